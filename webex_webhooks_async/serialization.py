@@ -1,0 +1,262 @@
+"""The one cattrs converter: JSON bytes to attrs classes and back.
+
+A model's fields are snake_case here and camelCase on the wire; `None` is absence there. What the
+wire has beyond the model lands in the model's ``extra`` field, if it has one, and goes back out.
+Nothing is coerced: a number where text should be is a problem, not text.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from types import GenericAlias
+from typing import Any, TypeVar, cast, get_args, get_origin
+
+import attrs
+from cattrs import Converter
+from cattrs.errors import (
+    AttributeValidationNote,
+    BaseValidationError,
+    IterableValidationNote,
+)
+from cattrs.gen import (
+    make_dict_structure_fn,
+    make_dict_unstructure_fn,
+    override,
+)
+
+from webex_webhooks_async.errors import DecodeError
+
+T = TypeVar("T")
+StructureHook = Callable[[Any, Any], Any]
+
+EXTRA = "extra"
+"""The name of the field for what a model doesn't know."""
+
+_EXTRA_ON_WIRE = "\0extra"  # stands in for the field while cattrs structures; replaced by then
+
+
+def to_json(obj: "attrs.AttrsInstance") -> bytes:
+    """A model in the wire's form, as JSON; `from_json` makes an equal one of it.
+
+    >>> to_json(WebhookUpdate(name="Messages", target_url="https://example.com/hook"))
+    b'{"name":"Messages","targetUrl":"https://example.com/hook"}'
+    """
+    document = json.dumps(converter.unstructure(obj), separators=(",", ":"), allow_nan=False)
+    return document.encode()
+
+
+def from_json(data: bytes | str, cls: type[T]) -> T:
+    """The model that the JSON holds.
+
+    Raises:
+        DecodeError: It isn't JSON, or it doesn't fit `cls`.
+    """
+    return structure(parse_json(data), cls)
+
+
+def structure(value: object, cls: type[T]) -> T:
+    """A model of parsed JSON.
+
+    Raises:
+        DecodeError: It doesn't fit; every problem is named.
+    """
+    try:
+        return converter.structure(value, cls)
+    except (BaseValidationError, ValueError, TypeError) as error:
+        problems = tuple(_problems(error, "$"))
+    # Outside of the except block: the error that cattrs raises holds the values.
+    raise DecodeError(problems)
+
+
+def parse_json(data: bytes | str) -> object:
+    """Strict JSON: UTF-8 without a byte order mark, no NaN, no infinity, no key twice.
+
+    Raises:
+        DecodeError: It is something else. Nothing else is raised, whatever the bytes are.
+    """
+    try:
+        return _decoder.decode(data if isinstance(data, str) else data.decode())
+    except UnicodeDecodeError:
+        problem = "not UTF-8"
+    except json.JSONDecodeError as error:
+        problem = f"not JSON ({error.msg} at character {error.pos})"
+    except RecursionError:
+        problem = "nested too deeply"
+    except ValueError as error:
+        problem = str(error) if isinstance(error, _MisfitError) else "a number has too many digits"
+    # Outside of the except block: a JSONDecodeError holds the whole document.
+    raise DecodeError((f"$: {problem}",))
+
+
+class _MisfitError(ValueError):
+    """A value that doesn't fit, in words that show nothing of it."""
+
+
+def _reject_constant(name: str) -> object:
+    raise _MisfitError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise _MisfitError("a number is too large")
+    return number
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _MisfitError("an object has a key twice")
+    return members
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_reject_constant, parse_float=_finite
+)
+
+
+def _problems(error: BaseException, path: str) -> Iterator[str]:
+    if isinstance(error, BaseValidationError):
+        for cause in error.exceptions:
+            yield from _problems(cause, path + _step(cause))
+    elif isinstance(error, _MisfitError):
+        yield f"{path}: {error}"
+    else:
+        yield f"{path}: {'missing' if isinstance(error, KeyError) else 'does not fit'}"
+
+
+def _step(error: BaseException) -> str:
+    """The part of the path that the innermost level of cattrs noted on an error."""
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return f".{wire_name(note.name)}"
+        if isinstance(note, IterableValidationNote):
+            return f"[{note.index}]"
+    return ""
+
+
+def wire_name(name: str) -> str:
+    """``target_url`` as ``targetUrl``."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def _exactly(cls: type, expected: str) -> StructureHook:
+    def structure_scalar(value: object, _: object) -> object:
+        if type(value) is not cls:
+            raise _MisfitError(f"expected {expected}, got {_kind(value)}")
+        return value
+
+    return structure_scalar
+
+
+_structure_text = _exactly(str, "a string")
+
+
+def _structure_datetime(value: object, _: object) -> datetime:
+    text = _structure_text(value, None)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _MisfitError("expected an ISO 8601 date and time, got other text") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _unstructure_datetime(moment: datetime) -> str:
+    timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def _structure_mapping(value: object, _: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _MisfitError(f"expected an object, got {_kind(value)}")
+    return cast("dict[str, Any]", value)
+
+
+def _tuple_hook(cls: type[Any], converter: Converter) -> StructureHook:
+    items = GenericAlias(list, get_args(cls)[:1])
+    structure_items = converter.get_structure_hook(items)
+
+    def structure_tuple(value: object, _: object) -> object:
+        if not isinstance(value, list):
+            raise _MisfitError(f"expected an array, got {_kind(value)}")
+        return tuple(structure_items(value, items))
+
+    return structure_tuple
+
+
+def _overrides(cls: type[Any]) -> dict[str, Any]:
+    return {name: override(rename=wire_name(name)) for name in attrs.fields_dict(cls)}
+
+
+def _model_structure_hook(cls: type[Any], converter: Converter) -> StructureHook:
+    overrides = _overrides(cls)
+    known = frozenset(each.rename for name, each in overrides.items() if name != EXTRA)
+    if EXTRA in overrides:
+        overrides[EXTRA] = override(rename=_EXTRA_ON_WIRE)
+    structure_fields: StructureHook = make_dict_structure_fn(cls, converter, **overrides)
+
+    def structure_model(value: object, _: object) -> object:
+        members = _structure_mapping(value, None)
+        if not members.keys() <= known:
+            unknown = {key: members[key] for key in members if key not in known}
+            members = {**members, _EXTRA_ON_WIRE: unknown}
+        return structure_fields(members, cls)
+
+    return structure_model
+
+
+def _model_unstructure_hook(
+    cls: type[Any], converter: Converter
+) -> Callable[[Any], dict[str, Any]]:
+    overrides = _overrides(cls)
+    if EXTRA not in overrides:
+        return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **overrides)
+    overrides[EXTRA] = override(omit=True)
+    unstructure_fields: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
+        cls, converter, _cattrs_omit_if_default=True, **overrides
+    )
+
+    def unstructure_model(model: Any) -> dict[str, Any]:  # noqa: ANN401 - any model with an extra
+        return {**model.extra, **unstructure_fields(model)}
+
+    return unstructure_model
+
+
+def _is(origin: type) -> Callable[[Any], bool]:
+    return lambda cls: get_origin(cls) is origin
+
+
+def _make_converter() -> Converter:
+    made = Converter()
+    made.register_structure_hook(str, _structure_text)
+    made.register_structure_hook(bool, _exactly(bool, "a boolean"))
+    made.register_structure_hook(int, _exactly(int, "a whole number"))
+    made.register_structure_hook(datetime, _structure_datetime)
+    made.register_unstructure_hook(datetime, _unstructure_datetime)
+    made.register_structure_hook_func(_is(Mapping), _structure_mapping)
+    made.register_structure_hook_factory(_is(tuple), _tuple_hook)
+    made.register_structure_hook_factory(attrs.has, _model_structure_hook)
+    made.register_unstructure_hook_factory(attrs.has, _model_unstructure_hook)
+    return made
+
+
+converter = _make_converter()
+"""The one converter of the package; other modules register the hooks of their own classes."""
