@@ -1,0 +1,1 @@
+"""The incoming wing: what Webex sends is verified, parsed, and handled once."""
