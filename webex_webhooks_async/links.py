@@ -1,0 +1,88 @@
+"""From a Link header to the URL of the next page, and whether it may be followed.
+
+Facts: RFC 8288, and "Pagination" on https://developer.webex.com/docs/basics
+"""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from webex_webhooks_async.errors import PaginationError
+
+_TARGET = re.compile(r"<([^<>]*)>")
+_PARAMETER = re.compile(
+    r"""
+    \s*+;\s*+ (?P<name>[^\s=;,<>"]*+) \s*+
+    (?:=\s*+ (?: "(?P<quoted>(?:[^"\\]|\\.)*+)" | (?P<token>[^\s;,"]*+) ))?+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def next_link(headers: Iterable[str]) -> str | None:
+    """The target of the first link with the relation ``next`` in these Link header lines.
+
+    It is as it stands there, perhaps relative. What is no link is passed over.
+    """
+    for header in headers:
+        position = 0
+        while target := _TARGET.search(header, position):
+            relations, position = _relations(header, target.end())
+            if "next" in relations:
+                return target[1]
+    return None
+
+
+def _relations(header: str, position: int) -> tuple[list[str], int]:
+    """The relations of the link whose parameters start here, and where they end."""
+    relations: list[str] | None = None
+    while parameter := _PARAMETER.match(header, position):
+        position = parameter.end()
+        if parameter["name"].lower() == "rel" and relations is None:  # only the first one counts
+            relations = (parameter["quoted"] or parameter["token"] or "").lower().split()
+    return relations or [], position
+
+
+def absolute_link(link: str, request_url: str, *, owned_by: str | None = None) -> str:
+    """A next link as an absolute URL, mended where the service was seen to break it.
+
+    Such a link has lost the ``ownedBy`` of the first request, or has a ``max=null`` that the
+    service then refuses. All else stays as it is, parameters without a value too.
+    """
+    try:
+        parts = urlsplit(urljoin(request_url, link))
+    except ValueError:
+        return link  # `target_on` refuses it, should anyone follow it
+    parameters = [each for each in parts.query.split("&") if each != "max=null"]
+    if owned_by is not None and not any(each.startswith("ownedBy=") for each in parameters):
+        parameters.append(f"ownedBy={quote(owned_by, safe='')}")
+    return parts._replace(query="&".join(parameters), fragment="").geturl()
+
+
+def target_on(base_url: str, url: str) -> str:
+    """The path and query of a URL that has the origin of `base_url`.
+
+    Whoever sends a request puts them behind `base_url`'s own origin, so that a token goes nowhere
+    else, however a URL is read.
+
+    Raises:
+        PaginationError: It has another origin, or credentials of its own, or is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+        found = _origin(parts)
+    except ValueError:
+        raise PaginationError("the next link is no URL") from None
+    if found != _origin(urlsplit(base_url)):
+        raise PaginationError(
+            f"the next link leads to another origin than {base_url}; nothing was sent to it"
+        )
+    if "@" in parts.netloc:
+        raise PaginationError("the next link carries credentials of its own; it isn't followed")
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
