@@ -32,9 +32,6 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Literal
 
-type_of_status: dict[int, type["APIError"]] = {}
-"""The subclass of `APIError` for each status that has one of its own, but for the 5xx."""
-
 
 class WebexError(Exception):
     """The base of all errors that this package raises for what the outside world did."""
@@ -42,6 +39,9 @@ class WebexError(Exception):
     def __init__(self, *args: object) -> None:
         # Not super(): OSError, a base of RequestTimeoutError, keeps only two arguments.
         Exception.__init__(self, *args)
+
+
+_type_of_status: dict[int, type["APIError"]] = {}
 
 
 class APIError(WebexError):
@@ -78,9 +78,9 @@ class APIError(WebexError):
         self.retry_after = retry_after
         super().__init__(status_code, message, self.errors, tracking_id, method, path, retry_after)
 
-    def __init_subclass__(cls, *, status_code: int | None = None) -> None:
-        if status_code is not None:
-            type_of_status[status_code] = cls
+    def __init_subclass__(cls, *, status: int | None = None) -> None:
+        if status is not None:
+            _type_of_status[status] = cls
 
     def __str__(self) -> str:
         details = [error for error in self.errors if error != self.message]
@@ -90,40 +90,46 @@ class APIError(WebexError):
         )
 
 
-class BadRequestError(APIError, status_code=400):
+class BadRequestError(APIError, status=400):
     """400: the request is malformed; the message says what to mend."""
 
 
-class AuthenticationError(APIError, status_code=401):
+class AuthenticationError(APIError, status=401):
     """401: the access token is wrong, expired or revoked."""
 
 
-class PermissionDeniedError(APIError, status_code=403):
+class PermissionDeniedError(APIError, status=403):
     """403: the token lacks the scope or the role that this needs."""
 
 
-class NotFoundError(APIError, status_code=404):
+class NotFoundError(APIError, status=404):
     """404: there is no such thing, or the token's owner may not see it."""
 
 
-class ConflictError(APIError, status_code=409):
+class ConflictError(APIError, status=409):
     """409: it conflicts with what is there, an equal webhook for one."""
 
 
-class GoneError(APIError, status_code=410):
+class GoneError(APIError, status=410):
     """410: it was there and is gone."""
 
 
-class LockedError(APIError, status_code=423):
+class LockedError(APIError, status=423):
     """423: it is temporarily unavailable."""
 
 
-class RateLimitError(APIError, status_code=429):
+class RateLimitError(APIError, status=429):
     """429: too many requests. Ask again after `retry_after` seconds."""
 
 
 class ServerError(APIError):
     """5xx: the service failed. A POST that met it may have been carried out all the same."""
+
+
+def api_error_type(status_code: int) -> type[APIError]:
+    """The class of the error that a status stands for."""
+    is_5xx = status_code // 100 == 5  # noqa: PLR2004 - as HTTP has it
+    return _type_of_status.get(status_code, ServerError if is_5xx else APIError)
 
 
 class TransportError(WebexError):
