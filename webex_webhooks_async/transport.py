@@ -1,0 +1,459 @@
+"""Sends requests to Webex: authenticated, gated, retried, to one origin. The only user of httpx."""
+
+import asyncio
+import ipaddress
+import logging
+import math
+import random
+import time
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, cast
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+import httpx
+from attrs import field, frozen
+
+from webex_webhooks_async.answers import Answer, Mask
+from webex_webhooks_async.errors import (
+    APIError,
+    RateLimitError,
+    RequestTimeoutError,
+    TransportError,
+)
+from webex_webhooks_async.retries import (
+    RetryPolicy,
+    delay_before_next,
+    may_have_been_done,
+    parse_retry_after,
+)
+from webex_webhooks_async.tokens import FormPost, RefreshingToken, TokenProvider, checked_token
+
+if TYPE_CHECKING:
+    import ssl
+
+logger = logging.getLogger("webex_webhooks_async")
+
+USER_AGENT = f"webex-webhooks-async/{version('webex-webhooks-async')}"
+
+KEEPALIVE_SECONDS = 120.0  # a bot that calls once a minute reuses its connection
+
+
+@frozen(kw_only=True)
+class Request:
+    """One request, whatever attempts it takes.
+
+    Attributes:
+        method: The HTTP method, in capitals.
+        target: Percent-encoded path and query, as they follow the origin.
+        content: The body.
+        content_type: Its media type.
+        secrets: What must not be shown of it.
+        authorized: Whether it carries the access token.
+    """
+
+    method: str
+    target: str
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/json"
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    authorized: bool = True
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+
+class Clock:
+    """The time, and waiting for it."""
+
+    @staticmethod
+    def monotonic() -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+    @staticmethod
+    def now() -> datetime:
+        """The date and time, aware."""
+        return datetime.now(UTC)
+
+    @staticmethod
+    async def sleep(seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class Transport:
+    """What a client sends its requests through.
+
+    Args:
+        tokens: Where the access token comes from.
+        base_url: Absolute; https, but on loopback. No request goes to another origin.
+        http_client: To send through, and left as it is. Without one, one is made and closed.
+        timeout: Seconds for an attempt, from its start to the last byte of its answer.
+        retry: Which attempts follow.
+        max_concurrency: How many requests, and with them connections, there are at a time.
+        clock: The time.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    def __init__(  # noqa: PLR0913 - a client's arguments, and the clock
+        self,
+        tokens: TokenProvider,
+        *,
+        base_url: str,
+        http_client: httpx.AsyncClient | None,
+        timeout: float,
+        retry: RetryPolicy,
+        max_concurrency: int,
+        clock: Clock | None = None,
+    ) -> None:
+        if not timeout > 0:
+            raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
+        base = _checked_base_url(base_url)
+        self.base_url = base.geturl()
+        self._origin = base._replace(path="").geturl()
+        self._base_path = base.path
+        self._tokens = tokens
+        self._timeout = timeout
+        self._retry = retry
+        self._clock = clock or Clock()
+        self._gate = Gate(max_concurrency, self._clock)
+        self._owns_http = http_client is None
+        self._http = http_client or _http_client_for(base)
+        self._closed = False
+
+    async def aclose(self) -> None:
+        """Refuse further requests, and close the HTTP client if it was made here."""
+        self._closed = True
+        if self._owns_http:
+            await self._http.aclose()
+
+    def target(self, path: str) -> str:
+        """The target of a request for a path below the base URL."""
+        return self._base_path + path
+
+    async def send(self, request: Request) -> Answer:
+        """The answer to a request that was carried out.
+
+        A DELETE that finds nothing (404), after an attempt that may have been carried out, counts
+        as carried out.
+
+        Raises:
+            APIError: Webex answered with an error status.
+            TransportError: No answer came.
+            RuntimeError: The client is closed.
+            ValueError: The token provider gave what can't stand in a header.
+        """
+        if self._closed:
+            raise RuntimeError("this client is closed; keep one open for as long as it is used")
+        credentials = _Credentials(self._tokens)
+        attempt = 1
+        may_be_done = False
+        while True:  # until the retry policy has had enough
+            error: APIError | TransportError
+            try:
+                answer = await self._attempt(request, credentials)
+            except TransportError as no_answer:
+                error, status_code, retry_after = no_answer, None, None
+            else:
+                status_code, retry_after = answer.status_code, answer.retry_after
+                gone = request.method == "DELETE" and status_code == HTTPStatus.NOT_FOUND
+                if answer.is_success or (gone and may_be_done):
+                    return answer
+                error = answer.error(parse_retry_after(retry_after, self._clock.now()))
+            delay = delay_before_next(
+                self._retry,
+                method=request.method,
+                attempt=attempt,
+                status_code=status_code,
+                retry_after=retry_after,
+                now=self._clock.now(),
+                jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+            )
+            if isinstance(error, RateLimitError):
+                self._pause_all(error.retry_after if delay is None else delay)
+            if delay is None:
+                raise error
+            may_be_done = may_be_done or may_have_been_done(status_code)
+            attempt += 1
+            await self._clock.sleep(delay)
+
+    def _pause_all(self, seconds: float | None) -> None:
+        """One 429 speaks for the user, and so for every request of this client."""
+        if seconds is not None and seconds <= self._retry.max_delay:
+            self._gate.pause(seconds)
+
+    async def _attempt(self, request: Request, credentials: "_Credentials") -> Answer:
+        """One attempt; with a token that Webex rejects and that can be refreshed, two."""
+        if not request.authorized:
+            async with self._gate:
+                return await self._exchange(request, token=None)
+        async with self._gate:
+            token = await credentials.get()
+            answer = await self._exchange(request, token) if token else None
+        if answer is None or answer.status_code == HTTPStatus.UNAUTHORIZED:
+            # Outside of the gate: the refresh is a request too, and needs a slot.
+            fresh = await credentials.refresh(token, self._post_form)
+            if answer is None or fresh != token:
+                async with self._gate:
+                    return await self._exchange(request, fresh)
+        return answer
+
+    async def _post_form(self, path: str, form: Mapping[str, str]) -> object:
+        request = Request(
+            method="POST",
+            target=self.target(path),
+            content=urlencode(form).encode(),
+            content_type="application/x-www-form-urlencoded",
+            secrets=tuple(form[key] for key in ("client_secret", "refresh_token")),
+            authorized=False,
+        )
+        return (await self.send(request)).json()
+
+    async def _exchange(self, request: Request, token: str | None) -> Answer:
+        """Send once and read the whole answer."""
+        tracking_id = f"webex-webhooks-async_{uuid.uuid4()}"
+        mask = Mask(request.secrets if token is None else (*request.secrets, token))
+        started = self._clock.monotonic()
+        outcome: object = "no answer"
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._http.send(
+                    self._built(request, token, tracking_id), auth=None, follow_redirects=False
+                )
+            outcome = response.status_code
+        except (TimeoutError, httpx.TimeoutException) as error:
+            message = mask(f"no answer within {self._timeout} s ({_told(error)})")
+            raise RequestTimeoutError(message, request.method, request.path, tracking_id) from error
+        except (httpx.RequestError, httpx.InvalidURL, OSError) as error:
+            message = mask(_told(error))
+            raise TransportError(message, request.method, request.path, tracking_id) from error
+        finally:
+            milliseconds = (self._clock.monotonic() - started) * 1000
+            logger.debug(
+                "%s %s: %s in %.0f ms (tracking id %s)",
+                request.method,
+                request.path,
+                outcome,
+                milliseconds,
+                tracking_id,
+            )
+        return Answer(
+            method=request.method,
+            url=self._origin + request.target,
+            path=request.path,
+            status_code=response.status_code,
+            body=response.content,
+            links=tuple(response.headers.get_list("link")),
+            tracking_id=response.headers.get("trackingid"),
+            retry_after=response.headers.get("retry-after"),
+            mask=mask,
+        )
+
+    def _built(self, request: Request, token: str | None, tracking_id: str) -> httpx.Request:
+        headers = {
+            "Accept": "application/json",
+            "TrackingID": tracking_id,
+            "User-Agent": USER_AGENT,
+        }
+        if token is not None:
+            headers["Authorization"] = f"Bearer {checked_token(token)}"
+        if request.content is not None:
+            headers["Content-Type"] = request.content_type
+        built = self._http.build_request(
+            request.method,
+            self._origin + request.target,
+            content=request.content,
+            headers=headers,
+            timeout=None,  # an attempt has one deadline, not one a phase
+        )
+        if token is None:  # a given client may have a token of its own
+            built.headers.pop("Authorization", None)
+        return built
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+class _Credentials:
+    """The access token of one request, refreshed once at most."""
+
+    def __init__(self, provider: TokenProvider) -> None:
+        self._provider = provider
+        self._fresh: str | None = None
+
+    async def get(self) -> str:
+        """The token to send, empty when there is none yet."""
+        return self._fresh or await self._provider.get()
+
+    async def refresh(self, rejected: str, post: FormPost) -> str:
+        """The token to send instead; the rejected one if there is no other."""
+        if self._fresh is None:
+            if isinstance(self._provider, RefreshingToken):
+                self._provider.serve(post)
+            self._fresh = await self._provider.refresh(rejected)
+            return self._fresh
+        return rejected
+
+
+class Gate:
+    """Lets so many requests through at a time, and none during a pause.
+
+    Args:
+        slots: How many.
+        clock: The time.
+
+    Raises:
+        ValueError: There is no slot.
+    """
+
+    def __init__(self, slots: int, clock: Clock) -> None:
+        if slots < 1:
+            raise ValueError(f"max_concurrency must be at least 1, got {slots}")
+        self._slots = asyncio.Semaphore(slots)
+        self._clock = clock
+        self._paused_until = -math.inf
+
+    def pause(self, seconds: float) -> None:
+        """Let no request through for these seconds."""
+        self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+
+    async def __aenter__(self) -> None:
+        await self._slots.acquire()
+        try:
+            while (seconds := self._paused_until - self._clock.monotonic()) > 0:
+                await self._clock.sleep(seconds)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release()
+
+
+def _checked_base_url(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url.rstrip("/"))
+        _port = parts.port  # raises for one that is no number, or out of range
+    except ValueError:
+        raise ValueError("base_url is no URL") from None
+    host = parts.hostname or ""
+    if "@" in parts.netloc or parts.query or parts.fragment or not host:
+        raise ValueError(
+            "base_url must be absolute, without credentials, query and fragment, such as "
+            "https://webexapis.com/v1"
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise ValueError(
+            f"base_url must be https, or http on loopback, got {parts.scheme}://{host}: the access "
+            "token would be readable on its way"
+        )
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _http_client_for(base: SplitResult) -> httpx.AsyncClient:
+    proxy = _proxy_for(base)
+
+    def connection() -> httpx.AsyncHTTPTransport:
+        return httpx.AsyncHTTPTransport(
+            verify=_tls_context(),
+            proxy=proxy,
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
+        )
+
+    return httpx.AsyncClient(transport=Connections(connection))
+
+
+@cache
+def _tls_context() -> "ssl.SSLContext":
+    """One a process, for it takes long to make; SSL_CERT_FILE and SSL_CERT_DIR count."""
+    return httpx.create_ssl_context()
+
+
+def _proxy_for(base: SplitResult) -> str | None:
+    """The proxy that the environment names for Webex, which httpx would find itself.
+
+    It doesn't for a client that has a transport of its own.
+    """
+    if urllib.request.proxy_bypass(base.hostname or ""):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(base.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+class Connections(httpx.AsyncBaseTransport):
+    """One connection for each request under way, the one last used first.
+
+    httpx's own pool opens a new connection for nearly every request where there are more than 20,
+    and walks over all of them at each.
+
+    Args:
+        connection: Makes a transport that has one connection.
+    """
+
+    def __init__(self, connection: Callable[[], httpx.AsyncBaseTransport]) -> None:
+        self._connection = connection
+        self._idle: list[httpx.AsyncBaseTransport] = []
+        self._closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send over an idle connection, or over a new one."""
+        connection = self._idle.pop() if self._idle else self._connection()
+        try:
+            response = await connection.handle_async_request(request)
+        except BaseException:
+            await connection.aclose()
+            raise
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        response.stream = _Body(stream, partial(self._give_back, connection))
+        return response
+
+    async def _give_back(self, connection: httpx.AsyncBaseTransport) -> None:
+        if self._closed:
+            await connection.aclose()
+        else:
+            self._idle.append(connection)
+
+    async def aclose(self) -> None:
+        """Close the idle connections now, and each other one when its request is done."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer, which gives its connection back when it is closed."""
+
+    def __init__(
+        self, stream: httpx.AsyncByteStream, give_back: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._stream = stream
+        self._give_back = give_back
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            await self._give_back()
