@@ -1,0 +1,169 @@
+"""The operations of an embedded Webex, as a Starlette application.
+
+Facts: https://developer.webex.com/docs/api/v1/webhooks
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from webex_webhooks_async.models import OwnedBy, Status, Webhook
+from webex_webhooks_async.serialization import converter
+from webex_webhooks_async.testing.answers import (
+    RefusedError,
+    answer_refused,
+    json_answer,
+    relayed,
+)
+from webex_webhooks_async.testing.health import Clock, Health
+from webex_webhooks_async.testing.identity import Identity, webex_id
+from webex_webhooks_async.testing.payloads import (
+    fields_of,
+    page_size,
+    read_form,
+    read_json,
+    wanted_owner,
+)
+from webex_webhooks_async.testing.store import WebhookStore
+from webex_webhooks_async.testing.subscriptions import problems_of_subscription
+from webex_webhooks_async.testing.tokens import Tokens
+
+
+class Service:
+    """What answers, when no fault strikes."""
+
+    def __init__(
+        self,
+        *,
+        store: WebhookStore,
+        tokens: Tokens,
+        health: Health,
+        identity: Identity,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._health = health
+        self._identity = identity
+        self._clock = clock
+
+    def application(self) -> Starlette:
+        """The service as an ASGI application."""
+        application = Starlette(
+            routes=[
+                Route("/v1/webhooks", self._webhooks, methods=["GET", "POST"]),
+                # A percent-encoded slash in an id is decoded before it gets here: hence a path.
+                Route("/v1/webhooks/{id:path}", self._webhook, methods=["GET", "PUT", "DELETE"]),
+                Route("/v1/people/me", self._me, methods=["GET"]),
+                Route("/v1/access_token", self._access_token, methods=["POST"]),
+            ],
+            exception_handlers={HTTPException: answer_refused},
+        )
+        application.router.redirect_slashes = False
+        return application
+
+    async def _webhooks(self, request: Request) -> Response:
+        self._tokens.check(request)
+        if request.method == "POST":
+            return self._create(await read_json(request))
+        return self._list(request)
+
+    async def _webhook(self, request: Request) -> Response:
+        self._tokens.check(request)
+        webhook_id = request.path_params["id"]
+        if request.method == "PUT":
+            return self._update(webhook_id, await read_json(request))
+        if request.method == "DELETE":
+            return self._delete(webhook_id)
+        return json_answer(_on_wire(self._find(webhook_id)))
+
+    async def _me(self, request: Request) -> Response:
+        self._tokens.check(request)
+        return json_answer(self._identity.on_wire())
+
+    async def _access_token(self, request: Request) -> Response:
+        return json_answer(self._tokens.grant(await read_form(request)))
+
+    def _list(self, request: Request) -> Response:
+        size, owner = page_size(request), wanted_owner(request)
+        try:
+            page = self._store.page(
+                size=size, owned_by=owner, cursor=request.query_params.get("cursor")
+            )
+        except ValueError as error:
+            raise RefusedError(400, str(error)) from None
+        answer = json_answer({"items": [_on_wire(webhook) for webhook in page.items]})
+        if page.cursor is not None:
+            owned_by = {"ownedBy": owner} if owner else {}
+            query = urlencode({"max": size, **owned_by, "cursor": page.cursor})
+            answer.headers["Link"] = f'<{request.url.replace(query=query)}>; rel="next"'
+        return answer
+
+    def _create(self, document: dict[str, Any]) -> Response:
+        fields = fields_of(
+            document,
+            required=("name", "targetUrl", "resource", "event"),
+            optional=("filter", "secret", "ownedBy"),
+        )
+        webhook = Webhook(
+            id=webex_id("WEBHOOK"),
+            name=fields["name"],
+            target_url=fields["targetUrl"],
+            resource=fields["resource"],
+            event=fields["event"],
+            filter=fields.get("filter"),
+            secret=fields.get("secret"),
+            status=Status.ACTIVE,
+            created=_to_milliseconds(self._clock()),
+            owned_by=fields.get("ownedBy", OwnedBy.CREATOR),
+            org_id=self._identity.org_id,
+            created_by=self._identity.person_id,
+            app_id=self._identity.app_id,
+        )
+        if problems := tuple(problems_of_subscription(webhook)):
+            raise RefusedError(400, *(relayed(problem) for problem in problems))
+        self._store.add(webhook)
+        return json_answer(_on_wire(webhook))
+
+    def _update(self, webhook_id: str, document: dict[str, Any]) -> Response:
+        fields = fields_of(document, required=("name", "targetUrl"), optional=("secret", "status"))
+        webhook = self._find(webhook_id)
+        updated = attrs.evolve(
+            webhook,
+            name=fields["name"],
+            target_url=fields["targetUrl"],
+            # Whether Webex keeps a secret that is left out isn't documented; here it is kept.
+            secret=fields.get("secret", webhook.secret),
+            status=fields.get("status", webhook.status),
+        )
+        self._store.replace(updated)
+        if (webhook.status, updated.status) == (Status.INACTIVE, Status.ACTIVE):
+            self._health.reactivated(webhook_id)
+        return json_answer(_on_wire(updated))
+
+    def _delete(self, webhook_id: str) -> Response:
+        self._store.remove(self._find(webhook_id))
+        self._health.forget(webhook_id)
+        return Response(status_code=204)
+
+    def _find(self, webhook_id: str) -> Webhook:
+        webhook = self._store.get(webhook_id)
+        if webhook is None:
+            raise RefusedError(404)
+        return webhook
+
+
+def _on_wire(webhook: Webhook) -> dict[str, Any]:
+    members: dict[str, Any] = converter.unstructure(webhook)
+    return members
+
+
+def _to_milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

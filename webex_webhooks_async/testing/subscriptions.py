@@ -1,0 +1,116 @@
+"""What a webhook watches: whether Webex would take it on, and whether an event is meant."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from attrs import frozen
+
+from webex_webhooks_async.models import Event, OwnedBy, Resource, Webhook
+from webex_webhooks_async.testing.catalog import (
+    CATALOG,
+    FIREHOSE_EVENTS,
+    FIREHOSE_RESOURCES,
+    WITHOUT_FILTER,
+    Watchable,
+)
+
+
+@frozen
+class Condition:
+    """One condition of a filter.
+
+    Attributes:
+        key: What of the data is looked at.
+        value: What it must be.
+    """
+
+    key: str
+    value: str
+
+
+def problems_of_subscription(webhook: Webhook) -> Iterator[str]:
+    """Why Webex would not take this webhook on; nothing if it would.
+
+    What Webex has added since is unknown here and passes: resources and events by any new name.
+    """
+    watchable = CATALOG.get(webhook.resource)
+    if watchable is not None:
+        yield from _problems_of_event(webhook, watchable)
+    try:
+        conditions = _conditions(webhook.filter)
+    except ValueError as error:
+        yield str(error)
+    else:
+        if watchable is not None:
+            yield from _problems_of_filter(conditions, webhook, watchable)
+
+
+def matches(webhook: Webhook, resource: str, event: str, data: Mapping[str, Any]) -> bool:
+    """Whether a webhook is to be told of an event."""
+    return _watches(webhook, resource, event) and all(
+        _wanted(condition, webhook) in _values(condition.key, data)
+        for condition in _conditions(webhook.filter)
+    )
+
+
+def _conditions(text: str | None) -> tuple[Condition, ...]:
+    parts = text.split("&") if text else []
+    conditions = tuple(Condition(*part.partition("=")[::2]) for part in parts)
+    if not all(condition.key and condition.value for condition in conditions):
+        raise ValueError(f"Invalid value for filter: {text}")
+    return conditions
+
+
+def _problems_of_event(webhook: Webhook, watchable: Watchable) -> Iterator[str]:
+    # An event that no resource has is a new one; one that another resource has is a mistake.
+    if webhook.event in set(Event) - watchable.events - {Event.ALL}:
+        yield f"Invalid event for resource {webhook.resource}: {webhook.event}"
+    if watchable.org_only and webhook.owned_by != OwnedBy.ORG:
+        yield f"Resource {webhook.resource} requires ownedBy=org"
+
+
+def _problems_of_filter(
+    conditions: tuple[Condition, ...], webhook: Webhook, watchable: Watchable
+) -> Iterator[str]:
+    allowed = frozenset[str]()
+    if (webhook.resource, webhook.event) not in WITHOUT_FILTER:
+        allowed = watchable.filters
+    for key in (condition.key for condition in conditions):
+        if key not in allowed:
+            yield f"Invalid value for filter: {key}"
+        elif key in watchable.org_filters and webhook.owned_by != OwnedBy.ORG:
+            yield f"Filter {key} requires ownedBy=org"
+
+
+def _watches(webhook: Webhook, resource: str, event: str) -> bool:
+    if webhook.resource not in {Resource.ALL, resource}:
+        return False
+    if webhook.resource == Resource.ALL and resource not in FIREHOSE_RESOURCES:
+        return False
+    if webhook.event != Event.ALL:
+        return webhook.event == event
+    return event in FIREHOSE_EVENTS or resource not in FIREHOSE_RESOURCES
+
+
+def _wanted(condition: Condition, webhook: Webhook) -> str | None:
+    if condition == Condition("mentionedPeople", "me"):
+        return webhook.created_by
+    return condition.value
+
+
+def _values(key: str, data: Mapping[str, Any]) -> frozenset[str]:
+    """What a filter's value is compared with, as a filter writes it."""
+    if key in _OF_A_LIST:
+        return frozenset({_text(bool(data.get(_OF_A_LIST[key])))})
+    value = data.get(key)
+    if value is None and isinstance(party := data.get("remoteParty"), dict):
+        value = cast("dict[str, Any]", party).get(key)
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
+    return frozenset(_text(each) for each in values if each is not None)
+
+
+_OF_A_LIST = {"hasFiles": "files", "hasAttachments": "attachments"}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
