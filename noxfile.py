@@ -1,0 +1,201 @@
+"""The gates that a change passes: `nox` runs them all, `nox -s NAME` runs one of them.
+
+The tests never see the checkout. They run in an unpacked sdist without the package's folder,
+against the wheel that was built from that sdist: there is nothing else that they could import.
+"""
+
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"  # what the machine has is what is tested
+nox.options.error_on_missing_interpreters = False  # a missing one is skipped, and reported so
+
+ROOT = Path(__file__).parent
+DIST = ROOT / ".nox" / "dist"
+MEASURED = ROOT / ".nox" / "coverage"
+PACKAGE = "webex_webhooks_async"
+
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
+
+# Versions that pyenv has installed, but not put on PATH, count as on the machine.
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+os.environ["PATH"] = os.pathsep.join(
+    [os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/*/bin")))]
+)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and the layering."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the sdist and, from it, the wheel, and compare what they hold with the repository."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", str(DIST))
+    expect_equal(session, "sdist", sdist_files() - {"PKG-INFO"}, repository_files(session))
+    expect_equal(session, "wheel", wheel_files(), package_files(session))
+
+
+@nox.session(requires=["wheel"])
+def typing(session: nox.Session) -> None:
+    """Check the types with mypy and pyright, and that a user's type checker finds them all."""
+    session.install(built("*.whl", EXTRAS), *group("typing"))
+    session.run("mypy")
+    pyright = ["pyright", "--pythonpath", str(Path(session.bin, "python"))]
+    quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # no look-up of newer releases
+    session.run(*pyright, env=quiet)
+    session.run(*pyright, "--verifytypes", PACKAGE, "--ignoreexternal", env=quiet)
+
+
+@nox.session(python=PYTHONS, requires=["wheel"])
+def tests(session: nox.Session) -> None:
+    """Test the wheel with all its extras."""
+    session.install(built("*.whl", EXTRAS), *group("tests"))
+    run_suite(session)
+
+
+@nox.session(python=PYTHONS[0], requires=["wheel"])
+def lowest(session: nox.Session) -> None:
+    """Test the wheel with the oldest releases that its metadata allows."""
+    wheel = built("*.whl", EXTRAS)
+    session.install("--resolution=lowest-direct", wheel, *requirements(), *group("tests"))
+    run_suite(session)
+
+
+@nox.session(requires=["wheel"])
+def coverage(session: nox.Session) -> None:
+    """Require that the test sessions before this one, taken together, ran every branch."""
+    session.install("coverage")
+    session.run("coverage", "combine", str(MEASURED))
+    session.run("coverage", "report")
+
+
+@nox.session(python=PYTHONS, requires=["wheel"])
+def bare(session: nox.Session) -> None:
+    """Install the wheel without extras: it imports, and leaves the user's own pytest alone."""
+    session.install(built("*.whl"))
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+        session.run("python", "-W", "error", "-c", f"import {PACKAGE}")
+        session.install("pytest")
+        Path("test_of_a_user.py").write_text("def test_passes(): pass\n")
+        session.run("pytest", "-W", "error", "-p", "no:cacheprovider")
+
+
+@nox.session(requires=["wheel"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning or a dead reference is an error."""
+    session.install(built("*.whl", EXTRAS), *group("docs"))
+    output = ROOT / "docs" / "_build"
+    session.run("sphinx-build", "-EWn", "--keep-going", "-b", "html", "docs", str(output))
+
+
+@nox.session(venv_backend="none", requires=["wheel"])
+def demo(session: nox.Session) -> None:
+    """Run README's command for the demo as a newcomer does, in a folder that has nothing but it."""
+    with unpacked_sdist() as checkout, session.chdir(checkout):
+        command = readme_command("demo")
+        session.run("bash", "-euo", "pipefail", "-c", command, external=True)
+
+
+def run_suite(session: nox.Session) -> None:
+    """Run the suite against the installed wheel and keep what it measured for `coverage`."""
+    MEASURED.mkdir(exist_ok=True)
+    for stale in MEASURED.glob(f"{session.name}.*"):
+        stale.unlink()
+    with unpacked_sdist() as suite, session.chdir(suite):
+        shutil.rmtree(PACKAGE)
+        session.run(
+            *("coverage", "run", "-m", "pytest", *session.posargs),
+            env={"COVERAGE_FILE": str(MEASURED / session.name)},
+        )
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Return the requirements of a dependency group."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def requirements() -> list[str]:
+    """Return what the package and its extras need of others, so that it counts as direct."""
+    project = PYPROJECT["project"]
+    named = chain(project["dependencies"], *project["optional-dependencies"].values())
+    return [each for each in named if not each.startswith(project["name"])]
+
+
+def built(pattern: str, extras: list[str] | None = None) -> str:
+    """Return the path of what the session `wheel` built, with extras as installers write them."""
+    (path,) = DIST.glob(pattern)
+    return f"{path}[{','.join(extras)}]" if extras else str(path)
+
+
+@contextmanager
+def unpacked_sdist() -> Generator[Path]:
+    """Unpack the sdist into a folder outside the checkout, for as long as the block runs."""
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(built("*.tar.gz")) as archive:
+        archive.extractall(folder, filter="data")
+        (path,) = Path(folder).iterdir()
+        yield path
+
+
+def sdist_files() -> set[str]:
+    """Return the files in the sdist, without its top folder."""
+    with tarfile.open(built("*.tar.gz")) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+def wheel_files() -> set[str]:
+    """Return the files in the wheel, without its metadata."""
+    with zipfile.ZipFile(built("*.whl")) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def repository_files(session: nox.Session) -> set[str]:
+    """Return the files of the repository, also those that are not added yet."""
+    listing = session.run(
+        *("git", "ls-files", "--cached", "--others", "--exclude-standard"),
+        external=True,
+        silent=True,
+    )
+    return set(str(listing).splitlines())
+
+
+def package_files(session: nox.Session) -> set[str]:
+    """Return the files of the package's folder."""
+    return {name for name in repository_files(session) if name.startswith(f"{PACKAGE}/")}
+
+
+def expect_equal(session: nox.Session, what: str, actual: set[str], expected: set[str]) -> None:
+    """Fail the session unless an archive holds exactly the expected files."""
+    if actual != expected:
+        session.error(
+            f"the {what} lacks {sorted(expected - actual)} and has {sorted(actual - expected)}"
+        )
+
+
+def readme_command(name: str) -> str:
+    """Return the command that stands in README.md under the comment `<!-- NAME command -->`."""
+    block = re.compile(rf"<!-- {name} command -->\n```bash\n(.+?)\n```", re.DOTALL)
+    match = block.search(Path("README.md").read_text(encoding="utf-8"))
+    if match is None:
+        raise LookupError(f"README.md has no {name} command")
+    return match[1]
