@@ -1,0 +1,56 @@
+"""Builds the documentation with Sphinx: MyST for the pages, autodoc for the reference."""
+
+from importlib.metadata import version as installed_version
+
+from docutils.nodes import Element, TextElement
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+PACKAGE = "webex_webhooks_async"
+
+project = "webex-webhooks-async"
+author = "The webex-webhooks-async contributors"
+copyright = author  # noqa: A001 - Sphinx's own name for it
+version = release = installed_version(project)
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "examples"]
+html_theme = "furo"
+html_title = project
+
+myst_heading_anchors = 3
+myst_links_external_new_tab = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+# Docstrings write `name` for what is linked if it can be, arguments among them.
+default_role = "py:obj"
+nitpick_ignore_regex = [
+    ("py:.*", rf"(?!{PACKAGE}\b).*\..*"),  # other projects' pages aren't at hand: built offline
+    ("py:(class|data|exc)", r"\w+"),  # builtins, type variables and what they abbreviate
+    ("py:obj", r"[a-z_]+"),  # arguments and attributes
+]
+
+
+def resolve_to_public_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: TextElement
+) -> Element | None:
+    """Find a class under the name that users import, not under the module that defines it."""
+    target = str(node["reftarget"])
+    if not target.startswith(f"{PACKAGE}."):
+        return None
+    public = f"{PACKAGE}.{target.rpartition('.')[2]}"
+    domain = env.get_domain("py")
+    return domain.resolve_xref(
+        env, node["refdoc"], app.builder, "obj", public, node, contnode
+    )
+
+
+def setup(app: Sphinx) -> None:
+    """Extend Sphinx."""
+    app.connect("missing-reference", resolve_to_public_name)
