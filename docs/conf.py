@@ -34,6 +34,7 @@ nitpick_ignore_regex = [
     ("py:.*", rf"(?!{PACKAGE}\b).*\..*"),  # other projects' pages aren't at hand: built offline
     ("py:(class|data|exc)", r"\w+"),  # builtins, type variables and what they abbreviate
     ("py:obj", r"[a-z_]+"),  # arguments and attributes
+    ("py:class", rf"{PACKAGE}\.\w+\.([A-Z]|ClientOptions|WebhookChanges)"),  # for type checkers
 ]
 
 
@@ -46,9 +47,7 @@ def resolve_to_public_name(
         return None
     public = f"{PACKAGE}.{target.rpartition('.')[2]}"
     domain = env.get_domain("py")
-    return domain.resolve_xref(
-        env, node["refdoc"], app.builder, "obj", public, node, contnode
-    )
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, contnode)
 
 
 def setup(app: Sphinx) -> None:
