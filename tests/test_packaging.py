@@ -1,0 +1,165 @@
+"""What an installer, a type checker, pytest and CI find."""
+
+import os
+import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, distribution, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import webex_webhooks_async
+
+ROOT = Path(__file__).parent.parent
+NAME = "webex-webhooks-async"
+PACKAGE = Path(webex_webhooks_async.__file__).parent
+
+README_OF_ANOTHER_PROJECT = """
+```bash
+echo not this
+```
+
+<!-- test command -->
+```bash
+echo "this one, in $PWD" && exit 7
+```
+
+```bash
+echo nor this
+```
+"""
+
+
+def requirements() -> list[Requirement]:
+    """Read what the installed distribution requires."""
+    return [Requirement(line) for line in requires(NAME) or []]
+
+
+def entry_point(group: str) -> EntryPoint:
+    """Read the distribution's one entry point in a group."""
+    (found,) = distribution(NAME).entry_points.select(group=group)
+    return found
+
+
+def python_files() -> Iterator[Path]:
+    """Find all Python files of the project, the package where it is installed."""
+    yield from PACKAGE.rglob("*.py")
+    for folder in ("tests", "docs"):
+        yield from (ROOT / folder).rglob("*.py")
+    yield from ROOT.glob("*.py")
+
+
+def comments(path: Path) -> Iterator[str]:
+    """Read the comments in a Python file."""
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.string
+
+
+def test_three_libraries_are_required_and_no_more() -> None:
+    """A plain install brings attrs, cattrs and httpx."""
+    plain = {each.name for each in requirements() if each.marker is None}
+
+    assert plain == {"attrs", "cattrs", "httpx"}
+
+
+def test_every_requirement_says_from_which_version_on() -> None:
+    """Each requirement has a lower bound, which is tested, and no upper bound."""
+    others = [each for each in requirements() if each.name != NAME]
+
+    assert {operator.operator for each in others for operator in each.specifier} == {">="}
+    assert all(each.specifier for each in others)
+
+
+def test_the_command_is_installed() -> None:
+    """The distribution installs the command webex-webhooks."""
+    command = entry_point("console_scripts")
+
+    assert command.name == "webex-webhooks"
+    assert callable(command.load())
+
+
+def test_pytest_finds_the_plugin(pytestconfig: pytest.Config) -> None:
+    """Pytest loads the plugin by its entry point."""
+    plugin = entry_point("pytest11")
+
+    assert pytestconfig.pluginmanager.get_plugin(plugin.name) is plugin.load()
+
+
+def test_type_checkers_are_told_that_the_package_is_typed() -> None:
+    """The installed package has a py.typed file."""
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """The reference documents each name in `__all__`."""
+    reference = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\.\. auto\w+:: (\w+)", reference, re.MULTILINE))
+
+    assert set(webex_webhooks_async.__all__) - documented == set()
+
+
+def test_ci_runs_the_test_command_of_the_readme(tmp_path: Path) -> None:
+    """`.ci/run` takes the command out of README.md, runs it at the top, and ends as it ends."""
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    script.write_bytes((ROOT / ".ci" / "run").read_bytes())
+    (tmp_path / "README.md").write_text(README_OF_ANOTHER_PROJECT)
+
+    done = run_ci(script)
+
+    assert done.returncode == 7
+    assert done.stdout.splitlines()[1:] == [f"this one, in {tmp_path}"]
+
+
+def test_ci_fails_when_the_readme_has_no_test_command(tmp_path: Path) -> None:
+    """`.ci/run` isn't green when there is nothing to run."""
+    script = tmp_path / ".ci" / "run"
+    script.parent.mkdir()
+    script.write_bytes((ROOT / ".ci" / "run").read_bytes())
+    (tmp_path / "README.md").write_text("# A project\n")
+
+    assert run_ci(script).returncode == 1
+
+
+def run_ci(script: Path) -> subprocess.CompletedProcess[str]:
+    """Run a copy of `.ci/run`."""
+    return subprocess.run(["bash", script], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_ci_can_be_executed() -> None:
+    """`.ci/run` is executable and names its interpreter."""
+    script = ROOT / ".ci" / "run"
+
+    assert os.access(script, os.X_OK)
+    assert script.read_text().startswith("#!/usr/bin/env bash\n")
+
+
+def test_every_ignored_rule_has_a_reason() -> None:
+    """In pyproject.toml a comment stands behind each rule of ruff that is switched off."""
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    ruff = pyproject.partition("[tool.ruff.lint]")[2].partition("[tool.ruff.lint.pydocstyle]")[0]
+    ignored = [line for line in ruff.splitlines() if re.match(r'  "[A-Z]+\d*",', line)]
+
+    assert ignored
+    assert [line for line in ignored if not re.search(r",\s+# \w", line)] == []
+
+
+def test_every_suppression_has_a_reason() -> None:
+    """Behind each `noqa` and `type: ignore` stands what it switches off, and why."""
+    suppression = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:\s*ignore|pragma:)")
+    reasoned = re.compile(
+        r"# (noqa: [A-Z0-9, ]+|(type|pyright): ignore\[[\w, -]+\]|pragma: no \w+) - \w"
+    )
+    bare = [
+        f"{path.name}: {comment}"
+        for path in python_files()
+        for comment in comments(path)
+        if suppression.search(comment) and not reasoned.search(comment)
+    ]
+
+    assert bare == []
