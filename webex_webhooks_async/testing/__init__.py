@@ -3,12 +3,14 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.recording import RecordedRequest
+from webex_webhooks_async.testing.samples import sample_notification, signed_request
 
 if TYPE_CHECKING:
     from webex_webhooks_async.testing.sandbox import Sandbox
 
-__all__ = ["RecordedRequest", "Sandbox"]
+__all__ = ["Delivery", "RecordedRequest", "Sandbox", "sample_notification", "signed_request"]
 
 
 def __getattr__(name: str) -> object:

@@ -4,16 +4,14 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks
 """
 
 from collections import deque
-from collections.abc import Callable
 from datetime import datetime, timedelta
+
+from webex_webhooks_async.testing.clock import Clock
 
 MAX_FAILURES = 100
 """So many failed attempts within `WINDOW` switch a webhook off."""
 
 WINDOW = timedelta(minutes=5)
-
-Clock = Callable[[], datetime]
-"""Tells the time, aware."""
 
 
 class Health:

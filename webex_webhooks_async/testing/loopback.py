@@ -61,8 +61,9 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise OSError(
-            error.errno, f"can't serve on {HOST}:{port} ({os.strerror(error.errno or 0)}); 0 takes any free port"
+            error.errno, f"can't serve on {HOST}:{port} ({reason}); port 0 takes any free one"
         ) from None
 
 

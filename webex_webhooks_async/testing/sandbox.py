@@ -2,31 +2,30 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import httpx
 
+from webex_webhooks_async.client import BASE_URL
 from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.testing.clock import Clock, system_clock
+from webex_webhooks_async.testing.delivery import Deliverer, Delivery
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
 from webex_webhooks_async.testing.gateway import Gateway, Sleep
-from webex_webhooks_async.testing.health import Clock, Health
-from webex_webhooks_async.testing.identity import Identity
+from webex_webhooks_async.testing.health import Health
 from webex_webhooks_async.testing.in_process import InProcessTransport
 from webex_webhooks_async.testing.loopback import serve_on_loopback
+from webex_webhooks_async.testing.occurrences import Occurrence
+from webex_webhooks_async.testing.people import Person
 from webex_webhooks_async.testing.recording import RecordedRequest
 from webex_webhooks_async.testing.service import Service
 from webex_webhooks_async.testing.store import WebhookStore
 from webex_webhooks_async.testing.tokens import Tokens
 
 MAX_RECORDED = 10_000
-"""So many requests are kept; older ones are forgotten."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+"""So many requests are kept, and so many deliveries; older ones are forgotten."""
 
 
 class Sandbox:
@@ -44,33 +43,56 @@ class Sandbox:
         clock: Tells the time, aware: for the timestamps, and for when a webhook is switched off.
         sleep: Waits for the delay of a fault, in seconds.
         on_request: Is called with each request, after it was answered.
+        deliver_with: Notifications go through this client; it is left open. With httpx's
+            ``ASGITransport`` in it they reach an application with no socket.
+        delivery_timeout: Seconds that a target may take to answer.
+
+    Attributes:
+        bot: Whom every token belongs to; its id is the ``created_by`` of every webhook.
+
+    Raises:
+        ValueError: `delivery_timeout` isn't positive.
     """
 
-    base_url: ClassVar[str] = "https://webexapis.com/v1"
+    base_url: ClassVar[str] = BASE_URL
     """Where `http_client` finds it. It answers there for any other host as well."""
 
     def __init__(
         self,
         *,
-        clock: Clock = _now,
+        clock: Clock = system_clock,
         sleep: Sleep = asyncio.sleep,
         on_request: Callable[[RecordedRequest], None] | None = None,
+        deliver_with: httpx.AsyncClient | None = None,
+        delivery_timeout: float = 10.0,
     ) -> None:
-        self.identity = Identity()
+        if not delivery_timeout > 0:
+            raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
+        self.bot = Person(email="sandbox@webex.bot", display_name="Sandbox Bot")
+        self._clock = clock
         self._on_request = on_request
         self._store = WebhookStore()
         self._tokens = Tokens()
         self._faults = Faults()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
+        self._deliveries: deque[Delivery] = deque(maxlen=MAX_RECORDED)
+        health = Health(clock)
         service = Service(
             store=self._store,
             tokens=self._tokens,
-            health=Health(clock),
-            identity=self.identity,
+            health=health,
+            bot=self.bot,
             clock=clock,
         )
         self._gateway = Gateway(
             service.application(), faults=self._faults, sleep=sleep, record=self._record
+        )
+        self._deliverer = Deliverer(
+            store=self._store,
+            health=health,
+            http_client=deliver_with,
+            timeout=delivery_timeout,
+            record=self._deliveries.append,
         )
 
     @property
@@ -82,6 +104,11 @@ class Sandbox:
     def requests(self) -> tuple[RecordedRequest, ...]:
         """The last requests that were answered, or that got no answer, oldest first."""
         return tuple(self._requests)
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The last attempts to deliver a notification, oldest first."""
+        return tuple(self._deliveries)
 
     def http_client(self) -> httpx.AsyncClient:
         """A client that reaches the sandbox with no socket. Close it as any other."""
@@ -105,6 +132,42 @@ class Sandbox:
         """
         async with serve_on_loopback(self._gateway, port) as origin:
             yield f"{origin}/v1"
+
+    async def emit(
+        self,
+        resource: str,
+        event: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        actor_id: str | None = None,
+    ) -> list[Delivery]:
+        """Let something happen, and notify each active webhook that watches for it.
+
+        >>> await sandbox.emit("messages", "created", {"roomId": room_id})
+
+        Args:
+            resource: What it happens to: a concrete resource, not ``all``. Any word will do.
+            event: What happens: a concrete event, not ``all``. Any word will do.
+            data: What the notification's data shall have, by the keys on the wire, laid over a
+                sample that is distinct each time; a value of None leaves a key out. For a resource
+                whose data aren't known they are all.
+            actor_id: Who does it; left out, it is the person whom `data` names, or someone made
+                up. With ``sandbox.bot.id`` it is the bot's own action.
+
+        Returns:
+            The attempt for each webhook, oldest first. There is one each: nothing is tried again.
+
+        Raises:
+            ValueError: The resource or the event is ``all``: no notification says that.
+        """
+        occurrence = Occurrence.of(
+            resource,
+            event,
+            data,
+            actor=self._person(actor_id) if actor_id else None,
+            now=self._clock(),
+        )
+        return await self._deliverer.deliver(occurrence)
 
     def fail(  # noqa: PLR0913 - each is a fault of its own, and they combine
         self,
@@ -161,6 +224,9 @@ class Sandbox:
     def revoke(self, token: str) -> None:
         """Answer 401 to this access token from now on, and grant nothing for this refresh token."""
         self._tokens.revoke(token)
+
+    def _person(self, person_id: str) -> Person:
+        return self.bot if person_id == self.bot.id else Person.made_up(person_id)
 
     def _record(self, request: RecordedRequest) -> None:
         self._requests.append(request)

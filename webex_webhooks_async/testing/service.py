@@ -3,7 +3,6 @@
 Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
 
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,8 +21,8 @@ from webex_webhooks_async.testing.answers import (
     json_answer,
     relayed,
 )
-from webex_webhooks_async.testing.health import Clock, Health
-from webex_webhooks_async.testing.identity import Identity, webex_id
+from webex_webhooks_async.testing.clock import Clock, to_milliseconds
+from webex_webhooks_async.testing.health import Health
 from webex_webhooks_async.testing.payloads import (
     fields_of,
     page_size,
@@ -31,6 +30,7 @@ from webex_webhooks_async.testing.payloads import (
     read_json,
     wanted_owner,
 )
+from webex_webhooks_async.testing.people import Person, webex_id
 from webex_webhooks_async.testing.store import WebhookStore
 from webex_webhooks_async.testing.subscriptions import problems_of_subscription
 from webex_webhooks_async.testing.tokens import Tokens
@@ -45,13 +45,14 @@ class Service:
         store: WebhookStore,
         tokens: Tokens,
         health: Health,
-        identity: Identity,
+        bot: Person,
         clock: Clock,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._health = health
-        self._identity = identity
+        self._bot = bot
+        self._app_id = webex_id("APPLICATION")
         self._clock = clock
 
     def application(self) -> Starlette:
@@ -86,7 +87,17 @@ class Service:
 
     async def _me(self, request: Request) -> Response:
         self._tokens.check(request)
-        return json_answer(self._identity.on_wire())
+        return json_answer(
+            {
+                "id": self._bot.id,
+                "emails": [self._bot.email],
+                "displayName": self._bot.display_name,
+                "nickName": self._bot.display_name,
+                "userName": self._bot.email,
+                "orgId": self._bot.org_id,
+                "type": "bot",
+            }
+        )
 
     async def _access_token(self, request: Request) -> Response:
         return json_answer(self._tokens.grant(await read_form(request)))
@@ -121,11 +132,11 @@ class Service:
             filter=fields.get("filter"),
             secret=fields.get("secret"),
             status=Status.ACTIVE,
-            created=_to_milliseconds(self._clock()),
+            created=to_milliseconds(self._clock()),
             owned_by=fields.get("ownedBy", OwnedBy.CREATOR),
-            org_id=self._identity.org_id,
-            created_by=self._identity.person_id,
-            app_id=self._identity.app_id,
+            org_id=self._bot.org_id,
+            created_by=self._bot.id,
+            app_id=self._app_id,
         )
         if problems := tuple(problems_of_subscription(webhook)):
             raise RefusedError(400, *(relayed(problem) for problem in problems))
@@ -163,7 +174,3 @@ class Service:
 def _on_wire(webhook: Webhook) -> dict[str, Any]:
     members: dict[str, Any] = converter.unstructure(webhook)
     return members
-
-
-def _to_milliseconds(moment: datetime) -> datetime:
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,29 @@
+"""The time, as a sandbox tells it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from webex_webhooks_async.serialization import converter
+
+Clock = Callable[[], datetime]
+"""Tells the time, aware."""
+
+
+def system_clock() -> datetime:
+    """The time of the machine."""
+    return datetime.now(UTC)
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """A moment in the precision that Webex has."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as Webex writes it.
+
+    >>> timestamp(datetime(2022, 4, 7, 9, 17, 23, 164_000, tzinfo=UTC))
+    '2022-04-07T09:17:23.164Z'
+    """
+    text: str = converter.unstructure(to_milliseconds(moment))
+    return text

@@ -1,0 +1,66 @@
+"""Notifications made by hand, for tests of what receives them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from webex_webhooks_async.models import OwnedBy, Status, Webhook
+from webex_webhooks_async.notifications.signatures import sign
+from webex_webhooks_async.testing.clock import system_clock, to_milliseconds
+from webex_webhooks_async.testing.occurrences import Occurrence, encode, without_nones
+from webex_webhooks_async.testing.people import webex_id
+
+
+def sample_notification(
+    resource: str, event: str, *, data: Mapping[str, Any] | None = None, **envelope: object
+) -> bytes:
+    """The body of a notification as Webex would send it, distinct each time.
+
+    >>> body = sample_notification("messages", "created", data={"roomId": "Y2lz..."})
+
+    Args:
+        resource: What something happened to: a concrete resource, not ``all``.
+        event: What happened: a concrete event, not ``all``.
+        data: What the data shall have, by the keys on the wire, laid over a sample; a value of
+            None leaves a key out. For a resource whose data aren't known they are all.
+        envelope: The same for what is around the data, such as ``orgId`` or ``actorId``.
+
+    Raises:
+        ValueError: The resource or the event is ``all``: no notification says that.
+    """
+    now = system_clock()
+    occurrence = Occurrence.of(resource, event, data, actor=None, now=now)
+    webhook = Webhook(
+        id=webex_id("WEBHOOK"),
+        name="Sample",
+        target_url="https://example.com/webhook-receiver",
+        resource=resource,
+        event=event,
+        status=Status.ACTIVE,
+        created=to_milliseconds(now),
+        owned_by=OwnedBy.CREATOR,
+        org_id=webex_id("ORGANIZATION"),
+        created_by=webex_id("PEOPLE"),
+        app_id=webex_id("APPLICATION"),
+    )
+    return encode(without_nones({**occurrence.notification_for(webhook), **envelope}))
+
+
+def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:
+    """The request with which Webex would deliver a body, with both signature headers.
+
+    >>> response = await http_client.send(signed_request(url, body, "secret"))
+
+    Args:
+        url: Where to.
+        body: The raw bytes.
+        secret: The webhook's secret; None for a webhook without one, whose requests aren't signed.
+
+    Raises:
+        ValueError: The secret is empty.
+        httpx.InvalidURL: `url` is no URL.
+    """
+    signatures = {} if secret is None else sign(body, secret)
+    headers = {"Content-Type": "application/json", **signatures}
+    return httpx.Request("POST", url, content=body, headers=headers)
