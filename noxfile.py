@@ -106,7 +106,7 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a warning or a dead reference is an error."""
     session.install(built("*.whl", EXTRAS), *group("docs"))
     output = ROOT / "docs" / "_build"
-    session.run("sphinx-build", "-EWn", "--keep-going", "-b", "html", "docs", str(output))
+    session.run("sphinx-build", "-qEWn", "--keep-going", "-b", "html", "docs", str(output))
 
 
 @nox.session(venv_backend="none", requires=["wheel"])
