@@ -36,7 +36,7 @@ class Sandbox:
     empty, and all of them belong to one and the same bot.
 
     >>> sandbox = Sandbox()
-    >>> async with Client("any token", http_client=sandbox.http_client()) as client:
+    >>> async with Client("any-token", http_client=sandbox.http_client()) as client:
     ...     await client.webhooks.create(NewWebhook(...))
 
     Args:
