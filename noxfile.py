@@ -24,7 +24,7 @@ nox.options.error_on_missing_interpreters = False  # a missing one is skipped, a
 
 ROOT = Path(__file__).parent
 DIST = ROOT / ".nox" / "dist"
-MEASURED = ROOT / ".nox" / "coverage"
+MEASURED = ROOT / ".nox" / "measured"
 PACKAGE = "webex_webhooks_async"
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
