@@ -203,7 +203,7 @@ def _tuple_hook(cls: type[Any], converter: Converter) -> StructureHook:
 
 
 def _overrides(cls: type[Any]) -> dict[str, Any]:
-    return {name: override(rename=wire_name(name)) for name in attrs.fields_dict(cls)}
+    return {each.name: override(rename=wire_name(each.name)) for each in attrs.fields(cls)}
 
 
 def _model_structure_hook(cls: type[Any], converter: Converter) -> StructureHook:

@@ -45,14 +45,10 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
     '01e0cb6a53731b9615b483335d77d97023410c72'
     """
     _check_body(body)
-    (key,) = _keys((secret,))
+    (secret,) = checked_secrets((secret,))
+    sha1, sha256, sha512 = (_digest(secret, body, each).hex() for each in SignatureAlgorithm)
     # Neither the name of the second header nor its form is documented; both are seen.
-    sha256 = _digest(key, body, SignatureAlgorithm.SHA256).hex()
-    sha512 = _digest(key, body, SignatureAlgorithm.SHA512).hex()
-    return {
-        SPARK_SIGNATURE: _digest(key, body, SignatureAlgorithm.SHA1).hex(),
-        WEBEX_SIGNATURE: f"SHA-256={sha256}, SHA-512={sha512}",
-    }
+    return {SPARK_SIGNATURE: sha1, WEBEX_SIGNATURE: f"SHA-256={sha256}, SHA-512={sha512}"}
 
 
 def verify(
@@ -80,16 +76,39 @@ def verify(
         TypeError: The body isn't bytes, or a secret is no string.
     """
     _check_body(body)
-    keys = _keys(secrets)
+    each_secret = checked_secrets(secrets)
     algorithm, digests = _strongest(headers)
     if algorithm < minimum:
         raise SignatureError("too_weak")
-    for key in keys:
-        expected = _digest(key, body, algorithm)
+    for secret in each_secret:
+        expected = _digest(secret, body, algorithm)
         for digest in digests:
             if hmac.compare_digest(expected, digest):
                 return
     raise SignatureError("mismatch")
+
+
+def checked_secrets(secrets: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Secrets that can prove something, as a tuple also where there is one alone.
+
+    Raises:
+        ValueError: A secret is empty, or there is none.
+        TypeError: A secret is no string.
+    """
+    # One secret is no sequence of letters.
+    each_secret = (secrets,) if isinstance(secrets, str | bytes) else tuple(secrets or ())
+    if not each_secret:
+        raise ValueError("there is no secret: pass the one that the webhook was created with")
+    for secret in each_secret:
+        _check_secret(secret)
+    return each_secret
+
+
+def _check_secret(secret: object) -> None:
+    if not secret:
+        raise ValueError("a secret is empty, so that anyone could sign with it")
+    if not isinstance(secret, str):
+        raise TypeError(f"a secret must be a str, got {type(secret).__name__}")
 
 
 def _check_body(body: object) -> None:
@@ -100,24 +119,8 @@ def _check_body(body: object) -> None:
         )
 
 
-def _keys(secrets: str | Iterable[str]) -> tuple[bytes, ...]:
-    # One secret is no sequence of letters.
-    each = (secrets,) if isinstance(secrets, str | bytes) else tuple(secrets or ())
-    if not each:
-        raise ValueError("there is no secret: pass the one that the webhook was created with")
-    return tuple(_key(secret) for secret in each)
-
-
-def _key(secret: object) -> bytes:
-    if not secret:
-        raise ValueError("a secret is empty, so that anyone could sign with it")
-    if not isinstance(secret, str):
-        raise TypeError(f"a secret must be a str, got {type(secret).__name__}")
-    return secret.encode()
-
-
-def _digest(key: bytes, body: bytes, algorithm: SignatureAlgorithm) -> bytes:
-    return hmac.digest(key, body, algorithm.name)
+def _digest(secret: str, body: bytes, algorithm: SignatureAlgorithm) -> bytes:
+    return hmac.digest(secret.encode(), body, algorithm.name)
 
 
 def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
@@ -126,13 +129,13 @@ def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
     Raises:
         SignatureError: There is none, or what should be the strongest is no digest.
     """
-    values = list(_signature_headers(headers))
+    values = _signature_headers(headers)
     if not values:
         raise SignatureError("missing")
     found = [signature for value in values for signature in _signatures(value)]
     if not found:
         raise SignatureError("malformed")
-    strongest = max(algorithm for algorithm, _ in found)
+    strongest = max(found)[0]
     digests = [digest for algorithm, digest in found if algorithm is strongest and digest]
     if not digests:
         raise SignatureError("malformed")
@@ -144,44 +147,52 @@ _algorithm_of_length = {each // 4: each for each in SignatureAlgorithm}  # in he
 _is_hexadecimal = re.compile("[0-9A-Fa-f]+").fullmatch  # bytes.fromhex would take spaces, too
 
 
-def _signatures(value: str) -> Iterator[tuple[SignatureAlgorithm, bytes | None]]:
+def _signatures(value: str) -> Iterator[tuple[SignatureAlgorithm, bytes]]:
     """What a header claims: ``SHA-256=<hex>, SHA-512=<hex>``, or a digest alone.
 
-    A label that is known claims a signature even if what follows is no digest of that algorithm,
-    which is `None` then.
+    A label that is known claims a signature even if no digest of that algorithm follows; it is
+    empty then.
     """
     for part in value.split(","):
         label, labelled, digits = part.rpartition("=")
         digits = digits.strip()
         algorithm = _algorithm_of_length.get(len(digits)) if _is_hexadecimal(digits) else None
+        if not labelled:
+            if algorithm:
+                yield algorithm, bytes.fromhex(digits)
+            continue
         # The label's case varies in the wild, and so does its hyphen.
         claimed = _algorithm_of_label.get(label.strip().lower().replace("-", ""))
-        if labelled and claimed:
-            yield claimed, bytes.fromhex(digits) if algorithm is claimed else None
-        elif algorithm and not labelled:
-            yield algorithm, bytes.fromhex(digits)
+        if claimed:
+            yield claimed, bytes.fromhex(digits) if algorithm is claimed else b""
 
 
 _signature_header_names = frozenset({SPARK_SIGNATURE.lower(), WEBEX_SIGNATURE.lower()})
 
 
-def _signature_headers(headers: Headers) -> Iterator[str]:
+def _signature_headers(headers: Headers) -> list[str]:
     """The values of the headers for signatures; one that came twice, or as a list, twice."""
-    for name, value in _pairs(headers):
-        if _text(name).lower() in _signature_header_names:
-            for each in _several(value):
-                if each is not None:
-                    yield _text(each)
+    return [
+        _text(each)
+        for name, value in _pairs(headers)
+        if _text(name).lower() in _signature_header_names
+        for each in _several(value)
+        if each is not None
+    ]
 
 
-def _pairs(headers: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401 - each framework has its own
+def _pairs(headers: Any) -> Iterable[tuple[object, object]]:  # noqa: ANN401 - any framework's
     # multidict's mappings, and those of Starlette, Django and Werkzeug, may show one value alone.
     all_of = getattr(headers, "getall", None) or getattr(headers, "getlist", None)
     if all_of:
-        for name in frozenset(headers.keys()):
-            yield name, all_of(name)
-        return
-    for pair in headers.items() if hasattr(headers, "items") else headers:
+        return [(name, all_of(name)) for name in frozenset(headers.keys())]
+    if hasattr(headers, "items"):
+        return cast("Iterable[tuple[object, object]]", headers.items())
+    return _only_pairs(headers)
+
+
+def _only_pairs(headers: Iterable[Any]) -> Iterator[tuple[object, object]]:
+    for pair in headers:
         match pair:
             case (name, value):
                 yield name, value
@@ -195,6 +206,6 @@ def _several(value: object) -> Iterable[object]:
 
 def _text(value: object) -> str:
     """Text in which ASCII is itself; whatever isn't stays harmless."""
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    return value if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value
+    return value.decode("latin-1") if isinstance(value, bytes) else ""
