@@ -31,6 +31,14 @@ from webex_webhooks_async.models import (
     WebhookUpdate,
 )
 from webex_webhooks_async.pagination import AsyncPaginator, Page
+from webex_webhooks_async.reconciliation import (
+    Action,
+    Change,
+    Plan,
+    Result,
+    WebhookPlanWarning,
+    plan,
+)
 from webex_webhooks_async.retries import RetryPolicy
 from webex_webhooks_async.serialization import from_json, to_json
 from webex_webhooks_async.tokens import RefreshingToken, StaticToken, TokenProvider, Tokens
@@ -38,9 +46,11 @@ from webex_webhooks_async.webhooks import Webhooks
 
 __all__ = [
     "APIError",
+    "Action",
     "AsyncPaginator",
     "AuthenticationError",
     "BadRequestError",
+    "Change",
     "Client",
     "ConflictError",
     "DecodeError",
@@ -55,10 +65,12 @@ __all__ = [
     "PaginationError",
     "PayloadError",
     "PermissionDeniedError",
+    "Plan",
     "RateLimitError",
     "RefreshingToken",
     "RequestTimeoutError",
     "Resource",
+    "Result",
     "RetryPolicy",
     "ServerError",
     "SignatureError",
@@ -69,8 +81,10 @@ __all__ = [
     "TransportError",
     "WebexError",
     "Webhook",
+    "WebhookPlanWarning",
     "WebhookUpdate",
     "Webhooks",
     "from_json",
+    "plan",
     "to_json",
 ]

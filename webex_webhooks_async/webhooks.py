@@ -1,8 +1,10 @@
-"""The webhooks resource: create, get, list, update and delete.
+"""The webhooks resource: create, get, list, update, delete, and keep as wanted.
 
 Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
 
+from collections.abc import AsyncGenerator, Iterable
+from math import inf
 from urllib.parse import quote, urlencode
 
 from attrs import frozen
@@ -11,8 +13,10 @@ from webex_webhooks_async.answers import Answer
 from webex_webhooks_async.links import absolute_link, next_link, target_on
 from webex_webhooks_async.models import NewWebhook, Webhook, WebhookUpdate
 from webex_webhooks_async.pagination import AsyncPaginator, Page
+from webex_webhooks_async.reconciliation import DesiredState, Plan, Result
 from webex_webhooks_async.serialization import to_json
 from webex_webhooks_async.transport import Request, Transport
+from webex_webhooks_async.upkeep import Upkeep
 
 PATH = "/webhooks"
 
@@ -106,6 +110,76 @@ class Webhooks:
             )
 
         return AsyncPaginator(fetch, start or first, prefetch=prefetch)
+
+    async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Result:
+        """Let there be exactly one webhook of each wanted name, and as it is wanted.
+
+        It sends no more than that takes: nothing but GETs where all is as wanted. Run it at every
+        start of a program, in each of its processes, and again after an error.
+
+        Args:
+            wanted: The webhooks that shall be there; they are matched by name.
+            prune: A prefix: webhooks whose name starts with it, and that aren't wanted, are
+                deleted. Without it, what isn't wanted isn't touched.
+
+        Raises:
+            ValueError: One name is wanted twice, or `prune` is empty; nothing was sent.
+
+        Warns:
+            WebhookPlanWarning: What is wanted can't work as it seems to be meant.
+        """
+        plan = await self._upkeep.plan(DesiredState.of(wanted, prune))
+        return await plan.apply()
+
+    async def plan(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Plan:
+        """What `ensure` would do; ``await plan.apply()`` does it.
+
+        Raises:
+            ValueError: As `ensure`.
+
+        Warns:
+            WebhookPlanWarning: As `ensure`.
+        """
+        return await self._upkeep.plan(DesiredState.of(wanted, prune))
+
+    def watch(
+        self, wanted: Iterable[NewWebhook], *, every: float = 300.0, prune: str | None = None
+    ) -> AsyncGenerator[Result]:
+        """Do what `ensure` does, at once and then every so many seconds, until it is cancelled.
+
+        ::
+
+            async for result in client.webhooks.watch(wanted):
+                print(result.changes)
+
+        It yields only when something was changed. What passes is logged, and waited for: a
+        `TransportError`, a `ServerError`, a `LockedError` and a `RateLimitError`, where it waits
+        as long as Webex asks. Any other error is raised. A webhook that Webex switches off again
+        within five minutes after it was re-activated here stays off until they are over.
+
+        Args:
+            wanted: As for `ensure`.
+            every: Seconds from one look to the next.
+            prune: As for `ensure`.
+
+        Raises:
+            ValueError: As `ensure`, or `every` is no positive number; at the call itself.
+
+        Warns:
+            WebhookPlanWarning: As `ensure`, once.
+        """
+        if not 0 < every < inf:
+            raise ValueError(f"every must be a positive number of seconds, got {every}")
+        return self._upkeep.watch(DesiredState.of(wanted, prune), every=every)
+
+    @property
+    def _upkeep(self) -> Upkeep:
+        transport = self._transport
+        return Upkeep(
+            self,
+            retry=transport._retry,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            clock=transport._clock,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        )
 
     async def _send(
         self, method: str, path: str, content: NewWebhook | WebhookUpdate | None = None
