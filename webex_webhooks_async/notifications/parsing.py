@@ -57,20 +57,21 @@ def parse_unverified_notification(body: bytes | str) -> Notification[Notificatio
 
 def _structure_notification(value: object, _: object) -> object:
     resource = cast("Mapping[str, Any]", value).get("resource") if isinstance(value, dict) else None
-    data_class = data_classes.get(resource) if isinstance(resource, str) else None
-    if data_class:
+    if isinstance(resource, str) and resource in data_classes:
         try:
-            return _hook(data_class)(value, Notification)
+            return _hook(resource)(value, Notification)
         except ClassValidationError:
             # Data of another shape than is known stays as it was sent, and whole. If it is the
             # envelope that doesn't fit, the attempt below fails likewise, and says so.
             pass
-    return _hook(Mapping[str, Any])(value, Notification)
+    return _hook(None)(value, Notification)
 
 
 @cache  # made when they are first needed: generating the code of all would slow down the import
-def _hook(data_class: Any) -> StructureHook:  # noqa: ANN401 - a class, or a generic alias
+def _hook(resource: str | None) -> StructureHook:
+    """The hook for a known resource's notifications, or the one for all others."""
     generic: Any = Notification  # type checkers know no argument that is computed
+    data_class = data_classes[resource] if resource else Mapping[str, Any]
     return converter.get_structure_hook(generic[data_class])
 
 
