@@ -8,14 +8,13 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -25,6 +24,9 @@ from sybil import Document, Example, Region, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.testing import Sandbox
 
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 COMMANDS_RUN_BY_GATES = re.compile(
@@ -37,10 +39,37 @@ README = Path(__file__).parent / "README.md"
 class Stage:
     """What the blocks of one document share besides their names."""
 
+    sandbox: "Sandbox"
     runner: asyncio.Runner
     folder: Path
     resources: ExitStack
     printed: str = ""
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run a command while the sandbox is served to it; return its status and output."""
+        return self.runner.run(self._run(command))
+
+    async def _run(self, command: tuple[str, ...]) -> tuple[int, str]:
+        async with self.sandbox.serve() as base_url, asyncio.timeout(60):
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=self.folder,
+                env={
+                    **os.environ,
+                    "COLUMNS": "100",
+                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                    "WEBEX_BASE_URL": base_url,
+                },
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            try:
+                output, _ = await process.communicate()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+        return process.returncode or 0, output.decode()
 
 
 def set_up(namespace: dict[str, Any]) -> None:
@@ -56,7 +85,7 @@ def set_up(namespace: dict[str, Any]) -> None:
         webex = sandbox.http_client()
         resources.callback(lambda: runner.run(webex.aclose()))
         resources.enter_context(answering_for_webexapis(webex))
-        stage = Stage(runner, Path(folder), resources.pop_all())
+        stage = Stage(sandbox, runner, Path(folder), resources.pop_all())
     namespace.update(__name__="__main__", __stage__=stage, sandbox=sandbox)
 
 
@@ -73,9 +102,11 @@ def answering_for_webexapis(webex: httpx.AsyncClient) -> respx.MockRouter:
     return router
 
 
-def run_python(example: Example) -> None:
+def run_python(example: Example) -> str | None:
     """Run a block, which may await, and keep what it prints for a `text` block after it."""
     stage: Stage = example.namespace["__stage__"]
+    if re.search(r"^(async )?def test_", example.parsed, re.MULTILINE):
+        return run_tests(stage, str(example.parsed))
     code = compile(
         pad(example.parsed, example.line + example.parsed.line_offset),
         example.path,
@@ -88,6 +119,16 @@ def run_python(example: Example) -> None:
         if inspect.iscoroutine(result):
             stage.runner.run(result)
     stage.printed = output.getvalue()
+    return None
+
+
+def run_tests(stage: Stage, block: str) -> str | None:
+    """Run a block that defines tests with pytest, as a file of its own."""
+    (stage.folder / "test_block.py").write_text(block)
+    options = ["-p", "no:cacheprovider", "-W", "error", "-o", "asyncio_mode=auto"]
+    fixture_loop = "asyncio_default_fixture_loop_scope=function"
+    status, output = stage.run("pytest", *options, "-o", fixture_loop, "test_block.py")
+    return output if status else None
 
 
 def compare_text(example: Example) -> str | None:
@@ -98,25 +139,16 @@ def compare_text(example: Example) -> str | None:
 
 
 def run_console(example: Example) -> str | None:
-    """Run the commands of a `console` block; those that show output must print it."""
+    """Run the commands of a `console` block in one shell; what shows output must print it."""
     stage: Stage = example.namespace["__stage__"]
-    for command, shown in transcript(str(example.parsed)):
-        done = subprocess.run(  # noqa: S603 - running documents is the task here
-            ["bash", "-euo", "pipefail", "-c", command],  # noqa: S607 - the user's own bash
-            cwd=stage.folder,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if done.returncode:
-            return f"{command} ended with {done.returncode}:\n{done.stdout}"
-        if shown and (problem := difference(shown, done.stdout)):
-            return f"{command}\n{problem}"
-    return None
+    commands, shown = zip(*transcript(str(example.parsed)), strict=True)
+    script = "\nprintf '\\0'\n".join(commands)
+    status, output = stage.run("bash", "-euo", "pipefail", "-c", script)
+    if status:
+        return f"the exit status is {status}\n{output}"
+    pairs = zip(shown, output.split("\0"), strict=True)
+    problems = (difference(expected, printed) for expected, printed in pairs if expected)
+    return "\n".join(filter(None, problems))
 
 
 def transcript(block: str) -> Iterator[tuple[str, str]]:
