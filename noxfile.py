@@ -95,7 +95,10 @@ def bare(session: nox.Session) -> None:
     """Install the wheel without extras: it imports, and leaves the user's own pytest alone."""
     session.install(built("*.whl"))
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
-        session.run("python", "-W", "error", "-c", f"import {PACKAGE}")
+        session.run("python", "-W", "error", "-c", f"import {PACKAGE}, {PACKAGE}.testing")
+        said = session.run("webex-webhooks", "demo", silent=True, success_codes=[1])
+        if "webex-webhooks-async[cli]" not in str(said):
+            session.error(f"the command doesn't name the extra that it lacks: {said}")
         session.install("pytest")
         Path("test_of_a_user.py").write_text("def test_passes(): pass\n")
         session.run("pytest", "-W", "error", "-p", "no:cacheprovider")
