@@ -1,0 +1,264 @@
+import copy
+import json
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from webex_webhooks_async import errors
+from webex_webhooks_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    DecodeError,
+    GoneError,
+    LockedError,
+    NotFoundError,
+    NotificationError,
+    PaginationError,
+    PayloadError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    SignatureError,
+    SignatureReason,
+    TransportError,
+    WebexError,
+    api_error_type,
+)
+
+STATUSES = {
+    BadRequestError: 400,
+    AuthenticationError: 401,
+    PermissionDeniedError: 403,
+    NotFoundError: 404,
+    ConflictError: 409,
+    GoneError: 410,
+    LockedError: 423,
+    RateLimitError: 429,
+    ServerError: 503,
+    APIError: 418,
+}
+
+OF_A_REQUEST = ("PUT", "/v1/webhooks/an-id", "ROUTER_1")
+
+SAMPLES: list[WebexError] = [
+    WebexError("a message"),
+    *(
+        cls(status, "a message", ("one", "two"), "ROUTER_1", "PUT", "/v1/webhooks/an-id", 2.5)
+        for cls, status in STATUSES.items()
+    ),
+    TransportError("ConnectError: refused", *OF_A_REQUEST),
+    RequestTimeoutError("no answer within 30.0 s", *OF_A_REQUEST),
+    DecodeError(("$.name: missing", "$.event: missing"), *OF_A_REQUEST),
+    PaginationError("the next link leads to another origin"),
+    NotificationError("a message"),
+    SignatureError("too_weak"),
+    PayloadError(("$.resource: missing", "$.data: missing")),
+]
+
+
+def pickled(protocol: int, error: WebexError) -> WebexError:
+    """Carry an error as a pickle."""
+    carried: WebexError = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 - made here
+    return carried
+
+
+each_error = pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
+
+CARRIERS: dict[str, Callable[[WebexError], WebexError]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "args": lambda error: type(error)(*error.args),
+    "args through JSON": lambda error: type(error)(*json.loads(json.dumps(error.args))),
+    **{f"pickle {each}": partial(pickled, each) for each in range(pickle.HIGHEST_PROTOCOL + 1)},
+}
+
+each_carrier = pytest.mark.parametrize("carry", CARRIERS.values(), ids=CARRIERS)
+
+
+def family(cls: type[WebexError]) -> Iterator[type[WebexError]]:
+    """Find a class and all that derive from it in the module."""
+    yield cls
+    for child in cls.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from family(child)
+
+
+def tree_of_docstring() -> Iterator[tuple[str, str | None]]:
+    """Read each class in the tree of the module's docstring, with the one that it hangs under."""
+    branch: dict[int, str] = {}
+    lines = re.findall(r"^    ([│├└─ ]*)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
+    for ornament, name in lines:
+        depth = len(ornament) // 4
+        branch[depth] = name
+        yield name, branch.get(depth - 1)
+
+
+def test_samples_are_of_every_class() -> None:
+    """No class of errors is left out of these tests."""
+    assert {type(error) for error in SAMPLES} == set(family(WebexError))
+
+
+def test_the_docstring_has_the_real_tree() -> None:
+    """The tree in the module's docstring shows each class, once, under its base."""
+    real = [
+        (cls.__name__, None if cls is WebexError else cls.__bases__[0].__name__)
+        for cls in family(WebexError)
+    ]
+
+    assert sorted(tree_of_docstring(), key=str) == sorted(real, key=str)
+
+
+@pytest.mark.parametrize(("cls", "status"), STATUSES.items())
+def test_the_docstring_has_the_real_statuses(cls: type[APIError], status: int) -> None:
+    """In the tree, the status stands behind the class that has one."""
+    shown = {APIError: "Webex answered with an error status", ServerError: "5xx"}
+
+    assert re.search(rf" {cls.__name__} +{shown.get(cls, status)}\n", errors.__doc__ or "")
+
+
+@each_carrier
+@each_error
+def test_errors_survive_what_task_queues_do(
+    error: WebexError, carry: Callable[[WebexError], WebexError]
+) -> None:
+    """An error that went to another process is of its class, and has its attributes and text."""
+    carried = carry(error)
+
+    assert type(carried) is type(error)
+    assert vars(carried) == vars(error)
+    assert carried.args == error.args
+    assert str(carried) == str(error)
+    assert repr(carried) == repr(error)
+
+
+@each_carrier
+@each_error
+def test_a_note_harms_no_error(
+    error: WebexError, carry: Callable[[WebexError], WebexError]
+) -> None:
+    """An error with a note can be carried like any other."""
+    noted = copy.copy(error)
+    noted.add_note("while the bot said good morning")
+
+    carried = carry(noted)
+
+    assert {**vars(carried), "__notes__": ["while the bot said good morning"]} == vars(noted)
+    assert str(carried) == str(error)
+
+
+@pytest.mark.parametrize("carry", [copy.copy, copy.deepcopy, CARRIERS["pickle 5"]])
+def test_notes_travel_along(carry: Callable[[WebexError], WebexError]) -> None:
+    """Pickle and copy keep notes."""
+    error = NotFoundError(404)
+    error.add_note("a note")
+
+    assert carry(error).__notes__ == ["a note"]
+
+
+def test_sequences_become_tuples() -> None:
+    """What was a list once is a tuple in an error, so that equal errors have equal attributes."""
+    assert APIError(418, "", ["one"]).errors == ("one",)
+    assert DecodeError(["one"]).problems == ("one",)
+    assert PayloadError(iter(["one"])).problems == ("one",)
+
+
+@each_error
+def test_every_error_is_a_webex_error(error: WebexError) -> None:
+    """`except WebexError` catches whatever the outside world did, and no builtin error."""
+    assert isinstance(error, WebexError)
+    assert not isinstance(error, ValueError | TypeError | LookupError)
+
+
+def test_a_timeout_is_a_builtin_timeout() -> None:
+    """`except TimeoutError` catches a request that took too long, with all that it tells."""
+    with pytest.raises(TimeoutError) as raised:
+        raise RequestTimeoutError("no answer within 5 s", "GET", "/v1/webhooks", "id-1")
+
+    assert isinstance(raised.value, TransportError)
+    assert raised.value.args == ("no answer within 5 s", "GET", "/v1/webhooks", "id-1")
+    assert str(raised.value) == "GET /v1/webhooks: no answer within 5 s (tracking id id-1)"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, BadRequestError),
+        (401, AuthenticationError),
+        (403, PermissionDeniedError),
+        (404, NotFoundError),
+        (409, ConflictError),
+        (410, GoneError),
+        (423, LockedError),
+        (429, RateLimitError),
+        (500, ServerError),
+        (502, ServerError),
+        (503, ServerError),
+        (504, ServerError),
+        (599, ServerError),
+        (405, APIError),
+        (415, APIError),
+        (428, APIError),
+        (302, APIError),
+        (600, APIError),
+    ],
+)
+def test_each_status_has_its_class(status: int, expected: type[APIError]) -> None:
+    """A status stands for one class; one that has none of its own is a plain `APIError`."""
+    assert api_error_type(status) is expected
+
+
+def test_text_of_an_api_error_has_all_that_support_asks_for() -> None:
+    """The text has method, path, status, message, the further descriptions and the tracking id."""
+    error = BadRequestError(
+        400, "Bad filter", ("Bad filter", "roomId is unknown"), "ROUTER_1", "POST", "/v1/webhooks"
+    )
+
+    assert str(error) == (
+        "POST /v1/webhooks: 400 Bad Request: Bad filter; roomId is unknown (tracking id ROUTER_1)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (APIError(404), "404 Not Found"),
+        (APIError(418, "Short"), "418 I'm a Teapot: Short"),
+        (APIError(599), "599"),
+        (APIError(599, "", ("", "One")), "599: One"),
+        (APIError(503, method="GET", path="/v1"), "GET /v1: 503 Service Unavailable"),
+        (TransportError("Refused"), "Refused"),
+        (TransportError("Refused", method="GET"), "GET: Refused"),
+        (DecodeError(("$.a: missing", "$.b: missing")), "$.a: missing; $.b: missing"),
+        (
+            DecodeError(("$: not JSON",), "GET", "/v1/webhooks", "ROUTER_1"),
+            "GET /v1/webhooks: $: not JSON (tracking id ROUTER_1)",
+        ),
+        (PayloadError(("$.a: missing", "$.b: missing")), "$.a: missing; $.b: missing"),
+    ],
+)
+def test_text_leaves_out_what_is_unknown(error: WebexError, text: str) -> None:
+    """The text has what is known, and no empty place for the rest."""
+    assert str(error) == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("missing", "the request has no signature: has the webhook a secret?"),
+        ("malformed", "the signature header holds no signature that is known"),
+        ("mismatch", "the signature was made of another body or with another secret"),
+        ("too_weak", "the signature is of a weaker algorithm than is asked for"),
+    ],
+)
+def test_a_signature_error_explains_its_reason(reason: SignatureReason, text: str) -> None:
+    """The reason is a word to branch on, the text a sentence to read."""
+    error = SignatureError(reason)
+
+    assert error.reason == reason
+    assert str(error) == text
