@@ -129,7 +129,7 @@ def _absolute_url(_: object, attribute: "attrs.Attribute[Any]", value: str) -> N
         _port = parts.port  # raises for one that is no number, or out of range
     except ValueError:
         absolute = False
-    if not absolute or any(character.isspace() for character in value):
+    if not absolute or " " in value or not value.isprintable():
         raise ValueError(f"{attribute.name} must be an absolute http(s) URL, got {value!r}")
 
 
