@@ -1,0 +1,391 @@
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from email.message import Message
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers as StarletteHeaders
+from starlette.datastructures import ImmutableMultiDict
+
+from tests.notifications.doubles import SECRET
+from webex_webhooks_async.errors import SignatureError
+from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
+
+BODY = b'{"a":1,"b":2,"c":{"d":3}}'
+SHA1, SHA256, SHA512 = (
+    hmac.new(SECRET.encode(), BODY, name).hexdigest() for name in ("sha1", "sha256", "sha512")
+)
+WRONG1, WRONG256, WRONG512 = "0" * 40, "0" * 64, "0" * 128
+
+
+def reason(headers: Any, body: bytes = BODY, **options: Any) -> str | None:  # noqa: ANN401 - whatever a framework may have
+    """Why headers prove nothing; None if they do prove it."""
+    try:
+        verify(body, headers, SECRET, **options)
+    except SignatureError as error:
+        return error.reason
+    return None
+
+
+def spark(value: object) -> dict[str, object]:
+    """The documented header alone."""
+    return {"X-Spark-Signature": value}
+
+
+def webex(value: object) -> dict[str, object]:
+    """The undocumented header alone."""
+    return {"X-Webex-Signature": value}
+
+
+def test_the_known_pair() -> None:
+    """The signature that Cisco's community knows by heart is the one that is made."""
+    expected = "01e0cb6a53731b9615b483335d77d97023410c72"
+
+    assert sign(BODY, "myBongoSecret")["X-Spark-Signature"] == expected
+
+
+def test_sign_makes_both_headers() -> None:
+    """A body is signed as Webex signs it: SHA-1 in one header, the others in the second."""
+    assert sign(BODY, SECRET) == {
+        "X-Spark-Signature": SHA1,
+        "X-Webex-Signature": f"SHA-256={SHA256}, SHA-512={SHA512}",
+    }
+
+
+@given(st.binary(), st.text(min_size=1))
+def test_what_was_signed_is_verified(body: bytes, secret: str) -> None:
+    """Any body signed with any secret proves itself with that secret."""
+    verify(body, sign(body, secret), secret)
+
+
+@given(st.binary(), st.binary(), st.text(min_size=1), st.text(min_size=1))
+def test_nothing_else_is_verified(body: bytes, other: bytes, secret: str, wrong: str) -> None:
+    """A signature of another body, or with another secret, proves nothing."""
+    for signed, key in ((other, secret), (body, wrong)):
+        padded = [each.encode().ljust(128, b"\0") for each in (key, secret)]
+        if signed == body and padded[0] == padded[1]:  # HMAC pads a short key with zeros
+            continue
+        with pytest.raises(SignatureError, match="another body or with another secret"):
+            verify(body, sign(signed, key), secret)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        spark(SHA1),
+        spark(SHA1.upper()),
+        spark(f"  {SHA1} "),
+        spark(SHA256),
+        spark(SHA512),
+        spark(f"sha1={SHA1}"),
+        webex(SHA1),
+        webex(SHA256),
+        webex(SHA512),
+        webex(f"SHA-256={SHA256}"),
+        webex(f"sha256={SHA256}"),
+        webex(f"Sha-512 = {SHA512}"),
+        webex(f"SHA-256={SHA256}, SHA-512={SHA512}"),
+        webex(f"SHA-512={SHA512},SHA-256={SHA256},"),
+        webex(f"SHA3-512={WRONG512}, SHA-256={SHA256}"),
+        webex(f"v2, SHA-256={SHA256}"),
+        {**spark(SHA1), **webex("")},
+        {**spark(SHA1), **webex("none")},
+        {**spark(None), **webex(SHA256)},
+    ],
+)
+def test_each_form_is_known(headers: Mapping[str, object]) -> None:
+    """A signature is found in each form that is documented or was seen, in either header."""
+    assert reason(headers) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        spark(WRONG1),
+        webex(WRONG256),
+        {**spark(SHA1), **webex(WRONG256)},
+        {**spark(SHA1), **webex(f"SHA-256={WRONG256}")},
+        {**spark(SHA1), **webex(f"SHA-256={SHA256}, SHA-512={WRONG512}")},
+        {**spark(WRONG512), **webex(f"SHA-256={SHA256}")},
+    ],
+)
+def test_the_strongest_signature_decides(headers: Mapping[str, object]) -> None:
+    """A wrong strong signature never falls back on a right weaker one."""
+    assert reason(headers) == "mismatch"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {**spark(WRONG1), **webex(f"SHA-256={SHA256}")},
+        {**spark(SHA1), **webex(f"SHA-256={WRONG256}, SHA-512={SHA512}")},
+    ],
+)
+def test_a_weaker_signature_is_not_looked_at(headers: Mapping[str, object]) -> None:
+    """A right strong signature is enough."""
+    assert reason(headers) is None
+
+
+@pytest.mark.parametrize("headers", [{}, [], {"X-Signature": SHA1}, spark(None), [("",)], [1, ""]])
+def test_a_missing_header_fails(headers: Any) -> None:  # noqa: ANN401 - whatever a framework may have
+    """A request without a signature proves nothing."""
+    assert reason(headers) == "missing"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        ",",
+        "=",
+        "secret",
+        SHA1[:-1],
+        SHA1 + "0",
+        SHA1[:-1] + "g",
+        SHA1[:-1] + " ",
+        "  ".join(SHA1[each : each + 2] for each in range(0, 40, 2)),
+        SHA1.encode().hex(),
+        "SHA-256=",
+        f"SHA-256={SHA1}",
+        f"SHA-256={SHA256[:-1]}",
+        f"SHA-1={SHA1}, SHA-256={SHA1}",
+        f"MD5={SHA1}",
+        "é" * 40,
+        "\udcff" * 40,
+        "\N{FULLWIDTH DIGIT ZERO}" * 40,
+        SHA1[:-1] + "é",
+        [],
+        ["", None],
+        7,
+        True,
+        object(),
+        {"a": "b"},
+    ],
+)
+def test_a_malformed_header_fails(value: object) -> None:
+    """A header that holds no signature proves nothing, and doesn't crash."""
+    expected = "missing" if value == [] else "malformed"
+
+    assert (reason(spark(value)), reason(webex(value))) == (expected, expected)
+
+
+def test_a_malformed_strong_signature_never_falls_back() -> None:
+    """What claims to be a strong signature decides even when it is none."""
+    assert reason({**spark(SHA1), **webex("SHA-256=oops")}) == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("minimum", "headers", "expected"),
+    [
+        (SignatureAlgorithm.SHA1, spark(SHA1), None),
+        (SignatureAlgorithm.SHA256, spark(SHA1), "too_weak"),
+        (SignatureAlgorithm.SHA256, webex(f"SHA-256={SHA256}"), None),
+        (SignatureAlgorithm.SHA512, webex(f"SHA-256={SHA256}"), "too_weak"),
+        (SignatureAlgorithm.SHA512, {**spark(SHA1), **webex(f"SHA-512={SHA512}")}, None),
+        (SignatureAlgorithm.SHA512, {}, "missing"),
+    ],
+)
+def test_a_minimum_is_held(
+    minimum: SignatureAlgorithm, headers: Mapping[str, object], expected: str | None
+) -> None:
+    """A signature that is right, but of a weaker algorithm than asked for, proves nothing."""
+    assert reason(headers, minimum=minimum) == expected
+
+
+def test_algorithms_are_ordered_by_strength() -> None:
+    """The algorithms can be compared."""
+    assert SignatureAlgorithm.SHA1 < SignatureAlgorithm.SHA256 < SignatureAlgorithm.SHA512
+
+
+class ManyValued(Mapping[str, str]):
+    """A mapping that shows one value of a name unless it is asked for all."""
+
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, name: str) -> str:
+        return dict(self.pairs)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def getall(self, name: str) -> list[str]:
+        """As multidict has it."""
+        return [value for each, value in self.pairs if each == name]
+
+
+def email_message(*pairs: tuple[str, str]) -> Message:
+    """Headers as the standard library's HTTP server has them."""
+    message = Message()
+    for name, value in pairs:
+        message[name] = value
+    return message
+
+
+def of_multidict(*pairs: tuple[str, str]) -> object:
+    """Headers as aiohttp has them."""
+    return pytest.importorskip("multidict").CIMultiDict(pairs)
+
+
+def of_werkzeug(*pairs: tuple[str, str]) -> object:
+    """Headers as Flask and Quart have them."""
+    return pytest.importorskip("werkzeug.datastructures").Headers(pairs)
+
+
+def listed(*pairs: tuple[str, str]) -> dict[str, list[str]]:
+    """Headers as API gateways have them."""
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value)
+    return lists
+
+
+def encoded(*pairs: tuple[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI has them."""
+    return [(name.lower().encode(), value.encode()) for name, value in pairs]
+
+
+def starlette(*pairs: tuple[str, str]) -> StarletteHeaders:
+    """Headers as Starlette and FastAPI have them."""
+    return StarletteHeaders(raw=encoded(*pairs))
+
+
+FRAMEWORKS: list[Callable[..., object]] = [
+    lambda *pairs: list(pairs),
+    lambda *pairs: iter(pairs),
+    lambda *pairs: [list(pair) for pair in pairs],
+    encoded,
+    listed,
+    ManyValued,
+    lambda *pairs: ImmutableMultiDict(pairs),
+    lambda *pairs: httpx.Headers(pairs, encoding="utf-8"),
+    email_message,
+    starlette,
+    of_multidict,
+    of_werkzeug,
+]
+
+
+@pytest.mark.parametrize("make", FRAMEWORKS)
+@pytest.mark.parametrize("name", ["X-Spark-Signature", "x-spark-signature", "X-SPARK-SIGNATURE"])
+def test_the_headers_of_any_framework(make: Callable[..., object], name: str) -> None:
+    """A signature is found in whatever a framework keeps headers in, its name in any case."""
+    others = ("Host", "example.com"), ("X-Custom", "é")
+
+    assert reason(make(*others, (name, SHA1), *others[:1])) is None
+    assert reason(make(*others, (name, WRONG1))) == "mismatch"
+    assert reason(make(*others[:1])) == "missing"
+
+
+@pytest.mark.parametrize("make", FRAMEWORKS)
+@pytest.mark.parametrize("values", [(SHA1, SHA256), (SHA256, SHA1), (SHA256, "")])
+def test_a_header_may_come_twice(make: Callable[..., object], values: tuple[str, str]) -> None:
+    """Each value of a header counts, so that a stronger one is never overlooked."""
+    headers = make(*(("X-Webex-Signature", value) for value in values))
+
+    assert reason(headers, minimum=SignatureAlgorithm.SHA256) is None
+
+
+NAMES = st.sampled_from(
+    ["X-Spark-Signature", "x-webex-signature", b"X-SPARK-SIGNATURE", "", None, 7, b"\xff", "\udc80"]
+)
+DIGESTS = st.sampled_from(
+    [WRONG1, WRONG256, WRONG512, "", "SHA-1", "SHA-256=", "sha512=", ",", "="]
+)
+WORDS = st.lists(DIGESTS | st.text(), max_size=5).map("".join)
+# With lone surrogates: st.text() leaves them out.
+TEXTS = WORDS | st.text(st.characters(exclude_categories=[])) | st.binary()
+VALUES = TEXTS | st.lists(TEXTS) | st.none() | st.integers() | st.tuples(TEXTS, st.floats())
+HEADERS = (
+    st.dictionaries(NAMES, VALUES)
+    | st.lists(st.tuples(NAMES, VALUES))
+    | st.lists(st.lists(NAMES | VALUES))
+    | st.lists(st.none() | st.integers() | TEXTS)
+)
+
+
+@given(HEADERS, st.binary())
+def test_whatever_the_headers_hold(headers: Any, body: bytes) -> None:  # noqa: ANN401 - anything
+    """Headers that were made without the secret end in a SignatureError and nothing else."""
+    with pytest.raises(SignatureError):
+        verify(body, headers, SECRET)
+
+
+@given(st.binary(), st.data())
+def test_a_signature_with_one_digit_changed(body: bytes, data: st.DataObject) -> None:
+    """No digit of the deciding signature can be changed."""
+    headers = sign(body, SECRET)
+    digits = headers["X-Webex-Signature"]
+    place = len(digits) - 1 - data.draw(st.integers(0, 127))
+    other = "1" if digits[place] == "0" else "0"
+    headers["X-Webex-Signature"] = digits[:place] + other + digits[place + 1 :]
+
+    assert reason(headers, body) == "mismatch"
+
+
+@pytest.mark.parametrize("secrets", [["old", SECRET], (SECRET, "new"), {SECRET}, iter([SECRET])])
+def test_any_of_several_secrets_will_do(secrets: Any) -> None:  # noqa: ANN401 - any iterable
+    """While a secret is replaced, both prove a request."""
+    verify(BODY, sign(BODY, SECRET), secrets)
+
+
+def test_one_secret_is_no_sequence_of_letters() -> None:
+    """A secret given as a str is one secret, so its letters prove nothing."""
+    with pytest.raises(SignatureError):
+        verify(BODY, sign(BODY, SECRET[0]), SECRET)
+
+
+@pytest.mark.parametrize("secrets", ["", [], (), None, [""], [SECRET, ""], [None], b""])
+def test_no_secret_is_refused(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
+    """Without a secret, or with an empty one, nothing is verified at all."""
+    with pytest.raises(ValueError, match="secret"):
+        verify(BODY, sign(BODY, SECRET), secrets)
+
+
+@pytest.mark.parametrize("secrets", [b"secret", [b"secret"], [7], [SECRET, b"old"]])
+def test_a_secret_is_text(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
+    """A secret that is no str is a mistake that says so, without showing it."""
+    with pytest.raises(TypeError, match=r"^a secret must be a str, got (bytes|int)$"):
+        verify(BODY, sign(BODY, SECRET), secrets)
+
+
+@pytest.mark.parametrize("body", [BODY.decode(), bytearray(BODY), {"a": 1}, None])
+def test_a_body_is_raw_bytes(body: Any) -> None:  # noqa: ANN401 - what users pass by mistake
+    """A body that was decoded or parsed is a mistake that says what to pass."""
+    for call in (lambda: verify(body, sign(BODY, SECRET), SECRET), lambda: sign(body, SECRET)):
+        with pytest.raises(TypeError, match="raw bytes"):
+            call()
+
+
+def test_signing_takes_a_secret() -> None:
+    """An empty secret signs nothing."""
+    with pytest.raises(ValueError, match="empty"):
+        sign(BODY, "")
+
+
+def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each comparison is the standard library's, of two digests of bytes of equal length."""
+    compared: list[tuple[object, object]] = []
+
+    def compare(expected: bytes, given: bytes) -> bool:
+        compared.append((expected, given))
+        return False
+
+    monkeypatch.setattr(f"{verify.__module__}.hmac.compare_digest", compare)
+
+    assert reason(spark(SHA1)) == "mismatch"
+    assert compared == [(bytes.fromhex(SHA1), bytes.fromhex(SHA1))]
+
+
+def test_the_key_is_the_secret_in_utf_8() -> None:
+    """A secret beyond ASCII signs as its UTF-8 bytes."""
+    expected = hmac.new("sécret".encode(), BODY, hashlib.sha1).hexdigest()
+
+    assert sign(BODY, "sécret")["X-Spark-Signature"] == expected
