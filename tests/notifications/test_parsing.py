@@ -1,0 +1,494 @@
+import json
+import pickle
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.notifications.doubles import ENVELOPE, MESSAGE_DATA, SECRET, body_of, signed
+from webex_webhooks_async.errors import DecodeError, PayloadError, SignatureError
+from webex_webhooks_async.notifications.models import (
+    AttachmentActionData,
+    MeetingData,
+    MeetingParticipantData,
+    MeetingTranscriptData,
+    MembershipData,
+    MessageData,
+    Notification,
+    NotificationData,
+    RecordingData,
+    RemoteParty,
+    RoomData,
+    ServiceAppData,
+    TelephonyCallData,
+)
+from webex_webhooks_async.notifications.parsing import (
+    parse_notification,
+    parse_unverified_notification,
+)
+from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
+from webex_webhooks_async.serialization import from_json, to_json
+
+BORN = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
+WIRE = "2015-10-18T14:26:16.000Z"
+
+KNOWN: list[tuple[str, dict[str, Any], object]] = [
+    (
+        "messages",
+        {**MESSAGE_DATA, "files": ["F"], "mentionedPeople": ["P"], "parentId": "PARENT"},
+        MessageData(
+            id="MESSAGE",
+            room_id="ROOM",
+            room_type="group",
+            person_id="PERSON",
+            person_email="matt@example.com",
+            created=BORN,
+            files=("F",),
+            mentioned_people=("P",),
+            parent_id="PARENT",
+        ),
+    ),
+    (
+        "attachmentActions",
+        {
+            "id": "ACTION",
+            "type": "submit",
+            "messageId": "MESSAGE",
+            "personId": "PERSON",
+            "roomId": "ROOM",
+            "created": WIRE,
+        },
+        AttachmentActionData(
+            id="ACTION",
+            type="submit",
+            message_id="MESSAGE",
+            person_id="PERSON",
+            room_id="ROOM",
+            created=BORN,
+        ),
+    ),
+    (
+        "memberships",
+        {
+            "id": "MEMBERSHIP",
+            "roomId": "ROOM",
+            "personId": "PERSON",
+            "personEmail": "matt@example.com",
+            "personDisplayName": "Matt",
+            "personOrgId": "ORG",
+            "isModerator": False,
+            "isMonitor": True,
+            "created": WIRE,
+            "roomType": "group",
+            "isRoomHidden": False,
+        },
+        MembershipData(
+            id="MEMBERSHIP",
+            room_id="ROOM",
+            person_id="PERSON",
+            person_email="matt@example.com",
+            person_display_name="Matt",
+            person_org_id="ORG",
+            is_moderator=False,
+            is_monitor=True,
+            created=BORN,
+            room_type="group",
+            is_room_hidden=False,
+        ),
+    ),
+    (
+        "rooms",
+        {
+            "id": "ROOM",
+            "type": "group",
+            "isLocked": False,
+            "creatorId": "PERSON",
+            "lastActivity": WIRE,
+            "created": WIRE,
+            "title": "Project Unicorn",
+        },
+        RoomData(
+            id="ROOM",
+            type="group",
+            is_locked=False,
+            creator_id="PERSON",
+            last_activity=BORN,
+            created=BORN,
+            title="Project Unicorn",
+        ),
+    ),
+    (
+        "telephony_calls",
+        {
+            "callId": "CALL",
+            "callSessionId": "SESSION",
+            "personality": "terminator",
+            "state": "alerting",
+            "appearance": 1,
+            "eventType": "received",
+            "eventTimestamp": WIRE,
+            "created": WIRE,
+            "remoteParty": {
+                "name": "Matt",
+                "number": "1234",
+                "privacyEnabled": False,
+                "callType": "location",
+                "personId": "PERSON",
+                "placeId": "PLACE",
+                "mood": "good",
+            },
+            "muteCapable": True,
+            "muted": False,
+            "completedElsewhere": False,
+            "endpointId": "DEVICE",
+            "redirections": [{"reason": "busy"}],
+            "recall": {"type": "park"},
+            "recordingState": "started",
+        },
+        TelephonyCallData(
+            call_id="CALL",
+            call_session_id="SESSION",
+            personality="terminator",
+            state="alerting",
+            appearance=1,
+            event_type="received",
+            event_timestamp=BORN,
+            created=BORN,
+            remote_party=RemoteParty(
+                name="Matt",
+                number="1234",
+                privacy_enabled=False,
+                call_type="location",
+                person_id="PERSON",
+                place_id="PLACE",
+                extra={"mood": "good"},
+            ),
+            mute_capable=True,
+            muted=False,
+            completed_elsewhere=False,
+            endpoint_id="DEVICE",
+            redirections=({"reason": "busy"},),
+            recall={"type": "park"},
+            recording_state="started",
+        ),
+    ),
+    (
+        "serviceApp",
+        {"id": "APP", "authorizerOrgId": "CUSTOMER", "authorizationDate": WIRE},
+        ServiceAppData(id="APP", authorizer_org_id="CUSTOMER", authorization_date=BORN),
+    ),
+    (
+        "meetings",
+        {"id": "MEETING", "meetingNumber": "123", "start": WIRE, "telephony": {"links": []}},
+        MeetingData(
+            id="MEETING", meeting_number="123", start=BORN, extra={"telephony": {"links": []}}
+        ),
+    ),
+    (
+        "meetingParticipants",
+        {"id": "P", "meetingId": "MEETING", "host": True, "devices": [{}], "joinedTime": WIRE},
+        MeetingParticipantData(
+            id="P", meeting_id="MEETING", host=True, joined_time=BORN, extra={"devices": [{}]}
+        ),
+    ),
+    (
+        "recordings",
+        {"id": "RECORDING", "meetingSeriesId": "SERIES", "durationSeconds": 4472},
+        RecordingData(id="RECORDING", meeting_series_id="SERIES", duration_seconds=4472),
+    ),
+    (
+        "meetingTranscripts",
+        {"id": "TRANSCRIPT", "hostUserId": "PERSON", "status": "available"},
+        MeetingTranscriptData(id="TRANSCRIPT", host_user_id="PERSON", status="available"),
+    ),
+]
+
+
+def parsed(body: bytes) -> Notification[NotificationData]:
+    """A body, as it is known that it was signed."""
+    return parse_unverified_notification(body)
+
+
+def test_a_notification_as_webex_sends_it() -> None:
+    """Every member of the envelope lands in the field of its name."""
+    body, headers = signed(body_of())
+
+    assert parse_notification(body, headers, secrets=SECRET) == Notification(
+        id="WEBHOOK",
+        name="New message in 'Project Unicorn' room",
+        resource="messages",
+        event="created",
+        data=MessageData(
+            id="MESSAGE",
+            room_id="ROOM",
+            room_type="group",
+            person_id="PERSON",
+            person_email="matt@example.com",
+            created=BORN,
+        ),
+        target_url="https://example.com/mywebhook",
+        filter="roomId=ROOM",
+        org_id="ORG",
+        created_by="BOT",
+        app_id="APP",
+        owned_by="creator",
+        status="active",
+        created=BORN,
+        actor_id="PERSON",
+    )
+
+
+@pytest.mark.parametrize(("resource", "data", "expected"), KNOWN)
+def test_data_of_a_known_resource(
+    resource: str, data: Mapping[str, Any], expected: NotificationData
+) -> None:
+    """The data of each resource that has a class is an instance of it."""
+    assert parsed(body_of(data, resource=resource)).data == expected
+
+
+@pytest.mark.parametrize("value", ["left out", None])
+def test_what_is_not_required_may_be_missing(value: str | None) -> None:
+    """An optional member that is left out, or null, is None."""
+    envelope: dict[str, Any] = {"id": "W", "name": "n", "resource": "alerts", "event": "created"}
+    others = {} if value else dict.fromkeys(ENVELOPE.keys() - envelope.keys())
+    body = json.dumps({**envelope, **others, "data": {}}).encode()
+
+    assert parsed(body) == Notification[Any](**envelope, data={})
+
+
+def test_null_in_data_counts_as_absent() -> None:
+    """A null of an optional field of the data is None, and no text."""
+    data = parsed(body_of({**MESSAGE_DATA, "roomType": None, "files": None, "created": None})).data
+
+    assert isinstance(data, MessageData)
+    assert (data.room_type, data.files, data.created) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("resource", "event"), [("telepathy", "created"), ("messages", "pondered"), ("all", "all")]
+)
+def test_unknown_words_pass(resource: str, event: str) -> None:
+    """A resource or an event that appeared since is no error."""
+    notification = parsed(body_of(resource=resource, event=event))
+
+    assert (notification.resource, notification.event) == (resource, event)
+
+
+@pytest.mark.parametrize("key", ["extra", "new", "target_url", "\0extra", "secret", ""])
+def test_unknown_members_survive(key: str) -> None:
+    """A member of any name that isn't known is kept, in the envelope and in the data."""
+    value = {"a": [1, None]}
+    notification = parsed(body_of({**MESSAGE_DATA, key: value}, **{key: value}))
+
+    assert isinstance(notification.data, MessageData)
+    assert notification.extra == {key: value}
+    assert notification.data.extra == {key: value}
+
+
+@pytest.mark.parametrize(
+    ("resource", "data"),
+    [
+        ("telepathy", {"id": 1, "thoughts": [{"of": None}]}),
+        ("messages", {}),
+        ("messages", {**MESSAGE_DATA, "id": 7}),
+        ("messages", {**MESSAGE_DATA, "roomId": None}),
+        ("messages", {**MESSAGE_DATA, "personEmail": ["matt@example.com"]}),
+        ("messages", {**MESSAGE_DATA, "files": "F"}),
+        ("messages", {**MESSAGE_DATA, "files": [1]}),
+        ("messages", {**MESSAGE_DATA, "created": 1445178376}),
+        ("messages", {**MESSAGE_DATA, "created": "yesterday"}),
+        ("rooms", {"id": "ROOM", "isLocked": "true"}),
+        ("rooms", {"id": "ROOM", "isLocked": 1}),
+        ("telephony_calls", {"callId": "CALL", "appearance": True}),
+        ("telephony_calls", {"callId": "CALL", "appearance": 1.0}),
+        ("telephony_calls", {"callId": "CALL", "appearance": "1"}),
+        ("telephony_calls", {"callId": "CALL", "remoteParty": "Matt"}),
+        ("telephony_calls", {"callId": "CALL", "remoteParty": {"name": 1}}),
+        ("recordings", {"durationSeconds": "4472"}),
+    ],
+)
+def test_data_of_another_shape_stays_a_mapping(resource: str, data: object) -> None:
+    """Data that doesn't fit is kept as it was sent: whole, and nothing in it coerced."""
+    notification = parsed(body_of(data, resource=resource))
+
+    assert isinstance(notification.data, dict)
+    assert json.dumps(notification.data) == json.dumps(data)
+
+
+@pytest.mark.parametrize(
+    ("body", "problems"),
+    [
+        (body_of([MESSAGE_DATA]), ("$.data: expected an object, got an array",)),
+        (body_of("text"), ("$.data: expected an object, got a string",)),
+        (body_of(None), ("$.data: missing",)),
+        (body_of(resource=7), ("$.resource: expected a string, got a number",)),
+        (body_of(resource=["messages"]), ("$.resource: expected a string, got an array",)),
+        (body_of(resource=None), ("$.resource: missing",)),
+        (
+            body_of(1.5, id=1, orgId=False),
+            (
+                "$.id: expected a string, got a number",
+                "$.data: expected an object, got a number",
+                "$.orgId: expected a string, got a boolean",
+            ),
+        ),
+        (
+            body_of(created="yesterday"),
+            ("$.created: expected an ISO 8601 date and time, got other text",),
+        ),
+        (b"[]", ("$: expected an object, got an array",)),
+        (b'"text"', ("$: expected an object, got a string",)),
+        (b"null", ("$: expected an object, got null",)),
+        (b"", ("$: not JSON (Expecting value at character 0)",)),
+        (b"\xef\xbb\xbf" + body_of(), ("$: not JSON (Expecting value at character 0)",)),
+        (body_of().decode().encode("utf-16"), ("$: not UTF-8",)),
+        (b'{"id": "\xff"}', ("$: not UTF-8",)),
+        (b'{"id": NaN}', ("$: NaN is not JSON",)),
+        (b'{"id": -Infinity}', ("$: -Infinity is not JSON",)),
+        (b'{"id": 1e999}', ("$: a number is too large",)),
+        (b'{"id": "a", "id": "b"}', ("$: an object has a key twice",)),
+        (b'{"data": {"id": "a", "id": "b"}}', ("$: an object has a key twice",)),
+        (b"[" * 100_000, ("$: nested too deeply",)),
+        (b'{"data":' * 100_000, ("$: nested too deeply",)),
+    ],
+)
+def test_what_is_no_notification(body: bytes, problems: tuple[str, ...]) -> None:
+    """A body that is no notification is a PayloadError that names each problem with its path."""
+    with pytest.raises(PayloadError) as raised:
+        parsed(body)
+
+    assert raised.value.problems == problems
+
+
+@pytest.mark.parametrize(
+    "body", [body_of(["s3cret"], id=["s3cret"]), b'{"s3cret"', b'{"s3cret": 1']
+)
+def test_problems_show_no_values(body: bytes) -> None:
+    """Nothing of a body is in the error, nor in what the error was made of."""
+    with pytest.raises(PayloadError) as raised:
+        parsed(body)
+
+    assert "s3cret" not in repr((raised.value, raised.value.__context__, raised.value.__cause__))
+
+
+def test_the_signature_is_verified_first() -> None:
+    """Nothing is parsed that nobody has signed."""
+    with pytest.raises(SignatureError):
+        parse_notification(b"no JSON", {}, secrets=SECRET)
+
+
+def test_a_minimum_is_held() -> None:
+    """The weakest algorithm to accept is the caller's to say."""
+    body, headers = signed(body_of())
+    del headers["X-Webex-Signature"]
+
+    with pytest.raises(SignatureError):
+        parse_notification(body, headers, secrets=SECRET, minimum=SignatureAlgorithm.SHA256)
+
+
+def test_any_of_several_secrets_will_do() -> None:
+    """While a secret is replaced, notifications signed with either are parsed."""
+    body = body_of()
+
+    assert parse_notification(body, sign(body, "old"), secrets=[SECRET, "old"]) == parsed(body)
+
+
+@given(st.binary())
+def test_whatever_the_body_is(body: bytes) -> None:
+    """Nothing but a PayloadError comes out of bytes that are no notification."""
+    with pytest.raises(PayloadError):
+        parsed(body)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=[])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
+# As far from the ends of time as the farthest time zone.
+DATETIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001 - as asked for
+OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)) | st.just(timedelta(seconds=30))
+
+
+@st.composite
+def times(draw: st.DrawFn) -> str:
+    """Any moment, as ISO 8601 writes it, with or without an offset."""
+    moment, offset = draw(DATETIMES), draw(st.none() | OFFSETS)
+    return moment.replace(tzinfo=None if offset is None else timezone(offset)).isoformat()
+
+
+@st.composite
+def notifications(draw: st.DrawFn) -> dict[str, Any]:
+    """What Webex could send, known or not, all of it or parts, with more than we know."""
+    resource, data, _ = draw(st.sampled_from([*KNOWN, ("telepathy", {}, None)]))
+    known = draw(st.permutations([*data.items()]))[: draw(st.integers(0, len(data)))]
+    optional: list[tuple[str, Any]] = [
+        *ENVELOPE.items(),
+        ("created", draw(times())),
+        ("status", None),
+    ]
+    return {
+        **draw(OBJECTS),
+        **dict(draw(st.lists(st.sampled_from(optional)))),
+        "id": draw(st.text()),
+        "name": draw(st.text()),
+        "resource": resource,
+        "event": draw(st.text()),
+        "data": {**data, **draw(OBJECTS)}
+        if draw(st.booleans())
+        else {**dict(known), **draw(OBJECTS)},
+    }
+
+
+@given(notifications())
+def test_a_notification_survives_a_queue(document: dict[str, Any]) -> None:
+    """To JSON and back, or pickled and back, each notification is what it was."""
+    notification = parsed(json.dumps(document).encode())
+
+    assert from_json(to_json(notification), Notification) == notification
+    assert pickle.loads(pickle.dumps(notification)) == notification  # noqa: S301 - our own
+
+
+@given(times())
+def test_a_moment_survives_a_queue(moment: str) -> None:
+    """To JSON and back, a moment is what it was, to the microsecond and in any time zone."""
+    notification = parsed(body_of(created=moment))
+
+    assert from_json(to_json(notification), Notification).created == notification.created
+
+
+@given(notifications())
+def test_nothing_that_webex_sends_is_lost(document: dict[str, Any]) -> None:
+    """The JSON of a notification has all that was sent, but for nulls of what is optional."""
+    sent, kept = document, json.loads(to_json(parsed(json.dumps(document).encode())))
+
+    assert kept.keys() >= {key for key, value in sent.items() if value is not None or key in kept}
+    assert kept["data"].keys() >= {key for key, value in sent["data"].items() if value is not None}
+
+
+@pytest.mark.parametrize("data", [MESSAGE_DATA, {}])
+def test_a_class_of_data_can_be_asked_for(data: object) -> None:
+    """From JSON, a notification of one class of data is made only of such data."""
+    body = body_of(data)
+
+    if data:
+        assert from_json(body, Notification[MessageData]) == parsed(body)
+    else:
+        with pytest.raises(DecodeError, match=r"\$\.data\.id: missing"):
+            from_json(body, Notification[MessageData])
+
+
+def test_any_data_can_be_asked_for() -> None:
+    """From JSON, a notification may be named with or without what its data may be."""
+    body = body_of()
+
+    assert from_json(body, Notification[Any]) == parsed(body)
+    assert from_json(body, Notification[NotificationData]) == parsed(body)
