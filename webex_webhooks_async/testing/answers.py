@@ -32,7 +32,8 @@ class RefusedError(HTTPException):
 
 def json_answer(content: Mapping[str, Any], status_code: int = 200) -> Response:
     """An answer with a JSON object."""
-    return Response(json.dumps(content), status_code, media_type="application/json;charset=UTF-8")
+    text = json.dumps(content, separators=(",", ":"))
+    return Response(text, status_code, media_type="application/json;charset=UTF-8")
 
 
 def error_answer(

@@ -14,9 +14,10 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def to_milliseconds(moment: datetime) -> datetime:
-    """A moment in the precision that Webex has."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def to_utc_milliseconds(moment: datetime) -> datetime:
+    """A moment in the zone and the precision that Webex has."""
+    in_utc = moment.astimezone(UTC)
+    return in_utc.replace(microsecond=in_utc.microsecond // 1000 * 1000)
 
 
 def timestamp(moment: datetime) -> str:
@@ -25,5 +26,5 @@ def timestamp(moment: datetime) -> str:
     >>> timestamp(datetime(2022, 4, 7, 9, 17, 23, 164_000, tzinfo=UTC))
     '2022-04-07T09:17:23.164Z'
     """
-    text: str = converter.unstructure(to_milliseconds(moment))
+    text: str = converter.unstructure(to_utc_milliseconds(moment))
     return text

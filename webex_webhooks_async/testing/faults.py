@@ -169,4 +169,4 @@ def _content(body: Body | None) -> tuple[bytes | None, str]:
         case str():
             return body.encode(), "text/html"
         case _:
-            return json.dumps(body).encode(), "application/json"
+            return json.dumps(body, allow_nan=False).encode(), "application/json"

@@ -83,8 +83,7 @@ def _breakable(application: ASGIApp) -> ASGIApp:
         except (ConnectionDroppedError, asyncio.CancelledError):
             # Cancelled is a request at the server's end, when its connection is broken off already.
             scope["state"]["abort"]()
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await receive()  # returns once the server knows; else it would miss the answer
 
     return answer_or_break_off
 

@@ -17,6 +17,7 @@ from webex_webhooks_async.testing.answers import RefusedError
 MAX_PAGE_SIZE = 100
 """The size of a page, unless a smaller one is asked for. A larger one is clamped, not refused."""
 
+_HIGHEST_PORT = 65535
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -124,4 +125,4 @@ def _is_absolute(text: str) -> bool:
         url = httpx.URL(text)
     except httpx.InvalidURL:
         return False
-    return url.scheme in {"http", "https"} and bool(url.host)
+    return url.scheme in {"http", "https"} and bool(url.host) and (url.port or 0) <= _HIGHEST_PORT

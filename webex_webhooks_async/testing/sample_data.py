@@ -74,7 +74,7 @@ def _room(_event: str, actor: Person, now: datetime) -> Json:
 
 _CALL_STATES: dict[str, tuple[str, str]] = {
     Event.CREATED: ("alerting", "received"),
-    Event.DELETED: ("disconnected", "released"),
+    Event.DELETED: ("disconnected", "disconnected"),
 }
 
 
@@ -128,11 +128,11 @@ def _meeting(event: str, actor: Person, now: datetime) -> Json:
 
 
 def _participant(event: str, actor: Person, now: datetime) -> Json:
-    left = {"leftTime": timestamp(now)} if event == Event.LEFT else {}
+    left = event == Event.LEFT
     return {
         "id": secrets.token_hex(16),
         "meetingId": secrets.token_hex(16),
-        "state": str(event),
+        "state": "end" if left else "joined",
         "host": False,
         "coHost": False,
         "spaceModerator": False,
@@ -142,7 +142,7 @@ def _participant(event: str, actor: Person, now: datetime) -> Json:
         "muted": True,
         "video": "off",
         "joinedTime": timestamp(now - timedelta(minutes=30)),
-        **left,
+        **({"leftTime": timestamp(now)} if left else {}),
         "hostEmail": "host@example.com",
         "siteUrl": "example.webex.com",
     }

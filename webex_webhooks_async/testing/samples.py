@@ -7,7 +7,7 @@ import httpx
 
 from webex_webhooks_async.models import OwnedBy, Status, Webhook
 from webex_webhooks_async.notifications.signatures import sign
-from webex_webhooks_async.testing.clock import system_clock, to_milliseconds
+from webex_webhooks_async.testing.clock import system_clock, to_utc_milliseconds
 from webex_webhooks_async.testing.occurrences import Occurrence, encode, without_nones
 from webex_webhooks_async.testing.people import webex_id
 
@@ -38,7 +38,7 @@ def sample_notification(
         resource=resource,
         event=event,
         status=Status.ACTIVE,
-        created=to_milliseconds(now),
+        created=to_utc_milliseconds(now),
         owned_by=OwnedBy.CREATOR,
         org_id=webex_id("ORGANIZATION"),
         created_by=webex_id("PEOPLE"),

@@ -21,7 +21,7 @@ from webex_webhooks_async.testing.answers import (
     json_answer,
     relayed,
 )
-from webex_webhooks_async.testing.clock import Clock, to_milliseconds
+from webex_webhooks_async.testing.clock import Clock, to_utc_milliseconds
 from webex_webhooks_async.testing.health import Health
 from webex_webhooks_async.testing.payloads import (
     fields_of,
@@ -132,7 +132,7 @@ class Service:
             filter=fields.get("filter"),
             secret=fields.get("secret"),
             status=Status.ACTIVE,
-            created=to_milliseconds(self._clock()),
+            created=to_utc_milliseconds(self._clock()),
             owned_by=fields.get("ownedBy", OwnedBy.CREATOR),
             org_id=self._bot.org_id,
             created_by=self._bot.id,

@@ -1,0 +1,28 @@
+from webex_webhooks_async.models import Event, Resource
+from webex_webhooks_async.testing.catalog import CATALOG, FIREHOSE_EVENTS, FIREHOSE_RESOURCES
+
+
+def test_every_known_resource_is_in_the_catalog() -> None:
+    """The vocabulary and the catalog name the same resources."""
+    assert set(Resource) == set(CATALOG)
+
+
+def test_the_catalog_has_no_event_of_its_own() -> None:
+    """Every event in it is in the vocabulary, and every one of that happens to something."""
+    happening = frozenset[str]().union(*(each.events for each in CATALOG.values()))
+
+    assert set(Event) - {Event.ALL} == happening
+
+
+def test_the_firehose_has_what_it_can_be_told_of() -> None:
+    """A firehose may be limited to one of the events that it stands for."""
+    assert CATALOG[Resource.ALL].events == FIREHOSE_EVENTS
+    assert Resource.ATTACHMENT_ACTIONS not in FIREHOSE_RESOURCES
+
+
+def test_filters_that_need_the_organization() -> None:
+    """The host of a meeting can be filtered for by the organization alone."""
+    meetings = CATALOG[Resource.MEETINGS]
+
+    assert {"hostEmail", "hostUserId"} == meetings.org_filters
+    assert meetings.org_filters <= meetings.filters

@@ -1,0 +1,345 @@
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+
+import attrs
+import httpx
+import pytest
+
+from tests.testing.doubles import FakeClock, webhook
+from tests.wire import PATIENCE, Wire, answer, reset, silence, unused_port
+from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.notifications.signatures import verify
+from webex_webhooks_async.testing import Delivery
+from webex_webhooks_async.testing.delivery import Deliverer
+from webex_webhooks_async.testing.health import Health
+from webex_webhooks_async.testing.occurrences import Occurrence
+from webex_webhooks_async.testing.store import WebhookStore
+
+CANARY = "canary"
+
+Target = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+
+
+class Delivering:
+    """A deliverer with all that it needs, and what it recorded.
+
+    Attributes:
+        store: The webhooks.
+        clock: The time.
+        health: What is known of the webhooks' targets.
+        recorded: The deliveries, as they were concluded.
+    """
+
+    def __init__(
+        self,
+        *webhooks: Webhook,
+        target: Target | None = None,
+        timeout: float = PATIENCE,
+    ) -> None:
+        self.store = WebhookStore()
+        for each in webhooks:
+            self.store.add(each)
+        self.clock = FakeClock()
+        self.health = Health(self.clock)
+        self.recorded: list[Delivery] = []
+        client = httpx.AsyncClient(transport=httpx.MockTransport(target)) if target else None
+        self._deliverer = Deliverer(
+            store=self.store,
+            health=self.health,
+            http_client=client,
+            timeout=timeout,
+            record=self.recorded.append,
+        )
+
+    async def emit(self, resource: str = "messages", event: str = "created") -> list[Delivery]:
+        """Let something happen."""
+        occurrence = Occurrence.of(resource, event, None, actor=None, now=self.clock())
+        return await self._deliverer.deliver(occurrence)
+
+    def status_of(self, webhook_id: str) -> str | None:
+        """Tell whether a webhook is on."""
+        found = self.store.get(webhook_id)
+        return found.status if found else None
+
+
+def active(**fields: str | None) -> Webhook:
+    """A webhook that is on."""
+    return webhook(**{"status": "active", **fields})
+
+
+def answering(status: int) -> Target:
+    """A target that gives the same answer to everything."""
+
+    async def target(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status)
+
+    return target
+
+
+async def test_a_delivery() -> None:
+    """The notification goes to the target, signed, and what came of it is told and recorded."""
+    async with Wire(answer(204)) as wire:
+        watching = active(target_url=f"{wire.origin}/hook?x=1", secret=CANARY)
+        delivering = Delivering(watching)
+
+        (delivery,) = await delivering.emit()
+
+    (request,) = wire.requests
+    assert (request.method, request.target) == ("POST", "/hook?x=1")
+    assert request.headers["content-type"] == "application/json"
+    assert delivery == Delivery(
+        webhook=watching,
+        url=watching.target_url,
+        body=request.body,
+        headers={**request.headers},
+        status_code=204,
+    )
+    assert delivery.ok
+    assert delivering.recorded == [delivery]
+    verify(request.body, request.headers, CANARY)
+
+
+async def test_without_a_secret_nothing_is_signed() -> None:
+    """The webhook without a secret gets no signature."""
+    (delivery,) = await Delivering(active(), target=answering(200)).emit()
+
+    assert not [name for name in delivery.headers if "signature" in name]
+
+
+async def test_a_repr_shows_no_secret_and_no_signature() -> None:
+    """What is printed when a test fails shows what was sent, but no key to it."""
+    (delivery,) = await Delivering(active(secret=CANARY), target=answering(200)).emit()
+
+    assert CANARY not in repr(delivery)
+    assert delivery.headers["x-spark-signature"] not in repr(delivery)
+    assert len({delivery}) == 1
+
+
+async def test_who_is_notified() -> None:
+    """Every active webhook that watches is notified, oldest first, and no other."""
+    delivering = Delivering(
+        active(id="1"),
+        active(id="2", status="inactive"),
+        active(id="3", resource="rooms"),
+        active(id="4", filter="roomId=elsewhere"),
+        active(id="5", resource="all", event="all"),
+        target=answering(200),
+    )
+
+    deliveries = await delivering.emit()
+
+    assert [each.webhook.id for each in deliveries] == ["1", "5"]
+
+
+async def test_all_are_told_the_same() -> None:
+    """Every webhook is told of the same thing, in an envelope of its own."""
+    delivering = Delivering(active(id="1"), active(id="2"), target=answering(200))
+
+    one, other = [json.loads(each.body) for each in await delivering.emit()]
+
+    assert one["data"] == other["data"]
+    assert (one["id"], other["id"]) == ("1", "2")
+
+
+async def test_nobody_watches() -> None:
+    """What nobody watches is delivered nowhere."""
+    assert await Delivering(active()).emit("rooms", "updated") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(200, True), (204, True), (299, True), (301, False), (404, False), (500, False)],
+)
+async def test_success(status: int, expected: bool) -> None:  # noqa: FBT001 - a table
+    """Any 2xx is success, nothing else."""
+    (delivery,) = await Delivering(active(), target=answering(status)).emit()
+
+    assert (delivery.ok, delivery.status_code, delivery.error) == (expected, status, None)
+
+
+async def test_redirects_are_not_followed() -> None:
+    """A redirect is an answer as any other that isn't 2xx."""
+    async with Wire(answer(307, b"", "Location: /elsewhere")) as wire:
+        (delivery,) = await Delivering(active(target_url=wire.origin)).emit()
+
+    assert delivery.status_code == 307
+    assert wire.targets == ["/"]
+
+
+async def test_a_client_of_ones_own() -> None:
+    """A given client is used and left open; what it would add of its own counts for nothing."""
+    seen: list[httpx.Request] = []
+
+    async def target(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(302, headers={"Location": "/elsewhere"})
+
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(target),
+        follow_redirects=True,
+        auth=("user", CANARY),
+        headers={"X-Own": CANARY},
+    ) as client:
+        store = WebhookStore()
+        store.add(active())
+        deliverer = Deliverer(
+            store=store,
+            health=Health(FakeClock()),
+            http_client=client,
+            timeout=PATIENCE,
+            record=lambda _delivery: None,
+        )
+        happened = Occurrence.of("messages", "created", None, actor=None, now=FakeClock().now)
+        await deliverer.deliver(happened)
+
+        assert not client.is_closed
+    assert len(seen) == 1
+    assert seen[0].headers.keys().isdisjoint({"authorization", "x-own"})
+
+
+async def test_no_answer() -> None:
+    """A target that isn't there, or breaks off, is an error in the delivery, not a raised one."""
+    async with Wire(reset) as wire:
+        delivering = Delivering(
+            active(id="1", target_url=f"http://127.0.0.1:{unused_port()}/"),
+            active(id="2", target_url=wire.origin),
+        )
+        absent, broken_off = await delivering.emit()
+
+    assert (
+        (absent.ok, absent.status_code) == (broken_off.ok, broken_off.status_code) == (False, None)
+    )
+    assert (absent.error or "").startswith("ConnectError")
+    assert (broken_off.error or "").startswith("ReadError")
+
+
+async def test_no_answer_in_time() -> None:
+    """A target that never answers is given up."""
+    async with Wire(silence) as wire:
+        (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()
+
+    assert (delivery.ok, delivery.error) == (False, "no answer within 0.05 seconds")
+
+
+async def test_an_answer_that_never_ends() -> None:
+    """An answer whose body doesn't end is given up as well."""
+    async with Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1") as wire:
+        (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()
+
+    assert not delivery.ok
+
+
+async def test_an_application_in_process_may_raise() -> None:
+    """What an application raises is an error in the delivery."""
+
+    async def target(_request: httpx.Request) -> httpx.Response:
+        raise LookupError("mine")
+
+    (delivery,) = await Delivering(active(), target=target).emit()
+
+    assert (delivery.ok, delivery.error) == (False, "LookupError: mine")
+
+
+async def test_deliveries_are_concurrent() -> None:
+    """One target that waits doesn't hold up another."""
+    both = asyncio.Barrier(2)
+
+    async def target(_request: httpx.Request) -> httpx.Response:
+        await both.wait()
+        return httpx.Response(200)
+
+    delivering = Delivering(active(id="1"), active(id="2"), target=target)
+
+    assert [each.ok for each in await delivering.emit()] == [True, True]
+
+
+async def test_deliveries_can_be_cancelled() -> None:
+    """Who emits may give up; what was concluded stays recorded."""
+    waiting = asyncio.Event()
+
+    async def target(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/wait":
+            waiting.set()
+            await asyncio.Event().wait()
+        return httpx.Response(200)
+
+    delivering = Delivering(
+        active(id="1"), active(id="2", target_url="http://example.com/wait"), target=target
+    )
+    emitting = asyncio.create_task(delivering.emit())
+    await asyncio.wait_for(waiting.wait(), PATIENCE)
+
+    emitting.cancel()
+    with suppress(asyncio.CancelledError):
+        await emitting
+
+    assert [each.webhook.id for each in delivering.recorded] == ["1"]
+
+
+async def test_so_many_failures_switch_off() -> None:
+    """The hundredth failure within five minutes switches a webhook off, and it hears no more."""
+    delivering = Delivering(active(id="1"), active(id="2", secret="s"), target=answering(500))
+    for _ in range(99):
+        await delivering.emit()
+    assert delivering.status_of("1") == "active"
+
+    await delivering.emit()
+
+    assert (delivering.status_of("1"), delivering.status_of("2")) == ("inactive", "inactive")
+    assert await delivering.emit() == []
+
+
+async def test_successes_are_no_failures() -> None:
+    """A target that accepts stays on for as long as it does."""
+    delivering = Delivering(active(id="1"), target=answering(204))
+
+    for _ in range(101):
+        await delivering.emit()
+
+    assert delivering.status_of("1") == "active"
+
+
+async def test_failures_at_the_same_time() -> None:
+    """A hundred and more failures at a time switch off once, and nothing breaks."""
+    delivering = Delivering(active(id="1"), target=answering(500))
+
+    await asyncio.gather(*(delivering.emit() for _ in range(120)))
+
+    assert len(delivering.recorded) == 120
+    assert delivering.status_of("1") == "inactive"
+
+
+async def test_a_webhook_that_is_deleted_meanwhile() -> None:
+    """A failure doesn't bring back a webhook that is gone."""
+    watching = active(id="1")
+
+    async def target(_request: httpx.Request) -> httpx.Response:
+        delivering.store.remove(watching)
+        return httpx.Response(500)
+
+    delivering = Delivering(watching, target=target)
+    delivering.health.reactivated("1")
+
+    deliveries = await delivering.emit()
+
+    assert delivering.recorded == deliveries
+    assert list(delivering.store) == []
+
+
+async def test_what_changes_meanwhile_is_kept() -> None:
+    """A webhook that is switched off keeps what was changed while it was notified."""
+    watching = active(id="1")
+    changed = attrs.evolve(watching, name="changed")
+
+    async def target(_request: httpx.Request) -> httpx.Response:
+        delivering.store.replace(changed)
+        return httpx.Response(500)
+
+    delivering = Delivering(watching, target=target)
+    delivering.health.reactivated("1")
+
+    await delivering.emit()
+
+    assert list(delivering.store) == [attrs.evolve(changed, status="inactive")]

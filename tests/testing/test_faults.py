@@ -1,0 +1,131 @@
+import math
+from typing import Any
+
+import pytest
+
+from webex_webhooks_async.testing.faults import Fault, Faults
+
+
+def fault(**words: Any) -> Fault:  # noqa: ANN401 - also what makes no sense
+    """Make a fault of some words, the others being as in `Sandbox.fail`."""
+    left_out: dict[str, Any] = {
+        "status": None,
+        "retry_after": None,
+        "body": None,
+        "drop": False,
+        "delay": 0.0,
+        "carry_out": False,
+        "method": None,
+    }
+    return Fault.of(**{**left_out, **words})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"carry_out": True},
+        {"retry_after": 1},
+        {"body": "x", "retry_after": 1},
+        {"drop": True, "status": 500},
+        {"drop": True, "body": "x"},
+        {"drop": True, "retry_after": 1},
+        {"status": 199},
+        {"status": 600},
+        {"status": "500"},
+        {"status": True},
+        {"status": 204, "body": "x"},
+        {"status": 304, "body": b""},
+        {"status": 429, "retry_after": -1},
+        {"status": 429, "retry_after": math.nan},
+        {"status": 429, "retry_after": "1\r\nX-Injected: 1"},
+        {"status": 429, "retry_after": "é"},
+        {"delay": -1},
+        {"delay": math.inf},
+        {"status": 500, "method": ""},
+        {"status": 500, "method": "GET POST"},
+        {"status": 500, "body": {"not": math.nan}},
+    ],
+)
+def test_what_makes_no_sense_is_refused(words: dict[str, Any]) -> None:
+    """Words that make no sense, alone or together, are a ValueError."""
+    with pytest.raises(ValueError, match=r"\w"):
+        fault(**words)
+
+
+@pytest.mark.parametrize("times", [0, -1, True])
+def test_a_fault_strikes_at_least_once(times: int) -> None:
+    """A number of times that isn't positive is a ValueError."""
+    with pytest.raises(ValueError, match="times"):
+        Faults().add(fault(status=500), times)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"),
+    [(1, "1"), (3600.0, "3600"), (0, "0"), (0.5, "0.5"), (10**7, "10000000"), ("soon", "soon")],
+)
+def test_retry_after_on_the_wire(retry_after: float | str, expected: str) -> None:
+    """Whole seconds are written without a fraction, and text goes as it is."""
+    assert expected == fault(status=429, retry_after=retry_after).retry_after
+
+
+@pytest.mark.parametrize(
+    ("body", "content", "media_type"),
+    [
+        ("é", "é".encode(), "text/html"),
+        (b"\xff", b"\xff", "text/html"),
+        ({"error": []}, b'{"error": []}', "application/json"),
+        ([1], b"[1]", "application/json"),
+    ],
+)
+def test_bodies(body: object, content: bytes, media_type: str) -> None:
+    """Text and bytes go as they are, anything else as JSON; the status is 200."""
+    actual = fault(body=body)
+
+    assert (200, content, media_type) == (actual.status, actual.body, actual.media_type)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({"delay": 1}, True),
+        ({"status": 503}, False),
+        ({"status": 503, "delay": 1}, False),
+        ({"status": 503, "carry_out": True}, True),
+        ({"body": "x"}, False),
+        ({"drop": True}, False),
+        ({"drop": True, "carry_out": True}, True),
+    ],
+)
+def test_what_is_carried_out(words: dict[str, Any], expected: bool) -> None:  # noqa: FBT001 - a table
+    """An operation is carried out if it is asked for, or if its own answer is only delayed."""
+    assert expected == fault(**words).carry_out
+
+
+def test_faults_strike_in_their_order() -> None:
+    """The fault that was asked for first strikes first, as often as it shall."""
+    faults = Faults()
+    first, second = fault(status=500), fault(status=502)
+    faults.add(first, 2)
+    faults.add(second, 1)
+
+    assert [first, first, second, None] == [faults.take("GET") for _ in range(4)]
+
+
+def test_a_fault_for_a_method_lets_others_pass() -> None:
+    """A fault waits for a request of its method, in whatever case that was written."""
+    faults = Faults()
+    faults.add(posts := fault(status=500, method="post"), 1)
+    faults.add(anything := fault(status=502), 1)
+
+    assert [anything, posts] == [faults.take("GET"), faults.take("POST")]
+
+
+def test_a_fault_may_last_until_it_is_cleared() -> None:
+    """A fault without a number strikes every request until all are cleared."""
+    faults = Faults()
+    faults.add(lasting := fault(drop=True), None)
+
+    assert [lasting] * 50 == [faults.take("GET") for _ in range(50)]
+    faults.clear()
+    assert faults.take("GET") is None

@@ -1,0 +1,228 @@
+import asyncio
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from tests.testing.doubles import NEW
+from webex_webhooks_async.testing import RecordedRequest, Sandbox
+
+
+class FakeSleep:
+    """Takes no time, and tells how long it should have taken."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        """Note how long."""
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def sleep() -> FakeSleep:
+    """How the sandbox waits."""
+    return FakeSleep()
+
+
+@pytest.fixture
+def webex_sandbox(sleep: FakeSleep) -> Sandbox:
+    """A sandbox that needs no time."""
+    return Sandbox(sleep=sleep)
+
+
+async def test_a_status(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A status comes with Webex's error body, and nothing is carried out."""
+    webex_sandbox.fail(status=503)
+
+    response = await api.post("/webhooks", json=NEW)
+
+    assert response.status_code == 503
+    assert response.json() == {
+        "message": "Service Unavailable",
+        "errors": [{"description": "Service Unavailable"}],
+        "trackingId": response.headers["trackingid"],
+    }
+    assert webex_sandbox.webhooks == ()
+
+
+async def test_so_many_times(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A fault strikes as often as it shall, then all is well."""
+    webex_sandbox.fail(status=429, retry_after=1, times=2)
+
+    responses = [await api.get("/webhooks") for _ in range(3)]
+
+    assert [response.status_code for response in responses] == [429, 429, 200]
+    assert [response.headers.get("Retry-After") for response in responses] == ["1", "1", None]
+
+
+async def test_clear_faults(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """What lasts for ever lasts until it is cleared."""
+    webex_sandbox.fail(status=500, times=None)
+    before = await api.get("/webhooks")
+
+    webex_sandbox.clear_faults()
+
+    assert (before.status_code, (await api.get("/webhooks")).status_code) == (500, 200)
+
+
+@pytest.mark.parametrize("retry_after", ["rand(30),add(30)", "Fri, 31 Dec 2100 23:59:59 GMT", ""])
+async def test_a_raw_retry_after(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, retry_after: str
+) -> None:
+    """Text is sent as the header's value, whatever it says."""
+    webex_sandbox.fail(status=423, retry_after=retry_after)
+
+    assert (await api.get("/webhooks")).headers["Retry-After"] == retry_after
+
+
+async def test_a_body_that_is_no_json(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A body alone comes in place of the answer, as if all were well."""
+    webex_sandbox.fail(body="<html>")
+
+    response = await api.get("/webhooks")
+
+    assert (response.status_code, response.text) == (200, "<html>")
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert "trackingid" in response.headers
+
+
+async def test_a_status_and_a_body(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A body takes the place of the service's own error."""
+    webex_sandbox.fail(status=400, body={"error": [{"key": "400"}]})
+
+    response = await api.get("/webhooks")
+
+    assert (response.status_code, response.json()) == (400, {"error": [{"key": "400"}]})
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("status", [200, 204, 304])
+async def test_a_status_without_a_body(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, status: int
+) -> None:
+    """A status that is no error comes with nothing."""
+    webex_sandbox.fail(status=status)
+
+    response = await api.get("/webhooks")
+
+    assert (response.status_code, response.content) == (status, b"")
+
+
+async def test_a_dropped_connection(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The connection breaks off with no answer, and nothing was done."""
+    webex_sandbox.fail(drop=True)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await api.post("/webhooks", json=NEW)
+
+    assert webex_sandbox.webhooks == ()
+    assert (await api.post("/webhooks", json=NEW)).status_code == 200
+
+
+async def test_a_lost_answer(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The connection breaks off with no answer, but what was asked for has been done."""
+    webex_sandbox.fail(drop=True, carry_out=True)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await api.post("/webhooks", json=NEW)
+
+    assert [webhook.name for webhook in webex_sandbox.webhooks] == [NEW["name"]]
+
+
+async def test_an_error_after_it_was_done(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A gateway's error may hide that the operation was carried out."""
+    webex_sandbox.fail(status=504, carry_out=True)
+
+    response = await api.post("/webhooks", json=NEW)
+
+    assert response.status_code == 504
+    assert len(webex_sandbox.webhooks) == 1
+
+
+async def test_a_delay(api: httpx.AsyncClient, webex_sandbox: Sandbox, sleep: FakeSleep) -> None:
+    """A delay alone changes nothing but the time that it takes."""
+    webex_sandbox.fail(delay=7)
+
+    response = await api.post("/webhooks", json=NEW)
+
+    assert (response.status_code, response.json()["name"]) == (200, NEW["name"])
+    assert "trackingid" in response.headers
+    assert sleep.slept == [7]
+
+
+async def test_a_delayed_fault(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, sleep: FakeSleep
+) -> None:
+    """A delay comes before what else happens."""
+    webex_sandbox.fail(delay=7, status=500)
+    webex_sandbox.fail(delay=8, drop=True)
+
+    failed = await api.get("/webhooks")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await api.get("/webhooks")
+
+    assert failed.status_code == 500
+    assert sleep.slept == [7, 8]
+
+
+async def test_an_operation_is_done_before_its_delay() -> None:
+    """Who gives up waiting for a delayed answer may find that it was done."""
+    reached = asyncio.Event()
+
+    async def for_ever(_seconds: float) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    sandbox = Sandbox(sleep=for_ever)
+    sandbox.fail(delay=3600)
+    async with sandbox.http_client() as api:
+        headers = {"Authorization": "Bearer token"}
+        request = asyncio.create_task(api.post("/webhooks", json=NEW, headers=headers))
+        await reached.wait()
+        request.cancel()
+        with suppress(asyncio.CancelledError):
+            await request
+
+    assert len(sandbox.webhooks) == 1
+    assert [each.status_code for each in sandbox.requests] == [None]
+
+
+async def test_requests_are_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A request is recorded as it was sent, with the status of its answer."""
+    response = await api.request(
+        "DELETE", "/webhooks/a%2Fb?x=1&y", content=b"body", headers={"X-Twice": "1"}
+    )
+
+    (recorded,) = webex_sandbox.requests
+    assert recorded == RecordedRequest(
+        method="DELETE",
+        path="/v1/webhooks/a%2Fb",
+        query="x=1&y",
+        headers=recorded.headers,
+        body=b"body",
+        status_code=404,
+        tracking_id=response.headers["trackingid"],
+    )
+    assert (recorded.headers["authorization"], recorded.headers["x-twice"]) == ("Bearer token", "1")
+
+
+async def test_what_gets_no_answer_is_recorded(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """A request whose connection was dropped is recorded without a status."""
+    webex_sandbox.fail(drop=True)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await api.get("/webhooks")
+
+    assert [each.status_code for each in webex_sandbox.requests] == [None]
+
+
+async def test_a_faulty_answer_is_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The status that is recorded is the one that was answered."""
+    webex_sandbox.fail(status=502, carry_out=True)
+
+    await api.get("/webhooks")
+
+    assert [each.status_code for each in webex_sandbox.requests] == [502]

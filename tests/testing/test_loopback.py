@@ -1,0 +1,201 @@
+import asyncio
+import errno
+import gc
+import logging
+import signal
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.wire import PATIENCE
+from webex_webhooks_async.testing import Sandbox
+
+GET = b"GET /v1/webhooks HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer token\r\n\r\n"
+
+
+async def connect(base_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection to a server."""
+    parts = urlsplit(base_url)
+    return await asyncio.open_connection(parts.hostname, parts.port)
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    """Read the answer to a GET of no webhooks."""
+    async with asyncio.timeout(PATIENCE):
+        return await reader.readuntil(b'{"items":[]}')
+
+
+async def read_rest(reader: asyncio.StreamReader) -> bytes:
+    """Read until the connection ends, in whatever way it does."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+
+
+async def test_the_base_url(webex_sandbox: Sandbox) -> None:
+    """The base URL is on loopback and ends in the API's version."""
+    async with webex_sandbox.serve() as base_url:
+        parts = urlsplit(base_url)
+
+    assert (parts.scheme, parts.hostname, parts.path) == ("http", "127.0.0.1", "/v1")
+
+
+async def test_a_port_of_ones_own(webex_sandbox: Sandbox, unused_tcp_port: int) -> None:
+    """It listens where it is told to, and again after it has stopped."""
+    for _ in range(2):
+        async with webex_sandbox.serve(port=unused_tcp_port) as base_url:
+            assert urlsplit(base_url).port == unused_tcp_port
+            reader, writer = await connect(base_url)
+            writer.write(GET)
+            await read_answer(reader)
+            writer.close()
+
+
+async def test_a_port_that_is_taken(webex_sandbox: Sandbox) -> None:
+    """A port that is taken is an error that says so, and what to do."""
+    async with webex_sandbox.serve() as base_url:
+        port = urlsplit(base_url).port
+        assert port is not None
+        with pytest.raises(OSError, match=rf"127\.0\.0\.1:{port} .*port 0") as raised:
+            async with webex_sandbox.serve(port=port):
+                pass
+
+    assert raised.value.errno == errno.EADDRINUSE
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+async def test_no_port(webex_sandbox: Sandbox, port: int) -> None:
+    """What is no port is refused."""
+    with pytest.raises(ValueError, match="port"):
+        async with webex_sandbox.serve(port=port):
+            pass
+
+
+async def test_two_servers_of_one_sandbox(webex_sandbox: Sandbox) -> None:
+    """A sandbox can be served twice at a time; what is there is the same."""
+    async with (
+        webex_sandbox.serve() as one,
+        webex_sandbox.serve() as other,
+        httpx.AsyncClient(headers={"Authorization": "Bearer t"}, trust_env=False) as client,
+    ):
+        await client.get(f"{one}/webhooks")
+        await client.get(f"{other}/webhooks")
+
+    assert one != other
+    assert len(webex_sandbox.requests) == 2
+
+
+async def test_the_end_breaks_kept_connections_off(webex_sandbox: Sandbox) -> None:
+    """A client that keeps its connection open doesn't hold up the end."""
+    async with webex_sandbox.serve() as base_url:
+        reader, writer = await connect(base_url)
+        writer.write(GET)
+        await read_answer(reader)
+
+    assert await read_rest(reader) == b""
+    writer.close()
+
+
+async def test_the_end_breaks_waiting_requests_off(caplog: pytest.LogCaptureFixture) -> None:
+    """A request that is still waiting for its answer is cancelled, without a word in the log."""
+    waiting = asyncio.Event()
+
+    async def for_ever(_seconds: float) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    sandbox = Sandbox(sleep=for_ever)
+    sandbox.fail(delay=1)
+    with caplog.at_level(logging.INFO):
+        async with sandbox.serve() as base_url:
+            reader, writer = await connect(base_url)
+            writer.write(GET)
+            await asyncio.wait_for(waiting.wait(), PATIENCE)
+
+    assert await read_rest(reader) == b""
+    assert [each.status_code for each in sandbox.requests] == [None]
+    assert caplog.records == []
+    writer.close()
+
+
+async def test_nothing_is_left_at_the_end(webex_sandbox: Sandbox) -> None:
+    """Tasks and sockets are gone when the block is left, also by an error."""
+    before = asyncio.all_tasks()
+
+    async def fail_while_a_request_comes() -> None:
+        async with webex_sandbox.serve() as base_url:
+            _, writer = await connect(base_url)
+            writer.write(GET[:10])
+            writer.close()
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        await fail_while_a_request_comes()
+
+    gc.collect()  # a socket that wasn't closed would warn now
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_request_that_is_broken_off(
+    webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that goes while it sends leaves no trace."""
+    async with webex_sandbox.serve() as base_url:
+        reader, writer = await connect(base_url)
+        writer.write(
+            b"POST /v1/webhooks HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        await reader.readuntil(b"100 Continue")  # it is waiting for the body now
+        writer.write_eof()
+        writer.transport.abort()
+        reader, writer = await connect(base_url)
+        writer.write(GET)
+        await read_answer(reader)
+        writer.close()
+
+    assert [each.method for each in webex_sandbox.requests] == ["GET"]
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+async def test_signals_stay_with_the_program(webex_sandbox: Sandbox) -> None:
+    """Serving takes no signal over."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+
+    async with webex_sandbox.serve():
+        meanwhile = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+
+    assert meanwhile == before
+
+
+async def test_a_dropped_connection_carries_no_byte(webex_sandbox: Sandbox) -> None:
+    """On the wire a dropped connection is one that ends before the first byte of an answer."""
+    webex_sandbox.fail(drop=True)
+
+    async with webex_sandbox.serve() as base_url:
+        reader, writer = await connect(base_url)
+        writer.write(GET)
+        actual = await read_rest(reader)
+        writer.close()
+
+    assert actual == b""
+
+
+async def test_a_dropped_connection_is_not_logged(
+    webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault that was asked for is no error of the server."""
+    webex_sandbox.fail(drop=True, times=3)
+
+    with caplog.at_level(logging.INFO):
+        async with webex_sandbox.serve() as base_url:
+            for _ in range(3):
+                reader, writer = await connect(base_url)
+                writer.write(GET)
+                await read_rest(reader)
+                writer.close()
+
+    assert caplog.records == []

@@ -1,0 +1,120 @@
+import httpx
+import pytest
+
+from tests.testing.doubles import NEW
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"nope",
+        b"{",
+        b"\xff",
+        b"\xef\xbb\xbf{}",
+        b'{"name": NaN}',
+        b'{"name": "a", "name": "b"}',
+        b'{"name": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"name": ' + b"1" * 5_000 + b"}",
+    ],
+    ids=range(10),
+)
+async def test_no_json(api: httpx.AsyncClient, body: bytes) -> None:
+    """A body that isn't JSON is refused, whatever it is."""
+    response = await api.post(
+        "/webhooks", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert response.status_code == 400
+    assert response.json()["message"] == "The request's body is not valid JSON."
+
+
+@pytest.mark.parametrize("body", [[], "text", 1, None, True])
+async def test_no_object(api: httpx.AsyncClient, body: object) -> None:
+    """JSON that is no object is refused."""
+    response = await api.post("/webhooks", json=body)
+
+    assert response.status_code == 400
+    assert response.json()["message"] in {
+        "The request's body must be a JSON object.",
+        "The request's body is not valid JSON.",  # httpx sends nothing for None
+    }
+
+
+@pytest.mark.parametrize("field", [*NEW, "filter", "secret", "ownedBy"])
+@pytest.mark.parametrize("value", [1, True, [], {}, ["x"], 0])
+async def test_wrong_types(api: httpx.AsyncClient, field: str, value: object) -> None:
+    """Nothing is coerced: what must be text is refused otherwise."""
+    response = await api.post("/webhooks", json={**NEW, field: value})
+
+    assert response.status_code == 400
+    assert response.json()["message"] == f"{field} must be a string"
+
+
+@pytest.mark.parametrize("field", NEW)
+@pytest.mark.parametrize("value", [None, ""])
+async def test_required_fields(api: httpx.AsyncClient, field: str, value: str | None) -> None:
+    """A required field that is null or empty is missing."""
+    response = await api.post("/webhooks", json={**NEW, field: value})
+
+    assert response.status_code == 400
+    assert response.json()["message"] == f"{field} is required and must not be empty"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["example.com", "/hook", "ftp://example.com", "https://", "http://[::1", "https://a:99999/"],
+)
+async def test_targets(api: httpx.AsyncClient, url: str) -> None:
+    """A target that is no absolute http(s) URL is refused."""
+    response = await api.post("/webhooks", json={**NEW, "targetUrl": url})
+
+    assert response.status_code == 400
+    assert response.json()["message"] == "targetUrl must be an absolute http(s) URL"
+
+
+async def test_owners(api: httpx.AsyncClient) -> None:
+    """An owner that isn't known is refused."""
+    response = await api.post("/webhooks", json={**NEW, "ownedBy": "me"})
+
+    assert response.status_code == 400
+    assert response.json()["message"] == "ownedBy must be creator or org"
+
+
+async def test_statuses(api: httpx.AsyncClient) -> None:
+    """A status that isn't known is refused."""
+    created = (await api.post("/webhooks", json=NEW)).json()
+
+    response = await api.put(f"/webhooks/{created['id']}", json={**NEW, "status": "off"})
+
+    assert response.status_code == 400
+    assert response.json()["message"] == "status must be active or inactive"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "expected"),
+    [
+        (b"grant_type=%ff\xff", "application/x-www-form-urlencoded", 400),
+        (b"", "application/x-www-form-urlencoded", 400),
+        (b"{}", "application/json", 415),
+    ],
+)
+async def test_no_form(api: httpx.AsyncClient, body: bytes, media_type: str, expected: int) -> None:
+    """A body that is no form is refused where one is expected."""
+    response = await api.post("/access_token", content=body, headers={"Content-Type": media_type})
+
+    assert response.status_code == expected
+
+
+async def test_a_form_field_that_comes_twice(api: httpx.AsyncClient) -> None:
+    """Of a form's field that comes twice, the last counts."""
+    form = b"grant_type=nope&grant_type=refresh_token&client_id=a&client_secret=b&refresh_token=c"
+
+    response = await api.post(
+        "/access_token",
+        content=form,
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+    assert response.status_code == 200

@@ -1,0 +1,106 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from webex_webhooks_async import Client, NewWebhook
+from webex_webhooks_async.testing import Sandbox
+
+PATIENCE = 100  # seconds
+
+LOOP_SCOPE = ["-o", "asyncio_default_fixture_loop_scope=function"]
+"""Without it pytest-asyncio warns."""
+
+WEBHOOK = NewWebhook(
+    name="Messages", target_url="https://example.com/hook", resource="messages", event="created"
+)
+
+
+async def test_the_client_is_on_the_sandbox(webex_client: Client, webex_sandbox: Sandbox) -> None:
+    """What the client of the fixture makes is in the sandbox of the fixture."""
+    made = await webex_client.webhooks.create(WEBHOOK)
+
+    assert webex_sandbox.webhooks == (made,)
+
+
+async def test_the_sandbox_is_fresh(webex_sandbox: Sandbox) -> None:
+    """Nothing of another test is in it."""
+    assert webex_sandbox.webhooks == ()
+
+
+USERS_TESTS = """
+import pytest
+from webex_webhooks_async import Client, NewWebhook
+from webex_webhooks_async.testing import Sandbox
+
+clients = []
+
+@pytest.mark.{marker}
+async def test_create(webex_client: Client, webex_sandbox: Sandbox) -> None:
+    clients.append(webex_client)
+    await webex_client.webhooks.create(
+        NewWebhook(name="n", target_url="https://t", resource="messages", event="created")
+    )
+    assert len(webex_sandbox.webhooks) == 1
+
+@pytest.mark.{marker}
+async def test_it_was_closed() -> None:
+    with pytest.raises(RuntimeError):
+        await clients[0].webhooks.list()
+"""
+
+NOT_ASYNCIO = """
+import asyncio
+
+async def use(webex_client):
+    await webex_client.webhooks.list()
+
+def test_list(webex_client, webex_sandbox) -> None:
+    asyncio.run(use(webex_client))
+    assert len(webex_sandbox.requests) == 1
+"""
+
+
+def run_pytest(folder: Path, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Let pytest run a module in a process of its own, with warnings as errors."""
+    (folder / "test_users.py").write_text(source)
+    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("marker", "arguments"),
+    [
+        ("asyncio", ["-o", "asyncio_mode=auto", *LOOP_SCOPE]),
+        ("asyncio", ["-o", "asyncio_mode=strict", *LOOP_SCOPE]),
+        ("anyio", ["-p", "no:asyncio", "-k", "not trio"]),
+    ],
+    ids=["pytest-asyncio auto", "pytest-asyncio strict", "anyio"],
+)
+def test_any_plugin_for_asyncio(tmp_path: Path, marker: str, arguments: list[str]) -> None:
+    """The fixtures serve tests under any of them, and the client is closed after each test."""
+    result = run_pytest(tmp_path, USERS_TESTS.replace("{marker}", marker), *arguments)
+
+    assert result.returncode == 0, result.stdout
+    assert "2 passed" in result.stdout
+
+
+def test_no_plugin_for_asyncio(tmp_path: Path) -> None:
+    """They serve a test that runs its own event loop, too."""
+    result = run_pytest(tmp_path, NOT_ASYNCIO, "-p", "no:asyncio", "-p", "no:anyio")
+
+    assert result.returncode == 0, result.stdout
+
+
+def test_loading_the_plugin_loads_no_server() -> None:
+    """A pytest run that doesn't use the fixtures doesn't pay for them."""
+    source = "import sys, webex_webhooks_async.testing.plugin; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=PATIENCE, check=True
+    ).stdout.split()
+
+    assert {"starlette", "uvicorn"}.isdisjoint(loaded)

@@ -1,0 +1,75 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.testing.doubles import FakeClock
+from webex_webhooks_async.models import Resource
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.testing.catalog import CATALOG
+from webex_webhooks_async.testing.people import Person
+from webex_webhooks_async.testing.sample_data import sample_data
+from webex_webhooks_async.testing.samples import sample_notification
+
+EVENTS = [
+    (resource, event)
+    for resource, watchable in CATALOG.items()
+    if resource != Resource.ALL
+    for event in sorted(watchable.events)
+]
+
+
+def sample(resource: str, event: str) -> dict[str, Any] | None:
+    """Make a sample of what a made-up person did."""
+    return sample_data(resource, event, actor=Person.made_up(), now=FakeClock().now)
+
+
+@pytest.mark.parametrize(("resource", "event"), EVENTS)
+def test_samples_are_what_the_receiving_side_knows(resource: str, event: str) -> None:
+    """A sample fits the data class of its resource, with nothing unknown in what is documented."""
+    notification = parse_unverified_notification(sample_notification(resource, event))
+
+    has_a_sample = sample(resource, event) is not None
+    assert has_a_sample == (not isinstance(notification.data, dict))
+    assert (notification.resource, notification.event) == (resource, event)
+
+
+@pytest.mark.parametrize(("resource", "event"), EVENTS)
+def test_samples_are_distinct(resource: str, event: str) -> None:
+    """No two notifications are equal, so none is taken for a duplicate."""
+    assert len({sample_notification(resource, event) for _ in range(10)}) == 10
+
+
+def test_a_resource_that_is_not_known_has_no_sample() -> None:
+    """Nothing is made up for a resource whose data nobody knows."""
+    assert sample("whiteboards", "moved") is None
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [("created", "alerting"), ("updated", "connected"), ("deleted", "disconnected")],
+)
+def test_calls(event: str, state: str) -> None:
+    """A call's state goes with what happened to it."""
+    data = json.loads(sample_notification("telephony_calls", event))["data"]
+
+    assert data["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("event", "state"), [("created", "scheduled"), ("started", "inProgress"), ("ended", "ended")]
+)
+def test_meetings(event: str, state: str) -> None:
+    """A meeting's state goes with what happened to it."""
+    assert json.loads(sample_notification("meetings", event))["data"]["state"] == state
+
+
+def test_participants() -> None:
+    """Only who left has a time of leaving."""
+    joined, left = (
+        json.loads(sample_notification("meetingParticipants", event))["data"]
+        for event in ("joined", "left")
+    )
+
+    assert "leftTime" in left
+    assert "leftTime" not in joined

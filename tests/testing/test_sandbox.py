@@ -1,0 +1,235 @@
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from tests.testing.doubles import NEW, FakeClock
+from webex_webhooks_async import Client, NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async.notifications.models import MessageData
+from webex_webhooks_async.notifications.parsing import parse_notification
+from webex_webhooks_async.testing import RecordedRequest, Sandbox
+
+SECRET = "s3cret"
+
+
+def wanted(**changes: str) -> NewWebhook:
+    """A webhook that watches messages."""
+    fields = {
+        "name": "Messages",
+        "target_url": "https://example.com/hook",
+        "resource": "messages",
+        "event": "created",
+    }
+    return NewWebhook(**{**fields, **changes})
+
+
+def target_of(status: int = 204) -> httpx.AsyncClient:
+    """Let every target give this answer."""
+    return httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(status)))
+
+
+def client_of(sandbox: Sandbox) -> Client:
+    """A client that reaches a sandbox with no socket."""
+    return Client("token", http_client=sandbox.http_client())
+
+
+async def test_our_client_finds_it_unasked(webex_sandbox: Sandbox) -> None:
+    """The client needs no base URL to find the sandbox, and follows its pages."""
+    async with client_of(webex_sandbox) as client:
+        made = [await client.webhooks.create(wanted(name=name)) for name in "ABC"]
+        listed = [each async for each in client.webhooks.list(max=2)]
+
+    assert listed == made
+    assert webex_sandbox.webhooks == tuple(made)
+
+
+async def test_it_is_served() -> None:
+    """The same service is there over a socket."""
+    sandbox = Sandbox()
+
+    async with sandbox.serve() as base_url, Client("token", base_url=base_url) as client:
+        made = await client.webhooks.create(wanted())
+        changed = await client.webhooks.update(made.id, WebhookUpdate.of(made, name="changed"))
+
+    assert sandbox.webhooks == (changed,)
+
+
+async def test_requests_as_they_come() -> None:
+    """Who wants to see each request is told of it once it was answered."""
+    seen: list[RecordedRequest] = []
+    sandbox = Sandbox(on_request=seen.append)
+
+    async with client_of(sandbox) as client:
+        await client.webhooks.create(wanted())
+        await client.webhooks.list()
+
+    assert [(each.method, each.status_code) for each in seen] == [("POST", 200), ("GET", 200)]
+    assert sandbox.requests == tuple(seen)
+
+
+async def test_what_is_recorded_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of very many requests and deliveries the last are kept."""
+    monkeypatch.setattr("webex_webhooks_async.testing.sandbox.MAX_RECORDED", 2)
+    async with target_of() as targets:
+        sandbox = Sandbox(deliver_with=targets)
+        async with client_of(sandbox) as client:
+            await client.webhooks.create(wanted())
+            for _ in range(3):
+                await client.webhooks.list()
+                await sandbox.emit("messages", "created")
+
+    assert [each.method for each in sandbox.requests] == ["GET", "GET"]
+    assert len(sandbox.deliveries) == 2
+
+
+async def test_emit() -> None:
+    """What happens reaches the receiving side as a notification that it trusts."""
+    async with target_of() as targets:
+        sandbox = Sandbox(deliver_with=targets)
+        async with client_of(sandbox) as client:
+            webhook = await client.webhooks.create(wanted(secret=SECRET))
+
+        deliveries = await sandbox.emit("messages", "created", {"roomId": "R"})
+
+    (delivery,) = deliveries
+    assert sandbox.deliveries == (delivery,)
+    assert (delivery.webhook, delivery.ok) == (webhook, True)
+    notification = parse_notification(delivery.body, delivery.headers, secrets=SECRET)
+    assert isinstance(notification.data, MessageData)
+    assert notification.data.room_id == "R"
+    assert (notification.id, notification.created_by) == (webhook.id, webhook.created_by)
+    assert not notification.is_own_action
+
+
+async def test_the_bots_own_action() -> None:
+    """What the bot does itself carries its id and its address."""
+    async with target_of() as targets:
+        sandbox = Sandbox(deliver_with=targets)
+        async with client_of(sandbox) as client:
+            await client.webhooks.create(wanted(secret=SECRET))
+
+        (delivery,) = await sandbox.emit("messages", "created", actor_id=sandbox.bot.id)
+
+    notification = parse_notification(delivery.body, delivery.headers, secrets=SECRET)
+    assert notification.is_own_action
+    assert isinstance(notification.data, MessageData)
+    assert notification.data.person_email == sandbox.bot.email
+
+
+async def test_someone_elses_action() -> None:
+    """Who did it can be said, whoever it is."""
+    async with target_of() as targets:
+        sandbox = Sandbox(deliver_with=targets)
+        async with client_of(sandbox) as client:
+            await client.webhooks.create(wanted())
+
+        (delivery,) = await sandbox.emit("messages", "created", actor_id="P")
+
+    notification = json.loads(delivery.body)
+    assert (notification["actorId"], notification["data"]["personId"]) == ("P", "P")
+
+
+async def test_nothing_happens_to_everything() -> None:
+    """There is no notification of ``all``."""
+    with pytest.raises(ValueError, match="concrete"):
+        await Sandbox().emit("all", "created")
+
+
+async def test_mentioned_people_me() -> None:
+    """A bot that watches for its mention is told of it."""
+    async with target_of() as targets:
+        sandbox = Sandbox(deliver_with=targets)
+        async with client_of(sandbox) as client:
+            await client.webhooks.create(wanted(filter="mentionedPeople=me"))
+
+        mention = {"mentionedPeople": [sandbox.bot.id]}
+        deliveries = [await sandbox.emit("messages", "created", data) for data in (mention, None)]
+
+    assert [len(each) for each in deliveries] == [1, 0]
+
+
+async def test_switched_off_and_on_again() -> None:
+    """A hundred failures switch off; a PUT switches on; one failure soon after, off again."""
+    clock = FakeClock()
+    async with target_of(500) as targets:
+        sandbox = Sandbox(clock=clock, deliver_with=targets)
+        async with client_of(sandbox) as client:
+            webhook = await client.webhooks.create(wanted())
+
+            async def switch_on() -> Webhook:
+                return await client.webhooks.update(
+                    webhook.id, WebhookUpdate.of(webhook, status="active")
+                )
+
+            async def fail(times: int) -> str | None:
+                for _ in range(times):
+                    await sandbox.emit("messages", "created")
+                return sandbox.webhooks[0].status
+
+            statuses = [
+                await fail(99),
+                await fail(1),
+                (await switch_on()).status,
+                await fail(1),
+                (await switch_on()).status,
+            ]
+            clock.advance(minutes=6)
+            statuses += [await fail(99), await fail(1)]
+
+    assert statuses == [
+        "active",
+        "inactive",
+        "active",
+        "inactive",
+        "active",
+        "active",
+        "inactive",
+    ]
+
+
+async def test_an_update_of_an_active_webhook_is_no_reactivation() -> None:
+    """Who is on and stays on gets the usual hundred failures."""
+    async with target_of(500) as targets:
+        sandbox = Sandbox(deliver_with=targets)
+        async with client_of(sandbox) as client:
+            webhook = await client.webhooks.create(wanted())
+            await client.webhooks.update(webhook.id, WebhookUpdate.of(webhook, status="active"))
+
+        await sandbox.emit("messages", "created")
+
+    assert sandbox.webhooks[0].status == "active"
+
+
+async def test_a_slow_target() -> None:
+    """A target gets as much time as it shall, and no more."""
+
+    async def never(_request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(never)) as targets:
+        sandbox = Sandbox(deliver_with=targets, delivery_timeout=0.01)
+        async with client_of(sandbox) as client:
+            await client.webhooks.create(wanted())
+
+        (delivery,) = await sandbox.emit("messages", "created")
+
+    assert delivery.error == "no answer within 0.01 seconds"
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_no_time_at_all(timeout: float) -> None:
+    """A timeout that isn't positive is refused."""
+    with pytest.raises(ValueError, match="delivery_timeout"):
+        Sandbox(delivery_timeout=timeout)
+
+
+async def test_sandboxes_are_apart(webex_sandbox: Sandbox) -> None:
+    """Two sandboxes have nothing in common, not even the bot."""
+    other = Sandbox()
+    async with other.http_client() as client:
+        await client.post("/webhooks", json=NEW, headers={"Authorization": "Bearer t"})
+
+    assert (len(webex_sandbox.webhooks), len(other.webhooks)) == (0, 1)
+    assert webex_sandbox.bot != other.bot

@@ -1,0 +1,30 @@
+import sys
+from importlib import import_module
+
+import pytest
+
+from webex_webhooks_async import testing
+
+
+def test_what_is_public_is_there() -> None:
+    """Every name that the package promises can be had."""
+    assert all(getattr(testing, name) for name in testing.__all__)
+
+
+def test_what_is_not_there() -> None:
+    """Another name is missing, as in any module."""
+    with pytest.raises(AttributeError, match=r"'webex_webhooks_async\.testing'.*'Sandpit'"):
+        getattr(testing, "Sandpit")  # noqa: B009 - type checkers know that it isn't there
+
+
+@pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """Only the sandbox needs the extra, and says what to install."""
+    for name in [name for name in sys.modules if name.startswith("webex_webhooks_async.testing.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
+        monkeypatch.setitem(sys.modules, name, None)
+
+    import_module("webex_webhooks_async.testing.samples")
+    with pytest.raises(ImportError, match=rf'needs {missing}.*"webex-webhooks-async\[sandbox\]"'):
+        _ = testing.Sandbox
