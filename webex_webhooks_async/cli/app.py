@@ -1,0 +1,86 @@
+"""The commands, and what becomes of their errors."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, cast
+
+from cyclopts import App, CycloptsError, Parameter
+
+from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError
+from webex_webhooks_async.cli.rendering import error_text, page, print_error, stderr
+from webex_webhooks_async.cli.running import StoppedError
+from webex_webhooks_async.errors import WebexError
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
+
+_COMMANDS = {
+    "Try it": ("demo:demo", "sandbox:sandbox"),
+    "Webhooks": (
+        "management:list_",
+        "management:get",
+        "management:create",
+        "management:update",
+        "management:delete",
+    ),
+}
+
+
+def _make_app() -> App:
+    app = App(
+        name="webex-webhooks",
+        help="Manage Webex webhooks, receive them, and try both without an account.",
+        version=version("webex-webhooks-async"),
+        help_format="plaintext",  # examples stay as they are
+        default_parameter=Parameter(negative=()),
+    )
+    app["--help"].group = app["--version"].group = "Options"
+    for group, commands in _COMMANDS.items():
+        for command in commands:
+            # As text: it is imported when it is called, so that no other command waits for it.
+            name = command.partition(":")[2].rstrip("_")
+            app.command(f"webex_webhooks_async.cli.{command}", name=name, group=group)
+    return app
+
+
+app = _make_app()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command that the arguments name, and return its exit code.
+
+    What goes wrong is one line on standard error.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        cast("TextIOWrapper", stream).reconfigure(errors="replace")
+    try:
+        return _run(arguments)
+    except UsageError as error:
+        return _failed(error, ExitCode.USAGE)
+    except (WebexError, RefusedError, OSError) as error:
+        return _failed(error, ExitCode.REFUSED)
+    except StoppedError as stopped:
+        return stopped.exit_code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in app.help_flags:
+        app.resolved_commands()  # imports them: the overview has a line of each docstring
+    try:
+        command, bound, _ = app.parse_args(
+            arguments,
+            console=page(),
+            error_console=stderr(),
+            exit_on_error=False,
+            error_formatter=error_text,
+        )
+    except CycloptsError:
+        return ExitCode.USAGE
+    result: Any = command(*bound.args, **bound.kwargs)
+    return ExitCode.DONE if result is None else result
+
+
+def _failed(error: Exception, exit_code: ExitCode) -> int:
+    print_error(error)
+    return exit_code

@@ -1,0 +1,144 @@
+"""How the demo looks: numbered steps, the code of each, and the requests that it leads to."""
+
+import ast
+import asyncio
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from webex_webhooks_async.cli.rendering import shown, status_code_text, webhook_table
+from webex_webhooks_async.models import Webhook
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_WIDEST = 100  # columns: longer lines are hard to read
+_INDENT = 3
+_PAUSE = 0.2  # seconds before each step, for eyes that follow
+
+
+class Narrator:
+    """Tells what happens, while it happens."""
+
+    def __init__(self, console: Console) -> None:
+        console.width = min(console.width, _WIDEST)
+        self._console = console
+        self._steps = 0
+        self._waiting: Status | None = None
+
+    def introduce(self, title: str, text: str) -> None:
+        """Say what this is."""
+        content = Text.assemble((title, "bold"), "\n", text)
+        self._console.print(Panel(content, border_style="cyan", padding=(0, 2)))
+
+    def conclude(self, commands: Mapping[str, str]) -> None:
+        """Say how to go on: commands, and what each is for."""
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column()
+        for command, purpose in commands.items():
+            grid.add_row(command, purpose)
+        self._console.print()
+        self._console.print(Panel(grid, title="next", border_style="green", padding=(0, 2)))
+
+    async def step(self, function: Callable[..., Any]) -> None:
+        """Begin a step: of the function that it runs, show what it is for, and its code."""
+        if self._console.is_terminal:
+            await asyncio.sleep(_PAUSE)
+        self._steps += 1
+        headline, _, more = inspect.cleandoc(function.__doc__ or "").partition(". ")
+        title = Text.assemble((f"{self._steps}  ", "cyan"), (headline.rstrip("."), "bold"))
+        self._console.print()
+        self._console.print(Rule(title, align="left", style="dim"))
+        if more:
+            self._print(Text(more, "dim italic"))
+        code = Syntax(
+            _code_of(function),
+            "python",
+            theme="ansi_dark",
+            background_color="default",
+            word_wrap=True,
+        )
+        self._print(code)
+
+    def say(self, text: str) -> None:
+        """Tell something in words."""
+        self._print(Text(shown(text)))
+
+    def approve(self, text: str, emphasized: str = "", rest: str = "") -> None:
+        """Tell of something good."""
+        self._print(Text.assemble(("✓ ", "bold green"), text, (shown(emphasized), "bold"), rest))
+
+    def disapprove(self, text: str) -> None:
+        """Tell of something bad, which is meant to be here."""
+        self._print(Text.assemble(("✗ ", "bold red"), shown(text)))
+
+    def show_webhooks(self, webhooks: Iterable[Webhook]) -> None:
+        """Show some webhooks."""
+        self._print(webhook_table(webhooks, columns=3))
+
+    def show_fields(self, fields: Mapping[str, Text]) -> None:
+        """Show names and values."""
+        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for name, value in fields.items():
+            grid.add_row(name, value)
+        self._print(grid)
+
+    def client_that_tells(self, *, trust_env: bool) -> httpx.AsyncClient:
+        """An HTTP client whose requests and answers are shown."""
+        return httpx.AsyncClient(
+            trust_env=trust_env,
+            event_hooks={"request": [self._tell_request], "response": [self._tell_response]},
+        )
+
+    def incoming(self, url: str, status_code: int | None) -> None:
+        """Show a notification and how it was answered."""
+        self._exchange("←", "POST", url, status_code_text(status_code))
+
+    async def _tell_request(self, _: httpx.Request) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
+
+    async def _tell_response(self, response: httpx.Response) -> None:
+        request = response.request
+        wait = response.headers.get("Retry-After")
+        answer = status_code_text(response.status_code)
+        if wait:
+            answer.append(f", Retry-After: {wait}", "yellow")
+        self._exchange("→", request.method, request.url.raw_path.decode(), answer)
+        if wait:
+            self._waiting = self._console.status(f"waiting {wait} s, as told")
+            self._waiting.start()
+
+    def _exchange(self, arrow: str, method: str, target: str, answer: Text) -> None:
+        grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+        grid.add_column(no_wrap=True)
+        grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        grid.add_column(no_wrap=True, justify="right")
+        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(shown(target), "cyan"), answer)
+        self._print(grid)
+
+    def _print(self, renderable: RenderableType) -> None:
+        self._console.print(Padding(renderable, (0, 0, 0, _INDENT)))
+
+
+def _code_of(function: Callable[..., Any]) -> str:
+    """The code of a function, without its signature and its docstring."""
+    source = textwrap.dedent(inspect.getsource(function))
+    definition = ast.parse(source).body[0]
+    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101 - by its type
+    _docstring, first, *_ = definition.body
+    return textwrap.dedent("\n".join(source.splitlines()[first.lineno - 1 :]))

@@ -1,0 +1,63 @@
+"""Runs what a command does to its end, and ends it in order on Ctrl-C and SIGTERM."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class StoppedError(Exception):
+    """A signal ended the command, and what it had to tidy up is tidied up.
+
+    Attributes:
+        exit_code: What a shell expects of a command that the signal ended.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(number)
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in an event loop of its own.
+
+    Ctrl-C and SIGTERM cancel it, so that it can tidy up; once more, they cancel that, too.
+
+    Raises:
+        StoppedError: It was cancelled so.
+    """
+    return asyncio.run(_stoppable(coroutine))
+
+
+async def until_stopped() -> None:
+    """Wait for Ctrl-C or SIGTERM, where these are the way to end."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        task.uncancel()
+
+
+async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(coroutine)
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    # Not loop.add_signal_handler, which Windows lacks.
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise StoppedError(received[0]) from None
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,109 @@
+"""What the demo does. The code of each function is shown as it stands here, and then run."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+
+import httpx
+
+from webex_webhooks_async.client import Client
+from webex_webhooks_async.models import Event, NewWebhook, Resource, Webhook, WebhookUpdate
+from webex_webhooks_async.notifications.models import MessageData, Notification
+from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.pagination import Page
+from webex_webhooks_async.testing import Delivery, Sandbox, signed_request
+
+NOWHERE = "https://webex-webhooks.invalid/receiver"
+"""Where the tour's webhooks point to: to no host that there is, so that nobody learns anything."""
+
+
+async def list_first_page(client: Client) -> Page[Webhook]:
+    """List the webhooks that are there."""
+    return await client.webhooks.list(max=10)
+
+
+async def create(client: Client, name: str, target_url: str, secret: str) -> Webhook:
+    """Create one."""
+    return await client.webhooks.create(
+        NewWebhook(
+            name=name,
+            target_url=target_url,
+            resource=Resource.MESSAGES,
+            event=Event.CREATED,
+            secret=secret,
+        )
+    )
+
+
+async def get(client: Client, webhook_id: str) -> Webhook:
+    """Get it by its id."""
+    return await client.webhooks.get(webhook_id)
+
+
+async def update(client: Client, webhook: Webhook) -> Webhook:
+    """Update it. A PUT that starts from what is there loses nothing."""
+    return await client.webhooks.update(
+        webhook.id, WebhookUpdate.of(webhook, target_url=f"{NOWHERE}/v2")
+    )
+
+
+async def create_more(client: Client, name: str) -> list[Webhook]:
+    """Create some more, of other resources."""
+    return [
+        await client.webhooks.create(
+            NewWebhook(
+                name=f"{name} {resource}",
+                target_url=NOWHERE,
+                resource=resource,
+                event=Event.CREATED,
+            )
+        )
+        for resource in (Resource.MEMBERSHIPS, Resource.ROOMS, Resource.ATTACHMENT_ACTIONS)
+    ]
+
+
+async def list_pages(client: Client) -> AsyncGenerator[Page[Webhook]]:
+    """List page by page. The token follows a next link to the same origin only."""
+    async for page in client.webhooks.list(max=2).pages():
+        yield page
+
+
+async def fail(client: Client) -> Webhook:
+    """Meet an error. Its text has the tracking id that Webex's support asks for."""
+    return await client.webhooks.get("an-id-that-nothing-has")
+
+
+async def survive(client: Client, webhook_id: str) -> Webhook:
+    """Survive a 429. Webex says how long to wait, and the client does."""
+    return await client.webhooks.get(webhook_id)
+
+
+async def delete(client: Client, webhooks: Iterable[Webhook]) -> None:
+    """Delete what was made."""
+    for webhook in webhooks:
+        await client.webhooks.delete(webhook.id)
+
+
+def receive(secret: str, tell: Callable[[Notification[MessageData]], None]) -> Receiver:
+    """Be called by Webex. A receiver verifies, parses, and handles everything once."""
+    receiver = Receiver(secret)
+
+    @receiver.on(Resource.MESSAGES, Event.CREATED)
+    async def answer(notification: Notification[MessageData]) -> None:
+        tell(notification)
+
+    return receiver  # an ASGI application
+
+
+async def emit(sandbox: Sandbox) -> Delivery:
+    """Someone writes a message. Webex signs a notification, and sends it."""
+    (delivery,) = await sandbox.emit(Resource.MESSAGES, Event.CREATED)
+    return delivery
+
+
+async def forge(http_client: httpx.AsyncClient, delivery: Delivery) -> httpx.Response:
+    """Forge one. Without the secret, its signature is wrong."""
+    return await http_client.send(signed_request(delivery.url, delivery.body, "a guess"))
+
+
+async def repeat(http_client: httpx.AsyncClient, delivery: Delivery) -> httpx.Response:
+    """Send the first one again. It is known, and isn't handled twice."""
+    return await http_client.post(delivery.url, content=delivery.body, headers=delivery.headers)
