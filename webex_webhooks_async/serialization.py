@@ -34,8 +34,6 @@ StructureHook = Callable[[Any, Any], Any]
 EXTRA = "extra"
 """The name of the field for what a model doesn't know."""
 
-_EXTRA_ON_WIRE = "\0extra"  # stands in for the field while cattrs structures; replaced by then
-
 
 def to_json(obj: "attrs.AttrsInstance") -> bytes:
     """A model in the wire's form, as JSON; `from_json` makes an equal one of it.
@@ -209,15 +207,13 @@ def _overrides(cls: type[Any]) -> dict[str, Any]:
 def _model_structure_hook(cls: type[Any], converter: Converter) -> StructureHook:
     overrides = _overrides(cls)
     known = frozenset(each.rename for name, each in overrides.items() if name != EXTRA)
-    if EXTRA in overrides:
-        overrides[EXTRA] = override(rename=_EXTRA_ON_WIRE)
     structure_fields: StructureHook = make_dict_structure_fn(cls, converter, **overrides)
 
     def structure_model(value: object, _: object) -> object:
         members = _structure_mapping(value, None)
         if not members.keys() <= known:
             unknown = {key: members[key] for key in members if key not in known}
-            members = {**members, _EXTRA_ON_WIRE: unknown}
+            members = {**members, EXTRA: unknown}  # a member that is called so is in `unknown`
         return structure_fields(members, cls)
 
     return structure_model
