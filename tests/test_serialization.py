@@ -74,8 +74,8 @@ def json_values() -> st.SearchStrategy[Any]:
 
 
 def moments() -> st.SearchStrategy[datetime]:
-    """Aware datetimes of any offset, in whole minutes."""
-    offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+    """Aware datetimes of any offset, in whole seconds."""
+    offsets = st.integers(-86_399, 86_399).map(lambda seconds: timezone(timedelta(seconds=seconds)))
     return st.datetimes(timezones=offsets)
 
 
@@ -299,6 +299,10 @@ def test_timestamps_are_read_in_each_form(text: str, moment: datetime) -> None:
         (
             datetime(2022, 4, 7, 9, 17, 23, tzinfo=timezone(timedelta(hours=2))),
             "2022-04-07T09:17:23.000+02:00",
+        ),
+        (
+            datetime(1890, 1, 1, tzinfo=timezone(timedelta(seconds=30))),
+            "1890-01-01T00:00:00.000+00:00:30",
         ),
     ],
 )

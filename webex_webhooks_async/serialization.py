@@ -179,7 +179,7 @@ def _structure_datetime(value: object, _: object) -> datetime:
 
 def _unstructure_datetime(moment: datetime) -> str:
     timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+    return re.sub(r"\+00:00$", "Z", moment.isoformat(timespec=timespec))
 
 
 def _structure_mapping(value: object, _: object) -> dict[str, Any]:
