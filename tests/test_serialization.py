@@ -517,3 +517,12 @@ def test_problems_show_no_values(cls: type[Any], value: object, garbage: str) ->
         assert CANARY not in f"{error} {error!r} {vars(error)} {shown}"
         assert CANARY.encode() not in pickle.dumps(error)
         assert error.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [(float("nan"), ValueError), (float("inf"), ValueError), ({1}, TypeError)]
+)
+def test_what_json_cannot_hold_does_not_go_out(value: object, error: type[Exception]) -> None:
+    """An `extra` that no service could have sent is refused, rather than sent as something else."""
+    with pytest.raises(error):
+        to_json(evolve(WEBHOOK, extra={"a": value}))

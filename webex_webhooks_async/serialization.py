@@ -40,6 +40,10 @@ def to_json(obj: "attrs.AttrsInstance") -> bytes:
 
     >>> to_json(WebhookUpdate(name="Messages", target_url="https://example.com/hook"))
     b'{"name":"Messages","targetUrl":"https://example.com/hook"}'
+
+    Raises:
+        ValueError: Its ``extra`` holds a number that JSON has not, such as NaN.
+        TypeError: Its ``extra`` holds something else that JSON has not.
     """
     document = json.dumps(converter.unstructure(obj), separators=(",", ":"), allow_nan=False)
     return document.encode()
