@@ -73,18 +73,15 @@ class Request:
 class Clock:
     """The time, and waiting for it."""
 
-    @staticmethod
-    def monotonic() -> float:
+    def monotonic(self) -> float:
         """Seconds that only grow."""
         return time.monotonic()
 
-    @staticmethod
-    def now() -> datetime:
+    def now(self) -> datetime:
         """The date and time, aware."""
         return datetime.now(UTC)
 
-    @staticmethod
-    async def sleep(seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
 
