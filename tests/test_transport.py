@@ -193,3 +193,58 @@ async def test_what_passes_is_survived(lost: Step) -> None:
 
     assert found.json() == WEBHOOK
     assert wire.connections + len(wire.requests) > 3
+
+
+async def in_pieces(peer: Peer) -> None:
+    """Answer a part of the body at a time."""
+    await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(3):
+        await asyncio.sleep(0)
+        await peer.send(b"1\r\n \r\n")
+    await peer.send(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param([FOUND], id="answered"),
+        pytest.param([in_pieces], id="answered-in-pieces"),
+        pytest.param([answer(503), FOUND], id="retried"),
+        pytest.param([answer(429, b"", "Retry-After: 1"), FOUND], id="paused"),
+        pytest.param([reset, FOUND], id="reset"),
+        pytest.param([broken_off(FOUND), FOUND], id="broken-off"),
+        pytest.param([answer(200, b"-", "Content-Encoding: gzip"), FOUND], id="no-gzip"),
+    ],
+)
+@pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])
+async def test_a_request_may_be_cancelled_at_any_moment(
+    script: Sequence[Step], earlier: int
+) -> None:
+    """Wherever it is cancelled, the next request passes at once, and nothing is left at the end."""
+    for moment in range(200):
+        async with Wire(FOUND) as wire:
+            async with transport_to(wire.base_url, max_concurrency=1, timeout=5) as transport:
+                for _ in range(earlier):
+                    await transport.send(request())
+                wire.script = [*script]
+                cancelled = await cancelled_after(moment, transport.send(request()))
+                wire.script = [FOUND]
+                await transport.send(request("POST"))  # which would be sent once
+
+                await until(lambda: wire.open == 1)
+            await wire.closed()
+        if not cancelled:
+            break
+    else:
+        pytest.fail("it never ends")
+    gc.collect()  # warns of what wasn't closed
+
+
+async def cancelled_after(steps: int, doing: Coroutine[Any, Any, object]) -> bool:
+    """Cancel after so many steps of the event loop, and tell whether it was still under way."""
+    task = asyncio.create_task(doing)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    return task.cancelled()

@@ -8,9 +8,9 @@ import random
 import time
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING, cast
@@ -420,14 +420,15 @@ class Connections(httpx.AsyncBaseTransport):
             await connection.aclose()
             raise
         stream = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = _Body(stream, partial(self._give_back, connection))
+        response.stream = _Body(stream, connection, self)
         return response
 
-    async def _give_back(self, connection: httpx.AsyncBaseTransport) -> None:
-        if self._closed:
-            await connection.aclose()
-        else:
+    async def take_back(self, connection: httpx.AsyncBaseTransport, *, intact: bool) -> None:
+        """Keep a connection for the next request, or close it."""
+        if intact and not self._closed:
             self._idle.append(connection)
+        else:
+            await connection.aclose()
 
     async def aclose(self) -> None:
         """Close the idle connections now, and each other one when its request is done."""
@@ -437,20 +438,32 @@ class Connections(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer, which gives its connection back when it is closed."""
+    """The body of an answer, which gives its connection back when it is closed.
+
+    A connection whose answer wasn't read to its end, or whose closing was cancelled, is not intact:
+    the next request on it would wait forever.
+    """
 
     def __init__(
-        self, stream: httpx.AsyncByteStream, give_back: Callable[[], Awaitable[None]]
+        self,
+        stream: httpx.AsyncByteStream,
+        connection: httpx.AsyncBaseTransport,
+        connections: Connections,
     ) -> None:
         self._stream = stream
-        self._give_back = give_back
+        self._connection = connection
+        self._connections = connections
+        self._is_read = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._stream:
             yield chunk
+        self._is_read = True
 
     async def aclose(self) -> None:
+        intact = False
         try:
             await self._stream.aclose()
+            intact = self._is_read
         finally:
-            await self._give_back()
+            await self._connections.take_back(self._connection, intact=intact)
