@@ -18,7 +18,7 @@ _PARAMETER = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def next_link(headers: Iterable[str]) -> str | None:
@@ -72,17 +72,16 @@ def target_on(base_url: str, url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        found = _origin(parts)
     except ValueError:
         raise PaginationError("the next link is no URL") from None
-    if found != _origin(urlsplit(base_url)):
+    if _origin(parts) != _origin(urlsplit(base_url)):
         raise PaginationError(
-            f"the next link leads to another origin than {base_url}; nothing was sent to it"
+            f"the next link leads to another origin than {base_url}, or carries credentials; "
+            "nothing was sent to it"
         )
-    if "@" in parts.netloc:
-        raise PaginationError("the next link carries credentials of its own; it isn't followed")
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+def _origin(parts: SplitResult) -> tuple[str, str]:
+    # The authority as it stands, with whatever credentials and odd port: these differ, too.
+    return parts.scheme, parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, ""))
