@@ -172,6 +172,7 @@ def test_links_become_absolute_and_stay_what_they_are(link: str, absolute: str) 
         (f"{NEXT}&ownedBy=creator", f"{NEXT}&ownedBy=creator"),
         (f"{BASE}/webhooks?ownedBy=org&cursor=two", f"{BASE}/webhooks?ownedBy=org&cursor=two"),
         (f"{NEXT}&notOwnedBy=org", f"{NEXT}&notOwnedBy=org&ownedBy=org"),
+        (f"{BASE}/webhooks", f"{BASE}/webhooks?ownedBy=org"),
         (f"{BASE}/webhooks?max=null", f"{BASE}/webhooks?ownedBy=org"),
     ],
 )

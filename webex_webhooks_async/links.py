@@ -55,7 +55,8 @@ def absolute_link(link: str, request_url: str, *, owned_by: str | None = None) -
         parts = urlsplit(urljoin(request_url, link))
     except ValueError:
         return link  # `target_on` refuses it, should anyone follow it
-    parameters = [each for each in parts.query.split("&") if each != "max=null"]
+    sent = parts.query.split("&") if parts.query else []
+    parameters = [each for each in sent if each != "max=null"]
     if owned_by is not None and not any(each.startswith("ownedBy=") for each in parameters):
         parameters.append(f"ownedBy={quote(owned_by, safe='')}")
     return parts._replace(query="&".join(parameters), fragment="").geturl()
