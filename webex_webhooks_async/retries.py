@@ -105,11 +105,12 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """
     if value is None:
         return None
-    if re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", value):
-        seconds = float(value)
+    text = value.strip()  # of more than float() strips
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        seconds = float(text)
         return seconds if math.isfinite(seconds) else None
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:  # an HTTP date is in GMT, also where it says -0000
             moment = moment.replace(tzinfo=UTC)
         return max(0.0, (moment - now).total_seconds())
