@@ -3,10 +3,12 @@ import errno
 import gc
 import logging
 import signal
+import socket
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tests.wire import PATIENCE
 from webex_webhooks_async.testing import Sandbox
@@ -199,3 +201,26 @@ async def test_a_dropped_connection_is_not_logged(
                 writer.close()
 
     assert caplog.records == []
+
+
+async def test_answers_are_not_held_back(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer goes out at once, not when the client has acknowledged its first half."""
+    accepted: list[socket.socket] = []
+
+    def note(protocol: H11Protocol, transport: asyncio.Transport) -> None:
+        accepted.append(transport.get_extra_info("socket"))
+        made(protocol, transport)
+
+    made = H11Protocol.connection_made
+    monkeypatch.setattr(H11Protocol, "connection_made", note)
+
+    async with webex_sandbox.serve() as base_url:
+        reader, writer = await connect(base_url)
+        writer.write(GET)
+        await read_answer(reader)
+        no_delay = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in accepted]
+        writer.close()
+
+    assert [bool(each) for each in no_delay] == [True]

@@ -1,14 +1,26 @@
+import json
 import re
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.testing.doubles import NEW, FakeClock
 from webex_webhooks_async.testing import Sandbox
 
 MAX_PAGES = 20
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = ["name", "targetUrl", "resource", "event", "filter", "secret", "ownedBy", "status"]
+WORDS = st.sampled_from(["messages", "all", "created", "org", "active", "roomId=R", "https://t"])
+DOCUMENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), WORDS | JSON)
 
 
 async def create(api: httpx.AsyncClient, **changes: object) -> dict[str, Any]:
@@ -376,3 +388,37 @@ async def test_a_token_is_refreshed(api: httpx.AsyncClient, webex_sandbox: Sandb
     accepted = await api.get("/webhooks", headers=headers)
 
     assert [rejected.status_code, granted.status_code, accepted.status_code] == [401, 200, 200]
+
+
+@given(
+    body=st.binary() | DOCUMENTS.map(lambda each: json.dumps(each).encode()), update=st.booleans()
+)
+async def test_any_body_is_understood_or_refused(body: bytes, update: bool) -> None:  # noqa: FBT001 - made by Hypothesis
+    """Whatever a body holds, the answer is success or 400, and what was made can be read again."""
+    async with Sandbox().http_client() as api:
+        api.headers.update({"Authorization": "Bearer token"})
+        created = await create(api)
+        api.headers.update({"Content-Type": "application/json"})
+
+        if update:
+            response = await api.put(f"/webhooks/{created['id']}", content=body)
+        else:
+            response = await api.post("/webhooks", content=body)
+        listed = await api.get("/webhooks")
+
+    assert response.status_code in {200, 400}
+    if response.status_code == 200:
+        assert response.json() in listed.json()["items"]
+
+
+@given(query=st.text(), path=st.text())
+async def test_any_request_is_answered(query: str, path: str) -> None:
+    """Whatever is asked for, the answer is one of the service's."""
+    async with Sandbox().http_client() as api:
+        api.headers.update({"Authorization": "Bearer token"})
+        statuses = {
+            (await api.get(f"/{where}?max={quote(query)}&cursor={quote(query)}")).status_code
+            for where in ("webhooks", f"webhooks/{quote(path, safe='')}")
+        }
+
+    assert statuses <= {200, 400, 404}

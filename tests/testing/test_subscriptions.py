@@ -1,8 +1,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.testing.doubles import webhook
+from webex_webhooks_async.testing.catalog import CATALOG
 from webex_webhooks_async.testing.subscriptions import matches, problems_of_subscription
 
 
@@ -134,3 +137,20 @@ def test_nobody_is_mentioned_for_a_webhook_that_nobody_made() -> None:
     nobodys = webhook(filter="mentionedPeople=me", created_by=None)
 
     assert not matches(nobodys, "messages", "created", {"mentionedPeople": [None]})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+KEYS = sorted(CATALOG["messages"].filters | {"remoteParty", "files"})
+
+
+@given(
+    filter_=st.lists(st.sampled_from(KEYS), min_size=1).map("=x&".join).map("{}=x".format),
+    data=st.dictionaries(st.sampled_from(KEYS), JSON),
+)
+def test_any_data_can_be_filtered(filter_: str, data: dict[str, Any]) -> None:
+    """Whatever the data hold, a filter holds for them or it doesn't."""
+    assert matches(webhook(filter=filter_), "messages", "created", data) in {True, False}

@@ -31,12 +31,19 @@ MAX_RECORDED = 10_000
 class Sandbox:
     """An embedded Webex.
 
-    It answers as Webex does, as far as that is known: see the documentation's page about it for
-    what it decides where Webex's own behaviour isn't documented. Any token is taken that isn't
-    empty, and all of them belong to one and the same bot.
+    It answers as Webex does. Any token is taken that isn't empty, and all of them belong to one and
+    the same bot. Where Webex's own behaviour isn't documented, it does what is most useful:
+
+    * A list is in the order of creation. Without ``ownedBy`` it has every owner's webhooks.
+    * An equal webhook is accepted as another one. There is no limit to their number.
+    * A PUT that leaves the secret out keeps it, as one does that sends it empty. ``inactive`` is
+      taken for a status.
+    * A resource or an event that the sandbox doesn't know is taken, for there may be new ones. A
+      known event that a known resource doesn't have is refused, and so is a filter's key.
+    * A notification is delivered once, within `delivery_timeout`; a failed one isn't sent again.
 
     >>> sandbox = Sandbox()
-    >>> async with Client("any-token", http_client=sandbox.http_client()) as client:
+    >>> async with Client("any token", http_client=sandbox.http_client()) as client:
     ...     await client.webhooks.create(NewWebhook(...))
 
     Args:
