@@ -50,6 +50,15 @@ def resolve_to_public_name(
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, contnode)
 
 
+def shield_property(
+    _app: Sphinx, _what: str, _name: str, obj: object, _options: object, lines: list[str]
+) -> None:
+    """Keep napoleon from taking what stands before a colon in the first line for a type."""
+    if isinstance(obj, property):
+        lines[:0] = ["..", ""]  # an empty comment
+
+
 def setup(app: Sphinx) -> None:
     """Extend Sphinx."""
     app.connect("missing-reference", resolve_to_public_name)
+    app.connect("autodoc-process-docstring", shield_property, priority=400)  # napoleon's is 500
