@@ -130,8 +130,8 @@ def _details(members: dict[str, object]) -> Iterator[str]:
     for error in _objects(members.get("error")):
         for message in _objects(error.get("message")):
             yield _text(message.get("description"))
-    if "errorCode" in members:
-        yield f"errorCode {members['errorCode']}"
+    if isinstance(code := members.get("errorCode"), int | str):
+        yield f"errorCode {code}"
 
 
 def _inner(message: str) -> str:
