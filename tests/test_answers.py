@@ -228,6 +228,13 @@ def test_the_envelope_of_a_relayed_message_is_not_shown() -> None:
     assert "webhook-engine" not in shown(error)
 
 
+def test_a_long_message_is_read_in_no_time() -> None:
+    """A message that repeats the envelope for a megabyte doesn't keep a program busy."""
+    repeated = "POST failed: HTTP/1.1 (error = " * 40_000
+
+    assert answer({"message": repeated}).error(None).message == repeated
+
+
 @pytest.mark.parametrize(
     "body",
     [

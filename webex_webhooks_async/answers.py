@@ -4,7 +4,6 @@ Facts: "Errors" on https://developer.webex.com/docs/basics, and shapes that were
 """
 
 import json
-import re
 from collections.abc import Iterator
 from typing import TypeVar, cast
 from urllib.parse import quote
@@ -15,8 +14,6 @@ from webex_webhooks_async.errors import APIError, DecodeError, api_error_type
 from webex_webhooks_async.serialization import parse_json, structure
 
 T = TypeVar("T")
-
-_RELAYED = re.compile(r"failed: HTTP/.*?error = '(.*)'", re.DOTALL)
 
 
 @frozen
@@ -139,8 +136,10 @@ def _inner(message: str) -> str:
 
     Seen: ``POST failed: HTTP/1.1 400 Bad Request (url = ..., error = 'Invalid value for ...')``
     """
-    relayed = _RELAYED.search(message)
-    return relayed[1] if relayed else message
+    _, _, envelope = message.partition("failed: HTTP/")
+    _, _, relayed = envelope.partition("error = '")
+    inner, quote_mark, _ = relayed.rpartition("'")
+    return inner if quote_mark else message
 
 
 def _text(value: object) -> str:
