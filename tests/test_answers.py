@@ -242,6 +242,7 @@ def test_a_long_message_is_read_in_no_time() -> None:
         {"message": RELAYED.format(f"The secret {CANARY} is weak")},
         {"message": "Bad", "errors": [{"description": f"secret={quote(CANARY, safe='')}"}]},
         {"message": f"In the body {json.dumps({'secret': CANARY})}"},
+        {"message": f"In the body {json.dumps({'secret': CANARY}, ensure_ascii=False)}"},
         {"error": [{"message": [{"description": CANARY}]}]},
         {"error": CANARY},
         {"errorCode": CANARY},
@@ -265,9 +266,46 @@ def test_a_secret_in_a_header_is_masked() -> None:
     assert decode_error(evolve(odd, body=b"").json).tracking_id == "a ***"
 
 
+def test_a_secret_that_a_message_breaks_off_in_is_masked() -> None:
+    """A secret isn't cut before it is masked, for its parts could no longer be told."""
+    secret = "it's-a-c4n4ry"
+    message = f"PUT failed: HTTP/1.1 400 (error = 'weak: {secret}"
+
+    error = evolve(answer({"message": message}), mask=Mask((secret,))).error(None)
+
+    assert error.message == "PUT failed: HTTP/1.1 400 (error = 'weak: ***"
+
+
+def test_the_longest_secret_is_masked_first() -> None:
+    """A secret that is part of another one leaves nothing of that one."""
+    assert Mask(("c4n", "c4n4ry"))("a c4n4ry, a c4n") == "a ***, a ***"
+    assert Mask(("c4n4ry", "c4n"))("a c4n4ry, a c4n") == "a ***, a ***"
+    assert Mask(("c4n4ry\\",))(json.dumps("c4n4ry\\")) == '"***"'
+
+
 def test_a_mask_of_nothing_hides_nothing() -> None:
     """Without secrets a text stays as it is."""
     assert Mask(())("a text") == "a text"
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=(), exclude_characters="*"), min_size=1)),
+    st.lists(st.text(st.characters(exclude_categories=()))),
+    st.data(),
+)
+def test_no_text_shows_a_secret(secrets: list[str], texts: list[str], data: st.DataObject) -> None:
+    """Wherever a secret stands, and as JSON and URLs have it, it is masked."""
+    forms = [
+        *secrets,
+        *(json.dumps(secret)[1:-1] for secret in secrets),
+        *(json.dumps(secret, ensure_ascii=False)[1:-1] for secret in secrets),
+        *(quote(secret, safe="", errors="replace") for secret in secrets),
+    ]
+    text = "".join(data.draw(st.permutations([*forms, *texts])))
+
+    masked = Mask(tuple(secrets))(text)
+
+    assert [form for form in forms if form in masked] == []
 
 
 @given(json_values(), st.sampled_from([400, 401, 404, 423, 429, 500, 503, 599, 302]))

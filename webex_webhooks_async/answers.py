@@ -24,14 +24,17 @@ class Mask:
 
     def __call__(self, text: str) -> str:
         """The text with each secret as three asterisks."""
-        for secret in self.secrets:
-            for form in {
-                secret,
-                json.dumps(secret)[1:-1],
-                quote(secret, safe="", errors="replace"),
-            }:
-                text = text.replace(form, "***")
+        forms = {form for secret in self.secrets for form in _forms(secret)}
+        for form in sorted(forms, key=len, reverse=True):  # one may be a part of another
+            text = text.replace(form, "***")
         return text
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield quote(secret, safe="", errors="replace")
 
 
 @frozen(kw_only=True)
@@ -97,8 +100,9 @@ class Answer:
         except DecodeError:  # HTML, or nothing: seen on 429 and 5xx
             body = None
         members = _object(body)
-        errors = [self.mask(_inner(error)) for error in _details(members) if error]
-        message = self.mask(_inner(_message(members)))
+        # Masked first: of a secret that is cut, the rest would be shown.
+        errors = [_inner(self.mask(error)) for error in _details(members) if error]
+        message = _inner(self.mask(_message(members)))
         return api_error_type(self.status_code)(
             self.status_code,
             message or (errors[0] if errors else ""),
