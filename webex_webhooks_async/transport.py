@@ -157,16 +157,15 @@ class Transport:
         may_be_done = False
         while True:  # until the retry policy has had enough
             error: APIError | TransportError
-            try:
-                answer = await self._attempt(request, credentials)
-            except TransportError as no_answer:
-                error, status_code, retry_after = no_answer, None, None
-            else:
-                status_code, retry_after = answer.status_code, answer.retry_after
+            outcome = await self._attempt(request, credentials)
+            if isinstance(outcome, Answer):
+                status_code, retry_after = outcome.status_code, outcome.retry_after
                 gone = request.method == "DELETE" and status_code == HTTPStatus.NOT_FOUND
-                if answer.is_success or (gone and may_be_done):
-                    return answer
-                error = answer.error(parse_retry_after(retry_after, self._clock.now()))
+                if outcome.is_success or (gone and may_be_done):
+                    return outcome
+                error = outcome.error(parse_retry_after(retry_after, self._clock.now()))
+            else:
+                error, status_code, retry_after = outcome, None, None
             delay = delay_before_next(
                 self._retry,
                 method=request.method,
@@ -189,21 +188,23 @@ class Transport:
         if seconds is not None and seconds <= self._retry.max_delay:
             self._gate.pause(seconds)
 
-    async def _attempt(self, request: Request, credentials: "_Credentials") -> Answer:
-        """One attempt; with a token that Webex rejects and that can be refreshed, two."""
+    async def _attempt(
+        self, request: Request, credentials: "_Credentials"
+    ) -> Answer | TransportError:
+        """What came of one attempt; with a token that has to be refreshed for it, of two."""
         if not request.authorized:
             async with self._gate:
-                return await self._exchange(request, token=None)
+                return await self._outcome(request, token=None)
         async with self._gate:
             token = await credentials.get()
-            answer = await self._exchange(request, token) if token else None
-        if answer is None or answer.status_code == HTTPStatus.UNAUTHORIZED:
+            outcome = await self._outcome(request, token) if token else None
+        if outcome is None or _is_rejection(outcome):
             # Outside of the gate: the refresh is a request too, and needs a slot.
             fresh = await credentials.refresh(token, self._post_form)
-            if answer is None or fresh != token:
+            if outcome is None or fresh != token:
                 async with self._gate:
-                    return await self._exchange(request, fresh)
-        return answer
+                    return await self._outcome(request, fresh)
+        return outcome
 
     async def _post_form(self, path: str, form: Mapping[str, str]) -> object:
         request = Request(
@@ -215,6 +216,16 @@ class Transport:
             authorized=False,
         )
         return (await self.send(request)).json()
+
+    async def _outcome(self, request: Request, token: str | None) -> Answer | TransportError:
+        """The answer, or that there was none.
+
+        Returned, for one that is raised here comes from elsewhere, a refresh that failed for one.
+        """
+        try:
+            return await self._exchange(request, token)
+        except TransportError as no_answer:
+            return no_answer
 
     async def _exchange(self, request: Request, token: str | None) -> Answer:
         """Send once and read the whole answer."""
@@ -276,6 +287,10 @@ class Transport:
         if token is None:  # a given client may have a token of its own
             built.headers.pop("Authorization", None)
         return built
+
+
+def _is_rejection(outcome: Answer | TransportError) -> bool:
+    return isinstance(outcome, Answer) and outcome.status_code == HTTPStatus.UNAUTHORIZED
 
 
 def _told(error: Exception) -> str:
