@@ -542,6 +542,7 @@ async def test_the_reason_of_a_refused_refresh_is_told() -> None:
         {"access_token": None},
         {"access_token": ""},
         {"access_token": 7},
+        {"access_token": "new\naccess"},
     ],
 )
 async def test_an_answer_without_a_usable_token_is_a_decode_error(document: object) -> None:
@@ -564,7 +565,7 @@ async def test_an_answer_that_is_no_json_is_a_decode_error() -> None:
             await client.webhooks.get("W1")
 
 
-@pytest.mark.parametrize("lifetime", [None, "1209599", 1.5])
+@pytest.mark.parametrize("lifetime", [None, "1209599", True, 1.5])
 async def test_an_odd_lifetime_is_no_lifetime(lifetime: object) -> None:
     """A number of seconds that is none is left out; the token is used all the same."""
     seen: list[Tokens] = []

@@ -177,11 +177,12 @@ class RefreshingToken:
 
 def _tokens(answer: object, refresh_token: str) -> Tokens:
     members = cast("dict[str, object]", answer) if isinstance(answer, dict) else {}
-    access_token = _if_is(str, members.get("access_token"))
-    if not access_token:
-        raise DecodeError(["$.access_token: missing"])
+    try:
+        access_token = checked_token(_if_is(str, members.get("access_token")) or "")
+    except ValueError:
+        raise DecodeError(["$.access_token: missing, or not a token"]) from None
     return Tokens(
-        access_token=checked_token(access_token),
+        access_token=access_token,
         refresh_token=_if_is(str, members.get("refresh_token")) or refresh_token,
         expires_in=_if_is(int, members.get("expires_in")),
         refresh_token_expires_in=_if_is(int, members.get("refresh_token_expires_in")),
@@ -189,4 +190,4 @@ def _tokens(answer: object, refresh_token: str) -> Tokens:
 
 
 def _if_is(cls: type[T], value: object) -> T | None:
-    return value if isinstance(value, cls) else None
+    return value if type(value) is cls else None  # isinstance would take a bool for an int
