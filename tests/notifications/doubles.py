@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import uvicorn
 from starlette.types import ASGIApp
 
+from tests.wire import until
 from webex_webhooks_async.notifications.signatures import sign
 
 SECRET = "myBongoSecret"
@@ -56,33 +57,111 @@ def signed(body: bytes) -> tuple[bytes, dict[str, str]]:
     return body, sign(body, SECRET)
 
 
+class Conversation:
+    """The server's side of one call of an ASGI application.
+
+    Args:
+        messages: What the application receives, one after the other.
+
+    Attributes:
+        unread: What it hasn't received yet.
+        sent: What it has sent.
+    """
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self.unread = list(messages)
+        self.sent: list[dict[str, Any]] = []
+
+    async def receive(self) -> dict[str, Any]:
+        """The next message."""
+        return self.unread.pop(0)
+
+    async def send(self, message: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        """Take a message."""
+        self.sent.append(message)
+
+
 class Server(uvicorn.Server):
     """uvicorn as it is, but for the signals, which are pytest's."""
 
     capture_signals: ClassVar[Any] = staticmethod(nullcontext)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it takes connections; when it shuts down, that is what ends first."""
+        return self.servers[0].is_serving()
+
 
 @asynccontextmanager
-async def served(application: ASGIApp) -> AsyncGenerator[int, None]:
-    """Serve an application as long as the block runs, and give the port."""
-    config = uvicorn.Config(application, http="h11", ws="none", log_config=None)
-    server = Server(config)
+async def served(application: ASGIApp) -> AsyncGenerator[Server, None]:
+    """Serve an application as long as the block runs."""
+    server = Server(uvicorn.Config(application, http="h11", ws="none", log_config=None))
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
+    await until(lambda: server.started)
     try:
-        yield listener.getsockname()[1]
+        yield server
     finally:
         server.should_exit = True
         await task
 
 
-async def answer_to(port: int, request: bytes, *, half: bool = False) -> bytes:
-    """What a server answers to these bytes, until it closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(request)
-        await writer.drain()
-        return b"" if half else await reader.read()
-    finally:
-        writer.close()
-        await writer.wait_closed()
+class HeldDeduplicator:
+    """A deduplicator over a network: it does at once what it is asked, and tells it later.
+
+    Attributes:
+        claimed: What it remembers.
+        answers: Set when it may tell.
+        asked: Each question.
+    """
+
+    def __init__(self) -> None:
+        self.claimed: set[str] = set()
+        self.answers = asyncio.Event()
+        self.asked: list[str] = []
+
+    async def claim(self, key: str) -> bool:
+        """Remember the key."""
+        self.asked.append("claim")
+        granted = key not in self.claimed
+        self.claimed.add(key)
+        await self.answers.wait()
+        return granted
+
+    async def release(self, key: str) -> None:
+        """Forget the key."""
+        self.asked.append("release")
+        await self.answers.wait()
+        self.claimed.discard(key)
+
+
+class DownError(Exception):
+    """Nobody answers."""
+
+
+class FailingDeduplicator:
+    """A deduplicator that is down, wholly or in part.
+
+    Args:
+        fails: The methods that fail.
+    """
+
+    def __init__(self, *fails: str) -> None:
+        self.fails = set(fails)
+
+    async def claim(self, key: str) -> bool:
+        """Grant everything, or fail."""
+        if "claim" in self.fails:
+            raise DownError
+        return True
+
+    async def release(self, key: str) -> None:
+        """Do nothing, or fail."""
+        if "release" in self.fails:
+            raise DownError

@@ -57,8 +57,19 @@ T = TypeVar("T")
 Handler = Callable[[Notification[T]], Coroutine[Any, Any, object]]
 """An async function that takes a notification."""
 
-Registration = Callable[[Handler[T]], Handler[T]]
-"""A decorator that registers a handler and returns it as it is."""
+# A handler stays the function that it is, whichever one that is for the resource.
+H = TypeVar("H", bound=Handler[Any])
+OnMessage = TypeVar("OnMessage", bound=Handler[MessageData])
+OnAttachmentAction = TypeVar("OnAttachmentAction", bound=Handler[AttachmentActionData])
+OnMembership = TypeVar("OnMembership", bound=Handler[MembershipData])
+OnRoom = TypeVar("OnRoom", bound=Handler[RoomData])
+OnTelephonyCall = TypeVar("OnTelephonyCall", bound=Handler[TelephonyCallData])
+OnServiceApp = TypeVar("OnServiceApp", bound=Handler[ServiceAppData])
+OnMeeting = TypeVar("OnMeeting", bound=Handler[MeetingData])
+OnMeetingParticipant = TypeVar("OnMeetingParticipant", bound=Handler[MeetingParticipantData])
+OnRecording = TypeVar("OnRecording", bound=Handler[RecordingData])
+OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound=Handler[MeetingTranscriptData])
+OnAnything = TypeVar("OnAnything", bound=Handler[NotificationData])
 
 ErrorHandler = Callable[[Exception, Notification[NotificationData]], object]
 """A plain or an async function that takes what a handler raised, and the notification."""
@@ -166,58 +177,58 @@ class Receiver:
     @overload
     def on(
         self, resource: Literal[Resource.MESSAGES, "messages"], event: str | None = None
-    ) -> Registration[MessageData]: ...
+    ) -> Callable[[OnMessage], OnMessage]: ...
     @overload
     def on(
         self,
         resource: Literal[Resource.ATTACHMENT_ACTIONS, "attachmentActions"],
         event: str | None = None,
-    ) -> Registration[AttachmentActionData]: ...
+    ) -> Callable[[OnAttachmentAction], OnAttachmentAction]: ...
     @overload
     def on(
         self, resource: Literal[Resource.MEMBERSHIPS, "memberships"], event: str | None = None
-    ) -> Registration[MembershipData]: ...
+    ) -> Callable[[OnMembership], OnMembership]: ...
     @overload
     def on(
         self, resource: Literal[Resource.ROOMS, "rooms"], event: str | None = None
-    ) -> Registration[RoomData]: ...
+    ) -> Callable[[OnRoom], OnRoom]: ...
     @overload
     def on(
         self,
         resource: Literal[Resource.TELEPHONY_CALLS, "telephony_calls"],
         event: str | None = None,
-    ) -> Registration[TelephonyCallData]: ...
+    ) -> Callable[[OnTelephonyCall], OnTelephonyCall]: ...
     @overload
     def on(
         self, resource: Literal[Resource.SERVICE_APP, "serviceApp"], event: str | None = None
-    ) -> Registration[ServiceAppData]: ...
+    ) -> Callable[[OnServiceApp], OnServiceApp]: ...
     @overload
     def on(
         self, resource: Literal[Resource.MEETINGS, "meetings"], event: str | None = None
-    ) -> Registration[MeetingData]: ...
+    ) -> Callable[[OnMeeting], OnMeeting]: ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEETING_PARTICIPANTS, "meetingParticipants"],
         event: str | None = None,
-    ) -> Registration[MeetingParticipantData]: ...
+    ) -> Callable[[OnMeetingParticipant], OnMeetingParticipant]: ...
     @overload
     def on(
         self, resource: Literal[Resource.RECORDINGS, "recordings"], event: str | None = None
-    ) -> Registration[RecordingData]: ...
+    ) -> Callable[[OnRecording], OnRecording]: ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEETING_TRANSCRIPTS, "meetingTranscripts"],
         event: str | None = None,
-    ) -> Registration[MeetingTranscriptData]: ...
+    ) -> Callable[[OnMeetingTranscript], OnMeetingTranscript]: ...
     @overload
     def on(
         self, resource: None = None, event: str | None = None
-    ) -> Registration[NotificationData]: ...
+    ) -> Callable[[OnAnything], OnAnything]: ...
     @overload
-    def on(self, resource: str, event: str | None = None) -> Registration[Any]: ...
-    def on(self, resource: str | None = None, event: str | None = None) -> Registration[Any]:
+    def on(self, resource: str, event: str | None = None) -> Callable[[H], H]: ...
+    def on(self, resource: str | None = None, event: str | None = None) -> Callable[[Any], Any]:
         """Register a handler: ``@receiver.on(Resource.MESSAGES, Event.CREATED)``.
 
         Type checkers know the class of the data by the resource. Data that doesn't fit that class

@@ -1,0 +1,348 @@
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+
+from tests.notifications.doubles import SECRET, Conversation, body_of, served, signed
+from tests.wire import PATIENCE, until
+from webex_webhooks_async.notifications.models import Notification
+from webex_webhooks_async.notifications.receiver import Receiver
+
+BODY, HEADERS = signed(body_of())
+
+
+def collecting(**options: Any) -> tuple[Receiver, list[Notification[Any]]]:  # noqa: ANN401 - any option
+    """A receiver and what it has handled."""
+    receiver, handled = Receiver(SECRET, **options), list[Notification[Any]]()
+
+    @receiver.on()
+    async def collect(notification: Notification[Any]) -> None:
+        handled.append(notification)
+
+    return receiver, handled
+
+
+def scope(*headers: tuple[str, str], method: str = "POST") -> dict[str, Any]:
+    """What a server says of a request that carries our signature, and these headers."""
+    pairs = [*HEADERS.items(), *headers]
+    encoded = [(name.lower().encode(), value.encode()) for name, value in pairs]
+    return {"type": "http", "method": method, "headers": encoded}
+
+
+def chunk(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    """A part of a body."""
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def answer(status: int, *headers: tuple[bytes, bytes]) -> list[dict[str, Any]]:
+    """An answer without a body."""
+    return [
+        {"type": "http.response.start", "status": status, "headers": list(headers)},
+        {"type": "http.response.body"},
+    ]
+
+
+EMPTY = (b"content-length", b"0")
+
+
+async def test_a_notification_is_answered_with_204() -> None:
+    """The answer has no body and, as the standard wants it of a 204, announces none."""
+    receiver, handled = collecting()
+    conversation = Conversation(chunk(BODY))
+    await receiver(scope(), conversation.receive, conversation.send)
+
+    assert conversation.sent == answer(204)
+    assert len(handled) == 1
+
+
+async def test_a_body_comes_in_parts() -> None:
+    """The parts of a body, some of them empty, are put together."""
+    receiver, handled = collecting()
+    parts = [chunk(BODY[:9], more=True), chunk(b"", more=True), chunk(BODY[9:], more=True)]
+    conversation = Conversation(*parts, {"type": "http.request"})
+    await receiver(scope(), conversation.receive, conversation.send)
+
+    assert conversation.sent == answer(204)
+    assert len(handled) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "post"])
+async def test_only_post_is_allowed(method: str) -> None:
+    """Another method is answered with 405, which names the one that is allowed."""
+    receiver, handled = collecting()
+    conversation = Conversation(chunk(BODY))
+    await receiver(scope(method=method), conversation.receive, conversation.send)
+
+    assert conversation.sent == answer(405, EMPTY, (b"allow", b"POST"))
+    assert handled == []
+
+
+@pytest.mark.parametrize(
+    ("body", "secret", "status"),
+    [(BODY, "another", 401), (b"[]", SECRET, 401), (BODY, SECRET, 500)],
+)
+async def test_what_fails_is_answered_with_its_status(
+    body: bytes, secret: str, status: int
+) -> None:
+    """Other answers have no body, and say so."""
+    receiver = Receiver(secret)
+
+    @receiver.on()
+    async def fail(_: Notification[Any]) -> None:
+        raise LookupError
+
+    conversation = Conversation(chunk(body))
+    await receiver(scope(), conversation.receive, conversation.send)
+
+    assert conversation.sent == answer(status, EMPTY)
+
+
+async def test_an_announced_large_body_is_not_read() -> None:
+    """A body that announces itself as too large is refused before a byte of it is read."""
+    receiver, _ = collecting(max_body=len(BODY))
+    conversation = Conversation(chunk(BODY))
+    large = scope(("Content-Length", str(len(BODY) + 1)))
+    await receiver(large, conversation.receive, conversation.send)
+
+    assert conversation.sent == answer(413, EMPTY)
+    assert conversation.unread == [chunk(BODY)]
+
+
+@pytest.mark.parametrize("announced", [(), (("Content-Length", "5"),), (("Content-Length", "x"),)])
+async def test_a_body_is_never_gathered_beyond_the_limit(
+    announced: tuple[tuple[str, str], ...],
+) -> None:
+    """A body that doesn't say how large it is, or lies, is refused when it gets too large."""
+    receiver, handled = collecting(max_body=len(BODY))
+    parts = [chunk(BODY, more=True), chunk(b"", more=True), chunk(b" ", more=True)]
+    conversation = Conversation(*parts, chunk(b" "))
+    await receiver(scope(*announced), conversation.receive, conversation.send)
+
+    assert conversation.sent == answer(413, EMPTY)
+    assert conversation.unread == [chunk(b" ")]
+    assert handled == []
+
+
+async def test_the_largest_body_is_read() -> None:
+    """A body of just the size of the limit is no problem, announced or not."""
+    receiver, handled = collecting(max_body=len(BODY), deduplicator=None)
+    for announced in ((), (("Content-Length", str(len(BODY))),)):
+        conversation = Conversation(chunk(BODY))
+        await receiver(scope(*announced), conversation.receive, conversation.send)
+
+    assert len(handled) == 2
+
+
+async def test_a_client_that_goes_away_is_not_answered() -> None:
+    """What isn't complete and never will be is neither handled nor answered."""
+    receiver, handled = collecting()
+    conversation = Conversation(chunk(BODY, more=True), {"type": "http.disconnect"})
+    await receiver(scope(), conversation.receive, conversation.send)
+
+    assert conversation.sent == []
+    assert handled == []
+
+
+async def test_a_websocket_is_refused() -> None:
+    """A handshake is turned away before it is accepted."""
+    receiver, _ = collecting()
+    conversation = Conversation({"type": "websocket.connect"})
+    await receiver({"type": "websocket"}, conversation.receive, conversation.send)
+
+    assert conversation.sent == [{"type": "websocket.close"}]
+    assert conversation.unread == []
+
+
+async def test_an_unknown_scope_is_an_error() -> None:
+    """A protocol that isn't known raises, as ASGI wants it."""
+    receiver, _ = collecting()
+    conversation = Conversation()
+
+    with pytest.raises(ValueError, match="no ASGI scope of type 'gopher'"):
+        await receiver({"type": "gopher"}, conversation.receive, conversation.send)
+
+
+async def test_shutdown_waits_for_what_was_accepted() -> None:
+    """The server hears that all is done when all is done, and a receiver can start anew."""
+    receiver = Receiver(SECRET, background=True)
+    started, may_end = asyncio.Event(), asyncio.Event()
+
+    @receiver.on()
+    async def wait(_: Notification[Any]) -> None:
+        started.set()
+        await may_end.wait()
+
+    conversation = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+
+    assert await receiver.handle(BODY, HEADERS) == 204
+
+    lifespan = asyncio.create_task(
+        receiver({"type": "lifespan"}, conversation.receive, conversation.send)
+    )
+    await started.wait()
+    await until(lambda: conversation.unread == [])
+
+    assert conversation.sent == [{"type": "lifespan.startup.complete"}]
+    assert await receiver.handle(*signed(body_of(id="OTHER"))) == 503
+
+    may_end.set()
+    await lifespan
+
+    assert conversation.sent[1:] == [{"type": "lifespan.shutdown.complete"}]
+
+    again = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    await receiver({"type": "lifespan"}, again.receive, again.send)
+
+    assert again.sent == conversation.sent
+
+
+def request(*headers: str, body: bytes = b"", path: str = "/") -> bytes:
+    """A POST on the wire, with our signature, that closes the connection."""
+    signature = [f"{name}: {value}" for name, value in HEADERS.items()]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", *signature, *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def chunked(*parts: bytes) -> bytes:
+    """A body in chunks, without its end."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+PLAIN = request(f"Content-Length: {len(BODY)}", body=BODY)
+
+
+async def exchange(port: int, sent: bytes) -> bytes:
+    """What a server sends in answer to these bytes until it closes the connection."""
+    async with asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(sent)
+            await writer.drain()
+            return await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_a_real_server_delivers() -> None:
+    """On a real server a notification arrives, in one piece or in chunks."""
+    receiver, handled = collecting(deduplicator=None)
+    in_chunks = chunked(BODY[:50], BODY[50:]) + b"0\r\n\r\n"
+    async with served(receiver) as server:
+        answers = [
+            await exchange(server.port, PLAIN),
+            await exchange(server.port, request("Transfer-Encoding: chunked", body=in_chunks)),
+        ]
+
+    assert [each.split(b"\r\n")[0] for each in answers] == [b"HTTP/1.1 204 No Content"] * 2
+    assert len(handled) == 2
+
+
+async def test_a_real_server_refuses_a_large_body_unread() -> None:
+    """Of ten announced megabytes a real server asks for none."""
+    receiver, _ = collecting()
+    expecting = request("Content-Length: 10485760", "Expect: 100-continue")
+    async with served(receiver) as server:
+        answered = await exchange(server.port, expecting)
+
+    assert answered.startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_real_server_refuses_an_endless_body() -> None:
+    """A body in chunks that goes on and on is refused before it ends, and the server lives."""
+    receiver, handled = collecting(max_body=10_000)
+    endless = request("Transfer-Encoding: chunked", body=chunked(*[b" " * 1000] * 11))
+    async with served(receiver) as server:
+        answered = await exchange(server.port, endless)
+
+        assert answered.startswith(b"HTTP/1.1 413 ")
+
+        await exchange(server.port, PLAIN)
+
+    assert len(handled) == 1
+
+
+async def test_a_real_client_that_hangs_up() -> None:
+    """Half a body is not handled, and the server lives."""
+    receiver, handled = collecting()
+    async with served(receiver) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(PLAIN[:-1])
+        await writer.drain()
+        await until(lambda: bool(server.server_state.tasks))
+        writer.close()
+        await writer.wait_closed()
+        await until(lambda: not server.server_state.tasks)
+
+        assert handled == []
+
+        await exchange(server.port, PLAIN)
+
+    assert len(handled) == 1
+
+
+async def test_a_real_client_that_does_not_wait() -> None:
+    """A client that hangs up while the handlers run doesn't stop them, and a copy isn't run."""
+    receiver = Receiver(SECRET)
+    started, may_end = asyncio.Event(), asyncio.Event()
+    runs: list[str] = []
+
+    @receiver.on()
+    async def wait(_: Notification[Any]) -> None:
+        runs.append("started")
+        started.set()
+        await may_end.wait()
+        runs.append("ended")
+
+    async with served(receiver) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(PLAIN)
+        await started.wait()
+        writer.close()
+        await writer.wait_closed()
+        answered = await exchange(server.port, PLAIN)
+        may_end.set()
+
+    assert answered.startswith(b"HTTP/1.1 204 ")
+    assert runs == ["started", "ended"]
+
+
+async def test_a_real_server_drains() -> None:
+    """In the background the answer is out first, and the server's shutdown loses nothing."""
+    receiver = Receiver(SECRET, background=True)
+    ended: list[str] = []
+
+    async with served(receiver) as server:
+
+        @receiver.on()
+        async def outlast(notification: Notification[Any]) -> None:
+            await until(lambda: not server.is_listening)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            ended.append(notification.id)
+
+        answered = await exchange(server.port, PLAIN)
+
+        assert answered.startswith(b"HTTP/1.1 204 ")
+        assert ended == []
+
+    assert ended == ["WEBHOOK"]
+
+
+async def test_a_part_of_another_application() -> None:
+    """In Starlette a receiver takes what comes to its route, or below its prefix."""
+    receiver, handled = collecting(deduplicator=None)
+    routes = [Route("/webex", receiver), Mount("/bots", receiver)]
+    paths = ["/webex", "/bots/", "/bots/1/webex", "/elsewhere"]
+    async with served(Starlette(routes=routes)) as server:
+        answers = [
+            await exchange(
+                server.port, request(f"Content-Length: {len(BODY)}", body=BODY, path=path)
+            )
+            for path in paths
+        ]
+
+    assert [each[9:12] for each in answers] == [b"204", b"204", b"204", b"404"]
+    assert len(handled) == 3

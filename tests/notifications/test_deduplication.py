@@ -1,0 +1,210 @@
+import asyncio
+import tracemalloc
+
+import pytest
+
+from tests.notifications.doubles import DownError, FailingDeduplicator, HeldDeduplicator
+from tests.wire import until
+from webex_webhooks_async.notifications.deduplication import Claims, MemoryDeduplicator
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+async def test_a_key_is_claimed_once() -> None:
+    """Of all who claim a key, the first one gets it."""
+    deduplicator = MemoryDeduplicator()
+
+    assert [await deduplicator.claim(key) for key in "abaab"] == [True, True, False, False, False]
+
+
+async def test_a_released_key_can_be_claimed_again() -> None:
+    """A key that was given back is free, and giving it back twice does no harm."""
+    deduplicator = MemoryDeduplicator()
+    await deduplicator.claim("a")
+    await deduplicator.release("a")
+    await deduplicator.release("a")
+
+    assert [await deduplicator.claim("a"), await deduplicator.claim("a")] == [True, False]
+
+
+async def test_a_claim_is_forgotten_in_time() -> None:
+    """A claim is remembered for as long as was asked for, counted from the claim."""
+    clock = Clock()
+    deduplicator = MemoryDeduplicator(ttl=10, clock=clock)
+    await deduplicator.claim("a")
+    clock.now += 9.9
+
+    assert [await deduplicator.claim("a"), await deduplicator.claim("b")] == [False, True]
+
+    clock.now += 0.1
+
+    assert [await deduplicator.claim("a"), await deduplicator.claim("b")] == [True, False]
+
+
+async def test_the_oldest_claim_makes_room() -> None:
+    """No more claims are remembered than was asked for; the oldest is forgotten first."""
+    deduplicator = MemoryDeduplicator(max_entries=2)
+
+    claimed = [await deduplicator.claim(key) for key in ("a", "b", "c", "c", "b", "a")]
+
+    assert claimed == [True, True, True, False, False, True]
+
+
+async def test_a_copy_makes_no_room() -> None:
+    """A claim that isn't granted costs no other claim its place."""
+    deduplicator = MemoryDeduplicator(max_entries=2)
+
+    assert [await deduplicator.claim(key) for key in "abba"] == [True, True, False, False]
+
+
+async def test_memory_stays_where_the_bound_says() -> None:
+    """After 50,000 distinct notifications no more is held than after the first 1,000."""
+    claims = Claims(MemoryDeduplicator(max_entries=1000))
+
+    async def handle(numbers: range) -> int:
+        for number in numbers:
+            await claims.claim(f"{number:064}")
+            await claims.settle(f"{number:064}", done=True)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        first = await handle(range(2_000))
+        last = await handle(range(2_000, 50_000))
+    finally:
+        tracemalloc.stop()
+
+    assert last < first + 20_000
+
+
+@pytest.mark.parametrize("ttl", [0, -1.0, float("nan")])
+def test_a_time_to_live_is_positive(ttl: float) -> None:
+    """A deduplicator that would forget at once is refused."""
+    with pytest.raises(ValueError, match="ttl must be a positive number of seconds"):
+        MemoryDeduplicator(ttl=ttl)
+
+
+@pytest.mark.parametrize("max_entries", [0, -1])
+def test_a_bound_is_positive(max_entries: int) -> None:
+    """A deduplicator that would remember nothing is refused."""
+    with pytest.raises(ValueError, match="max_entries must be positive"):
+        MemoryDeduplicator(max_entries=max_entries)
+
+
+async def test_what_is_in_hand_is_known_after_it_was_forgotten() -> None:
+    """A copy of what is being handled isn't granted, even if the deduplicator forgot the claim."""
+    claims = Claims(MemoryDeduplicator(max_entries=1))
+    await claims.claim("a")
+    await claims.claim("b")
+
+    assert not await claims.claim("a")
+
+    await claims.settle("a", done=True)
+
+    assert await claims.claim("a")
+
+
+async def test_what_someone_else_handles_is_not_ours() -> None:
+    """Two receivers that share a deduplicator handle a notification once between them."""
+    shared = MemoryDeduplicator()
+    ours, theirs = Claims(shared), Claims(shared)
+
+    assert [await ours.claim("a"), await theirs.claim("a")] == [True, False]
+
+    await ours.settle("a", done=False)
+
+    assert [await theirs.claim("a"), await ours.claim("a")] == [True, False]
+
+
+async def test_a_deduplicator_that_is_down_leaves_nothing_behind() -> None:
+    """After a claim that failed, the key can be claimed."""
+    deduplicator = FailingDeduplicator("claim")
+    claims = Claims(deduplicator)
+    with pytest.raises(DownError):
+        await claims.claim("a")
+    deduplicator.fails.clear()
+
+    assert await claims.claim("a")
+
+
+async def test_a_claim_that_cannot_be_given_back_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """If a claim stays behind, the log says so, and nothing is raised."""
+    claims = Claims(FailingDeduplicator("release"))
+    await claims.claim("a")
+    await claims.settle("a", done=False)
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "a claim could not be given back" in caplog.text
+
+
+async def test_without_a_deduplicator_every_claim_is_granted() -> None:
+    """Nothing is remembered, not even what is in hand."""
+    claims = Claims(None)
+
+    assert [await claims.claim("a"), await claims.claim("a")] == [True, True]
+
+    for done in (True, False):
+        await claims.settle("a", done=done)
+
+
+async def cancel(task: "asyncio.Task[object]") -> None:
+    """Cancel a task, and wait until it has ended so."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_request_that_is_cancelled_while_it_claims() -> None:
+    """A claim that was made all the same is given back, though nobody waits for it any more."""
+    deduplicator = HeldDeduplicator()
+    claims = Claims(deduplicator)
+    claiming = asyncio.create_task(claims.claim("a"))
+    await until(lambda: deduplicator.asked == ["claim"])
+    await cancel(claiming)
+
+    assert not await claims.claim("a")
+
+    deduplicator.answers.set()
+    await until(lambda: not claims.being_released)
+
+    assert deduplicator.claimed == set()
+    assert await claims.claim("a")
+
+
+async def test_a_cancelled_request_gives_back_nothing_of_others() -> None:
+    """A claim that wasn't granted isn't given back: it is someone else's."""
+    deduplicator = HeldDeduplicator()
+    deduplicator.claimed.add("a")
+    claims = Claims(deduplicator)
+    claiming = asyncio.create_task(claims.claim("a"))
+    await until(lambda: deduplicator.asked == ["claim"])
+    await cancel(claiming)
+    deduplicator.answers.set()
+    await until(lambda: not claims.being_released)
+
+    assert (deduplicator.asked, deduplicator.claimed) == (["claim"], {"a"})
+
+
+async def test_a_request_that_is_cancelled_while_it_gives_back() -> None:
+    """A claim is given back however often the request is cancelled meanwhile."""
+    deduplicator = HeldDeduplicator()
+    deduplicator.answers.set()
+    claims = Claims(deduplicator)
+    await claims.claim("a")
+    deduplicator.answers.clear()
+    settling = asyncio.create_task(claims.settle("a", done=False))
+    await until(lambda: deduplicator.asked == ["claim", "release"])
+    await cancel(settling)
+    deduplicator.answers.set()
+    await until(lambda: not claims.being_released)
+
+    assert deduplicator.claimed == set()
+    assert await claims.claim("a")
