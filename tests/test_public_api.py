@@ -1,0 +1,105 @@
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+import webex_webhooks_async
+from webex_webhooks_async import errors
+
+PUBLIC = {
+    # Calling Webex
+    "AsyncPaginator",
+    "Client",
+    "Page",
+    "Webhooks",
+    # Models, and what carries them
+    "Event",
+    "NewWebhook",
+    "OwnedBy",
+    "Resource",
+    "Status",
+    "Webhook",
+    "WebhookUpdate",
+    "from_json",
+    "to_json",
+    # Errors
+    "APIError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConflictError",
+    "DecodeError",
+    "GoneError",
+    "LockedError",
+    "NotFoundError",
+    "NotificationError",
+    "PaginationError",
+    "PayloadError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "ServerError",
+    "SignatureError",
+    "TransportError",
+    "WebexError",
+    # Retries and tokens
+    "RefreshingToken",
+    "RetryPolicy",
+    "StaticToken",
+    "TokenProvider",
+    "Tokens",
+    # Desired state
+    "Action",
+    "Change",
+    "Plan",
+    "Result",
+    "WebhookPlanWarning",
+    "plan",
+}
+
+
+def methods(cls: type) -> Iterator[tuple[str, object]]:
+    """Find the public methods and properties that a class defines."""
+    for name, member in vars(cls).items():
+        is_code = isinstance(member, property | classmethod | staticmethod)
+        if not name.startswith("_") and (is_code or inspect.isfunction(member)):
+            yield f"{cls.__name__}.{name}", member
+
+
+def documentable() -> Iterator[tuple[str, object]]:
+    """Find each public thing, and each public thing in it."""
+    for name in webex_webhooks_async.__all__:
+        thing = getattr(webex_webhooks_async, name)
+        yield name, thing
+        if isinstance(thing, type):
+            yield from methods(thing)
+
+
+def test_the_public_names_are_those_that_are_promised() -> None:
+    """A name that users may import doesn't come or go by accident."""
+    assert sorted(webex_webhooks_async.__all__) == sorted(PUBLIC)
+
+
+def test_the_package_holds_its_public_names_and_no_more() -> None:
+    """What an editor offers is what is public, beside the package's modules."""
+    offered = {
+        name
+        for name, value in vars(webex_webhooks_async).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+
+    assert offered == set(webex_webhooks_async.__all__)
+
+
+def test_every_error_is_public() -> None:
+    """Whatever is raised can be caught by a public name."""
+    raised = {name for name in vars(errors) if name.endswith("Error")}
+
+    assert raised - set(webex_webhooks_async.__all__) == set()
+
+
+@pytest.mark.parametrize("thing", [pytest.param(thing, id=name) for name, thing in documentable()])
+def test_every_public_thing_says_what_it_promises(thing: object) -> None:
+    """Each public class, function, method and property has a docstring of its own."""
+    assert thing.__doc__
+    assert thing.__doc__.partition("\n")[0].endswith((".", ":", "?"))
