@@ -49,6 +49,27 @@ class Shelf:
     labels: Mapping[str, Any] | None = None
 
 
+@frozen(kw_only=True)
+class Pair:
+    """A model that explains what it refuses."""
+
+    left: int
+    right: int
+
+    def __attrs_post_init__(self) -> None:
+        if self.left > self.right:
+            error = ValueError("the wrong way round")
+            error.add_note(f"in {self.left}, {self.right}")
+            raise error
+
+
+@frozen(kw_only=True)
+class Pairs:
+    """Models that may refuse, in a model."""
+
+    pairs: tuple[Pair, ...]
+
+
 def text_as_it_comes() -> st.SearchStrategy[str]:
     """Any text that JSON can hold: lone surrogates too, but no two that are one character."""
     every_character = st.characters(exclude_categories=())
@@ -422,6 +443,13 @@ def test_only_an_array_is_an_array(webhooks: object) -> None:
 def test_what_a_model_refuses_does_not_fit(document: object, cls: type[Any]) -> None:
     """A value that a model refuses is a `DecodeError`, too, and isn't shown."""
     assert problems_of(json.dumps(document), cls) == ("$: does not fit",)
+
+
+def test_what_a_model_explains_is_no_step_of_a_path() -> None:
+    """A path leads to the model that refuses, and the note on its error, with values, isn't shown."""
+    data = b'{"pairs": [{"left": 1, "right": 2}, {"left": 4, "right": 3}]}'
+
+    assert problems_of(data, Pairs) == ("$.pairs[1]: does not fit",)
 
 
 @pytest.mark.parametrize(
