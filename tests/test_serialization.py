@@ -446,7 +446,7 @@ def test_what_a_model_refuses_does_not_fit(document: object, cls: type[Any]) -> 
 
 
 def test_what_a_model_explains_is_no_step_of_a_path() -> None:
-    """A path leads to the model that refuses, and the note on its error, with values, isn't shown."""
+    """A path leads to the model that refuses; the note on its error, with values, isn't shown."""
     data = b'{"pairs": [{"left": 1, "right": 2}, {"left": 4, "right": 3}]}'
 
     assert problems_of(data, Pairs) == ("$.pairs[1]: does not fit",)
