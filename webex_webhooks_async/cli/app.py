@@ -1,14 +1,15 @@
 """The commands, and what becomes of their errors."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError
-from webex_webhooks_async.cli.rendering import error_text, page, print_error, stderr
+from webex_webhooks_async.cli.rendering.consoles import error_text, page, print_error, stderr
 from webex_webhooks_async.cli.running import StoppedError
 from webex_webhooks_async.errors import WebexError
 
@@ -23,7 +24,10 @@ _COMMANDS = {
         "management:create",
         "management:update",
         "management:delete",
+        "desired_state:ensure",
     ),
+    "Notifications": ("listening:listen", "triggering:trigger", "verification:verify"),
+    "Shell": ("completion:completion",),
 }
 
 
@@ -35,12 +39,14 @@ def _make_app() -> App:
         help_format="plaintext",  # examples stay as they are
         default_parameter=Parameter(negative=()),
     )
-    app["--help"].group = app["--version"].group = "Options"
-    for group, commands in _COMMANDS.items():
+    for number, (name, commands) in enumerate(_COMMANDS.items()):
+        group = Group(name, sort_key=number)
         for command in commands:
             # As text: it is imported when it is called, so that no other command waits for it.
-            name = command.partition(":")[2].rstrip("_")
-            app.command(f"webex_webhooks_async.cli.{command}", name=name, group=group)
+            command_name = command.partition(":")[2].rstrip("_")
+            path = f"webex_webhooks_async.cli.{command}"
+            app.command(path, name=command_name, group=group)
+    app["--help"].group = app["--version"].group = Group("Options", sort_key=len(_COMMANDS))
     return app
 
 
@@ -58,10 +64,14 @@ def run(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except UsageError as error:
         return _failed(error, ExitCode.USAGE)
-    except (WebexError, RefusedError, OSError) as error:
+    except (WebexError, RefusedError) as error:
         return _failed(error, ExitCode.REFUSED)
+    except OSError as error:  # such as a port that is taken
+        return _failed(RefusedError(error.strerror), ExitCode.REFUSED)
     except StoppedError as stopped:
         return stopped.exit_code
+    except KeyboardInterrupt:  # outside of an event loop: at a question
+        return StoppedError(signal.SIGINT).exit_code
 
 
 def _run(arguments: Sequence[str]) -> int:

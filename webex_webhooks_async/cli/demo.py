@@ -10,17 +10,13 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from webex_webhooks_async.cli import tour
-from webex_webhooks_async.cli.failures import RefusedError
-from webex_webhooks_async.cli.narration import Narrator
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, Connection
 from webex_webhooks_async.cli.remarks import remarks_told
-from webex_webhooks_async.cli.rendering import (
-    page,
-    print_error,
-    status_text,
-    webhook_fields,
-)
+from webex_webhooks_async.cli.rendering.consoles import page
+from webex_webhooks_async.cli.rendering.narration import Narrator
+from webex_webhooks_async.cli.rendering.webhooks import status_text, webhook_fields
 from webex_webhooks_async.cli.running import run
+from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
 from webex_webhooks_async.client import Client
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.models import Webhook
@@ -37,13 +33,14 @@ def demo(
     live: Annotated[bool, Parameter(show_default=False)] = False,
     connection: Connection = FROM_ENVIRONMENT,
 ) -> None:
-    """Watch the library at work on an embedded Webex; it takes no account.
+    """Watch the library at work; it takes no account.
 
     $ webex-webhooks demo
     $ webex-webhooks demo --live
 
-    On Webex it makes a few webhooks under a name of its own, which point to no host that there is,
-    and deletes them at the end, also after an error or Ctrl-C.
+    It calls an embedded Webex, and is called by it. With --live it calls Webex:
+    it makes a few webhooks under a name of its own, which point to no host that
+    there is, and deletes them at the end, also after an error or Ctrl-C.
 
     Args:
         live: Call Webex, with your token.
@@ -87,18 +84,15 @@ async def _on_webex(narrator: Narrator, connection: Connection) -> None:
         narrator.client_that_tells(trust_env=True) as http_client,
         connection.client(http_client) as client,
     ):
-        name = f"webex-webhooks demo {secrets.token_hex(3)}"
+        name = temporary_name("demo")
         narrator.introduce(
             "Webex webhooks, on Webex",
             f"What is made at {connection.base_url} is named {name}, and goes again.",
         )
         await _look_around(narrator, client)
-        try:
+        async with swept_on_error(client, name):
             made = await _manage(narrator, client, name)
             await _clean_up(narrator, client, made)
-        except BaseException:
-            await _sweep(narrator, client, name)
-            raise
 
 
 async def _look_around(narrator: Narrator, client: Client) -> None:
@@ -148,18 +142,6 @@ async def _manage(narrator: Narrator, client: Client, name: str) -> list[Webhook
 async def _clean_up(narrator: Narrator, client: Client, webhooks: Sequence[Webhook]) -> None:
     await narrator.step(tour.delete)
     await tour.delete(client, webhooks)
-
-
-async def _sweep(narrator: Narrator, client: Client, name: str) -> None:
-    """Delete what was made, also a webhook whose creation got no answer."""
-    narrator.say("Tidying up.")
-    try:
-        async for webhook in client.webhooks.list():
-            if webhook.name.startswith(name):
-                await client.webhooks.delete(webhook.id)
-    except BaseException:
-        print_error(RefusedError(f"webhooks whose name begins with {name!r} may be left behind"))
-        raise
 
 
 async def _be_called(narrator: Narrator, client: Client, sandbox: Sandbox) -> None:

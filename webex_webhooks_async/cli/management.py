@@ -20,13 +20,10 @@ from webex_webhooks_async.cli.options import (
     ShowSecret,
     WebhookId,
 )
-from webex_webhooks_async.cli.rendering import (
-    print_error,
-    print_json,
+from webex_webhooks_async.cli.rendering.consoles import print_error, print_json, stderr, stdout
+from webex_webhooks_async.cli.rendering.webhooks import (
     print_webhook,
     print_webhooks,
-    stderr,
-    stdout,
     webhook_document,
 )
 from webex_webhooks_async.cli.running import run
@@ -100,8 +97,9 @@ def create(  # noqa: PLR0913 - each is an option
 ) -> None:
     r"""Make a webhook.
 
-    $ webex-webhooks create --name bot:messages --resource messages --event created \
-        --target-url https://example.com/webex --secret-env WEBHOOK_SECRET
+    $ webex-webhooks create --name bot:messages --resource messages \
+        --event created --target-url https://example.com/webex \
+        --secret-env WEBHOOK_SECRET
 
     Args:
         name: What to call it.
@@ -144,8 +142,8 @@ def update(  # noqa: PLR0913 - each is an option
 
     $ webex-webhooks update Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh --status active
 
-    Resource, event, filter and owner are fixed for a webhook's life: delete it and create another,
-    or let ensure do that.
+    Resource, event, filter and owner are fixed for a webhook's life: delete it and
+    create another, or let ensure do that.
 
     Args:
         webhook_id: Its id, from list.

@@ -3,36 +3,46 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import httpx
 from attrs import frozen
 from cyclopts import Parameter, validators
 
 from webex_webhooks_async.cli.failures import UsageError, usage_errors
 from webex_webhooks_async.client import BASE_URL, Client
-from webex_webhooks_async.models import Event, Resource
-
-if TYPE_CHECKING:
-    import httpx
+from webex_webhooks_async.models import Event, Resource, WebhookUpdate
 
 TOKEN_VARIABLE = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 BASE_URL_VARIABLE = "WEBEX_BASE_URL"
-
-
-def _suggest(words: Iterable[str]) -> Parameter:
-    """Let the shell complete these words; any other will do too."""
-    suggestions = [str(word) for word in words]
-    return Parameter(completer=lambda _: suggestions)
-
-
-AnyResource = Annotated[str, _suggest(Resource)]
-AnyEvent = Annotated[str, _suggest(Event)]
 
 
 def _not_empty(_: object, text: str) -> None:
     if not text:
         raise ValueError("it is empty")
 
+
+def _suggest(words: Iterable[str]) -> Parameter:
+    """Let the shell complete these words; any other will do too."""
+    suggestions = [str(word) for word in words]
+    return Parameter(completer=lambda _: suggestions, validator=_not_empty)
+
+
+AnyResource = Annotated[str, _suggest(Resource)]
+AnyEvent = Annotated[str, _suggest(Event)]
+
+
+def _absolute(_: object, text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        httpx.URL(text)
+        WebhookUpdate(name="any", target_url=text)  # has the rule for a target
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("it is no absolute http(s) URL") from None
+
+
+HttpUrl = Annotated[str, Parameter(validator=_absolute)]
 
 WebhookId = Annotated[str, Parameter(validator=_not_empty)]
 
@@ -55,7 +65,7 @@ class Connection:
     token_file: Path | None = None
     base_url: Annotated[str, Parameter(env_var=BASE_URL_VARIABLE)] = BASE_URL
 
-    def client(self, http_client: "httpx.AsyncClient | None" = None) -> Client:
+    def client(self, http_client: httpx.AsyncClient | None = None) -> Client:
         """A client to call Webex with, perhaps through a given HTTP client.
 
         Raises:

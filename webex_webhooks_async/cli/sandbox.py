@@ -1,17 +1,19 @@
 """The command sandbox: an embedded Webex for programs in any language."""
 
 from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, TOKEN_VARIABLE, Port
-from webex_webhooks_async.cli.rendering import print_request, stderr, stdout
+from webex_webhooks_async.cli.rendering.consoles import stderr, stdout
+from webex_webhooks_async.cli.rendering.requests import print_request
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
 
 
 def sandbox(*, port: Port = 8900) -> None:
-    """Serve an embedded Webex on this machine until Ctrl-C, and print each request as it comes.
+    """Serve an embedded Webex, and print each request as it comes.
 
     $ webex-webhooks sandbox --port 8900
 
-    It forgets everything when it ends.
+    It is there for programs in any language, on this machine, until Ctrl-C. Then
+    it forgets everything.
 
     Args:
         port: Where to listen on 127.0.0.1; 0 takes any free port.

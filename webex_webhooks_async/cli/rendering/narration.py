@@ -4,7 +4,8 @@ import ast
 import asyncio
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,7 +17,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from webex_webhooks_async.cli.rendering import shown, status_code_text, webhook_table
+from webex_webhooks_async.cli.rendering.consoles import shown
+from webex_webhooks_async.cli.rendering.requests import status_code_text
+from webex_webhooks_async.cli.rendering.webhooks import webhook_table
 from webex_webhooks_async.models import Webhook
 
 if TYPE_CHECKING:
@@ -96,21 +99,24 @@ class Narrator:
             grid.add_row(name, value)
         self._print(grid)
 
-    def client_that_tells(self, *, trust_env: bool) -> httpx.AsyncClient:
+    @asynccontextmanager
+    async def client_that_tells(self, *, trust_env: bool) -> AsyncGenerator[httpx.AsyncClient]:
         """An HTTP client whose requests and answers are shown."""
-        return httpx.AsyncClient(
+        async with httpx.AsyncClient(
             trust_env=trust_env,
             event_hooks={"request": [self._tell_request], "response": [self._tell_response]},
-        )
+        ) as http_client:
+            try:
+                yield http_client
+            finally:  # perhaps it was waiting when it was stopped
+                self._stop_waiting()
 
     def incoming(self, url: str, status_code: int | None) -> None:
         """Show a notification and how it was answered."""
         self._exchange("←", "POST", url, status_code_text(status_code))
 
     async def _tell_request(self, _: httpx.Request) -> None:
-        if self._waiting is not None:
-            self._waiting.stop()
-            self._waiting = None
+        self._stop_waiting()
 
     async def _tell_response(self, response: httpx.Response) -> None:
         request = response.request
@@ -122,6 +128,11 @@ class Narrator:
         if wait:
             self._waiting = self._console.status(f"waiting {wait} s, as told")
             self._waiting.start()
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
 
     def _exchange(self, arrow: str, method: str, target: str, answer: Text) -> None:
         grid = Table.grid(padding=(0, 1, 0, 0), expand=True)

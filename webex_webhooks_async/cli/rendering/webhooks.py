@@ -1,9 +1,7 @@
-"""What people see, and what programs read: everything that the commands print."""
+"""How webhooks look, and plans about them."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from http import HTTPStatus
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -12,53 +10,15 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from webex_webhooks_async.cli.rendering.consoles import (
+    UNBOUNDED,
+    print_approval,
+    print_fields,
+    shown,
+)
 from webex_webhooks_async.models import Status, Webhook
+from webex_webhooks_async.reconciliation import Action, Change, Plan
 from webex_webhooks_async.serialization import converter
-from webex_webhooks_async.testing import RecordedRequest
-
-_UNBOUNDED = 10_000  # columns: a pipe has no edge to wrap at
-
-
-def stdout() -> Console:
-    """Where results go: coloured on a terminal; in a pipe plain, and as wide as they are."""
-    console = page()
-    if not console.is_terminal:
-        console.width = _UNBOUNDED
-    return console
-
-
-def page() -> Console:
-    """Standard output for text to read: in a pipe, too, it has an edge to wrap at."""
-    return Console(highlight=False, emoji=False, markup=False)
-
-
-def stderr() -> Console:
-    """Where errors, questions and progress go."""
-    return Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
-
-
-def shown(text: str) -> str:
-    """Text of others on one line, with nothing in it that a terminal would obey."""
-    return "".join(each if each.isprintable() else _escaped(each) for each in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
-
-
-def error_text(error: Exception) -> Text:
-    """An error on one line."""
-    return Text.assemble(("error: ", "bold red"), shown(" ".join(str(error).split())))
-
-
-def print_error(error: Exception) -> None:
-    """Tell what went wrong."""
-    stderr().print(error_text(error))
-
-
-def print_json(document: object, *, indent: int | None = 2) -> None:
-    """Print JSON, in ASCII, which every pipe takes; without `indent` on one line."""
-    print(json.dumps(document, indent=indent), flush=True)  # noqa: T201 - exactly this
 
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
@@ -76,7 +36,7 @@ def print_webhooks(console: Console, webhooks: Sequence[Webhook]) -> None:
     Nothing is cut off, for it is there to be copied: of the columns, as many as there is room for
     stand side by side, and what is in the others stands below, a line each.
     """
-    unbounded = console.options.update(width=_UNBOUNDED)
+    unbounded = console.options.update(width=UNBOUNDED)
     tables = [webhook_table(webhooks, columns=n + 1) for n in range(len(_COLUMNS))]
     widths = [console.measure(table, options=unbounded).maximum for table in tables]
     number = max(1, sum(width <= console.width for width in widths))
@@ -163,38 +123,39 @@ def _secret_text(secret: str | None, *, show_secret: bool) -> Text | str:
     return secret if show_secret else Text("set, not shown", "dim")
 
 
-def print_fields(console: Console, fields: Mapping[str, Text]) -> None:
-    """Print names and values, one a line.
-
-    A long value goes on to the terminal's next line by itself, so that it is copied in one piece.
-    """
-    width = max(map(len, fields)) + 2
-    for name, value in fields.items():
-        console.print(Text.assemble((name.ljust(width), "dim"), value), soft_wrap=True)
-
-
-def status_code_text(status_code: int | None) -> Text:
-    """The status of an answer, in numbers and words."""
-    if status_code is None:
-        return Text("no answer", "red")
-    phrase = HTTPStatus(status_code).phrase if status_code in _KNOWN_STATUSES else ""
-    style = {2: "green", 4: "yellow", 5: "red"}.get(status_code // 100, "")
-    return Text(f"{status_code} {phrase}".rstrip(), style)
+_STYLE_OF_ACTION = {
+    Action.KEEP: "dim",
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.REACTIVATE: "yellow",
+    Action.REPLACE: "magenta",
+    Action.DELETE: "red",
+}
 
 
-_KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
+def print_plan(console: Console, plan: Plan) -> None:
+    """Print what is to be done about each webhook."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for header in ("ACTION", "NAME", "REASON"):
+        table.add_column(header)
+    for change in plan.changes:
+        action = Text(change.action, _STYLE_OF_ACTION[change.action])
+        table.add_row(action, Text(shown(change.name), "bold"), shown(change.reason))
+    console.print(table)
 
 
-def print_request(console: Console, request: RecordedRequest) -> None:
-    """Print a request and its answer on one line."""
-    target = f"{request.path}?{request.query}" if request.query else request.path
-    console.print(
-        Text.assemble(
-            (f"{datetime.now().astimezone():%H:%M:%S} ", "dim"),
-            (f"{request.method:6} ", "cyan"),
-            f"{shown(target)} ",
-            status_code_text(request.status_code),
-            (f" {request.tracking_id}", "dim"),
-        ),
-        soft_wrap=True,
-    )
+def print_changes(console: Console, changes: Sequence[Change]) -> None:
+    """Print what was done."""
+    for change in changes:
+        print_approval(console, f"{_DONE[change.action]} {change.name}")
+    if not changes:
+        print_approval(console, "everything is as wanted")
+
+
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REACTIVATE: "re-activated",
+    Action.REPLACE: "replaced",
+    Action.DELETE: "deleted",
+}

@@ -1,0 +1,77 @@
+"""Receives notifications, hands over each request as it came, and passes it on to a bot."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+
+import httpx
+from attrs import field, frozen
+
+from webex_webhooks_async.notifications.asgi import Message, Receive, Scope, Send
+from webex_webhooks_async.notifications.models import Notification, NotificationData
+from webex_webhooks_async.notifications.receiver import Receiver
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+FORWARD_TIMEOUT = 30.0  # seconds: a bot may be in a debugger
+
+_OF_THE_CONNECTION = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
+
+
+@frozen
+class RawRequest:
+    """A request as it came.
+
+    Attributes:
+        headers: The headers.
+        chunks: The body, in pieces.
+    """
+
+    headers: RawHeaders = field(repr=False)
+    chunks: list[bytes] = field(factory=list[bytes], repr=False)
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+        return b"".join(self.chunks)
+
+
+_request: ContextVar[RawRequest] = ContextVar("_request")
+
+
+def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -> "ASGIRelay":
+    """An ASGI application: a receiver whose one handler gets the request as it came."""
+
+    @receiver.on()
+    async def hand_over(_: Notification[NotificationData]) -> None:
+        await handle(_request.get())
+
+    return ASGIRelay(receiver)
+
+
+@frozen
+class ASGIRelay:
+    """Keeps what a receiver reads."""
+
+    receiver: Receiver
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Receive a request."""
+        request = RawRequest(scope["headers"])
+        _request.set(request)  # seen in this request's task, and in those that it starts
+
+        async def keep() -> Message:
+            message = await receive()
+            request.chunks.append(message.get("body", b""))
+            return message
+
+        await self.receiver(scope, keep, send)
+
+
+async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> httpx.Response:
+    """Pass a request on, with the bytes and the headers that it came with.
+
+    Raises:
+        httpx.RequestError: There is no answer.
+    """
+    headers = [each for each in request.headers if each[0].lower() not in _OF_THE_CONNECTION]
+    return await http_client.send(httpx.Request("POST", url, headers=headers, content=request.body))

@@ -1,0 +1,1 @@
+"""What people see, and what programs read: all that the commands print."""

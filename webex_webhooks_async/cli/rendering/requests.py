@@ -1,0 +1,78 @@
+"""How requests, notifications and their answers look."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, cast
+
+from rich.console import Console
+from rich.text import Text
+
+from webex_webhooks_async.cli.rendering.consoles import print_fields, shown
+from webex_webhooks_async.testing import RecordedRequest
+
+_MOST_LINES = 20  # of an answer's body
+
+
+def print_request(console: Console, request: RecordedRequest) -> None:
+    """Print a request and its answer on one line."""
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    console.print(
+        Text.assemble(
+            (f"{_clock_time()} ", "dim"),
+            (f"{request.method:6} ", "cyan"),
+            f"{shown(target)} ",
+            status_code_text(request.status_code),
+            (f" {request.tracking_id}", "dim"),
+        ),
+        soft_wrap=True,
+    )
+
+
+def print_notification(console: Console, notification: Mapping[str, Any]) -> None:
+    """Print a notification, given in the wire's form: what happened, and the data on it."""
+    data = notification.get("data")
+    fields = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+    actor = fields.get("personEmail") or notification.get("actorId")
+    is_own = actor and notification.get("actorId") == notification.get("createdBy")
+    console.print(
+        Text.assemble(
+            (f"{_clock_time()} ", "dim"),
+            (shown(f"{notification['resource']} {notification['event']}"), "bold green"),
+            (shown(f" by {actor}") if actor else ""),
+            (" (the webhook's own creator)" if is_own else "", "yellow"),
+        ),
+        soft_wrap=True,
+    )
+    if fields:
+        print_fields(
+            console, {shown(name): _value(value) for name, value in fields.items()}, indent=9
+        )
+
+
+def _value(value: object) -> Text:
+    return Text(shown(value if isinstance(value, str) else json.dumps(value)))
+
+
+def print_answer(console: Console, status_code: int, body: str) -> None:
+    """Print how a notification was answered."""
+    console.print(Text("→ ", "cyan"), status_code_text(status_code), sep="")
+    for line in body.splitlines()[:_MOST_LINES]:
+        console.print(f"  {shown(line)}", soft_wrap=True)
+
+
+def status_code_text(status_code: int | None) -> Text:
+    """The status of an answer, in numbers and words."""
+    if status_code is None:
+        return Text("no answer", "red")
+    phrase = HTTPStatus(status_code).phrase if status_code in _KNOWN_STATUSES else ""
+    style = {2: "green", 4: "yellow", 5: "red"}.get(status_code // 100, "")
+    return Text(f"{status_code} {phrase}".rstrip(), style)
+
+
+_KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
+
+
+def _clock_time() -> str:
+    return f"{datetime.now().astimezone():%H:%M:%S}"

@@ -1,0 +1,78 @@
+"""The command trigger: a signed sample notification for one's own bot."""
+
+import json
+from typing import Annotated, Any, cast
+
+import httpx
+from cyclopts import Parameter
+
+from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError, usage_errors
+from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
+from webex_webhooks_async.cli.rendering.consoles import stdout
+from webex_webhooks_async.cli.rendering.requests import print_answer, print_notification
+from webex_webhooks_async.testing import sample_notification, signed_request
+
+_TIMEOUT = 30.0  # seconds: a bot may be slow, or in a debugger
+
+
+def trigger(
+    resource: AnyResource,
+    event: AnyEvent,
+    /,
+    *,
+    to: HttpUrl,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", show_default=False)] = (),
+    secret: SecretSource = NO_SECRET,
+) -> int:
+    r"""Send a bot a signed sample, and show its answer.
+
+    $ webex-webhooks trigger messages created --to http://localhost:8080/webex \
+        --secret-env WEBHOOK_SECRET --set data.roomId=Y2lz --set data.files:='[]'
+
+    Args:
+        resource: What something happens to, such as messages.
+        event: What happens, such as created.
+        to: The URL of the bot.
+        set_: Let a value of the notification be this text, or with := this JSON.
+        secret: The key to sign with; the bot's own.
+    """
+    with usage_errors():
+        notification = json.loads(sample_notification(resource, event))
+    for assignment in set_:
+        _assign(notification, assignment)
+    print_notification(stdout(), notification)
+    answer = _send(to, json.dumps(notification).encode(), secret.require())
+    print_answer(stdout(), answer.status_code, answer.text)
+    return ExitCode.DONE if answer.is_success else ExitCode.REFUSED
+
+
+def _assign(notification: dict[str, Any], assignment: str) -> None:
+    """Carry out one --set."""
+    path, equals, text = assignment.partition("=")
+    *parents, key = path.removesuffix(":").split(".")
+    if not (equals and all((*parents, key))):
+        raise UsageError(
+            f"--set takes a path and a value, such as data.roomId=Y2lz, got {assignment!r}"
+        )
+    place = notification
+    for parent in parents:
+        child = place.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise UsageError(f"--set {assignment}: {parent} is no object")
+        place = cast("dict[str, Any]", child)
+    place[key] = _parsed(assignment, text) if path.endswith(":") else text
+
+
+def _parsed(assignment: str, text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise UsageError(f"--set {assignment}: what follows := is no JSON") from None
+
+
+def _send(url: str, body: bytes, secret: str) -> httpx.Response:
+    try:
+        with httpx.Client(timeout=_TIMEOUT) as http_client:
+            return http_client.send(signed_request(url, body, secret))
+    except httpx.RequestError as error:
+        raise RefusedError(f"POST {url}: {type(error).__name__}: {error}") from error
