@@ -4,17 +4,29 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
+from attrs import frozen
 
 from tests.clocks import QuickClock
 from webex_webhooks_async import RetryPolicy, StaticToken, Webhooks
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.transport import Clock, Transport
 
-Hook = Callable[[], Awaitable[object]]
-
 
 async def nothing_happens() -> None:
     """Leave a request alone."""
+
+
+@frozen(kw_only=True)
+class Interference:
+    """What happens on the way.
+
+    Attributes:
+        before: Is awaited before the sandbox carries a request out.
+        after: Is awaited before its answer arrives.
+    """
+
+    before: Callable[[], Awaitable[object]] = nothing_happens
+    after: Callable[[], Awaitable[object]] = nothing_happens
 
 
 @asynccontextmanager
@@ -23,8 +35,7 @@ async def webhooks_on(
     *,
     clock: Clock | None = None,
     retry: RetryPolicy | None = None,
-    before: Hook = nothing_happens,
-    after: Hook = nothing_happens,
+    interference: Interference = Interference(),
 ) -> AsyncGenerator[Webhooks]:
     """The webhooks of a client whose clock is quick.
 
@@ -32,14 +43,13 @@ async def webhooks_on(
         sandbox: Where they are.
         clock: Another clock.
         retry: Another policy than the default one.
-        before: What happens before the sandbox carries a request out.
-        after: What happens before its answer arrives.
+        interference: What happens on the way.
     """
     async with sandbox.http_client() as direct:
         transport = Transport(
             StaticToken("a-token"),
             base_url=Sandbox.base_url,
-            http_client=httpx.AsyncClient(transport=Way(direct, before, after)),
+            http_client=httpx.AsyncClient(transport=Way(direct, interference)),
             timeout=30.0,
             retry=retry or RetryPolicy(),
             max_concurrency=20,
@@ -51,14 +61,13 @@ async def webhooks_on(
 class Way(httpx.AsyncBaseTransport):
     """The way to a sandbox."""
 
-    def __init__(self, direct: httpx.AsyncClient, before: Hook, after: Hook) -> None:
+    def __init__(self, direct: httpx.AsyncClient, interference: Interference) -> None:
         self._direct = direct
-        self._before = before
-        self._after = after
+        self._interference = interference
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Let the sandbox answer, and things happen before and after."""
-        await self._before()
+        await self._interference.before()
         answer = await self._direct.send(request)
-        await self._after()
+        await self._interference.after()
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)

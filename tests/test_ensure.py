@@ -1,8 +1,11 @@
 import asyncio
 import json
 import logging
+import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.clocks import QuickClock
-from tests.keeping import Hook, nothing_happens, webhooks_on
+from tests.keeping import Interference, webhooks_on
 from webex_webhooks_async import (
     Action,
     APIError,
@@ -26,6 +29,7 @@ from webex_webhooks_async import (
     TransportError,
     WebexError,
     Webhook,
+    WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
 )
@@ -70,7 +74,7 @@ async def made(webhooks: Webhooks, wanted: NewWebhook, status: str = "active") -
 
 
 class Log:
-    """What a sandbox was asked since this was made."""
+    """What a sandbox is asked from now on."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -96,6 +100,11 @@ class Log:
 def actions(changes: Sequence[Change]) -> list[tuple[str, str]]:
     """What is done to which name."""
     return [(change.action, change.name) for change in changes]
+
+
+def methods(sandbox: Sandbox) -> list[str]:
+    """The method of each request."""
+    return [request.method for request in sandbox.requests]
 
 
 def names(sandbox: Sandbox) -> list[str]:
@@ -189,7 +198,7 @@ async def test_what_was_switched_off_comes_back(sandbox: Sandbox, webhooks: Webh
 async def test_what_is_fixed_is_replaced(
     sandbox: Sandbox, webhooks: Webhooks, wanted: NewWebhook
 ) -> None:
-    """Another resource, event, filter or owner takes a new webhook, made before the old one goes."""
+    """Another resource, event, filter or owner takes a new webhook; then the old one goes."""
     old = await made(webhooks, MESSAGES)
     log = Log(sandbox)
     result = await webhooks.ensure([wanted])
@@ -246,9 +255,9 @@ async def test_a_mistake_is_told_before_anything_is_sent(
     sandbox: Sandbox, webhooks: Webhooks, wanted: list[NewWebhook], prune: str | None
 ) -> None:
     """A name that is wanted twice, and an empty prefix, are refused with nothing sent."""
-    with pytest.raises(ValueError, match="twice|empty"):
+    with pytest.raises(ValueError, match=r"twice|empty"):
         await webhooks.ensure(wanted, prune)
-    with pytest.raises(ValueError, match="twice|empty"):
+    with pytest.raises(ValueError, match=r"twice|empty"):
         await webhooks.plan(wanted, prune)
     assert sandbox.requests == ()
 
@@ -271,10 +280,13 @@ async def test_a_plan_is_carried_out_when_it_is_applied(
 
 async def test_warnings_point_to_the_caller(webhooks: Webhooks) -> None:
     """A list that can't work as meant is told where it was written."""
-    with pytest.warns(match="no card submissions") as caught:
-        await webhooks.ensure([evolve(CARDS, resource="all", event="all")])
-        await webhooks.plan([evolve(CARDS, resource="all", event="all")])
-    assert [warning.filename for warning in caught] == [__file__, __file__]
+    firehose = evolve(CARDS, resource="all", event="all")
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        await webhooks.ensure([firehose])
+        await webhooks.plan([firehose])
+    assert [(each.category, each.filename) for each in caught] == [
+        (WebhookPlanWarning, __file__)
+    ] * 2
 
 
 async def test_organization_webhooks_are_asked_for_where_one_is_wanted(
@@ -360,21 +372,16 @@ async def test_runs_that_want_different_things_do_not_leave_nothing(
     assert sandbox.webhooks[0].target_url == ELSEWHERE
 
 
-async def test_two_first_runs_end_well_and_the_next_one_settles(sandbox: Sandbox) -> None:
-    """What two runs at once make double is one after the next run, or after the next two at once."""
-    async with webhooks_on(sandbox, before=a_moment) as webhooks:
-        run = [webhooks.ensure([MESSAGES, CARDS]) for _ in range(2)]
-        await asyncio.gather(*run)
-        assert Counter(names(sandbox)) == {"bot:messages": 2, "bot:cards": 2}
-        survivors = [sandbox.webhooks[0].id, sandbox.webhooks[1].id]
-        await asyncio.gather(*(webhooks.ensure([MESSAGES, CARDS]) for _ in range(2)))
+async def test_what_two_runs_make_double_is_settled_by_the_next(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """Two first runs at once make two of each; the next two at once leave the same one of each."""
+    plans = [await webhooks.plan([MESSAGES, CARDS]) for _ in range(2)]
+    await asyncio.gather(*(plan.apply() for plan in plans))
+    assert Counter(names(sandbox)) == {"bot:messages": 2, "bot:cards": 2}
+    results = await asyncio.gather(*(webhooks.ensure([MESSAGES, CARDS]) for _ in range(2)))
     assert Counter(names(sandbox)) == {"bot:messages": 1, "bot:cards": 1}
-    assert survivors
-
-
-async def a_moment() -> None:
-    """Let others run."""
-    await asyncio.sleep(0)
+    assert results[0].webhooks == results[1].webhooks
 
 
 # When answers get lost
@@ -399,7 +406,7 @@ async def test_a_create_whose_answer_was_lost_does_not_make_two(
     sandbox.fail(**fault, carry_out=True, method="POST")
     async with webhooks_on(sandbox, retry=retry) as webhooks:
         result = await webhooks.ensure([MESSAGES])
-    assert [request.method for request in sandbox.requests] == ["GET", "POST", "GET"]
+    assert methods(sandbox) == ["GET", "POST", "GET"]
     assert sandbox.webhooks == (result.webhooks["bot:messages"],)
     assert actions(result.changes) == [("create", "bot:messages")]
 
@@ -420,10 +427,7 @@ async def test_a_create_that_was_not_carried_out_is_sent_again(
     sandbox.fail(**fault, method="POST")
     sandbox.fail(**fault, method="POST", carry_out=True)
     await webhooks.ensure([MESSAGES])
-    assert [request.method for request in sandbox.requests] == ["GET", "POST", "GET"] + [
-        "POST",
-        "GET",
-    ]
+    assert methods(sandbox) == ["GET", "POST", "GET", "POST", "GET"]
     assert names(sandbox) == ["bot:messages"]
 
 
@@ -438,8 +442,7 @@ async def test_a_create_is_sent_as_often_as_the_retry_policy_says(
     async with webhooks_on(sandbox, retry=retry, clock=clock) as webhooks:
         with pytest.raises(TransportError):
             await webhooks.ensure([MESSAGES])
-    methods = [request.method for request in sandbox.requests]
-    assert methods == ["GET", *["POST", "GET"] * attempts]
+    assert methods(sandbox) == ["GET", *["POST", "GET"] * attempts]
     assert [seconds <= 2.0**number for number, seconds in enumerate(clock.slept, start=1)] == [
         True
     ] * attempts
@@ -459,7 +462,7 @@ async def test_a_create_that_is_neither_done_nor_lost_is_not_sent_again(
     sandbox.fail(**fault, method="POST")
     with pytest.raises(expected):
         await webhooks.ensure([MESSAGES])
-    assert [request.method for request in sandbox.requests] == ["GET", "POST", "GET"]
+    assert methods(sandbox) == ["GET", "POST", "GET"]
 
 
 @pytest.mark.parametrize(
@@ -472,7 +475,7 @@ async def test_a_create_that_is_refused_is_raised(
     sandbox.fail(status=status, method="POST")
     with pytest.raises(expected) as caught:
         await webhooks.ensure([MESSAGES])
-    assert [request.method for request in sandbox.requests] == ["GET", "POST"]
+    assert methods(sandbox) == ["GET", "POST"]
     assert caught.value.__notes__ == ["on the way to create webhook 'bot:messages'"]
 
 
@@ -498,9 +501,11 @@ async def test_a_lost_create_for_an_organization_is_looked_up_there(
     """The lookup, too, asks for the organization's webhooks where one of them is wanted."""
     sandbox.fail(drop=True, carry_out=True, method="POST")
     await webhooks.ensure([evolve(MESSAGES, owned_by="org")])
-    assert [request.query for request in sandbox.requests] == ["", "ownedBy=org", ""] + [
+    queries_of_a_list = ["", "ownedBy=org"]
+    assert [request.query for request in sandbox.requests] == [
+        *queries_of_a_list,
         "",
-        "ownedBy=org",
+        *queries_of_a_list,
     ]
 
 
@@ -534,7 +539,7 @@ class Death:
     at: int
     done: bool
 
-    def hooks(self) -> dict[str, Hook]:
+    def interference(self) -> Interference:
         """What happens on the way."""
         numbers = iter(range(1, 10_000))
 
@@ -545,12 +550,12 @@ class Death:
                 task.cancel()
                 await asyncio.sleep(0)
 
-        return {"after" if self.done else "before": die_in_time}
+        return Interference(after=die_in_time) if self.done else Interference(before=die_in_time)
 
 
 async def run_that_dies(sandbox: Sandbox, death: Death, wanted: list[NewWebhook]) -> bool:
     """Whether a run died before it was through."""
-    async with webhooks_on(sandbox, **death.hooks()) as webhooks:
+    async with webhooks_on(sandbox, interference=death.interference()) as webhooks:
         run = asyncio.create_task(webhooks.ensure(wanted, prune="bot:"))
         [outcome] = await asyncio.gather(run, return_exceptions=True)
     return isinstance(outcome, asyncio.CancelledError)
@@ -584,12 +589,10 @@ async def test_the_next_run_completes_one_that_dies_anywhere(*, done: bool) -> N
 # Whatever happens
 
 
-def a_fault(
-    methods: st.SearchStrategy[str | None], **fault: object
-) -> st.SearchStrategy[dict[str, Any]]:
+def a_fault(method: st.SearchStrategy[str], **fault: object) -> st.SearchStrategy[dict[str, Any]]:
     """A fault that strikes some requests."""
     return st.fixed_dictionaries(
-        {"method": methods, "times": st.integers(1, 5), "carry_out": st.booleans()}
+        {"method": method, "times": st.integers(1, 5), "carry_out": st.booleans()}
         | {name: st.just(value) for name, value in fault.items()}
     )
 
@@ -600,23 +603,30 @@ wanted_webhooks = st.builds(
     target_url=st.sampled_from([MESSAGES.target_url, ELSEWHERE]),
     resource=st.just("messages"),
     event=st.sampled_from(["created", "deleted"]),
-    filter=st.sampled_from([None, "roomId=R1&personId=P1", "personId=P1&roomId=R1"]),
+    filter=st.sampled_from(["roomId=R1&personId=P1", "personId=P1&roomId=R1", None]),
     secret=st.sampled_from([None, "one", "two"]),
     owned_by=st.sampled_from([None, "creator", "org"]),
 )
-lists_of_wanted = st.lists(wanted_webhooks, unique_by=lambda each: each.name)
+lists_of_wanted = st.lists(wanted_webhooks, min_size=1, unique_by=lambda each: each.name)
+lists_of_others = st.lists(
+    st.tuples(wanted_webhooks, st.sampled_from(["active", "inactive"])), max_size=5
+)
 prefixes = st.sampled_from([None, "bot:", "bot:b"])
+chances = st.randoms(use_true_random=False)
+
 # Only what a service without lies does: no 404 for what is there, no 200 for a DELETE that wasn't
 # carried out, no 429 for what was.
-methods = st.sampled_from(["GET", "POST", "PUT", "DELETE", None])
-faults = st.one_of(
-    a_fault(methods, drop=True),
-    a_fault(methods, status=429, retry_after=1, carry_out=False),
-    a_fault(methods, status=429, retry_after=3600, carry_out=False),
-    a_fault(st.sampled_from(["GET", "POST", "PUT"]), body="<html>"),
-    *(a_fault(methods, status=status) for status in (409, 500, 502, 503, 504)),
+any_method = st.sampled_from(["POST", "PUT", "DELETE", "GET"])
+troubles = st.lists(
+    st.one_of(
+        a_fault(any_method, drop=True),
+        *(a_fault(any_method, status=status) for status in (409, 500, 502, 503, 504)),
+        a_fault(any_method, status=429, retry_after=1, carry_out=False),
+        a_fault(any_method, status=429, retry_after=3600, carry_out=False),
+        a_fault(st.sampled_from(["POST", "PUT", "GET"]), body="<html>"),
+    ),
+    max_size=2,
 )
-hesitations = st.lists(st.integers(0, 3), max_size=60)
 
 
 class Deployments(RuleBasedStateMachine):
@@ -631,40 +641,38 @@ class Deployments(RuleBasedStateMachine):
         """Close the event loop."""
         self.runner.close()
 
-    def run(self, step: Callable[[Webhooks], Awaitable[object]], **hooks: Hook) -> None:
+    def run(
+        self,
+        step: Callable[[Webhooks], Awaitable[object]],
+        interference: Interference = Interference(),  # noqa: B008 - frozen
+    ) -> None:
         """Take a step, with no faults left over to the next one."""
 
         async def take() -> None:
-            async with webhooks_on(self.sandbox, **hooks) as webhooks:
+            async with webhooks_on(self.sandbox, interference=interference) as webhooks:
                 await step(webhooks)
 
         self.runner.run(take())
         self.sandbox.clear_faults()
 
-    @rule(wanted=wanted_webhooks, status=st.sampled_from(["active", "inactive"]))
-    def someone_makes(self, wanted: NewWebhook, status: str) -> None:
-        """A webhook comes."""
-        self.run(lambda webhooks: made(webhooks, wanted, status))
+    @rule(others=lists_of_others, chance=chances)
+    def others_interfere(self, others: list[tuple[NewWebhook, str]], chance: Random) -> None:
+        """Some webhooks go, and others come."""
 
-    @rule(data=st.data(), target_url=st.sampled_from([MESSAGES.target_url, ELSEWHERE]))
-    def someone_changes(self, data: st.DataObject, target_url: str) -> None:
-        """A webhook is switched off, or changed."""
-        for webhook in data.draw(some_of(self.sandbox.webhooks)):
-            update = WebhookUpdate.of(webhook, target_url=target_url, status="inactive")
-            self.run(lambda webhooks, webhook=webhook: webhooks.update(webhook.id, update))
+        async def interfere(webhooks: Webhooks) -> None:
+            for webhook in self.sandbox.webhooks:
+                if chance.random() < 0.5:
+                    await webhooks.delete(webhook.id)
+            for wanted, status in others:
+                await made(webhooks, wanted, status)
 
-    @rule(data=st.data())
-    def someone_deletes(self, data: st.DataObject) -> None:
-        """Webhooks go."""
-        for webhook in data.draw(some_of(self.sandbox.webhooks)):
-            self.run(lambda webhooks, webhook=webhook: webhooks.delete(webhook.id))
+        self.run(interfere)
 
-    @rule(wanted=lists_of_wanted, prune=prefixes, troubles=st.lists(faults, max_size=4))
+    @rule(wanted=lists_of_wanted, prune=prefixes, troubles=troubles)
     def deploy(
         self, wanted: list[NewWebhook], prune: str | None, troubles: list[dict[str, Any]]
     ) -> None:
         """A run that succeeds, whatever it met, leaves nothing to do; one that fails, the next."""
-        before = self.sandbox.webhooks
 
         async def run(webhooks: Webhooks) -> None:
             for trouble in troubles:
@@ -678,10 +686,8 @@ class Deployments(RuleBasedStateMachine):
             await self.check(webhooks, wanted, prune)
             assert {each.name: each for each in self.wanted_of(wanted)} == result.webhooks
 
-        self.run(run)
-        assert self.strangers(before, wanted, prune) == self.strangers(
-            self.sandbox.webhooks, wanted, prune
-        )
+        with self.strangers_untouched(wanted, prune):
+            self.run(run)
 
     @rule(
         wanted=lists_of_wanted,
@@ -690,23 +696,19 @@ class Deployments(RuleBasedStateMachine):
     )
     def deploy_dies(self, wanted: list[NewWebhook], prune: str | None, death: Death) -> None:
         """A run is broken off."""
-        before = self.sandbox.webhooks
 
         async def run(webhooks: Webhooks) -> None:
             task = asyncio.create_task(webhooks.ensure(wanted, prune))
             await asyncio.gather(task, return_exceptions=True)
 
-        self.run(run, **death.hooks())
-        assert self.strangers(before, wanted, prune) == self.strangers(
-            self.sandbox.webhooks, wanted, prune
-        )
+        with self.strangers_untouched(wanted, prune):
+            self.run(run, death.interference())
 
-    @rule(wanted=lists_of_wanted, prune=prefixes, pauses=hesitations)
+    @rule(wanted=lists_of_wanted, prune=prefixes, chance=chances)
     def deploy_twice_at_once(
-        self, wanted: list[NewWebhook], prune: str | None, pauses: list[int]
+        self, wanted: list[NewWebhook], prune: str | None, chance: Random
     ) -> None:
         """Two runs at once both end well, and the next one leaves one of each."""
-        before = self.sandbox.webhooks
 
         async def run(webhooks: Webhooks) -> None:
             await asyncio.gather(*(webhooks.ensure(wanted, prune) for _ in range(2)))
@@ -714,23 +716,19 @@ class Deployments(RuleBasedStateMachine):
             await webhooks.ensure(wanted, prune)
             await self.check(webhooks, wanted, prune)
 
-        hesitate = hesitating(pauses)
-        self.run(run, before=hesitate, after=hesitate)
-        assert self.strangers(before, wanted, prune) == self.strangers(
-            self.sandbox.webhooks, wanted, prune
-        )
+        with self.strangers_untouched(wanted, prune):
+            self.run(run, hesitation(chance))
 
-    @rule(one=lists_of_wanted, other=lists_of_wanted, pauses=hesitations)
+    @rule(one=lists_of_wanted, other=lists_of_wanted, chance=chances)
     def deploy_two_versions_at_once(
-        self, one: list[NewWebhook], other: list[NewWebhook], pauses: list[int]
+        self, one: list[NewWebhook], other: list[NewWebhook], chance: Random
     ) -> None:
         """Two runs that want different things of one name end well, and never leave nothing."""
 
         async def run(webhooks: Webhooks) -> None:
             await asyncio.gather(webhooks.ensure(one), webhooks.ensure(other))
 
-        hesitate = hesitating(pauses)
-        self.run(run, before=hesitate, after=hesitate)
+        self.run(run, hesitation(chance))
         assert {each.name for each in (*one, *other)} <= set(names(self.sandbox))
 
     async def check(self, webhooks: Webhooks, wanted: list[NewWebhook], prune: str | None) -> None:
@@ -750,36 +748,32 @@ class Deployments(RuleBasedStateMachine):
         wanted_names = {each.name for each in wanted}
         return [each for each in self.sandbox.webhooks if each.name in wanted_names]
 
-    @staticmethod
-    def strangers(
-        webhooks: Sequence[Webhook], wanted: list[NewWebhook], prune: str | None
-    ) -> list[Webhook]:
-        """The webhooks that are none of a run's business."""
+    @contextmanager
+    def strangers_untouched(self, wanted: list[NewWebhook], prune: str | None) -> Generator[None]:
+        """What is none of a run's business is the same after it."""
         wanted_names = {each.name for each in wanted}
-        return [
-            each
-            for each in webhooks
-            if each.name not in wanted_names and not (prune and each.name.startswith(prune))
-        ]
+
+        def strangers() -> list[Webhook]:
+            return [
+                each
+                for each in self.sandbox.webhooks
+                if each.name not in wanted_names and not (prune and each.name.startswith(prune))
+            ]
+
+        before = strangers()
+        yield
+        assert strangers() == before
 
 
-def some_of(webhooks: Sequence[Webhook]) -> st.SearchStrategy[list[Webhook]]:
-    """A few of these."""
-    if not webhooks:
-        return st.just([])
-    return st.lists(st.sampled_from(webhooks), max_size=3, unique_by=lambda each: each.id)
-
-
-def hesitating(pauses: list[int]) -> Hook:
-    """What lets others go first, a number of times at each request."""
-    each: Iterator[int] = iter(pauses)
+def hesitation(chance: Random) -> Interference:
+    """What lets others go first, now and then."""
 
     async def hesitate() -> None:
-        for _ in range(next(each, 0)):
+        for _ in range(chance.choice([0, 0, 1, 5, 20])):
             await asyncio.sleep(0)
 
-    return hesitate if pauses else nothing_happens
+    return Interference(before=hesitate, after=hesitate)
 
 
 TestDeployments = Deployments.TestCase
-TestDeployments.settings = settings(max_examples=60, stateful_step_count=12)
+TestDeployments.settings = settings(max_examples=100, stateful_step_count=12)
