@@ -33,6 +33,7 @@ default_role = "py:obj"
 nitpick_ignore_regex = [
     ("py:.*", rf"(?!{PACKAGE}\b).*\..*"),  # other projects' pages aren't at hand: built offline
     ("py:(class|data|exc)", r"\w+"),  # builtins, type variables and what they abbreviate
+    ("py:class", rf"{PACKAGE}\..*\.[A-Z](_co)?"),  # type variables
     ("py:obj", r"[a-z_]+"),  # arguments and attributes
     ("py:class", rf"{PACKAGE}\.\w+\.([A-Z]|ClientOptions|WebhookChanges)"),  # for type checkers
 ]
