@@ -41,7 +41,8 @@ class Client:
         base_url: Where the API is; https, or http on loopback. The government cloud's is
             ``https://api-usgov.webex.com/v1``.
         http_client: Requests go through it, and it is left as it was, and open. Its ``auth``,
-            ``Authorization``, ``base_url``, ``timeout`` and ``follow_redirects`` don't count.
+            ``Authorization``, ``base_url``, ``params``, ``timeout`` and ``follow_redirects`` don't
+            count.
         timeout: Seconds for one attempt, from its start to the last byte of the answer.
         retry: How often a request that failed in passing is sent again.
         max_concurrency: How many requests there are at a time; the others wait. A client without

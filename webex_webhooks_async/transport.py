@@ -277,13 +277,15 @@ class Transport:
             headers["Authorization"] = f"Bearer {checked_token(token)}"
         if request.content is not None:
             headers["Content-Type"] = request.content_type
+        url = httpx.URL(self._origin + request.target)
         built = self._http.build_request(
             request.method,
-            self._origin + request.target,
+            url,
             content=request.content,
             headers=headers,
             timeout=None,  # an attempt has one deadline, not one a phase
         )
+        built.url = url  # a given client may have parameters of its own, which came in between
         if token is None:  # a given client may have a token of its own
             built.headers.pop("Authorization", None)
         return built
