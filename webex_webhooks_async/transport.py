@@ -359,7 +359,8 @@ def _checked_base_url(base_url: str) -> SplitResult:
     try:
         parts = urlsplit(base_url.rstrip("/"))
         _port = parts.port  # raises for one that is no number, or out of range
-    except ValueError:
+        _host = httpx.URL(base_url).host  # raises for what httpx couldn't send to
+    except (ValueError, httpx.InvalidURL):
         raise ValueError("base_url is no URL") from None
     host = parts.hostname or ""
     if "@" in parts.netloc or parts.query or parts.fragment or not host:
