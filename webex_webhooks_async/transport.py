@@ -407,7 +407,8 @@ def _proxy_for(base: SplitResult) -> str | None:
 
     It doesn't for a client that has a transport of its own.
     """
-    if urllib.request.proxy_bypass(base.hostname or ""):
+    excepted = urllib.request.proxy_bypass
+    if excepted(base.hostname or "") or excepted(base.netloc):  # NO_PROXY may name a port
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(base.scheme) or proxies.get("all")
