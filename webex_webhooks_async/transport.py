@@ -274,7 +274,7 @@ class Transport:
             "User-Agent": USER_AGENT,
         }
         if token is not None:
-            headers["Authorization"] = f"Bearer {checked_token(token)}"
+            headers["Authorization"] = f"Bearer {token}"
         if request.content is not None:
             headers["Content-Type"] = request.content_type
         url = httpx.URL(self._origin + request.target)
@@ -300,7 +300,7 @@ def _told(error: Exception) -> str:
 
 
 class _Credentials:
-    """The access token of one request, refreshed once at most."""
+    """The access token of one request, fit for a header, refreshed once at most."""
 
     def __init__(self, provider: TokenProvider) -> None:
         self._provider = provider
@@ -308,14 +308,15 @@ class _Credentials:
 
     async def get(self) -> str:
         """The token to send, empty when there is none yet."""
-        return self._fresh or await self._provider.get()
+        token = self._fresh or await self._provider.get()
+        return checked_token(token) if token else ""
 
     async def refresh(self, rejected: str, post: FormPost) -> str:
         """The token to send instead; the rejected one if there is no other."""
         if self._fresh is None:
             if isinstance(self._provider, RefreshingToken):
                 self._provider.serve(post)
-            self._fresh = await self._provider.refresh(rejected)
+            self._fresh = checked_token(await self._provider.refresh(rejected))
             return self._fresh
         return rejected
 
