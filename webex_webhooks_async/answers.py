@@ -3,10 +3,12 @@
 Facts: "Errors" on https://developer.webex.com/docs/basics, and shapes that were seen beyond it
 """
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from typing import TypeVar, cast
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from attrs import field, frozen
 
@@ -24,17 +26,25 @@ class Mask:
 
     def __call__(self, text: str) -> str:
         """The text with each secret as three asterisks."""
-        forms = {form for secret in self.secrets for form in _forms(secret)}
-        for form in sorted(forms, key=len, reverse=True):  # one may be a part of another
-            text = text.replace(form, "***")
-        return text
+        longest_first = sorted(self.secrets, key=len, reverse=True)  # one may be a part of another
+        patterns = ["".join(map(_in_any_form, secret)) for secret in longest_first]
+        return re.sub("|".join(patterns), "***", text, flags=re.IGNORECASE) if patterns else text
 
 
-def _forms(secret: str) -> Iterator[str]:
-    yield secret
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield quote(secret, safe="", errors="replace")
+def _in_any_form(character: str) -> str:
+    """A pattern for a character as it is, or as JSON, a URL, HTML or Python escapes it."""
+    forms = {
+        character,
+        f"\\{character}",
+        json.dumps(character)[1:-1],
+        quote(character, safe="", errors="replace"),
+        quote_plus(character, errors="replace"),
+        html.escape(character),
+        repr(character.encode(errors="replace"))[2:-1],
+    }
+    pattern = "|".join(re.escape(form) for form in forms)
+    backslash, backslashes = re.escape("\\"), r"\\{1,8}"  # more than one where it was escaped again
+    return f"(?:{pattern.replace(backslash, backslashes)})"
 
 
 @frozen(kw_only=True)

@@ -243,8 +243,11 @@ class Transport:
             message = mask(f"no answer within {self._timeout} s ({_told(error)})")
             raise RequestTimeoutError(message, request.method, request.path, tracking_id) from error
         except (httpx.RequestError, httpx.InvalidURL, OSError) as error:
-            message = mask(_told(error))
-            raise TransportError(message, request.method, request.path, tracking_id) from error
+            told = _told(error)
+            message = mask(told)
+            raise TransportError(message, request.method, request.path, tracking_id) from (
+                error if message == told else None  # a traceback shows a cause, with all it says
+            )
         finally:
             milliseconds = (self._clock.monotonic() - started) * 1000
             logger.debug(
