@@ -1,0 +1,142 @@
+"""The programs in docs/examples/frameworks, each served by its own server on loopback."""
+
+import asyncio
+import logging
+from collections.abc import Generator
+
+import httpx
+import pytest
+
+from tests.examples.serving import EXAMPLES, Program
+from webex_webhooks_async import Client, MessageData, NewWebhook, Notification, Resource
+from webex_webhooks_async.testing import Sandbox, signed_request
+
+SECRET = "the webhook's secret"
+MESSAGE = {"id": "M1", "personEmail": "alex@example.com"}
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_was() -> Generator[None]:
+    """Litestar configures the logging of the whole process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(
+    params=sorted(EXAMPLES.glob("frameworks/*.py")), ids=lambda source: str(source.stem)
+)
+def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """A program as its operator starts it."""
+    monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
+    return Program.load(request.param, monkeypatch)
+
+
+async def create_webhook(client: Client, target_url: str) -> None:
+    """Let the sandbox notify a program of messages."""
+    await client.webhooks.create(
+        NewWebhook(
+            name="bot:messages",
+            target_url=target_url,
+            resource="messages",
+            event="created",
+            secret=SECRET,
+        )
+    )
+
+
+async def test_a_notification_is_handled(
+    program: Program,
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A notification is answered with 204, and the handler gets it."""
+    async with program.serving() as url:
+        await create_webhook(webex_client, url)
+        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+
+    assert delivery.status_code == 204
+    assert capsys.readouterr().out == "alex@example.com wrote M1\n"
+
+
+async def test_a_forged_notification_is_refused(
+    program: Program,
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is signed with another secret, or not at all, is answered with 401; no handler runs."""
+    async with program.serving() as url, httpx.AsyncClient(trust_env=False) as stranger:
+        await create_webhook(webex_client, url)
+        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+        forged = await stranger.send(signed_request(url, delivery.body + b" ", "a guess"))
+        unsigned = await stranger.send(signed_request(url, delivery.body + b" ", None))
+
+    assert (forged.status_code, unsigned.status_code) == (401, 401)
+    assert capsys.readouterr().out == "alex@example.com wrote M1\n"
+
+
+async def test_a_duplicate_is_handled_once(
+    program: Program,
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A notification that comes again is answered with 204 again; the handler runs once."""
+    async with program.serving() as url, httpx.AsyncClient(trust_env=False) as http_client:
+        await create_webhook(webex_client, url)
+        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+        again = await http_client.send(signed_request(url, delivery.body, SECRET))
+
+    assert again.status_code == 204
+    assert capsys.readouterr().out == "alex@example.com wrote M1\n"
+
+
+async def test_what_was_accepted_is_finished_at_shutdown(
+    program: Program,
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer doesn't wait for a handler, but the end of the server does."""
+    shutting_down = asyncio.Event()
+    finished = asyncio.Event()
+    aclose = program.receiver.aclose
+
+    async def close_observed() -> None:
+        shutting_down.set()
+        await aclose()
+
+    monkeypatch.setattr(program.receiver, "aclose", close_observed)
+
+    @program.receiver.on(Resource.MESSAGES)
+    async def take_long(_: Notification[MessageData]) -> None:
+        await shutting_down.wait()
+        finished.set()
+
+    async with program.serving() as url:
+        await create_webhook(webex_client, url)
+        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+        assert (delivery.status_code, finished.is_set()) == (204, False)
+
+    assert finished.is_set()
+
+
+@pytest.mark.parametrize("name", ["starlette_app", "fastapi_app"])
+async def test_a_mount_needs_the_slash(
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+) -> None:
+    """A target URL without the slash is answered with a redirect, which Webex takes for failure."""
+    monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
+    program = Program.load(EXAMPLES / "frameworks" / f"{name}.py", monkeypatch)
+    async with program.serving() as url:
+        await create_webhook(webex_client, url.removesuffix("/"))
+        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+
+    assert (delivery.status_code, delivery.ok) == (307, False)

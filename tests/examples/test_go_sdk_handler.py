@@ -1,0 +1,57 @@
+"""The program docs/examples/go_sdk_handler.py, served by its own server on loopback."""
+
+import httpx
+import pytest
+
+from tests.examples.serving import EXAMPLES, Program
+from webex_webhooks_async import sign
+from webex_webhooks_async.testing import sample_notification
+
+SECRET = "mySecretToValidateRequests"
+PERSON = {"personEmail": "alex@example.com", "roomId": "R1"}
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The program as its operator starts it."""
+    return Program.load(EXAMPLES / "go_sdk_handler.py", monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("resource", "event", "expected"),
+    [
+        ("messages", "created", ["New message from alex@example.com in room R1"]),
+        ("messages", "deleted", []),
+        ("memberships", "created", ["Membership event: created"]),
+        ("memberships", "deleted", ["Membership event: deleted"]),
+        ("attachmentActions", "created", []),
+    ],
+)
+async def test_it_tells_what_the_original_tells(
+    program: Program,
+    capsys: pytest.CaptureFixture[str],
+    resource: str,
+    event: str,
+    expected: list[str],
+) -> None:
+    """It reads the header that the original reads, and tells the same of each notification."""
+    body = sample_notification(resource, event, data=PERSON)
+    headers = {"X-Webex-Signature": sign(body, SECRET)["X-Spark-Signature"]}
+    async with program.serving() as url, httpx.AsyncClient(trust_env=False) as webex:
+        answer = await webex.post(url, content=body, headers=headers)
+
+    assert answer.status_code == 204
+    assert capsys.readouterr().out.splitlines() == [
+        f"Received webhook: {resource} - {event}",
+        *expected,
+    ]
+
+
+async def test_it_refuses_what_the_original_accepts(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A request without a signature is answered with 401, and nothing is told of it."""
+    async with program.serving() as url, httpx.AsyncClient(trust_env=False) as stranger:
+        answer = await stranger.post(url, content=sample_notification("messages", "created"))
+
+    assert (answer.status_code, capsys.readouterr().out) == (401, "")
