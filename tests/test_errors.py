@@ -161,6 +161,51 @@ def test_notes_travel_along(carry: Callable[[WebexError], WebexError]) -> None:
     assert carry(error).__notes__ == ["a note"]
 
 
+@pytest.mark.parametrize(
+    "error", [each for each in SAMPLES if vars(each)], ids=lambda error: type(error).__name__
+)
+def test_an_error_made_by_name_is_the_same(error: WebexError) -> None:
+    """An error whose arguments were given by name has them all in its args."""
+    by_name = type(error)(**vars(error))
+
+    assert by_name.args == error.args
+    assert vars(pickled(5, by_name)) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "attributes"),
+    [
+        (
+            APIError(404),
+            {
+                "status_code": 404,
+                "message": "",
+                "errors": (),
+                "tracking_id": None,
+                "method": None,
+                "path": None,
+                "retry_after": None,
+            },
+        ),
+        (
+            TransportError("Refused"),
+            {"message": "Refused", "tracking_id": None, "method": None, "path": None},
+        ),
+        (
+            DecodeError(["$: not UTF-8"]),
+            {"problems": ("$: not UTF-8",), "tracking_id": None, "method": None, "path": None},
+        ),
+        (SignatureError("missing"), {"reason": "missing"}),
+        (PayloadError(["$: not UTF-8"]), {"problems": ("$: not UTF-8",)}),
+    ],
+)
+def test_what_an_error_is_not_told_is_none(
+    error: WebexError, attributes: dict[str, object]
+) -> None:
+    """An error has each of its attributes in any case."""
+    assert vars(error) == attributes
+
+
 def test_sequences_become_tuples() -> None:
     """What was a list once is a tuple in an error, so that equal errors have equal attributes."""
     assert APIError(418, "", ["one"]).errors == ("one",)
