@@ -168,6 +168,16 @@ async def test_redirects_are_not_followed() -> None:
     assert wire.targets == ["/"]
 
 
+async def test_the_environment_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that the machine has for the internet stands between nobody and a local target."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
+
+    async with Wire(answer(204)) as wire:
+        (delivery,) = await Delivering(active(target_url=wire.origin)).emit()
+
+    assert delivery.ok
+
+
 async def test_a_client_of_ones_own() -> None:
     """A given client is used and left open; what it would add of its own counts for nothing."""
     seen: list[httpx.Request] = []

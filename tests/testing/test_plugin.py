@@ -35,6 +35,16 @@ from webex_webhooks_async import Client, NewWebhook
 from webex_webhooks_async.testing import Sandbox
 
 clients = []
+http_clients = []
+
+class Watched(Sandbox):
+    def http_client(self):
+        http_clients.append(super().http_client())
+        return http_clients[-1]
+
+@pytest.fixture
+def webex_sandbox() -> Sandbox:
+    return Watched()
 
 @pytest.mark.{marker}
 async def test_create(webex_client: Client, webex_sandbox: Sandbox) -> None:
@@ -46,8 +56,9 @@ async def test_create(webex_client: Client, webex_sandbox: Sandbox) -> None:
 
 @pytest.mark.{marker}
 async def test_it_was_closed() -> None:
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="this client is closed"):
         await clients[0].webhooks.list()
+    assert [each.is_closed for each in http_clients] == [True]
 """
 
 NOT_ASYNCIO = """

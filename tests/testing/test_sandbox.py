@@ -5,7 +5,14 @@ import httpx
 import pytest
 
 from tests.testing.doubles import NEW, FakeClock
-from webex_webhooks_async import Client, NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async import (
+    APIError,
+    Client,
+    NewWebhook,
+    RefreshingToken,
+    Webhook,
+    WebhookUpdate,
+)
 from webex_webhooks_async.notifications.models import MessageData
 from webex_webhooks_async.notifications.parsing import parse_notification
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
@@ -53,6 +60,37 @@ async def test_it_is_served() -> None:
         changed = await client.webhooks.update(made.id, WebhookUpdate.of(made, name="changed"))
 
     assert sandbox.webhooks == (changed,)
+
+
+async def test_a_token_that_expires(webex_sandbox: Sandbox) -> None:
+    """A client whose token is revoked gets another one, and goes on."""
+    token = RefreshingToken(
+        client_id="C1", client_secret="S1", refresh_token="R1", access_token="old"
+    )
+    webex_sandbox.revoke("old")
+
+    async with Client(token, http_client=webex_sandbox.http_client()) as client:
+        made = await client.webhooks.create(wanted())
+
+    assert webex_sandbox.webhooks == (made,)
+    assert [(each.path, each.status_code) for each in webex_sandbox.requests] == [
+        ("/v1/webhooks", 401),
+        ("/v1/access_token", 200),
+        ("/v1/webhooks", 200),
+    ]
+
+
+async def test_a_refresh_token_that_expires(webex_sandbox: Sandbox) -> None:
+    """A client whose tokens are all revoked is told so."""
+    token = RefreshingToken(
+        client_id="C1", client_secret="S1", refresh_token="R1", access_token="old"
+    )
+    webex_sandbox.revoke("old")
+    webex_sandbox.revoke("R1")
+
+    async with Client(token, http_client=webex_sandbox.http_client()) as client:
+        with pytest.raises(APIError, match="invalid_grant"):
+            await client.webhooks.create(wanted())
 
 
 async def test_requests_as_they_come() -> None:

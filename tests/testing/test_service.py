@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.testing.doubles import NEW, FakeClock
+from tests.testing.doubles import NEW, FakeClock, webhook
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.health import Health
+from webex_webhooks_async.testing.people import Person
+from webex_webhooks_async.testing.service import Service
+from webex_webhooks_async.testing.store import WebhookStore
+from webex_webhooks_async.testing.tokens import Tokens
 
 MAX_PAGES = 20
 
@@ -113,12 +118,14 @@ async def test_update(api: httpx.AsyncClient) -> None:
 async def test_an_update_keeps_what_it_leaves_out(api: httpx.AsyncClient) -> None:
     """Without a secret and a status an update keeps both."""
     created = await create(api, secret="s3cret")
+    inactive = {"name": "n", "targetUrl": "http://t", "status": "inactive"}
+    await api.put(f"/webhooks/{created['id']}", json=inactive)
 
     response = await api.put(
         f"/webhooks/{created['id']}", json={"name": "n", "targetUrl": "http://t"}
     )
 
-    assert response.json() == {**created, "name": "n", "targetUrl": "http://t"}
+    assert response.json() == {**created, **inactive}
 
 
 @pytest.mark.parametrize("left_out", ["name", "targetUrl"])
@@ -151,6 +158,23 @@ async def test_the_answer_to_delete_is_empty(api: httpx.AsyncClient) -> None:
     response = await api.delete(f"/webhooks/{(await create(api))['id']}")
 
     assert response.content == b""
+
+
+async def test_what_failed_is_forgotten_with_the_webhook() -> None:
+    """However many webhooks come and go, nothing is kept of those that went."""
+    health = Health(FakeClock())
+    store = WebhookStore()
+    store.add(webhook(id="W1"))
+    health.reactivated("W1")
+    service = Service(
+        store=store, tokens=Tokens(), health=health, bot=Person.made_up(), clock=FakeClock()
+    )
+    transport = httpx.ASGITransport(service.application())
+
+    async with httpx.AsyncClient(transport=transport, base_url="https://webex.test/v1") as api:
+        await api.delete("/webhooks/W1", headers={"Authorization": "Bearer token"})
+
+    assert not health.attempt_failed("W1")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

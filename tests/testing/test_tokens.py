@@ -85,3 +85,15 @@ def test_a_revoked_access_token_is_refused() -> None:
         tokens.check(request("Bearer old"))
 
     assert raised.value.status_code == 401
+
+
+@pytest.mark.parametrize("authorization", ["Bearer", "Bearer   ", "Basic new", "", "Bearer  old "])
+def test_no_token(authorization: str) -> None:
+    """Blanks are no token, and hide none."""
+    tokens = Tokens()
+    tokens.revoke("old")
+
+    with pytest.raises(RefusedError) as raised:
+        tokens.check(request(authorization))
+
+    assert raised.value.status_code == 401

@@ -34,7 +34,6 @@ class Health:
 
     def reactivated(self, webhook_id: str) -> None:
         """Note that a webhook was switched on again: for a while, one failure is too many."""
-        self._failures.pop(webhook_id, None)
         self._on_probation_since[webhook_id] = self._clock()
 
     def forget(self, webhook_id: str) -> None:

@@ -60,14 +60,13 @@ class Service:
         application = Starlette(
             routes=[
                 Route("/v1/webhooks", self._webhooks, methods=["GET", "POST"]),
-                # A percent-encoded slash in an id is decoded before it gets here: hence a path.
-                Route("/v1/webhooks/{id:path}", self._webhook, methods=["GET", "PUT", "DELETE"]),
+                Route("/v1/webhooks/{id}", self._webhook, methods=["GET", "PUT", "DELETE"]),
                 Route("/v1/people/me", self._me, methods=["GET"]),
                 Route("/v1/access_token", self._access_token, methods=["POST"]),
             ],
             exception_handlers={HTTPException: answer_refused},
         )
-        application.router.redirect_slashes = False
+        application.router.redirect_slashes = False  # an empty id is not found; no list is meant
         return application
 
     async def _webhooks(self, request: Request) -> Response:
