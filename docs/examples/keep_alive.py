@@ -1,0 +1,87 @@
+"""Keep the webhooks of a bot as they are wanted, whatever happens to them.
+
+With WEBEX_ACCESS_TOKEN and TARGET_URL set it keeps them on Webex until it is interrupted. Without,
+it shows on a sandbox what happens.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from webex_webhooks_async import (
+    Client,
+    Event,
+    NewWebhook,
+    Resource,
+    Result,
+    Status,
+    WebhookUpdate,
+)
+from webex_webhooks_async.testing import Sandbox
+
+PREFIX = "keep-alive:"
+
+
+def wanted(target_url: str, secret: str | None) -> list[NewWebhook]:
+    """What the bot lives on."""
+    return [
+        NewWebhook(
+            name=f"{PREFIX}{resource}",
+            target_url=target_url,
+            resource=resource,
+            event=Event.CREATED,
+            secret=secret,
+        )
+        for resource in (Resource.MESSAGES, Resource.ATTACHMENT_ACTIONS)
+    ]
+
+
+def tell(result: Result) -> None:
+    """Print what was done, and why."""
+    for change in result.changes:
+        print(f"{change.action} {change.name}: {change.reason}")
+
+
+async def keep(client: Client, webhooks: list[NewWebhook]) -> None:
+    """Keep them; a bot does this in a task beside its others, and cancels it at the end."""
+    async for result in client.webhooks.watch(webhooks, prune=PREFIX):
+        tell(result)
+
+
+async def show(client: Client) -> None:
+    """Do to webhooks what happens to them in life, and see them come back."""
+    webhooks = wanted("https://example.com/hook", "a-secret-of-the-bot")
+    async with aclosing(client.webhooks.watch(webhooks, every=0.01, prune=PREFIX)) as watching:
+        messages, cards = (await changed(watching)).webhooks.values()
+
+        await client.webhooks.update(
+            messages.id, WebhookUpdate.of(messages, status=Status.INACTIVE)
+        )
+        await changed(watching)
+
+        await client.webhooks.delete(cards.id)
+        await changed(watching)
+
+    tell(await client.webhooks.ensure(wanted("https://new.example.com/hook", None), PREFIX))
+
+
+async def changed(watching: AsyncIterator[Result]) -> Result:
+    """Wait for the next result, and tell it."""
+    result = await anext(watching)
+    tell(result)
+    return result
+
+
+async def main() -> None:
+    """Choose where."""
+    if "TARGET_URL" in os.environ:
+        async with Client.from_env() as client:
+            await keep(client, wanted(os.environ["TARGET_URL"], os.environ.get("WEBHOOK_SECRET")))
+    else:
+        async with Sandbox().serve() as base_url, Client("any", base_url=base_url) as client:
+            await show(client)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
