@@ -18,6 +18,8 @@ _PARAMETER = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -75,6 +77,8 @@ def target_on(base_url: str, url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         raise PaginationError("the next link is no URL") from None
+    if _UNSENDABLE.search(url):
+        raise PaginationError("the next link has a character that no URL can have")
     if _origin(parts) != _origin(urlsplit(base_url)):
         raise PaginationError(
             f"the next link leads to another origin than {base_url}, or carries credentials; "
