@@ -5,7 +5,7 @@ Facts: https://developer.webex.com/docs/api/v1/webhooks
 
 from collections.abc import AsyncGenerator, Iterable
 from math import inf
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from attrs import frozen
 
@@ -87,8 +87,8 @@ class Webhooks:
         Args:
             max: Items a page, 1 or more; the service takes 100 when it isn't told, and no more.
             owned_by: ``org`` for those of the whole organization, else the token owner's own.
-            start: A `Page.next_url` that was kept, to go on from there. It has a page size of its
-                own, so `max` doesn't count then.
+            start: A `Page.next_url` that was kept, to go on from there. It has a page size and an
+                owner of its own, so `max` and `owned_by` don't count then.
             prefetch: Ask for the next page while the consumer works on this one.
 
         Raises:
@@ -106,7 +106,7 @@ class Webhooks:
             link = next_link(answer.links)
             return Page(
                 items=answer.to(_Items).items,
-                next_url=link and absolute_link(link, answer.url, owned_by=owned_by),
+                next_url=link and absolute_link(link, url, owned_by=_owner_in(url)),
             )
 
         return AsyncPaginator(fetch, start or first, prefetch=prefetch)
@@ -174,12 +174,7 @@ class Webhooks:
 
     @property
     def _upkeep(self) -> Upkeep:
-        transport = self._transport
-        return Upkeep(
-            self,
-            retry=transport._retry,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-            clock=transport._clock,  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        )
+        return Upkeep(self, retry=self._transport.retry, clock=self._transport.clock)
 
     async def _send(
         self, method: str, path: str, content: NewWebhook | WebhookUpdate | None = None
@@ -192,6 +187,11 @@ class Webhooks:
                 secrets=(content.secret,) if content is not None and content.secret else (),
             )
         )
+
+
+def _owner_in(url: str) -> str | None:
+    """The ``ownedBy`` of a list's URL, which may be one that was kept."""
+    return dict(parse_qsl(urlsplit(url).query)).get("ownedBy")
 
 
 def _path_of(webhook_id: str) -> str:
