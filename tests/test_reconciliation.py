@@ -21,8 +21,6 @@ from webex_webhooks_async import (
     WebhookPlanWarning,
     plan,
 )
-from webex_webhooks_async.reconciliation import ORG_ONLY_FILTERS, ORG_ONLY_RESOURCES
-from webex_webhooks_async.testing.catalog import CATALOG
 
 LONG_AGO = datetime(2015, 10, 18, tzinfo=UTC)
 
@@ -411,10 +409,3 @@ def test_several_firehoses_are_told_once() -> None:
     with pytest.warns(WebhookPlanWarning) as caught:
         plan([FIREHOSE, evolve(FIREHOSE, name="another")], [])
     assert len(caught) == 1
-
-
-def test_what_needs_an_org_is_what_the_sandbox_says_too() -> None:
-    """The hints and the sandbox know the same facts."""
-    org_filters = frozenset[str]().union(*(each.org_filters for each in CATALOG.values()))
-    org_only = frozenset(name for name, each in CATALOG.items() if each.org_only)
-    assert (org_filters, org_only) == (ORG_ONLY_FILTERS, ORG_ONLY_RESOURCES)

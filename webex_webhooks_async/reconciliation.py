@@ -9,6 +9,7 @@ from typing import Self
 
 from attrs import field, frozen
 
+from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models import NewWebhook, OwnedBy, Resource, Status, Webhook
 
 
@@ -268,11 +269,6 @@ def _on_one_line(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 
-# https://developer.webex.com/docs/api/guides/webhooks
-ORG_ONLY_FILTERS = frozenset({"hostEmail", "hostUserId", "ownerEmail", "ownerId"})
-ORG_ONLY_RESOURCES = frozenset({Resource.CONTROL_HUB_ALERTS, Resource.VIDEO_MESH_ALERTS})
-
-
 def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:
     for each in wanted:
         if each.owned_by != OwnedBy.ORG:
@@ -286,8 +282,11 @@ def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:
 
 
 def _org_only_hints(wanted: NewWebhook) -> Iterator[str]:
-    if wanted.resource in ORG_ONLY_RESOURCES:
+    watchable = CATALOG.get(wanted.resource)
+    if watchable is None:
+        return
+    if watchable.org_only:
         yield f"{wanted.name!r} watches {wanted.resource}, which needs owned_by='org'"
     keys = {condition.partition("=")[0] for condition in _conditions(wanted.filter)}
-    for key in sorted(keys & ORG_ONLY_FILTERS):
+    for key in sorted(keys & watchable.org_filters):
         yield f"{wanted.name!r} filters by {key}, which needs owned_by='org'"

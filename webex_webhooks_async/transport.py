@@ -121,9 +121,9 @@ class Transport:
         self._base_path = base.path
         self._tokens = tokens
         self._timeout = timeout
-        self._retry = retry
-        self._clock = clock or Clock()
-        self._gate = Gate(max_concurrency, self._clock)
+        self.retry = retry
+        self.clock = clock or Clock()
+        self._gate = Gate(max_concurrency, self.clock)
         self._owns_http = http_client is None
         self._http = http_client or _http_client_for(base)
         self._closed = False
@@ -163,16 +163,16 @@ class Transport:
                 gone = request.method == "DELETE" and status_code == HTTPStatus.NOT_FOUND
                 if outcome.is_success or (gone and may_be_done):
                     return outcome
-                error = outcome.error(parse_retry_after(retry_after, self._clock.now()))
+                error = outcome.error(parse_retry_after(retry_after, self.clock.now()))
             else:
                 error, status_code, retry_after = outcome, None, None
             delay = delay_before_next(
-                self._retry,
+                self.retry,
                 method=request.method,
                 attempt=attempt,
                 status_code=status_code,
                 retry_after=retry_after,
-                now=self._clock.now(),
+                now=self.clock.now(),
                 jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
             )
             if isinstance(error, RateLimitError):
@@ -181,11 +181,11 @@ class Transport:
                 raise error
             may_be_done = may_be_done or may_have_been_done(status_code)
             attempt += 1
-            await self._clock.sleep(delay)
+            await self.clock.sleep(delay)
 
     def _pause_all(self, seconds: float | None) -> None:
         """One 429 speaks for the user, and so for every request of this client."""
-        if seconds is not None and seconds <= self._retry.max_delay:
+        if seconds is not None and seconds <= self.retry.max_delay:
             self._gate.pause(seconds)
 
     async def _attempt(
@@ -231,7 +231,7 @@ class Transport:
         """Send once and read the whole answer."""
         tracking_id = f"webex-webhooks-async_{uuid.uuid4()}"
         mask = Mask(request.secrets if token is None else (*request.secrets, token))
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         outcome: object = "no answer"
         try:
             async with asyncio.timeout(self._timeout):
@@ -249,7 +249,7 @@ class Transport:
                 error if message == told else None  # a traceback shows a cause, with all it says
             )
         finally:
-            milliseconds = (self._clock.monotonic() - started) * 1000
+            milliseconds = (self.clock.monotonic() - started) * 1000
             logger.debug(
                 "%s %s: %s in %.0f ms (tracking id %s)",
                 request.method,

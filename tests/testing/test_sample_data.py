@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from tests.testing.doubles import FakeClock
+from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models import Resource
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
-from webex_webhooks_async.testing.catalog import CATALOG
 from webex_webhooks_async.testing.people import Person
 from webex_webhooks_async.testing.sample_data import sample_data
 from webex_webhooks_async.testing.samples import sample_notification

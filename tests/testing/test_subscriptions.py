@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.testing.doubles import webhook
-from webex_webhooks_async.testing.catalog import CATALOG
+from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing.subscriptions import matches, problems_of_subscription
 
 

@@ -11,6 +11,7 @@ import httpx
 from attrs import field, frozen
 from cyclopts import Parameter
 
+from webex_webhooks_async.catalog import FIREHOSE_RESOURCES
 from webex_webhooks_async.cli.failures import UsageError
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
@@ -35,7 +36,6 @@ from webex_webhooks_async.models import Event, NewWebhook, Resource
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.catalog import FIREHOSE_RESOURCES
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 
 Subscription = tuple[str, str]

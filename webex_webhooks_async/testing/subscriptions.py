@@ -5,14 +5,14 @@ from typing import Any, cast
 
 from attrs import frozen
 
-from webex_webhooks_async.models import Event, OwnedBy, Resource, Webhook
-from webex_webhooks_async.testing.catalog import (
+from webex_webhooks_async.catalog import (
     CATALOG,
     FIREHOSE_EVENTS,
     FIREHOSE_RESOURCES,
     WITHOUT_FILTER,
     Watchable,
 )
+from webex_webhooks_async.models import Event, OwnedBy, Resource, Webhook
 
 
 @frozen
