@@ -1,10 +1,12 @@
 import copy
+import html
 import json
 import pickle
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from attrs import evolve
@@ -47,6 +49,20 @@ RELAYED = (
     "POST failed: HTTP/1.1 400 Bad Request (url = https://webhook-engine.example/webhooks, "
     "error = '{}')"
 )
+
+
+ESCAPES: list[Callable[[str], str]] = [
+    str,
+    json.dumps,
+    lambda secret: json.dumps(json.dumps(secret)),
+    lambda secret: json.dumps(secret, ensure_ascii=False),
+    lambda secret: quote(secret, safe=""),
+    lambda secret: quote(secret, safe="").lower(),
+    quote_plus,
+    html.escape,
+    repr,
+    lambda secret: repr(secret.encode()).removeprefix("b"),
+]
 
 
 def answer(body: object, status_code: int = 400) -> Answer:
@@ -281,6 +297,35 @@ def test_the_longest_secret_is_masked_first() -> None:
     assert Mask(("c4n", "c4n4ry"))("a c4n4ry, a c4n") == "a ***, a ***"
     assert Mask(("c4n4ry", "c4n"))("a c4n4ry, a c4n") == "a ***, a ***"
     assert Mask(("c4n4ry\\",))(json.dumps("c4n4ry\\")) == '"***"'
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "c4n4ry&<'\">'",
+        "c4n4ry +/=",
+        "c4n4ry é 😀",
+        "\\c4n4ry\\\\",
+        '\\é\\"\\n\n',
+        "\\%5c%5C\\",
+        "\\\\%",
+    ],
+    ids=ascii,
+)
+def test_a_secret_is_masked_in_each_form(secret: str, escape: Callable[[str], str]) -> None:
+    """However a secret was escaped, once or twice, nothing of it is left."""
+    masked = Mask((secret,))(f"a {escape(secret)} b")
+
+    assert re.sub(r"[\\\"']", "", masked) == "a *** b"
+
+
+@pytest.mark.parametrize("secret", ["\\" * 20 + "x", "\\x" * 20, "%5C" * 20 + "x", "\\é" * 20])
+def test_a_mask_takes_no_time(secret: str) -> None:
+    """Text that is much like a secret doesn't keep a program busy."""
+    text = "\\" * 10_000 + "%5c" * 10_000 + "\\x" * 10_000
+
+    assert Mask((secret + "!",))(text) == text
 
 
 def test_a_mask_of_nothing_hides_nothing() -> None:
