@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
@@ -21,6 +22,7 @@ from tests.wire import PATIENCE
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 
+PROGRAM = EXAMPLES / "echo_bot.py"
 PUBLIC_URL = "https://bot.example.com/webex"
 TOKEN = "a-token-of-nobody"
 
@@ -88,7 +90,7 @@ async def running_bot(webex: Webex) -> AsyncGenerator[None]:
     """Run the program as its operator does, as long as the block runs."""
     async with asyncio.timeout(PATIENCE), serve_on_loopback(webex.application(), 0) as origin:
         bot = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "error", EXAMPLES / "echo_bot.py"),
+            *(sys.executable, "-W", "error", PROGRAM),
             env={
                 **os.environ,
                 "WEBEX_ACCESS_TOKEN": TOKEN,
@@ -155,3 +157,18 @@ async def test_it_makes_its_webhook_once(webex: Webex) -> None:
 
     assert len(created) == 1
     assert webex.sandbox.webhooks == created
+
+
+def test_it_is_shown_without_an_account() -> None:
+    """Without a token it echoes a message on a sandbox, with no warning, and ends."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", PROGRAM],
+        env={name: value for name, value in os.environ.items() if not name.startswith("WEBEX_")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "the bot says: Hello, bot!\n"

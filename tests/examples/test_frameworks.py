@@ -1,4 +1,4 @@
-"""The programs in docs/examples/frameworks, each served by its own server on loopback."""
+"""The programs docs/examples/*_app.py, each served by its own server on loopback."""
 
 import asyncio
 import logging
@@ -25,9 +25,7 @@ def logging_stays_as_it_was() -> Generator[None]:
     root.setLevel(level)
 
 
-@pytest.fixture(
-    params=sorted(EXAMPLES.glob("frameworks/*.py")), ids=lambda source: str(source.stem)
-)
+@pytest.fixture(params=sorted(EXAMPLES.glob("*_app.py")), ids=lambda source: str(source.stem))
 def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Program:
     """A program as its operator starts it."""
     monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
@@ -134,7 +132,7 @@ async def test_a_mount_needs_the_slash(
 ) -> None:
     """A target URL without the slash is answered with a redirect, which Webex takes for failure."""
     monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
-    program = Program.load(EXAMPLES / "frameworks" / f"{name}.py", monkeypatch)
+    program = Program.load(EXAMPLES / f"{name}.py", monkeypatch)
     async with program.serving() as url:
         await create_webhook(webex_client, url.removesuffix("/"))
         (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
