@@ -215,10 +215,9 @@ def _model_structure_hook(cls: type[Any], converter: Converter) -> StructureHook
 
     def structure_model(value: object, _: object) -> object:
         members = _structure_mapping(value, None)
-        if not members.keys() <= known:
-            unknown = {key: members[key] for key in members if key not in known}
-            members = {**members, EXTRA: unknown}  # a member that is called so is in `unknown`
-        return structure_fields(members, cls)
+        unknown = {key: value for key, value in members.items() if key not in known}
+        # What the wire itself calls `extra` is in `unknown`, like any other such member.
+        return structure_fields({**members, EXTRA: unknown}, cls)
 
     return structure_model
 
