@@ -395,6 +395,7 @@ def test_what_cannot_work_as_meant_is_told(wanted: list[NewWebhook], message: st
         ),
         pytest.param([watching("videoMeshAlerts", owned_by="org")], id="org-only resource"),
         pytest.param([watching("messages", filter="personEmail=ownerId")], id="a value, no key"),
+        pytest.param([watching("holograms", filter="ownerId=P1")], id="a resource of tomorrow"),
     ],
 )
 def test_what_works_is_not_warned_about(wanted: list[NewWebhook]) -> None:
