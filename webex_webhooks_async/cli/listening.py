@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import cycle, product
@@ -157,10 +158,7 @@ async def _receiving(listening: Listening) -> AsyncGenerator[str]:
     async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
 
         async def handle(request: RawRequest) -> None:
-            if listening.json:
-                print_json(parse_json(request.body), indent=None)
-            else:
-                print_notification(stdout(), cast("dict[str, Any]", parse_json(request.body)))
+            _print(request, json=listening.json)
             if listening.forward_to is not None:
                 await _forward(http_client, listening.forward_to, request, json=listening.json)
 
@@ -170,6 +168,17 @@ async def _receiving(listening: Listening) -> AsyncGenerator[str]:
                 serve_on_loopback(relay(receiver, handle), listening.port) as origin,
             ):
                 yield origin
+
+
+def _print(request: RawRequest, *, json: bool) -> None:
+    notification = cast("dict[str, Any]", parse_json(request.body))
+    try:
+        if json:
+            print_json(notification, indent=None)
+        else:
+            print_notification(stdout(), notification)
+    except SystemExit:  # rich's answer to a pipe that nobody reads any more
+        signal.raise_signal(signal.SIGTERM)  # which is the way to end, and to tidy up
 
 
 async def _forward(
@@ -208,8 +217,9 @@ async def _alongside(coroutine: Coroutine[Any, Any, None]) -> AsyncGenerator[Non
 
 
 async def _make_things_happen(sandbox: Sandbox, subscriptions: Iterable[Subscription]) -> None:
-    for resource, event in cycle(_occurrences(subscriptions)):
-        await sandbox.emit(resource, event)
+    occurrences = cycle(_occurrences(subscriptions))
+    while True:  # until it is cancelled
+        await sandbox.emit(*next(occurrences))
         await asyncio.sleep(_SECONDS_BETWEEN_SAMPLES)
 
 

@@ -203,7 +203,10 @@ def _confirm(connection: Connection, webhook_ids: Sequence[str]) -> None:
         raise UsageError("there is no terminal to ask on whether to delete: pass --yes")
     console = stderr()
     print_webhooks(console, run(_get_each(connection.client(), webhook_ids)))
-    answer = console.input(f"Delete {_number(len(webhook_ids))}? [y/N] ")
+    try:
+        answer = console.input(f"Delete {_number(len(webhook_ids))}? [y/N] ", markup=False)
+    except EOFError:
+        answer = ""
     if answer.strip().lower() not in {"y", "yes"}:
         raise RefusedError("nothing was deleted")
 

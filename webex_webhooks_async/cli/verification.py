@@ -14,12 +14,11 @@ from webex_webhooks_async.errors import SignatureError
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm
 from webex_webhooks_async.notifications.signatures import verify as verify_signature
 
-_STANDARD_INPUT = Path("-")
 _STRONGEST_FIRST = sorted(SignatureAlgorithm, reverse=True)
 
 
 def verify(
-    body: Path = _STANDARD_INPUT,
+    body: Path | None = None,
     /,
     *,
     header: Annotated[tuple[str, ...], Parameter(name=("--header", "-H"))],
@@ -33,11 +32,11 @@ def verify(
     It must be the body's bytes as they came: a newline at the end is a byte too many.
 
     Args:
-        body: The file that the body is in; - is standard input.
+        body: The file that the body is in; without it, standard input.
         header: A header of the request, as curl takes it; once for each. Others do no harm.
         secret: The key that the webhook was made with.
     """
-    content = sys.stdin.buffer.read() if body == _STANDARD_INPUT else read_bytes(body)
+    content = sys.stdin.buffer.read() if body is None else read_bytes(body)
     headers = [_pair(each) for each in header]
     algorithm = _deciding(content, headers, secret.require(), _STRONGEST_FIRST)
     print_approval(

@@ -34,8 +34,9 @@ def print_notification(console: Console, notification: Mapping[str, Any]) -> Non
     """Print a notification, given in the wire's form: what happened, and the data on it."""
     data = notification.get("data")
     fields = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
-    actor = fields.get("personEmail") or notification.get("actorId")
-    is_own = actor and notification.get("actorId") == notification.get("createdBy")
+    actor_id = notification.get("actorId")
+    actor = fields.get("personEmail") or actor_id
+    is_own = actor_id is not None and actor_id == notification.get("createdBy")
     console.print(
         Text.assemble(
             (f"{_clock_time()} ", "dim"),

@@ -1,0 +1,270 @@
+"""The command line, run as a user runs it: in this process, in a pipe, and on a terminal."""
+
+import fcntl
+import os
+import pty
+import queue
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import define, field, frozen
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from tests.wire import PATIENCE
+from webex_webhooks_async import NewWebhook, Webhook
+from webex_webhooks_async.client import Client
+from webex_webhooks_async.testing import Delivery, Sandbox
+from webex_webhooks_async.testing.loopback import serve_on_loopback
+
+COMMAND = str(Path(sys.executable).with_name("webex-webhooks"))
+
+
+@frozen
+class Finished:
+    """How a command ended, and what it printed."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+@frozen
+class ServedWebex:
+    """A sandbox that is served from another thread, for commands that block this one."""
+
+    sandbox: Sandbox
+    base_url: str
+    portal: BlockingPortal
+
+    def create(self, **fields: str) -> Webhook:
+        """Make a webhook without the command line."""
+        fields = {
+            "name": "bot:messages",
+            "target_url": "https://example.com/webex",
+            "resource": "messages",
+            "event": "created",
+            **fields,
+        }
+        return self.portal.call(self._create, NewWebhook(**fields))
+
+    async def _create(self, wanted: NewWebhook) -> Webhook:
+        async with (
+            self.sandbox.http_client() as http_client,
+            Client("token", http_client=http_client) as client,
+        ):
+            return await client.webhooks.create(wanted)
+
+    def emit(self, resource: str, event: str, data: Mapping[str, Any] | None = None) -> Delivery:
+        """Let something happen of which one webhook hears."""
+        deliveries: list[Delivery] = self.portal.call(self.sandbox.emit, resource, event, data)
+        (delivery,) = deliveries
+        return delivery
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the webhooks that are there."""
+        return [webhook.name for webhook in self.sandbox.webhooks]
+
+
+@contextmanager
+def served_webex() -> Generator[ServedWebex]:
+    """Serve a sandbox as long as the block runs."""
+    sandbox = Sandbox()
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(sandbox.serve()) as base_url,
+    ):
+        yield ServedWebex(sandbox, base_url, portal)
+
+
+@define
+class Process:
+    """A command on its way, in pipes."""
+
+    process: subprocess.Popen[str]
+    out: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
+    err: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
+
+    def read(self, stream: IO[str], lines: "queue.SimpleQueue[str]") -> None:
+        """Read a stream to its end."""
+        for line in stream:
+            lines.put(line.rstrip("\n"))
+
+    @staticmethod
+    def line(lines: "queue.SimpleQueue[str]", pattern: str) -> "re.Match[str]":
+        """The next line that has a pattern in it, as soon as it comes."""
+        while True:
+            if match := re.search(pattern, lines.get(timeout=PATIENCE)):
+                return match
+
+    def end(self, number: int) -> int:
+        """Send a signal, and wait for the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def process(*arguments: str) -> Generator[Process]:
+    """Run the installed command as long as the block runs."""
+    with subprocess.Popen(
+        [COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as popen:
+        running = Process(popen)
+        assert popen.stdout
+        assert popen.stderr
+        readers = [
+            threading.Thread(target=running.read, args=(popen.stdout, running.out)),
+            threading.Thread(target=running.read, args=(popen.stderr, running.err)),
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            yield running
+        finally:
+            popen.kill()
+            popen.wait()
+            for reader in readers:
+                reader.join()
+
+
+def finished(*arguments: str, stdin: bytes = b"") -> Finished:
+    """Run the installed command in pipes, to its end."""
+    done = subprocess.run(
+        [COMMAND, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, check=False
+    )
+    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+# A Ctrl-C that is typed there reaches it, though the tests themselves may be told to ignore it.
+_ON_THE_TERMINAL = """
+import fcntl, os, signal, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@define
+class Terminal:
+    """A command on a terminal."""
+
+    process: "subprocess.Popen[bytes]"
+    descriptor: int
+    seen: str = ""
+
+    def wait_for(self, pattern: str) -> "re.Match[str]":
+        """Wait until a pattern is on the terminal."""
+        deadline = time.monotonic() + PATIENCE
+        while not (match := re.search(pattern, self.seen)):
+            assert time.monotonic() < deadline, f"no {pattern!r} in {self.seen!r}"
+            assert self._read(deadline), f"it ended without {pattern!r}: {self.seen!r}"
+        return match
+
+    def type(self, text: str) -> None:
+        """Type something."""
+        os.write(self.descriptor, text.encode())
+
+    def insist(self, text: str) -> int:
+        """Type something until the command ends, and return the exit code.
+
+        A signal that comes right before a read is seen after it: then people press the key again.
+        """
+        for _ in range(4):
+            self.type(text)
+            deadline = time.monotonic() + PATIENCE / 4
+            while self._read(deadline):
+                pass
+            if time.monotonic() < deadline:
+                break
+        return self.finish()
+
+    def finish(self) -> int:
+        """Read to the end, and return the exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(deadline):
+            pass
+        return self.process.wait(PATIENCE)
+
+    @property
+    def lines(self) -> list[str]:
+        """What was shown, without colours, line by line; of a line that was redrawn, each."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen).splitlines()
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select(
+            [self.descriptor], [], [], max(0.0, deadline - time.monotonic())
+        )
+        if not ready:
+            return False
+        try:
+            chunk = os.read(self.descriptor, 65536)
+        except OSError:  # Linux's way to say that nobody has the terminal any more
+            return False
+        self.seen += chunk.decode(errors="replace")
+        return bool(chunk)
+
+
+@contextmanager
+def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
+    """Run the installed command on a terminal as long as the block runs."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-c", _ON_THE_TERMINAL, COMMAND, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=dict(os.environ),  # without the COLUMNS that pytest's readline sets behind its back
+    ) as popen:
+        os.close(theirs)
+        try:
+            yield Terminal(popen, ours)
+        finally:
+            popen.kill()
+            os.close(ours)
+
+
+@frozen
+class ServedBot:
+    """A bot that someone develops: it keeps what it gets."""
+
+    url: str
+    requests: list[Request]
+    bodies: list[bytes]
+
+
+@contextmanager
+def served_bot(answer: str, status_code: int = 200) -> Generator[ServedBot]:
+    """Serve a bot from another thread as long as the block runs."""
+    requests: list[Request] = []
+    bodies: list[bytes] = []
+
+    async def bot(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        bodies.append(await request.body())
+        requests.append(request)
+        await PlainTextResponse(answer, status_code)(scope, receive, send)
+
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serve_on_loopback(bot, 0)) as origin,
+    ):
+        yield ServedBot(f"{origin}/webex", requests, bodies)

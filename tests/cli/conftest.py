@@ -1,0 +1,49 @@
+"""What the tests of the command line share."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cli.commands import Finished, ServedWebex, served_webex
+from webex_webhooks_async.cli import app
+
+Invoke = Callable[..., Finished]
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the environment that the tests run in changes what is printed."""
+    for name in (
+        "COLUMNS",
+        "FORCE_COLOR",
+        "LINES",
+        "NO_COLOR",
+        "TTY_COMPATIBLE",
+        "TTY_INTERACTIVE",
+        "WEBEX_ACCESS_TOKEN",
+        "WEBEX_BASE_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("SECRET", "a-canary-secret")
+
+
+@pytest.fixture
+def webex(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedWebex]:
+    """A sandbox that is served, and that the environment leads to."""
+    with served_webex() as served:
+        monkeypatch.setenv("WEBEX_BASE_URL", served.base_url)
+        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
+        yield served
+
+
+@pytest.fixture
+def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """Runs a command in this process."""
+
+    def run(*arguments: str) -> Finished:
+        exit_code = app.run(arguments)
+        printed = capsys.readouterr()
+        return Finished(exit_code, printed.out, printed.err)
+
+    return run

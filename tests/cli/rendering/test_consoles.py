@@ -1,0 +1,80 @@
+import json
+import sys
+
+import pytest
+from rich.text import Text
+
+from webex_webhooks_async.cli.failures import RefusedError
+from webex_webhooks_async.cli.rendering.consoles import (
+    error_text,
+    page,
+    print_fields,
+    print_json,
+    shown,
+    stderr,
+    stdout,
+)
+
+
+def test_a_pipe_has_no_edge() -> None:
+    """In a pipe a result is as wide as it is; text to read is as wide as a page."""
+    assert (stdout().width > 1000, page().width) == (True, 80)
+
+
+def test_a_terminal_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal both are as wide as it is."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+
+    assert (stdout().width, page().width) == (60, 60)
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("Café ✓ 日本", "Café ✓ 日本"),
+        ("[bold]:smile:", "[bold]:smile:"),
+        ("a\tb\r\n\x1b[31m\x9b", "a\\tb\\r\\n\\x1b[31m\\x9b"),
+        ("\u202e\u200d", "\\u202e\\u200d"),
+    ],
+)
+def test_text_of_others(capsys: pytest.CaptureFixture[str], text: str, safe: str) -> None:
+    """It stays as it is, but for what a terminal would obey."""
+    stderr().print(shown(text))
+
+    assert capsys.readouterr().err == f"{safe}\n"
+
+
+def test_an_error_of_several_lines() -> None:
+    """It is one line, with what was noted on its way."""
+    error = RefusedError("two\n  lines")
+    error.add_note("on the way\nhere")
+
+    assert error_text(error).plain == "error: two lines (on the way\\nhere)"
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON is printed whole, in ASCII and without a break, on every width."""
+    document = {"a": ["x" * 20_000, "Café [bold]:smile: \x1b"]}
+
+    print_json(document, indent=None)
+
+    out = capsys.readouterr().out
+    assert (json.loads(out), out.count("\n"), out.isascii()) == (document, 1, True)
+
+
+def test_fields_in_one_piece(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value that is longer than the terminal isn't broken, for it is there to be copied."""
+    monkeypatch.setenv("COLUMNS", "20")
+
+    print_fields(page(), {"id": Text("x" * 40), "owner": Text("me")})
+
+    assert capsys.readouterr().out == f"id     {'x' * 40}\nowner  me\n"
+
+
+def test_they_follow_what_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    """A console prints to what standard output is when it is asked for."""
+    assert (stdout().file, stderr().file) == (sys.stdout, sys.stderr)
+    assert capsys.readouterr() == ("", "")

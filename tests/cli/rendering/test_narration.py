@@ -1,0 +1,57 @@
+import asyncio
+import io
+
+import respx
+from rich.console import Console
+
+from webex_webhooks_async.cli.rendering.narration import Narrator
+
+
+def narrator() -> tuple[Narrator, io.StringIO]:
+    """A narrator in a pipe, and what it has told."""
+    told = io.StringIO()
+    return Narrator(Console(file=told, width=200)), told
+
+
+async def step_of_an_example(places: list[str]) -> None:
+    """Put something somewhere. It may be found there."""
+    for place in places:
+        await asyncio.sleep(0)
+        places.append(place)
+
+
+async def test_a_step() -> None:
+    """A step has a number, a headline, an explanation, and the code that is run."""
+    teller, told = narrator()
+
+    await teller.step(step_of_an_example)
+
+    lines = [line.rstrip() for line in told.getvalue().splitlines()]
+    assert lines[1].rstrip(" ─") == "1  Put something somewhere"
+    assert lines[2:] == [
+        "   It may be found there.",
+        "   for place in places:",
+        "       await asyncio.sleep(0)",
+        "       places.append(place)",
+    ]
+
+
+async def test_wide_terminals() -> None:
+    """Lines aren't longer than eyes can follow."""
+    teller, told = narrator()
+
+    await teller.step(step_of_an_example)
+
+    assert max(map(len, told.getvalue().splitlines())) == 100
+
+
+async def test_a_client_that_tells() -> None:
+    """Each request is told with its answer, the path shortened so that it is one line."""
+    teller, told = narrator()
+    async with teller.client_that_tells(trust_env=False) as http_client, respx.mock:
+        respx.get().respond(418)
+        await http_client.get(f"http://example.com/{'x' * 200}?y=1")
+
+    (line,) = told.getvalue().splitlines()
+    assert line.startswith("   → GET /xxxx")
+    assert line.endswith("… 418 I'm a Teapot")

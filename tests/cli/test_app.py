@@ -1,0 +1,196 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from tests.cli.commands import COMMAND, ServedWebex, finished
+from tests.cli.conftest import Invoke
+from tests.wire import PATIENCE
+from webex_webhooks_async.cli import app
+
+COMMANDS = (
+    *("demo", "sandbox", "list", "get", "create", "update", "delete", "ensure"),
+    *("listen", "trigger", "verify", "completion"),
+)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_the_overview(invoke: Invoke, arguments: tuple[str, ...]) -> None:
+    """Without a command, and with --help, every command is listed with what it is for."""
+    done = invoke(*arguments)
+
+    for command in COMMANDS:
+        assert re.search(rf"^│ {command} +\w", done.out, re.MULTILINE), command
+    assert (done.exit_code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(invoke: Invoke, command: str) -> None:
+    """The help of each command has an example, and fits the usual terminal."""
+    done = invoke(command, "--help")
+
+    assert f"$ webex-webhooks {command}" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert (done.exit_code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_option(command: str) -> None:
+    """No option is without a word of what it is for."""
+    undocumented = [
+        argument.name
+        for argument in app.app[command].assemble_argument_collection(parse_docstring=True)
+        if argument.show and not argument.parameter.help
+    ]
+
+    assert undocumented == []
+
+
+def test_the_version(invoke: Invoke) -> None:
+    """--version prints the package's version."""
+    assert invoke("--version").out == f"{version('webex-webhooks-async')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("lisst",), 'Unknown command "lisst". Did you mean "list"?'),
+        (("list", "--bogus"), "Unknown option: --bogus"),
+        (("get",), 'Command "get" parameter WEBHOOK_ID requires an argument'),
+        (("list", "--owned-by", "nobody"), 'Invalid value "nobody" for --owned-by'),
+        (("sandbox", "--port", "70000"), 'Invalid value "70000" for --port'),
+    ],
+)
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
+    """Wrong usage is told on one line of standard error, and the exit code is 2."""
+    done = invoke(*arguments)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {told}")
+    assert done.err.count("\n") == 1
+
+
+def test_no_answer(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That nobody answers is told on one line, too, and the exit code is 1."""
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
+
+    done = invoke(
+        *("create", "--base-url", "http://127.0.0.1:1/v1", "--name", "bot"),
+        *("--target-url", "https://example.com", "--resource", "messages", "--event", "created"),
+    )
+
+    assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert done.err.startswith("error: POST /v1/webhooks: ConnectError")
+
+
+def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:
+    """Text of others can't move the cursor, nor begin a line of its own."""
+    webhook = webex.create(name="evil\x1b[2J\nerror: \u202e")
+
+    for done in (invoke("list"), invoke("get", webhook.id)):
+        assert "\x1b" not in done.out
+        assert "evil\\x1b[2J\\nerror: \\u202e" in done.out
+
+
+def test_a_port_that_is_taken(webex: ServedWebex, invoke: Invoke) -> None:
+    """A port that is taken is told on one line."""
+    port = re.search(r":(\d+)/", webex.base_url)
+    assert port
+
+    done = invoke("sandbox", "--port", port[1])
+
+    assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert done.err.startswith(f"error: can't serve on 127.0.0.1:{port[1]}")
+
+
+def test_ctrl_c_at_a_command_without_a_loop(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Ctrl-C has the exit code that shells give it."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webex_webhooks_async.cli.triggering.sample_notification", interrupt)
+
+    done = invoke("trigger", "messages", "created", "--to", "http://127.0.0.1:1")
+
+    assert (done.exit_code, done.out, done.err) == (128 + signal.SIGINT, "", "")
+
+
+def test_a_locale_that_knows_ascii_alone() -> None:
+    """Where the locale can't show a character, something stands in its place."""
+    done = subprocess.run(
+        [COMMAND, "--help"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Manage Webex webhooks" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough(webex: ServedWebex) -> None:
+    """A pipe that is closed early ends the command without a traceback."""
+    for number in range(100):
+        webex.create(name=f"bot:{number}")
+
+    done = subprocess.run(
+        ["bash", "-c", f"{COMMAND} list --json | head -1"],
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == (b"[\n", b"")
+
+
+def test_the_installed_command() -> None:
+    """The installed command does the same, in a process of its own."""
+    overview, mistake = finished("--help"), finished("nothing")
+
+    assert (overview.exit_code, "Usage: webex-webhooks COMMAND" in overview.out) == (0, True)
+    assert (mistake.exit_code, mistake.out) == (2, "")
+
+
+def test_without_the_extra() -> None:
+    """Without what it needs, the command says how to get that."""
+    block = "import sys; sys.modules['cyclopts'] = None; import webex_webhooks_async.cli as cli"
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"{block}; cli.main()"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "webex-webhooks: cyclopts is missing: "
+        'pip install "webex-webhooks-async[cli]" brings all that the command line needs\n'
+    )
+
+
+def test_a_command_waits_for_no_other() -> None:
+    """The version is printed without importing a server, or any command."""
+    check = (
+        "import sys; from webex_webhooks_async.cli.app import run; run(['--version']); "
+        "print({'starlette', 'uvicorn', 'webex_webhooks_async.cli.management'} & {*sys.modules})"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", check],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.stdout.splitlines()[1:] == ["set()"]

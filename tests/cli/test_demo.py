@@ -1,0 +1,143 @@
+import re
+import signal
+
+import pytest
+
+from tests.cli.commands import ServedWebex, finished, process, terminal
+from tests.cli.conftest import Invoke
+
+
+def test_the_tour(invoke: Invoke) -> None:
+    """Every step tells what it does, shows its code and the requests that it led to."""
+    done = invoke("demo")
+
+    out = re.sub(r" +$", "", done.out, flags=re.MULTILINE)
+    steps = re.findall(r"^(\d+)  (.+?) ─+$", out, re.MULTILINE)
+    assert steps == [
+        ("1", "List the webhooks that are there"),
+        ("2", "Create one"),
+        ("3", "Get it by its id"),
+        ("4", "Update it"),
+        ("5", "Create some more, of other resources"),
+        ("6", "List page by page"),
+        ("7", "Meet an error"),
+        ("8", "Survive a 429"),
+        ("9", "Delete what was made"),
+        ("10", "Be called by Webex"),
+        ("11", "Someone writes a message"),
+        ("12", "Forge one"),
+        ("13", "Send the first one again"),
+    ]
+    for promised in (
+        r"return await client\.webhooks\.list\(max=10\)\n +→ GET /v1/webhooks\?max=10 +200 OK",
+        r"→ GET /v1/webhooks\?max=2&cursor=\S+ +200 OK\n +page 2: demo rooms",
+        r"✗ NotFoundError: GET \S+: 404 Not Found: [^(]+\(tracking id\s+ROUTER_[0-9A-F-]+\)",
+        r"429 Too Many Requests, Retry-After: 1\n +→ GET /v1/webhooks/\S+ +200 OK",
+        r"→ DELETE /v1/webhooks/\S+ +204 No Content",
+        r"✓ verified: \S+@example\.com wrote a message\n +← POST \S+ +204 No Content",
+        r"X-Spark-Signature  [0-9a-f]{40}\n +X-Webex-Signature  SHA-256=",
+        r"✗ refused a request: the signature was made [^←]+← POST \S+ +401 Unauthorized",
+        r"← POST \S+ +204 No Content\n +✓ handled 1 time, answered twice",
+    ):
+        assert re.search(promised, out), promised
+    assert (done.exit_code, done.err) == (0, "")
+
+
+def test_in_a_pipe() -> None:
+    """In a pipe there are no colours, no spinner and no long lines."""
+    done = finished("demo")
+
+    assert (done.exit_code, done.err, "\x1b" in done.out) == (0, "", False)
+    assert max(map(len, done.out.splitlines())) == 80
+
+
+@pytest.mark.parametrize(("columns", "widest"), [(60, 60), (120, 100)])
+def test_on_a_terminal(columns: int, widest: int) -> None:
+    """On a terminal there are colours, and it fits; wider than eyes can follow it isn't."""
+    with terminal("demo", columns=columns) as screen:
+        screen.wait_for("waiting 1 s, as told")
+        exit_code = screen.finish()
+
+    assert (exit_code, "\x1b[1;36m" in screen.seen or "\x1b[36m" in screen.seen) == (0, True)
+    assert max(map(len, screen.lines)) == widest
+
+
+def test_ctrl_c_while_it_waits() -> None:
+    """A Ctrl-C ends it at once, and gives the cursor back."""
+    with terminal("demo") as screen:
+        screen.wait_for("waiting 1 s, as told")
+        screen.type("\x03")
+        exit_code = screen.finish()
+
+    _, _, since_hidden = screen.seen.rpartition("\x1b[?25l")
+    assert (exit_code, "\x1b[?25h" in since_hidden) == (130, True)
+    assert "Traceback" not in screen.seen
+    assert "Be called by Webex" not in screen.seen
+
+
+def test_live(webex: ServedWebex, invoke: Invoke) -> None:
+    """On Webex the outgoing part runs under a name of its own, and only that goes again."""
+    theirs = [webex.create(name=f"{number} of others").name for number in range(5)]
+
+    done = invoke("demo", "--live")
+
+    created = [each.body for each in webex.sandbox.requests if each.method == "POST"][len(theirs) :]
+    assert (done.exit_code, done.err, webex.names) == (0, "", theirs)
+    assert [b'"webex-webhooks demo ' in body for body in created] == [True] * 4
+    assert "0 of others" in done.out
+    assert "page 3: 4 of others, webex-webhooks demo" in done.out
+    assert "page 4" not in done.out
+    assert "Delete what was made" in done.out
+    assert "Be called by Webex" not in done.out
+    assert "canary" not in done.out
+
+
+def test_live_after_an_error(webex: ServedWebex, invoke: Invoke) -> None:
+    """After an error, too, nothing of it is left."""
+    webex.create(name="of others")
+    webex.sandbox.fail(status=403, method="PUT")
+
+    done = invoke("demo", "--live")
+
+    assert (done.exit_code, webex.names) == (1, ["of others"])
+    assert done.err.startswith("error: PUT /v1/webhooks/")
+
+
+def test_live_after_a_create_without_an_answer(webex: ServedWebex, invoke: Invoke) -> None:
+    """Even what was made without an answer is deleted."""
+    webex.sandbox.fail(drop=True, carry_out=True, method="POST")
+
+    done = invoke("demo", "--live")
+
+    assert (done.exit_code, webex.names) == (1, [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_live_after_a_signal(webex: ServedWebex, number: signal.Signals) -> None:
+    """A signal in the middle leaves nothing, and has the exit code that shells give it."""
+    webex.sandbox.fail(delay=60, method="PUT")
+
+    with process("demo", "--live") as running:
+        running.line(running.out, "^4  Update it")
+        exit_code = running.end(number)
+
+    assert (exit_code, webex.names) == (128 + number, [])
+
+
+def test_live_with_a_token_that_is_refused(webex: ServedWebex, invoke: Invoke) -> None:
+    """Where nothing was made there is nothing to tidy up."""
+    webex.sandbox.revoke("a-canary-token")
+
+    done = invoke("demo", "--live")
+
+    assert (done.exit_code, len(webex.sandbox.requests)) == (1, 1)
+    assert "401 Unauthorized" in done.err
+    assert "canary" not in done.out + done.err
+
+
+def test_live_without_a_token(invoke: Invoke) -> None:
+    """Without a token it is wrong usage."""
+    done = invoke("demo", "--live")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert "there is no access token" in done.err

@@ -1,0 +1,144 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import ServedWebex
+from tests.cli.conftest import Invoke
+
+WANTED = """
+[[webhooks]]
+name = "bot:messages"
+target_url = "https://example.com/webex"
+resource = "messages"
+event = "created"
+secret = "${SECRET}"
+
+[[webhooks]]
+name = "bot:cards"
+target_url = "https://example.com/webex"
+resource = "attachmentActions"
+event = "created"
+"""
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> str:
+    """A file of two webhooks."""
+    file = tmp_path / "webhooks.toml"
+    file.write_text(WANTED)
+    return str(file)
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a table."""
+    return [re.split(r"  +", line.rstrip()) for line in text.splitlines()]
+
+
+def test_ensure(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """The plan is shown, then carried out, and then there is nothing to do."""
+    webex.create(name="bot:messages", target_url="https://example.com/old")
+
+    first, second = invoke("ensure", wanted), invoke("ensure", wanted)
+
+    assert rows(first.out) == [
+        ["ACTION", "NAME", "REASON"],
+        ["update", "bot:messages", "other target URL and secret"],
+        ["create", "bot:cards", "there is none"],
+        ["✓ updated bot:messages"],
+        ["✓ created bot:cards"],
+    ]
+    assert rows(second.out) == [
+        ["ACTION", "NAME", "REASON"],
+        ["keep", "bot:messages", "as wanted"],
+        ["keep", "bot:cards", "as wanted"],
+        ["✓ everything is as wanted"],
+    ]
+    assert {first.exit_code, second.exit_code} == {0}
+    assert "a-canary" not in first.out + first.err
+    assert webex.names == ["bot:messages", "bot:cards"]
+
+
+def test_ensure_of_everything_that_can_change(
+    webex: ServedWebex, invoke: Invoke, wanted: str
+) -> None:
+    """What is switched off, otherwise fixed, or too much is mended, and told so."""
+    off = webex.create(name="bot:messages", secret="a-canary-secret")
+    webex.create(name="bot:cards", resource="rooms")
+    webex.create(name="bot:old")
+    invoke("update", off.id, "--status", "inactive")
+
+    done = invoke("ensure", wanted, "--prune", "bot:")
+
+    assert done.out.splitlines()[-3:] == [
+        "✓ re-activated bot:messages",
+        "✓ replaced bot:cards",
+        "✓ deleted bot:old",
+    ]
+
+
+def test_a_dry_run(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """A dry run shows the plan, and changes nothing."""
+    done = invoke("ensure", wanted, "--dry-run")
+
+    assert [row[0] for row in rows(done.out)] == ["ACTION", "create", "create"]
+    assert (done.exit_code, webex.names) == (0, [])
+
+
+def test_ensure_as_json(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """JSON has what was planned and what was done, and nothing else is printed."""
+    webhook = webex.create(name="bot:messages", secret="a-canary-secret")
+
+    dry = json.loads(invoke("ensure", wanted, "--dry-run", "--json").out)
+    document = json.loads(invoke("ensure", wanted, "--json").out)
+
+    keep = {"action": "keep", "name": "bot:messages", "id": webhook.id, "reason": "as wanted"}
+    create = {"action": "create", "name": "bot:cards", "id": None, "reason": "there is none"}
+    assert dry == {"planned": [keep, create], "done": []}
+    assert document == {"planned": [keep, create], "done": [create]}
+
+
+def test_ensure_that_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """An error says on the way to what it came up."""
+    webex.sandbox.fail(status=403, method="POST")
+
+    done = invoke("ensure", wanted)
+
+    assert done.exit_code == 1
+    assert "403 Forbidden" in done.err
+    assert done.err.endswith("(on the way to create webhook 'bot:messages')\n")
+
+
+def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
+    """What may not be meant so is told, and done."""
+    file = tmp_path / "webhooks.toml"
+    file.write_text(
+        WANTED.partition('[[webhooks]]\nname = "bot:cards')[0].replace("messages", "all")
+    )
+
+    done = invoke("ensure", str(file))
+
+    assert (done.exit_code, webex.names) == (0, ["bot:all"])
+    assert done.err.startswith("warning: 'bot:all' brings memberships, messages and rooms")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (WANTED, ("--prune", ""), "prune is empty"),
+        (WANTED.replace("cards", "messages"), (), "'bot:messages' is wanted twice"),
+        ("[[webhooks]]", (), "webhooks[0].name: missing"),
+    ],
+)
+def test_what_can_not_be_wanted(
+    webex: ServedWebex, invoke: Invoke, wanted: str, case: tuple[str, tuple[str, ...], str]
+) -> None:
+    """What can't be wanted is wrong usage, and changes nothing."""
+    text, arguments, told = case
+    Path(wanted).write_text(text)
+
+    done = invoke("ensure", wanted, *arguments)
+
+    assert (done.exit_code, done.out, webex.names) == (2, "", [])
+    assert told in done.err

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import ServedWebex
+from tests.cli.conftest import Invoke
+
+
+def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
+    """A token file wins over the environment, and its newline doesn't count."""
+    file = tmp_path / "token"
+    file.write_text("of-a-file\n")
+
+    done = invoke("list", "--token-file", str(file))
+
+    assert done.exit_code == 0
+    assert [each.headers["authorization"] for each in webex.sandbox.requests] == [
+        "Bearer of-a-file"
+    ]
+
+
+def test_the_token_of_the_environment(webex: ServedWebex, invoke: Invoke) -> None:
+    """Without a file the token is the environment's."""
+    invoke("list")
+
+    assert [each.headers["authorization"] for each in webex.sandbox.requests] == [
+        "Bearer a-canary-token"
+    ]
+
+
+def test_no_token(invoke: Invoke) -> None:
+    """Without a token the user is told where one may be."""
+    done = invoke("list")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err == (
+        "error: there is no access token: set WEBEX_ACCESS_TOKEN, "
+        "or name a file with --token-file\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "can't read {}: No such file or directory"),
+        (b"", "an access token is one or more visible ASCII characters"),
+        (b"a canary", "an access token is one or more visible ASCII characters"),
+        (b"\xff\xfe", "{} is no text in UTF-8"),
+    ],
+)
+def test_a_token_file_without_a_token(
+    invoke: Invoke, tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    """A file that isn't there, or holds no token, is wrong usage; its content isn't shown."""
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+
+    done = invoke("list", "--token-file", str(file))
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {told.format(file)}")
+    assert "canary" not in done.err
+
+
+def test_no_token_over_a_readable_way(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A base URL that isn't https is wrong usage."""
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
+
+    done = invoke("list", "--base-url", "http://example.com/v1")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert "base_url must be https" in done.err
+    assert "canary" not in done.err
+
+
+CREATE = (
+    *("create", "--name", "bot", "--target-url", "https://example.com"),
+    *("--resource", "messages", "--event", "created"),
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--secret-env", "UNSET"), "there is no secret in the environment variable UNSET"),
+        (("--secret-file", "/dev/null"), "there is no secret in /dev/null"),
+        (("--secret-file", "/nowhere"), "can't read /nowhere: No such file or directory"),
+        (
+            ("--secret-env", "SECRET", "--secret-file", "/dev/null"),
+            "--secret-env and --secret-file exclude each other",
+        ),
+    ],
+)
+def test_a_secret_that_is_not_there(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
+    """A secret that isn't where it should be is wrong usage, rather than no secret."""
+    done = invoke(*CREATE, *arguments)
+
+    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {told}\n")

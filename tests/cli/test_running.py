@@ -1,0 +1,87 @@
+import asyncio
+import signal
+
+import pytest
+
+from webex_webhooks_async.cli.running import StoppedError, run, until_stopped
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def test_the_result() -> None:
+    """What the coroutine returns is returned."""
+
+    async def command() -> int:
+        return 3
+
+    assert run(command()) == 3
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_lets_it_tidy_up(number: signal.Signals) -> None:
+    """A signal cancels the coroutine, which can await while it tidies up."""
+    tidied: list[str] = []
+
+    async def command() -> None:
+        try:
+            signal.raise_signal(number)
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            tidied.append("up")
+
+    with pytest.raises(StoppedError) as stopped:
+        run(command())
+
+    assert (stopped.value.exit_code, tidied) == (128 + number, ["up"])
+
+
+def test_a_second_signal_ends_the_tidying() -> None:
+    """Whoever presses Ctrl-C again doesn't wait for what is tidied up."""
+
+    async def command() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.Event().wait()
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.Event().wait()
+
+    with pytest.raises(StoppedError):
+        run(command())
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_until_stopped(number: signal.Signals) -> None:
+    """What runs until it is stopped goes on after the signal, and ends as it likes."""
+
+    async def command() -> str:
+        signal.raise_signal(number)
+        await until_stopped()
+        async with asyncio.timeout(20):
+            await asyncio.sleep(0)
+        return "done"
+
+    assert run(command()) == "done"
+
+
+def test_a_cancellation_that_no_signal_caused() -> None:
+    """It is an error as any other."""
+
+    async def command() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        run(command())
+
+
+def test_the_handlers_before() -> None:
+    """What handled the signals before handles them again afterwards."""
+    before = [signal.getsignal(each) for each in SIGNALS]
+
+    async def command() -> None:
+        return
+
+    run(command())
+
+    assert [signal.getsignal(each) for each in SIGNALS] == before

@@ -1,0 +1,36 @@
+import signal
+
+import httpx
+import pytest
+
+from tests.cli.commands import process, terminal
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sandbox(number: signal.Signals) -> None:
+    """It prints the base URL, then each request as it comes, until it is stopped."""
+    with process("sandbox", "--port", "0") as running:
+        base_url = running.line(running.out, "^http://127.0.0.1:[0-9]+/v1$")[0]
+        answer = httpx.get(
+            f"{base_url}/webhooks?max=3", headers={"Authorization": "Bearer x"}, trust_env=False
+        )
+        tracking_id = answer.headers["trackingid"]
+        running.line(
+            running.out, rf"\d\d:\d\d:\d\d GET    /v1/webhooks\?max=3 200 OK {tracking_id}$"
+        )
+        hint = running.line(running.err, "export (.+)$")[1]
+        exit_code = running.end(number)
+
+    assert answer.json() == {"items": []}
+    assert hint == f"WEBEX_BASE_URL={base_url} WEBEX_ACCESS_TOKEN=anything"
+    assert exit_code == 0
+
+
+def test_on_a_terminal() -> None:
+    """On a terminal Ctrl-C ends it without a traceback."""
+    with terminal("sandbox", "--port", "0") as screen:
+        screen.wait_for("Ctrl-C ends it")
+        screen.type("\x03")
+        exit_code = screen.finish()
+
+    assert (exit_code, "Traceback" in screen.seen) == (0, False)

@@ -1,0 +1,71 @@
+import pytest
+
+from webex_webhooks_async import Client, NewWebhook, ServerError
+from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
+from webex_webhooks_async.testing import Sandbox
+
+
+async def make(client: Client, name: str) -> None:
+    """Make a webhook."""
+    await client.webhooks.create(
+        NewWebhook(
+            name=name, target_url="https://example.com", resource="messages", event="created"
+        )
+    )
+
+
+def names(sandbox: Sandbox) -> list[str]:
+    """The names of the webhooks that are there."""
+    return [webhook.name for webhook in sandbox.webhooks]
+
+
+def test_a_name_of_its_own() -> None:
+    """No two runs have one name."""
+    assert temporary_name("demo") != temporary_name("demo")
+
+
+async def test_an_error_leaves_nothing(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """An error ends it with nothing left, not even what was made without an answer."""
+    await make(webex_client, "of others")
+    webex_sandbox.fail(status=503, carry_out=True, method="POST")
+
+    with pytest.raises(ServerError):
+        async with swept_on_error(webex_client, "mine"):
+            await make(webex_client, "mine")
+
+    assert names(webex_sandbox) == ["of others"]
+
+
+async def test_the_end_leaves_everything(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """Without an error nothing is deleted."""
+    async with swept_on_error(webex_client, "mine"):
+        await make(webex_client, "mine")
+
+    assert names(webex_sandbox) == ["mine"]
+
+
+async def test_what_is_gone_already(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """What someone else deletes meanwhile is no error."""
+    await make(webex_client, "mine")
+    webex_sandbox.fail(status=404, carry_out=True, method="DELETE")
+
+    with pytest.raises(KeyError):
+        async with swept_on_error(webex_client, "mine"):
+            raise KeyError
+
+    assert names(webex_sandbox) == []
+
+
+async def test_what_can_not_be_deleted(
+    webex_sandbox: Sandbox, webex_client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What may be left is told, by the name to look for."""
+    webex_sandbox.fail(status=501, times=None)
+
+    with pytest.raises(ServerError):
+        async with swept_on_error(webex_client, "mine"):
+            raise KeyError
+
+    assert capsys.readouterr().err == (
+        "error: webhooks whose name begins with 'mine' may be left\n"
+    )

@@ -1,0 +1,104 @@
+import json
+
+import pytest
+
+from tests.cli.commands import finished, served_bot
+from tests.cli.conftest import Invoke
+from webex_webhooks_async import verify
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+
+
+def test_a_sample(invoke: Invoke) -> None:
+    """A bot gets a notification that is signed as Webex signs, and its answer is shown."""
+    with served_bot("thanks,\x1b[2J\nbot", 202) as bot:
+        done = invoke("trigger", "messages", "created", "--to", bot.url, "--secret-env", "SECRET")
+
+    (request,), (body,) = bot.requests, bot.bodies
+    verify(body, request.headers, "a-canary-secret")
+    notification = parse_unverified_notification(body)
+    assert (notification.resource, notification.event) == ("messages", "created")
+    assert "messages created by" in done.out
+    assert done.out.endswith("→ 202 Accepted\n  thanks,\\x1b[2J\n  bot\n")
+    assert (done.exit_code, done.err) == (0, "")
+
+
+def test_values(invoke: Invoke) -> None:
+    """Any value can be set, as text or as JSON, wherever it is."""
+    with served_bot("") as bot:
+        invoke(
+            *("trigger", "telephony_calls", "created", "--to", bot.url, "--secret-env", "SECRET"),
+            *("--set", "name=mine=yours", "--set", "data.muted:=true"),
+            *("--set", "data.remoteParty.number=+1", "--set", "data.new.place:=[1]"),
+        )
+
+    notification = json.loads(bot.bodies[0])
+    data = notification["data"]
+    assert (notification["name"], data["muted"]) == ("mine=yours", True)
+    assert data["remoteParty"].items() > {("number", "+1")}
+    assert data["new"] == {"place": [1]}
+
+
+def test_a_bot_that_refuses(invoke: Invoke) -> None:
+    """An answer that is no success makes the exit code 1."""
+    with served_bot("", 500) as bot:
+        done = invoke("trigger", "messages", "created", "--to", bot.url, "--secret-env", "SECRET")
+
+    assert (done.exit_code, done.err) == (1, "")
+    assert done.out.endswith("→ 500 Internal Server Error\n")
+
+
+def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
+    """That nobody answers is told on one line."""
+    done = invoke(
+        *("trigger", "messages", "created", "--to", "http://127.0.0.1:1/x"),
+        *("--secret-env", "SECRET"),
+    )
+
+    assert (done.exit_code, done.err.count("\n")) == (1, 1)
+    assert done.err.startswith("error: POST http://127.0.0.1:1/x: ConnectError: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--set", "data.roomId"), "--set takes a path and a value, such as data.roomId=Y2lz"),
+        (("--set", "data..x=1"), "--set takes a path and a value, such as data.roomId=Y2lz"),
+        (("--set", "name.x=1"), "--set name.x=1: name is no object"),
+        (("--set", "name:=x"), "--set name:=x: what follows := is no JSON"),
+        (("--to", "localhost:80"), 'Invalid value "localhost:80" for --to.'),
+        (("--to", "http://a b"), 'Invalid value "http://a b" for --to.'),
+        (("--to", "http://a\x00b"), "Invalid value"),
+    ],
+)
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
+    """What makes no sense is wrong usage, and nothing is sent."""
+    target = () if "--to" in arguments else ("--to", "http://127.0.0.1:1")
+
+    done = invoke("trigger", "messages", "created", *arguments, *target, "--secret-env", "SECRET")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {told}")
+
+
+@pytest.mark.parametrize("words", [("all", "created"), ("", "created")])
+def test_what_is_no_event(invoke: Invoke, words: tuple[str, str]) -> None:
+    """No notification is of all, or of nothing."""
+    done = invoke("trigger", *words, "--to", "http://127.0.0.1:1", "--secret-env", "SECRET")
+
+    assert (done.exit_code, done.out) == (2, "")
+
+
+def test_no_secret(invoke: Invoke) -> None:
+    """Without a secret there is nothing to sign with."""
+    done = invoke("trigger", "messages", "created", "--to", "http://127.0.0.1:1")
+
+    assert done.exit_code == 2
+    assert done.err == "error: name the secret's place with --secret-env or --secret-file\n"
+
+
+def test_the_installed_command() -> None:
+    """The installed command shows no secret."""
+    with served_bot("ok") as bot:
+        done = finished("trigger", "rooms", "updated", "--to", bot.url, "--secret-env", "SECRET")
+
+    assert (done.exit_code, "a-canary" in done.out + done.err) == (0, False)

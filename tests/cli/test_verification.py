@@ -1,0 +1,106 @@
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import finished
+from tests.cli.conftest import Invoke
+from webex_webhooks_async.notifications.signatures import sign
+
+BODY = b'{"a":1}'
+HEADERS = sign(BODY, "a-canary-secret")
+SPARK = f"X-Spark-Signature: {HEADERS['X-Spark-Signature']}"
+WEBEX = f"X-Webex-Signature: {HEADERS['X-Webex-Signature']}"
+SHA256 = WEBEX.partition(",")[0]
+
+
+@pytest.fixture
+def body(tmp_path: Path) -> str:
+    """A file with a body."""
+    file = tmp_path / "body.json"
+    file.write_bytes(BODY)
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("headers", "algorithm"),
+    [
+        ((SPARK,), "SHA-1"),
+        ((SPARK, SHA256, "Host: example.com"), "SHA-256"),
+        ((SPARK, WEBEX), "SHA-512"),
+    ],
+)
+def test_a_right_signature(
+    invoke: Invoke, body: str, headers: tuple[str, ...], algorithm: str
+) -> None:
+    """The strongest signature decides, and is named."""
+    options = [option for header in headers for option in ("-H", header)]
+
+    done = invoke("verify", body, *options, "--secret-env", "SECRET")
+
+    assert (done.exit_code, done.err) == (0, "")
+    assert done.out == (f"✓ the {algorithm} signature decides, and it was made with the secret\n")
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ((SPARK[:-1] + "!",), "the signature header holds no signature that is known"),
+        (("Host: example.com",), "the request has no signature: has the webhook a secret?"),
+        (
+            (SPARK, "X-Webex-Signature: " + "0" * 128),
+            "the signature was made of another body or with another secret (SHA-512 decides)",
+        ),
+        (
+            ("X-Spark-Signature: " + "0" * 40,),
+            "the signature was made of another body or with another secret (SHA-1 decides)",
+        ),
+    ],
+)
+def test_a_wrong_signature(invoke: Invoke, body: str, headers: tuple[str, ...], told: str) -> None:
+    """Why it proves nothing is told on standard error, and the exit code is 1."""
+    options = [option for header in headers for option in ("--header", header)]
+
+    done = invoke("verify", body, *options, "--secret-env", "SECRET")
+
+    assert (done.exit_code, done.out, done.err) == (1, "", f"error: {told}\n")
+
+
+def test_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The body may come through standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(BODY)))
+
+    done = invoke("verify", "--header", SPARK, "--secret-env", "SECRET")
+
+    assert done.exit_code == 0
+
+
+def test_bytes_in_a_pipe() -> None:
+    """In a pipe the body's bytes come as they are."""
+    done = finished("verify", "--header", SPARK, "--secret-env", "SECRET", stdin=BODY)
+    other = finished("verify", "--header", SPARK, "--secret-env", "SECRET", stdin=BODY + b"\n")
+
+    assert (done.exit_code, other.exit_code) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("-H", SPARK), "name the secret's place with --secret-env or --secret-file"),
+        (("-H", "x", "--secret-env", "SECRET"), "a header is a name, a colon and a value, got 'x'"),
+        (("--secret-env", "SECRET"), 'Command "verify" parameter --header requires an argument.'),
+    ],
+)
+def test_wrong_usage(invoke: Invoke, body: str, arguments: tuple[str, ...], told: str) -> None:
+    """What can't be checked is wrong usage."""
+    done = invoke("verify", body, *arguments)
+
+    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {told}\n")
+
+
+def test_a_body_that_is_not_there(invoke: Invoke) -> None:
+    """A file that isn't there is wrong usage."""
+    done = invoke("verify", "/nowhere", "-H", SPARK, "--secret-env", "SECRET")
+
+    assert done.err == "error: can't read /nowhere: No such file or directory\n"
+    assert done.exit_code == 2
