@@ -9,11 +9,12 @@ import time
 import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx
@@ -437,11 +438,17 @@ class Connections(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send over an idle connection, or over a new one."""
         connection = self._idle.pop() if self._idle else self._connection()
-        try:
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(connection.aclose)
+
+            async def trace(event: str, info: Mapping[str, Any]) -> None:
+                # httpcore itself doesn't close a socket whose TLS handshake was cancelled.
+                if event.endswith("connect_tcp.complete"):
+                    on_failure.push_async_callback(info["return_value"].aclose)
+
+            request.extensions["trace"] = trace
             response = await connection.handle_async_request(request)
-        except BaseException:
-            await connection.aclose()
-            raise
+            on_failure.pop_all()
         stream = cast("httpx.AsyncByteStream", response.stream)
         response.stream = _Body(stream, connection, self)
         return response
