@@ -633,6 +633,28 @@ async def test_a_handshake_that_takes_too_long_leaves_nothing() -> None:
             await wire.closed()
 
 
+async def tunnel_to_nowhere(peer: Peer) -> None:
+    """Say that the tunnel is there, and nothing more."""
+    await peer.send(raw_answer(200, b""))
+    await silence(peer)
+
+
+@pytest.mark.parametrize("step", [silence, tunnel_to_nowhere])
+async def test_a_proxy_that_takes_too_long_leaves_nothing(
+    step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while the tunnel is made, nor while TLS is spoken through it."""
+    async with Wire(step) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
+        async with Client(TOKEN, retry=RetryPolicy.none(), timeout=0.2) as client:
+            with pytest.raises(RequestTimeoutError):
+                await client.webhooks.get("W1")
+            gc.collect()  # warns of what wasn't closed
+            await proxy.closed()
+
+    assert len(proxy.requests) == 1
+
+
 CANARY = "c4n4ry"
 CANARY_TOKEN = f"{CANARY}.T0K3N-_~+/=%"
 CANARY_SECRET = f'{CANARY} "sécret" \\ <&>\'/%+?\n☃{CANARY}'
