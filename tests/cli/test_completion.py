@@ -7,7 +7,7 @@ from tests.cli.conftest import Invoke
 from tests.wire import PATIENCE
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script(invoke: Invoke, shell: str) -> None:
     """There is a script for each shell, with every command in it."""
     done = invoke("completion", shell)

@@ -5,7 +5,7 @@ from typing import Literal
 from webex_webhooks_async.cli import app
 
 
-def completion(shell: Literal["bash", "zsh", "fish", "powershell"], /) -> None:
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     """Print what makes a shell complete this command.
 
     $ webex-webhooks completion bash >> ~/.bash_completion
