@@ -188,6 +188,8 @@ class Wire:
             await self._answer(peer)
         except (asyncio.IncompleteReadError, ConnectionError):  # the client has gone
             pass
+        except asyncio.CancelledError:  # the server has; older Pythons log a cancelled task
+            pass
         finally:
             del self._open[task]
             if not peer.is_gone:
