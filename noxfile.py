@@ -17,8 +17,10 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2025.5.1"
+nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv"
+nox.options.parallel = "auto"  # as many sessions at a time as there are cores
+nox.options.allow_parallel = True
 nox.options.download_python = "never"  # what the machine has is what is tested
 nox.options.error_on_missing_interpreters = False  # a missing one is skipped, and reported so
 
@@ -82,14 +84,6 @@ def lowest(session: nox.Session) -> None:
     run_suite(session)
 
 
-@nox.session(requires=["wheel"])
-def coverage(session: nox.Session) -> None:
-    """Require that the test sessions before this one, taken together, ran every branch."""
-    session.install("coverage")
-    session.run("coverage", "combine", *map(str, MEASURED.glob("*")))
-    session.run("coverage", "report")
-
-
 @nox.session(python=PYTHONS, requires=["wheel"])
 def bare(session: nox.Session) -> None:
     """Install the wheel without extras: it imports, and leaves the user's own pytest alone."""
@@ -118,6 +112,14 @@ def demo(session: nox.Session) -> None:
     with unpacked_sdist() as checkout, session.chdir(checkout):
         command = readme_command("demo")
         session.run("bash", "-euo", "pipefail", "-c", command, external=True)
+
+
+@nox.session(allow_parallel=False)  # last, and alone
+def coverage(session: nox.Session) -> None:
+    """Require that the suites before this, taken together, ran every branch."""
+    session.install("coverage")
+    session.run("coverage", "combine", *map(str, MEASURED.glob("*")))
+    session.run("coverage", "report")
 
 
 def run_suite(session: nox.Session) -> None:

@@ -152,9 +152,8 @@ def test_every_ignored_rule_has_a_reason() -> None:
 def test_every_suppression_has_a_reason() -> None:
     """Behind each `noqa` and `type: ignore` stands what it switches off, and why."""
     suppression = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:\s*ignore|pragma:)")
-    reasoned = re.compile(
-        r"# (noqa: [A-Z0-9, ]+|(type|pyright): ignore\[[\w, -]+\]|pragma: no \w+) - \w"
-    )
+    what = r"noqa: [A-Z0-9, ]+|(type|pyright): ignore\[[\w, -]+\]|pragma: no \w+"
+    reasoned = re.compile(rf"# ({what}) +(-|#) \w")
     bare = [
         f"{path.name}: {comment}"
         for path in python_files()
