@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import ServedWebex
+from tests.cli.commands import ServedWebex, terminal
 from tests.cli.conftest import Invoke
 
 WANTED = """
@@ -121,6 +121,18 @@ def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
 
     assert (done.exit_code, webex.names) == (0, ["bot:all"])
     assert done.err.startswith("warning: 'bot:all' brings memberships, messages and rooms")
+
+
+def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
+    """On a terminal a warning has a line of its own, which the spinner leaves alone."""
+    messages, _, _ = WANTED.partition('[[webhooks]]\nname = "bot:cards"')
+    Path(wanted).write_text(messages.replace("messages", "all"))
+
+    with terminal("ensure", wanted) as screen:
+        exit_code = screen.finish()
+
+    assert (exit_code, webex.names) == (0, ["bot:all"])
+    assert any(line.startswith("warning: 'bot:all' brings") for line in screen.lines)
 
 
 @pytest.mark.parametrize(

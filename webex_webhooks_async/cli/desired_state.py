@@ -52,8 +52,7 @@ async def _ensure(
     client: Client, wanted: Iterable[NewWebhook], *, prune: str | None, dry_run: bool, json: bool
 ) -> None:
     async with client:
-        with stderr().status("Listing the webhooks"):
-            plan = await _plan(client, wanted, prune)
+        plan = await _plan(client, wanted, prune)
         if not json:
             print_plan(stdout(), plan)
         changes = () if dry_run else (await plan.apply()).changes
@@ -65,7 +64,11 @@ async def _ensure(
 
 
 async def _plan(client: Client, wanted: Iterable[NewWebhook], prune: str | None) -> Plan:
-    with warnings.catch_warnings(record=True) as caught, usage_errors():
+    with (
+        usage_errors(),
+        warnings.catch_warnings(record=True) as caught,
+        stderr().status("Listing the webhooks"),
+    ):
         warnings.simplefilter("always", WebhookPlanWarning)
         plan = await client.webhooks.plan(wanted, prune)
     for warning in caught:
