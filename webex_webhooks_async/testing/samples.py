@@ -50,7 +50,9 @@ def sample_notification(
 def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:
     """The request with which Webex would deliver a body, with both signature headers.
 
-    >>> response = await http_client.send(signed_request(url, body, "secret"))
+    >>> request = signed_request("https://bot.example.com/webex", b"{}", "secret")
+    >>> request.headers["X-Spark-Signature"]
+    '5d61605c3feea9799210ddcb71307d4ba264225f'
 
     Args:
         url: Where to.

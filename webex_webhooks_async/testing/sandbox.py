@@ -43,8 +43,10 @@ class Sandbox:
     * A notification is delivered once, within `delivery_timeout`; a failed one isn't sent again.
 
     >>> sandbox = Sandbox()
-    >>> async with Client("any token", http_client=sandbox.http_client()) as client:
-    ...     await client.webhooks.create(NewWebhook(...))
+    >>> async with sandbox.http_client() as http_client:
+    ...     page = await Client("any-token", http_client=http_client).webhooks.list()
+    >>> page.items
+    ()
 
     Args:
         clock: Tells the time, aware: for the timestamps, and for when a webhook is switched off.
@@ -75,7 +77,7 @@ class Sandbox:
     ) -> None:
         if not delivery_timeout > 0:
             raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
-        self.bot = Person(email="sandbox@webex.bot", display_name="Sandbox Bot")
+        self.bot: Person = Person(email="sandbox@webex.bot", display_name="Sandbox Bot")
         self._clock = clock
         self._on_request = on_request
         self._store = WebhookStore()
@@ -150,7 +152,8 @@ class Sandbox:
     ) -> list[Delivery]:
         """Let something happen, and notify each active webhook that watches for it.
 
-        >>> await sandbox.emit("messages", "created", {"roomId": room_id})
+        >>> await sandbox.emit("messages", "created", {"roomId": "Y2lz..."})  # nobody watches
+        []
 
         Args:
             resource: What it happens to: a concrete resource, not ``all``. Any word will do.
