@@ -45,6 +45,7 @@ from webex_webhooks_async import (
     Webhook,
     WebhookUpdate,
 )
+from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.transport import (
     _tls_context as tls_context,  # pyright: ignore[reportPrivateUsage] - it outlives a test
 )
@@ -796,3 +797,31 @@ def ways_of_showing(error: WebexError) -> Iterator[str]:
     yield repr(vars(error))
     yield "".join(traceback.format_exception(error))
     yield pickle.dumps(error).decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"token": b"a-token"}, "token must be a str or TokenProvider, got bytes"),
+        ({"base_url": 5}, "base_url must be a str, got int"),
+        ({"http_client": httpx.Client()}, "http_client must be a AsyncClient, got Client"),
+        ({"retry": 3}, "retry must be a RetryPolicy, got int"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_refused(arguments: dict[str, Any], message: str) -> None:
+    """A mistake is told when the client is made, not with the first request."""
+    with pytest.raises(TypeError, match=message):
+        Client(**{"token": "a-token", **arguments})
+
+
+async def test_the_environment_tells_where_the_api_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program goes to a sandbox that the environment names, unless it is told otherwise."""
+    async with Sandbox().serve() as base_url:
+        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-token")
+        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
+        async with Client.from_env() as client:
+            assert (await client.webhooks.list()).items == ()
+
+        monkeypatch.setenv("WEBEX_BASE_URL", "https://elsewhere.example.com/v1")
+        async with Client.from_env(base_url=base_url) as client:
+            assert (await client.webhooks.list()).items == ()

@@ -54,6 +54,7 @@ class Client:
     Raises:
         ValueError: The token is empty or can't stand in a header, `base_url` isn't https, or a
             number is out of its range.
+        TypeError: An argument is of a wrong type.
     """
 
     def __init__(  # noqa: PLR0913 - all but the token have a default
@@ -74,18 +75,23 @@ class Client:
             retry=retry,
             max_concurrency=max_concurrency,
         )
-        self.webhooks = Webhooks(self._transport)
+        self.webhooks: Webhooks = Webhooks(self._transport)
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
         """A client with the token in the environment variable ``WEBEX_ACCESS_TOKEN``.
 
+        Where ``WEBEX_BASE_URL`` is set, and no `base_url` is given, the API is there: on a sandbox,
+        say.
+
         Raises:
-            ValueError: The variable is unset or empty, or as when made directly.
+            ValueError: ``WEBEX_ACCESS_TOKEN`` is unset or empty, or as when made directly.
+            TypeError: As when made directly.
         """
         token = os.environ.get("WEBEX_ACCESS_TOKEN")
         if not token:
             raise ValueError("set the environment variable WEBEX_ACCESS_TOKEN to an access token")
+        options.setdefault("base_url", os.environ.get("WEBEX_BASE_URL") or BASE_URL)
         return cls(token, **options)
 
     async def aclose(self) -> None:
