@@ -307,3 +307,19 @@ def test_a_signature_error_explains_its_reason(reason: SignatureReason, text: st
 
     assert error.reason == reason
     assert str(error) == text
+
+
+def test_the_text_of_an_error_is_one_line() -> None:
+    """A message can't forge a line of a log, or steer a terminal."""
+    error = APIError(400, "first\nsecond\x1b[2J\r")
+
+    assert str(error) == r"400 Bad Request: first\nsecond\x1b[2J\r"
+    assert error.message == "first\nsecond\x1b[2J\r"
+
+
+def test_the_text_of_an_error_is_of_bounded_length() -> None:
+    """However much the service says, a log stays readable; the message is whole."""
+    error = APIError(400, "y" * 1_000_000)
+
+    assert len(str(error)) < 1_100
+    assert error.message == "y" * 1_000_000

@@ -4,7 +4,7 @@ import re
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve, fields, frozen
@@ -554,3 +554,15 @@ def test_what_json_cannot_hold_does_not_go_out(value: object, error: type[Except
     """An `extra` that no service could have sent is refused, rather than sent as something else."""
     with pytest.raises(error):
         to_json(evolve(WEBHOOK, extra={"a": value}))
+
+
+def test_only_a_model_goes_out() -> None:
+    """Something else is refused, in words that say so."""
+    with pytest.raises(TypeError, match="to_json takes a model, got dict"):
+        to_json(cast("Webhook", {"name": "bot"}))
+
+
+def test_only_bytes_or_text_come_in() -> None:
+    """Something else is refused, in words that say so."""
+    with pytest.raises(TypeError, match="JSON must be a bytes or str, got int"):
+        from_json(cast("bytes", 5), Webhook)

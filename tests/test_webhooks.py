@@ -1,6 +1,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any, cast
 from urllib.parse import unquote
 
 import pytest
@@ -17,6 +18,7 @@ from webex_webhooks_async import (
     Webhook,
     WebhookUpdate,
 )
+from webex_webhooks_async.testing import Sandbox
 
 NEW = NewWebhook(
     name="Messages",
@@ -171,11 +173,11 @@ async def test_list_asks_for_what_it_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("size", [0, -1])
+@pytest.mark.parametrize("size", [0, -1, 2.5, True])
 async def test_a_page_has_at_least_one_item(size: int) -> None:
-    """A smaller page size is refused at once."""
+    """A page size that is smaller, or no whole number, is refused at once."""
     async with Client("a-token") as client:
-        with pytest.raises(ValueError, match="max must be at least 1"):
+        with pytest.raises(ValueError, match="max must be a whole number of at least 1"):
             client.webhooks.list(max=size)
 
 
@@ -322,3 +324,32 @@ async def test_what_isn_t_there_is_not_found() -> None:
     async with Wire(answer(404)) as wire, client_of(wire) as client:
         with pytest.raises(NotFoundError):
             await client.webhooks.get("W1")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda webhooks: webhooks.create({"name": "bot"}), id="create"),
+        pytest.param(lambda webhooks: webhooks.update("id", {"name": "bot"}), id="update"),
+        pytest.param(lambda webhooks: webhooks.get(5), id="get"),
+        pytest.param(lambda webhooks: webhooks.delete(None), id="delete"),
+        pytest.param(lambda webhooks: webhooks.ensure(["bot"]), id="ensure"),
+    ],
+)
+async def test_an_argument_of_a_wrong_type_is_refused(
+    call: Callable[[Any], Awaitable[object]],
+) -> None:
+    """It is a TypeError, and nothing is sent."""
+    sandbox = Sandbox()
+    async with sandbox.http_client() as http_client:
+        client = Client("a-token", http_client=http_client)
+        with pytest.raises(TypeError, match="must be a"):
+            await call(client.webhooks)
+    assert sandbox.requests == ()
+
+
+async def test_a_start_is_a_url() -> None:
+    """Something else is refused at the call itself."""
+    async with Client("a-token") as client:
+        with pytest.raises(TypeError, match="start must be a str, got int"):
+            client.webhooks.list(start=cast("str", 5))

@@ -30,6 +30,7 @@ to ``args``.
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from types import NoneType
 from typing import Literal
 
 
@@ -71,7 +72,7 @@ class APIError(WebexError):
     ) -> None:
         self.status_code = status_code
         self.message = message
-        self.errors = tuple(errors)
+        self.errors: tuple[str, ...] = tuple(errors)
         self.tracking_id = tracking_id
         self.method = method
         self.path = path
@@ -181,7 +182,7 @@ class DecodeError(WebexError):
         path: str | None = None,
         tracking_id: str | None = None,
     ) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         self.method = method
         self.path = path
         self.tracking_id = tracking_id
@@ -234,11 +235,22 @@ class PayloadError(NotificationError):
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
+
+
+def check_type(name: str, value: object, *expected: type) -> None:
+    """Refuse an argument of a wrong type, before it leads to an error that says less.
+
+    Raises:
+        TypeError: The value is of none of the expected types.
+    """
+    if not isinstance(value, expected):
+        names = " or ".join(each.__name__ for each in expected if each is not NoneType)
+        raise TypeError(f"{name} must be a {names}, got {type(value).__name__}")
 
 
 def _request(method: str | None, path: str | None) -> str:
@@ -253,5 +265,15 @@ def _status(status_code: int) -> str:
 
 
 def _sentence(request: str, status: str | None, told: str, tracking_id: str | None) -> str:
-    sentence = ": ".join(part for part in (request, status, told) if part)
-    return f"{sentence} (tracking id {tracking_id})" if tracking_id else sentence
+    shown = told if len(told) <= _MAX_TOLD else f"{told[:_MAX_TOLD]}..."
+    sentence = ": ".join(part for part in (request, status, shown) if part)
+    text = f"{sentence} (tracking id {tracking_id})" if tracking_id else sentence
+    # A message may hold anything; a line of a log or a terminal may not.
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+_MAX_TOLD = 1_000  # characters
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else repr(character)[1:-1]

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import attrs
 from attrs import field, frozen
 
+from webex_webhooks_async.errors import check_type
+
 
 class Resource(StrEnum):
     """What can be watched. New resources appear without notice: any other string will do too."""
@@ -115,8 +117,7 @@ class Webhook:
 
 
 def _text(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a str, got {type(value).__name__}")
+    check_type(attribute.name, value, str)
     if not value:
         remedy = "leave it out" if attribute.default is None else "Webex requires it"
         raise ValueError(f"{attribute.name} is empty; {remedy}")

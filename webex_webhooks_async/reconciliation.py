@@ -10,6 +10,7 @@ from typing import Self
 from attrs import field, frozen
 
 from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.errors import check_type
 from webex_webhooks_async.models import NewWebhook, OwnedBy, Resource, Status, Webhook
 
 
@@ -159,6 +160,7 @@ class DesiredState:
             )
         names: set[str] = set()
         for each in state.wanted:
+            check_type("what is wanted", each, NewWebhook)
             if each.name in names:
                 raise ValueError(f"{each.name!r} is wanted twice; webhooks are told by their name")
             names.add(each.name)

@@ -26,7 +26,7 @@ from cattrs.gen import (
     override,
 )
 
-from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.errors import DecodeError, check_type
 
 T = TypeVar("T")
 StructureHook = Callable[[Any, Any], Any]
@@ -43,8 +43,10 @@ def to_json(obj: "attrs.AttrsInstance") -> bytes:
 
     Raises:
         ValueError: Its ``extra`` holds a number that JSON has not, such as NaN.
-        TypeError: Its ``extra`` holds something else that JSON has not.
+        TypeError: Its ``extra`` holds something else that JSON has not, or it is no model.
     """
+    if not attrs.has(type(obj)):
+        raise TypeError(f"to_json takes a model, got {type(obj).__name__}")
     document = json.dumps(converter.unstructure(obj), separators=(",", ":"), allow_nan=False)
     return document.encode()
 
@@ -54,6 +56,7 @@ def from_json(data: bytes | str, cls: type[T]) -> T:
 
     Raises:
         DecodeError: It isn't JSON, or it doesn't fit `cls`.
+        TypeError: `data` is neither bytes nor text.
     """
     return structure(parse_json(data), cls)
 
@@ -77,7 +80,9 @@ def parse_json(data: bytes | str) -> object:
 
     Raises:
         DecodeError: It is something else. Nothing else is raised, whatever the bytes are.
+        TypeError: It is neither bytes nor text.
     """
+    check_type("JSON", data, bytes, str)
     try:
         return _decoder.decode(data if isinstance(data, str) else data.decode())
     except UnicodeDecodeError:
@@ -257,5 +262,5 @@ def _make_converter() -> Converter:
     return made
 
 
-converter = _make_converter()
+converter: Converter = _make_converter()
 """The one converter of the package; other modules register the hooks of their own classes."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
+from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -26,6 +27,7 @@ from webex_webhooks_async.errors import (
     RateLimitError,
     RequestTimeoutError,
     TransportError,
+    check_type,
 )
 from webex_webhooks_async.retries import (
     RetryPolicy,
@@ -38,7 +40,7 @@ from webex_webhooks_async.tokens import FormPost, RefreshingToken, TokenProvider
 if TYPE_CHECKING:
     import ssl
 
-logger = logging.getLogger("webex_webhooks_async")
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 USER_AGENT = f"webex-webhooks-async/{version('webex-webhooks-async')}"
 
@@ -101,6 +103,7 @@ class Transport:
 
     Raises:
         ValueError: An argument is out of its range.
+        TypeError: An argument is of a wrong type.
     """
 
     def __init__(  # noqa: PLR0913 - a client's arguments, and the clock
@@ -114,16 +117,20 @@ class Transport:
         max_concurrency: int,
         clock: Clock | None = None,
     ) -> None:
+        check_type("token", tokens, str, TokenProvider)
+        check_type("base_url", base_url, str)
+        check_type("http_client", http_client, httpx.AsyncClient, NoneType)
+        check_type("retry", retry, RetryPolicy)
         if not timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
         base = _checked_base_url(base_url)
-        self.base_url = base.geturl()
+        self.base_url: str = base.geturl()
         self._origin = base._replace(path="").geturl()
         self._base_path = base.path
         self._tokens = tokens
         self._timeout = timeout
         self.retry = retry
-        self.clock = clock or Clock()
+        self.clock: Clock = clock or Clock()
         self._gate = Gate(max_concurrency, self.clock)
         self._owns_http = http_client is None
         self._http = http_client or _http_client_for(base)

@@ -5,11 +5,13 @@ Facts: https://developer.webex.com/docs/api/v1/webhooks
 
 from collections.abc import AsyncGenerator, Iterable
 from math import inf
+from types import NoneType
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from attrs import frozen
 
 from webex_webhooks_async.answers import Answer
+from webex_webhooks_async.errors import check_type
 from webex_webhooks_async.links import absolute_link, next_link, target_on
 from webex_webhooks_async.models import NewWebhook, Webhook, WebhookUpdate
 from webex_webhooks_async.pagination import AsyncPaginator, Page
@@ -52,6 +54,7 @@ class Webhooks:
         Raises:
             NotFoundError: There is none.
             ValueError: The id is empty.
+            TypeError: The id is no string.
         """
         return (await self._send("GET", _path_of(webhook_id))).to(Webhook)
 
@@ -61,6 +64,7 @@ class Webhooks:
         Raises:
             NotFoundError: There is none.
             ValueError: The id is empty.
+            TypeError: The id is no string.
         """
         return (await self._send("PUT", _path_of(webhook_id), update)).to(Webhook)
 
@@ -71,6 +75,7 @@ class Webhooks:
             NotFoundError: There is none. Where an attempt before may have deleted it, for its
                 answer was lost, nothing is raised.
             ValueError: The id is empty.
+            TypeError: The id is no string.
         """
         await self._send("DELETE", _path_of(webhook_id))
 
@@ -92,10 +97,12 @@ class Webhooks:
             prefetch: Ask for the next page while the consumer works on this one.
 
         Raises:
-            ValueError: `max` is below 1.
+            ValueError: `max` is no whole number of at least 1.
+            TypeError: `start` is no string.
         """
-        if max is not None and max < 1:
-            raise ValueError(f"max must be at least 1, got {max}")
+        if max is not None and (type(max) is not int or max < 1):
+            raise ValueError(f"max must be a whole number of at least 1, got {max}")
+        check_type("start", start, str, NoneType)
         parameters = {"max": max, "ownedBy": owned_by}
         query = urlencode({name: value for name, value in parameters.items() if value is not None})
         first = f"{self._transport.base_url}{PATH}?{query}".removesuffix("?")
@@ -179,6 +186,7 @@ class Webhooks:
     async def _send(
         self, method: str, path: str, content: NewWebhook | WebhookUpdate | None = None
     ) -> Answer:
+        check_type("what is sent", content, NewWebhook, WebhookUpdate, NoneType)
         return await self._transport.send(
             Request(
                 method=method,
@@ -195,6 +203,7 @@ def _owner_in(url: str) -> str | None:
 
 
 def _path_of(webhook_id: str) -> str:
+    check_type("webhook_id", webhook_id, str)
     if not webhook_id:
         raise ValueError("webhook_id is empty")
     segment = quote(webhook_id, safe="")

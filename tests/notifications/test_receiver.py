@@ -725,3 +725,14 @@ async def test_nothing_is_given_away(
     ]
 
     assert [each for each in confidential if each in caplog.text] == []
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [{"minimum": "sha256"}, {"deduplicator": 5}, {"on_error": 5}],
+    ids=lambda argument: next(iter(argument)),
+)
+def test_an_argument_of_a_wrong_type_is_refused(argument: dict[str, Any]) -> None:
+    """A mistake is told when the receiver is made, not with each notification."""
+    with pytest.raises(TypeError, match=f"{next(iter(argument))} must be a"):
+        Receiver("a-secret", **argument)

@@ -8,11 +8,12 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-logger = logging.getLogger("webex_webhooks_async")
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
+@runtime_checkable
 class Deduplicator(Protocol):
     """Remembers for a while which notifications were claimed.
 

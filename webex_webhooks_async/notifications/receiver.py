@@ -6,12 +6,12 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from http import HTTPStatus
-from types import EllipsisType, TracebackType
+from types import EllipsisType, NoneType, TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
 from attrs import frozen
 
-from webex_webhooks_async.errors import PayloadError, SignatureError
+from webex_webhooks_async.errors import PayloadError, SignatureError, check_type
 from webex_webhooks_async.models import Resource
 from webex_webhooks_async.notifications.asgi import (
     BodyTooLargeError,
@@ -50,7 +50,7 @@ from webex_webhooks_async.notifications.signatures import (
     checked_secrets,
 )
 
-logger = logging.getLogger("webex_webhooks_async")
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ class Receiver:
 
     Raises:
         ValueError: A secret is empty, or there is none; or a limit isn't positive.
-        TypeError: A secret is no string.
+        TypeError: A secret is no string, or another argument is of a wrong type.
     """
 
     def __init__(  # noqa: PLR0913 - what a receiver can be told, each with a default
@@ -157,6 +157,11 @@ class Receiver:
         minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
         on_error: ErrorHandler | None = None,
     ) -> None:
+        check_type("minimum", minimum, SignatureAlgorithm)
+        if not (on_error is None or callable(on_error)):
+            raise TypeError(f"on_error must be a function, got {on_error!r}")
+        if deduplicator is not ...:
+            check_type("deduplicator", deduplicator, Deduplicator, NoneType)
         if max_pending < 1:
             raise ValueError(f"max_pending must be positive, got {max_pending}")
         if max_body < 1:
