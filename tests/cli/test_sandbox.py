@@ -1,9 +1,11 @@
 import signal
+import subprocess
 
 import httpx
 import pytest
 
-from tests.cli.commands import process, terminal
+from tests.cli.commands import COMMAND, process, terminal
+from tests.wire import PATIENCE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -34,3 +36,24 @@ def test_on_a_terminal() -> None:
         exit_code = screen.finish()
 
     assert (exit_code, "Traceback" in screen.seen) == (0, False)
+
+
+def test_a_reader_that_knows_the_base_url() -> None:
+    """A program that reads the base URL and no more doesn't end it."""
+    with subprocess.Popen(
+        [COMMAND, "sandbox", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as popen:
+        assert popen.stdout
+        base_url = popen.stdout.readline().strip()
+        popen.stdout.close()
+        statuses = [
+            httpx.get(f"{base_url}/webhooks", trust_env=False).status_code for _ in range(2)
+        ]
+        popen.send_signal(signal.SIGINT)
+        _, told = popen.communicate(timeout=PATIENCE)
+
+    assert (statuses, popen.returncode) == ([401, 401], 0)
+    assert "Traceback" not in told

@@ -1,5 +1,7 @@
 """The command sandbox: an embedded Webex for programs in any language."""
 
+from contextlib import suppress
+
 from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, TOKEN_VARIABLE, Port
 from webex_webhooks_async.cli.rendering.consoles import stderr, stdout
 from webex_webhooks_async.cli.rendering.requests import print_request
@@ -25,7 +27,8 @@ async def _serve(port: int) -> None:
     console = stdout()
 
     def tell(request: RecordedRequest) -> None:
-        print_request(console, request)
+        with suppress(SystemExit):  # rich's answer to a pipe that nobody reads; we go on
+            print_request(console, request)
 
     async with Sandbox(on_request=tell).serve(port=port) as base_url:
         console.print(base_url, style="bold")
