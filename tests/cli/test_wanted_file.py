@@ -22,6 +22,7 @@ owned_by = "org"
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A place for a file, and the variables that it may name."""
     monkeypatch.setenv("HOST", "example.com")
+    monkeypatch.setenv("EMPTY", "")
     return tmp_path / "webhooks.toml"
 
 
@@ -67,7 +68,11 @@ def test_none(file: Path) -> None:
         (MESSAGES.replace('"created"', "1"), "webhooks[0].event: expected text in quotes"),
         (
             MESSAGES.replace("HOST", "UNSET"),
-            "webhooks[0].target_url: the environment variable UNSET is not set",
+            "webhooks[0].target_url: the environment variable UNSET is unset or empty",
+        ),
+        (
+            MESSAGES.replace("HOST", "EMPTY"),
+            "webhooks[0].target_url: the environment variable EMPTY is unset or empty",
         ),
         (
             MESSAGES.replace("https://${HOST}/webex", "example.com"),

@@ -81,5 +81,5 @@ def _text(path: str, value: object) -> str:
 def _variable(path: str, name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise UsageError(f"{path}: the environment variable {name} is not set")
+        raise UsageError(f"{path}: the environment variable {name} is unset or empty")
     return value
