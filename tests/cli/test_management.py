@@ -61,6 +61,13 @@ def test_list_with_secrets(webex: ServedWebex, invoke: Invoke) -> None:
     assert [each["secret"] for each in json.loads(done.out)] == ["a-canary-secret"]
 
 
+def test_list_with_secrets_in_a_table(webex: ServedWebex, invoke: Invoke) -> None:
+    """The table has no secrets, and asking for them there is wrong usage."""
+    done = invoke("list", "--show-secret")
+
+    assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
+
+
 def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
     """The pages are followed to the last one."""
     for number in range(101):

@@ -52,6 +52,8 @@ def list_(
         show_secret: Let the JSON have the secrets.
         connection: Where Webex is, and who calls it.
     """
+    if show_secret and not json:
+        raise UsageError("the table has no secrets: --show-secret goes with --json")
     webhooks = run(_all(connection.client(), owned_by))
     if json:
         print_json([webhook_document(each, show_secret=show_secret) for each in webhooks])
