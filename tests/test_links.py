@@ -299,5 +299,6 @@ def test_no_kept_url_leads_away(url: str) -> None:
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Read scheme, host and port; the port of the scheme is `None`."""
-    return url.scheme, url.host, url.port
+    """Read scheme, host and port; httpx drops a scheme's own port, but not of HTTPS in capitals."""
+    implied = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, implied if url.port is None else url.port
