@@ -1,6 +1,7 @@
 import asyncio
 import gc
 from collections.abc import Mapping
+from contextlib import aclosing
 
 import pytest
 
@@ -487,6 +488,24 @@ async def test_prefetch_stops_where_the_pages_are_left(caplog: pytest.LogCapture
         assert others() == set()
 
     assert caplog.messages == []
+
+
+async def test_an_iteration_can_be_closed() -> None:
+    """Once that is done, and before anything is collected, the page ahead isn't asked for."""
+    asking, never_set = asyncio.Event(), asyncio.Event()
+
+    async def fetch(url: str) -> Page[int]:
+        if url == "two":
+            asking.set()
+            await never_set.wait()
+        return Page(items=(1,), next_url="two")
+
+    items = aiter(AsyncPaginator(fetch, "one", prefetch=True))
+    async with aclosing(items):
+        assert await anext(items) == 1
+        await asking.wait()
+
+    assert others() == set()
 
 
 @pytest.mark.parametrize("at_second", [never, answer(404), page("W2")])

@@ -1,7 +1,7 @@
 """Lists that come in pages: awaited for one page, iterated for all items."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Generic, TypeVar
 
@@ -48,7 +48,7 @@ class AsyncPaginator(Generic[T]):
         self._start = start
         self._prefetch = prefetch
 
-    async def __aiter__(self) -> AsyncIterator[T]:
+    async def __aiter__(self) -> AsyncGenerator[T]:
         """Every item of every page."""
         async with aclosing(self.pages()) as pages:
             async for page in pages:
