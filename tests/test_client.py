@@ -522,6 +522,19 @@ async def test_no_proxy_is_respected(exception: str, monkeypatch: pytest.MonkeyP
     assert (proxy.connections, len(wire.requests)) == (0, 1)
 
 
+async def test_no_proxy_is_respected_for_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands there without brackets."""
+    base_url = f"http://[::1]:{unused_port()}/v1"
+    async with Wire(FOUND) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+        monkeypatch.setenv("NO_PROXY", "::1")
+        async with Client(TOKEN, base_url=base_url, retry=RetryPolicy.none()) as client:
+            with pytest.raises(TransportError):
+                await client.webhooks.get("W1")
+
+    assert proxy.connections == 0
+
+
 @pytest.fixture
 def fresh_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]:
     """The TLS contexts that are made, with none that an earlier test has left."""
@@ -810,8 +823,9 @@ def ways_of_showing(error: WebexError) -> Iterator[str]:
 )
 def test_an_argument_of_a_wrong_type_is_refused(arguments: dict[str, Any], message: str) -> None:
     """A mistake is told when the client is made, not with the first request."""
+    complete: dict[str, Any] = {"token": "a-token", **arguments}
     with pytest.raises(TypeError, match=message):
-        Client(**{"token": "a-token", **arguments})
+        Client(**complete)
 
 
 async def test_the_environment_tells_where_the_api_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -335,10 +335,11 @@ async def test_a_refresh_that_fails_while_nobody_waits_is_silent(
 ) -> None:
     """Its error is nobody's, and the next task that needs a token refreshes again."""
     posts: list[str] = []
+    failing = asyncio.Event()
 
     async def post(path: str, form: Mapping[str, str]) -> object:
         posts.append(path)
-        await asyncio.sleep(0)
+        await failing.wait()
         raise BadRequestError(400)
 
     token = integration()
@@ -346,6 +347,8 @@ async def test_a_refresh_that_fails_while_nobody_waits_is_silent(
     task = asyncio.create_task(token.refresh(OLD))
     await until(lambda: bool(posts))
     task.cancel()
+    await asyncio.wait([task])
+    failing.set()
     await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
     await asyncio.sleep(0)
     gc.collect()
