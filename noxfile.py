@@ -19,7 +19,7 @@ import nox
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv"
-nox.options.parallel = "auto"  # as many sessions at a time as there are cores
+nox.options.parallel = os.cpu_count()  # as many sessions at a time as there are cores
 nox.options.allow_parallel = True
 nox.options.download_python = "never"  # what the machine has is what is tested
 nox.options.error_on_missing_interpreters = False  # a missing one is skipped, and reported so
