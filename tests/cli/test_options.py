@@ -4,6 +4,7 @@ import pytest
 
 from tests.cli.commands import ServedWebex
 from tests.cli.conftest import Invoke
+from webex_webhooks_async.cli import app
 
 
 def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
@@ -72,6 +73,15 @@ def test_no_token_over_a_readable_way(invoke: Invoke, monkeypatch: pytest.Monkey
     assert (done.exit_code, done.out) == (2, "")
     assert "base_url must be https" in done.err
     assert "canary" not in done.err
+
+
+def test_an_empty_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is empty counts as unset, as it does for the library."""
+    monkeypatch.setenv("WEBEX_BASE_URL", "")
+
+    _, bound, _ = app.app.parse_args(["list", "--token-file", "x"])
+
+    assert bound.kwargs["connection"].url == "https://webexapis.com/v1"
 
 
 CREATE = (

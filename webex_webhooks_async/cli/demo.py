@@ -87,7 +87,7 @@ async def _on_webex(narrator: Narrator, connection: Connection) -> None:
         name = temporary_name("demo")
         narrator.introduce(
             "Webex webhooks, on Webex",
-            f"What is made at {connection.base_url} is named {name}, and goes again.",
+            f"What is made at {connection.url} is named {name}, and goes again.",
         )
         await _look_around(narrator, client)
         async with swept_on_error(client, name):

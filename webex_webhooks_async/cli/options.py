@@ -65,6 +65,11 @@ class Connection:
     token_file: Path | None = None
     base_url: Annotated[str, Parameter(env_var=BASE_URL_VARIABLE)] = BASE_URL
 
+    @property
+    def url(self) -> str:
+        """Where the API is: a variable that is empty counts as unset."""
+        return self.base_url or BASE_URL
+
     def client(self, http_client: httpx.AsyncClient | None = None) -> Client:
         """A client to call Webex with, perhaps through a given HTTP client.
 
@@ -72,7 +77,7 @@ class Connection:
             UsageError: There is no token, or it or the base URL can't be used.
         """
         with usage_errors():
-            return Client(self.token(), base_url=self.base_url, http_client=http_client)
+            return Client(self.token(), base_url=self.url, http_client=http_client)
 
     def token(self) -> str:
         """The access token.
