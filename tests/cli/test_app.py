@@ -10,7 +10,7 @@ import pytest
 from tests.cli.commands import COMMAND, ServedWebex, finished
 from tests.cli.conftest import Invoke
 from tests.wire import PATIENCE
-from webex_webhooks_async.cli import app
+from webex_webhooks_async.cli import app, main
 
 COMMANDS = (
     *("demo", "sandbox", "list", "get", "create", "update", "delete", "ensure"),
@@ -117,7 +117,9 @@ def test_ctrl_c_at_a_command_without_a_loop(
 
     monkeypatch.setattr("webex_webhooks_async.cli.triggering.sample_notification", interrupt)
 
-    done = invoke("trigger", "messages", "created", "--to", "http://127.0.0.1:1")
+    done = invoke(
+        *("trigger", "messages", "created", "--to", "http://127.0.0.1:1", "--secret-env", "SECRET")
+    )
 
     assert (done.exit_code, done.out, done.err) == (128 + signal.SIGINT, "", "")
 
@@ -176,6 +178,25 @@ def test_without_the_extra() -> None:
         "webex-webhooks: cyclopts is missing: "
         'pip install "webex-webhooks-async[cli]" brings all that the command line needs\n'
     )
+
+
+def test_ctrl_c_while_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever changes their mind at once sees no traceback."""
+
+    class Impatient:
+        """Finds no module: somebody presses Ctrl-C."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "webex_webhooks_async.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "webex_webhooks_async.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 130
 
 
 def test_a_command_waits_for_no_other() -> None:

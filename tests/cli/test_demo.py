@@ -112,7 +112,7 @@ def test_live_after_a_create_without_an_answer(webex: ServedWebex, invoke: Invok
     assert (done.exit_code, webex.names) == (1, [])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_live_after_a_signal(webex: ServedWebex, number: signal.Signals) -> None:
     """A signal in the middle leaves nothing, and has the exit code that shells give it."""
     webex.sandbox.fail(delay=60, method="PUT")

@@ -47,7 +47,7 @@ def send(delivery: Delivery, secret: str | None = None) -> int:
         ).status_code
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_sandbox(number: signal.Signals) -> None:
     """Without an account something happens by itself, until it is stopped."""
     with process("listen", "--sandbox", "--port", "0") as running:
@@ -207,6 +207,10 @@ def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str) -> Non
         ((), "name the URL at which Webex reaches this machine with --public-url"),
         (("--event", "created", "--sandbox"), "--event needs a --resource that it happens to"),
         (("--resource", "", "--sandbox"), 'Invalid value "" for --resource'),
+        (
+            ("--sandbox", "--public-url", "https://example.com"),
+            "--sandbox and --public-url exclude each other",
+        ),
         (("--public-url", "example.com"), 'Invalid value "example.com" for --public-url'),
         (("--public-url", "https://example.com"), "there is no access token"),
         (("--sandbox", "--secret-env", "UNSET"), "there is no secret in"),

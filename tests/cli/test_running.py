@@ -5,7 +5,7 @@ import pytest
 
 from webex_webhooks_async.cli.running import StoppedError, run, until_stopped
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def test_the_result() -> None:

@@ -92,7 +92,7 @@ def test_no_secret(invoke: Invoke) -> None:
     """Without a secret there is nothing to sign with."""
     done = invoke("trigger", "messages", "created", "--to", "http://127.0.0.1:1")
 
-    assert done.exit_code == 2
+    assert (done.exit_code, done.out) == (2, "")
     assert done.err == "error: name the secret's place with --secret-env or --secret-file\n"
 
 

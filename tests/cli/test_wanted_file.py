@@ -44,8 +44,8 @@ def test_a_webhook(file: Path) -> None:
 
 
 def test_none(file: Path) -> None:
-    """An empty file wants nothing."""
-    file.write_text("")
+    """A file that says so wants nothing."""
+    file.write_text("webhooks = []")
 
     assert read_wanted(file) == []
 
@@ -55,6 +55,7 @@ def test_none(file: Path) -> None:
     [
         ("[[webhooks", "Expected ']]' at the end of an array declaration (at end of document)"),
         ("[[webhook]]", "webhook: unknown; a webhook is a table [[webhooks]]"),
+        ("", "it wants nothing; if that is meant, write webhooks = []"),
         ("webhooks = 1", "webhooks: expected tables, such as [[webhooks]]"),
         ("webhooks = [1]", "webhooks[0]: expected a table"),
         (
@@ -73,6 +74,10 @@ def test_none(file: Path) -> None:
         (
             MESSAGES.replace("HOST", "EMPTY"),
             "webhooks[0].target_url: the environment variable EMPTY is unset or empty",
+        ),
+        (
+            MESSAGES.replace("${HOST}", "${HOST"),
+            "webhooks[0].target_url: a variable is ${NAME}; this one has no end, or an odd name",
         ),
         (
             MESSAGES.replace("https://${HOST}/webex", "example.com"),

@@ -1,5 +1,6 @@
 """The command line `webex-webhooks`."""
 
+import signal
 import sys
 
 
@@ -12,4 +13,6 @@ def main() -> None:
             f"webex-webhooks: {error.name} is missing: "
             'pip install "webex-webhooks-async[cli]" brings all that the command line needs'
         )
+    except KeyboardInterrupt:  # it takes a moment to import
+        sys.exit(128 + signal.SIGINT)
     sys.exit(run(sys.argv[1:]))

@@ -81,6 +81,8 @@ def listen(  # noqa: PLR0913 - each is an option
     """
     if event and not resource:
         raise UsageError("--event needs a --resource that it happens to")
+    if sandbox and public_url is not None:
+        raise UsageError("--sandbox and --public-url exclude each other")
     subscriptions = tuple(product(resource, event or (Event.ALL,))) or _EVERYTHING
     listening = Listening(
         port=port,

@@ -1,4 +1,4 @@
-"""Runs what a command does to its end, and ends it in order on Ctrl-C and SIGTERM."""
+"""Runs what a command does to its end, and ends it in order when a signal asks for it."""
 
 import asyncio
 import signal
@@ -6,6 +6,13 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+# The last is sent when the terminal is closed; Windows lacks it.
+_ENDING = tuple(
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if name in signal.Signals.__members__
+)
 
 
 class StoppedError(Exception):
@@ -23,7 +30,8 @@ class StoppedError(Exception):
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in an event loop of its own.
 
-    Ctrl-C and SIGTERM cancel it, so that it can tidy up; once more, they cancel that, too.
+    Ctrl-C, SIGTERM and the end of the terminal cancel it, so that it can tidy up; once more, they
+    cancel that, too.
 
     Raises:
         StoppedError: It was cancelled so.
@@ -32,7 +40,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 async def until_stopped() -> None:
-    """Wait for Ctrl-C or SIGTERM, where these are the way to end."""
+    """Wait for a signal, where one is the way to end."""
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -51,7 +59,7 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
         loop.call_soon_threadsafe(task.cancel)
 
     # Not loop.add_signal_handler, which Windows lacks.
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, stop) for each in _ENDING}
     try:
         return await task
     except asyncio.CancelledError:

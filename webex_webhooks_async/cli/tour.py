@@ -11,6 +11,8 @@ from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.pagination import Page
 from webex_webhooks_async.testing import Delivery, Sandbox, signed_request
 
+MORE = (Resource.MEMBERSHIPS, Resource.ROOMS, Resource.ATTACHMENT_ACTIONS)
+
 NOWHERE = "https://webex-webhooks.invalid/receiver"
 """Where the tour's webhooks point to: to no host that there is, so that nobody learns anything."""
 
@@ -56,7 +58,7 @@ async def create_more(client: Client, name: str) -> list[Webhook]:
                 event=Event.CREATED,
             )
         )
-        for resource in (Resource.MEMBERSHIPS, Resource.ROOMS, Resource.ATTACHMENT_ACTIONS)
+        for resource in MORE
     ]
 
 

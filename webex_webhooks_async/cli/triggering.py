@@ -36,12 +36,13 @@ def trigger(
         set_: Let a value of the notification be this text, or with := this JSON.
         secret: The key to sign with; the bot's own.
     """
+    key = secret.require()
     with usage_errors():
         notification = json.loads(sample_notification(resource, event))
     for assignment in set_:
         _assign(notification, assignment)
     print_notification(stdout(), notification)
-    answer = _send(to, json.dumps(notification).encode(), secret.require())
+    answer = _send(to, json.dumps(notification).encode(), key)
     print_answer(stdout(), answer.status_code, answer.text)
     return ExitCode.DONE if answer.is_success else ExitCode.REFUSED
 

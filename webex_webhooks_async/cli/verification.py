@@ -36,9 +36,10 @@ def verify(
         header: A header of the request, as curl takes it; once for each. Others do no harm.
         secret: The key that the webhook was made with.
     """
+    key = secret.require()
     content = sys.stdin.buffer.read() if body is None else read_bytes(body)
     headers = [_pair(each) for each in header]
-    algorithm = _deciding(content, headers, secret.require(), _STRONGEST_FIRST)
+    algorithm = _deciding(content, headers, key, _STRONGEST_FIRST)
     print_approval(
         stdout(), f"the {_name(algorithm)} signature decides, and it was made with the secret"
     )

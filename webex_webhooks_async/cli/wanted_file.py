@@ -49,7 +49,9 @@ def _tables(document: Mapping[str, Any]) -> list[object]:
     for key in document:
         if key != _KEY:
             raise UsageError(f"{key}: unknown; a webhook is a table [[{_KEY}]]")
-    tables = document.get(_KEY, [])
+    if _KEY not in document:
+        raise UsageError(f"it wants nothing; if that is meant, write {_KEY} = []")
+    tables = document[_KEY]
     if not isinstance(tables, list):
         raise UsageError(f"{_KEY}: expected tables, such as [[{_KEY}]]")
     return cast("list[object]", tables)
@@ -75,6 +77,8 @@ def _webhook(path: str, table: object) -> NewWebhook:
 def _text(path: str, value: object) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{path}: expected text in quotes")
+    if "${" in _VARIABLE.sub("", value):
+        raise UsageError(f"{path}: a variable is ${{NAME}}; this one has no end, or an odd name")
     return _VARIABLE.sub(lambda variable: _variable(path, variable[1]), value)
 
 
