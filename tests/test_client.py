@@ -819,6 +819,7 @@ def ways_of_showing(error: WebexError) -> Iterator[str]:
         ({"base_url": 5}, "base_url must be a str, got int"),
         ({"http_client": httpx.Client()}, "http_client must be a AsyncClient, got Client"),
         ({"retry": 3}, "retry must be a RetryPolicy, got int"),
+        ({"max_concurrency": 2.5}, "max_concurrency must be a int, got float"),
     ],
 )
 def test_an_argument_of_a_wrong_type_is_refused(arguments: dict[str, Any], message: str) -> None:

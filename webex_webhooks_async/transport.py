@@ -248,7 +248,7 @@ class Transport:
                 )
             outcome = response.status_code
         except (TimeoutError, httpx.TimeoutException) as error:
-            message = mask(f"no answer within {self._timeout} s ({_told(error)})")
+            message = f"no answer within {self._timeout} s"
             raise RequestTimeoutError(message, request.method, request.path, tracking_id) from error
         except (httpx.RequestError, httpx.InvalidURL, OSError) as error:
             told = _told(error)
@@ -341,9 +341,11 @@ class Gate:
 
     Raises:
         ValueError: There is no slot.
+        TypeError: It is no whole number.
     """
 
     def __init__(self, slots: int, clock: Clock) -> None:
+        check_type("max_concurrency", slots, int)
         if slots < 1:
             raise ValueError(f"max_concurrency must be at least 1, got {slots}")
         self._slots = asyncio.Semaphore(slots)
