@@ -248,7 +248,7 @@ class Transport:
                 )
             outcome = response.status_code
         except (TimeoutError, httpx.TimeoutException) as error:
-            message = f"no answer within {self._timeout} s"
+            message = mask(f"no answer within {self._timeout} s ({_told(error)})")
             raise RequestTimeoutError(message, request.method, request.path, tracking_id) from error
         except (httpx.RequestError, httpx.InvalidURL, OSError) as error:
             told = _told(error)
