@@ -50,7 +50,7 @@ def _make_app() -> App:
     return app
 
 
-app = _make_app()
+app: App = _make_app()
 
 
 def run(arguments: Sequence[str]) -> int:

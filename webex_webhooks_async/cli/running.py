@@ -23,7 +23,7 @@ class StoppedError(Exception):
     """
 
     def __init__(self, number: int) -> None:
-        self.exit_code = 128 + number
+        self.exit_code: int = 128 + number
         super().__init__(number)
 
 
