@@ -71,17 +71,23 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS, requires=["wheel"])
 def tests(session: nox.Session) -> None:
-    """Test the wheel with all its extras."""
+    """Test the wheel with all its extras, and keep for `coverage` what that ran."""
     session.install(built("*.whl", EXTRAS), *group("tests"))
-    run_suite(session)
+    MEASURED.mkdir(exist_ok=True)
+    for stale in MEASURED.glob(f"{session.name}.*"):
+        stale.unlink()
+    measured = {"COVERAGE_FILE": str(MEASURED / session.name)}
+    with suite_alone(session):
+        session.run("coverage", "run", "-m", "pytest", *session.posargs, env=measured)
 
 
 @nox.session(python=PYTHONS[0], requires=["wheel"])
 def lowest(session: nox.Session) -> None:
     """Test the wheel with the oldest releases that its metadata allows."""
-    wheel = built("*.whl", EXTRAS)
-    session.install("--resolution=lowest-direct", wheel, *requirements(), *group("tests"))
-    run_suite(session)
+    oldest = "--resolution=lowest-direct"
+    session.install(oldest, built("*.whl", EXTRAS), *requirements(), *group("tests"))
+    with suite_alone(session):
+        session.run("pytest", *session.posargs)
 
 
 @nox.session(python=PYTHONS, requires=["wheel"])
@@ -116,23 +122,18 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(allow_parallel=False)  # last, and alone
 def coverage(session: nox.Session) -> None:
-    """Require that the suites before this, taken together, ran every branch."""
+    """Require that the suites on all Pythons, taken together, ran every branch."""
     session.install("coverage")
     session.run("coverage", "combine", *map(str, MEASURED.glob("*")))
     session.run("coverage", "report")
 
 
-def run_suite(session: nox.Session) -> None:
-    """Run the suite against the installed wheel and keep what it measured for `coverage`."""
-    MEASURED.mkdir(exist_ok=True)
-    for stale in MEASURED.glob(f"{session.name}.*"):
-        stale.unlink()
-    with unpacked_sdist() as suite, session.chdir(suite):
+@contextmanager
+def suite_alone(session: nox.Session) -> Generator[None]:
+    """Change to a copy of the suite that has no package beside it, for as long as the block runs."""
+    with unpacked_sdist() as folder, session.chdir(folder):
         shutil.rmtree(PACKAGE)
-        session.run(
-            *("coverage", "run", "-m", "pytest", *session.posargs),
-            env={"COVERAGE_FILE": str(MEASURED / session.name)},
-        )
+        yield
 
 
 def group(name: str) -> tuple[str, ...]:
