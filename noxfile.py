@@ -130,7 +130,7 @@ def coverage(session: nox.Session) -> None:
 
 @contextmanager
 def suite_alone(session: nox.Session) -> Generator[None]:
-    """Change to a copy of the suite that has no package beside it, for as long as the block runs."""
+    """Change to a copy of the suite that has no package beside it, while the block runs."""
     with unpacked_sdist() as folder, session.chdir(folder):
         shutil.rmtree(PACKAGE)
         yield
