@@ -5,7 +5,7 @@ Facts: RFC 8288, and "Pagination" on https://developer.webex.com/docs/basics
 
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from webex_webhooks_async.errors import PaginationError
 
@@ -47,21 +47,28 @@ def _relations(header: str, position: int) -> tuple[list[str], int]:
     return relations or [], position
 
 
-def absolute_link(link: str, request_url: str, *, owned_by: str | None = None) -> str:
-    """A next link as an absolute URL, mended where the service was seen to break it.
+def absolute_link(link: str, request_url: str) -> str:
+    """The next link in the answer to a request, absolute, mended where it was seen to be broken.
 
-    Such a link has lost the ``ownedBy`` of the first request, or has a ``max=null`` that the
-    service then refuses. All else stays as it is, parameters without a value too.
+    Such a link has lost the request's ``ownedBy``, or has a ``max=null`` that the service then
+    refuses. All else stays as it is, parameters without a value too.
     """
     try:
         parts = urlsplit(urljoin(request_url, link))
     except ValueError:
         return link  # `target_on` refuses it, should anyone follow it
-    sent = parts.query.split("&") if parts.query else []
-    parameters = [each for each in sent if each != "max=null"]
-    if owned_by is not None and not any(each.startswith("ownedBy=") for each in parameters):
-        parameters.append(f"ownedBy={quote(owned_by, safe='')}")
+    parameters = [each for each in _parameters(parts) if each != "max=null"]
+    if not any(map(_is_owner, parameters)):
+        parameters.extend(filter(_is_owner, _parameters(urlsplit(request_url))))
     return parts._replace(query="&".join(parameters), fragment="").geturl()
+
+
+def _parameters(parts: SplitResult) -> list[str]:
+    return parts.query.split("&") if parts.query else []
+
+
+def _is_owner(parameter: str) -> bool:
+    return parameter.startswith("ownedBy=")
 
 
 def target_on(base_url: str, url: str) -> str:

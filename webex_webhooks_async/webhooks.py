@@ -6,7 +6,7 @@ Facts: https://developer.webex.com/docs/api/v1/webhooks
 from collections.abc import AsyncGenerator, Iterable
 from math import inf
 from types import NoneType
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from attrs import frozen
 
@@ -113,7 +113,7 @@ class Webhooks:
             link = next_link(answer.links)
             return Page(
                 items=answer.to(_Items).items,
-                next_url=link and absolute_link(link, url, owned_by=_owner_in(url)),
+                next_url=link and absolute_link(link, url),
             )
 
         return AsyncPaginator(fetch, start or first, prefetch=prefetch)
@@ -195,11 +195,6 @@ class Webhooks:
                 secrets=(content.secret,) if content is not None and content.secret else (),
             )
         )
-
-
-def _owner_in(url: str) -> str | None:
-    """The ``ownedBy`` of a list's URL, which may be one that was kept."""
-    return dict(parse_qsl(urlsplit(url).query)).get("ownedBy")
 
 
 def _path_of(webhook_id: str) -> str:
