@@ -6,14 +6,14 @@ Facts: "Errors" on https://developer.webex.com/docs/basics, and shapes that were
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar, cast
 from urllib.parse import quote, quote_plus
 
 from attrs import field, frozen
 
 from webex_webhooks_async.errors import APIError, DecodeError, api_error_type
-from webex_webhooks_async.serialization import parse_json, structure
+from webex_webhooks_async.serialization import from_json, parse_json
 
 T = TypeVar("T")
 
@@ -100,11 +100,7 @@ class Answer:
         Raises:
             DecodeError: It isn't JSON.
         """
-        try:
-            return parse_json(self.body)
-        except DecodeError as error:
-            problems = error.problems
-        raise DecodeError(problems, self.method, self.path, self._shown(self.tracking_id))
+        return self._decoded(lambda: parse_json(self.body))
 
     def to(self, cls: type[T]) -> T:
         """The model in the body.
@@ -112,12 +108,7 @@ class Answer:
         Raises:
             DecodeError: The body isn't JSON, or doesn't fit.
         """
-        value = self.json()
-        try:
-            return structure(value, cls)
-        except DecodeError as error:
-            problems = error.problems
-        raise DecodeError(problems, self.method, self.path, self._shown(self.tracking_id))
+        return self._decoded(lambda: from_json(self.body, cls))
 
     def error(self, retry_after: float | None) -> APIError:
         """The error that this answer stands for; `retry_after` is in seconds."""
@@ -138,6 +129,14 @@ class Answer:
             self.path,
             retry_after,
         )
+
+    def _decoded(self, decode: Callable[[], T]) -> T:
+        """What `decode` makes of the body; its error tells of the request, too."""
+        try:
+            return decode()
+        except DecodeError as error:
+            problems = error.problems
+        raise DecodeError(problems, self.method, self.path, self._shown(self.tracking_id))
 
     def _shown(self, text: str | None) -> str | None:
         return None if text is None else self.mask(text)
