@@ -268,12 +268,12 @@ def _sentence(request: str, status: str | None, told: str, tracking_id: str | No
     shown = told if len(told) <= _MAX_TOLD else f"{told[:_MAX_TOLD]}..."
     sentence = ": ".join(part for part in (request, status, shown) if part)
     text = f"{sentence} (tracking id {tracking_id})" if tracking_id else sentence
-    # A message may hold anything; a line of a log or a terminal may not.
-    return text if text.isprintable() else "".join(map(_printable, text))
+    return printable(text)
 
 
 _MAX_TOLD = 1_000  # characters
 
 
-def _printable(character: str) -> str:
-    return character if character.isprintable() else repr(character)[1:-1]
+def printable(text: str) -> str:
+    """Text of others on one line, with nothing in it that a log or a terminal would obey."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

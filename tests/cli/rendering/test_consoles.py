@@ -10,10 +10,10 @@ from webex_webhooks_async.cli.rendering.consoles import (
     page,
     print_fields,
     print_json,
-    shown,
     stderr,
     stdout,
 )
+from webex_webhooks_async.errors import printable
 
 
 def test_a_pipe_has_no_edge() -> None:
@@ -40,7 +40,7 @@ def test_a_terminal_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_text_of_others(capsys: pytest.CaptureFixture[str], text: str, safe: str) -> None:
     """It stays as it is, but for what a terminal would obey."""
-    stderr().print(shown(text))
+    stderr().print(printable(text))
 
     assert capsys.readouterr().err == f"{safe}\n"
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
+from webex_webhooks_async.errors import printable
+
 UNBOUNDED = 10_000  # columns: a pipe has no edge to wrap at
 
 
@@ -27,20 +29,11 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
-def shown(text: str) -> str:
-    """Text of others on one line, with nothing in it that a terminal would obey."""
-    return "".join(each if each.isprintable() else _escaped(each) for each in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
-
-
 def error_text(error: Exception) -> Text:
     """An error on one line, with what was noted on its way."""
     told = " ".join(str(error).split())
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return Text.assemble(("error: ", "bold red"), shown(told + notes))
+    return Text.assemble(("error: ", "bold red"), printable(told + notes))
 
 
 def print_error(error: Exception) -> None:
@@ -50,17 +43,17 @@ def print_error(error: Exception) -> None:
 
 def print_warning(text: str) -> None:
     """Tell what may not be meant so."""
-    stderr().print(Text.assemble(("warning: ", "bold yellow"), shown(text)))
+    stderr().print(Text.assemble(("warning: ", "bold yellow"), printable(text)))
 
 
 def print_approval(console: Console, text: str) -> None:
     """Tell that something is as it should be."""
-    console.print(Text.assemble(("✓ ", "bold green"), shown(text)), soft_wrap=True)
+    console.print(Text.assemble(("✓ ", "bold green"), printable(text)), soft_wrap=True)
 
 
 def print_refusal(console: Console, text: str) -> None:
     """Tell that something isn't as it should be, where that is no error of the command."""
-    console.print(Text.assemble(("✗ ", "bold red"), shown(text)), soft_wrap=True)
+    console.print(Text.assemble(("✗ ", "bold red"), printable(text)), soft_wrap=True)
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:

@@ -17,9 +17,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from webex_webhooks_async.cli.rendering.consoles import shown
 from webex_webhooks_async.cli.rendering.requests import status_code_text
 from webex_webhooks_async.cli.rendering.webhooks import webhook_table
+from webex_webhooks_async.errors import printable
 from webex_webhooks_async.models import Webhook
 
 if TYPE_CHECKING:
@@ -76,15 +76,17 @@ class Narrator:
 
     def say(self, text: str) -> None:
         """Tell something in words."""
-        self._print(Text(shown(text)))
+        self._print(Text(printable(text)))
 
     def approve(self, text: str, emphasized: str = "", rest: str = "") -> None:
         """Tell of something good."""
-        self._print(Text.assemble(("✓ ", "bold green"), text, (shown(emphasized), "bold"), rest))
+        self._print(
+            Text.assemble(("✓ ", "bold green"), text, (printable(emphasized), "bold"), rest)
+        )
 
     def disapprove(self, text: str) -> None:
         """Tell of something bad, which is meant to be here."""
-        self._print(Text.assemble(("✗ ", "bold red"), shown(text)))
+        self._print(Text.assemble(("✗ ", "bold red"), printable(text)))
 
     def show_webhooks(self, webhooks: Iterable[Webhook]) -> None:
         """Show some webhooks."""
@@ -139,7 +141,7 @@ class Narrator:
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         grid.add_column(no_wrap=True, justify="right")
-        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(shown(target), "cyan"), answer)
+        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(printable(target), "cyan"), answer)
         self._print(grid)
 
     def _print(self, renderable: RenderableType) -> None:

@@ -9,7 +9,8 @@ from typing import Any, cast
 from rich.console import Console
 from rich.text import Text
 
-from webex_webhooks_async.cli.rendering.consoles import print_fields, shown
+from webex_webhooks_async.cli.rendering.consoles import print_fields
+from webex_webhooks_async.errors import printable
 from webex_webhooks_async.testing import RecordedRequest
 
 _MOST_LINES = 20  # of an answer's body
@@ -22,7 +23,7 @@ def print_request(console: Console, request: RecordedRequest) -> None:
         Text.assemble(
             (f"{_clock_time()} ", "dim"),
             (f"{request.method:6} ", "cyan"),
-            f"{shown(target)} ",
+            f"{printable(target)} ",
             status_code_text(request.status_code),
             (f" {request.tracking_id}", "dim"),
         ),
@@ -40,27 +41,27 @@ def print_notification(console: Console, notification: Mapping[str, Any]) -> Non
     console.print(
         Text.assemble(
             (f"{_clock_time()} ", "dim"),
-            (shown(f"{notification['resource']} {notification['event']}"), "bold green"),
-            (shown(f" by {actor}") if actor else ""),
+            (printable(f"{notification['resource']} {notification['event']}"), "bold green"),
+            (printable(f" by {actor}") if actor else ""),
             (" (the webhook's own creator)" if is_own else "", "yellow"),
         ),
         soft_wrap=True,
     )
     if fields:
         print_fields(
-            console, {shown(name): _value(value) for name, value in fields.items()}, indent=9
+            console, {printable(name): _value(value) for name, value in fields.items()}, indent=9
         )
 
 
 def _value(value: object) -> Text:
-    return Text(shown(value if isinstance(value, str) else json.dumps(value)))
+    return Text(printable(value if isinstance(value, str) else json.dumps(value)))
 
 
 def print_answer(console: Console, status_code: int, body: str) -> None:
     """Print how a notification was answered."""
     console.print(Text("→ ", "cyan"), status_code_text(status_code), sep="")
     for line in body.splitlines()[:_MOST_LINES]:
-        console.print(f"  {shown(line)}", soft_wrap=True)
+        console.print(f"  {printable(line)}", soft_wrap=True)
 
 
 def status_code_text(status_code: int | None) -> Text:
