@@ -4,6 +4,7 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
+from webex_webhooks_async.errors import check_type
 from webex_webhooks_async.retries import RetryPolicy
 from webex_webhooks_async.tokens import StaticToken, TokenProvider
 from webex_webhooks_async.transport import Transport
@@ -67,6 +68,7 @@ class Client:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         max_concurrency: int = 20,
     ) -> None:
+        check_type("token", token, str, TokenProvider)
         self._transport = Transport(
             StaticToken(token) if isinstance(token, str) else token,
             base_url=base_url,

@@ -128,7 +128,7 @@ class RefreshingToken:
         self._refreshing: asyncio.Task[str] | None = None
 
     def serve(self, post: FormPost) -> None:
-        """Refresh through this client from now on; a client calls it before it asks for a token."""
+        """Refresh through this client from now on; a client calls it before each refresh."""
         self._post = post
 
     async def get(self) -> str:

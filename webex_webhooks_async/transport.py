@@ -117,7 +117,6 @@ class Transport:
         max_concurrency: int,
         clock: Clock | None = None,
     ) -> None:
-        check_type("token", tokens, str, TokenProvider)
         check_type("base_url", base_url, str)
         check_type("http_client", http_client, httpx.AsyncClient, NoneType)
         check_type("retry", retry, RetryPolicy)
@@ -166,12 +165,13 @@ class Transport:
         while True:  # until the retry policy has had enough
             error: APIError | TransportError
             outcome = await self._attempt(request, credentials)
+            now = self.clock.now()
             if isinstance(outcome, Answer):
                 status_code, retry_after = outcome.status_code, outcome.retry_after
                 gone = request.method == "DELETE" and status_code == HTTPStatus.NOT_FOUND
                 if outcome.is_success or (gone and may_be_done):
                     return outcome
-                error = outcome.error(parse_retry_after(retry_after, self.clock.now()))
+                error = outcome.error(parse_retry_after(retry_after, now))
             else:
                 error, status_code, retry_after = outcome, None, None
             delay = delay_before_next(
@@ -180,7 +180,7 @@ class Transport:
                 attempt=attempt,
                 status_code=status_code,
                 retry_after=retry_after,
-                now=self.clock.now(),
+                now=now,
                 jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
             )
             if isinstance(error, RateLimitError):
