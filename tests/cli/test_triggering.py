@@ -48,9 +48,9 @@ def test_a_bot_that_refuses(invoke: Invoke) -> None:
 
 
 def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
-    """That nobody answers is told on one line."""
+    """That nobody answers is told on one line, without the credentials in the bot's URL."""
     done = invoke(
-        *("trigger", "messages", "created", "--to", "http://127.0.0.1:1/x"),
+        *("trigger", "messages", "created", "--to", "http://me:canary@127.0.0.1:1/x?key=canary"),
         *("--secret-env", "SECRET"),
     )
 

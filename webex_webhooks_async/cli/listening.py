@@ -25,7 +25,7 @@ from webex_webhooks_async.cli.options import (
     Port,
     SecretSource,
 )
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, RawRequest, forward, relay
+from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, RawRequest, forward, no_answer, relay
 from webex_webhooks_async.cli.remarks import remarks_told
 from webex_webhooks_async.cli.rendering.consoles import print_json, print_refusal, stderr, stdout
 from webex_webhooks_async.cli.rendering.requests import print_answer, print_notification
@@ -189,7 +189,7 @@ async def _forward(
     try:
         answer = await forward(http_client, url, request)
     except httpx.RequestError as error:
-        print_refusal(stderr(), f"POST {url}: {type(error).__name__}: {error}")
+        print_refusal(stderr(), no_answer(url, error))
     else:
         print_answer(stderr() if json else stdout(), answer.status_code, answer.text)
 

@@ -67,6 +67,12 @@ class ASGIRelay:
         await self.receiver(scope, keep, send)
 
 
+def no_answer(url: str, error: httpx.RequestError) -> str:
+    """That a bot gave no answer; of its URL without the credentials that may be in it."""
+    shown = httpx.URL(url).copy_with(userinfo=b"", query=None)
+    return f"POST {shown}: {type(error).__name__}: {error}"
+
+
 async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> httpx.Response:
     """Pass a request on, with the bytes and the headers that it came with.
 

@@ -8,11 +8,10 @@ from cyclopts import Parameter
 
 from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError, usage_errors
 from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
+from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_answer
 from webex_webhooks_async.cli.rendering.consoles import stdout
 from webex_webhooks_async.cli.rendering.requests import print_answer, print_notification
 from webex_webhooks_async.testing import sample_notification, signed_request
-
-_TIMEOUT = 30.0  # seconds: a bot may be slow, or in a debugger
 
 
 def trigger(
@@ -73,7 +72,7 @@ def _parsed(assignment: str, text: str) -> object:
 
 def _send(url: str, body: bytes, secret: str) -> httpx.Response:
     try:
-        with httpx.Client(timeout=_TIMEOUT) as http_client:
+        with httpx.Client(timeout=FORWARD_TIMEOUT) as http_client:
             return http_client.send(signed_request(url, body, secret))
     except httpx.RequestError as error:
-        raise RefusedError(f"POST {url}: {type(error).__name__}: {error}") from error
+        raise RefusedError(no_answer(url, error)) from error
