@@ -117,9 +117,10 @@ class Wire:
 
     Args:
         script: The steps, which may be set later too.
-        tls: Speak TLS.
+        tls: Speak TLS, with the certificate that this has when a connection comes.
 
     Attributes:
+        port: Where it listens.
         script: The steps that are left.
         requests: What was received, in the order in which it came.
         connections: How many were accepted.
@@ -135,8 +136,9 @@ class Wire:
         self._open: dict[asyncio.Task[None], Peer] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._socket = bound_socket()
+        self.port: int = self._socket.getsockname()[1]
+        await self.listen()
         return self
 
     async def __aexit__(
@@ -146,9 +148,19 @@ class Wire:
         traceback: TracebackType | None,
     ) -> None:
         self._server.close()
+        self._socket.close()
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def listen(self) -> None:
+        """Take connections again; from the start it does."""
+        self._server = await asyncio.start_server(self._serve, sock=self._socket, ssl=self._tls)
+
+    def refuse(self) -> None:
+        """Take no more connections. Those that are open stay, and so does the port."""
+        self._server.close()
+        self._socket = bound_socket(self.port)
 
     @property
     def origin(self) -> str:
@@ -273,6 +285,27 @@ def broken_off(data: bytes) -> Act:
     return send_half
 
 
+def then_hang_up(data: bytes) -> Act:
+    """Send this, and close."""
+
+    async def send_and_close(peer: Peer) -> None:
+        await peer.send(data)
+        peer.hang_up()
+
+    return send_and_close
+
+
+def in_single_bytes(data: bytes) -> Act:
+    """Send this a byte at a time."""
+
+    async def send_each(peer: Peer) -> None:
+        for byte in data:
+            await peer.send(bytes([byte]))
+            await asyncio.sleep(0)
+
+    return send_each
+
+
 async def hang_up(peer: Peer) -> None:
     """Close without an answer."""
     peer.hang_up()
@@ -295,7 +328,15 @@ async def silence(peer: Peer) -> None:
 
 def unused_port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with bound_socket() as probe:
         port: int = probe.getsockname()[1]
         return port
+
+
+def bound_socket(port: int = 0) -> socket.socket:
+    """A socket that has a port, and refuses connections as long as it doesn't listen."""
+    # asyncio switches Nagle's algorithm off where it sees that a socket speaks TCP.
+    bound = socket.socket(proto=socket.IPPROTO_TCP)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
