@@ -15,6 +15,7 @@ from webex_webhooks_async.errors import (
     ConflictError,
     DecodeError,
     GoneError,
+    InProgressError,
     LockedError,
     NotFoundError,
     NotificationError,
@@ -59,6 +60,7 @@ SAMPLES: list[WebexError] = [
     NotificationError("a message"),
     SignatureError("too_weak"),
     PayloadError(("$.resource: missing", "$.data: missing")),
+    InProgressError("a message"),
 ]
 
 

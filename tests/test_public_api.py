@@ -30,6 +30,7 @@ PUBLIC = {
     "ConflictError",
     "DecodeError",
     "GoneError",
+    "InProgressError",
     "LockedError",
     "NotFoundError",
     "NotificationError",
@@ -51,6 +52,7 @@ PUBLIC = {
     # Being called by Webex
     "AttachmentActionData",
     "Deduplicator",
+    "LeasingDeduplicator",
     "MeetingData",
     "MeetingParticipantData",
     "MeetingTranscriptData",
@@ -61,6 +63,7 @@ PUBLIC = {
     "NotificationData",
     "Receiver",
     "RecordingData",
+    "RedisDeduplicator",
     "RemoteParty",
     "RoomData",
     "ServiceAppData",

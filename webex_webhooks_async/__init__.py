@@ -8,6 +8,7 @@ from webex_webhooks_async.errors import (
     ConflictError,
     DecodeError,
     GoneError,
+    InProgressError,
     LockedError,
     NotFoundError,
     NotificationError,
@@ -30,7 +31,12 @@ from webex_webhooks_async.models import (
     Webhook,
     WebhookUpdate,
 )
-from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
+from webex_webhooks_async.notifications.deduplication import (
+    Deduplicator,
+    LeasingDeduplicator,
+    MemoryDeduplicator,
+    RedisDeduplicator,
+)
 from webex_webhooks_async.notifications.models import (
     AttachmentActionData,
     MeetingData,
@@ -80,6 +86,8 @@ __all__ = [
     "Deduplicator",
     "Event",
     "GoneError",
+    "InProgressError",
+    "LeasingDeduplicator",
     "LockedError",
     "MeetingData",
     "MeetingParticipantData",
@@ -101,6 +109,7 @@ __all__ = [
     "RateLimitError",
     "Receiver",
     "RecordingData",
+    "RedisDeduplicator",
     "RefreshingToken",
     "RemoteParty",
     "RequestTimeoutError",

@@ -19,7 +19,8 @@
     ├── PaginationError             a next link that must not be followed
     └── NotificationError           a request that is no notification to act on
         ├── SignatureError          it doesn't prove that it comes from Webex
-        └── PayloadError            verified, but no notification
+        ├── PayloadError            verified, but no notification
+        └── InProgressError         someone is handling it, and isn't done with it
 
 Bad arguments are the builtin ``ValueError`` and ``TypeError``, raised before anything is sent.
 
@@ -240,6 +241,16 @@ class PayloadError(NotificationError):
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
+
+
+class InProgressError(NotificationError):
+    """A notification that someone is handling, who isn't done with it.
+
+    Only a `LeasingDeduplicator` raises it, to its receiver.
+    """
+
+    def __init__(self, message: str = "someone is handling it, and isn't done with it") -> None:
+        super().__init__(message)
 
 
 def check_type(name: str, value: object, *expected: type) -> None:

@@ -173,7 +173,7 @@ async def test_a_request_that_is_cancelled_while_it_claims() -> None:
     assert not await claims.claim("a")
 
     deduplicator.answers.set()
-    await until(lambda: not claims.being_released)
+    await until(lambda: not claims.being_settled)
 
     assert deduplicator.claimed == set()
     assert await claims.claim("a")
@@ -188,7 +188,7 @@ async def test_a_cancelled_request_gives_back_nothing_of_others() -> None:
     await until(lambda: deduplicator.asked == ["claim"])
     await cancel(claiming)
     deduplicator.answers.set()
-    await until(lambda: not claims.being_released)
+    await until(lambda: not claims.being_settled)
 
     assert (deduplicator.asked, deduplicator.claimed) == (["claim"], {"a"})
 
@@ -204,7 +204,7 @@ async def test_a_request_that_is_cancelled_while_it_gives_back() -> None:
     await until(lambda: deduplicator.asked == ["claim", "release"])
     await cancel(settling)
     deduplicator.answers.set()
-    await until(lambda: not claims.being_released)
+    await until(lambda: not claims.being_settled)
 
     assert deduplicator.claimed == set()
     assert await claims.claim("a")

@@ -5,10 +5,16 @@ Webex gives a delivery no id, so a duplicate is told by its body: the key is the
 
 import asyncio
 import logging
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Coroutine
+from functools import cached_property
+from itertools import count
+from typing import Any, Protocol, runtime_checkable
+from uuid import uuid4
+
+from webex_webhooks_async.errors import InProgressError, check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -28,6 +34,28 @@ class Deduplicator(Protocol):
 
     async def release(self, key: str) -> None:
         """Forget the key, if it is remembered, so that it can be claimed again."""
+        ...
+
+
+@runtime_checkable
+class LeasingDeduplicator(Deduplicator, Protocol):
+    """A `Deduplicator` whose claims are leases, until they are confirmed.
+
+    So it survives the receivers that share it: when one is killed while it handles a notification,
+    its lease expires, and whoever is asked next handles it. Meanwhile the notification is neither
+    done nor to be handled: Webex is answered with 503, so that it comes again.
+    """
+
+    async def claim(self, key: str) -> bool:
+        """Lease the key. False if it is confirmed: then it is done.
+
+        Raises:
+            InProgressError: The lease is someone else's.
+        """
+        ...
+
+    async def confirm(self, key: str) -> None:
+        """Remember the key as done. If this raises, a copy may be handled again."""
         ...
 
 
@@ -83,12 +111,144 @@ class MemoryDeduplicator:
             self._expiries.popitem(last=False)
 
 
+class RedisClient(Protocol):
+    """What a `RedisDeduplicator` needs of a client of `redis.asyncio`."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+        """Send a command, and return the answer."""
+        ...
+
+    async def aclose(self) -> None:
+        """Tells a client of `redis.asyncio` from others; it stays its owner's to close."""
+        ...
+
+
+class RedisDeduplicator:
+    """A `LeasingDeduplicator` in a Redis, for receivers in several processes.
+
+    ::
+
+        redis = Redis.from_url(os.environ["REDIS_URL"])  # of redis.asyncio
+        receiver = Receiver(secret, deduplicator=RedisDeduplicator(redis))
+
+    While Redis is down or doesn't answer, the methods raise what the client raises, or
+    `TimeoutError`. What Redis forgets, as it does when it is emptied, is handled again.
+
+    Args:
+        redis: A client of `redis.asyncio`, of the extra ``redis``. It stays yours to close.
+        ttl: For how many seconds it is remembered what is done.
+        lease: For how many seconds a claim holds that is neither confirmed nor released. A
+            notification whose handlers take longer may be handled twice.
+        timeout: How many seconds Redis may take to answer.
+        prefix: What its keys in Redis begin with.
+
+    Raises:
+        ValueError: `ttl`, `lease` or `timeout` isn't a positive number of seconds.
+        TypeError: `redis` is no client of `redis.asyncio`, or `prefix` no string.
+    """
+
+    def __init__(
+        self,
+        redis: RedisClient,
+        *,
+        ttl: float = 600.0,
+        lease: float = 60.0,
+        timeout: float = 5.0,
+        prefix: str = "webex-webhooks:",
+    ) -> None:
+        # A client that isn't async has no aclose.
+        if not all(hasattr(redis, method) for method in ("execute_command", "aclose")):
+            raise TypeError(
+                f"redis must be a client of redis.asyncio, got a {type(redis).__name__}"
+            )
+        check_type("prefix", prefix, str)
+        for name, seconds in (("ttl", ttl), ("lease", lease), ("timeout", timeout)):
+            if not 0 < seconds < math.inf:
+                raise ValueError(f"{name} must be a positive number of seconds, got {seconds}")
+        self._redis = redis
+        self._ttl = _milliseconds(ttl)
+        self._lease = _milliseconds(lease)
+        self._timeout = timeout
+        self._prefix = prefix
+        self._numbers = count()
+        self._leases: dict[str, str] = {}  # by key, what it holds in Redis
+
+    async def claim(self, key: str) -> bool:
+        """Lease the key. False if it is confirmed.
+
+        Raises:
+            InProgressError: The lease is someone else's.
+        """
+        if key in self._leases:  # even if it has expired
+            raise InProgressError
+        self._leases[key] = f"{self._owner}:{next(self._numbers)}"
+        granted = False
+        try:
+            holder = await self._execute(
+                *("EVAL", _CLAIM, 1, self._prefix + key),
+                *(self._owner, self._leases[key], self._lease),
+            )
+            granted = bool(holder == _OURS)
+        finally:
+            if not granted:
+                del self._leases[key]
+        if holder == _THEIRS:
+            raise InProgressError
+        return granted
+
+    async def confirm(self, key: str) -> None:
+        """Remember the key as done, whosever the lease is by now."""
+        try:
+            await self._execute("SET", self._prefix + key, _DONE, "PX", self._ttl)
+        finally:
+            self._leases.pop(key, None)
+
+    async def release(self, key: str) -> None:
+        """End the lease of the key, if it is ours."""
+        lease = self._leases.pop(key, None)
+        if lease is not None:
+            await self._execute("EVAL", _RELEASE, 1, self._prefix + key, lease)
+
+    @cached_property
+    def _owner(self) -> str:
+        # Not made before the first claim: workers may be forked from a process that made us.
+        return uuid4().hex
+
+    async def _execute(self, *command: str | int) -> Any:  # noqa: ANN401 - as in RedisClient
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._redis.execute_command(*command)
+        except TimeoutError as error:
+            raise TimeoutError(f"Redis didn't answer within {self._timeout} seconds") from error
+
+
+_DONE = "done"
+_DONE_BEFORE, _OURS, _THEIRS = 0, 1, -1
+
+# A lease of one's own that one doesn't know of is one whose answer was lost: it can be taken.
+_CLAIM = f"""
+local holder = redis.call('GET', KEYS[1])
+if holder == '{_DONE}' then return {_DONE_BEFORE} end
+if holder and holder:sub(1, #ARGV[1]) ~= ARGV[1] then return {_THEIRS} end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return {_OURS}
+"""
+
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)
+
+
 class Claims:
     """What one receiver is handling, and its dealings with the deduplicator about that.
 
     A receiver knows what it is handling as long as it takes, even after the deduplicator forgot
-    it. And a claim is given back whatever happens: neither a request that is cancelled while the
-    deduplicator is asked nor one that is cancelled again while the claim is given back leaves it
+    it. And a claim is settled whatever happens: neither a request that is cancelled while the
+    deduplicator is asked nor one that is cancelled again while the claim is settled leaves it
     behind.
 
     Args:
@@ -96,23 +256,30 @@ class Claims:
     """
 
     def __init__(self, deduplicator: Deduplicator | None) -> None:
-        self.being_released: set[asyncio.Task[None]] = set()
+        self.being_settled: set[asyncio.Task[None]] = set()
         self._deduplicator = deduplicator
+        self._leasing = deduplicator if isinstance(deduplicator, LeasingDeduplicator) else None
         self._in_hand: dict[str, asyncio.Future[bool]] = {}
 
     async def claim(self, key: str) -> bool:
-        """Whether the notification is ours to handle; if it is, `settle` must follow."""
+        """Whether the notification is ours to handle; if it is, `settle` must follow.
+
+        Raises:
+            InProgressError: It is being handled, and may have to be handled again.
+        """
         deduplicator = self._deduplicator
         if deduplicator is None:
             return True
         if key in self._in_hand:
+            if self._leasing is not None:
+                raise InProgressError
             return False
         asked = asyncio.ensure_future(deduplicator.claim(key))
         self._in_hand[key] = asked
         try:
             claimed = await asyncio.shield(asked)
         except asyncio.CancelledError:
-            self._start_release(key, deduplicator)
+            self._start(self._release(key, deduplicator))
             raise
         except Exception:
             del self._in_hand[key]
@@ -125,25 +292,40 @@ class Claims:
         """Keep the claim of a notification that is done; give back that of one that is not."""
         if self._deduplicator is None:
             return
-        if done:
-            del self._in_hand[key]
+        if not done:
+            await asyncio.shield(self._start(self._release(key, self._deduplicator)))
+        elif self._leasing is not None:
+            await asyncio.shield(self._start(self._confirm(key, self._leasing)))
         else:
-            await asyncio.shield(self._start_release(key, self._deduplicator))
+            del self._in_hand[key]
 
-    def _start_release(self, key: str, deduplicator: Deduplicator) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._release(key, deduplicator))
-        self.being_released.add(task)
-        task.add_done_callback(self.being_released.discard)
+    def _start(self, settling: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(settling)
+        self.being_settled.add(task)
+        task.add_done_callback(self.being_settled.discard)
         return task
 
     async def _release(self, key: str, deduplicator: Deduplicator) -> None:
         try:
             if await self._in_hand[key]:
                 await deduplicator.release(key)
+        except InProgressError:
+            pass  # it is someone else's
         except Exception:
             logger.exception(
                 "a claim could not be given back: until it expires, "
-                "copies of that notification are taken for handled"
+                "copies of that notification are not handled"
+            )
+        finally:
+            del self._in_hand[key]
+
+    async def _confirm(self, key: str, deduplicator: LeasingDeduplicator) -> None:
+        try:
+            await deduplicator.confirm(key)
+        except Exception:
+            logger.exception(
+                "a notification was handled, but that could not be remembered: "
+                "a copy of it may be handled again"
             )
         finally:
             del self._in_hand[key]

@@ -11,7 +11,12 @@ from typing import Any, Literal, Self, TypeVar, overload
 
 from attrs import frozen
 
-from webex_webhooks_async.errors import PayloadError, SignatureError, check_type
+from webex_webhooks_async.errors import (
+    InProgressError,
+    PayloadError,
+    SignatureError,
+    check_type,
+)
 from webex_webhooks_async.models import Resource
 from webex_webhooks_async.notifications.asgi import (
     BodyTooLargeError,
@@ -357,6 +362,9 @@ class Receiver:
     async def _handle_once(self, work: Work) -> int:
         try:
             claimed = await self._claims.claim(work.key)
+        except InProgressError as error:
+            logger.info("%s has to come again: %s", work, error)
+            return HTTPStatus.SERVICE_UNAVAILABLE
         except Exception:
             logger.exception("%s is not handled: the deduplicator failed", work)
             return HTTPStatus.SERVICE_UNAVAILABLE
@@ -402,7 +410,7 @@ class Receiver:
             logger.exception("on_error failed for %s", work)
 
     def _unfinished(self) -> set[asyncio.Task[Any]]:
-        return {*self._pending, *self._claims.being_released}
+        return {*self._pending, *self._claims.being_settled}
 
 
 async def _run(handler: Handler[Any], notification: Notification[Any]) -> None:
