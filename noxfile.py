@@ -42,11 +42,16 @@ os.environ["PATH"] = os.pathsep.join(
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format and the layering."""
+    """Check style, format, the layering, and the workflows of `.github/`."""
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports")
+    session.run("zizmor", "--offline", "--quiet", "--persona=pedantic", ".github")
+    workflows = [str(path) for path in Path(".github", "workflows").iterdir()]
+    session.run("check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows)
+    dependabot = str(Path(".github", "dependabot.yml"))
+    session.run("check-jsonschema", "--builtin-schema=vendor.dependabot", dependabot)
 
 
 @nox.session
@@ -56,6 +61,29 @@ def wheel(session: nox.Session) -> None:
     session.run("uv", "build", "--quiet", "--out-dir", str(DIST))
     expect_equal(session, "sdist", sdist_files() - {"PKG-INFO"}, repository_files(session))
     expect_equal(session, "wheel", wheel_files(), package_files(session))
+
+
+@nox.session(requires=["wheel"])
+def metadata(session: nox.Session) -> None:
+    """Check that the archives can be published, and that whoever has the sources can build them."""
+    archives = [built("*.tar.gz"), built("*.whl")]
+    session.install("twine")
+    session.run("twine", "check", "--strict", *archives)
+    with unpacked_sdist() as sources, tempfile.TemporaryDirectory() as rebuilt:
+        (sources / "PKG-INFO").unlink()  # the one file that isn't in the repository
+        session.run("uv", "build", "--quiet", "--out-dir", rebuilt, str(sources))
+        for path in map(Path, archives):
+            if path.read_bytes() != Path(rebuilt, path.name).read_bytes():
+                session.error(f"another build gives another {path.name}")
+
+
+@nox.session(venv_backend="venv", requires=["wheel"])
+def pip(session: nox.Session) -> None:
+    """Install the wheel, and then the sdist, as a user of plain pip does."""
+    for pattern in ("*.whl", "*.tar.gz"):
+        session.install("--force-reinstall", built(pattern, EXTRAS))
+        session.run("pip", "check")
+        session.run("webex-webhooks", "--version")
 
 
 @nox.session(requires=["wheel"])
@@ -118,6 +146,44 @@ def demo(session: nox.Session) -> None:
     with unpacked_sdist() as checkout, session.chdir(checkout):
         command = readme_command("demo")
         session.run("bash", "-euo", "pipefail", "-c", command, external=True)
+
+
+@nox.session(default=False)  # what becomes known, or is out of reach, closes no gate
+def audit(session: nox.Session) -> None:
+    """Look for known vulnerabilities in the newest and the oldest releases that users may have.
+
+    What follows `--` goes to pip-audit. A release that can't be looked up fails the session.
+    """
+    session.install("pip-audit")
+    for python, resolution in ((PYTHONS[-1], "highest"), (PYTHONS[0], "lowest-direct")):
+        pinned = str(Path(session.create_tmp(), f"{resolution}.txt"))
+        choice = [f"--python-version={python}", f"--resolution={resolution}", "--all-extras"]
+        session.run("uv", "pip", "compile", "--quiet", *choice, "-o", pinned, "pyproject.toml")
+        complete = ["--disable-pip", "--no-deps", "--strict"]  # skipping one is failing
+        session.run("pip-audit", *complete, "--requirement", pinned, *session.posargs)
+
+
+@nox.session(default=False, requires=["metadata", "pip"])
+def release(session: nox.Session) -> None:
+    """Refuse a tag that isn't the version, or that the changelog has no dated section for.
+
+    The tag follows `--`. What may be published under it is in `.nox/dist` afterwards.
+    """
+    version = PYPROJECT["project"]["version"]
+    if session.posargs != [f"v{version}"]:
+        session.error(f"the tag of this version is v{version}, got {session.posargs}")
+    changelog = Path("CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.findall(r"^## (.+)$", changelog, re.MULTILINE)[0]
+    if not re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", newest):
+        session.error(f"CHANGELOG.md begins with {newest!r}, not with '{version} - YYYY-MM-DD'")
+
+
+@nox.session(default=False, requires=["wheel"], allow_parallel=False)
+def bench(session: nox.Session) -> None:
+    """Measure the wheel against its peers; what follows `--` chooses cases by a part of a name."""
+    session.install(built("*.whl", EXTRAS), *group("bench"))
+    with suite_alone(session):
+        session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
 @nox.session(allow_parallel=False)  # last, and alone

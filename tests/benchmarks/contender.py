@@ -1,0 +1,32 @@
+"""The process of one contender.
+
+$ python -m tests.benchmarks.contender MODULE:FUNCTION BASE_URL
+
+For each number on a line of its input it plays a round, and prints what that cost.
+"""
+
+import asyncio
+import sys
+import time
+from importlib import import_module
+
+from tests.benchmarks.harness import Contender, Round
+
+
+async def cost_of(play: Round, count: int) -> float:
+    """What a round cost; by default seconds of CPU time."""
+    started = time.process_time()
+    cost = await play(count)
+    return time.process_time() - started if cost is None else cost
+
+
+async def compete(contender: Contender, base_url: str) -> None:
+    """Play rounds until the input ends."""
+    async with contender(base_url) as play:
+        for line in sys.stdin:  # between two rounds nothing has to go on
+            print(await cost_of(play, int(line)), flush=True)  # noqa: T201 - what it is for
+
+
+if __name__ == "__main__":
+    module, _, function = sys.argv[1].partition(":")
+    asyncio.run(compete(getattr(import_module(module), function), sys.argv[2]))
