@@ -17,6 +17,7 @@ from webex_webhooks_async.testing.gateway import Gateway, Sleep
 from webex_webhooks_async.testing.health import Health
 from webex_webhooks_async.testing.in_process import InProcessTransport
 from webex_webhooks_async.testing.loopback import serve_on_loopback
+from webex_webhooks_async.testing.messages import Messages
 from webex_webhooks_async.testing.occurrences import Occurrence
 from webex_webhooks_async.testing.people import Person
 from webex_webhooks_async.testing.recording import RecordedRequest
@@ -41,6 +42,7 @@ class Sandbox:
     * A resource or an event that the sandbox doesn't know is taken, for there may be new ones. A
       known event that a known resource doesn't have is refused, and so is a filter's key.
     * A notification is delivered once, within `delivery_timeout`; a failed one isn't sent again.
+    * Of messages there are create, get and list, and nobody else has to be in a room.
 
     >>> sandbox = Sandbox()
     >>> async with sandbox.http_client() as http_client:
@@ -86,6 +88,16 @@ class Sandbox:
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._deliveries: deque[Delivery] = deque(maxlen=MAX_RECORDED)
         health = Health(clock)
+        self._deliverer = Deliverer(
+            store=self._store,
+            health=health,
+            http_client=deliver_with,
+            timeout=delivery_timeout,
+            record=self._deliveries.append,
+        )
+        self._messages = Messages(
+            tokens=self._tokens, bot=self.bot, clock=clock, notify=self._deliverer.deliver
+        )
         service = Service(
             store=self._store,
             tokens=self._tokens,
@@ -94,20 +106,21 @@ class Sandbox:
             clock=clock,
         )
         self._gateway = Gateway(
-            service.application(), faults=self._faults, sleep=sleep, record=self._record
-        )
-        self._deliverer = Deliverer(
-            store=self._store,
-            health=health,
-            http_client=deliver_with,
-            timeout=delivery_timeout,
-            record=self._deliveries.append,
+            service.application(self._messages.routes()),
+            faults=self._faults,
+            sleep=sleep,
+            record=self._record,
         )
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
         """The webhooks that are there, oldest first."""
         return tuple(self._store)
+
+    @property
+    def messages(self) -> tuple[Mapping[str, Any], ...]:
+        """What was said, by `say` and by the bot, oldest first; by the keys on the wire."""
+        return tuple(self._messages)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
@@ -177,6 +190,29 @@ class Sandbox:
             actor=self._person(actor_id) if actor_id else None,
             now=self._clock(),
         )
+        return await self._deliverer.deliver(occurrence)
+
+    async def say(self, text: str) -> list[Delivery]:
+        """Let someone write to the bot, in a direct room.
+
+        The bot finds the message at ``GET /messages/{id}``, and answers with ``POST /messages``;
+        `messages` has both. A program in another language says something to the bot when it posts
+        a message to the bot's own address.
+
+        >>> await sandbox.say("Hello, bot!")  # nobody watches
+        []
+        >>> [message["text"] for message in sandbox.messages]
+        ['Hello, bot!']
+
+        Returns:
+            The attempt for each webhook, as `emit` returns it.
+
+        Raises:
+            ValueError: The text is empty.
+        """
+        if not text:
+            raise ValueError("text is empty")
+        occurrence = self._messages.say({"toPersonEmail": self.bot.email, "text": text})
         return await self._deliverer.deliver(occurrence)
 
     def fail(  # noqa: PLR0913 - each is a fault of its own, and they combine

@@ -3,6 +3,7 @@
 Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -55,14 +56,15 @@ class Service:
         self._app_id = webex_id("APPLICATION")
         self._clock = clock
 
-    def application(self) -> Starlette:
-        """The service as an ASGI application."""
+    def application(self, more: Iterable[Route] = ()) -> Starlette:
+        """The service as an ASGI application, which has `more` to offer than webhooks."""
         application = Starlette(
             routes=[
                 Route("/v1/webhooks", self._webhooks, methods=["GET", "POST"]),
                 Route("/v1/webhooks/{id}", self._webhook, methods=["GET", "PUT", "DELETE"]),
                 Route("/v1/people/me", self._me, methods=["GET"]),
                 Route("/v1/access_token", self._access_token, methods=["POST"]),
+                *more,
             ],
             exception_handlers={HTTPException: answer_refused},
         )
