@@ -35,7 +35,7 @@ nitpick_ignore_regex = [
     ("py:(class|data|exc)", r"\w+"),  # builtins, type variables and what they abbreviate
     ("py:class", rf"{PACKAGE}\..*\.[A-Z](_co)?"),  # type variables
     ("py:obj", r"[a-z_]+"),  # arguments and attributes
-    ("py:class", rf"{PACKAGE}\.\w+\.([A-Z]|ClientOptions|WebhookChanges)"),  # for type checkers
+    ("py:class", rf"{PACKAGE}\..*\.([A-Z]|ClientOptions|RedisClient|WebhookChanges)"),  # for type checkers
 ]
 
 
