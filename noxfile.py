@@ -157,10 +157,11 @@ def audit(session: nox.Session) -> None:
     session.install("pip-audit")
     for python, resolution in ((PYTHONS[-1], "highest"), (PYTHONS[0], "lowest-direct")):
         pinned = str(Path(session.create_tmp(), f"{resolution}.txt"))
-        choice = [f"--python-version={python}", f"--resolution={resolution}", "--all-extras"]
-        session.run("uv", "pip", "compile", "--quiet", *choice, "-o", pinned, "pyproject.toml")
-        complete = ["--disable-pip", "--no-deps", "--strict"]  # skipping one is failing
-        session.run("pip-audit", *complete, "--requirement", pinned, *session.posargs)
+        which = [f"--python-version={python}", f"--resolution={resolution}", "--all-extras"]
+        compiling = ["uv", "pip", "compile", "--quiet", "--generate-hashes", "--output-file"]
+        session.run(*compiling, pinned, *which, "pyproject.toml")
+        as_pinned = ["--strict", "--disable-pip", "--requirement", pinned]
+        session.run("pip-audit", *as_pinned, *session.posargs)
 
 
 @nox.session(default=False, requires=["metadata", "pip"])
