@@ -2,7 +2,6 @@ import asyncio
 import contextlib
 import gc
 import gzip
-import json
 import logging
 import random
 import re
@@ -534,14 +533,26 @@ async def test_an_answer_may_end_with_the_connection() -> None:
     assert wire.connections == 2
 
 
-async def test_a_length_that_is_too_short_cuts_the_answer_and_spoils_no_other() -> None:
-    """What is left over is no answer to the next request, which is sent again."""
-    cut = raw_answer(200, b'{"id": "W1"}', "Content-Length: 5")
-    async with Wire(cut, FOUND) as wire, transport_to(wire.base_url) as transport:
-        bodies = [(await transport.send(request())).body for _ in range(2)]
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    "too_much",
+    [
+        pytest.param(raw_answer(200, b'{"id": "W1"}', "Content-Length: 5"), id="length-too-small"),
+        pytest.param(FOUND + answer(200, b"another"), id="two-answers"),
+    ],
+)
+async def test_what_comes_behind_an_answer_is_no_answer(too_much: bytes, method: str) -> None:
+    """The next request takes a new connection, and gets its own answer at once."""
+    async with (
+        Wire(too_much, FOUND) as wire,
+        transport_to(wire.base_url, retry=RetryPolicy.none()) as transport,
+    ):
+        await transport.send(request())
+        next_one = await transport.send(request(method))
+        await transport.send(request())
 
-    assert bodies == [b'{"id"', json.dumps(WEBHOOK).encode()]
-    assert wire.connections == 2
+    assert next_one.json() == WEBHOOK
+    assert [each.connection for each in wire.requests] == [1, 2, 2]
 
 
 async def test_a_connection_is_used_again() -> None:

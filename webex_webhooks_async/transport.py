@@ -8,7 +8,7 @@ import random
 import time
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import cache
@@ -480,7 +480,8 @@ class _Body(httpx.AsyncByteStream):
     """The body of an answer, which gives its connection back when it is closed.
 
     A connection whose answer wasn't read to its end, or whose closing was cancelled, is not intact:
-    the next request on it would wait forever.
+    the next request on it would wait forever. Nor is one on which more than the answer came: the
+    next request would take that for its own answer.
     """
 
     def __init__(
@@ -503,6 +504,22 @@ class _Body(httpx.AsyncByteStream):
         intact = False
         try:
             await self._stream.aclose()
-            intact = self._is_read
+            intact = self._is_read and not _has_more(self._connection)
         finally:
             await self._connections.take_back(self._connection, intact=intact)
+
+
+def _has_more(connection: httpx.AsyncBaseTransport) -> bool:
+    """Whether bytes came behind the answer, which httpcore keeps for the next one.
+
+    It shows them to nobody, so this looks inside; and finds none where a release differs there.
+    """
+    opened: Iterable[object] = getattr(getattr(connection, "_pool", None), "connections", ())
+    return any(map(_is_ahead, opened))
+
+
+def _is_ahead(connection: object) -> bool:
+    while (inner := getattr(connection, "_connection", None)) is not None:  # a proxy's has several
+        connection = inner
+    state = getattr(connection, "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
