@@ -5,6 +5,7 @@ import pytest
 
 from tests.notifications.doubles import DownError, FailingDeduplicator, HeldDeduplicator
 from tests.wire import until
+from webex_webhooks_async.errors import InProgressError
 from webex_webhooks_async.notifications.deduplication import Claims, MemoryDeduplicator
 
 
@@ -208,3 +209,119 @@ async def test_a_request_that_is_cancelled_while_it_gives_back() -> None:
 
     assert deduplicator.claimed == set()
     assert await claims.claim("a")
+
+
+class HeldLeases(HeldDeduplicator):
+    """Leases over a network: it does at once what it is asked, and tells it later.
+
+    Attributes:
+        confirmed: What is done.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.confirmed: set[str] = set()
+
+    async def claim(self, key: str) -> bool:
+        """Lease the key."""
+        granted = await super().claim(key)
+        if not granted and key not in self.confirmed:
+            raise InProgressError
+        return granted
+
+    async def confirm(self, key: str) -> None:
+        """Remember the key as done."""
+        self.asked.append("confirm")
+        await self.answers.wait()
+        self.confirmed.add(key)
+
+
+class FailingLeases(FailingDeduplicator):
+    """Leases that can't be confirmed."""
+
+    async def confirm(self, key: str) -> None:
+        """Fail."""
+        raise DownError
+
+
+async def test_what_is_done_is_confirmed() -> None:
+    """A lease is confirmed when the notification is done, and given back when it isn't."""
+    deduplicator = HeldLeases()
+    deduplicator.answers.set()
+    claims = Claims(deduplicator)
+    for key, done in (("a", True), ("b", False)):
+        await claims.claim(key)
+        await claims.settle(key, done=done)
+
+    assert (deduplicator.confirmed, deduplicator.claimed) == ({"a"}, {"a"})
+    assert [await claims.claim("a"), await claims.claim("b")] == [False, True]
+
+
+async def test_a_copy_of_what_is_in_hand_is_no_copy_yet() -> None:
+    """Where another may have to do it, a copy of what is being handled isn't taken for handled."""
+    deduplicator = HeldLeases()
+    deduplicator.answers.set()
+    claims = Claims(deduplicator)
+    await claims.claim("a")
+    deduplicator.claimed.clear()  # as when the lease expires
+
+    with pytest.raises(InProgressError):
+        await claims.claim("a")
+
+
+async def test_a_lease_of_another_leaves_nothing_behind() -> None:
+    """What another was handling can be claimed when that one has given up."""
+    deduplicator = HeldLeases()
+    deduplicator.answers.set()
+    deduplicator.claimed.add("a")
+    claims = Claims(deduplicator)
+    with pytest.raises(InProgressError):
+        await claims.claim("a")
+    deduplicator.claimed.clear()
+
+    assert await claims.claim("a")
+
+
+async def test_what_is_done_but_not_confirmed_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """If it can't be remembered that something was done, the log says so, and nothing is raised."""
+    claims = Claims(FailingLeases())
+    await claims.claim("a")
+    await claims.settle("a", done=True)
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "a copy of it may be handled again" in caplog.text
+    assert await claims.claim("a")
+
+
+async def test_a_cancelled_request_has_nothing_to_give_back_of_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """When nobody waits any more, a lease that is another's is no event."""
+    deduplicator = HeldLeases()
+    deduplicator.claimed.add("a")
+    claims = Claims(deduplicator)
+    claiming = asyncio.create_task(claims.claim("a"))
+    await until(lambda: deduplicator.asked == ["claim"])
+    await cancel(claiming)
+    deduplicator.answers.set()
+    await until(lambda: not claims.being_settled)
+
+    assert (deduplicator.asked, deduplicator.claimed) == (["claim"], {"a"})
+    assert caplog.records == []
+
+
+async def test_a_request_that_is_cancelled_while_it_confirms() -> None:
+    """What is done is confirmed however often the request is cancelled meanwhile."""
+    deduplicator = HeldLeases()
+    deduplicator.answers.set()
+    claims = Claims(deduplicator)
+    await claims.claim("a")
+    deduplicator.answers.clear()
+    settling = asyncio.create_task(claims.settle("a", done=True))
+    await until(lambda: deduplicator.asked == ["claim", "confirm"])
+    await cancel(settling)
+    deduplicator.answers.set()
+    await until(lambda: not claims.being_settled)
+
+    assert deduplicator.confirmed == {"a"}
+    assert not await claims.claim("a")

@@ -170,6 +170,7 @@ class RedisDeduplicator:
         self._lease = _milliseconds(lease)
         self._timeout = timeout
         self._prefix = prefix
+        self._gate = asyncio.Semaphore(_MAX_CONNECTIONS)
         self._numbers = count()
         self._leases: dict[str, str] = {}  # by key, what it holds in Redis
 
@@ -216,11 +217,13 @@ class RedisDeduplicator:
 
     async def _execute(self, *command: str | int) -> Any:  # noqa: ANN401 - as in RedisClient
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout), self._gate:
                 return await self._redis.execute_command(*command)
         except TimeoutError as error:
             raise TimeoutError(f"Redis didn't answer within {self._timeout} seconds") from error
 
+
+_MAX_CONNECTIONS = 50  # a client's own limit, which may be 100, is no queue but an error
 
 _DONE = "done"
 _DONE_BEFORE, _OURS, _THEIRS = 0, 1, -1

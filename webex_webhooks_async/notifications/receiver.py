@@ -108,8 +108,9 @@ class Receiver:
 
     The handlers of a notification run one after the other, in the order of their registration.
     The first that fails ends it: the answer is 500, and when the notification comes again, all
-    of them run again. While they run, and once they are done, a copy is taken for handled. Order
-    is not kept between notifications, for Webex doesn't keep it either.
+    of them run again. While they run, and once they are done, a copy is taken for handled; with
+    a `LeasingDeduplicator` only once they are done. Order is not kept between notifications, for
+    Webex doesn't keep it either.
 
     By default the handlers run before the answer. That Webex hangs up meanwhile doesn't stop
     them. A server that cancels the request does: the notification counts as not handled then.
@@ -129,7 +130,8 @@ class Receiver:
     405     it is no POST
     413     it is larger than `max_body`
     500     a handler failed
-    503     too much is pending, or it is shutting down, or the deduplicator is down
+    503     too much is pending, or it is shutting down, or the deduplicator is down,
+            or a copy is being handled under a lease
     ======  ==========================================================================
 
     Args:

@@ -1,0 +1,643 @@
+import asyncio
+import hashlib
+import logging
+import random
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from itertools import count
+from typing import Any
+
+import pytest
+import redis as sync_redis
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tests.notifications.doubles import SECRET, body_of, distinct, signed
+from tests.redis_server import RedisServer, running_redis
+from tests.wire import PATIENCE, until
+from webex_webhooks_async.errors import InProgressError
+from webex_webhooks_async.models import Resource
+from webex_webhooks_async.notifications.deduplication import (
+    LeasingDeduplicator,
+    RedisClient,
+    RedisDeduplicator,
+)
+from webex_webhooks_async.notifications.models import MessageData, Notification
+from webex_webhooks_async.notifications.receiver import Receiver
+
+KEY = "webex-webhooks:a"
+KEY_OF_BODY = f"webex-webhooks:{hashlib.sha256(body_of()).hexdigest()}"
+PASSWORD = "hunter2-hunter2"
+
+
+@pytest.fixture
+def server() -> Generator[RedisServer]:
+    """A Redis that the test may do to what it likes."""
+    with running_redis() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lasting_server() -> Generator[RedisServer]:
+    """A Redis that stays as it is."""
+    with running_redis() as running:
+        yield running
+
+
+@asynccontextmanager
+async def connected(port: int, **options: Any) -> AsyncGenerator[RedisClient]:  # noqa: ANN401 - any
+    """A client, as long as the block runs; it tries things twice, but without a pause."""
+    client = Redis(port=port, retry=Retry(NoBackoff(), 1), **options)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+async def redis(server: RedisServer) -> AsyncGenerator[RedisClient]:
+    """A client that looks into Redis, and tampers with it."""
+    async with connected(server.port, decode_responses=True) as client:
+        yield client
+
+
+Join = Callable[..., Coroutine[Any, Any, RedisDeduplicator]]
+
+
+@pytest.fixture
+async def join(server: RedisServer) -> AsyncGenerator[Join]:
+    """Makes deduplicators that share the Redis, each with a client of its own."""
+    async with AsyncExitStack() as clients:
+
+        async def make(client: dict[str, Any] | None = None, **options: Any) -> RedisDeduplicator:  # noqa: ANN401 - any
+            redis = await clients.enter_async_context(connected(server.port, **client or {}))
+            return RedisDeduplicator(redis, **options)
+
+        yield make
+
+
+async def outcome(deduplicator: LeasingDeduplicator, key: str = "a") -> str:
+    """What a claim comes to."""
+    try:
+        return "ours" if await deduplicator.claim(key) else "done"
+    except InProgressError:
+        return "in progress"
+
+
+class Replica:
+    """A receiver out of several, and its handler.
+
+    Attributes:
+        receiver: What is tested.
+        started: The ids of the messages that were begun with.
+        done: The ids of the messages that were done with.
+        fails: Whether the handler does.
+        may_end: Set unless runs shall wait.
+    """
+
+    def __init__(self, deduplicator: RedisDeduplicator, **options: Any) -> None:  # noqa: ANN401 - any
+        self.receiver = Receiver(SECRET, deduplicator=deduplicator, **options)
+        self.started: list[str] = []
+        self.done: list[str] = []
+        self.fails = False
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.receiver.on(Resource.MESSAGES)(self.work)
+
+    async def work(self, notification: Notification[MessageData]) -> None:
+        """Handle a message."""
+        self.started.append(notification.data.id)
+        await self.may_end.wait()
+        if self.fails:
+            raise ValueError
+        self.done.append(notification.data.id)
+
+    async def deliver(self, body: bytes | None = None) -> int:
+        """The answer to a signed body."""
+        return await self.receiver.handle(*signed(body or body_of()))
+
+
+class TestLeases:
+    """Who may handle a notification."""
+
+    async def test_what_is_confirmed_is_done(self, join: Join) -> None:
+        """Nobody handles what someone has done."""
+        first, second = await join(), await join()
+
+        assert await first.claim("a")
+
+        await first.confirm("a")
+
+        assert [await outcome(first), await outcome(second)] == ["done", "done"]
+
+    async def test_what_is_leased_is_neither_done_nor_free(self, join: Join) -> None:
+        """While one has the lease, the others can't tell whether it will be done."""
+        first, second = await join(), await join()
+
+        assert await outcome(first) == "ours"
+        assert [await outcome(second), await outcome(first)] == ["in progress", "in progress"]
+
+    async def test_one_of_many_gets_the_lease(self, join: Join) -> None:
+        """However many claim a key at once, it is one's."""
+        everyone = [await join() for _ in range(10)]
+
+        outcomes = await asyncio.gather(*map(outcome, everyone))
+
+        assert sorted(outcomes) == [*["in progress"] * 9, "ours"]
+
+    async def test_what_is_released_is_free(self, join: Join) -> None:
+        """A lease that was given back is anyone's, and giving it back twice does no harm."""
+        first, second = await join(), await join()
+        await first.claim("a")
+        await first.release("a")
+        await first.release("a")
+
+        assert [await outcome(second), await outcome(first)] == ["ours", "in progress"]
+
+    async def test_nobody_releases_what_is_anothers(self, join: Join) -> None:
+        """Only who has the lease can give it back."""
+        first, second, third = await join(), await join(), await join()
+        await first.claim("a")
+        await second.release("a")
+
+        assert await outcome(third) == "in progress"
+
+    async def test_a_lease_ends_in_time(self, join: Join) -> None:
+        """What someone leased who is never heard of again is handled by another."""
+        killed, other = await join(lease=0.05), await join()
+        await killed.claim("a")
+
+        async with asyncio.timeout(PATIENCE):
+            while await outcome(other) == "in progress":
+                pass
+
+    async def test_the_times_are_seconds(self, join: Join, redis: RedisClient) -> None:
+        """A lease and what is done are each remembered for as long as was asked for."""
+        deduplicator = await join(lease=50, ttl=5000)
+        await deduplicator.claim("a")
+        leased = await redis.execute_command("PTTL", KEY)
+        await deduplicator.confirm("a")
+        confirmed = await redis.execute_command("PTTL", KEY)
+
+        assert 0 < leased <= 50_000 < confirmed <= 5_000_000
+
+    async def test_the_shortest_time(self, join: Join) -> None:
+        """A time that Redis can't count is rounded up to one that it can."""
+        deduplicator = await join(ttl=1e-9, lease=1e-9)
+
+        assert await deduplicator.claim("a")
+
+        await deduplicator.confirm("a")
+
+    async def test_a_lease_that_was_taken_over(self, join: Join, redis: RedisClient) -> None:
+        """Who took too long takes nothing from who took over, and what is done stays done."""
+        slow, quick, third = await join(), await join(), await join()
+        await slow.claim("a")
+        await redis.execute_command("DEL", KEY)  # as when the lease expires
+
+        assert await outcome(quick) == "ours"
+
+        await slow.release("a")
+
+        assert await outcome(third) == "in progress"
+
+    async def test_what_took_too_long_is_done_all_the_same(
+        self, join: Join, redis: RedisClient
+    ) -> None:
+        """Who took over and failed doesn't undo what the first one has done meanwhile."""
+        slow, quick = await join(), await join()
+        await slow.claim("a")
+        await redis.execute_command("DEL", KEY)
+        await quick.claim("a")
+        await slow.confirm("a")
+        await quick.release("a")
+
+        assert [await outcome(slow), await outcome(quick)] == ["done", "done"]
+
+    async def test_what_is_in_hand_is_known_after_it_expired(
+        self, join: Join, redis: RedisClient
+    ) -> None:
+        """Two receivers in one process don't both handle what takes longer than the lease."""
+        deduplicator = await join()
+        await deduplicator.claim("a")
+        await redis.execute_command("DEL", KEY)
+
+        assert await outcome(deduplicator) == "in progress"
+
+    async def test_keys_have_a_prefix(self, join: Join, redis: RedisClient) -> None:
+        """Bots that share a Redis keep apart by their prefixes."""
+        default, other = await join(), await join(prefix="another-bot:")
+
+        assert [await outcome(default), await outcome(other)] == ["ours", "ours"]
+        assert {KEY, "another-bot:a"} == set(await redis.execute_command("KEYS", "*"))
+
+    @pytest.mark.parametrize("options", [{"decode_responses": True}, {"protocol": 3}], ids=str)
+    async def test_any_client_will_do(self, join: Join, options: dict[str, Any]) -> None:
+        """It doesn't matter how the client reads answers."""
+        plain, other = await join(), await join(client=options)
+        await other.claim("a")
+        await other.claim("b")
+        await other.confirm("b")
+
+        assert [await outcome(each, "a") for each in (plain, other)] == ["in progress"] * 2
+        assert [await outcome(each, "b") for each in (plain, other)] == ["done", "done"]
+
+
+CLAIM, CONFIRM, RELEASE, EXPIRE = "claim", "confirm", "release", "expire"
+steps = st.tuples(st.sampled_from([CLAIM, CONFIRM, RELEASE, EXPIRE]), st.sampled_from([0, 1, 2]))
+keys = count()
+
+
+@given(st.lists(steps, max_size=12))
+async def test_any_order(lasting_server: RedisServer, steps: list[tuple[str, int]]) -> None:
+    """Whatever replicas do, and whatever expires, a claim comes to what this model says."""
+    key, holder, in_hand = f"key-{next(keys)}", None, set[int]()
+    async with AsyncExitStack() as clients:
+        redis, *others = [
+            await clients.enter_async_context(connected(lasting_server.port)) for _ in range(4)
+        ]
+        replicas = [RedisDeduplicator(each, prefix="") for each in others]
+        for step, who in steps:
+            match step:
+                case "claim" if who in in_hand or holder not in {None, "done"}:
+                    assert await outcome(replicas[who], key) == "in progress"
+                case "claim" if holder == "done":
+                    assert await outcome(replicas[who], key) == "done"
+                case "claim":
+                    assert await outcome(replicas[who], key) == "ours"
+                    in_hand.add(who)
+                    holder = str(who)
+                case "confirm":
+                    await replicas[who].confirm(key)
+                    in_hand.discard(who)
+                    holder = "done"
+                case "release":
+                    await replicas[who].release(key)
+                    in_hand.discard(who)
+                    holder = None if holder == str(who) else holder
+                case _:
+                    await redis.execute_command("DEL", key)
+                    holder = None
+
+
+class Wire:
+    """A client whose commands are held, or whose answers get lost.
+
+    Attributes:
+        held: Those that were sent and wait.
+        may_go: Set unless commands shall wait.
+        loses: Whether answers get lost.
+    """
+
+    def __init__(self, redis: RedisClient) -> None:
+        self.held: list[tuple[Any, ...]] = []
+        self.may_go = asyncio.Event()
+        self.may_go.set()
+        self.loses = False
+        self._redis = redis
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as there
+        """Send a command when it may go."""
+        if not self.may_go.is_set():
+            self.held.append(args)
+            await self.may_go.wait()
+        answer = await self._redis.execute_command(*args, **options)
+        if self.loses:
+            raise RedisConnectionError
+        return answer
+
+    async def aclose(self) -> None:
+        """Stay as it is: nobody here closes what isn't theirs."""
+        raise AssertionError
+
+
+class TestLostAnswers:
+    """What becomes of a claim when nobody learns of it."""
+
+    async def test_a_claim_is_no_obstacle_to_who_made_it(
+        self, redis: RedisClient, join: Join
+    ) -> None:
+        """Who doesn't know of its own lease can take it again; nobody else can."""
+        wire = Wire(redis)
+        deduplicator, other = RedisDeduplicator(wire), await join()
+        wire.loses = True
+        with pytest.raises(RedisConnectionError):
+            await deduplicator.claim("a")
+        wire.loses = False
+
+        assert [await outcome(other), await outcome(deduplicator)] == ["in progress", "ours"]
+
+    async def test_a_release_that_comes_late(self, redis: RedisClient, join: Join) -> None:
+        """A release that is overtaken by a new claim doesn't end that."""
+        wire = Wire(redis)
+        deduplicator, other = RedisDeduplicator(wire), await join()
+        await deduplicator.claim("a")
+        wire.may_go.clear()
+        releasing = asyncio.create_task(deduplicator.release("a"))
+        await until(lambda: bool(wire.held))
+        held, wire.may_go = wire.may_go, asyncio.Event()
+        wire.may_go.set()
+
+        assert await deduplicator.claim("a")
+
+        held.set()
+        await releasing
+
+        assert await outcome(other) == "in progress"
+
+    async def test_a_confirmation_that_is_under_way(self, redis: RedisClient) -> None:
+        """Nobody handles what is about to be remembered as done."""
+        wire = Wire(redis)
+        deduplicator = RedisDeduplicator(wire)
+        await deduplicator.claim("a")
+        wire.may_go.clear()
+        confirming = asyncio.create_task(deduplicator.confirm("a"))
+        await until(lambda: bool(wire.held))
+
+        assert await outcome(deduplicator) == "in progress"
+
+        wire.may_go.set()
+        await confirming
+
+        assert await outcome(deduplicator) == "done"
+
+    def test_forked_workers_are_not_one(self, lasting_server: RedisServer) -> None:
+        """Workers that are forked from a process that made the deduplicator share no lease."""
+        program = f"""
+import asyncio, os
+from redis.asyncio import Redis
+from webex_webhooks_async import InProgressError, RedisDeduplicator
+
+redis = Redis(port={lasting_server.port})
+deduplicator = RedisDeduplicator(redis, prefix="fork:")
+
+async def claim():
+    try:
+        print(await deduplicator.claim("a"))
+    except InProgressError:
+        print("in progress")
+    await redis.aclose()
+
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+asyncio.run(claim())
+"""
+        assert run(program) == ["True", "in progress"]
+
+
+def run(program: str) -> list[str]:
+    """The lines that a Python program prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout.splitlines()
+
+
+class TestOutages:
+    """What the deduplicator does when Redis doesn't do its part."""
+
+    @pytest.mark.parametrize("method", ["claim", "confirm", "release"])
+    async def test_a_redis_that_is_down(self, server: RedisServer, join: Join, method: str) -> None:
+        """The client's own error comes through, and all is well when Redis is back."""
+        deduplicator = await join()
+        if method != "claim":
+            await deduplicator.claim("a")
+        server.stop()
+        with pytest.raises(RedisError):
+            await getattr(deduplicator, method)("a")
+        server.restart()
+
+        assert await outcome(deduplicator, "b") == "ours"
+
+    async def test_a_redis_that_hangs(self, server: RedisServer, join: Join) -> None:
+        """Nobody waits for ever, even with a client that would, and all is well afterwards."""
+        deduplicator = await join(timeout=0.5)
+        await deduplicator.confirm("b")
+        server.freeze()
+        with pytest.raises(TimeoutError, match=r"Redis didn't answer within 0\.5 seconds"):
+            await deduplicator.claim("a")
+        server.thaw()
+
+        assert [await outcome(deduplicator, key) for key in "ab"] == ["ours", "done"]
+
+    async def test_what_is_done_stays_done(self, server: RedisServer, join: Join) -> None:
+        """A Redis that persists knows after a restart what it knew before."""
+        deduplicator = await join()
+        await deduplicator.claim("a")
+        await deduplicator.confirm("a")
+        server.stop()
+        server.restart()
+
+        assert await outcome(deduplicator) == "done"
+
+    async def test_a_key_of_someone_else(self, join: Join, redis: RedisClient) -> None:
+        """Where another program keeps something under our key, nothing is claimed."""
+        deduplicator = await join()
+        await redis.execute_command("RPUSH", KEY, "theirs")
+        with pytest.raises(RedisError, match="WRONGTYPE"):
+            await deduplicator.claim("a")
+
+        assert await redis.execute_command("LRANGE", KEY, 0, -1) == ["theirs"]
+
+
+class TestReceivers:
+    """Several receivers that share a Redis."""
+
+    async def test_each_notification_is_handled_once(self, join: Join) -> None:
+        """Two copies each of 200 notifications, in any order: each is handled once between all."""
+        replicas = [Replica(await join()) for _ in range(3)]
+        dice = random.Random(1)  # noqa: S311 - no secret
+        bodies = [distinct(number) for number in range(200)] * 2
+        dice.shuffle(bodies)
+
+        async def deliver(body: bytes) -> None:
+            async with asyncio.timeout(PATIENCE):
+                while await dice.choice(replicas).deliver(body) != 204:
+                    pass
+
+        await asyncio.gather(*map(deliver, bodies))
+        done = [each for replica in replicas for each in replica.done]
+
+        assert sorted(done) == sorted(f"MESSAGE-{number}" for number in range(200))
+
+    @pytest.mark.parametrize("background", [False, True])
+    async def test_a_copy_comes_again_until_it_is_done(
+        self, join: Join, caplog: pytest.LogCaptureFixture, *, background: bool
+    ) -> None:
+        """While one handles it, each answers 503 to a copy, and says so without alarm."""
+        first = Replica(await join(), background=background)
+        second = Replica(await join())
+        first.may_end.clear()
+        original = asyncio.create_task(first.deliver())
+        await until(lambda: bool(first.started))
+        with caplog.at_level(logging.INFO):
+            assert [await first.deliver(), await second.deliver()] == [503, 503]
+
+        assert [(record.levelname, record.exc_info) for record in caplog.records] == [
+            ("INFO", None)
+        ] * 2
+        assert "has to come again" in caplog.text
+
+        first.may_end.set()
+
+        assert await original == 204
+
+        await first.receiver.aclose()
+
+        assert [await second.deliver(), second.started] == [204, []]
+
+    async def test_a_receiver_that_is_killed(self, join: Join, redis: RedisClient) -> None:
+        """What a receiver was at when it was killed is handled by another, when its lease ends."""
+        killed, other = Replica(await join()), Replica(await join())
+        killed.may_end.clear()
+        request = asyncio.create_task(killed.deliver())
+        await until(lambda: bool(killed.started))
+
+        assert [await other.deliver(), other.started] == [503, []]
+
+        await redis.execute_command("DEL", KEY_OF_BODY)  # as when the lease expires
+
+        assert [await other.deliver(), other.done] == [204, ["MESSAGE"]]
+
+        request.cancel()
+        with suppress(asyncio.CancelledError):
+            await request
+
+        assert [await other.deliver(), other.done] == [204, ["MESSAGE"]]
+
+    async def test_a_failed_one_is_anyones(self, join: Join) -> None:
+        """What one receiver failed to handle another handles at once."""
+        first, second = Replica(await join()), Replica(await join())
+        first.fails = True
+
+        assert [await first.deliver(), await second.deliver()] == [500, 204]
+        assert second.done == ["MESSAGE"]
+
+    @pytest.mark.parametrize("outage", ["stop", "freeze"])
+    async def test_while_redis_is_away(self, server: RedisServer, join: Join, outage: str) -> None:
+        """While nobody knows whether it is a copy, nobody handles it, and it comes again."""
+        first = Replica(await join(timeout=0.05, lease=0.05))
+        second = Replica(await join())
+        getattr(server, outage)()
+
+        assert [await first.deliver(), first.started] == [503, []]
+
+        {"stop": server.restart, "freeze": server.thaw}[outage]()
+        async with asyncio.timeout(PATIENCE):
+            while await second.deliver() != 204:  # a claim of the first may come late
+                pass
+
+        assert second.done == ["MESSAGE"]
+
+    @pytest.mark.parametrize("outage", ["stop", "freeze"])
+    @pytest.mark.parametrize(
+        ("fails", "answer", "told"),
+        [
+            (False, 204, "a copy of it may be handled again"),
+            (True, 500, "a claim could not be given back"),
+        ],
+    )
+    async def test_redis_goes_away_meanwhile(  # noqa: PLR0913, PLR0917 - what it takes
+        self,
+        server: RedisServer,
+        join: Join,
+        caplog: pytest.LogCaptureFixture,
+        outage: str,
+        fails: bool,  # noqa: FBT001 - a parameter of the test
+        answer: int,
+        told: str,
+    ) -> None:
+        """What was done is answered as done, what wasn't as failed, and the log tells the rest."""
+        replica = Replica(await join(timeout=0.5))
+        replica.fails = fails
+        replica.may_end.clear()
+        request = asyncio.create_task(replica.deliver())
+        await until(lambda: bool(replica.started))
+        getattr(server, outage)()
+        replica.may_end.set()
+
+        assert await request == answer
+        assert told in caplog.text
+
+
+class TestSecrets:
+    """What the log and the errors keep to themselves."""
+
+    async def test_a_password_is_not_logged(
+        self, server: RedisServer, redis: RedisClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Neither a password that is refused nor an outage brings one to light."""
+        await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
+        for password in (PASSWORD, f"not-{PASSWORD}"):
+            async with connected(server.port, password=password) as client:
+                replica = Replica(RedisDeduplicator(client))
+
+                assert await replica.deliver() == (204 if password == PASSWORD else 503)
+
+                server.stop()
+
+                assert await replica.deliver(distinct(1)) == 503
+
+                server.restart()
+                await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
+
+        assert AuthenticationError.__name__ in caplog.text
+        assert PASSWORD not in caplog.text
+
+    def test_an_address_is_no_client(self) -> None:
+        """Who passes an address instead of a client is told so, but not which."""
+        address: Any = f"redis://user:{PASSWORD}@redis.example.com"
+
+        with pytest.raises(TypeError, match=r"a client of redis\.asyncio, got a str") as caught:
+            RedisDeduplicator(address)
+
+        assert PASSWORD not in str(caught.value)
+
+
+class TestArguments:
+    """What is no deduplicator is refused when it is made."""
+
+    def test_a_client_is_async(self) -> None:
+        """A client that would block is refused."""
+        blocking: Any = sync_redis.Redis()
+
+        with pytest.raises(TypeError, match=r"redis must be a client of redis\.asyncio"):
+            RedisDeduplicator(blocking)
+
+    @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
+    @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
+    def test_a_time_is_positive(self, name: str, seconds: float) -> None:
+        """A time that is no time, or that would never end, is refused."""
+        options: dict[str, Any] = {name: seconds}
+
+        with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds"):
+            RedisDeduplicator(Redis(), **options)
+
+    def test_a_prefix_is_text(self) -> None:
+        """A prefix of another type is refused."""
+        prefix: Any = b"bot:"
+
+        with pytest.raises(TypeError, match="prefix must be a str, got bytes"):
+            RedisDeduplicator(Redis(), prefix=prefix)
+
+
+def test_the_package_does_not_need_redis() -> None:
+    """Who has no use for Redis needn't install its client."""
+    program = """
+import sys
+import webex_webhooks_async, webex_webhooks_async.testing
+print("redis" in sys.modules)
+"""
+    assert run(program) == ["False"]
