@@ -1,3 +1,4 @@
+import copy
 import json
 import pickle
 import re
@@ -477,6 +478,8 @@ def test_what_a_model_explains_is_no_step_of_a_path() -> None:
         ('{"a": 1}'.encode("utf-32-be"), r"not JSON \(.* at character 0\)"),
         (b'{"a": "\xff"}', "not UTF-8"),
         (b'{"a": "\xed\xa0\x80"}', "not UTF-8"),
+        (b"[" * 101 + b"]" * 101, "nested too deeply"),
+        (b'{"a":' * 100 + b'["[{"]' + b"}" * 100, "nested too deeply"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
@@ -506,11 +509,23 @@ def test_text_is_read_like_bytes() -> None:
         (b'"\\ud83d\\ude00"', "😀"),
         (b"9007199254740993", 9007199254740993),
         (b"[" * 100 + b"]" * 100, None),
+        (b'["[[{{"' + b', ["[[{{"]' * 100 + b"]", None),
+        (b"[" * 100 + b"1" + b"]" * 100, None),
     ],
+    ids=lambda value: ascii(value)[:40],
 )
 def test_odd_json_is_json(data: bytes, value: object) -> None:
     """What is unusual and yet unambiguous is read."""
     assert parse_json(data) == value or value is None
+
+
+def test_the_deepest_json_can_be_written_again() -> None:
+    """A model that can be read can be written, copied and compared, too."""
+    depth = 99  # below the object that is the model
+    deepest = {**DOCUMENT, "new": json.loads("[" * depth + "]" * depth)}
+    model = from_json(json.dumps(deepest), Webhook)
+
+    assert from_json(to_json(model), Webhook) == copy.deepcopy(model)
 
 
 @each_model

@@ -8,8 +8,9 @@ Nothing is coerced: a number where text should be is a problem, not text.
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from types import GenericAlias
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -76,7 +77,7 @@ def structure(value: object, cls: type[T]) -> T:
 
 
 def parse_json(data: bytes | str) -> object:
-    """Strict JSON: UTF-8 without a byte order mark, no NaN, no infinity, no key twice.
+    """Strict JSON: UTF-8 without a byte order mark, no NaN, no infinity, no key twice, not deep.
 
     Raises:
         DecodeError: It is something else. Nothing else is raised, whatever the bytes are.
@@ -84,7 +85,7 @@ def parse_json(data: bytes | str) -> object:
     """
     check_type("JSON", data, bytes, str)
     try:
-        return _decoder.decode(data if isinstance(data, str) else data.decode())
+        return _decoded(data if isinstance(data, str) else data.decode())
     except UnicodeDecodeError:
         problem = "not UTF-8"
     except json.JSONDecodeError as error:
@@ -95,6 +96,28 @@ def parse_json(data: bytes | str) -> object:
         problem = str(error) if isinstance(error, _MisfitError) else "a number has too many digits"
     # Outside of the except block: a JSONDecodeError holds the whole document.
     raise DecodeError((f"$: {problem}",))
+
+
+_MAX_DEPTH = 100  # so that it can be written, copied and compared wherever it was read
+
+
+def _decoded(text: str) -> object:
+    value = _decoder.decode(text)
+    if text.count("[") + text.count("{") > _MAX_DEPTH and _is_too_deep(value):
+        raise _MisfitError("nested too deeply")
+    return value
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        members = chain.from_iterable(map(_members, level))
+        level = [each for each in members if type(each) in {dict, list}]
+    return bool(level)
+
+
+def _members(value: Any) -> Iterable[object]:  # noqa: ANN401 - any JSON
+    return cast("Iterable[object]", value.values() if type(value) is dict else value)
 
 
 class _MisfitError(ValueError):
