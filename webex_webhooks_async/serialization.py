@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
-from types import GenericAlias
+from types import GenericAlias, NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -220,6 +220,21 @@ def _structure_mapping(value: object, _: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
+def _is_optional(cls: object) -> bool:
+    return isinstance(cls, UnionType) and len({*get_args(cls)} - {NoneType}) == 1
+
+
+def _optional_hook(cls: UnionType, converter: Converter) -> StructureHook:
+    # cattrs' own hook looks for that of the present values anew at each of them.
+    (present,) = {*get_args(cls)} - {NoneType}
+    structure_present = converter.get_structure_hook(present)
+
+    def structure_optional(value: object, _: object) -> object:
+        return None if value is None else structure_present(value, present)
+
+    return structure_optional
+
+
 def _tuple_hook(cls: type[Any], converter: Converter) -> StructureHook:
     items = GenericAlias(list, get_args(cls)[:1])
     structure_items = converter.get_structure_hook(items)
@@ -243,9 +258,11 @@ def _model_structure_hook(cls: type[Any], converter: Converter) -> StructureHook
 
     def structure_model(value: object, _: object) -> object:
         members = _structure_mapping(value, None)
-        unknown = {key: value for key, value in members.items() if key not in known}
-        # What the wire itself calls `extra` is in `unknown`, like any other such member.
-        return structure_fields({**members, EXTRA: unknown}, cls)
+        if not members.keys() <= known:
+            # What the wire itself calls `extra` is unknown, like any other such member.
+            unknown = {key: value for key, value in members.items() if key not in known}
+            members = {**members, EXTRA: unknown}
+        return structure_fields(members, cls)
 
     return structure_model
 
@@ -279,6 +296,7 @@ def _make_converter() -> Converter:
     made.register_structure_hook(datetime, _structure_datetime)
     made.register_unstructure_hook(datetime, _unstructure_datetime)
     made.register_structure_hook_func(_is(Mapping), _structure_mapping)
+    made.register_structure_hook_factory(_is_optional, _optional_hook)
     made.register_structure_hook_factory(_is(tuple), _tuple_hook)
     made.register_structure_hook_factory(attrs.has, _model_structure_hook)
     made.register_unstructure_hook_factory(attrs.has, _model_unstructure_hook)

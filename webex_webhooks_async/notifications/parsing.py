@@ -48,7 +48,7 @@ def parse_unverified_notification(body: bytes | str) -> Notification[Notificatio
         PayloadError: It is no notification; every problem is named.
     """
     try:
-        return structure(parse_json(body), Notification[NotificationData])
+        return structure(parse_json(body), _notification)
     except DecodeError as error:
         problems = error.problems
     # Outside of the except block: nothing but the problems is told.
@@ -76,5 +76,6 @@ def _hook(resource: str | None) -> StructureHook:
 
 
 # `Notification[MessageData]` is left to the converter's own hook: there other data is a problem.
+_notification: type[Notification[NotificationData]] = Notification  # quicker to look up
 _of_any_data = (Notification, Notification[Any], Notification[NotificationData])
 converter.register_structure_hook_func(lambda cls: cls in _of_any_data, _structure_notification)

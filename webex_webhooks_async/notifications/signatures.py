@@ -4,7 +4,6 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks, "Handling Requests 
 """
 
 import hmac
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, cast
@@ -143,8 +142,7 @@ def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
 
 
 _algorithm_of_label = {each.name.lower(): each for each in SignatureAlgorithm}
-_algorithm_of_length = {each // 4: each for each in SignatureAlgorithm}  # in hexadecimal digits
-_is_hexadecimal = re.compile("[0-9A-Fa-f]+").fullmatch  # bytes.fromhex would take spaces, too
+_algorithm_of_length = {each // 8: each for each in SignatureAlgorithm}  # in bytes
 
 
 def _signatures(value: str) -> Iterator[tuple[SignatureAlgorithm, bytes]]:
@@ -155,49 +153,57 @@ def _signatures(value: str) -> Iterator[tuple[SignatureAlgorithm, bytes]]:
     """
     for part in value.split(","):
         label, labelled, digits = part.rpartition("=")
-        digits = digits.strip()
-        algorithm = _algorithm_of_length.get(len(digits)) if _is_hexadecimal(digits) else None
+        digest = _from_hex(digits.strip())
+        algorithm = _algorithm_of_length.get(len(digest))
         if not labelled:
             if algorithm:
-                yield algorithm, bytes.fromhex(digits)
+                yield algorithm, digest
             continue
         # The label's case varies in the wild, and so does its hyphen.
         claimed = _algorithm_of_label.get(label.strip().lower().replace("-", ""))
         if claimed:
-            yield claimed, bytes.fromhex(digits) if algorithm is claimed else b""
+            yield claimed, digest if algorithm is claimed else b""
+
+
+def _from_hex(digits: str) -> bytes:
+    """The bytes that hexadecimal digits stand for, none for other text."""
+    try:
+        read = bytes.fromhex(digits)
+    except ValueError:
+        return b""
+    return read if len(digits) == 2 * len(read) else b""  # it takes spaces, too
 
 
 _signature_header_names = frozenset({SPARK_SIGNATURE.lower(), WEBEX_SIGNATURE.lower()})
+_signature_header_names_as_bytes = frozenset(name.encode() for name in _signature_header_names)
 
 
 def _signature_headers(headers: Headers) -> list[str]:
     """The values of the headers for signatures; one that came twice, or as a list, twice."""
-    return [
-        _text(each)
-        for name, value in _pairs(headers)
-        if _text(name).lower() in _signature_header_names
-        for each in _several(value)
-        if each is not None
-    ]
+    values: list[str] = []
+    for header in _pairs(headers):
+        match header:
+            case (name, value) if _is_for_a_signature(name):
+                values += [_text(each) for each in _several(value) if each is not None]
+            case _:
+                pass
+    return values
 
 
-def _pairs(headers: Any) -> Iterable[tuple[object, object]]:  # noqa: ANN401 - any framework's
+def _pairs(headers: Any) -> Iterable[Any]:  # noqa: ANN401 - any framework's
     # multidict's mappings, and those of Starlette, Django and Werkzeug, may show one value alone.
     all_of = getattr(headers, "getall", None) or getattr(headers, "getlist", None)
     if all_of:
         return [(name, all_of(name)) for name in frozenset(headers.keys())]
     if hasattr(headers, "items"):
-        return cast("Iterable[tuple[object, object]]", headers.items())
-    return _only_pairs(headers)
+        return cast("Iterable[Any]", headers.items())
+    return cast("Iterable[Any]", headers)
 
 
-def _only_pairs(headers: Iterable[Any]) -> Iterator[tuple[object, object]]:
-    for pair in headers:
-        match pair:
-            case (name, value):
-                yield name, value
-            case _:
-                pass
+def _is_for_a_signature(name: object) -> bool:
+    if isinstance(name, bytes):
+        return name.lower() in _signature_header_names_as_bytes
+    return isinstance(name, str) and name.lower() in _signature_header_names
 
 
 def _several(value: object) -> Iterable[object]:
