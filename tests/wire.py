@@ -53,15 +53,11 @@ class Peer:
     def __init__(
         self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self.requests: list[Received] = []
+        self.request: Received
+        """The request that is to be answered."""
         self._number = number
         self._reader = reader
         self._writer = writer
-
-    @property
-    def request(self) -> Received:
-        """The request that is to be answered."""
-        return self.requests[-1]
 
     @property
     def is_gone(self) -> bool:
@@ -81,11 +77,10 @@ class Peer:
             name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
         }
         body = await self._reader.readexactly(int(headers.get("content-length", "0")))
-        received = Received(
+        self.request = Received(
             method=method, target=target, headers=headers, body=body, connection=self._number
         )
-        self.requests.append(received)
-        return received
+        return self.request
 
     async def send(self, data: bytes) -> None:
         """Send these bytes, and no others."""

@@ -1,0 +1,170 @@
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, nullcontext, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.faults.outgoing import (
+    ATTEMPTS,
+    AUTHORITY,
+    FAULTS,
+    NEVER,
+    OPERATIONS,
+    TIMEOUT,
+    Fault,
+    Operation,
+    Service,
+    outcome,
+    refusal,
+    requests,
+)
+from tests.wire import FOUND, Wire, until
+from webex_webhooks_async import (
+    APIError,
+    Client,
+    DecodeError,
+    RefreshingToken,
+    RetryPolicy,
+    TransportError,
+    WebexError,
+)
+from webex_webhooks_async.transport import (
+    _tls_context as tls_context,  # pyright: ignore[reportPrivateUsage] - it outlives a test
+)
+
+each_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+each_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+own_or_given = pytest.mark.parametrize("is_given", [False, True], ids=["own", "given"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The environment names the authority, for our clients and others'."""
+    certificates = tmp_path_factory.mktemp("tls") / "certificates.pem"
+    AUTHORITY.cert_pem.write_to_path(str(certificates))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(certificates))
+        tls_context.cache_clear()
+        yield
+    tls_context.cache_clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collection() -> Iterator[None]:
+    """Looking for garbage leaves out what was there before."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@asynccontextmanager
+async def client_of(
+    service: Service, operation: Operation, *, is_given: bool = False
+) -> AsyncGenerator[Client]:
+    """A client that doesn't wait between attempts, and perhaps goes through another's."""
+    refreshing = RefreshingToken(
+        client_id="id", client_secret="s3cret", refresh_token="refresh", access_token="old"
+    )
+    async with (
+        httpx.AsyncClient(follow_redirects=True) if is_given else nullcontext() as http_client,
+        Client(
+            refreshing if operation.refreshes else "a-token",
+            base_url=service.base_url,
+            http_client=http_client,
+            timeout=TIMEOUT,
+            retry=RetryPolicy(attempts=ATTEMPTS, base_delay=0.0),
+        ) as client,
+    ):
+        yield client
+
+
+def open_files() -> int:
+    """How many files and sockets this process has open."""
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def told_by(error: WebexError) -> tuple[type[WebexError], str | None, str | None]:
+    """Class, method and path of an error."""
+    assert isinstance(error, APIError | TransportError | DecodeError)
+    return type(error), error.method, error.path
+
+
+async def meet(
+    operation: Operation, fault: Fault, caplog: pytest.LogCaptureFixture, *, is_given: bool
+) -> None:
+    """Let an operation meet a fault, and hold what comes of it against the tables."""
+    caplog.set_level(logging.DEBUG, "webex_webhooks_async")
+    error = outcome(operation, fault)
+    before = open_files()
+    async with (
+        Service(operation, fault) as service,
+        client_of(service, operation, is_given=is_given) as client,
+    ):
+        service.strike()
+        if error is None:
+            assert operation.result == await operation.ask(client)
+        else:
+            with pytest.raises(error) as raised:
+                await operation.ask(client)
+            assert told_by(raised.value) == (error, operation.method, operation.path)
+        sent = requests(operation, fault)
+        assert sent == [each.args[:2] for each in caplog.records if isinstance(each.args, tuple)]
+        assert len(service.requests) == (len(sent) if fault.is_read else bool(operation.first))
+
+        if not (is_given and fault.leaves_more):
+            await service.mend()
+            assert operation.result == await operation.ask(client)
+        await until(lambda: service.open <= 1)
+    await until(lambda: open_files() == before)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@own_or_given
+@each_fault
+@each_operation
+async def test_each_operation_meets_each_fault(
+    operation: Operation, fault: Fault, caplog: pytest.LogCaptureFixture, *, is_given: bool
+) -> None:
+    """It ends as the tables say, after so many requests; then all is well, and nothing is left."""
+    await meet(operation, fault, caplog, is_given=is_given)
+
+
+@own_or_given
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@each_operation
+async def test_a_redirect_is_not_followed(
+    operation: Operation, status: int, caplog: pytest.LogCaptureFixture, *, is_given: bool
+) -> None:
+    """It is an error like another; where it leads to gets no connection, and so no token."""
+    async with Wire(FOUND) as elsewhere:
+        location = f"Location: {elsewhere.base_url}/webhooks/W1"
+        await meet(
+            operation, Fault(APIError, NEVER, refusal(status, location)), caplog, is_given=is_given
+        )
+
+    assert elsewhere.connections == 0
+
+
+@each_fault
+async def test_what_happens_again_and_again_leaves_no_memory(fault: Fault) -> None:
+    """However often a fault is met, there isn't an object more for each time."""
+    operation, times = OPERATIONS["get"], 5
+    async with Service(operation, fault) as service, client_of(service, operation) as client:
+
+        async def objects_after(times: int) -> int:
+            for _ in range(times):
+                with suppress(WebexError):
+                    await operation.ask(client)
+            service.requests.clear()
+            await asyncio.sleep(0)  # the event loop drops the timers that were cancelled
+            gc.collect()
+            return len(gc.get_objects())
+
+        service.strike()
+        before = await objects_after(2)
+        assert await objects_after(times) - before < times
