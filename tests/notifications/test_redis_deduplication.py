@@ -54,7 +54,12 @@ def lasting_server() -> Generator[RedisServer]:
 @asynccontextmanager
 async def connected(port: int, **options: Any) -> AsyncGenerator[RedisClient]:  # noqa: ANN401 - any
     """A client, as long as the block runs; it tries things twice, but without a pause."""
-    client = Redis(port=port, retry=Retry(NoBackoff(), 1), **options)
+    client = Redis(
+        port=port,
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[RedisConnectionError],
+        **options,
+    )
     try:
         yield client
     finally:
