@@ -46,23 +46,24 @@ def _resolved(found: griffe.Object | griffe.Alias) -> griffe.Object:
 
 
 def _spoken_of(things: list[griffe.Object]) -> Iterable[griffe.Object]:
-    """Find the aliases, constants and typed dictionaries that stand in the lines of others."""
+    """Find the aliases, constants and shapes that stand in the lines of others."""
     found: dict[str, griffe.Object] = {}
     for thing in (queue := list(things)):
         for name in re.findall(r"\w+", "\n".join(_lines(thing))):
             member = thing.module.members.get(name)
             if isinstance(member, griffe.Alias) and not member.target_path.startswith(NAME):
                 continue  # of another library
-            if member and name not in found and _is_short(spelled := _resolved(member)):
-                found[name] = spelled
-                queue.append(spelled)
+            if member and name not in found and _is_shape(shape := _resolved(member)):
+                found[name] = shape
+                queue.append(shape)
     return [found[name] for name in sorted(found)]
 
 
-def _is_short(thing: griffe.Object) -> bool:
-    """Tell whether a name is short for something that users write out."""
-    is_typed_dict = isinstance(thing, griffe.Class) and "TypedDict" in map(str, thing.bases)
-    return is_typed_dict or isinstance(thing, griffe.Attribute)
+def _is_shape(thing: griffe.Object) -> bool:
+    """Tell whether a name stands for what users write out, and not for a class of ours."""
+    if isinstance(thing, griffe.Class):
+        return not {"Protocol", "TypedDict"}.isdisjoint(map(str, thing.bases))
+    return isinstance(thing, griffe.Attribute)
 
 
 def _section(title: str, things: Iterable[griffe.Object]) -> Iterator[str]:

@@ -1,12 +1,16 @@
 import inspect
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType, UnionType
 
 import pytest
 
 import webex_webhooks_async
 from tests.surface import SNAPSHOT, surface
-from webex_webhooks_async import errors
+from webex_webhooks_async import errors, testing
+
+ROOT = Path(__file__).parent.parent
 
 
 def methods(cls: type) -> Iterator[tuple[str, object]]:
@@ -58,3 +62,11 @@ def test_every_public_thing_says_what_it_promises(thing: object) -> None:
     """Each public class, function, method and property has a docstring of its own."""
     assert thing.__doc__
     assert thing.__doc__.partition("\n")[0].endswith((".", ":", "?"))
+
+
+def test_every_public_name_is_checked_by_the_type_checkers() -> None:
+    """The files that only type checkers read use each public name."""
+    read = "".join(path.read_text() for path in (ROOT / "tests").glob("typing_*.py"))
+    used = set(re.findall(r"\w+", read))
+
+    assert {*webex_webhooks_async.__all__, *testing.__all__} - used == set()

@@ -5,26 +5,26 @@ An ignored error here is an error that has to be: both checkers complain about o
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 from typing import Any, Self, assert_type
 
+import httpx
+
 from webex_webhooks_async import (
-    APIError,
     AsyncPaginator,
     Client,
-    DecodeError,
     Event,
     NewWebhook,
     OwnedBy,
     Page,
     RefreshingToken,
-    RequestTimeoutError,
     Resource,
     RetryPolicy,
     StaticToken,
     Status,
     TokenProvider,
+    Tokens,
     Webhook,
     Webhooks,
     WebhookUpdate,
@@ -83,19 +83,37 @@ async def a_list_can_be_awaited_and_iterated(client: Client) -> None:
     assert_type(page.next_url, str | None)
     async for webhook in webhooks:
         assert_type(webhook, Webhook)
-    async for each in client.webhooks.list(start=page.next_url).pages():
+    pages = client.webhooks.list(start=page.next_url).pages()
+    assert_type(pages, AsyncGenerator[Page[Webhook]])
+    async for each in pages:
         assert_type(each, Page[Webhook])
     assert_type([webhook.name async for webhook in client.webhooks.list()], list[str])
 
 
-def fields_have_their_types(webhook: Webhook) -> None:
+def fields_have_their_types(webhook: Webhook, new: NewWebhook, update: WebhookUpdate) -> None:
     """A word is a string, what may be absent is optional, and what is unknown may be anything."""
-    assert_type(webhook.id, str)
-    assert_type(webhook.resource, str)
-    assert_type(webhook.secret, str | None)
-    assert_type(webhook.status, str | None)
+    assert_type((webhook.id, webhook.name, webhook.target_url), tuple[str, str, str])
+    assert_type((webhook.resource, webhook.event), tuple[str, str])
+    assert_type((webhook.filter, webhook.secret), tuple[str | None, str | None])
+    assert_type((webhook.status, webhook.owned_by), tuple[str | None, str | None])
+    assert_type((webhook.org_id, webhook.created_by), tuple[str | None, str | None])
+    assert_type(webhook.app_id, str | None)
     assert_type(webhook.created, datetime | None)
     assert_type(webhook.extra, Mapping[str, Any])
+    assert_type((new.name, new.target_url), tuple[str, str])
+    assert_type((new.resource, new.event), tuple[str, str])
+    assert_type((new.filter, new.secret, new.owned_by), tuple[str | None, str | None, str | None])
+    assert_type((update.name, update.target_url), tuple[str, str])
+    assert_type((update.secret, update.status), tuple[str | None, str | None])
+
+
+def words_are_strings() -> None:
+    """A vocabulary's word goes wherever a string does, and a string's word is found in it."""
+    words: list[str] = [Resource.MESSAGES, Event.CREATED, Status.ACTIVE, OwnedBy.ORG]
+    assert_type(Resource(words[0]), Resource)
+    assert_type(Event(words[1]), Event)
+    assert_type(Status(words[2]), Status)
+    assert_type(OwnedBy(words[3]), OwnedBy)
 
 
 def json_has_the_class_that_is_asked_for(webhook: Webhook) -> None:
@@ -109,27 +127,33 @@ async def a_client_takes_tokens_of_any_kind() -> None:
     """A string, a provider of ours, or any class with these two methods will do."""
     provider: TokenProvider = VaultToken()
     refreshing = RefreshingToken(
-        client_id="id", client_secret="secret", refresh_token="token", on_refresh=print
+        client_id="id", client_secret="secret", refresh_token="token", on_refresh=keep
     )
-    for token in (provider, refreshing, StaticToken("token"), "token"):
+    static = StaticToken("token")
+    for token in (provider, refreshing, static, "token"):
         await Client(token, retry=RetryPolicy.none(), max_concurrency=5).aclose()
-    assert_type(Client.from_env(timeout=5), Client)
-    assert_type(OwnClient.from_env(), OwnClient)
+    assert_type((await refreshing.get(), await refreshing.refresh("old")), tuple[str, str])
+    assert_type((await static.get(), await static.refresh("old")), tuple[str, str])
+    assert_type((await provider.get(), await provider.refresh("old")), tuple[str, str])
 
 
-def errors_tell_what_they_know(error: Exception) -> None:
-    """What an error has is typed, and a timeout is a builtin one."""
-    if isinstance(error, APIError):
-        assert_type(error.status_code, int)
-        assert_type(error.message, str)
-        assert_type(error.errors, tuple[str, ...])
-        assert_type(error.tracking_id, str | None)
-        assert_type(error.retry_after, float | None)
-    if isinstance(error, DecodeError):
-        assert_type(error.problems, tuple[str, ...])
-    if isinstance(error, RequestTimeoutError):
-        builtin: TimeoutError = error
-        raise builtin
+async def keep(tokens: Tokens) -> None:
+    """What a refresh brings, to be stored."""
+    assert_type((tokens.access_token, tokens.refresh_token), tuple[str, str])
+    assert_type(tokens.expires_in, int | None)
+    assert_type(tokens.refresh_token_expires_in, int | None)
+
+
+async def a_client_can_be_configured(http_client: httpx.AsyncClient) -> None:
+    """Every option is typed, also where the token comes from the environment."""
+    assert_type(Client.from_env(timeout=5, http_client=http_client), Client)
+    assert_type(OwnClient.from_env(base_url="https://example.com/v1"), OwnClient)
+    policy = RetryPolicy(attempts=2, base_delay=1, max_delay=5)
+    assert_type((policy.attempts, policy.base_delay), tuple[int, float])
+    assert_type(policy.max_delay, float)
+    assert_type(policy.backoff(1, 0.5), float)
+    assert_type(RetryPolicy.none(), RetryPolicy)
+    await Client.from_env(retry=policy, max_concurrency=1).aclose()
 
 
 async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:
@@ -142,5 +166,18 @@ async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:
     NewWebhook(name="Messages")  # type: ignore[call-arg] # too little
     Page((), None)  # type: ignore[call-arg] # by name
     await client.webhooks.create(webhook)  # type: ignore[arg-type] # is there
+    await client.webhooks.get(5)  # type: ignore[arg-type] # an id is text
+    await client.webhooks.update(webhook.id, webhook)  # type: ignore[arg-type] # no update
+    await client.webhooks.delete(webhook)  # type: ignore[arg-type] # by its id
+    client.webhooks.list(50)  # type: ignore[call-arg] # by name
+    client.webhooks.list(max="50")  # type: ignore[arg-type] # no number
+    for _ in client.webhooks.list():  # type: ignore[attr-defined] # async for
+        pass
     Client(5)  # type: ignore[arg-type] # no token
+    Client("token", "https://example.com")  # type: ignore[call-arg] # by name
+    Client("token", retry=3)  # type: ignore[arg-type] # no policy
     Client.from_env(token="token")  # type: ignore[call-arg] # from there
+    Client.from_env(timeout="5")  # type: ignore[arg-type] # no number
+    RefreshingToken("id", "secret", "token")  # type: ignore[call-arg] # by name
+    StaticToken(None)  # type: ignore[arg-type] # no token
+    from_json(b"{}", "Webhook")  # type: ignore[arg-type] # no class

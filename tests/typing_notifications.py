@@ -6,19 +6,40 @@ An ignored error here is an error that has to be: both checkers complain about o
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, assert_type
 
-from webex_webhooks_async.models import Event, Resource
-from webex_webhooks_async.notifications.models import (
+import redis.asyncio
+
+from webex_webhooks_async import (
+    AttachmentActionData,
+    Deduplicator,
+    Event,
+    LeasingDeduplicator,
+    MeetingData,
+    MeetingParticipantData,
+    MeetingTranscriptData,
     MembershipData,
+    MemoryDeduplicator,
     MessageData,
     Notification,
     NotificationData,
+    Receiver,
+    RecordingData,
+    RedisDeduplicator,
+    RemoteParty,
+    Resource,
     RoomData,
+    ServiceAppData,
+    SignatureAlgorithm,
+    TelephonyCallData,
+    from_json,
+    parse_notification,
+    parse_unverified_notification,
+    sign,
+    to_json,
+    verify,
 )
-from webex_webhooks_async.notifications.parsing import parse_notification
-from webex_webhooks_async.notifications.receiver import Receiver
-from webex_webhooks_async.serialization import from_json
 
 receiver = Receiver(["secret", "old secret"], on_error=lambda error, notification: None)
 
@@ -27,6 +48,69 @@ receiver = Receiver(["secret", "old secret"], on_error=lambda error, notificatio
 async def on_message(notification: Notification[MessageData]) -> str:
     """The resource decides on the class of the data."""
     return assert_type(notification.data.room_id, str)
+
+
+@receiver.on(Resource.ATTACHMENT_ACTIONS)
+async def on_attachment_action(notification: Notification[AttachmentActionData]) -> None:
+    """A card was answered."""
+    assert_type((notification.data.id, notification.data.message_id), tuple[str, str])
+    assert_type((notification.data.person_id, notification.data.room_id), tuple[str, str])
+
+
+@receiver.on(Resource.MEMBERSHIPS)
+async def on_membership(notification: Notification[MembershipData]) -> None:
+    """Someone came or went."""
+    assert_type((notification.data.person_id, notification.data.person_email), tuple[str, str])
+    assert_type(notification.data.is_moderator, bool | None)
+
+
+@receiver.on(Resource.ROOMS)
+async def on_room(notification: Notification[RoomData]) -> None:
+    """A space was made or renamed."""
+    assert_type((notification.data.id, notification.data.title), tuple[str, str | None])
+    assert_type(notification.data.last_activity, datetime | None)
+
+
+@receiver.on(Resource.TELEPHONY_CALLS)
+async def on_call(notification: Notification[TelephonyCallData]) -> None:
+    """A telephone rang."""
+    assert_type(notification.data.call_id, str)
+    assert_type(notification.data.remote_party, RemoteParty | None)
+    if notification.data.remote_party is not None:
+        assert_type(notification.data.remote_party.number, str | None)
+
+
+@receiver.on(Resource.SERVICE_APP)
+async def on_service_app(notification: Notification[ServiceAppData]) -> None:
+    """An organization said yes."""
+    assert_type(notification.data.authorizer_org_id, str)
+
+
+@receiver.on(Resource.MEETINGS)
+async def on_meeting(notification: Notification[MeetingData]) -> None:
+    """A meeting was planned, began or ended."""
+    assert_type((notification.data.title, notification.data.agenda), tuple[str | None, str | None])
+    assert_type(notification.data.start, datetime | None)
+
+
+@receiver.on(Resource.MEETING_PARTICIPANTS)
+async def on_participant(notification: Notification[MeetingParticipantData]) -> None:
+    """Someone joined or left."""
+    assert_type(notification.data.email, str | None)
+    assert_type(notification.data.joined_time, datetime | None)
+
+
+@receiver.on(Resource.RECORDINGS)
+async def on_recording(notification: Notification[RecordingData]) -> None:
+    """A recording is there."""
+    assert_type(notification.data.download_url, str | None)
+    assert_type(notification.data.duration_seconds, int | None)
+
+
+@receiver.on(Resource.MEETING_TRANSCRIPTS)
+async def on_transcript(notification: Notification[MeetingTranscriptData]) -> None:
+    """A transcript is there."""
+    assert_type(notification.data.vtt_download_link, str | None)
 
 
 @receiver.on("messages")
@@ -89,13 +173,98 @@ async def registration_changes_no_function(notification: Notification[MessageDat
     assert_type(await on_message(notification), str)
 
 
-def parsing_tells_the_union(body: bytes) -> None:
+def parsing_tells_the_union(body: bytes, headers: dict[str, str]) -> None:
     """What is parsed has whatever data may be."""
-    notification = parse_notification(body, {}, secrets="secret")
+    notification = parse_notification(body, headers, secrets="secret")
     assert_type(notification, Notification[NotificationData])
+    assert_type(parse_unverified_notification(body), Notification[NotificationData])
+    assert_type(parse_unverified_notification("{}"), Notification[NotificationData])
+    assert_type(to_json(notification), bytes)
     assert_type(from_json(body, Notification[MessageData]), Notification[MessageData])
+
+
+def an_envelope_is_typed(notification: Notification[Any]) -> None:
+    """What isn't always sent is optional."""
+    assert_type((notification.id, notification.name), tuple[str, str])
+    assert_type((notification.resource, notification.event), tuple[str, str])
+    assert_type((notification.target_url, notification.filter), tuple[str | None, str | None])
+    assert_type((notification.org_id, notification.app_id), tuple[str | None, str | None])
+    assert_type((notification.created_by, notification.actor_id), tuple[str | None, str | None])
+    assert_type((notification.owned_by, notification.status), tuple[str | None, str | None])
+    assert_type(notification.created, datetime | None)
+    assert_type(notification.extra, Mapping[str, Any])
+    assert_type(notification.is_own_action, bool)
+
+
+def signatures_are_headers(body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Headers come in every form that a server has them in."""
+    signed = sign(body, "secret")
+    assert_type(signed, dict[str, str])
+    verify(body, signed, ["secret", "old secret"], minimum=SignatureAlgorithm.SHA512)
+    verify(body, headers, "secret")
+    parse_notification(body, headers, secrets=("secret",), minimum=SignatureAlgorithm.SHA256)
+
+
+async def a_receiver_serves_any_server(body: bytes, headers: dict[str, str]) -> None:
+    """It is an application, a context and a function."""
+    async with Receiver("secret", background=True, max_pending=10, max_body=1000) as entered:
+        assert_type(entered, Receiver)
+        assert_type(await entered.handle(body, headers), int)
+    other = Receiver(
+        ("secret",), ignore_own_actions=True, minimum=SignatureAlgorithm.SHA256, on_error=report
+    )
+    await other.aclose()
+
+
+async def report(error: Exception, notification: Notification[NotificationData]) -> None:
+    """What a handler raised may be looked at in an async function as well."""
+    assert_type((error, notification.id), tuple[Exception, str])
+
+
+class OwnDeduplicator:
+    """A deduplicator of a user's own."""
+
+    async def claim(self, key: str) -> bool:
+        """Everything is new."""
+        return bool(key)
+
+    async def release(self, key: str) -> None:
+        """Nothing was remembered."""
+
+
+async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
+    """One of ours, or any class with these two methods, or none."""
+    leasing: LeasingDeduplicator = RedisDeduplicator(client, ttl=60, prefix="bot:")
+    several: list[Deduplicator] = [MemoryDeduplicator(60, max_entries=10), leasing]
+    for deduplicator in (*several, OwnDeduplicator(), None):
+        Receiver("secret", deduplicator=deduplicator)
+    for each in several:
+        assert_type(await each.claim("key"), bool)
+        await each.release("key")
+    await leasing.confirm("key")
 
 
 def data_is_covariant(notification: Notification[MessageData]) -> Notification[NotificationData]:
     """A notification of messages is one of whatever data may be."""
     return notification
+
+
+async def what_cannot_be_is_an_error(body: bytes, client: redis.asyncio.Redis) -> None:
+    """What would be refused at run time, or never match, is found before."""
+    sign("{}", "secret")  # type: ignore[arg-type] # bytes
+    verify("{}", {}, "secret")  # type: ignore[arg-type] # bytes
+    verify(body, {})  # type: ignore[call-arg] # by what
+    verify(body, {}, b"secret")  # type: ignore[arg-type] # text
+    verify(body, {}, "secret", minimum="sha256")  # type: ignore[arg-type] # of the enum
+    parse_notification(body, {}, "secret")  # type: ignore[call-arg] # by name
+    parse_unverified_notification({})  # type: ignore[arg-type] # bytes
+    Receiver()  # type: ignore[call-arg] # by what
+    Receiver("secret", background="yes")  # type: ignore[arg-type] # True
+    Receiver("secret", deduplicator=set())  # type: ignore[arg-type] # no deduplicator
+    Receiver("secret", on_error=print, minimum=1)  # type: ignore[arg-type] # of the enum
+    await receiver.handle("{}", {})  # type: ignore[arg-type] # bytes
+    receiver.on(5)  # type: ignore[call-overload] # no resource
+    leasing: LeasingDeduplicator = MemoryDeduplicator()  # type: ignore[assignment] # it has no leases
+    await leasing.claim(5)  # type: ignore[arg-type] # a key is text
+    RedisDeduplicator(client, 60)  # type: ignore[call-arg] # by name
+    RedisDeduplicator("redis://localhost")  # type: ignore[arg-type] # no client

@@ -1,0 +1,100 @@
+"""What type checkers know of testing without an account. They check this file; nothing runs it.
+
+An ignored error here is an error that has to be: both checkers complain about one that isn't.
+"""
+
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+from collections.abc import Mapping
+from typing import Any, assert_type
+
+import httpx
+
+from webex_webhooks_async import Client, Event, Resource, Webhook
+from webex_webhooks_async.testing import (
+    Delivery,
+    RecordedRequest,
+    Sandbox,
+    sample_notification,
+    signed_request,
+)
+
+
+async def a_sandbox_is_called_and_calls(on_request: list[RecordedRequest]) -> None:
+    """It is reached in the process or by a URL, and says what it has delivered."""
+    sandbox = Sandbox(on_request=on_request.append, delivery_timeout=1)
+    assert_type(sandbox.base_url, str)
+    async with sandbox.http_client() as http_client:
+        assert_type(http_client, httpx.AsyncClient)
+    async with sandbox.serve(port=0) as base_url:
+        assert_type(base_url, str)
+        await Client("token", base_url=base_url).aclose()
+    delivered = await sandbox.emit(
+        Resource.ROOMS, Event.CREATED, {"title": "Plans"}, actor_id="somebody"
+    )
+    assert_type(delivered, list[Delivery])
+    assert_type(await sandbox.emit("rooms", "created"), list[Delivery])
+    assert_type(await sandbox.say("Hello"), list[Delivery])
+    assert_type((sandbox.bot.id, sandbox.bot.email), tuple[str, str])
+    assert_type((sandbox.bot.display_name, sandbox.bot.org_id), tuple[str, str])
+
+
+def a_sandbox_remembers(sandbox: Sandbox) -> None:
+    """What was called, made, said and delivered can be looked at."""
+    assert_type(sandbox.webhooks, tuple[Webhook, ...])
+    assert_type(sandbox.messages, tuple[Mapping[str, Any], ...])
+    assert_type(sandbox.requests, tuple[RecordedRequest, ...])
+    assert_type(sandbox.deliveries, tuple[Delivery, ...])
+
+
+def a_sandbox_fails_on_demand(sandbox: Sandbox) -> None:
+    """Each fault is an argument, and they combine."""
+    sandbox.fail(status=429, retry_after=1, times=2, method="GET")
+    sandbox.fail(status=503, retry_after="rand(30)", times=None, carry_out=True)
+    sandbox.fail(drop=True, delay=0.5)
+    for body in (b"<html>", "<html>", {"message": "no"}, ["no"]):
+        sandbox.fail(body=body)
+    sandbox.clear_faults()
+    sandbox.revoke("token")
+
+
+def what_went_over_the_wire_is_typed(request: RecordedRequest, delivery: Delivery) -> None:
+    """A body is bytes, and an answer may be missing."""
+    assert_type((request.method, request.path, request.query), tuple[str, str, str])
+    assert_type((request.headers, request.body), tuple[Mapping[str, str], bytes])
+    assert_type((request.status_code, request.tracking_id), tuple[int | None, str])
+    assert_type((delivery.webhook, delivery.url), tuple[Webhook, str])
+    assert_type((delivery.headers, delivery.body), tuple[Mapping[str, str], bytes])
+    assert_type((delivery.status_code, delivery.error), tuple[int | None, str | None])
+    assert_type(delivery.ok, bool)
+
+
+def samples_are_bytes_and_requests() -> None:
+    """A sample goes to a receiver as it is, or in a request."""
+    body = sample_notification(Resource.MESSAGES, Event.CREATED, data={"id": "1"}, name="Sample")
+    assert_type(body, bytes)
+    assert_type(signed_request("https://example.com/", body, "secret"), httpx.Request)
+    assert_type(signed_request("https://example.com/", body, None), httpx.Request)
+
+
+def a_test_takes_the_fixtures(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """A fixture has the type that a test says it has."""
+    assert_type((webex_sandbox, webex_client), tuple[Sandbox, Client])
+
+
+async def what_cannot_be_is_an_error(sandbox: Sandbox, delivery: Delivery) -> None:
+    """What the sandbox can't do is found before the test runs."""
+    Sandbox(token="token")  # type: ignore[call-arg] # takes any
+    Sandbox(delivery_timeout="1")  # type: ignore[arg-type] # seconds
+    sandbox.serve(8900)  # type: ignore[call-arg] # by name
+    with sandbox.serve():  # type: ignore[attr-defined] # async with
+        pass
+    await sandbox.emit(Resource.ROOMS)  # type: ignore[call-arg] # which event
+    await sandbox.emit("rooms", "created", b"{}")  # type: ignore[arg-type] # no mapping
+    await sandbox.say(b"Hello")  # type: ignore[arg-type] # text
+    sandbox.fail(429)  # type: ignore[call-arg] # by name
+    sandbox.fail(status="429")  # type: ignore[arg-type] # a number
+    sandbox.webhooks = ()  # type: ignore[misc] # to look at
+    delivery.url = "https://example.com/"  # type: ignore[misc] # frozen
+    sample_notification("rooms")  # type: ignore[call-arg] # which event
+    signed_request("https://example.com/", "{}", "secret")  # type: ignore[arg-type] # bytes
