@@ -29,6 +29,8 @@ from sybil.parsers.abstract import DocTestStringParser
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
+from tests.redis_server import running_redis
+
 if TYPE_CHECKING:
     from webex_webhooks_async.testing import Sandbox
 
@@ -84,7 +86,10 @@ class Stage:
 
 
 def set_up(namespace: dict[str, Any]) -> None:
-    """Open the stage of a document, with an embedded Webex in the place of the real one."""
+    """Open the stage of a document, with an embedded Webex in the place of the real one.
+
+    There is a Redis of its own, too.
+    """
     from webex_webhooks_async.testing import Sandbox  # noqa: PLC0415 - only documents need it
 
     with ExitStack() as resources:
@@ -92,6 +97,7 @@ def set_up(namespace: dict[str, Any]) -> None:
         folder = resources.enter_context(tempfile.TemporaryDirectory())
         environment = resources.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("WEBEX_ACCESS_TOKEN", "a-token-of-nobody")
+        environment.setenv("REDIS_URL", resources.enter_context(running_redis()).url)
         sandbox = Sandbox()
         webex = sandbox.http_client()
         resources.callback(lambda: runner.run(webex.aclose()))

