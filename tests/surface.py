@@ -47,16 +47,16 @@ def _resolved(found: griffe.Object | griffe.Alias) -> griffe.Object:
 
 def _spoken_of(things: list[griffe.Object]) -> Iterable[griffe.Object]:
     """Find the aliases, constants and shapes that stand in the lines of others."""
-    found: dict[str, griffe.Object] = {}
+    seen = {thing.name for thing in things}
     for thing in (queue := list(things)):
         for name in re.findall(r"\w+", "\n".join(_lines(thing))):
             member = thing.module.members.get(name)
             if isinstance(member, griffe.Alias) and not member.target_path.startswith(NAME):
                 continue  # of another library
-            if member and name not in found and _is_shape(shape := _resolved(member)):
-                found[name] = shape
+            if member and name not in seen and _is_shape(shape := _resolved(member)):
+                seen.add(name)
                 queue.append(shape)
-    return [found[name] for name in sorted(found)]
+    return sorted(queue[len(things) :], key=lambda thing: thing.name)
 
 
 def _is_shape(thing: griffe.Object) -> bool:
