@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 import uvicorn
 from starlette.types import ASGIApp
 
-from tests.wire import until
+from tests.wire import PATIENCE, until
+from webex_webhooks_async.models import Resource
+from webex_webhooks_async.notifications.models import MessageData, Notification
+from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import sign
 
 SECRET = "myBongoSecret"
@@ -110,6 +113,66 @@ async def served(application: ASGIApp) -> AsyncGenerator[Server, None]:
     finally:
         server.should_exit = True
         await task
+
+
+def request(*headers: str, body: bytes = b"", path: str = "/", of: bytes | None = None) -> bytes:
+    """A POST on the wire, with the signature of a notification, that closes the connection."""
+    _, signature = signed(body_of() if of is None else of)
+    signature_headers = [f"{name}: {value}" for name, value in signature.items()]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close"]
+    return "\r\n".join([*lines, *signature_headers, *headers, "", ""]).encode() + body
+
+
+def posted(body: bytes) -> bytes:
+    """A notification on the wire, as Webex sends it, that closes the connection."""
+    return request(f"Content-Length: {len(body)}", body=body, of=body)
+
+
+def chunked(*parts: bytes) -> bytes:
+    """A body in chunks, without its end."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+async def exchange(port: int, sent: bytes) -> bytes:
+    """What a server sends in answer to these bytes until it closes the connection."""
+    async with asyncio.timeout(PATIENCE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(sent)
+            await writer.drain()
+            return await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+class Bot:
+    """A receiver and a handler whose doing the test decides.
+
+    Attributes:
+        receiver: What is tested.
+        started: The ids of the messages that were begun with.
+        done: The ids of the messages that were done with.
+        errors: Raised one after the other, at the end of each run, as long as there are any.
+        may_end: Set unless runs shall wait.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - any option
+        self.receiver = Receiver(SECRET, **options)
+        self.started: list[str] = []
+        self.done: list[str] = []
+        self.errors: list[BaseException] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.receiver.on(Resource.MESSAGES)(self.run)
+
+    async def run(self, notification: Notification[MessageData]) -> None:
+        """Handle a message."""
+        self.started.append(notification.data.id)
+        await self.may_end.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        self.done.append(notification.data.id)
 
 
 class HeldDeduplicator:

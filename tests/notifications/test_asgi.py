@@ -5,8 +5,18 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from tests.notifications.doubles import SECRET, Conversation, body_of, served, signed
-from tests.wire import PATIENCE, until
+from tests.notifications.doubles import (
+    SECRET,
+    Conversation,
+    body_of,
+    chunked,
+    exchange,
+    posted,
+    request,
+    served,
+    signed,
+)
+from tests.wire import until
 from webex_webhooks_async.notifications.models import Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
@@ -198,32 +208,7 @@ async def test_shutdown_waits_for_what_was_accepted() -> None:
     assert again.sent == conversation.sent
 
 
-def request(*headers: str, body: bytes = b"", path: str = "/") -> bytes:
-    """A POST on the wire, with our signature, that closes the connection."""
-    signature = [f"{name}: {value}" for name, value in HEADERS.items()]
-    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Connection: close", *signature, *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def chunked(*parts: bytes) -> bytes:
-    """A body in chunks, without its end."""
-    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
-
-
-PLAIN = request(f"Content-Length: {len(BODY)}", body=BODY)
-
-
-async def exchange(port: int, sent: bytes) -> bytes:
-    """What a server sends in answer to these bytes until it closes the connection."""
-    async with asyncio.timeout(PATIENCE):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            writer.write(sent)
-            await writer.drain()
-            return await reader.read()
-        finally:
-            writer.close()
-            await writer.wait_closed()
+PLAIN = posted(BODY)
 
 
 async def test_a_real_server_delivers() -> None:

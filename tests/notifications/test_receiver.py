@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from tests.notifications.doubles import (
     SECRET,
+    Bot,
     DownError,
     FailingDeduplicator,
     HeldDeduplicator,
@@ -30,35 +31,6 @@ BODY = body_of()
 async def deliver(receiver: Receiver, body: bytes = BODY) -> int:
     """The answer to a signed body."""
     return await receiver.handle(*signed(body))
-
-
-class Bot:
-    """A receiver and a handler whose doing the test decides.
-
-    Attributes:
-        receiver: What is tested.
-        started: The ids of the messages that were begun with.
-        done: The ids of the messages that were done with.
-        errors: Raised one after the other, at the end of each run, as long as there are any.
-        may_end: Set unless runs shall wait.
-    """
-
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - any option
-        self.receiver = Receiver(SECRET, **options)
-        self.started: list[str] = []
-        self.done: list[str] = []
-        self.errors: list[BaseException] = []
-        self.may_end = asyncio.Event()
-        self.may_end.set()
-        self.receiver.on(Resource.MESSAGES)(self.run)
-
-    async def run(self, notification: Notification[MessageData]) -> None:
-        """Handle a message."""
-        self.started.append(notification.data.id)
-        await self.may_end.wait()
-        if self.errors:
-            raise self.errors.pop(0)
-        self.done.append(notification.data.id)
 
 
 class TestDispatch:
