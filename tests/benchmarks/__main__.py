@@ -11,10 +11,10 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import calling
+from tests.benchmarks import calling, importing, receiving
 from tests.benchmarks.harness import Case, measure
 
-CASES: tuple[Case, ...] = (*calling.CASES,)
+CASES: tuple[Case, ...] = (*calling.CASES, *receiving.CASES, *importing.CASES)
 
 MEASURED = (
     *("webex-webhooks-async", "attrs", "cattrs", "httpx", "httpcore", "aiohttp", "httpx-aiohttp"),
