@@ -34,7 +34,6 @@ from tests.wire import (
     unused_port,
 )
 from webex_webhooks_async import (
-    APIError,
     Client,
     NewWebhook,
     RefreshingToken,
@@ -456,26 +455,6 @@ async def test_respx_answers_for_a_default_client(respx_mock: respx.MockRouter) 
     assert route.calls.last.request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("is_given", [False, True])
-async def test_a_redirect_is_not_followed(status: int, *, is_given: bool) -> None:
-    """It is an error like another; where it leads to gets no connection, and so no token."""
-    async with Wire(FOUND) as elsewhere:
-        redirect = answer(status, b"", f"Location: {elsewhere.base_url}/webhooks/W1")
-        async with (
-            Wire(redirect) as wire,
-            httpx.AsyncClient(follow_redirects=True) as http_client,
-            Client(
-                TOKEN, base_url=wire.base_url, http_client=http_client if is_given else None
-            ) as client,
-        ):
-            with pytest.raises(APIError) as raised:
-                await client.webhooks.get("W1")
-
-    assert raised.value.status_code == status
-    assert (len(wire.requests), elsewhere.connections) == (1, 0)
-
-
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize("has_scheme", [True, False])
 async def test_a_proxy_of_the_environment_gets_the_request(
@@ -572,19 +551,6 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     certificates = tmp_path / "certificates.pem"
     authority.cert_pem.write_to_path(certificates)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
-
-
-@pytest.mark.usefixtures("fresh_tls")
-async def test_a_certificate_of_nobody_is_refused(server_tls: ssl.SSLContext) -> None:
-    """Nothing is sent to a server that can't prove who it is."""
-    async with (
-        Wire(FOUND, tls=server_tls) as wire,
-        Client(TOKEN, base_url=wire.base_url, retry=RetryPolicy.none()) as client,
-    ):
-        with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
-            await client.webhooks.get("W1")
-
-    assert wire.requests == []
 
 
 @pytest.mark.usefixtures("trusted")

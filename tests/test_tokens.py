@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 from attrs import define, field
 
-from tests.wire import FOUND, Act, Peer, Step, Wire, answer, hang_up, reset, silence, until
+from tests.wire import FOUND, Act, Peer, Step, Wire, answer, reset, until
 from webex_webhooks_async import (
     AuthenticationError,
     BadRequestError,
@@ -16,14 +16,11 @@ from webex_webhooks_async import (
     DecodeError,
     NotFoundError,
     RefreshingToken,
-    RequestTimeoutError,
     RetryPolicy,
-    ServerError,
     StaticToken,
     TokenProvider,
     Tokens,
     TransportError,
-    WebexError,
 )
 from webex_webhooks_async.transport import Request, Transport
 
@@ -470,31 +467,6 @@ async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
     ]
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
-@pytest.mark.parametrize(
-    ("grant", "error"),
-    [
-        pytest.param(hang_up, TransportError, id="closed"),
-        pytest.param(reset, TransportError, id="reset"),
-        pytest.param(answer(500), ServerError, id="500"),
-        pytest.param(answer(502), ServerError, id="502"),
-        pytest.param(answer(503), ServerError, id="503"),
-        pytest.param(answer(504), ServerError, id="504"),
-        pytest.param(answer(400), BadRequestError, id="400"),
-        pytest.param(answer(401), AuthenticationError, id="401"),
-    ],
-)
-async def test_a_failed_refresh_is_posted_once(
-    grant: Step, error: type[WebexError], method: str
-) -> None:
-    """Its error is raised: Webex may have renewed the refresh token, so it isn't posted again."""
-    async with Wire(webex(grant)) as wire, transport_of(wire, integration()) as transport:
-        with pytest.raises(error, match="/v1/access_token"):
-            await transport.send(Request(method=method, target="/v1/webhooks/W1"))
-
-    assert sent(wire) == [OLD, None]
-
-
 async def test_a_refresh_without_an_answer_deletes_nothing() -> None:
     """A DELETE that was rejected, and then found nothing, hasn't succeeded."""
     script = REJECTED, reset, answer(404)
@@ -503,18 +475,6 @@ async def test_a_refresh_without_an_answer_deletes_nothing() -> None:
             await client.webhooks.delete("W1")
         with pytest.raises(NotFoundError):
             await client.webhooks.delete("W1")
-
-
-async def test_a_refresh_without_an_answer_ends_in_time() -> None:
-    """The timeout of an attempt is a refresh's as well."""
-    async with (
-        Wire(webex(silence)) as wire,
-        client_of(wire, integration(), attempts=4, timeout=0.3) as client,
-    ):
-        with pytest.raises(RequestTimeoutError, match="/v1/access_token"):
-            await client.webhooks.get("W1")
-
-    assert sent(wire) == [OLD, None]
 
 
 async def test_a_refresh_that_is_told_to_wait_is_posted_again() -> None:
@@ -556,16 +516,6 @@ async def test_an_answer_without_a_usable_token_is_a_decode_error(document: obje
 
     assert "naccess" not in str(raised.value)
     assert sent(wire) == [OLD, None]
-
-
-async def test_an_answer_that_is_no_json_is_a_decode_error() -> None:
-    """HTML in place of tokens is told so."""
-    async with (
-        Wire(webex(answer(200, b"<html>"))) as wire,
-        client_of(wire, integration()) as client,
-    ):
-        with pytest.raises(DecodeError, match=r"/v1/access_token.*not JSON"):
-            await client.webhooks.get("W1")
 
 
 @pytest.mark.parametrize("lifetime", [None, "1209599", True, 1.5])

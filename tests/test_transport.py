@@ -19,7 +19,6 @@ from tests.clocks import START, QuickClock, StoppedClock
 from tests.wire import (
     FOUND,
     WEBHOOK,
-    Act,
     Peer,
     Step,
     Wire,
@@ -30,13 +29,10 @@ from tests.wire import (
     raw_answer,
     reset,
     reset_unread,
-    silence,
+    then_hang_up,
     until,
-    unused_port,
 )
 from webex_webhooks_async.errors import (
-    APIError,
-    LockedError,
     NotFoundError,
     RateLimitError,
     RequestTimeoutError,
@@ -50,10 +46,6 @@ from webex_webhooks_async.transport import Clock, Request, Transport
 
 TOKEN = "a-token"
 METHODS = ("GET", "PUT", "DELETE", "POST")
-ONCE_EACH = dict.fromkeys(METHODS, 1)
-ALWAYS_AGAIN = dict.fromkeys(METHODS, 3)
-AGAIN_UNLESS_POST = {**ALWAYS_AGAIN, "POST": 1}
-AGAIN_FOR_GET = {**ONCE_EACH, "GET": 3}
 
 THRICE = RetryPolicy(attempts=3)
 
@@ -92,104 +84,6 @@ def request(method: str = "GET") -> Request:
         target="/v1/webhooks/W1",
         content=b"{}" if method in {"PUT", "POST"} else None,
     )
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    ("step", "sent", "error"),
-    [
-        pytest.param(answer(429, b"", "Retry-After: 7"), ALWAYS_AGAIN, RateLimitError, id="429"),
-        pytest.param(
-            answer(429, b"", f"Retry-After: {format_datetime(START + timedelta(hours=1))}"),
-            ONCE_EACH,
-            RateLimitError,
-            id="429-date-too-far",
-        ),
-        pytest.param(
-            answer(429, b"", f"Retry-After: {format_datetime(START + timedelta(seconds=9))}"),
-            ALWAYS_AGAIN,
-            RateLimitError,
-            id="429-date",
-        ),
-        pytest.param(
-            answer(429, b"", "Retry-After: rand(30),add(30)"),
-            ALWAYS_AGAIN,
-            RateLimitError,
-            id="429-garbage",
-        ),
-        pytest.param(answer(429), ALWAYS_AGAIN, RateLimitError, id="429-bare"),
-        pytest.param(answer(423, b"", "Retry-After: 7"), ALWAYS_AGAIN, LockedError, id="423"),
-        pytest.param(
-            answer(423, b"", "Retry-After: soon"), ALWAYS_AGAIN, LockedError, id="423-garbage"
-        ),
-        pytest.param(answer(423), ONCE_EACH, LockedError, id="423-bare"),
-        pytest.param(answer(500), AGAIN_FOR_GET, ServerError, id="500"),
-        pytest.param(answer(501), ONCE_EACH, ServerError, id="501"),
-        pytest.param(answer(502), AGAIN_UNLESS_POST, ServerError, id="502"),
-        pytest.param(answer(503), AGAIN_UNLESS_POST, ServerError, id="503"),
-        pytest.param(answer(504), AGAIN_UNLESS_POST, ServerError, id="504"),
-        pytest.param(answer(505), ONCE_EACH, ServerError, id="505"),
-        pytest.param(answer(400), ONCE_EACH, APIError, id="400"),
-        pytest.param(answer(404), ONCE_EACH, NotFoundError, id="404"),
-        pytest.param(answer(302, b"", "Location: /x"), ONCE_EACH, APIError, id="302"),
-    ],
-)
-async def test_an_error_status_is_met_with_so_many_requests(
-    step: Step, sent: dict[str, int], error: type[WebexError], method: str
-) -> None:
-    """Which status is tried again, and for which methods, is as the table says."""
-    async with Wire(step) as wire, transport_to(wire.base_url) as transport:
-        with pytest.raises(error):
-            await transport.send(request(method))
-
-    assert [each.method for each in wire.requests] == [method] * sent[method]
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    "step",
-    [
-        pytest.param(reset_unread, id="reset-before-it-was-read"),
-        pytest.param(reset, id="reset-after-it-was-read"),
-        pytest.param(hang_up, id="closed"),
-        pytest.param(broken_off(answer(200, b"x" * 1000)), id="half-a-body"),
-        pytest.param(broken_off(b"HTTP/1.1 200 OK\r\nContent-"), id="half-a-header"),
-        pytest.param(b"SSH-2.0-OpenSSH\r\n\r\n", id="no-http"),
-        pytest.param(answer(200, b"no gzip", "Content-Encoding: gzip"), id="no-gzip"),
-    ],
-)
-async def test_a_lost_answer_is_met_with_so_many_requests(step: Step, method: str) -> None:
-    """Without an answer all but a POST is sent again; each attempt is over a new connection."""
-    async with Wire(step) as wire, transport_to(wire.base_url) as transport:
-        with pytest.raises(TransportError):
-            await transport.send(request(method))
-
-    assert wire.connections == AGAIN_UNLESS_POST[method]
-    assert len(wire.requests) <= wire.connections
-
-
-@pytest.mark.parametrize("method", METHODS)
-async def test_silence_is_met_with_so_many_requests(method: str) -> None:
-    """After a timeout all but a POST is sent again."""
-    async with Wire(silence) as wire, transport_to(wire.base_url, timeout=0.2) as transport:
-        with pytest.raises(RequestTimeoutError):
-            await transport.send(request(method))
-
-    assert len(wire.requests) == AGAIN_UNLESS_POST[method]
-
-
-@pytest.mark.parametrize("method", METHODS)
-async def test_a_refused_connection_is_met_with_so_many_attempts(
-    method: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where nobody listens all but a POST is tried again."""
-    base_url = f"http://127.0.0.1:{unused_port()}/v1"
-    with caplog.at_level(logging.DEBUG, "webex_webhooks_async"):
-        async with transport_to(base_url) as transport:
-            with pytest.raises(TransportError):
-                await transport.send(request(method))
-
-    assert len(caplog.records) == AGAIN_UNLESS_POST[method]
 
 
 @pytest.mark.parametrize("lost", [answer(502), answer(503), answer(504), reset, hang_up])
@@ -468,20 +362,6 @@ async def test_a_request_says_what_it_is() -> None:
     assert wire.requests[1].body == b"{}"
 
 
-async def test_an_answer_in_single_bytes_is_read() -> None:
-    """However small its pieces are, an answer is whole."""
-
-    async def byte_by_byte(peer: Peer) -> None:
-        for byte in FOUND:
-            await peer.send(bytes([byte]))
-            await asyncio.sleep(0)
-
-    async with Wire(byte_by_byte) as wire, transport_to(wire.base_url) as transport:
-        found = await transport.send(request())
-
-    assert found.json() == WEBHOOK
-
-
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Drip: ", raw_answer(200, b"")])
 async def test_a_drip_that_never_ends_ends_in_time(start: bytes) -> None:
     """The timeout is for the whole answer, and not for the next byte of it."""
@@ -501,9 +381,9 @@ async def test_a_drip_that_never_ends_ends_in_time(start: bytes) -> None:
         await wire.closed()
 
 
-@pytest.mark.parametrize("size", [0, 1, 100_000, 10_000_000])
+@pytest.mark.parametrize("size", [0, 1, 100_000])
 async def test_an_answer_of_any_size_is_read(size: int) -> None:
-    """A body may be empty, or ten megabytes; compressed or in chunks."""
+    """A body may be empty or large, compressed or in chunks."""
     body = bytes(size)
     compressed = gzip.compress(body, compresslevel=1)
     chunk = f"{size:x}\r\n".encode() + body + b"\r\n" if size else b""
@@ -673,13 +553,3 @@ async def settled() -> None:
     """Let the event loop do all that it can without time passing."""
     for _ in range(50):
         await asyncio.sleep(0)
-
-
-def then_hang_up(data: bytes) -> Act:
-    """Answer, and close the connection."""
-
-    async def act(peer: Peer) -> None:
-        await peer.send(data)
-        peer.hang_up()
-
-    return act
