@@ -5,7 +5,7 @@ import re
 import subprocess
 import tokenize
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, distribution, requires
+from importlib.metadata import EntryPoint, distribution, metadata, requires, version
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,35 @@ def test_pytest_finds_the_plugin(pytestconfig: pytest.Config) -> None:
 def test_type_checkers_are_told_that_the_package_is_typed() -> None:
     """The installed package has a py.typed file."""
     assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_description_has_no_link_to_a_file() -> None:
+    """Where the package is listed, no link of README.md is dead for want of the repository."""
+    description = metadata(NAME)["Description"]
+    targets = re.findall(r"""(?:\]\(|(?:href|src|srcset)=["'])([^)"'\s]+)""", description)
+
+    assert description.startswith(f"# {NAME}\n")
+    assert [each for each in targets if not each.startswith(("https:", "#"))] == []
+
+
+def test_the_changelog_begins_with_what_is_next() -> None:
+    """First stands what is unreleased, or this version; each version has its date."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = re.findall("^## (.+)$", changelog, re.MULTILINE)
+    dated = [each for each in sections if re.fullmatch(r"[\d.]+ - \d{4}-\d\d-\d\d", each)]
+
+    assert sections in (["Unreleased", *dated], dated)
+    assert sections[0].startswith(("Unreleased", f"{version(NAME)} - "))
+
+
+def test_ci_has_every_python_that_is_promised() -> None:
+    """The workflow installs each Python of the classifiers, so that no session is skipped."""
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    classifiers = "\n".join(metadata(NAME).get_all("Classifier") or [])
+
+    assert re.findall(r"^ +(3\.\d+)$", workflow, re.MULTILINE) == re.findall(
+        r":: (3\.\d+)$", classifiers, re.MULTILINE
+    )
 
 
 def test_every_public_name_is_in_the_reference() -> None:
