@@ -1,0 +1,17 @@
+"""The diagrams in docs/diagrams."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_module_has_its_place() -> None:
+    """The diagram of the two wings names each module of the package's layers."""
+    diagram = (ROOT / "docs" / "diagrams" / "two-wings.svg").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"<text.*>(.+)</text>", diagram))))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    layers = {layer for contract in contracts for layer in contract.get("layers", [])}
+    assert layers - {"notifications"} <= named
