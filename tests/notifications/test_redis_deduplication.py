@@ -605,7 +605,7 @@ class TestSecrets:
         """Who passes an address instead of a client is told so, but not which."""
         address: Any = f"redis://user:{PASSWORD}@redis.example.com"
 
-        with pytest.raises(TypeError, match=r"a client of redis\.asyncio, got a str") as caught:
+        with pytest.raises(TypeError, match=r"a client of redis\.asyncio, got a .*str$") as caught:
             RedisDeduplicator(address)
 
         assert PASSWORD not in str(caught.value)
@@ -618,7 +618,7 @@ class TestArguments:
         """A client that would block is refused."""
         blocking: Any = sync_redis.Redis()
 
-        with pytest.raises(TypeError, match=r"redis must be a client of redis\.asyncio"):
+        with pytest.raises(TypeError, match=r"got a redis\.client\.Redis"):
             RedisDeduplicator(blocking)
 
     @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])

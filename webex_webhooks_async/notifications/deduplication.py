@@ -44,6 +44,9 @@ class LeasingDeduplicator(Deduplicator, Protocol):
     So it survives the receivers that share it: when one is killed while it handles a notification,
     its lease expires, and whoever is asked next handles it. Meanwhile the notification is neither
     done nor to be handled: Webex is answered with 503, so that it comes again.
+
+    A lease that another has taken over isn't released by who had it before. A key that is confirmed
+    is done, whosever the lease is by then.
     """
 
     async def claim(self, key: str) -> bool:
@@ -158,9 +161,8 @@ class RedisDeduplicator:
     ) -> None:
         # A client that isn't async has no aclose.
         if not all(hasattr(redis, method) for method in ("execute_command", "aclose")):
-            raise TypeError(
-                f"redis must be a client of redis.asyncio, got a {type(redis).__name__}"
-            )
+            given = f"{type(redis).__module__}.{type(redis).__qualname__}"
+            raise TypeError(f"redis must be a client of redis.asyncio, got a {given}")
         check_type("prefix", prefix, str)
         for name, seconds in (("ttl", ttl), ("lease", lease), ("timeout", timeout)):
             if not 0 < seconds < math.inf:
@@ -223,7 +225,7 @@ class RedisDeduplicator:
             raise TimeoutError(f"Redis didn't answer within {self._timeout} seconds") from error
 
 
-_MAX_CONNECTIONS = 50  # a client's own limit, which may be 100, is no queue but an error
+_MAX_CONNECTIONS = 50  # beyond a limit of its own, such as 100, a client fails instead of waiting
 
 _DONE = "done"
 _DONE_BEFORE, _OURS, _THEIRS = 0, 1, -1
