@@ -80,7 +80,10 @@ def metadata(session: nox.Session) -> None:
 @nox.session(venv_backend="venv", requires=["wheel"])
 def pip(session: nox.Session) -> None:
     """Install the wheel, and then the sdist, as a user of plain pip does."""
-    for install in ([built("*.whl", EXTRAS)], ["--force-reinstall", "--no-deps", built("*.tar.gz")]):
+    for install in (
+        [built("*.whl", EXTRAS)],
+        ["--force-reinstall", "--no-deps", built("*.tar.gz")],
+    ):
         session.install(*install)
         session.run("pip", "check")
         session.run("webex-webhooks", "--version")
