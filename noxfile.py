@@ -153,7 +153,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(default=False)  # what becomes known, or is out of reach, closes no gate
 def audit(session: nox.Session) -> None:
-    """Look for known vulnerabilities in the newest and the oldest releases that users may have.
+    """Look for known vulnerabilities in the newest and the oldest releases that users install.
 
     What follows `--` goes to pip-audit. A release that can't be looked up fails the session.
     """
