@@ -93,6 +93,7 @@ def pip(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the types with mypy and pyright, and that a user's type checker finds them all."""
     session.install(built("*.whl", EXTRAS), *group("typing"))
+    session.install("--no-deps", *group("arq"))  # with a redis-py that it wouldn't run with
     session.run("mypy")
     pyright = ["pyright", "--pythonpath", str(Path(session.bin, "python"))]
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # no look-up of newer releases
@@ -103,7 +104,7 @@ def typing(session: nox.Session) -> None:
 @nox.session(python=PYTHONS, requires=["wheel"])
 def tests(session: nox.Session) -> None:
     """Test the wheel with all its extras, and keep for `coverage` what that ran."""
-    session.install(built("*.whl", EXTRAS), *group("tests"))
+    session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
     MEASURED.mkdir(exist_ok=True)
     for stale in MEASURED.glob(f"{session.name}.*"):
         stale.unlink()
@@ -116,7 +117,8 @@ def tests(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """Test the wheel with the oldest releases that its metadata allows."""
     oldest = "--resolution=lowest-direct"
-    session.install(oldest, built("*.whl", EXTRAS), *requirements(), *group("tests"))
+    needed = [*requirements(), *group("tests"), *group("arq")]
+    session.install(oldest, built("*.whl", EXTRAS), *needed)
     with suite_alone(session):
         session.run("pytest", *session.posargs)
 
@@ -180,6 +182,15 @@ def release(session: nox.Session) -> None:
     newest = re.findall(r"^## (.+)$", changelog, re.MULTILINE)[0]
     if not re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", newest):
         session.error(f"CHANGELOG.md begins with {newest!r}, not with '{version} - YYYY-MM-DD'")
+
+
+@nox.session(default=False, requires=["wheel"], allow_parallel=False)
+def chaos(session: nox.Session) -> None:
+    """Let a bot's processes and its Redis die while 2,000 notifications come, each twice."""
+    session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
+    many = {"CHAOS_NOTIFICATIONS": "2000"}
+    with suite_alone(session):
+        session.run("pytest", "-s", "tests/chaos", *session.posargs, env=many)
 
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)

@@ -1,0 +1,106 @@
+"""A bot of many processes: receivers that enqueue, and workers of arq that work.
+
+$ uvicorn arq_bot:app
+$ arq arq_bot.WorkerSettings
+
+Webex posts to https://bot.example.com/webex
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from arq import Retry, create_pool
+from arq.connections import ArqRedis, RedisSettings
+from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from webex_webhooks_async import (
+    Client,
+    Event,
+    MessageData,
+    Notification,
+    RateLimitError,
+    Receiver,
+    Resource,
+    to_json,
+)
+
+REDIS = RedisSettings.from_dsn(os.environ["REDIS_URL"])
+REDIS_TIMEOUT = float(os.environ.get("REDIS_TIMEOUT", "5"))  # seconds
+
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
+
+
+@receiver.on(Resource.MESSAGES, Event.CREATED)
+async def enqueue(notification: Notification[MessageData]) -> None:
+    """Put a notification into the queue, before Webex is answered; of two equal ones, one."""
+    queue: ArqRedis = app.state.queue
+    job_id = hashlib.sha256(to_json(notification)).hexdigest()
+    async with asyncio.timeout(REDIS_TIMEOUT):
+        await queue.enqueue_job(
+            work.__name__, notification, _job_id=job_id, _expires=timedelta(days=7)
+        )
+
+
+async def work(ctx: dict[str, Any], notification: Notification[MessageData]) -> None:
+    """Do for a notification what the bot is for; it may be done again."""
+    client: Client = ctx["client"]
+    try:
+        webhook = await client.webhooks.get(notification.id)
+    except RateLimitError as error:
+        raise Retry(defer=error.retry_after or 60) from error
+    print(notification.data.id, "came by", webhook.name, flush=True)
+
+
+async def open_client(ctx: dict[str, Any]) -> None:
+    """Make the client that the jobs of a worker share."""
+    ctx["client"] = Client.from_env()
+
+
+async def close_client(ctx: dict[str, Any]) -> None:
+    """Close it, when the last job is done."""
+    await ctx["client"].aclose()
+
+
+class WorkerSettings:
+    """What the command `arq` runs."""
+
+    redis_settings = REDIS
+    functions: ClassVar = [work]
+    on_startup = open_client
+    on_shutdown = close_client
+    job_timeout = 300  # seconds; ten after that, a job whose worker died is done by another
+    job_completion_wait = 30  # seconds for what has begun, when the worker is told to stop
+    keep_result = 3600  # seconds during which a copy is known again
+    max_tries = 1000  # a rate limit is one, and so is the death of a worker
+
+
+async def health(_: Request) -> PlainTextResponse:
+    """Tell whether notifications can be taken."""
+    try:
+        async with asyncio.timeout(REDIS_TIMEOUT):
+            await app.state.queue.ping()
+    except (RedisError, TimeoutError):
+        return PlainTextResponse("Redis doesn't answer\n", status_code=503)
+    return PlainTextResponse("ok\n")
+
+
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+    """Open the queue before the receiver, and close it after."""
+    async with await create_pool(REDIS) as app.state.queue, receiver:
+        yield
+
+
+app = Starlette(
+    routes=[Route("/webex", receiver), Route("/health", health)],
+    lifespan=lifespan,
+)

@@ -1,0 +1,119 @@
+"""A bot of many processes: receivers that enqueue, and workers of taskiq that work.
+
+$ uvicorn taskiq_bot:app
+$ taskiq worker taskiq_bot:broker
+$ taskiq scheduler taskiq_bot:scheduler --update-interval 1
+
+Webex posts to https://bot.example.com/webex
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from taskiq import TaskiqEvents, TaskiqScheduler, TaskiqState
+from taskiq.schedule_sources import LabelScheduleSource
+from taskiq_redis import ListRedisScheduleSource, RedisAsyncResultBackend, RedisStreamBroker
+
+from webex_webhooks_async import (
+    Client,
+    Event,
+    MessageData,
+    Notification,
+    RateLimitError,
+    Receiver,
+    RedisDeduplicator,
+    Resource,
+    from_json,
+    to_json,
+)
+
+REDIS_URL = os.environ["REDIS_URL"]
+REDIS_TIMEOUT = float(os.environ.get("REDIS_TIMEOUT", "5"))  # seconds
+LONGEST_TASK = int(os.environ.get("LONGEST_TASK", "600"))  # seconds; then another worker has it
+
+redis = Redis.from_url(REDIS_URL)  # pyright: ignore[reportUnknownMemberType]
+schedules = ListRedisScheduleSource(REDIS_URL)
+broker = RedisStreamBroker(
+    REDIS_URL,
+    consumer_id="0",  # what was enqueued before the first worker came is work, too
+    maxlen=1_000_000,  # what is done stays in the stream, so it has to end somewhere
+    idle_timeout=LONGEST_TASK * 1000,
+).with_result_backend(RedisAsyncResultBackend[None](REDIS_URL, result_ex_time=3600))
+scheduler = TaskiqScheduler(broker, [schedules, LabelScheduleSource(broker)])
+
+receiver = Receiver(
+    os.environ["WEBEX_WEBHOOK_SECRET"],
+    deduplicator=RedisDeduplicator(redis, lease=2 * REDIS_TIMEOUT, timeout=REDIS_TIMEOUT),
+)
+
+
+@receiver.on(Resource.MESSAGES, Event.CREATED)
+async def enqueue(notification: Notification[MessageData]) -> None:
+    """Put a notification into the queue, before Webex is answered."""
+    async with asyncio.timeout(REDIS_TIMEOUT):
+        await work.kiq(to_json(notification).decode())
+
+
+@broker.task
+async def work(job: str) -> None:
+    """Do for a notification what the bot is for; it may be done again."""
+    client: Client = broker.state.client
+    notification = from_json(job, Notification[MessageData])
+    try:
+        webhook = await client.webhooks.get(notification.id)
+    except RateLimitError as error:
+        due = datetime.now(UTC) + timedelta(seconds=error.retry_after or 60)
+        await work.kicker().schedule_by_time(schedules, due, job)
+    else:
+        print(notification.data.id, "came by", webhook.name, flush=True)
+
+
+@broker.task(schedule=[{"interval": LONGEST_TASK}])
+async def knock() -> None:
+    """Do nothing: after each new task, workers look for what a dead one has left."""
+
+
+@broker.on_event(TaskiqEvents.WORKER_STARTUP)
+async def open_client(state: TaskiqState) -> None:
+    """Make the client of a worker."""
+    state.client = Client.from_env()
+
+
+@broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
+async def close_client(state: TaskiqState) -> None:
+    """Close it, when the last task is done."""
+    await state.client.aclose()
+
+
+async def health(_: Request) -> PlainTextResponse:
+    """Tell whether notifications can be taken."""
+    try:
+        async with asyncio.timeout(REDIS_TIMEOUT):
+            await redis.ping()  # pyright: ignore[reportUnknownMemberType]
+    except (RedisError, TimeoutError):
+        return PlainTextResponse("Redis doesn't answer\n", status_code=503)
+    return PlainTextResponse("ok\n")
+
+
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+    """Open the queue before the receiver, and close it after."""
+    await broker.startup()
+    async with redis, receiver:
+        yield
+    await broker.shutdown()
+
+
+app = Starlette(
+    routes=[Route("/webex", receiver), Route("/health", health)],
+    lifespan=lifespan,
+)

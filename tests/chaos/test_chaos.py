@@ -1,0 +1,174 @@
+"""The program docs/examples/taskiq_bot.py while its processes, and its Redis, die.
+
+It runs as an operator runs it: two receivers, three workers and a scheduler, each started again
+when it ends, and a redis-server. CHAOS_NOTIFICATIONS says how many notifications come, each twice.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from itertools import cycle
+
+import httpx
+import pytest
+from attrs import define, field, frozen
+from redis.asyncio import Redis
+
+from tests.redis_server import RedisServer, free_port
+from tests.services import PATIENCE, Service, Services
+from tests.stage import SECRET, stage
+from webex_webhooks_async import Webhook
+from webex_webhooks_async.testing import sample_notification, signed_request
+
+pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py than arq allows")
+
+NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "200"))
+SENDERS = 20
+
+
+@define
+class Sender:
+    """Sends as Webex does: again after any answer but a 2xx, and after none.
+
+    Attributes:
+        urls: Where the receivers are, as a load balancer takes them in turn.
+        happened: Set after each attempt.
+        acknowledged: How many requests were answered with a 2xx.
+        refused: How many were answered otherwise, by the status, or by the error instead of one.
+    """
+
+    urls: Iterator[str]
+    happened: asyncio.Event
+    acknowledged: int = 0
+    refused: Counter[str] = field(factory=Counter[str])
+
+    async def send(self, bodies: list[bytes]) -> None:
+        """Send all of them, several at a time."""
+        waiting = iter(bodies)
+        async with httpx.AsyncClient(trust_env=False) as http_client, asyncio.TaskGroup() as group:
+            for _ in range(SENDERS):
+                group.create_task(self._send_each(waiting, http_client))
+
+    async def _send_each(self, bodies: Iterator[bytes], http_client: httpx.AsyncClient) -> None:
+        for body in bodies:
+            while not await self._attempt(body, http_client):  # noqa: ASYNC110 - nothing tells it
+                await asyncio.sleep(0.1)  # Webex doesn't come back at once either
+
+    async def _attempt(self, body: bytes, http_client: httpx.AsyncClient) -> bool:
+        try:
+            answer = await http_client.send(signed_request(next(self.urls), body, SECRET))
+        except httpx.HTTPError as error:
+            self.refused[type(error).__name__] += 1
+            return False
+        finally:
+            self.happened.set()
+        if answer.is_success:
+            self.acknowledged += 1
+        else:
+            self.refused[str(answer.status_code)] += 1
+        return answer.is_success
+
+
+@frozen(kw_only=True)
+class Bot:
+    """The bot with all its processes, and who calls it."""
+
+    services: Services
+    receivers: list[Service]
+    workers: list[Service]
+    redis: RedisServer
+    sender: Sender
+    webhook: Webhook
+
+    def worked_on(self) -> Counter[str]:
+        """How often each message was worked on."""
+        said = (line.split() for worker in self.workers for line in worker.lines)
+        return Counter(words[0] for words in said if words[1:3] == ["came", "by"])
+
+    async def suffer(self, copies: int) -> None:
+        """Let processes die while so many copies come."""
+        await self._acknowledged(copies * 1 // 6)
+        self.workers[0].kill()
+        await self._acknowledged(copies * 2 // 6)
+        self.receivers[0].kill()
+        await self._acknowledged(copies * 3 // 6)
+        self.redis.freeze()
+        await asyncio.sleep(2)  # how long it is frozen is what is tested
+        self.redis.thaw()
+        await self._acknowledged(copies * 4 // 6)
+        self.redis.stop()
+        refused = self.sender.refused.total()
+        await self.services.until(lambda: self.sender.refused.total() > refused + SENDERS)
+        self.redis.restart()
+
+    async def _acknowledged(self, copies: int) -> None:
+        await self.services.until(lambda: self.sender.acknowledged >= copies)
+
+    async def finished(self) -> None:
+        """Wait until no task is waiting or in a worker: what is done twice is done by then."""
+        async with Redis(port=self.redis.port) as redis, asyncio.timeout(PATIENCE):
+            while await unfinished(redis):  # noqa: ASYNC110 - Redis doesn't tell
+                await asyncio.sleep(0.1)
+
+
+async def unfinished(redis: Redis) -> int:
+    """How many tasks no worker has taken, or none has acknowledged."""
+    (group,) = await redis.xinfo_groups("taskiq")
+    return int(group["lag"] + group["pending"])
+
+
+@asynccontextmanager
+async def running_bot() -> AsyncGenerator[Bot]:
+    """Start the bot with all its processes, beside a Webex that takes a moment to answer."""
+    async with stage(LONGEST_TASK="3", REDIS_TIMEOUT="1") as empty:
+        webhook = await empty.make_webhook()
+        empty.webex.fail(delay=0.05, times=None)
+        start = empty.services.start
+        workers = [start("taskiq worker --workers 1 taskiq_bot:broker") for _ in range(3)]
+        start("taskiq scheduler taskiq_bot:scheduler --update-interval 1")
+        ports = [free_port(), free_port()]
+        async with asyncio.TaskGroup() as group:
+            starting = [
+                group.create_task(empty.start_receiver("taskiq_bot:app", port)) for port in ports
+            ]
+        urls = cycle([f"http://127.0.0.1:{port}/webex" for port in ports])
+        yield Bot(
+            services=empty.services,
+            receivers=[each.result() for each in starting],
+            workers=workers,
+            redis=empty.redis,
+            sender=Sender(urls, empty.services.happened),
+            webhook=webhook,
+        )
+
+
+@pytest.mark.timeout(600)
+async def test_none_is_lost() -> None:
+    """Whatever dies, each notification is acknowledged and worked on; some are worked on twice."""
+    ids = [f"M{number}" for number in range(NOTIFICATIONS)]
+    async with running_bot() as bot:
+        bodies = 2 * [
+            sample_notification("messages", "created", data={"id": each}, id=bot.webhook.id)
+            for each in ids
+        ]
+        random.Random(NOTIFICATIONS).shuffle(bodies)  # noqa: S311 - the same order each time
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bot.suffer(len(bodies)))
+            group.create_task(bot.sender.send(bodies))
+        await bot.services.until(lambda: len(bot.worked_on()) >= len(ids))
+        await bot.finished()
+
+    print(  # noqa: T201 - the figures, for who runs it with many
+        f"{len(ids)} notifications, {len(bodies)} copies, refused {dict(bot.sender.refused)}; "
+        f"worked on {bot.worked_on().total()} times, with {lives(bot)} lives"
+    )
+    assert bot.sender.acknowledged == len(bodies)
+    assert sorted(bot.worked_on()) == sorted(ids)
+
+
+def lives(bot: Bot) -> list[int]:
+    """How many lives each receiver and worker had until it was told to end."""
+    return [len(each.statuses) for each in (*bot.receivers, *bot.workers)]
