@@ -1,0 +1,124 @@
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from attrs import asdict, frozen
+
+from tests.notifications.doubles import MESSAGE_DATA, body_of, signed
+from webex_webhooks_async.testing import Sandbox
+
+NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "4000"))
+ROUNDS = 10
+CONNECTIONS = 8
+FILLER = "x" * 4_000  # a body is large, so that one that is kept weighs
+
+
+@frozen(kw_only=True)
+class Figures:
+    """What a bot has done, and what it holds.
+
+    Attributes:
+        handled: Notifications so far.
+        calls: Requests to Webex so far.
+        resident: Bytes of memory that its process has.
+        objects: Objects that the garbage collector knows.
+        files: Open files and sockets.
+        tasks: Tasks of the event loop.
+    """
+
+    handled: int
+    calls: int
+    resident: int
+    objects: int
+    files: int
+    tasks: int
+
+
+class Bot:
+    """A bot in a process of its own.
+
+    Args:
+        process: That process.
+        port: Where it is called.
+    """
+
+    def __init__(self, process: Process, port: int) -> None:
+        self._process = process
+        self._port = port
+
+    async def figures(self) -> Figures:
+        """Ask for its figures."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        return Figures(**json.loads(await line_of(self._process)))
+
+    async def receive(self, numbers: range) -> None:
+        """Send it the notifications with these numbers; it has to take each one."""
+        requests = map(request, numbers)  # which all connections share
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CONNECTIONS):
+                group.create_task(self._send(requests))
+
+    async def _send(self, requests: Iterator[bytes]) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        for each in requests:
+            writer.write(each)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 204 ")
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def running_bot(base_url: str, remembered: int) -> AsyncGenerator[Bot]:
+    """Run a bot as long as the block runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.soak.bot", base_url, str(remembered)),
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    assert process.stdin is not None
+    try:
+        yield Bot(process, int(await line_of(process)))
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def line_of(process: Process) -> bytes:
+    """The next line that a process prints."""
+    assert process.stdout is not None
+    return await process.stdout.readline()
+
+
+def request(number: int) -> bytes:
+    """A notification as Webex sends it, one out of many."""
+    body, headers = signed(body_of({**MESSAGE_DATA, "id": f"MESSAGE-{number}", "files": [FILLER]}))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST / HTTP/1.1\r\nHost: bot\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process tells its memory on Linux")
+@pytest.mark.timeout(600)
+async def test_a_bot_holds_no_more_in_the_end_than_when_it_has_settled() -> None:
+    """However much it receives and calls, memory, sockets and tasks stay as they were."""
+    size = NOTIFICATIONS // ROUNDS
+    rounds: list[Figures] = []
+    async with Sandbox().serve() as base_url, running_bot(base_url, remembered=size) as bot:
+        for start in range(0, NOTIFICATIONS, size):
+            await bot.receive(range(start, start + size))
+            rounds.append(await bot.figures())
+            print(asdict(rounds[-1]))  # noqa: T201 - the figures, for who runs it with many
+
+    settled, end = rounds[1], rounds[-1]  # what it remembers is full after one round
+    assert (end.handled, end.calls) == (NOTIFICATIONS, NOTIFICATIONS // 10)
+    assert end.resident < 1.1 * settled.resident
+    assert end.objects - settled.objects < (end.handled - settled.handled) / 2
+    assert end.files <= settled.files + CONNECTIONS  # how many calls there are at a time varies
+    assert end.tasks <= settled.tasks + CONNECTIONS
