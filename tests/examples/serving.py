@@ -90,10 +90,13 @@ def import_anew(source: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 async def serve_with_uvicorn(
-    application: Application, listener: socket.socket, stop: asyncio.Event
+    application: Application,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    **options: Any,  # noqa: ANN401 - uvicorn's own
 ) -> None:
     """Serve an ASGI application."""
-    server = uvicorn.Server(uvicorn.Config(application, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(application, log_config=None, **options))
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[listener]))
         await stop.wait()

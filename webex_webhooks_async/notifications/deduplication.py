@@ -286,7 +286,7 @@ class Claims:
         except asyncio.CancelledError:
             self._start(self._release(key, deduplicator))
             raise
-        except Exception:
+        except BaseException:
             del self._in_hand[key]
             raise
         if not claimed:

@@ -1,0 +1,279 @@
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from tests.examples.serving import Server as ServeOn
+from tests.examples.serving import serve_with_hypercorn
+from tests.faults.incoming import (
+    BODY,
+    BROKEN,
+    FAILURES,
+    FATAL,
+    MAX_BODY,
+    SERVERS,
+    Act,
+    Acting,
+    Trouble,
+    kept_alive,
+    serve_on_uvicorn,
+    serve_without_patience,
+    served_by,
+)
+from tests.notifications.doubles import Bot, distinct, posted, request
+from tests.wire import until
+from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
+
+GOOD = posted(BODY)
+
+each_failure = pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
+each_server = pytest.mark.parametrize("serve", SERVERS.values(), ids=SERVERS)
+
+
+@each_server
+async def test_a_broken_request_is_not_handled(serve: ServeOn) -> None:
+    """It gets no 2xx, alone or with others at once; after each the receiver does what it should."""
+    bot = Bot(max_body=MAX_BODY)
+    async with served_by(serve, bot.receiver) as served:
+        for number, (name, broken) in enumerate(BROKEN.items()):
+            refused = await served.answer_to_part(broken)
+            assert (name, [each for each in refused if each < 400]) == (name, [])
+            assert await served.answers(posted(distinct(number))) == [204]
+        await asyncio.gather(*(served.answer_to_part(each) for each in [*BROKEN.values()] * 5))
+
+        assert bot.done == [f"MESSAGE-{number}" for number in range(len(BROKEN))]
+        assert await served.answers(GOOD) == [204]
+        assert bot.done[-1] == "MESSAGE"
+
+
+@each_server
+@pytest.mark.parametrize("reset", [False, True], ids=["end", "reset"])
+async def test_a_request_may_be_cut_off_anywhere(serve: ServeOn, *, reset: bool) -> None:
+    """A client that goes away before its request is complete has sent no notification."""
+    bot = Bot()
+    parts = [GOOD[:length] for length in range(1, len(GOOD), 7)]
+    async with served_by(serve, bot.receiver) as served:
+        await asyncio.gather(*(served.answer_to_part(each, reset=reset) for each in parts))
+
+        assert bot.started == []
+        assert await served.answers(GOOD) == [204]
+
+    assert bot.done == ["MESSAGE"]
+
+
+@each_server
+async def test_slow_senders_hold_nobody_up(serve: ServeOn) -> None:
+    """A hundred who never finish keep no other from being answered, not even one as slow."""
+    bot = Bot()
+    async with served_by(serve, bot.receiver) as served:
+        never_done = await asyncio.gather(*(served.begin(GOOD[:-1]) for _ in range(100)))
+        slow = await served.begin(b"")
+        for number, byte in enumerate(GOOD):
+            slow.write(bytes([byte]))
+            await slow.drain()
+            if number % 100 == 0:
+                assert await served.answers(posted(distinct(number))) == [204]
+        await until(lambda: bot.done[-1] == "MESSAGE")
+        for each in (slow, *never_done):
+            each.close()
+
+
+async def test_slow_senders_dont_outlast_the_server() -> None:
+    """A server that stops waits no longer for them than it was told to."""
+    bot = Bot()
+    async with served_by(serve_without_patience, bot.receiver) as served:
+        never_done = [await served.begin(GOOD[:-1]), await served.begin(GOOD[:20])]
+        assert await served.answers(GOOD) == [204]
+        served.stop.set()
+        await served.ended
+        for each in never_done:
+            each.close()
+
+    assert bot.done == ["MESSAGE"]
+
+
+@each_server
+async def test_requests_may_share_a_connection(serve: ServeOn) -> None:
+    """Each of several requests in one packet gets its answer, whatever the ones before it got."""
+    bot = Bot(deduplicator=None)
+    unsigned = GOOD.replace(b"Signature", b"Autograph")
+    several = b"".join(map(kept_alive, [GOOD, unsigned, GOOD.replace(b"POST", b"GET"), GOOD]))
+    async with served_by(serve, bot.receiver) as served:
+        assert await served.answers(several + GOOD) == [204, 401, 405, 204, 204]
+
+    assert len(bot.done) == 3
+
+
+@each_server
+async def test_what_is_too_large_is_no_request(serve: ServeOn) -> None:
+    """A body that was refused unread is never taken for the next request."""
+    bot = Bot(max_body=MAX_BODY)
+    body = GOOD * 20
+    async with served_by(serve, bot.receiver) as served:
+        large = kept_alive(request(f"Content-Length: {len(body)}", body=body))
+        refused = await served.answer_to_part(large)
+
+    assert refused[:1] == [413]
+    assert bot.started == []
+
+
+@each_server
+async def test_a_flood(serve: ServeOn) -> None:
+    """What is more than the queue holds gets 503; sent again, each is handled, and handled once."""
+    bot = Bot(background=True, max_pending=10)
+    bot.may_end.clear()
+    flood = [posted(distinct(number)) for number in range(100)]
+    async with served_by(serve, bot.receiver) as served:
+        assert sorted(await served.answers(*flood)) == [204] * 10 + [503] * 90
+        await until(lambda: len(bot.started) == 10)
+        bot.may_end.set()
+        rounds = 0
+        while (answers := await served.answers(*flood)) != [204] * 100:
+            rounds += 1
+            assert set(answers) == {204, 503}
+            assert rounds < 100
+
+    assert sorted(bot.done) == sorted(f"MESSAGE-{number}" for number in range(100))
+
+
+@each_server
+async def test_clients_that_dont_wait(serve: ServeOn) -> None:
+    """Handlers outlast the clients that hung up on them, and don't run again for copies."""
+    bot = Bot()
+    bot.may_end.clear()
+    requests = [posted(distinct(number)) for number in range(20)]
+    async with served_by(serve, bot.receiver) as served:
+        clients = [await served.begin(each) for each in requests]
+        await until(lambda: len(bot.started) == 20)
+        for each in clients:
+            each.transport.abort()
+        assert await served.answers(*requests) == [204] * 20
+        bot.may_end.set()
+        await until(lambda: len(bot.done) == 20)
+
+    assert len(bot.started) == 20
+
+
+@pytest.mark.parametrize(
+    ("serve", "failures"),
+    [(serve_on_uvicorn, {**FAILURES, **FATAL}), (serve_with_hypercorn, FAILURES)],
+    ids=SERVERS,
+)
+async def test_handlers_may_fail_in_any_way(serve: ServeOn, failures: Mapping[str, Act]) -> None:
+    """However a handler ends, the answer is 500, and the notification that comes again is done."""
+    bot = Acting()
+    async with served_by(serve, bot.receiver) as served:
+        for number, (name, fail) in enumerate(failures.items()):
+            again = posted(distinct(number))
+            bot.act = fail
+            assert (name, await served.answers(again)) == (name, [500])
+            assert (name, await served.answers(again, again)) == (name, [204, 204])
+
+    assert bot.done == [f"MESSAGE-{number}" for number in range(len(failures))]
+
+
+@each_failure
+async def test_handlers_may_fail_in_the_background(fail: Act) -> None:
+    """However a handler ends after the answer, the notification that comes again is done."""
+    bot = Acting(background=True)
+    bot.act = fail
+    async with served_by(serve_on_uvicorn, bot.receiver) as served:
+        assert await served.answers(GOOD) == [204]
+        pending = bot.receiver._pending  # pyright: ignore[reportPrivateUsage] - nobody else tells
+        await until(lambda: not pending)
+        assert await served.answers(GOOD) == [204]
+
+    assert bot.done == ["MESSAGE"]
+
+
+@each_failure
+async def test_a_deduplicator_may_fail_in_any_way(fail: Act) -> None:
+    """However a claim ends, the answer is 5xx, and the notification that comes again is done."""
+    bot = Bot(deduplicator=Trouble(claim=fail))
+    async with served_by(serve_on_uvicorn, bot.receiver) as served:
+        (refused,) = await served.answers(GOOD)
+        assert refused // 100 == 5
+        assert await served.answers(GOOD, GOOD) == [204, 204]
+
+    assert bot.done == ["MESSAGE"]
+
+
+@each_failure
+async def test_a_claim_may_stay_behind(fail: Act) -> None:
+    """However giving a claim back ends, the answer says that the handler failed."""
+    bot = Bot(deduplicator=Trouble(release=fail))
+    bot.errors = [ValueError()]
+    async with served_by(serve_on_uvicorn, bot.receiver) as served:
+        assert await served.answers(GOOD) == [500]
+        assert await served.answers(posted(distinct(1))) == [204]
+
+    assert bot.done == ["MESSAGE-1"]
+
+
+@each_server
+async def test_a_deduplicator_that_hangs(serve: ServeOn) -> None:
+    """While nobody knows whether it is a copy, it isn't handled, even if its client is gone."""
+    answer = asyncio.Event()
+    trouble = Trouble(claim=answer.wait)
+    bot = Bot(deduplicator=trouble)
+    async with served_by(serve, bot.receiver) as served:
+        client = await served.begin(GOOD)
+        await until(lambda: "claim" not in trouble.acts)
+        client.transport.abort()
+        assert await served.answers(posted(distinct(1))) == [204]
+        assert bot.done == ["MESSAGE-1"]
+        answer.set()
+        await until(lambda: len(bot.done) == 2)
+
+
+@each_server
+async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
+    """It answers what is under way, and accepts nothing else."""
+    bot = Bot()
+    bot.may_end.clear()
+    async with served_by(serve, bot.receiver) as served, asyncio.TaskGroup() as group:
+        under_way = group.create_task(served.answers(*map(posted, map(distinct, range(20)))))
+        await until(lambda: len(bot.started) == 20)
+        served.stop.set()
+        await served.stopped_listening()
+        bot.may_end.set()
+
+        assert await under_way == [204] * 20
+
+    assert len(bot.done) == 20
+
+
+@each_server
+async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
+    """What it accepted is handled before it ends."""
+    bot = Bot(background=True)
+    bot.may_end.clear()
+    async with served_by(serve, bot.receiver) as served:
+        assert await served.answers(*map(posted, map(distinct, range(100)))) == [204] * 100
+        served.stop.set()
+        await served.stopped_listening()
+        assert not served.ended.done()
+        bot.may_end.set()
+        await served.ended
+
+    assert len(bot.done) == 100
+
+
+async def test_a_server_that_loses_patience() -> None:
+    """What it left unanswered is handled by the server that it comes to next."""
+    shared = MemoryDeduplicator()
+    hanging, next_one = Bot(deduplicator=shared), Bot(deduplicator=shared)
+    hanging.may_end.clear()
+    requests = [posted(distinct(number)) for number in range(20)]
+    async with served_by(serve_without_patience, hanging.receiver) as served:
+        clients = [await served.begin(each) for each in requests]
+        await until(lambda: len(hanging.started) == 20)
+        served.stop.set()
+        await served.ended
+        for each in clients:
+            each.close()
+    async with served_by(serve_on_uvicorn, next_one.receiver) as served:
+        assert await served.answers(*requests, *requests) == [204] * 40
+
+    assert hanging.done == []
+    assert sorted(next_one.done) == sorted(f"MESSAGE-{number}" for number in range(20))
