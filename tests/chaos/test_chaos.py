@@ -26,6 +26,7 @@ from webex_webhooks_async.testing import sample_notification, signed_request
 pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py than arq allows")
 
 NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "200"))
+KILLS = max(1, NOTIFICATIONS // 200)
 SENDERS = 20
 
 
@@ -90,15 +91,15 @@ class Bot:
 
     async def suffer(self, copies: int) -> None:
         """Let processes die while so many copies come."""
-        await self._acknowledged(copies * 1 // 6)
-        self.workers[0].kill()
-        await self._acknowledged(copies * 2 // 6)
-        self.receivers[0].kill()
-        await self._acknowledged(copies * 3 // 6)
+        for kill in range(KILLS):
+            await self._acknowledged(copies * (kill + 1) // (2 * KILLS + 2))
+            self.workers[kill % len(self.workers)].kill()
+            self.receivers[kill % len(self.receivers)].kill()
+        await self._acknowledged(copies // 2)
         self.redis.freeze()
         await asyncio.sleep(2)  # how long it is frozen is what is tested
         self.redis.thaw()
-        await self._acknowledged(copies * 4 // 6)
+        await self._acknowledged(copies * 3 // 4)
         self.redis.stop()
         refused = self.sender.refused.total()
         await self.services.until(lambda: self.sender.refused.total() > refused + SENDERS)

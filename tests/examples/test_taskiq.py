@@ -29,8 +29,8 @@ SCHEDULER = "taskiq scheduler taskiq_bot:scheduler --update-interval 1"
 
 @pytest.fixture
 async def bot() -> AsyncGenerator[Stage]:
-    """Where the bot will run, with a short patience for Redis."""
-    async with stage(REDIS_TIMEOUT="1") as empty:
+    """Where the bot will run, with little patience."""
+    async with stage(LONGEST_TASK="2", REDIS_TIMEOUT="1") as empty:
         yield empty
 
 
@@ -93,6 +93,21 @@ async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) ->
     assert isinstance(result.error, NotFoundError)
     assert (result.error.status_code, result.error.path) == (404, "/v1/webhooks/no-webhook")
     assert result.error.tracking_id == request.tracking_id
+
+
+async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage, program: ModuleType) -> None:
+    """A task whose worker was killed is done in the end, even if no other task comes."""
+    webhook = await bot.make_webhook()
+    bot.webex.fail(delay=60, times=None)
+    worker = bot.services.start(WORKER)
+    await program.work.kiq(job_of("M1", webhook.id))
+    await bot.services.until(lambda: worker.says("Executing task"))
+    worker.kill()
+    bot.webex.clear_faults()
+    bot.services.start(SCHEDULER)
+    await bot.services.until(lambda: bool(worked_on(worker)))
+
+    assert worked_on(worker) == ["M1 came by hook"]
 
 
 async def test_without_redis_nothing_is_taken(bot: Stage) -> None:
