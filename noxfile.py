@@ -194,6 +194,14 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
+def soak(session: nox.Session) -> None:
+    """Let a bot receive 200,000 notifications and call 20,000 times, and print what it holds."""
+    session.install(built("*.whl", EXTRAS), *group("tests"))
+    with suite_alone(session):
+        session.run("pytest", "-s", "tests/soak", env={"SOAK_NOTIFICATIONS": "200000"})
+
+
+@nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def bench(session: nox.Session) -> None:
     """Measure the wheel against its peers; what follows `--` chooses cases by a part of a name."""
     session.install(built("*.whl", EXTRAS), *group("bench"))
