@@ -27,6 +27,7 @@ nox.options.error_on_missing_interpreters = False  # a missing one is skipped, a
 ROOT = Path(__file__).parent
 DIST = ROOT / ".nox" / "dist"
 MEASURED = ROOT / ".nox" / "measured"
+FUZZED = ROOT / ".nox" / "fuzzed"
 PACKAGE = "webex_webhooks_async"
 
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
@@ -199,6 +200,26 @@ def soak(session: nox.Session) -> None:
     session.install(built("*.whl", EXTRAS), *group("tests"))
     with suite_alone(session):
         session.run("pytest", "-s", "tests/soak", env={"SOAK_NOTIFICATIONS": "200000"})
+
+
+@nox.session(default=False, requires=["wheel"])
+def fuzz(session: nox.Session) -> None:
+    """Look for bytes that break what `tests/fuzzing` says of all bytes; the first ends the session.
+
+    What follows `--` is the minutes for a target, 10 by default, and which targets.
+    """
+    minutes, *targets = session.posargs or ["10"]
+    session.install(built("*.whl"), *group("fuzzing"))
+    with suite_alone(session):
+        corpus = Path("tests", "fuzzing", "corpus")
+        for target in targets or sorted(path.name for path in corpus.iterdir()):
+            found = FUZZED / target
+            found.mkdir(parents=True, exist_ok=True)
+            session.run(
+                *("python", "-m", "tests.fuzzing.fuzz", target),
+                *(f"-max_total_time={60 * int(minutes)}", "-timeout=10", "-max_len=1024"),
+                *(f"-artifact_prefix={found}-", str(found), str(corpus / target)),
+            )
 
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)

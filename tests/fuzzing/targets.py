@@ -1,0 +1,118 @@
+"""What must hold whatever the bytes are: a target takes some, and raises if it doesn't hold.
+
+``%WORD%`` in them stands for what only the target knows: so the corpus can be read, and a fuzzer
+needn't guess a digest.
+"""
+
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from webex_webhooks_async.answers import Answer, Mask
+from webex_webhooks_async.errors import DecodeError, PaginationError, PayloadError, SignatureError
+from webex_webhooks_async.links import absolute_link, next_link, target_on
+from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.notifications.models import Notification
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
+from webex_webhooks_async.serialization import from_json, to_json
+
+SECRET = "correct horse battery staple"
+ORIGIN = "https://webexapis.com"
+
+
+def signatures(data: bytes) -> None:
+    """A request, header lines and a body, proves nothing unless it has a digest of its body."""
+    head, _, body = data.partition(b"\n\n")
+    digests = {
+        each.name: hmac.digest(SECRET.encode(), body, each.name).hex().encode()
+        for each in SignatureAlgorithm
+    }
+    head = filled(head, digests)
+    pairs = [line.partition(b":")[::2] for line in head.split(b"\n")]
+    texts = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
+    genuine = sign(body, SECRET)
+    strong_but_wrong = (b"X-Webex-Signature", b"SHA-512=" + b"0" * 128)
+    passes = proves(body, pairs)
+
+    assert passes == proves(body, texts)
+    assert not passes or any(digest in head.lower() for digest in digests.values())
+    if digests["SHA512"] not in head.lower():
+        assert not proves(body, [*pairs, strong_but_wrong])
+    assert proves(body, [*texts, *genuine.items()])
+    assert not proves(body + b"\0", genuine)
+
+
+def proves(body: bytes, headers: Any) -> bool:  # noqa: ANN401 - whatever a framework may have
+    """Whether a request is taken for one of Webex's; nothing but a `SignatureError` says no."""
+    try:
+        verify(body, headers, SECRET)
+    except SignatureError:
+        return False
+    return True
+
+
+def parsing(data: bytes) -> None:
+    """JSON is a notification, and the same one after a journey as JSON, or no notification.
+
+    The same goes for a webhook.
+    """
+    with suppress(PayloadError):
+        notification = parse_unverified_notification(data)
+        assert from_json(to_json(notification), Notification) == notification
+    with suppress(DecodeError):
+        webhook = from_json(data, Webhook)
+        assert from_json(to_json(webhook), Webhook) == webhook
+
+
+def links(data: bytes) -> None:
+    """Link headers, one a line, and each line as a link itself, lead to the base URL's origin."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    for link in {next_link(lines), *lines} - {None}:
+        url = absolute_link(link or "", f"{ORIGIN}/v1/webhooks?ownedBy=org")
+        with suppress(PaginationError):
+            target = target_on(f"{ORIGIN}/v1", url)
+            assert target.startswith("/")
+            with suppress(httpx.InvalidURL, UnicodeEncodeError):  # what it can't read, it can't ask
+                assert httpx.URL(url).host == "webexapis.com"
+                assert httpx.URL(ORIGIN + target).netloc == b"webexapis.com"
+
+
+def errors(data: bytes) -> None:
+    """The error of an answer doesn't show the secret that stands in the line before the answer."""
+    first_line, _, body = data.partition(b"\n")
+    secret = first_line.decode("utf-8", "surrogateescape").replace("*", "") or SECRET
+    as_json = json.dumps(secret)[1:-1]
+    as_url = quote(secret, safe="", errors="replace")
+    answer = Answer(
+        method="POST",
+        url=f"{ORIGIN}/v1/webhooks",
+        path="/v1/webhooks",
+        status_code=400,
+        body=filled(body, {"JSON": as_json.encode(), "URL": as_url.encode()}),
+        links=(),
+        tracking_id=f"ROUTER_{secret}",
+        retry_after=None,
+        mask=Mask((secret,)),
+    )
+    error = answer.error(None)
+    shown = [error.message, *error.errors, str(error.tracking_id)]
+
+    assert [text for text in shown if secret in text or as_json in text or as_url in text] == []
+
+
+def filled(text: bytes, words: Mapping[str, bytes]) -> bytes:
+    """Put in what each ``%WORD%`` stands for."""
+    for word, meaning in words.items():
+        text = text.replace(f"%{word}%".encode(), meaning)
+    return text
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (signatures, parsing, links, errors)
+}
