@@ -198,8 +198,9 @@ def chaos(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Let a bot receive 200,000 notifications and call 20,000 times, and print what it holds."""
     session.install(built("*.whl", EXTRAS), *group("tests"))
+    many = {"SOAK_NOTIFICATIONS": "200000"}
     with suite_alone(session):
-        session.run("pytest", "-s", "tests/soak", env={"SOAK_NOTIFICATIONS": "200000"})
+        session.run("pytest", "-s", "tests/soak", *session.posargs, env=many)
 
 
 @nox.session(default=False, requires=["wheel"])
