@@ -5,6 +5,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from attrs import asdict, frozen
@@ -12,6 +13,7 @@ from attrs import asdict, frozen
 from tests.notifications.doubles import MESSAGE_DATA, body_of, signed
 from webex_webhooks_async.testing import Sandbox
 
+ROOT = Path(__file__).parents[2]
 NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "4000"))
 ROUNDS = 10
 CONNECTIONS = 8
@@ -79,6 +81,7 @@ async def running_bot(base_url: str, remembered: int) -> AsyncGenerator[Bot]:
     """Run a bot as long as the block runs."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.soak.bot", base_url, str(remembered)),
+        cwd=ROOT,
         stdin=PIPE,
         stdout=PIPE,
     )
