@@ -1,14 +1,16 @@
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType, UnionType
+from typing import Any, get_args, get_overloads, get_type_hints
 
 import pytest
 
 import webex_webhooks_async
 from tests.surface import SNAPSHOT, surface
-from webex_webhooks_async import errors, testing
+from webex_webhooks_async import Receiver, errors, testing
+from webex_webhooks_async.notifications.models import data_classes
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,6 +57,21 @@ def test_every_error_is_public() -> None:
     raised = {name for name in vars(errors) if name.endswith("Error")}
 
     assert raised - set(webex_webhooks_async.__all__) == set()
+
+
+def test_every_data_class_is_known_everywhere() -> None:
+    """A class of a notification's data can be imported, matched, and had by a typed handler."""
+    public = {getattr(webex_webhooks_async, name) for name in webex_webhooks_async.__all__}
+    matched = set(get_args(webex_webhooks_async.NotificationData)) - {Mapping[str, Any]}
+    typed = {
+        word
+        for overload in get_overloads(Receiver.on)
+        for word in get_args(get_type_hints(overload)["resource"])
+    }
+
+    assert set(data_classes.values()) - public == set()
+    assert set(data_classes.values()) == matched
+    assert set(data_classes) - typed == set()
 
 
 @pytest.mark.parametrize("thing", [pytest.param(thing, id=name) for name, thing in documentable()])
