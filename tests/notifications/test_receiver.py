@@ -296,6 +296,20 @@ class TestFailure:
         assert record.exc_info
         assert record.exc_info[1] is error
 
+    async def test_a_notification_forges_no_line_of_the_log(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """What a log or a terminal would obey stands there escaped, even if it is signed."""
+        bot = Bot()
+        bot.errors = [ValueError("broken")]
+        await deliver(bot.receiver, body_of(id="W\n\x1b[2J"))
+
+        (record,) = caplog.records
+
+        assert record.getMessage() == (
+            "a handler of messages created of webhook W\\n\\x1b[2J failed"
+        )
+
     @pytest.mark.parametrize("is_async", [True, False])
     async def test_a_failure_is_told(
         self, caplog: pytest.LogCaptureFixture, *, is_async: bool

@@ -16,6 +16,7 @@ from webex_webhooks_async.errors import (
     PayloadError,
     SignatureError,
     check_type,
+    printable,
 )
 from webex_webhooks_async.models import Resource
 from webex_webhooks_async.notifications.asgi import (
@@ -90,7 +91,7 @@ class Work:
 
     def __str__(self) -> str:
         told = self.notification
-        return f"{told.resource} {told.event} of webhook {told.id}"
+        return printable(f"{told.resource} {told.event} of webhook {told.id}")
 
 
 class Receiver:
