@@ -301,6 +301,7 @@ def test_text_leaves_out_what_is_unknown(error: WebexError, text: str) -> None:
         ("malformed", "the signature header holds no signature that is known"),
         ("mismatch", "the signature was made of another body or with another secret"),
         ("too_weak", "the signature is of a weaker algorithm than is asked for"),
+        ("of a later release", "of a later release"),
     ],
 )
 def test_a_signature_error_explains_its_reason(reason: SignatureReason, text: str) -> None:

@@ -225,7 +225,7 @@ class SignatureError(NotificationError):
             "malformed": "the signature header holds no signature that is known",
             "mismatch": "the signature was made of another body or with another secret",
             "too_weak": "the signature is of a weaker algorithm than is asked for",
-        }[self.reason]
+        }.get(self.reason, self.reason)
 
 
 class PayloadError(NotificationError):
