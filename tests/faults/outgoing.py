@@ -241,7 +241,9 @@ FAULTS = {
     "10 MB": Fault(None, NEVER, lambda body: well(b" " * MUCH + body)),
     "10 MB of HTML": Fault(DecodeError, NEVER, lambda _: well(b"<p>" + b"x" * MUCH)),
     "10 MB of header": Fault(TransportError, UNLESS_POST, lambda _: answer(200, b"", "x" * MUCH)),
-    "10 MB of error": Fault(BadRequestError, NEVER, lambda _: answer(400, {"message": "x" * MUCH})),
+    "1 MB of error": Fault(
+        BadRequestError, NEVER, lambda _: answer(400, {"message": MUCH // 10 * "x"})
+    ),
     "400": Fault(BadRequestError, NEVER, refusal(400)),
     "401": Fault(AuthenticationError, NEVER, refusal(401)),
     "403": Fault(PermissionDeniedError, NEVER, refusal(403)),
