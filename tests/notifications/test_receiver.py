@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -422,6 +423,14 @@ class TestDuplicates:
 
         assert [await deliver(first.receiver), await deliver(second.receiver)] == [204, 204]
         assert (first.done, second.done) == (["MESSAGE"], [])
+
+    async def test_a_deduplicator_is_shown_a_hash_alone(self) -> None:
+        """What a deduplicator remembers is the SHA-256 of the body, and nothing of the body."""
+        deduplicator = HeldDeduplicator()
+        deduplicator.answers.set()
+        await deliver(Bot(deduplicator=deduplicator).receiver)
+
+        assert deduplicator.claimed == {hashlib.sha256(BODY).hexdigest()}
 
     async def test_a_deduplicator_that_is_down(self, caplog: pytest.LogCaptureFixture) -> None:
         """While nobody knows whether it is a copy, the notification has to come again."""
