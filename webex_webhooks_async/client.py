@@ -20,7 +20,7 @@ class ClientOptions(TypedDict, total=False):
     """What a `Client` takes beside the token."""
 
     base_url: str
-    http_client: "httpx.AsyncClient | None"
+    http_client: "httpx.AsyncClient | httpx.AsyncBaseTransport | None"
     timeout: float
     retry: RetryPolicy
     max_concurrency: int
@@ -41,9 +41,10 @@ class Client:
             request, and to the origin of `base_url` alone.
         base_url: Where the API is; https, or http on loopback. The government cloud's is
             ``https://api-usgov.webex.com/v1``.
-        http_client: Requests go through it, and it is left as it was, and open. Its ``auth``,
-            ``Authorization``, ``base_url``, ``params``, ``timeout`` and ``follow_redirects`` don't
-            count.
+        http_client: Requests go through it, and it is left as it was, and open: a client of httpx,
+            or a transport of httpx, such as `AiohttpTransport`, which takes less time for it. A
+            client's ``auth``, ``Authorization``, ``base_url``, ``params``, ``timeout`` and
+            ``follow_redirects`` don't count.
         timeout: Seconds for one attempt, from its start to the last byte of the answer.
         retry: How often a request that failed in passing is sent again.
         max_concurrency: How many requests there are at a time; the others wait. A client without
@@ -53,8 +54,8 @@ class Client:
         webhooks: The `Webhooks` resource.
 
     Raises:
-        ValueError: The token is empty or can't stand in a header, `base_url` isn't https, or a
-            number is out of its range.
+        ValueError: The token is empty or can't stand in a header, `base_url` isn't https, a number
+            is out of its range, or the proxy that the environment names is none.
         TypeError: An argument is of a wrong type.
     """
 
@@ -63,7 +64,7 @@ class Client:
         token: str | TokenProvider,
         *,
         base_url: str = BASE_URL,
-        http_client: "httpx.AsyncClient | None" = None,
+        http_client: "httpx.AsyncClient | httpx.AsyncBaseTransport | None" = None,
         timeout: float = 30.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         max_concurrency: int = 20,

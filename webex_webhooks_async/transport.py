@@ -1,4 +1,4 @@
-"""Sends requests to Webex: authenticated, gated, retried, to one origin. The only user of httpx."""
+"""Sends requests to Webex: authenticated, gated, retried, to one origin."""
 
 import asyncio
 import ipaddress
@@ -6,22 +6,20 @@ import logging
 import math
 import random
 import time
-import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
-from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from types import NoneType
-from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx
 from attrs import field, frozen
 
 from webex_webhooks_async.answers import Answer, Mask
+from webex_webhooks_async.connections import Connections
 from webex_webhooks_async.errors import (
     APIError,
     RateLimitError,
@@ -37,14 +35,9 @@ from webex_webhooks_async.retries import (
 )
 from webex_webhooks_async.tokens import FormPost, RefreshingToken, TokenProvider, checked_token
 
-if TYPE_CHECKING:
-    import ssl
-
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 USER_AGENT = f"webex-webhooks-async/{version('webex-webhooks-async')}"
-
-KEEPALIVE_SECONDS = 120.0  # a bot that calls once a minute reuses its connection
 
 
 @frozen(kw_only=True)
@@ -95,7 +88,7 @@ class Transport:
     Args:
         tokens: Where the access token comes from.
         base_url: Absolute; https, but on loopback. No request goes to another origin.
-        http_client: To send through, and left as it is. Without one, one is made and closed.
+        http_client: To send through, and left as it is. Without it, connections are made.
         timeout: Seconds for an attempt, from its start to the last byte of its answer.
         retry: Which attempts follow.
         max_concurrency: How many requests, and with them connections, there are at a time.
@@ -111,14 +104,16 @@ class Transport:
         tokens: TokenProvider,
         *,
         base_url: str,
-        http_client: httpx.AsyncClient | None,
+        http_client: httpx.AsyncClient | httpx.AsyncBaseTransport | None,
         timeout: float,
         retry: RetryPolicy,
         max_concurrency: int,
         clock: Clock | None = None,
     ) -> None:
         check_type("base_url", base_url, str)
-        check_type("http_client", http_client, httpx.AsyncClient, NoneType)
+        check_type(
+            "http_client", http_client, httpx.AsyncClient, httpx.AsyncBaseTransport, NoneType
+        )
         check_type("retry", retry, RetryPolicy)
         if not timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
@@ -132,7 +127,7 @@ class Transport:
         self.clock: Clock = clock or Clock()
         self._gate = Gate(max_concurrency, self.clock)
         self._owns_http = http_client is None
-        self._http = http_client or _http_client_for(base)
+        self._http = http_client or Connections.to(httpx.URL(base.geturl()))
         self._closed = False
 
     async def aclose(self) -> None:
@@ -157,8 +152,6 @@ class Transport:
             RuntimeError: The client is closed.
             ValueError: The token provider gave what can't stand in a header.
         """
-        if self._closed:
-            raise RuntimeError("this client is closed; keep one open for as long as it is used")
         credentials = _Credentials(self._tokens)
         attempt = 1
         may_be_done = False
@@ -237,15 +230,15 @@ class Transport:
 
     async def _exchange(self, request: Request, token: str | None) -> Answer:
         """Send once and read the whole answer."""
+        if self._closed:
+            raise RuntimeError("this client is closed; keep one open for as long as it is used")
         tracking_id = f"webex-webhooks-async_{uuid.uuid4()}"
         mask = Mask(request.secrets if token is None else (*request.secrets, token))
         started = self.clock.monotonic()
         outcome: object = "no answer"
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._http.send(
-                    self._built(request, token, tracking_id), auth=None, follow_redirects=False
-                )
+                response = await self._response(request, _headers(request, token, tracking_id))
             outcome = response.status_code
         except (TimeoutError, httpx.TimeoutException) as error:
             message = mask(f"no answer within {self._timeout} s ({_told(error)})")
@@ -278,28 +271,52 @@ class Transport:
             mask=mask,
         )
 
-    def _built(self, request: Request, token: str | None, tracking_id: str) -> httpx.Request:
-        headers = {
-            "Accept": "application/json",
-            "TrackingID": tracking_id,
-            "User-Agent": USER_AGENT,
-        }
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        if request.content is not None:
-            headers["Content-Type"] = request.content_type
+    async def _response(self, request: Request, headers: dict[str, str]) -> httpx.Response:
         url = httpx.URL(self._origin + request.target)
-        built = self._http.build_request(
-            request.method,
-            url,
-            content=request.content,
-            headers=headers,
-            timeout=None,  # an attempt has one deadline, not one a phase
-        )
-        built.url = url  # a given client may have parameters of its own, which came in between
-        if token is None:  # a given client may have a token of its own
-            built.headers.pop("Authorization", None)
-        return built
+        if isinstance(self._http, httpx.AsyncClient):
+            return await _through_client(self._http, request, url, headers)
+        return await _through_transport(self._http, request, url, headers)
+
+
+async def _through_client(
+    client: httpx.AsyncClient, request: Request, url: httpx.URL, headers: dict[str, str]
+) -> httpx.Response:
+    built = client.build_request(
+        request.method,
+        url,
+        content=request.content,
+        headers=headers,
+        timeout=None,  # an attempt has one deadline, not one a phase
+    )
+    built.url = url  # the client may have parameters of its own, which came in between
+    if "Authorization" not in headers:  # it may have a token of its own
+        built.headers.pop("Authorization", None)
+    return await client.send(built, auth=None, follow_redirects=False)
+
+
+async def _through_transport(
+    transport: httpx.AsyncBaseTransport, request: Request, url: httpx.URL, headers: dict[str, str]
+) -> httpx.Response:
+    response = await transport.handle_async_request(
+        httpx.Request(request.method, url, headers=headers, content=request.content)
+    )
+    async with aclosing(response):
+        await response.aread()
+    return response
+
+
+def _headers(request: Request, token: str | None, tracking_id: str) -> dict[str, str]:
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        "TrackingID": tracking_id,
+        "User-Agent": USER_AGENT,
+    }
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    if request.content is not None:
+        headers["Content-Type"] = request.content_type
+    return headers
 
 
 def _is_rejection(outcome: Answer | TransportError) -> bool:
@@ -395,131 +412,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _http_client_for(base: SplitResult) -> httpx.AsyncClient:
-    proxy = _proxy_for(base)
-
-    def connection() -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(
-            verify=_tls_context(),
-            proxy=proxy,
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
-        )
-
-    return httpx.AsyncClient(transport=Connections(connection))
-
-
-@cache
-def _tls_context() -> "ssl.SSLContext":
-    """One a process, for it takes long to make; SSL_CERT_FILE and SSL_CERT_DIR count."""
-    return httpx.create_ssl_context()
-
-
-def _proxy_for(base: SplitResult) -> str | None:
-    """The proxy that the environment names for Webex, which httpx would find itself.
-
-    It doesn't for a client that has a transport of its own.
-    """
-    excepted = urllib.request.proxy_bypass
-    if excepted(base.hostname or "") or excepted(base.netloc):  # NO_PROXY may name a port
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(base.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
-class Connections(httpx.AsyncBaseTransport):
-    """One connection for each request under way, the one last used first.
-
-    httpx's own pool opens a new connection for nearly every request where there are more than 20,
-    and walks over all of them at each.
-
-    Args:
-        connection: Makes a transport that has one connection.
-    """
-
-    def __init__(self, connection: Callable[[], httpx.AsyncBaseTransport]) -> None:
-        self._connection = connection
-        self._idle: list[httpx.AsyncBaseTransport] = []
-        self._closed = False
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send over an idle connection, or over a new one."""
-        connection = self._idle.pop() if self._idle else self._connection()
-        async with AsyncExitStack() as on_failure:
-            on_failure.push_async_callback(connection.aclose)
-
-            async def trace(event: str, info: Mapping[str, Any]) -> None:
-                # httpcore itself doesn't close a socket whose TLS handshake was cancelled.
-                if event.endswith("connect_tcp.complete"):
-                    on_failure.push_async_callback(info["return_value"].aclose)
-
-            request.extensions["trace"] = trace
-            response = await connection.handle_async_request(request)
-            on_failure.pop_all()
-        stream = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = _Body(stream, connection, self)
-        return response
-
-    async def take_back(self, connection: httpx.AsyncBaseTransport, *, intact: bool) -> None:
-        """Keep a connection for the next request, or close it."""
-        if intact and not self._closed:
-            self._idle.append(connection)
-        else:
-            await connection.aclose()
-
-    async def aclose(self) -> None:
-        """Close the idle connections now, and each other one when its request is done."""
-        self._closed = True
-        while self._idle:
-            await self._idle.pop().aclose()
-
-
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer, which gives its connection back when it is closed.
-
-    A connection whose answer wasn't read to its end, or whose closing was cancelled, is not intact:
-    the next request on it would wait forever. Nor is one on which more than the answer came: the
-    next request would take that for its own answer.
-    """
-
-    def __init__(
-        self,
-        stream: httpx.AsyncByteStream,
-        connection: httpx.AsyncBaseTransport,
-        connections: Connections,
-    ) -> None:
-        self._stream = stream
-        self._connection = connection
-        self._connections = connections
-        self._is_read = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
-        self._is_read = True
-
-    async def aclose(self) -> None:
-        intact = False
-        try:
-            await self._stream.aclose()
-            intact = self._is_read and not _has_more(self._connection)
-        finally:
-            await self._connections.take_back(self._connection, intact=intact)
-
-
-def _has_more(connection: httpx.AsyncBaseTransport) -> bool:
-    """Whether bytes came behind the answer, which httpcore keeps for the next one.
-
-    It shows them to nobody, so this looks inside; and finds none where a release differs there.
-    """
-    opened: Iterable[object] = getattr(getattr(connection, "_pool", None), "connections", ())
-    return any(map(_is_ahead, opened))
-
-
-def _is_ahead(connection: object) -> bool:
-    while (inner := getattr(connection, "_connection", None)) is not None:  # a proxy's has several
-        connection = inner
-    state = getattr(connection, "_h11_state", None)
-    return state is not None and bool(state.trailing_data[0])
