@@ -26,6 +26,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "examples"]
 html_theme = "furo"
 html_title = project
+html_static_path = ["static"]
+html_css_files = ["width.css"]
 
 myst_heading_anchors = 3
 myst_links_external_new_tab = True
