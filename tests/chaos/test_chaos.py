@@ -36,7 +36,7 @@ class Sender:
 
     Attributes:
         urls: Where the receivers are, as a load balancer takes them in turn.
-        happened: Set after each attempt.
+        happened: Set after each request.
         acknowledged: How many requests were answered with a 2xx.
         refused: How many were answered otherwise, by the status, or by the error instead of one.
     """
@@ -55,22 +55,19 @@ class Sender:
 
     async def _send_each(self, bodies: Iterator[bytes], http_client: httpx.AsyncClient) -> None:
         for body in bodies:
-            while not await self._attempt(body, http_client):  # noqa: ASYNC110 - nothing tells it
+            while refusal := await self._attempt(body, http_client):
+                self.refused[refusal] += 1
+                self.happened.set()
                 await asyncio.sleep(0.1)  # Webex doesn't come back at once either
+            self.acknowledged += 1
+            self.happened.set()
 
-    async def _attempt(self, body: bytes, http_client: httpx.AsyncClient) -> bool:
+    async def _attempt(self, body: bytes, http_client: httpx.AsyncClient) -> str | None:
         try:
             answer = await http_client.send(signed_request(next(self.urls), body, SECRET))
         except httpx.HTTPError as error:
-            self.refused[type(error).__name__] += 1
-            return False
-        finally:
-            self.happened.set()
-        if answer.is_success:
-            self.acknowledged += 1
-        else:
-            self.refused[str(answer.status_code)] += 1
-        return answer.is_success
+            return type(error).__name__
+        return None if answer.is_success else str(answer.status_code)
 
 
 @frozen(kw_only=True)
@@ -136,6 +133,7 @@ async def running_bot() -> AsyncGenerator[Bot]:
             starting = [
                 group.create_task(empty.start_receiver("taskiq_bot:app", port)) for port in ports
             ]
+        await empty.services.until(lambda: all(each.says("Listening started") for each in workers))
         urls = cycle([f"http://127.0.0.1:{port}/webex" for port in ports])
         yield Bot(
             services=empty.services,
