@@ -170,7 +170,7 @@ async def test_a_receiver_ends_when_its_requests_are_done(bot: Stage) -> None:
 
 
 async def test_a_worker_ends_when_its_tasks_are_done(bot: Stage, program: ModuleType) -> None:
-    """A worker that is told to stop finishes what it has begun, and closes its client."""
+    """A worker that is told to stop finishes what it has begun."""
     webhook = await bot.make_webhook()
     bot.webex.fail(delay=1)
     worker = bot.services.start(WORKER)
