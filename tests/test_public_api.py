@@ -1,8 +1,12 @@
+import ast
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType, UnionType
+from types import UnionType
 from typing import Any, get_args, get_overloads, get_type_hints
 
 import pytest
@@ -41,15 +45,42 @@ def test_the_public_surface_is_what_was_agreed_on() -> None:
     assert agreed == surface().splitlines(), "if that is meant: python -m tests.surface"
 
 
-def test_the_package_holds_its_public_names_and_no_more() -> None:
-    """What an editor offers is what is public, beside the package's modules."""
-    offered = {
-        name
-        for name, value in vars(webex_webhooks_async).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+def test_the_package_offers_its_public_names_and_no_more() -> None:
+    """What an editor that runs the package offers is what is public."""
+    assert sorted(webex_webhooks_async.__all__) == dir(webex_webhooks_async)
+
+
+def test_a_name_is_what_type_checkers_take_it_for() -> None:
+    """Each name that is imported when it is asked for is imported from where it says."""
+    source = Path(webex_webhooks_async.__file__).read_text(encoding="utf-8")
+    imports = [each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.ImportFrom)]
+    public: list[str] = webex_webhooks_async.__all__
+    promised = {
+        alias.name: getattr(import_module(str(each.module)), alias.name)
+        for each in imports
+        if str(each.module).startswith("webex_webhooks_async.")
+        for alias in each.names
     }
 
-    assert offered == set(webex_webhooks_async.__all__)
+    assert promised == {name: getattr(webex_webhooks_async, name) for name in public}
+
+
+def test_another_name_is_an_error() -> None:
+    """Asking for a name that isn't public is an error, as with every module."""
+    name = "import_all"
+
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+        getattr(webex_webhooks_async, name)
+
+
+@pytest.mark.parametrize(
+    "names", ["Receiver, Event", "parse_notification, MessageData", "verify, SignatureError"]
+)
+def test_what_receives_waits_for_no_http_client(names: str) -> None:
+    """The incoming wing is imported without httpx, which takes as long as all the rest."""
+    program = f"import sys; from webex_webhooks_async import {names}; print('httpx' in sys.modules)"
+
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
 
 
 def test_every_error_is_public() -> None:
