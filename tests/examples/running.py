@@ -18,19 +18,20 @@ async def running(
     """Run a command as long as the block runs, with its standard error in its output."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **settings}
-    async with asyncio.timeout(PATIENCE):
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=folder, env=environment, stdout=PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.terminate()
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, env=environment, stdout=PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(PATIENCE):
             await process.communicate()
 
 
 async def read_until(process: Process, text: str) -> str:
     """Read what a process says, until it says this."""
     assert process.stdout is not None
-    return (await process.stdout.readuntil(text.encode())).decode()
+    async with asyncio.timeout(PATIENCE):
+        return (await process.stdout.readuntil(text.encode())).decode()
