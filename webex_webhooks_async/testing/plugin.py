@@ -4,7 +4,6 @@ Every pytest run loads this module wherever the package is installed, so it impo
 The fixtures aren't asynchronous, so they serve tests under any plugin for asyncio, in any mode.
 """
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +26,9 @@ def webex_sandbox() -> "Sandbox":
 @pytest.fixture
 def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
     """A client that calls `webex_sandbox`; it is closed after the test."""
-    from webex_webhooks_async.client import Client  # noqa: PLC0415 - only who uses it pays
+    import asyncio  # noqa: PLC0415 - only who uses it pays
+
+    from webex_webhooks_async.client import Client  # noqa: PLC0415 - likewise
 
     http_client = webex_sandbox.http_client()
     client = Client("sandbox-token", http_client=http_client)
