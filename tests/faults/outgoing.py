@@ -270,10 +270,11 @@ FAULTS = {
     "an expired certificate": wrong(AUTHORITY.issue_cert("127.0.0.1", not_after=LONG_AGO)),
 }
 WELL = Fault(None, NEVER)
+WELL_AND_CLOSED = Fault(None, NEVER, lambda body: answer(200, body, "Connection: close"))
 
 
 class Service(Wire):
-    """A server that is there for one operation, and to which one fault happens.
+    """A server that is there for one operation, well at first, and to which one fault happens.
 
     Args:
         operation: What is asked of it.
@@ -285,7 +286,7 @@ class Service(Wire):
         self._fault = fault
         self._identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if fault.certificate else None
         super().__init__(tls=self._identity)
-        self._show(GOOD)
+        self._be_well()
 
     def strike(self) -> None:
         """Let the fault happen to the operation that is asked for next."""
@@ -295,8 +296,12 @@ class Service(Wire):
         """Let all be well again."""
         if self._fault.refuses:
             await self.listen()
+        self._be_well()
+
+    def _be_well(self) -> None:
         self._show(GOOD)
-        self._follow_with(WELL, lambda: None)
+        # What happens to a connection needs a new one.
+        self._follow_with(WELL if self._fault.is_read else WELL_AND_CLOSED, lambda: None)
 
     def _befall(self) -> None:
         if self._fault.refuses:

@@ -114,26 +114,30 @@ async def meet(
     """Let an operation meet a fault, and hold what comes of it against the tables."""
     caplog.set_level(logging.DEBUG, "webex_webhooks_async")
     error = outcome(operation, fault)
-    async with (
-        nothing_left(),
-        Service(operation, fault) as service,
-        client_of(service, operation, way) as client,
-    ):
-        service.strike()
-        if error is None:
+    async with nothing_left(), Service(operation, fault) as service:
+        async with client_of(service, operation, way) as client:
             assert operation.result == await operation.ask(client)
-        else:
-            with pytest.raises(error) as raised:
-                await operation.ask(client)
-            assert told_by(raised.value) == (error, operation.method, operation.path)
-        sent = requests(operation, fault)
-        assert sent == [each.args[:2] for each in caplog.records if isinstance(each.args, tuple)]
-        assert len(service.requests) == (len(sent) if fault.is_read else bool(operation.first))
+            service.requests.clear()
+            caplog.clear()
 
-        if not (way is given and fault.leaves_more):
-            await service.mend()
-            assert operation.result == await operation.ask(client)
-        await until(lambda: service.open <= 1)
+            service.strike()
+            if error is None:
+                assert operation.result == await operation.ask(client)
+            else:
+                with pytest.raises(error) as raised:
+                    await operation.ask(client)
+                assert told_by(raised.value) == (error, operation.method, operation.path)
+            sent = requests(operation, fault)
+            assert sent == [
+                each.args[:2] for each in caplog.records if isinstance(each.args, tuple)
+            ]
+            assert len(service.requests) == (len(sent) if fault.is_read else bool(operation.first))
+
+            if not (way is given and fault.leaves_more):
+                await service.mend()
+                assert operation.result == await operation.ask(client)
+            await until(lambda: service.open <= 1)
+        await service.closed()
 
 
 @each_way
@@ -142,7 +146,7 @@ async def meet(
 async def test_each_operation_meets_each_fault(
     operation: Operation, fault: Fault, caplog: pytest.LogCaptureFixture, way: Way
 ) -> None:
-    """It ends as the tables say, after so many requests; then all is well, and nothing is left."""
+    """It ends as the tables say, after so many requests; before and after, all is well."""
     await meet(operation, through(way, fault), caplog, way)
 
 
