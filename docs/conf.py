@@ -27,7 +27,7 @@ exclude_patterns = ["_build", "examples"]
 html_theme = "furo"
 html_title = project
 html_static_path = ["static"]
-html_css_files = ["width.css"]
+html_css_files = ["widths.css"]
 
 myst_heading_anchors = 3
 myst_links_external_new_tab = True
