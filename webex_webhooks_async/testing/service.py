@@ -1,4 +1,4 @@
-"""The operations of an embedded Webex, as a Starlette application.
+"""The webhooks of an embedded Webex, and its tokens, as a Starlette application.
 
 Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
