@@ -80,8 +80,12 @@ class Service:
             self._happened.set()
 
     def _environment(self) -> Mapping[str, str]:
+        # Not measured: that would take a good part of the time.
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+        }
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **self._settings}
+        return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", **self._settings}
 
 
 class Services:
