@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import httpx
 import pytest
+import redis
 
 from tests.redis_server import free_port
 from tests.services import PATIENCE, Service
@@ -21,6 +22,7 @@ from webex_webhooks_async import (
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 pytest.importorskip("arq", reason="arq needs an older redis-py than taskiq-redis allows")
+pytestmark = pytest.mark.skipif(redis.VERSION >= (6,), reason="arq needs a redis-py below 6")
 
 from arq import create_pool
 from arq.connections import ArqRedis, RedisSettings
