@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from hashlib import sha256
+from importlib.metadata import version
 
 import httpx
 import pytest
-import redis
 
 from tests.redis_server import free_port
 from tests.services import PATIENCE, Service
@@ -22,12 +22,15 @@ from webex_webhooks_async import (
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 pytest.importorskip("arq", reason="arq needs an older redis-py than taskiq-redis allows")
-pytestmark = pytest.mark.skipif(redis.VERSION >= (6,), reason="arq needs a redis-py below 6")
 
 from arq import create_pool
 from arq.connections import ArqRedis, RedisSettings
 from arq.constants import default_queue_name, in_progress_key_prefix
 from arq.jobs import Job, JobStatus
+
+pytestmark = pytest.mark.skipif(
+    int(version("redis").partition(".")[0]) >= 6, reason="arq needs a redis-py below 6"
+)
 
 RECEIVER = "arq_bot:app"
 WORKER = "arq arq_bot.WorkerSettings"
