@@ -78,6 +78,18 @@ async def test_an_error_doesn_t_hold_the_request() -> None:
     assert raised.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    "broken", [b'HTTP/1.1 200 OK\r\n"%s\r\n\r\n', b"%s\r\n\r\n"], ids=["header", "status-line"]
+)
+async def test_an_error_quotes_nothing_of_an_answer(broken: bytes) -> None:
+    """What aiohttp quotes is cut; so may be a secret that was echoed, which nobody finds then."""
+    async with Wire(broken % b"secret" * 9) as wire, AiohttpTransport() as transport:
+        with pytest.raises(httpx.ReadError) as raised:
+            await transport.handle_async_request(httpx.Request("GET", wire.origin))
+
+    assert str(raised.value) == "ClientResponseError"
+
+
 async def test_a_proxy_that_aiohttp_doesn_t_know_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

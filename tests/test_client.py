@@ -212,6 +212,7 @@ async def test_closing_ends_requests_that_wait() -> None:
     assert len(wire.requests) == 1
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_hundred_tasks_share_twenty_connections() -> None:
     """A default client has as many requests, and with them connections, as it has slots."""
     full = asyncio.Event()
@@ -229,6 +230,7 @@ async def test_a_hundred_tasks_share_twenty_connections() -> None:
     assert wire.connections == wire.most_open == 20
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("slots", [1, 7, 50])
 async def test_the_number_of_slots_is_the_number_of_connections(slots: int) -> None:
     """However many tasks there are, no connection more is opened; above 20 as well."""
@@ -243,6 +245,7 @@ async def test_the_number_of_slots_is_the_number_of_connections(slots: int) -> N
     assert len(wire.requests) == 300
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_thousand_tasks_finish() -> None:
     """None of them starves."""
     async with Wire(FOUND) as wire, Client(TOKEN, base_url=wire.base_url) as client:
@@ -252,6 +255,7 @@ async def test_a_thousand_tasks_finish() -> None:
     assert wire.most_open <= 20
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("seed", range(5))
 async def test_tasks_cancelled_at_random_leave_nothing(seed: int) -> None:
     """The others end well, the client stays usable, and all is closed at the end."""
@@ -453,6 +457,7 @@ async def test_respx_answers_for_a_default_client(respx_mock: respx.MockRouter) 
     assert route.calls.last.request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize("has_scheme", [True, False])
 async def test_a_proxy_of_the_environment_gets_the_request(
@@ -470,6 +475,7 @@ async def test_a_proxy_of_the_environment_gets_the_request(
     assert proxy.connections == 1
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_proxy_tunnels_to_webex(monkeypatch: pytest.MonkeyPatch) -> None:
     """For https it is asked for a tunnel, sees no token, and its refusal is a `TransportError`."""
     refusal = answer(407, b"", 'Proxy-Authenticate: Basic realm="proxy"')
@@ -485,6 +491,7 @@ async def test_a_proxy_tunnels_to_webex(monkeypatch: pytest.MonkeyPatch) -> None
     assert TOKEN not in repr(tunnel)
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(
     "exception", ["127.0.0.1", "example.com, 127.0.0.1", "*", "127.0.0.1:{port}"]
 )
@@ -499,6 +506,7 @@ async def test_no_proxy_is_respected(exception: str, monkeypatch: pytest.MonkeyP
     assert (proxy.connections, len(wire.requests)) == (0, 1)
 
 
+@pytest.mark.usefixtures("engine")
 async def test_no_proxy_is_respected_for_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """It stands there without brackets."""
     base_url = f"http://[::1]:{unused_port()}/v1"
@@ -551,7 +559,7 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("engine", "trusted")
 async def test_a_certificate_that_the_environment_trusts_is_accepted(
     server_tls: ssl.SSLContext, fresh_tls: list[ssl.SSLContext]
 ) -> None:
@@ -571,7 +579,7 @@ async def test_a_certificate_that_the_environment_trusts_is_accepted(
     assert len(fresh_tls) == 1
 
 
-@pytest.mark.usefixtures("fresh_tls", "trusted")
+@pytest.mark.usefixtures("engine", "fresh_tls", "trusted")
 @pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])
 async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
     earlier: int, server_tls: ssl.SSLContext
@@ -598,6 +606,7 @@ async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
     gc.collect()  # warns of what wasn't closed
 
 
+@pytest.mark.usefixtures("engine")
 async def test_a_handshake_that_takes_too_long_leaves_nothing() -> None:
     """A server that doesn't speak TLS, nor anything else, is left in time."""
     async with Wire(silence) as wire:
@@ -617,6 +626,7 @@ async def tunnel_to_nowhere(peer: Peer) -> None:
     await silence(peer)
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("step", [silence, tunnel_to_nowhere])
 async def test_a_proxy_that_takes_too_long_leaves_nothing(
     step: Step, monkeypatch: pytest.MonkeyPatch

@@ -78,14 +78,20 @@ def _session() -> "aiohttp.ClientSession":
     async def send_once(
         request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        # aiohttp would send again what was lost, if it weren't another error by then.
+        # aiohttp would send again what was lost, if it weren't another error by then. Its own error
+        # holds the headers, and so the token.
         try:
             answer = await send(request)
             await answer.read()
+        except aiohttp.ClientHttpProxyError as error:
+            raise httpx.ProxyError(f"the proxy answered {error.status}") from None
         except aiohttp.ClientConnectorError as error:
-            raise httpx.ConnectError(_told(error)) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise httpx.ReadError(_told(error)) from None
+            raise httpx.ConnectError(f"{type(error).__name__}: {error}") from None
+        except OSError as error:
+            raise httpx.ReadError(f"{type(error).__name__}: {error}") from None
+        except aiohttp.ClientError as error:
+            # It may quote a part of what came, and of a secret a part, which can't be masked.
+            raise httpx.ReadError(type(error).__name__) from None
         return answer
 
     return aiohttp.ClientSession(
@@ -106,8 +112,3 @@ def _http_proxy_for(scheme: str, host: str, netloc: bytes) -> str | None:
     if proxy and not proxy.startswith(("http://", "https://")):  # aiohttp would speak HTTP to it
         raise httpx.UnsupportedProtocol("aiohttp can't use a proxy that isn't one of HTTP")
     return proxy
-
-
-def _told(error: Exception) -> str:
-    """What happened, without the error itself: it holds the headers, and so the token."""
-    return f"{type(error).__name__}: {error}"
