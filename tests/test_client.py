@@ -475,6 +475,16 @@ async def test_a_proxy_of_the_environment_gets_the_request(
     assert proxy.connections == 1
 
 
+async def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the environment is told when the client is made, without its password."""
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://someone:word@127.0.0.1")
+
+    with pytest.raises(ValueError, match="Unknown scheme for proxy URL") as raised:
+        Client(TOKEN)
+
+    assert "word" not in str(raised.value)
+
+
 @pytest.mark.usefixtures("engine")
 async def test_a_proxy_tunnels_to_webex(monkeypatch: pytest.MonkeyPatch) -> None:
     """For https it is asked for a tunnel, sees no token, and its refusal is a `TransportError`."""

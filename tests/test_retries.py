@@ -198,7 +198,7 @@ def test_a_policy_has_finite_delays(delay: float) -> None:
         RetryPolicy(max_delay=delay)
 
 
-@pytest.mark.parametrize("attempts", [2.0, "2", None])
+@pytest.mark.parametrize("attempts", [2.0, "2", None, True])
 def test_attempts_are_whole(attempts: int) -> None:
     """A number of attempts that is no whole number is a `TypeError`."""
     with pytest.raises(TypeError, match="attempts"):

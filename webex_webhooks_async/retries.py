@@ -20,6 +20,11 @@ from typing import Self
 import attrs
 from attrs import field, frozen
 
+def _is_whole(_policy: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+    if type(value) is not int:  # isinstance would take a bool
+        raise TypeError(f"{attribute.name} must be a whole number, got {type(value).__name__}")
+
+
 _finite = [attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
 
 
@@ -40,9 +45,7 @@ class RetryPolicy:
         TypeError: `attempts` is no whole number.
     """
 
-    attempts: int = field(
-        default=4, validator=[attrs.validators.instance_of(int), attrs.validators.ge(1)]
-    )
+    attempts: int = field(default=4, validator=[_is_whole, attrs.validators.ge(1)])
     base_delay: float = field(default=0.5, validator=_finite)
     max_delay: float = field(default=60.0, validator=_finite)
 
