@@ -20,6 +20,7 @@ from typing import Self
 import attrs
 from attrs import field, frozen
 
+
 def _is_whole(_policy: object, attribute: "attrs.Attribute[int]", value: object) -> None:
     if type(value) is not int:  # isinstance would take a bool
         raise TypeError(f"{attribute.name} must be a whole number, got {type(value).__name__}")
