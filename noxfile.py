@@ -129,7 +129,8 @@ def bare(session: nox.Session) -> None:
     """Install the wheel without extras: it imports, and leaves the user's own pytest alone."""
     session.install(built("*.whl"))
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
-        session.run("python", "-W", "error", "-c", f"import {PACKAGE}, {PACKAGE}.testing")
+        every_name = f"from {PACKAGE} import *; from {PACKAGE}.testing import sample_notification"
+        session.run("python", "-W", "error", "-c", every_name)
         said = session.run("webex-webhooks", "demo", silent=True, success_codes=[1])
         if "webex-webhooks-async[cli]" not in str(said):
             session.error(f"the command doesn't name the extra that it lacks: {said}")
