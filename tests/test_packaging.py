@@ -44,20 +44,21 @@ def entry_point(group: str) -> EntryPoint:
     return found
 
 
-def python_files() -> Iterator[Path]:
-    """Find all Python files of the project, the package where it is installed."""
-    yield from PACKAGE.rglob("*.py")
-    for folder in ("tests", "docs"):
-        yield from (ROOT / folder).rglob("*.py")
-    yield from ROOT.glob("*.py")
+def python_files() -> Iterator[tuple[str, Path]]:
+    """Find the Python files of the project, each with its path in it; the package is installed."""
+    for folder in (PACKAGE, ROOT / "tests", ROOT / "docs"):
+        for path in folder.rglob("*.py"):
+            yield path.relative_to(folder.parent).as_posix(), path
+    for path in ROOT.glob("*.py"):
+        yield path.name, path
 
 
-def comments(path: Path) -> Iterator[str]:
-    """Read the comments in a Python file."""
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Read the comments in a Python file, each with the number of its line."""
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):
             if token.type == tokenize.COMMENT:
-                yield token.string
+                yield token.start[0], token.string
 
 
 def test_three_libraries_are_required_and_no_more() -> None:
@@ -184,10 +185,10 @@ def test_every_suppression_has_a_reason() -> None:
     what = r"noqa: [A-Z0-9, ]+|(type|pyright): ignore\[[\w, -]+\]|pragma: no \w+"
     reasoned = re.compile(rf"# ({what}) +(-|#) \w")
     bare = [
-        f"{path.name}: {comment}"
-        for path in python_files()
-        for comment in comments(path)
+        f"{name}:{line}: {comment}"
+        for name, path in python_files()
+        for line, comment in comments(path)
         if suppression.search(comment) and not reasoned.search(comment)
     ]
 
-    assert bare == []
+    assert not bare, "\n".join(["no reason stands behind", *bare])

@@ -40,7 +40,7 @@ REDIS_URL = os.environ["REDIS_URL"]
 REDIS_TIMEOUT = float(os.environ.get("REDIS_TIMEOUT", "5"))  # seconds
 LONGEST_TASK = int(os.environ.get("LONGEST_TASK", "600"))  # seconds; then another worker has it
 
-redis = Redis.from_url(REDIS_URL)  # pyright: ignore[reportUnknownMemberType]
+redis = Redis.from_url(REDIS_URL)  # pyright: ignore[reportUnknownMemberType] - redis-py's
 schedules = ListRedisScheduleSource(REDIS_URL)
 broker = RedisStreamBroker(
     REDIS_URL,
@@ -98,7 +98,7 @@ async def health(_: Request) -> PlainTextResponse:
     """Tell whether notifications can be taken."""
     try:
         async with asyncio.timeout(REDIS_TIMEOUT):
-            await redis.ping()  # pyright: ignore[reportUnknownMemberType]
+            await redis.ping()  # pyright: ignore[reportUnknownMemberType] - redis-py's
     except (RedisError, TimeoutError):
         return PlainTextResponse("Redis doesn't answer\n", status_code=503)
     return PlainTextResponse("ok\n")

@@ -104,7 +104,7 @@ async def serve() -> None:
     """Serve on loopback until the input ends."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Webex, "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)  # noqa: T201
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)  # noqa: T201 - who started it reads it
     ended = asyncio.Event()
     loop.add_reader(sys.stdin, ended.set)
     await ended.wait()
