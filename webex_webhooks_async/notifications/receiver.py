@@ -30,11 +30,8 @@ from webex_webhooks_async.notifications.asgi import (
     refuse_websocket,
     send_answer,
 )
-from webex_webhooks_async.notifications.deduplication import (
-    Claims,
-    Deduplicator,
-    MemoryDeduplicator,
-)
+from webex_webhooks_async.notifications.claims import Claims
+from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.models import (
     AttachmentActionData,
     MeetingData,
