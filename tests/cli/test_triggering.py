@@ -47,6 +47,19 @@ def test_a_bot_that_refuses(invoke: Invoke) -> None:
     assert done.out.endswith("→ 500 Internal Server Error\n")
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_proxy_is_not_for_bots(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A sample goes to one's own bot directly, whatever proxy leads to Webex."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with served_bot("ok") as bot:
+        done = invoke("trigger", "messages", "created", "--to", bot.url, "--secret-env", "SECRET")
+
+    assert (done.exit_code, done.err) == (0, "")
+
+
 def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
     """That nobody answers is told on one line, without the credentials in the bot's URL."""
     done = invoke(
@@ -64,7 +77,9 @@ def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
         (("--set", "data.roomId"), "--set takes a path and a value, such as data.roomId=Y2lz"),
         (("--set", "data..x=1"), "--set takes a path and a value, such as data.roomId=Y2lz"),
         (("--set", "name.x=1"), "--set name.x=1: name is no object"),
-        (("--set", "name:=x"), "--set name:=x: what follows := is no JSON"),
+        (("--set", "name:=x"), "--set name: what follows := must be JSON: $: not JSON ("),
+        (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: NaN is not JSON\n"),
+        (("--set", "x:=" + "[" * 90_000), "--set x: what follows := must be JSON: $: nested too"),
         (("--to", "localhost:80"), 'Invalid value "localhost:80" for --to.'),
         (("--to", "http://a b"), 'Invalid value "http://a b" for --to.'),
         (("--to", "http://a\x00b"), "Invalid value"),

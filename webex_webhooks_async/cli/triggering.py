@@ -11,6 +11,8 @@ from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, H
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_answer
 from webex_webhooks_async.cli.rendering.consoles import stdout
 from webex_webhooks_async.cli.rendering.requests import print_answer, print_notification
+from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 
@@ -60,19 +62,20 @@ def _assign(notification: dict[str, Any], assignment: str) -> None:
         if not isinstance(child, dict):
             raise UsageError(f"--set {assignment}: {parent} is no object")
         place = cast("dict[str, Any]", child)
-    place[key] = _parsed(assignment, text) if path.endswith(":") else text
+    place[key] = _parsed(path, text) if path.endswith(":") else text
 
 
-def _parsed(assignment: str, text: str) -> object:
+def _parsed(path: str, text: str) -> object:
     try:
-        return json.loads(text)
-    except ValueError:
-        raise UsageError(f"--set {assignment}: what follows := is no JSON") from None
+        return parse_json(text)
+    except DecodeError as error:
+        place = path.removesuffix(":")
+        raise UsageError(f"--set {place}: what follows := must be JSON: {error}") from None
 
 
 def _send(url: str, body: bytes, secret: str) -> httpx.Response:
     try:
-        with httpx.Client(timeout=FORWARD_TIMEOUT) as http_client:
+        with httpx.Client(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
             return http_client.send(signed_request(url, body, secret))
     except httpx.RequestError as error:
         raise RefusedError(no_answer(url, error)) from error
