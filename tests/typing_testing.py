@@ -20,9 +20,13 @@ from webex_webhooks_async.testing import (
 )
 
 
-async def a_sandbox_is_called_and_calls(on_request: list[RecordedRequest]) -> None:
+async def a_sandbox_is_called_and_calls(
+    on_request: list[RecordedRequest], on_delivery: list[Delivery]
+) -> None:
     """It is reached in the process or by a URL, and says what it has delivered."""
-    sandbox = Sandbox(on_request=on_request.append, delivery_timeout=1)
+    sandbox = Sandbox(
+        on_request=on_request.append, on_delivery=on_delivery.append, delivery_timeout=1
+    )
     assert_type(sandbox.base_url, str)
     async with sandbox.http_client() as http_client:
         assert_type(http_client, httpx.AsyncClient)
@@ -66,7 +70,7 @@ def what_went_over_the_wire_is_typed(request: RecordedRequest, delivery: Deliver
     assert_type((delivery.webhook, delivery.url), tuple[Webhook, str])
     assert_type((delivery.headers, delivery.body), tuple[Mapping[str, str], bytes])
     assert_type((delivery.status_code, delivery.error), tuple[int | None, str | None])
-    assert_type(delivery.ok, bool)
+    assert_type((delivery.ok, delivery.switched_off), tuple[bool, bool])
 
 
 def samples_are_bytes_and_requests() -> None:

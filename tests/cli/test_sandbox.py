@@ -5,7 +5,8 @@ import httpx
 import pytest
 
 from tests.cli.commands import COMMAND, process, terminal
-from tests.wire import PATIENCE
+from tests.testing.doubles import NEW
+from tests.wire import PATIENCE, unused_port
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -26,6 +27,22 @@ def test_a_sandbox(number: signal.Signals) -> None:
     assert answer.json() == {"items": []}
     assert hint == f"WEBEX_BASE_URL={base_url} WEBEX_ACCESS_TOKEN=anything"
     assert exit_code == 0
+
+
+def test_a_webhook_that_leads_nowhere() -> None:
+    """Who writes to a bot that can't be reached sees the request, then why nobody heard of it."""
+    target = f"http://127.0.0.1:{unused_port()}/"
+    with (
+        process("sandbox", "--port", "0") as running,
+        httpx.Client(headers={"Authorization": "Bearer x"}, trust_env=False) as webex,
+    ):
+        webex.base_url = running.line(running.out, "^http://.+$")[0]
+        webex.post("/webhooks", json={**NEW, "targetUrl": target})
+        webex.post("/messages", json={"roomId": "R1", "text": "Hello"})
+        running.line(running.out, "POST   /v1/messages 200 OK")
+        told = running.line(running.out, "→ +(.+)$")[1]
+
+    assert told.startswith(f"{target} ConnectError: ")
 
 
 def test_on_a_terminal() -> None:

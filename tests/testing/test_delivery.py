@@ -298,6 +298,7 @@ async def test_so_many_failures_switch_off() -> None:
     await delivering.emit()
 
     assert (delivering.status_of("1"), delivering.status_of("2")) == ("inactive", "inactive")
+    assert [each.switched_off for each in delivering.recorded] == [False] * 198 + [True] * 2
     assert await delivering.emit() == []
 
 
@@ -317,6 +318,7 @@ async def test_failures_at_the_same_time() -> None:
 
     await asyncio.gather(*(delivering.emit() for _ in range(120)))
 
+    assert [each.switched_off for each in delivering.recorded].count(True) == 1
     assert len(delivering.recorded) == 120
     assert delivering.status_of("1") == "inactive"
 

@@ -137,6 +137,25 @@ async def test_webhooks_hear_of_what_is_said() -> None:
     assert answer["roomType"] == "direct"
 
 
+async def test_the_cause_comes_before_its_effect() -> None:
+    """When a webhook hears of a message, the request that wrote it is recorded as answered."""
+    before: list[int | None] = []
+
+    def hear(_: httpx.Request) -> httpx.Response:
+        before.extend(each.status_code for each in sandbox.requests)
+        return httpx.Response(204)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(hear)) as target:
+        sandbox = sandbox_with(target)
+        async with sandbox.http_client() as api:
+            api.headers["Authorization"] = "Bearer token"
+            await api.post("/webhooks", json=NEW)
+            await post(api, roomId="R1", text="Hello")
+
+    assert before == [200, 200]
+    assert [each.path for each in sandbox.requests] == ["/v1/webhooks", "/v1/messages"]
+
+
 async def test_something_must_be_said(webex_sandbox: Sandbox) -> None:
     """An empty text is refused at once."""
     with pytest.raises(ValueError, match="empty"):

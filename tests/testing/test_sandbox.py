@@ -15,7 +15,7 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.notifications.models import MessageData
 from webex_webhooks_async.notifications.parsing import parse_notification
-from webex_webhooks_async.testing import RecordedRequest, Sandbox
+from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox
 
 SECRET = "s3cret"
 
@@ -104,6 +104,20 @@ async def test_requests_as_they_come() -> None:
 
     assert [(each.method, each.status_code) for each in seen] == [("POST", 200), ("GET", 200)]
     assert sandbox.requests == tuple(seen)
+
+
+async def test_deliveries_as_they_come() -> None:
+    """Who wants to see each delivery is told of it once its outcome is known."""
+    seen: list[Delivery] = []
+    async with target_of() as targets:
+        sandbox = Sandbox(deliver_with=targets, on_delivery=seen.append)
+        async with client_of(sandbox) as client:
+            await client.webhooks.create(wanted())
+
+        await sandbox.emit("messages", "created")
+
+    assert [each.status_code for each in seen] == [204]
+    assert sandbox.deliveries == tuple(seen)
 
 
 async def test_what_is_recorded_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,21 @@
 """The command sandbox: an embedded Webex for programs in any language."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, TOKEN_VARIABLE, Port
 from webex_webhooks_async.cli.rendering.consoles import stderr, stdout
-from webex_webhooks_async.cli.rendering.requests import print_request
+from webex_webhooks_async.cli.rendering.requests import print_delivery, print_request
 from webex_webhooks_async.cli.running import run, until_stopped
-from webex_webhooks_async.testing import RecordedRequest, Sandbox
+from webex_webhooks_async.testing import Sandbox
+
+T = TypeVar("T")
 
 
 def sandbox(*, port: Port = 8900) -> None:
-    """Serve an embedded Webex, and print each request as it comes.
+    """Serve an embedded Webex, and print each request, and what comes of each notification.
 
     $ webex-webhooks sandbox --port 8900
 
@@ -25,12 +30,11 @@ def sandbox(*, port: Port = 8900) -> None:
 
 async def _serve(port: int) -> None:
     console = stdout()
-
-    def tell(request: RecordedRequest) -> None:
-        with suppress(SystemExit):  # rich's answer to a pipe that nobody reads; we go on
-            print_request(console, request)
-
-    async with Sandbox(on_request=tell).serve(port=port) as base_url:
+    sandbox = Sandbox(
+        on_request=_read_or_not(partial(print_request, console)),
+        on_delivery=_read_or_not(partial(print_delivery, console)),
+    )
+    async with sandbox.serve(port=port) as base_url:
         console.print(base_url, style="bold")
         stderr().print(
             "An embedded Webex is up; every token will do. Ctrl-C ends it.\n"
@@ -38,3 +42,11 @@ async def _serve(port: int) -> None:
             style="dim",
         )
         await until_stopped()
+
+
+def _read_or_not(tell: Callable[[T], None]) -> Callable[[T], None]:
+    def tell_and_go_on(said: T) -> None:
+        with suppress(SystemExit):  # rich's answer to a pipe that nobody reads
+            tell(said)
+
+    return tell_and_go_on

@@ -35,6 +35,7 @@ class Delivery:
             secret. A repr doesn't show them.
         status_code: The status of the answer; None if there was none.
         error: Why there was none.
+        switched_off: Whether Webex switched the webhook off for it: one failure too many.
     """
 
     webhook: Webhook
@@ -43,6 +44,7 @@ class Delivery:
     headers: Mapping[str, str] = field(hash=False, repr=False)
     status_code: int | None = None
     error: str | None = None
+    switched_off: bool = False
 
     @property
     def ok(self) -> bool:
@@ -81,7 +83,8 @@ class Deliverer:
         async def notify(webhook: Webhook, body: bytes) -> Delivery:
             async with slots:
                 delivery = await self._attempt(http_client, webhook, body)
-            self._conclude(delivery)
+            delivery = attrs.evolve(delivery, switched_off=self._switch_off_after(delivery))
+            self._record(delivery)
             return delivery
 
         async with self._client() as http_client, asyncio.TaskGroup() as group:
@@ -112,13 +115,15 @@ class Deliverer:
             return attrs.evolve(attempt, error=f"{type(error).__name__}: {error}")
         return attrs.evolve(attempt, status_code=response.status_code)
 
-    def _conclude(self, delivery: Delivery) -> None:
-        self._record(delivery)
+    def _switch_off_after(self, delivery: Delivery) -> bool:
+        """Switch the webhook off if this is one failure too many; true if so."""
         webhook = self._store.get(delivery.webhook.id)
         if webhook is None or delivery.ok:  # it may have been deleted in the meantime
-            return
-        if self._health.attempt_failed(webhook.id):
-            self._store.replace(attrs.evolve(webhook, status=Status.INACTIVE))
+            return False
+        if not self._health.attempt_failed(webhook.id) or webhook.status != Status.ACTIVE:
+            return False
+        self._store.replace(attrs.evolve(webhook, status=Status.INACTIVE))
+        return True
 
 
 @functools.cache

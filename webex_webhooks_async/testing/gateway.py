@@ -49,18 +49,24 @@ class Gateway:
         except ClientDisconnect:
             return
         status_code = None
+        answered = False
 
         async def send_with_tracking_id(message: Message) -> None:
-            nonlocal status_code
+            nonlocal status_code, answered
             if message["type"] == "http.response.start":
                 status_code = message["status"]
                 message["headers"].append((b"trackingid", tracking_id.encode()))
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                answered = True
+                # Not later: what the service does in the background follows from this request.
+                self._record(_recorded(request, body, status_code, tracking_id))
 
         try:
             await self._answer(request, _replay(body), send_with_tracking_id)
         finally:
-            self._record(_recorded(request, body, status_code, tracking_id))
+            if not answered:
+                self._record(_recorded(request, body, None, tracking_id))
 
     async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
         fault = self._faults.take(request.method)

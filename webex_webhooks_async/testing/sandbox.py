@@ -53,7 +53,9 @@ class Sandbox:
     Args:
         clock: Tells the time, aware: for the timestamps, and for when a webhook is switched off.
         sleep: Waits for the delay of a fault, in seconds.
-        on_request: Is called with each request, after it was answered.
+        on_request: Is called with each request, once it was answered: before what follows from it.
+        on_delivery: Is called with each attempt to deliver a notification, once its outcome is
+            known.
         deliver_with: Notifications go through this client; it is left open. With httpx's
             ``ASGITransport`` in it they reach an application with no socket.
         delivery_timeout: Seconds that a target may take to answer.
@@ -68,12 +70,13 @@ class Sandbox:
     base_url: ClassVar[str] = BASE_URL
     """Where `http_client` finds it. It answers there for any other host as well."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is an option of its own
         self,
         *,
         clock: Clock = system_clock,
         sleep: Sleep = asyncio.sleep,
         on_request: Callable[[RecordedRequest], None] | None = None,
+        on_delivery: Callable[[Delivery], None] | None = None,
         deliver_with: httpx.AsyncClient | None = None,
         delivery_timeout: float = 10.0,
     ) -> None:
@@ -82,6 +85,7 @@ class Sandbox:
         self.bot: Person = Person(email="sandbox@webex.bot", display_name="Sandbox Bot")
         self._clock = clock
         self._on_request = on_request
+        self._on_delivery = on_delivery
         self._store = WebhookStore()
         self._tokens = Tokens()
         self._faults = Faults()
@@ -93,7 +97,7 @@ class Sandbox:
             health=health,
             http_client=deliver_with,
             timeout=delivery_timeout,
-            record=self._deliveries.append,
+            record=self._record_delivery,
         )
         self._messages = Messages(
             tokens=self._tokens, bot=self.bot, clock=clock, notify=self._deliverer.deliver
@@ -109,7 +113,7 @@ class Sandbox:
             service.application(self._messages.routes()),
             faults=self._faults,
             sleep=sleep,
-            record=self._record,
+            record=self._record_request,
         )
 
     @property
@@ -274,7 +278,12 @@ class Sandbox:
     def _person(self, person_id: str) -> Person:
         return self.bot if person_id == self.bot.id else Person.made_up(person_id)
 
-    def _record(self, request: RecordedRequest) -> None:
+    def _record_request(self, request: RecordedRequest) -> None:
         self._requests.append(request)
         if self._on_request is not None:
             self._on_request(request)
+
+    def _record_delivery(self, delivery: Delivery) -> None:
+        self._deliveries.append(delivery)
+        if self._on_delivery is not None:
+            self._on_delivery(delivery)

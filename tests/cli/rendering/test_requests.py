@@ -4,13 +4,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.testing.doubles import webhook
 from webex_webhooks_async.cli.rendering.requests import (
     print_answer,
+    print_delivery,
     print_notification,
     print_request,
     status_code_text,
 )
-from webex_webhooks_async.testing import RecordedRequest
+from webex_webhooks_async.testing import Delivery, RecordedRequest
 
 NOTIFICATION: dict[str, Any] = {"resource": "messages", "event": "created"}
 
@@ -47,6 +49,35 @@ def test_a_request(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert re.fullmatch(
         r"\d\d:\d\d:\d\d POST   /v1/webhooks no answer ROUTER_1\n", capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ({"status_code": 204}, "204 No Content"),
+        ({"error": "ConnectError: refused"}, "ConnectError: refused"),
+        (
+            {"status_code": 500, "switched_off": True},
+            "500 Internal Server Error; the webhook was switched off",
+        ),
+    ],
+)
+def test_a_delivery(capsys: pytest.CaptureFixture[str], outcome: dict[str, Any], told: str) -> None:
+    """A delivery is one line: where it went, what came of it; not what was sent."""
+    delivery = Delivery(
+        webhook=webhook(),
+        url="https://example.com/hook",
+        body=b"canary",
+        headers={"x-spark-signature": "canary"},
+        **outcome,
+    )
+
+    print_delivery(Console(), delivery)
+
+    assert re.fullmatch(
+        rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(told)}\n",
+        capsys.readouterr().out,
     )
 
 

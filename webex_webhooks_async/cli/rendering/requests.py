@@ -11,7 +11,7 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.rendering.consoles import print_fields
 from webex_webhooks_async.errors import printable
-from webex_webhooks_async.testing import RecordedRequest
+from webex_webhooks_async.testing import Delivery, RecordedRequest
 
 _MOST_LINES = 20  # of an answer's body
 
@@ -26,6 +26,25 @@ def print_request(console: Console, request: RecordedRequest) -> None:
             f"{printable(target)} ",
             status_code_text(request.status_code),
             (f" {request.tracking_id}", "dim"),
+        ),
+        soft_wrap=True,
+    )
+
+
+def print_delivery(console: Console, delivery: Delivery) -> None:
+    """Print where a notification went, and what came of it, on one line."""
+    outcome = (
+        status_code_text(delivery.status_code)
+        if delivery.error is None
+        else Text(printable(delivery.error), "red")
+    )
+    console.print(
+        Text.assemble(
+            (f"{_clock_time()} ", "dim"),
+            (f"{'→':6} ", "cyan"),
+            f"{printable(delivery.url)} ",
+            outcome,
+            ("; the webhook was switched off" if delivery.switched_off else "", "red"),
         ),
         soft_wrap=True,
     )
