@@ -30,6 +30,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
     api_error_type,
+    type_and_text,
 )
 
 STATUSES = {
@@ -104,6 +105,13 @@ def tree_of_docstring() -> Iterator[tuple[str, str | None]]:
 def test_samples_are_of_every_class() -> None:
     """No class of errors is left out of these tests."""
     assert {type(error) for error in SAMPLES} == set(family(WebexError))
+
+
+def test_every_class_of_a_status_is_made_for_it() -> None:
+    """A class that derives from `APIError` names the status that it stands for."""
+    assert {cls: api_error_type(status) for cls, status in STATUSES.items()} == {
+        cls: cls for cls in family(APIError)
+    }, "class NAME(APIError, status=...) in errors.py, and its line in STATUSES here"
 
 
 def test_the_docstring_has_the_real_tree() -> None:
@@ -326,3 +334,16 @@ def test_the_text_of_an_error_is_of_bounded_length() -> None:
 
     assert len(str(error)) < 1_100
     assert error.message == "y" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError("reset"), "OSError: reset"),
+        (TimeoutError(), "TimeoutError"),
+        (OSError(""), "OSError"),
+    ],
+)
+def test_type_and_text(error: Exception, text: str) -> None:
+    """An exception without a text is told by its type, with nothing dangling behind it."""
+    assert type_and_text(error) == text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from webex_webhooks_async.connections import KEEPALIVE_SECONDS, proxy_for, tls_context
+from webex_webhooks_async.errors import type_and_text
 
 if TYPE_CHECKING:
     import aiohttp
@@ -86,9 +87,9 @@ def _session() -> "aiohttp.ClientSession":
         except aiohttp.ClientHttpProxyError as error:
             raise httpx.ProxyError(f"the proxy answered {error.status}") from None
         except aiohttp.ClientConnectorError as error:
-            raise httpx.ConnectError(f"{type(error).__name__}: {error}") from None
+            raise httpx.ConnectError(type_and_text(error)) from None
         except OSError as error:
-            raise httpx.ReadError(f"{type(error).__name__}: {error}") from None
+            raise httpx.ReadError(type_and_text(error)) from None
         except aiohttp.ClientError as error:
             # It may quote a part of what came, and of a secret a part, which can't be masked.
             raise httpx.ReadError(type(error).__name__) from None

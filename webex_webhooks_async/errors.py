@@ -1,4 +1,4 @@
-"""Every exception of the package.
+"""Every exception of the package, the check of arguments, and what texts are made with.
 
 ::
 
@@ -283,6 +283,11 @@ def _sentence(request: str, status: str | None, told: str, tracking_id: str | No
 
 
 _MAX_TOLD = 1_000  # characters
+
+
+def type_and_text(error: BaseException) -> str:
+    """What an exception of others says; of one that says nothing, its type alone."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def printable(text: str) -> str:

@@ -26,6 +26,7 @@ from webex_webhooks_async.errors import (
     RequestTimeoutError,
     TransportError,
     check_type,
+    type_and_text,
 )
 from webex_webhooks_async.retries import (
     RetryPolicy,
@@ -241,10 +242,10 @@ class Transport:
                 response = await self._response(request, _headers(request, token, tracking_id))
             outcome = response.status_code
         except (TimeoutError, httpx.TimeoutException) as error:
-            message = mask(f"no answer within {self._timeout} s ({_told(error)})")
+            message = mask(f"no answer within {self._timeout} s ({type_and_text(error)})")
             raise RequestTimeoutError(message, request.method, request.path, tracking_id) from error
         except (httpx.RequestError, httpx.InvalidURL, OSError) as error:
-            told = _told(error)
+            told = type_and_text(error)
             message = mask(told)
             raise TransportError(message, request.method, request.path, tracking_id) from (
                 error if message == told else None  # a traceback shows a cause, with all it says
@@ -321,10 +322,6 @@ def _headers(request: Request, token: str | None, tracking_id: str) -> dict[str,
 
 def _is_rejection(outcome: Answer | TransportError) -> bool:
     return isinstance(outcome, Answer) and outcome.status_code == HTTPStatus.UNAUTHORIZED
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 class _Credentials:

@@ -1,5 +1,6 @@
 """Makes the webhooks that are there those that are wanted, and keeps them so."""
 
+import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator
 from contextlib import contextmanager, suppress
@@ -30,7 +31,9 @@ from webex_webhooks_async.reconciliation import (
     settle,
 )
 from webex_webhooks_async.retries import RetryPolicy, may_have_been_done
-from webex_webhooks_async.transport import Clock, logger
+from webex_webhooks_async.transport import Clock
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 PROBATION_SECONDS = 300.0
 """So long after a re-activation a single failure switches a webhook off again.

@@ -18,7 +18,7 @@ from webex_webhooks_async.cli.rendering.webhooks import status_text, webhook_fie
 from webex_webhooks_async.cli.running import run
 from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
 from webex_webhooks_async.client import Client
-from webex_webhooks_async.errors import APIError
+from webex_webhooks_async.errors import APIError, type_and_text
 from webex_webhooks_async.models import Webhook
 from webex_webhooks_async.notifications.models import MessageData, Notification
 from webex_webhooks_async.notifications.signatures import SPARK_SIGNATURE, WEBEX_SIGNATURE
@@ -135,7 +135,7 @@ async def _manage(narrator: Narrator, client: Client, name: str) -> list[Webhook
     try:
         await tour.fail(client)
     except APIError as error:
-        narrator.disapprove(f"{type(error).__name__}: {error}")
+        narrator.disapprove(type_and_text(error))
     return made
 
 

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 import httpx
 from attrs import field, frozen
 
+from webex_webhooks_async.errors import type_and_text
 from webex_webhooks_async.notifications.asgi import Message, Receive, Scope, Send
 from webex_webhooks_async.notifications.models import Notification, NotificationData
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -70,7 +71,7 @@ class ASGIRelay:
 def no_answer(url: str, error: httpx.RequestError) -> str:
     """That a bot gave no answer; of its URL without the credentials that may be in it."""
     shown = httpx.URL(url).copy_with(userinfo=b"", query=None)
-    return f"POST {shown}: {type(error).__name__}: {error}"
+    return f"POST {shown}: {type_and_text(error)}"
 
 
 async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> httpx.Response:
