@@ -138,6 +138,29 @@ def test_a_locale_that_knows_ascii_alone() -> None:
     assert b"Manage Webex webhooks" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "told"),
+    [
+        ("--version 2>&-", 0, ""),
+        ("--version >&-", 0, ""),
+        ("delete x <&-", 2, "error: there is no terminal to ask on"),
+        ("verify -H a:b --secret-env SECRET <&-", 2, "error: standard input is closed"),
+    ],
+)
+def test_a_stream_that_is_closed(arguments: str, exit_code: int, told: str) -> None:
+    """What is closed is done without, or missed on one line."""
+    done = subprocess.run(
+        ["bash", "-c", f"{COMMAND} {arguments}"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.count("\n")) == (exit_code, int(bool(told)))
+    assert done.stderr.startswith(told)
+
+
 def test_a_reader_that_has_seen_enough(webex: ServedWebex) -> None:
     """A pipe that is closed early ends the command without a traceback."""
     for number in range(100):

@@ -59,7 +59,8 @@ def run(arguments: Sequence[str]) -> int:
     What goes wrong is one line on standard error.
     """
     for stream in (sys.stdout, sys.stderr):
-        cast("TextIOWrapper", stream).reconfigure(errors="replace")
+        if stream is not None:  # else it is closed
+            cast("TextIOWrapper", stream).reconfigure(errors="replace")
     try:
         return _run(arguments)
     except UsageError as error:

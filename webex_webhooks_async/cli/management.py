@@ -201,7 +201,7 @@ def _print(webhook: Webhook, *, json: bool, show_secret: bool) -> None:
 
 
 def _confirm(connection: Connection, webhook_ids: Sequence[str]) -> None:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on whether to delete: pass --yes")
     console = stderr()
     print_webhooks(console, run(_get_each(connection.client(), webhook_ids)))

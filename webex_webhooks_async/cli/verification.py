@@ -37,12 +37,18 @@ def verify(
         secret: The key that the webhook was made with.
     """
     key = secret.require()
-    content = sys.stdin.buffer.read() if body is None else read_bytes(body)
+    content = _read_stdin() if body is None else read_bytes(body)
     headers = [_pair(each) for each in header]
     algorithm = _deciding(content, headers, key, _STRONGEST_FIRST)
     print_approval(
         stdout(), f"the {_name(algorithm)} signature decides, and it was made with the secret"
     )
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise UsageError("standard input is closed: name the file that the body is in")
+    return sys.stdin.buffer.read()
 
 
 def _pair(header: str) -> tuple[str, str]:
