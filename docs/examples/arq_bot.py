@@ -78,6 +78,7 @@ class WorkerSettings:
     on_startup = open_client
     on_shutdown = close_client
     job_timeout = 300  # seconds; ten after that, a job whose worker died is done by another
+    health_check_interval = 10  # seconds; `arq --check` tells that late of a dead worker
     job_completion_wait = 30  # seconds for what has begun, when the worker is told to stop
     keep_result = 3600  # seconds during which a copy is known again
     max_tries = 1000  # a rate limit is one, and so is the death of a worker
