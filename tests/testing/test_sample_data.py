@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -26,12 +27,21 @@ def sample(resource: str, event: str) -> dict[str, Any] | None:
 
 @pytest.mark.parametrize(("resource", "event"), EVENTS)
 def test_samples_are_what_the_receiving_side_knows(resource: str, event: str) -> None:
-    """A sample fits the data class of its resource, with nothing unknown in what is documented."""
+    """A sample fits the data class of its resource; of others there is none."""
     notification = parse_unverified_notification(sample_notification(resource, event))
 
     has_a_sample = sample(resource, event) is not None
     assert has_a_sample == (not isinstance(notification.data, dict))
     assert (notification.resource, notification.event) == (resource, event)
+
+
+@pytest.mark.parametrize(("resource", "event"), EVENTS)
+def test_samples_have_nothing_unknown(resource: str, event: str) -> None:
+    """Each key of a sample is a field of the data class of its resource."""
+    data = parse_unverified_notification(sample_notification(resource, event)).data
+
+    unknown = {} if isinstance(data, Mapping) else data.extra
+    assert unknown == {}, "a key in testing/sample_data.py has a field in notifications/models.py"
 
 
 @pytest.mark.parametrize(("resource", "event"), EVENTS)

@@ -4,8 +4,6 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks
 """
 
 import asyncio
-import functools
-import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -13,6 +11,8 @@ import attrs
 import httpx
 from attrs import field, frozen
 
+from webex_webhooks_async.connections import tls_context
+from webex_webhooks_async.errors import type_and_text
 from webex_webhooks_async.models import Status, Webhook
 from webex_webhooks_async.testing.health import Health
 from webex_webhooks_async.testing.occurrences import Occurrence, encode
@@ -96,7 +96,7 @@ class Deliverer:
         if self._http_client is not None:
             yield self._http_client
         else:
-            async with httpx.AsyncClient(verify=_tls_context(), trust_env=False) as http_client:
+            async with httpx.AsyncClient(verify=tls_context(), trust_env=False) as http_client:
                 yield http_client
 
     async def _attempt(
@@ -112,7 +112,7 @@ class Deliverer:
         except TimeoutError:
             return attrs.evolve(attempt, error=f"no answer within {self._timeout:g} seconds")
         except Exception as error:  # noqa: BLE001 - an application in process raises what it likes
-            return attrs.evolve(attempt, error=f"{type(error).__name__}: {error}")
+            return attrs.evolve(attempt, error=type_and_text(error))
         return attrs.evolve(attempt, status_code=response.status_code)
 
     def _switch_off_after(self, delivery: Delivery) -> bool:
@@ -124,8 +124,3 @@ class Deliverer:
             return False
         self._store.replace(attrs.evolve(webhook, status=Status.INACTIVE))
         return True
-
-
-@functools.cache
-def _tls_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
