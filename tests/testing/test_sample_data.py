@@ -40,7 +40,7 @@ def test_samples_have_nothing_unknown(resource: str, event: str) -> None:
     """Each key of a sample is a field of the data class of its resource."""
     data = parse_unverified_notification(sample_notification(resource, event)).data
 
-    unknown = {} if isinstance(data, Mapping) else data.extra
+    unknown: Mapping[str, Any] = {} if isinstance(data, Mapping) else data.extra
     assert unknown == {}, "a key in testing/sample_data.py has a field in notifications/models.py"
 
 
