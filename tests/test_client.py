@@ -39,6 +39,7 @@ from webex_webhooks_async import (
     RefreshingToken,
     RequestTimeoutError,
     RetryPolicy,
+    StaticToken,
     TransportError,
     WebexError,
     Webhook,
@@ -796,17 +797,27 @@ def ways_of_showing(error: WebexError) -> Iterator[str]:
     yield pickle.dumps(error).decode("latin-1")
 
 
+def test_a_base_url_is_valid_unicode() -> None:
+    """What Python makes of bytes that aren't UTF-8 is refused by name."""
+    with pytest.raises(ValueError, match=r"^base_url is not valid Unicode"):
+        Client("a-token", base_url="https://example.com/\udcff")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"token": b"a-token"}, "token must be a str or TokenProvider, got bytes"),
-        ({"base_url": 5}, "base_url must be a str, got int"),
+        ({"token": b"a-token"}, "token must be str or TokenProvider, got bytes"),
+        ({"token": StaticToken}, "got the class StaticToken: pass an instance"),
+        ({"base_url": 5}, "base_url must be str, got int"),
         (
             {"http_client": httpx.Client()},
-            "http_client must be a AsyncClient or AsyncBaseTransport, got Client",
+            "http_client must be AsyncClient or AsyncBaseTransport, got Client",
         ),
-        ({"retry": 3}, "retry must be a RetryPolicy, got int"),
-        ({"max_concurrency": 2.5}, "max_concurrency must be a int, got float"),
+        ({"timeout": "5"}, "timeout must be float or int, got str"),
+        ({"timeout": None}, "timeout must be float or int, got NoneType"),
+        ({"retry": 3}, "retry must be RetryPolicy, got int"),
+        ({"max_concurrency": 2.5}, "max_concurrency must be int, got float"),
+        ({"max_concurrency": True}, "max_concurrency must be int, got bool"),
     ],
 )
 def test_an_argument_of_a_wrong_type_is_refused(arguments: dict[str, Any], message: str) -> None:

@@ -335,6 +335,11 @@ def test_the_text_of_an_error_is_of_bounded_length() -> None:
     assert len(str(error)) < 1_100
     assert error.message == "y" * 1_000_000
 
+    of_a_long_id = NotFoundError(404, path="/v1/webhooks/" + "y" * 100_000)
+
+    assert len(str(of_a_long_id)) < 1_100
+    assert len(of_a_long_id.path or "") > 100_000
+
 
 @pytest.mark.parametrize(
     ("error", "text"),

@@ -242,7 +242,16 @@ async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
     assert wire.connections == other.connections == 0
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x01", "\x1f", "\x7f", "\ud800"], ids=ascii)
+async def test_a_start_that_is_no_url_is_told_by_its_name() -> None:
+    """Its error speaks of `start`, and not of a link that nobody gave."""
+    async with Wire(page("W1")) as wire, client_of(wire) as client:
+        with pytest.raises(PaginationError, match=r"^start, which must be a kept next_url, is no"):
+            await client.webhooks.list(start="foo")
+
+    assert wire.connections == 0
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x1f", "\x7f"], ids=ascii)
 async def test_a_kept_url_that_is_none_gets_no_request(character: str) -> None:
     """What can't stand in a URL is a `PaginationError`, and isn't tried."""
     async with Wire(page("W1")) as wire, client_of(wire) as client:

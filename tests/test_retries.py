@@ -1,5 +1,6 @@
 import math
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from attrs.exceptions import FrozenInstanceError
@@ -201,8 +202,18 @@ def test_a_policy_has_finite_delays(delay: float) -> None:
 @pytest.mark.parametrize("attempts", [2.0, "2", None, True])
 def test_attempts_are_whole(attempts: int) -> None:
     """A number of attempts that is no whole number is a `TypeError`."""
-    with pytest.raises(TypeError, match="attempts"):
+    with pytest.raises(TypeError, match=r"^attempts must be int, got"):
         RetryPolicy(attempts=attempts)
+
+
+@pytest.mark.parametrize("name", ["base_delay", "max_delay"])
+@pytest.mark.parametrize("delay", ["2", None, True])
+def test_delays_are_numbers(name: str, delay: object) -> None:
+    """A delay that is no number is a `TypeError` in words of ours."""
+    options: dict[str, Any] = {name: delay}
+
+    with pytest.raises(TypeError, match=rf"^{name} must be float or int, got"):
+        RetryPolicy(**options)
 
 
 def test_a_policy_may_have_no_delay() -> None:

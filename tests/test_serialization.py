@@ -579,5 +579,5 @@ def test_only_a_model_goes_out() -> None:
 
 def test_only_bytes_or_text_come_in() -> None:
     """Something else is refused, in words that say so."""
-    with pytest.raises(TypeError, match="JSON must be a bytes or str, got int"):
+    with pytest.raises(TypeError, match="JSON must be bytes or str, got int"):
         from_json(cast("bytes", 5), Webhook)

@@ -156,6 +156,14 @@ def test_what_a_refresh_needs_must_not_be_empty(name: str) -> None:
         RefreshingToken(**(needed | {name: ""}), access_token=None, on_refresh=None)
 
 
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "refresh_token"])
+def test_what_a_refresh_needs_is_valid_unicode(name: str) -> None:
+    """What Python makes of bytes that aren't UTF-8 is refused by name."""
+    needed = dict.fromkeys(["client_id", "client_secret", "refresh_token"], "something")
+    with pytest.raises(ValueError, match=rf"^{name} is not valid Unicode"):
+        RefreshingToken(**(needed | {name: "\udcff"}), access_token=None, on_refresh=None)
+
+
 def test_a_repr_shows_no_token() -> None:
     """Neither providers nor what a refresh brought show a token or a secret."""
     shown = repr([StaticToken("canary"), Tokens(access_token="canary", refresh_token="canary")])

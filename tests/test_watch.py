@@ -356,6 +356,14 @@ async def test_every_is_a_number_of_seconds(sandbox: Sandbox, every: float) -> N
             webhooks.watch([MESSAGES], every=every)
 
 
+async def test_every_is_a_number(sandbox: Sandbox) -> None:
+    """Text is refused at the call, and not after the first round."""
+    every: Any = "300"
+    async with webhooks_on(sandbox) as webhooks:
+        with pytest.raises(TypeError, match="every must be float or int, got str"):
+            webhooks.watch([MESSAGES], every=every)
+
+
 async def test_what_cannot_be_planned_is_refused_at_the_call(sandbox: Sandbox) -> None:
     """A name that is wanted twice, and an empty prefix, don't wait for the first round."""
     async with webhooks_on(sandbox) as webhooks:

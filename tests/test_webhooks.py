@@ -317,6 +317,8 @@ async def test_what_isn_t_there_is_not_found() -> None:
         ("get", (5,)),
         ("delete", (None,)),
         ("ensure", (["bot"],)),
+        ("ensure", ([NEW], 5)),
+        ("plan", (NEW,)),
     ],
 )
 async def test_an_argument_of_a_wrong_type_is_refused(
@@ -326,13 +328,26 @@ async def test_an_argument_of_a_wrong_type_is_refused(
     sandbox = Sandbox()
     async with sandbox.http_client() as http_client:
         client = Client("a-token", http_client=http_client)
-        with pytest.raises(TypeError, match="must be a"):
+        with pytest.raises(TypeError, match=r"must be \w+( or \w+)?, got"):
             await getattr(client.webhooks, operation)(*arguments)
     assert sandbox.requests == ()
+
+
+async def test_text_is_valid_unicode() -> None:
+    """What Python makes of bytes that aren't UTF-8 is refused by name, and not shown."""
+    text = "c4nary\udcff"
+    async with Client("a-token") as client:
+        for call in WITH_AN_ID.values():
+            with pytest.raises(ValueError, match=r"^webhook_id is not valid Unicode[^\udcff]*$"):
+                await call(client, text)
+        with pytest.raises(ValueError, match=r"^owned_by is not valid Unicode"):
+            client.webhooks.list(owned_by=text)
+        with pytest.raises(ValueError, match=r"^start is not valid Unicode"):
+            client.webhooks.list(start=text)
 
 
 async def test_a_start_is_a_url() -> None:
     """Something else is refused at the call itself."""
     async with Client("a-token") as client:
-        with pytest.raises(TypeError, match="start must be a str, got int"):
+        with pytest.raises(TypeError, match="start must be str, got int"):
             client.webhooks.list(start=cast("str", 5))

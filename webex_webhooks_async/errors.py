@@ -29,6 +29,7 @@ every ``__init__`` here takes positional arguments, each with a plain value, and
 to ``args``.
 """
 
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from types import NoneType
@@ -259,9 +260,28 @@ def check_type(name: str, value: object, *expected: type) -> None:
     Raises:
         TypeError: The value is of none of the expected types.
     """
-    if not isinstance(value, expected):
-        names = " or ".join(each.__name__ for each in expected if each is not NoneType)
-        raise TypeError(f"{name} must be a {names}, got {type(value).__name__}")
+    given = type(value).__name__
+    if isinstance(value, type):  # one with the methods that a protocol asks for
+        given = f"the class {value.__name__}: pass an instance"
+    elif isinstance(value, expected) and given != "bool":  # isinstance takes one for an int
+        return
+    names = " or ".join(each.__name__ for each in expected if each is not NoneType)
+    raise TypeError(f"{name} must be {names}, got {given}")
+
+
+def check_text(name: str, text: object) -> None:
+    """Refuse an argument that is no text, or text that no request and no signature can hold.
+
+    Raises:
+        ValueError: It isn't valid Unicode. It isn't shown.
+        TypeError: It is no string.
+    """
+    check_type(name, text, str)
+    if re.search(r"[\ud800-\udfff]", str(text)):
+        raise ValueError(
+            f"{name} is not valid Unicode, probably because it was read from bytes that aren't "
+            "UTF-8, as os.environ does without an error; write it in UTF-8 there"
+        )
 
 
 def _request(method: str | None, path: str | None) -> str:
@@ -276,10 +296,13 @@ def _status(status_code: int) -> str:
 
 
 def _sentence(request: str, status: str | None, told: str, tracking_id: str | None) -> str:
-    shown = told if len(told) <= _MAX_TOLD else f"{told[:_MAX_TOLD]}..."
-    sentence = ": ".join(part for part in (request, status, shown) if part)
+    sentence = ": ".join(part for part in (_cut(request), status, _cut(told)) if part)
     text = f"{sentence} (tracking id {tracking_id})" if tracking_id else sentence
     return printable(text)
+
+
+def _cut(told: str) -> str:
+    return told if len(told) <= _MAX_TOLD else f"{told[:_MAX_TOLD]}..."
 
 
 _MAX_TOLD = 1_000  # characters

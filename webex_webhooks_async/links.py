@@ -71,11 +71,11 @@ def _is_owner(parameter: str) -> bool:
     return parameter.startswith("ownedBy=")
 
 
-def target_on(base_url: str, url: str) -> str:
+def target_on(base_url: str, url: str, name: str = "the next link") -> str:
     """The path and query of a URL that has the origin of `base_url`.
 
     Whoever sends a request puts them behind `base_url`'s own origin, so that a token goes nowhere
-    else, however a URL is read.
+    else, however a URL is read. `name` is what an error calls the URL.
 
     Raises:
         PaginationError: It has another origin, or credentials of its own, or is no URL.
@@ -83,12 +83,12 @@ def target_on(base_url: str, url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise PaginationError("the next link is no URL") from None
+        raise PaginationError(f"{name} is no URL") from None
     if _UNSENDABLE.search(url):
-        raise PaginationError("the next link has a character that no URL can have")
+        raise PaginationError(f"{name} has a character that no URL can have")
     if _origin(parts) != _origin(urlsplit(base_url)):
         raise PaginationError(
-            f"the next link leads to another origin than {base_url}, or carries credentials; "
+            f"{name} is no URL of the origin of {base_url}, or carries credentials; "
             "nothing was sent to it"
         )
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

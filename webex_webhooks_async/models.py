@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import attrs
 from attrs import field, frozen
 
-from webex_webhooks_async.errors import check_type
+from webex_webhooks_async.errors import check_text
 
 
 class Resource(StrEnum):
@@ -117,7 +117,7 @@ class Webhook:
 
 
 def _text(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
-    check_type(attribute.name, value, str)
+    check_text(attribute.name, value)
     if not value:
         remedy = "leave it out" if attribute.default is None else "Webex requires it"
         raise ValueError(f"{attribute.name} is empty; {remedy}")
@@ -151,7 +151,8 @@ class NewWebhook:
         owned_by: Usually an `OwnedBy`; the service's default is the creator.
 
     Raises:
-        ValueError: A field is empty, or `target_url` is no absolute http(s) URL.
+        ValueError: A field is empty or no valid Unicode, or `target_url` is no absolute http(s)
+            URL.
         TypeError: A field is no string.
     """
 
@@ -185,7 +186,8 @@ class WebhookUpdate:
         status: ``active`` switches a webhook on again.
 
     Raises:
-        ValueError: A field is empty, or `target_url` is no absolute http(s) URL.
+        ValueError: A field is empty or no valid Unicode, or `target_url` is no absolute http(s)
+            URL.
         TypeError: A field is no string.
     """
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import NoneType
 from typing import Self
 
 from attrs import field, frozen
@@ -30,6 +31,7 @@ def plan(
 
     Raises:
         ValueError: One name is wanted twice, or `prune` is empty.
+        TypeError: An argument is of a wrong type.
 
     Warns:
         WebhookPlanWarning: What is wanted can't work as it seems to be meant.
@@ -151,7 +153,10 @@ class DesiredState:
 
         Raises:
             ValueError: One name is wanted twice, or `prune` is empty.
+            TypeError: An argument is of a wrong type.
         """
+        check_type("wanted", wanted, Iterable)
+        check_type("prune", prune, str, NoneType)
         state = cls(tuple(wanted), prune)
         if prune == "":
             raise ValueError(

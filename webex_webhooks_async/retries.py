@@ -20,13 +20,18 @@ from typing import Self
 import attrs
 from attrs import field, frozen
 
-
-def _is_whole(_policy: object, attribute: "attrs.Attribute[int]", value: object) -> None:
-    if type(value) is not int:  # isinstance would take a bool
-        raise TypeError(f"{attribute.name} must be a whole number, got {type(value).__name__}")
+from webex_webhooks_async.errors import check_type
 
 
-_finite = [attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
+def _whole(_policy: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+    check_type(attribute.name, value, int)
+
+
+def _number(_policy: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    check_type(attribute.name, value, float, int)
+
+
+_finite = [_number, attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
 
 
 @frozen
@@ -43,10 +48,10 @@ class RetryPolicy:
 
     Raises:
         ValueError: `attempts` is below 1, or a delay is negative or infinite.
-        TypeError: `attempts` is no whole number.
+        TypeError: `attempts` is no whole number, or a delay is no number.
     """
 
-    attempts: int = field(default=4, validator=[_is_whole, attrs.validators.ge(1)])
+    attempts: int = field(default=4, validator=[_whole, attrs.validators.ge(1)])
     base_delay: float = field(default=0.5, validator=_finite)
     max_delay: float = field(default=60.0, validator=_finite)
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from attrs import field, frozen
 
-from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.errors import DecodeError, check_text
 
 T = TypeVar("T")
 
@@ -105,7 +105,9 @@ class RefreshingToken:
             tokens are in use all the same.
 
     Raises:
-        ValueError: An argument is empty, or `access_token` can't stand in a header.
+        ValueError: An argument is empty or no valid Unicode, or `access_token` can't stand in a
+            header.
+        TypeError: An argument is no string.
     """
 
     def __init__(
@@ -117,6 +119,9 @@ class RefreshingToken:
         access_token: str | None = None,
         on_refresh: Callable[[Tokens], object] | None = None,
     ) -> None:
+        check_text("client_id", client_id)
+        check_text("client_secret", client_secret)
+        check_text("refresh_token", refresh_token)
         if not (client_id and client_secret and refresh_token):
             raise ValueError("client_id, client_secret and refresh_token must not be empty")
         self._client_id = client_id

@@ -25,6 +25,7 @@ from webex_webhooks_async.errors import (
     RateLimitError,
     RequestTimeoutError,
     TransportError,
+    check_text,
     check_type,
     type_and_text,
 )
@@ -111,11 +112,12 @@ class Transport:
         max_concurrency: int,
         clock: Clock | None = None,
     ) -> None:
-        check_type("base_url", base_url, str)
+        check_text("base_url", base_url)
         check_type(
             "http_client", http_client, httpx.AsyncClient, httpx.AsyncBaseTransport, NoneType
         )
         check_type("retry", retry, RetryPolicy)
+        check_type("timeout", timeout, float, int)
         if not timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
         base = _checked_base_url(base_url)

@@ -107,7 +107,7 @@ class Upkeep:
                 webhooks = await self._carry_out(plan, note)
             except (TransportError, ServerError, LockedError, RateLimitError) as error:
                 pause = max(every, _retry_after(error))
-                logger.warning("webhooks could not be kept: %s; again in %.0f s", error, pause)
+                logger.warning("webhooks could not be kept: %s; again in %g s", error, pause)
             else:
                 if changes:
                     yield Result(changes=tuple(changes), webhooks=webhooks)

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from attrs import frozen
 
 from webex_webhooks_async.answers import Answer
-from webex_webhooks_async.errors import check_type
+from webex_webhooks_async.errors import check_text, check_type
 from webex_webhooks_async.links import absolute_link, next_link, target_on
 from webex_webhooks_async.models import NewWebhook, Webhook, WebhookUpdate
 from webex_webhooks_async.pagination import AsyncPaginator, Page
@@ -53,7 +53,7 @@ class Webhooks:
 
         Raises:
             NotFoundError: There is none.
-            ValueError: The id is empty.
+            ValueError: The id is empty or no valid Unicode.
             TypeError: The id is no string.
         """
         return (await self._send("GET", _path_of(webhook_id))).to(Webhook)
@@ -63,7 +63,7 @@ class Webhooks:
 
         Raises:
             NotFoundError: There is none.
-            ValueError: The id is empty.
+            ValueError: The id is empty or no valid Unicode.
             TypeError: The id is no string.
         """
         return (await self._send("PUT", _path_of(webhook_id), update)).to(Webhook)
@@ -74,7 +74,7 @@ class Webhooks:
         Raises:
             NotFoundError: There is none. Where an attempt before may have deleted it, for its
                 answer was lost, nothing is raised.
-            ValueError: The id is empty.
+            ValueError: The id is empty or no valid Unicode.
             TypeError: The id is no string.
         """
         await self._send("DELETE", _path_of(webhook_id))
@@ -97,18 +97,21 @@ class Webhooks:
             prefetch: Ask for the next page while the consumer works on this one.
 
         Raises:
-            ValueError: `max` is no whole number of at least 1.
-            TypeError: `start` is no string.
+            ValueError: `max` is no whole number of at least 1, or a text no valid Unicode.
+            TypeError: `owned_by` or `start` is no string.
         """
         if max is not None and (type(max) is not int or max < 1):
             raise ValueError(f"max must be a whole number of at least 1, got {max}")
-        check_type("start", start, str, NoneType)
+        for name, text in (("owned_by", owned_by), ("start", start)):
+            if text is not None:
+                check_text(name, text)
         parameters = {"max": max, "ownedBy": owned_by}
         query = urlencode({name: value for name, value in parameters.items() if value is not None})
         first = f"{self._transport.base_url}{PATH}?{query}".removesuffix("?")
 
         async def fetch(url: str) -> Page[Webhook]:
-            target = target_on(self._transport.base_url, url)
+            name = "start, which must be a kept next_url," if url == start else "the next link"
+            target = target_on(self._transport.base_url, url, name)
             answer = await self._transport.send(Request(method="GET", target=target))
             link = next_link(answer.links)
             return Page(
@@ -131,6 +134,7 @@ class Webhooks:
 
         Raises:
             ValueError: One name is wanted twice, or `prune` is empty; nothing was sent.
+            TypeError: An argument is of a wrong type; nothing was sent.
 
         Warns:
             WebhookPlanWarning: What is wanted can't work as it seems to be meant.
@@ -143,6 +147,7 @@ class Webhooks:
 
         Raises:
             ValueError: As `ensure`.
+            TypeError: As `ensure`.
 
         Warns:
             WebhookPlanWarning: As `ensure`.
@@ -170,11 +175,13 @@ class Webhooks:
             prune: As for `ensure`.
 
         Raises:
-            ValueError: As `ensure`, or `every` is no positive number; at the call itself.
+            ValueError: As `ensure`, or `every` isn't positive and finite; at the call itself.
+            TypeError: As `ensure`, or `every` is no number; at the call itself.
 
         Warns:
             WebhookPlanWarning: As `ensure`, once.
         """
+        check_type("every", every, float, int)
         if not 0 < every < inf:
             raise ValueError(f"every must be a positive number of seconds, got {every}")
         return self._upkeep.watch(DesiredState.of(wanted, prune), every=every)
@@ -198,7 +205,7 @@ class Webhooks:
 
 
 def _path_of(webhook_id: str) -> str:
-    check_type("webhook_id", webhook_id, str)
+    check_text("webhook_id", webhook_id)
     if not webhook_id:
         raise ValueError("webhook_id is empty")
     segment = quote(webhook_id, safe="")

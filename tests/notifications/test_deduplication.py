@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
@@ -65,6 +67,15 @@ def test_a_time_to_live_is_positive(ttl: float) -> None:
     """A deduplicator that would forget at once is refused."""
     with pytest.raises(ValueError, match="ttl must be a positive number of seconds"):
         MemoryDeduplicator(ttl=ttl)
+
+
+def test_limits_are_numbers() -> None:
+    """A limit of another type is refused by name."""
+    text: Any = "5"
+    with pytest.raises(TypeError, match="ttl must be float or int, got str"):
+        MemoryDeduplicator(ttl=text)
+    with pytest.raises(TypeError, match="max_entries must be int, got str"):
+        MemoryDeduplicator(max_entries=text)
 
 
 @pytest.mark.parametrize("max_entries", [0, -1])

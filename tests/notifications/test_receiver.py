@@ -206,6 +206,11 @@ class TestRefusal:
 
         assert await bot.receiver.handle(BODY, headers) == 401
 
+    async def test_no_headers_are_a_mistake(self) -> None:
+        """Where a framework's headers should be, `None` raises in words of ours."""
+        with pytest.raises(TypeError, match="headers must be Iterable, got NoneType"):
+            await Bot().receiver.handle(BODY, None)  # type: ignore[arg-type] # the mistake
+
     async def test_a_body_that_is_no_bytes_is_a_mistake(self) -> None:
         """A body that was decoded raises, for no answer would tell the programmer."""
         with pytest.raises(TypeError, match="raw bytes"):
@@ -224,6 +229,32 @@ class TestRefusal:
         """A mistake shows when the receiver is made, not when Webex calls."""
         with pytest.raises(ValueError, match=match):
             Receiver(SECRET, **options)
+
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"max_pending": "5"}, "max_pending must be int, got str"),
+            ({"max_body": None}, "max_body must be int, got NoneType"),
+            (
+                {"deduplicator": MemoryDeduplicator},
+                (
+                    "deduplicator must be Deduplicator, got the class MemoryDeduplicator: "
+                    "pass an instance"
+                ),
+            ),
+        ],
+    )
+    def test_an_argument_of_a_wrong_type_is_refused(
+        self, options: dict[str, Any], match: str
+    ) -> None:
+        """A mistake is told in words of ours, when the receiver is made."""
+        with pytest.raises(TypeError, match=match):
+            Receiver(SECRET, **options)
+
+    def test_a_secret_is_valid_unicode(self) -> None:
+        """One that couldn't sign is refused when the receiver is made, not when it is called."""
+        with pytest.raises(ValueError, match=r"^a secret is not valid Unicode"):
+            Receiver([SECRET, "\udcff"])
 
     @pytest.mark.parametrize("secrets", ["", [], [SECRET, ""]])
     def test_a_receiver_without_a_secret_is_refused(self, secrets: str | list[str]) -> None:
@@ -729,5 +760,5 @@ async def test_nothing_is_given_away(
 )
 def test_an_argument_of_a_wrong_type_is_refused(argument: dict[str, Any]) -> None:
     """A mistake is told when the receiver is made, not with each notification."""
-    with pytest.raises(TypeError, match=f"{next(iter(argument))} must be a"):
+    with pytest.raises(TypeError, match=f"{next(iter(argument))} must be"):
         Receiver("a-secret", **argument)

@@ -622,19 +622,27 @@ class TestArguments:
             RedisDeduplicator(blocking)
 
     @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
-    @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
+    @pytest.mark.parametrize("seconds", [0, -1.0, 1e20, float("nan"), float("inf")])
     def test_a_time_is_positive(self, name: str, seconds: float) -> None:
-        """A time that is no time, or that would never end, is refused."""
+        """A time that is no time, or that is longer than Redis takes, is refused."""
         options: dict[str, Any] = {name: seconds}
 
         with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds"):
+            RedisDeduplicator(Redis(), **options)
+
+    @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
+    def test_a_time_is_a_number(self, name: str) -> None:
+        """Text is refused by name."""
+        options: dict[str, Any] = {name: "5"}
+
+        with pytest.raises(TypeError, match=f"{name} must be float or int, got str"):
             RedisDeduplicator(Redis(), **options)
 
     def test_a_prefix_is_text(self) -> None:
         """A prefix of another type is refused."""
         prefix: Any = b"bot:"
 
-        with pytest.raises(TypeError, match="prefix must be a str, got bytes"):
+        with pytest.raises(TypeError, match="prefix must be str, got bytes"):
             RedisDeduplicator(Redis(), prefix=prefix)
 
 

@@ -352,8 +352,19 @@ def test_no_secret_is_refused(secrets: Any) -> None:  # noqa: ANN401 - what user
 @pytest.mark.parametrize("secrets", [b"secret", [b"secret"], [7], [SECRET, b"old"]])
 def test_a_secret_is_text(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
     """A secret that is no str is a mistake that says so, without showing it."""
-    with pytest.raises(TypeError, match=r"^a secret must be a str, got (bytes|int)$"):
+    with pytest.raises(TypeError, match=r"^a secret must be str, got (bytes|int)$"):
         verify(BODY, sign(BODY, SECRET), secrets)
+
+
+def test_a_secret_is_valid_unicode() -> None:
+    """What Python makes of bytes that aren't UTF-8 is no secret, and isn't shown."""
+    secret = "c4nary\udcff"
+    calls = (lambda: verify(BODY, sign(BODY, SECRET), secret), lambda: sign(BODY, secret))
+    for call in calls:
+        with pytest.raises(ValueError, match=r"^a secret is not valid Unicode") as raised:
+            call()
+
+        assert "c4nary" not in str(raised.value)
 
 
 @pytest.mark.parametrize("body", [BODY.decode(), bytearray(BODY), {"a": 1}, None])

@@ -72,6 +72,7 @@ class MemoryDeduplicator:
 
     Raises:
         ValueError: `ttl` or `max_entries` isn't positive.
+        TypeError: An argument is of a wrong type.
     """
 
     def __init__(
@@ -81,6 +82,8 @@ class MemoryDeduplicator:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        check_type("ttl", ttl, float, int)
+        check_type("max_entries", max_entries, int)
         if not ttl > 0:
             raise ValueError(f"ttl must be a positive number of seconds, got {ttl}")
         if max_entries < 1:
@@ -143,8 +146,8 @@ class RedisDeduplicator:
         prefix: What its keys in Redis begin with.
 
     Raises:
-        ValueError: `ttl`, `lease` or `timeout` isn't a positive number of seconds.
-        TypeError: `redis` is no client of `redis.asyncio`, or `prefix` no string.
+        ValueError: `ttl`, `lease` or `timeout` isn't positive, or more than Redis takes.
+        TypeError: `redis` is no client of `redis.asyncio`, or another argument is of a wrong type.
     """
 
     def __init__(
@@ -162,8 +165,12 @@ class RedisDeduplicator:
             raise TypeError(f"redis must be a client of redis.asyncio, got a {given}")
         check_type("prefix", prefix, str)
         for name, seconds in (("ttl", ttl), ("lease", lease), ("timeout", timeout)):
-            if not 0 < seconds < math.inf:
-                raise ValueError(f"{name} must be a positive number of seconds, got {seconds}")
+            check_type(name, seconds, float, int)
+            if not 0 < seconds <= _MAX_SECONDS:
+                raise ValueError(
+                    f"{name} must be a positive number of seconds, {_MAX_SECONDS:g} at most, "
+                    f"got {seconds}"
+                )
         self._redis = redis
         self._ttl = _milliseconds(ttl)
         self._lease = _milliseconds(lease)
@@ -221,6 +228,8 @@ class RedisDeduplicator:
         except TimeoutError as error:
             raise TimeoutError(f"Redis didn't answer within {self._timeout} seconds") from error
 
+
+_MAX_SECONDS = 1e15  # Redis keeps a time as milliseconds in 64 bits
 
 _MAX_CONNECTIONS = 50  # beyond a limit of its own, such as 100, a client fails instead of waiting
 

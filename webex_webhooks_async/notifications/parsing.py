@@ -34,8 +34,8 @@ def parse_notification(
     Raises:
         SignatureError: The request wasn't signed with one of the secrets.
         PayloadError: It was, but is no notification; every problem is named.
-        ValueError: A secret is empty, or there is none.
-        TypeError: The body isn't bytes, or a secret is no string.
+        ValueError: A secret is empty or no valid Unicode, or there is none.
+        TypeError: The body isn't bytes, a secret is no string, or there are no headers.
     """
     verify(body, headers, secrets, minimum=minimum)
     return parse_unverified_notification(body)

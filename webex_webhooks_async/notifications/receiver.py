@@ -146,7 +146,8 @@ class Receiver:
             it they are logged.
 
     Raises:
-        ValueError: A secret is empty, or there is none; or a limit isn't positive.
+        ValueError: A secret is empty or no valid Unicode, or there is none; or a limit isn't
+            positive.
         TypeError: A secret is no string, or another argument is of a wrong type.
     """
 
@@ -167,6 +168,8 @@ class Receiver:
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ...:
             check_type("deduplicator", deduplicator, Deduplicator, NoneType)
+        check_type("max_pending", max_pending, int)
+        check_type("max_body", max_body, int)
         if max_pending < 1:
             raise ValueError(f"max_pending must be positive, got {max_pending}")
         if max_body < 1:
@@ -279,7 +282,7 @@ class Receiver:
             The status to answer with, as in the table above; the answer needs no body.
 
         Raises:
-            TypeError: The body isn't bytes.
+            TypeError: The body isn't bytes, or there are no headers.
         """
         if len(body) > self._max_body:
             return self._refuse_large()

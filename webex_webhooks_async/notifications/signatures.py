@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, cast
 
-from webex_webhooks_async.errors import SignatureError
+from webex_webhooks_async.errors import SignatureError, check_text, check_type
 
 Headers = Mapping[Any, Any] | Iterable[Any]
 """The headers of a request as any framework has them: a mapping or an iterable of pairs, names in
@@ -37,7 +37,7 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
         secret: The webhook's secret.
 
     Raises:
-        ValueError: The secret is empty.
+        ValueError: The secret is empty or no valid Unicode.
         TypeError: The body isn't bytes, or the secret is no string.
 
     >>> sign(b'{"a":1,"b":2,"c":{"d":3}}', "myBongoSecret")["X-Spark-Signature"]
@@ -71,8 +71,8 @@ def verify(
 
     Raises:
         SignatureError: It was not, or nothing proves it; whatever the headers hold, nothing else.
-        ValueError: A secret is empty, or there is none.
-        TypeError: The body isn't bytes, or a secret is no string.
+        ValueError: A secret is empty or no valid Unicode, or there is none.
+        TypeError: The body isn't bytes, a secret is no string, or there are no headers.
     """
     _check_body(body)
     each_secret = checked_secrets(secrets)
@@ -91,7 +91,7 @@ def checked_secrets(secrets: str | Iterable[str] | None) -> tuple[str, ...]:
     """Secrets that can prove something, as a tuple also where there is one alone.
 
     Raises:
-        ValueError: A secret is empty, or there is none.
+        ValueError: A secret is empty or no valid Unicode, or there is none.
         TypeError: A secret is no string.
     """
     # One secret is no sequence of letters.
@@ -106,8 +106,7 @@ def checked_secrets(secrets: str | Iterable[str] | None) -> tuple[str, ...]:
 def _check_secret(secret: object) -> None:
     if not secret:
         raise ValueError("a secret is empty, so that anyone could sign with it")
-    if not isinstance(secret, str):
-        raise TypeError(f"a secret must be a str, got {type(secret).__name__}")
+    check_text("a secret", secret)
 
 
 def _check_body(body: object) -> None:
@@ -197,6 +196,7 @@ def _pairs(headers: Any) -> Iterable[Any]:  # noqa: ANN401 - any framework's
         return [(name, all_of(name)) for name in frozenset(headers.keys())]
     if hasattr(headers, "items"):
         return cast("Iterable[Any]", headers.items())
+    check_type("headers", headers, Iterable)
     return cast("Iterable[Any]", headers)
 
 
