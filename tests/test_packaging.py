@@ -133,6 +133,17 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert set(webex_webhooks_async.__all__) - documented == set()
 
 
+def test_every_error_has_its_row() -> None:
+    """The reference of errors says of each error that is raised when that is, and what helps."""
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    errors = {name for name in webex_webhooks_async.__all__ if name.endswith("Error")}
+
+    assert {name for name in errors if f"`{name}`" not in page} <= {
+        "WebexError",
+        "NotificationError",
+    }
+
+
 def test_ci_runs_the_test_command_of_the_readme(tmp_path: Path) -> None:
     """`.ci/run` takes the command out of README.md, runs it at the top, and ends as it ends."""
     script = tmp_path / ".ci" / "run"

@@ -107,3 +107,36 @@ def test_a_secret_that_is_not_there(invoke: Invoke, arguments: tuple[str, ...], 
     done = invoke(*CREATE, *arguments)
 
     assert (done.exit_code, done.out, done.err) == (2, "", f"error: {told}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["get", "W\udcff"], "it is not valid Unicode"),
+        (["delete", "W1", "W\udcff", "--yes"], "it is not valid Unicode"),
+        (["delete", "W1", "", "--yes"], "it is empty"),
+        (
+            ["trigger", "messages", "m\udcff", "--to", "http://127.0.0.1:9"],
+            "it is not valid Unicode",
+        ),
+        (
+            ["trigger", "messages", "created", "--to", "http://127.0.0.1:9", "--secret-env", "BAD"],
+            "the secret in the environment variable BAD is not valid Unicode",
+        ),
+    ],
+)
+def test_text_that_is_no_text(
+    webex: ServedWebex,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    told: str,
+) -> None:
+    """What the shell has from bytes that aren't UTF-8 is wrong usage, and nothing is sent."""
+    monkeypatch.setenv("BAD", "hush\udcff")
+
+    done = invoke(*arguments)
+
+    assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
+    assert told in " ".join(done.err.replace("│", " ").split())
+    assert "hush" not in done.err

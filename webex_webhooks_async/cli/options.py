@@ -11,15 +11,18 @@ from cyclopts import Parameter, validators
 
 from webex_webhooks_async.cli.failures import UsageError, usage_errors
 from webex_webhooks_async.client import BASE_URL, Client
+from webex_webhooks_async.errors import check_text
 from webex_webhooks_async.models import Event, Resource, WebhookUpdate
 
 TOKEN_VARIABLE = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 BASE_URL_VARIABLE = "WEBEX_BASE_URL"
 
 
-def _not_empty(_: object, text: str) -> None:
-    if not text:
-        raise ValueError("it is empty")
+def _not_empty(_: object, given: str | tuple[str, ...]) -> None:
+    for text in (given,) if isinstance(given, str) else given:
+        if not text:
+            raise ValueError("it is empty")
+        check_text("it", text)
 
 
 def _suggest(words: Iterable[str]) -> Parameter:
@@ -126,6 +129,8 @@ class SecretSource:
             return None
         if not secret:
             raise UsageError(f"there is no secret in {place}")
+        with usage_errors():
+            check_text(f"the secret in {place}", secret)
         return secret
 
     def require(self) -> str:
