@@ -585,6 +585,21 @@ class TestBackground:
 
         assert bot.done == ["MESSAGE-1", "MESSAGE-2", "MESSAGE-3"]
 
+    async def test_why_it_is_refused_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Each 503 has a line that says whether too much is pending, or the end is near."""
+        bot = Bot(background=True, max_pending=1)
+        bot.may_end.clear()
+        await deliver(bot.receiver, distinct(1))
+        await deliver(bot.receiver, distinct(2))
+        bot.may_end.set()
+        await bot.receiver.aclose()
+        await deliver(bot.receiver, distinct(3))
+
+        assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
+            "too much is pending",
+            "the receiver is shutting down",
+        ]
+
     async def test_a_copy_takes_no_place(self) -> None:
         """A copy of what is pending is answered with 204 even where nothing else is accepted."""
         bot = Bot(background=True, max_pending=1)

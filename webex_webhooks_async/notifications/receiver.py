@@ -375,6 +375,8 @@ class Receiver:
             return HTTPStatus.NO_CONTENT
         if self._is_closing or len(self._pending) >= self._max_pending:
             await self._claims.settle(work.key, done=False)
+            why = "the receiver is shutting down" if self._is_closing else "too much is pending"
+            logger.warning("%s is not handled: %s", work, why)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._background:
             task = asyncio.create_task(self._carry_out(work))
