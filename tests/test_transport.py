@@ -32,6 +32,7 @@ from tests.wire import (
     then_hang_up,
     until,
 )
+from webex_webhooks_async.connections import Connections
 from webex_webhooks_async.errors import (
     NotFoundError,
     RateLimitError,
@@ -558,3 +559,23 @@ async def settled() -> None:
     """Let the event loop do all that it can without time passing."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+def test_connections_belong_to_one_event_loop() -> None:
+    """In another one, which can't use their sockets, an error says so, and nothing is sent."""
+    requests: list[httpx.Request] = []
+
+    def answer_ok(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200)
+
+    async def send() -> int:
+        request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
+        return (await connections.handle_async_request(request)).status_code
+
+    connections = Connections(lambda: httpx.MockTransport(answer_ok))
+
+    assert asyncio.run(send()) == 200
+    with pytest.raises(RuntimeError, match="belongs to the event loop"):
+        asyncio.run(send())
+    assert len(requests) == 1

@@ -1,5 +1,6 @@
 """The connections to Webex that a client makes and keeps: one for each request under way."""
 
+import asyncio
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -28,6 +29,7 @@ class Connections(httpx.AsyncBaseTransport):
         self._connection = connection
         self._idle: list[httpx.AsyncBaseTransport] = []
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
     def to(cls, base_url: httpx.URL) -> Self:
@@ -44,7 +46,19 @@ class Connections(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send over an idle connection, or over a new one, and read the answer."""
+        """Send over an idle connection, or over a new one, and read the answer.
+
+        Raises:
+            httpx.TransportError: No answer came.
+            httpx.DecodingError: An answer isn't compressed as it says.
+            RuntimeError: Another event loop than that of the first request runs.
+        """
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if loop is not self._loop:
+            raise RuntimeError(
+                "a client belongs to the event loop in which it was used first; make another one"
+            )
         connection = self._idle.pop() if self._idle else self._connection()
         async with AsyncExitStack() as on_failure:
             on_failure.push_async_callback(connection.aclose)
