@@ -142,7 +142,7 @@ def targets() -> st.SearchStrategy[str]:
 
 def given_text() -> st.SearchStrategy[str]:
     """Text such as a user may give."""
-    return text_as_it_comes().filter(bool)
+    return st.text(min_size=1)
 
 
 def new_webhooks() -> st.SearchStrategy[NewWebhook]:
