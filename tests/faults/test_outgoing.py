@@ -34,6 +34,7 @@ from webex_webhooks_async import (
     RetryPolicy,
     TransportError,
     WebexError,
+    Webhooks,
 )
 from webex_webhooks_async.connections import tls_context
 
@@ -183,3 +184,10 @@ async def test_what_happens_again_and_again_leaves_no_memory(fault: Fault, way: 
         service.strike()
         before = await objects_after(2)
         assert await objects_after(times) - before < times
+
+
+def test_each_operation_is_in_the_table() -> None:
+    """No public operation on webhooks goes without its faults, but those made of the others."""
+    public = {name for name in vars(Webhooks) if not name.startswith("_")}
+
+    assert public - {"ensure", "plan", "watch"} - OPERATIONS.keys() == set()
