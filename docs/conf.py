@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.cli.app import app as command_line
-from webex_webhooks_async.notifications.models import data_classes
+from webex_webhooks_async.models.notifications import data_classes
 
 PACKAGE = "webex_webhooks_async"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from webex_webhooks_async import AiohttpTransport
-from webex_webhooks_async.connections import Connections
+from webex_webhooks_async.client.transports.pool import ConnectionPool
 
 # A machine under load is slow: time is pytest-timeout's to watch. Hypothesis' own settings for CI,
 # which it takes there by itself (the same examples every time), stay in force.
@@ -28,7 +28,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """Run a test twice: what a client makes for itself is an `AiohttpTransport` the second time."""
     name: str = request.param
     if name == "aiohttp":
-        monkeypatch.setattr(Connections, "to", _over_aiohttp)
+        monkeypatch.setattr(ConnectionPool, "to", _over_aiohttp)
     return name
 
 

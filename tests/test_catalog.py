@@ -1,5 +1,5 @@
 from webex_webhooks_async.catalog import CATALOG, FIREHOSE_EVENTS, FIREHOSE_RESOURCES
-from webex_webhooks_async.models import Event, Resource
+from webex_webhooks_async.models.vocabulary import Event, Resource
 
 
 def test_every_known_resource_is_in_the_catalog() -> None:

@@ -10,7 +10,7 @@ from sybil import Document
 from sybil.document import PythonDocStringDocument
 
 import webex_webhooks_async
-from tests.documents import find_doctests, set_up, tear_down
+from tests.support.documents import find_doctests, set_up, tear_down
 
 PACKAGE = webex_webhooks_async.__name__
 MODULES = [

@@ -30,8 +30,8 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
     api_error_type,
-    type_and_text,
 )
+from webex_webhooks_async.formatting import describe_exception
 
 STATUSES = {
     BadRequestError: 400,
@@ -351,4 +351,4 @@ def test_the_text_of_an_error_is_of_bounded_length() -> None:
 )
 def test_type_and_text(error: Exception, text: str) -> None:
     """An exception without a text is told by its type, with nothing dangling behind it."""
-    assert type_and_text(error) == text
+    assert describe_exception(error) == text

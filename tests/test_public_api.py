@@ -12,9 +12,9 @@ from typing import Any, get_args, get_overloads, get_type_hints
 import pytest
 
 import webex_webhooks_async
-from tests.surface import SNAPSHOT, surface
+from tests.support.surface import SNAPSHOT, surface
 from webex_webhooks_async import Receiver, errors, testing
-from webex_webhooks_async.notifications.models import data_classes
+from webex_webhooks_async.models.notifications import data_classes
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,7 +42,7 @@ def test_the_public_surface_is_what_was_agreed_on() -> None:
     """No name, signature, field, base or option changes but where a review sees it."""
     agreed = SNAPSHOT.read_text(encoding="utf-8").splitlines()
 
-    assert agreed == surface().splitlines(), "if that is meant: python -m tests.surface"
+    assert agreed == surface().splitlines(), "if that is meant: python -m tests.support.surface"
 
 
 def test_the_package_offers_its_public_names_and_no_more() -> None:
@@ -114,7 +114,7 @@ def test_every_public_thing_says_what_it_promises(thing: object) -> None:
 
 def test_every_public_name_is_checked_by_the_type_checkers() -> None:
     """The files that only type checkers read use each public name."""
-    read = "".join(path.read_text() for path in (ROOT / "tests").glob("typing_*.py"))
+    read = "".join(path.read_text() for path in (ROOT / "tests" / "typing").glob("*.py"))
     used = set(re.findall(r"\w+", read))
 
     assert {*webex_webhooks_async.__all__, *testing.__all__} - used == set()

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.models import NewWebhook, Resource, Webhook, WebhookUpdate
+from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
 from webex_webhooks_async.serialization import from_json, parse_json, to_json, wire_name
 
 CANARY = "c4n4ry"

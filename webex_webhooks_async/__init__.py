@@ -1,15 +1,27 @@
 """The asyncio library for Webex webhooks.
 
-The module of a name is imported when the name is asked for: what only receives waits for no HTTP
-client, and pytest, which loads a plugin of ours wherever we are installed, for nothing at all.
+A name's module is imported on first use. A program that only receives never imports httpx, and
+pytest, which loads our plugin wherever the package is installed, imports nothing at all.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.aiohttp_transport import AiohttpTransport
-    from webex_webhooks_async.client import Client
+    from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, TokenProvider, Tokens
+    from webex_webhooks_async.client.client import Client
+    from webex_webhooks_async.client.desired_state.planning import (
+        Action,
+        Change,
+        Plan,
+        Result,
+        WebhookPlanWarning,
+        plan,
+    )
+    from webex_webhooks_async.client.pagination import AsyncPaginator, Page
+    from webex_webhooks_async.client.retries import RetryPolicy
+    from webex_webhooks_async.client.transports.aiohttp import AiohttpTransport
+    from webex_webhooks_async.client.webhooks import Webhooks
     from webex_webhooks_async.errors import (
         APIError,
         AuthenticationError,
@@ -31,22 +43,7 @@ if TYPE_CHECKING:
         TransportError,
         WebexError,
     )
-    from webex_webhooks_async.models import (
-        Event,
-        NewWebhook,
-        OwnedBy,
-        Resource,
-        Status,
-        Webhook,
-        WebhookUpdate,
-    )
-    from webex_webhooks_async.notifications.deduplication import (
-        Deduplicator,
-        LeasingDeduplicator,
-        MemoryDeduplicator,
-        RedisDeduplicator,
-    )
-    from webex_webhooks_async.notifications.models import (
+    from webex_webhooks_async.models.notifications import (
         AttachmentActionData,
         MeetingData,
         MeetingParticipantData,
@@ -61,55 +58,101 @@ if TYPE_CHECKING:
         ServiceAppData,
         TelephonyCallData,
     )
+    from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
+    from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+    from webex_webhooks_async.notifications.deduplication import (
+        Deduplicator,
+        LeasingDeduplicator,
+        MemoryDeduplicator,
+        RedisDeduplicator,
+    )
     from webex_webhooks_async.notifications.parsing import (
         parse_notification,
         parse_unverified_notification,
     )
     from webex_webhooks_async.notifications.receiver import Receiver
     from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
-    from webex_webhooks_async.pagination import AsyncPaginator, Page
-    from webex_webhooks_async.reconciliation import (
-        Action,
-        Change,
-        Plan,
-        Result,
-        WebhookPlanWarning,
-        plan,
-    )
-    from webex_webhooks_async.retries import RetryPolicy
     from webex_webhooks_async.serialization import from_json, to_json
-    from webex_webhooks_async.tokens import RefreshingToken, StaticToken, TokenProvider, Tokens
-    from webex_webhooks_async.webhooks import Webhooks
 else:
-    # In this order, so that what needs httpx is imported only for a name that no other module has.
-    _MODULES = (
-        "errors",
-        "models",
-        "serialization",
-        "notifications.models",
-        "notifications.signatures",
-        "notifications.parsing",
-        "notifications.deduplication",
-        "notifications.receiver",
-        "retries",
-        "tokens",
-        "pagination",
-        "reconciliation",
-        "webhooks",
-        "client",
-        "aiohttp_transport",
-    )
+    _MODULES = {
+        "APIError": "errors",
+        "Action": "client.desired_state.planning",
+        "AiohttpTransport": "client.transports.aiohttp",
+        "AsyncPaginator": "client.pagination",
+        "AttachmentActionData": "models.notifications",
+        "AuthenticationError": "errors",
+        "BadRequestError": "errors",
+        "Change": "client.desired_state.planning",
+        "Client": "client.client",
+        "ConflictError": "errors",
+        "DecodeError": "errors",
+        "Deduplicator": "notifications.deduplication",
+        "Event": "models.vocabulary",
+        "GoneError": "errors",
+        "InProgressError": "errors",
+        "LeasingDeduplicator": "notifications.deduplication",
+        "LockedError": "errors",
+        "MeetingData": "models.notifications",
+        "MeetingParticipantData": "models.notifications",
+        "MeetingTranscriptData": "models.notifications",
+        "MembershipData": "models.notifications",
+        "MemoryDeduplicator": "notifications.deduplication",
+        "MessageData": "models.notifications",
+        "NewWebhook": "models.webhooks",
+        "NotFoundError": "errors",
+        "Notification": "models.notifications",
+        "NotificationData": "models.notifications",
+        "NotificationError": "errors",
+        "OwnedBy": "models.vocabulary",
+        "Page": "client.pagination",
+        "PaginationError": "errors",
+        "PayloadError": "errors",
+        "PermissionDeniedError": "errors",
+        "Plan": "client.desired_state.planning",
+        "RateLimitError": "errors",
+        "Receiver": "notifications.receiver",
+        "RecordingData": "models.notifications",
+        "RedisDeduplicator": "notifications.deduplication",
+        "RefreshingToken": "client.auth",
+        "RemoteParty": "models.notifications",
+        "RequestTimeoutError": "errors",
+        "Resource": "models.vocabulary",
+        "Result": "client.desired_state.planning",
+        "RetryPolicy": "client.retries",
+        "RoomData": "models.notifications",
+        "ServerError": "errors",
+        "ServiceAppData": "models.notifications",
+        "SignatureAlgorithm": "notifications.signatures",
+        "SignatureError": "errors",
+        "StaticToken": "client.auth",
+        "Status": "models.vocabulary",
+        "TelephonyCallData": "models.notifications",
+        "TokenProvider": "client.auth",
+        "Tokens": "client.auth",
+        "TransportError": "errors",
+        "WebexError": "errors",
+        "Webhook": "models.webhooks",
+        "WebhookPlanWarning": "client.desired_state.planning",
+        "WebhookUpdate": "models.webhooks",
+        "Webhooks": "client.webhooks",
+        "from_json": "serialization",
+        "parse_notification": "notifications.parsing",
+        "parse_unverified_notification": "notifications.parsing",
+        "plan": "client.desired_state.planning",
+        "sign": "notifications.signatures",
+        "to_json": "serialization",
+        "verify": "notifications.signatures",
+    }
 
     def __getattr__(name: str) -> object:
-        """Import a public name from the first module that has it."""
-        if name not in __all__:
+        """Import a public name from its module."""
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        modules = (vars(import_module(f"{__name__}.{module}")) for module in _MODULES)
-        globals()[name] = found = next(module[name] for module in modules if name in module)
+        globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
         return found
 
     def __dir__() -> list[str]:
-        """The public names, also those that nobody has asked for yet."""
+        """All public names, imported or not."""
         return __all__
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from webex_webhooks_async.models import Event, Resource
+from webex_webhooks_async.models.vocabulary import Event, Resource
 
 
 @frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""Every exception of the package, the check of arguments, and what texts are made with.
+"""Every exception of the package.
 
 ::
 
@@ -29,11 +29,11 @@ every ``__init__`` here takes positional arguments, each with a plain value, and
 to ``args``.
 """
 
-import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from types import NoneType
 from typing import Literal
+
+from webex_webhooks_async.formatting import on_one_line
 
 
 class WebexError(Exception):
@@ -254,36 +254,6 @@ class InProgressError(NotificationError):
         super().__init__(message)
 
 
-def check_type(name: str, value: object, *expected: type) -> None:
-    """Refuse an argument of a wrong type, before it leads to an error that says less.
-
-    Raises:
-        TypeError: The value is of none of the expected types.
-    """
-    given = type(value).__name__
-    if isinstance(value, type):  # one with the methods that a protocol asks for
-        given = f"the class {value.__name__}: pass an instance"
-    elif isinstance(value, expected) and given != "bool":  # isinstance takes one for an int
-        return
-    names = " or ".join(each.__name__ for each in expected if each is not NoneType)
-    raise TypeError(f"{name} must be {names}, got {given}")
-
-
-def check_text(name: str, text: object) -> None:
-    """Refuse an argument that is no text, or text that no request and no signature can hold.
-
-    Raises:
-        ValueError: It isn't valid Unicode. It isn't shown.
-        TypeError: It is no string.
-    """
-    check_type(name, text, str)
-    if re.search(r"[\ud800-\udfff]", str(text)):
-        raise ValueError(
-            f"{name} is not valid Unicode, probably because it was read from bytes that aren't "
-            "UTF-8, as os.environ does without an error; write it in UTF-8 there"
-        )
-
-
 def _request(method: str | None, path: str | None) -> str:
     return " ".join(part for part in (method, path) if part)
 
@@ -298,7 +268,7 @@ def _status(status_code: int) -> str:
 def _sentence(request: str, status: str | None, told: str, tracking_id: str | None) -> str:
     sentence = ": ".join(part for part in (_cut(request), status, _cut(told)) if part)
     text = f"{sentence} (tracking id {tracking_id})" if tracking_id else sentence
-    return printable(text)
+    return on_one_line(text)
 
 
 def _cut(told: str) -> str:
@@ -306,13 +276,3 @@ def _cut(told: str) -> str:
 
 
 _MAX_TOLD = 1_000  # characters
-
-
-def type_and_text(error: BaseException) -> str:
-    """What an exception of others says; of one that says nothing, its type alone."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def printable(text: str) -> str:
-    """Text of others on one line, with nothing in it that a log or a terminal would obey."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -27,7 +27,8 @@ from cattrs.gen import (
     override,
 )
 
-from webex_webhooks_async.errors import DecodeError, check_type
+from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.validation import check_type
 
 T = TypeVar("T")
 StructureHook = Callable[[Any, Any], Any]

@@ -17,9 +17,9 @@ import pytest
 from attrs import define, field, frozen
 from redis.asyncio import Redis
 
-from tests.redis_server import RedisServer, free_port
-from tests.services import PATIENCE, Service, Services
-from tests.stage import SECRET, stage
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.services import PATIENCE, Service, Services
+from tests.support.stage import SECRET, stage
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.testing import sample_notification, signed_request
 

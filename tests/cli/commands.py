@@ -23,9 +23,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.wire import PATIENCE
+from tests.support.wire import PATIENCE
 from webex_webhooks_async import NewWebhook, Webhook
-from webex_webhooks_async.client import Client
+from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.testing import Delivery, Sandbox
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.commands import COMMAND, ServedWebex, finished
 from tests.cli.conftest import Invoke
-from tests.wire import PATIENCE
+from tests.support.wire import PATIENCE
 from webex_webhooks_async.cli import app, main
 
 COMMANDS = (

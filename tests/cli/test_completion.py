@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.commands import COMMAND, finished
 from tests.cli.conftest import Invoke
-from tests.wire import PATIENCE
+from tests.support.wire import PATIENCE
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

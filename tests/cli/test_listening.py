@@ -17,7 +17,7 @@ from tests.cli.commands import (
     terminal,
 )
 from tests.cli.conftest import Invoke
-from tests.wire import PATIENCE
+from tests.support.wire import PATIENCE
 from webex_webhooks_async import verify
 from webex_webhooks_async.testing import Delivery, signed_request
 

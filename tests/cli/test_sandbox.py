@@ -5,8 +5,8 @@ import httpx
 import pytest
 
 from tests.cli.commands import COMMAND, process, terminal
+from tests.support.wire import PATIENCE, unused_port
 from tests.testing.doubles import NEW
-from tests.wire import PATIENCE, unused_port
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.wire import PATIENCE
+from tests.support.wire import PATIENCE
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from hypercorn.asyncio import (
     serve,  # pyright: ignore[reportUnknownVariableType] - hypercorn doesn't say all
 )
 
-from tests.wire import PATIENCE
+from tests.support.wire import PATIENCE
 from webex_webhooks_async import Receiver
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -9,9 +9,9 @@ from importlib.metadata import version
 import httpx
 import pytest
 
-from tests.redis_server import free_port
-from tests.services import PATIENCE, Service
-from tests.stage import SECRET, Stage, stage
+from tests.support.redis_server import free_port
+from tests.support.services import PATIENCE, Service
+from tests.support.stage import SECRET, Stage, stage
 from webex_webhooks_async import (
     NotFoundError,
     Notification,

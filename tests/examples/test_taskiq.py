@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_anew
-from tests.redis_server import free_port
-from tests.services import PATIENCE, Service
-from tests.stage import SECRET, Stage, stage
+from tests.support.redis_server import free_port
+from tests.support.services import PATIENCE, Service
+from tests.support.stage import SECRET, Stage, stage
 from webex_webhooks_async import NotFoundError, parse_unverified_notification, to_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 

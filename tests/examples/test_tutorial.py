@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.documents import difference, transcript
 from tests.examples.running import read_until, running
-from tests.wire import PATIENCE, unused_port
+from tests.support.documents import difference, transcript
+from tests.support.wire import PATIENCE, unused_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "a-bot-that-answers.md"
 

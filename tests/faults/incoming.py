@@ -14,8 +14,8 @@ from tests.examples.serving import Server as ServeOn
 from tests.examples.serving import serve_with_hypercorn, serve_with_uvicorn
 from tests.faults.leaks import nothing_left
 from tests.notifications.doubles import Bot, body_of, chunked, exchange, posted, request
-from tests.wire import PATIENCE
-from webex_webhooks_async.notifications.models import MessageData, Notification
+from tests.support.wire import PATIENCE
+from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
 BODY = body_of()

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.wire import until
+from tests.support.wire import until
 
 
 @asynccontextmanager

@@ -14,8 +14,8 @@ from itertools import count
 import trustme
 from attrs import field, frozen
 
-from tests.clocks import let_pass
-from tests.wire import (
+from tests.support.clocks import let_pass
+from tests.support.wire import (
     FOUND,
     WEBHOOK,
     Act,

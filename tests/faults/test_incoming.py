@@ -21,7 +21,7 @@ from tests.faults.incoming import (
     served_by,
 )
 from tests.notifications.doubles import Bot, distinct, posted, request
-from tests.wire import until
+from tests.support.wire import until
 from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
 from webex_webhooks_async.notifications.receiver import Receiver
 

@@ -24,7 +24,7 @@ from tests.faults.outgoing import (
     refusal,
     requests,
 )
-from tests.wire import FOUND, Wire, until
+from tests.support.wire import FOUND, Wire, until
 from webex_webhooks_async import (
     AiohttpTransport,
     APIError,
@@ -36,7 +36,7 @@ from webex_webhooks_async import (
     WebexError,
     Webhooks,
 )
-from webex_webhooks_async.connections import tls_context
+from webex_webhooks_async.client.transports.pool import tls_context
 
 each_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 each_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)

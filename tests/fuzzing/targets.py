@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 import httpx
 
-from webex_webhooks_async.answers import Answer, Mask
+from webex_webhooks_async.client.links import absolute_link, next_link, target_on
+from webex_webhooks_async.client.redaction import Redactor
+from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.errors import DecodeError, PaginationError, PayloadError, SignatureError
-from webex_webhooks_async.links import absolute_link, next_link, target_on
-from webex_webhooks_async.models import Webhook
-from webex_webhooks_async.notifications.models import Notification
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
 from webex_webhooks_async.serialization import from_json, to_json
@@ -89,7 +90,7 @@ def errors(data: bytes) -> None:
     secret = first_line.decode("utf-8", "surrogateescape").replace("*", "") or SECRET
     as_json = json.dumps(secret)[1:-1]
     as_url = quote(secret, safe="", errors="replace")
-    answer = Answer(
+    answer = Response(
         method="POST",
         url=f"{ORIGIN}/v1/webhooks",
         path="/v1/webhooks",
@@ -98,7 +99,7 @@ def errors(data: bytes) -> None:
         links=(),
         tracking_id=f"ROUTER_{secret}",
         retry_after=None,
-        mask=Mask((secret,)),
+        mask=Redactor((secret,)),
     )
     error = answer.error(None)
     shown = [error.message, *error.errors, str(error.tracking_id)]

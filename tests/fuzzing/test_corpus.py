@@ -33,7 +33,7 @@ def test_what_was_found_once_holds(target: str, path: Path) -> None:
         ("signatures", "verify", None),
         ("parsing", "to_json", b'{"id":"","name":"","resource":"","event":"","data":{}}'),
         ("links", "target_on", "@evil.example"),
-        ("errors", "Mask", str),
+        ("errors", "Redactor", str),
     ],
 )
 def test_a_target_fails_if_what_it_tests_is_broken(

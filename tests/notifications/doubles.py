@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import uvicorn
 from starlette.types import ASGIApp
 
-from tests.wire import PATIENCE, until
-from webex_webhooks_async.models import Resource
-from webex_webhooks_async.notifications.models import MessageData, Notification
+from tests.support.wire import PATIENCE, until
+from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import sign
 

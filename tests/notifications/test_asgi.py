@@ -16,8 +16,8 @@ from tests.notifications.doubles import (
     served,
     signed,
 )
-from tests.wire import until
-from webex_webhooks_async.notifications.models import Notification
+from tests.support.wire import until
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
 BODY, HEADERS = signed(body_of())

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import pytest
 
 from tests.notifications.doubles import MESSAGE_DATA, SECRET, body_of, signed
-from webex_webhooks_async.models import Event, Resource
-from webex_webhooks_async.notifications.models import MembershipData, MessageData, Notification
+from webex_webhooks_async.models.notifications import MembershipData, MessageData, Notification
+from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import verify
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.notifications.doubles import ENVELOPE, MESSAGE_DATA, SECRET, body_of, signed
 from webex_webhooks_async.errors import DecodeError, PayloadError, SignatureError
-from webex_webhooks_async.notifications.models import (
+from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
     MeetingData,
     MeetingParticipantData,

@@ -18,11 +18,11 @@ from tests.notifications.doubles import (
     distinct,
     signed,
 )
-from tests.wire import until
+from tests.support.wire import until
 from webex_webhooks_async.errors import PayloadError, SignatureError
-from webex_webhooks_async.models import Event, Resource
+from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
-from webex_webhooks_async.notifications.models import MessageData, Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
 

@@ -20,16 +20,16 @@ from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.notifications.doubles import SECRET, body_of, distinct, signed
-from tests.redis_server import RedisServer, running_redis
-from tests.wire import PATIENCE, until
+from tests.support.redis_server import RedisServer, running_redis
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.errors import InProgressError
-from webex_webhooks_async.models import Resource
+from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.deduplication import (
     LeasingDeduplicator,
     RedisClient,
     RedisDeduplicator,
 )
-from webex_webhooks_async.notifications.models import MessageData, Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
 KEY = "webex-webhooks:a"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.models.webhooks import Webhook
 
 NEW: dict[str, str] = {
     "name": "Messages",

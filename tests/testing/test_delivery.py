@@ -7,9 +7,9 @@ import attrs
 import httpx
 import pytest
 
+from tests.support.wire import PATIENCE, Wire, answer, reset, silence, unused_port
 from tests.testing.doubles import FakeClock, webhook
-from tests.wire import PATIENCE, Wire, answer, reset, silence, unused_port
-from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.testing import Delivery
 from webex_webhooks_async.testing.delivery import Deliverer

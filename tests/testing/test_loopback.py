@@ -10,7 +10,7 @@ import httpx
 import pytest
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tests.wire import PATIENCE
+from tests.support.wire import PATIENCE
 from webex_webhooks_async.testing import Sandbox
 
 GET = b"GET /v1/webhooks HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer token\r\n\r\n"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.testing.doubles import FakeClock
 from webex_webhooks_async.catalog import CATALOG
-from webex_webhooks_async.models import Resource
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.testing.people import Person
 from webex_webhooks_async.testing.sample_data import sample_data

@@ -17,10 +17,11 @@ from webex_webhooks_async.cli.rendering.narration import Narrator
 from webex_webhooks_async.cli.rendering.webhooks import status_text, webhook_fields
 from webex_webhooks_async.cli.running import run
 from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
-from webex_webhooks_async.client import Client
-from webex_webhooks_async.errors import APIError, type_and_text
-from webex_webhooks_async.models import Webhook
-from webex_webhooks_async.notifications.models import MessageData, Notification
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.errors import APIError
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import SPARK_SIGNATURE, WEBEX_SIGNATURE
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback import serve_on_loopback
@@ -135,7 +136,7 @@ async def _manage(narrator: Narrator, client: Client, name: str) -> list[Webhook
     try:
         await tour.fail(client)
     except APIError as error:
-        narrator.disapprove(type_and_text(error))
+        narrator.disapprove(describe_exception(error))
     return made
 
 

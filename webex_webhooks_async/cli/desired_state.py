@@ -13,9 +13,9 @@ from webex_webhooks_async.cli.rendering.consoles import print_json, print_warnin
 from webex_webhooks_async.cli.rendering.webhooks import print_changes, print_plan
 from webex_webhooks_async.cli.running import run
 from webex_webhooks_async.cli.wanted_file import read_wanted
-from webex_webhooks_async.client import Client
-from webex_webhooks_async.models import NewWebhook
-from webex_webhooks_async.reconciliation import Change, Plan, WebhookPlanWarning
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.desired_state.planning import Change, Plan, WebhookPlanWarning
+from webex_webhooks_async.models.webhooks import NewWebhook
 
 
 def ensure(

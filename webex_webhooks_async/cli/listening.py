@@ -31,9 +31,10 @@ from webex_webhooks_async.cli.rendering.consoles import print_json, print_refusa
 from webex_webhooks_async.cli.rendering.requests import print_answer, print_notification
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
-from webex_webhooks_async.client import Client
+from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import NotFoundError
-from webex_webhooks_async.models import Event, NewWebhook, Resource
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing import Sandbox

@@ -27,9 +27,9 @@ from webex_webhooks_async.cli.rendering.webhooks import (
     webhook_document,
 )
 from webex_webhooks_async.cli.running import run
-from webex_webhooks_async.client import Client
+from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import WebexError
-from webex_webhooks_async.models import NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
 
 Owner = Literal["creator", "org"]
 

@@ -10,9 +10,10 @@ from attrs import frozen
 from cyclopts import Parameter, validators
 
 from webex_webhooks_async.cli.failures import UsageError, usage_errors
-from webex_webhooks_async.client import BASE_URL, Client
-from webex_webhooks_async.errors import check_text
-from webex_webhooks_async.models import Event, Resource, WebhookUpdate
+from webex_webhooks_async.client.client import BASE_URL, Client
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.webhooks import WebhookUpdate
+from webex_webhooks_async.validation import check_text
 
 TOKEN_VARIABLE = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 BASE_URL_VARIABLE = "WEBEX_BASE_URL"

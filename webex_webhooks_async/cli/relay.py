@@ -6,9 +6,9 @@ from contextvars import ContextVar
 import httpx
 from attrs import field, frozen
 
-from webex_webhooks_async.errors import type_and_text
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.notifications.asgi import Message, Receive, Scope, Send
-from webex_webhooks_async.notifications.models import Notification, NotificationData
 from webex_webhooks_async.notifications.receiver import Receiver
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -71,7 +71,7 @@ class ASGIRelay:
 def no_answer(url: str, error: httpx.RequestError) -> str:
     """That a bot gave no answer; of its URL without the credentials that may be in it."""
     shown = httpx.URL(url).copy_with(userinfo=b"", query=None)
-    return f"POST {shown}: {type_and_text(error)}"
+    return f"POST {shown}: {describe_exception(error)}"
 
 
 async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> httpx.Response:

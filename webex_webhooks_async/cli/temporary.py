@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from webex_webhooks_async.cli.failures import RefusedError
 from webex_webhooks_async.cli.rendering.consoles import print_error
-from webex_webhooks_async.client import Client
+from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import NotFoundError
 
 

@@ -4,11 +4,12 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 
 import httpx
 
-from webex_webhooks_async.client import Client
-from webex_webhooks_async.models import Event, NewWebhook, Resource, Webhook, WebhookUpdate
-from webex_webhooks_async.notifications.models import MessageData, Notification
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.pagination import Page
+from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
 from webex_webhooks_async.notifications.receiver import Receiver
-from webex_webhooks_async.pagination import Page
 from webex_webhooks_async.testing import Delivery, Sandbox, signed_request
 
 MORE = (Resource.MEMBERSHIPS, Resource.ROOMS, Resource.ATTACHMENT_ACTIONS)

@@ -11,7 +11,7 @@ import attrs
 
 from webex_webhooks_async.cli.failures import UsageError
 from webex_webhooks_async.cli.options import read_text
-from webex_webhooks_async.models import NewWebhook
+from webex_webhooks_async.models.webhooks import NewWebhook
 
 _KEY = "webhooks"
 _FIELDS = attrs.fields_dict(NewWebhook)

@@ -13,7 +13,8 @@ from itertools import count
 from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
-from webex_webhooks_async.errors import InProgressError, check_type
+from webex_webhooks_async.errors import InProgressError
+from webex_webhooks_async.validation import check_type
 
 
 @runtime_checkable

@@ -7,11 +7,7 @@ from typing import Any, cast
 from cattrs.errors import ClassValidationError
 
 from webex_webhooks_async.errors import DecodeError, PayloadError
-from webex_webhooks_async.notifications.models import (
-    Notification,
-    NotificationData,
-    data_classes,
-)
+from webex_webhooks_async.models.notifications import Notification, NotificationData, data_classes
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm, verify
 from webex_webhooks_async.serialization import StructureHook, converter, parse_json, structure
 

@@ -11,28 +11,9 @@ from typing import Any, Literal, Self, TypeVar, overload
 
 from attrs import frozen
 
-from webex_webhooks_async.errors import (
-    InProgressError,
-    PayloadError,
-    SignatureError,
-    check_type,
-    printable,
-)
-from webex_webhooks_async.models import Resource
-from webex_webhooks_async.notifications.asgi import (
-    BodyTooLargeError,
-    ClientDisconnectError,
-    Receive,
-    Scope,
-    Send,
-    follow_lifespan,
-    read_body,
-    refuse_websocket,
-    send_answer,
-)
-from webex_webhooks_async.notifications.claims import Claims
-from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
-from webex_webhooks_async.notifications.models import (
+from webex_webhooks_async.errors import InProgressError, PayloadError, SignatureError
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
     MeetingData,
     MeetingParticipantData,
@@ -46,12 +27,27 @@ from webex_webhooks_async.notifications.models import (
     ServiceAppData,
     TelephonyCallData,
 )
+from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.notifications.asgi import (
+    BodyTooLargeError,
+    ClientDisconnectError,
+    Receive,
+    Scope,
+    Send,
+    follow_lifespan,
+    read_body,
+    refuse_websocket,
+    send_answer,
+)
+from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
+from webex_webhooks_async.notifications.in_flight import InFlight
 from webex_webhooks_async.notifications.parsing import parse_notification
 from webex_webhooks_async.notifications.signatures import (
     Headers,
     SignatureAlgorithm,
     checked_secrets,
 )
+from webex_webhooks_async.validation import check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -88,7 +84,7 @@ class Work:
 
     def __str__(self) -> str:
         told = self.notification
-        return printable(f"{told.resource} {told.event} of webhook {told.id}")
+        return on_one_line(f"{told.resource} {told.event} of webhook {told.id}")
 
 
 class Receiver:
@@ -177,7 +173,7 @@ class Receiver:
         self._secrets = checked_secrets(secrets)
         self._background = background
         self._max_pending = max_pending
-        self._claims = Claims(MemoryDeduplicator() if deduplicator is ... else deduplicator)
+        self._claims = InFlight(MemoryDeduplicator() if deduplicator is ... else deduplicator)
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
         self._minimum = minimum

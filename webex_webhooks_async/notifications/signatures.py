@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, cast
 
-from webex_webhooks_async.errors import SignatureError, check_text, check_type
+from webex_webhooks_async.errors import SignatureError
+from webex_webhooks_async.validation import check_text, check_type
 
 Headers = Mapping[Any, Any] | Iterable[Any]
 """The headers of a request as any framework has them: a mapping or an iterable of pairs, names in

@@ -11,9 +11,10 @@ import attrs
 import httpx
 from attrs import field, frozen
 
-from webex_webhooks_async.connections import tls_context
-from webex_webhooks_async.errors import type_and_text
-from webex_webhooks_async.models import Status, Webhook
+from webex_webhooks_async.client.transports.pool import tls_context
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.health import Health
 from webex_webhooks_async.testing.occurrences import Occurrence, encode
 from webex_webhooks_async.testing.samples import signed_request
@@ -112,7 +113,7 @@ class Deliverer:
         except TimeoutError:
             return attrs.evolve(attempt, error=f"no answer within {self._timeout:g} seconds")
         except Exception as error:  # noqa: BLE001 - an application in process raises what it likes
-            return attrs.evolve(attempt, error=type_and_text(error))
+            return attrs.evolve(attempt, error=describe_exception(error))
         return attrs.evolve(attempt, status_code=response.status_code)
 
     def _switch_off_after(self, delivery: Delivery) -> bool:

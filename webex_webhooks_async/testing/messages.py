@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webex_webhooks_async.models import Event, Resource
+from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.answers import RefusedError, json_answer
 from webex_webhooks_async.testing.clock import Clock, timestamp
 from webex_webhooks_async.testing.occurrences import Occurrence, without_nones

@@ -7,7 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from webex_webhooks_async.models import Resource, Webhook
+from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.serialization import converter
 from webex_webhooks_async.testing.people import Person, webex_id
 from webex_webhooks_async.testing.sample_data import sample_data

@@ -10,7 +10,7 @@ import httpx
 from starlette.requests import Request
 
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.models import OwnedBy, Status
+from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing.answers import RefusedError
 

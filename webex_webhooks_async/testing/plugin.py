@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from webex_webhooks_async.client import Client
+    from webex_webhooks_async.client.client import Client
     from webex_webhooks_async.testing import Sandbox
 
 
@@ -28,7 +28,7 @@ def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
     """A client that calls `webex_sandbox`; it is closed after the test."""
     import asyncio  # noqa: PLC0415 - only who uses it pays
 
-    from webex_webhooks_async.client import Client  # noqa: PLC0415 - likewise
+    from webex_webhooks_async.client.client import Client  # noqa: PLC0415 - likewise
 
     http_client = webex_sandbox.http_client()
     client = Client("sandbox-token", http_client=http_client)

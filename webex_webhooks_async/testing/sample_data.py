@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from webex_webhooks_async.models import Event, Resource
+from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.clock import timestamp
 from webex_webhooks_async.testing.people import Person, made_up_name, webex_id
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 
-from webex_webhooks_async.models import OwnedBy, Status, Webhook
+from webex_webhooks_async.models.vocabulary import OwnedBy, Status
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import sign
 from webex_webhooks_async.testing.clock import system_clock, to_utc_milliseconds
 from webex_webhooks_async.testing.occurrences import Occurrence, encode, without_nones

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import httpx
 
-from webex_webhooks_async.client import BASE_URL
-from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.client.client import BASE_URL
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.clock import Clock, system_clock
 from webex_webhooks_async.testing.delivery import Deliverer, Delivery
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter

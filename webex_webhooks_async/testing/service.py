@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from webex_webhooks_async.models import OwnedBy, Status, Webhook
+from webex_webhooks_async.models.vocabulary import OwnedBy, Status
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.serialization import converter
 from webex_webhooks_async.testing.answers import (
     RefusedError,

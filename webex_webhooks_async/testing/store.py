@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.models.webhooks import Webhook
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,8 @@ from webex_webhooks_async.catalog import (
     WITHOUT_FILTER,
     Watchable,
 )
-from webex_webhooks_async.models import Event, OwnedBy, Resource, Webhook
+from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource
+from webex_webhooks_async.models.webhooks import Webhook
 
 
 @frozen

@@ -13,7 +13,7 @@ from webex_webhooks_async.cli.rendering.consoles import (
     stderr,
     stdout,
 )
-from webex_webhooks_async.errors import printable
+from webex_webhooks_async.formatting import on_one_line
 
 
 def test_a_pipe_has_no_edge() -> None:
@@ -40,7 +40,7 @@ def test_a_terminal_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_text_of_others(capsys: pytest.CaptureFixture[str], text: str, safe: str) -> None:
     """It stays as it is, but for what a terminal would obey."""
-    stderr().print(printable(text))
+    stderr().print(on_one_line(text))
 
     assert capsys.readouterr().err == f"{safe}\n"
 

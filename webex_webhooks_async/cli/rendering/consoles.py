@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
-from webex_webhooks_async.errors import printable
+from webex_webhooks_async.formatting import on_one_line
 
 UNBOUNDED = 10_000  # columns: a pipe has no edge to wrap at
 
@@ -33,7 +33,7 @@ def error_text(error: Exception) -> Text:
     """An error on one line, with what was noted on its way."""
     told = " ".join(str(error).split())
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return Text.assemble(("error: ", "bold red"), printable(told + notes))
+    return Text.assemble(("error: ", "bold red"), on_one_line(told + notes))
 
 
 def print_error(error: Exception) -> None:
@@ -43,17 +43,17 @@ def print_error(error: Exception) -> None:
 
 def print_warning(text: str) -> None:
     """Tell what may not be meant so."""
-    stderr().print(Text.assemble(("warning: ", "bold yellow"), printable(text)))
+    stderr().print(Text.assemble(("warning: ", "bold yellow"), on_one_line(text)))
 
 
 def print_approval(console: Console, text: str) -> None:
     """Tell that something is as it should be."""
-    console.print(Text.assemble(("✓ ", "bold green"), printable(text)), soft_wrap=True)
+    console.print(Text.assemble(("✓ ", "bold green"), on_one_line(text)), soft_wrap=True)
 
 
 def print_refusal(console: Console, text: str) -> None:
     """Tell that something isn't as it should be, where that is no error of the command."""
-    console.print(Text.assemble(("✗ ", "bold red"), printable(text)), soft_wrap=True)
+    console.print(Text.assemble(("✗ ", "bold red"), on_one_line(text)), soft_wrap=True)
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:

@@ -19,8 +19,8 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.rendering.requests import status_code_text
 from webex_webhooks_async.cli.rendering.webhooks import webhook_table
-from webex_webhooks_async.errors import printable
-from webex_webhooks_async.models import Webhook
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.models.webhooks import Webhook
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -76,17 +76,17 @@ class Narrator:
 
     def say(self, text: str) -> None:
         """Tell something in words."""
-        self._print(Text(printable(text)))
+        self._print(Text(on_one_line(text)))
 
     def approve(self, text: str, emphasized: str = "", rest: str = "") -> None:
         """Tell of something good."""
         self._print(
-            Text.assemble(("✓ ", "bold green"), text, (printable(emphasized), "bold"), rest)
+            Text.assemble(("✓ ", "bold green"), text, (on_one_line(emphasized), "bold"), rest)
         )
 
     def disapprove(self, text: str) -> None:
         """Tell of something bad, which is meant to be here."""
-        self._print(Text.assemble(("✗ ", "bold red"), printable(text)))
+        self._print(Text.assemble(("✗ ", "bold red"), on_one_line(text)))
 
     def show_webhooks(self, webhooks: Iterable[Webhook]) -> None:
         """Show some webhooks."""
@@ -141,7 +141,7 @@ class Narrator:
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         grid.add_column(no_wrap=True, justify="right")
-        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(printable(target), "cyan"), answer)
+        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(on_one_line(target), "cyan"), answer)
         self._print(grid)
 
     def _print(self, renderable: RenderableType) -> None:

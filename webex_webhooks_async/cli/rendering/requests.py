@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from webex_webhooks_async.cli.rendering.consoles import print_fields
-from webex_webhooks_async.errors import printable
+from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.testing import Delivery, RecordedRequest
 
 _MOST_LINES = 20  # of an answer's body
@@ -23,7 +23,7 @@ def print_request(console: Console, request: RecordedRequest) -> None:
         Text.assemble(
             (f"{_clock_time()} ", "dim"),
             (f"{request.method:6} ", "cyan"),
-            f"{printable(target)} ",
+            f"{on_one_line(target)} ",
             status_code_text(request.status_code),
             (f" {request.tracking_id}", "dim"),
         ),
@@ -36,13 +36,13 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
     outcome = (
         status_code_text(delivery.status_code)
         if delivery.error is None
-        else Text(printable(delivery.error), "red")
+        else Text(on_one_line(delivery.error), "red")
     )
     console.print(
         Text.assemble(
             (f"{_clock_time()} ", "dim"),
             (f"{'→':6} ", "cyan"),
-            f"{printable(delivery.url)} ",
+            f"{on_one_line(delivery.url)} ",
             outcome,
             ("; the webhook was switched off" if delivery.switched_off else "", "red"),
         ),
@@ -60,27 +60,27 @@ def print_notification(console: Console, notification: Mapping[str, Any]) -> Non
     console.print(
         Text.assemble(
             (f"{_clock_time()} ", "dim"),
-            (printable(f"{notification['resource']} {notification['event']}"), "bold green"),
-            (printable(f" by {actor}") if actor else ""),
+            (on_one_line(f"{notification['resource']} {notification['event']}"), "bold green"),
+            (on_one_line(f" by {actor}") if actor else ""),
             (" (the webhook's own creator)" if is_own else "", "yellow"),
         ),
         soft_wrap=True,
     )
     if fields:
         print_fields(
-            console, {printable(name): _value(value) for name, value in fields.items()}, indent=9
+            console, {on_one_line(name): _value(value) for name, value in fields.items()}, indent=9
         )
 
 
 def _value(value: object) -> Text:
-    return Text(printable(value if isinstance(value, str) else json.dumps(value)))
+    return Text(on_one_line(value if isinstance(value, str) else json.dumps(value)))
 
 
 def print_answer(console: Console, status_code: int, body: str) -> None:
     """Print how a notification was answered."""
     console.print(Text("→ ", "cyan"), status_code_text(status_code), sep="")
     for line in body.splitlines()[:_MOST_LINES]:
-        console.print(f"  {printable(line)}", soft_wrap=True)
+        console.print(f"  {on_one_line(line)}", soft_wrap=True)
 
 
 def status_code_text(status_code: int | None) -> Text:

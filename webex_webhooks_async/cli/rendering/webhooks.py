@@ -15,9 +15,10 @@ from webex_webhooks_async.cli.rendering.consoles import (
     print_approval,
     print_fields,
 )
-from webex_webhooks_async.errors import printable
-from webex_webhooks_async.models import Status, Webhook
-from webex_webhooks_async.reconciliation import Action, Change, Plan
+from webex_webhooks_async.client.desired_state.planning import Action, Change, Plan
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.serialization import converter
 
 
@@ -63,12 +64,12 @@ class _Column:
 
 
 _COLUMNS = (
-    _Column("NAME", lambda webhook: Text(printable(webhook.name), "bold")),
+    _Column("NAME", lambda webhook: Text(on_one_line(webhook.name), "bold")),
     _Column("STATUS", lambda webhook: status_text(webhook.status)),
-    _Column("WATCHES", lambda webhook: Text(printable(f"{webhook.resource} {webhook.event}"))),
-    _Column("TARGET", lambda webhook: Text(printable(webhook.target_url), "cyan")),
-    _Column("FILTER", lambda webhook: Text(printable(webhook.filter or ""))),
-    _Column("ID", lambda webhook: Text(printable(webhook.id), "dim")),
+    _Column("WATCHES", lambda webhook: Text(on_one_line(f"{webhook.resource} {webhook.event}"))),
+    _Column("TARGET", lambda webhook: Text(on_one_line(webhook.target_url), "cyan")),
+    _Column("FILTER", lambda webhook: Text(on_one_line(webhook.filter or ""))),
+    _Column("ID", lambda webhook: Text(on_one_line(webhook.id), "dim")),
 )
 
 
@@ -85,7 +86,7 @@ def webhook_table(webhooks: Iterable[Webhook], *, columns: int) -> Table:
 def status_text(status: str | None) -> Text:
     """A webhook's status."""
     styles: dict[str, str] = {Status.ACTIVE: "green", Status.INACTIVE: "red"}
-    return Text(printable(status or "-"), styles.get(status or "", ""))
+    return Text(on_one_line(status or "-"), styles.get(status or "", ""))
 
 
 def print_webhook(console: Console, webhook: Webhook, *, show_secret: bool) -> None:
@@ -96,11 +97,11 @@ def print_webhook(console: Console, webhook: Webhook, *, show_secret: bool) -> N
 def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
     """All that is known of a webhook, by what people call it."""
     fields: dict[str, Text | str | None] = {
-        "name": Text(printable(webhook.name), "bold"),
+        "name": Text(on_one_line(webhook.name), "bold"),
         "id": webhook.id,
         "watches": f"{webhook.resource} {webhook.event}",
         "filter": webhook.filter,
-        "target": Text(printable(webhook.target_url), "cyan"),
+        "target": Text(on_one_line(webhook.target_url), "cyan"),
         "status": status_text(webhook.status),
         "secret": _secret_text(webhook.secret, show_secret=show_secret),
         "owned by": webhook.owned_by,
@@ -108,10 +109,10 @@ def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
         "created by": webhook.created_by,
         "org": webhook.org_id,
         "app": webhook.app_id,
-        **{printable(name): json.dumps(value) for name, value in webhook.extra.items()},
+        **{on_one_line(name): json.dumps(value) for name, value in webhook.extra.items()},
     }
     return {
-        name: value if isinstance(value, Text) else Text(printable(value))
+        name: value if isinstance(value, Text) else Text(on_one_line(value))
         for name, value in fields.items()
         if value
     }
@@ -140,7 +141,7 @@ def print_plan(console: Console, plan: Plan) -> None:
         table.add_column(header)
     for change in plan.changes:
         action = Text(change.action, _STYLE_OF_ACTION[change.action])
-        table.add_row(action, Text(printable(change.name), "bold"), printable(change.reason))
+        table.add_row(action, Text(on_one_line(change.name), "bold"), on_one_line(change.reason))
     console.print(table)
 
 

@@ -1,0 +1,623 @@
+import asyncio
+import gc
+import traceback
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs
+
+import pytest
+from attrs import define, field
+
+from tests.support.wire import FOUND, Act, Peer, Step, Wire, answer, reset, until
+from webex_webhooks_async import (
+    AuthenticationError,
+    BadRequestError,
+    Client,
+    DecodeError,
+    NotFoundError,
+    RefreshingToken,
+    RetryPolicy,
+    StaticToken,
+    TokenProvider,
+    Tokens,
+    TransportError,
+)
+from webex_webhooks_async.client.requester import Request, Requester
+
+OLD = "old-access"
+NEW = "new-access"
+TOKENS: dict[str, object] = {
+    "access_token": NEW,
+    "expires_in": 1209599,
+    "refresh_token": "new-refresh",
+    "refresh_token_expires_in": 7776000,
+    "token_type": "Bearer",
+    "scope": "spark:all",
+}
+GRANTED = answer(200, TOKENS)
+REJECTED = answer(401, {"message": "The request requires a valid access token."})
+UNSENDABLE = [" ", "canary canary", "canary\n", "canary\r\nX-Other: 1", "cänary", "canary\x7f"]
+
+
+def integration(
+    access_token: str | None = OLD, on_refresh: Callable[[Tokens], object] | None = None
+) -> RefreshingToken:
+    """The token of an integration."""
+    return RefreshingToken(
+        client_id="id",
+        client_secret="client-secret",
+        refresh_token="old-refresh",
+        access_token=access_token,
+        on_refresh=on_refresh,
+    )
+
+
+def client_of(
+    wire: Wire,
+    token: str | TokenProvider,
+    *,
+    attempts: int = 1,
+    timeout: float = 20.0,
+    max_concurrency: int = 20,
+) -> Client:
+    """A client that doesn't wait between attempts."""
+    return Client(
+        token,
+        base_url=wire.base_url,
+        timeout=timeout,
+        retry=RetryPolicy(attempts=attempts, base_delay=0.0),
+        max_concurrency=max_concurrency,
+    )
+
+
+@asynccontextmanager
+async def transport_of(wire: Wire, token: TokenProvider) -> AsyncGenerator[Requester]:
+    """A client's transport, which sends any method; it doesn't wait between its four attempts."""
+    transport = Requester(
+        token,
+        base_url=wire.base_url,
+        http_client=None,
+        timeout=20.0,
+        retry=RetryPolicy(base_delay=0.0),
+        max_concurrency=20,
+    )
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+
+
+def webex(grant: Step = GRANTED) -> Act:
+    """Take the new token, reject the old one, and answer a refresh like this."""
+
+    async def act(peer: Peer) -> None:
+        if peer.request.target == "/v1/access_token":
+            await (peer.send(grant) if isinstance(grant, bytes) else grant(peer))
+        else:
+            is_new = peer.request.headers["authorization"] == f"Bearer {NEW}"
+            await peer.send(FOUND if is_new else REJECTED)
+
+    return act
+
+
+def held(event: asyncio.Event) -> Act:
+    """Grant a refresh once this has happened."""
+
+    async def act(peer: Peer) -> None:
+        await event.wait()
+        await peer.send(GRANTED)
+
+    return act
+
+
+def sent(wire: Wire) -> list[str | None]:
+    """The token of each request; for a refresh None."""
+    return [
+        each.headers.get("authorization", "").removeprefix("Bearer ") or None
+        for each in wire.requests
+    ]
+
+
+@define
+class Vault:
+    """A token provider of somebody else's."""
+
+    token: str
+    next_token: str = ""
+    rejected: list[str] = field(factory=list[str])
+
+    async def get(self) -> str:
+        """The token."""
+        return self.token
+
+    async def refresh(self, rejected: str) -> str:
+        """The next token."""
+        self.rejected.append(rejected)
+        return self.next_token
+
+
+@pytest.mark.parametrize("token", ["", *UNSENDABLE])
+def test_a_token_that_no_header_can_carry_is_refused_unshown(token: str) -> None:
+    """A token is visible ASCII without spaces; the error doesn't show another."""
+    with pytest.raises(ValueError, match="visible ASCII") as static:
+        StaticToken(token)
+    with pytest.raises(ValueError, match="visible ASCII") as refreshing:
+        integration(access_token=token)
+
+    assert str(static.value) == str(refreshing.value)
+    assert "nary" not in str(static.value)
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "refresh_token"])
+def test_what_a_refresh_needs_must_not_be_empty(name: str) -> None:
+    """An empty argument is refused when the provider is made."""
+    needed = dict.fromkeys(["client_id", "client_secret", "refresh_token"], "something")
+    with pytest.raises(ValueError, match=name):
+        RefreshingToken(**(needed | {name: ""}), access_token=None, on_refresh=None)
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "refresh_token"])
+def test_what_a_refresh_needs_is_valid_unicode(name: str) -> None:
+    """What Python makes of bytes that aren't UTF-8 is refused by name."""
+    needed = dict.fromkeys(["client_id", "client_secret", "refresh_token"], "something")
+    with pytest.raises(ValueError, match=rf"^{name} is not valid Unicode"):
+        RefreshingToken(**(needed | {name: "\udcff"}), access_token=None, on_refresh=None)
+
+
+def test_a_repr_shows_no_token() -> None:
+    """Neither providers nor what a refresh brought show a token or a secret."""
+    shown = repr([StaticToken("canary"), Tokens(access_token="canary", refresh_token="canary")])
+
+    assert "canary" not in shown
+    assert "secret" not in repr(integration())
+
+
+@pytest.mark.parametrize("provider", [StaticToken(OLD), integration(), Vault(OLD)])
+def test_a_provider_is_what_has_both_methods(provider: object) -> None:
+    """Whatever can get and refresh is a token provider."""
+    assert isinstance(provider, TokenProvider)
+
+
+async def test_a_token_that_stays_is_not_sent_again() -> None:
+    """A 401 with a token that can't be refreshed is raised, after one request."""
+    async with Wire(webex()) as wire, client_of(wire, OLD, attempts=4) as client:
+        with pytest.raises(AuthenticationError, match="requires a valid access token"):
+            await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD]
+
+
+async def test_a_rejected_token_is_refreshed_and_the_request_replayed() -> None:
+    """A 401 is followed by one refresh and one replay, and uses up no attempt."""
+    async with Wire(webex()) as wire, client_of(wire, integration()) as client:
+        webhook = await client.webhooks.get("W1")
+        await client.webhooks.get("W1")
+
+    assert webhook.id == "W1"
+    assert sent(wire) == [OLD, None, NEW, NEW]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
+async def test_a_401_is_replayed_whatever_the_method(method: str) -> None:
+    """Nothing was done where the token was rejected, so a POST too is sent again."""
+    async with (
+        Wire(REJECTED, GRANTED, FOUND) as wire,
+        transport_of(wire, integration()) as transport,
+    ):
+        await transport.send(Request(method=method, target="/v1/webhooks"))
+
+    assert [each.method for each in wire.requests] == [method, "POST", method]
+
+
+async def test_a_refresh_is_the_documented_form() -> None:
+    """It is posted form-encoded to the token endpoint, and carries no access token."""
+    async with Wire(webex()) as wire, client_of(wire, integration()) as client:
+        await client.webhooks.get("W1")
+
+    refresh = wire.requests[1]
+    assert (refresh.method, refresh.target) == ("POST", "/v1/access_token")
+    assert refresh.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert "authorization" not in refresh.headers
+    assert parse_qs(refresh.body.decode(), strict_parsing=True) == {
+        "grant_type": ["refresh_token"],
+        "client_id": ["id"],
+        "client_secret": ["client-secret"],
+        "refresh_token": ["old-refresh"],
+    }
+
+
+async def test_a_second_401_is_raised() -> None:
+    """A fresh token that is rejected too ends it."""
+    script = REJECTED, GRANTED, REJECTED
+    async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
+        with pytest.raises(AuthenticationError):
+            await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD, None, NEW]
+
+
+async def test_a_second_401_is_raised_after_a_retry_too() -> None:
+    """One request refreshes once, however many attempts it takes."""
+    script = REJECTED, GRANTED, answer(503), REJECTED
+    async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
+        with pytest.raises(AuthenticationError):
+            await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD, None, NEW, NEW]
+
+
+async def test_without_an_access_token_the_first_request_begins_with_a_refresh() -> None:
+    """A refresh token alone will do."""
+    async with Wire(webex()) as wire, client_of(wire, integration(access_token=None)) as client:
+        await client.webhooks.get("W1")
+
+    assert sent(wire) == [None, NEW]
+
+
+@pytest.mark.parametrize("access_token", [OLD, None])
+async def test_one_slot_is_enough_for_a_refresh(access_token: str | None) -> None:
+    """The request that needs the refresh holds no slot meanwhile."""
+    async with (
+        Wire(webex()) as wire,
+        client_of(wire, integration(access_token), max_concurrency=1) as client,
+    ):
+        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(5)))
+
+    assert sent(wire).count(None) == 1
+
+
+async def test_fifty_tasks_that_meet_a_401_together_refresh_once() -> None:
+    """However many requests were rejected, the token is refreshed once, and all are replayed."""
+    all_here = asyncio.Event()
+    take = webex()
+
+    async def act(peer: Peer) -> None:
+        if len(wire.requests) >= 50:
+            all_here.set()
+        await all_here.wait()
+        await take(peer)
+
+    async with Wire(act) as wire, client_of(wire, integration(), max_concurrency=50) as client:
+        webhooks = await asyncio.gather(*(client.webhooks.get("W1") for _ in range(50)))
+
+    assert len(webhooks) == 50
+    assert sent(wire) == [OLD] * 50 + [None] + [NEW] * 50
+
+
+async def test_a_401_that_comes_late_takes_the_token_that_is_there() -> None:
+    """A request that was rejected after the refresh is replayed without another one."""
+    refreshed = asyncio.Event()
+
+    async def reject_late(peer: Peer) -> None:
+        await refreshed.wait()
+        await peer.send(REJECTED)
+
+    async with Wire(reject_late, webex()) as wire, client_of(wire, integration()) as client:
+        late = asyncio.create_task(client.webhooks.get("W1"))
+        await wire.received(1)
+        await client.webhooks.get("W1")
+        refreshed.set()
+        await late
+
+    assert sent(wire) == [OLD, OLD, None, NEW, NEW]
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 2])
+async def test_a_cancelled_task_takes_no_other_down(cancelled: int) -> None:
+    """Whichever task of those that wait for a refresh is cancelled, the others end well."""
+    granting = asyncio.Event()
+    async with Wire(webex(held(granting))) as wire, client_of(wire, integration()) as client:
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
+        await wire.received(4)
+        tasks[cancelled].cancel()
+        await asyncio.wait([tasks[cancelled]])
+        granting.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(each).__name__ for each in results].count("Webhook") == 2
+    assert sent(wire) == [OLD, OLD, OLD, None, NEW, NEW]
+
+
+async def test_a_refresh_that_nobody_waits_for_is_kept() -> None:
+    """What Webex has renewed is stored and used, even if every task was cancelled meanwhile."""
+    granting = asyncio.Event()
+    stored: list[Tokens] = []
+    token = integration(on_refresh=stored.append)
+    async with Wire(webex(held(granting))) as wire, client_of(wire, token) as client:
+        task = asyncio.create_task(client.webhooks.get("W1"))
+        await wire.received(2)
+        task.cancel()
+        await asyncio.wait([task])
+        granting.set()
+        await until(lambda: bool(stored))
+        await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD, None, NEW]
+
+
+async def test_a_refresh_that_fails_while_nobody_waits_is_silent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its error is nobody's, and the next task that needs a token refreshes again."""
+    posts: list[str] = []
+    failing = asyncio.Event()
+
+    async def post(path: str, form: Mapping[str, str]) -> object:
+        posts.append(path)
+        await failing.wait()
+        raise BadRequestError(400)
+
+    token = integration()
+    token.serve(post)
+    task = asyncio.create_task(token.refresh(OLD))
+    await until(lambda: bool(posts))
+    task.cancel()
+    await asyncio.wait([task])
+    failing.set()
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+    await asyncio.sleep(0)
+    gc.collect()
+
+    assert caplog.messages == []
+    with pytest.raises(BadRequestError):
+        await token.refresh(OLD)
+    assert len(posts) == 2
+
+
+EXPECTED = Tokens(
+    access_token=NEW,
+    refresh_token="new-refresh",
+    expires_in=1209599,
+    refresh_token_expires_in=7776000,
+)
+
+
+async def test_a_refresh_that_is_cancelled_itself_is_begun_anew() -> None:
+    """Nobody waits for one that a stopping program has cancelled."""
+    posts: list[str] = []
+
+    async def post(path: str, form: Mapping[str, str]) -> object:
+        posts.append(path)
+        return await asyncio.get_running_loop().create_future()
+
+    token = integration()
+    token.serve(post)
+    for attempt in range(1, 3):
+        waiting = asyncio.create_task(token.refresh(OLD))
+        await until(lambda: len(posts) == attempt)  # noqa: B023 - it is awaited here
+        everything = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in everything:
+            task.cancel()
+        await asyncio.wait(everything)
+
+        assert waiting.cancelled()
+
+
+async def test_the_new_tokens_are_stored_before_any_task_goes_on() -> None:
+    """A plain `on_refresh` gets the new tokens before the first replay."""
+    seen: list[tuple[Tokens, int]] = []
+    token = integration(on_refresh=lambda tokens: seen.append((tokens, len(wire.requests))))
+    async with Wire(webex()) as wire, client_of(wire, token) as client:
+        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(3)))
+
+    assert seen == [(EXPECTED, 4)]
+    assert len(wire.requests) == 7
+
+
+async def test_an_async_on_refresh_is_awaited_before_any_task_goes_on() -> None:
+    """The replays wait until the tokens are stored."""
+    storing, stored = asyncio.Event(), asyncio.Event()
+
+    async def store(tokens: Tokens) -> None:
+        assert tokens == EXPECTED
+        storing.set()
+        await stored.wait()
+
+    async with Wire(webex()) as wire, client_of(wire, integration(on_refresh=store)) as client:
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
+        await storing.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        before = len(wire.requests)
+        stored.set()
+        await asyncio.gather(*tasks)
+
+    assert (before, len(wire.requests)) == (4, 7)
+
+
+async def test_what_on_refresh_raises_every_waiting_task_gets() -> None:
+    """A failure to store is heard of by all, and the new token is in use all the same."""
+
+    async def fail(tokens: Tokens) -> None:
+        raise LookupError("the database is away")
+
+    async with Wire(webex()) as wire, client_of(wire, integration(on_refresh=fail)) as client:
+        results = await asyncio.gather(
+            *(client.webhooks.get("W1") for _ in range(3)), return_exceptions=True
+        )
+        await client.webhooks.get("W1")
+
+    assert [type(each) for each in results] == [LookupError] * 3
+    assert sent(wire) == [OLD, OLD, OLD, None, NEW]
+
+
+async def test_a_webex_error_of_on_refresh_is_not_taken_for_the_request_s() -> None:
+    """An `on_refresh` that itself calls a service and gets no answer isn't tried again."""
+
+    def fail(tokens: Tokens) -> None:
+        raise TransportError("the vault is away")
+
+    token = integration(on_refresh=fail)
+    async with Wire(webex()) as wire, client_of(wire, token, attempts=4) as client:
+        with pytest.raises(TransportError, match="the vault is away"):
+            await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD, None]
+
+
+async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
+    """Webex may renew the refresh token; where it doesn't, the old one stays."""
+    grants = [
+        answer(200, {"access_token": "second", "refresh_token": "renewed"}),
+        answer(200, {"access_token": "third"}),
+        answer(200, {"access_token": "fourth"}),
+    ]
+    script = [step for grant in grants for step in (REJECTED, grant, FOUND)]
+    async with Wire(*script) as wire, client_of(wire, integration()) as client:
+        for _ in grants:
+            await client.webhooks.get("W1")
+
+    refreshes = [parse_qs(each.body.decode()) for each in wire.requests if each.method == "POST"]
+    assert [each["refresh_token"] for each in refreshes] == [
+        ["old-refresh"],
+        ["renewed"],
+        ["renewed"],
+    ]
+
+
+async def test_a_refresh_without_an_answer_deletes_nothing() -> None:
+    """A DELETE that was rejected, and then found nothing, hasn't succeeded."""
+    script = REJECTED, reset, answer(404)
+    async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
+        with pytest.raises(TransportError):
+            await client.webhooks.delete("W1")
+        with pytest.raises(NotFoundError):
+            await client.webhooks.delete("W1")
+
+
+async def test_a_refresh_that_is_told_to_wait_is_posted_again() -> None:
+    """Nothing was done where Webex answered 429."""
+    script = REJECTED, answer(429, b"", "Retry-After: 0"), GRANTED, FOUND
+    async with Wire(*script) as wire, client_of(wire, integration(), attempts=2) as client:
+        await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD, None, None, NEW]
+
+
+async def test_the_reason_of_a_refused_refresh_is_told() -> None:
+    """The token endpoint's own words are the message."""
+    refusal = answer(400, {"error": "invalid_grant", "error_description": "expired"})
+    async with Wire(webex(refusal)) as wire, client_of(wire, integration()) as client:
+        with pytest.raises(
+            BadRequestError, match="POST /v1/access_token: 400 Bad Request: expired"
+        ):
+            await client.webhooks.get("W1")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        None,
+        {"access_token": None},
+        {"access_token": ""},
+        {"access_token": 7},
+        {"access_token": "new\naccess"},
+    ],
+)
+async def test_an_answer_without_a_usable_token_is_a_decode_error(document: object) -> None:
+    """What a refresh brought is checked before it is used."""
+    async with Wire(webex(answer(200, document))) as wire, client_of(wire, integration()) as client:
+        with pytest.raises(DecodeError, match=r"\$\.access_token") as raised:
+            await client.webhooks.get("W1")
+
+    assert "naccess" not in str(raised.value)
+    assert sent(wire) == [OLD, None]
+
+
+@pytest.mark.parametrize("lifetime", [None, "1209599", True, 1.5])
+async def test_an_odd_lifetime_is_no_lifetime(lifetime: object) -> None:
+    """A number of seconds that is none is left out; the token is used all the same."""
+    seen: list[Tokens] = []
+    grant = answer(200, {"access_token": NEW, "expires_in": lifetime})
+    token = integration(on_refresh=seen.append)
+    async with Wire(webex(grant)) as wire, client_of(wire, token) as client:
+        await client.webhooks.get("W1")
+
+    assert seen == [Tokens(access_token=NEW, refresh_token="old-refresh")]
+
+
+async def test_a_refreshing_token_needs_a_client() -> None:
+    """Without one it says what to do."""
+    with pytest.raises(RuntimeError, match=r"Client\(token\)"):
+        await integration().refresh(OLD)
+
+
+@pytest.mark.parametrize("token", ["", OLD])
+async def test_a_provider_of_ones_own_is_asked_to_refresh(token: str) -> None:
+    """It is told which token was rejected: the one that was sent, or none."""
+    vault = Vault(token, next_token=NEW)
+    async with Wire(webex()) as wire, client_of(wire, vault) as client:
+        await client.webhooks.get("W1")
+
+    assert vault.rejected == [token]
+    assert sent(wire) == [OLD, NEW][not token :]
+
+
+@pytest.mark.parametrize("token", UNSENDABLE)
+async def test_a_provider_s_unsendable_token_is_not_sent_and_not_shown(token: str) -> None:
+    """A token that no header can carry is a `ValueError` without the token in it."""
+    async with Wire(webex()) as wire, client_of(wire, Vault(token)) as client:
+        with pytest.raises(ValueError, match="visible ASCII") as raised:
+            await client.webhooks.get("W1")
+
+    assert sent(wire) == []
+    assert "nary" not in shown(raised.value)
+
+
+@pytest.mark.parametrize("token", UNSENDABLE)
+async def test_a_provider_s_unsendable_fresh_token_is_not_sent_and_not_shown(token: str) -> None:
+    """The same holds for what it gives instead of a rejected token."""
+    async with Wire(webex()) as wire, client_of(wire, Vault(OLD, next_token=token)) as client:
+        with pytest.raises(ValueError, match="visible ASCII") as raised:
+            await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD]
+    assert "nary" not in shown(raised.value)
+
+
+async def test_an_empty_token_all_over_is_a_value_error() -> None:
+    """A provider that has no token at all isn't asked forever."""
+    async with Wire(webex()) as wire, client_of(wire, Vault("")) as client:
+        with pytest.raises(ValueError, match="this one is empty"):
+            await client.webhooks.get("W1")
+
+    assert sent(wire) == []
+
+
+async def test_what_a_provider_raises_is_raised() -> None:
+    """Its error ends the request, even one that looks like a lost answer."""
+
+    class Away(Vault):
+        async def get(self) -> str:
+            self.rejected.append("asked")
+            raise TransportError("the vault is away")
+
+    vault = Away(OLD)
+    async with Wire(webex()) as wire, client_of(wire, vault, attempts=4) as client:
+        with pytest.raises(TransportError, match="the vault is away"):
+            await client.webhooks.get("W1")
+
+    assert vault.rejected == ["asked"]
+    assert sent(wire) == []
+
+
+async def test_one_provider_may_serve_several_clients() -> None:
+    """The client that meets the 401 refreshes for both."""
+    token = integration()
+    async with (
+        Wire(webex()) as one,
+        Wire(webex()) as other,
+        client_of(one, token) as first,
+        client_of(other, token) as second,
+    ):
+        await first.webhooks.get("W1")
+        await second.webhooks.get("W1")
+
+    assert (sent(one), sent(other)) == ([OLD, None, NEW], [NEW])
+
+
+def shown(error: BaseException) -> str:
+    """All that a traceback shows."""
+    return "".join(traceback.format_exception(error))

@@ -1,0 +1,840 @@
+import asyncio
+import gc
+import html
+import json
+import logging
+import pickle
+import random
+import ssl
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import httpx
+import pytest
+import respx
+import trustme
+
+from tests.support.wire import (
+    FOUND,
+    PATIENCE,
+    WEBHOOK,
+    Peer,
+    Step,
+    Wire,
+    after,
+    answer,
+    hang_up,
+    page,
+    raw_answer,
+    reset,
+    silence,
+    unused_port,
+)
+from webex_webhooks_async import (
+    Client,
+    NewWebhook,
+    RefreshingToken,
+    RequestTimeoutError,
+    RetryPolicy,
+    StaticToken,
+    TransportError,
+    WebexError,
+    Webhook,
+    WebhookUpdate,
+)
+from webex_webhooks_async.client.transports.pool import tls_context
+from webex_webhooks_async.testing import Sandbox
+
+TOKEN = "a-token"
+AT_ONCE = RetryPolicy(base_delay=0.0)
+WEBEX = "https://webexapis.com/v1"
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://webexapis.com/v1",
+        "https://api-usgov.webex.com/v1",
+        "HTTPS://webexapis.com/v1/",
+        "https://webexapis.com",
+        "http://127.0.0.1:8900/v1",
+        "http://127.1.2.3/v1",
+        "http://localhost:8900/v1",
+        "http://LOCALHOST/v1",
+        "http://[::1]:8900/v1",
+    ],
+)
+async def test_a_base_url_is_https_or_on_loopback(base_url: str) -> None:
+    """Where the token can't be read on its way a client is made."""
+    async with Client(TOKEN, base_url=base_url) as client:
+        assert client.webhooks is not None
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "http://webexapis.com/v1",
+        "http://localhost.example.com/v1",
+        "http://127.0.0.1.example.com/v1",
+        "http://0.0.0.0:8900/v1",
+        "http://10.0.0.1/v1",
+        "ftp://127.0.0.1/v1",
+        "//webexapis.com/v1",
+        "webexapis.com/v1",
+        "/v1",
+        "",
+        "https://",
+        "https:///v1",
+        "https://:443/v1",
+        "https://someone:c4n4ry@webexapis.com/v1",
+        "https://@webexapis.com/v1",
+        "https://webexapis.com/v1?key=c4n4ry",
+        "https://webexapis.com/v1#c4n4ry",
+        "https://webexapis.com:port/v1",
+        "https://webexapis.com:99999/v1",
+        "https://[::1/v1",
+        "https://webexapis.com/v\x001",
+        "https://xn--a.com/v1",
+    ],
+    ids=ascii,
+)
+def test_any_other_base_url_is_refused(base_url: str) -> None:
+    """It is a `ValueError` before anything is sent; credentials in it aren't shown."""
+    with pytest.raises(ValueError, match="base_url") as raised:
+        Client(TOKEN, base_url=base_url)
+
+    assert "c4n4ry" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_is_more_than_nothing(timeout: float) -> None:
+    """An attempt that has no time is refused."""
+    with pytest.raises(ValueError, match="timeout must be more than 0"):
+        Client(TOKEN, timeout=timeout)
+
+
+@pytest.mark.parametrize("slots", [0, -1])
+def test_there_is_at_least_one_slot(slots: int) -> None:
+    """A client that could never send is refused."""
+    with pytest.raises(ValueError, match="max_concurrency must be at least 1"):
+        Client(TOKEN, max_concurrency=slots)
+
+
+@pytest.mark.parametrize("token", ["", " ", "c4n4ry\n", "Bearer c4n4ry"])
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    """A newline at its end is told, and the token isn't shown."""
+    with pytest.raises(ValueError, match="newline at its end") as raised:
+        Client(token)
+
+    assert "c4n4ry" not in str(raised.value)
+
+
+async def test_the_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from_env` reads WEBEX_ACCESS_TOKEN, and takes every option."""
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "from-the-environment")
+    async with Wire(FOUND) as wire, Client.from_env(base_url=wire.base_url) as client:
+        await client.webhooks.get("W1")
+
+    assert wire.requests[0].headers["authorization"] == "Bearer from-the-environment"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_a_token_in_the_environment_it_says_what_to_set(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unset and empty are the same."""
+    monkeypatch.delenv("WEBEX_ACCESS_TOKEN", raising=False)
+    if value is not None:
+        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", value)
+
+    with pytest.raises(ValueError, match="WEBEX_ACCESS_TOKEN"):
+        Client.from_env()
+
+
+async def test_a_subclass_is_made_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from_env` makes what it is called on."""
+
+    class Bot(Client):
+        pass
+
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", TOKEN)
+    async with Bot.from_env() as bot:
+        assert type(bot) is Bot
+
+
+async def test_a_closed_client_sends_nothing() -> None:
+    """A request after `aclose` is a `RuntimeError`, closing twice isn't, nor is entering again."""
+    async with Wire(FOUND) as wire:
+        async with Client(TOKEN, base_url=wire.base_url) as client:
+            await client.webhooks.get("W1")
+        await client.aclose()
+
+        async with client:
+            with pytest.raises(RuntimeError, match="this client is closed"):
+                await client.webhooks.get("W1")
+            with pytest.raises(RuntimeError, match="this client is closed"):
+                await client.webhooks.list()
+
+        assert len(wire.requests) == 1
+        await wire.closed()
+
+
+async def test_closing_lets_requests_under_way_end() -> None:
+    """What was sent is answered, and its connection closed after that."""
+    answering = asyncio.Event()
+    async with Wire(after(answering, FOUND)) as wire:
+        client = Client(TOKEN, base_url=wire.base_url, max_concurrency=3)
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
+        await wire.received(3)
+        await client.aclose()
+        answering.set()
+        webhooks = await asyncio.gather(*tasks)
+        await wire.closed()
+
+    assert [each.id for each in webhooks] == ["W1"] * 3
+
+
+async def test_closing_ends_requests_that_wait() -> None:
+    """What waits for a slot, or for its next attempt, isn't sent any more."""
+    answering = asyncio.Event()
+    async with Wire(after(answering, answer(503)), FOUND) as wire:
+        client = Client(TOKEN, base_url=wire.base_url, retry=AT_ONCE, max_concurrency=1)
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(2)]
+        await wire.received(1)
+        await client.aclose()
+        answering.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await wire.closed()
+
+    assert [type(each) for each in results] == [RuntimeError] * 2
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_hundred_tasks_share_twenty_connections() -> None:
+    """A default client has as many requests, and with them connections, as it has slots."""
+    full = asyncio.Event()
+    async with Wire(after(full, FOUND)) as wire, Client(TOKEN, base_url=wire.base_url) as client:
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(100)]
+        await wire.received(20)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        at_a_time = len(wire.requests)
+        full.set()
+        await asyncio.gather(*tasks)
+
+    assert at_a_time == 20
+    assert len(wire.requests) == 100
+    assert wire.connections == wire.most_open == 20
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("slots", [1, 7, 50])
+async def test_the_number_of_slots_is_the_number_of_connections(slots: int) -> None:
+    """However many tasks there are, no connection more is opened; above 20 as well."""
+    async with (
+        Wire(FOUND) as wire,
+        Client(TOKEN, base_url=wire.base_url, max_concurrency=slots) as client,
+    ):
+        for _ in range(3):
+            await asyncio.gather(*(client.webhooks.get("W1") for _ in range(100)))
+
+    assert wire.connections <= slots
+    assert len(wire.requests) == 300
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_thousand_tasks_finish() -> None:
+    """None of them starves."""
+    async with Wire(FOUND) as wire, Client(TOKEN, base_url=wire.base_url) as client:
+        webhooks = await asyncio.gather(*(client.webhooks.get("W1") for _ in range(1000)))
+
+    assert [each.id for each in webhooks] == ["W1"] * 1000
+    assert wire.most_open <= 20
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("seed", range(5))
+async def test_tasks_cancelled_at_random_leave_nothing(seed: int) -> None:
+    """The others end well, the client stays usable, and all is closed at the end."""
+    chance = random.Random(seed)  # noqa: S311 - it makes up a case, which can be repeated
+
+    async def any_of(peer: Peer) -> None:
+        for _ in range(chance.randrange(3)):
+            await asyncio.sleep(0)
+        steps: list[Step] = [FOUND, FOUND, answer(503), reset, hang_up]
+        step = chance.choice(steps)
+        await (peer.send(step) if isinstance(step, bytes) else step(peer))
+
+    async with Wire(any_of) as wire:
+        client = Client(
+            TOKEN,
+            base_url=wire.base_url,
+            retry=RetryPolicy(attempts=50, base_delay=0.0),
+            timeout=PATIENCE,
+            max_concurrency=5,
+        )
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(200)]
+        doomed = chance.sample(tasks, 100)
+        for task in doomed:
+            for _ in range(chance.randrange(10)):
+                await asyncio.sleep(0)
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        wire.script = [FOUND]
+        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(5)))
+        await client.aclose()
+        await wire.closed()
+    gc.collect()  # warns of what wasn't closed
+
+    survivors = {
+        type(each) for task, each in zip(tasks, results, strict=True) if task not in doomed
+    }
+    assert survivors == {Webhook}
+    assert wire.most_open <= 6  # one may have been closed here, and not yet there
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def given(handler: Callable[[httpx.Request], httpx.Response], **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - httpx's own
+    """Somebody's client, which answers itself."""
+    return httpx.AsyncClient(transport=httpx.MockTransport(handler), **options)
+
+
+def opinionated() -> httpx.AsyncClient:
+    """Somebody's client, with settings for something else."""
+    return httpx.AsyncClient(
+        auth=("someone", "word"),
+        headers={"authorization": "Basic theirs", "accept": "text/html", "X-Kept": "1"},
+        base_url="https://elsewhere.example/v9/",
+        params={"max": "1", "theirs": "1"},
+        timeout=1e-9,
+        follow_redirects=True,
+    )
+
+
+def found(request: httpx.Request) -> httpx.Response:
+    """Response with a webhook."""
+    return httpx.Response(200, json=WEBHOOK)
+
+
+async def test_a_given_client_sends_and_stays_open() -> None:
+    """A request goes through its transport, and closing ours doesn't close it."""
+    async with given(found) as http_client:
+        async with Client(TOKEN, http_client=http_client) as client:
+            webhook = await client.webhooks.get("W1")
+
+        assert webhook.id == "W1"
+        assert not http_client.is_closed
+
+
+async def test_nothing_of_a_given_client_wins_over_ours() -> None:
+    """Its auth, Authorization, base URL, parameters, redirects and timeout don't count."""
+    async with (
+        Wire(FOUND, page()) as wire,
+        opinionated() as http_client,
+        Client(TOKEN, base_url=wire.base_url, http_client=http_client) as client,
+    ):
+        await client.webhooks.get("W1")
+        await client.webhooks.list(start=f"{wire.base_url}/webhooks?cursor&max=50")
+
+    first, second = wire.requests
+    assert (first.target, second.target) == ("/v1/webhooks/W1", "/v1/webhooks?cursor&max=50")
+    assert first.headers["authorization"] == f"Bearer {TOKEN}"
+    assert first.headers["accept"] == "application/json"
+    assert first.headers["host"] == f"127.0.0.1:{wire.port}"
+    assert first.headers["x-kept"] == "1"
+
+
+async def test_a_given_client_is_left_as_it_was() -> None:
+    """Its headers and settings are the same after use; the token isn't among them."""
+    async with Wire(FOUND) as wire, opinionated() as http_client, opinionated() as untouched:
+        async with Client(TOKEN, base_url=wire.base_url, http_client=http_client) as client:
+            await client.webhooks.get("W1")
+
+        assert http_client.headers == untouched.headers
+        assert http_client.base_url == untouched.base_url
+        assert http_client.params == untouched.params
+        assert http_client.timeout == untouched.timeout
+        assert http_client.follow_redirects == untouched.follow_redirects
+        assert http_client.event_hooks == untouched.event_hooks
+
+
+async def test_a_given_client_s_own_token_isn_t_sent_with_a_refresh() -> None:
+    """The refresh goes through it too, and carries no Authorization at all."""
+    token = RefreshingToken(client_id="id", client_secret="secret", refresh_token="refresh")
+    async with (
+        Wire(answer(200, {"access_token": "fresh"}), FOUND) as wire,
+        opinionated() as http_client,
+        Client(token, base_url=wire.base_url, http_client=http_client) as client,
+    ):
+        await client.webhooks.get("W1")
+
+    refresh, replay = wire.requests
+    assert (refresh.target, "authorization" in refresh.headers) == ("/v1/access_token", False)
+    assert replay.headers["authorization"] == "Bearer fresh"
+
+
+async def test_a_given_client_is_gated() -> None:
+    """However large its own pool is, `max_concurrency` counts."""
+    full = asyncio.Event()
+    async with (
+        Wire(after(full, FOUND)) as wire,
+        httpx.AsyncClient() as http_client,
+        Client(TOKEN, base_url=wire.base_url, http_client=http_client, max_concurrency=3) as client,
+    ):
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(10)]
+        await wire.received(3)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        at_a_time = len(wire.requests)
+        full.set()
+        await asyncio.gather(*tasks)
+
+    assert (at_a_time, len(wire.requests)) == (3, 10)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (httpx.ConnectError, TransportError),
+        (httpx.ReadError, TransportError),
+        (httpx.ProxyError, TransportError),
+        (httpx.DecodingError, TransportError),
+        (httpx.TooManyRedirects, TransportError),
+        (httpx.UnsupportedProtocol, TransportError),
+        (httpx.PoolTimeout, RequestTimeoutError),
+        (httpx.ReadTimeout, RequestTimeoutError),
+        (OSError, TransportError),
+        (TimeoutError, RequestTimeoutError),
+    ],
+)
+async def test_whatever_a_given_client_raises_is_ours(
+    error: type[Exception], raised: type[TransportError]
+) -> None:
+    """Each way in which no answer comes is a `TransportError`, with the error as its cause."""
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise error("no answer")
+
+    async with (
+        given(fail) as http_client,
+        Client(TOKEN, http_client=http_client, retry=RetryPolicy.none()) as client,
+    ):
+        with pytest.raises(TransportError, match=f"{error.__name__}: no answer") as caught:
+            await client.webhooks.get("W1")
+
+    assert type(caught.value) is raised
+    assert type(caught.value.__cause__) is error
+
+
+async def test_a_given_client_may_call_an_asgi_application() -> None:
+    """No socket is needed for one that is in the same process."""
+    paths: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        paths.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(WEBHOOK).encode()})
+
+    async with (
+        httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http_client,
+        Client(TOKEN, http_client=http_client) as client,
+    ):
+        webhook = await client.webhooks.get("W1")
+
+    assert (webhook.id, paths) == ("W1", ["/v1/webhooks/W1"])
+
+
+async def test_respx_answers_for_a_default_client(respx_mock: respx.MockRouter) -> None:
+    """Users' own tests may mock Webex, without giving a client."""
+    route = respx_mock.get(f"{WEBEX}/webhooks/W1").respond(200, json=WEBHOOK)
+    async with Client(TOKEN) as client:
+        webhook = await client.webhooks.get("W1")
+
+    assert webhook.id == "W1"
+    assert route.calls.last.request.headers["authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("has_scheme", [True, False])
+async def test_a_proxy_of_the_environment_gets_the_request(
+    name: str, monkeypatch: pytest.MonkeyPatch, *, has_scheme: bool
+) -> None:
+    """It is asked for the whole URL; one connection serves as many requests as there are."""
+    base_url = f"http://127.0.0.1:{unused_port()}/v1"
+    async with Wire(FOUND) as proxy:
+        monkeypatch.setenv(name, proxy.origin if has_scheme else f"127.0.0.1:{proxy.port}")
+        async with Client(TOKEN, base_url=base_url) as client:
+            await client.webhooks.get("W1")
+            await client.webhooks.get("W1")
+
+    assert proxy.targets == [f"{base_url}/webhooks/W1"] * 2
+    assert proxy.connections == 1
+
+
+async def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the environment is told when the client is made, without its password."""
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://someone:word@127.0.0.1")
+
+    with pytest.raises(ValueError, match="Unknown scheme for proxy URL") as raised:
+        Client(TOKEN)
+
+    assert "word" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_proxy_tunnels_to_webex(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For https it is asked for a tunnel, sees no token, and its refusal is a `TransportError`."""
+    refusal = answer(407, b"", 'Proxy-Authenticate: Basic realm="proxy"')
+    async with Wire(refusal) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://someone:word@127.0.0.1:{proxy.port}")
+        async with Client(TOKEN, retry=RetryPolicy.none()) as client:
+            with pytest.raises(TransportError, match="407"):
+                await client.webhooks.get("W1")
+
+    (tunnel,) = proxy.requests
+    assert (tunnel.method, tunnel.target) == ("CONNECT", "webexapis.com:443")
+    assert tunnel.headers["proxy-authorization"].startswith("Basic ")
+    assert TOKEN not in repr(tunnel)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    "exception", ["127.0.0.1", "example.com, 127.0.0.1", "*", "127.0.0.1:{port}"]
+)
+async def test_no_proxy_is_respected(exception: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that the environment excepts is reached directly."""
+    async with Wire(FOUND) as proxy, Wire(FOUND) as wire:
+        monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+        monkeypatch.setenv("NO_PROXY", exception.format(port=wire.port))
+        async with Client(TOKEN, base_url=wire.base_url) as client:
+            await client.webhooks.get("W1")
+
+    assert (proxy.connections, len(wire.requests)) == (0, 1)
+
+
+@pytest.mark.usefixtures("engine")
+async def test_no_proxy_is_respected_for_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands there without brackets."""
+    base_url = f"http://[::1]:{unused_port()}/v1"
+    async with Wire(FOUND) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+        monkeypatch.setenv("NO_PROXY", "::1")
+        async with Client(TOKEN, base_url=base_url, retry=RetryPolicy.none()) as client:
+            with pytest.raises(TransportError):
+                await client.webhooks.get("W1")
+
+    assert proxy.connections == 0
+
+
+@pytest.fixture
+def fresh_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]:
+    """The TLS contexts that are made, with none that an earlier test has left."""
+    made: list[ssl.SSLContext] = []
+    make = httpx.create_ssl_context
+
+    def make_and_count() -> ssl.SSLContext:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(httpx, "create_ssl_context", make_and_count)
+    tls_context.cache_clear()
+    yield made
+    tls_context.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """A certificate authority that nobody knows."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """What a server on loopback has, signed by that authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType] - OpenSSL's too
+    return context
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names that authority."""
+    certificates = tmp_path / "certificates.pem"
+    authority.cert_pem.write_to_path(certificates)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
+
+
+@pytest.mark.usefixtures("engine", "trusted")
+async def test_a_certificate_that_the_environment_trusts_is_accepted(
+    server_tls: ssl.SSLContext, fresh_tls: list[ssl.SSLContext]
+) -> None:
+    """SSL_CERT_FILE counts; and one TLS context serves all connections of all clients."""
+    async with (
+        Wire(FOUND, tls=server_tls) as wire,
+        Client(TOKEN, base_url=wire.base_url) as client,
+        Client(TOKEN, base_url=wire.base_url) as other,
+    ):
+        await asyncio.gather(
+            *(each.webhooks.get("W1") for each in (client, other) for _ in range(5))
+        )
+        await client.webhooks.get("W1")
+
+    assert len(wire.requests) == 11
+    assert wire.connections > 1
+    assert len(fresh_tls) == 1
+
+
+@pytest.mark.usefixtures("engine", "fresh_tls", "trusted")
+@pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])
+async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
+    earlier: int, server_tls: ssl.SSLContext
+) -> None:
+    """In the middle of a handshake as well; the next request passes, and nothing is left."""
+    for moment in range(200):
+        async with Wire(FOUND, tls=server_tls) as wire:
+            async with Client(
+                TOKEN, base_url=wire.base_url, retry=RetryPolicy.none(), max_concurrency=1
+            ) as client:
+                for _ in range(earlier):
+                    await client.webhooks.get("W1")
+                task = asyncio.create_task(client.webhooks.get("W1"))
+                for _ in range(moment):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+                await client.webhooks.get("W1")
+            await wire.closed()
+        if not task.cancelled():
+            break
+    else:
+        pytest.fail("it never ends")
+    gc.collect()  # warns of what wasn't closed
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_handshake_that_takes_too_long_leaves_nothing() -> None:
+    """A server that doesn't speak TLS, nor anything else, is left in time."""
+    async with Wire(silence) as wire:
+        base_url = f"https://127.0.0.1:{wire.port}/v1"
+        async with Client(
+            TOKEN, base_url=base_url, retry=RetryPolicy.none(), timeout=0.2
+        ) as client:
+            with pytest.raises(RequestTimeoutError):
+                await client.webhooks.get("W1")
+            gc.collect()  # warns of what wasn't closed
+            await wire.closed()
+
+
+async def tunnel_to_nowhere(peer: Peer) -> None:
+    """Say that the tunnel is there, and nothing more."""
+    await peer.send(raw_answer(200, b""))
+    await silence(peer)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("step", [silence, tunnel_to_nowhere])
+async def test_a_proxy_that_takes_too_long_leaves_nothing(
+    step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while the tunnel is made, nor while TLS is spoken through it."""
+    async with Wire(step) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
+        async with Client(TOKEN, retry=RetryPolicy.none(), timeout=0.2) as client:
+            with pytest.raises(RequestTimeoutError):
+                await client.webhooks.get("W1")
+            gc.collect()  # warns of what wasn't closed
+            await proxy.closed()
+
+    assert len(proxy.requests) == 1
+
+
+CANARY = "c4n4ry"
+CANARY_TOKEN = f"{CANARY}.T0K3N-_~+/=%"
+CANARY_SECRET = f'{CANARY} "sécret" \\ <&>\'/%+?\n☃{CANARY}'
+
+
+def encodings(secret: str) -> list[str]:
+    """The forms in which a service might echo it."""
+    return [
+        secret,
+        quote(secret),
+        quote(secret, safe="").lower(),
+        quote_plus(secret),
+        json.dumps(secret),
+        json.dumps(json.dumps(secret)),
+        json.dumps(secret, ensure_ascii=False),
+        repr(secret.encode()),
+        html.escape(secret),
+    ]
+
+
+def echoes(text: str) -> Iterator[bytes]:
+    """Answers with a text in every place that may be shown."""
+    relayed = f"POST failed: HTTP/1.1 400 Bad Request (url = x, error = '{text}')"
+    documents: list[object] = [
+        {"message": text},
+        {"message": relayed},
+        {"message": "m", "errors": [{"description": text}, {"description": relayed}]},
+        {"error": [{"key": text, "message": [{"description": text, "code": text}]}]},
+        {"error": text, "error_description": text},
+        {"message": "m", "errorCode": text},
+        {"message": "m", "errorCode": {text: [text]}},
+        {"message": "m", "trackingId": text},
+        {text: text},
+        {"items": [{text: text}]},
+        [text],
+        text,
+    ]
+    for status in (200, 400, 429):
+        yield from (answer(status, document) for document in documents)
+        yield answer(status, text.encode())
+        yield answer(status, f"<html>{text}</html>".encode())
+    if "\n" not in text:
+        yield from (answer(400, b"{}", line) for line in echoing_lines(text))
+        yield raw_answer(400, b"", f"Content-Length: {text}")
+        yield raw_answer(400, b"", f"Transfer-Encoding: {text}")
+        yield raw_answer(400, text.encode() + b"\r\n", "Transfer-Encoding: chunked")
+        yield f"HTTP/1.1 {text} {text}\r\n\r\n".encode()
+        yield f"{text}\r\n\r\n".encode()
+
+
+def echoing_lines(text: str) -> Iterator[str]:
+    """Header lines with a text in them, well-formed and not."""
+    yield f"TrackingID: {text}"
+    yield f"Retry-After: {text}"
+    yield f"Link: <https://elsewhere.example/{text}>; rel=next"
+    yield f"Location: /{text}"
+    yield f"Location: http://[{text}"
+    yield f"Content-Encoding: {text}"
+    yield f"X-Echo: {text}"
+    yield text
+    yield f" {text}: {text}"
+
+
+OPERATIONS: dict[str, Callable[[Client], Awaitable[object]]] = {
+    "create": lambda client: client.webhooks.create(
+        NewWebhook(
+            name="n",
+            target_url="https://example.com",
+            resource="messages",
+            event="created",
+            secret=CANARY_SECRET,
+        )
+    ),
+    "get": lambda client: client.webhooks.get("W1"),
+    "update": lambda client: client.webhooks.update(
+        "W1", WebhookUpdate(name="n", target_url="https://example.com", secret=CANARY_SECRET)
+    ),
+    "list": lambda client: anext(aiter(client.webhooks.list())),
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "sent"),
+    [
+        ("create", [CANARY_TOKEN, CANARY_SECRET]),
+        ("update", [CANARY_TOKEN, CANARY_SECRET]),
+        ("get", [CANARY_TOKEN]),
+        ("list", [CANARY_TOKEN]),
+    ],
+)
+async def test_an_echoed_secret_is_shown_nowhere(
+    operation: str, sent: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the service makes of the token and the secret that it got, they aren't shown."""
+    caplog.set_level(logging.DEBUG, "webex_webhooks_async")
+    retry = RetryPolicy.none()
+    errors: list[WebexError] = []
+    async with Wire() as wire, Client(CANARY_TOKEN, base_url=wire.base_url, retry=retry) as client:
+        texts = [text for secret in sent for text in encodings(secret)]
+        for echo in [each for text in texts for each in echoes(text)]:
+            wire.script = [echo]
+            try:
+                await OPERATIONS[operation](client)
+            except WebexError as error:
+                errors.append(error)
+        ways_to_show = [repr(client), caplog.text, repr([vars(each) for each in caplog.records])]
+
+    assert len(errors) > 200
+    assert [way for error in errors for way in ways_of_showing(error) if CANARY in way] == []
+    assert [way for way in ways_to_show if CANARY in way] == []
+
+
+async def test_an_echoed_refresh_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor are the refresh token and the client secret that the token endpoint got."""
+    caplog.set_level(logging.DEBUG, "webex_webhooks_async")
+    token = RefreshingToken(client_id="id", client_secret=CANARY_SECRET, refresh_token=CANARY_TOKEN)
+    texts = [text for secret in (CANARY_SECRET, CANARY_TOKEN) for text in encodings(secret)]
+    errors: list[WebexError] = []
+    async with (
+        Wire() as wire,
+        Client(token, base_url=wire.base_url, retry=RetryPolicy.none()) as client,
+    ):
+        for echo in [each for text in texts for each in echoes(text)]:
+            wire.script = [echo]
+            with pytest.raises(WebexError) as raised:
+                await client.webhooks.get("W1")
+            errors.append(raised.value)
+
+    assert len(errors) > 200
+    assert [way for error in errors for way in ways_of_showing(error) if CANARY in way] == []
+    assert CANARY not in repr(token)
+    assert CANARY not in caplog.text
+
+
+def ways_of_showing(error: WebexError) -> Iterator[str]:
+    """All that is seen of an error, or goes to another process."""
+    yield str(error)
+    yield repr(error)
+    yield repr(vars(error))
+    yield "".join(traceback.format_exception(error))
+    yield pickle.dumps(error).decode("latin-1")
+
+
+def test_a_base_url_is_valid_unicode() -> None:
+    """What Python makes of bytes that aren't UTF-8 is refused by name."""
+    with pytest.raises(ValueError, match=r"^base_url is not valid Unicode"):
+        Client("a-token", base_url="https://example.com/\udcff")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"token": b"a-token"}, "token must be str or TokenProvider, got bytes"),
+        ({"token": StaticToken}, "got the class StaticToken: pass an instance"),
+        ({"base_url": 5}, "base_url must be str, got int"),
+        (
+            {"http_client": httpx.Client()},
+            "http_client must be AsyncClient or AsyncBaseTransport, got Client",
+        ),
+        ({"timeout": "5"}, "timeout must be float or int, got str"),
+        ({"timeout": None}, "timeout must be float or int, got NoneType"),
+        ({"retry": 3}, "retry must be RetryPolicy, got int"),
+        ({"max_concurrency": 2.5}, "max_concurrency must be int, got float"),
+        ({"max_concurrency": True}, "max_concurrency must be int, got bool"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_refused(arguments: dict[str, Any], message: str) -> None:
+    """A mistake is told when the client is made, not with the first request."""
+    complete: dict[str, Any] = {"token": "a-token", **arguments}
+    with pytest.raises(TypeError, match=message):
+        Client(**complete)
+
+
+async def test_the_environment_tells_where_the_api_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program goes to a sandbox that the environment names, unless it is told otherwise."""
+    async with Sandbox().serve() as base_url:
+        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-token")
+        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
+        async with Client.from_env() as client:
+            assert (await client.webhooks.list()).items == ()
+
+        monkeypatch.setenv("WEBEX_BASE_URL", "https://elsewhere.example.com/v1")
+        async with Client.from_env(base_url=base_url) as client:
+            assert (await client.webhooks.list()).items == ()

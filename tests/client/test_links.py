@@ -1,0 +1,308 @@
+from contextlib import suppress
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from webex_webhooks_async.client.links import absolute_link, next_link, target_on
+from webex_webhooks_async.errors import PaginationError
+
+BASE = "https://webexapis.com/v1"
+REQUEST = f"{BASE}/webhooks?max=50"
+NEXT = f"{BASE}/webhooks?cursor=two"
+
+SCHEMES = ["https://", "http://", "HTTPS://", "//", "https:/", "ftp://", ""]
+USERS = ["", "someone@", "someone:word@", "@", "evil.example\\@", "evil.example/@"]
+HOSTS = [
+    "webexapis.com",
+    "WebexAPIs.com",
+    "webexapis.com.",
+    "webexapis.com.evil.example",
+    "webexapis%2ecom",
+    "webexapis\u3002com",
+    "webex\tapis.com",
+    "evil.example",
+    "[::1]",
+    "[::1",
+    "::1]",
+    "",
+]
+PORTS = ["", ":443", ":80", ":0", ":", ":8900", ":99999", ":port", ":443:443", "@evil.example"]
+RESTS = ["", "/v1/webhooks?cursor=two", "?max=null", "#top", "\\evil.example", "//evil.example/x"]
+
+PIECES = ["<", ">", ";", ",", "=", '"', "\\", " ", "\t", "rel", "next", '"next"', "rel=next", NEXT]
+
+
+def any_text() -> st.SearchStrategy[str]:
+    """Any text, with lone surrogates too."""
+    return st.text(st.characters(exclude_categories=()))
+
+
+def headers() -> st.SearchStrategy[str]:
+    """Text with all that makes a Link header, in any order."""
+    return st.lists(st.sampled_from(PIECES) | any_text()).map("".join)
+
+
+def urls() -> st.SearchStrategy[str]:
+    """Absolute and relative URLs, sound and odd ones."""
+    parts = (st.sampled_from(each) for each in (SCHEMES, USERS, HOSTS, PORTS, RESTS))
+    return st.tuples(*parts).map("".join)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f'<{NEXT}>; rel="next"',
+        f"<{NEXT}>; rel=next",
+        f"<{NEXT}>;rel=next",
+        f'<{NEXT}> ; rel = "next"',
+        f'<{NEXT}>\t;\trel="next"\t',
+        f'<{NEXT}>; REL="next"',
+        f'<{NEXT}>; rel="NEXT"',
+        f'<{NEXT}>; rel="prev next"',
+        f'<{NEXT}>; rel="next  prev"',
+        f'<{NEXT}>; title="a, b; c"; rel="next"',
+        f'<{NEXT}>; rel="next"; title="a, b; <c>; rel=\\"prev\\""',
+        f'<{NEXT}>; title=""; rel="next"',
+        f'<{NEXT}>; hreflang=en; crossorigin; rel="next"',
+        f"<{NEXT}>; title*=UTF-8''%e2%82%ac; rel=\"next\"",
+        f'<{NEXT}>; rel="next"; rel="prev"',
+        f'<{BASE}/webhooks>; rel="first", <{NEXT}>; rel="next"',
+        f'<{NEXT}>; rel="next", <{BASE}/webhooks?cursor=three>; rel="next"',
+        f'<{BASE}/webhooks>; rel="first",<{NEXT}>;rel="next",<{BASE}/x>; rel="prev"',
+        f'<{BASE}/webhooks>, <{NEXT}>; rel="next"',
+        f'<{BASE}/webhooks> rel="next", <{NEXT}>; rel="next"',
+        f'<{BASE}/webhooks>; title="<{BASE}/x>; rel=next", <{NEXT}>; rel="next"',
+        f'no link at all, <{NEXT}>; rel="next"',
+        f'<<{NEXT}>; rel="next"',
+    ],
+)
+def test_the_next_link_is_found(header: str) -> None:
+    """In each form that RFC 8288 allows, and in some that it doesn't, the next link is found."""
+    assert next_link([header]) == NEXT
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "next",
+        f"{NEXT}; rel=next",
+        f"<{NEXT}>",
+        f"<{NEXT}>; next",
+        f"<{NEXT}>; rel",
+        f"<{NEXT}>; rel=",
+        f'<{NEXT}>; rel=""',
+        f'<{NEXT}>; rel="prev"',
+        f'<{NEXT}>; rel="next-archive"',
+        f'<{NEXT}>; rel="prev"; rel="next"',
+        f'<{NEXT}>; rel=; rel="next"',
+        f'<{NEXT}>; title="rel=next"',
+        f'<{NEXT}>; title="; rel=next"',
+        f'<{NEXT}>; title="a \\"; rel=next; \\""',
+        f'<{NEXT}>; rev="next"',
+        f'<{NEXT}; rel="next"',
+        f'<{NEXT}>, ; rel="next"',
+    ],
+)
+def test_what_is_no_next_link_is_passed_over(header: str) -> None:
+    """Other links, and what is none, lead nowhere."""
+    assert next_link([header]) is None
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/v1/webhooks?a=1,2;3&before&x",
+        "?cursor=two",
+        "",
+        "//evil.example/x",
+        "https://a/?q=(a,b);c",
+    ],
+)
+def test_the_target_is_as_it_stands_there(link: str) -> None:
+    """Commas, semicolons and relative forms are the link's own."""
+    assert next_link([f'<{link}>; rel="next"']) == link
+
+
+def test_several_headers_are_one() -> None:
+    """The next link may stand in any of several Link headers; the first one counts."""
+    assert next_link([f"<{BASE}/x>; rel=prev", f"<{NEXT}>; rel=next", "<x>; rel=next"]) == NEXT
+    assert next_link([]) is None
+
+
+@given(st.lists(any_text() | headers()))
+def test_no_header_is_too_odd(lines: list[str]) -> None:
+    """Whatever stands in Link headers, it is a link or none, and nothing is raised."""
+    link = next_link(lines)
+
+    assert link is None or any(f"<{link}>" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("link", "absolute"),
+    [
+        (NEXT, NEXT),
+        ("/v1/webhooks?cursor=two", NEXT),
+        ("webhooks?cursor=two", NEXT),
+        ("?cursor=two", NEXT),
+        ("//webexapis.com/v1/webhooks?cursor=two", NEXT),
+        ("//evil.example/x", "https://evil.example/x"),
+        (f"{NEXT}#top", NEXT),
+        (f"{NEXT}&before&max=5", f"{NEXT}&before&max=5"),
+        (f"{NEXT}&before&", f"{NEXT}&before&"),
+        (f"{NEXT}&x=%2F+%20a=b", f"{NEXT}&x=%2F+%20a=b"),
+        (f"{NEXT}&max=null", NEXT),
+        (f"{BASE}/webhooks?max=null&cursor=two", NEXT),
+        (f"{BASE}/webhooks?max=null", f"{BASE}/webhooks"),
+        (f"{NEXT}&max=null0&xmax=null", f"{NEXT}&max=null0&xmax=null"),
+        (f"{BASE}/webhooks", f"{BASE}/webhooks"),
+    ],
+)
+def test_links_become_absolute_and_stay_what_they_are(link: str, absolute: str) -> None:
+    """A link is resolved, and loses `max=null`, which the service refuses, and nothing else."""
+    assert absolute_link(link, REQUEST) == absolute
+
+
+@pytest.mark.parametrize(
+    ("link", "absolute"),
+    [
+        (NEXT, f"{NEXT}&ownedBy=org"),
+        (f"{NEXT}&ownedBy=creator", f"{NEXT}&ownedBy=creator"),
+        (f"{BASE}/webhooks?ownedBy=org&cursor=two", f"{BASE}/webhooks?ownedBy=org&cursor=two"),
+        (f"{NEXT}&notOwnedBy=org", f"{NEXT}&notOwnedBy=org&ownedBy=org"),
+        (f"{BASE}/webhooks", f"{BASE}/webhooks?ownedBy=org"),
+        (f"{BASE}/webhooks?max=null", f"{BASE}/webhooks?ownedBy=org"),
+    ],
+)
+def test_a_link_keeps_the_owner_of_the_first_request(link: str, absolute: str) -> None:
+    """A link that lost `ownedBy` gets it back; one that has it keeps its own."""
+    assert absolute_link(link, f"{BASE}/webhooks?max=10&ownedBy=org") == absolute
+
+
+def test_an_odd_owner_stays_encoded() -> None:
+    """`ownedBy` can't become another parameter."""
+    request_url = f"{BASE}/webhooks?ownedBy=a%26b%3D%C3%BC%2F"
+
+    assert absolute_link(NEXT, request_url) == f"{NEXT}&ownedBy=a%26b%3D%C3%BC%2F"
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        (NEXT, "/v1/webhooks?cursor=two"),
+        ("https://webexapis.com", "/"),
+        ("https://webexapis.com?a=b", "/?a=b"),
+        ("https://webexapis.com:443/v1", "/v1"),
+        ("HTTPS://WebexAPIs.COM/V1", "/V1"),
+        ("https://webexapis.com/other/path?a&b=#c", "/other/path?a&b="),
+        ("https://webexapis.com//evil.example/x", "//evil.example/x"),
+    ],
+)
+def test_the_origin_of_the_base_url_is_followed(url: str, target: str) -> None:
+    """Of a URL with the base URL's origin, path and query are left."""
+    assert target_on(BASE, url) == target
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("http://localhost:8900/v1", "http://localhost:8900/v1/webhooks"),
+        ("http://LOCALHOST:8900/v1", "http://localhost:8900/v1/webhooks"),
+        ("http://127.0.0.1:80/v1", "http://127.0.0.1/v1/webhooks"),
+        ("http://[::1]:8900/v1", "http://[::1]:8900/v1/webhooks"),
+        ("https://webexapis.com:443/v1", "https://webexapis.com/v1/webhooks"),
+    ],
+)
+def test_the_origin_may_be_any_that_a_client_has(base: str, url: str) -> None:
+    """Case and a port that goes without saying make no other origin."""
+    assert target_on(base, url) == "/v1/webhooks"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/v1/webhooks",
+        "https://webexapis.com.evil.example/v1",
+        "https://evilwebexapis.com/v1",
+        "https://webexapis.com./v1",
+        "http://webexapis.com/v1",
+        "http://webexapis.com:443/v1",
+        "ftp://webexapis.com/v1",
+        "https://webexapis.com:8443/v1",
+        "https://webexapis.com:80/v1",
+        "https://webexapis.com:0/v1",
+        "//webexapis.com/v1",
+        "/v1/webhooks",
+        "",
+        "https:/v1/webhooks",
+        "https:///v1/webhooks",
+        "https://someone@webexapis.com/v1",
+        "https://someone:word@webexapis.com/v1",
+        "https://@webexapis.com/v1",
+        "https://webexapis.com@evil.example/v1",
+        "https://webexapis.com:443@evil.example/v1",
+        "https://webexapis.com\\@evil.example/v1",
+        "https://evil.example\\@webexapis.com/v1",
+        "https://webexapis%2ecom/v1",
+        "https://webexapis\u3002com/v1",
+        "https://webexapis.com:port/v1",
+        "https://webexapis.com:99999/v1",
+        "https://webexapis.com:-443/v1",
+        "https://[webexapis.com/v1",
+        "https://webexapis.com]/v1",
+        "https://[webexapis.com]/v1",
+        "https://webexapis.com\uff0fevil.example/v1",
+        "javascript:alert(1)",
+    ],
+    ids=ascii,
+)
+def test_another_origin_is_not_followed(url: str) -> None:
+    """Whatever doesn't have the base URL's scheme, host and port, and these alone, is refused."""
+    with pytest.raises(PaginationError, match=r"^the next link "):
+        target_on(BASE, url)
+
+
+def test_a_refused_link_is_not_shown() -> None:
+    """The error names the origin that would be right; what the link carried stays unshown."""
+    with pytest.raises(PaginationError) as raised:
+        target_on(BASE, "https://c4n4ry@evil.example/?token=c4n4ry")
+
+    assert "c4n4ry" not in repr(raised.value)
+    assert BASE in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@settings(max_examples=1000)
+@given(
+    link=any_text() | urls(),
+    owned_by=st.none() | st.text(),
+    base=st.sampled_from([BASE, "http://[::1]:8900/v1"]),
+)
+def test_no_link_leads_away(link: str, owned_by: str | None, base: str) -> None:
+    """Whatever the link, it is refused, or on the base URL's origin as httpx reads it, too."""
+    query = "" if owned_by is None else "?" + urlencode({"ownedBy": owned_by})
+    url = absolute_link(link, f"{base}/webhooks{query}")
+
+    with suppress(PaginationError):
+        assert target_on(base, url).startswith("/")
+        with suppress(httpx.InvalidURL, UnicodeEncodeError):  # what httpx can't read, it can't ask
+            assert origin(httpx.URL(url)) == origin(httpx.URL(base))
+
+
+@settings(max_examples=1000)
+@given(any_text() | urls())
+def test_no_kept_url_leads_away(url: str) -> None:
+    """A URL that someone kept, and perhaps mended, is refused or on the same origin, likewise."""
+    with suppress(PaginationError):
+        assert target_on(BASE, url).startswith("/")
+        with suppress(httpx.InvalidURL, UnicodeEncodeError):
+            assert origin(httpx.URL(url)) == origin(httpx.URL(BASE))
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Read scheme, host and port; httpx drops a scheme's own port, but not of HTTPS in capitals."""
+    implied = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, implied if url.port is None else url.port

@@ -1,0 +1,614 @@
+import asyncio
+import gc
+from collections.abc import Mapping
+from contextlib import aclosing
+
+import pytest
+
+from tests.support.wire import Peer, Step, Wire, after, answer, by_target, page
+from webex_webhooks_async import (
+    AsyncPaginator,
+    Client,
+    NotFoundError,
+    Page,
+    PaginationError,
+    RetryPolicy,
+    TransportError,
+    Webhook,
+)
+
+FIRST = "/v1/webhooks"
+NEXT = "/v1/webhooks?cursor=2"
+
+
+def client_of(wire: Wire) -> Client:
+    """A client that sends each request once."""
+    return Client("a-token", base_url=wire.base_url, retry=RetryPolicy.none())
+
+
+def linked(*targets: str) -> Mapping[str, Step]:
+    """Pages of one item that lead from each of these targets to the next."""
+    links = [(f'<{target}>; rel="next"',) for target in targets[1:]]
+    return {
+        target: page(f"W{number}", links=link)
+        for number, (target, link) in enumerate(zip(targets, [*links, ()], strict=True), 1)
+    }
+
+
+def three_pages(at_second: Step | None = None) -> dict[str, Step]:
+    """Three pages of one item; the second one may be answered otherwise."""
+    pages = dict(linked(FIRST, NEXT, f"{FIRST}?cursor=3"))
+    return pages if at_second is None else {**pages, NEXT: at_second}
+
+
+async def ids(paginator: AsyncPaginator[Webhook]) -> list[str]:
+    """The ids of all items."""
+    return [webhook.id async for webhook in paginator]
+
+
+async def collect(found: list[str], paginator: AsyncPaginator[Webhook]) -> None:
+    """Add the ids of the items, of which there may be some before an error."""
+    async for webhook in paginator:
+        await settled()
+        found.append(webhook.id)
+
+
+async def settled() -> None:
+    """Let the event loop do all that it can do by itself."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def others() -> set[asyncio.Task[object]]:
+    """The tasks beside the test's own."""
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+@pytest.mark.parametrize(
+    ("links", "target"),
+    [
+        pytest.param(['<{base_url}/webhooks?cursor=2>; rel="next"'], NEXT, id="absolute"),
+        pytest.param(['</v1/webhooks?cursor=2>; rel="next"'], NEXT, id="relative-path"),
+        pytest.param(['<webhooks?cursor=2>; rel="next"'], NEXT, id="relative-segment"),
+        pytest.param(['<?cursor=2>; rel="next"'], NEXT, id="relative-query"),
+        pytest.param(
+            ['<//127.0.0.1:{port}/v1/webhooks?cursor=2>; rel="next"'], NEXT, id="no-scheme"
+        ),
+        pytest.param(
+            ['<HTTP://127.0.0.1:{port}/v1/webhooks?cursor=2>; rel="next"'], NEXT, id="HTTP"
+        ),
+        pytest.param(["<?cursor=2>; rel=next"], NEXT, id="unquoted"),
+        pytest.param(["<?cursor=2>;rel=next"], NEXT, id="no-space"),
+        pytest.param(["<?cursor=2> ; rel = next"], NEXT, id="spaces"),
+        pytest.param(['<?cursor=2>; REL="next"'], NEXT, id="upper-case-name"),
+        pytest.param(['<?cursor=2>; rel="NEXT"'], NEXT, id="upper-case-value"),
+        pytest.param(['<?cursor=2>; rel="prev next"'], NEXT, id="two-relations"),
+        pytest.param(['<?cursor=2>; title="a, b; c"; rel="next"'], NEXT, id="title-before"),
+        pytest.param(['<?cursor=2>; rel="next"; title="x"; crossorigin'], NEXT, id="more-after"),
+        pytest.param(['<?c=1>; rel="prev", <?cursor=2>; rel="next"'], NEXT, id="second-in-line"),
+        pytest.param(['<?c=1>; rel="first"', '<?cursor=2>; rel="next"'], NEXT, id="second-line"),
+        pytest.param(['<?cursor=2>; rel="next"', '<?c=1>; rel="prev"'], NEXT, id="first-line"),
+        pytest.param(
+            ['<?c=1>; title="<?c=3>; rel=next"; rel="prev", <?cursor=2>; rel="next"'],
+            NEXT,
+            id="link-in-a-title",
+        ),
+        pytest.param(
+            ['<?c=1>; title="\\"<?c=3>; rel=next"; rel=prev, <?cursor=2>; rel=next'],
+            NEXT,
+            id="escaped-quote-in-a-title",
+        ),
+        pytest.param(
+            ['<?cursor=a,b;c="d">; rel="next"'], f"{FIRST}?cursor=a,b;c=%22d%22", id="odd-url"
+        ),
+        pytest.param(['<?cursor=a%2Cb%26>; rel="next"'], f"{FIRST}?cursor=a%2Cb%26", id="encoded"),
+        pytest.param(
+            ['<?before&cursor=2&after=&max=5>; rel="next"'],
+            f"{FIRST}?before&cursor=2&after=&max=5",
+            id="no-value",
+        ),
+        pytest.param(['<?max=null&cursor=2>; rel="next"'], NEXT, id="max-null"),
+        pytest.param(['<?cursor=2#part>; rel="next"'], NEXT, id="fragment"),
+        pytest.param(['</elsewhere>; rel="next"'], "/elsewhere", id="another-path"),
+    ],
+)
+async def test_a_next_link_is_followed(links: list[str], target: str) -> None:
+    """Each form that RFC 8288 allows leads to the next page, on the wire as it stands there."""
+    async with Wire() as wire, client_of(wire) as client:
+        written = (each.format(base_url=wire.base_url, port=wire.port) for each in links)
+        wire.script = [by_target({FIRST: page("W1", links=tuple(written)), target: page("W2")})]
+        found = await ids(client.webhooks.list())
+
+    assert found == ["W1", "W2"]
+    assert wire.targets == [FIRST, target]
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        [],
+        [""],
+        ['<?cursor=2>; rel="prev"'],
+        ['<?cursor=2>; rel="first"', '<?cursor=2>; rel="last"'],
+        ["<?cursor=2>"],
+        ['<?cursor=2>; rel="nextish"'],
+        ['<?cursor=2>; rev="next"'],
+        ['<?cursor=2>; title="rel=next"'],
+        ['<?c=1>; rel="prev"; title="<?cursor=2>; rel=next"'],
+        ['<?cursor=2>; rel="prev"; rel="next"'],
+        ['?cursor=2; rel="next"'],
+        ['<?cursor=2; rel="next"'],
+    ],
+)
+async def test_without_a_next_link_the_list_ends(links: list[str]) -> None:
+    """What is no link with the relation next is passed over."""
+    async with Wire(page("W1", links=tuple(links))) as wire, client_of(wire) as client:
+        found = await ids(client.webhooks.list())
+        only = await client.webhooks.list()
+
+    assert found == ["W1"]
+    assert only.next_url is None
+    assert wire.targets == [FIRST] * 2
+
+
+FOREIGN = [
+    "http://127.0.0.1:{other}/v1/webhooks?cursor=2",
+    "http://localhost:{port}/v1/webhooks?cursor=2",
+    "http://localhost:{other}/v1/webhooks?cursor=2",
+    "http://127.0.0.2:{port}/v1/webhooks?cursor=2",
+    "http://127.0.0.1/v1/webhooks?cursor=2",
+    "https://127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "ftp://127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "javascript:alert(1)",
+    "//127.0.0.1:{other}/v1/webhooks?cursor=2",
+    "//localhost:{port}/v1/webhooks?cursor=2",
+    "http://someone@127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "http://someone:word@127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "http://@127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "//someone@127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "http://127.0.0.1:{port}@127.0.0.1:{other}/v1/webhooks?cursor=2",
+    "http://127.0.0.1:{other}\\@127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "http://127.0.0.1:{port}\\@127.0.0.1:{other}/v1/webhooks?cursor=2",
+    "http://127.0.0.1:{other}\\.127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "http://127.0.0.1:{other}#@127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "http://127.0.0.1:{other}?@127.0.0.1:{port}/v1/webhooks?cursor=2",
+    "http://127.0.0.1:{port}.example.com/v1/webhooks?cursor=2",
+    "http://127.1:{port}/v1/webhooks?cursor=2",
+    "http://2130706433:{port}/v1/webhooks?cursor=2",
+    "http://[::1]:{port}/v1/webhooks?cursor=2",
+    "http://[::1/v1/webhooks?cursor=2",
+    "http://127.0.0.1:port/v1/webhooks?cursor=2",
+    "http://127.0.0.1:99999/v1/webhooks?cursor=2",
+]
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+@pytest.mark.parametrize("link", FOREIGN)
+async def test_a_link_to_another_origin_gets_no_request(link: str, *, prefetch: bool) -> None:
+    """After the items of its page it is a `PaginationError`, and nothing was sent anywhere."""
+    async with Wire(page("W9")) as other, Wire() as wire, client_of(wire) as client:
+        url = link.format(port=wire.port, other=other.port)
+        wire.script = [page("W1", links=(f'<{url}>; rel="next"',)), page("W9")]
+        found: list[str] = []
+        with pytest.raises(PaginationError):
+            await collect(found, client.webhooks.list(prefetch=prefetch))
+
+    assert found == ["W1"]
+    assert wire.targets == [FIRST]
+    assert other.connections == 0
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "\\\\127.0.0.1:{other}\\v1\\webhooks",
+        "/\\127.0.0.1:{other}/v1/webhooks",
+        "\\/127.0.0.1:{other}/v1/webhooks",
+        "http:\\\\127.0.0.1:{other}\\v1\\webhooks",
+        "http:127.0.0.1:{other}/v1/webhooks",
+        "http:///127.0.0.1:{other}/v1/webhooks",
+        "http:/127.0.0.1:{other}/v1/webhooks",
+        "/@127.0.0.1:{other}/v1/webhooks",
+        "@127.0.0.1:{other}/v1/webhooks",
+        ":{other}/v1/webhooks",
+        "..//127.0.0.1:{other}/v1/webhooks",
+        "/..//127.0.0.1:{other}/v1/webhooks",
+        "////127.0.0.1:{other}/v1/webhooks",
+        "?url=http://127.0.0.1:{other}/v1/webhooks",
+    ],
+)
+async def test_a_link_that_others_misread_leads_nowhere_else(link: str) -> None:
+    """What some take for a host is a path on our origin, or refused."""
+    async with Wire(page("W9")) as other, Wire() as wire, client_of(wire) as client:
+        url = link.format(other=other.port)
+        wire.script = [page("W1", links=(f'<{url}>; rel="next"',)), page("W2")]
+        try:
+            found = await ids(client.webhooks.list())
+        except PaginationError:
+            found = ["W1"]
+
+    assert found == ["W1", "W2"][: len(wire.requests)]
+    assert other.connections == 0
+
+
+@pytest.mark.parametrize("link", [*FOREIGN, "http:///v1/webhooks", FIRST, "?cursor=2"])
+async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
+    """A `start` that somebody has changed is refused like a link, also one with no host."""
+    async with Wire(page("W9")) as other, Wire(page("W1")) as wire, client_of(wire) as client:
+        start = link.format(port=wire.port, other=other.port)
+        with pytest.raises(PaginationError):
+            await client.webhooks.list(start=start)
+
+    assert wire.connections == other.connections == 0
+
+
+async def test_a_start_that_is_no_url_is_told_by_its_name() -> None:
+    """Its error speaks of `start`, and not of a link that nobody gave."""
+    async with Wire(page("W1")) as wire, client_of(wire) as client:
+        with pytest.raises(PaginationError, match=r"^start, which must be a kept next_url, is no"):
+            await client.webhooks.list(start="foo")
+
+    assert wire.connections == 0
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x1f", "\x7f"], ids=ascii)
+async def test_a_kept_url_that_is_none_gets_no_request(character: str) -> None:
+    """What can't stand in a URL is a `PaginationError`, and isn't tried."""
+    async with Wire(page("W1")) as wire, client_of(wire) as client:
+        with pytest.raises(PaginationError):
+            await client.webhooks.list(start=f"{wire.base_url}/webhooks?cursor={character}")
+
+    assert wire.connections == 0
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+@pytest.mark.parametrize("back_to", [FIRST, NEXT, f"{FIRST}?cursor=3"])
+async def test_a_loop_ends_with_an_error(back_to: str, *, prefetch: bool) -> None:
+    """A link back to a page that was fetched, the first one too, isn't followed."""
+    pages = three_pages() | {f"{FIRST}?cursor=3": page("W3", links=(f'<{back_to}>; rel="next"',))}
+    found: list[str] = []
+    async with Wire(by_target(pages)) as wire, client_of(wire) as client:
+        with pytest.raises(PaginationError, match="already fetched"):
+            await collect(found, client.webhooks.list(prefetch=prefetch))
+
+    assert found == ["W1", "W2", "W3"]
+    assert len(wire.requests) == 3
+
+
+async def test_an_empty_page_isn_t_the_end() -> None:
+    """It goes on until there is no next link."""
+    empty = page(links=(f'<{FIRST}?cursor=3>; rel="next"',))
+    async with Wire(by_target(three_pages(empty))) as wire, client_of(wire) as client:
+        found = await ids(client.webhooks.list())
+
+    assert found == ["W1", "W3"]
+
+
+async def test_an_empty_list_is_empty() -> None:
+    """No items, no next page, no error."""
+    async with Wire(page()) as wire, client_of(wire) as client:
+        assert await ids(client.webhooks.list()) == []
+        assert await client.webhooks.list() == Page(items=(), next_url=None)
+
+
+@pytest.mark.parametrize(
+    ("link", "second"),
+    [
+        ("?cursor=2", f"{NEXT}&ownedBy=org"),
+        ("?cursor=2&ownedBy=org", f"{NEXT}&ownedBy=org"),
+        ("?cursor=2&ownedBy=creator", f"{NEXT}&ownedBy=creator"),
+    ],
+)
+async def test_a_lost_owner_is_restored(link: str, second: str) -> None:
+    """A next link that dropped `ownedBy` gets it back; one that has it stays as it is."""
+    first = f"{FIRST}?ownedBy=org"
+    async with Wire() as wire, client_of(wire) as client:
+        wire.script = [
+            by_target({first: page("W1", links=(f"<{link}>; rel=next",)), second: page("W2")})
+        ]
+        found = await ids(client.webhooks.list(owned_by="org"))
+
+    assert found == ["W1", "W2"]
+    assert wire.targets == [first, second]
+
+
+async def test_a_list_can_be_resumed() -> None:
+    """A kept `next_url` is where another list begins, with the owner that it had."""
+    targets = [f"{FIRST}?max=1&ownedBy=org", f"{NEXT}&ownedBy=org", f"{FIRST}?cursor=3&ownedBy=org"]
+    links = ["?cursor=2", "?cursor=3"]
+    pages = [page(f"W{n}", links=(f"<{link}>; rel=next",)) for n, link in enumerate(links, 1)]
+    async with Wire(by_target(dict(zip(targets, [*pages, page("W3")], strict=True)))) as wire:
+        async with client_of(wire) as client:
+            first = await client.webhooks.list(max=1, owned_by="org")
+        async with client_of(wire) as client:
+            found = await ids(client.webhooks.list(start=first.next_url))
+
+    assert [each.id for each in first.items] == ["W1"]
+    assert first.next_url == f"{wire.origin}{targets[1]}"
+    assert found == ["W2", "W3"]
+    assert wire.targets == targets
+
+
+async def test_max_does_not_count_for_a_kept_url() -> None:
+    """It has a page size of its own."""
+    async with Wire(page("W2")) as wire, client_of(wire) as client:
+        await client.webhooks.list(max=7, start=f"{wire.base_url}/webhooks?max=50&cursor=2")
+
+    assert wire.targets == [f"{FIRST}?max=50&cursor=2"]
+
+
+async def test_nothing_is_sent_before_it_is_asked_for() -> None:
+    """Making a list sends nothing, and each page is fetched when the one before is used up."""
+    async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
+        webhooks = client.webhooks.list()
+        await settled()
+        counts = [len(wire.requests)]
+        async for _ in webhooks:
+            await settled()
+            counts.append(len(wire.requests))
+
+    assert counts == [0, 1, 2, 3]
+
+
+async def test_a_list_starts_anew_each_time() -> None:
+    """One list may be awaited and iterated, again and again."""
+    async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
+        webhooks = client.webhooks.list()
+        first = await webhooks
+        again = await webhooks
+        found = [await ids(webhooks), await ids(webhooks)]
+
+    assert first == again
+    assert found == [["W1", "W2", "W3"]] * 2
+    assert len(wire.requests) == 8
+
+
+async def test_a_list_may_be_iterated_twice_at_once() -> None:
+    """The loops don't take each other's pages for a loop."""
+    async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
+        webhooks = client.webhooks.list()
+        one, other = await asyncio.gather(ids(webhooks), ids(webhooks))
+
+    assert one == other == ["W1", "W2", "W3"]
+
+
+async def test_pages_come_one_by_one() -> None:
+    """Each has its items, and the absolute URL of the next one."""
+    async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
+        pages = [each async for each in client.webhooks.list().pages()]
+
+    assert [[item.id for item in each.items] for each in pages] == [["W1"], ["W2"], ["W3"]]
+    assert [each.next_url for each in pages] == [
+        f"{wire.base_url}/webhooks?cursor=2",
+        f"{wire.base_url}/webhooks?cursor=3",
+        None,
+    ]
+
+
+async def test_nothing_is_held_open_between_two_pages() -> None:
+    """With one slot, other requests pass while a list is being consumed."""
+    async with (
+        Wire(by_target(three_pages())) as wire,
+        Client("a-token", base_url=wire.base_url, max_concurrency=1) as client,
+    ):
+        async for _ in client.webhooks.list():
+            async for _ in client.webhooks.list():
+                pass
+
+    assert len(wire.requests) == 12
+    assert wire.connections == 1
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+async def test_an_error_comes_after_the_items_before_it(*, prefetch: bool) -> None:
+    """The items of the pages that came are seen, then the error of the page that didn't."""
+    found: list[str] = []
+    async with Wire(by_target(three_pages(answer(404)))) as wire, client_of(wire) as client:
+        with pytest.raises(NotFoundError):
+            await collect(found, client.webhooks.list(prefetch=prefetch))
+
+    assert found == ["W1"]
+
+
+async def test_a_page_that_fails_in_passing_is_asked_for_again() -> None:
+    """Each page is retried like any request."""
+    script = [page("W1", links=("<?cursor=2>; rel=next",)), answer(503), page("W2")]
+    retry = RetryPolicy(base_delay=0.0)
+    async with (
+        Wire(*script) as wire,
+        Client("a-token", base_url=wire.base_url, retry=retry) as client,
+    ):
+        found = await ids(client.webhooks.list())
+
+    assert found == ["W1", "W2"]
+
+
+async def test_prefetch_asks_for_the_next_page_while_the_consumer_works() -> None:
+    """On each page the request for the next one comes, and no request more."""
+    counts: list[int] = []
+    async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
+        async for webhook in client.webhooks.list(prefetch=True):
+            await wire.received(min(len(counts) + 2, 3))  # while this loop's body runs
+            await settled()
+            counts.append(len(wire.requests))
+            assert webhook.id == f"W{len(counts)}"
+
+    assert counts == [2, 3, 3]
+
+
+async def test_prefetch_waits_for_a_page_that_isn_t_there_yet() -> None:
+    """A consumer that is faster than the service gets every item all the same."""
+    coming = asyncio.Event()
+    second = page("W2", links=(f"<{FIRST}?cursor=3>; rel=next",))
+    found: list[str] = []
+
+    async def consume() -> None:
+        found.extend([each.id async for each in client.webhooks.list(prefetch=True)])
+
+    async with (
+        Wire(by_target(three_pages(after(coming, second)))) as wire,
+        client_of(wire) as client,
+    ):
+        consumer = asyncio.create_task(consume())
+        await wire.received(2)
+        coming.set()
+        await consumer
+
+    assert found == ["W1", "W2", "W3"]
+
+
+async def never(peer: Peer) -> None:
+    """Leave a request open until the client gives it up."""
+    await peer.hangs_up()
+    peer.hang_up()
+
+
+@pytest.mark.parametrize("at_second", [never, answer(404), page("W2")])
+async def test_prefetch_stops_where_the_consumer_does(
+    at_second: Step, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a break nothing is under way, and nobody hears of an error of the page ahead."""
+    async with Wire(by_target(three_pages(at_second))) as wire:
+        async with client_of(wire) as client:
+            async for _ in client.webhooks.list(prefetch=True):
+                await wire.received(2)
+                await settled()
+                break
+            gc.collect()
+            await settled()
+        await wire.closed()
+        assert others() == set()
+    gc.collect()
+
+    assert len(wire.requests) == 2
+    assert caplog.messages == []
+
+
+async def test_prefetch_stops_where_the_pages_are_left(caplog: pytest.LogCaptureFixture) -> None:
+    """The same holds for a loop over pages."""
+    async with Wire(by_target(three_pages(never))) as wire:
+        async with client_of(wire) as client:
+            async for _ in client.webhooks.list(prefetch=True).pages():
+                await wire.received(2)
+                break
+            gc.collect()
+            await settled()
+        await wire.closed()
+        assert others() == set()
+
+    assert caplog.messages == []
+
+
+async def test_an_iteration_can_be_closed() -> None:
+    """Once that is done, and before anything is collected, the page ahead isn't asked for."""
+    asking, never_set = asyncio.Event(), asyncio.Event()
+
+    async def fetch(url: str) -> Page[int]:
+        if url == "two":
+            asking.set()
+            await never_set.wait()
+        return Page(items=(1,), next_url="two")
+
+    items = aiter(AsyncPaginator(fetch, "one", prefetch=True))
+    async with aclosing(items):
+        assert await anext(items) == 1
+        await asking.wait()
+
+    assert others() == set()
+
+
+@pytest.mark.parametrize("at_second", [never, answer(404), page("W2")])
+async def test_prefetch_stops_when_the_consumer_fails(
+    at_second: Step, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The consumer's error is raised, and nothing else."""
+
+    async def consume() -> None:
+        async for _ in client.webhooks.list(prefetch=True):
+            await wire.received(2)
+            await settled()
+            raise LookupError("mine")
+
+    async with Wire(by_target(three_pages(at_second))) as wire:
+        async with client_of(wire) as client:
+            with pytest.raises(LookupError, match="mine"):
+                await consume()
+            gc.collect()
+            await settled()
+        await wire.closed()
+        assert others() == set()
+
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("works", [True, False])
+async def test_prefetch_stops_when_the_consumer_is_cancelled(
+    caplog: pytest.LogCaptureFixture, *, works: bool
+) -> None:
+    """Whether it worked on its page, or waited for the next one."""
+    working = asyncio.Event()
+
+    async def consume() -> None:
+        async for _ in client.webhooks.list(prefetch=True):
+            if works:
+                working.set()
+                await asyncio.get_running_loop().create_future()
+
+    async with Wire(by_target(three_pages(never))) as wire:
+        async with client_of(wire) as client:
+            consumer = asyncio.create_task(consume())
+            await wire.received(2)
+            await settled()
+            consumer.cancel()
+            await asyncio.wait([consumer])
+            gc.collect()
+            await settled()
+        await wire.closed()
+        assert others() == set()
+
+    assert consumer.cancelled()
+    assert working.is_set() == works
+    assert caplog.messages == []
+
+
+async def test_closing_the_client_ends_a_prefetch_in_peace() -> None:
+    """A list that outlives its client ends with the client's error."""
+    found: list[str] = []
+
+    async def consume() -> None:
+        async for webhook in client.webhooks.list(prefetch=True):
+            found.append(webhook.id)
+            await wire.received(2)
+            await client.aclose()
+
+    async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
+        with pytest.raises(RuntimeError, match="closed"):
+            await consume()
+
+    assert found in (["W1"], ["W1", "W2"])
+
+
+async def test_any_fetch_of_pages_can_be_paginated() -> None:
+    """A paginator knows nothing of webhooks, or of HTTP."""
+    pages = {"one": Page(items=(1, 2), next_url="two"), "two": Page(items=(3,), next_url=None)}
+
+    async def fetch(url: str) -> Page[int]:
+        return pages[url]
+
+    paginator = AsyncPaginator(fetch, "one")
+
+    assert [each async for each in paginator] == [1, 2, 3]
+    assert await paginator == pages["one"]
+
+
+async def test_what_a_fetch_raises_is_raised_where_it_is_awaited() -> None:
+    """The first page's error comes from the first step, prefetch or not."""
+
+    async def fetch(url: str) -> Page[int]:
+        raise TransportError(url)
+
+    for paginator in (AsyncPaginator(fetch, "one"), AsyncPaginator(fetch, "one", prefetch=True)):
+        with pytest.raises(TransportError, match="one"):
+            await paginator
+        with pytest.raises(TransportError, match="one"):
+            await anext(aiter(paginator))

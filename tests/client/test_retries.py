@@ -1,0 +1,319 @@
+import math
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from webex_webhooks_async.client.retries import (
+    RetryPolicy,
+    delay_before_next,
+    may_have_been_done,
+    parse_retry_after,
+)
+
+NOW = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
+POLICY = RetryPolicy(attempts=3, base_delay=4.0, max_delay=60.0)
+
+METHODS = ["GET", "PUT", "DELETE", "POST"]
+
+# With a jitter of a half, a first attempt is backed off for half of the base delay.
+RAISED = None
+BACKED_OFF = 2.0
+
+TABLE = [
+    # status, Retry-After, then: GET, PUT, DELETE, POST
+    (429, "7", 7.0, 7.0, 7.0, 7.0),
+    (429, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, BACKED_OFF),
+    (429, "rand(30),add(30)", BACKED_OFF, BACKED_OFF, BACKED_OFF, BACKED_OFF),
+    (429, "Thu, 29 Feb 2024 12:00:09 GMT", 9.0, 9.0, 9.0, 9.0),
+    (429, "0", 0.0, 0.0, 0.0, 0.0),
+    (429, "60", 60.0, 60.0, 60.0, 60.0),
+    (429, "61", RAISED, RAISED, RAISED, RAISED),
+    (429, "3600", RAISED, RAISED, RAISED, RAISED),
+    (423, "7", 7.0, 7.0, 7.0, 7.0),
+    (423, "rand(30),add(30)", BACKED_OFF, BACKED_OFF, BACKED_OFF, BACKED_OFF),
+    (423, "3600", RAISED, RAISED, RAISED, RAISED),
+    (423, None, RAISED, RAISED, RAISED, RAISED),
+    (502, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
+    (503, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
+    (503, "7", BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
+    (504, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
+    (500, None, BACKED_OFF, RAISED, RAISED, RAISED),
+    (None, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
+    *(
+        (status, "7", RAISED, RAISED, RAISED, RAISED)
+        for status in (302, 400, 401, 403, 404, 405, 409, 410, 415, 428, 501, 505, 507, 520, 599)
+    ),
+]
+ROWS = [
+    (method, status, retry_after, delay)
+    for status, retry_after, *delays in TABLE
+    for method, delay in zip(METHODS, delays, strict=True)
+]
+
+each_row = pytest.mark.parametrize(("method", "status", "retry_after", "delay"), ROWS)
+
+
+def policies() -> st.SearchStrategy[RetryPolicy]:
+    """Any policy."""
+    seconds = st.floats(0.0, allow_infinity=False)
+    return st.builds(RetryPolicy, attempts=st.integers(1), base_delay=seconds, max_delay=seconds)
+
+
+def decide(  # noqa: PLR0913 - the facts that the decision rests on
+    method: str = "GET",
+    status: int | None = 503,
+    retry_after: str | None = None,
+    *,
+    policy: RetryPolicy = POLICY,
+    attempt: int = 1,
+    jitter: float = 0.5,
+) -> float | None:
+    """Decide about one attempt."""
+    return delay_before_next(
+        policy,
+        method=method,
+        attempt=attempt,
+        status_code=status,
+        retry_after=retry_after,
+        now=NOW,
+        jitter=jitter,
+    )
+
+
+@each_row
+def test_each_outcome_is_repeated_or_raised(
+    method: str, status: int | None, retry_after: str | None, delay: float | None
+) -> None:
+    """Each row of the table of retries holds for each method."""
+    assert decide(method, status, retry_after) == delay
+
+
+@each_row
+def test_the_last_attempt_is_the_last(
+    method: str, status: int | None, retry_after: str | None, delay: float | None
+) -> None:
+    """An outcome that is repeated is so up to the number of attempts, and not beyond."""
+    again = decide(method, status, retry_after, attempt=POLICY.attempts - 1)
+
+    assert (again is None) == (delay is None)
+    assert decide(method, status, retry_after, attempt=POLICY.attempts) is None
+    assert decide(method, status, retry_after, attempt=POLICY.attempts + 1) is None
+
+
+@each_row
+def test_no_policy_is_no_retry(
+    method: str, status: int | None, retry_after: str | None, delay: float | None
+) -> None:
+    """`RetryPolicy.none()` sends every request once, whatever comes."""
+    assert RetryPolicy.none().attempts == 1
+    assert decide(method, status, retry_after, policy=RetryPolicy.none()) is None
+
+
+def test_what_the_service_says_has_no_jitter() -> None:
+    """A Retry-After is waited for in full, whatever the jitter."""
+    assert decide(status=429, retry_after="7", jitter=0.0) == 7.0
+
+
+def test_backoff_doubles_up_to_the_longest_delay() -> None:
+    """Each wait may be twice as long as the one before, and none longer than the maximum."""
+    policy = RetryPolicy(attempts=9, base_delay=0.5, max_delay=10.0)
+
+    delays = [decide(policy=policy, attempt=attempt, jitter=0.5) for attempt in range(1, 9)]
+
+    assert delays == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+
+
+@given(policies(), st.integers(1), st.floats(0.0, 1.0, exclude_max=True))
+def test_jitter_is_full(policy: RetryPolicy, attempt: int, jitter: float) -> None:
+    """A backoff is its share of a longest wait, which is within the bounds, and grows."""
+    longest = policy.backoff(attempt, 1.0)
+
+    assert policy.backoff(attempt, jitter) == jitter * longest
+    assert min(policy.base_delay, policy.max_delay) <= longest <= policy.max_delay
+    assert longest <= policy.backoff(attempt + 1, 1.0)
+
+
+@given(
+    policies(),
+    st.sampled_from(METHODS),
+    st.none() | st.integers(100, 599),
+    st.none() | st.text() | st.integers(0).map(str),
+    st.integers(1, 5),
+    st.floats(0.0, 1.0, exclude_max=True),
+)
+def test_a_delay_is_never_longer_than_the_longest(  # noqa: PLR0913, PLR0917 - all that counts
+    policy: RetryPolicy,
+    method: str,
+    status: int | None,
+    retry_after: str | None,
+    attempt: int,
+    jitter: float,
+) -> None:
+    """Whatever comes, nobody waits longer than the policy allows."""
+    delay = decide(method, status, retry_after, policy=policy, attempt=attempt, jitter=jitter)
+
+    assert delay is None or 0.0 <= delay <= policy.max_delay
+
+
+@pytest.mark.parametrize("status", [None, 502, 503, 504])
+def test_without_a_clear_answer_nobody_knows(status: int | None) -> None:
+    """No answer, or one of a gateway, leaves open whether the request was carried out."""
+    assert may_have_been_done(status)
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 404, 423, 429, 501])
+def test_an_answer_of_the_service_is_clear(status: int) -> None:
+    """After a 429, for one, nothing was done."""
+    assert not may_have_been_done(status)
+
+
+def test_the_default_policy_is_the_documented_one() -> None:
+    """Four attempts, from half a second up to a minute."""
+    assert RetryPolicy() == RetryPolicy(attempts=4, base_delay=0.5, max_delay=60.0)
+
+
+def test_a_policy_is_frozen() -> None:
+    """A policy, which several clients may share, can't be changed."""
+    policy = RetryPolicy()
+    with pytest.raises(FrozenInstanceError):
+        setattr(policy, "attempts", 9)  # noqa: B010 - type checkers refuse the plain form
+
+
+@pytest.mark.parametrize("attempts", [0, -1])
+def test_a_policy_has_an_attempt(attempts: int) -> None:
+    """Fewer attempts than one are refused by name."""
+    with pytest.raises(ValueError, match="attempts"):
+        RetryPolicy(attempts=attempts)
+
+
+@pytest.mark.parametrize("delay", [-0.1, math.inf, -math.inf, math.nan])
+def test_a_policy_has_finite_delays(delay: float) -> None:
+    """A delay that is negative, or never ends, is refused by name."""
+    with pytest.raises(ValueError, match="base_delay"):
+        RetryPolicy(base_delay=delay)
+    with pytest.raises(ValueError, match="max_delay"):
+        RetryPolicy(max_delay=delay)
+
+
+@pytest.mark.parametrize("attempts", [2.0, "2", None, True])
+def test_attempts_are_whole(attempts: int) -> None:
+    """A number of attempts that is no whole number is a `TypeError`."""
+    with pytest.raises(TypeError, match=r"^attempts must be int, got"):
+        RetryPolicy(attempts=attempts)
+
+
+@pytest.mark.parametrize("name", ["base_delay", "max_delay"])
+@pytest.mark.parametrize("delay", ["2", None, True])
+def test_delays_are_numbers(name: str, delay: object) -> None:
+    """A delay that is no number is a `TypeError` in words of ours."""
+    options: dict[str, Any] = {name: delay}
+
+    with pytest.raises(TypeError, match=rf"^{name} must be float or int, got"):
+        RetryPolicy(**options)
+
+
+def test_a_policy_may_have_no_delay() -> None:
+    """A policy without delays is one, too."""
+    policy = RetryPolicy(attempts=1, base_delay=0, max_delay=0)
+
+    assert policy.backoff(1, 0.9) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("30", 30.0),
+        (" 30\t", 30.0),
+        ("30\x1f", 30.0),
+        ("0030", 30.0),
+        ("1.5", 1.5),
+        ("3600", 3600.0),
+        ("9" * 300, float("9" * 300)),
+        ("Thu, 29 Feb 2024 12:01:30 GMT", 90.0),
+        ("Thu, 29 Feb 2024 12:01:30 -0000", 90.0),
+        ("Thu, 29 Feb 2024 13:01:30 +0100", 90.0),
+        ("Thursday, 29-Feb-24 12:01:30 GMT", 90.0),
+        ("Thu Feb 29 12:01:30 2024", 90.0),
+        ("Thu, 29 Feb 2024 11:00:00 GMT", 0.0),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
+    """Seconds, or an HTTP date in any of its forms, is how long to wait; the past is no wait."""
+    assert parse_retry_after(value, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        " ",
+        "rand(30),add(30)",
+        "soon",
+        "-1",
+        "+1",
+        "1e3",
+        "0x10",
+        "1_000",
+        "1,5",
+        ".5",
+        "5.",
+        "²",
+        "٣",
+        "nan",
+        "inf",
+        "9" * 400,
+        "9" * 5000,
+        "30\x1f40",
+        "Thu, 99 Feb 2024 12:01:30 GMT",
+        "Thu, 29 Feb 2024",
+        "Thu, 29 Feb 99999 12:01:30 GMT",
+        "Thu, 29 Feb 2024 12:01:30 +9999999999",
+        "\ud800",
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_anything_else_says_nothing(value: str | None) -> None:
+    """What is neither says nothing, so that the backoff serves."""
+    assert parse_retry_after(value, NOW) is None
+
+
+def dates() -> st.SearchStrategy[str]:
+    """Texts that are much like HTTP dates."""
+    number = st.integers(-1, 99_999).map(str) | st.sampled_from(["", "²", "9" * 400, "9" * 5000])
+    zone = st.sampled_from(["GMT", "-0000", "+0100", "+2400", "-9999", "EST", ""]) | st.text()
+    return st.builds(
+        "{}, {} {} {} {}:{}:{} {}".format,
+        st.sampled_from(["Thu", "Thursday", ""]),
+        number,
+        st.sampled_from(["Feb", "February", "02", ""]),
+        number,
+        number,
+        number,
+        number,
+        zone,
+    )
+
+
+def numbers() -> st.SearchStrategy[str]:
+    """Texts that are much like numbers."""
+    piece = st.sampled_from(["0", "9", ".", "-", "²", "\x1f", "\t", "\xa0", "\n"])
+    return st.lists(piece, max_size=5).map("".join)
+
+
+@settings(max_examples=1000)
+@given(
+    st.text(st.characters(exclude_categories=())) | numbers() | dates(),
+    st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-12))])),
+)
+def test_no_retry_after_is_too_odd(value: str, now: datetime) -> None:
+    """Whatever stands there, and whenever, it is a finite wait or none, and nothing is raised."""
+    seconds = parse_retry_after(value, now)
+
+    assert seconds is None or 0.0 <= seconds < math.inf

@@ -1,0 +1,114 @@
+import copy
+import pickle
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.notifications.doubles import MESSAGE_DATA
+from webex_webhooks_async.models.notifications import (
+    MessageData,
+    Notification,
+    RemoteParty,
+    TelephonyCallData,
+    data_classes,
+)
+from webex_webhooks_async.models.vocabulary import Resource
+
+MESSAGE = MessageData(
+    id="MESSAGE",
+    room_id="ROOM",
+    person_id="PERSON",
+    person_email="matt@example.com",
+    created=datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC),
+    files=("https://example.com/1",),
+    extra={"hasSecrets": [{"secret": "s3cret"}]},
+)
+
+
+def notification(**changes: Any) -> Notification[Any]:  # noqa: ANN401 - any field
+    """A notification of a message."""
+    fields: dict[str, Any] = {"id": "WEBHOOK", "name": "n", "data": MESSAGE, **changes}
+    return Notification(resource="messages", event="created", **fields)
+
+
+def pickled(notification: Notification[Any]) -> Notification[Any]:
+    """A notification after its way through a queue of pickles."""
+    carried: Notification[Any] = pickle.loads(pickle.dumps(notification))  # noqa: S301 - our own
+    return carried
+
+
+@pytest.mark.parametrize(
+    ("actors", "expected"),
+    [
+        ({"actor_id": "BOT", "created_by": "BOT"}, True),
+        ({"actor_id": "PERSON", "created_by": "BOT"}, False),
+        ({"actor_id": "BOT"}, False),
+        ({"created_by": "BOT"}, False),
+        ({}, False),
+    ],
+)
+def test_own_actions(actors: Mapping[str, str], expected: bool) -> None:  # noqa: FBT001 - it is what is expected
+    """An action is the webhook's own creator's if both are known and equal."""
+    assert notification(**actors).is_own_action is expected
+
+
+@pytest.mark.parametrize("data", [MESSAGE, {"a": [1, {"b": None}]}])
+@pytest.mark.parametrize("carry", [copy.copy, copy.deepcopy, pickled])
+def test_a_notification_can_be_carried(
+    data: object, carry: Callable[[Notification[Any]], Notification[Any]]
+) -> None:
+    """A notification is pickled and copied, its data as well."""
+    carried = carry(notification(data=data, extra={"x": 1}))
+
+    assert carried == notification(data=data, extra={"x": 1})
+
+
+def test_a_notification_with_known_data_is_hashable() -> None:
+    """Equal notifications count as one in a set, whatever mappings they hold."""
+    call = TelephonyCallData(
+        call_id="CALL", remote_party=RemoteParty(name="n"), redirections=({},), recall={"a": 1}
+    )
+
+    assert len({notification(), notification(), notification(data=call)}) == 2
+
+
+def test_a_notification_is_frozen() -> None:
+    """What was received can't be changed."""
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        notification().event = "deleted"  # type: ignore[misc] # the mistake that is tested
+
+
+def test_unknown_members_are_not_shown() -> None:
+    """A repr names what isn't known, but shows no value of it, for it may be a secret."""
+    shown = repr(notification(extra={"secret": "s3cret"}))
+
+    assert "s3cret" not in shown
+    assert "extra=<secret>" in shown
+    assert "extra=<hasSecrets>" in shown
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        Resource.MEETINGS,
+        Resource.MEETING_PARTICIPANTS,
+        Resource.RECORDINGS,
+        Resource.MEETING_TRANSCRIPTS,
+    ],
+)
+def test_nothing_is_promised_of_data_that_nobody_has_seen(resource: Resource) -> None:
+    """Every field of meetings and what belongs to them is optional."""
+    fields = attrs.asdict(data_classes[resource](), filter=lambda field, _: field.name != "extra")
+
+    assert set(fields.values()) == {None}
+
+
+def test_a_message_has_the_fields_of_the_wire() -> None:
+    """The ids and the address that Cisco's own sample shows are there without a doubt."""
+    required = {each.name for each in attrs.fields(MessageData) if each.default is attrs.NOTHING}
+
+    assert required == {"id", "room_id", "person_id", "person_email"}
+    assert {"id", "roomId", "personId", "personEmail"} <= MESSAGE_DATA.keys()

@@ -1,0 +1,73 @@
+"""Clocks that a test turns, so that no test waits."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+from webex_webhooks_async.client.clock import Clock
+
+START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
+
+
+class QuickClock(Clock):
+    """On it time passes only while somebody waits, and then at once.
+
+    Attributes:
+        seconds: Since the start.
+        slept: The seconds of each wait.
+    """
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.seconds: float = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds since the start."""
+        return self.seconds
+
+    def now(self) -> datetime:
+        """The date and time."""
+        return START + timedelta(seconds=self.seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """Be later, at once."""
+        self.slept.append(seconds)
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+
+class StoppedClock(QuickClock):
+    """On it time passes only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    @property
+    def sleepers(self) -> int:
+        """How many are waiting."""
+        return len(self._sleepers)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock was moved on so far."""
+        self.slept.append(seconds)
+        sleeper = self.seconds + seconds, asyncio.get_running_loop().create_future()
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1]
+        finally:
+            self._sleepers.remove(sleeper)
+
+    def advance(self, seconds: float) -> None:
+        """Move on, and wake whom it is time for."""
+        self.seconds += seconds
+        for due, wake in self._sleepers:
+            if due <= self.seconds and not wake.done():
+                wake.set_result(None)
+
+
+def let_pass(seconds: float) -> None:
+    """Move the clock of the running event loop on: what it was to do meanwhile is due at once."""
+    loop = asyncio.get_running_loop()
+    ahead = loop.time() + seconds - time.monotonic()
+    setattr(loop, "time", lambda: time.monotonic() + ahead)  # noqa: B010 - for type checkers

@@ -1,0 +1,135 @@
+"""Example programs as a service manager runs them: each is started again whenever it ends."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+PATIENCE = 60.0
+"""Seconds to wait for processes, which may have to be started on a busy machine."""
+
+
+class Service:
+    """A program that is started again whenever it ends.
+
+    Args:
+        command: What an operator types, in the folder of the examples.
+        settings: The environment variables that it reads.
+        happened: Set whenever it says something, or ends.
+
+    Attributes:
+        lines: What it has said, over all its lives.
+        statuses: What each of its lives ended with.
+    """
+
+    def __init__(
+        self, command: tuple[str, ...], settings: Mapping[str, str], happened: asyncio.Event
+    ) -> None:
+        self.lines: list[str] = []
+        self.statuses: list[int] = []
+        self._command = command
+        self._settings = settings
+        self._happened = happened
+        self._process: Process | None = None
+        self._is_stopping = False
+
+    def says(self, text: str) -> bool:
+        """Whether it has said this in any of its lives."""
+        return any(text in line for line in self.lines)
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, and every process that it has started."""
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def run(self) -> None:
+        """Run it again and again, until this is cancelled; then kill it, if it is still running."""
+        while not self._is_stopping:
+            process = self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                cwd=EXAMPLES,
+                env=self._environment(),
+                start_new_session=True,
+                stdout=PIPE,
+                stderr=STDOUT,
+            )
+            try:
+                await self._listen(process)
+            finally:
+                self.kill()
+                self.statuses.append(await process.wait())
+                self._happened.set()
+
+    def stop(self) -> None:
+        """Tell it to end in order, for good, as SIGTERM does."""
+        assert self._process is not None
+        self._is_stopping = True
+        self._process.terminate()
+
+    async def _listen(self, process: Process) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            self.lines.append(line.decode().rstrip())
+            self._happened.set()
+
+    def _environment(self) -> Mapping[str, str]:
+        # Not measured: that would take a good part of the time.
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+        }
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", **self._settings}
+
+
+class Services:
+    """The services of a bot, which read the same settings."""
+
+    def __init__(self, settings: Mapping[str, str], group: asyncio.TaskGroup) -> None:
+        self.happened = asyncio.Event()
+        self._settings = settings
+        self._group = group
+        self._all: dict[Service, asyncio.Task[None]] = {}
+
+    def start(self, command: str) -> Service:
+        """Start a program; it takes a while until it is up."""
+        service = Service(tuple(command.split()), self._settings, self.happened)
+        self._all[service] = self._group.create_task(service.run())
+        return service
+
+    def kill(self) -> None:
+        """Kill them all, for good."""
+        for task in self._all.values():
+            task.cancel()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what the services are about to do.
+
+        Raises:
+            AssertionError: They don't do it; it holds what they have said last.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not condition():
+                    self.happened.clear()
+                    await self.happened.wait()
+        except TimeoutError:
+            last = ["\n".join(service.lines[-50:]) for service in self._all]
+            raise AssertionError("\n\n".join(last)) from None
+
+
+@asynccontextmanager
+async def running_services(settings: Mapping[str, str]) -> AsyncGenerator[Services]:
+    """Let services run for as long as the block runs."""
+    async with asyncio.TaskGroup() as group:
+        services = Services(settings, group)
+        try:
+            yield services
+        finally:
+            services.kill()

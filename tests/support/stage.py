@@ -1,0 +1,70 @@
+"""What an example of several processes runs between: a Redis, a Webex, and a service manager."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from attrs import frozen
+
+from tests.support.redis_server import RedisServer, running_redis
+from tests.support.services import Service, Services, running_services
+from webex_webhooks_async import Client, NewWebhook, Webhook
+from webex_webhooks_async.testing import Sandbox
+
+SECRET = "the webhook's secret"
+
+
+@frozen
+class Stage:
+    """Where the processes of a bot run.
+
+    Attributes:
+        redis: The server that they share.
+        webex: What they call.
+        services: Those of them that run.
+        settings: What they read in the environment.
+    """
+
+    redis: RedisServer
+    webex: Sandbox
+    services: Services
+    settings: dict[str, str]
+
+    async def start_receiver(self, application: str, port: int) -> Service:
+        """Start a receiver, and wait until it is up."""
+        receiver = self.services.start(f"uvicorn --no-access-log --port {port} {application}")
+        await self.services.until(lambda: receiver.says("Uvicorn running"))
+        return receiver
+
+    async def make_webhook(self, target_url: str = "https://bot.example.com/webex") -> Webhook:
+        """Make the webhook that the notifications come by."""
+        async with self.webex.http_client() as http_client:
+            return await Client("any", http_client=http_client).webhooks.create(
+                NewWebhook(
+                    name="hook",
+                    target_url=target_url,
+                    resource="messages",
+                    event="created",
+                    secret=SECRET,
+                )
+            )
+
+
+@asynccontextmanager
+async def stage(**settings: str) -> AsyncGenerator[Stage]:
+    """Set up a stage for as long as the block runs.
+
+    Args:
+        settings: Further settings of the bot.
+    """
+    webex = Sandbox()
+    with running_redis() as redis:
+        async with webex.serve() as base_url:
+            environment = {
+                "REDIS_URL": redis.url,
+                "WEBEX_ACCESS_TOKEN": "the-bots-token",
+                "WEBEX_BASE_URL": base_url,
+                "WEBEX_WEBHOOK_SECRET": SECRET,
+                **settings,
+            }
+            async with running_services(environment) as services:
+                yield Stage(redis, webex, services, environment)

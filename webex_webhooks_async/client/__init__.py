@@ -1,0 +1,1 @@
+"""The outgoing wing: calls Webex."""

@@ -1,0 +1,1 @@
+"""Desired state: make the webhooks match the ones you want."""

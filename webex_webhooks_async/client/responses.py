@@ -1,0 +1,137 @@
+"""What Webex answered: the model in it, or the error that it stands for; no I/O.
+
+Facts: "Errors" on https://developer.webex.com/docs/basics, and shapes that were seen beyond it
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
+
+from attrs import field, frozen
+
+from webex_webhooks_async.client.redaction import Redactor
+from webex_webhooks_async.errors import APIError, DecodeError, api_error_type
+from webex_webhooks_async.serialization import from_json, parse_json
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Response:
+    """One answer to one request.
+
+    Attributes:
+        method: The HTTP method of the request.
+        url: Its absolute URL.
+        path: Its path, without the query.
+        status_code: The HTTP status.
+        body: The content, decompressed.
+        links: The values of the Link headers.
+        tracking_id: Webex's own id of the request, from the header.
+        retry_after: The text of the Retry-After header.
+        mask: What must not be shown of this answer.
+    """
+
+    method: str
+    url: str
+    path: str
+    status_code: int
+    body: bytes = field(repr=False)
+    links: tuple[str, ...]
+    tracking_id: str | None
+    retry_after: str | None
+    mask: Redactor
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the request was carried out: any 2xx."""
+        return self.status_code // 100 == 2  # noqa: PLR2004 - as HTTP has it
+
+    def json(self) -> object:
+        """The body, parsed.
+
+        Raises:
+            DecodeError: It isn't JSON.
+        """
+        return self._decoded(lambda: parse_json(self.body))
+
+    def to(self, cls: type[T]) -> T:
+        """The model in the body.
+
+        Raises:
+            DecodeError: The body isn't JSON, or doesn't fit.
+        """
+        return self._decoded(lambda: from_json(self.body, cls))
+
+    def error(self, retry_after: float | None) -> APIError:
+        """The error that this answer stands for; `retry_after` is in seconds."""
+        try:
+            body = parse_json(self.body)
+        except DecodeError:  # HTML, or nothing: seen on 429 and 5xx
+            body = None
+        members = _object(body)
+        # Masked first: of a secret that is cut, the rest would be shown.
+        errors = [_inner(self.mask(error)) for error in _details(members) if error]
+        message = _inner(self.mask(_message(members)))
+        return api_error_type(self.status_code)(
+            self.status_code,
+            message or (errors[0] if errors else ""),
+            errors,
+            self._shown(_text(members.get("trackingId")) or self.tracking_id),
+            self.method,
+            self.path,
+            retry_after,
+        )
+
+    def _decoded(self, decode: Callable[[], T]) -> T:
+        """What `decode` makes of the body; its error tells of the request, too."""
+        try:
+            return decode()
+        except DecodeError as error:
+            problems = error.problems
+        raise DecodeError(problems, self.method, self.path, self._shown(self.tracking_id))
+
+    def _shown(self, text: str | None) -> str | None:
+        return None if text is None else self.mask(text)
+
+
+def _message(members: dict[str, object]) -> str:
+    # The latter two are how the token endpoint speaks (RFC 6749, section 5.2).
+    for name in ("message", "error_description", "error"):
+        if text := _text(members.get(name)):
+            return text
+    return ""
+
+
+def _details(members: dict[str, object]) -> Iterator[str]:
+    for error in _objects(members.get("errors")):
+        yield _text(error.get("description"))
+    for error in _objects(members.get("error")):
+        for message in _objects(error.get("message")):
+            yield _text(message.get("description"))
+    if isinstance(code := members.get("errorCode"), int | str):
+        yield f"errorCode {code}"
+
+
+def _inner(message: str) -> str:
+    """Of a message that relays the error of an inner service, that error alone.
+
+    Seen: ``POST failed: HTTP/1.1 400 Bad Request (url = ..., error = 'Invalid value for ...')``
+    """
+    _, _, envelope = message.partition("failed: HTTP/")
+    _, _, relayed = envelope.partition("error = '")
+    inner, quote_mark, _ = relayed.rpartition("'")
+    return inner if quote_mark else message
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _object(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    return (
+        [_object(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
+    )

@@ -1,0 +1,1 @@
+"""HTTP transports for `httpx`: how a request reaches the network."""

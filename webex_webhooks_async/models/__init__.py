@@ -1,0 +1,1 @@
+"""The data that travels between Webex and a program, and the words that Webex uses for it."""
