@@ -52,6 +52,16 @@ class Shelf:
 
 
 @frozen(kw_only=True)
+class NewMembership:
+    """A model of a user's own, with defaults."""
+
+    person_id: str
+    person_email: str | None = None
+    is_moderator: bool = True
+    tags: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
 class Pair:
     """A model that explains what it refuses."""
 
@@ -220,6 +230,13 @@ def test_the_wire_speaks_camel_case() -> None:
         b'{"name":"Messages","targetUrl":"https://example.com/hook","resource":"messages",'
         b'"event":"created","ownedBy":"org"}'
     )
+
+
+def test_a_value_that_equals_its_default_is_sent() -> None:
+    """Only `None` is left out: a service doesn't know the defaults of a user's class."""
+    document = json.loads(to_json(NewMembership(person_id="P1")))
+
+    assert document == {"personId": "P1", "isModerator": True, "tags": []}
 
 
 def test_every_field_of_a_webhook_is_read() -> None:

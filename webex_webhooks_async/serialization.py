@@ -33,6 +33,9 @@ from webex_webhooks_async.validation import check_type
 T = TypeVar("T")
 StructureHook = Callable[[Any, Any], Any]
 
+JSON = Any
+"""Parsed JSON: a dict, a list, a string, a number, a boolean or `None`."""
+
 EXTRA = "extra"
 """The name of the field for what a model doesn't know."""
 
@@ -49,8 +52,22 @@ def to_json(obj: "attrs.AttrsInstance") -> bytes:
     """
     if not attrs.has(type(obj)):
         raise TypeError(f"to_json takes a model, got {type(obj).__name__}")
-    document = json.dumps(converter.unstructure(obj), separators=(",", ":"), allow_nan=False)
-    return document.encode()
+    return dump_json(to_wire(obj))
+
+
+def to_wire(value: object) -> JSON:
+    """A model, or a value in one, in the wire's form."""
+    return converter.unstructure(value)
+
+
+def dump_json(value: JSON) -> bytes:
+    """Write a value as JSON.
+
+    Raises:
+        ValueError: It holds a number that JSON can't, such as NaN.
+        TypeError: It holds something else that JSON can't.
+    """
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
 def from_json(data: bytes | str, cls: type[T]) -> T:
@@ -63,8 +80,8 @@ def from_json(data: bytes | str, cls: type[T]) -> T:
     return structure(parse_json(data), cls)
 
 
-def structure(value: object, cls: type[T]) -> T:
-    """A model of parsed JSON.
+def structure(value: object, cls: type[T], path: str = "$") -> T:
+    """A model of parsed JSON, which is at this path of its document.
 
     Raises:
         DecodeError: It doesn't fit; every problem is named.
@@ -72,7 +89,7 @@ def structure(value: object, cls: type[T]) -> T:
     try:
         return converter.structure(value, cls)
     except (BaseValidationError, ValueError, TypeError) as error:
-        problems = tuple(_problems(error, "$"))
+        problems = tuple(_problems(error, path))
     # Outside of the except block: the error that cattrs raises holds the values.
     raise DecodeError(problems)
 
@@ -272,15 +289,17 @@ def _model_unstructure_hook(
     cls: type[Any], converter: Converter
 ) -> Callable[[Any], dict[str, Any]]:
     overrides = _overrides(cls)
-    if EXTRA not in overrides:
-        return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **overrides)
-    overrides[EXTRA] = override(omit=True)
+    has_extra = EXTRA in overrides
+    if has_extra:
+        overrides[EXTRA] = override(omit=True)
     unstructure_fields: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
-        cls, converter, _cattrs_omit_if_default=True, **overrides
+        cls, converter, **overrides
     )
 
-    def unstructure_model(model: Any) -> dict[str, Any]:  # noqa: ANN401 - any model with an extra
-        return {**model.extra, **unstructure_fields(model)}
+    def unstructure_model(model: Any) -> dict[str, Any]:  # noqa: ANN401 - any model
+        fields = unstructure_fields(model)
+        present = {name: value for name, value in fields.items() if value is not None}
+        return {**model.extra, **present} if has_extra else present
 
     return unstructure_model
 

@@ -32,3 +32,16 @@ def check_text(name: str, text: object) -> None:
             f"{name} is not valid Unicode, probably because it was read from bytes that aren't "
             "UTF-8, as os.environ does without an error; write it in UTF-8 there"
         )
+
+
+def check_segment(name: str, segment: str) -> str:
+    """Refuse an argument that can't be a segment of a path; return one that can.
+
+    Raises:
+        ValueError: It is empty or isn't valid Unicode.
+        TypeError: It isn't a string.
+    """
+    check_text(name, segment)
+    if not segment:
+        raise ValueError(f"{name} is empty")
+    return segment

@@ -351,3 +351,10 @@ async def test_a_start_is_a_url() -> None:
     async with Client("a-token") as client:
         with pytest.raises(TypeError, match="start must be str, got int"):
             client.webhooks.list(start=cast("str", 5))
+
+
+async def test_a_start_is_not_empty() -> None:
+    """A job that stores `next_url` as text and passes "" would begin again, for ever."""
+    async with Client("a-token") as client:
+        with pytest.raises(ValueError, match="start is empty; pass a next_url"):
+            client.webhooks.list(start="")

@@ -3,14 +3,15 @@
 Facts: "Errors" on https://developer.webex.com/docs/basics, and shapes that were seen beyond it
 """
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from types import GenericAlias
+from typing import TypeVar, cast, overload
 
 from attrs import field, frozen
 
 from webex_webhooks_async.client.redaction import Redactor
 from webex_webhooks_async.errors import APIError, DecodeError, api_error_type
-from webex_webhooks_async.serialization import from_json, parse_json
+from webex_webhooks_async.serialization import JSON, from_json, parse_json, structure
 
 T = TypeVar("T")
 
@@ -54,13 +55,31 @@ class Response:
         """
         return self._decoded(lambda: parse_json(self.body))
 
-    def to(self, cls: type[T]) -> T:
-        """The model in the body.
+    @overload
+    def to(self, cls: type[T]) -> T: ...
+
+    @overload
+    def to(self, cls: type[T] | None) -> T | JSON: ...
+
+    def to(self, cls: type[T] | None) -> T | JSON:
+        """The body as an instance of this class.
+
+        Without a class it is parsed JSON, and `None` where it is empty.
 
         Raises:
             DecodeError: The body isn't JSON, or doesn't fit.
         """
+        if cls is None:
+            return self.json() if self.body else None
         return self._decoded(lambda: from_json(self.body, cls))
+
+    def items(self, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
+        """The items of a page, each an instance of this class, or parsed JSON without one.
+
+        Raises:
+            DecodeError: The body isn't JSON, has no array of this name, or an item doesn't fit.
+        """
+        return self._decoded(lambda: _items(self.body, key, cls))
 
     def error(self, retry_after: float | None) -> APIError:
         """The error that this answer stands for; `retry_after` is in seconds."""
@@ -92,6 +111,17 @@ class Response:
 
     def _shown(self, text: str | None) -> str | None:
         return None if text is None else self.mask(text)
+
+
+def _items(body: bytes, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
+    page = structure(parse_json(body), _Page)
+    if key not in page:
+        raise DecodeError((f"$.{key}: missing",))
+    items = cast("type[tuple[T | JSON, ...]]", GenericAlias(tuple, (cls or JSON, ...)))
+    return structure(page[key], items, f"$.{key}")
+
+
+_Page = cast("type[dict[str, object]]", Mapping[str, object])
 
 
 def _message(members: dict[str, object]) -> str:

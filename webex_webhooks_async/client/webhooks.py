@@ -5,79 +5,67 @@ Facts: https://developer.webex.com/docs/api/v1/webhooks
 
 from collections.abc import AsyncGenerator, Iterable
 from math import inf
-from types import NoneType
-from urllib.parse import quote, urlencode
-
-from attrs import frozen
 
 from webex_webhooks_async.client.desired_state.planning import DesiredState, Plan, Result
 from webex_webhooks_async.client.desired_state.reconciler import Reconciler
-from webex_webhooks_async.client.links import absolute_link, next_link, target_on
-from webex_webhooks_async.client.pagination import AsyncPaginator, Page
-from webex_webhooks_async.client.requester import Request, Requester
-from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.client.pagination import AsyncPaginator
+from webex_webhooks_async.client.resource import APIResource
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
-from webex_webhooks_async.serialization import to_json
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_segment, check_text, check_type
 
-PATH = "/webhooks"
-
-
-@frozen(kw_only=True)
-class _Items:
-    """The body of a page."""
-
-    items: tuple[Webhook, ...]
+PATH = "webhooks"
 
 
-class Webhooks:
+class Webhooks(APIResource):
     """The webhooks of the token's owner. A `Client` has it as ``client.webhooks``.
 
-    Each method raises an `APIError` when Webex refuses, a `TransportError` when no answer comes,
-    and a `DecodeError` when an answer doesn't fit.
+    Each method raises an `APIError` when Webex responds with an error status, a `TransportError`
+    when no response arrives, and a `DecodeError` when a response doesn't fit.
     """
 
-    def __init__(self, requester: Requester) -> None:
-        self._requester = requester
-
     async def create(self, webhook: NewWebhook) -> Webhook:
-        """Make a webhook.
+        """Create a webhook.
 
-        It is never sent twice when it may have been carried out: after a `TransportError` or a
-        `ServerError`, look whether the webhook is there.
-        """
-        return (await self._send("POST", PATH, webhook)).to(Webhook)
-
-    async def get(self, webhook_id: str) -> Webhook:
-        """The webhook with this id.
+        The request is never repeated when Webex may have processed it: after a `TransportError` or
+        a `ServerError`, check whether the webhook exists.
 
         Raises:
-            NotFoundError: There is none.
-            ValueError: The id is empty or no valid Unicode.
-            TypeError: The id is no string.
+            TypeError: The argument isn't a `NewWebhook`.
         """
-        return (await self._send("GET", _path_of(webhook_id))).to(Webhook)
+        check_type("webhook", webhook, NewWebhook)
+        return await self._send("POST", PATH, json=webhook, into=Webhook)
+
+    async def get(self, webhook_id: str) -> Webhook:
+        """Return the webhook with this id.
+
+        Raises:
+            NotFoundError: It doesn't exist.
+            ValueError: The id is empty or isn't valid Unicode.
+            TypeError: The id isn't a string.
+        """
+        return await self._send("GET", PATH, _checked(webhook_id), into=Webhook)
 
     async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
         """Change a webhook; ``status="active"`` switches it on again.
 
         Raises:
-            NotFoundError: There is none.
-            ValueError: The id is empty or no valid Unicode.
-            TypeError: The id is no string.
+            NotFoundError: It doesn't exist.
+            ValueError: The id is empty or isn't valid Unicode.
+            TypeError: The id isn't a string, or `update` isn't a `WebhookUpdate`.
         """
-        return (await self._send("PUT", _path_of(webhook_id), update)).to(Webhook)
+        check_type("update", update, WebhookUpdate)
+        return await self._send("PUT", PATH, _checked(webhook_id), json=update, into=Webhook)
 
     async def delete(self, webhook_id: str) -> None:
         """Delete a webhook.
 
         Raises:
-            NotFoundError: There is none. Where an attempt before may have deleted it, for its
-                answer was lost, nothing is raised.
-            ValueError: The id is empty or no valid Unicode.
-            TypeError: The id is no string.
+            NotFoundError: It doesn't exist. After an attempt that may have deleted it, because its
+                response was lost, nothing is raised.
+            ValueError: The id is empty or isn't valid Unicode.
+            TypeError: The id isn't a string.
         """
-        await self._send("DELETE", _path_of(webhook_id))
+        await self._delete(PATH, _checked(webhook_id))
 
     def list(
         self,
@@ -87,39 +75,27 @@ class Webhooks:
         start: str | None = None,
         prefetch: bool = False,
     ) -> AsyncPaginator[Webhook]:
-        """The webhooks; nothing is sent before it is iterated or awaited.
+        """Return the webhooks; nothing is sent before the result is iterated or awaited.
 
         Args:
-            max: Items a page, 1 or more; the service takes 100 when it isn't told, and no more.
-            owned_by: ``org`` for those of the whole organization, else the token owner's own.
-            start: A `Page.next_url` that was kept, to go on from there. It has a page size and an
-                owner of its own, so `max` and `owned_by` don't count then.
-            prefetch: Ask for the next page while the consumer works on this one.
+            max: Items a page, 1 or more; by default the service sends up to 100, which is also its
+                limit.
+            owned_by: ``org`` for those of the whole organization, otherwise the token owner's own.
+            start: A kept `Page.next_url` to continue from. It has a page size and an owner of its
+                own, so `max` and `owned_by` don't apply.
+            prefetch: Request the next page while the caller works on this one.
 
         Raises:
-            ValueError: `max` is no whole number of at least 1, or a text no valid Unicode.
-            TypeError: `owned_by` or `start` is no string.
+            ValueError: `max` isn't a whole number of at least 1, `start` is empty, or a text isn't
+                valid Unicode.
+            TypeError: `owned_by` or `start` isn't a string.
         """
         if max is not None and (type(max) is not int or max < 1):
             raise ValueError(f"max must be a whole number of at least 1, got {max}")
-        for name, text in (("owned_by", owned_by), ("start", start)):
-            if text is not None:
-                check_text(name, text)
-        parameters = {"max": max, "ownedBy": owned_by}
-        query = urlencode({name: value for name, value in parameters.items() if value is not None})
-        first = f"{self._requester.base_url}{PATH}?{query}".removesuffix("?")
-
-        async def fetch(url: str) -> Page[Webhook]:
-            name = "start, which must be a kept next_url," if url == start else "the next link"
-            target = target_on(self._requester.base_url, url, name)
-            answer = await self._requester.send(Request(method="GET", target=target))
-            link = next_link(answer.links)
-            return Page(
-                items=answer.to(_Items).items,
-                next_url=link and absolute_link(link, url),
-            )
-
-        return AsyncPaginator(fetch, start or first, prefetch=prefetch)
+        if owned_by is not None:
+            check_text("owned_by", owned_by)
+        params = {"max": max, "ownedBy": owned_by}
+        return self._paginate(PATH, params=params, into=Webhook, start=start, prefetch=prefetch)
 
     async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Result:
         """Let there be exactly one webhook of each wanted name, and as it is wanted.
@@ -190,25 +166,6 @@ class Webhooks:
     def _reconciler(self) -> Reconciler:
         return Reconciler(self, retry=self._requester.retry, clock=self._requester.clock)
 
-    async def _send(
-        self, method: str, path: str, content: NewWebhook | WebhookUpdate | None = None
-    ) -> Response:
-        check_type("what is sent", content, NewWebhook, WebhookUpdate, NoneType)
-        return await self._requester.send(
-            Request(
-                method=method,
-                target=self._requester.target(path),
-                content=None if content is None else to_json(content),
-                secrets=(content.secret,) if content is not None and content.secret else (),
-            )
-        )
 
-
-def _path_of(webhook_id: str) -> str:
-    check_text("webhook_id", webhook_id)
-    if not webhook_id:
-        raise ValueError("webhook_id is empty")
-    segment = quote(webhook_id, safe="")
-    if segment in {".", ".."}:  # would be resolved on its way
-        segment = segment.replace(".", "%2E")
-    return f"{PATH}/{segment}"
+def _checked(webhook_id: str) -> str:
+    return check_segment("webhook_id", webhook_id)

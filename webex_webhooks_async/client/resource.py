@@ -1,0 +1,284 @@
+"""What every resource of the API is built on: send one request, or paginate a list.
+
+A typed resource is a subclass with one line per operation::
+
+    class Rooms(APIResource):
+        async def get(self, room_id: str) -> Room:
+            return await self._send("GET", "rooms", room_id, into=Room)
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast, overload
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from webex_webhooks_async.client.links import absolute_link, next_link, target_on
+from webex_webhooks_async.client.pagination import AsyncPaginator, Page
+from webex_webhooks_async.client.requester import Request, Requester
+from webex_webhooks_async.serialization import JSON, dump_json, to_wire
+from webex_webhooks_async.validation import check_segment, check_text, check_type
+
+T = TypeVar("T")
+
+Params = Mapping[str, object]
+"""Query parameters: `None` is left out, a boolean is true or false, a sequence repeats the key."""
+
+
+class APIResource:
+    """A part of the API, reached through one requester.
+
+    Args:
+        requester: What sends the requests.
+    """
+
+    def __init__(self, requester: Requester) -> None:
+        self._requester = requester
+
+    @overload
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+    ) -> JSON: ...
+
+    @overload
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T],
+    ) -> T: ...
+
+    @overload
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T] | None,
+    ) -> T | JSON: ...
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T] | None = None,
+    ) -> T | JSON:
+        """Send a request, and return what the response holds.
+
+        Args:
+            method: The HTTP method, in capitals.
+            path: As in Webex's reference, relative to the base URL.
+            segments: Further segments of the path, each percent-encoded whole.
+            params: The query.
+            json: The body: anything JSON can hold, or an attrs instance.
+            into: The class of the result; without it, the result is parsed JSON, and `None` for an
+                empty body.
+
+        Raises:
+            ValueError: The path, a segment or a value can't be sent; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
+            APIError: Webex responded with an error status.
+            TransportError: No response arrived.
+            DecodeError: The response doesn't fit `into`, or isn't JSON.
+        """
+        request = self._request(method, path, segments, params, json)
+        return (await self._requester.send(request)).to(into)
+
+    async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
+        """Send a DELETE, whatever the body of its response holds.
+
+        Raises:
+            ValueError: As `_send`.
+            TypeError: As `_send`.
+            APIError: As `_send`.
+            TransportError: As `_send`.
+        """
+        await self._requester.send(self._request("DELETE", path, segments, params))
+
+    @overload
+    def _paginate(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        items_key: str = "items",
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[JSON]: ...
+
+    @overload
+    def _paginate(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        into: type[T],
+        items_key: str = "items",
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[T]: ...
+
+    @overload
+    def _paginate(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        into: type[T] | None,
+        items_key: str = "items",
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[T] | AsyncPaginator[JSON]: ...
+
+    def _paginate(  # noqa: PLR0913 - what a list takes; all but the path have a default
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        into: type[T] | None = None,
+        items_key: str = "items",
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[T] | AsyncPaginator[JSON]:
+        """Return a list that is fetched page by page; nothing is sent yet.
+
+        Args:
+            path: As in Webex's reference, relative to the base URL.
+            segments: Further segments of the path, each percent-encoded whole.
+            params: The query of the first page; the next links have their own.
+            into: The class of the items; without it, they are parsed JSON.
+            items_key: The member of a page that holds the items.
+            start: A kept `Page.next_url` to continue from.
+            prefetch: Request the next page while the caller works on this one.
+
+        Raises:
+            ValueError: The path, a segment or a value can't be sent, or `start` is empty.
+            TypeError: An argument has a wrong type.
+        """
+        base_url = self._requester.base_url
+        first = f"{base_url}{_target(path, segments, params)}"
+        if start is not None:
+            check_text("start", start)
+            if not start:
+                raise ValueError(
+                    "start is empty; pass a next_url that isn't None, or leave it out to begin "
+                    "with the first page"
+                )
+
+        async def fetch(url: str) -> Page[Any]:
+            name = "start, which must be a kept next_url," if url == start else "the next link"
+            target = target_on(base_url, url, name)
+            response = await self._requester.send(Request(method="GET", target=target))
+            link = next_link(response.links)
+            return Page(
+                items=response.items(items_key, into), next_url=link and absolute_link(link, url)
+            )
+
+        return AsyncPaginator(fetch, start or first, prefetch=prefetch)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        segments: Sequence[str],
+        params: Params | None,
+        json: object = None,
+    ) -> Request:
+        body = to_wire(json) if attrs.has(type(json)) else json
+        return Request(
+            method=method,
+            target=self._requester.target(_target(path, segments, params)),
+            content=None if body is None else dump_json(body),
+            secrets=tuple(_secrets(body)),
+        )
+
+
+_REFUSED_IN_A_PATH = {
+    r"[A-Za-z][A-Za-z0-9+.-]*:": "a scheme",
+    r".*[?#]": "a query or a fragment: pass params=",
+    r".*%": "a percent sign: pass an id as a further argument, which is percent-encoded",
+    r".*\\": "a backslash",
+    r".*//": "an empty segment",
+    r"(.*/)?\.{1,2}(/|$)": "a dot segment",
+    r".*[\x00-\x1f\x7f-\x9f]": "a control character",
+}
+
+
+def _target(path: str, segments: Sequence[str], params: Params | None) -> str:
+    """Path and query below the base URL, percent-encoded."""
+    encoded = quote(_checked_path(path), safe="/")
+    for each in segments:
+        encoded = f"{encoded.removesuffix('/')}/{_encoded(check_segment('a path segment', each))}"
+    query = _query(params)
+    return f"/{encoded}?{query}" if query else f"/{encoded}"
+
+
+def _checked_path(path: str) -> str:
+    check_text("path", path)
+    relative = path.removeprefix("/")
+    if not relative:
+        raise ValueError("path is empty; write it as in Webex's reference, such as 'messages'")
+    for pattern, what in _REFUSED_IN_A_PATH.items():
+        # The slash in front counts: two of them would name another host.
+        if re.match(pattern, relative if what == "a scheme" else path, re.DOTALL):
+            raise ValueError(f"path must not have {what}; got {path!r}")
+    return relative
+
+
+def _encoded(segment: str) -> str:
+    encoded = quote(segment, safe="")
+    # Dot segments would be resolved on their way.
+    return encoded.replace(".", "%2E") if segment in {".", ".."} else encoded
+
+
+def _query(params: Params | None) -> str:
+    if params is None:
+        return ""
+    check_type("params", params, Mapping)
+    pairs: list[tuple[str, str]] = []
+    for name, value in params.items():
+        check_text("a name in params", name)
+        is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+        values = cast("Sequence[object]", value) if is_sequence else (value,)
+        pairs.extend((name, _parameter(name, each)) for each in values if each is not None)
+    return urlencode(pairs)
+
+
+def _parameter(name: str, value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return cast("str", to_wire(value))
+        case _:
+            check_type(f"params[{name!r}]", value, str, int, float, datetime)
+            text = str(value)
+            check_text(f"params[{name!r}]", text)
+            return text
+
+
+def _secrets(body: object) -> Iterator[str]:
+    """The secrets in a body, however deep."""
+    if isinstance(body, dict):
+        for name, value in cast("dict[object, object]", body).items():
+            if name in {"secret", "clientSecret", "client_secret"} and isinstance(value, str):
+                yield value
+            yield from _secrets(value)
+    elif isinstance(body, list | tuple):
+        for each in cast("Sequence[object]", body):
+            yield from _secrets(each)
