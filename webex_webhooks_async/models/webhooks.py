@@ -12,6 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from webex_webhooks_async.models.extra import extra_field
+from webex_webhooks_async.models.spelling import warn_if_misspelled
 from webex_webhooks_async.validation import check_text
 
 
@@ -86,6 +87,9 @@ class NewWebhook:
         secret: The key to sign notifications with. Without one nothing proves where they come from.
         owned_by: Usually an `OwnedBy`; the service's default is the creator.
 
+    New resources and events appear without notice, so any word is taken. One that is one typo away
+    from a known one, such as ``mesages``, is a `UserWarning`.
+
     Raises:
         ValueError: A field is empty or no valid Unicode, or `target_url` is no absolute http(s)
             URL.
@@ -99,6 +103,9 @@ class NewWebhook:
     filter: str | None = field(default=None, validator=_optional_text)
     secret: str | None = field(default=None, validator=_optional_text, repr=False)
     owned_by: str | None = field(default=None, validator=_optional_text)
+
+    def __attrs_post_init__(self) -> None:
+        warn_if_misspelled(self.resource, self.event)
 
 
 class WebhookChanges(TypedDict, total=False):
