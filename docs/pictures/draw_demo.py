@@ -18,7 +18,7 @@ PICTURE = Path(__file__).with_name("demo.svg")
 
 _COMMAND = Path(sys.executable).with_name("webex-webhooks")
 _WIDTH = 90  # columns
-_FIRST_STEP, _AFTER_LAST = "10  Be called", "─ next ─"
+_FIRST_STEP, _AFTER_LAST = "10  Receive notifications", "─ next ─"
 
 
 def draw() -> str:

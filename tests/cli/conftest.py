@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cli.commands import Finished, ServedWebex, served_webex
+from tests.cli.harness import Finished, ServedWebex, served_webex
 from webex_webhooks_async.cli import app
 
 Invoke = Callable[..., Finished]

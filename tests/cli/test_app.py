@@ -7,10 +7,10 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.cli.commands import COMMAND, ServedWebex, finished
 from tests.cli.conftest import Invoke
+from tests.cli.harness import COMMAND, ServedWebex, finished
 from tests.support.wire import PATIENCE
-from webex_webhooks_async.cli import app, main
+from webex_webhooks_async.cli import app
 
 COMMANDS = (
     *("demo", "sandbox", "list", "get", "create", "update", "delete", "ensure"),
@@ -74,7 +74,7 @@ def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> N
     assert done.err.count("\n") == 1
 
 
-def test_no_answer(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_response(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """That nobody answers is told on one line, too, and the exit code is 1."""
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
 
@@ -107,23 +107,6 @@ def test_a_port_that_is_taken(webex: ServedWebex, invoke: Invoke) -> None:
     assert done.err.startswith(f"error: can't serve on 127.0.0.1:{port[1]}")
 
 
-def test_ctrl_c_at_a_command_without_a_loop(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A Ctrl-C has the exit code that shells give it."""
-
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("webex_webhooks_async.cli.triggering.sample_notification", interrupt)
-
-    done = invoke(
-        *("trigger", "messages", "created", "--to", "http://127.0.0.1:1", "--secret-env", "SECRET")
-    )
-
-    assert (done.exit_code, done.out, done.err) == (128 + signal.SIGINT, "", "")
-
-
 def test_a_locale_that_knows_ascii_alone() -> None:
     """Where the locale can't show a character, something stands in its place."""
     done = subprocess.run(
@@ -143,7 +126,7 @@ def test_a_locale_that_knows_ascii_alone() -> None:
     [
         ("--version 2>&-", 0, ""),
         ("--version >&-", 0, ""),
-        ("delete x <&-", 2, "error: there is no terminal to ask on"),
+        ("delete x <&-", 2, "error: there is no terminal to ask before deleting"),
         ("verify -H a:b --secret-env SECRET <&-", 2, "error: standard input is closed"),
     ],
 )
@@ -199,34 +182,63 @@ def test_without_the_extra() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "webex-webhooks: cyclopts is missing: "
-        'pip install "webex-webhooks-async[cli]" brings all that the command line needs\n'
+        'install the command line with pip install "webex-webhooks-async[cli]"\n'
     )
 
 
-def test_ctrl_c_while_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever changes their mind at once sees no traceback."""
+PRESS_CTRL_C = """
+import os, signal, sys
 
-    class Impatient:
-        """Finds no module: somebody presses Ctrl-C."""
+_, module, handler = sys.argv
 
-        def find_spec(self, name: str, *_: object) -> None:
-            if name == "webex_webhooks_async.cli.app":
-                raise KeyboardInterrupt
+class Finder:
+    def find_spec(self, name, *_):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.delitem(sys.modules, "webex_webhooks_async.cli.app")
-    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+signal.signal(signal.SIGINT, getattr(signal, handler))
+sys.meta_path.insert(0, Finder())
+from webex_webhooks_async.cli import main
+sys.argv = ["webex-webhooks", "list", "--help"]
+main()
+"""
 
-    with pytest.raises(SystemExit) as ended:
-        main()
 
-    assert ended.value.code == 130
+def ctrl_c_at_import_of(module: str, handler: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command that gets a Ctrl-C when it imports a module."""
+    return subprocess.run(
+        [sys.executable, "-c", PRESS_CTRL_C, module, handler],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["webex_webhooks_async.cli.app", "cyclopts", "webex_webhooks_async.cli.commands.list", "httpx"],
+)
+def test_ctrl_c_at_the_start(module: str) -> None:
+    """Ctrl-C ends the command at once, without a traceback, whatever it is importing."""
+    done = ctrl_c_at_import_of(module, "default_int_handler")
+
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_is_ignored_where_the_shell_says_so() -> None:
+    """A command in the background of a script goes on, as the shell wants it."""
+    done = ctrl_c_at_import_of("cyclopts", "SIG_IGN")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "List all webhooks" in done.stdout
 
 
 def test_a_command_waits_for_no_other() -> None:
     """The version is printed without importing a server, or any command."""
     check = (
         "import sys; from webex_webhooks_async.cli.app import run; run(['--version']); "
-        "print({'starlette', 'uvicorn', 'webex_webhooks_async.cli.management'} & {*sys.modules})"
+        "print({'starlette', 'uvicorn', 'webex_webhooks_async.cli.commands.list'} & {*sys.modules})"
     )
 
     done = subprocess.run(

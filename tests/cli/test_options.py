@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import ServedWebex
 from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex
 from webex_webhooks_async.cli import app
 
 
@@ -36,7 +36,7 @@ def test_no_token(invoke: Invoke) -> None:
     assert (done.exit_code, done.out) == (2, "")
     assert done.err == (
         "error: there is no access token: set WEBEX_ACCESS_TOKEN, "
-        "or name a file with --token-file\n"
+        "or pass a file with --token-file\n"
     )
 
 
@@ -44,9 +44,9 @@ def test_no_token(invoke: Invoke) -> None:
     ("content", "told"),
     [
         (None, "can't read {}: No such file or directory"),
-        (b"", "an access token is one or more visible ASCII characters"),
-        (b"a canary", "an access token is one or more visible ASCII characters"),
-        (b"\xff\xfe", "{} is no text in UTF-8"),
+        (b"", "{}: an access token is one or more visible ASCII characters"),
+        (b"a canary", "{}: an access token is one or more visible ASCII characters"),
+        (b"\xff\xfe", "{} must be text in UTF-8"),
     ],
 )
 def test_a_token_file_without_a_token(

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from webex_webhooks_async import Receiver
-from webex_webhooks_async.cli.relay import RawRequest, forward, no_answer, relay
+from webex_webhooks_async.cli.relay import RawRequest, forward, no_response, relay
 from webex_webhooks_async.notifications.asgi import Message
 from webex_webhooks_async.testing import sample_notification, signed_request
 
@@ -98,9 +98,9 @@ async def test_forward() -> None:
         (httpx.ReadError(""), "POST http://bot/x: ReadError"),
     ],
 )
-def test_no_answer(error: httpx.RequestError, told: str) -> None:
+def test_no_response(error: httpx.RequestError, told: str) -> None:
     """It is told what became of a request, without what may be secret in its URL."""
-    assert no_answer("http://me:canary@bot/x?key=canary", error) == told
+    assert no_response("http://me:canary@bot/x?key=canary", error) == told
 
 
 def test_a_request_shows_nothing() -> None:

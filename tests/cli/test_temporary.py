@@ -1,7 +1,7 @@
 import pytest
 
 from webex_webhooks_async import Client, NewWebhook, ServerError
-from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
+from webex_webhooks_async.cli.temporary import deleted_on_error, temporary_name
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -30,7 +30,7 @@ async def test_an_error_leaves_nothing(webex_sandbox: Sandbox, webex_client: Cli
     webex_sandbox.fail(status=503, carry_out=True, method="POST")
 
     with pytest.raises(ServerError):
-        async with swept_on_error(webex_client, "mine"):
+        async with deleted_on_error(webex_client, "mine"):
             await make(webex_client, "mine")
 
     assert names(webex_sandbox) == ["of others"]
@@ -38,7 +38,7 @@ async def test_an_error_leaves_nothing(webex_sandbox: Sandbox, webex_client: Cli
 
 async def test_the_end_leaves_everything(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """Without an error nothing is deleted."""
-    async with swept_on_error(webex_client, "mine"):
+    async with deleted_on_error(webex_client, "mine"):
         await make(webex_client, "mine")
 
     assert names(webex_sandbox) == ["mine"]
@@ -50,7 +50,7 @@ async def test_what_is_gone_already(webex_sandbox: Sandbox, webex_client: Client
     webex_sandbox.fail(status=404, carry_out=True, method="DELETE")
 
     with pytest.raises(KeyError):
-        async with swept_on_error(webex_client, "mine"):
+        async with deleted_on_error(webex_client, "mine"):
             raise KeyError
 
     assert names(webex_sandbox) == []
@@ -62,10 +62,11 @@ async def test_what_can_not_be_deleted(
     """What may be left is told, by the name to look for."""
     webex_sandbox.fail(status=501, times=None)
 
-    with pytest.raises(ServerError):
-        async with swept_on_error(webex_client, "mine"):
+    with pytest.raises(KeyError):
+        async with deleted_on_error(webex_client, "mine"):
             raise KeyError
 
     assert capsys.readouterr().err == (
-        "error: webhooks whose name begins with 'mine' may be left\n"
+        "error: webhooks whose names begin with 'mine' may be left; `webex-webhooks list` shows "
+        "them, and `webex-webhooks delete` removes them\n"
     )

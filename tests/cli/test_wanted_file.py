@@ -54,14 +54,14 @@ def test_none(file: Path) -> None:
     ("text", "problem"),
     [
         ("[[webhooks", "Expected ']]' at the end of an array declaration (at end of document)"),
-        ("[[webhook]]", "webhook: unknown; a webhook is a table [[webhooks]]"),
-        ("", "it wants nothing; if that is meant, write webhooks = []"),
+        ("[[webhook]]", "webhook: unknown key; a webhook is a table [[webhooks]]"),
+        ("", "there are no webhooks; if that is intended, write webhooks = []"),
         ("webhooks = 1", "webhooks: expected tables, such as [[webhooks]]"),
         ("webhooks = [1]", "webhooks[0]: expected a table"),
         (
             MESSAGES + "url = 1",
             (
-                "webhooks[0].url: unknown; known are "
+                "webhooks[0].url: unknown key; known are "
                 "name, target_url, resource, event, filter, secret, owned_by"
             ),
         ),
@@ -77,7 +77,7 @@ def test_none(file: Path) -> None:
         ),
         (
             MESSAGES.replace("${HOST}", "${HOST"),
-            "webhooks[0].target_url: a variable is ${NAME}; this one has no end, or an odd name",
+            "webhooks[0].target_url: write a variable as ${NAME}; this one is not closed or misnamed",
         ),
         (
             MESSAGES.replace("https://${HOST}/webex", "example.com"),

@@ -1,4 +1,7 @@
-"""The command line `webex-webhooks`."""
+"""The command line `webex-webhooks`.
+
+`app.py` lists the commands; each is a module of `commands/`. `rendering/` has what they print.
+"""
 
 import signal
 import sys
@@ -6,13 +9,15 @@ import sys
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl-C ends the process at once, without a traceback: imports take a moment, and outside
+        # of an event loop there is nothing to tidy up. In one, `running.run` handles the signals.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         from webex_webhooks_async.cli.app import run  # noqa: PLC0415 - its extra may be missing
     except ModuleNotFoundError as error:
         sys.exit(
-            f"webex-webhooks: {error.name} is missing: "
-            'pip install "webex-webhooks-async[cli]" brings all that the command line needs'
+            f"webex-webhooks: {error.name} is missing: install the command line with "
+            'pip install "webex-webhooks-async[cli]"'
         )
-    except KeyboardInterrupt:  # it takes a moment to import
-        sys.exit(128 + signal.SIGINT)
     sys.exit(run(sys.argv[1:]))

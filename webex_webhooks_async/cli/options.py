@@ -1,15 +1,17 @@
 """The options that several commands share."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import httpx
 from attrs import frozen
 from cyclopts import Parameter, validators
 
 from webex_webhooks_async.cli.failures import UsageError, usage_errors
+from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import BASE_URL, Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import WebhookUpdate
@@ -19,21 +21,25 @@ TOKEN_VARIABLE = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 BASE_URL_VARIABLE = "WEBEX_BASE_URL"
 
 
-def _not_empty(_: object, given: str | tuple[str, ...]) -> None:
-    for text in (given,) if isinstance(given, str) else given:
+def _not_empty(_: object, given: str | tuple[str, ...] | None) -> None:
+    for text in (given,) if isinstance(given, str) else given or ():
         if not text:
             raise ValueError("it is empty")
         check_text("it", text)
 
 
 def _suggest(words: Iterable[str]) -> Parameter:
-    """Let the shell complete these words; any other will do too."""
+    """Let the shell complete these words; every other word is allowed too."""
     suggestions = [str(word) for word in words]
     return Parameter(completer=lambda _: suggestions, validator=_not_empty)
 
 
 AnyResource = Annotated[str, _suggest(Resource)]
 AnyEvent = Annotated[str, _suggest(Event)]
+Owner = Literal["creator", "org"]
+
+NotEmpty = Annotated[str, Parameter(validator=_not_empty)]
+WebhookId = NotEmpty
 
 
 def _absolute(_: object, text: str | None) -> None:
@@ -43,17 +49,27 @@ def _absolute(_: object, text: str | None) -> None:
         httpx.URL(text)
         WebhookUpdate(name="any", target_url=text)  # has the rule for a target
     except (httpx.InvalidURL, ValueError):
-        raise ValueError("it is no absolute http(s) URL") from None
+        raise ValueError("it must be an absolute http(s) URL") from None
 
 
 HttpUrl = Annotated[str, Parameter(validator=_absolute)]
-
-WebhookId = Annotated[str, Parameter(validator=_not_empty)]
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
 
 AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
 ShowSecret = Annotated[bool, Parameter(name="--show-secret", show_default=False)]
+
+
+STDIN = Path("-")
+
+
+def _no_option(_: object, path: Path) -> None:
+    if path != STDIN and str(path).startswith("-"):
+        raise ValueError(f"there is no option {path}; a file of that name is ./{path}")
+
+
+InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_option)]
+"""A file to read; - is standard input."""
 
 
 @Parameter(name="*", group="Webex")
@@ -62,8 +78,8 @@ class Connection:
     """Where Webex is, and who calls it.
 
     Attributes:
-        token_file: Read the access token from this file. Without it, WEBEX_ACCESS_TOKEN holds it.
-        base_url: Where the API is; https, or http on loopback.
+        token_file: Read the access token from this file; the default is WEBEX_ACCESS_TOKEN.
+        base_url: The URL of the API; https, or http on loopback.
     """
 
     token_file: Path | None = None
@@ -71,52 +87,51 @@ class Connection:
 
     @property
     def url(self) -> str:
-        """Where the API is: a variable that is empty counts as unset."""
+        """The URL of the API: a variable that is empty counts as unset."""
         return self.base_url or BASE_URL
 
     def client(self, http_client: httpx.AsyncClient | None = None) -> Client:
-        """A client to call Webex with, perhaps through a given HTTP client.
+        """A client to call Webex with, through `http_client` if it is given.
 
         Raises:
-            UsageError: There is no token, or it or the base URL can't be used.
+            UsageError: There is no token, or the token or the base URL can't be used.
         """
+        token = self._token()
         with usage_errors():
-            return Client(self.token(), base_url=self.url, http_client=http_client)
+            return Client(token, base_url=self.url, http_client=http_client)
 
-    def token(self) -> str:
-        """The access token.
-
-        Raises:
-            UsageError: There is none.
-        """
+    def _token(self) -> TokenProvider:
         if self.token_file is not None:
-            return read_text(self.token_file).strip()
-        token = os.environ.get(TOKEN_VARIABLE)
-        if not token:
-            raise UsageError(
-                f"there is no access token: set {TOKEN_VARIABLE}, or name a file with --token-file"
-            )
-        return token
+            token, place = read_text(self.token_file).strip(), str(self.token_file)
+        else:
+            token, place = os.environ.get(TOKEN_VARIABLE, ""), TOKEN_VARIABLE
+            if not token:
+                raise UsageError(
+                    f"there is no access token: set {TOKEN_VARIABLE}, or pass a file with "
+                    "--token-file"
+                )
+        with usage_errors(place):
+            return StaticToken(token)
 
 
 @Parameter(name="*", group="Secret")
 @frozen(kw_only=True)
 class SecretSource:
-    """Where the secret is that notifications are signed with; never an argument.
+    """Where the secret is that signs notifications; it is never an argument.
 
     Attributes:
-        secret_env: Take the secret from the environment variable of this name.
-        secret_file: Read the secret from this file; a newline at its end doesn't count.
+        secret_env: Read the secret from this environment variable.
+        secret_file: Read the secret from this file, without the newline at its end.
     """
 
     secret_env: str | None = None
     secret_file: Path | None = None
 
     def read(self) -> str | None:
-        """The secret, or `None` if none is asked for.
+        """The secret, or `None` if neither option is given.
 
         Raises:
-            UsageError: It isn't where it should be, or both places are named.
+            UsageError: The secret is missing or can't be used, or both options are given.
         """
         if self.secret_env is not None and self.secret_file is not None:
             raise UsageError("--secret-env and --secret-file exclude each other")
@@ -138,11 +153,11 @@ class SecretSource:
         """The secret.
 
         Raises:
-            UsageError: As in `read`, or none is asked for.
+            UsageError: As in `read`, or neither option is given.
         """
         secret = self.read()
         if secret is None:
-            raise UsageError("name the secret's place with --secret-env or --secret-file")
+            raise UsageError("pass the secret with --secret-env or --secret-file")
         return secret
 
 
@@ -151,24 +166,33 @@ NO_SECRET = SecretSource()
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.
+    """The text of a file; - is standard input.
 
     Raises:
-        UsageError: It can't be read, or is no text.
+        UsageError: It can't be read, or isn't UTF-8.
     """
     try:
         return read_bytes(path).decode()
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text in UTF-8") from None
+        raise UsageError(f"{name_of(path)} must be text in UTF-8") from None
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file.
+    """The bytes of a file; - is standard input.
 
     Raises:
         UsageError: It can't be read.
     """
+    if path == STDIN:
+        if sys.stdin is None:
+            raise UsageError("standard input is closed: pass a file instead")
+        return sys.stdin.buffer.read()
     try:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}") from error
+
+
+def name_of(path: Path) -> str:
+    """How an error names a file that was read."""
+    return "standard input" if path == STDIN else str(path)

@@ -1,4 +1,4 @@
-"""Receives notifications, hands over each request as it came, and passes it on to a bot."""
+"""Receives notifications, hands over each request with its own bytes, and forwards it to a bot."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
@@ -15,12 +15,12 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 FORWARD_TIMEOUT = 30.0  # seconds: a bot may be in a debugger
 
-_OF_THE_CONNECTION = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
+_CONNECTION_HEADERS = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
 
 @frozen
 class RawRequest:
-    """A request as it came.
+    """A request with its original bytes.
 
     Attributes:
         headers: The headers.
@@ -40,7 +40,7 @@ _request: ContextVar[RawRequest] = ContextVar("_request")
 
 
 def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -> "ASGIRelay":
-    """An ASGI application: a receiver whose one handler gets the request as it came."""
+    """An ASGI application: a receiver whose only handler gets the original request."""
 
     @receiver.on()
     async def hand_over(_: Notification[NotificationData]) -> None:
@@ -51,14 +51,14 @@ def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -
 
 @frozen
 class ASGIRelay:
-    """Keeps what a receiver reads."""
+    """Keeps the bytes that a receiver reads."""
 
     receiver: Receiver
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Receive a request."""
         request = RawRequest(scope["headers"])
-        _request.set(request)  # seen in this request's task, and in those that it starts
+        _request.set(request)  # visible in this request's task, and in the tasks that it starts
 
         async def keep() -> Message:
             message = await receive()
@@ -68,17 +68,17 @@ class ASGIRelay:
         await self.receiver(scope, keep, send)
 
 
-def no_answer(url: str, error: httpx.RequestError) -> str:
-    """That a bot gave no answer; of its URL without the credentials that may be in it."""
+def no_response(url: str, error: httpx.RequestError) -> str:
+    """Say that a bot didn't respond; its URL is shown without credentials and query."""
     shown = httpx.URL(url).copy_with(userinfo=b"", query=None)
     return f"POST {shown}: {describe_exception(error)}"
 
 
 async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> httpx.Response:
-    """Pass a request on, with the bytes and the headers that it came with.
+    """Forward a request with its original bytes and headers.
 
     Raises:
-        httpx.RequestError: There is no answer.
+        httpx.RequestError: There is no response.
     """
-    headers = [each for each in request.headers if each[0].lower() not in _OF_THE_CONNECTION]
+    headers = [each for each in request.headers if each[0].lower() not in _CONNECTION_HEADERS]
     return await http_client.send(httpx.Request("POST", url, headers=headers, content=request.body))

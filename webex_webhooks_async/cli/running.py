@@ -1,4 +1,4 @@
-"""Runs what a command does to its end, and ends it in order when a signal asks for it."""
+"""Runs a command in an event loop, and lets it tidy up when a signal ends it."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 # The last is sent when the terminal is closed; Windows lacks it.
-_ENDING = tuple(
+_SIGNALS = tuple(
     signal.Signals[name]
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if name in signal.Signals.__members__
@@ -16,7 +16,7 @@ _ENDING = tuple(
 
 
 class StoppedError(Exception):
-    """A signal ended the command, and what it had to tidy up is tidied up.
+    """A signal ended the command, and it has tidied up.
 
     Attributes:
         exit_code: What a shell expects of a command that the signal ended.
@@ -30,17 +30,17 @@ class StoppedError(Exception):
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in an event loop of its own.
 
-    Ctrl-C, SIGTERM and the end of the terminal cancel it, so that it can tidy up; once more, they
-    cancel that, too.
+    Ctrl-C, SIGTERM and closing the terminal cancel it, so that it can tidy up; a second signal
+    cancels the tidying up.
 
     Raises:
-        StoppedError: It was cancelled so.
+        StoppedError: A signal ended it.
     """
     return asyncio.run(_stoppable(coroutine))
 
 
 async def until_stopped() -> None:
-    """Wait for a signal, where one is the way to end."""
+    """Wait for a signal, in a command that ends that way."""
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -59,7 +59,7 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
         loop.call_soon_threadsafe(task.cancel)
 
     # Not loop.add_signal_handler, which Windows lacks.
-    before = {each: signal.signal(each, stop) for each in _ENDING}
+    before = {each: signal.signal(each, stop) for each in _SIGNALS}
     try:
         return await task
     except asyncio.CancelledError:

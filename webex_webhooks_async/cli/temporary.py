@@ -1,39 +1,93 @@
-"""Webhooks that a command makes for as long as it runs."""
+"""Webhooks that a command creates for as long as it runs."""
 
+import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from webex_webhooks_async.cli.failures import RefusedError
 from webex_webhooks_async.cli.rendering.consoles import print_error
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.errors import NotFoundError
+from webex_webhooks_async.errors import NotFoundError, WebexError
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
+
+TIDY_SECONDS = 0.8  # after a signal: with all the rest, a command ends within a second
+
+
+def name_prefix(command: str) -> str:
+    """How the names of all temporary webhooks of a command begin."""
+    return f"webex-webhooks {command} "
 
 
 def temporary_name(command: str) -> str:
-    """A name that no other webhook begins with."""
-    return f"webex-webhooks {command} {secrets.token_hex(4)}"
+    """How the names of one run's webhooks begin, and no others."""
+    return f"{name_prefix(command)}{secrets.token_hex(4)}"
 
 
 @asynccontextmanager
-async def swept_on_error(client: Client, name: str) -> AsyncGenerator[None]:
-    """If the block ends with an error, or is cancelled, delete the webhooks named so.
+async def temporary_webhooks(
+    client: Client, name: str, wanted: Iterable[NewWebhook]
+) -> AsyncGenerator[None]:
+    """Create webhooks whose names begin with `name`, and delete them when the block ends.
 
-    They are looked up, for one that was made may not be known: its answer was lost.
+    Raises:
+        RefusedError: Some may be left at the end.
+    """
+    async with deleted_on_error(client, name):
+        created = [await client.webhooks.create(each) for each in wanted]
+        yield
+    await _tidy(name, delete_all(client, created), TIDY_SECONDS)
+
+
+@asynccontextmanager
+async def deleted_on_error(client: Client, name: str) -> AsyncGenerator[None]:
+    """If the block fails or is cancelled, delete the webhooks whose names begin with `name`.
+
+    They are listed first: when the response to a create is lost, its id isn't known. After a
+    cancellation this takes `TIDY_SECONDS` at most.
     """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        is_stopped = isinstance(error, asyncio.CancelledError)
         try:
-            await _sweep(client, name)
-        except BaseException:
-            print_error(RefusedError(f"webhooks whose name begins with {name!r} may be left"))
-            raise
+            await _tidy(name, _delete_named(client, name), TIDY_SECONDS if is_stopped else None)
+        except RefusedError as left:
+            print_error(left)
         raise
 
 
-async def _sweep(client: Client, name: str) -> None:
-    async for webhook in client.webhooks.list():
-        if webhook.name.startswith(name):
-            with suppress(NotFoundError):
-                await client.webhooks.delete(webhook.id)
+async def delete_all(client: Client, webhooks: Iterable[Webhook]) -> None:
+    """Delete webhooks at the same time.
+
+    Raises:
+        WebexError: Webex refuses to delete one; all others are deleted.
+    """
+    outcomes = await asyncio.gather(
+        *(_delete_one(client, each) for each in webhooks), return_exceptions=True
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _delete_named(client: Client, name: str) -> None:
+    webhooks = [each async for each in client.webhooks.list() if each.name.startswith(name)]
+    await delete_all(client, webhooks)
+
+
+async def _delete_one(client: Client, webhook: Webhook) -> None:
+    with suppress(NotFoundError):
+        await client.webhooks.delete(webhook.id)
+
+
+async def _tidy(name: str, deleting: Coroutine[Any, Any, None], seconds: float | None) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await deleting
+    except (WebexError, TimeoutError, asyncio.CancelledError):  # cancelled by a second signal
+        raise RefusedError(
+            f"webhooks whose names begin with {name!r} may be left; `webex-webhooks list` shows "
+            "them, and `webex-webhooks delete` removes them"
+        ) from None

@@ -45,10 +45,10 @@ async def test_wide_terminals() -> None:
     assert max(map(len, told.getvalue().splitlines())) == 100
 
 
-async def test_a_client_that_tells() -> None:
+async def test_a_narrated_client() -> None:
     """Each request is told with its answer, the path shortened so that it is one line."""
     teller, told = narrator()
-    async with teller.client_that_tells(trust_env=False) as http_client, respx.mock:
+    async with teller.narrated_client(trust_env=False) as http_client, respx.mock:
         respx.get().respond(418)
         await http_client.get(f"http://example.com/{'x' * 200}?y=1")
 

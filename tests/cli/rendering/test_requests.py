@@ -6,10 +6,10 @@ from rich.console import Console
 
 from tests.testing.doubles import webhook
 from webex_webhooks_async.cli.rendering.requests import (
-    print_answer,
     print_delivery,
     print_notification,
     print_request,
+    print_response,
     status_code_text,
 )
 from webex_webhooks_async.testing import Delivery, RecordedRequest
@@ -24,7 +24,7 @@ NOTIFICATION: dict[str, Any] = {"resource": "messages", "event": "created"}
         (302, "302 Found", ""),
         (404, "404 Not Found", "yellow"),
         (599, "599", "red"),
-        (None, "no answer", "red"),
+        (None, "no response", "red"),
     ],
 )
 def test_a_status(status_code: int | None, text: str, style: str) -> None:
@@ -48,7 +48,7 @@ def test_a_request(capsys: pytest.CaptureFixture[str]) -> None:
     print_request(Console(), request)
 
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d POST   /v1/webhooks no answer ROUTER_1\n", capsys.readouterr().out
+        r"\d\d:\d\d:\d\d POST   /v1/webhooks no response ROUTER_1\n", capsys.readouterr().out
     )
 
 
@@ -104,6 +104,6 @@ def test_a_notification(
 
 def test_a_long_answer(capsys: pytest.CaptureFixture[str]) -> None:
     """Of a long answer the beginning is shown."""
-    print_answer(Console(), 200, "line\n" * 100)
+    print_response(Console(), 200, "line\n" * 100)
 
     assert capsys.readouterr().out.splitlines() == ["→ 200 OK", *["  line"] * 20]

@@ -1,1 +1,1 @@
-"""What people see, and what programs read: all that the commands print."""
+"""Everything that the commands print, for people and for programs."""

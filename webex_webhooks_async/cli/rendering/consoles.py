@@ -1,4 +1,4 @@
-"""Where the commands print to, and words that all of them print."""
+"""Where the commands print to, and what all of them print alike."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from rich.text import Text
 
 from webex_webhooks_async.formatting import on_one_line
 
-UNBOUNDED = 10_000  # columns: a pipe has no edge to wrap at
+UNBOUNDED = 10_000  # columns: text in a pipe isn't wrapped
 
 
 def stdout() -> Console:
-    """Where results go: coloured on a terminal; in a pipe plain, and as wide as they are."""
+    """Where results go: coloured on a terminal; plain and not wrapped in a pipe."""
     console = page()
     if not console.is_terminal:
         console.width = UNBOUNDED
@@ -20,7 +20,7 @@ def stdout() -> Console:
 
 
 def page() -> Console:
-    """Standard output for text to read: in a pipe, too, it has an edge to wrap at."""
+    """Standard output for prose: it is wrapped in a pipe too."""
     return Console(highlight=False, emoji=False, markup=False)
 
 
@@ -30,41 +30,41 @@ def stderr() -> Console:
 
 
 def error_text(error: Exception) -> Text:
-    """An error on one line, with what was noted on its way."""
-    told = " ".join(str(error).split())
+    """An error on one line, with its notes."""
+    text = " ".join(str(error).split())
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return Text.assemble(("error: ", "bold red"), on_one_line(told + notes))
+    return Text.assemble(("error: ", "bold red"), on_one_line(text + notes))
 
 
 def print_error(error: Exception) -> None:
-    """Tell what went wrong."""
+    """Report an error."""
     stderr().print(error_text(error))
 
 
 def print_warning(text: str) -> None:
-    """Tell what may not be meant so."""
+    """Report something that may not be intended."""
     stderr().print(Text.assemble(("warning: ", "bold yellow"), on_one_line(text)))
 
 
 def print_approval(console: Console, text: str) -> None:
-    """Tell that something is as it should be."""
+    """Report something good."""
     console.print(Text.assemble(("✓ ", "bold green"), on_one_line(text)), soft_wrap=True)
 
 
 def print_refusal(console: Console, text: str) -> None:
-    """Tell that something isn't as it should be, where that is no error of the command."""
+    """Report something bad that isn't an error of the command."""
     console.print(Text.assemble(("✗ ", "bold red"), on_one_line(text)), soft_wrap=True)
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
-    """Print JSON, in ASCII, which every pipe takes; without `indent` on one line."""
+    """Print JSON in ASCII, which every pipe can carry; without `indent` on one line."""
     stdout().print(json.dumps(document, indent=indent), soft_wrap=True)
 
 
 def print_fields(console: Console, fields: Mapping[str, Text], *, indent: int = 0) -> None:
     """Print names and values, one a line.
 
-    A long value goes on to the terminal's next line by itself, so that it is copied in one piece.
+    The terminal wraps a long value, so that it can be copied in one piece.
     """
     width = max(map(len, fields)) + 2
     for name, value in fields.items():

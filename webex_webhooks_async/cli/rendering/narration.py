@@ -1,4 +1,4 @@
-"""How the demo looks: numbered steps, the code of each, and the requests that it leads to."""
+"""How the demo looks: numbered steps, the code of each, and the requests that it sends."""
 
 import ast
 import asyncio
@@ -31,7 +31,7 @@ _PAUSE = 0.2  # seconds before each step, for eyes that follow
 
 
 class Narrator:
-    """Tells what happens, while it happens."""
+    """Shows what happens, while it happens."""
 
     def __init__(self, console: Console) -> None:
         console.width = min(console.width, _WIDEST)
@@ -45,7 +45,7 @@ class Narrator:
         self._console.print(Panel(content, border_style="cyan", padding=(0, 2)))
 
     def conclude(self, commands: Mapping[str, str]) -> None:
-        """Say how to go on: commands, and what each is for."""
+        """Show how to go on: commands, and what each is for."""
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column()
@@ -55,7 +55,7 @@ class Narrator:
         self._console.print(Panel(grid, title="next", border_style="green", padding=(0, 2)))
 
     async def step(self, function: Callable[..., Any]) -> None:
-        """Begin a step: of the function that it runs, show what it is for, and its code."""
+        """Begin a step: show what its function is for, and its code."""
         if self._console.is_terminal:
             await asyncio.sleep(_PAUSE)
         self._steps += 1
@@ -75,17 +75,17 @@ class Narrator:
         self._print(code)
 
     def say(self, text: str) -> None:
-        """Tell something in words."""
+        """Print a sentence."""
         self._print(Text(on_one_line(text)))
 
     def approve(self, text: str, emphasized: str = "", rest: str = "") -> None:
-        """Tell of something good."""
+        """Report something good."""
         self._print(
             Text.assemble(("✓ ", "bold green"), text, (on_one_line(emphasized), "bold"), rest)
         )
 
     def disapprove(self, text: str) -> None:
-        """Tell of something bad, which is meant to be here."""
+        """Report something bad that the demo expects."""
         self._print(Text.assemble(("✗ ", "bold red"), on_one_line(text)))
 
     def show_webhooks(self, webhooks: Iterable[Webhook]) -> None:
@@ -102,33 +102,33 @@ class Narrator:
         self._print(grid)
 
     @asynccontextmanager
-    async def client_that_tells(self, *, trust_env: bool) -> AsyncGenerator[httpx.AsyncClient]:
-        """An HTTP client whose requests and answers are shown."""
+    async def narrated_client(self, *, trust_env: bool) -> AsyncGenerator[httpx.AsyncClient]:
+        """An HTTP client whose requests and responses are shown."""
         async with httpx.AsyncClient(
             trust_env=trust_env,
-            event_hooks={"request": [self._tell_request], "response": [self._tell_response]},
+            event_hooks={"request": [self._show_request], "response": [self._show_response]},
         ) as http_client:
             try:
                 yield http_client
-            finally:  # perhaps it was waiting when it was stopped
+            finally:  # it may be waiting when it is stopped
                 self._stop_waiting()
 
     def incoming(self, url: str, status_code: int | None) -> None:
-        """Show a notification and how it was answered."""
+        """Show a notification and the status of its response."""
         self._exchange("←", "POST", url, status_code_text(status_code))
 
-    async def _tell_request(self, _: httpx.Request) -> None:
+    async def _show_request(self, _: httpx.Request) -> None:
         self._stop_waiting()
 
-    async def _tell_response(self, response: httpx.Response) -> None:
+    async def _show_response(self, response: httpx.Response) -> None:
         request = response.request
         wait = response.headers.get("Retry-After")
-        answer = status_code_text(response.status_code)
+        status = status_code_text(response.status_code)
         if wait:
-            answer.append(f", Retry-After: {wait}", "yellow")
-        self._exchange("→", request.method, request.url.raw_path.decode(), answer)
+            status.append(f", Retry-After: {wait}", "yellow")
+        self._exchange("→", request.method, request.url.raw_path.decode(), status)
         if wait:
-            self._waiting = self._console.status(f"waiting {wait} s, as told")
+            self._waiting = self._console.status(f"waiting {wait} s, as Webex asks")
             self._waiting.start()
 
     def _stop_waiting(self) -> None:
@@ -136,12 +136,12 @@ class Narrator:
             self._waiting.stop()
             self._waiting = None
 
-    def _exchange(self, arrow: str, method: str, target: str, answer: Text) -> None:
+    def _exchange(self, arrow: str, method: str, target: str, status: Text) -> None:
         grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
         grid.add_column(no_wrap=True)
         grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         grid.add_column(no_wrap=True, justify="right")
-        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(on_one_line(target), "cyan"), answer)
+        grid.add_row(Text(f"{arrow} {method}", "cyan"), Text(on_one_line(target), "cyan"), status)
         self._print(grid)
 
     def _print(self, renderable: RenderableType) -> None:

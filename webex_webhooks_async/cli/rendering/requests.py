@@ -1,4 +1,4 @@
-"""How requests, notifications and their answers look."""
+"""How requests, notifications and responses look."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from webex_webhooks_async.cli.rendering.consoles import print_fields
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.testing import Delivery, RecordedRequest
 
-_MOST_LINES = 20  # of an answer's body
+_MOST_LINES = 20  # of a response's body
 
 
 def print_request(console: Console, request: RecordedRequest) -> None:
-    """Print a request and its answer on one line."""
+    """Print a request and its status on one line."""
     target = f"{request.path}?{request.query}" if request.query else request.path
     console.print(
         Text.assemble(
@@ -32,7 +32,7 @@ def print_request(console: Console, request: RecordedRequest) -> None:
 
 
 def print_delivery(console: Console, delivery: Delivery) -> None:
-    """Print where a notification went, and what came of it, on one line."""
+    """Print where a notification was sent, and the outcome, on one line."""
     outcome = (
         status_code_text(delivery.status_code)
         if delivery.error is None
@@ -51,7 +51,7 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
 
 
 def print_notification(console: Console, notification: Mapping[str, Any]) -> None:
-    """Print a notification, given in the wire's form: what happened, and the data on it."""
+    """Print a notification, given as Webex sends it: what happened, and its data."""
     data = notification.get("data")
     fields = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
     actor_id = notification.get("actorId")
@@ -76,17 +76,17 @@ def _value(value: object) -> Text:
     return Text(on_one_line(value if isinstance(value, str) else json.dumps(value)))
 
 
-def print_answer(console: Console, status_code: int, body: str) -> None:
-    """Print how a notification was answered."""
+def print_response(console: Console, status_code: int, body: str) -> None:
+    """Print the response to a notification."""
     console.print(Text("→ ", "cyan"), status_code_text(status_code), sep="")
     for line in body.splitlines()[:_MOST_LINES]:
         console.print(f"  {on_one_line(line)}", soft_wrap=True)
 
 
 def status_code_text(status_code: int | None) -> Text:
-    """The status of an answer, in numbers and words."""
+    """The status of a response, in numbers and words."""
     if status_code is None:
-        return Text("no answer", "red")
+        return Text("no response", "red")
     phrase = HTTPStatus(status_code).phrase if status_code in _KNOWN_STATUSES else ""
     style = {2: "green", 4: "yellow", 5: "red"}.get(status_code // 100, "")
     return Text(f"{status_code} {phrase}".rstrip(), style)

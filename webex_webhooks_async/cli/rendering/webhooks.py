@@ -1,4 +1,4 @@
-"""How webhooks look, and plans about them."""
+"""How webhooks and plans look."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +14,8 @@ from webex_webhooks_async.cli.rendering.consoles import (
     UNBOUNDED,
     print_approval,
     print_fields,
+    print_json,
+    stdout,
 )
 from webex_webhooks_async.client.desired_state.planning import Action, Change, Plan
 from webex_webhooks_async.formatting import on_one_line
@@ -23,7 +25,7 @@ from webex_webhooks_async.serialization import converter
 
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
-    """A webhook as the wire has it, but that ``hasSecret`` stands for a secret that isn't shown."""
+    """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
     document: dict[str, Any] = converter.unstructure(webhook)
     document["hasSecret"] = bool(webhook.secret)
     if not show_secret:
@@ -34,8 +36,8 @@ def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
 def print_webhooks(console: Console, webhooks: Sequence[Webhook]) -> None:
     """Print webhooks as a table.
 
-    Nothing is cut off, for it is there to be copied: of the columns, as many as there is room for
-    stand side by side, and what is in the others stands below, a line each.
+    Nothing is cut off, so that it can be copied: the columns that don't fit side by side are
+    printed below the webhook, a line each.
     """
     unbounded = console.options.update(width=UNBOUNDED)
     tables = [webhook_table(webhooks, columns=n + 1) for n in range(len(_COLUMNS))]
@@ -74,13 +76,21 @@ _COLUMNS = (
 
 
 def webhook_table(webhooks: Iterable[Webhook], *, columns: int) -> Table:
-    """Webhooks in so many columns: of name, status, what it watches, target, filter and id."""
+    """A table with the first columns of: name, status, watches, target, filter, id."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for column in _COLUMNS[:columns]:
         table.add_column(column.header, no_wrap=True)
     for webhook in webhooks:
         table.add_row(*(column.cell(webhook) for column in _COLUMNS[:columns]))
     return table
+
+
+def print_result(webhook: Webhook, *, as_json: bool, show_secret: bool) -> None:
+    """Print the webhook that a command returns, as JSON or field by field."""
+    if as_json:
+        print_json(webhook_document(webhook, show_secret=show_secret))
+    else:
+        print_webhook(stdout(), webhook, show_secret=show_secret)
 
 
 def status_text(status: str | None) -> Text:
@@ -90,12 +100,12 @@ def status_text(status: str | None) -> Text:
 
 
 def print_webhook(console: Console, webhook: Webhook, *, show_secret: bool) -> None:
-    """Print all that is known of a webhook."""
+    """Print every field of a webhook."""
     print_fields(console, webhook_fields(webhook, show_secret=show_secret))
 
 
 def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
-    """All that is known of a webhook, by what people call it."""
+    """Every field of a webhook that has a value, by a name for people."""
     fields: dict[str, Text | str | None] = {
         "name": Text(on_one_line(webhook.name), "bold"),
         "id": webhook.id,
@@ -120,7 +130,7 @@ def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
 
 def _secret_text(secret: str | None, *, show_secret: bool) -> Text | str:
     if not secret:
-        return Text("none: nothing proves where a notification comes from", "yellow")
+        return Text("none: nothing proves that a notification comes from Webex", "yellow")
     return secret if show_secret else Text("set, not shown", "dim")
 
 
@@ -135,7 +145,7 @@ _STYLE_OF_ACTION = {
 
 
 def print_plan(console: Console, plan: Plan) -> None:
-    """Print what is to be done about each webhook."""
+    """Print what a plan does with each webhook."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for header in ("ACTION", "NAME", "REASON"):
         table.add_column(header)
@@ -146,11 +156,11 @@ def print_plan(console: Console, plan: Plan) -> None:
 
 
 def print_changes(console: Console, changes: Sequence[Change]) -> None:
-    """Print what was done."""
+    """Print the changes that were made."""
     for change in changes:
         print_approval(console, f"{_DONE[change.action]} {change.name}")
     if not changes:
-        print_approval(console, "everything is as wanted")
+        print_approval(console, "nothing to change")
 
 
 _DONE = {

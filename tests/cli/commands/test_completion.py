@@ -2,8 +2,8 @@ import subprocess
 
 import pytest
 
-from tests.cli.commands import COMMAND, finished
 from tests.cli.conftest import Invoke
+from tests.cli.harness import COMMAND, finished
 from tests.support.wire import PATIENCE
 
 

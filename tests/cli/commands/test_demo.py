@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from tests.cli.commands import ServedWebex, finished, process, terminal
 from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex, finished, process, terminal
 
 
 def test_the_tour(invoke: Invoke) -> None:
@@ -14,18 +14,18 @@ def test_the_tour(invoke: Invoke) -> None:
     out = re.sub(r" +$", "", done.out, flags=re.MULTILINE)
     steps = re.findall(r"^(\d+)  (.+?) ─+$", out, re.MULTILINE)
     assert steps == [
-        ("1", "List the webhooks that are there"),
-        ("2", "Create one"),
+        ("1", "List the webhooks"),
+        ("2", "Create a webhook"),
         ("3", "Get it by its id"),
         ("4", "Update it"),
-        ("5", "Create some more, of other resources"),
+        ("5", "Create some more, for other resources"),
         ("6", "List page by page"),
         ("7", "Meet an error"),
-        ("8", "Survive a 429"),
-        ("9", "Delete what was made"),
-        ("10", "Be called by Webex"),
+        ("8", "Wait after a 429"),
+        ("9", "Delete the webhooks"),
+        ("10", "Receive notifications"),
         ("11", "Someone writes a message"),
-        ("12", "Forge one"),
+        ("12", "Forge a notification"),
         ("13", "Send the first one again"),
     ]
     for promised in (
@@ -37,7 +37,7 @@ def test_the_tour(invoke: Invoke) -> None:
         r"✓ verified: \S+@example\.com wrote a message\n +← POST \S+ +204 No Content",
         r"X-Spark-Signature  [0-9a-f]{40}\n +X-Webex-Signature  SHA-256=",
         r"✗ refused a request: the signature was made [^←]+← POST \S+ +401 Unauthorized",
-        r"← POST \S+ +204 No Content\n +✓ handled 1 time, answered twice",
+        r"← POST \S+ +204 No Content\n +✓ handled 1 time, responded twice",
     ):
         assert re.search(promised, out), promised
     assert (done.exit_code, done.err) == (0, "")
@@ -55,7 +55,7 @@ def test_in_a_pipe() -> None:
 def test_on_a_terminal(columns: int, widest: int) -> None:
     """On a terminal there are colours, and it fits; wider than eyes can follow it isn't."""
     with terminal("demo", columns=columns) as screen:
-        screen.wait_for("waiting 1 s, as told")
+        screen.wait_for("waiting 1 s, as Webex asks")
         exit_code = screen.finish()
 
     assert (exit_code, "\x1b[1;36m" in screen.seen or "\x1b[36m" in screen.seen) == (0, True)
@@ -65,14 +65,14 @@ def test_on_a_terminal(columns: int, widest: int) -> None:
 def test_ctrl_c_while_it_waits() -> None:
     """A Ctrl-C ends it at once, and gives the cursor back."""
     with terminal("demo") as screen:
-        screen.wait_for("waiting 1 s, as told")
+        screen.wait_for("waiting 1 s, as Webex asks")
         screen.type("\x03")
         exit_code = screen.finish()
 
     _, _, since_hidden = screen.seen.rpartition("\x1b[?25l")
     assert (exit_code, "\x1b[?25h" in since_hidden) == (130, True)
     assert "Traceback" not in screen.seen
-    assert "Be called by Webex" not in screen.seen
+    assert "Receive notifications" not in screen.seen
 
 
 def test_live(webex: ServedWebex, invoke: Invoke) -> None:
@@ -87,8 +87,8 @@ def test_live(webex: ServedWebex, invoke: Invoke) -> None:
     assert "0 of others" in done.out
     assert "page 3: 4 of others, webex-webhooks demo" in done.out
     assert "page 4" not in done.out
-    assert "Delete what was made" in done.out
-    assert "Be called by Webex" not in done.out
+    assert "Delete the webhooks" in done.out
+    assert "Receive notifications" not in done.out
     assert "canary" not in done.out
 
 

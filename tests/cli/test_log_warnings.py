@@ -1,6 +1,6 @@
 import logging
 
-from webex_webhooks_async.cli.remarks import remarks_told
+from webex_webhooks_async.cli.log_warnings import log_warnings_to
 
 LOGGER = logging.getLogger("webex_webhooks_async")
 
@@ -9,7 +9,7 @@ def test_remarks() -> None:
     """Warnings and errors are passed on as long as the block runs; what is less isn't."""
     heard: list[str] = []
 
-    with remarks_told(heard.append):
+    with log_warnings_to(heard.append):
         LOGGER.info("a detail")
         LOGGER.warning("refused %s", "a request")
     handlers = LOGGER.handlers

@@ -1,10 +1,10 @@
-"""The command listen: notifications as they come."""
+"""The command listen."""
 
 import asyncio
 import secrets
 import signal
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import cycle, product
 from typing import Annotated, Any, cast
 
@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from webex_webhooks_async.catalog import FIREHOSE_RESOURCES
 from webex_webhooks_async.cli.failures import UsageError
+from webex_webhooks_async.cli.log_warnings import log_warnings_to
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     NO_SECRET,
@@ -25,14 +26,12 @@ from webex_webhooks_async.cli.options import (
     Port,
     SecretSource,
 )
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, RawRequest, forward, no_answer, relay
-from webex_webhooks_async.cli.remarks import remarks_told
+from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, RawRequest, forward, no_response, relay
 from webex_webhooks_async.cli.rendering.consoles import print_json, print_refusal, stderr, stdout
-from webex_webhooks_async.cli.rendering.requests import print_answer, print_notification
+from webex_webhooks_async.cli.rendering.requests import print_notification, print_response
 from webex_webhooks_async.cli.running import run, until_stopped
-from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
+from webex_webhooks_async.cli.temporary import temporary_name, temporary_webhooks
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.errors import NotFoundError
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -47,7 +46,7 @@ _EVERYTHING = ((Resource.ALL, Event.ALL), (Resource.ATTACHMENT_ACTIONS, Event.CR
 _SECONDS_BETWEEN_SAMPLES = 3.0
 
 
-def listen(  # noqa: PLR0913 - each is an option
+def command(  # noqa: PLR0913 - each is an option
     *,
     public_url: HttpUrl | None = None,
     port: Port = 8080,
@@ -59,35 +58,34 @@ def listen(  # noqa: PLR0913 - each is an option
     json: AsJson = False,
     connection: Connection = FROM_ENVIRONMENT,
 ) -> None:
-    r"""Print notifications as they come, until Ctrl-C.
+    r"""Print notifications as they arrive, until Ctrl-C.
 
     $ webex-webhooks listen --sandbox
     $ webex-webhooks listen --public-url https://my-tunnel.example.com \
         --forward-to http://localhost:3000/webex --secret-env WEBHOOK_SECRET
 
-    It makes webhooks of its own for it, verifies what comes, and removes them at
-    the end. Without --resource it hears of memberships, messages, rooms and card
-    submissions.
+    It creates webhooks of its own, verifies each notification, and deletes the
+    webhooks at the end. Without --resource it watches memberships, messages, rooms
+    and card submissions.
 
     Args:
-        public_url: The URL at which Webex reaches --port of this machine; of a tunnel, say.
-        port: Where to listen on 127.0.0.1; 0 takes any free port.
+        public_url: The URL at which Webex reaches --port of this machine, such as a tunnel's.
+        port: The port on 127.0.0.1; 0 takes any free one.
         resource: What to watch; once for each.
-        event: What must happen to those resources; once for each. Without it, all.
-        forward_to: Pass each on to this URL, bytes and headers as they came, and show the answer.
-        sandbox: Let an embedded Webex make something happen every few seconds; takes no account.
-        secret_source: The key to sign with. Without it, one is made up.
+        event: The event to watch for; once for each. The default is all.
+        forward_to: Forward each notification to this URL, bytes and headers unchanged.
+        sandbox: Watch a local Webex simulator in which something happens every few seconds.
+        secret_source: The secret of the webhooks; the default is a random one.
         json: Print JSON, a notification a line, and nothing else.
         connection: Where Webex is, and who calls it.
     """
     if event and not resource:
-        raise UsageError("--event needs a --resource that it happens to")
+        raise UsageError("--event needs the --resource that it happens to")
     if sandbox and public_url is not None:
         raise UsageError("--sandbox and --public-url exclude each other")
-    subscriptions = tuple(product(resource, event or (Event.ALL,))) or _EVERYTHING
     listening = Listening(
         port=port,
-        subscriptions=subscriptions,
+        subscriptions=tuple(product(resource, event or (Event.ALL,))) or _EVERYTHING,
         secret=secret_source.read() or secrets.token_urlsafe(),
         forward_to=forward_to,
         json=json,
@@ -98,7 +96,7 @@ def listen(  # noqa: PLR0913 - each is an option
         run(_listen_to_webex(listening, connection.client(), public_url))
     else:
         raise UsageError(
-            "name the URL at which Webex reaches this machine with --public-url, or take --sandbox"
+            "pass the URL at which Webex reaches this machine with --public-url, or use --sandbox"
         )
 
 
@@ -113,7 +111,7 @@ class Listening:
     json: bool
 
     def wanted(self, name: str, target_url: str) -> list[NewWebhook]:
-        """The webhooks that it takes."""
+        """The webhooks that it needs."""
         return [
             NewWebhook(
                 name=f"{name} {resource} {event}",
@@ -140,12 +138,12 @@ async def _listen_to_sandbox(listening: Listening) -> None:
     sandbox = Sandbox()
     async with (
         sandbox.http_client() as http_client,
-        Client("any-token-will-do", http_client=http_client) as client,
+        Client("any-token", http_client=http_client) as client,
         _receiving(listening) as origin,
         _webhooks(listening, client, origin),
         _alongside(_make_things_happen(sandbox, listening.subscriptions)),
     ):
-        _announce(f"an embedded Webex makes things up, for {origin}")
+        _announce(f"a sandbox sends samples to {origin}")
         await until_stopped()
 
 
@@ -155,8 +153,8 @@ def _announce(text: str) -> None:
 
 @asynccontextmanager
 async def _receiving(listening: Listening) -> AsyncGenerator[str]:
-    """Receive notifications as long as the block runs, and give the origin to send them to."""
-    # Webex has its answer before a bot, perhaps in a debugger, has given its own.
+    """Receive notifications while the block runs, and give the origin to send them to."""
+    # Webex gets its response before a bot, which may be in a debugger, has responded.
     receiver = Receiver(listening.secret, background=True)
     async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
 
@@ -165,7 +163,7 @@ async def _receiving(listening: Listening) -> AsyncGenerator[str]:
             if listening.forward_to is not None:
                 await _forward(http_client, listening.forward_to, request, json=listening.json)
 
-        with remarks_told(lambda remark: print_refusal(stderr(), remark)):
+        with log_warnings_to(lambda text: print_refusal(stderr(), text)):
             async with (
                 receiver,
                 serve_on_loopback(relay(receiver, handle), listening.port) as origin,
@@ -180,37 +178,33 @@ def _print(request: RawRequest, *, json: bool) -> None:
             print_json(notification, indent=None)
         else:
             print_notification(stdout(), notification)
-    except SystemExit:  # rich's answer to a pipe that nobody reads any more
-        signal.raise_signal(signal.SIGTERM)  # which is the way to end, and to tidy up
+    except SystemExit:  # rich raises it when nobody reads the pipe
+        signal.raise_signal(signal.SIGTERM)  # ends the command, which tidies up
 
 
 async def _forward(
     http_client: httpx.AsyncClient, url: str, request: RawRequest, *, json: bool
 ) -> None:
     try:
-        answer = await forward(http_client, url, request)
+        response = await forward(http_client, url, request)
     except httpx.RequestError as error:
-        print_refusal(stderr(), no_answer(url, error))
+        print_refusal(stderr(), no_response(url, error))
     else:
-        print_answer(stderr() if json else stdout(), answer.status_code, answer.text)
+        print_response(stderr() if json else stdout(), response.status_code, response.text)
 
 
 @asynccontextmanager
 async def _webhooks(listening: Listening, client: Client, target_url: str) -> AsyncGenerator[None]:
-    """Let there be the webhooks that it takes as long as the block runs."""
+    """Create the webhooks that it needs, and delete them when the block ends."""
     name = temporary_name("listen")
-    async with swept_on_error(client, name):
-        made = [await client.webhooks.create(each) for each in listening.wanted(name, target_url)]
+    async with temporary_webhooks(client, name, listening.wanted(name, target_url)):
         yield
-        for webhook in made:
-            with suppress(NotFoundError):
-                await client.webhooks.delete(webhook.id)
-        stderr().print("Removed its webhooks.", style="dim")
+    stderr().print("Deleted its webhooks.", style="dim")
 
 
 @asynccontextmanager
 async def _alongside(coroutine: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Run something as long as the block runs."""
+    """Run a coroutine until the block ends."""
     task = asyncio.create_task(coroutine)
     try:
         yield
@@ -220,14 +214,14 @@ async def _alongside(coroutine: Coroutine[Any, Any, None]) -> AsyncGenerator[Non
 
 
 async def _make_things_happen(sandbox: Sandbox, subscriptions: Iterable[Subscription]) -> None:
-    occurrences = cycle(_occurrences(subscriptions))
+    events = cycle(_events(subscriptions))
     while True:  # until it is cancelled
-        await sandbox.emit(*next(occurrences))
+        await sandbox.emit(*next(events))
         await asyncio.sleep(_SECONDS_BETWEEN_SAMPLES)
 
 
-def _occurrences(subscriptions: Iterable[Subscription]) -> list[Subscription]:
-    """What shall happen, so that each subscription hears something."""
+def _events(subscriptions: Iterable[Subscription]) -> list[Subscription]:
+    """Events that notify each subscription of something."""
     return [
         (each, Event.CREATED if event == Event.ALL else event)
         for resource, event in subscriptions

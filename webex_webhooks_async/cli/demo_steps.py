@@ -1,4 +1,4 @@
-"""What the demo does. The code of each function is shown as it stands here, and then run."""
+"""What the demo does: it shows the code of each function exactly as it is here, and runs it."""
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 
@@ -15,16 +15,16 @@ from webex_webhooks_async.testing import Delivery, Sandbox, signed_request
 MORE = (Resource.MEMBERSHIPS, Resource.ROOMS, Resource.ATTACHMENT_ACTIONS)
 
 NOWHERE = "https://webex-webhooks.invalid/receiver"
-"""Where the tour's webhooks point to: to no host that there is, so that nobody learns anything."""
+"""Where the webhooks of the demo point to: a host that can't exist, so nobody gets anything."""
 
 
 async def list_first_page(client: Client) -> Page[Webhook]:
-    """List the webhooks that are there."""
+    """List the webhooks."""
     return await client.webhooks.list(max=10)
 
 
 async def create(client: Client, name: str, target_url: str, secret: str) -> Webhook:
-    """Create one."""
+    """Create a webhook."""
     return await client.webhooks.create(
         NewWebhook(
             name=name,
@@ -42,14 +42,14 @@ async def get(client: Client, webhook_id: str) -> Webhook:
 
 
 async def update(client: Client, webhook: Webhook) -> Webhook:
-    """Update it. A PUT that starts from what is there loses nothing."""
+    """Update it. A PUT that starts from the current state loses nothing."""
     return await client.webhooks.update(
         webhook.id, WebhookUpdate.of(webhook, target_url=f"{NOWHERE}/v2")
     )
 
 
 async def create_more(client: Client, name: str) -> list[Webhook]:
-    """Create some more, of other resources."""
+    """Create some more, for other resources."""
     return [
         await client.webhooks.create(
             NewWebhook(
@@ -64,7 +64,7 @@ async def create_more(client: Client, name: str) -> list[Webhook]:
 
 
 async def list_pages(client: Client) -> AsyncGenerator[Page[Webhook]]:
-    """List page by page. The token follows a next link to the same origin only."""
+    """List page by page. The token is never sent to another host."""
     async for page in client.webhooks.list(max=2).pages():
         yield page
 
@@ -74,24 +74,24 @@ async def fail(client: Client) -> Webhook:
     return await client.webhooks.get("an-id-that-nothing-has")
 
 
-async def survive(client: Client, webhook_id: str) -> Webhook:
-    """Survive a 429. Webex says how long to wait, and the client does."""
+async def retry(client: Client, webhook_id: str) -> Webhook:
+    """Wait after a 429. Webex says how long, and the client retries then."""
     return await client.webhooks.get(webhook_id)
 
 
 async def delete(client: Client, webhooks: Iterable[Webhook]) -> None:
-    """Delete what was made."""
+    """Delete the webhooks."""
     for webhook in webhooks:
         await client.webhooks.delete(webhook.id)
 
 
-def receive(secret: str, tell: Callable[[Notification[MessageData]], None]) -> Receiver:
-    """Be called by Webex. A receiver verifies, parses, and handles everything once."""
+def receive(secret: str, report: Callable[[Notification[MessageData]], None]) -> Receiver:
+    """Receive notifications. A receiver verifies, parses, and handles each once."""
     receiver = Receiver(secret)
 
     @receiver.on(Resource.MESSAGES, Event.CREATED)
-    async def answer(notification: Notification[MessageData]) -> None:
-        tell(notification)
+    async def respond(notification: Notification[MessageData]) -> None:
+        report(notification)
 
     return receiver  # an ASGI application
 
@@ -103,10 +103,10 @@ async def emit(sandbox: Sandbox) -> Delivery:
 
 
 async def forge(http_client: httpx.AsyncClient, delivery: Delivery) -> httpx.Response:
-    """Forge one. Without the secret, its signature is wrong."""
+    """Forge a notification. Without the secret, its signature is wrong."""
     return await http_client.send(signed_request(delivery.url, delivery.body, "a guess"))
 
 
 async def repeat(http_client: httpx.AsyncClient, delivery: Delivery) -> httpx.Response:
-    """Send the first one again. It is known, and isn't handled twice."""
+    """Send the first one again. The receiver knows it, and doesn't handle it twice."""
     return await http_client.post(delivery.url, content=delivery.body, headers=delivery.headers)

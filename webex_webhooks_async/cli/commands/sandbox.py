@@ -1,4 +1,4 @@
-"""The command sandbox: an embedded Webex for programs in any language."""
+"""The command sandbox."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,16 +14,16 @@ from webex_webhooks_async.testing import Sandbox
 T = TypeVar("T")
 
 
-def sandbox(*, port: Port = 8900) -> None:
-    """Serve an embedded Webex, and print each request, and what comes of each notification.
+def command(*, port: Port = 8900) -> None:
+    """Run a local Webex simulator, and print each request and each delivery.
 
     $ webex-webhooks sandbox --port 8900
 
-    It is there for programs in any language, on this machine, until Ctrl-C. Then
-    it forgets everything.
+    Programs in any language can use it until Ctrl-C ends it. Then it forgets
+    everything.
 
     Args:
-        port: Where to listen on 127.0.0.1; 0 takes any free port.
+        port: The port on 127.0.0.1; 0 takes any free one.
     """
     run(_serve(port))
 
@@ -31,22 +31,22 @@ def sandbox(*, port: Port = 8900) -> None:
 async def _serve(port: int) -> None:
     console = stdout()
     sandbox = Sandbox(
-        on_request=_read_or_not(partial(print_request, console)),
-        on_delivery=_read_or_not(partial(print_delivery, console)),
+        on_request=_even_if_nobody_reads(partial(print_request, console)),
+        on_delivery=_even_if_nobody_reads(partial(print_delivery, console)),
     )
     async with sandbox.serve(port=port) as base_url:
         console.print(base_url, style="bold")
         stderr().print(
-            "An embedded Webex is up; every token will do. Ctrl-C ends it.\n"
+            "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
             f"  export {BASE_URL_VARIABLE}={base_url} {TOKEN_VARIABLE}=anything",
             style="dim",
         )
         await until_stopped()
 
 
-def _read_or_not(tell: Callable[[T], None]) -> Callable[[T], None]:
-    def tell_and_go_on(said: T) -> None:
-        with suppress(SystemExit):  # rich's answer to a pipe that nobody reads
-            tell(said)
+def _even_if_nobody_reads(report: Callable[[T], None]) -> Callable[[T], None]:
+    def report_and_go_on(item: T) -> None:
+        with suppress(SystemExit):  # rich raises it when nobody reads the pipe
+            report(item)
 
-    return tell_and_go_on
+    return report_and_go_on

@@ -182,20 +182,6 @@ class Terminal:
         """Type something."""
         os.write(self.descriptor, text.encode())
 
-    def insist(self, text: str) -> int:
-        """Type something until the command ends, and return the exit code.
-
-        A signal that comes right before a read is seen after it: then people press the key again.
-        """
-        for _ in range(4):
-            self.type(text)
-            deadline = time.monotonic() + PATIENCE / 4
-            while self._read(deadline):
-                pass
-            if time.monotonic() < deadline:
-                break
-        return self.finish()
-
     def finish(self) -> int:
         """Read to the end, and return the exit code."""
         deadline = time.monotonic() + PATIENCE

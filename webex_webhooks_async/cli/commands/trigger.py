@@ -1,4 +1,4 @@
-"""The command trigger: a signed sample notification for one's own bot."""
+"""The command trigger."""
 
 import json
 from typing import Annotated, Any, cast
@@ -8,15 +8,15 @@ from cyclopts import Parameter
 
 from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError, usage_errors
 from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_answer
+from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_response
 from webex_webhooks_async.cli.rendering.consoles import stdout
-from webex_webhooks_async.cli.rendering.requests import print_answer, print_notification
+from webex_webhooks_async.cli.rendering.requests import print_notification, print_response
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 
-def trigger(
+def command(
     resource: AnyResource,
     event: AnyEvent,
     /,
@@ -25,17 +25,17 @@ def trigger(
     set_: Annotated[tuple[str, ...], Parameter(name="--set", show_default=False)] = (),
     secret: SecretSource = NO_SECRET,
 ) -> int:
-    r"""Send a bot a signed sample, and show its answer.
+    r"""Send a signed sample notification to a bot, and show its response.
 
     $ webex-webhooks trigger messages created --to http://localhost:8080/webex \
         --secret-env WEBHOOK_SECRET --set data.roomId=Y2lz --set data.files:='[]'
 
     Args:
-        resource: What something happens to, such as messages.
-        event: What happens, such as created.
+        resource: The resource, such as messages.
+        event: The event, such as created.
         to: The URL of the bot.
-        set_: Let a value of the notification be this text, or with := this JSON.
-        secret: The key to sign with; the bot's own.
+        set_: Set a value of the notification to this text, or with := to this JSON.
+        secret: The secret that the bot verifies notifications with.
     """
     key = secret.require()
     with usage_errors():
@@ -43,13 +43,13 @@ def trigger(
     for assignment in set_:
         _assign(notification, assignment)
     print_notification(stdout(), notification)
-    answer = _send(to, json.dumps(notification).encode(), key)
-    print_answer(stdout(), answer.status_code, answer.text)
-    return ExitCode.DONE if answer.is_success else ExitCode.REFUSED
+    response = _send(to, json.dumps(notification).encode(), key)
+    print_response(stdout(), response.status_code, response.text)
+    return ExitCode.DONE if response.is_success else ExitCode.REFUSED
 
 
 def _assign(notification: dict[str, Any], assignment: str) -> None:
-    """Carry out one --set."""
+    """Apply one --set."""
     path, equals, text = assignment.partition("=")
     *parents, key = path.removesuffix(":").split(".")
     if not (equals and all((*parents, key))):
@@ -60,7 +60,7 @@ def _assign(notification: dict[str, Any], assignment: str) -> None:
     for parent in parents:
         child = place.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise UsageError(f"--set {assignment}: {parent} is no object")
+            raise UsageError(f"--set {assignment}: {parent} isn't an object")
         place = cast("dict[str, Any]", child)
     place[key] = _parsed(path, text) if path.endswith(":") else text
 
@@ -78,4 +78,4 @@ def _send(url: str, body: bytes, secret: str) -> httpx.Response:
         with httpx.Client(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
             return http_client.send(signed_request(url, body, secret))
     except httpx.RequestError as error:
-        raise RefusedError(no_answer(url, error)) from error
+        raise RefusedError(no_response(url, error)) from error

@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 import httpx
 import pytest
 
-from tests.cli.commands import (
+from tests.cli.conftest import Invoke
+from tests.cli.harness import (
     COMMAND,
     Process,
     ServedWebex,
@@ -16,7 +17,6 @@ from tests.cli.commands import (
     served_bot,
     terminal,
 )
-from tests.cli.conftest import Invoke
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import verify
 from webex_webhooks_async.testing import Delivery, signed_request
@@ -55,7 +55,7 @@ def test_a_sandbox(number: signal.Signals) -> None:
         running.line(running.out, r"^\d\d:\d\d:\d\d memberships created by \S+@example.com$")
         running.line(running.out, r"^ +roomId +\S+$")
         exit_code = running.end(number)
-        running.line(running.err, "^Removed its webhooks.$")
+        running.line(running.err, "^Deleted its webhooks.$")
 
     assert exit_code == 0
 
@@ -67,7 +67,7 @@ def test_a_sandbox_on_a_terminal() -> None:
         screen.type("\x03")
         exit_code = screen.finish()
 
-    assert (exit_code, "Removed its webhooks." in screen.seen) == (0, True)
+    assert (exit_code, "Deleted its webhooks." in screen.seen) == (0, True)
     assert "Traceback" not in screen.seen
 
 
@@ -195,7 +195,7 @@ def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str) -> Non
         running.line(running.err, IT_LISTENS)
         webex.sandbox.fail(status=403, times=None)
         exit_code = running.end(signal.SIGINT)
-        name = running.line(running.err, "name begins with '(.+)' may be left$")[1]
+        name = running.line(running.err, "names begin with '(.+)' may be left;")[1]
 
     assert exit_code == 1
     assert [each.startswith(f"{name} ") for each in webex.names] == [True, True]
@@ -204,8 +204,8 @@ def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "name the URL at which Webex reaches this machine with --public-url"),
-        (("--event", "created", "--sandbox"), "--event needs a --resource that it happens to"),
+        ((), "pass the URL at which Webex reaches this machine with --public-url"),
+        (("--event", "created", "--sandbox"), "--event needs the --resource that it happens to"),
         (("--resource", "", "--sandbox"), 'Invalid value "" for --resource'),
         (
             ("--sandbox", "--public-url", "https://example.com"),

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tests.cli.commands import finished, served_bot
 from tests.cli.conftest import Invoke
+from tests.cli.harness import finished, served_bot
 from webex_webhooks_async import verify
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 
@@ -76,7 +76,7 @@ def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
     [
         (("--set", "data.roomId"), "--set takes a path and a value, such as data.roomId=Y2lz"),
         (("--set", "data..x=1"), "--set takes a path and a value, such as data.roomId=Y2lz"),
-        (("--set", "name.x=1"), "--set name.x=1: name is no object"),
+        (("--set", "name.x=1"), "--set name.x=1: name isn't an object"),
         (("--set", "name:=x"), "--set name: what follows := must be JSON: $: not JSON ("),
         (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: NaN is not JSON\n"),
         (("--set", "x:=" + "[" * 90_000), "--set x: what follows := must be JSON: $: nested too"),
@@ -108,7 +108,7 @@ def test_no_secret(invoke: Invoke) -> None:
     done = invoke("trigger", "messages", "created", "--to", "http://127.0.0.1:1")
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err == "error: name the secret's place with --secret-env or --secret-file\n"
+    assert done.err == "error: pass the secret with --secret-env or --secret-file\n"
 
 
 def test_the_installed_command() -> None:

@@ -4,7 +4,7 @@ import subprocess
 import httpx
 import pytest
 
-from tests.cli.commands import COMMAND, process, terminal
+from tests.cli.harness import COMMAND, process, terminal
 from tests.support.wire import PATIENCE, unused_port
 from tests.testing.doubles import NEW
 

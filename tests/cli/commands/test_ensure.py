@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import ServedWebex, terminal
 from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex, terminal
 
 WANTED = """
 [[webhooks]]
@@ -53,7 +53,7 @@ def test_ensure(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
         ["ACTION", "NAME", "REASON"],
         ["keep", "bot:messages", "as wanted"],
         ["keep", "bot:cards", "as wanted"],
-        ["✓ everything is as wanted"],
+        ["✓ nothing to change"],
     ]
     assert {first.exit_code, second.exit_code} == {0}
     assert "a-canary" not in first.out + first.err
@@ -138,7 +138,7 @@ def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        (WANTED, ("--prune", ""), "prune is empty"),
+        (WANTED, ("--prune", ""), 'Invalid value "" for --prune'),
         (WANTED.replace("cards", "messages"), (), "'bot:messages' is wanted twice"),
         ("[[webhooks]]", (), "webhooks[0].name: missing"),
     ],

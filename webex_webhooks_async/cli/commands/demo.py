@@ -1,4 +1,4 @@
-"""The command demo: the first thing that a newcomer sees."""
+"""The command demo."""
 
 import secrets
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import httpx
 from cyclopts import Parameter
 from rich.text import Text
 
-from webex_webhooks_async.cli import tour
+from webex_webhooks_async.cli import demo_steps as steps
+from webex_webhooks_async.cli.log_warnings import log_warnings_to
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, Connection
-from webex_webhooks_async.cli.remarks import remarks_told
 from webex_webhooks_async.cli.rendering.consoles import page
 from webex_webhooks_async.cli.rendering.narration import Narrator
 from webex_webhooks_async.cli.rendering.webhooks import status_text, webhook_fields
 from webex_webhooks_async.cli.running import run
-from webex_webhooks_async.cli.temporary import swept_on_error, temporary_name
+from webex_webhooks_async.cli.temporary import deleted_on_error, temporary_name
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import describe_exception
@@ -29,19 +29,20 @@ from webex_webhooks_async.testing.loopback import serve_on_loopback
 _MOST_PAGES = 3
 
 
-def demo(
+def command(
     *,
     live: Annotated[bool, Parameter(show_default=False)] = False,
     connection: Connection = FROM_ENVIRONMENT,
 ) -> None:
-    """Watch the library at work; it takes no account.
+    """Watch the library at work; you need no account.
 
     $ webex-webhooks demo
     $ webex-webhooks demo --live
 
-    It calls an embedded Webex, and is called by it. With --live it calls Webex:
-    it makes a few webhooks under a name of its own, which point to no host that
-    there is, and deletes them at the end, also after an error or Ctrl-C.
+    It calls a local Webex simulator and receives notifications from it. With --live
+    it calls Webex: it creates a few webhooks under a name of their own, which point
+    to a host that doesn't exist, and deletes them at the end, also after an error
+    or Ctrl-C.
 
     Args:
         live: Call Webex, with your token.
@@ -56,75 +57,75 @@ async def _on_sandbox(narrator: Narrator) -> None:
     async with sandbox.serve() as base_url:
         narrator.introduce(
             "Webex webhooks, without a Webex account",
-            f"A real client on a real HTTP server: an embedded Webex at {base_url}",
+            f"A real client calls a real HTTP server: a sandbox at {base_url}",
         )
         async with (
-            narrator.client_that_tells(trust_env=False) as http_client,
-            Client("any-token-will-do", base_url=base_url, http_client=http_client) as client,
+            narrator.narrated_client(trust_env=False) as http_client,
+            Client("any-token", base_url=base_url, http_client=http_client) as client,
         ):
             await _look_around(narrator, client)
-            made = await _manage(narrator, client, "demo")
+            created = await _manage(narrator, client, "demo")
             sandbox.fail(status=429, retry_after=1)
-            await narrator.step(tour.survive)
-            await tour.survive(client, made[0].id)
-            await _clean_up(narrator, client, made)
-            await _be_called(narrator, client, sandbox)
+            await narrator.step(steps.retry)
+            await steps.retry(client, created[0].id)
+            await _clean_up(narrator, client, created)
+            await _receive(narrator, client, sandbox)
     narrator.conclude(_NEXT)
 
 
 _NEXT = {
-    "webex-webhooks listen --sandbox": "notifications as they come, without an account",
-    "webex-webhooks sandbox": "an embedded Webex for your own program",
+    "webex-webhooks listen --sandbox": "watch notifications arrive, without an account",
+    "webex-webhooks sandbox": "a local Webex simulator for your own program",
     "webex-webhooks demo --live": "the first part of this on Webex, with your token",
-    "webex-webhooks --help": "all the rest",
+    "webex-webhooks --help": "all commands",
 }
 
 
 async def _on_webex(narrator: Narrator, connection: Connection) -> None:
     async with (
-        narrator.client_that_tells(trust_env=True) as http_client,
+        narrator.narrated_client(trust_env=True) as http_client,
         connection.client(http_client) as client,
     ):
         name = temporary_name("demo")
         narrator.introduce(
             "Webex webhooks, on Webex",
-            f"What is made at {connection.url} is named {name}, and goes again.",
+            f"The names of its webhooks at {connection.url} begin with {name}; it deletes them.",
         )
         await _look_around(narrator, client)
-        async with swept_on_error(client, name):
-            made = await _manage(narrator, client, name)
-            await _clean_up(narrator, client, made)
+        async with deleted_on_error(client, name):
+            created = await _manage(narrator, client, name)
+            await _clean_up(narrator, client, created)
 
 
 async def _look_around(narrator: Narrator, client: Client) -> None:
-    await narrator.step(tour.list_first_page)
-    first = await tour.list_first_page(client)
+    await narrator.step(steps.list_first_page)
+    first = await steps.list_first_page(client)
     if first.items:
         narrator.show_webhooks(first.items)
     else:
-        narrator.say("There are none yet.")
+        narrator.say("There are no webhooks yet.")
 
 
 async def _manage(narrator: Narrator, client: Client, name: str) -> list[Webhook]:
-    """Create, get and update webhooks, list them, and fail to get one; return those made."""
-    await narrator.step(tour.create)
-    webhook = await tour.create(client, name, tour.NOWHERE, secrets.token_urlsafe())
+    """Create, get, update and list webhooks, meet an error; return the created webhooks."""
+    await narrator.step(steps.create)
+    webhook = await steps.create(client, name, steps.NOWHERE, secrets.token_urlsafe())
     fields = webhook_fields(webhook, show_secret=False)
     narrator.show_fields({each: fields[each] for each in ("name", "id", "target", "secret")})
 
-    await narrator.step(tour.get)
-    webhook = await tour.get(client, webhook.id)
+    await narrator.step(steps.get)
+    webhook = await steps.get(client, webhook.id)
     narrator.show_fields({"status": status_text(webhook.status)})
 
-    await narrator.step(tour.update)
-    webhook = await tour.update(client, webhook)
+    await narrator.step(steps.update)
+    webhook = await steps.update(client, webhook)
     narrator.show_fields({"target": webhook_fields(webhook, show_secret=False)["target"]})
 
-    await narrator.step(tour.create_more)
-    made = [webhook, *await tour.create_more(client, name)]
+    await narrator.step(steps.create_more)
+    created = [webhook, *await steps.create_more(client, name)]
 
-    await narrator.step(tour.list_pages)
-    async with aclosing(tour.list_pages(client)) as pages:
+    await narrator.step(steps.list_pages)
+    async with aclosing(steps.list_pages(client)) as pages:
         number = 0
         async for each in pages:
             number += 1
@@ -132,48 +133,48 @@ async def _manage(narrator: Narrator, client: Client, name: str) -> list[Webhook
             if number == _MOST_PAGES:
                 break
 
-    await narrator.step(tour.fail)
+    await narrator.step(steps.fail)
     try:
-        await tour.fail(client)
+        await steps.fail(client)
     except APIError as error:
         narrator.disapprove(describe_exception(error))
-    return made
+    return created
 
 
 async def _clean_up(narrator: Narrator, client: Client, webhooks: Sequence[Webhook]) -> None:
-    await narrator.step(tour.delete)
-    await tour.delete(client, webhooks)
+    await narrator.step(steps.delete)
+    await steps.delete(client, webhooks)
 
 
-async def _be_called(narrator: Narrator, client: Client, sandbox: Sandbox) -> None:
-    """Let the sandbox notify a receiver, and others try to fool it."""
+async def _receive(narrator: Narrator, client: Client, sandbox: Sandbox) -> None:
+    """Receive a notification from the sandbox, then a forged and a repeated one."""
     secret = secrets.token_urlsafe()
     handled: list[Notification[MessageData]] = []
 
-    def tell(notification: Notification[MessageData]) -> None:
+    def report(notification: Notification[MessageData]) -> None:
         handled.append(notification)
         narrator.approve("verified: ", notification.data.person_email, " wrote a message")
 
-    await narrator.step(tour.receive)
+    await narrator.step(steps.receive)
     async with (
-        serve_on_loopback(tour.receive(secret, tell), 0) as receiver_url,
+        serve_on_loopback(steps.receive(secret, report), 0) as receiver_url,
         httpx.AsyncClient(trust_env=False) as stranger,
     ):
-        await tour.create(client, "demo: be called", receiver_url, secret)
+        await steps.create(client, "demo: receive", receiver_url, secret)
 
-        await narrator.step(tour.emit)
-        delivery = await tour.emit(sandbox)
+        await narrator.step(steps.emit)
+        delivery = await steps.emit(sandbox)
         narrator.incoming(delivery.url, delivery.status_code)
         headers = httpx.Headers(delivery.headers)
         signatures = (SPARK_SIGNATURE, WEBEX_SIGNATURE)
         narrator.show_fields({name: Text(headers[name]) for name in signatures})
 
-        await narrator.step(tour.forge)
-        with remarks_told(narrator.disapprove):
-            answer = await tour.forge(stranger, delivery)
-        narrator.incoming(delivery.url, answer.status_code)
+        await narrator.step(steps.forge)
+        with log_warnings_to(narrator.disapprove):
+            response = await steps.forge(stranger, delivery)
+        narrator.incoming(delivery.url, response.status_code)
 
-        await narrator.step(tour.repeat)
-        answer = await tour.repeat(stranger, delivery)
-        narrator.incoming(delivery.url, answer.status_code)
-        narrator.approve(f"handled {len(handled)} time, answered twice")
+        await narrator.step(steps.repeat)
+        response = await steps.repeat(stranger, delivery)
+        narrator.incoming(delivery.url, response.status_code)
+        narrator.approve(f"handled {len(handled)} time, responded twice")

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import finished
 from tests.cli.conftest import Invoke
+from tests.cli.harness import finished
 from webex_webhooks_async.notifications.signatures import sign
 
 BODY = b'{"a":1}'
@@ -39,7 +39,7 @@ def test_a_right_signature(
     done = invoke("verify", body, *options, "--secret-env", "SECRET")
 
     assert (done.exit_code, done.err) == (0, "")
-    assert done.out == (f"✓ the {algorithm} signature decides, and it was made with the secret\n")
+    assert done.out == (f"✓ the {algorithm} signature matches the body and the secret\n")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_bytes_in_a_pipe() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("-H", SPARK), "name the secret's place with --secret-env or --secret-file"),
+        (("-H", SPARK), "pass the secret with --secret-env or --secret-file"),
         (("-H", "x", "--secret-env", "SECRET"), "a header is a name, a colon and a value, got 'x'"),
         (("--secret-env", "SECRET"), 'Command "verify" parameter --header requires an argument.'),
     ],

@@ -1,0 +1,92 @@
+import io
+import json
+import signal
+
+import pytest
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex, terminal
+
+
+class Typist(io.StringIO):
+    """A keyboard on which someone types."""
+
+    def isatty(self) -> bool:
+        """As a keyboard is."""
+        return True
+
+
+def test_delete(webex: ServedWebex, invoke: Invoke) -> None:
+    """Several go at once, one that is named twice is deleted once, and others stay."""
+    first, second, _ = (webex.create(name=name) for name in ("first", "second", "third"))
+
+    done = invoke("delete", first.id, second.id, first.id, "--yes")
+
+    assert sorted(done.out.splitlines()) == sorted([f"deleted {first.id}", f"deleted {second.id}"])
+    assert (done.exit_code, done.err, webex.names) == (0, "", ["third"])
+
+
+def test_delete_in_part(webex: ServedWebex, invoke: Invoke) -> None:
+    """One that can't be deleted doesn't keep the others, and makes the exit code 1."""
+    webhook = webex.create()
+
+    done = invoke("delete", "nothing", webhook.id, "--yes", "--json")
+
+    assert json.loads(done.out) == [
+        {"id": "nothing", "deleted": False},
+        {"id": webhook.id, "deleted": True},
+    ]
+    assert (done.exit_code, webex.names) == (1, [])
+    assert done.err.startswith("error: DELETE /v1/webhooks/nothing: 404 Not Found")
+
+
+def test_delete_with_nobody_to_ask(webex: ServedWebex, invoke: Invoke) -> None:
+    """Without a terminal and without --yes nothing is deleted."""
+    webhook = webex.create()
+
+    done = invoke("delete", webhook.id)
+
+    assert (done.exit_code, done.out, webex.names) == (2, "", [webhook.name])
+    assert "pass --yes" in done.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"), [("y\n", 0), ("Yes\n", 0), ("\n", 1), ("no\n", 1), ("", 1)]
+)
+def test_delete_asks(
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
+) -> None:
+    """On a terminal the webhooks are shown, and go only if the answer is yes."""
+    webhook = webex.create()
+    monkeypatch.setattr("sys.stdin", Typist(answer))
+
+    done = invoke("delete", webhook.id)
+
+    assert webhook.name in done.err
+    assert "Delete this webhook? [y/N]" in done.err
+    assert (done.exit_code, len(webex.names)) == (left, left)
+
+
+def test_delete_asks_on_a_terminal(webex: ServedWebex) -> None:
+    """On a real terminal, too, for several."""
+    first, second = (webex.create(name=name) for name in ("first", "second"))
+
+    with terminal("delete", first.id, second.id) as screen:
+        screen.wait_for(r"Delete these 2 webhooks\? \[y/N\] ")
+        screen.type("y\n")
+        exit_code = screen.finish()
+
+    assert (exit_code, webex.names) == (0, [])
+
+
+def test_ctrl_c_at_the_question(webex: ServedWebex) -> None:
+    """Ctrl-C at the question deletes nothing, and leaves no traceback."""
+    webhook = webex.create()
+
+    with terminal("delete", webhook.id) as screen:
+        screen.wait_for(r"\[y/N\] ")
+        screen.type("\x03")
+        exit_code = screen.finish()
+
+    assert (exit_code, webex.names) == (-signal.SIGINT, [webhook.name])
+    assert "Traceback" not in screen.seen

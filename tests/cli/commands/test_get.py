@@ -1,0 +1,58 @@
+import json
+import re
+
+import pytest
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex
+
+
+def test_get(webex: ServedWebex, invoke: Invoke) -> None:
+    """One webhook is shown field by field; its secret is not."""
+    webhook = webex.create(filter="roomId=Y2lz", secret="a-canary-secret")
+
+    done = invoke("get", webhook.id)
+
+    fields = dict(re.split(r"  +", line) for line in done.out.splitlines())
+    assert fields["id"] == webhook.id
+    assert fields["watches"] == "messages created"
+    assert fields["filter"] == "roomId=Y2lz"
+    assert fields["secret"] == "set, not shown"
+    assert (done.exit_code, done.err) == (0, "")
+
+
+def test_get_with_the_secret(webex: ServedWebex, invoke: Invoke) -> None:
+    """The secret is shown when it is asked for by name."""
+    webhook = webex.create(secret="a-canary-secret")
+
+    assert "a-canary-secret" in invoke("get", webhook.id, "--show-secret").out
+
+
+def test_get_as_json(webex: ServedWebex, invoke: Invoke) -> None:
+    """JSON is one object, and nothing else is on standard output."""
+    webhook = webex.create()
+
+    document = json.loads(invoke("get", webhook.id, "--json").out)
+
+    assert (document["id"], document["hasSecret"]) == (webhook.id, False)
+
+
+@pytest.mark.usefixtures("webex")
+def test_get_what_is_not_there(invoke: Invoke) -> None:
+    """A refusal is one line on standard error, with the tracking id, and exit code 1."""
+    done = invoke("get", "nothing", "--json")
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert re.fullmatch(
+        r"error: GET /v1/webhooks/nothing: 404 Not Found: .+ \(tracking id ROUTER_[0-9A-F-]+\)\n",
+        done.err,
+    )
+
+
+@pytest.mark.usefixtures("webex")
+def test_an_empty_id(invoke: Invoke) -> None:
+    """An id that is empty, as of a variable that isn't set, is wrong usage."""
+    done = invoke("get", "")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith('error: Invalid value "" for WEBHOOK_ID')

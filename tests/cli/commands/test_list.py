@@ -1,0 +1,87 @@
+import json
+import re
+
+import pytest
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex
+
+
+def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
+    """In a pipe a webhook is one line, with all of it, and nothing else is printed."""
+    first = webex.create()
+    second = webex.create(name="bot:cards", resource="attachmentActions", filter="roomId=Y2lz")
+
+    done = invoke("list")
+
+    header, *rows = [re.split(r"  +", line) for line in done.out.splitlines()]
+    assert header == ["NAME", "STATUS", "WATCHES", "TARGET", "FILTER", "ID"]
+    assert rows == [
+        ["bot:messages", "active", "messages created", "https://example.com/webex", first.id],
+        [
+            "bot:cards",
+            "active",
+            "attachmentActions created",
+            "https://example.com/webex",
+            "roomId=Y2lz",
+            second.id,
+        ],
+    ]
+    assert (done.exit_code, done.err) == (0, "")
+
+
+def test_list_as_json(webex: ServedWebex, invoke: Invoke) -> None:
+    """JSON has the wire's names, and whether there is a secret, but not the secret."""
+    webhook = webex.create(secret="a-canary-secret")
+
+    done = invoke("list", "--json")
+
+    (document,) = json.loads(done.out)
+    assert (document["id"], document["targetUrl"]) == (webhook.id, "https://example.com/webex")
+    assert document["hasSecret"] is True
+    assert "a-canary" not in done.out + done.err
+
+
+def test_list_with_secrets(webex: ServedWebex, invoke: Invoke) -> None:
+    """Secrets are in the JSON when they are asked for by name."""
+    webex.create(secret="a-canary-secret")
+
+    done = invoke("list", "--json", "--show-secret")
+
+    assert [each["secret"] for each in json.loads(done.out)] == ["a-canary-secret"]
+
+
+def test_list_with_secrets_in_a_table(webex: ServedWebex, invoke: Invoke) -> None:
+    """The table has no secrets, and asking for them there is wrong usage."""
+    done = invoke("list", "--show-secret")
+
+    assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
+
+
+def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
+    """The pages are followed to the last one."""
+    for number in range(101):
+        webex.create(name=f"bot:{number}")
+
+    done = invoke("list", "--json")
+
+    assert [each["name"] for each in json.loads(done.out)] == webex.names
+
+
+def test_list_of_the_organization(webex: ServedWebex, invoke: Invoke) -> None:
+    """The organization's webhooks are asked for as such."""
+    webex.create()
+    webex.create(name="org", owned_by="org")
+
+    done = invoke("list", "--owned-by", "org", "--json")
+
+    assert [each["name"] for each in json.loads(done.out)] == ["org"]
+
+
+@pytest.mark.usefixtures("webex")
+def test_list_of_nothing(invoke: Invoke) -> None:
+    """That there are none is told to people; programs get an empty list."""
+    told, document = invoke("list"), invoke("list", "--json")
+
+    assert (told.out, told.err) == ("", "There are no webhooks.\n")
+    assert json.loads(document.out) == []

@@ -1,0 +1,116 @@
+"""The command ensure."""
+
+import warnings
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from webex_webhooks_async.cli.failures import ExitCode, usage_errors
+from webex_webhooks_async.cli.options import (
+    FROM_ENVIRONMENT,
+    AsJson,
+    Connection,
+    InputFile,
+    NotEmpty,
+    name_of,
+)
+from webex_webhooks_async.cli.rendering.consoles import print_json, print_warning, stderr, stdout
+from webex_webhooks_async.cli.rendering.webhooks import print_changes, print_plan
+from webex_webhooks_async.cli.running import run
+from webex_webhooks_async.cli.wanted_file import read_wanted
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.desired_state.planning import (
+    Action,
+    Change,
+    Plan,
+    WebhookPlanWarning,
+)
+from webex_webhooks_async.models.webhooks import NewWebhook
+
+
+def command(  # noqa: PLR0913 - each is an option
+    file: InputFile,
+    /,
+    *,
+    dry_run: Annotated[bool, Parameter(show_default=False)] = False,
+    check: Annotated[bool, Parameter(show_default=False)] = False,
+    prune: NotEmpty | None = None,
+    json: AsJson = False,
+    connection: Connection = FROM_ENVIRONMENT,
+) -> int:
+    """Make the webhooks match a file.
+
+    $ webex-webhooks ensure webhooks.toml --dry-run
+    $ webex-webhooks ensure webhooks.toml --prune bot:
+    $ webex-webhooks ensure webhooks.toml --check
+
+    The file has a table [[webhooks]] for each webhook, with name, target_url,
+    resource and event, and optionally filter, secret and owned_by. ${NAME} in a
+    value stands for an environment variable. Webhooks are matched by name; exactly
+    one of each name remains. You can run it at any time, also after an error.
+
+    Args:
+        file: The TOML file; - reads standard input.
+        dry_run: Show what would change, and change nothing.
+        check: The same, and exit with 3 if something would change.
+        prune: Delete the webhooks whose name begins with this and that aren't in the file.
+        json: Print JSON, and nothing else.
+        connection: Where Webex is, and who calls it.
+    """
+    wanted = read_wanted(file)
+    ensuring = _ensure(
+        connection.client(), wanted, name_of(file), prune, change=not (dry_run or check), json=json
+    )
+    plan = run(ensuring)
+    would_change = any(change.action != Action.KEEP for change in plan.changes)
+    return ExitCode.DIFFERENT if check and would_change else ExitCode.DONE
+
+
+async def _ensure(  # noqa: PLR0913 - each is an option
+    client: Client,
+    wanted: Iterable[NewWebhook],
+    source: str,
+    prune: str | None,
+    *,
+    change: bool,
+    json: bool,
+) -> Plan:
+    async with client:
+        plan = await _plan(client, wanted, source, prune)
+        if not json:
+            print_plan(stdout(), plan)
+        changes = (await plan.apply()).changes if change else ()
+    if json:
+        planned, done = map(_documents, (plan.changes, changes))
+        print_json({"planned": planned, "done": done})
+    elif change:
+        print_changes(stdout(), changes)
+    return plan
+
+
+async def _plan(
+    client: Client, wanted: Iterable[NewWebhook], source: str, prune: str | None
+) -> Plan:
+    with (
+        usage_errors(source),
+        warnings.catch_warnings(record=True) as caught,
+        stderr().status("Listing the webhooks"),
+    ):
+        warnings.simplefilter("always", WebhookPlanWarning)
+        plan = await client.webhooks.plan(wanted, prune)
+    for warning in caught:
+        print_warning(str(warning.message))
+    return plan
+
+
+def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    return [
+        {
+            "action": change.action,
+            "name": change.name,
+            "id": change.existing.id if change.existing else None,
+            "reason": change.reason,
+        }
+        for change in changes
+    ]
