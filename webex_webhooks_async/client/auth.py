@@ -156,7 +156,10 @@ class RefreshingToken:
         if self._refreshing is None:
             self._refreshing = asyncio.create_task(self._refresh())
             self._refreshing.add_done_callback(self._refreshed)
-        return await asyncio.shield(self._refreshing)
+        refreshing = self._refreshing
+        # Not shield: since Python 3.14 it logs the error that comes after its task was cancelled.
+        await asyncio.wait([refreshing])
+        return refreshing.result()
 
     def _refreshed(self, task: "asyncio.Task[str]") -> None:
         self._refreshing = None
