@@ -8,6 +8,7 @@ Webex posts to https://bot.example.com/webex
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -85,6 +86,8 @@ async def knock() -> None:
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def open_client(state: TaskiqState) -> None:
     """Make the client of a worker."""
+    # taskiq configures logging only for workers that are forked, which ends with Python 3.14.
+    logging.basicConfig(level=logging.INFO)
     state.client = Client.from_env()
 
 
