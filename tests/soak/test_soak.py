@@ -13,6 +13,8 @@ from attrs import asdict, frozen
 from tests.notifications.doubles import MESSAGE_DATA, body_of, signed
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "4000"))
 ROUNDS = 10
@@ -90,7 +92,7 @@ async def running_bot(base_url: str, remembered: int) -> AsyncGenerator[Bot]:
         yield Bot(process, int(await line_of(process)))
     finally:
         process.stdin.close()
-        await process.wait()
+        await process.communicate()  # to the end, for only that closes the pipe
 
 
 async def line_of(process: Process) -> bytes:

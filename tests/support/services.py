@@ -64,6 +64,7 @@ class Service:
                 await self._listen(process)
             finally:
                 self.kill()
+                await process.communicate()  # to the end, for only that closes the pipe
                 self.statuses.append(await process.wait())
                 self._happened.set()
 
