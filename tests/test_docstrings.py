@@ -12,6 +12,8 @@ from sybil.document import PythonDocStringDocument
 import webex_webhooks_async
 from tests.support.documents import find_doctests, set_up, tear_down
 
+pytestmark = pytest.mark.once
+
 PACKAGE = webex_webhooks_async.__name__
 MODULES = [
     PACKAGE,

@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 
 import webex_webhooks_async
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 NAME = "webex-webhooks-async"
 PACKAGE = Path(webex_webhooks_async.__file__).parent
@@ -24,7 +26,7 @@ echo not this
 
 <!-- test command -->
 ```bash
-echo "this one, in $PWD" && exit 7
+echo "this one, in $PWD" && exit {status}
 ```
 
 ```bash
@@ -68,12 +70,20 @@ def test_three_libraries_are_required_and_no_more() -> None:
     assert plain == {"attrs", "cattrs", "httpx"}
 
 
-def test_every_requirement_says_from_which_version_on() -> None:
-    """Each requirement has a lower bound, which is tested, and no upper bound."""
+def test_every_requirement_has_a_lower_bound() -> None:
+    """Each requirement has a lower bound, which is tested; httpx also an upper one."""
     others = [each for each in requirements() if each.name != NAME]
+    bounds = {each.name: {bound.operator for bound in each.specifier} for each in others}
 
-    assert {operator.operator for each in others for operator in each.specifier} == {">="}
-    assert all(each.specifier for each in others)
+    assert {name for name, operators in bounds.items() if ">=" not in operators} == set()
+    assert {name for name, operators in bounds.items() if operators != {">="}} == {"httpx"}
+
+
+def test_no_development_release_of_httpx_is_installed() -> None:
+    """With `pip install --pre`, too, httpx is one that has `AsyncClient`: below 1.0."""
+    (httpx,) = (each for each in requirements() if each.name == "httpx")
+
+    assert not httpx.specifier.contains("1.0.dev3", prereleases=True)
 
 
 def test_the_command_is_installed() -> None:
@@ -144,37 +154,68 @@ def test_every_error_has_its_row() -> None:
     }
 
 
-def test_ci_runs_the_test_command_of_the_readme(tmp_path: Path) -> None:
-    """`.ci/run` takes the command out of README.md, runs it at the top, and ends as it ends."""
-    script = tmp_path / ".ci" / "run"
-    script.parent.mkdir()
-    script.write_bytes((ROOT / ".ci" / "run").read_bytes())
-    (tmp_path / "README.md").write_text(README_OF_ANOTHER_PROJECT)
+@pytest.mark.parametrize(
+    ("status", "of_newer_pythons", "expected", "printed"),
+    [
+        (7, 0, 7, ["this one, in {folder}"]),
+        (0, 8, 8, ["this one, in {folder}", "newer Pythons"]),
+        (0, 0, 0, ["this one, in {folder}", "newer Pythons"]),
+    ],
+)
+def test_ci_runs_the_test_command_of_the_readme(
+    tmp_path: Path, status: int, of_newer_pythons: int, expected: int, printed: list[str]
+) -> None:
+    """`.ci/run` runs README.md's command, then the newer Pythons; if one fails, it fails."""
+    readme = README_OF_ANOTHER_PROJECT.replace("{status}", str(status))
 
-    done = run_ci(script)
+    done = run_ci(tmp_path, readme, of_newer_pythons)
 
-    assert done.returncode == 7
-    assert done.stdout.splitlines()[1:] == [f"this one, in {tmp_path}"]
+    assert done.returncode == expected
+    assert done.stdout.splitlines()[1:] == [each.format(folder=tmp_path) for each in printed]
 
 
 def test_ci_fails_when_the_readme_has_no_test_command(tmp_path: Path) -> None:
-    """`.ci/run` isn't green when there is nothing to run."""
-    script = tmp_path / ".ci" / "run"
-    script.parent.mkdir()
+    """`.ci/run` fails when there is nothing to run."""
+    assert run_ci(tmp_path, "# A project\n").returncode == 1
+
+
+def run_ci(
+    folder: Path, readme: str, of_newer_pythons: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run a copy of `.ci/run` in a folder with this README.md."""
+    (folder / ".ci").mkdir()
+    script = folder / ".ci" / "run"
     script.write_bytes((ROOT / ".ci" / "run").read_bytes())
-    (tmp_path / "README.md").write_text("# A project\n")
-
-    assert run_ci(script).returncode == 1
-
-
-def run_ci(script: Path) -> subprocess.CompletedProcess[str]:
-    """Run a copy of `.ci/run`."""
+    newer_pythons = folder / ".ci" / "newer-pythons"
+    newer_pythons.write_text(f"#!/bin/sh\necho newer Pythons\nexit {of_newer_pythons}\n")
+    newer_pythons.chmod(0o755)
+    (folder / "README.md").write_text(readme)
     return subprocess.run(["bash", script], capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_ci_can_be_executed() -> None:
-    """`.ci/run` is executable and names its interpreter."""
-    script = ROOT / ".ci" / "run"
+def test_newer_pythons_that_can_not_be_tested_are_reported(tmp_path: Path) -> None:
+    """Where `.ci/newer-pythons` can't make a chroot it says what it left untested, and succeeds."""
+    for tool, does in (("python3.14", "exit 1"), ("python3.15", "exit 1"), ("grep", "exit 1")):
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / tool).chmod(0o755)
+
+    done = subprocess.run(
+        ["bash", ROOT / ".ci" / "newer-pythons"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0
+    assert done.stderr.startswith("!!! NOT TESTED on Python 3.14 3.15: ")
+
+
+@pytest.mark.parametrize("name", ["run", "newer-pythons"])
+def test_ci_can_be_executed(name: str) -> None:
+    """The scripts of CI are executable and name their interpreter."""
+    script = ROOT / ".ci" / name
 
     assert os.access(script, os.X_OK)
     assert script.read_text().startswith("#!/usr/bin/env bash\n")

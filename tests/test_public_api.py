@@ -16,6 +16,8 @@ from tests.support.surface import SNAPSHOT, surface
 from webex_webhooks_async import Receiver, errors, testing
 from webex_webhooks_async.models.notifications import data_classes
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 
 

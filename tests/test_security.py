@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 _, _, WHO = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## Who can do what")
 SECTIONS = dict(re.findall(r"^### (.+)\n([^#]+)", WHO, re.MULTILINE))

@@ -7,6 +7,8 @@ from tests.benchmarks.calling import slots
 from tests.benchmarks.contender import cost_of
 from tests.benchmarks.harness import Case, Contender, Figure, MissingPeerError, measure, server
 
+pytestmark = pytest.mark.once
+
 CONTENDERS = {
     contender.__qualname__: contender for case in CASES for contender in (case.ours, case.peer)
 }

@@ -23,6 +23,8 @@ from tests.support.stage import SECRET, stage
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.testing import sample_notification, signed_request
 
+pytestmark = pytest.mark.once
+
 pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py than arq allows")
 
 NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "200"))

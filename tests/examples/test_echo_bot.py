@@ -13,6 +13,8 @@ from tests.examples.running import read_until, running
 from tests.examples.serving import EXAMPLES
 from webex_webhooks_async.testing import Sandbox
 
+pytestmark = pytest.mark.once
+
 PUBLIC_URL = "https://bot.example.com/webex"
 
 

@@ -11,6 +11,8 @@ from tests.examples.serving import EXAMPLES, Program
 from webex_webhooks_async import Client, MessageData, NewWebhook, Notification, Resource
 from webex_webhooks_async.testing import Sandbox, signed_request
 
+pytestmark = pytest.mark.once
+
 SECRET = "the webhook's secret"
 MESSAGE = {"id": "M1", "personEmail": "alex@example.com"}
 

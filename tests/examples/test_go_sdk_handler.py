@@ -7,6 +7,8 @@ from tests.examples.serving import EXAMPLES, Program
 from webex_webhooks_async import sign
 from webex_webhooks_async.testing import sample_notification
 
+pytestmark = pytest.mark.once
+
 SECRET = "mySecretToValidateRequests"
 PERSON = {"personEmail": "alex@example.com", "roomId": "R1"}
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.examples.serving import EXAMPLES
 
+pytestmark = pytest.mark.once
+
 
 def test_webhooks_come_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

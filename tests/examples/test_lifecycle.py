@@ -4,7 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.examples.serving import EXAMPLES
+
+pytestmark = pytest.mark.once
 
 
 def test_the_life_of_a_webhook_needs_no_account() -> None:

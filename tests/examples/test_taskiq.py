@@ -22,6 +22,8 @@ from redis.asyncio import Redis
 from taskiq import ScheduledTask
 from taskiq.serializers import PickleSerializer
 
+pytestmark = pytest.mark.once
+
 RECEIVER = "taskiq_bot:app"
 WORKER = "taskiq worker --workers 1 taskiq_bot:broker"
 SCHEDULER = "taskiq scheduler taskiq_bot:scheduler --update-interval 1"

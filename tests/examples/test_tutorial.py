@@ -18,6 +18,8 @@ from tests.examples.running import read_until, running
 from tests.support.documents import difference, transcript
 from tests.support.wire import PATIENCE, unused_port
 
+pytestmark = pytest.mark.once
+
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "a-bot-that-answers.md"
 
 

@@ -50,7 +50,15 @@ class Stage:
     runner: asyncio.Runner
     folder: Path
     resources: ExitStack
+    has_redis: bool = False
     printed: str = ""
+
+    def start_redis_for(self, source: str) -> None:
+        """Start an empty Redis for code that reads its address; skip it where none is installed."""
+        if "REDIS_URL" in source and not self.has_redis:
+            self.has_redis = True
+            environment = self.resources.enter_context(pytest.MonkeyPatch.context())
+            environment.setenv("REDIS_URL", self.resources.enter_context(running_redis()).url)
 
     def execute(self, code: CodeType, namespace: dict[str, Any]) -> None:
         """Execute code that may await."""
@@ -86,10 +94,7 @@ class Stage:
 
 
 def set_up(namespace: dict[str, Any]) -> None:
-    """Open the stage of a document, with an embedded Webex in the place of the real one.
-
-    There is a Redis of its own, too.
-    """
+    """Open the stage of a document, with a sandbox in the place of the real Webex."""
     from webex_webhooks_async.testing import Sandbox  # noqa: PLC0415 - only documents need it
 
     with ExitStack() as resources:
@@ -97,7 +102,6 @@ def set_up(namespace: dict[str, Any]) -> None:
         folder = resources.enter_context(tempfile.TemporaryDirectory())
         environment = resources.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("WEBEX_ACCESS_TOKEN", "a-token-of-nobody")
-        environment.setenv("REDIS_URL", resources.enter_context(running_redis()).url)
         sandbox = Sandbox()
         webex = sandbox.http_client()
         resources.callback(lambda: runner.run(webex.aclose()))
@@ -126,6 +130,7 @@ class AwaitingDocTest(DocTestEvaluator):
         """Run it, and say what is wrong with its outcome."""
         stage: Stage = example.namespace["__stage__"]
         parsed: doctest.Example = example.parsed
+        stage.start_redis_for(parsed.source)
         code = compile(parsed.source, example.path, "single", flags=AWAITABLE, dont_inherit=True)
         with redirect_stdout(io.StringIO()) as output:
             try:
@@ -146,6 +151,7 @@ def run_python(example: Example) -> str | None:
     stage: Stage = example.namespace["__stage__"]
     if re.search(r"^(async )?def test_", example.parsed, re.MULTILINE):
         return run_tests(stage, str(example.parsed))
+    stage.start_redis_for(example.parsed)
     code = compile(
         pad(example.parsed, example.line + example.parsed.line_offset),
         example.path,

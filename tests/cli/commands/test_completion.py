@@ -6,6 +6,8 @@ from tests.cli.conftest import Invoke
 from tests.cli.harness import COMMAND, finished
 from tests.support.wire import PATIENCE
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script(invoke: Invoke, shell: str) -> None:

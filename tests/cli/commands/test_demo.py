@@ -6,6 +6,8 @@ import pytest
 from tests.cli.conftest import Invoke
 from tests.cli.harness import ServedWebex, finished, process, terminal
 
+pytestmark = pytest.mark.once
+
 
 def test_the_tour(invoke: Invoke) -> None:
     """Every step tells what it does, shows its code and the requests that it led to."""
