@@ -15,6 +15,7 @@ from tests.support.documents import find_doctests, set_up, tear_down
 pytestmark = pytest.mark.once
 
 PACKAGE = webex_webhooks_async.__name__
+PUBLIC = {name: getattr(webex_webhooks_async, name) for name in webex_webhooks_async.__all__}
 MODULES = [
     PACKAGE,
     *(
@@ -35,7 +36,7 @@ def docstrings() -> Iterator[Document]:
             for example in find_doctests(text, path):
                 document.add(example)
             if document.regions:
-                document.namespace.update(vars(webex_webhooks_async) | vars(module))
+                document.namespace.update(PUBLIC | vars(module))
                 yield document
 
 
