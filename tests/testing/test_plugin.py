@@ -76,7 +76,8 @@ def test_list(webex_client, webex_sandbox) -> None:
 def run_pytest(folder: Path, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Let pytest run a module in a process of its own, with warnings as errors."""
     (folder / "test_users.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", *arguments]
+    in_order = ["-p", "no:cacheprovider", "-p", "no:randomly"]  # the second test looks at the first
+    command = [sys.executable, "-m", "pytest", "-W", "error", *in_order, *arguments]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
     )

@@ -86,7 +86,8 @@ def test_a_page_of_one_owner() -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "é", "YWZ0ZXI6", "YWZ0ZXI6LTE=", "/w==", "YmVmb3JlOjE="]
+    "cursor",
+    ["", "x", "é", *(each.hex() for each in (b"after:", b"after:-1", b"\xff", b"before:1"))],
 )
 def test_an_unknown_cursor_is_refused(cursor: str) -> None:
     """A cursor that the store didn't make is a ValueError, whatever it is."""

@@ -1,7 +1,5 @@
 """The webhooks of a sandbox, oldest first, and their pages."""
 
-import base64
-import binascii
 import itertools
 from collections.abc import Iterator
 
@@ -75,13 +73,13 @@ class WebhookStore:
 
 
 def _cursor(number: int) -> str:
-    return base64.urlsafe_b64encode(f"after:{number}".encode()).decode()
+    return f"after:{number}".encode().hex()
 
 
 def _number(cursor: str) -> int:
     try:
-        word, _, digits = base64.urlsafe_b64decode(cursor.encode()).decode().partition(":")
-    except (binascii.Error, UnicodeError):
+        word, _, digits = bytes.fromhex(cursor).decode().partition(":")
+    except ValueError:
         word, digits = "", ""
     if word != "after" or not digits.isdecimal():
         raise ValueError("the cursor is none that this service made")

@@ -483,10 +483,12 @@ async def test_what_goes_is_not_taken_for_what_was_made(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
     """A lost create isn't found in a webhook that was there before, and that the plan deletes."""
-    first = await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
-    twin = await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
+    twins = [await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE)) for _ in range(2)]
     plan = await webhooks.plan([MESSAGES])
-    await webhooks.delete(first.id)
+    updated = plan.changes[0].existing
+    (twin,) = (each for each in twins if each != updated)
+    assert updated is not None
+    await webhooks.delete(updated.id)
     await webhooks.update(twin.id, WebhookUpdate.of(twin, target_url=MESSAGES.target_url))
     sandbox.fail(drop=True, method="POST")
     log = Log(sandbox)
