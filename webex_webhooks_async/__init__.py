@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         TransportError,
         WebexError,
     )
+    from webex_webhooks_async.models.messages import AttachmentAction, Message
     from webex_webhooks_async.models.notifications import (
         AttachmentActionData,
         MeetingData,
@@ -79,6 +80,7 @@ else:
         "Action": "client.desired_state.planning",
         "AiohttpTransport": "client.transports.aiohttp",
         "AsyncPaginator": "client.pagination",
+        "AttachmentAction": "models.messages",
         "AttachmentActionData": "models.notifications",
         "AuthenticationError": "errors",
         "BadRequestError": "errors",
@@ -97,6 +99,7 @@ else:
         "MeetingTranscriptData": "models.notifications",
         "MembershipData": "models.notifications",
         "MemoryDeduplicator": "notifications.deduplication",
+        "Message": "models.messages",
         "MessageData": "models.notifications",
         "NewWebhook": "models.webhooks",
         "NotFoundError": "errors",
@@ -161,6 +164,7 @@ __all__ = [
     "Action",
     "AiohttpTransport",
     "AsyncPaginator",
+    "AttachmentAction",
     "AttachmentActionData",
     "AuthenticationError",
     "BadRequestError",
@@ -179,6 +183,7 @@ __all__ = [
     "MeetingTranscriptData",
     "MembershipData",
     "MemoryDeduplicator",
+    "Message",
     "MessageData",
     "NewWebhook",
     "NotFoundError",

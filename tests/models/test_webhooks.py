@@ -22,6 +22,13 @@ EVENTS = {
     "telephony_calls": "created updated deleted",
     "telephony_conference": "created updated deleted",
     "telephony_mwi": "updated",
+    # Of these the events aren't documented.
+    "telephony_agent": "",
+    "telephony_agentMonitoring": "",
+    "telephony_hookstatus": "",
+    "telephony_queue": "",
+    "telephony_queueMonitoring": "",
+    "telephony_services": "",
     "uc_counters": "updated",
     "serviceApp": "authorized deauthorized",
     "adminBatchJobs": "statusChanged",

@@ -10,18 +10,26 @@ from datetime import datetime
 from typing import Any, Self, assert_type
 
 import httpx
+from attrs import frozen
 
 from webex_webhooks_async import (
     AiohttpTransport,
     AsyncPaginator,
+    AttachmentAction,
+    AttachmentActionData,
     Client,
     Event,
+    Message,
+    MessageData,
     NewWebhook,
+    Notification,
+    NotificationData,
     OwnedBy,
     Page,
     RefreshingToken,
     Resource,
     RetryPolicy,
+    RoomData,
     StaticToken,
     Status,
     TokenProvider,
@@ -44,6 +52,14 @@ class VaultToken:
     async def refresh(self, rejected: str) -> str:
         """Another token."""
         return rejected[::-1]
+
+
+@frozen(kw_only=True)
+class Room:
+    """A class of a user's own."""
+
+    id: str
+    title: str
 
 
 class OwnClient(Client):
@@ -89,6 +105,64 @@ async def a_list_can_be_awaited_and_iterated(client: Client) -> None:
     async for each in pages:
         assert_type(each, Page[Webhook])
     assert_type([webhook.name async for webhook in client.webhooks.list()], list[str])
+
+
+async def a_verb_has_the_type_that_is_asked_for(client: Client, room_id: str) -> None:
+    """A result is parsed JSON, of any type, or an instance of the class that is named."""
+    assert_type(await client.get("people/me"), Any)
+    assert_type(await client.get("rooms", room_id, into=Room), Room)
+    assert_type(await client.get("rooms", params={"max": 5}, into=list[Room]), list[Room])
+    assert_type(await client.post("messages", json={"roomId": room_id}), Any)
+    assert_type(await client.post("messages", json=Room(id="", title=""), into=Message), Message)
+    assert_type(await client.put("rooms", room_id, json={"title": "New"}), Any)
+    assert_type(await client.put("rooms", room_id, json={"title": "New"}, into=Room), Room)
+    assert_type(await client.patch("rooms", room_id, json=None), Any)
+    assert_type(await client.patch("rooms", room_id, params=None, into=Room), Room)
+    await client.delete("rooms", room_id, params={"force": True})
+
+
+async def a_list_has_the_type_that_is_asked_for(client: Client) -> None:
+    """An item is parsed JSON, or an instance of the class that is named."""
+    assert_type(client.list("rooms", params={"max": 5}), AsyncPaginator[Any])
+    rooms = client.list("rooms", into=Room, items_key="items", start=None, prefetch=True)
+    assert_type(rooms, AsyncPaginator[Room])
+    assert_type((await rooms).items, tuple[Room, ...])
+    assert_type([room.title async for room in rooms], list[str])
+
+
+async def what_is_fetched_has_the_type_of_the_notification(
+    client: Client,
+    message: Notification[MessageData],
+    card: Notification[AttachmentActionData],
+    room: Notification[RoomData],
+    other: Notification[NotificationData],
+) -> None:
+    """The data class decides, and `into` overrides it."""
+    assert_type(await client.fetch(message), Message)
+    assert_type(await client.fetch(card), AttachmentAction)
+    assert_type(await client.fetch(room), Any)
+    assert_type(await client.fetch(other), Any)
+    assert_type(await client.fetch(room, into=Room), Room)
+    assert_type(await client.fetch(message, into=Room), Room)
+
+
+def what_is_fetched_has_typed_fields(message: Message, action: AttachmentAction) -> None:
+    """What may be absent is optional."""
+    assert_type((message.id, message.room_id), tuple[str, str])
+    assert_type((message.text, message.markdown), tuple[str | None, str | None])
+    assert_type(message.html, str | None)
+    assert_type((message.room_type, message.person_id), tuple[str | None, str | None])
+    assert_type((message.person_email, message.parent_id), tuple[str | None, str | None])
+    assert_type(message.files, tuple[str, ...] | None)
+    assert_type(message.mentioned_people, tuple[str, ...] | None)
+    assert_type(message.mentioned_groups, tuple[str, ...] | None)
+    assert_type(message.attachments, tuple[Mapping[str, Any], ...] | None)
+    assert_type((message.created, message.updated), tuple[datetime | None, datetime | None])
+    assert_type((message.extra, action.extra), tuple[Mapping[str, Any], Mapping[str, Any]])
+    assert_type((action.id, action.type), tuple[str, str | None])
+    assert_type((action.message_id, action.person_id), tuple[str | None, str | None])
+    assert_type((action.room_id, action.created), tuple[str | None, datetime | None])
+    assert_type(action.inputs, Mapping[str, Any] | None)
 
 
 def fields_have_their_types(webhook: Webhook, new: NewWebhook, update: WebhookUpdate) -> None:
@@ -167,6 +241,10 @@ async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:
     WebhookUpdate.of(webhook, owned_by="org")  # type: ignore[call-arg] # fixed
     webhook.name = "New"  # type: ignore[misc] # frozen
     NewWebhook(name="Messages")  # type: ignore[call-arg] # too little
+    await client.get("rooms", 5)  # type: ignore[call-overload] # an id is a string
+    await client.get("rooms", json={})  # type: ignore[call-overload] # a GET has no body
+    await client.delete("rooms", into=Room)  # type: ignore[call-arg] # a DELETE has no result
+    await client.fetch(webhook)  # type: ignore[call-overload] # not a notification
     Page((), None)  # type: ignore[call-arg] # by name
     await client.webhooks.create(webhook)  # type: ignore[arg-type] # is there
     await client.webhooks.get(5)  # type: ignore[arg-type] # an id is text

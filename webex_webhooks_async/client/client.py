@@ -1,17 +1,31 @@
 """The client: where calling Webex starts."""
 
 import os
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 
+from webex_webhooks_async.catalog import CATALOG, Watchable
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
+from webex_webhooks_async.client.pagination import AsyncPaginator
 from webex_webhooks_async.client.requester import Requester
+from webex_webhooks_async.client.resource import APIResource, Params
 from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.client.webhooks import Webhooks
+from webex_webhooks_async.models.messages import AttachmentAction, Message
+from webex_webhooks_async.models.notifications import (
+    AttachmentActionData,
+    MessageData,
+    Notification,
+)
+from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.serialization import JSON, wire_name
 from webex_webhooks_async.validation import check_type
 
 if TYPE_CHECKING:
     import httpx
+
+T = TypeVar("T")
 
 BASE_URL = "https://webexapis.com/v1"
 
@@ -26,7 +40,7 @@ class ClientOptions(TypedDict, total=False):
     max_concurrency: int
 
 
-class Client:
+class Client(APIResource):
     """Calls Webex. Make one at the start of a program or worker, and close it at the end.
 
     ::
@@ -70,13 +84,15 @@ class Client:
         max_concurrency: int = 20,
     ) -> None:
         check_type("token", token, str, TokenProvider)
-        self._requester = Requester(
-            StaticToken(token) if isinstance(token, str) else token,
-            base_url=base_url,
-            http_client=http_client,
-            timeout=timeout,
-            retry=retry,
-            max_concurrency=max_concurrency,
+        super().__init__(
+            Requester(
+                StaticToken(token) if isinstance(token, str) else token,
+                base_url=base_url,
+                http_client=http_client,
+                timeout=timeout,
+                retry=retry,
+                max_concurrency=max_concurrency,
+            )
         )
         self.webhooks: Webhooks = Webhooks(self._requester)
 
@@ -97,6 +113,322 @@ class Client:
         options.setdefault("base_url", os.environ.get("WEBEX_BASE_URL") or BASE_URL)
         return cls(token, **options)
 
+    @overload
+    async def get(self, path: str, *segments: str, params: Params | None = None) -> JSON: ...
+
+    @overload
+    async def get(
+        self, path: str, *segments: str, params: Params | None = None, into: type[T]
+    ) -> T: ...
+
+    async def get(
+        self, path: str, *segments: str, params: Params | None = None, into: type[T] | None = None
+    ) -> T | JSON:
+        """GET what is at a path.
+
+        ::
+
+            me = await client.get("people/me")
+            room = await client.get("rooms", room_id, into=Room)
+
+        Args:
+            path: As in Webex's reference, relative to `base_url`, such as ``attachment/actions``.
+            segments: Further segments of the path, such as an id. Each is percent-encoded whole.
+            params: The query. `None` is left out, a boolean becomes ``true`` or ``false``, a
+                sequence repeats the key, and a datetime is sent in ISO 8601.
+            into: The class of the result, such as an attrs class of yours or ``list[Room]``. Its
+                fields are snake_case where the response has camelCase. Without it the result is
+                parsed JSON, and `None` for an empty body.
+
+        Raises:
+            ValueError: The path, a segment or a value can't be sent; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
+            APIError: Webex responded with an error status.
+            TransportError: No response arrived.
+            DecodeError: The response doesn't fit `into`, or isn't JSON.
+        """
+        return await self._send("GET", path, *segments, params=params, into=into)
+
+    @overload
+    async def post(
+        self, path: str, *segments: str, params: Params | None = None, json: object = None
+    ) -> JSON: ...
+
+    @overload
+    async def post(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T],
+    ) -> T: ...
+
+    async def post(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T] | None = None,
+    ) -> T | JSON:
+        """POST to a path.
+
+        ::
+
+            await client.post("messages", json={"roomId": room_id, "text": "Hello"})
+
+        It is repeated only after a 429, or a 423 with Retry-After. After a `TransportError` or a
+        `ServerError` Webex may have processed it: look before you send it again.
+
+        Args:
+            path: As for `get`.
+            segments: As for `get`.
+            params: As for `get`.
+            json: The body: anything JSON can hold, or an instance of an attrs class, which is sent
+                in camelCase and without the fields that are `None`.
+            into: As for `get`.
+
+        Raises:
+            ValueError: As for `get`, or JSON can't hold the body; nothing was sent.
+            TypeError: As for `get`, or JSON can't hold the body; nothing was sent.
+            APIError: As for `get`.
+            TransportError: As for `get`.
+            DecodeError: As for `get`.
+        """
+        return await self._send("POST", path, *segments, params=params, json=json, into=into)
+
+    @overload
+    async def put(
+        self, path: str, *segments: str, params: Params | None = None, json: object = None
+    ) -> JSON: ...
+
+    @overload
+    async def put(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T],
+    ) -> T: ...
+
+    async def put(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T] | None = None,
+    ) -> T | JSON:
+        """PUT what is at a path.
+
+        ::
+
+            await client.put("rooms", room_id, json={"title": "New title"})
+
+        Args:
+            path: As for `get`.
+            segments: As for `get`.
+            params: As for `get`.
+            json: The body: anything JSON can hold, or an instance of an attrs class, which is sent
+                in camelCase and without the fields that are `None`.
+            into: As for `get`.
+
+        Raises:
+            ValueError: As for `get`, or JSON can't hold the body; nothing was sent.
+            TypeError: As for `get`, or JSON can't hold the body; nothing was sent.
+            APIError: As for `get`.
+            TransportError: As for `get`.
+            DecodeError: As for `get`.
+        """
+        return await self._send("PUT", path, *segments, params=params, json=json, into=into)
+
+    @overload
+    async def patch(
+        self, path: str, *segments: str, params: Params | None = None, json: object = None
+    ) -> JSON: ...
+
+    @overload
+    async def patch(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T],
+    ) -> T: ...
+
+    async def patch(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        into: type[T] | None = None,
+    ) -> T | JSON:
+        """PATCH what is at a path; it is repeated as rarely as a POST.
+
+        ::
+
+            await client.patch("people", person_id, json={"displayName": "Ann"})
+
+        Args:
+            path: As for `get`.
+            segments: As for `get`.
+            params: As for `get`.
+            json: The body: anything JSON can hold, or an instance of an attrs class, which is sent
+                in camelCase and without the fields that are `None`.
+            into: As for `get`.
+
+        Raises:
+            ValueError: As for `get`, or JSON can't hold the body; nothing was sent.
+            TypeError: As for `get`, or JSON can't hold the body; nothing was sent.
+            APIError: As for `get`.
+            TransportError: As for `get`.
+            DecodeError: As for `get`.
+        """
+        return await self._send("PATCH", path, *segments, params=params, json=json, into=into)
+
+    async def delete(self, path: str, *segments: str, params: Params | None = None) -> None:
+        """DELETE what is at a path.
+
+        ::
+
+            await client.delete("messages", message_id)
+
+        Args:
+            path: As for `get`.
+            segments: As for `get`.
+            params: As for `get`.
+
+        Raises:
+            NotFoundError: It doesn't exist. After an attempt that may have deleted it, because its
+                response was lost, nothing is raised.
+            ValueError: As for `get`.
+            TypeError: As for `get`.
+            APIError: As for `get`.
+            TransportError: As for `get`.
+        """
+        await self._delete(path, *segments, params=params)
+
+    @overload
+    def list(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        items_key: str = "items",
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[JSON]: ...
+
+    @overload
+    def list(
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        into: type[T],
+        items_key: str = "items",
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[T]: ...
+
+    def list(  # noqa: PLR0913 - all but the path have a default
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        into: type[T] | None = None,
+        items_key: str = "items",
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[T] | AsyncPaginator[JSON]:
+        """Return a list that comes in pages; nothing is sent before it is iterated or awaited.
+
+        ::
+
+            async for member in client.list("memberships", params={"roomId": room_id}):
+                print(member["personEmail"])
+
+        Args:
+            path: As for `get`.
+            segments: As for `get`.
+            params: The query of the first page. Each further page has the query that Webex names.
+            into: The class of an item; without it, an item is parsed JSON.
+            items_key: The member of a page that holds the items.
+            start: A kept `Page.next_url` to continue from; `params` don't apply then.
+            prefetch: Request the next page while the caller works on this one.
+
+        Raises:
+            ValueError: The path, a segment or a parameter can't be sent, or `start` is empty.
+            TypeError: An argument has a wrong type.
+        """
+        return self._paginate(
+            path,
+            *segments,
+            params=params,
+            into=into,
+            items_key=items_key,
+            start=start,
+            prefetch=prefetch,
+        )
+
+    @overload
+    async def fetch(self, notification: Notification[MessageData]) -> Message: ...
+
+    @overload
+    async def fetch(self, notification: Notification[AttachmentActionData]) -> AttachmentAction: ...
+
+    @overload
+    async def fetch(self, notification: Notification[Any]) -> JSON: ...
+
+    @overload
+    async def fetch(self, notification: Notification[Any], *, into: type[T]) -> T: ...
+
+    async def fetch(
+        self, notification: Notification[Any], *, into: type[T] | None = None
+    ) -> object:
+        """GET what a notification is about.
+
+        ::
+
+            @receiver.on("messages", "created")
+            async def reply(notification: Notification[MessageData]) -> None:
+                message = await client.fetch(notification)
+
+        The result is a `Message` for messages, an `AttachmentAction` for attachmentActions, and
+        parsed JSON for memberships, rooms, meetings, meetingParticipants, meetingTranscripts,
+        recordings, convergedRecordings and telephony_calls.
+
+        Args:
+            notification: A notification whose data have an id.
+            into: Another class of the result, as for `get`.
+
+        Raises:
+            ValueError: The resource has no known path, or the data have no id; nothing was sent.
+            TypeError: `notification` isn't a `Notification`.
+            NotFoundError: It doesn't exist any more, or not yet: Webex may take minutes to offer
+                what a notification of a meeting is about.
+            APIError: Webex responded with another error status.
+            TransportError: No response arrived.
+            DecodeError: The response doesn't fit.
+        """
+        check_type("notification", notification, Notification)
+        resource = notification.resource
+        watchable = CATALOG.get(resource)
+        if watchable is None or watchable.path is None:
+            raise ValueError(
+                f"no path is known for {resource}; find it in Webex's reference and use client.get"
+            )
+        return await self._send(
+            "GET",
+            watchable.path,
+            _id_of(notification, watchable),
+            into=into or _FETCHED.get(resource),
+        )
+
     async def aclose(self) -> None:
         """Close the connections; a request after that is a `RuntimeError`."""
         await self._requester.aclose()
@@ -111,3 +443,26 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+_FETCHED: Mapping[str, type[Any]] = {
+    Resource.ATTACHMENT_ACTIONS: AttachmentAction,
+    Resource.MESSAGES: Message,
+}
+"""What `Client.fetch` returns for a resource, if it isn't parsed JSON."""
+
+
+def _id_of(notification: Notification[Any], watchable: Watchable) -> str:
+    data: object = notification.data
+    if isinstance(data, Mapping):
+        name = wire_name(watchable.id_field)
+        found = cast("Mapping[str, object]", data).get(name)
+    else:
+        name = watchable.id_field
+        found = getattr(data, name, None)
+    if not isinstance(found, str) or not found:
+        raise ValueError(
+            f"the data of this {notification.resource} notification have no {name}; "
+            "find what it is about with client.list or client.get"
+        )
+    return found

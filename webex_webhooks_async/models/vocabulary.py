@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Resource(StrEnum):
-    """What can be watched. New resources appear without notice: any other string will do too."""
+    """What can be watched. Webex adds resources without notice, so any other string works too."""
 
     ALL = "all"  # memberships, messages and rooms, and nothing else
     ADMIN_BATCH_JOBS = "adminBatchJobs"
@@ -23,15 +23,21 @@ class Resource(StrEnum):
     RECORDINGS = "recordings"
     ROOMS = "rooms"
     SERVICE_APP = "serviceApp"
+    TELEPHONY_AGENT = "telephony_agent"
+    TELEPHONY_AGENT_MONITORING = "telephony_agentMonitoring"
     TELEPHONY_CALLS = "telephony_calls"
     TELEPHONY_CONFERENCE = "telephony_conference"
+    TELEPHONY_HOOKSTATUS = "telephony_hookstatus"
     TELEPHONY_MWI = "telephony_mwi"
+    TELEPHONY_QUEUE = "telephony_queue"
+    TELEPHONY_QUEUE_MONITORING = "telephony_queueMonitoring"
+    TELEPHONY_SERVICES = "telephony_services"
     UC_COUNTERS = "uc_counters"
     VIDEO_MESH_ALERTS = "videoMeshAlerts"
 
 
 class Event(StrEnum):
-    """What can happen to a resource. New events appear: any other string will do too."""
+    """What can happen to a resource. Webex adds events, so any other string works too."""
 
     ALL = "all"
     AUTHORIZED = "authorized"
@@ -49,7 +55,7 @@ class Event(StrEnum):
 
 
 class Status(StrEnum):
-    """Whether a webhook is called. The service switches one off after 100 failures in 5 minutes."""
+    """Whether Webex calls a webhook. It switches one off after 100 failures in 5 minutes."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"

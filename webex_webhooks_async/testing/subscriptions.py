@@ -35,6 +35,8 @@ def problems_of_subscription(webhook: Webhook) -> Iterator[str]:
     What Webex has added since is unknown here and passes: resources and events by any new name.
     """
     watchable = CATALOG.get(webhook.resource)
+    if watchable is not None and not watchable.events:  # Webex doesn't document them
+        watchable = None
     if watchable is not None:
         yield from _problems_of_event(webhook, watchable)
     try:

@@ -375,6 +375,13 @@ CARDS = watching("attachmentActions")
             "'videoMeshAlerts' watches videoMeshAlerts, which needs owned_by='org'",
             id="org-only resource",
         ),
+        pytest.param(
+            [watching("telephony_queueMonitoring")],
+            r"'telephony_queueMonitoring' watches .*, which sends nothing unless an interest is "
+            r"registered: await client\.post\('telephony/webhookInterestRegistrations', "
+            r"json=\{'interests': \[\{'resource': 'Queue Monitoring'\}\]\}\)",
+            id="without an interest",
+        ),
     ],
 )
 def test_what_cannot_work_as_meant_is_told(wanted: list[NewWebhook], message: str) -> None:

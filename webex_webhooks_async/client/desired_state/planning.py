@@ -10,7 +10,7 @@ from typing import Self
 
 from attrs import field, frozen
 
-from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 from webex_webhooks_async.validation import check_type
@@ -281,6 +281,7 @@ def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:
     for each in wanted:
         if each.owned_by != OwnedBy.ORG:
             yield from _org_only_hints(each)
+        yield from _interest_hints(each)
     firehoses = [each.name for each in wanted if each.resource == Resource.ALL]
     if firehoses and all(each.resource != Resource.ATTACHMENT_ACTIONS for each in wanted):
         yield (
@@ -298,3 +299,14 @@ def _org_only_hints(wanted: NewWebhook) -> Iterator[str]:
     keys = {condition.partition("=")[0] for condition in _conditions(wanted.filter)}
     for key in sorted(keys & watchable.org_filters):
         yield f"{wanted.name!r} filters by {key}, which needs owned_by='org'"
+
+
+def _interest_hints(wanted: NewWebhook) -> Iterator[str]:
+    watchable = CATALOG.get(wanted.resource)
+    if watchable is not None and watchable.interest is not None:
+        yield (
+            f"{wanted.name!r} watches {wanted.resource}, which sends nothing unless an interest is "
+            f"registered: await client.post({INTERESTS_PATH!r}, "
+            f"json={{'interests': [{{'resource': {watchable.interest!r}}}]}}); it expires after "
+            "60 days; ignore this if one is registered"
+        )

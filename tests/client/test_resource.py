@@ -1,0 +1,452 @@
+"""The verbs of a client: what they send, and what they make of the response."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.wire import Wire, answer
+from webex_webhooks_async import (
+    BadRequestError,
+    Client,
+    DecodeError,
+    NewWebhook,
+    NotFoundError,
+    RetryPolicy,
+)
+
+
+@frozen(kw_only=True)
+class Room:
+    """A class of a user's own."""
+
+    id: str
+    title: str
+    is_locked: bool = False
+
+
+@frozen(kw_only=True)
+class NewMembership:
+    """A class of a user's own, with a default that the service doesn't share."""
+
+    room_id: str
+    person_email: str | None = None
+    is_moderator: bool = True
+    created: datetime | None = None
+
+
+ROOM = {"id": "R1", "title": "Lobby", "newcomer": 1}
+FOUND = answer(200, ROOM)
+
+Verb = Callable[..., Awaitable[Any]]
+
+WITH_A_RESULT = ("get", "post", "put", "patch")
+WITH_A_BODY = ("post", "put", "patch")
+ALL = (*WITH_A_RESULT, "delete", "list")
+
+
+def client_of(wire: Wire) -> Client:
+    """A client that sends each request once."""
+    return Client("a-token", base_url=wire.base_url, retry=RetryPolicy.none())
+
+
+def verb_of(client: Client, name: str) -> Verb:
+    """One of the verbs."""
+    verb: Verb = getattr(client, name)
+    return verb
+
+
+@pytest.mark.parametrize("name", WITH_A_RESULT)
+async def test_a_verb_sends_its_method_and_returns_parsed_json(name: str) -> None:
+    """The path is below the base URL, and the result is what the response holds."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        found = await verb_of(client, name)("rooms", "R1")
+
+    (request,) = wire.requests
+    assert (request.method, request.target) == (name.upper(), "/v1/rooms/R1")
+    assert (request.body, request.headers.get("content-type")) == (b"", None)
+    assert request.headers["authorization"] == "Bearer a-token"
+    assert found == ROOM
+
+
+@pytest.mark.parametrize("name", WITH_A_RESULT)
+async def test_into_makes_an_instance_of_a_class(name: str) -> None:
+    """A class of a user's own, or a list of it, is made of camelCase."""
+    async with Wire(FOUND, answer(200, [ROOM])) as wire, client_of(wire) as client:
+        assert await verb_of(client, name)("rooms/R1", into=Room) == Room(id="R1", title="Lobby")
+        assert await verb_of(client, name)("rooms", into=list[Room]) == [
+            Room(id="R1", title="Lobby")
+        ]
+
+
+@pytest.mark.parametrize("name", WITH_A_RESULT)
+async def test_an_empty_body_is_none(name: str) -> None:
+    """A response without a body has no JSON to parse."""
+    async with Wire(answer(204)) as wire, client_of(wire) as client:
+        assert await verb_of(client, name)("rooms") is None
+
+
+@pytest.mark.parametrize("name", WITH_A_RESULT)
+@pytest.mark.parametrize(
+    ("body", "into", "problem"),
+    [
+        (b"<html>", None, r"\$: not JSON"),
+        (b"", Room, r"\$: "),
+        (b'{"id": "R1"}', Room, r"\$\.title: missing"),
+        (b'{"id": "R1", "title": "x", "isLocked": "yes"}', Room, r"\$\.isLocked: expected a bool"),
+        (b'[{"id": 1, "title": "x"}]', list[Room], r"\$\[0\]\.id: expected a string"),
+        (b'{"id": "R1"}', list[Room], r"\$"),
+        (b"null", Room, r"\$: expected an object, got null"),
+    ],
+)
+async def test_what_does_not_fit_is_a_decode_error(
+    body: bytes, into: type[Any] | None, problem: str, name: str
+) -> None:
+    """Nothing is tolerated in a class of a user's own, and an empty body isn't an instance."""
+    step = answer(200, body, "TrackingID: ROUTER_1")
+    async with Wire(step) as wire, client_of(wire) as client:
+        with pytest.raises(DecodeError, match=problem) as raised:
+            await verb_of(client, name)("rooms", into=into)
+
+    assert (raised.value.method, raised.value.path) == (name.upper(), "/v1/rooms")
+    assert raised.value.tracking_id == "ROUTER_1"
+
+
+@pytest.mark.parametrize("body", [b"", b"gone", b"{}"])
+async def test_delete_returns_nothing(body: bytes) -> None:
+    """It sends no body, and what a 2xx holds doesn't matter."""
+    async with Wire(answer(200, body)) as wire, client_of(wire) as client:
+        await client.delete("messages", "M1", params={"a": "b"})
+
+    (request,) = wire.requests
+    assert (request.method, request.target, request.body) == ("DELETE", "/v1/messages/M1?a=b", b"")
+
+
+@pytest.mark.parametrize("name", WITH_A_BODY)
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"roomId": "R1", "text": "Hello, wörld", "nested": [{"a": None}, 1.5, True]},
+        {},
+        [],
+        "text",
+        0,
+        False,
+    ],
+    ids=repr,
+)
+async def test_json_is_sent_as_it_is(content: object, name: str) -> None:
+    """Anything that JSON can hold is a body, what is false too."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        await verb_of(client, name)("messages", json=content)
+
+    (request,) = wire.requests
+    assert json.loads(request.body) == content
+    assert request.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("name", WITH_A_BODY)
+async def test_an_attrs_instance_is_sent_in_camel_case(name: str) -> None:
+    """Every value is sent but `None`, also one that equals its default."""
+    moment = datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC)
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        await verb_of(client, name)("memberships", json=NewMembership(room_id="R1"))
+        await verb_of(client, name)(
+            "memberships", json=NewMembership(room_id="R1", is_moderator=False, created=moment)
+        )
+
+    first, second = (json.loads(each.body) for each in wire.requests)
+    assert first == {"roomId": "R1", "isModerator": True}
+    assert second == {"roomId": "R1", "isModerator": False, "created": "2022-04-07T09:17:23.164Z"}
+
+
+@pytest.mark.parametrize("name", WITH_A_BODY)
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [({"a": float("nan")}, ValueError), ({"a": 1j}, TypeError), (b"bytes", TypeError)],
+    ids=repr,
+)
+async def test_what_json_cannot_hold_is_refused(
+    content: object, error: type[Exception], name: str
+) -> None:
+    """It is an error before anything is sent."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        with pytest.raises(error):
+            await verb_of(client, name)("messages", json=content)
+
+    assert wire.connections == 0
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_params_become_the_query(name: str) -> None:
+    """`None` is left out, booleans are words, sequences repeat the key, datetimes are ISO 8601."""
+    params = {
+        "text": "a b&c=d",
+        "none": None,
+        "yes": True,
+        "no": False,
+        "number": 5,
+        "share": 0.5,
+        "many": ["x", None, True],
+        "several": ("y",),
+        "moment": datetime(2022, 4, 7, 9, 17, 23, tzinfo=UTC),
+    }
+    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+        await verb_of(client, name)("rooms", params=params)
+        await verb_of(client, name)("rooms", params=MappingProxyType({"none": None}))
+        await verb_of(client, name)("rooms", params={})
+
+    first, second, third = wire.targets
+    path, _, query = first.partition("?")
+    assert path == second == third == "/v1/rooms"
+    assert parse_qsl(query, strict_parsing=True) == [
+        ("text", "a b&c=d"),
+        ("yes", "true"),
+        ("no", "false"),
+        ("number", "5"),
+        ("share", "0.5"),
+        ("many", "x"),
+        ("many", "true"),
+        ("several", "y"),
+        ("moment", "2022-04-07T09:17:23.000Z"),
+    ]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"a": 1j}, TypeError, r"params\['a'\] must be str or int"),
+        ({"a": [b"x"]}, TypeError, r"params\['a'\] must be str"),
+        ({"a": {"b": "c"}}, TypeError, r"params\['a'\] must be str"),
+        ({1: "a"}, TypeError, "a name in params must be str, got int"),
+        ("a=b", TypeError, "params must be Mapping, got str"),
+        ({"a": "\udcff"}, ValueError, r"params\['a'\] is not valid Unicode"),
+    ],
+    ids=ascii,
+)
+async def test_params_that_cannot_be_sent_are_refused(
+    params: Mapping[str, object], error: type[Exception], message: str, name: str
+) -> None:
+    """They are named in an error before anything is sent."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        with pytest.raises(error, match=message):
+            await verb_of(client, name)("rooms", params=params)
+
+    assert wire.connections == 0
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("messages", "/v1/messages"),
+        ("/attachment/actions", "/v1/attachment/actions"),
+        ("people/me", "/v1/people/me"),
+        ("identity/scim/v2/Users/", "/v1/identity/scim/v2/Users/"),
+        ("a b/ü:@", "/v1/a%20b/%C3%BC%3A%40"),
+        ("a/...", "/v1/a/..."),
+        ("/.a/b..", "/v1/.a/b.."),
+    ],
+)
+async def test_a_path_is_relative_to_the_base_url(path: str, target: str, name: str) -> None:
+    """It may contain slashes, and one at its beginning makes no difference."""
+    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+        await verb_of(client, name)(path)
+
+    assert wire.targets == [target]
+
+
+async def test_a_segment_follows_a_path_that_ends_with_a_slash() -> None:
+    """There is one slash between them."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        await client.get("rooms/", "R1", "meetingInfo")
+
+    assert wire.targets == ["/v1/rooms/R1/meetingInfo"]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("https://elsewhere.example/rooms", "path must not have a scheme"),
+        ("/https://elsewhere.example", "path must not have a scheme"),
+        ("mailto:ann", "path must not have a scheme"),
+        ("rooms?max=1", "a query or a fragment: pass params="),
+        ("rooms#top", "a query or a fragment"),
+        ("rooms/%2e%2e", "a percent sign: pass an id as a further argument"),
+        ("rooms\\..", "a backslash"),
+        ("//elsewhere.example", "an empty segment"),
+        ("rooms//R1", "an empty segment"),
+        ("..", "a dot segment"),
+        ("./rooms", "a dot segment"),
+        ("rooms/../people", "a dot segment"),
+        ("/rooms/.", "a dot segment"),
+        ("rooms\n", "a control character"),
+        ("ro\x00oms", "a control character"),
+        ("rooms\x7f", "a control character"),
+        ("rooms\x85", "a control character"),
+        ("", "path is empty"),
+        ("/", "path is empty"),
+        ("rooms\udcff", "path is not valid Unicode"),
+    ],
+    ids=ascii,
+)
+async def test_a_path_that_leads_elsewhere_is_refused(path: str, message: str, name: str) -> None:
+    """It is an error before anything is sent."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        with pytest.raises(ValueError, match=message):
+            await verb_of(client, name)(path)
+
+    assert wire.connections == 0
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("segment", "error"),
+    [("", ValueError), ("\udcff", ValueError), (5, TypeError), (None, TypeError)],
+    ids=ascii,
+)
+async def test_a_segment_is_a_non_empty_string(
+    segment: object, error: type[Exception], name: str
+) -> None:
+    """Something else is an error before anything is sent."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        with pytest.raises(error, match="a path segment"):
+            await verb_of(client, name)("rooms", segment)
+        with pytest.raises(TypeError, match="path must be str"):
+            await verb_of(client, name)(5)
+
+    assert wire.connections == 0
+
+
+@given(
+    name=st.sampled_from(ALL),
+    segments=st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+        | st.sampled_from([".", "..", "/", "%2e", "a/b", "?", "#", "\\", "//x", "\r\n", "@", ";"]),
+        max_size=4,
+    ),
+)
+async def test_the_server_sees_exactly_the_segments(name: str, segments: list[str]) -> None:
+    """Whatever they hold, they are separate segments below the base URL."""
+    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+        await verb_of(client, name)("rooms", *segments)
+
+    (request,) = wire.requests
+    empty, version, room, *rest = request.target.split("/")
+    assert (empty, version, room) == ("", "v1", "rooms")
+    assert [unquote(each) for each in rest] == segments
+    assert not {".", ".."} & set(rest)
+    assert not set(request.target) & set("?#;&=+@\\ ")
+    assert request.target.isascii()
+
+
+async def test_a_list_has_the_items_of_all_pages() -> None:
+    """Its items are parsed JSON, or instances of a class, and a next link is followed."""
+    script = [
+        answer(200, {"items": [ROOM]}, 'Link: </v1/rooms?cursor=2>; rel="next"'),
+        answer(200, {"items": [{**ROOM, "id": "R2"}]}),
+    ]
+    async with Wire(*script, *script) as wire, client_of(wire) as client:
+        found = [each async for each in client.list("rooms", params={"max": 1})]
+        rooms = [each async for each in client.list("rooms", into=Room, prefetch=True)]
+
+    assert found == [ROOM, {**ROOM, "id": "R2"}]
+    assert rooms == [Room(id="R1", title="Lobby"), Room(id="R2", title="Lobby")]
+    assert wire.targets[:2] == ["/v1/rooms?max=1", "/v1/rooms?cursor=2"]
+    assert wire.targets[2:] == ["/v1/rooms", "/v1/rooms?cursor=2"]
+
+
+async def test_a_list_has_the_member_that_is_named() -> None:
+    """Some resources call their items otherwise."""
+    async with Wire(answer(200, {"Resources": [{"id": "P1"}]})) as wire, client_of(wire) as client:
+        page = await client.list("identity/scim", "O1", "v2/Users", items_key="Resources")
+
+    assert page.items == ({"id": "P1"},)
+    assert wire.targets == ["/v1/identity/scim/O1/v2%2FUsers"]
+
+
+async def test_a_list_goes_on_from_a_kept_url() -> None:
+    """It begins with that page, whatever the parameters say."""
+    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+        kept = f"{wire.base_url}/rooms?cursor=2"
+        assert (await client.list("rooms", params={"max": 1}, start=kept)).next_url is None
+
+    assert wire.targets == ["/v1/rooms?cursor=2"]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ([], r"\$: expected an object, got an array"),
+        ({"rooms": []}, r"\$\.items: missing"),
+        ({"items": None}, r"\$\.items: expected an array, got null"),
+        ({"items": "R1"}, r"\$\.items: expected an array, got a string"),
+        ({"items": [ROOM, {"id": "R2"}]}, r"\$\.items\[1\]\.title: missing"),
+    ],
+)
+async def test_a_page_that_does_not_fit_is_a_decode_error(body: object, problem: str) -> None:
+    """Nothing is tolerated in a list of a user's own class."""
+    async with Wire(answer(200, body)) as wire, client_of(wire) as client:
+        with pytest.raises(DecodeError, match=problem):
+            await client.list("rooms", into=Room)
+
+
+async def test_a_list_is_checked_at_the_call() -> None:
+    """A wrong argument is an error where it is passed, not where the list is iterated."""
+    async with Client("a-token") as client:
+        with pytest.raises(ValueError, match="path is empty"):
+            client.list("")
+        with pytest.raises(ValueError, match="start is empty; pass a next_url"):
+            client.list("rooms", start="")
+        with pytest.raises(TypeError, match="start must be str, got int"):
+            client.list("rooms", start=cast("str", 5))
+
+
+@pytest.mark.parametrize("name", WITH_A_BODY)
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"secret": "a-s3cret-value"},
+        {"clientSecret": "a-s3cret-value"},
+        {"app": [{"client_secret": "a-s3cret-value", "secret": None}]},
+        NewWebhook(
+            name="n",
+            target_url="https://example.com",
+            resource="messages",
+            event="created",
+            secret="a-s3cret-value",
+        ),
+    ],
+    ids=repr,
+)
+async def test_a_secret_of_a_body_is_redacted(content: object, name: str) -> None:
+    """An error shows neither it nor the token, though the service repeats both."""
+    step = answer(400, {"message": "no a-s3cret-value, no a-token-value"})
+    async with (
+        Wire(step) as wire,
+        Client("a-token-value", base_url=wire.base_url) as client,
+    ):
+        with pytest.raises(BadRequestError) as raised:
+            await verb_of(client, name)("applications", json=content)
+
+    assert raised.value.message == "no ***, no ***"
+
+
+@pytest.mark.parametrize("name", ALL)
+async def test_an_error_names_method_and_path(name: str) -> None:
+    """It is the error of the status, with the path and without the query."""
+    async with Wire(answer(404, {"message": "Sorry"})) as wire, client_of(wire) as client:
+        with pytest.raises(NotFoundError) as raised:
+            await verb_of(client, name)("rooms", "R/1", params={"a": "b"})
+
+    method = name.upper() if name != "list" else "GET"
+    assert (raised.value.method, raised.value.path) == (method, "/v1/rooms/R%2F1")

@@ -1,0 +1,85 @@
+"""What the notifications of messages and cards are about: fetched by id, with the content.
+
+Facts: https://developer.webex.com/docs/api/v1/messages and
+https://developer.webex.com/docs/api/v1/attachment-actions
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from webex_webhooks_async.models.extra import extra_field
+
+
+@frozen(kw_only=True)
+class Message:
+    """A message, as ``client.fetch(notification)`` returns it.
+
+    Facts: https://developer.webex.com/docs/api/v1/messages
+
+    Attributes:
+        id: The message's id.
+        room_id: The room that it is in.
+        room_type: ``direct`` or ``group``.
+        person_id: Who wrote it.
+        person_email: Who wrote it.
+        text: What it says, as plain text. In a group room it starts with the bot's display name.
+        markdown: What it says in Markdown, if it was written so.
+        html: What it says in HTML, if it is formatted or mentions someone.
+        files: The URLs of its files; downloading them takes the access token.
+        parent_id: The message that it replies to.
+        mentioned_people: The ids of the people that it mentions.
+        mentioned_groups: Such as ``all``.
+        attachments: Its cards, as they were sent.
+        created: When it was written; aware.
+        updated: When it was last edited; aware.
+        extra: What else the service sent, and optional values of an unexpected type, by their name
+            on the wire.
+    """
+
+    id: str
+    room_id: str
+    room_type: str | None = None
+    person_id: str | None = None
+    person_email: str | None = None
+    text: str | None = None
+    markdown: str | None = None
+    html: str | None = None
+    files: tuple[str, ...] | None = None
+    parent_id: str | None = None
+    mentioned_people: tuple[str, ...] | None = None
+    mentioned_groups: tuple[str, ...] | None = None
+    attachments: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
+    created: datetime | None = None
+    updated: datetime | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class AttachmentAction:
+    """What someone submitted in a card, as ``client.fetch(notification)`` returns it.
+
+    Facts: https://developer.webex.com/docs/api/v1/attachment-actions
+
+    Attributes:
+        id: The action's id.
+        type: Such as ``submit``.
+        message_id: The message that the card is in.
+        person_id: Who submitted it.
+        room_id: The room that the message is in.
+        inputs: The value of each input of the card, by the input's id.
+        created: When it was submitted; aware.
+        extra: What else the service sent, and optional values of an unexpected type, by their name
+            on the wire.
+    """
+
+    id: str
+    type: str | None = None
+    message_id: str | None = None
+    person_id: str | None = None
+    room_id: str | None = None
+    inputs: Mapping[str, Any] | None = field(default=None, hash=False)
+    created: datetime | None = None
+    extra: Mapping[str, Any] = extra_field()
