@@ -1,101 +1,126 @@
-"""The one cattrs converter: JSON bytes to attrs classes and back.
+"""Converts between JSON and attrs classes, strictly: nothing is coerced.
 
-A model's fields are snake_case here and camelCase on the wire; `None` is absence there. What the
-wire has beyond the model lands in the model's ``extra`` field, if it has one, and goes back out.
-Nothing is coerced: a number where text should be is a problem, not text.
+A field is snake_case in Python and camelCase in JSON. What a field's type means in JSON is decided
+in one place, `structuring`.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from itertools import chain
-from types import GenericAlias, NoneType, UnionType
-from typing import Any, TypeVar, cast, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any, TypeVar, cast
 
 import attrs
-from cattrs import Converter
-from cattrs.errors import (
-    AttributeValidationNote,
-    BaseValidationError,
-    IterableValidationNote,
-)
-from cattrs.gen import (
-    make_dict_structure_fn,
-    make_dict_unstructure_fn,
-    override,
-)
 
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.models.extra import EXTRA, has_extra
+from webex_webhooks_async.structuring import MisfitError, get_hook, keys_of, structure
 from webex_webhooks_async.validation import check_type
 
 T = TypeVar("T")
-StructureHook = Callable[[Any, Any], Any]
 
 JSON = Any
 """Parsed JSON: a dict, a list, a string, a number, a boolean or `None`."""
 
-EXTRA = "extra"
-"""The name of the field for what a model doesn't know."""
-
 
 def to_json(obj: "attrs.AttrsInstance") -> bytes:
-    """A model in the wire's form, as JSON; `from_json` makes an equal one of it.
+    """Write a model, or an instance of your own attrs class, as JSON; `from_json` reads it back.
+
+    Keys are camelCase, and a field that is `None` is left out.
 
     >>> to_json(WebhookUpdate(name="Messages", target_url="https://example.com/hook"))
     b'{"name":"Messages","targetUrl":"https://example.com/hook"}'
 
     Raises:
-        ValueError: Its ``extra`` holds a number that JSON has not, such as NaN.
-        TypeError: Its ``extra`` holds something else that JSON has not, or it is no model.
+        TypeError: `obj` isn't an instance of an attrs class, or holds a value that JSON can't hold.
+        ValueError: It holds a number that JSON can't hold, such as NaN.
     """
     if not attrs.has(type(obj)):
-        raise TypeError(f"to_json takes a model, got {type(obj).__name__}")
+        raise TypeError(
+            f"to_json takes a model or an instance of an attrs class, got {type(obj).__name__}"
+        )
     return dump_json(to_wire(obj))
 
 
+def from_json(data: bytes | str, cls: type[T]) -> T:
+    """Read a model, or an instance of your own attrs class, from JSON.
+
+    Keys are camelCase (``room_id`` is ``roomId``; a field's attrs alias takes the place of its
+    name). Nothing is coerced: a number isn't text, and text isn't a number.
+
+    ===============================================  ==============================================
+    type                                             JSON
+    ===============================================  ==============================================
+    ``str``, ``bool``                                a string, a boolean
+    ``int``                                          a number without fraction and exponent
+    ``float``                                        any number
+    ``datetime``                                     a string in ISO 8601, UTC where it says no zone
+    ``Enum``, ``Literal``                            one of the values
+    ``list[T]``, ``tuple[T, ...]``, ``Sequence[T]``  an array; `Sequence` becomes a tuple
+    ``dict[str, T]``, ``Mapping[str, T]``            an object
+    an attrs class, generic ones too                 an object; keys it doesn't know are ignored
+    ``T | None``                                     null, too; a missing key needs a default
+    ``Any``, ``object``                              anything
+    ``NewType``, ``Annotated``                       as the type in it
+    ===============================================  ==============================================
+
+    Another type of a field works when the field has an attrs converter, which then gets the parsed
+    JSON: ``path: Path = attrs.field(converter=Path)``.
+
+    In this package's own models, which keep unknown keys in ``extra``, an optional field whose
+    value doesn't fit is `None`, and the value is in ``extra`` under its name in JSON. Your own
+    classes are read strictly.
+
+    Args:
+        data: JSON in UTF-8, or as text.
+        cls: What to read, such as ``Webhook``, ``Notification[MessageData]`` or ``list[Room]``.
+
+    Raises:
+        DecodeError: `data` isn't JSON or doesn't fit `cls`; the error names every problem.
+        TypeError: `cls` isn't or contains a type that isn't listed above, whatever `data` is; or
+            `data` is neither bytes nor text.
+    """
+    get_hook(cls)  # a type that isn't supported is an error whatever the data is
+    return structure(parse_json(data), cls)
+
+
 def to_wire(value: object) -> JSON:
-    """A model, or a value in one, in the wire's form."""
-    return converter.unstructure(value)
+    """Turn attrs instances, and other values that the json module doesn't know, into what it knows.
+
+    What else JSON can't hold is left to `dump_json`.
+    """
+    cls = type(value)
+    if attrs.has(cls):
+        extra: Mapping[str, Any] = getattr(value, EXTRA) if has_extra(cls) else {}
+        members = {key: getattr(value, name) for name, key in keys_of(cls).items()}
+        present = {key: to_wire(each) for key, each in members.items() if each is not None}
+        return {**extra, **present}
+    if isinstance(value, datetime):
+        return format_datetime(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        mapping: Mapping[Any, Any] = value
+        return {key: to_wire(each) for key, each in mapping.items()}
+    if isinstance(value, list | tuple):
+        return [to_wire(each) for each in cast("Iterable[object]", value)]
+    return value
 
 
 def dump_json(value: JSON) -> bytes:
-    """Write a value as JSON.
+    """Write a value as compact JSON.
 
     Raises:
-        ValueError: It holds a number that JSON can't, such as NaN.
-        TypeError: It holds something else that JSON can't.
+        TypeError: JSON can't hold a value.
+        ValueError: JSON can't hold a number, such as NaN.
     """
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
-def from_json(data: bytes | str, cls: type[T]) -> T:
-    """The model that the JSON holds.
-
-    Raises:
-        DecodeError: It isn't JSON, or it doesn't fit `cls`.
-        TypeError: `data` is neither bytes nor text.
-    """
-    return structure(parse_json(data), cls)
-
-
-def structure(value: object, cls: type[T], path: str = "$") -> T:
-    """A model of parsed JSON, which is at this path of its document.
-
-    Raises:
-        DecodeError: It doesn't fit; every problem is named.
-    """
-    try:
-        return converter.structure(value, cls)
-    except (BaseValidationError, ValueError, TypeError) as error:
-        problems = tuple(_problems(error, path))
-    # Outside of the except block: the error that cattrs raises holds the values.
-    raise DecodeError(problems)
-
-
 def parse_json(data: bytes | str) -> object:
-    """Strict JSON: UTF-8 without a byte order mark, no NaN, no infinity, no key twice, not deep.
+    """Parse strict JSON: UTF-8 without a byte order mark, finite numbers, each key once per object.
 
     Raises:
         DecodeError: It is something else. Nothing else is raised, whatever the bytes are.
@@ -103,225 +128,63 @@ def parse_json(data: bytes | str) -> object:
     """
     check_type("JSON", data, bytes, str)
     try:
-        return _decoded(data if isinstance(data, str) else data.decode())
+        text = data if isinstance(data, str) else data.decode()
+        value: object = _decoder.decode(text)
+        if text.count("[") + text.count("{") > _MAX_DEPTH:
+            _check_depth(value)
     except UnicodeDecodeError:
         problem = "not UTF-8"
     except json.JSONDecodeError as error:
         problem = f"not JSON ({error.msg} at character {error.pos})"
     except RecursionError:
         problem = "nested too deeply"
-    except ValueError as error:
-        problem = str(error) if isinstance(error, _MisfitError) else "a number has too many digits"
+    except MisfitError as error:
+        problem = str(error)
+    except ValueError:
+        problem = "a number has too many digits"
+    else:
+        return value
     # Outside of the except block: a JSONDecodeError holds the whole document.
     raise DecodeError((f"$: {problem}",))
 
 
-_MAX_DEPTH = 100  # so that it can be written, copied and compared wherever it was read
+def format_datetime(moment: datetime) -> str:
+    """An aware datetime as Webex writes it: ``2022-04-07T09:17:23.164Z``."""
+    timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
+    return re.sub(r"\+00:00$", "Z", moment.isoformat(timespec=timespec))
 
 
-def _decoded(text: str) -> object:
-    value = _decoder.decode(text)
-    if text.count("[") + text.count("{") > _MAX_DEPTH and _is_too_deep(value):
-        raise _MisfitError("nested too deeply")
-    return value
+_MAX_DEPTH = 200  # Python can't write, copy and pickle whatever it can parse
 
 
-def _is_too_deep(value: object) -> bool:
-    level = [value]
-    for _ in range(_MAX_DEPTH):
-        members = chain.from_iterable(map(_members, level))
-        level = [each for each in members if type(each) in {dict, list}]
-    return bool(level)
-
-
-def _members(value: Any) -> Iterable[object]:  # noqa: ANN401 - any JSON
-    return cast("Iterable[object]", value.values() if type(value) is dict else value)
-
-
-class _MisfitError(ValueError):
-    """A value that doesn't fit, in words that show nothing of it."""
+def _check_depth(value: object, levels: int = _MAX_DEPTH) -> None:
+    members = value.values() if type(value) is dict else value if type(value) is list else None
+    if members is None:
+        return
+    if not levels:
+        raise MisfitError("nested too deeply")
+    for each in cast("Iterable[object]", members):
+        _check_depth(each, levels - 1)
 
 
 def _reject_constant(name: str) -> object:
-    raise _MisfitError(f"{name} is not JSON")
+    raise MisfitError(f"{name} is not JSON")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise _MisfitError("a number is too large")
+        raise MisfitError("a number is too large")
     return number
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _MisfitError("an object has a key twice")
+        raise MisfitError("an object has a key twice")
     return members
 
 
 _decoder = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_reject_constant, parse_float=_finite
 )
-
-
-def _problems(error: BaseException, path: str) -> Iterator[str]:
-    if isinstance(error, BaseValidationError):
-        for cause in error.exceptions:
-            yield from _problems(cause, path + _step(cause))
-    elif isinstance(error, _MisfitError):
-        yield f"{path}: {error}"
-    else:
-        yield f"{path}: {'missing' if isinstance(error, KeyError) else 'does not fit'}"
-
-
-def _step(error: BaseException) -> str:
-    """The part of the path that the innermost level of cattrs noted on an error."""
-    for note in getattr(error, "__notes__", ()):
-        if isinstance(note, AttributeValidationNote):
-            return f".{wire_name(note.name)}"
-        if isinstance(note, IterableValidationNote):
-            return f"[{note.index}]"
-    return ""
-
-
-def wire_name(name: str) -> str:
-    """``target_url`` as ``targetUrl``."""
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"
-
-
-def _exactly(cls: type, expected: str) -> StructureHook:
-    def structure_scalar(value: object, _: object) -> object:
-        if type(value) is not cls:
-            raise _MisfitError(f"expected {expected}, got {_kind(value)}")
-        return value
-
-    return structure_scalar
-
-
-_structure_text = _exactly(str, "a string")
-
-
-def _structure_datetime(value: object, _: object) -> datetime:
-    text = _structure_text(value, None)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _MisfitError("expected an ISO 8601 date and time, got other text") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _unstructure_datetime(moment: datetime) -> str:
-    timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    return re.sub(r"\+00:00$", "Z", moment.isoformat(timespec=timespec))
-
-
-def _structure_mapping(value: object, _: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _MisfitError(f"expected an object, got {_kind(value)}")
-    return cast("dict[str, Any]", value)
-
-
-def _is_optional(cls: object) -> bool:
-    return isinstance(cls, UnionType) and len({*get_args(cls)} - {NoneType}) == 1
-
-
-def _optional_hook(cls: UnionType, converter: Converter) -> StructureHook:
-    # cattrs' own hook looks for that of the present values anew at each of them.
-    (present,) = {*get_args(cls)} - {NoneType}
-    structure_present = converter.get_structure_hook(present)
-
-    def structure_optional(value: object, _: object) -> object:
-        return None if value is None else structure_present(value, present)
-
-    return structure_optional
-
-
-def _tuple_hook(cls: type[Any], converter: Converter) -> StructureHook:
-    items = GenericAlias(list, get_args(cls)[:1])
-    structure_items = converter.get_structure_hook(items)
-
-    def structure_tuple(value: object, _: object) -> object:
-        if not isinstance(value, list):
-            raise _MisfitError(f"expected an array, got {_kind(value)}")
-        return tuple(structure_items(value, items))
-
-    return structure_tuple
-
-
-def _overrides(cls: type[Any]) -> dict[str, Any]:
-    return {each.name: override(rename=wire_name(each.name)) for each in attrs.fields(cls)}
-
-
-def _model_structure_hook(cls: type[Any], converter: Converter) -> StructureHook:
-    overrides = _overrides(cls)
-    known = frozenset(each.rename for name, each in overrides.items() if name != EXTRA)
-    structure_fields: StructureHook = make_dict_structure_fn(cls, converter, **overrides)
-
-    def structure_model(value: object, _: object) -> object:
-        members = _structure_mapping(value, None)
-        if not members.keys() <= known:
-            # What the wire itself calls `extra` is unknown, like any other such member.
-            unknown = {key: value for key, value in members.items() if key not in known}
-            members = {**members, EXTRA: unknown}
-        return structure_fields(members, cls)
-
-    return structure_model
-
-
-def _model_unstructure_hook(
-    cls: type[Any], converter: Converter
-) -> Callable[[Any], dict[str, Any]]:
-    overrides = _overrides(cls)
-    has_extra = EXTRA in overrides
-    if has_extra:
-        overrides[EXTRA] = override(omit=True)
-    unstructure_fields: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
-        cls, converter, **overrides
-    )
-
-    def unstructure_model(model: Any) -> dict[str, Any]:  # noqa: ANN401 - any model
-        fields = unstructure_fields(model)
-        present = {name: value for name, value in fields.items() if value is not None}
-        return {**model.extra, **present} if has_extra else present
-
-    return unstructure_model
-
-
-def _is(origin: type) -> Callable[[Any], bool]:
-    return lambda cls: get_origin(cls) is origin
-
-
-def _make_converter() -> Converter:
-    made = Converter()
-    made.register_structure_hook(str, _structure_text)
-    made.register_structure_hook(bool, _exactly(bool, "a boolean"))
-    made.register_structure_hook(int, _exactly(int, "a whole number"))
-    made.register_structure_hook(datetime, _structure_datetime)
-    made.register_unstructure_hook(datetime, _unstructure_datetime)
-    made.register_structure_hook_func(_is(Mapping), _structure_mapping)
-    made.register_structure_hook_factory(_is_optional, _optional_hook)
-    made.register_structure_hook_factory(_is(tuple), _tuple_hook)
-    made.register_structure_hook_factory(attrs.has, _model_structure_hook)
-    made.register_unstructure_hook_factory(attrs.has, _model_unstructure_hook)
-    return made
-
-
-converter: Converter = _make_converter()
-"""The one converter of the package; other modules register the hooks of their own classes."""

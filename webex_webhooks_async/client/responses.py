@@ -11,7 +11,8 @@ from attrs import field, frozen
 
 from webex_webhooks_async.client.redaction import Redactor
 from webex_webhooks_async.errors import APIError, DecodeError, api_error_type
-from webex_webhooks_async.serialization import JSON, from_json, parse_json, structure
+from webex_webhooks_async.serialization import JSON, from_json, parse_json
+from webex_webhooks_async.structuring import structure
 
 T = TypeVar("T")
 

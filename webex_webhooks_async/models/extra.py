@@ -1,13 +1,30 @@
-"""The field of a model that keeps what Webex sent and the model does not know."""
+"""The field in which a model keeps what Webex sent and the model has no field for."""
 
 from typing import Any
 
+import attrs
 from attrs import field
+
+EXTRA = "extra"
+"""The name of the field."""
+
+_MARK = f"{__name__}.is_ours"
 
 
 def extra_field() -> Any:  # noqa: ANN401 - as attrs.field itself, so that it fits every annotation
-    """The attrs field for what the service sent and we don't know, by its name on the wire.
+    """Make the field ``extra``: unknown keys of the JSON, and optional values that didn't fit.
 
-    A repr shows the names alone, for a value may be a secret.
+    A model that has it tolerates both. The field's repr shows the keys alone, because a value may
+    be a secret.
     """
-    return field(factory=dict[str, Any], hash=False, repr=lambda extra: f"<{', '.join(extra)}>")
+    return field(
+        factory=dict[str, Any],
+        hash=False,
+        repr=lambda extra: f"<{', '.join(extra)}>",
+        metadata={_MARK: True},
+    )
+
+
+def has_extra(cls: type[Any]) -> bool:
+    """Whether a class has the field ``extra`` of `extra_field`."""
+    return any(_MARK in each.metadata for each in attrs.fields(cls))

@@ -1,15 +1,12 @@
 """A request that Webex sent becomes a `Notification`."""
 
-from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import Any, cast
-
-from cattrs.errors import ClassValidationError
+from collections.abc import Iterable
 
 from webex_webhooks_async.errors import DecodeError, PayloadError
-from webex_webhooks_async.models.notifications import Notification, NotificationData, data_classes
+from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm, verify
-from webex_webhooks_async.serialization import StructureHook, converter, parse_json, structure
+from webex_webhooks_async.serialization import parse_json
+from webex_webhooks_async.structuring import structure
 
 
 def parse_notification(
@@ -51,27 +48,4 @@ def parse_unverified_notification(body: bytes | str) -> Notification[Notificatio
     raise PayloadError(problems)
 
 
-def _structure_notification(value: object, _: object) -> object:
-    resource = cast("Mapping[str, Any]", value).get("resource") if isinstance(value, dict) else None
-    if isinstance(resource, str) and resource in data_classes:
-        try:
-            return _hook(resource)(value, Notification)
-        except ClassValidationError:
-            # Data of another shape than is known stays as it was sent, and whole. If it is the
-            # envelope that doesn't fit, the attempt below fails likewise, and says so.
-            pass
-    return _hook(None)(value, Notification)
-
-
-@cache  # made when they are first needed: generating the code of all would slow down the import
-def _hook(resource: str | None) -> StructureHook:
-    """The hook for a known resource's notifications, or the one for all others."""
-    generic: Any = Notification  # type checkers know no argument that is computed
-    data_class = data_classes[resource] if resource else Mapping[str, Any]
-    return converter.get_structure_hook(generic[data_class])
-
-
-# `Notification[MessageData]` is left to the converter's own hook: there other data is a problem.
 _notification: type[Notification[NotificationData]] = Notification  # quicker to look up
-_of_any_data = (Notification, Notification[Any], Notification[NotificationData])
-converter.register_structure_hook_func(lambda cls: cls in _of_any_data, _structure_notification)

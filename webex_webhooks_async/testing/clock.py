@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from webex_webhooks_async.serialization import converter
+from webex_webhooks_async.serialization import format_datetime
 
 Clock = Callable[[], datetime]
 """Tells the time, aware."""
@@ -26,5 +26,4 @@ def timestamp(moment: datetime) -> str:
     >>> timestamp(datetime(2022, 4, 7, 9, 17, 23, 164_000, tzinfo=UTC))
     '2022-04-07T09:17:23.164Z'
     """
-    text: str = converter.unstructure(to_utc_milliseconds(moment))
-    return text
+    return format_datetime(to_utc_milliseconds(moment))

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import converter
+from webex_webhooks_async.serialization import to_wire
 from webex_webhooks_async.testing.people import Person, webex_id
 from webex_webhooks_async.testing.sample_data import sample_data
 
@@ -65,7 +65,7 @@ class Occurrence:
 
     def notification_for(self, webhook: Webhook) -> dict[str, Any]:
         """The notification that a webhook gets of it, by the keys on the wire."""
-        of_webhook: dict[str, Any] = converter.unstructure(webhook)
+        of_webhook: dict[str, Any] = to_wire(webhook)
         of_webhook.pop("secret", None)
         return without_nones(
             {

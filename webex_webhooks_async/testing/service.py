@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import converter
+from webex_webhooks_async.serialization import to_wire
 from webex_webhooks_async.testing.answers import (
     RefusedError,
     answer_refused,
@@ -174,5 +174,5 @@ class Service:
 
 
 def _on_wire(webhook: Webhook) -> dict[str, Any]:
-    members: dict[str, Any] = converter.unstructure(webhook)
+    members: dict[str, Any] = to_wire(webhook)
     return members

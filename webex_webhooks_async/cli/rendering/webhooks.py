@@ -21,12 +21,12 @@ from webex_webhooks_async.client.desired_state.planning import Action, Change, P
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import converter
+from webex_webhooks_async.serialization import to_wire
 
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
     """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
-    document: dict[str, Any] = converter.unstructure(webhook)
+    document: dict[str, Any] = to_wire(webhook)
     document["hasSecret"] = bool(webhook.secret)
     if not show_secret:
         document.pop("secret", None)
