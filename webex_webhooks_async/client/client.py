@@ -19,7 +19,8 @@ from webex_webhooks_async.models.notifications import (
     Notification,
 )
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.serialization import JSON, wire_name
+from webex_webhooks_async.serialization import JSON
+from webex_webhooks_async.structuring import wire_name
 from webex_webhooks_async.validation import check_type
 
 if TYPE_CHECKING:
