@@ -1,6 +1,7 @@
 """The command line, run as a user runs it: in this process, in a pipe, and on a terminal."""
 
 import fcntl
+import io
 import os
 import pty
 import queue
@@ -21,7 +22,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, field, frozen
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import NewWebhook, Webhook
@@ -228,6 +229,14 @@ def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
             os.close(ours)
 
 
+class Typist(io.StringIO):
+    """A keyboard on which someone types."""
+
+    def isatty(self) -> bool:
+        """As a keyboard is."""
+        return True
+
+
 @frozen
 class ServedBot:
     """A bot that someone develops: it keeps what it gets."""
@@ -235,6 +244,16 @@ class ServedBot:
     url: str
     requests: list[Request]
     bodies: list[bytes]
+
+
+@contextmanager
+def served(application: ASGIApp) -> Generator[str]:
+    """Serve an application from another thread as long as the block runs, and give its origin."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serve_on_loopback(application, 0)) as origin,
+    ):
+        yield origin
 
 
 @contextmanager
@@ -249,8 +268,5 @@ def served_bot(answer: str, status_code: int = 200) -> Generator[ServedBot]:
         requests.append(request)
         await PlainTextResponse(answer, status_code)(scope, receive, send)
 
-    with (
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serve_on_loopback(bot, 0)) as origin,
-    ):
+    with served(bot) as origin:
         yield ServedBot(f"{origin}/webex", requests, bodies)

@@ -77,7 +77,7 @@ def test_none(file: Path) -> None:
         ),
         (
             MESSAGES.replace("${HOST}", "${HOST"),
-            "webhooks[0].target_url: write a variable as ${NAME}; this one is not closed or misnamed",
+            "webhooks[0].target_url: write a variable as ${NAME}; this one is unclosed or misnamed",
         ),
         (
             MESSAGES.replace("https://${HOST}/webex", "example.com"),

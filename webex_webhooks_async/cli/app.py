@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = lambda message, *_, **__: print_warning(str(message))
+            warnings.showwarning = _print_each_once()
             return _run(arguments)
     except UsageError as error:
         return _failed(error, ExitCode.USAGE)
@@ -90,6 +90,17 @@ def _run(arguments: Sequence[str]) -> int:
         return ExitCode.USAGE
     result: Any = command(*bound.args, **bound.kwargs)
     return ExitCode.DONE if result is None else result
+
+
+def _print_each_once() -> Callable[..., None]:
+    printed: set[str] = set()
+
+    def print_once(message: Warning | str, *_: object) -> None:
+        if str(message) not in printed:
+            printed.add(str(message))
+            print_warning(str(message))
+
+    return print_once
 
 
 def _failed(error: Exception, exit_code: ExitCode) -> int:

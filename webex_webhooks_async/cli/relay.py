@@ -6,6 +6,7 @@ from contextvars import ContextVar
 import httpx
 from attrs import field, frozen
 
+from webex_webhooks_async.cli.rendering.requests import shown_url
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.notifications.asgi import Message, Receive, Scope, Send
@@ -69,9 +70,8 @@ class ASGIRelay:
 
 
 def no_response(url: str, error: httpx.RequestError) -> str:
-    """Say that a bot didn't respond; its URL is shown without credentials and query."""
-    shown = httpx.URL(url).copy_with(userinfo=b"", query=None)
-    return f"POST {shown}: {describe_exception(error)}"
+    """Say that a bot didn't respond."""
+    return f"POST {shown_url(url)}: {describe_exception(error)}"
 
 
 async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> httpx.Response:

@@ -81,7 +81,7 @@ def _text(path: str, value: object) -> str:
         raise _FormError(f"{path}: expected text in quotes")
     if "${" in _VARIABLE.sub("", value):
         raise _FormError(
-            f"{path}: write a variable as ${{NAME}}; this one is not closed or misnamed"
+            f"{path}: write a variable as ${{NAME}}; this one is unclosed or misnamed"
         )
     return _VARIABLE.sub(lambda variable: _variable(path, variable[1]), value)
 

@@ -35,6 +35,17 @@ def test_create_with_a_secret_of_the_environment(webex: ServedWebex, invoke: Inv
     assert "a-canary" not in done.out + done.err
 
 
+def test_create_with_a_typo(invoke: Invoke, webex: ServedWebex) -> None:
+    """A word that is nearly known gets a warning, and is sent all the same; Webex decides."""
+    done = invoke(
+        *("create", "--name", "bot", "--target-url", "https://example.com/webex"),
+        *("--resource", "mesages", "--event", "created"),
+    )
+
+    assert b'"resource":"mesages"' in webex.sandbox.requests[0].body.replace(b" ", b"")
+    assert done.err.startswith("warning: the resource 'mesages' is unknown: did you mean 'mess")
+
+
 def test_create_what_webex_refuses(webex: ServedWebex, invoke: Invoke) -> None:
     """What Webex refuses is told in its words."""
     done = invoke(

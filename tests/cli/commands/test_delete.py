@@ -1,19 +1,10 @@
-import io
 import json
 import signal
 
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, terminal
-
-
-class Typist(io.StringIO):
-    """A keyboard on which someone types."""
-
-    def isatty(self) -> bool:
-        """As a keyboard is."""
-        return True
+from tests.cli.harness import ServedWebex, Typist, terminal
 
 
 def test_delete(webex: ServedWebex, invoke: Invoke) -> None:

@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from pathlib import Path
@@ -86,6 +87,84 @@ def test_a_dry_run(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
     assert (done.exit_code, webex.names) == (0, [])
 
 
+def test_check(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """--check changes nothing, and exits with 3 as long as something would change."""
+    before = invoke("ensure", wanted, "--check")
+    names = webex.names
+    invoke("ensure", wanted)
+    after = invoke("ensure", wanted, "--check")
+
+    assert (before.exit_code, names, after.exit_code) == (3, [], 0)
+    assert [row[0] for row in rows(before.out)] == ["ACTION", "create", "create"]
+    assert [row[0] for row in rows(after.out)] == ["ACTION", "keep", "keep"]
+
+
+def test_check_counts_what_would_be_pruned(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """A webhook that --prune would delete is a difference."""
+    invoke("ensure", wanted)
+    webex.create(name="bot:old")
+
+    without = invoke("ensure", wanted, "--check", "--json")
+    pruned = invoke("ensure", wanted, "--check", "--json", "--prune", "bot:")
+
+    assert (without.exit_code, pruned.exit_code) == (0, 3)
+    assert json.loads(pruned.out)["planned"][-1]["action"] == "delete"
+    assert json.loads(pruned.out)["done"] == []
+    assert "bot:old" in webex.names
+
+
+def test_check_while_webex_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """A failure of Webex is no difference: the exit code is 1."""
+    webex.sandbox.fail(status=403)
+
+    assert invoke("ensure", wanted, "--check").exit_code == 1
+
+
+def test_standard_input(
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """- reads the file from standard input, wherever it stands among the options."""
+    for arguments in (("-", "--check"), ("--dry-run", "-"), ("-",)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(WANTED.encode())))
+        invoke("ensure", *arguments)
+
+    assert webex.names == ["bot:messages", "bot:cards"]
+
+
+@pytest.mark.usefixtures("webex")
+def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors name standard input."""
+    twice = WANTED.replace("cards", "messages")
+    for text, told in (
+        (b"\xff", "standard input must be text in UTF-8"),
+        (b"webhooks = 1", "standard input: webhooks: expected tables"),
+        (twice.encode(), "standard input: 'bot:messages' is wanted twice"),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+        done = invoke("ensure", "-")
+
+        assert (done.exit_code, done.out) == (2, "")
+        assert done.err.startswith(f"error: {told}")
+
+
+def test_an_option_that_does_not_exist(invoke: Invoke) -> None:
+    """A mistyped option isn't taken for the name of a file."""
+    done = invoke("ensure", "--dry")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert "there is no option --dry" in done.err
+
+
+def test_a_typo(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """A word that is nearly known gets a warning."""
+    Path(wanted).write_text(WANTED.replace('"messages"', '"mesages"'))
+
+    done = invoke("ensure", wanted, "--dry-run")
+
+    assert done.err == "warning: the resource 'mesages' is unknown: did you mean 'messages'?\n"
+    assert (done.exit_code, len(rows(done.out)), webex.names) == (0, 3, [])
+
+
 def test_ensure_as_json(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
     """JSON has what was planned and what was done, and nothing else is printed."""
     webhook = webex.create(name="bot:messages", secret="a-canary-secret")
@@ -139,7 +218,7 @@ def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
     "case",
     [
         (WANTED, ("--prune", ""), 'Invalid value "" for --prune'),
-        (WANTED.replace("cards", "messages"), (), "'bot:messages' is wanted twice"),
+        (WANTED.replace("cards", "messages"), (), "webhooks.toml: 'bot:messages' is wanted twice"),
         ("[[webhooks]]", (), "webhooks[0].name: missing"),
     ],
 )

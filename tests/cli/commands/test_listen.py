@@ -1,24 +1,32 @@
+import asyncio
 import json
 import re
 import signal
 import socket
 import subprocess
+import threading
 from contextlib import AbstractContextManager
+from functools import partial
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
 from tests.cli.harness import (
     COMMAND,
     Process,
     ServedWebex,
+    Typist,
     process,
+    served,
     served_bot,
     terminal,
 )
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import verify
+from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request
 
 IT_LISTENS = "^Listening; .+ Ctrl-C ends it.$"
@@ -52,7 +60,7 @@ def test_a_sandbox(number: signal.Signals) -> None:
     """Without an account something happens by itself, until it is stopped."""
     with process("listen", "--sandbox", "--port", "0") as running:
         running.line(running.err, IT_LISTENS)
-        running.line(running.out, r"^\d\d:\d\d:\d\d memberships created by \S+@example.com$")
+        running.line(running.out, r"^\d\d:\d\d:\d\d #1 memberships created by \S+@example.com$")
         running.line(running.out, r"^ +roomId +\S+$")
         exit_code = running.end(number)
         running.line(running.err, "^Deleted its webhooks.$")
@@ -107,13 +115,13 @@ def test_listen_and_forward(webex: ServedWebex, port: str) -> None:
         watched = [(each.resource, each.event) for each in webex.sandbox.webhooks[1:]]
         delivery = webex.emit("messages", "created", {"personEmail": "me@example.com"})
         running.line(running.out, "messages created by me@example.com$")
-        running.line(running.out, "^→ 200 OK$")
+        running.line(running.out, "^→ #1 messages created: 200 OK$")
         running.line(running.out, "^  thanks$")
         again, forged = send(delivery), send(delivery, secret="a guess")
         running.line(running.err, "^✗ refused a request: the signature was made of another body")
         webex.emit("attachmentActions", "created")
         running.line(running.out, "attachmentActions created by")
-        running.line(running.out, "^→ 200 OK$")
+        running.line(running.out, "^→ #2 attachmentActions created: 200 OK$")
         exit_code = running.end(signal.SIGINT)
 
     assert watched == [("all", "all"), ("attachmentActions", "created")]
@@ -134,7 +142,7 @@ def test_json(webex: ServedWebex, port: str) -> None:
         running.line(running.err, IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
         line = running.line(running.out, ".+")[0]
-        running.line(running.err, "^→ 500 Internal Server Error$")
+        running.line(running.err, "^→ #1 rooms updated: 500 Internal Server Error$")
 
     assert json.loads(line) == json.loads(delivery.body)
 
@@ -144,7 +152,7 @@ def test_a_bot_that_is_not_there(webex: ServedWebex, port: str) -> None:
     with listen(port, "--forward-to", "http://127.0.0.1:1/x") as running:
         running.line(running.err, IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
-        running.line(running.err, "^✗ POST http://127.0.0.1:1/x: ConnectError: ")
+        running.line(running.err, "^✗ #1 rooms updated: POST http://127.0.0.1:1/x: ConnectError: ")
         exit_code = running.end(signal.SIGTERM)
 
     assert (delivery.status_code, exit_code, webex.names) == (204, 0, [])
@@ -201,10 +209,167 @@ def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str) -> Non
     assert [each.startswith(f"{name} ") for each in webex.names] == [True, True]
 
 
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listening ends by itself as soon as it is up."""
+
+    async def go_on() -> None:
+        return
+
+    monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.until_stopped", go_on)
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_tunnel_that_runs(
+    webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tunnel that leads to the port is found and checked; neither sees the token."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def public(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(scope["headers"])
+        await PlainTextResponse("another server")(scope, receive, send)
+
+    async def agent(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(scope["headers"])
+        tunnel = {"url": public_url, "upstream": {"url": f"http://localhost:{port}"}}
+        await JSONResponse({"endpoints": [tunnel]})(scope, receive, send)
+
+    with served(public) as public_url, served(agent) as origin:
+        agents = Agents(ngrok=[httpx.URL(origin).port or 0], cloudflared=(), seconds=PATIENCE)
+        find = partial(find_tunnel, agents=agents)
+        monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.find_tunnel", find)
+        done = invoke("listen", "--port", port)
+
+    found, warning, *_ = done.err.splitlines()
+    assert found == f"Found {public_url} (ngrok, leads to http://localhost:{port})."
+    assert warning == (
+        f"warning: a request to {public_url} did not arrive here: another server responds there "
+        f"(200 OK): does the tunnel lead to port {port}?"
+    )
+    assert (done.exit_code, done.out, webex.names) == (0, "", [])
+    created = [json.loads(each.body) for each in webex.sandbox.requests if each.method == "POST"]
+    assert {each["targetUrl"] for each in created} == {public_url}
+    assert seen
+    assert b"canary" not in b"".join(name + value for name, value in seen)
+
+
+def test_no_tunnel(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a tunnel it is wrong usage, and nothing is sent to Webex."""
+    find = partial(find_tunnel, agents=Agents(ngrok=(), cloudflared=()))
+    monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.find_tunnel", find)
+
+    done = invoke("listen", "--port", "8080")
+
+    assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
+    assert done.err.startswith("error: no tunnel leads to port 8080: start one, such as `ngrok")
+
+
+@pytest.mark.usefixtures("briefly")
+def test_a_url_that_leads_here(webex: ServedWebex, port: str, invoke: Invoke) -> None:
+    """A URL that leads here gets no warning, and is shown without its credentials."""
+    done = invoke("listen", "--public-url", f"http://a:canary@127.0.0.1:{port}/x", "--port", port)
+
+    assert done.err.splitlines() == [
+        (f"Listening; http://127.0.0.1:{port}/x leads to http://127.0.0.1:{port}. Ctrl-C ends it."),
+        "Deleted its webhooks.",
+    ]
+    assert (done.exit_code, done.out, webex.names) == (0, "", [])
+
+
+@pytest.mark.usefixtures("briefly", "webex")
+@pytest.mark.parametrize("secret", [(), ("--secret-env", "SECRET")])
+def test_forwarding_without_the_secret(port: str, invoke: Invoke, secret: tuple[str, ...]) -> None:
+    """Without the bot's secret it says what the bot will respond, and how to pass the secret."""
+    url = f"http://127.0.0.1:{port}/"
+    done = invoke("listen", "--public-url", url, "--port", port, "--forward-to", url, *secret)
+
+    assert (
+        "warning: your bot will respond 401 Unauthorized: the notifications are signed with a "
+        "random secret; pass the bot's secret with --secret-env or --secret-file\n" in done.err
+    ) is not bool(secret)
+
+
+LEFT_OVER = "webex-webhooks listen 0123abcd all all"
+
+
+@pytest.mark.usefixtures("briefly")
+def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invoke) -> None:
+    """Webhooks of a `listen` that was killed are shown, with the command that deletes them."""
+    left = webex.create(name=LEFT_OVER)
+    webex.create(name="of others")
+
+    done = invoke("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port)
+
+    assert done.err.startswith("warning: webhooks of another `listen` exist; it was killed, or")
+    assert f"\nDelete them with: webex-webhooks delete --yes {left.id}\n" in done.err
+    assert (done.exit_code, webex.names) == (0, [LEFT_OVER, "of others"])
+
+
+@pytest.mark.usefixtures("briefly")
+def test_webhooks_that_are_left_over_are_deleted(
+    webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal it asks whether to delete them."""
+    webex.create(name=LEFT_OVER)
+    for typed, names in (("\n", [LEFT_OVER]), ("y\n", [])):
+        monkeypatch.setattr("sys.stdin", Typist(typed))
+        done = invoke("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port)
+
+        assert "Was it killed? Delete them? [y/N]" in done.err
+        assert (done.exit_code, webex.names) == (0, names)
+
+
+def test_ctrl_c_while_webex_hangs(webex: ServedWebex, port: str) -> None:
+    """It ends all the same, and says which webhooks may be left."""
+    with listen(port) as running:
+        running.line(running.err, IT_LISTENS)
+        webex.sandbox.fail(delay=600, times=None)
+        exit_code = running.end(signal.SIGINT)
+        running.line(running.err, "^error: webhooks whose names begin with '.+' may be left;")
+
+    assert exit_code == 1
+
+
+def test_ctrl_c_while_webex_hangs_at_the_start(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same holds while it creates its webhooks: it says which may be left."""
+    arrived = threading.Event()
+
+    async def webex(scope: Scope, receive: Receive, send: Send) -> None:
+        if arrived.is_set() or scope["method"] == "POST":
+            arrived.set()
+            await asyncio.Event().wait()
+        await JSONResponse({"items": []})(scope, receive, send)
+
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
+    with served(webex) as origin, listen(port, "--base-url", f"{origin}/v1") as running:
+        assert arrived.wait(PATIENCE)
+        exit_code = running.end(signal.SIGINT)
+        running.line(running.err, "^error: webhooks whose names begin with '.+' may be left;")
+
+    assert exit_code == 128 + signal.SIGINT
+
+
+def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
+    """A bot that doesn't respond, as in a debugger, doesn't hold up the end."""
+
+    async def hang(*_: object) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    arrived = threading.Event()
+    with served(hang) as url, listen(port, "--forward-to", url) as running:
+        running.line(running.err, IT_LISTENS)
+        webex.emit("rooms", "updated")
+        assert arrived.wait(PATIENCE)
+        exit_code = running.end(signal.SIGINT)
+
+    assert (exit_code, webex.names) == (0, [])
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "pass the URL at which Webex reaches this machine with --public-url"),
         (("--event", "created", "--sandbox"), "--event needs the --resource that it happens to"),
         (("--resource", "", "--sandbox"), 'Invalid value "" for --resource'),
         (

@@ -38,6 +38,18 @@ def test_values(invoke: Invoke) -> None:
     assert data["new"] == {"place": [1]}
 
 
+def test_a_word_that_is_nearly_known(invoke: Invoke) -> None:
+    """A typo gets a warning that names the word, and the sample is sent all the same."""
+    with served_bot("") as bot:
+        done = invoke("trigger", "mesages", "Created", "--to", bot.url, "--secret-env", "SECRET")
+
+    assert (done.exit_code, json.loads(bot.bodies[0])["resource"]) == (0, "mesages")
+    assert done.err.splitlines() == [
+        "warning: the resource 'mesages' is unknown: did you mean 'messages'?",
+        "warning: the event 'Created' is unknown: did you mean 'created'?",
+    ]
+
+
 def test_a_bot_that_refuses(invoke: Invoke) -> None:
     """An answer that is no success makes the exit code 1."""
     with served_bot("", 500) as bot:

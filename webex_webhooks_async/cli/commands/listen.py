@@ -3,14 +3,15 @@
 import asyncio
 import secrets
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import cycle, product
+from itertools import count, cycle, product
 from typing import Annotated, Any, cast
 
 import httpx
 from attrs import field, frozen
 from cyclopts import Parameter
+from rich.console import Console
 
 from webex_webhooks_async.catalog import FIREHOSE_RESOURCES
 from webex_webhooks_async.cli.failures import UsageError
@@ -26,14 +27,34 @@ from webex_webhooks_async.cli.options import (
     Port,
     SecretSource,
 )
+from webex_webhooks_async.cli.public_url import Doorstep
+from webex_webhooks_async.cli.questions import ask, can_ask
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, RawRequest, forward, no_response, relay
-from webex_webhooks_async.cli.rendering.consoles import print_json, print_refusal, stderr, stdout
-from webex_webhooks_async.cli.rendering.requests import print_notification, print_response
+from webex_webhooks_async.cli.rendering.consoles import (
+    print_json,
+    print_refusal,
+    print_warning,
+    stderr,
+    stdout,
+)
+from webex_webhooks_async.cli.rendering.requests import (
+    headline,
+    print_notification,
+    print_response,
+    shown_url,
+)
+from webex_webhooks_async.cli.rendering.webhooks import print_webhooks
 from webex_webhooks_async.cli.running import run, until_stopped
-from webex_webhooks_async.cli.temporary import temporary_name, temporary_webhooks
+from webex_webhooks_async.cli.temporary import (
+    delete_all,
+    name_prefix,
+    temporary_name,
+    temporary_webhooks,
+)
+from webex_webhooks_async.cli.tunnels import find_tunnel
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing import Sandbox
@@ -61,15 +82,17 @@ def command(  # noqa: PLR0913 - each is an option
     r"""Print notifications as they arrive, until Ctrl-C.
 
     $ webex-webhooks listen --sandbox
+    $ webex-webhooks listen
     $ webex-webhooks listen --public-url https://my-tunnel.example.com \
         --forward-to http://localhost:3000/webex --secret-env WEBHOOK_SECRET
 
     It creates webhooks of its own, verifies each notification, and deletes the
     webhooks at the end. Without --resource it watches memberships, messages, rooms
-    and card submissions.
+    and card submissions. Webex has to reach this machine: without --public-url it
+    looks for a tunnel of ngrok or cloudflared that already runs here.
 
     Args:
-        public_url: The URL at which Webex reaches --port of this machine, such as a tunnel's.
+        public_url: The URL at which Webex reaches --port of this machine.
         port: The port on 127.0.0.1; 0 takes any free one.
         resource: What to watch; once for each.
         event: The event to watch for; once for each. The default is all.
@@ -83,21 +106,59 @@ def command(  # noqa: PLR0913 - each is an option
         raise UsageError("--event needs the --resource that it happens to")
     if sandbox and public_url is not None:
         raise UsageError("--sandbox and --public-url exclude each other")
+    secret = secret_source.read()
     listening = Listening(
         port=port,
         subscriptions=tuple(product(resource, event or (Event.ALL,))) or _EVERYTHING,
-        secret=secret_source.read() or secrets.token_urlsafe(),
+        secret=secret or secrets.token_urlsafe(),
         forward_to=forward_to,
         json=json,
     )
+    if forward_to is not None and secret is None:
+        print_warning(
+            "your bot will respond 401 Unauthorized: the notifications are signed with a random "
+            "secret; pass the bot's secret with --secret-env or --secret-file"
+        )
     if sandbox:
         run(_listen_to_sandbox(listening))
-    elif public_url is not None:
-        run(_listen_to_webex(listening, connection.client(), public_url))
-    else:
-        raise UsageError(
-            "pass the URL at which Webex reaches this machine with --public-url, or use --sandbox"
-        )
+        return
+    client = connection.client()
+    target_url = public_url or _found_url(port)
+    _offer_to_delete_left_over(connection)
+    run(_listen_to_webex(listening, client, target_url))
+
+
+def _found_url(port: int) -> str:
+    tunnel = run(find_tunnel(port))
+    stderr().print(f"Found {tunnel}.", style="dim")
+    return tunnel.public_url
+
+
+def _offer_to_delete_left_over(connection: Connection) -> None:
+    """Offer to delete the webhooks of a `listen` that was killed."""
+    webhooks = run(_left_over(connection.client()))
+    if not webhooks:
+        return
+    print_warning(
+        "webhooks of another `listen` exist; it was killed, or still runs (here or elsewhere):"
+    )
+    print_webhooks(stderr(), webhooks)
+    if not can_ask():
+        ids = " ".join(webhook.id for webhook in webhooks)
+        stderr().print(f"Delete them with: webex-webhooks delete --yes {ids}", style="dim")
+    elif ask("Was it killed? Delete them?"):
+        run(_delete(connection.client(), webhooks))
+
+
+async def _left_over(client: Client) -> list[Webhook]:
+    prefix = name_prefix("listen")
+    async with client:
+        return [each async for each in client.webhooks.list() if each.name.startswith(prefix)]
+
+
+async def _delete(client: Client, webhooks: Iterable[Webhook]) -> None:
+    async with client:
+        await delete_all(client, webhooks)
 
 
 @frozen(kw_only=True)
@@ -125,13 +186,15 @@ class Listening:
 
 
 async def _listen_to_webex(listening: Listening, client: Client, public_url: str) -> None:
-    async with (
-        client,
-        _receiving(listening) as origin,
-        _webhooks(listening, client, public_url),
-    ):
-        _announce(f"{public_url} should lead to {origin}")
-        await until_stopped()
+    shown = shown_url(public_url)
+    async with client, _receiving(listening) as (origin, doorstep):
+        with stderr().status(f"Checking that {shown} leads here"):
+            problem = await doorstep.check(public_url, httpx.URL(origin).port or 80)
+        if problem is not None:
+            print_warning(f"a request to {shown} did not arrive here: {problem}")
+        async with _webhooks(listening, client, public_url):
+            _announce(f"{shown} leads to {origin}" if problem is None else f"at {origin}")
+            await until_stopped()
 
 
 async def _listen_to_sandbox(listening: Listening) -> None:
@@ -139,7 +202,7 @@ async def _listen_to_sandbox(listening: Listening) -> None:
     async with (
         sandbox.http_client() as http_client,
         Client("any-token", http_client=http_client) as client,
-        _receiving(listening) as origin,
+        _receiving(listening) as (origin, _),
         _webhooks(listening, client, origin),
         _alongside(_make_things_happen(sandbox, listening.subscriptions)),
     ):
@@ -152,45 +215,67 @@ def _announce(text: str) -> None:
 
 
 @asynccontextmanager
-async def _receiving(listening: Listening) -> AsyncGenerator[str]:
-    """Receive notifications while the block runs, and give the origin to send them to."""
-    # Webex gets its response before a bot, which may be in a debugger, has responded.
-    receiver = Receiver(listening.secret, background=True)
+async def _receiving(listening: Listening) -> AsyncGenerator[tuple[str, Doorstep]]:
+    """Receive notifications while the block runs.
+
+    Gives the origin to send them to, and what checks whether a URL leads there.
+    """
+    receiver = Receiver(listening.secret)
+    numbers = count(1)
+    forwarding: set[asyncio.Task[None]] = set()
+
+    async def handle(request: RawRequest) -> None:
+        number = next(numbers)
+        notification = cast("dict[str, Any]", parse_json(request.body))
+        _print(notification, number, json=listening.json)
+        if listening.forward_to is not None:
+            # Webex gets its response before a bot, which may be in a debugger, has responded.
+            task = asyncio.create_task(
+                _forward(
+                    http_client,
+                    listening.forward_to,
+                    request,
+                    headline(notification, number),
+                    stderr() if listening.json else stdout(),
+                )
+            )
+            forwarding.add(task)
+            task.add_done_callback(forwarding.discard)
+
+    doorstep = Doorstep(relay(receiver, handle))
     async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
-
-        async def handle(request: RawRequest) -> None:
-            _print(request, json=listening.json)
-            if listening.forward_to is not None:
-                await _forward(http_client, listening.forward_to, request, json=listening.json)
-
         with log_warnings_to(lambda text: print_refusal(stderr(), text)):
-            async with (
-                receiver,
-                serve_on_loopback(relay(receiver, handle), listening.port) as origin,
-            ):
-                yield origin
+            async with receiver, serve_on_loopback(doorstep, listening.port) as origin:
+                try:
+                    yield origin, doorstep
+                finally:
+                    for task in forwarding:
+                        task.cancel()
 
 
-def _print(request: RawRequest, *, json: bool) -> None:
-    notification = cast("dict[str, Any]", parse_json(request.body))
+def _print(notification: Mapping[str, Any], number: int, *, json: bool) -> None:
     try:
         if json:
             print_json(notification, indent=None)
         else:
-            print_notification(stdout(), notification)
+            print_notification(stdout(), notification, number)
     except SystemExit:  # rich raises it when nobody reads the pipe
         signal.raise_signal(signal.SIGTERM)  # ends the command, which tidies up
 
 
 async def _forward(
-    http_client: httpx.AsyncClient, url: str, request: RawRequest, *, json: bool
+    http_client: httpx.AsyncClient,
+    url: str,
+    request: RawRequest,
+    notification: str,
+    console: Console,
 ) -> None:
     try:
         response = await forward(http_client, url, request)
     except httpx.RequestError as error:
-        print_refusal(stderr(), no_response(url, error))
+        print_refusal(stderr(), f"{notification}: {no_response(url, error)}")
     else:
-        print_response(stderr() if json else stdout(), response.status_code, response.text)
+        print_response(console, response.status_code, response.text, to=notification)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_response
 from webex_webhooks_async.cli.rendering.consoles import stdout
 from webex_webhooks_async.cli.rendering.requests import print_notification, print_response
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.models.spelling import warn_if_misspelled
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
@@ -38,6 +39,7 @@ def command(
         secret: The secret that the bot verifies notifications with.
     """
     key = secret.require()
+    warn_if_misspelled(resource, event)
     with usage_errors():
         notification = json.loads(sample_notification(resource, event))
     for assignment in set_:

@@ -6,6 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, cast
 
+import httpx
 from rich.console import Console
 from rich.text import Text
 
@@ -50,7 +51,9 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
     )
 
 
-def print_notification(console: Console, notification: Mapping[str, Any]) -> None:
+def print_notification(
+    console: Console, notification: Mapping[str, Any], number: int | None = None
+) -> None:
     """Print a notification, given as Webex sends it: what happened, and its data."""
     data = notification.get("data")
     fields = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
@@ -60,7 +63,7 @@ def print_notification(console: Console, notification: Mapping[str, Any]) -> Non
     console.print(
         Text.assemble(
             (f"{_clock_time()} ", "dim"),
-            (on_one_line(f"{notification['resource']} {notification['event']}"), "bold green"),
+            (headline(notification, number), "bold green"),
             (on_one_line(f" by {actor}") if actor else ""),
             (" (the webhook's own creator)" if is_own else "", "yellow"),
         ),
@@ -72,15 +75,27 @@ def print_notification(console: Console, notification: Mapping[str, Any]) -> Non
         )
 
 
+def headline(notification: Mapping[str, Any], number: int | None = None) -> str:
+    """What happened, in words; `number` tells several notifications apart."""
+    prefix = "" if number is None else f"#{number} "
+    return on_one_line(f"{prefix}{notification['resource']} {notification['event']}")
+
+
 def _value(value: object) -> Text:
     return Text(on_one_line(value if isinstance(value, str) else json.dumps(value)))
 
 
-def print_response(console: Console, status_code: int, body: str) -> None:
-    """Print the response to a notification."""
-    console.print(Text("→ ", "cyan"), status_code_text(status_code), sep="")
+def print_response(console: Console, status_code: int, body: str, to: str = "") -> None:
+    """Print the response to a notification, which `to` names."""
+    arrow = f"→ {to}: " if to else "→ "
+    console.print(Text(arrow, "cyan"), status_code_text(status_code), sep="")
     for line in body.splitlines()[:_MOST_LINES]:
         console.print(f"  {on_one_line(line)}", soft_wrap=True)
+
+
+def shown_url(url: str) -> str:
+    """A URL without credentials and query: they may be secret."""
+    return str(httpx.URL(url).copy_with(userinfo=b"", query=None))
 
 
 def status_code_text(status_code: int | None) -> Text:

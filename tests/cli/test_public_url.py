@@ -1,0 +1,97 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp
+
+from tests.support.wire import PATIENCE, unused_port
+from webex_webhooks_async.cli.public_url import Doorstep
+from webex_webhooks_async.testing.loopback import serve_on_loopback
+
+HERE = PlainTextResponse("the application")
+
+
+@asynccontextmanager
+async def served(application: ASGIApp) -> AsyncGenerator[str]:
+    """Serve an application."""
+    async with serve_on_loopback(application, 0) as origin:
+        yield f"{origin}/webex"
+
+
+async def test_a_url_that_leads_here() -> None:
+    """A request that arrives settles it; the application doesn't get it, but every other one."""
+    doorstep = Doorstep(HERE)
+    async with served(doorstep) as url, httpx.AsyncClient(trust_env=False) as others:
+        problem = await doorstep.check(url, 8080, PATIENCE)
+        response = await others.post(url, headers={"x-webex-webhooks-check": "a guess"})
+
+    assert (problem, response.text) == (None, "the application")
+
+
+async def test_a_tunnel_that_loses_the_response() -> None:
+    """What counts is that the request arrives."""
+    doorstep = Doorstep(HERE)
+    async with served(doorstep) as url, httpx.AsyncClient(trust_env=False) as tunnel:
+
+        async def pass_on(scope: dict[str, object], *rest: object) -> None:
+            headers = scope["headers"]
+            await tunnel.send(httpx.Request("POST", url, headers=headers))  # type: ignore[arg-type]
+            await PlainTextResponse("lost", 502)(scope, *rest)  # type: ignore[arg-type]
+
+        async with served(pass_on) as public_url:  # type: ignore[arg-type]
+            problem = await doorstep.check(public_url, 8080, PATIENCE)
+
+    assert problem is None
+
+
+LOGIN = "probably the tunnel's login page: allow requests without a login"
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        (HTMLResponse("log in"), f"a page responds there (200 OK), {LOGIN}"),
+        (RedirectResponse("/login", 302), f"a page responds there (302 Found), {LOGIN}"),
+        (Response(status_code=401), f"a page responds there (401 Unauthorized), {LOGIN}"),
+        (
+            Response(status_code=502),
+            "another server responds there (502 Bad Gateway): does the tunnel lead to port 8080?",
+        ),
+        (
+            PlainTextResponse("ok"),
+            "another server responds there (200 OK): does the tunnel lead to port 8080?",
+        ),
+        (
+            Response(status_code=599),
+            "another server responds there (599): does the tunnel lead to port 8080?",
+        ),
+    ],
+)
+async def test_a_url_that_leads_elsewhere(response: Response, reason: str) -> None:
+    """The response that comes instead shows the likely reason."""
+    async with served(response) as url:
+        assert await Doorstep(HERE).check(url, 8080, PATIENCE) == reason
+
+
+async def test_nobody_there() -> None:
+    """Where nothing listens, a typo is likely."""
+    problem = await Doorstep(HERE).check(f"http://127.0.0.1:{unused_port()}/", 8080, PATIENCE)
+
+    assert problem
+    assert problem.startswith("ConnectError: ")
+    assert problem.endswith("; is there a typo in it, and does the tunnel run?")
+
+
+async def test_no_response() -> None:
+    """A server that hangs is waited for no longer than the limit."""
+
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with served(hang) as url:
+        problem = await Doorstep(HERE).check(url, 8080, 0.1)
+
+    assert problem == "nothing responds there within 0.1 s"

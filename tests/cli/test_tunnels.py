@@ -1,0 +1,231 @@
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tests.support.wire import PATIENCE, unused_port
+from webex_webhooks_async.cli.failures import UsageError
+from webex_webhooks_async.cli.tunnels import Agents, Tunnel, find_tunnel
+from webex_webhooks_async.testing.loopback import serve_on_loopback
+
+PORT = 8080
+TO_PORT = "http://localhost:8080"
+
+
+def agent(**documents: object) -> Starlette:
+    """An agent that responds with these documents, each at a path of its own."""
+
+    async def respond(request: Request) -> Response:
+        document = documents.get(request.url.path.rpartition("/")[2])
+        return Response(status_code=404) if document is None else JSONResponse(document)
+
+    return Starlette(routes=[Route("/{path:path}", respond)])
+
+
+def ngrok(*tunnels: tuple[object, object]) -> Starlette:
+    """An agent of ngrok, with public URLs and where they lead."""
+    items = [{"url": url, "upstream": {"url": to}} for url, to in tunnels]
+    return agent(endpoints={"endpoints": items})
+
+
+def old_ngrok(*tunnels: tuple[object, object]) -> Starlette:
+    """An agent of ngrok from before it had endpoints."""
+    items = [{"public_url": url, "proto": "https", "config": {"addr": to}} for url, to in tunnels]
+    return agent(tunnels={"tunnels": items})
+
+
+def cloudflared(hostname: object = "a-b.trycloudflare.com") -> Starlette:
+    """A quick tunnel of cloudflared."""
+    return agent(quicktunnel={"hostname": hostname})
+
+
+async def hang(*_: object) -> None:
+    """Never respond."""
+    await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def agents(*ngrok: ASGIApp, cloudflared: tuple[ASGIApp, ...] = ()) -> AsyncGenerator[Agents]:
+    """Serve agents; one more port of each kind is free."""
+
+    async def port_of(application: ASGIApp) -> int:
+        origin = await stack.enter_async_context(serve_on_loopback(application, 0))
+        return httpx.URL(origin).port or 0
+
+    async with AsyncExitStack() as stack:
+        yield Agents(
+            ngrok=[unused_port(), *[await port_of(each) for each in ngrok]],
+            cloudflared=[unused_port(), *[await port_of(each) for each in cloudflared]],
+            seconds=PATIENCE if hang not in ngrok else 0.2,
+        )
+
+
+@pytest.mark.parametrize("kind", [ngrok, old_ngrok])
+@pytest.mark.parametrize(
+    "upstream",
+    [TO_PORT, "localhost:8080", "8080", "http://127.0.0.1:8080", "http://[::1]:8080/"],
+)
+async def test_the_tunnel_of_ngrok(kind: Callable[..., Starlette], upstream: str) -> None:
+    """The tunnel that leads to the port is taken, in both forms that agents have."""
+    other = kind(("https://other.ngrok.app", "http://localhost:3000"))
+    ours = kind(("https://ours.ngrok.app", upstream), ("tcp://x.ngrok.io:1", "localhost:22"))
+    async with agents(other, ours, cloudflared=(cloudflared(),)) as there:
+        found = await find_tunnel(PORT, there)
+
+    assert found == Tunnel(agent="ngrok", public_url="https://ours.ngrok.app", upstream=upstream)
+    assert str(found) == f"https://ours.ngrok.app (ngrok, leads to {upstream})"
+
+
+async def test_http_and_https() -> None:
+    """Of a tunnel that has two URLs, the secure one is taken."""
+    one = old_ngrok(("http://one.ngrok.io", TO_PORT), ("https://one.ngrok.io", TO_PORT))
+    async with agents(one) as there:
+        found = await find_tunnel(PORT, there)
+
+    assert found.public_url == "https://one.ngrok.io"
+
+
+async def test_a_tunnel_without_tls() -> None:
+    """A tunnel that has only an http URL is taken too."""
+    async with agents(ngrok(("http://one.ngrok.io", "http://localhost:80"))) as there:
+        found = await find_tunnel(80, there)
+
+    assert found.public_url == "http://one.ngrok.io"
+
+
+async def test_a_quick_tunnel() -> None:
+    """A quick tunnel is taken on trust where ngrok has nothing that fits."""
+    other = ngrok(("https://other.ngrok.app", "http://localhost:3000"))
+    async with agents(other, cloudflared=(cloudflared(),)) as there:
+        found = await find_tunnel(PORT, there)
+
+    assert found.public_url == "https://a-b.trycloudflare.com"
+    assert str(found).endswith("(cloudflared, leads to a port that the agent doesn't name)")
+
+
+async def error_of(there: Agents) -> str:
+    """What the error says when no tunnel can be taken."""
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(UsageError) as error:
+            await find_tunnel(PORT, there)
+    return str(error.value)
+
+
+async def test_no_tunnel() -> None:
+    """Where nothing runs, the error says how to go on."""
+    async with agents() as there:
+        assert await error_of(there) == (
+            "no tunnel leads to port 8080: start one, such as `ngrok http 8080`; or pass the port "
+            "that a tunnel leads to with --port, or the public URL with --public-url; or use "
+            "--sandbox, which needs neither a tunnel nor an account"
+        )
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    ["http://localhost:3000", "https://localhost:8080", "http://10.0.0.1:8080", "file:///tmp", "["],
+)
+async def test_another_port(upstream: str) -> None:
+    """A tunnel that leads elsewhere isn't taken; the error shows where it leads."""
+    async with agents(ngrok(("https://other.ngrok.app", upstream))) as there:
+        error = await error_of(there)
+
+    shown = f"https://other.ngrok.app (ngrok, leads to {upstream})"
+    assert error.startswith(f"no tunnel leads to port 8080 (found: {shown}): start one")
+
+
+async def test_several_tunnels() -> None:
+    """Where several lead to the port, the user has to choose."""
+    first, second = ((f"https://{name}.ngrok.app", TO_PORT) for name in ("first", "second"))
+    async with agents(ngrok(first), old_ngrok(second)) as there:
+        error = await error_of(there)
+
+    assert error == (
+        "several tunnels are candidates: "
+        f"https://first.ngrok.app (ngrok, leads to {TO_PORT}), "
+        f"https://second.ngrok.app (ngrok, leads to {TO_PORT}); pass one with --public-url"
+    )
+
+
+async def test_several_quick_tunnels() -> None:
+    """The same holds for quick tunnels."""
+    async with agents(cloudflared=(cloudflared("a.b"), cloudflared("c.d"))) as there:
+        error = await error_of(there)
+
+    assert error.startswith("several tunnels are candidates: https://a.b (cloudflared, leads to a")
+
+
+async def test_an_agent_that_hangs() -> None:
+    """An agent that never responds is waited for no longer than the limit, and named."""
+    async with agents(hang) as there:
+        error = await error_of(there)
+
+    assert f"(found: the agent at 127.0.0.1:{there.ngrok[1]} doesn't respond)" in error
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        PlainTextResponse("<html>"),
+        PlainTextResponse("[]"),
+        JSONResponse({"endpoints": 1}),
+        JSONResponse({"endpoints": []}, 500),
+        JSONResponse({"hostname": 1}),
+        Response(status_code=302, headers={"location": "/"}),
+    ],
+)
+async def test_a_response_that_makes_no_sense(nonsense: Response) -> None:
+    """Another program on an agent's port is named, and isn't taken for a tunnel."""
+    async with agents(nonsense, cloudflared=(nonsense,)) as there:
+        error = await error_of(there)
+
+    for port in (there.ngrok[1], there.cloudflared[1]):
+        assert f"127.0.0.1:{port} responds, but not as a tunnel's agent" in error
+
+
+async def test_a_connection_that_breaks() -> None:
+    """The same holds for a program that doesn't speak HTTP."""
+
+    async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-garbage\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
+        port: int = server.sockets[0].getsockname()[1]
+        error = await error_of(Agents(ngrok=(port,), cloudflared=(), seconds=PATIENCE))
+
+    assert "responds, but not as a tunnel's agent" in error
+
+
+@pytest.mark.parametrize(
+    "tunnels",
+    [
+        [1, {}, {"url": 1, "upstream": {"url": TO_PORT}}, {"url": "https://a.b", "upstream": 1}],
+        [{"url": "https://", "upstream": {"url": TO_PORT}}],
+        [{"url": "https://a\x1b[2Jb", "upstream": {"url": TO_PORT}}],
+        [{"url": "https://a:b", "upstream": {"url": TO_PORT}}],
+    ],
+)
+async def test_entries_that_make_no_sense(tunnels: list[Any]) -> None:
+    """Entries that name no tunnel that can be called are left out."""
+    async with agents(agent(endpoints={"endpoints": tunnels})) as there:
+        error = await error_of(there)
+
+    assert error.startswith("no tunnel leads to port 8080: ")
+
+
+@pytest.mark.parametrize("hostname", ["", "a b\x00"])
+async def test_no_quick_tunnel(hostname: str) -> None:
+    """A cloudflared that runs another kind of tunnel names none."""
+    async with agents(cloudflared=(cloudflared(hostname),)) as there:
+        error = await error_of(there)
+
+    assert error.startswith("no tunnel leads to port 8080: ")

@@ -1,0 +1,65 @@
+"""Checks that a public URL leads here: a request sent there has to arrive."""
+
+import asyncio
+import secrets
+from http import HTTPStatus
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webex_webhooks_async.cli.tunnels import LOOPBACK
+from webex_webhooks_async.formatting import describe_exception
+
+CHECK_SECONDS = 5.0
+_HEADER = "x-webex-webhooks-check"
+_LOGIN_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+class Doorstep:
+    """An ASGI application in front of another: it notices the request of a check.
+
+    Args:
+        application: Gets all other requests.
+    """
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+        self._nonce = secrets.token_urlsafe()
+        self._arrived = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to the request of a check, and pass on every other one."""
+        if (_HEADER.encode(), self._nonce.encode()) not in scope["headers"]:
+            await self._application(scope, receive, send)
+            return
+        self._arrived = True
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def check(self, url: str, port: int, seconds: float = CHECK_SECONDS) -> str | None:
+        """Send a request to a URL; if it doesn't arrive here, return the likely reason."""
+        headers = {_HEADER: self._nonce}
+        is_public = httpx.URL(url).host not in LOOPBACK  # then a proxy may lead there
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                httpx.AsyncClient(timeout=None, trust_env=is_public) as http_client,  # noqa: S113 - it is set above
+                http_client.stream("POST", url, headers=headers) as response,
+            ):
+                reason = _reason(response, port)
+        except TimeoutError:
+            reason = f"nothing responds there within {seconds:g} s"
+        except httpx.RequestError as error:
+            reason = f"{describe_exception(error)}; is there a typo in it, and does the tunnel run?"
+        return None if self._arrived else reason
+
+
+def _reason(response: httpx.Response, port: int) -> str:
+    status = f"{response.status_code} {response.reason_phrase}".rstrip()
+    is_page = response.is_success and "html" in response.headers.get("content-type", "")
+    if is_page or response.is_redirect or response.status_code in _LOGIN_STATUSES:
+        return (
+            f"a page responds there ({status}), probably the tunnel's login page: allow requests "
+            "without a login"
+        )
+    return f"another server responds there ({status}): does the tunnel lead to port {port}?"
