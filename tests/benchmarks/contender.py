@@ -28,5 +28,7 @@ async def compete(contender: Contender, base_url: str) -> None:
 
 
 if __name__ == "__main__":
-    module, _, function = sys.argv[1].partition(":")
-    asyncio.run(compete(getattr(import_module(module), function), sys.argv[2]))
+    name, _, function = sys.argv[1].partition(":")
+    module = import_module(name)
+    with asyncio.Runner(loop_factory=getattr(module, "loop_factory", None)) as runner:
+        runner.run(compete(getattr(module, function), sys.argv[2]))

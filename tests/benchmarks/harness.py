@@ -50,7 +50,6 @@ class Case:
         peer: by the cost of this one.
         count: How many times a round does its thing.
         at_most: The target for the ratio; `None` where it is only for information.
-        at_least: The target where more is better: then it is the ratio of speeds.
     """
 
     name: str
@@ -58,24 +57,15 @@ class Case:
     peer: Contender
     count: int
     at_most: float | None = None
-    at_least: float | None = None
-
-    def ratio(self, ours: float, peer: float) -> float:
-        """The ratio of two costs, or of the speeds that they stand for."""
-        return ours / peer if self.at_least is None else peer / ours
 
     @property
     def target(self) -> str:
-        """In words."""
-        if self.at_least is not None:
-            return f">= {self.at_least:.2f}"
+        """The target in words."""
         return "" if self.at_most is None else f"<= {self.at_most:.2f}"
 
     def is_met_by(self, ratio: float) -> bool:
         """Whether the ratio is within the target."""
-        return (self.at_most is None or ratio <= self.at_most) and (
-            self.at_least is None or ratio >= self.at_least
-        )
+        return self.at_most is None or ratio <= self.at_most
 
 
 @frozen
@@ -111,7 +101,7 @@ def _duel(case: Case, rounds: int) -> Iterator[float]:
         _rounds_of(case.peer, base_url) as peer,
     ):
         for _ in range(rounds):
-            yield case.ratio(ours(case.count), peer(case.count))
+            yield ours(case.count) / peer(case.count)
 
 
 @contextmanager

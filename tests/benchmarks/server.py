@@ -1,9 +1,8 @@
-"""A Webex that costs next to nothing: it has each answer ready, and reads no more than the target.
+"""A Webex that costs next to nothing: its responses are ready, and it reads only the target.
 
 $ python -m tests.benchmarks.server
 
-It prints its base URL, and ends when its input does. A target with ``wait=MILLISECONDS`` is
-answered so much later, and ``/v1/connections`` tells how many connections there were.
+It prints its base URL, and ends when its input does.
 """
 
 import asyncio
@@ -37,55 +36,39 @@ WEBHOOK = {
 class Webex(asyncio.Protocol):
     """One connection, over which one request at a time comes."""
 
-    connections = 0
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it."""
+        """Keep it."""
         assert isinstance(transport, asyncio.Transport)
-        Webex.connections += 1
         self._transport = transport
         self._received = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer when the request is whole; it has no body."""
+        """Respond when the request is complete; it has no body."""
         self._received += data
         if not self._received.endswith(b"\r\n\r\n"):
             return
         target = self._received.split(b" ", 2)[1].decode()
         self._received = b""
         port: int = self._transport.get_extra_info("sockname")[1]
-        if target == "/v1/connections":
-            self._transport.write(answer({"connections": Webex.connections}))
-        elif "wait=" in target:
-            loop = asyncio.get_running_loop()
-            loop.call_later(wait(target), self._transport.write, ready_answer(target, port))
-        else:
-            self._transport.write(ready_answer(target, port))
+        self._transport.write(ready_response(target, port))
 
 
 @cache
-def wait(target: str) -> float:
-    """Seconds to wait before the answer."""
-    return int(parse_qs(urlsplit(target).query)["wait"][0]) / 1000
-
-
-@cache
-def ready_answer(target: str, port: int) -> bytes:
+def ready_response(target: str, port: int) -> bytes:
     """A webhook, or a page of them with a link to the next."""
     url = urlsplit(target)
     if not url.path.endswith("/webhooks"):
-        return answer(WEBHOOK)
+        return response(WEBHOOK)
     query = parse_qs(url.query)
     page = int(query.get("page", ["1"])[0])
     items = [WEBHOOK | {"id": f"W{page}-{number}"} for number in range(ITEMS)]
     if page == PAGES:
-        return answer({"items": items})
-    waiting = f"&wait={query['wait'][0]}" if "wait" in query else ""
-    following = f"http://127.0.0.1:{port}/v1/webhooks?max={ITEMS}&page={page + 1}{waiting}"
-    return answer({"items": items}, f'Link: <{following}>; rel="next"\r\n')
+        return response({"items": items})
+    following = f"http://127.0.0.1:{port}/v1/webhooks?max={ITEMS}&page={page + 1}"
+    return response({"items": items}, f'Link: <{following}>; rel="next"\r\n')
 
 
-def answer(document: object, header: str = "") -> bytes:
+def response(document: object, header: str = "") -> bytes:
     """JSON as Webex sends it, with headers such as it has."""
     body = json.dumps(document, separators=(",", ":"))
     return (

@@ -102,9 +102,12 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(application: ASGIApp) -> AsyncGenerator[Server, None]:
-    """Serve an application as long as the block runs."""
-    server = Server(uvicorn.Config(application, http="h11", ws="none", log_config=None))
+async def served(application: ASGIApp | uvicorn.Config) -> AsyncGenerator[Server, None]:
+    """Serve an application as long as the block runs, over h11 unless configured otherwise."""
+    config = application
+    if not isinstance(config, uvicorn.Config):
+        config = uvicorn.Config(config, http="h11", ws="none", log_config=None)
+    server = Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     await until(lambda: server.started)
