@@ -8,7 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, TokenProvider, Tokens
+    from webex_webhooks_async.client.auth import (
+        RefreshingToken,
+        StaticToken,
+        TokenProvider,
+        Tokens,
+        authorization_url,
+    )
     from webex_webhooks_async.client.client import Client
     from webex_webhooks_async.client.desired_state.planning import (
         Action,
@@ -138,6 +144,7 @@ else:
         "WebhookPlanWarning": "client.desired_state.planning",
         "WebhookUpdate": "models.webhooks",
         "Webhooks": "client.webhooks",
+        "authorization_url": "client.auth",
         "from_json": "serialization",
         "parse_notification": "notifications.parsing",
         "parse_unverified_notification": "notifications.parsing",
@@ -222,6 +229,7 @@ __all__ = [
     "WebhookPlanWarning",
     "WebhookUpdate",
     "Webhooks",
+    "authorization_url",
     "from_json",
     "parse_notification",
     "parse_unverified_notification",

@@ -10,6 +10,9 @@ from attrs import frozen
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
 
+BASE_URL = "https://webexapis.com/v1"
+"""Where the API is, but for the government cloud."""
+
 
 @frozen(kw_only=True)
 class Watchable:

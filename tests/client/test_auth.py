@@ -3,6 +3,7 @@ import gc
 import traceback
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -14,13 +15,18 @@ from webex_webhooks_async import (
     BadRequestError,
     Client,
     DecodeError,
+    LockedError,
     NotFoundError,
+    RateLimitError,
     RefreshingToken,
     RetryPolicy,
+    ServerError,
     StaticToken,
     TokenProvider,
     Tokens,
     TransportError,
+    WebexError,
+    authorization_url,
 )
 from webex_webhooks_async.client.requester import Request, Requester
 
@@ -348,7 +354,7 @@ async def test_a_refresh_that_fails_while_nobody_waits_is_silent(
         raise BadRequestError(400)
 
     token = integration()
-    token.serve(post)
+    token.bind(post)
     task = asyncio.create_task(token.refresh(OLD))
     await until(lambda: bool(posts))
     task.cancel()
@@ -381,7 +387,7 @@ async def test_a_refresh_that_is_cancelled_itself_is_begun_anew() -> None:
         return await asyncio.get_running_loop().create_future()
 
     token = integration()
-    token.serve(post)
+    token.bind(post)
     for attempt in range(1, 3):
         waiting = asyncio.create_task(token.refresh(OLD))
         await until(lambda: len(posts) == attempt)  # noqa: B023 - it is awaited here
@@ -616,6 +622,249 @@ async def test_one_provider_may_serve_several_clients() -> None:
         await second.webhooks.get("W1")
 
     assert (sent(one), sent(other)) == ([OLD, None, NEW], [NEW])
+
+
+async def test_a_token_refreshes_as_soon_as_a_client_has_it() -> None:
+    """It needs no request of the client before."""
+    token = integration()
+    async with Wire(webex()) as wire, client_of(wire, token):
+        assert await token.refresh(OLD) == NEW
+
+    assert sent(wire) == [None]
+
+
+async def test_closing_one_client_does_not_take_the_token_from_another() -> None:
+    """It refreshes through one that is open, and says what to do when all are closed."""
+    token = integration()
+    async with Wire(webex()) as one, Wire(webex()) as other:
+        first, second = client_of(one, token), client_of(other, token)
+        await second.aclose()
+        await second.aclose()
+        assert await token.refresh(OLD) == NEW
+        await first.aclose()
+        with pytest.raises(RuntimeError, match="through an open client"):
+            await token.refresh(NEW)
+
+    assert (sent(one), sent(other)) == ([None], [])
+
+
+class Wrapper:
+    """A provider that wraps another one, and has no more than the protocol asks for."""
+
+    def __init__(self, inner: TokenProvider) -> None:
+        self._inner = inner
+
+    async def get(self) -> str:
+        """The token of the other one."""
+        return await self._inner.get()
+
+    async def refresh(self, rejected: str) -> str:
+        """Refresh the other one."""
+        return await self._inner.refresh(rejected)
+
+
+async def test_a_wrapped_token_refreshes_through_the_client_that_calls() -> None:
+    """Neither client was made with it, and each refreshes where its own requests go."""
+    token = integration()
+    wrapper = Wrapper(Wrapper(token))
+    async with (
+        Wire(webex()) as one,
+        Wire(REJECTED, answer(200, {"access_token": "third"}), FOUND) as other,
+        client_of(one, wrapper, max_concurrency=1) as first,
+        client_of(other, wrapper, max_concurrency=1) as second,
+    ):
+        await first.webhooks.get("W1")
+        await second.webhooks.get("W1")
+
+    assert (sent(one), sent(other)) == ([OLD, None, NEW], [NEW, None, "third"])
+
+
+async def test_a_shared_token_refreshes_through_the_client_that_calls() -> None:
+    """Not through the one that had it last, which may go to another place."""
+    token = integration()
+    async with (
+        Wire(webex()) as one,
+        Wire(webex()) as other,
+        client_of(one, token) as first,
+        client_of(other, token),
+    ):
+        await first.webhooks.get("W1")
+
+    assert (sent(one), sent(other)) == ([OLD, None, NEW], [])
+
+
+def from_code(
+    on_refresh: Callable[[Tokens], object] | None = None, code_verifier: str | None = "a-verifier"
+) -> RefreshingToken:
+    """The token of an integration that was just authorized."""
+    return RefreshingToken.from_code(
+        client_id="id",
+        client_secret="client-secret",
+        code="the-code",
+        redirect_uri="https://example.com/callback",
+        code_verifier=code_verifier,
+        on_refresh=on_refresh,
+    )
+
+
+@pytest.mark.parametrize("code_verifier", ["a-verifier", None])
+async def test_a_code_is_exchanged_by_the_first_request(code_verifier: str | None) -> None:
+    """It is posted as Webex documents it, and later refreshes use the refresh token."""
+    seen: list[Tokens] = []
+    script = GRANTED, FOUND, REJECTED, answer(200, {"access_token": "third"}), FOUND
+    token = from_code(seen.append, code_verifier)
+    async with Wire(*script) as wire, client_of(wire, token) as client:
+        await client.webhooks.get("W1")
+        await client.webhooks.get("W1")
+
+    assert sent(wire) == [None, NEW, NEW, None, "third"]
+    exchange, refresh = (
+        parse_qs(wire.requests[index].body.decode(), strict_parsing=True) for index in (0, 3)
+    )
+    assert exchange == {
+        "client_id": ["id"],
+        "client_secret": ["client-secret"],
+        "grant_type": ["authorization_code"],
+        "code": ["the-code"],
+        "redirect_uri": ["https://example.com/callback"],
+        **({"code_verifier": [code_verifier]} if code_verifier else {}),
+    }
+    assert (refresh["grant_type"], refresh["refresh_token"]) == (["refresh_token"], ["new-refresh"])
+    assert seen == [EXPECTED, Tokens(access_token="third", refresh_token="new-refresh")]
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (answer(400, {"error": "invalid_grant"}), BadRequestError),
+        (answer(500), ServerError),
+        (answer(200, {"access_token": NEW}), DecodeError),
+        (answer(200, {"access_token": NEW, "refresh_token": ""}), DecodeError),
+        (answer(200, b"<html>"), DecodeError),
+        (reset, TransportError),
+    ],
+)
+async def test_a_code_is_sent_once(failure: Step, error: type[WebexError]) -> None:
+    """Every later request raises the error of the exchange, and sends nothing."""
+    async with Wire(failure) as wire, client_of(wire, from_code(), attempts=4) as client:
+        raised: list[WebexError] = []
+        for _ in range(3):
+            with pytest.raises(error) as each:
+                await client.webhooks.get("W1")
+            raised.append(each.value)
+
+    assert sent(wire) == [None]
+    assert {str(each) for each in raised} == {str(raised[0])}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"), [(answer(429), RateLimitError), (answer(423), LockedError)]
+)
+async def test_a_code_is_sent_again_where_nothing_was_processed(
+    refusal: bytes, error: type[WebexError]
+) -> None:
+    """After a 429 or a 423 the next request exchanges it."""
+    async with Wire(refusal, GRANTED, FOUND) as wire, client_of(wire, from_code()) as client:
+        with pytest.raises(error):
+            await client.webhooks.get("W1")
+        await client.webhooks.get("W1")
+
+    assert sent(wire) == [None, None, NEW]
+
+
+async def test_a_code_is_not_sent_again_after_a_cancelled_exchange() -> None:
+    """A program that was stopping may have sent it already."""
+    posts: list[str] = []
+
+    async def post(path: str, form: Mapping[str, str]) -> object:
+        posts.append(path)
+        return await asyncio.get_running_loop().create_future()
+
+    token = from_code()
+    token.bind(post)
+    waiting = asyncio.create_task(token.refresh(""))
+    await until(lambda: bool(posts))
+    everything = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in everything:
+        task.cancel()
+    await asyncio.wait(everything)
+
+    assert waiting.cancelled()
+    with pytest.raises(TransportError, match="exchange of the authorization code was cancelled"):
+        await token.refresh("")
+    assert len(posts) == 1
+
+
+async def test_an_error_shows_nothing_of_an_exchange() -> None:
+    """Neither the code nor the verifier is shown, though the service repeats them."""
+    refusal = answer(400, {"message": "the-code, a-verifier, client-secret"})
+    async with Wire(refusal) as wire, client_of(wire, from_code()) as client:
+        with pytest.raises(BadRequestError) as raised:
+            await client.webhooks.get("W1")
+
+    assert raised.value.message == "***, ***, ***"
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "code", "redirect_uri"])
+def test_what_an_exchange_needs_must_not_be_empty(name: str) -> None:
+    """Each part is named when it is empty or no text."""
+    parts: dict[str, Any] = dict.fromkeys(
+        ("client_id", "client_secret", "code", "redirect_uri"), "a"
+    )
+    with pytest.raises(ValueError, match=f"{name} must not be empty"):
+        RefreshingToken.from_code(**{**parts, name: ""})
+    with pytest.raises(TypeError, match=f"{name} must be str"):
+        RefreshingToken.from_code(**{**parts, name: None})
+
+
+@pytest.mark.parametrize("scopes", [["spark:all", "spark:kms"], "spark:all spark:kms"], ids=str)
+def test_a_user_authorizes_an_integration_at_a_url(scopes: str | list[str]) -> None:
+    """It has what Webex documents, percent-encoded; scopes are separated by spaces."""
+    url = authorization_url(
+        client_id="C1",
+        redirect_uri="https://example.com/callback?a=b",
+        scopes=scopes,
+        state="x&y",
+        code_challenge="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        base_url="https://api-usgov.webex.com/v1/",
+    )
+
+    place, _, query = url.partition("?")
+    assert place == "https://api-usgov.webex.com/v1/authorize"
+    assert "+" not in query
+    assert parse_qs(query, strict_parsing=True) == {
+        "response_type": ["code"],
+        "client_id": ["C1"],
+        "redirect_uri": ["https://example.com/callback?a=b"],
+        "scope": ["spark:all spark:kms"],
+        "state": ["x&y"],
+        "code_challenge": ["E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"],
+        "code_challenge_method": ["S256"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "message"),
+    [
+        ({"client_id": ""}, ValueError, "client_id must not be empty"),
+        ({"redirect_uri": ""}, ValueError, "redirect_uri must not be empty"),
+        ({"state": ""}, ValueError, "state must not be empty"),
+        ({"scopes": " "}, ValueError, "scope must not be empty"),
+        ({"scopes": []}, ValueError, "scope must not be empty"),
+        ({"code_challenge": ""}, ValueError, "code_challenge must not be empty"),
+        ({"scopes": [1]}, TypeError, "a scope must be str"),
+        ({"scopes": 1}, TypeError, "scopes must be str or Iterable"),
+        ({"state": None}, TypeError, "state must be str"),
+    ],
+    ids=str,
+)
+def test_an_authorization_needs_all_its_parts(
+    part: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """What is missing is named."""
+    parts = {"client_id": "C1", "redirect_uri": "R1", "scopes": "spark:all", "state": "x"}
+    with pytest.raises(error, match=message):
+        authorization_url(**{**parts, **part})
 
 
 def shown(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qs, quote, quote_plus
 
 import httpx
 import pytest
@@ -34,6 +34,7 @@ from tests.support.wire import (
     unused_port,
 )
 from webex_webhooks_async import (
+    AuthenticationError,
     Client,
     NewWebhook,
     RefreshingToken,
@@ -123,7 +124,16 @@ def test_there_is_at_least_one_slot(slots: int) -> None:
         Client(TOKEN, max_concurrency=slots)
 
 
-@pytest.mark.parametrize("token", ["", " ", "c4n4ry\n", "Bearer c4n4ry"])
+@pytest.mark.parametrize("token", ["Bearer c4n4ry", "bearer c4n4ry\n"])
+def test_a_token_is_passed_without_its_scheme(token: str) -> None:
+    """The error says so, and doesn't show the token."""
+    with pytest.raises(ValueError, match="without 'Bearer") as raised:
+        Client(token)
+
+    assert "c4n4ry" not in str(raised.value)
+
+
+@pytest.mark.parametrize("token", ["", " ", "c4n4ry\n", "c4n4ry token"])
 def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
     """A newline at its end is told, and the token isn't shown."""
     with pytest.raises(ValueError, match="newline at its end") as raised:
@@ -152,6 +162,53 @@ def test_without_a_token_in_the_environment_it_says_what_to_set(
 
     with pytest.raises(ValueError, match="WEBEX_ACCESS_TOKEN"):
         Client.from_env()
+
+
+REFRESH = {
+    "WEBEX_CLIENT_ID": "C1",
+    "WEBEX_CLIENT_SECRET": "S1",
+    "WEBEX_REFRESH_TOKEN": "from-the-environment",
+}
+
+
+@pytest.mark.parametrize("access_token", ["old", ""])
+async def test_the_environment_may_hold_what_refreshes_a_token(
+    access_token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With or without an access token, a refresh uses what is there."""
+    for name, value in {**REFRESH, "WEBEX_ACCESS_TOKEN": access_token}.items():
+        monkeypatch.setenv(name, value)
+    script = [answer(200, {"access_token": "new"}), FOUND]
+    if access_token:
+        script.insert(0, answer(401))
+    async with Wire(*script) as wire, Client.from_env(base_url=wire.base_url) as client:
+        await client.webhooks.get("W1")
+
+    tokens = [each.headers.get("authorization") for each in wire.requests]
+    assert tokens == [*(["Bearer old"] if access_token else []), None, "Bearer new"]
+    assert parse_qs(wire.requests[-2].body.decode()) == {
+        "grant_type": ["refresh_token"],
+        "client_id": ["C1"],
+        "client_secret": ["S1"],
+        "refresh_token": ["from-the-environment"],
+    }
+
+
+@pytest.mark.parametrize("missing", REFRESH)
+async def test_a_missing_part_of_a_refresh_is_named(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an error without an access token; with one, the token doesn't change."""
+    for name, value in {**REFRESH, missing: "", "WEBEX_ACCESS_TOKEN": ""}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"^set the environment variable {missing} too, or WEBEX"):
+        Client.from_env()
+
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", TOKEN)
+    async with Wire(answer(401)) as wire, Client.from_env(base_url=wire.base_url) as client:
+        with pytest.raises(AuthenticationError):
+            await client.webhooks.get("W1")
+    assert len(wire.requests) == 1
 
 
 async def test_a_subclass_is_made_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ from webex_webhooks_async import (
     Webhook,
     Webhooks,
     WebhookUpdate,
+    authorization_url,
     from_json,
     to_json,
 )
@@ -210,6 +211,24 @@ async def a_client_takes_tokens_of_any_kind() -> None:
     assert_type((await refreshing.get(), await refreshing.refresh("old")), tuple[str, str])
     assert_type((await static.get(), await static.refresh("old")), tuple[str, str])
     assert_type((await provider.get(), await provider.refresh("old")), tuple[str, str])
+
+
+async def first_tokens_come_from_a_code(code: str) -> None:
+    """An integration's user authorizes it at a URL, and a code comes back."""
+    url = authorization_url(
+        client_id="C1", redirect_uri="https://example.com", scopes=["spark:all"], state="x"
+    )
+    assert_type(url, str)
+    authorization_url(client_id="C1", redirect_uri="", scopes="a b", state="x", code_challenge="y")
+    token = RefreshingToken.from_code(
+        client_id="C1",
+        client_secret="S1",
+        code=code,
+        redirect_uri="https://example.com",
+        code_verifier=None,
+        on_refresh=keep,
+    )
+    assert_type(token, RefreshingToken)
 
 
 async def keep(tokens: Tokens) -> None:

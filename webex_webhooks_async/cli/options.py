@@ -10,9 +10,10 @@ import httpx
 from attrs import frozen
 from cyclopts import Parameter, validators
 
+from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.failures import UsageError, usage_errors
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
-from webex_webhooks_async.client.client import BASE_URL, Client
+from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import WebhookUpdate
 from webex_webhooks_async.validation import check_text

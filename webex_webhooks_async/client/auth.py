@@ -1,39 +1,54 @@
-"""Access tokens: one that stays, and one that is refreshed when Webex rejects it.
+"""Access tokens: one that doesn't change, and one that is refreshed when Webex rejects it.
 
-Facts: https://developer.webex.com/docs/integrations, "Using the Refresh Token"
+Facts: https://developer.webex.com/docs/integrations
 """
 
 import asyncio
+import copy
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar, cast, runtime_checkable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol, Self, TypeVar, cast, runtime_checkable
+from urllib.parse import quote, urlencode
 
 from attrs import field, frozen
 
-from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.validation import check_text
+from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.errors import (
+    DecodeError,
+    LockedError,
+    RateLimitError,
+    TransportError,
+    WebexError,
+)
+from webex_webhooks_async.validation import check_text, check_type
 
 T = TypeVar("T")
 
 FormPost = Callable[[str, Mapping[str, str]], Awaitable[object]]
-"""Posts a form to a path below the base URL, without a token, and gives the JSON of the answer."""
+"""Posts a form to a path below the base URL, without a token, and returns the parsed JSON."""
 
 
 @runtime_checkable
 class TokenProvider(Protocol):
-    """Where a client takes its access token from; it asks once an attempt."""
+    """Where a client takes its access token from, once for each attempt.
+
+    A provider that wraps another one, such as a `RefreshingToken`, calls its `get` and `refresh`,
+    and needs nothing else.
+    """
 
     async def get(self) -> str:
-        """The token to send, or an empty string when it must be refreshed first.
+        """Return the token to send, or an empty string when it must be refreshed first.
 
-        It is called while the request holds one of the client's slots, so it must not use that
-        client.
+        The request occupies one of the client's concurrency slots meanwhile, so this must not use
+        that client.
         """
         ...
 
     async def refresh(self, rejected: str) -> str:
-        """The token to send instead of one that Webex rejected; the same one if there is no other.
+        """Return the token to send instead of a rejected one; the same one if there is no other.
 
         Many tasks may call this at once with the same `rejected`.
         """
@@ -41,11 +56,13 @@ class TokenProvider(Protocol):
 
 
 def checked_token(token: str) -> str:
-    """The token, if it can stand in a header.
+    """Return the token if a header can carry it.
 
     Raises:
         ValueError: It is empty or has a character that a header can't carry. It isn't shown.
     """
+    if token.lower().startswith("bearer "):
+        raise ValueError("pass the token alone, without 'Bearer '")
     if not re.fullmatch(r"[\x21-\x7e]+", token):
         raise ValueError(
             "an access token is one or more visible ASCII characters without spaces; "
@@ -56,32 +73,32 @@ def checked_token(token: str) -> str:
 
 @frozen
 class StaticToken:
-    """A token that stays, such as a bot's. It is a `TokenProvider`.
+    """A token that doesn't change, such as a bot's. It is a `TokenProvider`.
 
     Raises:
-        ValueError: The token is empty or can't stand in a header.
+        ValueError: The token is empty or can't be sent in a header.
     """
 
     token: str = field(repr=False, converter=checked_token)
 
     async def get(self) -> str:
-        """The token."""
+        """Return the token."""
         return self.token
 
     async def refresh(self, rejected: str) -> str:  # noqa: ARG002 - the protocol's
-        """The token: there is no other."""
+        """Return the token: there is no other."""
         return self.token
 
 
 @frozen(kw_only=True)
 class Tokens:
-    """What a refresh brought.
+    """The result of a refresh.
 
     Attributes:
         access_token: To send with requests.
-        refresh_token: To refresh with the next time.
-        expires_in: Seconds that the access token lives; for an integration 14 days.
-        refresh_token_expires_in: Seconds that the refresh token lives, if it isn't used.
+        refresh_token: For the next refresh.
+        expires_in: Seconds until the access token expires; for an integration 14 days.
+        refresh_token_expires_in: Seconds until the refresh token expires, unless it is used.
     """
 
     access_token: str = field(repr=False)
@@ -94,21 +111,22 @@ class RefreshingToken:
     """The token of an integration or a service app. It is a `TokenProvider`.
 
     When Webex rejects the access token, it is refreshed once, however many tasks saw that, through
-    the client that it serves. A task that is cancelled meanwhile doesn't take the others down.
+    the client whose request was rejected. When a waiting task is cancelled, the refresh goes on for
+    the others.
 
     Args:
-        client_id: Of the integration or service app.
-        client_secret: Likewise.
-        refresh_token: Renewed by every refresh: keep what `on_refresh` gets.
+        client_id: The id of the integration or service app.
+        client_secret: Its secret.
+        refresh_token: A refresh may replace it: store what `on_refresh` gets.
         access_token: Without one, the first request begins with a refresh.
-        on_refresh: Called with the new `Tokens` before any task goes on, to store them. It may be
-            plain or async. What it raises, every task that waits for the refresh gets; the new
-            tokens are in use all the same.
+        on_refresh: Called with the new `Tokens`, to store them, before any waiting task continues.
+            It may be plain or async. What it raises is raised in every waiting task; the new tokens
+            are in use all the same.
 
     Raises:
-        ValueError: An argument is empty or no valid Unicode, or `access_token` can't stand in a
-            header.
-        TypeError: An argument is no string.
+        ValueError: An argument is empty or isn't valid Unicode, or `access_token` can't be sent in
+            a header.
+        TypeError: An argument isn't a string.
     """
 
     def __init__(
@@ -120,36 +138,76 @@ class RefreshingToken:
         access_token: str | None = None,
         on_refresh: Callable[[Tokens], object] | None = None,
     ) -> None:
-        check_text("client_id", client_id)
-        check_text("client_secret", client_secret)
-        check_text("refresh_token", refresh_token)
-        if not (client_id and client_secret and refresh_token):
-            raise ValueError("client_id, client_secret and refresh_token must not be empty")
-        self._client_id = client_id
-        self._client_secret = client_secret
-        self._refresh_token = refresh_token
+        self._app = _checked(client_id=client_id, client_secret=client_secret)
+        grant = _checked(refresh_token=refresh_token)
+        self._grant: dict[str, str] = {"grant_type": "refresh_token", **grant}
         self._access_token = "" if access_token is None else checked_token(access_token)
         self._on_refresh = on_refresh
-        self._post: FormPost | None = None
+        self._clients: list[FormPost] = []
         self._refreshing: asyncio.Task[str] | None = None
+        self._spent: WebexError | None = None
 
-    def serve(self, post: FormPost) -> None:
-        """Refresh through this client from now on; a client calls it before each refresh."""
-        self._post = post
+    @classmethod
+    def from_code(  # noqa: PLR0913 - the parts of the exchange
+        cls,
+        *,
+        client_id: str,
+        client_secret: str,
+        code: str,
+        redirect_uri: str,
+        code_verifier: str | None = None,
+        on_refresh: Callable[[Tokens], object] | None = None,
+    ) -> Self:
+        """Return the token of an integration that a user has just authorized.
+
+        The first request exchanges the code; every later refresh uses the refresh token that came
+        with it. A code is sent once, and again only after a 429 or a 423: after any other failure,
+        every later request raises the error of the exchange.
+
+        Args:
+            client_id: The id of the integration.
+            client_secret: Its secret; Webex requires it with PKCE, too.
+            code: What Webex added to `redirect_uri`. It is valid for minutes.
+            redirect_uri: The one that `authorization_url` got.
+            code_verifier: What the `code_challenge` was made of.
+            on_refresh: As when it is made directly; the exchange calls it, too.
+
+        Raises:
+            ValueError: An argument is empty or isn't valid Unicode.
+            TypeError: An argument isn't a string.
+        """
+        grant = _checked(code=code, redirect_uri=redirect_uri)
+        if code_verifier is not None:
+            grant |= _checked(code_verifier=code_verifier)
+        token = cls(
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=code,  # until the exchange brings one
+            on_refresh=on_refresh,
+        )
+        token._grant = {"grant_type": "authorization_code", **grant}
+        return token
+
+    def bind(self, client: FormPost) -> None:
+        """Refresh through this client when no other one is calling; a client calls this itself."""
+        self._clients.append(client)
+
+    def unbind(self, client: FormPost) -> None:
+        """Forget this client; it calls this itself when it is closed."""
+        self._clients.remove(client)
 
     async def get(self) -> str:
-        """The access token; empty before the first refresh, if none was given."""
+        """Return the access token; empty before the first refresh, if none was given."""
         return self._access_token
 
     async def refresh(self, rejected: str) -> str:
-        """A token that isn't the rejected one, refreshed once for all tasks that ask.
+        """Return a token that isn't the rejected one, refreshed once for all tasks that ask.
 
         Raises:
             APIError: Webex refuses the refresh token (400 or 401) or fails.
-            TransportError: No answer came. Nothing is known of the old refresh token then: Webex
-                may have renewed it.
-            DecodeError: The answer holds no access token.
-            RuntimeError: No client has this provider.
+            TransportError: No response arrived. Webex may have replaced the old refresh token.
+            DecodeError: The response has no access token.
+            RuntimeError: No open client has this provider.
         """
         if self._access_token != rejected:
             return self._access_token
@@ -157,42 +215,133 @@ class RefreshingToken:
             self._refreshing = asyncio.create_task(self._refresh())
             self._refreshing.add_done_callback(self._refreshed)
         refreshing = self._refreshing
-        # Not shield: since Python 3.14 it logs the error that comes after its task was cancelled.
+        # Not asyncio.shield: it logs the error of a refresh when the task that waits is cancelled.
         await asyncio.wait([refreshing])
         return refreshing.result()
 
     def _refreshed(self, task: "asyncio.Task[str]") -> None:
         self._refreshing = None
         if not task.cancelled():
-            task.exception()  # seen, even if every task that waited for it is gone
+            task.exception()  # retrieved, even if every task that waited for it is gone
 
     async def _refresh(self) -> str:
-        if self._post is None:
-            raise RuntimeError("a RefreshingToken refreshes through a client: Client(token)")
-        form = {
-            "grant_type": "refresh_token",
-            "client_id": self._client_id,
-            "client_secret": self._client_secret,
-            "refresh_token": self._refresh_token,
-        }
-        tokens = _tokens(await self._post("/access_token", form), self._refresh_token)
-        self._access_token, self._refresh_token = tokens.access_token, tokens.refresh_token
+        tokens = await self._granted(self._post())
+        self._access_token = tokens.access_token
+        self._grant = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
         if self._on_refresh is not None:
             stored = self._on_refresh(tokens)
             if inspect.isawaitable(stored):
                 await stored
         return tokens.access_token
 
+    def _post(self) -> FormPost:
+        post = _calling_client.get() or next(reversed(self._clients), None)
+        if post is None:
+            raise RuntimeError(
+                "a RefreshingToken refreshes through an open client: pass it to Client(token)"
+            )
+        return post
 
-def _tokens(answer: object, refresh_token: str) -> Tokens:
-    members = cast("dict[str, object]", answer) if isinstance(answer, dict) else {}
+    async def _granted(self, post: FormPost) -> Tokens:
+        """Exchange the grant for tokens, a code once only."""
+        if self._spent is not None:
+            raise copy.copy(self._spent)  # each with a traceback of its own
+        form = self._app | self._grant
+        try:
+            return _tokens(await post("/access_token", form), form.get("refresh_token"))
+        except (RateLimitError, LockedError):  # nothing was processed
+            raise
+        except WebexError as error:
+            self._spend(error)
+            raise
+        except asyncio.CancelledError:
+            self._spend(TransportError("the exchange of the authorization code was cancelled"))
+            raise
+
+    def _spend(self, error: WebexError) -> None:
+        if "code" in self._grant:
+            self._spent = error
+
+
+def authorization_url(  # noqa: PLR0913 - the parameters of the request
+    *,
+    client_id: str,
+    redirect_uri: str,
+    scopes: str | Iterable[str],
+    state: str,
+    code_challenge: str | None = None,
+    base_url: str = BASE_URL,
+) -> str:
+    """Return the URL at which a user authorizes an integration.
+
+    Webex then redirects to ``redirect_uri?code=...&state=...``, or with ``error=access_denied``.
+    Compare the state, and pass the code to `RefreshingToken.from_code`.
+
+    >>> authorization_url(
+    ...     client_id="C1", redirect_uri="https://example.com/cb", scopes=["spark:all"], state="x7"
+    ... )
+    'https://webexapis.com/v1/authorize?response_type=code&client_id=C1&redirect_uri=https%3A%2F%2Fexample.com%2Fcb&scope=spark%3Aall&state=x7'
+
+    Args:
+        client_id: The id of the integration.
+        redirect_uri: One of the integration's redirect URIs.
+        scopes: Names of scopes, or one string that separates them by spaces.
+        state: Random text that comes back with the code. It proves that this user was sent here.
+        code_challenge: With PKCE, the SHA-256 of the code verifier in unpadded URL-safe base64.
+        base_url: Where the API is.
+
+    Raises:
+        ValueError: An argument is empty or isn't valid Unicode.
+        TypeError: An argument has a wrong type.
+    """
+    check_type("scopes", scopes, str, Iterable)
+    names = scopes.split() if isinstance(scopes, str) else list(scopes)
+    for name in names:
+        check_text("a scope", name)
+    query = {
+        "response_type": "code",
+        **_checked(client_id=client_id, redirect_uri=redirect_uri),
+        **_checked(scope=" ".join(names), state=state),
+    }
+    if code_challenge is not None:
+        query |= _checked(code_challenge=code_challenge) | {"code_challenge_method": "S256"}
+    check_text("base_url", base_url)
+    return f"{base_url.rstrip('/')}/authorize?{urlencode(query, quote_via=quote)}"
+
+
+@contextmanager
+def refreshing_through(client: FormPost) -> Generator[None]:
+    """Let every `RefreshingToken` that is reached from here refresh through this client."""
+    before = _calling_client.set(client)
+    try:
+        yield
+    finally:
+        _calling_client.reset(before)
+
+
+_calling_client = ContextVar[FormPost | None]("_calling_client", default=None)
+
+
+def _checked(**texts: str) -> dict[str, str]:
+    for name, text in texts.items():
+        check_text(name, text)
+        if not text:
+            raise ValueError(f"{name} must not be empty")
+    return texts
+
+
+def _tokens(response: object, refresh_token: str | None) -> Tokens:
+    members = cast("dict[str, object]", response) if isinstance(response, dict) else {}
     try:
         access_token = checked_token(_if_is(str, members.get("access_token")) or "")
     except ValueError:
         raise DecodeError(["$.access_token: missing, or not a token"]) from None
+    refresh_token = _if_is(str, members.get("refresh_token")) or refresh_token
+    if not refresh_token:
+        raise DecodeError(["$.refresh_token: missing, or not a token"])
     return Tokens(
         access_token=access_token,
-        refresh_token=_if_is(str, members.get("refresh_token")) or refresh_token,
+        refresh_token=refresh_token,
         expires_in=_if_is(int, members.get("expires_in")),
         refresh_token_expires_in=_if_is(int, members.get("refresh_token_expires_in")),
     )

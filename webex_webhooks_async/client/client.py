@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 
-from webex_webhooks_async.catalog import CATALOG, Watchable
-from webex_webhooks_async.client.auth import StaticToken, TokenProvider
+from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
+from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, TokenProvider
 from webex_webhooks_async.client.pagination import AsyncPaginator
 from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.client.resource import APIResource, Params
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
-
-BASE_URL = "https://webexapis.com/v1"
 
 
 class ClientOptions(TypedDict, total=False):
@@ -99,18 +97,44 @@ class Client(APIResource):
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
-        """A client with the token in the environment variable ``WEBEX_ACCESS_TOKEN``.
+        """Return a client with the token that the environment variables hold.
 
-        Where ``WEBEX_BASE_URL`` is set, and no `base_url` is given, the API is there: on a sandbox,
-        say.
+        ``WEBEX_ACCESS_TOKEN`` alone is a token that doesn't change. With ``WEBEX_CLIENT_ID``,
+        ``WEBEX_CLIENT_SECRET`` and ``WEBEX_REFRESH_TOKEN`` the token is refreshed when Webex
+        rejects it, and an access token isn't needed. The new tokens are kept in memory; make a
+        `RefreshingToken` with `on_refresh` to store them.
+
+        ``WEBEX_BASE_URL`` takes the place of the default `base_url`; a sandbox sets it, for one.
 
         Raises:
-            ValueError: ``WEBEX_ACCESS_TOKEN`` is unset or empty, or as when made directly.
+            ValueError: There is no access token, and a part of what refreshes one is missing; or as
+                when made directly.
             TypeError: As when made directly.
         """
-        token = os.environ.get("WEBEX_ACCESS_TOKEN")
-        if not token:
-            raise ValueError("set the environment variable WEBEX_ACCESS_TOKEN to an access token")
+        access_token = os.environ.get("WEBEX_ACCESS_TOKEN")
+        values = {name: os.environ.get(name, "") for name in _REFRESH_VARIABLES}
+        missing = [name for name, value in values.items() if not value]
+        token: str | TokenProvider
+        if not missing:
+            client_id, client_secret, refresh_token = values.values()
+            token = RefreshingToken(
+                client_id=client_id,
+                client_secret=client_secret,
+                refresh_token=refresh_token,
+                access_token=access_token or None,
+            )
+        elif access_token:
+            token = access_token
+        elif len(missing) < len(values):
+            raise ValueError(
+                f"set the environment variable {' and '.join(missing)} too, or WEBEX_ACCESS_TOKEN "
+                "to an access token"
+            )
+        else:
+            raise ValueError(
+                "set the environment variable WEBEX_ACCESS_TOKEN to an access token, or "
+                f"{', '.join(values)} to refresh one"
+            )
         options.setdefault("base_url", os.environ.get("WEBEX_BASE_URL") or BASE_URL)
         return cls(token, **options)
 
@@ -445,6 +469,8 @@ class Client(APIResource):
     ) -> None:
         await self.aclose()
 
+
+_REFRESH_VARIABLES = ("WEBEX_CLIENT_ID", "WEBEX_CLIENT_SECRET", "WEBEX_REFRESH_TOKEN")
 
 _FETCHED: Mapping[str, type[Any]] = {
     Resource.ATTACHMENT_ACTIONS: AttachmentAction,

@@ -15,7 +15,13 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import httpx
 from attrs import field, frozen
 
-from webex_webhooks_async.client.auth import FormPost, RefreshingToken, TokenProvider, checked_token
+from webex_webhooks_async.client.auth import (
+    FormPost,
+    RefreshingToken,
+    TokenProvider,
+    checked_token,
+    refreshing_through,
+)
 from webex_webhooks_async.client.clock import Clock
 from webex_webhooks_async.client.limiter import Limiter
 from webex_webhooks_async.client.redaction import Redactor
@@ -39,6 +45,8 @@ from webex_webhooks_async.validation import check_text, check_type
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 USER_AGENT = f"webex-webhooks-async/{version('webex-webhooks-async')}"
+
+_SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 
 
 @frozen(kw_only=True)
@@ -115,9 +123,13 @@ class Requester:
         self._owns_http = http_client is None
         self._http = http_client or ConnectionPool.to(httpx.URL(base.geturl()))
         self._closed = False
+        if isinstance(tokens, RefreshingToken):
+            tokens.bind(self._post_form)
 
     async def aclose(self) -> None:
         """Refuse further requests, and close the HTTP client if it was made here."""
+        if isinstance(self._tokens, RefreshingToken) and not self._closed:
+            self._tokens.unbind(self._post_form)
         self._closed = True
         if self._owns_http:
             await self._http.aclose()
@@ -199,7 +211,7 @@ class Requester:
             target=self.target(path),
             content=urlencode(form).encode(),
             content_type="application/x-www-form-urlencoded",
-            secrets=tuple(form[key] for key in ("client_secret", "refresh_token")),
+            secrets=tuple(form[name] for name in _SECRET_FIELDS if name in form),
             authorized=False,
         )
         return (await self.send(request)).json()
@@ -324,9 +336,8 @@ class _Credentials:
     async def refresh(self, rejected: str, post: FormPost) -> str:
         """The token to send instead; the rejected one if there is no other."""
         if self._fresh is None:
-            if isinstance(self._provider, RefreshingToken):
-                self._provider.serve(post)
-            self._fresh = checked_token(await self._provider.refresh(rejected))
+            with refreshing_through(post):
+                self._fresh = checked_token(await self._provider.refresh(rejected))
             return self._fresh
         return rejected
 

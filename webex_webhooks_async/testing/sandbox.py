@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from webex_webhooks_async.client.client import BASE_URL
+from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.clock import Clock, system_clock
 from webex_webhooks_async.testing.delivery import Deliverer, Delivery
