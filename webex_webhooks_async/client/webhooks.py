@@ -98,28 +98,29 @@ class Webhooks(APIResource):
         return self._paginate(PATH, params=params, into=Webhook, start=start, prefetch=prefetch)
 
     async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Result:
-        """Let there be exactly one webhook of each wanted name, and as it is wanted.
+        """Make exactly one webhook of each wanted name exist, as wanted.
 
-        It sends no more than that takes: nothing but GETs where all is as wanted. Run it at every
-        start of a program, in each of its processes, and again after an error.
+        It sends only what that needs: one list where everything is as wanted; after a create, one
+        more list. Run it at every start of your program, in as many processes as you like at the
+        same time, and again after an error.
 
         Args:
-            wanted: The webhooks that shall be there; they are matched by name.
-            prune: A prefix: webhooks whose name starts with it, and that aren't wanted, are
-                deleted. Without it, what isn't wanted isn't touched.
+            wanted: The webhooks you want; they are matched by name.
+            prune: A prefix: webhooks whose name starts with it and that aren't wanted are deleted.
+                Without it, webhooks that aren't wanted aren't touched.
 
         Raises:
-            ValueError: One name is wanted twice, or `prune` is empty; nothing was sent.
-            TypeError: An argument is of a wrong type; nothing was sent.
+            ValueError: A name is wanted twice, or `prune` is empty; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
 
         Warns:
-            WebhookPlanWarning: What is wanted can't work as it seems to be meant.
+            WebhookPlanWarning: What you want can't work as it seems to be meant.
         """
-        plan = await self._reconciler.plan(DesiredState.of(wanted, prune))
-        return await plan.apply()
+        reconciler = self._reconciler(DesiredState.of(wanted, prune))
+        return await reconciler.apply(await reconciler.plan())
 
     async def plan(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Plan:
-        """What `ensure` would do; ``await plan.apply()`` does it.
+        """Plan what `ensure` would do; ``await plan.apply()`` does it.
 
         Raises:
             ValueError: As `ensure`.
@@ -128,7 +129,7 @@ class Webhooks(APIResource):
         Warns:
             WebhookPlanWarning: As `ensure`.
         """
-        return await self._reconciler.plan(DesiredState.of(wanted, prune))
+        return await self._reconciler(DesiredState.of(wanted, prune)).plan()
 
     def watch(
         self, wanted: Iterable[NewWebhook], *, every: float = 300.0, prune: str | None = None
@@ -140,19 +141,20 @@ class Webhooks(APIResource):
             async for result in client.webhooks.watch(wanted):
                 print(result.changes)
 
-        It yields only when something was changed. What passes is logged, and waited for: a
-        `TransportError`, a `ServerError`, a `LockedError` and a `RateLimitError`, where it waits
-        as long as Webex asks. Any other error is raised. A webhook that Webex switches off again
-        within five minutes after it was re-activated here stays off until they are over.
+        It yields only when something was changed. These errors are logged, and it tries again at
+        its next turn: a `TransportError`, a `ServerError`, a `LockedError`, a `RateLimitError`
+        (after as long as Webex asks for) and a `DecodeError`. Any other error is raised. A webhook
+        that Webex switches off again within five minutes after it was reactivated here stays off
+        until these are over.
 
         Args:
             wanted: As for `ensure`.
-            every: Seconds from one look to the next.
+            every: Seconds from one turn to the next.
             prune: As for `ensure`.
 
         Raises:
             ValueError: As `ensure`, or `every` isn't positive and finite; at the call itself.
-            TypeError: As `ensure`, or `every` is no number; at the call itself.
+            TypeError: As `ensure`, or `every` isn't a number; at the call itself.
 
         Warns:
             WebhookPlanWarning: As `ensure`, once.
@@ -160,11 +162,10 @@ class Webhooks(APIResource):
         check_type("every", every, float, int)
         if not 0 < every < inf:
             raise ValueError(f"every must be a positive number of seconds, got {every}")
-        return self._reconciler.watch(DesiredState.of(wanted, prune), every=every)
+        return self._reconciler(DesiredState.of(wanted, prune)).watch(every=every)
 
-    @property
-    def _reconciler(self) -> Reconciler:
-        return Reconciler(self, retry=self._requester.retry, clock=self._requester.clock)
+    def _reconciler(self, desired: DesiredState) -> Reconciler:
+        return Reconciler(self, desired, retry=self._requester.retry, clock=self._requester.clock)
 
 
 def _checked(webhook_id: str) -> str:

@@ -45,8 +45,8 @@ def test_ensure(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
 
     assert rows(first.out) == [
         ["ACTION", "NAME", "REASON"],
-        ["update", "bot:messages", "other target URL and secret"],
-        ["create", "bot:cards", "there is none"],
+        ["update", "bot:messages", "target URL and secret differ"],
+        ["create", "bot:cards", "missing"],
         ["✓ updated bot:messages"],
         ["✓ created bot:cards"],
     ]
@@ -173,7 +173,7 @@ def test_ensure_as_json(webex: ServedWebex, invoke: Invoke, wanted: str) -> None
     document = json.loads(invoke("ensure", wanted, "--json").out)
 
     keep = {"action": "keep", "name": "bot:messages", "id": webhook.id, "reason": "as wanted"}
-    create = {"action": "create", "name": "bot:cards", "id": None, "reason": "there is none"}
+    create = {"action": "create", "name": "bot:cards", "id": None, "reason": "missing"}
     assert dry == {"planned": [keep, create], "done": []}
     assert document == {"planned": [keep, create], "done": [create]}
 
@@ -186,7 +186,7 @@ def test_ensure_that_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> N
 
     assert done.exit_code == 1
     assert "403 Forbidden" in done.err
-    assert done.err.endswith("(on the way to create webhook 'bot:messages')\n")
+    assert done.err.endswith("(while trying to create webhook 'bot:messages')\n")
 
 
 def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from webex_webhooks_async import (
     WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
+    to_json,
 )
 from webex_webhooks_async.testing import Sandbox
 
@@ -56,7 +57,7 @@ ELSEWHERE = "https://elsewhere.example.com/hook"
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    """An empty Webex."""
+    """An empty sandbox."""
     return Sandbox()
 
 
@@ -68,13 +69,13 @@ async def webhooks(sandbox: Sandbox) -> AsyncGenerator[Webhooks]:
 
 
 async def made(webhooks: Webhooks, wanted: NewWebhook, status: str = "active") -> Webhook:
-    """A webhook that was there before."""
+    """Create a webhook beforehand."""
     webhook = await webhooks.create(wanted)
     return await webhooks.update(webhook.id, WebhookUpdate.of(webhook, status=status))
 
 
 class Log:
-    """What a sandbox is asked from now on."""
+    """The requests that a sandbox receives from now on."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -98,7 +99,7 @@ class Log:
 
 
 def actions(changes: Sequence[Change]) -> list[tuple[str, str]]:
-    """What is done to which name."""
+    """Action and name of each change."""
     return [(change.action, change.name) for change in changes]
 
 
@@ -108,15 +109,15 @@ def methods(sandbox: Sandbox) -> list[str]:
 
 
 def names(sandbox: Sandbox) -> list[str]:
-    """The names of what is there."""
+    """The name of each existing webhook."""
     return [webhook.name for webhook in sandbox.webhooks]
 
 
 # What it does
 
 
-async def test_what_is_missing_is_made(sandbox: Sandbox, webhooks: Webhooks) -> None:
-    """Each wanted webhook that isn't there is made, with all that it shall be."""
+async def test_missing_webhooks_are_created(sandbox: Sandbox, webhooks: Webhooks) -> None:
+    """Each wanted webhook that doesn't exist is created, with all its settings."""
     result = await webhooks.ensure([MESSAGES, CARDS])
     assert actions(result.changes) == [("create", "bot:messages"), ("create", "bot:cards")]
     assert result.webhooks == dict(
@@ -134,10 +135,10 @@ async def test_what_is_missing_is_made(sandbox: Sandbox, webhooks: Webhooks) -> 
     )
 
 
-async def test_where_all_is_as_wanted_only_a_list_is_asked_for(
+async def test_where_all_is_as_wanted_one_list_is_sent(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """The second run sends nothing but a GET, and still tells what is there."""
+    """The second run sends one GET, and its result has the webhooks."""
     first = await webhooks.ensure([MESSAGES, CARDS], prune="bot:")
     log = Log(sandbox)
     second = await webhooks.ensure([MESSAGES, CARDS], prune="bot:")
@@ -151,10 +152,10 @@ async def test_where_all_is_as_wanted_only_a_list_is_asked_for(
         pytest.param(evolve(MESSAGES, secret="a new secret"), id="secret"),
     ],
 )
-async def test_what_can_change_is_changed_in_place(
+async def test_changeable_differences_are_updated_in_place(
     sandbox: Sandbox, webhooks: Webhooks, wanted: NewWebhook
 ) -> None:
-    """Another target URL or secret is one PUT, and the webhook keeps its id."""
+    """A new target URL or secret is sent in one PUT, and the webhook keeps its id."""
     existing = await made(webhooks, MESSAGES)
     log = Log(sandbox)
     result = await webhooks.ensure([wanted])
@@ -164,10 +165,10 @@ async def test_what_can_change_is_changed_in_place(
     assert result.webhooks == {"bot:messages": expected}
 
 
-async def test_a_secret_that_nobody_asked_for_survives_an_update(
+async def test_a_secret_survives_an_update_that_wants_none(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """Whether a PUT without a secret keeps the old one isn't known, so the old one is sent."""
+    """An update sends the existing secret, as a PUT without one might remove it."""
     await made(webhooks, MESSAGES)
     log = Log(sandbox)
     await webhooks.ensure([evolve(MESSAGES, secret=None, target_url=ELSEWHERE)])
@@ -176,8 +177,10 @@ async def test_a_secret_that_nobody_asked_for_survives_an_update(
     ]
 
 
-async def test_what_was_switched_off_comes_back(sandbox: Sandbox, webhooks: Webhooks) -> None:
-    """An inactive webhook is re-activated, and what else differs goes with it, in one PUT."""
+async def test_a_webhook_that_was_switched_off_is_reactivated(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """One PUT reactivates a webhook and corrects its other differences."""
     existing = await made(webhooks, MESSAGES, status="inactive")
     log = Log(sandbox)
     result = await webhooks.ensure([evolve(MESSAGES, target_url=ELSEWHERE)])
@@ -195,10 +198,10 @@ async def test_what_was_switched_off_comes_back(sandbox: Sandbox, webhooks: Webh
         pytest.param(evolve(MESSAGES, owned_by="org"), id="owner"),
     ],
 )
-async def test_what_is_fixed_is_replaced(
+async def test_fixed_differences_replace_the_webhook(
     sandbox: Sandbox, webhooks: Webhooks, wanted: NewWebhook
 ) -> None:
-    """Another resource, event, filter or owner takes a new webhook; then the old one goes."""
+    """Another resource, event, filter or owner needs a new webhook; then the old one is deleted."""
     old = await made(webhooks, MESSAGES)
     log = Log(sandbox)
     result = await webhooks.ensure([wanted])
@@ -208,8 +211,8 @@ async def test_what_is_fixed_is_replaced(
     assert result.webhooks["bot:messages"].id != old.id
 
 
-async def test_twins_are_reduced_to_one(sandbox: Sandbox, webhooks: Webhooks) -> None:
-    """Of several webhooks of one name that stays which takes the least change."""
+async def test_duplicates_are_removed(sandbox: Sandbox, webhooks: Webhooks) -> None:
+    """Of several webhooks of one name, the one that needs the least change is kept."""
     await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
     best = await made(webhooks, MESSAGES)
     await made(webhooks, MESSAGES, status="inactive")
@@ -218,8 +221,8 @@ async def test_twins_are_reduced_to_one(sandbox: Sandbox, webhooks: Webhooks) ->
     assert actions(result.changes) == [("delete", "bot:messages"), ("delete", "bot:messages")]
 
 
-async def test_every_page_is_looked_through(sandbox: Sandbox, webhooks: Webhooks) -> None:
-    """A webhook on a later page is no less there."""
+async def test_every_page_is_read(sandbox: Sandbox, webhooks: Webhooks) -> None:
+    """A webhook on a later page is found."""
     for number in range(120):
         await webhooks.create(evolve(CARDS, name=f"another's {number}"))
     await made(webhooks, MESSAGES)
@@ -228,21 +231,21 @@ async def test_every_page_is_looked_through(sandbox: Sandbox, webhooks: Webhooks
     assert (log.methods, result.changes) == (["GET", "GET"], ())
 
 
-async def test_what_is_not_wanted_goes_under_the_prefix_alone(
-    sandbox: Sandbox, webhooks: Webhooks
-) -> None:
-    """Pruning deletes last, and what another one's webhook is called doesn't matter to it."""
+async def test_pruning_deletes_only_under_the_prefix(sandbox: Sandbox, webhooks: Webhooks) -> None:
+    """Pruning deletes last, and only webhooks whose names start with the prefix."""
     for name in ["bot:old", "bot", "another's bot:"]:
         await made(webhooks, evolve(CARDS, name=name))
     log = Log(sandbox)
     result = await webhooks.ensure([MESSAGES, CARDS], prune="bot:")
     assert names(sandbox) == ["bot", "another's bot:", "bot:messages", "bot:cards"]
-    assert log.methods == ["GET", "POST", "POST", "DELETE"]
+    assert log.methods == ["GET", "POST", "POST", "GET", "DELETE"]
     assert actions(result.changes)[2:] == [("delete", "bot:old")]
 
 
-async def test_nothing_wanted_with_a_prefix_clears_up(sandbox: Sandbox, webhooks: Webhooks) -> None:
-    """An empty list and a prefix take all webhooks of a program away."""
+async def test_an_empty_list_with_a_prefix_deletes_all_of_a_program(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """With an empty list and a prefix, no webhook under the prefix is left."""
     await webhooks.ensure([MESSAGES, CARDS])
     await webhooks.ensure([], prune="bot:")
     assert sandbox.webhooks == ()
@@ -251,10 +254,10 @@ async def test_nothing_wanted_with_a_prefix_clears_up(sandbox: Sandbox, webhooks
 @pytest.mark.parametrize(
     ("wanted", "prune"), [([MESSAGES, MESSAGES], None), ([MESSAGES], "")], ids=["twice", "prune"]
 )
-async def test_a_mistake_is_told_before_anything_is_sent(
+async def test_wrong_arguments_are_refused_before_anything_is_sent(
     sandbox: Sandbox, webhooks: Webhooks, wanted: list[NewWebhook], prune: str | None
 ) -> None:
-    """A name that is wanted twice, and an empty prefix, are refused with nothing sent."""
+    """A name that is wanted twice and an empty prefix send no request."""
     with pytest.raises(ValueError, match=r"twice|empty"):
         await webhooks.ensure(wanted, prune)
     with pytest.raises(ValueError, match=r"twice|empty"):
@@ -262,10 +265,10 @@ async def test_a_mistake_is_told_before_anything_is_sent(
     assert sandbox.requests == ()
 
 
-async def test_a_plan_is_carried_out_when_it_is_applied(
+async def test_a_plan_changes_nothing_until_it_is_applied(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """The same in two steps: a plan sends GETs alone, applying it does what it says."""
+    """Making a plan sends only a GET; applying it does what the plan says."""
     await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
     log = Log(sandbox)
     plan = await webhooks.plan([MESSAGES, CARDS])
@@ -279,7 +282,7 @@ async def test_a_plan_is_carried_out_when_it_is_applied(
 
 
 async def test_warnings_point_to_the_caller(webhooks: Webhooks) -> None:
-    """A list that can't work as meant is told where it was written."""
+    """The warning names the line that called `ensure` or `plan`."""
     firehose = evolve(CARDS, resource="all", event="all")
     with warnings.catch_warnings(record=True, action="always") as caught:
         await webhooks.ensure([firehose])
@@ -289,10 +292,10 @@ async def test_warnings_point_to_the_caller(webhooks: Webhooks) -> None:
     ] * 2
 
 
-async def test_organization_webhooks_are_asked_for_where_one_is_wanted(
+async def test_organization_webhooks_are_listed_where_one_is_wanted(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """Both lists are read then, and what is in both isn't taken for two."""
+    """Both lists are read, and a webhook in both isn't a duplicate."""
     wanted = [evolve(MESSAGES, owned_by="org"), CARDS]
     await webhooks.ensure(wanted)
     log = Log(sandbox)
@@ -301,43 +304,41 @@ async def test_organization_webhooks_are_asked_for_where_one_is_wanted(
     assert (log.queries, result.changes) == (["", "ownedBy=org", ""], ())
 
 
-async def test_a_secret_that_is_not_returned_is_known_all_the_same(
+async def test_a_secret_that_is_not_returned_is_in_the_result(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """Where an answer leaves the secret out, the result has the one that was sent."""
-    answer = {
+    """Where a response leaves the secret out, the result has the one that was sent."""
+    body = {
         "id": "W1",
         "name": "bot:messages",
         "targetUrl": ELSEWHERE,
         "resource": "messages",
         "event": "created",
     }
-    sandbox.fail(body=answer, method="POST")
+    sandbox.fail(body=body, method="POST")
     result = await webhooks.ensure([MESSAGES])
     assert result.webhooks["bot:messages"].secret == SECRET
 
     await made(webhooks, MESSAGES)
-    sandbox.fail(body=answer, method="PUT")
+    sandbox.fail(body=body, method="PUT")
     result = await webhooks.ensure([evolve(MESSAGES, target_url=ELSEWHERE, secret=None)])
     assert result.webhooks["bot:messages"].secret == SECRET
 
 
-# When others are at it too
+# When others change webhooks at the same time
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_what_was_deleted_meanwhile_is_made_anew(
+async def test_a_webhook_that_was_deleted_meanwhile_is_created(
     sandbox: Sandbox, webhooks: Webhooks, status: int
 ) -> None:
-    """An update that finds its webhook gone makes another one."""
+    """An update whose webhook is gone leads to a new webhook."""
     existing = await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
     plan = await webhooks.plan([MESSAGES])
     await webhooks.delete(existing.id)
     sandbox.fail(status=status, method="PUT")
     result = await plan.apply()
-    expected = Change(
-        action=Action.CREATE, name="bot:messages", wanted=MESSAGES, reason="deleted meanwhile"
-    )
+    expected = Change(action=Action.CREATE, name="bot:messages", wanted=MESSAGES, reason="missing")
     assert (result.changes, list(result.webhooks.values())) == (
         (expected,),
         list(sandbox.webhooks),
@@ -345,10 +346,10 @@ async def test_what_was_deleted_meanwhile_is_made_anew(
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_what_was_deleted_by_others_is_deleted(
+async def test_a_webhook_that_others_deleted_counts_as_deleted(
     sandbox: Sandbox, webhooks: Webhooks, status: int
 ) -> None:
-    """A delete that finds nothing is done."""
+    """A delete whose webhook is gone has done its work."""
     existing = await made(webhooks, MESSAGES)
     plan = await webhooks.plan([], prune="bot:")
     await webhooks.delete(existing.id)
@@ -357,10 +358,10 @@ async def test_what_was_deleted_by_others_is_deleted(
     assert actions(result.changes) == [("delete", "bot:messages")]
 
 
-async def test_runs_that_want_different_things_do_not_leave_nothing(
+async def test_runs_that_want_different_things_leave_one(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """Each of two runs deletes what the other one keeps; the last one sees that, and mends it."""
+    """Where two runs delete what the other one keeps, the last one creates a webhook."""
     await made(webhooks, MESSAGES)
     await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
     here = await webhooks.plan([MESSAGES])
@@ -372,25 +373,61 @@ async def test_runs_that_want_different_things_do_not_leave_nothing(
     assert sandbox.webhooks[0].target_url == ELSEWHERE
 
 
-async def test_what_two_runs_make_double_is_settled_by_the_next(
+async def test_runs_at_the_same_time_leave_one_of_each(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """Two first runs at once make two of each; the next two at once leave the same one of each."""
-    plans = [await webhooks.plan([MESSAGES, CARDS]) for _ in range(2)]
-    await asyncio.gather(*(plan.apply() for plan in plans))
-    assert Counter(names(sandbox)) == {"bot:messages": 2, "bot:cards": 2}
-    results = await asyncio.gather(*(webhooks.ensure([MESSAGES, CARDS]) for _ in range(2)))
+    """Runs that create the same webhooks at the same time keep the same one of each."""
+    plans = [await webhooks.plan([MESSAGES, CARDS]) for _ in range(4)]
+    results = await asyncio.gather(*(plan.apply() for plan in plans))
     assert Counter(names(sandbox)) == {"bot:messages": 1, "bot:cards": 1}
-    assert results[0].webhooks == results[1].webhooks
+    remaining = {each.name: each for each in sandbox.webhooks}
+    assert [result.webhooks for result in results] == [remaining] * 4
 
 
-# When answers get lost
+async def test_a_created_webhook_that_no_list_shows_yet_is_not_created_again(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """Where the list lags behind, the webhook is looked up by its id."""
+    sandbox.fail(body={"items": []}, method="GET", times=2)
+    result = await webhooks.ensure([MESSAGES])
+    assert methods(sandbox) == ["GET", "POST", "GET", "GET"]
+    assert sandbox.webhooks == (result.webhooks["bot:messages"],)
+
+
+async def test_a_deleted_webhook_that_the_list_still_shows_is_not_deleted_again(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """Where the list lags behind, a deleted duplicate doesn't count."""
+    await made(webhooks, MESSAGES)
+    await made(webhooks, MESSAGES)
+    page = {"items": [json.loads(to_json(each)) for each in sandbox.webhooks]}
+    sandbox.fail(body=page, method="GET", times=2)
+    log = Log(sandbox)
+    await webhooks.ensure([MESSAGES])
+    assert log.methods == ["GET", "DELETE", "GET"]
+    assert names(sandbox) == ["bot:messages"]
+
+
+async def test_a_service_that_never_shows_what_it_creates_ends_a_run(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """A run creates ten webhooks of a name at most, and then takes the last one as it is."""
+    body = json.loads(to_json(await made(webhooks, MESSAGES)))
+    await webhooks.delete(body["id"])
+    sandbox.fail(body=body, method="POST", times=None)
+    log = Log(sandbox)
+    result = await webhooks.ensure([MESSAGES])
+    assert Counter(log.methods)["POST"] == 10
+    assert result.webhooks["bot:messages"].id == body["id"]
+
+
+# When responses are lost
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param({"drop": True}, id="no answer"),
+        pytest.param({"drop": True}, id="no response"),
         pytest.param({"status": 502}, id="502"),
         pytest.param({"status": 503}, id="503"),
         pytest.param({"status": 504}, id="504"),
@@ -399,10 +436,10 @@ async def test_what_two_runs_make_double_is_settled_by_the_next(
     ],
 )
 @pytest.mark.parametrize("retry", [RetryPolicy(), RetryPolicy.none()], ids=["retries", "none"])
-async def test_a_create_whose_answer_was_lost_does_not_make_two(
+async def test_a_create_whose_response_was_lost_leaves_one(
     sandbox: Sandbox, fault: dict[str, Any], retry: RetryPolicy
 ) -> None:
-    """A create that was carried out without saying so is found, and not sent again."""
+    """A webhook that exists although its create failed is found, and not created again."""
     sandbox.fail(**fault, carry_out=True, method="POST")
     async with webhooks_on(sandbox, retry=retry) as webhooks:
         result = await webhooks.ensure([MESSAGES])
@@ -414,28 +451,29 @@ async def test_a_create_whose_answer_was_lost_does_not_make_two(
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param({"drop": True}, id="no answer"),
+        pytest.param({"drop": True}, id="no response"),
         pytest.param({"status": 502}, id="502"),
         pytest.param({"status": 503}, id="503"),
         pytest.param({"status": 504}, id="504"),
     ],
 )
-async def test_a_create_that_was_not_carried_out_is_sent_again(
+async def test_a_create_that_was_not_executed_is_sent_again(
     sandbox: Sandbox, webhooks: Webhooks, fault: dict[str, Any]
 ) -> None:
-    """What isn't found after a lost answer is sent again; and looked up again, if that is lost."""
+    """A webhook that isn't found after a lost response is created again, however often."""
     sandbox.fail(**fault, method="POST")
     sandbox.fail(**fault, method="POST", carry_out=True)
-    await webhooks.ensure([MESSAGES])
+    result = await webhooks.ensure([MESSAGES])
     assert methods(sandbox) == ["GET", "POST", "GET", "POST", "GET"]
     assert names(sandbox) == ["bot:messages"]
+    assert actions(result.changes) == [("create", "bot:messages")]
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
 async def test_a_create_is_sent_as_often_as_the_retry_policy_says(
     sandbox: Sandbox, attempts: int
 ) -> None:
-    """A create whose answers are all lost is raised in the end, and waited for in between."""
+    """A create whose responses are all lost is sent with a backoff, and its error is raised."""
     clock = QuickClock()
     retry = RetryPolicy(attempts=attempts, base_delay=2.0)
     sandbox.fail(drop=True, method="POST", times=None)
@@ -455,10 +493,10 @@ async def test_a_create_is_sent_as_often_as_the_retry_policy_says(
         pytest.param({"body": "<html>"}, DecodeError, id="not JSON"),
     ],
 )
-async def test_a_create_that_is_neither_done_nor_lost_is_not_sent_again(
+async def test_a_create_that_will_not_succeed_is_not_sent_again(
     sandbox: Sandbox, webhooks: Webhooks, fault: dict[str, Any], expected: type[WebexError]
 ) -> None:
-    """A conflict with another webhook, and a success that nobody can read, are raised."""
+    """A conflict with another webhook and a response that doesn't fit are raised."""
     sandbox.fail(**fault, method="POST")
     with pytest.raises(expected):
         await webhooks.ensure([MESSAGES])
@@ -471,36 +509,51 @@ async def test_a_create_that_is_neither_done_nor_lost_is_not_sent_again(
 async def test_a_create_that_is_refused_is_raised(
     sandbox: Sandbox, webhooks: Webhooks, status: int, expected: type[APIError]
 ) -> None:
-    """What Webex refuses is raised at once, and says which webhook it was."""
+    """An error that Webex responds with is raised at once, with a note that names the webhook."""
     sandbox.fail(status=status, method="POST")
     with pytest.raises(expected) as caught:
         await webhooks.ensure([MESSAGES])
     assert methods(sandbox) == ["GET", "POST"]
-    assert caught.value.__notes__ == ["on the way to create webhook 'bot:messages'"]
+    assert caught.value.__notes__ == ["while trying to create webhook 'bot:messages'"]
 
 
-async def test_what_goes_is_not_taken_for_what_was_made(
+async def test_a_webhook_that_the_plan_deletes_is_not_taken_for_a_created_one(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """A lost create isn't found in a webhook that was there before, and that the plan deletes."""
-    twins = [await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE)) for _ in range(2)]
+    """A lost create isn't found in a duplicate that existed before."""
+    for _ in range(2):
+        await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
     plan = await webhooks.plan([MESSAGES])
-    updated = plan.changes[0].existing
-    (twin,) = (each for each in twins if each != updated)
-    assert updated is not None
-    await webhooks.delete(updated.id)
-    await webhooks.update(twin.id, WebhookUpdate.of(twin, target_url=MESSAGES.target_url))
+    kept, duplicate = (change.existing for change in plan.changes)
+    assert kept is not None
+    assert duplicate is not None
+    await webhooks.delete(kept.id)
+    await webhooks.update(duplicate.id, WebhookUpdate.of(duplicate, target_url=MESSAGES.target_url))
     sandbox.fail(drop=True, method="POST")
     log = Log(sandbox)
     await plan.apply()
-    assert log.methods == ["PUT", "POST", "GET", "POST", "DELETE", "GET"]
+    assert log.methods == ["PUT", "DELETE", "GET", "POST", "GET", "POST", "GET"]
     assert names(sandbox) == ["bot:messages"]
+
+
+async def test_a_replacement_whose_response_was_lost_deletes_the_old_webhook_last(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """The old webhook stays until the new one is found; the result has both changes."""
+    await made(webhooks, evolve(MESSAGES, event="deleted"))
+    sandbox.fail(drop=True, method="POST", times=2)
+    sandbox.fail(drop=True, carry_out=True, method="POST")
+    log = Log(sandbox)
+    result = await webhooks.ensure([MESSAGES])
+    assert log.methods == ["GET", *["POST", "GET"] * 3, "DELETE", "GET"]
+    assert sandbox.webhooks == (result.webhooks["bot:messages"],)
+    assert actions(result.changes) == [("replace", "bot:messages"), ("delete", "bot:messages")]
 
 
 async def test_a_lost_create_for_an_organization_is_looked_up_there(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """The lookup, too, asks for the organization's webhooks where one of them is wanted."""
+    """Looking again also lists the organization's webhooks where one of them is wanted."""
     sandbox.fail(drop=True, carry_out=True, method="POST")
     await webhooks.ensure([evolve(MESSAGES, owned_by="org")])
     queries_of_a_list = ["", "ownedBy=org"]
@@ -514,7 +567,7 @@ async def test_a_lost_create_for_an_organization_is_looked_up_there(
 async def test_no_secret_is_shown(
     sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither plan, result, error nor log shows a secret."""
+    """No plan, result, error or log record shows a secret."""
     caplog.set_level(logging.DEBUG)
     await made(webhooks, evolve(MESSAGES, secret="another of the secrets"))
     plan = await webhooks.plan([MESSAGES])
@@ -526,73 +579,76 @@ async def test_no_secret_is_shown(
     assert ("secret " in shown, SECRET in shown, "another of" in shown) == (True, False, False)
 
 
-# When a run dies
+# When a run is cancelled
 
 
 @frozen
-class Death:
-    """A run is cancelled at its n-th request.
+class Cancellation:
+    """Cancels a run at its n-th request.
 
     Attributes:
         at: Which request, from 1.
-        done: Whether it was carried out.
+        executed: Whether the request is executed.
     """
 
     at: int
-    done: bool
+    executed: bool
 
     def interference(self) -> Interference:
-        """What happens on the way."""
+        """What cancels the run."""
         numbers = iter(range(1, 10_000))
 
-        async def die_in_time() -> None:
+        async def cancel_in_time() -> None:
             if next(numbers) == self.at:
                 task = asyncio.current_task()
                 assert task is not None
                 task.cancel()
                 await asyncio.sleep(0)
 
-        return Interference(after=die_in_time) if self.done else Interference(before=die_in_time)
+        if self.executed:
+            return Interference(after=cancel_in_time)
+        return Interference(before=cancel_in_time)
 
 
-async def run_that_dies(sandbox: Sandbox, death: Death, wanted: list[NewWebhook]) -> bool:
-    """Whether a run died before it was through."""
-    async with webhooks_on(sandbox, interference=death.interference()) as webhooks:
+async def run_is_cancelled(
+    sandbox: Sandbox, cancellation: Cancellation, wanted: list[NewWebhook]
+) -> bool:
+    """Start a run; whether it was cancelled before it ended."""
+    async with webhooks_on(sandbox, interference=cancellation.interference()) as webhooks:
         run = asyncio.create_task(webhooks.ensure(wanted, prune="bot:"))
         [outcome] = await asyncio.gather(run, return_exceptions=True)
     return isinstance(outcome, asyncio.CancelledError)
 
 
-@pytest.mark.parametrize("done", [True, False], ids=["carried out", "not carried out"])
-async def test_the_next_run_completes_one_that_dies_anywhere(*, done: bool) -> None:
-    """Wherever a run is cancelled, at whichever request, the next one ends as if it hadn't been."""
-    wanted = [MESSAGES, CARDS, evolve(CARDS, name="bot:update"), evolve(CARDS, name="bot:twins")]
-    deaths = 0
+@pytest.mark.parametrize("executed", [True, False], ids=["executed", "not executed"])
+async def test_the_next_run_completes_a_cancelled_one(*, executed: bool) -> None:
+    """At whichever request a run is cancelled, the next one leaves the wanted webhooks."""
+    wanted = [MESSAGES, CARDS, evolve(CARDS, name="bot:update"), evolve(CARDS, name="bot:twice")]
+    cancelled = 0
     for at in range(1, 30):
         sandbox = Sandbox()
         async with webhooks_on(sandbox) as webhooks:
             await made(webhooks, evolve(MESSAGES, event="deleted"))
             await made(webhooks, evolve(CARDS, name="bot:update"), status="inactive")
-            for name in ["bot:twins", "bot:twins", "bot:old", "another's"]:
+            for name in ["bot:twice", "bot:twice", "bot:old", "another's"]:
                 await made(webhooks, evolve(CARDS, name=name))
-            died = await run_that_dies(sandbox, Death(at, done), wanted)
-            deaths += died
+            is_cancelled = await run_is_cancelled(sandbox, Cancellation(at, executed), wanted)
+            cancelled += is_cancelled
             await webhooks.ensure(wanted, prune="bot:")
             plan = await webhooks.plan(wanted, prune="bot:")
-        expected = {"bot:messages", "bot:cards", "bot:update", "bot:twins", "another's"}
+        expected = {"bot:messages", "bot:cards", "bot:update", "bot:twice", "another's"}
         assert (plan.pending, Counter(names(sandbox))) == ((), Counter(expected))
-        if not died:
+        if not is_cancelled:
             break
-    # list; create twice, update; delete the replaced one, the twin and the pruned one; look at
-    # what is left of the two that were thinned
-    assert deaths == 1 + 3 + 3 + 2
+    # list; create two, update one; delete the replaced one and the duplicate; list; prune one
+    assert cancelled == 1 + 3 + 2 + 1 + 1
 
 
 # Whatever happens
 
 
 def a_fault(method: st.SearchStrategy[str], **fault: object) -> st.SearchStrategy[dict[str, Any]]:
-    """A fault that strikes some requests."""
+    """A fault that is applied to some requests."""
     return st.fixed_dictionaries(
         {"method": method, "times": st.integers(1, 5), "carry_out": st.booleans()}
         | {name: st.just(value) for name, value in fault.items()}
@@ -616,8 +672,8 @@ lists_of_others = st.lists(
 prefixes = st.sampled_from([None, "bot:", "bot:b"])
 chances = st.randoms(use_true_random=False)
 
-# Only what a service without lies does: no 404 for what is there, no 200 for a DELETE that wasn't
-# carried out, no 429 for what was.
+# Only what an honest service does: no 404 for a webhook that exists, no 200 for a DELETE that
+# wasn't executed, no 429 for a request that was.
 any_method = st.sampled_from(["POST", "PUT", "DELETE", "GET"])
 troubles = st.lists(
     st.one_of(
@@ -632,7 +688,7 @@ troubles = st.lists(
 
 
 class Deployments(RuleBasedStateMachine):
-    """Webhooks come, go and change, and runs are made, interfered with and broken off."""
+    """Webhooks change, and runs of `ensure` fail, are cancelled and meet each other."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -648,7 +704,7 @@ class Deployments(RuleBasedStateMachine):
         step: Callable[[Webhooks], Awaitable[object]],
         interference: Interference = Interference(),  # noqa: B008 - frozen
     ) -> None:
-        """Take a step, with no faults left over to the next one."""
+        """Take a step; faults that are left don't affect the next one."""
 
         async def take() -> None:
             async with webhooks_on(self.sandbox, interference=interference) as webhooks:
@@ -659,7 +715,7 @@ class Deployments(RuleBasedStateMachine):
 
     @rule(others=lists_of_others, chance=chances)
     def others_interfere(self, others: list[tuple[NewWebhook, str]], chance: Random) -> None:
-        """Some webhooks go, and others come."""
+        """Others delete some webhooks and create some."""
 
         async def interfere(webhooks: Webhooks) -> None:
             for webhook in self.sandbox.webhooks:
@@ -674,7 +730,7 @@ class Deployments(RuleBasedStateMachine):
     def deploy(
         self, wanted: list[NewWebhook], prune: str | None, troubles: list[dict[str, Any]]
     ) -> None:
-        """A run that succeeds, whatever it met, leaves nothing to do; one that fails, the next."""
+        """A run that succeeds leaves nothing to do; after one that fails, the next one succeeds."""
 
         async def run(webhooks: Webhooks) -> None:
             for trouble in troubles:
@@ -688,53 +744,54 @@ class Deployments(RuleBasedStateMachine):
             await self.check(webhooks, wanted, prune)
             assert {each.name: each for each in self.wanted_of(wanted)} == result.webhooks
 
-        with self.strangers_untouched(wanted, prune):
+        with self.others_unchanged(wanted, prune):
             self.run(run)
 
     @rule(
         wanted=lists_of_wanted,
         prune=prefixes,
-        death=st.builds(Death, at=st.integers(1, 9), done=st.booleans()),
+        cancellation=st.builds(Cancellation, at=st.integers(1, 9), executed=st.booleans()),
     )
-    def deploy_dies(self, wanted: list[NewWebhook], prune: str | None, death: Death) -> None:
-        """A run is broken off."""
+    def deploy_is_cancelled(
+        self, wanted: list[NewWebhook], prune: str | None, cancellation: Cancellation
+    ) -> None:
+        """A run is cancelled."""
 
         async def run(webhooks: Webhooks) -> None:
             task = asyncio.create_task(webhooks.ensure(wanted, prune))
             await asyncio.gather(task, return_exceptions=True)
 
-        with self.strangers_untouched(wanted, prune):
-            self.run(run, death.interference())
+        with self.others_unchanged(wanted, prune):
+            self.run(run, cancellation.interference())
 
     @rule(wanted=lists_of_wanted, prune=prefixes, chance=chances)
     def deploy_twice_at_once(
         self, wanted: list[NewWebhook], prune: str | None, chance: Random
     ) -> None:
-        """Two runs at once both end well, and the next one leaves one of each."""
+        """Two runs at the same time both succeed, and leave nothing to do."""
 
         async def run(webhooks: Webhooks) -> None:
             await asyncio.gather(*(webhooks.ensure(wanted, prune) for _ in range(2)))
-            assert {each.name for each in self.wanted_of(wanted)} == {each.name for each in wanted}
-            await webhooks.ensure(wanted, prune)
             await self.check(webhooks, wanted, prune)
 
-        with self.strangers_untouched(wanted, prune):
+        with self.others_unchanged(wanted, prune):
             self.run(run, hesitation(chance))
 
     @rule(one=lists_of_wanted, other=lists_of_wanted, chance=chances)
     def deploy_two_versions_at_once(
         self, one: list[NewWebhook], other: list[NewWebhook], chance: Random
     ) -> None:
-        """Two runs that want different things of one name end well, and never leave nothing."""
+        """Two runs that want different things both succeed, and leave one webhook of each name."""
 
         async def run(webhooks: Webhooks) -> None:
             await asyncio.gather(webhooks.ensure(one), webhooks.ensure(other))
 
         self.run(run, hesitation(chance))
-        assert {each.name for each in (*one, *other)} <= set(names(self.sandbox))
+        left = Counter(names(self.sandbox))
+        assert {left[each.name] for each in (*one, *other)} == {1}
 
     async def check(self, webhooks: Webhooks, wanted: list[NewWebhook], prune: str | None) -> None:
-        """Nothing is left to do, and finding that out takes GETs alone."""
+        """Check that nothing is left to do, and that finding that out sends only GETs."""
         log = Log(self.sandbox)
         plan = await webhooks.plan(wanted, prune)
         result = await webhooks.ensure(wanted, prune)
@@ -746,29 +803,29 @@ class Deployments(RuleBasedStateMachine):
         assert set(pruned) <= {each.name for each in wanted}
 
     def wanted_of(self, wanted: list[NewWebhook]) -> list[Webhook]:
-        """What is there of what is wanted."""
+        """The existing webhooks of the wanted names."""
         wanted_names = {each.name for each in wanted}
         return [each for each in self.sandbox.webhooks if each.name in wanted_names]
 
     @contextmanager
-    def strangers_untouched(self, wanted: list[NewWebhook], prune: str | None) -> Generator[None]:
-        """What is none of a run's business is the same after it."""
+    def others_unchanged(self, wanted: list[NewWebhook], prune: str | None) -> Generator[None]:
+        """Check that a run leaves all other webhooks as they are."""
         wanted_names = {each.name for each in wanted}
 
-        def strangers() -> list[Webhook]:
+        def others() -> list[Webhook]:
             return [
                 each
                 for each in self.sandbox.webhooks
                 if each.name not in wanted_names and not (prune and each.name.startswith(prune))
             ]
 
-        before = strangers()
+        before = others()
         yield
-        assert strangers() == before
+        assert others() == before
 
 
 def hesitation(chance: Random) -> Interference:
-    """What lets others go first, now and then."""
+    """Lets other runs go first, now and then."""
 
     async def hesitate() -> None:
         for _ in range(chance.choice([0, 0, 1, 5, 20])):

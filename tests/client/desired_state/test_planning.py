@@ -48,15 +48,15 @@ THERE = Webhook(
 
 
 def actions(of: Plan) -> list[tuple[str, str | None]]:
-    """What is done about which webhook."""
+    """What the plan does about which webhook."""
     return [
         (change.action, change.existing.id if change.existing else None) for change in of.changes
     ]
 
 
-def test_what_is_missing_is_created() -> None:
-    """A wanted webhook that isn't there is made."""
-    expected = Change(action=Action.CREATE, name=WANTED.name, wanted=WANTED, reason="there is none")
+def test_a_missing_webhook_is_created() -> None:
+    """A wanted webhook that doesn't exist is created."""
+    expected = Change(action=Action.CREATE, name=WANTED.name, wanted=WANTED, reason="missing")
     assert plan([WANTED], []).changes == (expected,)
 
 
@@ -65,7 +65,7 @@ def test_what_is_missing_is_created() -> None:
     [
         pytest.param({}, Action.KEEP, "as wanted", id="equal"),
         pytest.param({"status": None}, Action.KEEP, "as wanted", id="no status counts as active"),
-        pytest.param({"status": "paused"}, Action.KEEP, "as wanted", id="a status of tomorrow"),
+        pytest.param({"status": "paused"}, Action.KEEP, "as wanted", id="an unknown status"),
         pytest.param({"owned_by": "creator"}, Action.KEEP, "as wanted", id="the default owner"),
         pytest.param({"owned_by": ""}, Action.KEEP, "as wanted", id="an empty owner"),
         pytest.param(
@@ -77,60 +77,60 @@ def test_what_is_missing_is_created() -> None:
         pytest.param(
             {"target_url": "https://old.example.com"},
             Action.UPDATE,
-            "other target URL",
+            "target URL differs",
             id="target URL",
         ),
-        pytest.param({"secret": "old"}, Action.UPDATE, "other secret", id="secret"),
-        pytest.param({"secret": None}, Action.UPDATE, "other secret", id="no secret"),
+        pytest.param({"secret": "old"}, Action.UPDATE, "secret differs", id="secret"),
+        pytest.param({"secret": None}, Action.UPDATE, "secret differs", id="no secret"),
         pytest.param(
             {"secret": None, "target_url": "https://old.example.com"},
             Action.UPDATE,
-            "other target URL and secret",
+            "target URL and secret differ",
             id="target URL and secret",
         ),
         pytest.param({"status": "inactive"}, Action.REACTIVATE, "switched off", id="inactive"),
         pytest.param(
             {"status": "inactive", "secret": "old"},
             Action.REACTIVATE,
-            "switched off, and other secret",
+            "switched off, and secret differs",
             id="inactive and more",
         ),
         pytest.param(
             {"resource": "rooms"},
             Action.REPLACE,
-            "other resource, fixed for a webhook's life",
+            "resource differs and can't be changed",
             id="resource",
         ),
         pytest.param(
             {"event": "deleted"},
             Action.REPLACE,
-            "other event, fixed for a webhook's life",
+            "event differs and can't be changed",
             id="event",
         ),
         pytest.param(
             {"filter": None},
             Action.REPLACE,
-            "other filter, fixed for a webhook's life",
+            "filter differs and can't be changed",
             id="filter",
         ),
         pytest.param(
             {"owned_by": "org"},
             Action.REPLACE,
-            "other owner, fixed for a webhook's life",
+            "owner differs and can't be changed",
             id="owner",
         ),
         pytest.param(
             {"event": "deleted", "filter": "", "status": "inactive", "secret": "old"},
             Action.REPLACE,
-            "other event and filter, fixed for a webhook's life",
+            "event and filter differ and can't be changed",
             id="several",
         ),
     ],
 )
-def test_what_is_there_is_mended_by_the_least_change(
+def test_an_existing_webhook_gets_the_least_change(
     differences: dict[str, Any], action: Action, reason: str
 ) -> None:
-    """A webhook is kept, updated in place, re-activated or replaced, by what differs."""
+    """What differs decides whether a webhook is kept, updated, reactivated or replaced."""
     existing = evolve(THERE, **differences)
     expected = Change(
         action=action, name=WANTED.name, wanted=WANTED, existing=existing, reason=reason
@@ -141,15 +141,17 @@ def test_what_is_there_is_mended_by_the_least_change(
 @pytest.mark.parametrize(
     ("wanted", "existing"),
     [
-        pytest.param({"secret": None}, {"secret": "of theirs"}, id="a secret while none is wanted"),
-        pytest.param({"filter": None}, {"filter": ""}, id="an empty filter is none"),
-        pytest.param({"owned_by": "creator"}, {"owned_by": None}, id="no owner is the default one"),
+        pytest.param({"secret": None}, {"secret": "theirs"}, id="a secret while none is wanted"),
+        pytest.param({"filter": None}, {"filter": ""}, id="an empty filter means no filter"),
+        pytest.param(
+            {"owned_by": "creator"}, {"owned_by": None}, id="no owner means the default owner"
+        ),
     ],
 )
-def test_what_is_not_wanted_otherwise_is_kept(
+def test_equal_settings_in_other_words_are_kept(
     wanted: dict[str, Any], existing: dict[str, Any]
 ) -> None:
-    """What says the same in other words, and a secret that nobody asked for, is left alone."""
+    """A setting that means the same, and a secret where none is wanted, cause no change."""
     state = evolve(WANTED, **wanted)
     assert actions(plan([state], [evolve(THERE, **{**wanted, **existing})])) == [("keep", "W1")]
 
@@ -166,25 +168,25 @@ YOUNGER = {"created": LONG_AGO + timedelta(days=1)}
         pytest.param(OTHER_TARGET, YOUNGER, "B", id="equal before older"),
         pytest.param(OTHER_EVENT, OTHER_TARGET | YOUNGER, "B", id="updated before replaced"),
         pytest.param(OFF, OTHER_TARGET | YOUNGER, "B", id="active before inactive"),
-        pytest.param(OTHER_EVENT, OFF | YOUNGER, "B", id="re-activated before replaced"),
+        pytest.param(OTHER_EVENT, OFF | YOUNGER, "B", id="reactivated before replaced"),
         pytest.param(YOUNGER, {}, "B", id="older"),
         pytest.param({"created": None}, YOUNGER, "B", id="one whose age is known"),
         pytest.param({}, {}, "A", id="by id"),
     ],
 )
-def test_of_twins_the_one_that_takes_the_least_change_stays(
+def test_the_duplicate_that_needs_the_least_change_is_kept(
     first: dict[str, Any], second: dict[str, Any], kept: str
 ) -> None:
-    """Of two webhooks of one name one stays: the better one, the older one, whatever the order."""
-    twins = [evolve(THERE, **first, id="A"), evolve(THERE, **second, id="B")]
-    gone = ({"A", "B"} - {kept}).pop()
+    """The least change decides, then the age, then the id, whatever the order of the list."""
+    duplicates = [evolve(THERE, **first, id="A"), evolve(THERE, **second, id="B")]
+    deleted = ({"A", "B"} - {kept}).pop()
     expected = Change(
         action=Action.DELETE,
         name=WANTED.name,
-        existing=next(each for each in twins if each.id == gone),
-        reason="another one has its name",
+        existing=next(each for each in duplicates if each.id == deleted),
+        reason="a duplicate",
     )
-    for existing in itertools.permutations(twins):
+    for existing in itertools.permutations(duplicates):
         keeping, *rest = plan([WANTED], existing).changes
         assert (keeping.existing and keeping.existing.id, rest) == (kept, [expected])
 
@@ -207,26 +209,24 @@ webhooks = st.lists(
 
 
 @given(existing=webhooks, data=st.data())
-def test_runs_at_the_same_time_choose_the_same_twin(
+def test_runs_at_the_same_time_choose_the_same_duplicate(
     existing: list[Webhook], data: st.DataObject
 ) -> None:
-    """Whoever sees but some of the twins, and among them the one that stays, lets it stay too."""
+    """A run that sees only some of the duplicates still keeps the one that all of them keep."""
     chosen = plan([WANTED], existing).changes[0]
     seen = [each for each in existing if each == chosen.existing or data.draw(st.booleans())]
     assert plan([WANTED], seen).changes[0] == chosen
 
 
 @given(existing=webhooks, prune=st.sampled_from([None, "bot:", "bot"]))
-def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
-    existing: list[Webhook], prune: str | None
-) -> None:
-    """What a plan leads to takes no other plan, and all else is as it was."""
+def test_an_applied_plan_leaves_nothing_to_do(existing: list[Webhook], prune: str | None) -> None:
+    """After a plan nothing is pending, and all other webhooks are unchanged."""
     after = {each.id: each for each in existing}
     for change in plan([WANTED], existing, prune).changes:
         if change.existing is not None and change.action is not Action.KEEP:
             del after[change.existing.id]
         if change.wanted is not None and change.action is not Action.KEEP:
-            after["mended"] = evolve(THERE, id="mended")
+            after["changed"] = evolve(THERE, id="changed")
     assert not plan([WANTED], after.values(), prune).pending
     assert [each for each in existing if each in after.values() and each.name != WANTED.name] == [
         each
@@ -235,20 +235,20 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
     ]
 
 
-def test_a_webhook_that_is_listed_twice_is_no_twin() -> None:
-    """Pages that shift while they are read show a webhook twice; it isn't deleted for that."""
+def test_a_webhook_that_is_listed_twice_is_not_a_duplicate() -> None:
+    """Pages that shift while they are read show a webhook twice; it stays."""
     assert actions(plan([WANTED], [THERE, THERE])) == [("keep", "W1")]
 
 
-def test_what_is_not_wanted_is_not_touched() -> None:
-    """Without a prefix, webhooks of other names have no part in a plan."""
+def test_webhooks_that_are_not_wanted_are_not_touched() -> None:
+    """Without a prefix, a plan doesn't mention webhooks of other names."""
     assert actions(plan([WANTED], [THERE, evolve(THERE, id="W2", name="bot:messages2")])) == [
         ("keep", "W1")
     ]
 
 
 def test_pruning_deletes_by_prefix() -> None:
-    """What isn't wanted goes if its name starts with the prefix, and only then."""
+    """Webhooks that aren't wanted are deleted if their names start with the prefix."""
     existing = [
         evolve(THERE, id="1", name="bot:"),
         evolve(THERE, id="2", name="bot:old"),
@@ -257,15 +257,15 @@ def test_pruning_deletes_by_prefix() -> None:
         evolve(THERE, id="5", name="bot"),
     ]
     deleted = plan([], existing, prune="bot:").changes
-    reason = "not wanted, and its name begins with 'bot:'"
+    reason = "not wanted, and its name starts with 'bot:'"
     assert [(each.action, each.existing, each.wanted, each.reason) for each in deleted] == [
         (Action.DELETE, existing[0], None, reason),
         (Action.DELETE, existing[1], None, reason),
     ]
 
 
-def test_what_is_wanted_comes_before_what_goes() -> None:
-    """A plan lists what is wanted, in the order given, and after it what is deleted."""
+def test_wanted_webhooks_come_before_deletions() -> None:
+    """A plan lists the wanted webhooks in the order given, and then the deletions."""
     cards = evolve(WANTED, name="bot:cards")
     existing = [
         evolve(THERE, id="old", name="bot:old"),
@@ -282,20 +282,20 @@ def test_what_is_wanted_comes_before_what_goes() -> None:
     ]
 
 
-def test_pending_leaves_out_what_is_kept() -> None:
-    """The changes that take a request are those that keep nothing."""
+def test_pending_leaves_out_kept_webhooks() -> None:
+    """Only the changes that send a request are pending."""
     made = plan([WANTED], [THERE, evolve(THERE, id="W2")])
     assert [change.action for change in made.pending] == [Action.DELETE]
 
 
 def test_one_name_wanted_twice_is_refused() -> None:
-    """Webhooks are matched by name, so a name can be wanted once only."""
+    """Webhooks are matched by name, so each name can be wanted only once."""
     with pytest.raises(ValueError, match="'bot:messages' is wanted twice"):
         plan([WANTED, evolve(WANTED, event="deleted")], [])
 
 
 def test_an_empty_prefix_is_refused() -> None:
-    """Each name starts with an empty prefix, so pruning by it would delete everything."""
+    """Every name starts with an empty prefix, so pruning by it would delete everything."""
     with pytest.raises(ValueError, match="prune is empty"):
         plan([WANTED], [], prune="")
 
@@ -306,29 +306,29 @@ def test_a_plan_prints_as_a_table() -> None:
     old = evolve(THERE, id="W2", name="bot:an older one")
     assert str(plan([cards, WANTED], [evolve(THERE, status="inactive"), old], prune="bot:")) == (
         "action      name              reason\n"
-        "create      bot:cards         there is none\n"
+        "create      bot:cards         missing\n"
         "reactivate  bot:messages      switched off\n"
-        "delete      bot:an older one  not wanted, and its name begins with 'bot:'"
+        "delete      bot:an older one  not wanted, and its name starts with 'bot:'"
     )
 
 
 def test_an_empty_plan_prints_as_an_empty_table() -> None:
-    """Where nothing is wanted and nothing goes, the table has its head alone."""
+    """Without changes, the table has only its header."""
     assert str(plan([], [])) == "action  name  reason"
 
 
 def test_a_name_cannot_break_the_table() -> None:
-    """Names come from the service: what would move a terminal's cursor is shown, not sent there."""
+    """Names come from the service: control characters are escaped."""
     existing = [evolve(THERE, name="bot:\x1b[2J\nkeep")]
     assert str(plan([], existing, prune="bot:\x1b")) == (
         "action  name                 reason\n"
-        r"delete  'bot:\x1b[2J\nkeep'  not wanted, and its name begins with 'bot:\x1b'"
+        r"delete  'bot:\x1b[2J\nkeep'  not wanted, and its name starts with 'bot:\x1b'"
     )
 
 
 @given(existing=webhooks)
 def test_no_secret_is_shown(existing: list[Webhook]) -> None:
-    """Neither printed nor as a repr does a plan show a secret."""
+    """Neither the table nor the repr of a plan shows a secret."""
     secret = "5ecret"
     wanted = evolve(WANTED, secret=secret)
     made = plan([wanted], [evolve(each, secret=secret * 2) for each in existing], "bot:")
@@ -336,7 +336,7 @@ def test_no_secret_is_shown(existing: list[Webhook]) -> None:
 
 
 async def test_a_pure_plan_cannot_be_applied() -> None:
-    """A plan that knows no client says where to get one that does."""
+    """The error says how to get a plan that can be applied."""
     with pytest.raises(RuntimeError, match=r"client\.webhooks\.plan\(\)"):
         await plan([WANTED], []).apply()
 
@@ -384,8 +384,8 @@ CARDS = watching("attachmentActions")
         ),
     ],
 )
-def test_what_cannot_work_as_meant_is_told(wanted: list[NewWebhook], message: str) -> None:
-    """A list that Webex takes or refuses in silence, and that can't work, is warned about once."""
+def test_a_list_that_cannot_work_is_warned_about(wanted: list[NewWebhook], message: str) -> None:
+    """Wanted webhooks that can't work as meant cause one warning, at the caller's line."""
     with pytest.warns(WebhookPlanWarning, match=message) as caught:
         plan(wanted, [])
     assert [warning.filename for warning in caught] == [__file__]
@@ -401,19 +401,19 @@ def test_what_cannot_work_as_meant_is_told(wanted: list[NewWebhook], message: st
             id="org-only filter of an org",
         ),
         pytest.param([watching("videoMeshAlerts", owned_by="org")], id="org-only resource"),
-        pytest.param([watching("messages", filter="personEmail=ownerId")], id="a value, no key"),
-        pytest.param([watching("holograms", filter="ownerId=P1")], id="a resource of tomorrow"),
+        pytest.param([watching("messages", filter="personEmail=ownerId")], id="a value, not a key"),
+        pytest.param([watching("holograms", filter="ownerId=P1")], id="an unknown resource"),
     ],
 )
-def test_what_works_is_not_warned_about(wanted: list[NewWebhook]) -> None:
-    """There is no false alarm."""
+def test_a_list_that_works_causes_no_warning(wanted: list[NewWebhook]) -> None:
+    """Wanted webhooks that can work cause no warning."""
     with warnings.catch_warnings(record=True, action="always") as caught:
         plan(wanted, [])
     assert caught == []
 
 
-def test_several_firehoses_are_told_once() -> None:
-    """One hint does for all firehoses."""
+def test_several_firehoses_cause_one_warning() -> None:
+    """One warning covers all firehoses."""
     with pytest.warns(WebhookPlanWarning) as caught:
         plan([FIREHOSE, evolve(FIREHOSE, name="another")], [])
     assert len(caught) == 1

@@ -14,7 +14,6 @@ from webex_webhooks_async import (
     APIError,
     AuthenticationError,
     BadRequestError,
-    DecodeError,
     NewWebhook,
     PermissionDeniedError,
     Result,
@@ -39,14 +38,14 @@ CARDS = evolve(MESSAGES, name="bot:cards", resource="attachmentActions")
 
 @frozen
 class Watched:
-    """A watch under way, and what is around it.
+    """A running watch and its surroundings.
 
     Attributes:
-        sandbox: The Webex that it watches.
-        others: Its webhooks, for what others do to them.
-        clock: The time of the watch.
-        results: What it has yielded so far.
-        task: The watch.
+        sandbox: The sandbox that it watches.
+        others: The webhooks of another client.
+        clock: The clock of the watch.
+        results: What the watch has yielded so far.
+        task: The task that runs it.
     """
 
     sandbox: Sandbox
@@ -55,33 +54,33 @@ class Watched:
     results: list[Result]
     task: "asyncio.Task[None]"
 
-    async def round_ends(self) -> None:
-        """Wait until the watch waits, or has ended."""
+    async def turn_ends(self) -> None:
+        """Wait until the watch sleeps or has ended."""
         for _ in range(10_000):
             if self.clock.sleepers or self.task.done():
                 return
             await asyncio.sleep(0)
-        raise AssertionError("the watch neither waits nor ends")
+        raise AssertionError("the watch neither sleeps nor ends")
 
     async def later(self, seconds: float) -> None:
-        """Let time pass, and the watch do what it does then."""
+        """Advance the clock, and wait for the turn of the watch."""
         self.clock.advance(seconds)
         await asyncio.sleep(0)
-        await self.round_ends()
+        await self.turn_ends()
 
     async def switch_off(self) -> None:
-        """Do to the first webhook what Webex does after too many failures."""
+        """Switch the first webhook off, as Webex does after too many failures."""
         webhook = self.sandbox.webhooks[0]
         await self.others.update(webhook.id, WebhookUpdate.of(webhook, status="inactive"))
 
     @property
     def actions(self) -> list[list[tuple[str, str]]]:
-        """What was done to which name, by result."""
+        """Action and name of each change, by result."""
         return [[(each.action, each.name) for each in result.changes] for result in self.results]
 
     @property
     def statuses(self) -> list[str | None]:
-        """The statuses of the webhooks that are there."""
+        """The status of each existing webhook."""
         return [webhook.status for webhook in self.sandbox.webhooks]
 
 
@@ -89,7 +88,7 @@ class Watched:
 async def watch_of(
     sandbox: Sandbox, *wanted: NewWebhook, every: float = 100.0, prune: str | None = None
 ) -> AsyncGenerator[Watched]:
-    """A watch that has done its first round. Nothing is retried, so it takes its own measures."""
+    """A watch after its first turn; its client retries nothing."""
     clock = StoppedClock()
     results: list[Result] = []
     async with (
@@ -100,12 +99,12 @@ async def watch_of(
 
         async def collect() -> None:
             async for result in watching:
-                results.append(result)  # noqa: PERF401 - each is to be seen when it comes
+                results.append(result)  # noqa: PERF401 - each is needed as soon as it is yielded
 
         task = asyncio.create_task(collect())
         watched = Watched(sandbox, others, clock, results, task)
         try:
-            await watched.round_ends()
+            await watched.turn_ends()
             yield watched
         finally:
             task.cancel()
@@ -114,25 +113,25 @@ async def watch_of(
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    """An empty Webex."""
+    """An empty sandbox."""
     return Sandbox()
 
 
 @pytest.fixture
 async def watched(sandbox: Sandbox) -> AsyncGenerator[Watched]:
-    """A watch for two webhooks, every hundred seconds."""
+    """A watch of two webhooks, every hundred seconds."""
     async with watch_of(sandbox, MESSAGES, CARDS) as watched:
         yield watched
 
 
 async def test_it_starts_at_once(watched: Watched) -> None:
-    """The first round comes before any waiting, and yields what it did."""
+    """The first turn comes before any sleep, and yields what it changed."""
     assert watched.actions == [[("create", "bot:messages"), ("create", "bot:cards")]]
     assert tuple(watched.results[0].webhooks.values()) == watched.sandbox.webhooks
 
 
 async def test_it_yields_only_when_something_was_changed(watched: Watched) -> None:
-    """Round after round nothing comes, until something had to be done."""
+    """A turn that changes nothing yields nothing."""
     await watched.later(100.0)
     await watched.later(100.0)
     assert len(watched.results) == 1
@@ -142,8 +141,8 @@ async def test_it_yields_only_when_something_was_changed(watched: Watched) -> No
     assert watched.results[1].webhooks.keys() == {"bot:messages", "bot:cards"}
 
 
-async def test_it_looks_every_so_often(watched: Watched) -> None:
-    """Between two looks it sends nothing."""
+async def test_it_sends_nothing_between_two_turns(watched: Watched) -> None:
+    """It lists the webhooks once in each interval."""
     before = len(watched.sandbox.requests)
     await watched.later(99.0)
     assert len(watched.sandbox.requests) == before
@@ -152,15 +151,15 @@ async def test_it_looks_every_so_often(watched: Watched) -> None:
 
 
 async def test_it_prunes(sandbox: Sandbox) -> None:
-    """What comes under the prefix goes again."""
+    """A webhook that isn't wanted and has the prefix is deleted."""
     async with watch_of(sandbox, MESSAGES, prune="bot:") as watched:
         await watched.others.create(CARDS)
         await watched.later(100.0)
         assert watched.actions[1:] == [[("delete", "bot:cards")]]
 
 
-async def test_it_looks_every_five_minutes_unless_told_otherwise(sandbox: Sandbox) -> None:
-    """The default is 300 seconds."""
+async def test_the_default_interval_is_five_minutes(sandbox: Sandbox) -> None:
+    """Without `every`, a turn starts every 300 seconds."""
     clock = QuickClock()
     async with (
         webhooks_on(sandbox, clock=clock) as webhooks,
@@ -190,19 +189,20 @@ async def test_it_looks_every_five_minutes_unless_told_otherwise(sandbox: Sandbo
 async def test_it_survives_an_outage(
     watched: Watched, fault: dict[str, Any], pause: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What passes is waited for, as long as Webex asks, and logged; then all is mended."""
+    """A transient failure is logged, and the next turn comes after as long as Webex asks for."""
     await watched.others.delete(watched.sandbox.webhooks[0].id)
     watched.sandbox.fail(**fault)
     await watched.later(100.0)
     assert (watched.clock.slept[-1], len(watched.results)) == (pause, 1)
     [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
-    assert "webhooks could not be kept: GET /v1/webhooks: " in record.getMessage()
+    assert record.getMessage().startswith("reconciliation failed: GET /v1/webhooks: ")
+    assert record.getMessage().endswith(f"; retrying in {pause:g} s")
     await watched.later(pause)
     assert watched.actions[1:] == [[("create", "bot:messages")]]
 
 
 async def test_it_survives_an_outage_at_the_start(sandbox: Sandbox) -> None:
-    """A bot may start before Webex can be reached."""
+    """A bot may start while Webex can't be reached."""
     sandbox.fail(drop=True, times=2)
     async with watch_of(sandbox, MESSAGES) as watched:
         await watched.later(100.0)
@@ -211,8 +211,8 @@ async def test_it_survives_an_outage_at_the_start(sandbox: Sandbox) -> None:
         assert watched.actions == [[("create", "bot:messages")]]
 
 
-async def test_what_was_changed_before_an_outage_is_told_after_it(sandbox: Sandbox) -> None:
-    """A round that breaks off in the middle has changed something: the next result has it."""
+async def test_changes_before_an_outage_are_yielded_after_it(sandbox: Sandbox) -> None:
+    """The next result has the changes of a turn that failed halfway."""
     sandbox.fail(status=500, method="DELETE")
     async with webhooks_on(sandbox) as others:
         await others.create(evolve(MESSAGES, name="bot:old"))
@@ -228,26 +228,33 @@ async def test_what_was_changed_before_an_outage_is_told_after_it(sandbox: Sandb
     ("status", "expected"),
     [(400, BadRequestError), (401, AuthenticationError), (403, PermissionDeniedError)],
 )
-async def test_what_does_not_pass_is_raised(
+async def test_permanent_failures_are_raised(
     watched: Watched, status: int, expected: type[APIError]
 ) -> None:
-    """A token that was revoked, a scope that is missing, a wrong filter: someone has to mend it."""
+    """A revoked token, a missing scope or a wrong filter needs a person, so the watch ends."""
     watched.sandbox.fail(status=status)
     await watched.later(100.0)
     with pytest.raises(expected):
         await watched.task
 
 
-async def test_what_nobody_can_read_is_raised(watched: Watched) -> None:
-    """An answer that doesn't fit is no outage."""
+async def test_a_response_that_does_not_fit_is_logged(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A response that can't be read is logged at ERROR, and the next turn tries again."""
+    await watched.others.delete(watched.sandbox.webhooks[0].id)
     watched.sandbox.fail(body="<html>")
     await watched.later(100.0)
-    with pytest.raises(DecodeError):
-        await watched.task
+    [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert record.levelno == logging.ERROR
+    assert record.getMessage().startswith("reconciliation failed: GET /v1/webhooks: $: not JSON")
+    assert record.getMessage().endswith("; retrying in 100 s")
+    await watched.later(100.0)
+    assert watched.actions[1:] == [[("create", "bot:messages")]]
 
 
 async def test_no_secret_is_logged(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
-    """An outage's message that echoes a secret is logged without it."""
+    """An error message that echoes a secret is logged without it."""
     caplog.set_level(logging.DEBUG)
     await watched.others.delete(watched.sandbox.webhooks[0].id)
     watched.sandbox.fail(status=500, body={"message": f"broken: {SECRET}"}, method="POST")
@@ -255,11 +262,11 @@ async def test_no_secret_is_logged(watched: Watched, caplog: pytest.LogCaptureFi
     assert ("broken: ***" in caplog.text, SECRET in caplog.text) == (True, False)
 
 
-# Re-activation
+# Reactivation
 
 
-async def test_what_was_switched_off_comes_back(watched: Watched) -> None:
-    """A webhook that Webex switched off is re-activated at the next round."""
+async def test_a_webhook_that_was_switched_off_is_reactivated(watched: Watched) -> None:
+    """A webhook that Webex switched off is reactivated at the next turn."""
     await watched.switch_off()
     await watched.later(100.0)
     assert watched.actions[1:] == [[("reactivate", "bot:messages")]]
@@ -267,7 +274,7 @@ async def test_what_was_switched_off_comes_back(watched: Watched) -> None:
 
 
 async def test_it_waits_before_it_reactivates_again(watched: Watched) -> None:
-    """What goes off again right after it was re-activated stays off until five minutes are over."""
+    """A webhook that is switched off again stays off for five minutes."""
     await watched.switch_off()
     await watched.later(100.0)
     await watched.switch_off()
@@ -279,8 +286,8 @@ async def test_it_waits_before_it_reactivates_again(watched: Watched) -> None:
     assert watched.statuses == ["active", "active"]
 
 
-async def test_while_it_waits_it_does_all_else(watched: Watched) -> None:
-    """A webhook that has to wait holds up no other one, and is still told of."""
+async def test_a_webhook_that_waits_delays_no_other(watched: Watched) -> None:
+    """While one webhook waits, others are created, and results have all of them."""
     await watched.switch_off()
     await watched.later(100.0)
     await watched.switch_off()
@@ -290,8 +297,8 @@ async def test_while_it_waits_it_does_all_else(watched: Watched) -> None:
     assert watched.results[2].webhooks["bot:messages"] == watched.sandbox.webhooks[0]
 
 
-async def test_a_reactivation_in_a_round_that_breaks_off_counts(sandbox: Sandbox) -> None:
-    """It waits also after a re-activation that an outage kept it from telling."""
+async def test_a_reactivation_in_a_turn_that_fails_counts(sandbox: Sandbox) -> None:
+    """The five minutes also start when the rest of the turn fails."""
     async with watch_of(sandbox, MESSAGES, CARDS) as watched:
         await watched.switch_off()
         await watched.others.delete(sandbox.webhooks[1].id)
@@ -307,23 +314,23 @@ async def test_a_reactivation_in_a_round_that_breaks_off_counts(sandbox: Sandbox
 
 
 async def test_it_stops_while_it_waits(watched: Watched) -> None:
-    """Cancelled between two rounds, it ends at once and leaves nothing behind."""
+    """Cancelled between two turns, it ends at once and leaves no task behind."""
     watched.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watched.task
     assert (watched.clock.sleepers, asyncio.all_tasks()) == (0, {asyncio.current_task()})
 
 
-async def test_it_stops_within_a_round(sandbox: Sandbox) -> None:
-    """Cancelled while it waits for an answer, it ends at once, and its client goes on working."""
+async def test_it_stops_within_a_turn(sandbox: Sandbox) -> None:
+    """Cancelled while it waits for a response, it ends at once, and its client still works."""
     asked = asyncio.Event()
 
-    async def never_answer() -> None:
+    async def never_respond() -> None:
         if not asked.is_set():
             asked.set()
             await asyncio.Event().wait()
 
-    async with webhooks_on(sandbox, interference=Interference(before=never_answer)) as webhooks:
+    async with webhooks_on(sandbox, interference=Interference(before=never_respond)) as webhooks:
         task = asyncio.create_task(anext(webhooks.watch([MESSAGES])))
         await asked.wait()
         task.cancel()
@@ -334,8 +341,8 @@ async def test_it_stops_within_a_round(sandbox: Sandbox) -> None:
     assert [webhook.name for webhook in sandbox.webhooks] == ["bot:messages"]
 
 
-async def test_whoever_has_seen_enough_may_leave(sandbox: Sandbox) -> None:
-    """A watch that is closed after a result sends nothing more."""
+async def test_it_can_be_closed_after_a_result(sandbox: Sandbox) -> None:
+    """A watch that is closed sends nothing more."""
     async with webhooks_on(sandbox) as webhooks:
         async with aclosing(webhooks.watch([MESSAGES])) as watching:
             await anext(watching)
@@ -350,22 +357,22 @@ async def test_whoever_has_seen_enough_may_leave(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("every", [0.0, -1.0, float("inf"), float("nan")])
 async def test_every_is_a_number_of_seconds(sandbox: Sandbox, every: float) -> None:
-    """Whatever is no time to wait is refused at the call."""
+    """Zero, negative, infinite and undefined intervals are refused at the call."""
     async with webhooks_on(sandbox) as webhooks:
         with pytest.raises(ValueError, match="every must be a positive number of seconds"):
             webhooks.watch([MESSAGES], every=every)
 
 
 async def test_every_is_a_number(sandbox: Sandbox) -> None:
-    """Text is refused at the call, and not after the first round."""
+    """Text is refused at the call, not after the first turn."""
     every: Any = "300"
     async with webhooks_on(sandbox) as webhooks:
         with pytest.raises(TypeError, match="every must be float or int, got str"):
             webhooks.watch([MESSAGES], every=every)
 
 
-async def test_what_cannot_be_planned_is_refused_at_the_call(sandbox: Sandbox) -> None:
-    """A name that is wanted twice, and an empty prefix, don't wait for the first round."""
+async def test_arguments_are_checked_at_the_call(sandbox: Sandbox) -> None:
+    """A name that is wanted twice and an empty prefix are refused before the first turn."""
     async with webhooks_on(sandbox) as webhooks:
         with pytest.raises(ValueError, match="wanted twice"):
             webhooks.watch([MESSAGES, MESSAGES])
@@ -374,7 +381,7 @@ async def test_what_cannot_be_planned_is_refused_at_the_call(sandbox: Sandbox) -
 
 
 async def test_a_warning_comes_once(sandbox: Sandbox) -> None:
-    """A list that can't work as meant is told at the call, and not at each round."""
+    """The warning comes at the call, not at each turn."""
     firehose = evolve(MESSAGES, resource="all", event="all")
     with warnings.catch_warnings(record=True, action="always") as caught:
         async with watch_of(sandbox, firehose) as watched:

@@ -1,4 +1,4 @@
-"""Desired state: from the webhooks that are wanted and those that are there to a plan; no I/O."""
+"""From the webhooks you want and the ones that exist to a plan; no I/O."""
 
 import warnings
 from collections import defaultdict
@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import NoneType
 from typing import Self
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
@@ -19,25 +19,26 @@ from webex_webhooks_async.validation import check_type
 def plan(
     wanted: Iterable[NewWebhook], existing: Iterable[Webhook], prune: str | None = None
 ) -> "Plan":
-    """What is to be done so that of each wanted webhook there is exactly one, as it is wanted.
+    """Plan what makes exactly one webhook of each wanted name exist, as wanted.
 
-    Webhooks are matched by name. Of several with one name, that one stays which takes the least
-    change, the oldest among equals. Every run that sees the same decides the same.
+    Webhooks are matched by name. Of several webhooks of one name, the plan keeps the one that
+    needs the least change, the oldest among equals, and then the one with the lowest id. So every
+    run that sees the same webhooks makes the same plan.
 
     Args:
-        wanted: The webhooks that shall be there.
-        existing: The webhooks that are there.
-        prune: A prefix: webhooks whose name starts with it, and that aren't wanted, shall go.
-            Without it, what isn't wanted isn't touched.
+        wanted: The webhooks you want.
+        existing: The webhooks that exist.
+        prune: A prefix: webhooks whose name starts with it and that aren't wanted are deleted.
+            Without it, webhooks that aren't wanted aren't touched.
 
     Raises:
-        ValueError: One name is wanted twice, or `prune` is empty.
-        TypeError: An argument is of a wrong type.
+        ValueError: A name is wanted twice, or `prune` is empty.
+        TypeError: An argument has a wrong type.
 
     Warns:
-        WebhookPlanWarning: What is wanted can't work as it seems to be meant.
+        WebhookPlanWarning: What you want can't work as it seems to be meant.
     """
-    return DesiredState.of(wanted, prune).plan(existing)
+    return Plan(changes=DesiredState.of(wanted, prune).changes(existing))
 
 
 class Action(StrEnum):
@@ -46,20 +47,20 @@ class Action(StrEnum):
     KEEP = "keep"  # nothing is sent
     CREATE = "create"
     UPDATE = "update"  # in place: the target URL or the secret differs
-    REACTIVATE = "reactivate"  # it was switched off; what else differs is mended with it
-    REPLACE = "replace"  # what differs is fixed for life: a new one is made, then the old one goes
-    DELETE = "delete"  # a second one of its name, or one that is pruned
+    REACTIVATE = "reactivate"  # Webex switched it off; other differences are corrected with it
+    REPLACE = "replace"  # what differs can't be changed: create a new one, then delete the old one
+    DELETE = "delete"  # a duplicate, or one that is pruned
 
 
 @frozen(kw_only=True)
 class Change:
-    """What is to be done, or was done, about one webhook.
+    """What a plan does, or has done, about one webhook.
 
     Attributes:
-        action: What.
+        action: What it does.
         name: The name of the webhook.
-        wanted: What it shall become; `None` where it shall go.
-        existing: What is there; `None` where nothing is.
+        wanted: The webhook you want; `None` where one is deleted.
+        existing: The webhook that exists; `None` where one is created.
         reason: Why, in words that show no secret.
     """
 
@@ -72,11 +73,11 @@ class Change:
 
 @frozen(kw_only=True)
 class Result:
-    """What a plan has led to.
+    """The outcome of a plan.
 
     Attributes:
-        changes: What was carried out, in this order. A kept webhook isn't among it.
-        webhooks: The webhook that is there now, by each wanted name.
+        changes: What was changed, in this order. Webhooks that were kept aren't among it.
+        webhooks: The webhook that exists now, by each wanted name.
     """
 
     changes: tuple[Change, ...]
@@ -85,39 +86,40 @@ class Result:
 
 @frozen(kw_only=True)
 class Plan:
-    """What is to be done; ``print(plan)`` shows it as a table, without secrets.
+    """What has to change; ``print(plan)`` shows it as a table, without secrets.
 
     Attributes:
-        changes: What about each webhook: first what is wanted, in the order in which it is, then
-            what goes. Those that are kept are among it.
-        carry_out: What `apply` calls; a plan of ``client.webhooks.plan()`` knows its client by it.
+        changes: One change for each wanted webhook, in your order, then the deletions. Webhooks
+            that are kept are among it.
+        applier: Applies the plan; `None` for a plan of the function `plan`. It has no part in
+            comparisons.
     """
 
     changes: tuple[Change, ...]
-    carry_out: "Callable[[Plan], Awaitable[Result]] | None" = field(
+    applier: "Callable[[Plan], Awaitable[Result]] | None" = field(
         default=None, eq=False, repr=False
     )
 
     @property
     def pending(self) -> tuple[Change, ...]:
-        """The changes that take a request: all but those that keep a webhook."""
+        """The changes that send a request: all but those that keep a webhook."""
         return tuple(change for change in self.changes if change.action is not Action.KEEP)
 
     async def apply(self) -> Result:
-        """Carry it out: make what is wanted, then delete what goes.
+        """Create and update what is wanted, then delete the rest.
 
-        Apply a plan once, and soon: it knows what was there when it was made. After an error make
-        a new one, which goes on where this one stopped.
+        Apply a plan once and soon: it knows what existed when it was made. After an error, make a
+        new plan; it continues where this one stopped.
 
         Raises:
-            RuntimeError: The plan knows no client, for it is of the function `plan`.
-            APIError: Webex refused something.
-            TransportError: No answer came.
-            DecodeError: An answer didn't fit.
+            RuntimeError: The plan comes from the function `plan`, which has no client.
+            APIError: Webex responded with an error status.
+            TransportError: No response arrived.
+            DecodeError: A response doesn't fit.
         """
-        if self.carry_out is None:
-            raise RuntimeError("this plan knows no client; make it with client.webhooks.plan()")
-        return await self.carry_out(self)
+        if self.applier is None:
+            raise RuntimeError("this plan has no client; make it with client.webhooks.plan()")
+        return await self.applier(self)
 
     def __str__(self) -> str:
         header = ("action", "name", "reason")
@@ -133,88 +135,111 @@ class Plan:
 
 
 class WebhookPlanWarning(UserWarning):
-    """What is wanted can't work as it seems to be meant."""
+    """The webhooks you want can't work as they seem to be meant."""
 
 
 @frozen
 class DesiredState:
-    """What shall be there, checked.
+    """The webhooks that should exist.
 
     Attributes:
-        wanted: The webhooks that shall be there, no name twice.
-        prune: The prefix of the names of those that shall go unless they are wanted.
+        wanted: The webhooks you want, each name once.
+        prune: The prefix of the names of webhooks that are deleted unless they are wanted.
     """
 
     wanted: tuple[NewWebhook, ...]
-    prune: str | None
+    prune: str | None = None
 
     @classmethod
     def of(cls, wanted: Iterable[NewWebhook], prune: str | None) -> Self:
-        """Check what is wanted; warnings point to where the caller of this was called.
+        """Check the arguments; warnings point to where the caller of this was called.
 
         Raises:
-            ValueError: One name is wanted twice, or `prune` is empty.
-            TypeError: An argument is of a wrong type.
+            ValueError: A name is wanted twice, or `prune` is empty.
+            TypeError: An argument has a wrong type.
         """
         check_type("wanted", wanted, Iterable)
         check_type("prune", prune, str, NoneType)
-        state = cls(tuple(wanted), prune)
+        desired = cls(tuple(wanted), prune)
         if prune == "":
             raise ValueError(
-                "prune is empty, which would delete every webhook that isn't wanted; name the "
-                "prefix of your own, such as 'bot:', or leave it out"
+                "prune is empty, which would delete every webhook that isn't wanted; use a prefix "
+                "of your own, such as 'bot:', or leave it out"
             )
         names: set[str] = set()
-        for each in state.wanted:
+        for each in desired.wanted:
             check_type("what is wanted", each, NewWebhook)
             if each.name in names:
-                raise ValueError(f"{each.name!r} is wanted twice; webhooks are told by their name")
+                raise ValueError(
+                    f"{each.name!r} is wanted twice; webhooks are matched by name, so give each "
+                    "one a name of its own"
+                )
             names.add(each.name)
-        for hint in _hints(state.wanted):
+        for hint in _hints(desired.wanted):
             warnings.warn(hint, WebhookPlanWarning, stacklevel=3)
-        return state
+        return desired
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The wanted names."""
+        return frozenset(each.name for each in self.wanted)
 
     @property
     def wants_org(self) -> bool:
         """Whether one of the wanted webhooks watches the whole organization."""
         return any(each.owned_by == OwnedBy.ORG for each in self.wanted)
 
-    def plan(self, existing: Iterable[Webhook]) -> Plan:
-        """What is to be done about what is there."""
-        # By id, for a page that shifts while it is read shows a webhook twice.
+    def changes(self, existing: Iterable[Webhook], *, agree: bool = False) -> tuple[Change, ...]:
+        """What turns the existing webhooks into the wanted ones.
+
+        Args:
+            existing: The webhooks that exist, possibly some of them twice.
+            agree: Keep the oldest webhook of each wanted name and replace none, so that also runs
+                that want different things keep the same one.
+        """
+        # By id, because a page that shifts while it is read shows a webhook twice.
         others = {webhook.id: webhook for webhook in existing}
         namesakes = defaultdict[str, list[Webhook]](list)
         for webhook in others.values():
             namesakes[webhook.name].append(webhook)
-        changes = [settle(each, namesakes[each.name]) for each in self.wanted]
+        choose = _oldest if agree else _least_change
+        changes = [choose(each, namesakes[each.name]) for each in self.wanted]
         for change in changes:
             if change.existing is not None:
                 del others[change.existing.id]
-        return Plan(changes=(*changes, *self._deletions(others.values())))
+        return (*changes, *self._deletions(others.values()))
 
     def _deletions(self, others: Iterable[Webhook]) -> Iterator[Change]:
-        names = {each.name for each in self.wanted}
         for webhook in others:
-            if webhook.name in names:
-                yield _deletion(webhook, "another one has its name")
+            if webhook.name in self.names:
+                yield _deletion(webhook, "a duplicate")
             elif self.prune is not None and webhook.name.startswith(self.prune):
-                yield _deletion(webhook, f"not wanted, and its name begins with {self.prune!r}")
+                yield _deletion(webhook, f"not wanted, and its name starts with {self.prune!r}")
 
 
-def settle(wanted: NewWebhook, namesakes: Iterable[Webhook]) -> Change:
-    """What makes one of these the wanted webhook: the one that takes the least change.
+def _least_change(wanted: NewWebhook, namesakes: list[Webhook]) -> Change:
+    """The smallest change that makes one of these the wanted webhook."""
+    candidates = [_change(wanted, each) for each in sorted(namesakes, key=_age)]
+    return min(
+        candidates,
+        key=lambda change: _LEAST_CHANGE_FIRST.index(change.action),
+        default=_creation(wanted),
+    )
 
-    The choice rests on these webhooks alone, so that runs at the same time choose the same.
-    """
 
-    def preference(existing: Webhook) -> tuple[int, datetime, str]:
-        effort = _LEAST_CHANGE_FIRST.index(_change(wanted, existing).action)
-        return effort, existing.created or _NEVER, existing.id
+def _oldest(wanted: NewWebhook, namesakes: list[Webhook]) -> Change:
+    """The change that keeps the oldest of these, also where it should be replaced."""
+    if not namesakes:
+        return _creation(wanted)
+    change = _change(wanted, min(namesakes, key=_age))
+    if change.action is not Action.REPLACE:
+        return change
+    return evolve(change, action=Action.KEEP, reason=f"{change.reason}: another run wants it so")
 
-    kept = min(namesakes, key=preference, default=None)
-    if kept is None:
-        return Change(action=Action.CREATE, name=wanted.name, wanted=wanted, reason="there is none")
-    return _change(wanted, kept)
+
+def _age(webhook: Webhook) -> tuple[datetime, str]:
+    """Sorts webhooks from the oldest on, in the same order wherever they are sorted."""
+    return webhook.created or _NEVER, webhook.id
 
 
 _LEAST_CHANGE_FIRST = (Action.KEEP, Action.UPDATE, Action.REACTIVATE, Action.REPLACE)
@@ -222,15 +247,15 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def _change(wanted: NewWebhook, existing: Webhook) -> Change:
-    fixed = _listed(_fixed_differences(wanted, existing))
-    changeable = _listed(_changeable_differences(wanted, existing))
+    fixed = _differ(_fixed_differences(wanted, existing))
+    changeable = _differ(_changeable_differences(wanted, existing))
     if fixed:
-        action, reason = Action.REPLACE, f"other {fixed}, fixed for a webhook's life"
+        action, reason = Action.REPLACE, f"{fixed} and can't be changed"
     elif existing.status == Status.INACTIVE:
         action = Action.REACTIVATE
-        reason = f"switched off, and other {changeable}" if changeable else "switched off"
+        reason = f"switched off, and {changeable}" if changeable else "switched off"
     elif changeable:
-        action, reason = Action.UPDATE, f"other {changeable}"
+        action, reason = Action.UPDATE, changeable
     else:
         action, reason = Action.KEEP, "as wanted"
     return Change(action=action, name=wanted.name, wanted=wanted, existing=existing, reason=reason)
@@ -250,14 +275,14 @@ def _fixed_differences(wanted: NewWebhook, existing: Webhook) -> Iterator[str]:
 def _changeable_differences(wanted: NewWebhook, existing: Webhook) -> Iterator[str]:
     if wanted.target_url != existing.target_url:
         yield "target URL"
-    # One that is there while none is wanted stays. Webex returns a secret that is set, so one
-    # that isn't returned isn't set.
+    # An existing secret stays where none is wanted. Webex returns a secret that is set, so one
+    # that it doesn't return isn't set.
     if wanted.secret and wanted.secret != existing.secret:
         yield "secret"
 
 
 def _conditions(text: str | None) -> frozenset[str]:
-    """The conditions of a filter: all must hold, so their order says nothing."""
+    """The conditions of a filter: all must hold, so their order doesn't matter."""
     return frozenset(text.split("&")) if text else frozenset()
 
 
@@ -265,12 +290,17 @@ def _owner(owned_by: str | None) -> str:
     return owned_by or OwnedBy.CREATOR  # the service's default
 
 
+def _differ(fields: Iterable[str]) -> str:
+    names = tuple(fields)
+    return f"{' and '.join(names)} {'differ' if len(names) > 1 else 'differs'}" if names else ""
+
+
+def _creation(wanted: NewWebhook) -> Change:
+    return Change(action=Action.CREATE, name=wanted.name, wanted=wanted, reason="missing")
+
+
 def _deletion(webhook: Webhook, reason: str) -> Change:
     return Change(action=Action.DELETE, name=webhook.name, existing=webhook, reason=reason)
-
-
-def _listed(words: Iterable[str]) -> str:
-    return " and ".join(words)
 
 
 def _on_one_line(name: str) -> str:
@@ -286,7 +316,7 @@ def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:
     if firehoses and all(each.resource != Resource.ATTACHMENT_ACTIONS for each in wanted):
         yield (
             f"{firehoses[0]!r} brings memberships, messages and rooms, but no card submissions; "
-            "want a webhook for attachmentActions too, or ignore this if there are no cards"
+            "add a webhook for attachmentActions, or ignore this if you have no cards"
         )
 
 

@@ -1,13 +1,13 @@
-"""Makes the webhooks that are there those that are wanted, and keeps them so."""
+"""Makes the existing webhooks match the desired state, once or for as long as a program runs."""
 
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
-import attrs
-from attrs import field, frozen
+from attrs import evolve, frozen
 
 from webex_webhooks_async.client.clock import Clock
 from webex_webhooks_async.client.desired_state.planning import (
@@ -16,7 +16,6 @@ from webex_webhooks_async.client.desired_state.planning import (
     DesiredState,
     Plan,
     Result,
-    settle,
 )
 from webex_webhooks_async.client.retries import RetryPolicy, may_have_been_done
 from webex_webhooks_async.errors import (
@@ -37,25 +36,25 @@ from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpd
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 REACTIVATION_COOLDOWN = 300.0
-"""So long after a re-activation a single failure switches a webhook off again.
+"""For so many seconds after a reactivation, a single failure switches a webhook off again.
 
 https://developer.webex.com/docs/api/guides/webhooks
 """
 
 
 class Operations(Protocol):
-    """The operations that upkeep takes."""
+    """The operations that a reconciler needs; `Webhooks` has them."""
 
     async def create(self, webhook: NewWebhook) -> Webhook:
-        """Make a webhook."""
+        """Create a webhook."""
         ...
 
     async def get(self, webhook_id: str) -> Webhook:
-        """The webhook with this id."""
+        """Get the webhook with this id."""
         ...
 
     async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
-        """Change a webhook."""
+        """Update a webhook."""
         ...
 
     async def delete(self, webhook_id: str) -> None:
@@ -63,139 +62,157 @@ class Operations(Protocol):
         ...
 
     def list(self, *, owned_by: str | None = None) -> AsyncIterable[Webhook]:
-        """The webhooks."""
+        """List the webhooks."""
         ...
 
 
-@frozen
 class Reconciler:
-    """Plans, carries out and watches.
+    """Plans, applies and watches one desired state.
 
-    Attributes:
-        operations: What the service offers.
-        retry: How often a create is sent whose answers are lost, and how long to wait in between.
+    Args:
+        operations: The operations on webhooks.
+        desired: The webhooks that should exist.
+        retry: How often a create is sent whose response is lost, and how long to wait in between.
         clock: The time.
     """
 
-    operations: Operations
-    retry: RetryPolicy
-    clock: Clock
+    def __init__(
+        self, operations: Operations, desired: DesiredState, *, retry: RetryPolicy, clock: Clock
+    ) -> None:
+        self.operations = operations
+        self.retry = retry
+        self.clock = clock
+        self._desired = desired
+        self._reactivated: dict[str, float] = {}  # when, by id
 
-    async def plan(self, state: DesiredState) -> Plan:
-        """What is to be done; it can be applied."""
-        plan = state.plan([each async for each in self.existing(org=state.wants_org)])
-        return attrs.evolve(plan, carry_out=self.apply)
+    async def plan(self) -> Plan:
+        """What has to change."""
+        existing = await self.existing(org=self._desired.wants_org)
+        changes = map(self.hold_back, self._desired.changes(existing.values()))
+        return Plan(changes=tuple(changes), applier=self.apply)
 
     async def apply(self, plan: Plan) -> Result:
-        """Carry out a plan."""
+        """Execute a plan."""
         changes: list[Change] = []
-        webhooks = await self._carry_out(plan, changes.append)
+        webhooks = await PlanExecution(self, plan, changes.append).run()
         return Result(changes=tuple(changes), webhooks=webhooks)
 
-    async def watch(self, state: DesiredState, *, every: float) -> AsyncGenerator[Result]:
-        """Carry out a new plan every so many seconds, and yield what was changed."""
-        changes: list[Change] = []  # also of a round that an outage broke off
-        probation = ReactivationCooldown(self.clock)
-
-        def note(change: Change) -> None:
-            changes.append(change)
-            probation.note(change)
-
+    async def watch(self, *, every: float) -> AsyncGenerator[Result]:
+        """Execute a new plan every so many seconds, and yield what was changed."""
+        changes: list[Change] = []  # also of a turn that an outage interrupts
         while True:
             pause = every
             try:
-                plan = probation.hold_back(await self.plan(state))
-                webhooks = await self._carry_out(plan, note)
+                webhooks = await PlanExecution(self, await self.plan(), changes.append).run()
             except (TransportError, ServerError, LockedError, RateLimitError) as error:
                 pause = max(every, _retry_after(error))
-                logger.warning("webhooks could not be kept: %s; again in %g s", error, pause)
+                logger.warning("reconciliation failed: %s; retrying in %g s", error, pause)
+            except DecodeError as error:
+                logger.error("reconciliation failed: %s; retrying in %g s", error, pause)  # noqa: TRY400 - the message says it all
             else:
                 if changes:
                     yield Result(changes=tuple(changes), webhooks=webhooks)
                     changes.clear()
             await self.clock.sleep(pause)
 
-    async def existing(self, *, org: bool) -> AsyncGenerator[Webhook]:
-        """The webhooks that are there, some of them perhaps twice.
+    async def existing(self, *, org: bool) -> dict[str, Webhook]:
+        """The webhooks that exist, by id.
 
-        Whether a plain list has those of the whole organization is not documented. Asking for
-        them takes an administrator's token, so it is done where one of them is wanted.
+        Whether a plain list has those of the whole organization is not documented. Listing them
+        needs an administrator's token, so they are listed only where one of them is wanted.
         """
-        for owner in (None, OwnedBy.ORG) if org else (None,):
-            async for webhook in self.operations.list(owned_by=owner):
-                yield webhook
+        return {
+            webhook.id: webhook
+            for owner in ((None, OwnedBy.ORG) if org else (None,))
+            async for webhook in self.operations.list(owned_by=owner)
+        }
 
-    async def _carry_out(self, plan: Plan, note: Callable[[Change], None]) -> dict[str, Webhook]:
-        run = PlanExecution(self, plan, note)
-        for step in (run.make, run.remove, run.verify):
-            for change in plan.changes:
-                with _told_in_errors(change):
-                    await step(change)
-        return run.live
+    def note_reactivation(self, webhook: Webhook) -> None:
+        """Remember when this webhook was reactivated."""
+        self._reactivated[webhook.id] = self.clock.monotonic()
+
+    def hold_back(self, change: Change) -> Change:
+        """The change, but no reactivation within the cooldown of the previous one."""
+        if change.action is not Action.REACTIVATE or change.existing is None:
+            return change
+        since = self._reactivated.get(change.existing.id)
+        if since is None or self.clock.monotonic() - since >= REACTIVATION_COOLDOWN:
+            return change
+        reason = "switched off again soon after it was reactivated: waiting"
+        return evolve(change, action=Action.KEEP, reason=reason)
 
 
-@frozen
 class PlanExecution:
-    """One plan on its way.
+    """Executes a plan, and looks again until each wanted name has exactly one webhook.
 
-    Attributes:
-        reconciler: What it needs.
+    Other runs may do the same at the same time. So after a name got a webhook or lost one, this
+    lists the webhooks again and makes a new plan for that name. Whichever run creates last or
+    deletes last sees what all of them did, and leaves one webhook.
+
+    Runs that want the same thing keep the same webhook. Runs that want different things may delete
+    each other's, so from the third look on they keep the oldest one and replace none.
+
+    Args:
+        reconciler: What lists the webhooks, and sends the requests.
         plan: The plan.
-        note: Is told of each change that was carried out.
-        live: The webhook of each wanted name, so far.
-        thinned: The names of which a webhook was deleted.
+        note: Is called with each change that was executed.
     """
 
-    reconciler: Reconciler
-    plan: Plan
-    note: Callable[[Change], None]
-    live: dict[str, Webhook] = field(factory=dict[str, Webhook])
-    thinned: set[str] = field(factory=set[str])
+    def __init__(self, reconciler: Reconciler, plan: Plan, note: Callable[[Change], None]) -> None:
+        self._reconciler = reconciler
+        self._operations = reconciler.operations
+        self._note = note
+        self._changes = plan.changes
+        self._wanted = tuple(each.wanted for each in plan.changes if each.wanted is not None)
+        self._live: dict[str, Webhook] = {}  # by name
+        self._gone: set[str] = set()  # ids; a list that lags behind still has them
+        self._creates = Counter[str]()  # how often one was sent, by name
+        self._lost: dict[str, _LostCreate] = {}  # by name
+        self._unsettled: set[str] = set()  # names to look at again
 
-    async def make(self, change: Change) -> None:
-        """Let there be what is wanted."""
+    async def run(self) -> dict[str, Webhook]:
+        """Execute the plan, and return the webhook of each wanted name."""
+        names = {each.name for each in self._wanted}
+        await self._execute([each for each in self._changes if each.name in names])
+        looks = 1
+        while self._unsettled:
+            if not self._lost:
+                looks += 1
+            await self._execute(await self._look_again(agree=looks > _LOOKS_BEFORE_AGREEING))
+        await self._execute([each for each in self._changes if each.name not in names])
+        return {each.name: self._live[each.name] for each in self._wanted}
+
+    async def _execute(self, changes: Iterable[Change]) -> None:
+        for step in (self._make, self._remove):
+            for change in changes:
+                with _noted_in_errors(change):
+                    await step(change)
+
+    async def _make(self, change: Change) -> None:
         wanted, existing = change.wanted, change.existing
         if wanted is None:
             return
-        if existing is None:
+        if existing is None or change.action is Action.REPLACE:
             await self._create(change, wanted)
-        elif change.action is Action.REPLACE:
-            self.live[change.name] = await self._create_once(wanted)
         elif change.action is Action.KEEP:
-            self.live[change.name] = existing
+            self._live[change.name] = existing
         else:
             await self._update(change, wanted, existing)
 
-    async def remove(self, change: Change) -> None:
-        """Let go what isn't wanted; one that is gone already is fine."""
-        if change.existing is None or change.action not in {Action.REPLACE, Action.DELETE}:
-            return
-        with suppress(NotFoundError, GoneError):
-            await self.reconciler.operations.delete(change.existing.id)
-        self.thinned.add(change.name)
-        self.note(change)
-
-    async def verify(self, change: Change) -> None:
-        """Make sure that of what was thinned one is left.
-
-        Two runs at a time that want different things of one name delete what the other one made.
-        The one that deletes last also looks last, and so there is one in the end.
-        """
-        if change.wanted is None or change.name not in self.thinned:
-            return
-        try:
-            await self.reconciler.operations.get(self.live[change.name].id)
-        except (NotFoundError, GoneError):
-            await self._recreate(change.wanted)
-
     async def _create(self, change: Change, wanted: NewWebhook) -> None:
-        self.live[change.name] = await self._create_once(wanted)
-        self.note(change)
-
-    async def _recreate(self, wanted: NewWebhook) -> None:
-        reason = "deleted meanwhile"
-        change = Change(action=Action.CREATE, name=wanted.name, wanted=wanted, reason=reason)
-        await self._create(change, wanted)
+        self._creates[change.name] += 1
+        try:
+            created = await self._operations.create(wanted)
+        except WebexError as error:
+            if not _may_be_there(error):
+                raise
+            self._lost[change.name] = _LostCreate(change, error)
+            self._unsettled.add(change.name)
+        else:
+            self._live[change.name] = _with_secret(created, wanted.secret)
+            self._note(change)
+            if self._creates[change.name] < _MAX_CREATES:
+                self._unsettled.add(change.name)
 
     async def _update(self, change: Change, wanted: NewWebhook, existing: Webhook) -> None:
         secret = wanted.secret or existing.secret
@@ -207,49 +224,92 @@ class PlanExecution:
             status=status or None,
         )
         try:
-            updated = await self.reconciler.operations.update(existing.id, update)
+            updated = await self._operations.update(existing.id, update)
         except (NotFoundError, GoneError):
-            await self._recreate(wanted)
+            self._gone.add(existing.id)
+            self._unsettled.add(change.name)
         else:
-            self.live[change.name] = _with_secret(updated, secret)
-            self.note(change)
+            self._live[change.name] = _with_secret(updated, secret)
+            self._note(change)
+            if change.action is Action.REACTIVATE:
+                self._reconciler.note_reactivation(existing)
 
-    async def _create_once(self, wanted: NewWebhook) -> Webhook:
-        """Make one webhook, though answers get lost: look it up before it is sent again."""
-        reconciler = self.reconciler
-        attempt = 1
-        while True:  # until the retry policy has had enough
-            try:
-                return _with_secret(await reconciler.operations.create(wanted), wanted.secret)
-            except WebexError as error:
-                if not _may_be_there(error):
-                    raise
-                jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-                await reconciler.clock.sleep(reconciler.retry.backoff(attempt, jitter))
-                found = await self._look_up(wanted)
-                if found is not None:
-                    return found
-                if attempt >= reconciler.retry.attempts or not _may_be_missing(error):
-                    raise
-            attempt += 1
+    async def _remove(self, change: Change) -> None:
+        if change.existing is None or change.action not in {Action.REPLACE, Action.DELETE}:
+            return
+        if change.name in self._lost:  # first a new one, then the old one goes
+            return
+        with suppress(NotFoundError, GoneError):
+            await self._operations.delete(change.existing.id)
+        self._gone.add(change.existing.id)
+        self._unsettled.add(change.name)
+        if change.action is Action.DELETE:
+            self._note(change)
 
-    async def _look_up(self, wanted: NewWebhook) -> Webhook | None:
-        """The webhook that is as wanted, and wasn't there when the plan was made."""
-        known = {change.existing.id for change in self.plan.changes if change.existing is not None}
-        is_org = wanted.owned_by == OwnedBy.ORG
-        found = settle(
-            wanted,
-            [
-                each
-                async for each in self.reconciler.existing(org=is_org)
-                if each.name == wanted.name and each.id not in known
-            ],
-        )
-        return found.existing if found.action is Action.KEEP else None
+    async def _look_again(self, *, agree: bool) -> tuple[Change, ...]:
+        """Plan again for the names that aren't settled."""
+        if self._lost:
+            attempt = max(self._creates[name] for name in self._lost)
+            jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+            await self._reconciler.clock.sleep(self._reconciler.retry.backoff(attempt, jitter))
+        desired = DesiredState(tuple(each for each in self._wanted if each.name in self._unsettled))
+        self._unsettled.clear()
+        existing = await self._reconciler.existing(org=desired.wants_org)
+        for webhook_id in self._gone:
+            existing.pop(webhook_id, None)
+        listed = {each.name for each in existing.values()}
+        for name in desired.names - listed:
+            existing |= await self._unlisted(name)
+        changes = desired.changes(existing.values(), agree=agree)
+        self._resolve(changes)
+        return tuple(map(self._reconciler.hold_back, changes))
+
+    async def _unlisted(self, name: str) -> dict[str, Webhook]:
+        """The webhook that this made or kept, if it exists though a list doesn't have it."""
+        live = self._live.get(name)
+        if live is None or live.id in self._gone:
+            return {}
+        try:
+            return {live.id: await self._operations.get(live.id)}
+        except (NotFoundError, GoneError):
+            return {}
+
+    def _resolve(self, changes: Iterable[Change]) -> None:
+        """See which of the lost creates have made a webhook, and which are sent again."""
+        for change in changes:
+            lost = self._lost.pop(change.name, None)
+            if lost is None:
+                continue
+            if change.action not in {Action.CREATE, Action.REPLACE}:
+                self._note(lost.change)
+            elif self._creates[
+                change.name
+            ] >= self._reconciler.retry.attempts or not _may_be_missing(lost.error):
+                with _noted_in_errors(lost.change):
+                    raise lost.error
+
+
+_MAX_CREATES = 10
+"""After so many creates of one name a run no longer checks whether other runs delete them."""
+
+_LOOKS_BEFORE_AGREEING = 2
+
+
+@frozen
+class _LostCreate:
+    """A create that may have made a webhook, or not.
+
+    Attributes:
+        change: What should be executed.
+        error: What came instead of a response that can be read.
+    """
+
+    change: Change
+    error: WebexError
 
 
 def _may_be_there(error: WebexError) -> bool:
-    """Whether a webhook may be there, though creating it led to this."""
+    """Whether the server may have created the webhook, although this was raised."""
     if isinstance(error, ServerError):
         return may_have_been_done(error.status_code)
     return isinstance(error, TransportError | ConflictError | DecodeError)
@@ -262,7 +322,7 @@ def _may_be_missing(error: WebexError) -> bool:
 
 def _with_secret(webhook: Webhook, secret: str | None) -> Webhook:
     """The webhook with the secret that was sent, where the service doesn't return it."""
-    return webhook if webhook.secret else attrs.evolve(webhook, secret=secret)
+    return webhook if webhook.secret else evolve(webhook, secret=secret)
 
 
 def _retry_after(error: WebexError) -> float:
@@ -271,39 +331,9 @@ def _retry_after(error: WebexError) -> float:
 
 
 @contextmanager
-def _told_in_errors(change: Change) -> Generator[None]:
+def _noted_in_errors(change: Change) -> Generator[None]:
     try:
         yield
     except WebexError as error:
-        error.add_note(f"on the way to {change.action} webhook {change.name!r}")
+        error.add_note(f"while trying to {change.action} webhook {change.name!r}")
         raise
-
-
-class ReactivationCooldown:
-    """Which webhooks were switched on again so lately that a single failure switches them off."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._since: dict[str, float] = {}
-
-    def note(self, change: Change) -> None:
-        """Note what was carried out."""
-        if change.action is Action.REACTIVATE and change.existing is not None:
-            self._since[change.existing.id] = self._clock.monotonic()
-
-    def hold_back(self, plan: Plan) -> Plan:
-        """The plan without the re-activations that come too early."""
-        now = self._clock.monotonic()
-        self._since = {
-            webhook_id: since
-            for webhook_id, since in self._since.items()
-            if now - since < REACTIVATION_COOLDOWN
-        }
-        return attrs.evolve(plan, changes=tuple(map(self._held_back, plan.changes)))
-
-    def _held_back(self, change: Change) -> Change:
-        is_early = change.existing is not None and change.existing.id in self._since
-        if change.action is not Action.REACTIVATE or not is_early:
-            return change
-        reason = "switched off again right after it was re-activated: waiting"
-        return attrs.evolve(change, action=Action.KEEP, reason=reason)
