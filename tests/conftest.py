@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import gc
 import os
 
 import httpx
@@ -13,6 +14,13 @@ from webex_webhooks_async.client.transports.pool import ConnectionPool
 # which it takes there by itself (the same examples every time), stay in force.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collection() -> None:
+    """Leave out what was there before a module when its tests look for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

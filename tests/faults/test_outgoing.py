@@ -68,15 +68,6 @@ def trusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     tls_context.cache_clear()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_collection() -> Iterator[None]:
-    """Looking for garbage leaves out what was there before."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @asynccontextmanager
 async def client_of(service: Service, operation: Operation, way: Way) -> AsyncGenerator[Client]:
     """A client that doesn't wait between attempts, and perhaps goes through another's."""
