@@ -40,6 +40,10 @@ StructureHook = Callable[[Any, Any], Any]
 """Makes a value of parsed JSON. cattrs passes the type, too, which the hook already knows."""
 
 
+JSON_KEY = "webex_webhooks_async.json_key"
+"""In the metadata of an attrs field: its key in JSON, where that isn't its name in camelCase."""
+
+
 def structure(value: object, cls: type[T], path: str = "$") -> T:
     """Make an instance of a class of parsed JSON that is at this path of its document.
 
@@ -69,7 +73,7 @@ def wire_name(name: str) -> str:
 
 def _keys_of(cls: type[Any]) -> dict[str, str]:
     return {
-        each.name: wire_name(each.alias or each.name)
+        each.name: each.metadata.get(JSON_KEY) or wire_name(each.alias or each.name)
         for each in attrs.fields(cls)
         if each.init and not (each.name == EXTRA and has_extra(cls))
     }
@@ -100,7 +104,7 @@ def _make_hook(cls: Any) -> StructureHook:  # noqa: ANN401, C901, PLR0911 - a ta
         return _array_hook(_ARRAYS[origin], *(arguments or (Any,))[:1])
     if origin in _OBJECTS and arguments[:1] in {(), (str,)}:
         return _object_hook(*arguments[1:])
-    if attrs.has(cls):
+    if isinstance(origin, type) and attrs.has(origin):
         return _model_hook(cls)
     raise TypeError(
         f"from_json doesn't support {_name(cls)}: use str, bool, int, float, datetime, an Enum, a "

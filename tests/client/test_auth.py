@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import json
 import traceback
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ from webex_webhooks_async import (
     TransportError,
     WebexError,
     authorization_url,
+    from_json,
+    to_json,
 )
 from webex_webhooks_async.client.requester import Request, Requester
 
@@ -168,6 +171,17 @@ def test_what_a_refresh_needs_is_valid_unicode(name: str) -> None:
     needed = dict.fromkeys(["client_id", "client_secret", "refresh_token"], "something")
     with pytest.raises(ValueError, match=rf"^{name} is not valid Unicode"):
         RefreshingToken(**(needed | {name: "\udcff"}), access_token=None, on_refresh=None)
+
+
+def test_tokens_are_read_from_the_token_endpoint_s_json() -> None:
+    """Its keys are snake_case, and so are those of a file that holds them."""
+    assert from_json(json.dumps(TOKENS), Tokens) == EXPECTED
+    assert from_json(to_json(EXPECTED), Tokens) == EXPECTED
+    assert from_json('{"access_token": "a", "refresh_token": "b"}', Tokens) == Tokens(
+        access_token="a", refresh_token="b"
+    )
+    with pytest.raises(DecodeError, match=r"\$\.refresh_token: missing"):
+        from_json('{"access_token": "a", "refreshToken": "b"}', Tokens)
 
 
 def test_a_repr_shows_no_token() -> None:

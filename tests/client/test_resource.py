@@ -102,7 +102,7 @@ async def test_an_empty_body_is_none(name: str) -> None:
         (b'{"id": "R1"}', Room, r"\$\.title: missing"),
         (b'{"id": "R1", "title": "x", "isLocked": "yes"}', Room, r"\$\.isLocked: expected a bool"),
         (b'[{"id": 1, "title": "x"}]', list[Room], r"\$\[0\]\.id: expected a string"),
-        (b'{"id": "R1"}', list[Room], r"\$"),
+        (b"{}", list[Room], r"\$: expected an array, got an object"),
         (b"null", Room, r"\$: expected an object, got null"),
     ],
 )
@@ -117,6 +117,19 @@ async def test_what_does_not_fit_is_a_decode_error(
 
     assert (raised.value.method, raised.value.path) == (name.upper(), "/v1/rooms")
     assert raised.value.tracking_id == "ROUTER_1"
+
+
+@pytest.mark.parametrize("name", [*WITH_A_RESULT, "list"])
+@pytest.mark.parametrize(
+    "into", [int | str, list[bytes], "Room", Room(id="R1", title="Lobby")], ids=str
+)
+async def test_a_class_that_no_response_can_become_is_refused(into: type[Any], name: str) -> None:
+    """It is an error before a POST could have been processed."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        with pytest.raises(TypeError):
+            await verb_of(client, name)("rooms", into=into)
+
+    assert wire.connections == 0
 
 
 @pytest.mark.parametrize("body", [b"", b"gone", b"{}"])
@@ -418,6 +431,7 @@ async def test_a_list_is_checked_at_the_call() -> None:
         {"secret": "a-s3cret-value"},
         {"clientSecret": "a-s3cret-value"},
         {"app": [{"client_secret": "a-s3cret-value", "secret": None}]},
+        MappingProxyType({"apps": ({"secret": "a-s3cret-value"},)}),
         NewWebhook(
             name="n",
             target_url="https://example.com",

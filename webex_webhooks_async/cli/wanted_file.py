@@ -80,9 +80,7 @@ def _text(path: str, value: object) -> str:
     if not isinstance(value, str):
         raise _FormError(f"{path}: expected text in quotes")
     if "${" in _VARIABLE.sub("", value):
-        raise _FormError(
-            f"{path}: write a variable as ${{NAME}}; this one is unclosed or misnamed"
-        )
+        raise _FormError(f"{path}: write a variable as ${{NAME}}; this one is unclosed or misnamed")
     return _VARIABLE.sub(lambda variable: _variable(path, variable[1]), value)
 
 

@@ -23,6 +23,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
+from webex_webhooks_async.structuring import JSON_KEY
 from webex_webhooks_async.validation import check_text, check_type
 
 T = TypeVar("T")
@@ -94,6 +95,9 @@ class StaticToken:
 class Tokens:
     """The result of a refresh.
 
+    `from_json` reads it from the response of the token endpoint, and from what `to_json` makes of
+    it: alone in the API, its keys are snake_case.
+
     Attributes:
         access_token: To send with requests.
         refresh_token: For the next refresh.
@@ -101,10 +105,12 @@ class Tokens:
         refresh_token_expires_in: Seconds until the refresh token expires, unless it is used.
     """
 
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-    expires_in: int | None = None
-    refresh_token_expires_in: int | None = None
+    access_token: str = field(repr=False, metadata={JSON_KEY: "access_token"})
+    refresh_token: str = field(repr=False, metadata={JSON_KEY: "refresh_token"})
+    expires_in: int | None = field(default=None, metadata={JSON_KEY: "expires_in"})
+    refresh_token_expires_in: int | None = field(
+        default=None, metadata={JSON_KEY: "refresh_token_expires_in"}
+    )
 
 
 class RefreshingToken:

@@ -13,12 +13,11 @@ from datetime import datetime
 from typing import Any, TypeVar, cast, overload
 from urllib.parse import quote, urlencode
 
-import attrs
-
 from webex_webhooks_async.client.links import absolute_link, next_link, target_on
 from webex_webhooks_async.client.pagination import AsyncPaginator, Page
 from webex_webhooks_async.client.requester import Request, Requester
-from webex_webhooks_async.serialization import JSON, dump_json, to_wire
+from webex_webhooks_async.serialization import JSON, dump_json, format_datetime, to_wire
+from webex_webhooks_async.structuring import get_hook
 from webex_webhooks_async.validation import check_segment, check_text, check_type
 
 T = TypeVar("T")
@@ -96,6 +95,7 @@ class APIResource:
             TransportError: No response arrived.
             DecodeError: The response doesn't fit `into`, or isn't JSON.
         """
+        _check_into(into)
         request = self._request(method, path, segments, params, json)
         return (await self._requester.send(request)).to(into)
 
@@ -170,6 +170,7 @@ class APIResource:
             ValueError: The path, a segment or a value can't be sent, or `start` is empty.
             TypeError: An argument has a wrong type.
         """
+        _check_into(into)
         base_url = self._requester.base_url
         first = f"{base_url}{_target(path, segments, params)}"
         if start is not None:
@@ -199,13 +200,19 @@ class APIResource:
         params: Params | None,
         json: object = None,
     ) -> Request:
-        body = to_wire(json) if attrs.has(type(json)) else json
+        body = to_wire(json)
         return Request(
             method=method,
             target=self._requester.target(_target(path, segments, params)),
             content=None if body is None else dump_json(body),
             secrets=tuple(_secrets(body)),
         )
+
+
+def _check_into(into: type[Any] | None) -> None:
+    """Refuse a class that no response could become, before a POST has been processed."""
+    if into is not None:
+        get_hook(into)
 
 
 _REFUSED_IN_A_PATH = {
@@ -264,7 +271,7 @@ def _parameter(name: str, value: object) -> str:
         case bool():
             return "true" if value else "false"
         case datetime():
-            return cast("str", to_wire(value))
+            return format_datetime(value)
         case _:
             check_type(f"params[{name!r}]", value, str, int, float, datetime)
             text = str(value)
@@ -279,6 +286,6 @@ def _secrets(body: object) -> Iterator[str]:
             if name in {"secret", "clientSecret", "client_secret"} and isinstance(value, str):
                 yield value
             yield from _secrets(value)
-    elif isinstance(body, list | tuple):
+    elif isinstance(body, list):
         for each in cast("Sequence[object]", body):
             yield from _secrets(each)
