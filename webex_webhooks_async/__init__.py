@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         parse_unverified_notification,
     )
     from webex_webhooks_async.notifications.receiver import Receiver
+    from webex_webhooks_async.notifications.router import Router
     from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
     from webex_webhooks_async.serialization import from_json, to_json
 else:
@@ -129,6 +130,7 @@ else:
         "Result": "client.desired_state.planning",
         "RetryPolicy": "client.retries",
         "RoomData": "models.notifications",
+        "Router": "notifications.router",
         "ServerError": "errors",
         "ServiceAppData": "models.notifications",
         "SignatureAlgorithm": "notifications.signatures",
@@ -214,6 +216,7 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "RoomData",
+    "Router",
     "ServerError",
     "ServiceAppData",
     "SignatureAlgorithm",

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.support.wire import PATIENCE, until
+from webex_webhooks_async.errors import InProgressError
 from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -45,7 +46,7 @@ ENVELOPE: dict[str, Any] = {
 
 
 def body_of(data: object = MESSAGE_DATA, **envelope: object) -> bytes:
-    """The body of a notification; what is None is left out."""
+    """The body of a notification; members that are None are left out."""
     members = {**ENVELOPE, "data": data, **envelope}
     return json.dumps({key: value for key, value in members.items() if value is not None}).encode()
 
@@ -91,13 +92,13 @@ class Server(uvicorn.Server):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
 
     @property
     def is_listening(self) -> bool:
-        """Whether it takes connections; when it shuts down, that is what ends first."""
+        """Whether it accepts connections; a shutdown ends this first."""
         return self.servers[0].is_serving()
 
 
@@ -137,7 +138,7 @@ def chunked(*parts: bytes) -> bytes:
 
 
 async def exchange(port: int, sent: bytes) -> bytes:
-    """What a server sends in answer to these bytes until it closes the connection."""
+    """Send these bytes, and return what the server sends until it closes the connection."""
     async with asyncio.timeout(PATIENCE):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
@@ -150,14 +151,14 @@ async def exchange(port: int, sent: bytes) -> bytes:
 
 
 class Bot:
-    """A receiver and a handler whose doing the test decides.
+    """A receiver and a handler whose behaviour the test decides.
 
     Attributes:
         receiver: What is tested.
-        started: The ids of the messages that were begun with.
-        done: The ids of the messages that were done with.
+        started: The ids of the messages whose handling began.
+        done: The ids of the messages that are handled.
         errors: Raised one after the other, at the end of each run, as long as there are any.
-        may_end: Set unless runs shall wait.
+        may_end: Set unless runs have to wait.
     """
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - any option
@@ -179,55 +180,101 @@ class Bot:
 
 
 class HeldDeduplicator:
-    """A deduplicator over a network: it does at once what it is asked, and tells it later.
+    """A deduplicator over a network: each call takes effect at once, and returns later.
 
     Attributes:
         claimed: What it remembers.
-        answers: Set when it may tell.
-        asked: Each question.
+        may_return: Set when calls may return.
+        calls: The name of each call.
     """
 
     def __init__(self) -> None:
         self.claimed: set[str] = set()
-        self.answers = asyncio.Event()
-        self.asked: list[str] = []
+        self.may_return = asyncio.Event()
+        self.calls: list[str] = []
 
     async def claim(self, key: str) -> bool:
         """Remember the key."""
-        self.asked.append("claim")
+        self.calls.append("claim")
         granted = key not in self.claimed
         self.claimed.add(key)
-        await self.answers.wait()
+        await self.may_return.wait()
         return granted
 
     async def release(self, key: str) -> None:
         """Forget the key."""
-        self.asked.append("release")
-        await self.answers.wait()
+        self.calls.append("release")
+        await self.may_return.wait()
         self.claimed.discard(key)
 
 
+class HeldLeases(HeldDeduplicator):
+    """Leases over a network: each call takes effect at once, and returns later.
+
+    Attributes:
+        confirmed: What is done.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.confirmed: set[str] = set()
+
+    async def claim(self, key: str) -> bool:
+        """Lease the key."""
+        granted = await super().claim(key)
+        if not granted and key not in self.confirmed:
+            raise InProgressError
+        return granted
+
+    async def confirm(self, key: str) -> None:
+        """Remember the key as done."""
+        self.calls.append("confirm")
+        await self.may_return.wait()
+        self.confirmed.add(key)
+
+
 class DownError(Exception):
-    """Nobody answers."""
+    """There is no connection."""
 
 
 class FailingDeduplicator:
-    """A deduplicator that is down, wholly or in part.
+    """A deduplicator that is down, wholly or in part; otherwise it grants everything.
 
     Args:
         fails: The methods that fail.
+        error: What they raise.
+
+    Attributes:
+        may_return: Cleared when calls have to wait.
+        calls: The name of each call.
     """
 
-    def __init__(self, *fails: str) -> None:
+    def __init__(self, *fails: str, error: BaseException | None = None) -> None:
         self.fails = set(fails)
+        self.may_return = asyncio.Event()
+        self.may_return.set()
+        self.calls: list[str] = []
+        self._error = error or DownError()
 
     async def claim(self, key: str) -> bool:
-        """Grant everything, or fail."""
-        if "claim" in self.fails:
-            raise DownError
+        """Grant the claim, or fail."""
+        await self._call("claim")
         return True
 
     async def release(self, key: str) -> None:
         """Do nothing, or fail."""
-        if "release" in self.fails:
-            raise DownError
+        await self._call("release")
+
+    async def _call(self, method: str) -> None:
+        self.calls.append(method)
+        await self.may_return.wait()
+        if method in self.fails:
+            raise self._error
+
+
+class FailingLeases(FailingDeduplicator):
+    """Leases that are down, wholly or in part."""
+
+    async def confirm(self, key: str) -> None:
+        """Do nothing, or fail."""
+        await self._call("confirm")

@@ -20,6 +20,8 @@ from tests.support.wire import until
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
+pytestmark = pytest.mark.usefixtures("tasks")
+
 BODY, HEADERS = signed(body_of())
 
 
@@ -35,7 +37,7 @@ def collecting(**options: Any) -> tuple[Receiver, list[Notification[Any]]]:  # n
 
 
 def scope(*headers: tuple[str, str], method: str = "POST") -> dict[str, Any]:
-    """What a server says of a request that carries our signature, and these headers."""
+    """The scope of a request with our signature and these headers."""
     pairs = [*HEADERS.items(), *headers]
     encoded = [(name.lower().encode(), value.encode()) for name, value in pairs]
     return {"type": "http", "method": method, "headers": encoded}
@@ -46,8 +48,8 @@ def chunk(body: bytes, *, more: bool = False) -> dict[str, Any]:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def answer(status: int, *headers: tuple[bytes, bytes]) -> list[dict[str, Any]]:
-    """An answer without a body."""
+def response(status: int, *headers: tuple[bytes, bytes]) -> list[dict[str, Any]]:
+    """A response without a body."""
     return [
         {"type": "http.response.start", "status": status, "headers": list(headers)},
         {"type": "http.response.body"},
@@ -57,35 +59,35 @@ def answer(status: int, *headers: tuple[bytes, bytes]) -> list[dict[str, Any]]:
 EMPTY = (b"content-length", b"0")
 
 
-async def test_a_notification_is_answered_with_204() -> None:
-    """The answer has no body and, as the standard wants it of a 204, announces none."""
+async def test_the_response_to_a_notification_is_204() -> None:
+    """The response has no body and, as HTTP requires for a 204, no Content-Length."""
     receiver, handled = collecting()
     conversation = Conversation(chunk(BODY))
     await receiver(scope(), conversation.receive, conversation.send)
 
-    assert conversation.sent == answer(204)
+    assert conversation.sent == response(204)
     assert len(handled) == 1
 
 
 async def test_a_body_comes_in_parts() -> None:
-    """The parts of a body, some of them empty, are put together."""
+    """The parts of a body, some of them empty, are joined."""
     receiver, handled = collecting()
     parts = [chunk(BODY[:9], more=True), chunk(b"", more=True), chunk(BODY[9:], more=True)]
     conversation = Conversation(*parts, {"type": "http.request"})
     await receiver(scope(), conversation.receive, conversation.send)
 
-    assert conversation.sent == answer(204)
+    assert conversation.sent == response(204)
     assert len(handled) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS", "post"])
 async def test_only_post_is_allowed(method: str) -> None:
-    """Another method is answered with 405, which names the one that is allowed."""
+    """The response to another method is 405, and names the allowed method."""
     receiver, handled = collecting()
     conversation = Conversation(chunk(BODY))
     await receiver(scope(method=method), conversation.receive, conversation.send)
 
-    assert conversation.sent == answer(405, EMPTY, (b"allow", b"POST"))
+    assert conversation.sent == response(405, EMPTY, (b"allow", b"POST"))
     assert handled == []
 
 
@@ -93,10 +95,8 @@ async def test_only_post_is_allowed(method: str) -> None:
     ("body", "secret", "status"),
     [(BODY, "another", 401), (b"[]", SECRET, 401), (BODY, SECRET, 500)],
 )
-async def test_what_fails_is_answered_with_its_status(
-    body: bytes, secret: str, status: int
-) -> None:
-    """Other answers have no body, and say so."""
+async def test_a_failure_has_its_status(body: bytes, secret: str, status: int) -> None:
+    """Other responses have an empty body, and say so."""
     receiver = Receiver(secret)
 
     @receiver.on()
@@ -106,17 +106,17 @@ async def test_what_fails_is_answered_with_its_status(
     conversation = Conversation(chunk(body))
     await receiver(scope(), conversation.receive, conversation.send)
 
-    assert conversation.sent == answer(status, EMPTY)
+    assert conversation.sent == response(status, EMPTY)
 
 
 async def test_an_announced_large_body_is_not_read() -> None:
-    """A body that announces itself as too large is refused before a byte of it is read."""
+    """A body whose Content-Length is too large is refused before a byte of it is read."""
     receiver, _ = collecting(max_body=len(BODY))
     conversation = Conversation(chunk(BODY))
     large = scope(("Content-Length", str(len(BODY) + 1)))
     await receiver(large, conversation.receive, conversation.send)
 
-    assert conversation.sent == answer(413, EMPTY)
+    assert conversation.sent == response(413, EMPTY)
     assert conversation.unread == [chunk(BODY)]
 
 
@@ -124,19 +124,19 @@ async def test_an_announced_large_body_is_not_read() -> None:
 async def test_a_body_is_never_gathered_beyond_the_limit(
     announced: tuple[tuple[str, str], ...],
 ) -> None:
-    """A body that doesn't say how large it is, or lies, is refused when it gets too large."""
+    """A body without a true Content-Length is refused when it gets too large."""
     receiver, handled = collecting(max_body=len(BODY))
     parts = [chunk(BODY, more=True), chunk(b"", more=True), chunk(b" ", more=True)]
     conversation = Conversation(*parts, chunk(b" "))
     await receiver(scope(*announced), conversation.receive, conversation.send)
 
-    assert conversation.sent == answer(413, EMPTY)
+    assert conversation.sent == response(413, EMPTY)
     assert conversation.unread == [chunk(b" ")]
     assert handled == []
 
 
 async def test_the_largest_body_is_read() -> None:
-    """A body of just the size of the limit is no problem, announced or not."""
+    """A body as large as the limit is accepted, with and without a Content-Length."""
     receiver, handled = collecting(max_body=len(BODY), deduplicator=None)
     for announced in ((), (("Content-Length", str(len(BODY))),)):
         conversation = Conversation(chunk(BODY))
@@ -145,8 +145,8 @@ async def test_the_largest_body_is_read() -> None:
     assert len(handled) == 2
 
 
-async def test_a_client_that_goes_away_is_not_answered() -> None:
-    """What isn't complete and never will be is neither handled nor answered."""
+async def test_there_is_no_response_to_a_client_that_is_gone() -> None:
+    """A request that stays incomplete is neither handled nor responded to."""
     receiver, handled = collecting()
     conversation = Conversation(chunk(BODY, more=True), {"type": "http.disconnect"})
     await receiver(scope(), conversation.receive, conversation.send)
@@ -155,8 +155,20 @@ async def test_a_client_that_goes_away_is_not_answered() -> None:
     assert handled == []
 
 
+async def test_headers_may_be_read_once() -> None:
+    """The headers of a scope may be an iterator, as ASGI allows."""
+    receiver, handled = collecting()
+    conversation = Conversation(chunk(BODY))
+    once = scope(("Content-Length", str(len(BODY))))
+    once["headers"] = iter(once["headers"])
+    await receiver(once, conversation.receive, conversation.send)
+
+    assert conversation.sent == response(204)
+    assert len(handled) == 1
+
+
 async def test_a_websocket_is_refused() -> None:
-    """A handshake is turned away before it is accepted."""
+    """A handshake is refused before it is accepted."""
     receiver, _ = collecting()
     conversation = Conversation({"type": "websocket.connect"})
     await receiver({"type": "websocket"}, conversation.receive, conversation.send)
@@ -166,16 +178,16 @@ async def test_a_websocket_is_refused() -> None:
 
 
 async def test_an_unknown_scope_is_an_error() -> None:
-    """A protocol that isn't known raises, as ASGI wants it."""
+    """An unknown protocol is an error, as ASGI requires."""
     receiver, _ = collecting()
     conversation = Conversation()
 
-    with pytest.raises(ValueError, match="no ASGI scope of type 'gopher'"):
+    with pytest.raises(ValueError, match="can't serve an ASGI scope of type 'gopher'"):
         await receiver({"type": "gopher"}, conversation.receive, conversation.send)
 
 
 async def test_shutdown_waits_for_what_was_accepted() -> None:
-    """The server hears that all is done when all is done, and a receiver can start anew."""
+    """The shutdown is complete when all is handled, and the receiver can start again."""
     receiver = Receiver(SECRET, background=True)
     started, may_end = asyncio.Event(), asyncio.Event()
 
@@ -216,33 +228,33 @@ async def test_a_real_server_delivers() -> None:
     receiver, handled = collecting(deduplicator=None)
     in_chunks = chunked(BODY[:50], BODY[50:]) + b"0\r\n\r\n"
     async with served(receiver) as server:
-        answers = [
+        responses = [
             await exchange(server.port, PLAIN),
             await exchange(server.port, request("Transfer-Encoding: chunked", body=in_chunks)),
         ]
 
-    assert [each.split(b"\r\n")[0] for each in answers] == [b"HTTP/1.1 204 No Content"] * 2
+    assert [each.split(b"\r\n")[0] for each in responses] == [b"HTTP/1.1 204 No Content"] * 2
     assert len(handled) == 2
 
 
 async def test_a_real_server_refuses_a_large_body_unread() -> None:
-    """Of ten announced megabytes a real server asks for none."""
+    """A real server doesn't ask for a body whose Content-Length is too large."""
     receiver, _ = collecting()
     expecting = request("Content-Length: 10485760", "Expect: 100-continue")
     async with served(receiver) as server:
-        answered = await exchange(server.port, expecting)
+        received = await exchange(server.port, expecting)
 
-    assert answered.startswith(b"HTTP/1.1 413 ")
+    assert received.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_real_server_refuses_an_endless_body() -> None:
-    """A body in chunks that goes on and on is refused before it ends, and the server lives."""
+    """An endless body in chunks is refused before it ends, and the server goes on."""
     receiver, handled = collecting(max_body=10_000)
     endless = request("Transfer-Encoding: chunked", body=chunked(*[b" " * 1000] * 11))
     async with served(receiver) as server:
-        answered = await exchange(server.port, endless)
+        received = await exchange(server.port, endless)
 
-        assert answered.startswith(b"HTTP/1.1 413 ")
+        assert received.startswith(b"HTTP/1.1 413 ")
 
         await exchange(server.port, PLAIN)
 
@@ -250,7 +262,7 @@ async def test_a_real_server_refuses_an_endless_body() -> None:
 
 
 async def test_a_real_client_that_hangs_up() -> None:
-    """Half a body is not handled, and the server lives."""
+    """Half a body is not handled, and the server goes on."""
     receiver, handled = collecting()
     async with served(receiver) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -269,7 +281,7 @@ async def test_a_real_client_that_hangs_up() -> None:
 
 
 async def test_a_real_client_that_does_not_wait() -> None:
-    """A client that hangs up while the handlers run doesn't stop them, and a copy isn't run."""
+    """Handlers go on when the client hangs up, and a copy isn't handled."""
     receiver = Receiver(SECRET)
     started, may_end = asyncio.Event(), asyncio.Event()
     runs: list[str] = []
@@ -287,15 +299,15 @@ async def test_a_real_client_that_does_not_wait() -> None:
         await started.wait()
         writer.close()
         await writer.wait_closed()
-        answered = await exchange(server.port, PLAIN)
+        received = await exchange(server.port, PLAIN)
         may_end.set()
 
-    assert answered.startswith(b"HTTP/1.1 204 ")
+    assert received.startswith(b"HTTP/1.1 204 ")
     assert runs == ["started", "ended"]
 
 
 async def test_a_real_server_drains() -> None:
-    """In the background the answer is out first, and the server's shutdown loses nothing."""
+    """In the background the response comes first, and the server's shutdown loses nothing."""
     receiver = Receiver(SECRET, background=True)
     ended: list[str] = []
 
@@ -308,26 +320,26 @@ async def test_a_real_server_drains() -> None:
                 await asyncio.sleep(0)
             ended.append(notification.id)
 
-        answered = await exchange(server.port, PLAIN)
+        received = await exchange(server.port, PLAIN)
 
-        assert answered.startswith(b"HTTP/1.1 204 ")
+        assert received.startswith(b"HTTP/1.1 204 ")
         assert ended == []
 
     assert ended == ["WEBHOOK"]
 
 
 async def test_a_part_of_another_application() -> None:
-    """In Starlette a receiver takes what comes to its route, or below its prefix."""
+    """In Starlette a receiver serves its route, or everything below its prefix."""
     receiver, handled = collecting(deduplicator=None)
     routes = [Route("/webex", receiver), Mount("/bots", receiver)]
     paths = ["/webex", "/bots/", "/bots/1/webex", "/elsewhere"]
     async with served(Starlette(routes=routes)) as server:
-        answers = [
+        responses = [
             await exchange(
                 server.port, request(f"Content-Length: {len(BODY)}", body=BODY, path=path)
             )
             for path in paths
         ]
 
-    assert [each[9:12] for each in answers] == [b"204", b"204", b"204", b"404"]
+    assert [each[9:12] for each in responses] == [b"204", b"204", b"204", b"404"]
     assert len(handled) == 3

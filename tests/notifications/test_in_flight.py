@@ -1,257 +1,301 @@
 import asyncio
+import logging
 import tracemalloc
 
 import pytest
 
-from tests.notifications.doubles import DownError, FailingDeduplicator, HeldDeduplicator
+from tests.notifications.doubles import (
+    DownError,
+    FailingDeduplicator,
+    FailingLeases,
+    HeldDeduplicator,
+    HeldLeases,
+)
 from tests.support.wire import until
 from webex_webhooks_async.errors import InProgressError
 from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
 from webex_webhooks_async.notifications.in_flight import InFlight
 
-
-async def test_what_is_in_hand_is_known_after_it_was_forgotten() -> None:
-    """A copy of what is being handled isn't granted, even if the deduplicator forgot the claim."""
-    claims = InFlight(MemoryDeduplicator(max_entries=1))
-    await claims.claim("a")
-    await claims.claim("b")
-
-    assert not await claims.claim("a")
-
-    await claims.settle("a", done=True)
-
-    assert await claims.claim("a")
-
-
-async def test_what_someone_else_handles_is_not_ours() -> None:
-    """Two receivers that share a deduplicator handle a notification once between them."""
-    shared = MemoryDeduplicator()
-    ours, theirs = InFlight(shared), InFlight(shared)
-
-    assert [await ours.claim("a"), await theirs.claim("a")] == [True, False]
-
-    await ours.settle("a", done=False)
-
-    assert [await theirs.claim("a"), await ours.claim("a")] == [True, False]
-
-
-async def test_a_deduplicator_that_is_down_leaves_nothing_behind() -> None:
-    """After a claim that failed, the key can be claimed."""
-    deduplicator = FailingDeduplicator("claim")
-    claims = InFlight(deduplicator)
-    with pytest.raises(DownError):
-        await claims.claim("a")
-    deduplicator.fails.clear()
-
-    assert await claims.claim("a")
-
-
-async def test_a_claim_that_cannot_be_given_back_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """If a claim stays behind, the log says so, and nothing is raised."""
-    claims = InFlight(FailingDeduplicator("release"))
-    await claims.claim("a")
-    await claims.settle("a", done=False)
-
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "a claim could not be given back" in caplog.text
-
-
-async def test_without_a_deduplicator_every_claim_is_granted() -> None:
-    """Nothing is remembered, not even what is in hand."""
-    claims = InFlight(None)
-
-    assert [await claims.claim("a"), await claims.claim("a")] == [True, True]
-
-    for done in (True, False):
-        await claims.settle("a", done=done)
-
-
-async def test_memory_stays_where_the_bound_says() -> None:
-    """After 50,000 distinct notifications no more is held than after the first 1,000."""
-    claims = InFlight(MemoryDeduplicator(max_entries=1000))
-
-    async def handle(numbers: range) -> int:
-        for number in numbers:
-            await claims.claim(f"{number:064}")
-            await claims.settle(f"{number:064}", done=True)
-        return tracemalloc.get_traced_memory()[0]
-
-    tracemalloc.start()
-    try:
-        first = await handle(range(2_000))
-        last = await handle(range(2_000, 50_000))
-    finally:
-        tracemalloc.stop()
-
-    assert last < first + 20_000
+pytestmark = pytest.mark.usefixtures("tasks")
 
 
 async def cancel(task: "asyncio.Task[object]") -> None:
-    """Cancel a task, and wait until it has ended so."""
+    """Cancel a task, and wait until it is cancelled."""
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_a_request_that_is_cancelled_while_it_claims() -> None:
-    """A claim that was made all the same is given back, though nobody waits for it any more."""
-    deduplicator = HeldDeduplicator()
-    claims = InFlight(deduplicator)
-    claiming = asyncio.create_task(claims.claim("a"))
-    await until(lambda: deduplicator.asked == ["claim"])
-    await cancel(claiming)
+class TestClaims:
+    """Which notification is ours to handle."""
 
-    assert not await claims.claim("a")
+    async def test_a_notification_in_flight_is_known_after_it_was_forgotten(self) -> None:
+        """A copy of what is being handled isn't granted, even if the deduplicator forgot it."""
+        in_flight = InFlight(MemoryDeduplicator(max_entries=1))
+        await in_flight.claim("a")
+        await in_flight.claim("b")
 
-    deduplicator.answers.set()
-    await until(lambda: not claims.being_settled)
+        assert not await in_flight.claim("a")
 
-    assert deduplicator.claimed == set()
-    assert await claims.claim("a")
+        await in_flight.finish("a", done=True)
 
+        assert await in_flight.claim("a")
 
-async def test_a_cancelled_request_gives_back_nothing_of_others() -> None:
-    """A claim that wasn't granted isn't given back: it is someone else's."""
-    deduplicator = HeldDeduplicator()
-    deduplicator.claimed.add("a")
-    claims = InFlight(deduplicator)
-    claiming = asyncio.create_task(claims.claim("a"))
-    await until(lambda: deduplicator.asked == ["claim"])
-    await cancel(claiming)
-    deduplicator.answers.set()
-    await until(lambda: not claims.being_settled)
+    async def test_a_claim_of_another_receiver_is_not_ours(self) -> None:
+        """Two receivers that share a deduplicator handle a notification once between them."""
+        shared = MemoryDeduplicator()
+        ours, theirs = InFlight(shared), InFlight(shared)
 
-    assert (deduplicator.asked, deduplicator.claimed) == (["claim"], {"a"})
+        assert [await ours.claim("a"), await theirs.claim("a")] == [True, False]
 
+        await ours.finish("a", done=False)
 
-async def test_a_request_that_is_cancelled_while_it_gives_back() -> None:
-    """A claim is given back however often the request is cancelled meanwhile."""
-    deduplicator = HeldDeduplicator()
-    deduplicator.answers.set()
-    claims = InFlight(deduplicator)
-    await claims.claim("a")
-    deduplicator.answers.clear()
-    settling = asyncio.create_task(claims.settle("a", done=False))
-    await until(lambda: deduplicator.asked == ["claim", "release"])
-    await cancel(settling)
-    deduplicator.answers.set()
-    await until(lambda: not claims.being_settled)
+        assert [await theirs.claim("a"), await ours.claim("a")] == [True, False]
 
-    assert deduplicator.claimed == set()
-    assert await claims.claim("a")
+    async def test_without_a_deduplicator_every_claim_is_granted(self) -> None:
+        """Nothing is remembered, not even what is in flight."""
+        in_flight = InFlight(None)
 
+        assert [await in_flight.claim("a"), await in_flight.claim("a")] == [True, True]
 
-class HeldLeases(HeldDeduplicator):
-    """Leases over a network: it does at once what it is asked, and tells it later.
+        for done in (True, False):
+            await in_flight.finish("a", done=done)
 
-    Attributes:
-        confirmed: What is done.
-    """
+    async def test_memory_stays_bounded(self) -> None:
+        """After 50,000 distinct notifications no more is held than after the first 1,000."""
+        in_flight = InFlight(MemoryDeduplicator(max_entries=1000))
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.confirmed: set[str] = set()
+        async def handle(numbers: range) -> int:
+            for number in numbers:
+                await in_flight.claim(f"{number:064}")
+                await in_flight.finish(f"{number:064}", done=True)
+            return tracemalloc.get_traced_memory()[0]
 
-    async def claim(self, key: str) -> bool:
-        """Lease the key."""
-        granted = await super().claim(key)
-        if not granted and key not in self.confirmed:
-            raise InProgressError
-        return granted
+        tracemalloc.start()
+        try:
+            first = await handle(range(2_000))
+            last = await handle(range(2_000, 50_000))
+        finally:
+            tracemalloc.stop()
 
-    async def confirm(self, key: str) -> None:
-        """Remember the key as done."""
-        self.asked.append("confirm")
-        await self.answers.wait()
-        self.confirmed.add(key)
+        assert last < first + 20_000
+
+    async def test_a_memory_deduplicator_needs_no_task(self) -> None:
+        """A claim in memory is granted and kept without a task, which would cost more than all."""
+        in_flight = InFlight(MemoryDeduplicator())
+        before = asyncio.all_tasks()
+        claiming = in_flight.claim("a")
+
+        with pytest.raises(StopIteration) as ended:  # it never waits for the event loop
+            claiming.send(None)
+
+        assert ended.value.value is True
+
+        with pytest.raises(StopIteration):
+            in_flight.finish("a", done=True).send(None)
+
+        assert asyncio.all_tasks() == before
 
 
-class FailingLeases(FailingDeduplicator):
-    """Leases that can't be confirmed."""
+class TestLeases:
+    """What a deduplicator with leases is asked."""
 
-    async def confirm(self, key: str) -> None:
-        """Fail."""
-        raise DownError
+    async def test_what_is_done_is_confirmed(self) -> None:
+        """A lease is confirmed when the notification is done, and released when it isn't."""
+        deduplicator = HeldLeases()
+        deduplicator.may_return.set()
+        in_flight = InFlight(deduplicator)
+        for key, done in (("a", True), ("b", False)):
+            await in_flight.claim(key)
+            await in_flight.finish(key, done=done)
 
+        assert (deduplicator.confirmed, deduplicator.claimed) == ({"a"}, {"a"})
+        assert [await in_flight.claim("a"), await in_flight.claim("b")] == [False, True]
 
-async def test_what_is_done_is_confirmed() -> None:
-    """A lease is confirmed when the notification is done, and given back when it isn't."""
-    deduplicator = HeldLeases()
-    deduplicator.answers.set()
-    claims = InFlight(deduplicator)
-    for key, done in (("a", True), ("b", False)):
-        await claims.claim(key)
-        await claims.settle(key, done=done)
+    async def test_a_copy_of_what_is_in_flight_is_no_duplicate_yet(self) -> None:
+        """Where another receiver may have to handle it, a copy doesn't count as handled."""
+        deduplicator = HeldLeases()
+        deduplicator.may_return.set()
+        in_flight = InFlight(deduplicator)
+        await in_flight.claim("a")
+        deduplicator.claimed.clear()  # as when the lease expires
 
-    assert (deduplicator.confirmed, deduplicator.claimed) == ({"a"}, {"a"})
-    assert [await claims.claim("a"), await claims.claim("b")] == [False, True]
+        with pytest.raises(InProgressError):
+            await in_flight.claim("a")
 
+    async def test_a_lease_of_another_leaves_nothing_behind(self) -> None:
+        """What another receiver was handling can be claimed when that one has given up."""
+        deduplicator = HeldLeases()
+        deduplicator.may_return.set()
+        deduplicator.claimed.add("a")
+        in_flight = InFlight(deduplicator)
+        with pytest.raises(InProgressError):
+            await in_flight.claim("a")
+        deduplicator.claimed.clear()
 
-async def test_a_copy_of_what_is_in_hand_is_no_copy_yet() -> None:
-    """Where another may have to do it, a copy of what is being handled isn't taken for handled."""
-    deduplicator = HeldLeases()
-    deduplicator.answers.set()
-    claims = InFlight(deduplicator)
-    await claims.claim("a")
-    deduplicator.claimed.clear()  # as when the lease expires
-
-    with pytest.raises(InProgressError):
-        await claims.claim("a")
-
-
-async def test_a_lease_of_another_leaves_nothing_behind() -> None:
-    """What another was handling can be claimed when that one has given up."""
-    deduplicator = HeldLeases()
-    deduplicator.answers.set()
-    deduplicator.claimed.add("a")
-    claims = InFlight(deduplicator)
-    with pytest.raises(InProgressError):
-        await claims.claim("a")
-    deduplicator.claimed.clear()
-
-    assert await claims.claim("a")
+        assert await in_flight.claim("a")
 
 
-async def test_what_is_done_but_not_confirmed_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    """If it can't be remembered that something was done, the log says so, and nothing is raised."""
-    claims = InFlight(FailingLeases())
-    await claims.claim("a")
-    await claims.settle("a", done=True)
+class TestFailures:
+    """What is left of a call of the deduplicator that fails."""
 
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "a copy of it may be handled again" in caplog.text
-    assert await claims.claim("a")
+    async def test_a_failed_claim_leaves_nothing_behind(self) -> None:
+        """After a claim that failed, the key can be claimed."""
+        deduplicator = FailingDeduplicator("claim")
+        in_flight = InFlight(deduplicator)
+        with pytest.raises(DownError):
+            await in_flight.claim("a")
+        deduplicator.fails.clear()
+
+        assert await in_flight.claim("a")
+
+    async def test_a_claim_that_cannot_be_released_is_logged(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """If a claim stays behind, the log says so, and nothing is raised."""
+        in_flight = InFlight(FailingDeduplicator("release"))
+        await in_flight.claim("a")
+        await in_flight.finish("a", done=False)
+
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "a claim could not be released" in caplog.text
+
+    async def test_what_is_done_but_not_confirmed_is_logged(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """If a notification that is done can't be remembered, the log says so."""
+        in_flight = InFlight(FailingLeases("confirm"))
+        await in_flight.claim("a")
+        await in_flight.finish("a", done=True)
+
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "a copy of it may be handled again" in caplog.text
+        assert await in_flight.claim("a")
+
+    async def test_what_a_claim_waits_for_may_be_cancelled(self) -> None:
+        """A claim whose connection is cancelled has failed; the request isn't cancelled."""
+        deduplicator = FailingDeduplicator("claim", error=asyncio.CancelledError())
+        in_flight = InFlight(deduplicator)
+
+        with pytest.raises(RuntimeError, match="what the deduplicator waited for was cancelled"):
+            await in_flight.claim("a")
+
+        deduplicator.fails.clear()
+
+        assert await in_flight.claim("a")
+
+    @pytest.mark.parametrize(("fails", "done"), [("release", False), ("confirm", True)])
+    async def test_what_a_finish_waits_for_may_be_cancelled(
+        self, caplog: pytest.LogCaptureFixture, fails: str, *, done: bool
+    ) -> None:
+        """A finish whose connection is cancelled has failed, which is logged."""
+        deduplicator = FailingLeases(fails, error=asyncio.CancelledError())
+        in_flight = InFlight(deduplicator)
+        await in_flight.claim("a")
+        await in_flight.finish("a", done=done)
+
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert await in_flight.claim("a")
 
 
-async def test_a_cancelled_request_has_nothing_to_give_back_of_another(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """When nobody waits any more, a lease that is another's is no event."""
-    deduplicator = HeldLeases()
-    deduplicator.claimed.add("a")
-    claims = InFlight(deduplicator)
-    claiming = asyncio.create_task(claims.claim("a"))
-    await until(lambda: deduplicator.asked == ["claim"])
-    await cancel(claiming)
-    deduplicator.answers.set()
-    await until(lambda: not claims.being_settled)
+class TestCancellation:
+    """What is left of a request that is cancelled."""
 
-    assert (deduplicator.asked, deduplicator.claimed) == (["claim"], {"a"})
-    assert caplog.records == []
+    async def test_a_claim_for_a_cancelled_request_is_released(self) -> None:
+        """A claim that is granted all the same is released, though nobody waits for it."""
+        deduplicator = HeldDeduplicator()
+        in_flight = InFlight(deduplicator)
+        claiming = asyncio.create_task(in_flight.claim("a"))
+        await until(lambda: deduplicator.calls == ["claim"])
+        await cancel(claiming)
 
+        assert not await in_flight.claim("a")
 
-async def test_a_request_that_is_cancelled_while_it_confirms() -> None:
-    """What is done is confirmed however often the request is cancelled meanwhile."""
-    deduplicator = HeldLeases()
-    deduplicator.answers.set()
-    claims = InFlight(deduplicator)
-    await claims.claim("a")
-    deduplicator.answers.clear()
-    settling = asyncio.create_task(claims.settle("a", done=True))
-    await until(lambda: deduplicator.asked == ["claim", "confirm"])
-    await cancel(settling)
-    deduplicator.answers.set()
-    await until(lambda: not claims.being_settled)
+        deduplicator.may_return.set()
+        await until(lambda: not in_flight.unfinished)
 
-    assert deduplicator.confirmed == {"a"}
-    assert not await claims.claim("a")
+        assert deduplicator.claimed == set()
+        assert await in_flight.claim("a")
+
+    async def test_a_claim_that_is_granted_at_the_same_moment_is_released(self) -> None:
+        """A request that is cancelled after the claim returned, before it goes on, leaves none."""
+        deduplicator = HeldDeduplicator()
+        deduplicator.may_return.set()
+        in_flight = InFlight(deduplicator)
+        claiming = asyncio.create_task(in_flight.claim("a"))
+        await until(lambda: deduplicator.claimed == {"a"})
+        await cancel(claiming)
+        await until(lambda: not in_flight.unfinished)
+
+        assert (deduplicator.calls, deduplicator.claimed) == (["claim", "release"], set())
+        assert await in_flight.claim("a")
+
+    @pytest.mark.parametrize("kind", [HeldDeduplicator, HeldLeases])
+    async def test_a_cancelled_request_releases_nothing_of_others(
+        self, caplog: pytest.LogCaptureFixture, kind: type[HeldDeduplicator]
+    ) -> None:
+        """A claim that isn't granted isn't released: someone else holds it."""
+        deduplicator = kind()
+        deduplicator.claimed.add("a")
+        in_flight = InFlight(deduplicator)
+        claiming = asyncio.create_task(in_flight.claim("a"))
+        await until(lambda: deduplicator.calls == ["claim"])
+        await cancel(claiming)
+        deduplicator.may_return.set()
+        await until(lambda: not in_flight.unfinished)
+
+        assert (deduplicator.calls, deduplicator.claimed) == (["claim"], {"a"})
+        assert caplog.records == []
+
+    @pytest.mark.parametrize("error", [DownError(), asyncio.CancelledError()])
+    async def test_a_claim_that_fails_for_a_cancelled_request_claims_nothing(
+        self, caplog: pytest.LogCaptureFixture, error: BaseException
+    ) -> None:
+        """The log says that the deduplicator failed, and speaks of no claim, for there is none."""
+        deduplicator = FailingDeduplicator("claim", error=error)
+        deduplicator.may_return.clear()
+        in_flight = InFlight(deduplicator)
+        claiming = asyncio.create_task(in_flight.claim("a"))
+        await until(lambda: deduplicator.calls == ["claim"])
+        await cancel(claiming)
+        deduplicator.may_return.set()
+        await until(lambda: not in_flight.unfinished)
+        deduplicator.fails.clear()
+
+        assert [record.getMessage() for record in caplog.records] == [
+            "the deduplicator failed for a request that was cancelled"
+        ]
+        assert await in_flight.claim("a")
+
+    @pytest.mark.parametrize("done", [True, False])
+    async def test_a_finish_goes_on_when_its_request_is_cancelled(self, *, done: bool) -> None:
+        """A claim is finished however often its request is cancelled meanwhile."""
+        deduplicator = HeldLeases()
+        deduplicator.may_return.set()
+        in_flight = InFlight(deduplicator)
+        await in_flight.claim("a")
+        deduplicator.may_return.clear()
+        finishing = asyncio.create_task(in_flight.finish("a", done=done))
+        await until(lambda: len(deduplicator.calls) == 2)
+        await cancel(finishing)
+        deduplicator.may_return.set()
+        await until(lambda: not in_flight.unfinished)
+
+        assert deduplicator.confirmed == ({"a"} if done else set())
+        assert await in_flight.claim("a") is not done
+
+    async def test_a_cancelled_request_is_no_error_of_the_event_loop(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A call that fails after its request was cancelled is logged by us alone."""
+        caplog.set_level(logging.DEBUG, logger="asyncio")
+        deduplicator = FailingDeduplicator("claim")
+        deduplicator.may_return.clear()
+        in_flight = InFlight(deduplicator)
+        claiming = asyncio.create_task(in_flight.claim("a"))
+        await until(lambda: deduplicator.calls == ["claim"])
+        await cancel(claiming)
+        deduplicator.may_return.set()
+        await until(lambda: not in_flight.unfinished)
+
+        assert {record.name for record in caplog.records} == {"webex_webhooks_async"}

@@ -551,7 +551,7 @@ class TestReceivers:
         ("fails", "answer", "told"),
         [
             (False, 204, "a copy of it may be handled again"),
-            (True, 500, "a claim could not be given back"),
+            (True, 500, "a claim could not be released"),
         ],
     )
     async def test_redis_goes_away_meanwhile(  # noqa: PLR0913, PLR0917 - what it takes

@@ -15,50 +15,57 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class BodyTooLargeError(Exception):
-    """The body of a request is larger than it may be."""
+    """The body of a request is larger than the limit."""
 
 
 class ClientDisconnectError(Exception):
-    """The client went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
-async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
-    """The body of a request, of which no more than `limit` bytes are ever gathered.
+async def read_body(
+    headers: Iterable[tuple[bytes, bytes]], receive: Receive, *, limit: int
+) -> bytes:
+    """Read the body of a request, and keep at most `limit` bytes of it in memory.
 
     Raises:
-        BodyTooLargeError: It is larger, or says so; then nothing of it is read.
-        ClientDisconnectError: It isn't complete, and never will be.
+        BodyTooLargeError: It is larger. If it says so in a header, nothing of it is read.
+        ClientDisconnectError: It is incomplete.
     """
-    if _announced_length(scope["headers"]) > limit:
+    if _announced_length(headers) > limit:
         raise BodyTooLargeError
-    body = bytearray()
+    chunks: list[bytes] = []
+    size = 0
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnectError
         chunk = message.get("body", b"")
-        if len(body) + len(chunk) > limit:
+        size += len(chunk)
+        if size > limit:
             raise BodyTooLargeError
-        body += chunk
+        chunks.append(chunk)
         more = message.get("more_body", False)
-    return bytes(body)
+    return b"".join(chunks)
 
 
 def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     for name, value in headers:
-        if name.lower() == b"content-length":
+        if len(name) == _LENGTH_OF_CONTENT_LENGTH and name.lower() == b"content-length":
             try:
                 return int(value)
-            except ValueError:  # the body is bounded all the same
+            except ValueError:  # the body is limited while it is read, too
                 break
     return 0
 
 
-async def send_answer(send: Send, status: int) -> None:
-    """Answer a request with a status and an empty body."""
+_LENGTH_OF_CONTENT_LENGTH = len("content-length")  # cheaper to compare than the name
+
+
+async def send_response(send: Send, status: int) -> None:
+    """Send a response with a status and an empty body."""
     headers: list[tuple[bytes, bytes]] = []
-    if status != HTTPStatus.NO_CONTENT:  # which must not announce a length
+    if status != HTTPStatus.NO_CONTENT:  # which must not have a Content-Length
         headers.append((b"content-length", b"0"))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers.append((b"allow", b"POST"))
@@ -67,17 +74,17 @@ async def send_answer(send: Send, status: int) -> None:
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:
-    """Turn a handshake away; the server answers it with 403."""
+    """Refuse a handshake; the server responds to it with 403."""
     await receive()
     await send({"type": "websocket.close"})
 
 
 async def follow_lifespan(
-    receive: Receive, send: Send, up: AbstractAsyncContextManager[object]
+    receive: Receive, send: Send, context: AbstractAsyncContextManager[object]
 ) -> None:
-    """Stay in a context for as long as the server is up."""
+    """Stay in a context from the server's startup to its shutdown."""
     await receive()
-    async with up:
+    async with context:
         await send({"type": "lifespan.startup.complete"})
         await receive()
     await send({"type": "lifespan.shutdown.complete"})

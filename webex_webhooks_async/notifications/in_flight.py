@@ -1,99 +1,126 @@
-"""What a receiver is handling, and what its deduplicator is told about that."""
+"""Claims each notification with the deduplicator, and finishes each claim."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from webex_webhooks_async.errors import InProgressError
-from webex_webhooks_async.notifications.deduplication import Deduplicator, LeasingDeduplicator
+from webex_webhooks_async.notifications.deduplication import (
+    Deduplicator,
+    LeasingDeduplicator,
+    MemoryDeduplicator,
+)
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
+T = TypeVar("T")
+
 
 class InFlight:
-    """What one receiver is handling, and its dealings with the deduplicator about that.
+    """The notifications that one receiver is handling.
 
-    A receiver knows what it is handling as long as it takes, even after the deduplicator forgot
-    it. And a claim is settled whatever happens: neither a request that is cancelled while the
-    deduplicator is asked nor one that is cancelled again while the claim is settled leaves it
-    behind.
+    It knows a notification for as long as it is being handled, even if the deduplicator forgets it.
+    Every claim is finished: cancelling a request interrupts no call of the deduplicator, and a
+    claim that is granted to a cancelled request is released.
 
     Args:
-        deduplicator: Asked for each claim. Without one every claim is granted.
+        deduplicator: Asked for each claim. Without one, every claim is granted.
+
+    Attributes:
+        unfinished: The calls of the deduplicator that haven't returned yet.
     """
 
     def __init__(self, deduplicator: Deduplicator | None) -> None:
-        self.being_settled: set[asyncio.Task[None]] = set()
+        self.unfinished: set[asyncio.Task[Any]] = set()
         self._deduplicator = deduplicator
         self._leasing = deduplicator if isinstance(deduplicator, LeasingDeduplicator) else None
-        self._in_hand: dict[str, asyncio.Future[bool]] = {}
+        # It never waits, so that nothing can be cancelled in the middle of a call.
+        self._is_in_memory = type(deduplicator) is MemoryDeduplicator
+        self._keys: set[str] = set()
 
     async def claim(self, key: str) -> bool:
-        """Whether the notification is ours to handle; if it is, `settle` must follow.
+        """Return whether the notification is ours to handle; if it is, `finish` has to follow.
 
         Raises:
             InProgressError: It is being handled, and may have to be handled again.
         """
-        deduplicator = self._deduplicator
-        if deduplicator is None:
+        if self._deduplicator is None:
             return True
-        if key in self._in_hand:
-            if self._leasing is not None:
-                raise InProgressError
-            return False
-        asked = asyncio.ensure_future(deduplicator.claim(key))
-        self._in_hand[key] = asked
+        if key in self._keys:
+            if self._leasing is None:
+                return False
+            raise InProgressError
+        self._keys.add(key)
+        claim = self._claim(key, self._deduplicator)
+        if self._is_in_memory:
+            return await claim
+        claiming = self._start(claim)
         try:
-            claimed = await asyncio.shield(asked)
+            return await _result_of(claiming)
         except asyncio.CancelledError:
-            self._start(self._release(key, deduplicator))
+            self._start(self._abandon(key, claiming))
             raise
-        except BaseException:
-            del self._in_hand[key]
-            raise
-        if not claimed:
-            del self._in_hand[key]
-        return claimed
 
-    async def settle(self, key: str, *, done: bool) -> None:
-        """Keep the claim of a notification that is done; give back that of one that is not."""
+    async def finish(self, key: str, *, done: bool) -> None:
+        """Keep the claim of a notification that is done; release that of one that isn't."""
         if self._deduplicator is None:
             return
         if not done:
-            await asyncio.shield(self._start(self._release(key, self._deduplicator)))
+            settling = self._settle(key, self._deduplicator.release, _NOT_RELEASED)
         elif self._leasing is not None:
-            await asyncio.shield(self._start(self._confirm(key, self._leasing)))
+            settling = self._settle(key, self._leasing.confirm, _NOT_CONFIRMED)
         else:
-            del self._in_hand[key]
+            self._keys.discard(key)
+            return
+        await _result_of(self._start(settling))
 
-    def _start(self, settling: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(settling)
-        self.being_settled.add(task)
-        task.add_done_callback(self.being_settled.discard)
+    async def _claim(self, key: str, deduplicator: Deduplicator) -> bool:
+        claimed = False
+        try:
+            claimed = await deduplicator.claim(key)
+        finally:
+            if not claimed:
+                self._keys.discard(key)
+        return claimed
+
+    async def _abandon(self, key: str, claiming: asyncio.Task[bool]) -> None:
+        """Release a claim whose request was cancelled, if it is granted."""
+        try:
+            if await _result_of(claiming):
+                await self.finish(key, done=False)
+        except InProgressError:
+            pass  # someone else is handling the notification
+        except Exception:
+            logger.exception("the deduplicator failed for a request that was cancelled")
+
+    async def _settle(
+        self, key: str, settle: Callable[[str], Awaitable[None]], failure: str
+    ) -> None:
+        try:
+            await settle(key)
+        except (Exception, asyncio.CancelledError):  # the latter of what it waited for
+            logger.exception(failure)
+        finally:
+            self._keys.discard(key)
+
+    def _start(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(call)
+        self.unfinished.add(task)
+        task.add_done_callback(self.unfinished.discard)
         return task
 
-    async def _release(self, key: str, deduplicator: Deduplicator) -> None:
-        try:
-            if await self._in_hand[key]:
-                await deduplicator.release(key)
-        except InProgressError:
-            pass  # it is someone else's
-        except Exception:
-            logger.exception(
-                "a claim could not be given back: until it expires, "
-                "copies of that notification are not handled"
-            )
-        finally:
-            del self._in_hand[key]
 
-    async def _confirm(self, key: str, deduplicator: LeasingDeduplicator) -> None:
-        try:
-            await deduplicator.confirm(key)
-        except Exception:
-            logger.exception(
-                "a notification was handled, but that could not be remembered: "
-                "a copy of it may be handled again"
-            )
-        finally:
-            del self._in_hand[key]
+async def _result_of(task: asyncio.Task[T]) -> T:
+    """Wait for a task, which goes on if the caller is cancelled."""
+    # Not asyncio.shield: it reports the errors of a task whose caller was cancelled.
+    await asyncio.wait({task})
+    if task.cancelled():
+        raise RuntimeError("what the deduplicator waited for was cancelled")
+    return task.result()
+
+
+_NOT_RELEASED = (
+    "a claim could not be released: until it expires, copies of that notification are not handled"
+)
+_NOT_CONFIRMED = "a notification was handled, but not confirmed: a copy of it may be handled again"

@@ -1,33 +1,26 @@
-"""Receives what Webex sends: verified, deduplicated, and handed to the handlers."""
+"""Receives what Webex sends: verified, deduplicated, and passed to the handlers."""
 
 import asyncio
 import hashlib
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from types import EllipsisType, NoneType, TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Self
 
 from attrs import frozen
 
-from webex_webhooks_async.errors import InProgressError, PayloadError, SignatureError
-from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.models.notifications import (
-    AttachmentActionData,
-    MeetingData,
-    MeetingParticipantData,
-    MeetingTranscriptData,
-    MembershipData,
-    MessageData,
-    Notification,
-    NotificationData,
-    RecordingData,
-    RoomData,
-    ServiceAppData,
-    TelephonyCallData,
+from webex_webhooks_async.errors import (
+    DecodeError,
+    InProgressError,
+    PayloadError,
+    SignatureError,
 )
-from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.models.notifications import Notification, NotificationData, data_classes
+from webex_webhooks_async.models.vocabulary import Event
+from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.asgi import (
     BodyTooLargeError,
     ClientDisconnectError,
@@ -37,117 +30,91 @@ from webex_webhooks_async.notifications.asgi import (
     follow_lifespan,
     read_body,
     refuse_websocket,
-    send_answer,
+    send_response,
 )
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.in_flight import InFlight
 from webex_webhooks_async.notifications.parsing import parse_notification
+from webex_webhooks_async.notifications.router import Handler, Registration, Router
 from webex_webhooks_async.notifications.signatures import (
     Headers,
     SignatureAlgorithm,
+    check_body,
     checked_secrets,
 )
-from webex_webhooks_async.validation import check_type
+from webex_webhooks_async.serialization import structure
+from webex_webhooks_async.validation import check_text, check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-T = TypeVar("T")
-
-Handler = Callable[[Notification[T]], Coroutine[Any, Any, object]]
-"""An async function that takes a notification."""
-
-# A handler stays the function that it is, whichever one that is for the resource.
-H = TypeVar("H", bound=Handler[Any])
-OnMessage = TypeVar("OnMessage", bound=Handler[MessageData])
-OnAttachmentAction = TypeVar("OnAttachmentAction", bound=Handler[AttachmentActionData])
-OnMembership = TypeVar("OnMembership", bound=Handler[MembershipData])
-OnRoom = TypeVar("OnRoom", bound=Handler[RoomData])
-OnTelephonyCall = TypeVar("OnTelephonyCall", bound=Handler[TelephonyCallData])
-OnServiceApp = TypeVar("OnServiceApp", bound=Handler[ServiceAppData])
-OnMeeting = TypeVar("OnMeeting", bound=Handler[MeetingData])
-OnMeetingParticipant = TypeVar("OnMeetingParticipant", bound=Handler[MeetingParticipantData])
-OnRecording = TypeVar("OnRecording", bound=Handler[RecordingData])
-OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound=Handler[MeetingTranscriptData])
-OnAnything = TypeVar("OnAnything", bound=Handler[NotificationData])
-
 ErrorHandler = Callable[[Exception, Notification[NotificationData]], object]
-"""A plain or an async function that takes what a handler raised, and the notification."""
+"""A plain or an async function that takes the exception of a handler, and the notification."""
 
 
-@frozen(kw_only=True)
-class Work:
-    """A notification and what is to be done with it."""
+class Receiver(Router):
+    """Passes verified notifications to handlers, each notification once.
 
-    notification: Notification[NotificationData]
-    handlers: tuple[Handler[Any], ...]
-    key: str
-
-    def __str__(self) -> str:
-        told = self.notification
-        return on_one_line(f"{told.resource} {told.event} of webhook {told.id}")
-
-
-class Receiver:
-    """Hands notifications to handlers: verified ones, each once, none lost.
-
-    It is an ASGI application: serve it alone or mount it in another. For servers that aren't
-    ASGI, `handle` does the same.
+    It is an ASGI application: serve it alone or mount it in another one. On servers that aren't
+    ASGI, call `handle`.
 
     ::
 
         receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
 
         @receiver.on(Resource.MESSAGES, Event.CREATED)
-        async def answer(notification: Notification[MessageData]) -> None: ...
+        async def reply(notification: Notification[MessageData]) -> None: ...
 
-    The handlers of a notification run one after the other, in the order of their registration.
-    The first that fails ends it: the answer is 500, and when the notification comes again, all
-    of them run again. While they run, and once they are done, a copy is taken for handled; with
-    a `LeasingDeduplicator` only once they are done. Order is not kept between notifications, for
-    Webex doesn't keep it either.
+    The handlers of a notification run one after the other, in the order of their registration. The
+    first one that fails ends the run: the response is 500, and when the notification comes again,
+    all handlers run again. While they run, and when they are done, a copy counts as a duplicate;
+    with a `LeasingDeduplicator` only when they are done. Notifications are handled in no particular
+    order, because Webex doesn't keep an order either.
 
-    By default the handlers run before the answer. That Webex hangs up meanwhile doesn't stop
-    them. A server that cancels the request does: the notification counts as not handled then.
+    A handler of a resource only ever gets that resource's data class. When a required field of the
+    data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,
+    and then, where the resource has handlers of its own, the run fails with a `PayloadError`.
 
-    With ``background=True`` the answer goes out first, and the handlers run on their own. What was
-    accepted is handled before the server shuts down, if it tells the receiver so: as ASGI servers
-    do, but only the application that they serve. Where the receiver is mounted in another, or used
-    through `handle`, that application has to call `aclose`, or use the receiver as an ``async
-    with`` block, for as long as it is up.
+    By default the handlers run before the response. If Webex hangs up meanwhile, they go on. If the
+    server cancels the request, they are cancelled, and the notification counts as not handled.
 
-    ======  ==========================================================================
-    answer  meaning
-    ======  ==========================================================================
-    204     it is handled, or accepted, or a copy, or nothing to us
-    400     it is signed, but no notification
-    401     the signature is missing or wrong
-    405     it is no POST
-    413     it is larger than `max_body`
-    500     a handler failed
-    503     too much is pending, or it is shutting down, or the deduplicator is down,
-            or a copy is being handled under a lease
-    ======  ==========================================================================
+    With ``background=True`` the response comes first, and the handlers run in a task. A shutdown
+    waits for what was accepted, if the receiver learns of it: an ASGI server tells the application
+    that it serves. If the receiver is mounted in another application, or called through `handle`,
+    that application has to call `aclose` or enter the receiver with ``async with``.
+
+    ========  ========================================================================
+    response  meaning
+    ========  ========================================================================
+    204       handled, queued, duplicate, or no matching handler
+    400       signed, but not a notification
+    401       the signature is missing or wrong
+    405       the method isn't POST
+    413       the body is larger than `max_body`
+    500       a handler failed, or the data doesn't fit its class
+    503       too much is queued, the receiver is shutting down, the deduplicator failed,
+              or a copy is being handled under a lease
+    ========  ========================================================================
 
     Args:
-        secrets: The webhook's secret, or several of which any will do, while one is replaced.
-        background: Whether to answer before the handlers run.
-        max_pending: With `background`, how many notifications may be accepted and not yet done;
-            they all run at once.
-        deduplicator: Remembers what was handled; by default a `MemoryDeduplicator` of its own.
-            `None` lets every copy through.
-        ignore_own_actions: Whether to leave out what the webhook's own creator did.
+        secrets: The webhook's secret, or several secrets of which any may have signed.
+        background: Whether to respond before the handlers run.
+        max_pending: With `background`, how many notifications may be accepted and not yet handled;
+            they all run at the same time.
+        deduplicator: Remembers what was handled; by default a new `MemoryDeduplicator`. With
+            `None`, every copy is handled.
+        ignore_own_actions: Whether to ignore what the webhook's own creator did.
         max_body: The size in bytes of the largest body to read.
         minimum: The weakest signature algorithm to accept.
-        on_error: Called with each exception that a handler raises, and the notification. Without
-            it they are logged.
+        on_error: Called with each exception of a handler, and the notification. Without it, these
+            exceptions are logged.
 
     Raises:
-        ValueError: A secret is empty or no valid Unicode, or there is none; or a limit isn't
-            positive.
-        TypeError: A secret is no string, or another argument is of a wrong type.
+        ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
+            isn't positive.
+        TypeError: An argument has a wrong type.
     """
 
-    def __init__(  # noqa: PLR0913 - what a receiver can be told, each with a default
+    def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: str | Iterable[str],
         *,
@@ -159,6 +126,7 @@ class Receiver:
         minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
         on_error: ErrorHandler | None = None,
     ) -> None:
+        super().__init__()
         check_type("minimum", minimum, SignatureAlgorithm)
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
@@ -173,99 +141,65 @@ class Receiver:
         self._secrets = checked_secrets(secrets)
         self._background = background
         self._max_pending = max_pending
-        self._claims = InFlight(MemoryDeduplicator() if deduplicator is ... else deduplicator)
+        self._in_flight = InFlight(MemoryDeduplicator() if deduplicator is ... else deduplicator)
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
         self._minimum = minimum
         self._on_error = on_error
-        self._handlers: list[tuple[str | None, str | None, Handler[Any]]] = []
-        self._has_received = False
+        self._registered: tuple[Registration, ...] | None = None  # from the first notification on
         self._is_closing = False
-        self._pending: set[asyncio.Task[bool]] = set()
+        # Each request in `handle`: a future that is done when the request is, and its task.
+        self._requests: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
+        self._pending: set[asyncio.Task[bool]] = set()  # the jobs in the background
 
-    @overload
-    def on(
-        self, resource: Literal[Resource.MESSAGES, "messages"], event: str | None = None
-    ) -> Callable[[OnMessage], OnMessage]: ...
-    @overload
-    def on(
-        self,
-        resource: Literal[Resource.ATTACHMENT_ACTIONS, "attachmentActions"],
-        event: str | None = None,
-    ) -> Callable[[OnAttachmentAction], OnAttachmentAction]: ...
-    @overload
-    def on(
-        self, resource: Literal[Resource.MEMBERSHIPS, "memberships"], event: str | None = None
-    ) -> Callable[[OnMembership], OnMembership]: ...
-    @overload
-    def on(
-        self, resource: Literal[Resource.ROOMS, "rooms"], event: str | None = None
-    ) -> Callable[[OnRoom], OnRoom]: ...
-    @overload
-    def on(
-        self,
-        resource: Literal[Resource.TELEPHONY_CALLS, "telephony_calls"],
-        event: str | None = None,
-    ) -> Callable[[OnTelephonyCall], OnTelephonyCall]: ...
-    @overload
-    def on(
-        self, resource: Literal[Resource.SERVICE_APP, "serviceApp"], event: str | None = None
-    ) -> Callable[[OnServiceApp], OnServiceApp]: ...
-    @overload
-    def on(
-        self, resource: Literal[Resource.MEETINGS, "meetings"], event: str | None = None
-    ) -> Callable[[OnMeeting], OnMeeting]: ...
-    @overload
-    def on(
-        self,
-        resource: Literal[Resource.MEETING_PARTICIPANTS, "meetingParticipants"],
-        event: str | None = None,
-    ) -> Callable[[OnMeetingParticipant], OnMeetingParticipant]: ...
-    @overload
-    def on(
-        self, resource: Literal[Resource.RECORDINGS, "recordings"], event: str | None = None
-    ) -> Callable[[OnRecording], OnRecording]: ...
-    @overload
-    def on(
-        self,
-        resource: Literal[Resource.MEETING_TRANSCRIPTS, "meetingTranscripts"],
-        event: str | None = None,
-    ) -> Callable[[OnMeetingTranscript], OnMeetingTranscript]: ...
-    @overload
-    def on(
-        self, resource: None = None, event: str | None = None
-    ) -> Callable[[OnAnything], OnAnything]: ...
-    @overload
-    def on(self, resource: str, event: str | None = None) -> Callable[[H], H]: ...
-    def on(self, resource: str | None = None, event: str | None = None) -> Callable[[Any], Any]:
-        """Register a handler: ``@receiver.on(Resource.MESSAGES, Event.CREATED)``.
+    def webhooks(
+        self, *, name: str, target_url: str, owned_by: str | None = None
+    ) -> tuple[NewWebhook, ...]:
+        """Return the webhooks that the registered handlers need, for `Webhooks.ensure`.
 
-        Type checkers know the class of the data by the resource. Data that doesn't fit that class
-        comes as a plain mapping all the same.
+        There is one for each resource and event, in the order of registration, with the receiver's
+        first secret. A handler of all events of a resource covers the handlers of single events::
+
+            wanted = receiver.webhooks(name="bot", target_url="https://bot.example.com/webex")
+            await client.webhooks.ensure(wanted, prune="bot:")
+
+        A handler without a resource needs no particular webhook, so it adds none.
 
         Args:
-            resource: Which resource's notifications to handle; every one's if it is left out.
-            event: Which events' notifications to handle; every one's if it is left out.
+            name: What the names of the webhooks begin with; the names are
+                ``{name}:{resource}:{event}``, such as ``bot:messages:created`` and, for all events,
+                ``bot:messages:all``.
+            target_url: Where Webex posts notifications to; an absolute http(s) URL.
+            owned_by: Usually an `OwnedBy`; Webex's default is the creator.
 
         Raises:
-            ValueError: It is ``all``, as no notification's resource or event is.
-            TypeError: It isn't called with a resource; or what it decorates is no async function.
-            RuntimeError: A notification was received already, and would have missed the handler.
+            ValueError: No handler names a resource, or an argument is empty, not valid Unicode, or
+                not an absolute URL.
+            TypeError: An argument isn't a string.
         """
-        _check_word("resource", resource)
-        _check_word("event", event)
-
-        def register(handler: Handler[Any]) -> Handler[Any]:
-            if not _is_async(handler):
-                raise TypeError(f"a handler must be an async function, got {handler!r}")
-            if self._has_received:
-                raise RuntimeError(
-                    "a notification was received already: register every handler before the first"
-                )
-            self._handlers.append((resource, event, handler))
-            return handler
-
-        return register
+        check_text("name", name)
+        if not name:
+            raise ValueError("name is empty; pass what the names of the webhooks begin with")
+        wanted = dict.fromkeys(
+            (each.resource, each.event or Event.ALL)
+            for each in self._registrations(set())
+            if each.resource is not None
+        )
+        if not wanted:
+            # An empty result would let `prune` delete every webhook.
+            raise ValueError("no handler names a resource: register one with on(Resource.MESSAGES)")
+        return tuple(
+            NewWebhook(
+                name=f"{name}:{resource}:{event}",
+                target_url=target_url,
+                resource=resource,
+                event=event,
+                secret=self._secrets[0],
+                owned_by=owned_by,
+            )
+            for resource, event in wanted
+            if event == Event.ALL or (resource, Event.ALL) not in wanted
+        )
 
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
@@ -275,38 +209,30 @@ class Receiver:
             headers: The headers of the request, as any framework has them.
 
         Returns:
-            The status to answer with, as in the table above; the answer needs no body.
+            The status of the response, as in the table above; the response needs no body.
 
         Raises:
-            TypeError: The body isn't bytes, or there are no headers.
+            TypeError: `body` isn't bytes, or `headers` aren't headers.
         """
-        if len(body) > self._max_body:
-            return self._refuse_large()
+        job = self._job(body, headers)
+        if not isinstance(job, Job):
+            return job
+        finished = asyncio.get_running_loop().create_future()
+        self._requests[finished] = asyncio.current_task()
         try:
-            notification = parse_notification(
-                body, headers, secrets=self._secrets, minimum=self._minimum
-            )
-        except SignatureError as error:
-            logger.warning("refused a request: %s", error)
-            return HTTPStatus.UNAUTHORIZED
-        except PayloadError as error:
-            logger.warning("refused a signed request: %s", error)
-            return HTTPStatus.BAD_REQUEST
-        self._has_received = True
-        if self._ignore_own_actions and notification.is_own_action:
-            return HTTPStatus.NO_CONTENT
-        handlers = self._handlers_of(notification)
-        if not handlers:
-            return HTTPStatus.NO_CONTENT
-        return await self._handle_once(
-            Work(notification=notification, handlers=handlers, key=hashlib.sha256(body).hexdigest())
-        )
+            return await self._handle_once(job)
+        finally:
+            del self._requests[finished]
+            finished.set_result(None)
 
     async def aclose(self) -> None:
-        """Accept no more notifications, and wait until those that were accepted are handled."""
+        """Accept no more notifications, and wait until the accepted ones are handled.
+
+        It waits for handlers in the foreground and in the background. A handler that closes its own
+        receiver doesn't wait for itself.
+        """
         self._is_closing = True
-        # A handler that closes its receiver doesn't wait for itself.
-        while unfinished := self._unfinished() - {asyncio.current_task()}:
+        while unfinished := self._unfinished():
             await asyncio.wait(unfinished)
 
     async def __aenter__(self) -> Self:
@@ -327,113 +253,187 @@ class Receiver:
             case "http":
                 status = await self._receive_http(scope, receive)
                 if status is not None:
-                    await send_answer(send, status)
+                    await send_response(send, status)
             case "lifespan":
                 await follow_lifespan(receive, send, self)
             case "websocket":
                 await refuse_websocket(receive, send)
             case other:
-                raise ValueError(f"a receiver knows no ASGI scope of type {other!r}")
+                raise ValueError(f"a receiver can't serve an ASGI scope of type {other!r}")
 
     async def _receive_http(self, scope: Scope, receive: Receive) -> int | None:
-        """The status to answer with; `None` if nobody is there to answer."""
+        """Return the status to respond with; `None` if the client is gone."""
         if scope["method"] != "POST":
             return HTTPStatus.METHOD_NOT_ALLOWED
+        headers = tuple(scope["headers"])  # ASGI allows an iterable that can be read once
         try:
-            body = await read_body(scope, receive, limit=self._max_body)
+            body = await read_body(headers, receive, limit=self._max_body)
         except BodyTooLargeError:
             return self._refuse_large()
         except ClientDisconnectError:
             return None
-        return await self.handle(body, scope["headers"])
+        return await self.handle(body, headers)
 
-    def _refuse_large(self) -> int:
+    def _refuse_large(self) -> HTTPStatus:
         logger.warning("refused a request: its body is larger than %d bytes", self._max_body)
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def _handlers_of(self, notification: Notification[Any]) -> tuple[Handler[Any], ...]:
-        return tuple(
-            handler
-            for resource, event, handler in self._handlers
-            if resource in {None, notification.resource} and event in {None, notification.event}
+    def _job(self, body: bytes, headers: Headers) -> "Job | HTTPStatus":
+        """Return what is to be done, or the status to respond with if nothing is."""
+        check_body(body)
+        if len(body) > self._max_body:
+            return self._refuse_large()
+        try:
+            notification = parse_notification(
+                body, headers, secrets=self._secrets, minimum=self._minimum
+            )
+        except SignatureError as error:
+            logger.warning("refused a request: %s", error)
+            return HTTPStatus.UNAUTHORIZED
+        except PayloadError as error:
+            logger.warning("refused a signed request: %s", error)
+            return HTTPStatus.BAD_REQUEST
+        if self._registered is None:
+            self._registered = self._freeze()
+        if self._ignore_own_actions and notification.is_own_action:
+            _debug("%s is ignored: it is the bot's own action", notification)
+            return HTTPStatus.NO_CONTENT
+        matching = [
+            each
+            for each in self._registered
+            if (each.resource is None or each.resource == notification.resource)
+            and (each.event is None or each.event == notification.event)
+        ]
+        if not matching:
+            _debug("%s has no matching handler", notification)
+            return HTTPStatus.NO_CONTENT
+        misfit = _misfit(notification)
+        if misfit is not None:
+            typed = len(matching)
+            matching = [each for each in matching if each.resource is None]
+            if len(matching) == typed:
+                misfit = None
+        return Job(
+            notification=notification,
+            handlers=[each.handler for each in matching],
+            misfit=misfit,
+            key=hashlib.sha256(body).hexdigest(),
         )
 
-    async def _handle_once(self, work: Work) -> int:
+    async def _handle_once(self, job: "Job") -> int:
         try:
-            claimed = await self._claims.claim(work.key)
+            claimed = await self._in_flight.claim(job.key)
         except InProgressError as error:
-            logger.info("%s has to come again: %s", work, error)
+            logger.info("%s has to come again: %s", _describe(job.notification), error)
             return HTTPStatus.SERVICE_UNAVAILABLE
         except Exception:
-            logger.exception("%s is not handled: the deduplicator failed", work)
+            logger.exception(
+                "%s is not handled: the deduplicator failed", _describe(job.notification)
+            )
             return HTTPStatus.SERVICE_UNAVAILABLE
         if not claimed:
+            _debug("%s is a duplicate", job.notification)
             return HTTPStatus.NO_CONTENT
         if self._is_closing or len(self._pending) >= self._max_pending:
-            await self._claims.settle(work.key, done=False)
+            await self._in_flight.finish(job.key, done=False)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
-            logger.warning("%s is not handled: %s", work, why)
+            logger.warning("%s is not handled: %s", _describe(job.notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._background:
-            task = asyncio.create_task(self._carry_out(work))
+            task = asyncio.create_task(self._execute(job))
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
             return HTTPStatus.NO_CONTENT
-        done = await self._carry_out(work)
+        done = await self._execute(job)
         return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
 
-    async def _carry_out(self, work: Work) -> bool:
+    async def _execute(self, job: "Job") -> bool:
         done = False
         try:
-            done = await self._run_handlers(work)
-        finally:  # also of a request that was cancelled
-            await self._claims.settle(work.key, done=done)
+            if self._background:
+                await asyncio.sleep(0)  # an eager task starts before the response is returned
+            for handler in job.handlers:
+                await handler(job.notification)
+            if job.misfit is None:
+                done = True
+            else:
+                await self._report(job.misfit, job)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it raises
+            await self._report(_failure(error), job)
+        finally:
+            await self._in_flight.finish(job.key, done=done)
         return done
 
-    async def _run_handlers(self, work: Work) -> bool:
-        try:
-            for handler in work.handlers:
-                await _run(handler, work.notification)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises
-            await self._report(error, work)
-            return False
-        return True
-
-    async def _report(self, error: Exception, work: Work) -> None:
+    async def _report(self, failure: Exception, job: "Job") -> None:
+        if failure is job.misfit:
+            message = "%s is not passed to the handlers of its resource: %s"
+            logger.error(message, _describe(job.notification), failure)
+        elif self._on_error is None:
+            logger.error("a handler of %s failed", _describe(job.notification), exc_info=failure)
         if self._on_error is None:
-            logger.error("a handler of %s failed", work, exc_info=error)
             return
         try:
-            reported = self._on_error(error, work.notification)
+            reported = self._on_error(failure, job.notification)
             if inspect.isawaitable(reported):
                 await reported
-        except Exception:
-            logger.exception("on_error failed for %s", work)
+        except (Exception, asyncio.CancelledError) as error:
+            logger.exception(
+                "on_error failed for %s", _describe(job.notification), exc_info=_failure(error)
+            )
 
-    def _unfinished(self) -> set[asyncio.Task[Any]]:
-        return {*self._pending, *self._claims.being_settled}
-
-
-async def _run(handler: Handler[Any], notification: Notification[Any]) -> None:
-    try:
-        await handler(notification)
-    except asyncio.CancelledError as error:
+    def _unfinished(self) -> set[asyncio.Future[Any]]:
         task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        # Something that the handler waited for was cancelled, not we: the handler failed.
-        raise RuntimeError("what a handler waited for was cancelled") from error
+        requests = {finished for finished, each in self._requests.items() if each is not task}
+        return requests | (self._pending - {task}) | self._in_flight.unfinished
 
 
-def _check_word(name: str, word: object) -> None:
-    if word is not None and not isinstance(word, str):
-        raise TypeError(
-            f"{name} must be a str, got {word!r}; write @receiver.on() to handle everything"
-        )
-    if word == "all":
-        raise ValueError(f"no notification's {name} is 'all'; leave it out to handle every one")
+@frozen(kw_only=True)
+class Job:
+    """A notification and what is to be done with it.
+
+    Attributes:
+        notification: The notification.
+        handlers: The handlers to run, in this order.
+        misfit: Why the notification isn't passed to the handlers of its resource, if there are any.
+        key: What the deduplicator knows the notification by.
+    """
+
+    notification: Notification[NotificationData]
+    handlers: Sequence[Handler[Any]]
+    misfit: PayloadError | None
+    key: str
 
 
-def _is_async(handler: object) -> bool:
-    # An object with an async __call__ will do as well.
-    return any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__)))
+def _misfit(notification: Notification[NotificationData]) -> PayloadError | None:
+    """Return the problems of data that isn't of the class that its resource has."""
+    data_class = data_classes.get(notification.resource)
+    if data_class is None or isinstance(notification.data, data_class):
+        return None
+    problems: tuple[str, ...] = ()
+    try:
+        structure(notification.data, data_class)
+    except DecodeError as error:
+        problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
+    return PayloadError(problems)
+
+
+def _failure(error: BaseException) -> Exception:
+    """Return the failure of a function of the user's; raise our own cancellation again."""
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    failure = RuntimeError("what it waited for was cancelled")
+    failure.__cause__ = error
+    return failure
+
+
+def _debug(message: str, notification: Notification[Any]) -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(message, _describe(notification))
+
+
+def _describe(notification: Notification[Any]) -> str:
+    # Log records get this text, not the notification: log services store their arguments.
+    return on_one_line(f"{notification.resource} {notification.event} of webhook {notification.id}")

@@ -44,7 +44,7 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
     >>> sign(b'{"a":1,"b":2,"c":{"d":3}}', "myBongoSecret")["X-Spark-Signature"]
     '01e0cb6a53731b9615b483335d77d97023410c72'
     """
-    _check_body(body)
+    check_body(body)
     (secret,) = checked_secrets((secret,))
     sha1, sha256, sha512 = (_digest(secret, body, each).hex() for each in SignatureAlgorithm)
     # Neither the name of the second header nor its form is documented; both are seen.
@@ -75,7 +75,7 @@ def verify(
         ValueError: A secret is empty or no valid Unicode, or there is none.
         TypeError: The body isn't bytes, a secret is no string, or there are no headers.
     """
-    _check_body(body)
+    check_body(body)
     each_secret = checked_secrets(secrets)
     algorithm, digests = _strongest(headers)
     if algorithm < minimum:
@@ -110,7 +110,12 @@ def _check_secret(secret: object) -> None:
     check_text("a secret", secret)
 
 
-def _check_body(body: object) -> None:
+def check_body(body: object) -> None:
+    """Refuse a body that isn't bytes.
+
+    Raises:
+        TypeError: It is something else.
+    """
     if not isinstance(body, bytes):
         raise TypeError(
             f"body must be bytes, got {type(body).__name__}: pass the raw bytes of the request, "

@@ -1,0 +1,223 @@
+import warnings
+from typing import Any
+
+import pytest
+
+from tests.notifications.doubles import SECRET, body_of, signed
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.notifications.router import Router
+
+URL = "https://bot.example.com/webex"
+
+
+class Names:
+    """Handlers that note their names.
+
+    Attributes:
+        ran: The names of the handlers that ran.
+    """
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def handler(self, name: str) -> Any:  # noqa: ANN401 - it fits everywhere
+        """Return a handler that notes this name."""
+
+        async def note(_: Notification[Any]) -> None:
+            self.ran.append(name)
+
+        return note
+
+
+async def deliver(receiver: Receiver, **envelope: object) -> int:
+    """Deliver a notification, and return the status of the response."""
+    return await receiver.handle(*signed(body_of(**envelope)))
+
+
+class TestInclude:
+    """Which handlers run, in which order."""
+
+    async def test_included_handlers_run_in_their_place(self) -> None:
+        """The handlers of a router run in the place of `include`, also those added later."""
+        names, router, receiver = Names(), Router(), Receiver(SECRET)
+        receiver.on(Resource.MESSAGES)(names.handler("before"))
+        router.on(Resource.MESSAGES, Event.CREATED)(names.handler("routed"))
+        receiver.include(router)
+        receiver.on()(names.handler("after"))
+        router.on("messages")(names.handler("added later"))
+
+        assert await deliver(receiver) == 204
+        assert names.ran == ["before", "routed", "added later", "after"]
+
+    async def test_routers_include_routers(self) -> None:
+        """A router that a router includes counts, also if it is included later."""
+        names, inner, outer, receiver = Names(), Router(), Router(), Receiver(SECRET)
+        receiver.include(outer)
+        outer.include(inner)
+        inner.on()(names.handler("inner"))
+
+        assert await deliver(receiver) == 204
+        assert names.ran == ["inner"]
+
+    async def test_a_router_counts_once(self) -> None:
+        """Within one receiver the handlers of a router run once, however it is included."""
+        names, shared, other, receiver = Names(), Router(), Router(), Receiver(SECRET)
+        shared.on()(names.handler("shared"))
+        shared.include(other)
+        other.include(shared)
+        for router in (shared, other, shared):
+            receiver.include(router)
+
+        assert await deliver(receiver) == 204
+        assert names.ran == ["shared"]
+
+    async def test_receivers_share_a_router(self) -> None:
+        """Two receivers that include one router each run its handlers, also after the first."""
+        names, router = Names(), Router()
+        router.on()(names.handler("shared"))
+        for _ in range(2):
+            receiver = Receiver(SECRET)
+            receiver.include(router)
+            await deliver(receiver)
+
+        assert names.ran == ["shared", "shared"]
+
+    async def test_registration_ends_with_the_first_notification(self) -> None:
+        """A router takes no handlers after a receiver that includes it got a notification."""
+        inner, outer, receiver = Router(), Router(), Receiver(SECRET)
+        receiver.include(outer)
+        outer.include(inner)
+        await deliver(receiver)
+
+        for each in (inner, outer, receiver):
+            with pytest.raises(RuntimeError, match="before the first"):
+                each.on()(Names().handler("too late"))
+            with pytest.raises(RuntimeError, match="before the first"):
+                each.include(Router())
+
+    @pytest.mark.parametrize("other", [None, Router, "router"])
+    def test_only_routers_are_included(self, other: Any) -> None:  # noqa: ANN401 - mistakes
+        """What isn't a router is refused by name."""
+        with pytest.raises(TypeError, match="router must be Router, got"):
+            Receiver(SECRET).include(other)
+
+
+class TestWords:
+    """What is said about words that are probably wrong."""
+
+    @pytest.mark.parametrize("router", [Router(), Receiver(SECRET)])
+    @pytest.mark.parametrize(
+        ("words", "match"),
+        [
+            (("mesages",), "the resource 'mesages' is unknown: did you mean 'messages'"),
+            (("Rooms", "created"), "the resource 'Rooms' is unknown: did you mean 'rooms'"),
+            (("rooms", "craeted"), "the event 'craeted' is unknown: did you mean 'created'"),
+        ],
+    )
+    def test_a_typo_is_a_warning_at_the_users_line(
+        self, router: Router, words: tuple[str, ...], match: str
+    ) -> None:
+        """A word that is one typo away from a known one is a warning that names the line."""
+
+        def register() -> None:
+            router.on(*words)(Names().handler("typo"))
+
+        with pytest.warns(UserWarning, match=match) as record:
+            register()
+
+        line = register.__code__.co_firstlineno + 1
+
+        assert [(each.filename, each.lineno) for each in record] == [(__file__, line)]
+
+    def test_a_new_word_is_allowed(self) -> None:
+        """Webex brings new resources and events: a word that is like no known one is fine."""
+        with warnings.catch_warnings(action="error"):
+            Router().on("telepathy", "pondered")
+
+
+class TestWebhooks:
+    """The webhooks that handlers need."""
+
+    def test_each_resource_and_event_has_a_webhook(self) -> None:
+        """There is one webhook for each resource and event, with the first secret."""
+        receiver, router, handler = Receiver(["new", "old"]), Router(), Names().handler("any")
+        receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
+        receiver.on("messages", "created")(handler)
+        receiver.on(Resource.MESSAGES, Event.DELETED)(handler)
+        receiver.include(router)
+        receiver.on()(handler)
+        receiver.on(event=Event.CREATED)(handler)
+        router.on("telepathy", "pondered")(handler)
+
+        assert receiver.webhooks(name="bot", target_url=URL) == tuple(
+            NewWebhook(
+                name=f"bot:{resource}:{event}",
+                target_url=URL,
+                resource=resource,
+                event=event,
+                secret="new",
+            )
+            for resource, event in [
+                ("messages", "created"),
+                ("messages", "deleted"),
+                ("telepathy", "pondered"),
+            ]
+        )
+
+    def test_all_events_cover_single_ones(self) -> None:
+        """A handler for all events of a resource needs one webhook, whatever else is there."""
+        receiver, handler = Receiver(SECRET), Names().handler("any")
+        receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
+        receiver.on(Resource.MESSAGES)(handler)
+        receiver.on(Resource.ROOMS, Event.CREATED)(handler)
+        receiver.on("messages", "deleted")(handler)
+
+        wanted = receiver.webhooks(name="bot", target_url=URL, owned_by="org")
+
+        assert [(each.name, each.resource, each.event, each.owned_by) for each in wanted] == [
+            ("bot:messages:all", "messages", "all", "org"),
+            ("bot:rooms:created", "rooms", "created", "org"),
+        ]
+
+    def test_asking_does_not_end_registration(self) -> None:
+        """Handlers can be registered after the webhooks were asked for."""
+        receiver, handler = Receiver(SECRET), Names().handler("any")
+        receiver.on("rooms")(handler)
+        before = receiver.webhooks(name="bot", target_url=URL)
+        receiver.on("messages")(handler)
+
+        assert len(receiver.webhooks(name="bot", target_url=URL)) == len(before) + 1
+
+    @pytest.mark.parametrize("words", [(), (None, "created")])
+    def test_no_webhooks_are_an_error(self, words: tuple[Any, ...]) -> None:
+        """No webhooks are an error: an empty result would let `prune` delete all of them."""
+        receiver: Any = Receiver(SECRET)
+        receiver.on(*words)(Names().handler("any"))
+
+        with pytest.raises(ValueError, match="no handler names a resource"):
+            receiver.webhooks(name="bot", target_url=URL)
+        with pytest.raises(ValueError, match="no handler names a resource"):
+            Receiver(SECRET).webhooks(name="bot", target_url=URL)
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "match"),
+        [
+            ({"name": ""}, ValueError, "name is empty"),
+            ({"name": None}, TypeError, "name must be str, got NoneType"),
+            ({"name": "\udcff"}, ValueError, "name is not valid Unicode"),
+            ({"target_url": "example.com"}, ValueError, "target_url must be an absolute http"),
+            ({"owned_by": ""}, ValueError, "owned_by is empty"),
+        ],
+    )
+    def test_a_wrong_argument_is_refused(
+        self, arguments: dict[str, Any], error: type[Exception], match: str
+    ) -> None:
+        """An argument that no webhook could have is refused by name."""
+        receiver = Receiver(SECRET)
+        receiver.on("rooms")(Names().handler("any"))
+
+        with pytest.raises(error, match=match):
+            receiver.webhooks(**{"name": "bot", "target_url": URL, **arguments})
