@@ -1,6 +1,6 @@
-"""What type checkers know of notifications. They check this file; nothing runs it.
+"""What type checkers know about notifications. They check this file; nothing runs it.
 
-An ignored error here is an error that has to be: both checkers complain about one that isn't.
+Each ignored error has to be an error: both checkers report an ignore without one.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -22,6 +22,7 @@ from webex_webhooks_async import (
     MembershipData,
     MemoryDeduplicator,
     MessageData,
+    NewWebhook,
     Notification,
     NotificationData,
     Receiver,
@@ -30,6 +31,7 @@ from webex_webhooks_async import (
     RemoteParty,
     Resource,
     RoomData,
+    Router,
     ServiceAppData,
     SignatureAlgorithm,
     TelephonyCallData,
@@ -46,7 +48,7 @@ receiver = Receiver(["secret", "old secret"], on_error=lambda error, notificatio
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
 async def on_message(notification: Notification[MessageData]) -> str:
-    """The resource decides on the class of the data."""
+    """The resource decides the class of the data."""
     return assert_type(notification.data.room_id, str)
 
 
@@ -115,7 +117,7 @@ async def on_transcript(notification: Notification[MeetingTranscriptData]) -> No
 
 @receiver.on("messages")
 async def on_message_by_text(notification: Notification[MessageData]) -> None:
-    """A resource's name will do as well."""
+    """A resource can be given by its name."""
 
 
 @receiver.on(Resource.MEMBERSHIPS, Event.CREATED)
@@ -129,7 +131,7 @@ async def on_several(notification: Notification[MembershipData | RoomData]) -> N
 @receiver.on(Resource.ROOMS)
 @receiver.on()
 async def on_anything(notification: Notification[NotificationData]) -> None:
-    """A handler of everything takes whatever data may be, and can tell it apart."""
+    """A handler of everything takes any data, and can match on its class."""
     match notification.data:
         case MessageData(room_id=room, room_type=room_type):
             assert_type(room, str)
@@ -144,13 +146,13 @@ async def on_anything(notification: Notification[NotificationData]) -> None:
 
 @receiver.on("telepathy")
 async def on_unknown(notification: Notification[Mapping[str, Any]]) -> None:
-    """Of a resource that isn't known, the handler says what it expects."""
+    """A handler of an unknown resource declares what it expects."""
 
 
 @receiver.on(Resource.TELEPHONY_MWI)
 @receiver.on(event=Event.DELETED)
 async def on_whatever(notification: Notification[Any]) -> None:
-    """A handler that wants to know nothing of the data fits everywhere."""
+    """A handler of `Notification[Any]` fits everywhere."""
 
 
 @receiver.on(Resource.ROOMS)  # type: ignore[type-var] # the mistake
@@ -168,13 +170,46 @@ def on_sync(notification: Notification[MessageData]) -> None:
     """And so is a function that isn't async."""
 
 
+router = Router()
+
+
+@router.on(Resource.MESSAGES, Event.CREATED)
+async def on_routed_message(notification: Notification[MessageData]) -> int:
+    """A router knows the class of the data as a receiver does."""
+    assert_type(notification.data, MessageData)
+    return 1
+
+
+@router.on()
+async def on_anything_routed(notification: Notification[NotificationData]) -> None:
+    """A router takes handlers for everything, too."""
+
+
+@router.on(Resource.ROOMS)  # type: ignore[type-var] # the mistake
+async def on_wrong_routed(notification: Notification[MessageData]) -> None:
+    """The data of another resource is an error in a router, too."""
+
+
+def routers_are_included(other: Router) -> None:
+    """A receiver and a router include routers; a receiver says which webhooks it needs."""
+    receiver.include(other)
+    other.include(Router())
+    assert_type(
+        receiver.webhooks(name="bot", target_url="https://example.com", owned_by="org"),
+        tuple[NewWebhook, ...],
+    )
+    receiver.include(on_message)  # type: ignore[arg-type] # not a router
+    receiver.webhooks(name="bot")  # type: ignore[call-arg] # without a URL
+    other.webhooks(name="bot", target_url="")  # type: ignore[attr-defined] # it has no secret
+
+
 async def registration_changes_no_function(notification: Notification[MessageData]) -> None:
     """A registered handler keeps its type, so that it can be called."""
     assert_type(await on_message(notification), str)
 
 
-def parsing_tells_the_union(body: bytes, headers: dict[str, str]) -> None:
-    """What is parsed has whatever data may be."""
+def parsing_returns_the_union(body: bytes, headers: dict[str, str]) -> None:
+    """A parsed notification has data of any class."""
     notification = parse_notification(body, headers, secrets="secret")
     assert_type(notification, Notification[NotificationData])
     assert_type(parse_unverified_notification(body), Notification[NotificationData])

@@ -52,7 +52,8 @@ def _is_one_typo_away(word: str, known: str) -> bool:
 
 def _level_of_the_user() -> int:
     """The `stacklevel` with which the caller's warning names the first line outside of us."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.currentframe may return None
+    # Not inspect.currentframe, whose module takes long to import.
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     level = 1
     while frame is not None and _is_ours(frame):
         frame = frame.f_back

@@ -42,7 +42,7 @@ from webex_webhooks_async.notifications.signatures import (
     check_body,
     checked_secrets,
 )
-from webex_webhooks_async.serialization import structure
+from webex_webhooks_async.structuring import structure
 from webex_webhooks_async.validation import check_text, check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -382,9 +382,12 @@ class Receiver(Router):
             )
 
     def _unfinished(self) -> set[asyncio.Future[Any]]:
-        task = asyncio.current_task()
-        requests = {finished for finished, each in self._requests.items() if each is not task}
-        return requests | (self._pending - {task}) | self._in_flight.unfinished
+        current = asyncio.current_task()
+        unfinished: set[asyncio.Future[Any]] = {*self._pending, *self._in_flight.unfinished}
+        unfinished.discard(current)
+        return unfinished.union(
+            finished for finished, task in self._requests.items() if task is not current
+        )
 
 
 @frozen(kw_only=True)
