@@ -1,7 +1,9 @@
 """The verbs of a client: what they send, and what they make of the response."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
@@ -12,15 +14,22 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.wire import Wire, answer
+from tests.support.clocks import StoppedClock
+from tests.support.wire import WEBHOOK, Peer, Step, Wire, answer, hang_up, reset, until
 from webex_webhooks_async import (
     BadRequestError,
     Client,
     DecodeError,
     NewWebhook,
     NotFoundError,
+    Notification,
+    PaginationError,
+    RefreshingToken,
     RetryPolicy,
+    StaticToken,
+    WebexError,
 )
+from webex_webhooks_async.client.requester import Requester
 
 
 @frozen(kw_only=True)
@@ -464,3 +473,157 @@ async def test_an_error_names_method_and_path(name: str) -> None:
 
     method = name.upper() if name != "list" else "GET"
     assert (raised.value.method, raised.value.path) == (method, "/v1/rooms/R%2F1")
+
+
+Operation = Callable[[Client], Awaitable[object]]
+
+NEW = NewWebhook(name="n", target_url="https://example.com", resource="messages", event="created")
+NOTIFICATION: Notification[Mapping[str, Any]] = Notification(
+    id="W1", name="bot", resource="messages", event="created", data={"id": "M1"}
+)
+MIXED: dict[str, Operation] = {
+    "webhooks.create": lambda client: client.webhooks.create(NEW),
+    "webhooks.get": lambda client: client.webhooks.get("W1"),
+    "webhooks.list": lambda client: client.webhooks.list(),
+    "get": lambda client: client.get("rooms", "R1", into=Room),
+    "post": lambda client: client.post("messages", json={"roomId": "R1"}),
+    "put": lambda client: client.put("rooms", "R1", json={"title": "New"}),
+    "patch": lambda client: client.patch("rooms", "R1", json={"title": "New"}),
+    "delete": lambda client: client.delete("rooms", "R1"),
+    "list": lambda client: client.list("rooms", into=Room),
+    "fetch": lambda client: client.fetch(NOTIFICATION),
+}
+GOOD = answer(200, {**WEBHOOK, **ROOM, "roomId": "R1", "items": [{**WEBHOOK, **ROOM}]})
+
+
+async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
+    """Webhooks and verbs share one refresh, and all their requests are repeated."""
+    all_here = asyncio.Event()
+
+    async def act(peer: Peer) -> None:
+        if len(wire.requests) >= 50:
+            all_here.set()
+        await all_here.wait()
+        if peer.request.target == "/v1/access_token":
+            await peer.send(answer(200, {"access_token": "new"}))
+        else:
+            is_new = peer.request.headers["authorization"] == "Bearer new"
+            await peer.send(GOOD if is_new else answer(401))
+
+    token = RefreshingToken(
+        client_id="id", client_secret="secret", refresh_token="refresh", access_token="old"
+    )
+    async with (
+        Wire(act) as wire,
+        Client(token, base_url=wire.base_url, max_concurrency=50) as client,
+    ):
+        await asyncio.gather(*(each(client) for each in list(MIXED.values()) * 5))
+
+    tokens = [each.headers.get("authorization") for each in wire.requests]
+    assert tokens == ["Bearer old"] * 50 + [None] + ["Bearer new"] * 50
+
+
+@pytest.mark.parametrize("first", MIXED)
+async def test_one_429_pauses_fifty_mixed_tasks(first: str) -> None:
+    """Whichever operation meets it, none of the others is sent before Retry-After is over."""
+    clock = StoppedClock()
+    async with (
+        Wire(answer(429, b"", "Retry-After: 30"), GOOD) as wire,
+        Client("a-token", base_url=wire.base_url) as client,
+    ):
+        client._requester = client.webhooks._requester = Requester(
+            StaticToken("a-token"),
+            base_url=wire.base_url,
+            http_client=None,
+            timeout=20.0,
+            retry=RetryPolicy(),
+            max_concurrency=50,
+            clock=clock,
+        )
+        tasks = [asyncio.ensure_future(MIXED[first](client))]
+        await until(lambda: clock.sleepers == 1)
+        tasks += [asyncio.ensure_future(each(client)) for each in list(MIXED.values()) * 5]
+        await until(lambda: clock.sleepers == 51)
+        clock.advance(29.9)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        before = len(wire.requests)
+        clock.advance(0.2)
+        await asyncio.gather(*tasks)
+        await client._requester.aclose()
+
+    assert (before, len(wire.requests)) == (1, 52)
+
+
+RETRIED_VERBS: dict[str, Operation] = {
+    name: MIXED[name] for name in ("get", "list", "fetch", "put", "delete", "post", "patch")
+}
+EVERY = frozenset(RETRIED_VERBS)
+READING = frozenset({"get", "list", "fetch"})
+REPEATABLE = READING | {"put", "delete"}
+
+
+@pytest.mark.parametrize("name", RETRIED_VERBS)
+@pytest.mark.parametrize(
+    ("step", "repeated"),
+    [
+        (answer(429), EVERY),
+        (answer(429, b"", "Retry-After: 0"), EVERY),
+        (answer(429, b"", "Retry-After: 3600"), frozenset[str]()),
+        (answer(423, b"", "Retry-After: 0"), EVERY),
+        (answer(423), frozenset[str]()),
+        (answer(500), READING),
+        (answer(501), frozenset[str]()),
+        (answer(502), REPEATABLE),
+        (answer(503), REPEATABLE),
+        (answer(503, b"", "Retry-After: 0"), REPEATABLE),
+        (answer(504), REPEATABLE),
+        (hang_up, REPEATABLE),
+        (reset, REPEATABLE),
+        *((answer(status), frozenset[str]()) for status in (400, 403, 404, 405, 409, 410, 428)),
+        (answer(200, b"<html>"), frozenset[str]()),
+    ],
+    ids=lambda value: (
+        value.split(b"\r\n\r\n")[0].decode()
+        if isinstance(value, bytes)
+        else getattr(value, "__name__", "")
+    ),
+)
+async def test_a_verb_is_repeated_as_its_method_allows(
+    step: Step, repeated: frozenset[str], name: str
+) -> None:
+    """Each row of the table of retries, counted on a real server: three attempts, or one."""
+    async with (
+        Wire(step) as wire,
+        Client(
+            "a-token", base_url=wire.base_url, retry=RetryPolicy(attempts=3, base_delay=0.0)
+        ) as client,
+    ):
+        with suppress(WebexError):
+            await RETRIED_VERBS[name](client)
+
+    assert len(wire.requests) == (3 if name in repeated else 1)
+
+
+async def test_a_delete_that_was_processed_before_is_done() -> None:
+    """A 404 after a lost response isn't an error."""
+    async with (
+        Wire(hang_up, answer(404)) as wire,
+        Client("a-token", base_url=wire.base_url, retry=RetryPolicy(base_delay=0.0)) as client,
+    ):
+        await client.delete("messages", "M1")
+
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize("link", ["https://elsewhere.example/v1/rooms", "//elsewhere.example/a"])
+async def test_a_list_follows_no_link_to_another_origin(link: str) -> None:
+    """The token goes nowhere else, whether the link comes with a page or was kept."""
+    page = answer(200, {"items": []}, f'Link: <{link}>; rel="next"')
+    async with Wire(page) as wire, client_of(wire) as client:
+        with pytest.raises(PaginationError, match="the next link"):
+            _ = [each async for each in client.list("rooms")]
+        with pytest.raises(PaginationError, match="start, which must be a kept next_url"):
+            await client.list("rooms", start=link)
+
+    assert len(wire.requests) == 1

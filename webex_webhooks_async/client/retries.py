@@ -96,7 +96,7 @@ def delay_before_next(  # noqa: PLR0913 - the facts that the decision rests on
         if seconds is None:
             return policy.backoff(attempt, jitter)
         return seconds if seconds <= policy.max_delay else None
-    repeatable = (may_have_been_done(status_code) and method != "POST") or (
+    repeatable = (may_have_been_done(status_code) and method not in {"POST", "PATCH"}) or (
         status_code == HTTPStatus.INTERNAL_SERVER_ERROR and method == "GET"
     )
     return policy.backoff(attempt, jitter) if repeatable else None
