@@ -67,6 +67,35 @@ def wheel(session: nox.Session) -> None:
     expect_equal(session, "wheel", wheel_files(), package_files(session))
 
 
+@nox.session(python=PYTHONS[::-1], requires=["wheel"])  # what takes longest starts first
+def tests(session: nox.Session) -> None:
+    """Test the wheel with all its extras.
+
+    The newest Python on the machine runs the whole suite, which has to run every branch. The others
+    run the tests that depend on the Python, 3.11 with the oldest releases that the metadata allows.
+    """
+    runs_all = session.python == NEWEST
+    if session.python == PYTHONS[0] and not runs_all:
+        oldest = "--resolution=lowest-direct"
+        needed = [*requirements(), *group("tests"), *group("arq")]
+        session.install(oldest, built("*.whl", EXTRAS), *needed)
+    else:
+        session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
+    redis = redis_server(session)
+    with suite_alone(session):
+        if session.posargs:
+            session.run("pytest", *session.posargs, env=redis)
+        elif runs_all:
+            data_file = Path(session.virtualenv.location, "coverage").resolve()
+            measured = {"COVERAGE_FILE": str(data_file)}
+            session.run("coverage", "erase", env=measured)
+            session.run("coverage", "run", "-m", "pytest", env=measured | redis)
+            session.run("coverage", "combine", "--quiet", env=measured)
+            session.run("coverage", "report", env=measured)
+        else:
+            session.run("pytest", "-m", "not once and not hypothesis", "tests", env=redis)
+
+
 @nox.session(requires=["wheel"])
 def metadata(session: nox.Session) -> None:
     """Check that the archives can be published, and that whoever has the sources can build them."""
@@ -103,35 +132,6 @@ def typing(session: nox.Session) -> None:
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # no look-up of newer releases
     session.run(*pyright, env=quiet)
     session.run(*pyright, "--verifytypes", PACKAGE, "--ignoreexternal", env=quiet)
-
-
-@nox.session(python=PYTHONS[::-1], requires=["wheel"])  # the one that takes longest comes first
-def tests(session: nox.Session) -> None:
-    """Test the wheel with all its extras.
-
-    The newest Python on the machine runs the whole suite, which has to run every branch. The others
-    run the tests that depend on the Python, 3.11 with the oldest releases that the metadata allows.
-    """
-    runs_all = session.python == NEWEST
-    if session.python == PYTHONS[0] and not runs_all:
-        oldest = "--resolution=lowest-direct"
-        needed = [*requirements(), *group("tests"), *group("arq")]
-        session.install(oldest, built("*.whl", EXTRAS), *needed)
-    else:
-        session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
-    redis = redis_server(session)
-    with suite_alone(session):
-        if session.posargs:
-            session.run("pytest", *session.posargs, env=redis)
-        elif runs_all:
-            data_file = Path(session.virtualenv.location, "coverage").resolve()
-            measured = {"COVERAGE_FILE": str(data_file)}
-            session.run("coverage", "erase", env=measured)
-            session.run("coverage", "run", "-m", "pytest", env=measured | redis)
-            session.run("coverage", "combine", "--quiet", env=measured)
-            session.run("coverage", "report", env=measured)
-        else:
-            session.run("pytest", "-m", "not once", "tests", env=redis)
 
 
 @nox.session(python=PYTHONS, requires=["wheel"])

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from tests.examples.serving import Server as ServeOn
-from tests.examples.serving import serve_with_hypercorn, serve_with_uvicorn
+from tests.examples.serving import serve_with_uvicorn
 from tests.faults.leaks import nothing_left
 from tests.notifications.doubles import Bot, body_of, chunked, exchange, posted, request
 from tests.support.wire import PATIENCE
@@ -162,7 +162,6 @@ class Acting(Bot):
 
 
 serve_on_uvicorn = partial(serve_with_uvicorn, http="h11")
-SERVERS: Mapping[str, ServeOn] = {"uvicorn": serve_on_uvicorn, "hypercorn": serve_with_hypercorn}
 
 
 serve_without_patience: ServeOn = partial(serve_on_uvicorn, timeout_graceful_shutdown=0)

@@ -86,11 +86,11 @@ def run_pytest(folder: Path, source: str, *arguments: str) -> subprocess.Complet
 @pytest.mark.parametrize(
     ("marker", "arguments"),
     [
-        ("asyncio", ["-o", "asyncio_mode=auto", *LOOP_SCOPE]),
         ("asyncio", ["-o", "asyncio_mode=strict", *LOOP_SCOPE]),
-        ("anyio", ["-p", "no:asyncio", "-k", "not trio"]),
+        pytest.param("asyncio", ["-o", "asyncio_mode=auto", *LOOP_SCOPE], marks=pytest.mark.once),
+        pytest.param("anyio", ["-p", "no:asyncio", "-k", "not trio"], marks=pytest.mark.once),
     ],
-    ids=["pytest-asyncio auto", "pytest-asyncio strict", "anyio"],
+    ids=["pytest-asyncio strict", "pytest-asyncio auto", "anyio"],
 )
 def test_any_plugin_for_asyncio(tmp_path: Path, marker: str, arguments: list[str]) -> None:
     """The fixtures serve tests under any of them, and the client is closed after each test."""
