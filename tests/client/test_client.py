@@ -788,7 +788,7 @@ OPERATIONS: dict[str, Callable[[Client], Awaitable[object]]] = {
     "update": lambda client: client.webhooks.update(
         "W1", WebhookUpdate(name="n", target_url="https://example.com", secret=CANARY_SECRET)
     ),
-    "list": lambda client: anext(aiter(client.webhooks.list())),
+    "list": lambda client: client.webhooks.list(),
 }
 
 

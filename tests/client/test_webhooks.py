@@ -286,11 +286,11 @@ async def test_a_2xx_that_is_no_answer_is_a_decode_error(
 
 
 async def test_every_problem_of_a_page_is_named() -> None:
-    """Each has the path of what doesn't fit, and shows no value."""
+    """The verb `list` tolerates nothing: each problem has its path, and shows no value."""
     items = [WEBHOOK, {**WEBHOOK, "name": None, "created": "c4n4ry"}, {"id": "c4n4ry"}]
     async with Wire(answer(200, {"items": items})) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError) as raised:
-            await client.webhooks.list()
+            await client.list("webhooks", into=Webhook)
 
     assert raised.value.problems == (
         "$.items[1].name: expected a string, got null",

@@ -8,7 +8,7 @@ A typed resource is a subclass with one line per operation::
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast, overload
 from urllib.parse import quote, urlencode
@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from webex_webhooks_async.client.links import absolute_link, next_link, target_on
 from webex_webhooks_async.client.pagination import AsyncPaginator, Page
 from webex_webhooks_async.client.requester import Request, Requester
+from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.serialization import JSON, dump_json, format_datetime, to_wire
 from webex_webhooks_async.structuring import get_hook
 from webex_webhooks_async.validation import check_segment, check_text, check_type
@@ -171,6 +172,29 @@ class APIResource:
             TypeError: An argument has a wrong type.
         """
         _check_into(into)
+
+        def read(response: Response) -> tuple[Any, ...]:
+            return response.items(items_key, into)
+
+        return self._paginate_with(
+            read, path, *segments, params=params, start=start, prefetch=prefetch
+        )
+
+    def _paginate_with(
+        self,
+        read: Callable[[Response], tuple[T, ...]],
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        start: str | None = None,
+        prefetch: bool = False,
+    ) -> AsyncPaginator[T]:
+        """Return a list that is fetched as `_paginate` does, but whose pages `read` reads.
+
+        Raises:
+            ValueError: As `_paginate`.
+            TypeError: As `_paginate`.
+        """
         base_url = self._requester.base_url
         first = f"{base_url}{_target(path, segments, params)}"
         if start is not None:
@@ -181,14 +205,12 @@ class APIResource:
                     "with the first page"
                 )
 
-        async def fetch(url: str) -> Page[Any]:
+        async def fetch(url: str) -> Page[T]:
             name = "start, which must be a kept next_url," if url == start else "the next link"
             target = target_on(base_url, url, name)
             response = await self._requester.send(Request(method="GET", target=target))
             link = next_link(response.links)
-            return Page(
-                items=response.items(items_key, into), next_url=link and absolute_link(link, url)
-            )
+            return Page(items=read(response), next_url=link and absolute_link(link, url))
 
         return AsyncPaginator(fetch, start or first, prefetch=prefetch)
 

@@ -3,17 +3,29 @@
 Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
 
+import logging
 from collections.abc import AsyncGenerator, Iterable
 from math import inf
 
-from webex_webhooks_async.client.desired_state.planning import DesiredState, Plan, Result
+from webex_webhooks_async.client.desired_state.planning import (
+    DesiredState,
+    Plan,
+    Result,
+    UnreadableWebhook,
+)
 from webex_webhooks_async.client.desired_state.reconciler import Reconciler
 from webex_webhooks_async.client.pagination import AsyncPaginator
 from webex_webhooks_async.client.resource import APIResource
+from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async.serialization import JSON
+from webex_webhooks_async.structuring import structure
 from webex_webhooks_async.validation import check_segment, check_text, check_type
 
 PATH = "webhooks"
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
 class Webhooks(APIResource):
@@ -77,6 +89,10 @@ class Webhooks(APIResource):
     ) -> AsyncPaginator[Webhook]:
         """Return the webhooks; nothing is sent before the result is iterated or awaited.
 
+        A webhook whose id, name, target URL, resource or event is missing or doesn't fit is left
+        out. One warning per page is logged, with the id of each and what doesn't fit. An optional
+        field that doesn't fit is `None`, and its value is in ``extra``.
+
         Args:
             max: Items a page, 1 or more; by default the service sends up to 100, which is also its
                 limit.
@@ -95,7 +111,9 @@ class Webhooks(APIResource):
         if owned_by is not None:
             check_text("owned_by", owned_by)
         params = {"max": max, "ownedBy": owned_by}
-        return self._paginate(PATH, params=params, into=Webhook, start=start, prefetch=prefetch)
+        return self._paginate_with(
+            _read_webhooks, PATH, params=params, start=start, prefetch=prefetch
+        )
 
     async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Result:
         """Make exactly one webhook of each wanted name exist, as wanted.
@@ -112,6 +130,9 @@ class Webhooks(APIResource):
         Raises:
             ValueError: A name is wanted twice, or `prune` is empty; nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
+            DecodeError: A webhook that is or may be a wanted one can't be read: one of a wanted
+                name with a field that doesn't fit or, where a webhook would have to be created,
+                one without a readable name. If the first list has it, nothing is changed.
 
         Warns:
             WebhookPlanWarning: What you want can't work as it seems to be meant.
@@ -125,6 +146,7 @@ class Webhooks(APIResource):
         Raises:
             ValueError: As `ensure`.
             TypeError: As `ensure`.
+            DecodeError: As `ensure`.
 
         Warns:
             WebhookPlanWarning: As `ensure`.
@@ -165,7 +187,57 @@ class Webhooks(APIResource):
         return self._reconciler(DesiredState.of(wanted, prune)).watch(every=every)
 
     def _reconciler(self, desired: DesiredState) -> Reconciler:
-        return Reconciler(self, desired, retry=self._requester.retry, clock=self._requester.clock)
+        return Reconciler(
+            self,
+            self._scan,
+            desired,
+            retry=self._requester.retry,
+            clock=self._requester.clock,
+        )
+
+    def _scan(self, owned_by: str | None) -> AsyncPaginator[Webhook | UnreadableWebhook]:
+        """Return the webhooks, also those that can't be read."""
+        return self._paginate_with(_read, PATH, params={"ownedBy": owned_by})
+
+
+def _read_webhooks(response: Response) -> tuple[Webhook, ...]:
+    return tuple(each for each in _read(response) if isinstance(each, Webhook))
+
+
+def _read(response: Response) -> tuple[Webhook | UnreadableWebhook, ...]:
+    """The items of a page; a warning names those that can't be read."""
+    try:
+        return response.items("items", Webhook)
+    except DecodeError:  # in one of the items, or in the page
+        items = enumerate(response.items("items", None))
+    webhooks = tuple(_read_item(item, f"$.items[{index}]") for index, item in items)
+    unreadable = [str(each) for each in webhooks if isinstance(each, UnreadableWebhook)]
+    more = f" and {len(unreadable) - _SHOWN} more" if len(unreadable) > _SHOWN else ""
+    logger.warning(
+        "webhooks that can't be read are left out of a list: %s%s",
+        "; ".join(unreadable[:_SHOWN]),
+        more,
+    )
+    return webhooks
+
+
+_SHOWN = 10
+
+
+def _read_item(item: JSON, path: str) -> Webhook | UnreadableWebhook:
+    try:
+        return structure(item, Webhook, path)
+    except DecodeError as error:
+        members: dict[str, JSON] = item if isinstance(item, dict) else {}
+        return UnreadableWebhook(
+            id=_text(members.get("id")),
+            name=_text(members.get("name")),
+            problems=error.problems,
+        )
+
+
+def _text(value: JSON) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _checked(webhook_id: str) -> str:

@@ -1,9 +1,12 @@
 """Runs at the same time: whatever the order of their requests, one webhook of each name is left."""
 
+import asyncio
+import json
+import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain, cycle
+from itertools import chain, count, cycle
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -20,9 +23,11 @@ from webex_webhooks_async import (
     Webhook,
     WebhookUpdate,
     plan,
+    to_json,
 )
 from webex_webhooks_async.client.desired_state.planning import DesiredState
 from webex_webhooks_async.client.desired_state.reconciler import Reconciler
+from webex_webhooks_async.testing import Sandbox
 
 START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
 
@@ -163,7 +168,7 @@ class Operations:
         await self._turn("delete")
         del self._service.webhooks[self._existing(webhook_id).id]
 
-    async def list(self, *, owned_by: str | None = None) -> AsyncGenerator[Webhook]:
+    async def scan(self, owned_by: str | None) -> AsyncGenerator[Webhook]:
         """List the webhooks, two a page; between two pages, other runs may go on."""
         after = -1
         while True:
@@ -191,6 +196,7 @@ async def ensure(operations: Operations, wanted: Sequence[NewWebhook]) -> Result
     while True:  # bounded by the operations
         reconciler = Reconciler(
             operations,
+            operations.scan,
             DesiredState.of(wanted, None),
             retry=RetryPolicy(attempts=2),
             clock=TurnClock(),
@@ -227,9 +233,9 @@ def interleaved(runs: Sequence[Coroutine[Any, None, Result]], schedule: Schedule
     return [results[index] for index in range(len(runs))]
 
 
-def left(service: Service) -> Counter[str]:
+def left(webhooks: Iterable[Webhook]) -> Counter[str]:
     """How many webhooks of each name are left."""
-    return Counter(each.name for each in service.webhooks.values())
+    return Counter(each.name for each in webhooks)
 
 
 whose_turn = st.integers(0, 3)
@@ -262,7 +268,7 @@ def test_first_starts_at_the_same_time_leave_one_of_each(
     wanted = [MESSAGES, CARDS]
     operations = [Operations(service) for _ in range(count)]
     results = interleaved([ensure(each, wanted) for each in operations], schedule)
-    assert left(service) == {"bot:messages": 1, "bot:cards": 1}
+    assert left(service.webhooks.values()) == {"bot:messages": 1, "bot:cards": 1}
     assert plan(wanted, service.webhooks.values()).pending == ()
     if not births.milliseconds:
         remaining = {each.name: each for each in service.webhooks.values()}
@@ -299,5 +305,50 @@ def test_runs_that_want_different_things_leave_one(
     operations = [Operations(service, losses) for _, losses in zip(wanted, lost, strict=False)]
     runs = [ensure(each, [want]) for each, want in zip(operations, wanted, strict=True)]
     interleaved(runs, schedule)
-    assert left(service) == {"bot:messages": 1}
+    assert left(service.webhooks.values()) == {"bot:messages": 1}
     assert any(plan([each], service.webhooks.values()).pending == () for each in wanted)
+
+
+# Real processes
+
+
+PROGRAM = """
+import asyncio, json, sys
+from webex_webhooks_async import Client, NewWebhook, from_json
+
+async def main(base_url, wanted):
+    async with Client("a-token", base_url=base_url) as client:
+        result = await client.webhooks.ensure(from_json(wanted, list[NewWebhook]))
+    print(json.dumps({name: webhook.id for name, webhook in result.webhooks.items()}))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+PROCESSES = 4
+
+
+async def test_processes_that_start_at_the_same_time_leave_one_of_each() -> None:
+    """Four processes whose first lists are all empty create all webhooks, and keep one of each."""
+    barrier = asyncio.Barrier(PROCESSES)
+
+    async def wait_for_all(_: float) -> None:
+        await barrier.wait()
+
+    seconds = count()
+    sandbox = Sandbox(sleep=wait_for_all, clock=lambda: START + timedelta(seconds=next(seconds)))
+    sandbox.fail(delay=1, method="GET", times=PROCESSES)  # executed at once, answered together
+    wanted = json.dumps([json.loads(to_json(each)) for each in (MESSAGES, CARDS)])
+    async with asyncio.timeout(120), sandbox.serve() as base_url:
+        processes = [
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", PROGRAM, base_url, wanted), stdout=asyncio.subprocess.PIPE
+            )
+            for _ in range(PROCESSES)
+        ]
+        outputs = [await process.communicate() for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    requests = Counter(request.method for request in sandbox.requests)
+    assert requests["POST"] == 2 * PROCESSES
+    assert left(sandbox.webhooks) == {"bot:messages": 1, "bot:cards": 1}
+    remaining = {each.name: each.id for each in sandbox.webhooks}
+    assert [json.loads(output) for output, _ in outputs] == [remaining] * PROCESSES

@@ -11,6 +11,7 @@ from typing import Self
 from attrs import evolve, field, frozen
 
 from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH
+from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 from webex_webhooks_async.validation import check_type
@@ -34,6 +35,8 @@ def plan(
     Raises:
         ValueError: A name is wanted twice, or `prune` is empty.
         TypeError: An argument has a wrong type.
+        DecodeError: A webhook of a wanted name has a filter, owner, status or secret that didn't
+            fit, so that it can't be compared.
 
     Warns:
         WebhookPlanWarning: What you want can't work as it seems to be meant.
@@ -138,6 +141,25 @@ class WebhookPlanWarning(UserWarning):
     """The webhooks you want can't work as they seem to be meant."""
 
 
+@frozen(kw_only=True)
+class UnreadableWebhook:
+    """An item of a list that isn't a webhook that can be read.
+
+    Attributes:
+        id: Its id, if that can be read.
+        name: Its name, if that can be read.
+        problems: What doesn't fit, with its path in the page.
+    """
+
+    id: str | None
+    name: str | None
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        which = "without an id that can be read" if self.id is None else f"with the id {self.id!r}"
+        return f"{', '.join(self.problems)} (in the webhook {which})"
+
+
 @frozen
 class DesiredState:
     """The webhooks that should exist.
@@ -189,32 +211,68 @@ class DesiredState:
         """Whether one of the wanted webhooks watches the whole organization."""
         return any(each.owned_by == OwnedBy.ORG for each in self.wanted)
 
-    def changes(self, existing: Iterable[Webhook], *, agree: bool = False) -> tuple[Change, ...]:
+    def changes(
+        self, existing: Iterable[Webhook | UnreadableWebhook], *, agree: bool = False
+    ) -> tuple[Change, ...]:
         """What turns the existing webhooks into the wanted ones.
+
+        A webhook that can't be read is never changed, and none is created beside one that may be
+        the wanted one: one of the same name or, where the name can't be read, any.
 
         Args:
             existing: The webhooks that exist, possibly some of them twice.
             agree: Keep the oldest webhook of each wanted name and replace none, so that also runs
                 that want different things keep the same one.
+
+        Raises:
+            DecodeError: A webhook that can't be read is or may be a wanted one.
         """
+        existing = tuple(existing)
         # By id, because a page that shifts while it is read shows a webhook twice.
-        others = {webhook.id: webhook for webhook in existing}
+        others = {each.id: each for each in existing if isinstance(each, Webhook)}
         namesakes = defaultdict[str, list[Webhook]](list)
         for webhook in others.values():
             namesakes[webhook.name].append(webhook)
         choose = _oldest if agree else _least_change
         changes = [choose(each, namesakes[each.name]) for each in self.wanted]
+        creates = any(each.action in {Action.CREATE, Action.REPLACE} for each in changes)
+        if problems := tuple(self._problems(existing, creates=creates)):
+            error = DecodeError(problems)
+            error.add_note("no webhook that can't be read is changed; delete it by its id")
+            raise error
         for change in changes:
             if change.existing is not None:
                 del others[change.existing.id]
         return (*changes, *self._deletions(others.values()))
 
+    def _problems(
+        self, existing: Iterable[Webhook | UnreadableWebhook], *, creates: bool
+    ) -> Iterator[str]:
+        """What makes it unknown what has to change."""
+        names = self.names
+        for each in existing:
+            if isinstance(each, UnreadableWebhook):
+                if each.name in names or (creates and each.name is None):
+                    yield str(each)
+            elif each.name in names:
+                for key in sorted(_COMPARED.intersection(each.extra)):
+                    yield f"{key}: does not fit (in the webhook with the id {each.id!r})"
+
     def _deletions(self, others: Iterable[Webhook]) -> Iterator[Change]:
+        names = self.names
         for webhook in others:
-            if webhook.name in self.names:
+            if webhook.name in names:
                 yield _deletion(webhook, "a duplicate")
-            elif self.prune is not None and webhook.name.startswith(self.prune):
+            elif (
+                self.prune is not None
+                and webhook.name.startswith(self.prune)
+                and _COMPARED.isdisjoint(webhook.extra)  # what can't be read isn't deleted
+            ):
                 yield _deletion(webhook, f"not wanted, and its name starts with {self.prune!r}")
+
+
+_COMPARED = frozenset({"filter", "ownedBy", "status", "secret"})
+"""What is compared and may be absent. What doesn't fit is in ``extra`` under these names."""
 
 
 def _least_change(wanted: NewWebhook, namesakes: list[Webhook]) -> Change:

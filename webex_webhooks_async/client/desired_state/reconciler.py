@@ -16,6 +16,7 @@ from webex_webhooks_async.client.desired_state.planning import (
     DesiredState,
     Plan,
     Result,
+    UnreadableWebhook,
 )
 from webex_webhooks_async.client.retries import RetryPolicy, may_have_been_done
 from webex_webhooks_async.errors import (
@@ -61,9 +62,9 @@ class Operations(Protocol):
         """Delete a webhook."""
         ...
 
-    def list(self, *, owned_by: str | None = None) -> AsyncIterable[Webhook]:
-        """List the webhooks."""
-        ...
+
+Scan = Callable[[str | None], AsyncIterable[Webhook | UnreadableWebhook]]
+"""Lists the webhooks of an owner, also those that can't be read."""
 
 
 class Reconciler:
@@ -71,15 +72,23 @@ class Reconciler:
 
     Args:
         operations: The operations on webhooks.
+        scan: Lists them.
         desired: The webhooks that should exist.
         retry: How often a create is sent whose response is lost, and how long to wait in between.
         clock: The time.
     """
 
     def __init__(
-        self, operations: Operations, desired: DesiredState, *, retry: RetryPolicy, clock: Clock
+        self,
+        operations: Operations,
+        scan: Scan,
+        desired: DesiredState,
+        *,
+        retry: RetryPolicy,
+        clock: Clock,
     ) -> None:
         self.operations = operations
+        self._scan = scan
         self.retry = retry
         self.clock = clock
         self._desired = desired
@@ -88,7 +97,7 @@ class Reconciler:
     async def plan(self) -> Plan:
         """What has to change."""
         existing = await self.existing(org=self._desired.wants_org)
-        changes = map(self.hold_back, self._desired.changes(existing.values()))
+        changes = map(self.hold_back, self._desired.changes(existing))
         return Plan(changes=tuple(changes), applier=self.apply)
 
     async def apply(self, plan: Plan) -> Result:
@@ -115,17 +124,14 @@ class Reconciler:
                     changes.clear()
             await self.clock.sleep(pause)
 
-    async def existing(self, *, org: bool) -> dict[str, Webhook]:
-        """The webhooks that exist, by id.
+    async def existing(self, *, org: bool) -> list[Webhook | UnreadableWebhook]:
+        """The webhooks that exist, possibly some of them twice.
 
         Whether a plain list has those of the whole organization is not documented. Listing them
         needs an administrator's token, so they are listed only where one of them is wanted.
         """
-        return {
-            webhook.id: webhook
-            for owner in ((None, OwnedBy.ORG) if org else (None,))
-            async for webhook in self.operations.list(owned_by=owner)
-        }
+        owners = (None, OwnedBy.ORG) if org else (None,)
+        return [webhook for owner in owners async for webhook in self._scan(owner)]
 
     def note_reactivation(self, webhook: Webhook) -> None:
         """Remember when this webhook was reactivated."""
@@ -254,25 +260,23 @@ class PlanExecution:
             await self._reconciler.clock.sleep(self._reconciler.retry.backoff(attempt, jitter))
         desired = DesiredState(tuple(each for each in self._wanted if each.name in self._unsettled))
         self._unsettled.clear()
-        existing = await self._reconciler.existing(org=desired.wants_org)
-        for webhook_id in self._gone:
-            existing.pop(webhook_id, None)
-        listed = {each.name for each in existing.values()}
-        for name in desired.names - listed:
-            existing |= await self._unlisted(name)
-        changes = desired.changes(existing.values(), agree=agree)
+        listed = await self._reconciler.existing(org=desired.wants_org)
+        existing = [each for each in listed if each.id not in self._gone]
+        for name in desired.names.difference(each.name for each in existing):
+            existing.extend(await self._unlisted(name))
+        changes = desired.changes(existing, agree=agree)
         self._resolve(changes)
         return tuple(map(self._reconciler.hold_back, changes))
 
-    async def _unlisted(self, name: str) -> dict[str, Webhook]:
+    async def _unlisted(self, name: str) -> list[Webhook]:
         """The webhook that this made or kept, if it exists though a list doesn't have it."""
         live = self._live.get(name)
         if live is None or live.id in self._gone:
-            return {}
+            return []
         try:
-            return {live.id: await self._operations.get(live.id)}
+            return [await self._operations.get(live.id)]
         except (NotFoundError, GoneError):
-            return {}
+            return []
 
     def _resolve(self, changes: Iterable[Change]) -> None:
         """See which of the lost creates have made a webhook, and which are sent again."""

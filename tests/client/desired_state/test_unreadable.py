@@ -1,0 +1,227 @@
+"""Webhooks that can't be read: they stop neither a list nor the other webhooks."""
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from tests.support.keeping import webhooks_on
+from webex_webhooks_async import DecodeError, NewWebhook, Webhooks, plan, to_json
+from webex_webhooks_async.testing import Sandbox
+
+MESSAGES = NewWebhook(
+    name="bot:messages",
+    target_url="https://example.com/hook",
+    resource="messages",
+    event="created",
+    secret="a secret",
+)
+CARDS = evolve(MESSAGES, name="bot:cards", resource="attachmentActions")
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    """An empty sandbox."""
+    return Sandbox()
+
+
+@pytest.fixture
+async def webhooks(sandbox: Sandbox) -> AsyncGenerator[Webhooks]:
+    """Its webhooks."""
+    async with webhooks_on(sandbox) as webhooks:
+        yield webhooks
+
+
+def item(wanted: NewWebhook, webhook_id: str = "W1", **odd: object) -> dict[str, Any]:
+    """An item of a list, with some odd values; `None` is null."""
+    return {**json.loads(to_json(wanted)), "id": webhook_id, "status": "active", **odd}
+
+
+def listed(sandbox: Sandbox, *items: object) -> None:
+    """Let all lists have these items."""
+    sandbox.fail(body={"items": items}, method="GET", times=None)
+
+
+def changing_methods(sandbox: Sandbox) -> list[str]:
+    """The method of each request that changes something."""
+    return [each.method for each in sandbox.requests if each.method != "GET"]
+
+
+# Lists
+
+
+async def test_a_list_leaves_out_what_it_cannot_read(
+    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others arrive, and one warning names the ids and what doesn't fit, without values."""
+    no_url = item(MESSAGES, "W3")
+    del no_url["targetUrl"]
+    sandbox.fail(
+        body={
+            "items": [
+                item(MESSAGES, "W1"),
+                item(MESSAGES, "W2", name=None, secret="a canary"),
+                no_url,
+                item(MESSAGES, "W4", id=4, resource=["messages"]),
+                "W5",
+                item(MESSAGES, "W6"),
+            ]
+        }
+    )
+    page = await webhooks.list()
+    assert [each.id for each in page.items] == ["W1", "W6"]
+    [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert record.levelno == logging.WARNING
+    assert record.getMessage() == (
+        "webhooks that can't be read are left out of a list: "
+        "$.items[1].name: expected a string, got null (in the webhook with the id 'W2'); "
+        "$.items[2].targetUrl: missing (in the webhook with the id 'W3'); "
+        "$.items[3].id: expected a string, got a number, "
+        "$.items[3].resource: expected a string, got an array "
+        "(in the webhook without an id that can be read); "
+        "$.items[4]: expected an object, got a string "
+        "(in the webhook without an id that can be read)"
+    )
+
+
+async def test_a_list_warns_once_a_page(
+    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning names ten webhooks at most, and says how many more there are."""
+    sandbox.fail(body={"items": [item(MESSAGES, f"W{n}", name=n) for n in range(100)]})
+    assert [each async for each in webhooks.list()] == []
+    [record] = caplog.records
+    assert record.getMessage().count("$.items[") == 10
+    assert record.getMessage().endswith("(in the webhook with the id 'W9') and 90 more")
+
+
+async def test_optional_fields_that_do_not_fit_leave_nothing_out(
+    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An optional field that doesn't fit is None, and its value is kept."""
+    sandbox.fail(body={"items": [item(MESSAGES, created="yesterday", orgId=7)]})
+    [webhook] = (await webhooks.list()).items
+    assert (webhook.created, webhook.org_id) == (None, None)
+    assert webhook.extra == {"created": "yesterday", "orgId": 7}
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("body", [{}, {"items": None}, {"items": {}}, [], "<html>"])
+async def test_a_page_without_items_is_an_error(
+    sandbox: Sandbox, webhooks: Webhooks, body: dict[str, object] | list[object] | str
+) -> None:
+    """What isn't a page at all is a DecodeError, not an empty list."""
+    sandbox.fail(body=body, method="GET")
+    with pytest.raises(DecodeError):
+        await webhooks.list()
+
+
+# Ensure
+
+
+@pytest.mark.parametrize(
+    ("odd", "problem"),
+    [
+        pytest.param(
+            {"targetUrl": None}, r"\$\.items\[1\]\.targetUrl: expected a string", id="target URL"
+        ),
+        pytest.param(
+            {"resource": 1}, r"\$\.items\[1\]\.resource: expected a string", id="resource"
+        ),
+        pytest.param({"event": {}}, r"\$\.items\[1\]\.event: expected a string", id="event"),
+        pytest.param({"id": None}, r"\$\.items\[1\]\.id: expected a string", id="id"),
+        pytest.param({"filter": []}, "filter: does not fit", id="filter"),
+        pytest.param({"ownedBy": 1}, "ownedBy: does not fit", id="owner"),
+        pytest.param({"status": True}, "status: does not fit", id="status"),
+        pytest.param({"secret": 42}, "secret: does not fit", id="secret"),
+    ],
+)
+async def test_a_wanted_webhook_that_cannot_be_read_changes_nothing(
+    sandbox: Sandbox, webhooks: Webhooks, odd: dict[str, object], problem: str
+) -> None:
+    """No second one is created beside it, it isn't replaced, and the error names it."""
+    listed(sandbox, item(CARDS, "W0"), item(MESSAGES, "W1", **odd))
+    with pytest.raises(DecodeError, match=problem) as caught:
+        await webhooks.ensure([CARDS, MESSAGES], prune="bot:")
+    assert caught.value.__notes__ == [
+        "no webhook that can't be read is changed; delete it by its id"
+    ]
+    assert ("W1" in str(caught.value)) is ("id" not in odd)
+    assert changing_methods(sandbox) == []
+
+
+async def test_a_duplicate_that_cannot_be_read_changes_nothing(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """Also where another webhook of the name can be read."""
+    listed(sandbox, item(MESSAGES, "W1"), item(MESSAGES, "W2", event=None))
+    with pytest.raises(DecodeError):
+        await webhooks.ensure([MESSAGES])
+    assert changing_methods(sandbox) == []
+
+
+async def test_others_that_cannot_be_read_do_not_matter(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """Webhooks of other names that can't be read stop nothing, and pruning leaves them alone."""
+    sandbox.fail(
+        body={
+            "items": [
+                item(CARDS, "W1", event=None),
+                item(CARDS, "W2", name="bot:old", secret=1),
+                item(CARDS, "W3", name="another's", filter=1),
+            ]
+        },
+        method="GET",
+    )
+    result = await webhooks.ensure([MESSAGES], prune="bot:")
+    assert [each.action for each in result.changes] == ["create"]
+    assert changing_methods(sandbox) == ["POST"]
+
+
+async def test_a_name_that_cannot_be_read_may_be_any_missing_one(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """Beside a webhook without a readable name nothing is created; what exists is kept right."""
+    sandbox.fail(body={"items": [item(MESSAGES, "W1", name=None)]}, method="GET")
+    with pytest.raises(DecodeError, match=r"\$\.items\[0\]\.name: expected a string, got null"):
+        await webhooks.ensure([MESSAGES])
+    assert changing_methods(sandbox) == []
+
+    existing = await webhooks.create(evolve(MESSAGES, target_url="https://old.example.com"))
+    items = [json.loads(to_json(existing)), item(MESSAGES, "W1", name=None)]
+    sandbox.fail(body={"items": items}, method="GET")
+    result = await webhooks.ensure([MESSAGES], prune="bot:")
+    assert [each.action for each in result.changes] == ["update"]
+    assert changing_methods(sandbox) == ["POST", "PUT"]
+
+
+async def test_a_plan_of_webhooks_that_do_not_fit_is_refused(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """The function `plan`, too, compares only what could be read."""
+    sandbox.fail(body={"items": [item(MESSAGES, "W1", filter=1)]}, method="GET")
+    page = await webhooks.list()
+    with pytest.raises(DecodeError, match=r"^filter: does not fit .*'W1'"):
+        plan([MESSAGES], page.items)
+    assert plan([CARDS], page.items, prune="bot:").pending[0].name == "bot:cards"
+
+
+async def test_watch_tries_again_at_its_next_turn(
+    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A webhook that can't be read is logged at ERROR; when it can be read again, all is well."""
+    sandbox.fail(body={"items": [item(MESSAGES, "W1", event=None)]}, method="GET", times=2)
+    async with aclosing(webhooks.watch([MESSAGES], every=60)) as watching:
+        result = await anext(watching)
+    assert [each.action for each in result.changes] == ["create"]
+    errors = [each for each in caplog.records if each.levelno == logging.ERROR]
+    message = (
+        "reconciliation failed: $.items[0].event: expected a string, got null "
+        "(in the webhook with the id 'W1'); retrying in 60 s"
+    )
+    assert [each.getMessage() for each in errors] == [message] * 2
