@@ -13,8 +13,8 @@ from tests.support.wire import PATIENCE
 from webex_webhooks_async.cli import app
 
 COMMANDS = (
-    *("demo", "sandbox", "list", "get", "create", "update", "delete", "ensure"),
-    *("listen", "trigger", "verify", "completion"),
+    *("demo", "sandbox", "chat", "list", "get", "create", "update", "delete", "ensure"),
+    *("listen", "trigger", "verify", "login", "completion"),
 )
 
 

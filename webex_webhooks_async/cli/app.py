@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 # To add a command: write the function `command` in commands/NAME.py, and add NAME here.
 _COMMANDS = {
-    "Try it": ("demo", "sandbox"),
+    "Try it": ("demo", "sandbox", "chat"),
     "Webhooks": ("list", "get", "create", "update", "delete", "ensure"),
     "Notifications": ("listen", "trigger", "verify"),
-    "Shell": ("completion",),
+    "Setup": ("login", "completion"),
 }
 
 

@@ -1,7 +1,6 @@
 """The options that several commands share."""
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,8 @@ from cyclopts import Parameter, validators
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.failures import UsageError, usage_errors
+from webex_webhooks_async.cli.input_files import read_text
+from webex_webhooks_async.cli.token_file import read_token
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -20,6 +21,7 @@ from webex_webhooks_async.validation import check_text
 
 TOKEN_VARIABLE = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 BASE_URL_VARIABLE = "WEBEX_BASE_URL"
+SANDBOX_PORT = 8900
 
 
 def _not_empty(_: object, given: str | tuple[str, ...] | None) -> None:
@@ -61,25 +63,14 @@ AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
 ShowSecret = Annotated[bool, Parameter(name="--show-secret", show_default=False)]
 
 
-STDIN = Path("-")
-
-
-def _no_option(_: object, path: Path) -> None:
-    if path != STDIN and str(path).startswith("-"):
-        raise ValueError(f"there is no option {path}; a file of that name is ./{path}")
-
-
-InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_option)]
-"""A file to read; - is standard input."""
-
-
 @Parameter(name="*", group="Webex")
 @frozen(kw_only=True)
 class Connection:
     """Where Webex is, and who calls it.
 
     Attributes:
-        token_file: Read the access token from this file; the default is WEBEX_ACCESS_TOKEN.
+        token_file: A file with the access token, or from login; the default is
+            WEBEX_ACCESS_TOKEN.
         base_url: The URL of the API; https, or http on loopback.
     """
 
@@ -103,15 +94,13 @@ class Connection:
 
     def _token(self) -> TokenProvider:
         if self.token_file is not None:
-            token, place = read_text(self.token_file).strip(), str(self.token_file)
-        else:
-            token, place = os.environ.get(TOKEN_VARIABLE, ""), TOKEN_VARIABLE
-            if not token:
-                raise UsageError(
-                    f"there is no access token: set {TOKEN_VARIABLE}, or pass a file with "
-                    "--token-file"
-                )
-        with usage_errors(place):
+            return read_token(self.token_file)
+        token = os.environ.get(TOKEN_VARIABLE)
+        if not token:
+            raise UsageError(
+                f"there is no access token: set {TOKEN_VARIABLE}, or pass a file with --token-file"
+            )
+        with usage_errors(TOKEN_VARIABLE):
             return StaticToken(token)
 
 
@@ -164,36 +153,3 @@ class SecretSource:
 
 FROM_ENVIRONMENT = Connection()
 NO_SECRET = SecretSource()
-
-
-def read_text(path: Path) -> str:
-    """The text of a file; - is standard input.
-
-    Raises:
-        UsageError: It can't be read, or isn't UTF-8.
-    """
-    try:
-        return read_bytes(path).decode()
-    except UnicodeDecodeError:
-        raise UsageError(f"{name_of(path)} must be text in UTF-8") from None
-
-
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file; - is standard input.
-
-    Raises:
-        UsageError: It can't be read.
-    """
-    if path == STDIN:
-        if sys.stdin is None:
-            raise UsageError("standard input is closed: pass a file instead")
-        return sys.stdin.buffer.read()
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}") from error
-
-
-def name_of(path: Path) -> str:
-    """How an error names a file that was read."""
-    return "standard input" if path == STDIN else str(path)

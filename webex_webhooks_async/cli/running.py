@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -39,14 +40,21 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(_stoppable(coroutine))
 
 
-async def until_stopped() -> None:
-    """Wait for a signal, in a command that ends that way."""
+@contextmanager
+def ended_by_signal() -> Generator[None]:
+    """A signal ends the block as if it had come to its end."""
     try:
-        await asyncio.Event().wait()
+        yield
     except asyncio.CancelledError:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in one
         task.uncancel()
+
+
+async def until_stopped() -> None:
+    """Wait for a signal, in a command that ends that way."""
+    with ended_by_signal():
+        await asyncio.Event().wait()
 
 
 async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import attrs
 
 from webex_webhooks_async.cli.failures import UsageError
-from webex_webhooks_async.cli.options import name_of, read_text
+from webex_webhooks_async.cli.input_files import name_of, read_text
 from webex_webhooks_async.models.webhooks import NewWebhook
 
 _KEY = "webhooks"

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from webex_webhooks_async.cli.failures import ExitCode, usage_errors
+from webex_webhooks_async.cli.input_files import InputFile, name_of
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     AsJson,
     Connection,
-    InputFile,
     NotEmpty,
-    name_of,
 )
 from webex_webhooks_async.cli.rendering.consoles import print_json, print_warning, stderr, stdout
 from webex_webhooks_async.cli.rendering.webhooks import print_changes, print_plan

@@ -5,16 +5,18 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, TOKEN_VARIABLE, Port
+from rich.console import Console
+
+from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, SANDBOX_PORT, TOKEN_VARIABLE, Port
 from webex_webhooks_async.cli.rendering.consoles import stderr, stdout
 from webex_webhooks_async.cli.rendering.requests import print_delivery, print_request
 from webex_webhooks_async.cli.running import run, until_stopped
-from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing import RecordedRequest, Sandbox
 
 T = TypeVar("T")
 
 
-def command(*, port: Port = 8900) -> None:
+def command(*, port: Port = SANDBOX_PORT) -> None:
     """Run a local Webex simulator, and print each request and each delivery.
 
     $ webex-webhooks sandbox --port 8900
@@ -31,7 +33,7 @@ def command(*, port: Port = 8900) -> None:
 async def _serve(port: int) -> None:
     console = stdout()
     sandbox = Sandbox(
-        on_request=_even_if_nobody_reads(partial(print_request, console)),
+        on_request=_even_if_nobody_reads(partial(_print_request, console)),
         on_delivery=_even_if_nobody_reads(partial(print_delivery, console)),
     )
     async with sandbox.serve(port=port) as base_url:
@@ -42,6 +44,13 @@ async def _serve(port: int) -> None:
             style="dim",
         )
         await until_stopped()
+
+
+def _print_request(console: Console, request: RecordedRequest) -> None:
+    """Print a request, unless `chat` looks for new messages: it does so all the time."""
+    is_a_persons = request.headers.get("authorization", "").startswith("Bearer person:")
+    if not (is_a_persons and request.method == "GET"):
+        print_request(console, request)
 
 
 def _even_if_nobody_reads(report: Callable[[T], None]) -> Callable[[T], None]:

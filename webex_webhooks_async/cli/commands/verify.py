@@ -6,13 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from webex_webhooks_async.cli.failures import RefusedError, UsageError
-from webex_webhooks_async.cli.options import (
-    NO_SECRET,
-    STDIN,
-    InputFile,
-    SecretSource,
-    read_bytes,
-)
+from webex_webhooks_async.cli.input_files import STDIN, InputFile, read_bytes
+from webex_webhooks_async.cli.options import NO_SECRET, SecretSource
 from webex_webhooks_async.cli.rendering.consoles import print_approval, stdout
 from webex_webhooks_async.errors import SignatureError
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, verify

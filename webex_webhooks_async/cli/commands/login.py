@@ -1,0 +1,158 @@
+"""The command login."""
+
+import asyncio
+import base64
+import hashlib
+import os
+import secrets
+import sys
+import threading
+import webbrowser
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+from cyclopts import Parameter
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.cli.failures import RefusedError, UsageError, usage_errors
+from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, HttpUrl, NotEmpty
+from webex_webhooks_async.cli.rendering.consoles import (
+    print_approval,
+    print_refusal,
+    stderr,
+    stdout,
+)
+from webex_webhooks_async.cli.running import run
+from webex_webhooks_async.cli.token_file import client_credentials, write_tokens
+from webex_webhooks_async.cli.tunnels import LOOPBACK
+from webex_webhooks_async.client.auth import RefreshingToken, authorization_url
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.testing.loopback import serve_on_loopback
+
+
+def command(
+    *,
+    scope: tuple[NotEmpty, ...],
+    token_file: Path,
+    redirect_uri: HttpUrl = "http://localhost:8765/callback",
+    base_url: Annotated[str, Parameter(env_var=BASE_URL_VARIABLE)] = BASE_URL,
+) -> None:
+    r"""Get the first tokens of an integration, and store them in a file.
+
+    $ export WEBEX_CLIENT_ID=C1234 WEBEX_CLIENT_SECRET=...
+    $ webex-webhooks login --scope spark:messages_read --scope spark:messages_write \
+        --token-file tokens.json
+    $ webex-webhooks list --token-file tokens.json
+
+    It prints the URL at which you authorize the integration, and opens it in a
+    browser if there is one. Webex then redirects the browser to this machine. Every
+    command takes the file with --token-file, and renews the tokens in it.
+
+    Args:
+        scope: A scope of the integration; once for each.
+        token_file: Where to store the access token and the refresh token.
+        redirect_uri: One of the integration's redirect URIs, on this machine.
+        base_url: The URL of the API; https, or http on loopback.
+    """
+    client_id, client_secret = client_credentials()
+    redirect = httpx.URL(redirect_uri)
+    if redirect.scheme != "http" or redirect.host not in LOOPBACK:
+        raise UsageError(
+            "--redirect-uri must be http on this machine, such as http://localhost:8765/callback"
+        )
+    if not os.access(token_file.resolve().parent, os.W_OK):
+        raise UsageError(f"can't write to the folder of {token_file}")
+    verifier, state = secrets.token_urlsafe(64), secrets.token_urlsafe()
+    with usage_errors():
+        Client("unused", base_url=base_url or BASE_URL)  # checks it before the user does anything
+        url = authorization_url(
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            scopes=scope,
+            state=state,
+            code_challenge=_challenge(verifier),
+            base_url=base_url or BASE_URL,
+        )
+    code = run(_authorize(url, redirect, state))
+    token = RefreshingToken.from_code(
+        client_id=client_id,
+        client_secret=client_secret,
+        code=code,
+        redirect_uri=redirect_uri,
+        code_verifier=verifier,
+        on_refresh=partial(write_tokens, token_file),
+    )
+    run(_exchange(Client(token, base_url=base_url or BASE_URL), token))
+    print_approval(stdout(), f"stored the tokens in {token_file}")
+
+
+def _challenge(verifier: str) -> str:
+    """The PKCE challenge S256 of a verifier."""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
+    """Let the user authorize the integration, and return the code that Webex redirects with.
+
+    Raises:
+        RefusedError: The user or Webex refuses.
+    """
+    callback = _Callback(redirect.path, state)
+    async with serve_on_loopback(callback, redirect.port or 80):
+        stderr().print("Authorize the integration at:", style="dim")
+        stdout().print(url, soft_wrap=True)
+        _open_browser(url)
+        with stderr().status("Waiting for Webex to redirect your browser to this machine"):
+            return await callback.code
+
+
+class _Callback:
+    """An ASGI application that waits for the redirect."""
+
+    def __init__(self, path: str, state: str) -> None:
+        self.code: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._path = path
+        self._state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to the browser."""
+        await self._response(Request(scope))(scope, receive, send)
+
+    def _response(self, request: Request) -> Response:
+        query = request.query_params
+        code, error = query.get("code"), query.get("error")
+        if request.url.path != self._path or self.code.done() or not (code or error):
+            return PlainTextResponse("Nothing to see here: Webex redirects your browser.", 404)
+        # Webex's pages don't show a state beside an error.
+        if query.get("state", self._state if error else "") != self._state:
+            print_refusal(
+                stderr(), "ignored a redirect with a wrong state: it isn't from this login"
+            )
+            return PlainTextResponse("This redirect isn't from the login that is running.", 400)
+        if error:
+            text = " ".join(filter(None, (error, query.get("error_description"))))
+            self.code.set_exception(RefusedError(f"the authorization failed: {on_one_line(text)}"))
+            return PlainTextResponse("The authorization failed. Return to your terminal.")
+        self.code.set_result(code or "")
+        return PlainTextResponse("Authorized. Return to your terminal.")
+
+
+def _open_browser(url: str) -> None:
+    """Open a browser, but no text browser where there is no screen."""
+    has_screen = sys.platform != "linux" or {"BROWSER", "DISPLAY", "WAYLAND_DISPLAY"} & {
+        *os.environ
+    }
+    if has_screen:  # some browsers don't return before they are closed
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+async def _exchange(client: Client, token: RefreshingToken) -> None:
+    async with client:
+        await token.refresh("")

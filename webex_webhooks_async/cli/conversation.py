@@ -1,0 +1,112 @@
+"""A person's conversation with the bot of a sandbox."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import httpx
+
+from webex_webhooks_async.cli.failures import RefusedError, usage_errors
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.models.messages import Message
+
+POLL_SECONDS = 0.2
+QUIET_SECONDS = 1.0  # after a reply, before a conversation counts as quiet
+_SANDBOX_HEADER = "X-Webex-Sandbox"
+
+
+class Conversation:
+    """The direct room of a person and the bot.
+
+    Args:
+        client: Calls the sandbox as the person.
+        person: The address of the person.
+        bot: The address of the bot.
+    """
+
+    def __init__(self, client: Client, person: str, bot: str) -> None:
+        self.bot = bot
+        self._client = client
+        self._person = person
+        self._room_id: str | None = None
+        self._seen: set[str] = set()
+
+    async def say(self, text: str) -> None:
+        """Send a message to the bot.
+
+        Raises:
+            WebexError: The sandbox refuses it, or is gone.
+        """
+        message = await self._client.post(
+            "messages", json={"toPersonEmail": self.bot, "text": text}, into=Message
+        )
+        if self._room_id is None:
+            self._room_id = message.room_id
+            newest_first = [each.id for each in await self._newest()]
+            self._seen = set(newest_first[newest_first.index(message.id) :])
+
+    async def new_replies(self) -> list[Message]:
+        """What the bot has said since the last call, oldest first.
+
+        Raises:
+            WebexError: The sandbox is gone.
+        """
+        new = [each for each in await self._newest() if each.id not in self._seen]
+        self._seen.update(each.id for each in new)
+        return [each for each in reversed(new) if each.person_email != self._person]
+
+    async def replies(self, timeout: float) -> AsyncIterator[Message]:  # noqa: ASYNC109 - of the first
+        """What the bot says, until it is quiet.
+
+        Args:
+            timeout: Seconds to wait for the first reply; after each one, `QUIET_SECONDS`.
+        """
+        now = asyncio.get_running_loop().time
+        end = now() + timeout
+        while now() < end:
+            for reply in await self.new_replies():
+                yield reply
+                end = now() + QUIET_SECONDS
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _newest(self) -> Iterable[Message]:
+        if self._room_id is None:
+            return ()
+        page = await self._client.list("messages", params={"roomId": self._room_id}, into=Message)
+        return page.items
+
+
+@asynccontextmanager
+async def conversation(base_url: str, person: str) -> AsyncGenerator[Conversation]:
+    """Talk to the bot of a sandbox as long as the block runs.
+
+    Raises:
+        RefusedError: No sandbox responds there.
+        UsageError: The URL or the address can't be used.
+    """
+    with usage_errors():
+        client = Client(f"person:{person}", base_url=base_url)
+    async with client:
+        yield Conversation(client, person, await _bot_of(base_url))
+
+
+async def _bot_of(base_url: str) -> str:
+    """The address of the bot. No token goes there: it may be another service than a sandbox."""
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http_client:
+            response = await http_client.get(
+                f"{base_url.rstrip('/')}/people/me", headers={"Authorization": "Bearer sandbox"}
+            )
+    except httpx.RequestError as error:
+        raise RefusedError(
+            f"no sandbox responds at {base_url} ({describe_exception(error)}): start one with "
+            "`webex-webhooks sandbox`"
+        ) from error
+    if _SANDBOX_HEADER not in response.headers:
+        raise RefusedError(
+            f"the service at {base_url} isn't a sandbox: start one with `webex-webhooks sandbox`, "
+            "and set WEBEX_BASE_URL to the URL that it prints"
+        )
+    address: str = response.json()["emails"][0]
+    return address
