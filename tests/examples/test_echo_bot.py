@@ -94,7 +94,7 @@ async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> N
     async with running_bot("echo_bot.py", sandbox, tunnel), sandbox.http_client() as someone:
         await someone.post(
             "messages",
-            headers={"Authorization": "Bearer someone"},
+            headers={"Authorization": "Bearer person:ann@example.com"},
             json={"toPersonEmail": sandbox.bot.email, "files": ["https://example.com/a.png"]},
         )
 

@@ -12,10 +12,10 @@ from tests.testing.doubles import FakeClock, webhook
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.testing import Delivery
-from webex_webhooks_async.testing.delivery import Deliverer
-from webex_webhooks_async.testing.health import Health
-from webex_webhooks_async.testing.occurrences import Occurrence
-from webex_webhooks_async.testing.store import WebhookStore
+from webex_webhooks_async.testing.delivery import DeliveryService
+from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.shared.failures import FailureTracker
+from webex_webhooks_async.testing.service.shared.store import Store
 
 CANARY = "canary"
 
@@ -23,13 +23,14 @@ Target = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 class Delivering:
-    """A deliverer with all that it needs, and what it recorded.
+    """A delivery service with all that it needs, and what it recorded.
 
     Attributes:
         store: The webhooks.
         clock: The time.
-        health: What is known of the webhooks' targets.
-        recorded: The deliveries, as they were concluded.
+        failures: The failed attempts.
+        recorded: The deliveries, in the order of their outcomes.
+        service: The service.
     """
 
     def __init__(
@@ -37,31 +38,41 @@ class Delivering:
         *webhooks: Webhook,
         target: Target | None = None,
         timeout: float = PATIENCE,
+        allow_remote: bool = False,
     ) -> None:
-        self.store = WebhookStore()
+        self.store = Store[Webhook]()
         for each in webhooks:
-            self.store.add(each)
+            self.store.put(each.id, each)
         self.clock = FakeClock()
-        self.health = Health(self.clock)
+        self.failures = FailureTracker(self.clock)
         self.recorded: list[Delivery] = []
         client = httpx.AsyncClient(transport=httpx.MockTransport(target)) if target else None
-        self._deliverer = Deliverer(
-            store=self.store,
-            health=self.health,
+        self.service = DeliveryService(
+            webhooks=self.store,
+            failures=self.failures,
             http_client=client,
+            allow_remote=allow_remote,
             timeout=timeout,
             record=self.recorded.append,
         )
 
     async def emit(self, resource: str = "messages", event: str = "created") -> list[Delivery]:
         """Let something happen."""
-        occurrence = Occurrence.of(resource, event, None, actor=None, now=self.clock())
-        return await self._deliverer.deliver(occurrence)
+        return await self.service.deliver(happened(resource, event))
 
     def status_of(self, webhook_id: str) -> str | None:
         """Tell whether a webhook is on."""
         found = self.store.get(webhook_id)
         return found.status if found else None
+
+
+def happened(
+    resource: str = "messages", event: str = "created", audience: frozenset[str] | None = None
+) -> WebexEvent:
+    """Something that happened."""
+    return WebexEvent(
+        resource=resource, event=event, actor_id="P", data={"id": "M1"}, audience=audience
+    )
 
 
 def active(**fields: str | None) -> Webhook:
@@ -192,17 +203,17 @@ async def test_a_client_of_ones_own() -> None:
         auth=("user", CANARY),
         headers={"X-Own": CANARY},
     ) as client:
-        store = WebhookStore()
-        store.add(active())
-        deliverer = Deliverer(
-            store=store,
-            health=Health(FakeClock()),
+        store = Store[Webhook]()
+        store.put("W1", active())
+        service = DeliveryService(
+            webhooks=store,
+            failures=FailureTracker(FakeClock()),
             http_client=client,
+            allow_remote=False,
             timeout=PATIENCE,
             record=lambda _delivery: None,
         )
-        happened = Occurrence.of("messages", "created", None, actor=None, now=FakeClock().now)
-        await deliverer.deliver(happened)
+        await service.deliver(happened())
 
         assert not client.is_closed
     assert len(seen) == 1
@@ -230,7 +241,7 @@ async def test_no_answer_in_time() -> None:
     async with Wire(silence) as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()
 
-    assert (delivery.ok, delivery.error) == (False, "no answer within 0.05 seconds")
+    assert (delivery.ok, delivery.error) == (False, "no response within 0.05 seconds")
 
 
 async def test_an_answer_that_never_ends() -> None:
@@ -328,11 +339,11 @@ async def test_a_webhook_that_is_deleted_meanwhile() -> None:
     watching = active(id="1")
 
     async def target(_request: httpx.Request) -> httpx.Response:
-        delivering.store.remove(watching)
+        delivering.store.remove(watching.id)
         return httpx.Response(500)
 
     delivering = Delivering(watching, target=target)
-    delivering.health.reactivated("1")
+    delivering.failures.reactivated("1")
 
     deliveries = await delivering.emit()
 
@@ -346,11 +357,11 @@ async def test_what_changes_meanwhile_is_kept() -> None:
     changed = attrs.evolve(watching, name="changed")
 
     async def target(_request: httpx.Request) -> httpx.Response:
-        delivering.store.replace(changed)
+        delivering.store.put(changed.id, changed)
         return httpx.Response(500)
 
     delivering = Delivering(watching, target=target)
-    delivering.health.reactivated("1")
+    delivering.failures.reactivated("1")
 
     await delivering.emit()
 

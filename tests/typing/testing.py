@@ -10,9 +10,10 @@ from typing import Any, assert_type
 
 import httpx
 
-from webex_webhooks_async import Client, Event, Resource, Webhook
+from webex_webhooks_async import Client, Event, Receiver, Resource, Webhook
 from webex_webhooks_async.testing import (
     Delivery,
+    Person,
     RecordedRequest,
     Sandbox,
     sample_notification,
@@ -39,8 +40,22 @@ async def a_sandbox_is_called_and_calls(
     assert_type(delivered, list[Delivery])
     assert_type(await sandbox.emit("rooms", "created"), list[Delivery])
     assert_type(await sandbox.say("Hello"), list[Delivery])
+    assert_type(sandbox.bot, Person)
     assert_type((sandbox.bot.id, sandbox.bot.email), tuple[str, str])
     assert_type((sandbox.bot.display_name, sandbox.bot.org_id), tuple[str, str])
+
+
+async def people_talk_to_a_bot(receiver: Receiver) -> None:
+    """A person is an address, an id or a `Person`; a bot is an ASGI application."""
+    sandbox = Sandbox(allow_remote=True)
+    sandbox.deliver_to(receiver)
+    sandbox.deliver_to(None)
+    ann = Person(email="ann@example.com", display_name="Ann")
+    assert_type(
+        await sandbox.say("Hello", person=ann, room="id", mention=sandbox.bot), list[Delivery]
+    )
+    await sandbox.say("Hello", person="ann@example.com", mention=[sandbox.bot, "bob@example.com"])
+    assert_type(await sandbox.submit("id", {"color": "red"}, person=ann), list[Delivery])
 
 
 def a_sandbox_remembers(sandbox: Sandbox) -> None:
@@ -96,6 +111,10 @@ async def what_cannot_be_is_an_error(sandbox: Sandbox, delivery: Delivery) -> No
     await sandbox.emit(Resource.ROOMS)  # type: ignore[call-arg] # which event
     await sandbox.emit("rooms", "created", b"{}")  # type: ignore[arg-type] # no mapping
     await sandbox.say(b"Hello")  # type: ignore[arg-type] # text
+    await sandbox.say("Hello", "ann@example.com")  # type: ignore[call-arg] # by name
+    await sandbox.submit("id", "red")  # type: ignore[arg-type] # by the ids of the fields
+    sandbox.deliver_to("app")  # type: ignore[arg-type] # an application
+    Person(email="ann@example.com")  # type: ignore[call-arg] # a name, too
     sandbox.fail(429)  # type: ignore[call-arg] # by name
     sandbox.fail(status="429")  # type: ignore[arg-type] # a number
     sandbox.webhooks = ()  # type: ignore[misc] # to look at

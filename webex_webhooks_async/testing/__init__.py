@@ -1,4 +1,4 @@
-"""Testing, and trying without an account: an embedded Webex, and notifications made by hand."""
+"""Testing without an account: a local Webex simulator, and sample notifications."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from webex_webhooks_async.testing.recording import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
     from webex_webhooks_async.testing.sandbox import Sandbox
+    from webex_webhooks_async.testing.service.shared.persons import Person
 else:
     _MODULES = {
         "Delivery": "delivery",
+        "Person": "service.shared.persons",
         "RecordedRequest": "recording",
         "Sandbox": "sandbox",
         "sample_notification": "samples",
@@ -18,7 +20,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for: pytest, which loads the plugin beside it, asks for nothing."""
+        """Import a public name at its first use: pytest loads the plugin, and needs none."""
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         try:
@@ -29,4 +31,11 @@ else:
             ) from error
 
 
-__all__ = ["Delivery", "RecordedRequest", "Sandbox", "sample_notification", "signed_request"]
+__all__ = [
+    "Delivery",
+    "Person",
+    "RecordedRequest",
+    "Sandbox",
+    "sample_notification",
+    "signed_request",
+]

@@ -1,4 +1,4 @@
-"""Notifications on their way to the webhooks' targets.
+"""Delivers notifications to the targets of the webhooks.
 
 Facts: https://developer.webex.com/docs/api/guides/webhooks
 """
@@ -6,6 +6,8 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import attrs
 import httpx
@@ -13,13 +15,16 @@ from attrs import field, frozen
 
 from webex_webhooks_async.client.transports.pool import tls_context
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.health import Health
-from webex_webhooks_async.testing.occurrences import Occurrence, encode
 from webex_webhooks_async.testing.samples import signed_request
-from webex_webhooks_async.testing.store import WebhookStore
-from webex_webhooks_async.testing.subscriptions import matches
+from webex_webhooks_async.testing.service.shared.events import WebexEvent, encode
+from webex_webhooks_async.testing.service.shared.failures import FailureTracker
+from webex_webhooks_async.testing.service.shared.store import Store
+from webex_webhooks_async.testing.service.shared.subscriptions import matches
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 _MAX_CONCURRENCY = 50
 
@@ -29,14 +34,14 @@ class Delivery:
     """An attempt to deliver a notification.
 
     Attributes:
-        webhook: The webhook, as it was then.
-        url: Where the notification went.
+        webhook: The webhook as it was then.
+        url: Where the notification was sent.
         body: What was sent.
-        headers: The headers of the request; the signatures are among them if the webhook has a
-            secret. A repr doesn't show them.
-        status_code: The status of the answer; None if there was none.
-        error: Why there was none.
-        switched_off: Whether Webex switched the webhook off for it: one failure too many.
+        headers: The headers of the request, with the signatures if the webhook has a secret. A
+            repr doesn't show them.
+        status_code: The status of the response; None without one.
+        error: Why there was no response, or why nothing was sent.
+        switched_off: Whether this failure made Webex switch the webhook off.
     """
 
     webhook: Webhook
@@ -49,40 +54,48 @@ class Delivery:
 
     @property
     def ok(self) -> bool:
-        """Whether the notification was accepted: any 2xx is success. A redirect is none."""
+        """Whether the notification was accepted: any 2xx is success, a redirect is not."""
         return self.status_code is not None and httpx.codes.is_success(self.status_code)
 
 
-class Deliverer:
-    """Delivers to every webhook that watches for what happened."""
+class DeliveryService:
+    """Notifies every webhook that watches for an event.
 
-    def __init__(
+    Attributes:
+        app: The ASGI application that gets all notifications in process; None for none.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
         self,
         *,
-        store: WebhookStore,
-        health: Health,
+        webhooks: Store[Webhook],
+        failures: FailureTracker,
         http_client: httpx.AsyncClient | None,
+        allow_remote: bool,
         timeout: float,
         record: Callable[[Delivery], None],
     ) -> None:
-        self._store = store
-        self._health = health
+        self.app: ASGIApp | None = None
+        self._webhooks = webhooks
+        self._failures = failures
         self._http_client = http_client
+        self._allow_remote = allow_remote
         self._timeout = timeout
         self._record = record
 
-    async def deliver(self, occurrence: Occurrence) -> list[Delivery]:
-        """Notify the webhooks that watch for it, many at a time; oldest first in the result."""
+    async def deliver(self, event: WebexEvent) -> list[Delivery]:
+        """Notify the webhooks that watch for an event, concurrently; oldest first in the result."""
         notifications = [
-            (webhook, encode(occurrence.notification_for(webhook)))
-            for webhook in self._store
+            (webhook, encode(event.notification_for(webhook)))
+            for webhook in self._webhooks
             if webhook.status == Status.ACTIVE
-            and matches(webhook, occurrence.resource, occurrence.event, occurrence.data)
+            and matches(webhook, event.resource, event.event, event.data)
+            and _may_know(webhook, event)
         ]
-        slots = asyncio.Semaphore(_MAX_CONCURRENCY)
+        limit = asyncio.Semaphore(_MAX_CONCURRENCY)
 
         async def notify(webhook: Webhook, body: bytes) -> Delivery:
-            async with slots:
+            async with limit:
                 delivery = await self._attempt(http_client, webhook, body)
             delivery = attrs.evolve(delivery, switched_off=self._switch_off_after(delivery))
             self._record(delivery)
@@ -94,11 +107,17 @@ class Deliverer:
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient, None]:
-        if self._http_client is not None:
+        if self.app is None and self._http_client is not None:
             yield self._http_client
+            return
+        if self.app is not None:
+            transport: httpx.AsyncBaseTransport = httpx.ASGITransport(self.app)
+        elif self._allow_remote:
+            transport = httpx.AsyncHTTPTransport(verify=tls_context())
         else:
-            async with httpx.AsyncClient(verify=tls_context(), trust_env=False) as http_client:
-                yield http_client
+            transport = _LoopbackTransport()
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as http_client:
+            yield http_client
 
     async def _attempt(
         self, http_client: httpx.AsyncClient, webhook: Webhook, body: bytes
@@ -111,17 +130,55 @@ class Deliverer:
             async with asyncio.timeout(self._timeout):
                 response = await http_client.send(request, auth=None, follow_redirects=False)
         except TimeoutError:
-            return attrs.evolve(attempt, error=f"no answer within {self._timeout:g} seconds")
-        except Exception as error:  # noqa: BLE001 - an application in process raises what it likes
+            return attrs.evolve(attempt, error=f"no response within {self._timeout:g} seconds")
+        except _RemoteError as error:
+            return attrs.evolve(attempt, error=str(error))
+        except Exception as error:  # noqa: BLE001 - an application in process raises anything
             return attrs.evolve(attempt, error=describe_exception(error))
         return attrs.evolve(attempt, status_code=response.status_code)
 
     def _switch_off_after(self, delivery: Delivery) -> bool:
         """Switch the webhook off if this is one failure too many; true if so."""
-        webhook = self._store.get(delivery.webhook.id)
+        webhook = self._webhooks.get(delivery.webhook.id)
         if webhook is None or delivery.ok:  # it may have been deleted in the meantime
             return False
-        if not self._health.attempt_failed(webhook.id) or webhook.status != Status.ACTIVE:
+        if not self._failures.attempt_failed(webhook.id) or webhook.status != Status.ACTIVE:
             return False
-        self._store.replace(attrs.evolve(webhook, status=Status.INACTIVE))
+        self._webhooks.put(webhook.id, attrs.evolve(webhook, status=Status.INACTIVE))
         return True
+
+
+def _may_know(webhook: Webhook, event: WebexEvent) -> bool:
+    return (
+        event.audience is None
+        or webhook.owned_by == OwnedBy.ORG
+        or webhook.created_by in event.audience
+    )
+
+
+class _RemoteError(Exception):
+    """A target that isn't on this machine."""
+
+
+class _LoopbackTransport(httpx.AsyncHTTPTransport):
+    """Connects to this machine only, and looks up no other host."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=tls_context())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not _is_loopback(request.url.host):
+            raise _RemoteError(
+                f"not sent, because {request.url.host} isn't this machine: deliver in process with "
+                "sandbox.deliver_to(app), or allow other hosts with Sandbox(allow_remote=True)"
+            )
+        return await super().handle_async_request(request)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

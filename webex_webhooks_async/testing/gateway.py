@@ -1,4 +1,4 @@
-"""The gate in front of the service: records what comes, lets faults strike, gives tracking ids."""
+"""The entrance of the service: records requests, applies faults, marks responses."""
 
 import uuid
 from collections.abc import Awaitable, Callable
@@ -8,15 +8,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webex_webhooks_async.testing.answers import error_answer
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.recording import RecordedRequest
+from webex_webhooks_async.testing.service.shared.errors import error_response
 
 Sleep = Callable[[float], Awaitable[object]]
 
+SANDBOX_HEADER = (b"x-webex-sandbox", b"webex-webhooks-async")
+"""It is on every response, so that tools can tell a sandbox from Webex."""
+
 
 class ConnectionDroppedError(Exception):
-    """A fault broke the connection off. Whoever holds the connection does what that takes."""
+    """A fault dropped the connection; the server that holds it has to close it."""
 
 
 class Gateway:
@@ -36,10 +39,10 @@ class Gateway:
         self._record = record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request.
+        """Respond to one request.
 
         Raises:
-            ConnectionDroppedError: It shall get no answer.
+            ConnectionDroppedError: A fault dropped the connection.
         """
         tracking_id = f"ROUTER_{str(uuid.uuid4()).upper()}"
         scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": tracking_id}}
@@ -49,47 +52,47 @@ class Gateway:
         except ClientDisconnect:
             return
         status_code = None
-        answered = False
+        responded = False
 
-        async def send_with_tracking_id(message: Message) -> None:
-            nonlocal status_code, answered
+        async def send_marked(message: Message) -> None:
+            nonlocal status_code, responded
             if message["type"] == "http.response.start":
                 status_code = message["status"]
-                message["headers"].append((b"trackingid", tracking_id.encode()))
+                message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
             await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body"):
-                answered = True
-                # Not later: what the service does in the background follows from this request.
+                responded = True
+                # Now, because what the service does in the background follows from this request.
                 self._record(_recorded(request, body, status_code, tracking_id))
 
         try:
-            await self._answer(request, _replay(body), send_with_tracking_id)
+            await self._respond(request, _replay(body), send_marked)
         finally:
-            if not answered:
+            if not responded:
                 self._record(_recorded(request, body, None, tracking_id))
 
-    async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
+    async def _respond(self, request: Request, receive: Receive, send: Send) -> None:
         fault = self._faults.take(request.method)
         if fault is None:
             await self._service(request.scope, receive, send)
         else:
-            await self._answer_faultily(fault, request, receive, send)
+            await self._respond_faultily(fault, request, receive, send)
 
-    async def _answer_faultily(
+    async def _respond_faultily(
         self, fault: Fault, request: Request, receive: Receive, send: Send
     ) -> None:
-        answer: list[Message] = []
-        if fault.carry_out:
-            await self._service(request.scope, receive, _keep(answer))
+        response: list[Message] = []
+        if fault.executes:
+            await self._service(request.scope, receive, _keep(response))
         if fault.delay:
             await self._sleep(fault.delay)
         if fault.drop:
             raise ConnectionDroppedError
-        if fault.status is None:
-            for message in answer:
-                await send(message)
+        if fault.replaces_response:
+            await _replacement(fault, request)(request.scope, receive, send)
         else:
-            await _answer_instead(fault, fault.status, request)(request.scope, receive, send)
+            for message in response:
+                await send(message)
 
 
 def _replay(body: bytes) -> Receive:
@@ -99,20 +102,21 @@ def _replay(body: bytes) -> Receive:
     return receive
 
 
-def _keep(answer: list[Message]) -> Send:
+def _keep(response: list[Message]) -> Send:
     async def send(message: Message) -> None:
-        answer.append(message)
+        response.append(message)
 
     return send
 
 
-def _answer_instead(fault: Fault, status_code: int, request: Request) -> Response:
-    headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-    if fault.body is not None:
-        return Response(fault.body, status_code, headers, fault.media_type)
+def _replacement(fault: Fault, request: Request) -> Response:
+    status_code = fault.status or HTTPStatus.OK
+    if fault.content is not None:
+        body, media_type = fault.content
+        return Response(body, status_code, fault.headers, media_type)
     if status_code >= HTTPStatus.BAD_REQUEST:
-        return error_answer(request, status_code, headers=headers)
-    return Response(None, status_code, headers)
+        return error_response(request, status_code, headers=fault.headers)
+    return Response(None, status_code, fault.headers)
 
 
 def _recorded(

@@ -1,4 +1,4 @@
-"""An httpx transport that reaches an application with no socket."""
+"""An httpx transport that reaches the sandbox in process, without a socket."""
 
 import asyncio
 
@@ -8,10 +8,10 @@ from webex_webhooks_async.testing.gateway import ConnectionDroppedError
 
 
 class InProcessTransport(httpx.ASGITransport):
-    """As httpx's own, and honours the read timeout, and shows a dropped connection as one."""
+    """Like httpx's own; it also honors the read timeout, and reports a dropped connection."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Let the application answer.
+        """Pass the request to the application.
 
         Raises:
             httpx.ReadTimeout: It took longer than the request allows.
@@ -22,7 +22,7 @@ class InProcessTransport(httpx.ASGITransport):
             async with asyncio.timeout(timeout):
                 return await super().handle_async_request(request)
         except TimeoutError:
-            raise httpx.ReadTimeout("No answer came in time.", request=request) from None
+            raise httpx.ReadTimeout("No response came in time.", request=request) from None
         except ConnectionDroppedError:
             raise httpx.RemoteProtocolError(
                 "Server disconnected without sending a response.", request=request

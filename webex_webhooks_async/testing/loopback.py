@@ -1,7 +1,7 @@
 """A real server on loopback: uvicorn's protocol in the running event loop.
 
-Only the protocol is uvicorn's. Its `Server` is a process's main program: it takes the signals over,
-waits in steps of 100 ms, and lets a kept connection hold up its end.
+Only the protocol is uvicorn's. Its `Server` is made to be a main program: it takes over the
+signals, polls every 100 ms, and waits at its end for idle connections.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ _KEEP_ALIVE = 75  # seconds; a client's pool should close an idle connection bef
 
 @asynccontextmanager
 async def serve_on_loopback(application: ASGIApp, port: int) -> AsyncGenerator[str, None]:
-    """Serve an application as long as the block runs, and give its origin.
+    """Serve an application while the block runs, and yield its origin.
 
-    At the end every connection is broken off, whatever it is doing.
+    At the end every connection is aborted, whatever it is doing.
 
     Raises:
         OSError: The port is taken, or may not be used.
-        ValueError: `port` is no port.
+        ValueError: `port` isn't from 0 to 65535.
     """
     if not 0 <= port <= _HIGHEST_PORT:
         raise ValueError(f"port must be from 0 (any free one) to {_HIGHEST_PORT}, got {port}")
     config = Config(
-        _breakable(application),
+        _abortable(application),
         http="h11",
         ws="none",
         lifespan="off",
@@ -50,12 +50,12 @@ async def serve_on_loopback(application: ASGIApp, port: int) -> AsyncGenerator[s
         yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        await _break_off(state)
+        await _abort_all(state)
 
 
 async def _listen(protocol: Callable[[], asyncio.Protocol], port: int) -> asyncio.Server:
     try:
-        # A socket made elsewhere would lack TCP_NODELAY: each answer would take 40 ms.
+        # A socket made elsewhere would lack TCP_NODELAY: each response would take 40 ms.
         return await asyncio.get_running_loop().create_server(protocol, HOST, port)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
@@ -65,7 +65,7 @@ async def _listen(protocol: Callable[[], asyncio.Protocol], port: int) -> asynci
 
 
 class _Protocol(H11Protocol):
-    """Hands the connection's abort over to the application, as a part of the scope's state."""
+    """Passes the connection's `abort` to the application, in the scope's state."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         connection = cast("asyncio.Transport", transport)
@@ -73,23 +73,23 @@ class _Protocol(H11Protocol):
         self.app_state = {"abort": connection.abort}
 
 
-def _breakable(application: ASGIApp) -> ASGIApp:
-    async def answer_or_break_off(scope: Scope, receive: Receive, send: Send) -> None:
+def _abortable(application: ASGIApp) -> ASGIApp:
+    async def respond_or_abort(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await application(scope, receive, send)
         except (ConnectionDroppedError, asyncio.CancelledError):
-            # Cancelled is a request at the server's end, when its connection is broken off already.
+            # A request is cancelled when the server ends; its connection is aborted already then.
             scope["state"]["abort"]()
-            await receive()  # returns once the server knows; else it would miss the answer
+            await receive()  # returns once the server knows; else it would miss the response
 
-    return answer_or_break_off
+    return respond_or_abort
 
 
-async def _break_off(state: ServerState) -> None:
+async def _abort_all(state: ServerState) -> None:
     while state.connections:
         for connection in state.connections:
             connection.transport.abort()
-        await asyncio.sleep(0)  # lets the event loop tell the connections
+        await asyncio.sleep(0)  # lets the event loop inform the connections
     for task in state.tasks:
         task.cancel()
     await asyncio.gather(*state.tasks, return_exceptions=True)

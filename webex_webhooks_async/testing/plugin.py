@@ -1,7 +1,7 @@
-"""Fixtures for pytest, found by it through the entry point.
+"""Fixtures for pytest, which finds them through the entry point.
 
 Every pytest run loads this module wherever the package is installed, so it imports nothing heavy.
-The fixtures aren't asynchronous, so they serve tests under any plugin for asyncio, in any mode.
+The fixtures aren't asynchronous, so they work with any plugin for asyncio, in any mode.
 """
 
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def webex_sandbox() -> "Sandbox":
-    """A fresh embedded Webex."""
-    from webex_webhooks_async.testing import Sandbox  # noqa: PLC0415 - only who uses it pays
+    """A fresh local Webex simulator. It never contacts another machine."""
+    from webex_webhooks_async.testing import Sandbox  # noqa: PLC0415 - only its users pay
 
     return Sandbox()
 
@@ -26,14 +26,14 @@ def webex_sandbox() -> "Sandbox":
 @pytest.fixture
 def webex_client(webex_sandbox: "Sandbox") -> "Iterator[Client]":
     """A client that calls `webex_sandbox`; it is closed after the test."""
-    import asyncio  # noqa: PLC0415 - only who uses it pays
+    import asyncio  # noqa: PLC0415 - only its users pay
 
-    from webex_webhooks_async.client.client import Client  # noqa: PLC0415 - likewise
+    from webex_webhooks_async.client.client import Client  # noqa: PLC0415 - the same
 
     http_client = webex_sandbox.http_client()
     client = Client("sandbox-token", http_client=http_client)
     yield client
-    # The test's own event loop is gone, or not ours to use.
+    # The test's own event loop may be closed by now.
     loop = asyncio.new_event_loop()
     loop.run_until_complete(client.aclose())
     loop.run_until_complete(http_client.aclose())

@@ -1,4 +1,4 @@
-"""What a sandbox was asked."""
+"""A request that a sandbox received."""
 
 from collections.abc import Mapping
 
@@ -7,17 +7,17 @@ from attrs import field, frozen
 
 @frozen(kw_only=True)
 class RecordedRequest:
-    """A request that came, and how it was answered.
+    """A request, and the status of its response.
 
     Attributes:
         method: The HTTP method.
         path: The path as it was sent, percent-encoded.
         query: The query as it was sent, without the question mark.
-        headers: The headers, their names in lower case; of one that came twice, the last. The
-            token is among them, so a repr doesn't show them.
-        body: The body. A secret may be in it, so a repr doesn't show it.
-        status_code: The status of the answer; None if there was none.
-        tracking_id: The id of the request in the answer.
+        headers: The headers, with names in lower case; of repeated ones, the last. They contain
+            the token, so a repr doesn't show them.
+        body: The body. It may contain a secret, so a repr doesn't show it.
+        status_code: The status of the response; None without one.
+        tracking_id: The tracking id in the response.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""Notifications made by hand, for tests of what receives them."""
+"""Notifications without a sandbox, for tests of what receives them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,30 +8,48 @@ import httpx
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import sign
-from webex_webhooks_async.testing.clock import system_clock, to_utc_milliseconds
-from webex_webhooks_async.testing.occurrences import Occurrence, encode, without_nones
-from webex_webhooks_async.testing.people import webex_id
+from webex_webhooks_async.testing.service.shared.clock import system_clock, to_utc_milliseconds
+from webex_webhooks_async.testing.service.shared.events import (
+    WebexEvent,
+    actor_of,
+    check_concrete,
+    encode,
+    fake_data,
+    without_nones,
+)
+from webex_webhooks_async.testing.service.shared.ids import webex_id
+from webex_webhooks_async.testing.service.shared.persons import fake_person
 
 
 def sample_notification(
     resource: str, event: str, *, data: Mapping[str, Any] | None = None, **envelope: object
 ) -> bytes:
-    """The body of a notification as Webex would send it, distinct each time.
+    """The body of a notification as Webex sends it, distinct each time.
 
     >>> body = sample_notification("messages", "created", data={"roomId": "Y2lz..."})
 
     Args:
-        resource: What something happened to: a concrete resource, not ``all``.
+        resource: What the event happened to: a concrete resource, not ``all``.
         event: What happened: a concrete event, not ``all``.
-        data: What the data shall have, by the keys on the wire, laid over a sample; a value of
-            None leaves a key out. For a resource whose data aren't known they are all.
+        data: Its data, by the keys on the wire, laid over a sample; a value of None leaves a key
+            out. For a resource without a documented shape it is all the data.
         envelope: The same for what is around the data, such as ``orgId`` or ``actorId``.
 
     Raises:
         ValueError: The resource or the event is ``all``: no notification says that.
     """
+    check_concrete(resource, event)
+    given = dict(data or {})
+    subject = fake_person(person_id=given.get("personId") or given.get("creatorId"))
     now = system_clock()
-    occurrence = Occurrence.of(resource, event, data, actor=None, now=now)
+    happened = WebexEvent(
+        resource=resource,
+        event=event,
+        actor_id=actor_of(resource, None, subject),
+        data=without_nones(
+            {**fake_data(resource, event, given, subject=subject, now=now), **given}
+        ),
+    )
     webhook = Webhook(
         id=webex_id("WEBHOOK"),
         name="Sample",
@@ -45,7 +63,7 @@ def sample_notification(
         created_by=webex_id("PEOPLE"),
         app_id=webex_id("APPLICATION"),
     )
-    return encode(without_nones({**occurrence.notification_for(webhook), **envelope}))
+    return encode(without_nones({**happened.notification_for(webhook), **envelope}))
 
 
 def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:

@@ -1,48 +1,54 @@
-"""An embedded Webex: what a client calls when there is no account and no network."""
+"""A local Webex simulator: what a client calls without an account and without a network."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ClassVar
 
 import httpx
+from starlette.types import ASGIApp
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.clock import Clock, system_clock
-from webex_webhooks_async.testing.delivery import Deliverer, Delivery
+from webex_webhooks_async.testing.delivery import Delivery, DeliveryService
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
 from webex_webhooks_async.testing.gateway import Gateway, Sleep
-from webex_webhooks_async.testing.health import Health
 from webex_webhooks_async.testing.in_process import InProcessTransport
 from webex_webhooks_async.testing.loopback import serve_on_loopback
-from webex_webhooks_async.testing.messages import Messages
-from webex_webhooks_async.testing.occurrences import Occurrence
-from webex_webhooks_async.testing.people import Person
 from webex_webhooks_async.testing.recording import RecordedRequest
-from webex_webhooks_async.testing.service import Service
-from webex_webhooks_async.testing.store import WebhookStore
-from webex_webhooks_async.testing.tokens import Tokens
+from webex_webhooks_async.testing.service import attachment_actions, emitted, messages
+from webex_webhooks_async.testing.service.application import application
+from webex_webhooks_async.testing.service.shared.clock import Clock, system_clock
+from webex_webhooks_async.testing.service.shared.errors import RefusedError
+from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.shared.persons import Person, fake_person
+from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
 
 MAX_RECORDED = 10_000
-"""So many requests are kept, and so many deliveries; older ones are forgotten."""
+"""This many requests are kept, and this many deliveries; older ones are dropped."""
 
 
 class Sandbox:
-    """An embedded Webex.
+    """A local Webex simulator that a bot can live in.
 
-    It answers as Webex does. Any token is taken that isn't empty, and all of them belong to one and
-    the same bot. Where Webex's own behaviour isn't documented, it does what is most useful:
+    It has one bot, and any number of persons, rooms and messages. An access token
+    ``person:ann@example.com`` is that person's; every other non-empty token is the bot's. A person
+    exists as soon as somebody uses the address, and has a direct room with the bot from then on.
 
-    * A list is in the order of creation. Without ``ownedBy`` it has every owner's webhooks.
-    * An equal webhook is accepted as another one. There is no limit to their number.
-    * A PUT that leaves the secret out keeps it, as one does that sends it empty. ``inactive`` is
-      taken for a status.
-    * A resource or an event that the sandbox doesn't know is taken, for there may be new ones. A
-      known event that a known resource doesn't have is refused, and so is a filter's key.
-    * A notification is delivered once, within `delivery_timeout`; a failed one isn't sent again.
-    * Of messages there are create, get and list, and nobody else has to be in a room.
+    Where Webex's own behavior isn't documented, the sandbox does what is most useful:
+
+    * Lists are in the order of creation, messages in the opposite order. Without ``ownedBy``, the
+      list of webhooks has both kinds. Everyone sees only their own webhooks.
+    * A webhook equal to another one is accepted. The number of webhooks isn't limited.
+    * A PUT without a secret, or with an empty one, keeps the secret. It may set ``inactive``.
+    * Unknown resources and events are accepted, because Webex adds new ones. A known event that a
+      known resource doesn't have is refused, and so is an unknown key of a filter.
+    * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again.
+    * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is
+      notified before the message. Only the bot has to be a member before it can write.
+    * Webhooks are notified of what their owner can see. In a group room the bot sees, and can read
+      and list, only messages that mention it, and its own.
 
     >>> sandbox = Sandbox()
     >>> async with sandbox.http_client() as http_client:
@@ -51,24 +57,27 @@ class Sandbox:
     ()
 
     Args:
-        clock: Tells the time, aware: for the timestamps, and for when a webhook is switched off.
+        clock: Returns the current time, aware: for timestamps, and for when a webhook is switched
+            off.
         sleep: Waits for the delay of a fault, in seconds.
-        on_request: Is called with each request, once it was answered: before what follows from it.
-        on_delivery: Is called with each attempt to deliver a notification, once its outcome is
-            known.
-        deliver_with: Notifications go through this client; it is left open. With httpx's
-            ``ASGITransport`` in it they reach an application with no socket.
-        delivery_timeout: Seconds that a target may take to answer.
+        on_request: Is called with each request after its response, before what follows from it.
+        on_delivery: Is called with each attempt to deliver a notification, after its outcome.
+        deliver_with: Notifications go through this client, whatever host they go to; it stays
+            open.
+        allow_remote: Whether notifications may leave this machine. By default only loopback is
+            called; a webhook with another host gets a failed `Delivery`. `deliver_to` and
+            `deliver_with` don't need it.
+        delivery_timeout: Seconds that a target has for its response.
 
     Attributes:
-        bot: Whom every token belongs to; its id is the ``created_by`` of every webhook.
+        bot: The bot; its id is the ``created_by`` of the webhooks that it creates.
 
     Raises:
         ValueError: `delivery_timeout` isn't positive.
     """
 
     base_url: ClassVar[str] = BASE_URL
-    """Where `http_client` finds it. It answers there for any other host as well."""
+    """The base URL of `http_client`, which reaches the sandbox at any other host as well."""
 
     def __init__(  # noqa: PLR0913 - each is an option of its own
         self,
@@ -78,39 +87,29 @@ class Sandbox:
         on_request: Callable[[RecordedRequest], None] | None = None,
         on_delivery: Callable[[Delivery], None] | None = None,
         deliver_with: httpx.AsyncClient | None = None,
+        allow_remote: bool = False,
         delivery_timeout: float = 10.0,
     ) -> None:
         if not delivery_timeout > 0:
             raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
         self.bot: Person = Person(email="sandbox@webex.bot", display_name="Sandbox Bot")
-        self._clock = clock
         self._on_request = on_request
         self._on_delivery = on_delivery
-        self._store = WebhookStore()
-        self._tokens = Tokens()
+        self._state = State(bot=self.bot, clock=clock)
+        self._someone: Person | None = None
         self._faults = Faults()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._deliveries: deque[Delivery] = deque(maxlen=MAX_RECORDED)
-        health = Health(clock)
-        self._deliverer = Deliverer(
-            store=self._store,
-            health=health,
+        self._delivery_service = DeliveryService(
+            webhooks=self._state.webhooks,
+            failures=self._state.failures,
             http_client=deliver_with,
+            allow_remote=allow_remote,
             timeout=delivery_timeout,
             record=self._record_delivery,
         )
-        self._messages = Messages(
-            tokens=self._tokens, bot=self.bot, clock=clock, notify=self._deliverer.deliver
-        )
-        service = Service(
-            store=self._store,
-            tokens=self._tokens,
-            health=health,
-            bot=self.bot,
-            clock=clock,
-        )
         self._gateway = Gateway(
-            service.application(self._messages.routes()),
+            application(self._state, self._deliver),
             faults=self._faults,
             sleep=sleep,
             record=self._record_request,
@@ -118,17 +117,17 @@ class Sandbox:
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
-        """The webhooks that are there, oldest first."""
-        return tuple(self._store)
+        """Everyone's webhooks, oldest first."""
+        return tuple(self._state.webhooks)
 
     @property
     def messages(self) -> tuple[Mapping[str, Any], ...]:
-        """What was said, by `say` and by the bot, oldest first; by the keys on the wire."""
-        return tuple(self._messages)
+        """All messages, oldest first, by the keys on the wire."""
+        return tuple(self._state.messages)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The last requests that were answered, or that got no answer, oldest first."""
+        """The last requests, oldest first, including those that got no response."""
         return tuple(self._requests)
 
     @property
@@ -137,27 +136,43 @@ class Sandbox:
         return tuple(self._deliveries)
 
     def http_client(self) -> httpx.AsyncClient:
-        """A client that reaches the sandbox with no socket. Close it as any other."""
+        """A client that reaches the sandbox in process, without a socket. Close it after use."""
         return httpx.AsyncClient(
             base_url=self.base_url, transport=InProcessTransport(self._gateway), trust_env=False
         )
 
     @asynccontextmanager
     async def serve(self, *, port: int = 0) -> AsyncGenerator[str, None]:
-        """Serve it on loopback as long as the block runs, for clients in any language.
+        """Serve the sandbox on loopback while the block runs, for clients in any language.
 
         Args:
-            port: Where to listen; 0 takes any free port.
+            port: The port to listen on; 0 takes a free one.
 
         Yields:
             The base URL, such as ``http://127.0.0.1:8900/v1``.
 
         Raises:
             OSError: The port is taken, or may not be used.
-            ValueError: `port` is no port.
+            ValueError: `port` isn't from 0 to 65535.
         """
         async with serve_on_loopback(self._gateway, port) as origin:
             yield f"{origin}/v1"
+
+    def deliver_to(self, app: ASGIApp | None) -> None:
+        """Deliver notifications to an ASGI application in process, until ``deliver_to(None)``.
+
+        It gets the notifications of all webhooks, whatever host they name; host, path and query
+        stay as they are in the webhook. It takes precedence over `deliver_with`.
+
+        >>> sandbox.deliver_to(Receiver("a-secret"))
+        >>> sandbox.deliver_to(None)
+
+        Raises:
+            TypeError: `app` isn't callable.
+        """
+        if app is not None and not callable(app):
+            raise TypeError(f"app must be an ASGI application or None, got {type(app).__name__}")
+        self._delivery_service.app = app
 
     async def emit(
         self,
@@ -167,57 +182,115 @@ class Sandbox:
         *,
         actor_id: str | None = None,
     ) -> list[Delivery]:
-        """Let something happen, and notify each active webhook that watches for it.
+        """Report an event, and notify each active webhook that watches for it.
 
-        >>> await sandbox.emit("messages", "created", {"roomId": "Y2lz..."})  # nobody watches
+        What is reported is stored: GET by id finds it for every resource with a REST path, until
+        it is reported as ``deleted``. The room of a message, a membership or an attachment action
+        exists from then on, with the bot and the actor as members. Unlike what is said with `say`,
+        a message is notified and readable without a mention, in a group room as well.
+
+        >>> await sandbox.emit("messages", "created", {"text": "Hello"})  # nobody watches
         []
 
         Args:
-            resource: What it happens to: a concrete resource, not ``all``. Any word will do.
-            event: What happens: a concrete event, not ``all``. Any word will do.
-            data: What the notification's data shall have, by the keys on the wire, laid over a
-                sample that is distinct each time; a value of None leaves a key out. For a resource
-                whose data aren't known they are all.
-            actor_id: Who does it; left out, it is the person whom `data` names, or someone made
-                up. With ``sandbox.bot.id`` it is the bot's own action.
+            resource: What it happens to: a concrete resource, not ``all``. Any word is accepted.
+            event: What happens: a concrete event, not ``all``. Any word is accepted.
+            data: The notification's data, by the keys on the wire, laid over what is stored with
+                this id, or over a sample that is distinct each time; a value of None leaves a key
+                out. For a resource without a documented shape it is all the data. What Webex
+                doesn't put into a notification (``text``, ``markdown``, ``html`` and
+                ``attachments`` of a message, ``inputs`` of an attachment action) is only stored.
+            actor_id: Who acts; by default the person whom `data` names, or a fake one. With
+                ``sandbox.bot.id`` it is the bot's own action.
 
         Returns:
-            The attempt for each webhook, oldest first. There is one each: nothing is tried again.
+            One attempt for each webhook, oldest first. Failed ones aren't repeated.
 
         Raises:
             ValueError: The resource or the event is ``all``: no notification says that.
         """
-        occurrence = Occurrence.of(
-            resource,
-            event,
-            data,
-            actor=self._person(actor_id) if actor_id else None,
-            now=self._clock(),
+        return await self._deliver(
+            [emitted.emit(self._state, resource, event, data, actor_id=actor_id)]
         )
-        return await self._deliverer.deliver(occurrence)
 
-    async def say(self, text: str) -> list[Delivery]:
-        """Let someone write to the bot, in a direct room.
+    async def say(
+        self,
+        text: str,
+        *,
+        person: Person | str | None = None,
+        room: str | None = None,
+        mention: Person | str | Iterable[Person | str] | None = None,
+    ) -> list[Delivery]:
+        """Write a message to the bot, or into a room.
 
-        The bot finds the message at ``GET /messages/{id}``, and answers with ``POST /messages``;
-        `messages` has both. A program in another language says something to the bot when it posts
-        a message to the bot's own address.
+        The bot finds the message at ``GET /messages/{id}``, and replies with ``POST /messages``;
+        `messages` has both.
 
-        >>> await sandbox.say("Hello, bot!")  # nobody watches
+        >>> await sandbox.say("Hello, bot!", person="ann@example.com")  # nobody watches
         []
         >>> [message["text"] for message in sandbox.messages]
         ['Hello, bot!']
 
+        Args:
+            text: The text. With a mention, the names of the mentioned persons come first.
+            person: Who writes: an address, the id of a known person, or a `Person`. By default the
+                other member of a direct `room`, or else one fake person, the same each time.
+            room: The id of the room; by default the direct room of `person`.
+            mention: Whom the message mentions, such as ``sandbox.bot``: one or several persons.
+
         Returns:
-            The attempt for each webhook, as `emit` returns it.
+            The attempts for each webhook, as `emit` returns them; first those for a person who
+            joins the room.
 
         Raises:
-            ValueError: The text is empty.
+            ValueError: The text is empty; a person or the room is unknown; the person isn't a
+                member of a direct room; the bot would write to itself.
         """
         if not text:
-            raise ValueError("text is empty")
-        occurrence = self._messages.say({"toPersonEmail": self.bot.email, "text": text})
-        return await self._deliverer.deliver(occurrence)
+            raise ValueError("text must not be empty")
+        with _refusal_as_value_error():
+            given = None if room is None else messages.find_room(self._state, room)
+            author = self._author(person, given)
+            if given is None:
+                if author.id == self.bot.id:
+                    raise ValueError("the bot can't write to itself: pass a room or another person")
+                given = self._state.direct_room(author, self.bot)
+            content = messages.spoken(text, self._mentioned(mention))
+            events = messages.post(self._state, author, given, content)
+        return await self._deliver(events)
+
+    async def submit(
+        self,
+        message_id: str,
+        inputs: Mapping[str, Any],
+        *,
+        person: Person | str | None = None,
+    ) -> list[Delivery]:
+        """Submit the inputs of a card that the bot posted.
+
+        The bot finds the inputs at ``GET /attachment/actions/{id}``.
+
+        Args:
+            message_id: The id of the message with the card.
+            inputs: The inputs by the ids of the card's fields.
+            person: Who submits, as in `say`.
+
+        Returns:
+            The attempts for each webhook, as `emit` returns them.
+
+        Raises:
+            ValueError: The message is unknown or has no card; the person is unknown, or isn't a
+                member of the message's direct room.
+        """
+        with _refusal_as_value_error():
+            message = self._state.messages.get(message_id)
+            if message is None:
+                raise ValueError(f"no message has the id {message_id!r}")
+            room = messages.find_room(self._state, message["roomId"])
+            author = self._author(person, room)
+            events = messages.join(self._state, room, author)
+            events.append(attachment_actions.submit(self._state, author, message, inputs))
+        return await self._deliver(events)
 
     def fail(  # noqa: PLR0913 - each is a fault of its own, and they combine
         self,
@@ -231,32 +304,32 @@ class Sandbox:
         times: int | None = 1,
         method: str | None = None,
     ) -> None:
-        """Let the next requests fail.
+        """Make the next requests fail.
 
-        Faults strike in the order in which they were asked for, one a request.
+        Faults are applied in the order of the calls, one to each request.
 
         >>> sandbox.fail(status=429, retry_after=1, times=2)
         >>> sandbox.fail(status=503, body="<html>Service unavailable</html>", method="POST")
-        >>> sandbox.fail(drop=True, carry_out=True)  # done, but the answer is lost
-        >>> sandbox.fail(delay=60)  # done at once, answered late
-        >>> sandbox.fail(body="no JSON", times=None)
+        >>> sandbox.fail(drop=True, carry_out=True)  # executed, but the response is lost
+        >>> sandbox.fail(delay=60)  # executed at once, with a late response
+        >>> sandbox.fail(body="not JSON", times=None)
 
         Args:
-            status: Answer with this status: 200 to 599.
-            retry_after: With this ``Retry-After``: seconds, or the header's raw text.
-            body: With this body: text or bytes as they are, anything else as JSON. Left out, it is
-                Webex's error body. Without a status, the status is 200.
-            drop: Break the connection off, with no byte of an answer.
-            delay: Wait so many seconds first. Alone, it delays the real answer.
-            carry_out: Carry the operation out all the same, before the delay. So only its answer
-                is lost or replaced.
-            times: Strike so many requests; None for all from now on.
-            method: Strike requests of this HTTP method only.
+            status: Respond with this status: 200 to 599.
+            retry_after: Send this ``Retry-After``: seconds, or the header's raw text.
+            body: Respond with this body: text or bytes as they are, anything else as JSON. By
+                default it is Webex's error body. Without a status, the status is 200.
+            drop: Drop the connection without a byte of a response.
+            delay: Wait this many seconds first. Alone, it delays the real response.
+            carry_out: Execute the operation all the same, before the delay, so that only its
+                response is lost or replaced.
+            times: Apply the fault to this many requests; None for all from now on.
+            method: Apply it to requests of this HTTP method only.
 
         Raises:
-            ValueError: An argument makes no sense, alone or beside the others.
+            ValueError: An argument makes no sense, alone or together with the others.
         """
-        fault = Fault.of(
+        fault = Fault(
             status=status,
             retry_after=retry_after,
             body=body,
@@ -268,15 +341,43 @@ class Sandbox:
         self._faults.add(fault, times)
 
     def clear_faults(self) -> None:
-        """Let nothing fail any more."""
+        """Remove all pending faults."""
         self._faults.clear()
 
     def revoke(self, token: str) -> None:
-        """Answer 401 to this access token from now on, and grant nothing for this refresh token."""
-        self._tokens.revoke(token)
+        """Respond with 401 to this access token from now on; refuse this refresh token."""
+        self._state.tokens.revoke(token)
 
-    def _person(self, person_id: str) -> Person:
-        return self.bot if person_id == self.bot.id else Person.made_up(person_id)
+    async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
+        return [
+            delivery for event in events for delivery in await self._delivery_service.deliver(event)
+        ]
+
+    def _author(self, person: Person | str | None, room: Json | None) -> Person:
+        if person is not None:
+            return self._known(person)
+        if room is not None and room["type"] == DIRECT:
+            members = self._state.members(room["id"]) - {self.bot.id}
+            for each in self._state.persons:
+                if each.id in members:
+                    return each
+        if self._someone is None:
+            self._someone = self._state.introduce(fake_person())
+        return self._someone
+
+    def _known(self, person: Person | str) -> Person:
+        if isinstance(person, str):
+            return self._state.named(person)
+        known = self._state.persons.find(person.id)
+        return known if known == person else self._state.introduce(person)
+
+    def _mentioned(
+        self, mention: Person | str | Iterable[Person | str] | None
+    ) -> tuple[Person, ...]:
+        if mention is None:
+            return ()
+        persons = [mention] if isinstance(mention, Person | str) else mention
+        return tuple(self._known(each) for each in persons)
 
     def _record_request(self, request: RecordedRequest) -> None:
         self._requests.append(request)
@@ -287,3 +388,11 @@ class Sandbox:
         self._deliveries.append(delivery)
         if self._on_delivery is not None:
             self._on_delivery(delivery)
+
+
+@contextmanager
+def _refusal_as_value_error() -> Generator[None, None, None]:
+    try:
+        yield
+    except RefusedError as error:
+        raise ValueError(str(error)) from None

@@ -38,7 +38,7 @@ def test_a_webhook_that_leads_nowhere() -> None:
     ):
         webex.base_url = running.line(running.out, "^http://.+$")[0]
         webex.post("/webhooks", json={**NEW, "targetUrl": target})
-        webex.post("/messages", json={"roomId": "R1", "text": "Hello"})
+        webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
         running.line(running.out, "POST   /v1/messages 200 OK")
         told = running.line(running.out, "→ +(.+)$")[1]
 

@@ -1,0 +1,52 @@
+import json
+
+import pytest
+from starlette.requests import Request
+
+from webex_webhooks_async.testing.service.shared.errors import error_response
+from webex_webhooks_async.testing.service.shared.responses import json_response
+
+
+def request() -> Request:
+    """Make a request that has its tracking id."""
+    return Request({"type": "http", "state": {"tracking_id": "ROUTER_1"}})
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (404, "The requested resource could not be found."),
+        (502, "Bad Gateway"),
+        (599, "Status 599"),
+    ],
+)
+def test_messages(status: int, message: str) -> None:
+    """Every error says something, also one of a status that nobody knows."""
+    actual = json.loads(bytes(error_response(request(), status).body))
+
+    assert actual == {
+        "message": message,
+        "errors": [{"description": message}],
+        "trackingId": "ROUTER_1",
+    }
+
+
+def test_problems() -> None:
+    """The first problem is the message."""
+    actual = json.loads(bytes(error_response(request(), 400, ("one", "two")).body))
+
+    assert actual["message"] == "one"
+    assert actual["errors"] == [{"description": "one"}, {"description": "two"}]
+
+
+def test_headers() -> None:
+    """An error may have headers of its own beside those of every answer."""
+    actual = error_response(request(), 429, headers={"Retry-After": "7"})
+
+    assert actual.headers["Retry-After"] == "7"
+    assert actual.headers["Content-Type"] == "application/json;charset=UTF-8"
+
+
+def test_json_is_compact() -> None:
+    """An answer has no blanks that nobody reads."""
+    assert json_response({"items": [1, 2]}).body == b'{"items":[1,2]}'

@@ -1,0 +1,290 @@
+import base64
+import hashlib
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from tests.testing.doubles import FakeClock
+from webex_webhooks_async.testing import Sandbox
+
+REFRESH = {
+    "grant_type": "refresh_token",
+    "client_id": "C1",
+    "client_secret": "S1",
+    "refresh_token": "R1",
+}
+CALLBACK = "http://localhost:8765/callback?tenant=1"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+"""The pair of RFC 7636, appendix B."""
+
+ASKING = {
+    "response_type": "code",
+    "client_id": "C1",
+    "redirect_uri": CALLBACK,
+    "scope": "spark:messages_read spark:rooms_read",
+    "state": "a state & more",
+    "code_challenge": CHALLENGE,
+    "code_challenge_method": "S256",
+}
+EXCHANGE = {
+    "grant_type": "authorization_code",
+    "client_id": "C1",
+    "client_secret": "S1",
+    "redirect_uri": CALLBACK,
+    "code_verifier": VERIFIER,
+}
+
+
+@pytest.fixture(autouse=True)
+def without_token(api: httpx.AsyncClient) -> None:
+    """These operations take no access token."""
+    del api.headers["Authorization"]
+
+
+async def answers(api: httpx.AsyncClient, **changes: str | None) -> dict[str, str]:
+    """Authorize, and return the query of the redirect."""
+    query = {key: value for key, value in {**ASKING, **changes}.items() if value is not None}
+    response = await api.get("/authorize", params=query)
+    assert response.status_code == 302
+    location = urlsplit(response.headers["Location"])
+    assert (
+        f"{location.scheme}://{location.netloc}{location.path}" == "http://localhost:8765/callback"
+    )
+    members = dict(parse_qsl(location.query))
+    assert members.pop("tenant") == "1"
+    return members
+
+
+async def exchange(api: httpx.AsyncClient, code: str, **changes: str | None) -> httpx.Response:
+    """Exchange a code for tokens."""
+    form = {**EXCHANGE, "code": code, **changes}
+    present = {key: value for key, value in form.items() if value is not None}
+    return await api.post("/access_token", data=present)
+
+
+def test_the_challenge_is_the_verifiers() -> None:
+    """The pair in these tests is a pair."""
+    digest = hashlib.sha256(VERIFIER.encode()).digest()
+
+    assert base64.urlsafe_b64encode(digest).decode().rstrip("=") == CHALLENGE
+
+
+async def test_refresh(api: httpx.AsyncClient) -> None:
+    """A refresh token gives an access token, with the lifetimes of both in seconds."""
+    granted = (await api.post("/access_token", data=REFRESH)).json()
+
+    assert granted == {
+        **granted,
+        "expires_in": 14 * 24 * 3600,
+        "refresh_token": "R1",
+        "refresh_token_expires_in": 90 * 24 * 3600,
+        "token_type": "Bearer",
+    }
+    assert granted.keys() >= {"access_token", "scope"}
+
+
+async def test_granted_tokens_are_distinct(api: httpx.AsyncClient) -> None:
+    """Each grant gives another access token."""
+    granted = [(await api.post("/access_token", data=REFRESH)).json() for _ in range(2)]
+
+    assert granted[0]["access_token"] != granted[1]["access_token"]
+
+
+async def test_a_refreshed_token_is_valid(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A revoked access token is replaced by a valid one."""
+    webex_sandbox.revoke("old")
+    refused = await api.get("/webhooks", headers={"Authorization": "Bearer old"})
+
+    granted = (await api.post("/access_token", data=REFRESH)).json()
+    headers = {"Authorization": f"Bearer {granted['access_token']}"}
+
+    assert (refused.status_code, (await api.get("/webhooks", headers=headers)).status_code) == (
+        401,
+        200,
+    )
+
+
+@pytest.mark.parametrize(
+    ("left_out", "error"),
+    [
+        ("grant_type", "invalid_request"),
+        ("client_id", "invalid_request"),
+        ("client_secret", "invalid_client"),
+        ("refresh_token", "invalid_request"),
+    ],
+)
+async def test_a_grant_needs_every_field(api: httpx.AsyncClient, left_out: str, error: str) -> None:
+    """A form without a field is refused with the code of RFC 6749, and names the field."""
+    form = {name: value for name, value in REFRESH.items() if name != left_out}
+
+    response = await api.post("/access_token", data=form)
+
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": error,
+        "error_description": f"{left_out} is required and must not be empty",
+        "trackingId": response.headers["trackingid"],
+    }
+
+
+async def test_other_grants_are_refused(api: httpx.AsyncClient) -> None:
+    """Only refresh tokens and authorization codes are exchanged."""
+    response = await api.post("/access_token", data={**REFRESH, "grant_type": "password"})
+
+    assert (response.status_code, response.json()["error"]) == (400, "unsupported_grant_type")
+
+
+async def test_a_revoked_refresh_token(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A revoked refresh token is refused."""
+    webex_sandbox.revoke("R1")
+
+    response = await api.post("/access_token", data=REFRESH)
+
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_a_code_with_pkce(api: httpx.AsyncClient) -> None:
+    """An authorization redirects at once with a code and the state; the code gives tokens."""
+    redirected = await answers(api)
+
+    granted = (await exchange(api, redirected["code"])).json()
+    refreshed = await api.post(
+        "/access_token", data={**REFRESH, "refresh_token": granted["refresh_token"]}
+    )
+
+    assert redirected == {"code": redirected["code"], "state": "a state & more"}
+    assert granted["scope"] == "spark:messages_read spark:rooms_read"
+    assert refreshed.status_code == 200
+
+
+async def test_a_code_without_pkce(api: httpx.AsyncClient) -> None:
+    """PKCE, state and scope are optional."""
+    optional = ("code_challenge", "code_challenge_method", "state", "scope")
+    redirected = await answers(api, **dict.fromkeys(optional))
+
+    granted = await exchange(api, redirected["code"], code_verifier=None)
+
+    assert redirected.keys() == {"code"}
+    assert granted.json()["scope"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "description"),
+    [
+        ({"code_verifier": "wrong"}, "code_verifier"),
+        ({"code_verifier": None}, "code_verifier"),
+        ({"redirect_uri": "http://localhost:8765/"}, "redirect_uri"),
+        ({"client_id": "C2"}, "client_id"),
+        ({"code": "unknown"}, "code"),
+    ],
+)
+async def test_a_code_that_does_not_fit(
+    api: httpx.AsyncClient, changes: dict[str, str | None], description: str
+) -> None:
+    """A code is bound to its client, redirect URI and challenge."""
+    code = (await answers(api))["code"]
+
+    response = await api.post(
+        "/access_token",
+        data={k: v for k, v in {**EXCHANGE, "code": code, **changes}.items() if v is not None},
+    )
+
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+    assert description in response.json()["error_description"]
+
+
+async def test_a_verifier_without_a_challenge(api: httpx.AsyncClient) -> None:
+    """A verifier for a code without a challenge is refused, so that PKCE can't be left out."""
+    code = (await answers(api, code_challenge=None, code_challenge_method=None))["code"]
+
+    assert (await exchange(api, code)).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("left_out", ["code", "redirect_uri"])
+async def test_an_exchange_needs_every_field(api: httpx.AsyncClient, left_out: str) -> None:
+    """A form without a field is refused."""
+    changes: dict[str, Any] = {left_out: None}
+    form = {"code": "x", **EXCHANGE, **changes}
+
+    response = await api.post(
+        "/access_token", data={k: v for k, v in form.items() if v is not None}
+    )
+
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_missing_secret(api: httpx.AsyncClient) -> None:
+    """PKCE doesn't replace the client's secret; without it, the code stays unused."""
+    code = (await answers(api))["code"]
+
+    refused = await exchange(api, code, client_secret=None)
+
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client")
+    assert (await exchange(api, code)).status_code == 200
+
+
+@pytest.mark.parametrize("verifier", [VERIFIER, "wrong"])
+async def test_a_code_is_used_once(api: httpx.AsyncClient, verifier: str) -> None:
+    """A code that was sent once is refused from then on, whatever came of it."""
+    code = (await answers(api))["code"]
+    await exchange(api, code, code_verifier=verifier)
+
+    assert (await exchange(api, code)).json()["error"] == "invalid_grant"
+
+
+async def test_a_code_expires() -> None:
+    """A code lives for five minutes."""
+    clock = FakeClock()
+    async with Sandbox(clock=clock).http_client() as api:
+        one, other = [(await answers(api))["code"] for _ in range(2)]
+        clock.advance(minutes=5)
+        in_time = await exchange(api, one)
+        clock.advance(seconds=1)
+        late = await exchange(api, other)
+
+    assert (in_time.status_code, late.json()["error"]) == (200, "invalid_grant")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": None}, "unsupported_response_type"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+    ],
+)
+async def test_errors_of_an_authorization(
+    api: httpx.AsyncClient, changes: dict[str, str | None], error: str
+) -> None:
+    """What is wrong with an authorization comes back with the redirect, with the state."""
+    redirected = await answers(api, **changes)
+
+    assert (redirected["error"], redirected["state"]) == (error, "a state & more")
+    assert "code" not in redirected
+    assert redirected["error_description"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": None},
+        {"redirect_uri": None},
+        {"redirect_uri": "/callback"},
+        {"redirect_uri": "http://localhost/#fragment"},
+        {"redirect_uri": "http://[::1"},
+    ],
+)
+async def test_an_authorization_that_is_not_redirected(
+    api: httpx.AsyncClient, changes: dict[str, str | None]
+) -> None:
+    """Without a client and a valid redirect URI there is nowhere to redirect to."""
+    query = {key: value for key, value in {**ASKING, **changes}.items() if value is not None}
+
+    response = await api.get("/authorize", params=query)
+
+    assert response.status_code == 400
+    assert "Location" not in response.headers

@@ -1,0 +1,100 @@
+import json
+
+import httpx
+import pytest
+
+from tests.testing.doubles import ANN, BOB, CARD, created
+from webex_webhooks_async.testing import Sandbox
+
+INPUTS = {"color": "red", "sizes": "1,2"}
+
+
+async def card_for_ann(api: httpx.AsyncClient) -> str:
+    """Let the bot post a card to Ann, and return the id of the message."""
+    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [CARD]}
+    return str((await created(api, "/messages", **fields))["id"])
+
+
+async def test_submit(api: httpx.AsyncClient) -> None:
+    """Who submits a card over HTTP gets the action, and both sides can read its inputs."""
+    message = await card_for_ann(api)
+
+    action = await created(
+        api, "/attachment/actions", ANN, type="submit", messageId=message, inputs=INPUTS
+    )
+
+    ann = (await api.get("/people/me", headers=ANN)).json()
+    assert action == {
+        **action,
+        "type": "submit",
+        "messageId": message,
+        "inputs": INPUTS,
+        "personId": ann["id"],
+    }
+    assert action.keys() == {
+        "id",
+        "type",
+        "messageId",
+        "inputs",
+        "personId",
+        "roomId",
+        "created",
+    }
+    for who in ({}, ANN):
+        read = await api.get(f"/attachment/actions/{action['id']}", headers=who)
+        assert read.json() == action
+    others = await api.get(f"/attachment/actions/{action['id']}", headers=BOB)
+    assert others.status_code == 404
+
+
+async def test_the_notification_has_no_inputs(webex_sandbox: Sandbox) -> None:
+    """A submission notifies the bot with ids alone; the inputs are fetched."""
+    async with webex_sandbox.http_client() as api:
+        api.headers["Authorization"] = "Bearer token"
+        message = await card_for_ann(api)
+        fields = {"name": "n", "targetUrl": "http://127.0.0.1:9/", "event": "created"}
+        await created(api, "/webhooks", **fields, resource="attachmentActions")
+
+        (delivery,) = await webex_sandbox.submit(message, INPUTS)
+        action_id = json.loads(delivery.body)["data"]["id"]
+        read = await api.get(f"/attachment/actions/{action_id}")
+
+    assert b"inputs" not in delivery.body
+    assert read.json()["inputs"] == INPUTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"type": "open"}, 400),
+        ({"type": None}, 400),
+        ({"inputs": "red"}, 400),
+        ({"inputs": None}, 400),
+        ({"messageId": "nope"}, 404),
+    ],
+)
+async def test_what_is_refused(
+    api: httpx.AsyncClient, changes: dict[str, object], status: int
+) -> None:
+    """An action needs a type, a message and inputs."""
+    fields = {"type": "submit", "messageId": await card_for_ann(api), "inputs": INPUTS}
+
+    response = await api.post("/attachment/actions", json={**fields, **changes}, headers=ANN)
+
+    assert response.status_code == status
+
+
+async def test_a_message_without_a_card(api: httpx.AsyncClient) -> None:
+    """A message without a card can't be submitted."""
+    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="No card")
+    fields = {"type": "submit", "messageId": message["id"], "inputs": INPUTS}
+
+    response = await api.post("/attachment/actions", json=fields, headers=ANN)
+
+    assert response.status_code == 400
+    assert "has no card" in response.json()["message"]
+
+
+async def test_unknown_actions(api: httpx.AsyncClient) -> None:
+    """An action that doesn't exist is not found."""
+    assert (await api.get("/attachment/actions/nope")).status_code == 404

@@ -1,0 +1,284 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.testing.doubles import ANN, FakeClock, collecting, created, items
+from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.service.emitted import emit
+from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.shared.persons import Person
+from webex_webhooks_async.testing.service.shared.state import PATHS, State
+
+KEPT = [
+    (resource, event)
+    for resource in PATHS
+    for event in sorted(CATALOG[resource].events - {"deleted"})
+]
+
+
+def emitted(
+    resource: str = "messages",
+    event: str = "created",
+    data: dict[str, Any] | None = None,
+    actor_id: str | None = None,
+) -> WebexEvent:
+    """Emit an event in a fresh sandbox."""
+    return emit(State(bot=bot(), clock=FakeClock()), resource, event, data, actor_id=actor_id)
+
+
+def bot() -> Person:
+    """The bot of a state."""
+    return Person(id="BOT", email="sandbox@webex.bot", display_name="Sandbox Bot")
+
+
+async def data_of(
+    webex_sandbox: Sandbox, resource: str, event: str, data: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Emit an event that the bot watches for, and return the notification's data."""
+    notified: list[Any] = []
+    webex_sandbox.deliver_to(collecting(notified, lambda each: each["data"]))
+    async with webex_sandbox.http_client() as api:
+        fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": resource}
+        await created(api, "/webhooks", **fields, event=event)
+    await webex_sandbox.emit(resource, event, data)
+    webex_sandbox.deliver_to(None)
+    taken: dict[str, Any] = notified[-1]
+    return taken
+
+
+@pytest.mark.parametrize(("resource", "event"), KEPT)
+async def test_what_is_emitted_exists(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, event: str
+) -> None:
+    """GET by id finds what was emitted, with at least what the notification says."""
+    data = await data_of(webex_sandbox, resource, event)
+
+    read = await api.get(f"/{PATHS[resource]}/{data.get('callId') or data['id']}")
+
+    assert read.status_code == 200
+    assert read.json() == {**read.json(), **data}
+
+
+@pytest.mark.parametrize("resource", [each for each in PATHS if "deleted" in CATALOG[each].events])
+async def test_what_is_deleted_is_gone(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str
+) -> None:
+    """After a deletion was emitted, what it is about is not found."""
+    data = await data_of(webex_sandbox, resource, "created")
+    key = "callId" if resource == Resource.TELEPHONY_CALLS else "id"
+
+    deleted = await data_of(webex_sandbox, resource, "deleted", {key: data[key]})
+
+    assert deleted[key] == data[key]
+    assert (await api.get(f"/{PATHS[resource]}/{data[key]}")).status_code == 404
+
+
+@pytest.mark.parametrize("resource", ["messages", "attachmentActions", "memberships", "rooms"])
+async def test_the_room_exists(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str
+) -> None:
+    """The room of what is emitted can be read and written into by the bot."""
+    data = await data_of(webex_sandbox, resource, "created")
+    room = data["id"] if resource == "rooms" else data["roomId"]
+
+    assert (await api.get(f"/rooms/{room}")).json()["type"] == "group"
+    await created(api, "/messages", roomId=room, text="Hello")
+
+
+@pytest.mark.parametrize("kind", ["direct", "group"])
+async def test_the_room_that_is_named(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, kind: str
+) -> None:
+    """A room that an event names is created with the id and the type that it has there."""
+    given = {"roomId": "R1", "roomType": kind, "personEmail": "ann@example.com"}
+
+    data = await data_of(webex_sandbox, "messages", "created", given)
+
+    assert (await api.get("/rooms/R1")).json()["type"] == kind
+    await created(api, "/messages", roomId="R1", text="Hello")
+    listed = await items(api, "/messages", ANN, roomId="R1")
+    assert [each["text"] for each in listed] == ["Hello", "A sample message"]
+    assert listed[1]["id"] == data["id"]
+
+
+async def test_a_direct_message(webex_sandbox: Sandbox) -> None:
+    """A direct message that names no room is in the person's own direct room."""
+    await webex_sandbox.say("Hello", person="ann@example.com")
+    given = {"roomType": "direct", "personEmail": "ann@example.com"}
+
+    data = await data_of(webex_sandbox, "messages", "created", given)
+
+    said, _ = webex_sandbox.messages
+    assert {key: data[key] for key in ("roomId", "personId", "roomType")} == {
+        key: said[key] for key in ("roomId", "personId", "roomType")
+    }
+
+
+async def test_a_direct_message_of_the_bot(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Also the bot's own direct message has a room."""
+    given = {"roomType": "direct", "personId": webex_sandbox.bot.id}
+
+    data = await data_of(webex_sandbox, "messages", "created", given)
+
+    assert (await api.get(f"/rooms/{data['roomId']}")).json()["type"] == "direct"
+
+
+async def test_a_room_that_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """An event in a room that exists has its type, and a direct room keeps its members."""
+    (direct,) = await items(api, "/rooms", ANN)
+    group = await created(api, "/rooms", title="Plans")
+
+    kinds = [
+        (await data_of(webex_sandbox, "messages", "created", {"roomId": room["id"]}))["roomType"]
+        for room in (direct, group)
+    ]
+
+    assert kinds == ["direct", "group"]
+    members = [len(await items(api, "/memberships", roomId=room["id"])) for room in (direct, group)]
+    assert members == [2, 2]
+
+
+async def test_the_bot_in_a_room(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """A membership that is emitted is the only one of its person in the room."""
+    for person in (webex_sandbox.bot.id, "P1"):
+        given = {"personId": person, "roomId": "R1"}
+        await data_of(webex_sandbox, "memberships", "created", given)
+
+    listed = await items(api, "/memberships", roomId="R1")
+    assert [each["personId"] for each in listed] == [webex_sandbox.bot.id, "P1"]
+
+
+async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Text and inputs are fetched; no notification contains them."""
+    message = await data_of(webex_sandbox, "messages", "created", {"text": "Hello"})
+    given = {"inputs": {"color": "red"}}
+    action = await data_of(webex_sandbox, "attachmentActions", "created", given)
+
+    assert ("text" in message, "inputs" in action) == (False, False)
+    assert (await api.get(f"/messages/{message['id']}")).json()["text"] == "Hello"
+    read = (await api.get(f"/attachment/actions/{action['id']}")).json()
+    assert read["inputs"] == {"color": "red"}
+
+
+async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """An event about what is stored says what is stored, and changes what it names."""
+    await webex_sandbox.say("Hello", person="ann@example.com")
+    (said,) = webex_sandbox.messages
+
+    data = await data_of(webex_sandbox, "messages", "created", {"id": said["id"], "new": 1})
+
+    assert data == {**{key: value for key, value in said.items() if key != "text"}, "new": 1}
+    assert (await api.get(f"/messages/{said['id']}")).json() == {**said, "new": 1}
+    assert len(webex_sandbox.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"personId": 5, "roomId": []},
+        {"personId": None, "roomId": None, "id": None},
+        {"id": 7, "personEmail": {}, "created": 1},
+        {"roomType": 1, "personId": ""},
+    ],
+)
+@pytest.mark.parametrize("resource", ["messages", "memberships", "attachmentActions"])
+async def test_data_that_does_not_fit(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, data: dict[str, Any]
+) -> None:
+    """What is wrong on purpose is sent as it is, and harms nothing that is stored."""
+    sent = await data_of(webex_sandbox, resource, "created", data)
+
+    assert sent == {**sent, **{key: value for key, value in data.items() if value is not None}}
+    assert {key for key, value in data.items() if value is None}.isdisjoint(sent)
+    room = (await items(api, "/rooms", type="group"))[-1]
+    for path in ("/rooms", "/memberships", f"/memberships?roomId={room['id']}"):
+        assert (await api.get(path)).status_code == 200
+
+
+async def test_people_exist(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Who is named by an event exists from then on."""
+    await webex_sandbox.emit("messages", "created", {"personId": "P1"}, actor_id="P2")
+    await webex_sandbox.emit("meetings", "started", actor_id="P3")
+
+    for person_id in ("P1", "P2", "P3"):
+        assert (await api.get(f"/people/{person_id}")).json()["id"] == person_id
+
+
+async def test_contradictory_people(webex_sandbox: Sandbox) -> None:
+    """An address of someone else is sent as it was given, and stays someone else's."""
+    await webex_sandbox.say("Hello", person="ann@example.com")
+    given = {"personId": "P1", "personEmail": "ann@example.com"}
+
+    data = await data_of(webex_sandbox, "messages", "created", given)
+
+    assert (data["personId"], data["personEmail"]) == ("P1", "ann@example.com")
+    assert webex_sandbox.messages[0]["personId"] != "P1"
+
+
+async def test_alerts_make_nobody_up(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """An event without a REST path leaves nothing behind."""
+    await webex_sandbox.emit("videoMeshAlerts", "triggered")
+
+    assert await items(api, "/rooms") == []
+
+
+async def test_recordings_by_what_is_known_of_them(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient
+) -> None:
+    """A resource without a sample has the data that was given, and an id."""
+    data = await data_of(webex_sandbox, "convergedRecordings", "created", {"topic": "Sync"})
+
+    assert data == {"id": data["id"], "topic": "Sync"}
+    assert (await api.get(f"/convergedRecordings/{data['id']}")).json() == data
+
+
+async def test_unknown_documents(api: httpx.AsyncClient) -> None:
+    """What wasn't emitted is not found."""
+    paths = [f"/{path}/nope" for path in PATHS.values()]
+
+    assert {(await api.get(path)).status_code for path in paths} == {404}
+
+
+def test_data_is_laid_over_a_sample() -> None:
+    """What is given wins, what isn't given comes from the sample, and None leaves a key out."""
+    data = emitted(data={"roomId": "R", "mentionedPeople": ["P"], "personEmail": None}).data
+
+    assert data.keys() == {"id", "roomId", "roomType", "personId", "created", "mentionedPeople"}
+    assert (data["roomId"], data["mentionedPeople"]) == ("R", ["P"])
+
+
+def test_data_of_an_unknown_resource() -> None:
+    """Without a sample, what is given is all the data; without anything given, there is an id."""
+    assert emitted("whiteboards", "moved", {"color": "red"}).data == {"color": "red"}
+    assert emitted("whiteboards", "moved").data.keys() == {"id"}
+
+
+@pytest.mark.parametrize(("resource", "event"), [("all", "created"), ("messages", "all")])
+def test_events_are_concrete(resource: str, event: str) -> None:
+    """A notification never says ``all``."""
+    with pytest.raises(ValueError, match="concrete"):
+        emitted(resource, event)
+
+
+@pytest.mark.parametrize(
+    ("resource", "data"), [("messages", {"personId": "P"}), ("rooms", {"creatorId": "P"})]
+)
+def test_who_is_named_by_the_data_acts(resource: str, data: dict[str, str]) -> None:
+    """Without an actor, the person whom the data names acts."""
+    assert emitted(resource, data=data).actor_id == "P"
+
+
+def test_who_acts_is_in_the_sample() -> None:
+    """A sample names the actor as the person."""
+    event = emitted(actor_id="P")
+
+    assert (event.actor_id, event.data["personId"]) == ("P", "P")
+
+
+def test_alerts_have_no_actor() -> None:
+    """An alert has no actor, unless one is given."""
+    assert emitted("videoMeshAlerts", "triggered").actor_id is None
+    assert emitted("videoMeshAlerts", "triggered", actor_id="P").actor_id == "P"

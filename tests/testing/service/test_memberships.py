@@ -1,0 +1,113 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.testing.doubles import ANN, BOB, collecting, created, hearing, items
+from webex_webhooks_async.testing import Sandbox
+
+
+async def room_of_bot_and(api: httpx.AsyncClient, *emails: str) -> str:
+    """Create a room with the bot and others in it, and return its id."""
+    room = await created(api, "/rooms", title="Plans")
+    for email in emails:
+        await created(api, "/memberships", roomId=room["id"], personEmail=email)
+    return str(room["id"])
+
+
+async def test_members_of_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """Every member of a room can list its members, and nobody else can."""
+    room = await room_of_bot_and(api, "ann@example.com")
+
+    listed = [await items(api, "/memberships", who, roomId=room) for who in ({}, ANN)]
+    refused = await api.get("/memberships", params={"roomId": room}, headers=BOB)
+
+    emails = [each["personEmail"] for each in listed[0]]
+    assert emails == [webex_sandbox.bot.email, "ann@example.com"]
+    assert listed[0] == listed[1]
+    assert refused.status_code == 404
+
+
+async def test_ones_own_memberships(api: httpx.AsyncClient) -> None:
+    """Without a room, a list has the caller's own memberships."""
+    room = await room_of_bot_and(api, "ann@example.com")
+
+    rooms = [each["roomId"] for each in await items(api, "/memberships", ANN)]
+
+    assert (len(rooms), rooms[1]) == (2, room)  # the first is the direct room
+
+
+@pytest.mark.parametrize("key", ["personId", "personEmail"])
+async def test_memberships_of_someone(api: httpx.AsyncClient, key: str) -> None:
+    """A list may be of one person's memberships, in the rooms that the caller is in."""
+    room = await room_of_bot_and(api, "ann@example.com", "bob@example.com")
+    ann = (await api.get("/people/me", headers=ANN)).json()
+    query = {key: {"personId": ann["id"], "personEmail": "ann@example.com"}[key]}
+
+    seen_by_bob = await items(api, "/memberships", BOB, **query)
+    in_the_room = await items(api, "/memberships", roomId=room, **query)
+
+    assert [(each["roomId"], each["personId"]) for each in seen_by_bob] == [(room, ann["id"])]
+    assert in_the_room == seen_by_bob
+
+
+async def test_get(api: httpx.AsyncClient) -> None:
+    """A membership is found by its id, by those who are in the room."""
+    await room_of_bot_and(api, "ann@example.com")
+    membership = (await items(api, "/memberships", ANN))[-1]
+    path = f"/memberships/{membership['id']}"
+
+    assert (await api.get(path)).json() == membership
+    assert (await api.get(path, headers=BOB)).status_code == 404
+    assert (await api.get("/memberships/nope")).status_code == 404
+
+
+async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """Someone is added to a room and removed from it, and webhooks are notified of both."""
+    room = await room_of_bot_and(api)
+    notified: list[tuple[str, str]] = []
+    webex_sandbox.deliver_to(hearing(notified))
+    fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "memberships"}
+    await created(api, "/webhooks", **fields, event="all")
+
+    membership = await created(api, "/memberships", roomId=room, personEmail="ann@example.com")
+    deleted = await api.delete(f"/memberships/{membership['id']}")
+
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert (await api.get(f"/rooms/{room}", headers=ANN)).status_code == 404
+    assert notified == [("memberships", "created"), ("memberships", "deleted")]
+
+
+async def test_the_bot_is_added(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A bot is notified when someone adds it to a room."""
+    notified: list[dict[str, Any]] = []
+    webex_sandbox.deliver_to(collecting(notified))
+    fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "memberships"}
+    await created(api, "/webhooks", **fields, event="created")
+    room = await created(api, "/rooms", ANN, title="Ann's")
+
+    await created(api, "/memberships", ANN, roomId=room["id"], personId=webex_sandbox.bot.id)
+
+    (notification,) = notified
+    assert notification["data"]["personEmail"] == webex_sandbox.bot.email
+    assert notification["actorId"] == room["creatorId"]
+
+
+async def test_what_is_refused(api: httpx.AsyncClient) -> None:
+    """Nobody joins twice, joins or leaves a direct room, or joins without being named."""
+    room = await room_of_bot_and(api, "ann@example.com")
+    (direct, _) = await items(api, "/memberships", ANN)
+    bodies: list[tuple[dict[str, str], int]] = [
+        ({"roomId": room, "personEmail": "ann@example.com"}, 409),
+        ({"roomId": direct["roomId"], "personEmail": "bob@example.com"}, 403),
+        ({"roomId": "nope", "personEmail": "bob@example.com"}, 404),
+        ({"roomId": room, "personId": "nobody"}, 404),
+        ({"roomId": room}, 400),
+        ({"roomId": room, "personId": "a", "personEmail": "b"}, 400),
+        ({"personEmail": "bob@example.com"}, 400),
+    ]
+
+    statuses = [(await api.post("/memberships", json=body)).status_code for body, _ in bodies]
+
+    assert statuses == [status for _, status in bodies]
+    assert (await api.delete(f"/memberships/{direct['id']}")).status_code == 403

@@ -1,0 +1,415 @@
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.testing.doubles import ANN, BOB, CARD, FakeClock, collecting, created, hearing, items
+from webex_webhooks_async.testing import Sandbox
+
+WATCH_ALL = {
+    "name": "all",
+    "targetUrl": "https://bot.example.com/",
+    "resource": "all",
+    "event": "all",
+}
+WATCH_MESSAGES = {**WATCH_ALL, "resource": "messages"}
+
+
+async def group_room(api: httpx.AsyncClient) -> str:
+    """Create a group room with the bot in it."""
+    return str((await created(api, "/rooms", title="Plans"))["id"])
+
+
+async def bot_of(webex_sandbox: Sandbox, api: httpx.AsyncClient, **webhook: str) -> list[Any]:
+    """Let the bot watch, and return its notifications as they come."""
+    notified: list[Any] = []
+    webex_sandbox.deliver_to(collecting(notified))
+    await created(api, "/webhooks", **webhook)
+    return notified
+
+
+async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A message to a person is in the direct room of the two, whom both can read it in."""
+    bot = webex_sandbox.bot
+
+    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
+    reply = await created(api, "/messages", ANN, toPersonId=bot.id, text="Hello, bot!")
+
+    assert message == {
+        **message,
+        "roomType": "direct",
+        "text": "Hello, Ann!",
+        "personId": bot.id,
+        "personEmail": bot.email,
+    }
+    assert message.keys() == {
+        "id",
+        "roomId",
+        "roomType",
+        "text",
+        "personId",
+        "personEmail",
+        "created",
+    }
+    assert (reply["roomId"], reply["personEmail"]) == (message["roomId"], "ann@example.com")
+    for who in ({}, ANN):
+        assert (await api.get(f"/messages/{message['id']}", headers=who)).json() == message
+        assert await items(api, "/messages", who, roomId=message["roomId"]) == [reply, message]
+    assert webex_sandbox.messages == (message, reply)
+
+
+async def test_direct_rooms_are_apart(api: httpx.AsyncClient) -> None:
+    """Nobody sees what others write to the bot."""
+    anns = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
+    bobs = await created(api, "/messages", toPersonEmail="bob@example.com", text="Hello, Bob!")
+
+    assert anns["roomId"] != bobs["roomId"]
+    statuses = [
+        (await api.get(path, headers=BOB)).status_code
+        for path in (f"/messages/{anns['id']}", f"/messages?roomId={anns['roomId']}")
+    ]
+    assert statuses == [404, 404]
+
+
+async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The bot is not notified of what two persons write to each other, and can't read it."""
+    notified = await bot_of(webex_sandbox, api, **WATCH_ALL)
+
+    message = await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
+
+    assert (await api.get(f"/messages/{message['id']}", headers=BOB)).json() == message
+    assert (await api.get(f"/messages/{message['id']}")).status_code == 404
+    assert notified == []
+
+
+async def test_created_at() -> None:
+    """A message has the clock's time, in milliseconds, and so has its room."""
+    clock = FakeClock()
+    async with Sandbox(clock=clock).http_client() as api:
+        room = await group_room(api)
+        clock.advance(hours=1)
+        message = await created(api, "/messages", roomId=room, text="Hello")
+        read = (await api.get(f"/rooms/{room}", headers={"Authorization": "Bearer t"})).json()
+
+    assert message["created"] == read["lastActivity"] == "2022-04-07T10:17:23.164Z"
+    assert read["created"] == "2022-04-07T09:17:23.164Z"
+
+
+async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
+    """Files, cards and the parent of a message are kept."""
+    room = await group_room(api)
+    parent = await created(api, "/messages", roomId=room, text="Question")
+
+    message = await created(
+        api,
+        "/messages",
+        roomId=room,
+        markdown="**Reply** & more",
+        files=["https://example.com/a.png"],
+        attachments=[CARD],
+        parentId=parent["id"],
+    )
+
+    assert message == {
+        **message,
+        "text": "**Reply** & more",
+        "markdown": "**Reply** & more",
+        "html": "<p>**Reply** &amp; more</p>",
+        "files": ["https://example.com/a.png"],
+        "attachments": [CARD],
+        "parentId": parent["id"],
+    }
+
+
+async def test_a_file_alone(api: httpx.AsyncClient) -> None:
+    """A message may be a file without text."""
+    room = await group_room(api)
+
+    message = await created(api, "/messages", roomId=room, files=["https://example.com/a.png"])
+
+    assert "text" not in message
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"text": "Hello"}, "exactly one of roomId, toPersonId, toPersonEmail is required"),
+        (
+            {"roomId": "ROOM", "toPersonEmail": "ann@example.com", "text": "Hello"},
+            "exactly one of roomId, toPersonId, toPersonEmail is required",
+        ),
+        ({"roomId": "ROOM"}, "one of text, markdown, files is required"),
+        ({"roomId": "ROOM", "text": ""}, "one of text, markdown, files is required"),
+        ({"roomId": "ROOM", "attachments": [CARD]}, "one of text, markdown, files is required"),
+        ({"roomId": "ROOM", "text": 7}, "text must be a string"),
+        ({"roomId": "ROOM", "files": "https://a"}, "files must be an array with one URL"),
+        ({"roomId": "ROOM", "files": []}, "files must be an array with one URL"),
+        ({"roomId": "ROOM", "files": [1]}, "files must be an array with one URL"),
+        ({"roomId": "ROOM", "files": ["a", "b"]}, "files must be an array with one URL"),
+        (
+            {"roomId": "ROOM", "text": "t", "attachments": "card"},
+            "attachments must be an array of objects with a contentType",
+        ),
+        (
+            {"roomId": "ROOM", "text": "t", "attachments": [{"content": {}}]},
+            "attachments must be an array of objects with a contentType",
+        ),
+        (
+            {"roomId": "ROOM", "text": "t", "attachments": [1]},
+            "attachments must be an array of objects with a contentType",
+        ),
+        (
+            {"roomId": "ROOM", "text": "t", "parentId": "nope"},
+            "parentId must be a message of the same room, got 'nope'",
+        ),
+    ],
+)
+async def test_what_is_refused(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, fields: dict[str, Any], problem: str
+) -> None:
+    """A message needs one target and a content; each problem is named."""
+    room = await group_room(api)
+    given = {key: room if value == "ROOM" else value for key, value in fields.items()}
+
+    response = await api.post("/messages", json=given)
+
+    assert (response.status_code, response.json()["message"]) == (400, problem)
+    assert webex_sandbox.messages == ()
+
+
+async def test_a_parent_in_another_room(api: httpx.AsyncClient) -> None:
+    """A reply is in the room of its parent."""
+    parent = await created(api, "/messages", roomId=await group_room(api), text="Question")
+    fields = {"roomId": await group_room(api), "text": "Reply", "parentId": parent["id"]}
+
+    assert (await api.post("/messages", json=fields)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"roomId": "nope"}, 404),
+        ({"toPersonId": "nobody"}, 404),
+        ({"toPersonEmail": "nobody"}, 404),
+        ({"toPersonEmail": "sandbox@webex.bot"}, 400),
+    ],
+)
+async def test_unknown_targets(api: httpx.AsyncClient, fields: dict[str, str], status: int) -> None:
+    """A room or a person has to exist, and nobody writes to themselves."""
+    response = await api.post("/messages", json={**fields, "text": "Hello"})
+
+    assert response.status_code == status
+
+
+async def test_unknown_messages(api: httpx.AsyncClient) -> None:
+    """An unknown message or room is not found, and a list needs a room."""
+    paths = ("/messages/nope", "/messages?roomId=nope", "/messages")
+
+    assert [(await api.get(path)).status_code for path in paths] == [404, 404, 400]
+    assert (await api.delete("/messages/nope")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/messages"), ("GET", "/messages"), ("GET", "/messages/M1")]
+)
+async def test_messages_need_a_token(webex_sandbox: Sandbox, method: str, path: str) -> None:
+    """Without a token nothing is written or shown."""
+    async with webex_sandbox.http_client() as api:
+        response = await api.request(method, path, json={"roomId": "R1", "text": "Hello"})
+
+    assert (response.status_code, webex_sandbox.messages) == (401, ())
+
+
+async def test_a_bot_in_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A bot is notified of, lists and reads only what mentions it; persons see everything."""
+    room = await group_room(api)
+    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES)
+    secret = await created(api, "/messages", ANN, roomId=room, text="Don't tell the bot")
+
+    mention = await created(
+        api, "/messages", ANN, roomId=room, markdown="<@personEmail:sandbox@webex.bot> help"
+    )
+
+    assert [each["data"]["id"] for each in notified] == [mention["id"]]
+    assert (await api.get(f"/messages/{mention['id']}")).json() == mention
+    assert (await api.get(f"/messages/{secret['id']}")).status_code == 403
+    assert (await api.get("/messages", params={"roomId": room})).status_code == 403
+    for me in ("me", webex_sandbox.bot.id):
+        assert await items(api, "/messages", roomId=room, mentionedPeople=me) == [mention]
+    assert await items(api, "/messages", ANN, roomId=room) == [mention, secret]
+    assert await items(api, "/messages", ANN, roomId=room, mentionedPeople="me") == []
+
+
+async def test_a_mention(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A mention is markup in html, a name in the text, and an id beside both."""
+    bot, room = webex_sandbox.bot, await group_room(api)
+    ann = (await api.get("/people/me", headers=ANN)).json()
+
+    message = await created(
+        api,
+        "/messages",
+        ANN,
+        roomId=room,
+        markdown=f"<@personId:{bot.id}|Robot> ask "
+        f"<@personEmail:ann@example.com> & <@personId:{bot.id}>",
+    )
+
+    assert message["text"] == f"Robot ask Ann & {bot.display_name}"
+    assert message["mentionedPeople"] == [bot.id, ann["id"]]
+    mark = (
+        f'<spark-mention data-object-type="person" data-object-id="{bot.id}">Robot</spark-mention>'
+    )
+    assert message["html"].startswith(f"<p>{mark} ask <spark-mention")
+    assert "&amp; <spark-mention" in message["html"]
+
+
+async def test_a_mention_of_nobody(api: httpx.AsyncClient) -> None:
+    """A mention of an unknown person is refused."""
+    fields = {"roomId": await group_room(api), "markdown": "<@personId:nobody> help"}
+
+    response = await api.post("/messages", json=fields)
+
+    assert (response.status_code, response.json()["message"][:9]) == (404, "no person")
+
+
+async def test_who_speaks_or_is_mentioned_joins(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """Joining a group room by speaking or by a mention is notified, before the message."""
+    room = await group_room(api)
+    notified: list[tuple[str, str]] = []
+    webex_sandbox.deliver_to(hearing(notified))
+    await created(api, "/webhooks", **WATCH_ALL)
+    markdown = "<@personEmail:sandbox@webex.bot> ask <@personEmail:bob@example.com>"
+
+    await created(api, "/messages", ANN, roomId=room, markdown=markdown)
+    await created(api, "/messages", ANN, roomId=room, text="Thanks")
+
+    emails = [each["personEmail"] for each in await items(api, "/memberships", roomId=room)]
+    assert emails == ["sandbox@webex.bot", "ann@example.com", "bob@example.com"]
+    assert notified == [("memberships", "created")] * 2 + [("messages", "created")]
+
+
+async def test_a_bot_must_be_a_member(api: httpx.AsyncClient) -> None:
+    """A bot can't write into a room that it isn't in; a mention brings it in."""
+    room = (await created(api, "/rooms", ANN, title="Ann's"))["id"]
+    refused = await api.post("/messages", json={"roomId": room, "text": "Hello"})
+
+    await created(
+        api, "/messages", ANN, roomId=room, markdown="<@personEmail:sandbox@webex.bot> join us"
+    )
+
+    assert refused.status_code == 404
+    await created(api, "/messages", roomId=room, text="Hello")
+
+
+async def test_a_direct_room_of_others(api: httpx.AsyncClient) -> None:
+    """Nobody joins a direct room."""
+    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
+    fields = {"roomId": message["roomId"], "text": "Hello"}
+
+    assert (await api.post("/messages", json=fields, headers=BOB)).status_code == 404
+
+
+async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """An author deletes a message, and webhooks are notified; others can't."""
+    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
+    notified = await bot_of(webex_sandbox, api, **{**WATCH_MESSAGES, "event": "deleted"})
+    path = f"/messages/{message['id']}"
+
+    refused = await api.delete(path, headers=ANN)
+    deleted = await api.delete(path)
+
+    assert (refused.status_code, deleted.status_code, deleted.content) == (403, 204, b"")
+    assert (await api.get(path)).status_code == 404
+    assert webex_sandbox.messages == ()
+    (notification,) = notified
+    assert (notification["event"], notification["data"]) == (
+        "deleted",
+        {key: value for key, value in message.items() if key != "text"},
+    )
+
+
+async def test_notifications_have_no_content(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """A notification has a message's ids, but neither its text nor its card; own ones come too."""
+    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES)
+    fields = {"markdown": "Hello", "attachments": [CARD]}
+
+    own = await created(api, "/messages", toPersonEmail="ann@example.com", **fields)
+    anns = await created(api, "/messages", ANN, toPersonEmail="sandbox@webex.bot", text="Hello")
+
+    content = {"text", "markdown", "html", "attachments"}
+    assert [each["data"] for each in notified] == [
+        {key: value for key, value in message.items() if key not in content}
+        for message in (own, anns)
+    ]
+    assert [each["actorId"] == each["createdBy"] for each in notified] == [True, False]
+
+
+async def test_the_cause_comes_before_its_effect(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """When a webhook is notified of a message, the request that wrote it is recorded already."""
+    before: list[list[str]] = []
+    webex_sandbox.deliver_to(
+        collecting(before, lambda _: [each.path for each in webex_sandbox.requests])
+    )
+    room = await group_room(api)
+    await created(api, "/webhooks", **WATCH_MESSAGES)
+
+    await created(api, "/messages", roomId=room, text="Hello")
+
+    assert before == [["/v1/rooms", "/v1/webhooks", "/v1/messages"]]
+
+
+async def test_everyone_has_webhooks_of_their_own(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """A person's webhook is that person's alone, and is notified of what the person sees."""
+    room = await group_room(api)
+    await created(api, "/messages", ANN, roomId=room, text="I'm here")
+    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES)
+    anns = await created(api, "/webhooks", ANN, **WATCH_MESSAGES)
+
+    await created(api, "/messages", ANN, roomId=room, text="Not for the bot")
+
+    assert [each["id"] for each in notified] == [anns["id"]]
+    assert [each["id"] for each in await items(api, "/webhooks", ANN)] == [anns["id"]]
+    assert (await api.get(f"/webhooks/{anns['id']}")).status_code == 404
+
+
+async def test_an_organizations_webhook(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A webhook of the organization is notified of what its creator can't see."""
+    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES, ownedBy="org")
+
+    await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
+
+    assert len(notified) == 1
+
+
+async def test_pages(api: httpx.AsyncClient) -> None:
+    """The messages of a room come in pages, the latest first."""
+    for text in "ABC":
+        room = (await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text=text))[
+            "roomId"
+        ]
+
+    first = await api.get("/messages", params={"roomId": room, "max": "2"}, headers=ANN)
+    second = await api.get(first.links["next"]["url"], headers=ANN)
+
+    texts = [[each["text"] for each in page.json()["items"]] for page in (first, second)]
+    assert texts == [["C", "B"], ["A"]]
+
+
+async def test_json_survives(api: httpx.AsyncClient) -> None:
+    """A card comes back as it was posted."""
+    room = await group_room(api)
+    card = {**CARD, "content": {"nested": [{"é": None, "n": 1.5}]}}
+
+    message = await created(api, "/messages", roomId=room, text="Card", attachments=[card])
+
+    read = (await api.get(f"/messages/{message['id']}")).json()
+    assert json.dumps(read["attachments"]) == json.dumps([card])

@@ -1,0 +1,343 @@
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.testing.doubles import NEW, FakeClock, webhook
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.service.application import application
+from webex_webhooks_async.testing.service.shared.persons import fake_person
+from webex_webhooks_async.testing.service.shared.state import State
+
+MAX_PAGES = 20
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = ["name", "targetUrl", "resource", "event", "filter", "secret", "ownedBy", "status"]
+WORDS = st.sampled_from(["messages", "all", "created", "org", "active", "roomId=R", "https://t"])
+DOCUMENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), WORDS | JSON)
+
+
+async def create(api: httpx.AsyncClient, **changes: object) -> dict[str, Any]:
+    """Create a webhook, and give its answer."""
+    response = await api.post("/webhooks", json={**NEW, **changes})
+    assert response.status_code == 200
+    members: dict[str, Any] = response.json()
+    return members
+
+
+async def names_of_pages(api: httpx.AsyncClient, query: str) -> list[list[str]]:
+    """Follow the links from the first page, and tell the names on each."""
+    names: list[list[str]] = []
+    url = f"/webhooks?{query}"
+    for _ in range(MAX_PAGES):
+        response = await api.get(url)
+        names.append([each["name"] for each in response.json()["items"]])
+        if "next" not in response.links:
+            return names
+        url = response.links["next"]["url"]
+    raise AssertionError("the pages have no end")
+
+
+def descriptions(response: httpx.Response) -> list[str]:
+    """What an error's answer says is wrong."""
+    return [error["description"] for error in response.json()["errors"]]
+
+
+async def test_create(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A new webhook comes back with what was asked for and what the service adds."""
+    created = await create(api, filter="roomId=R", secret="s3cret", ownedBy="org")
+
+    expected = {
+        **NEW,
+        "filter": "roomId=R",
+        "secret": "s3cret",
+        "status": "active",
+        "ownedBy": "org",
+        "createdBy": webex_sandbox.bot.id,
+        "orgId": webex_sandbox.bot.org_id,
+    }
+    assert created == {**created, **expected}
+    assert created.keys() == {*expected, "id", "created", "appId"}
+
+
+async def test_what_is_not_set_is_absent(api: httpx.AsyncClient) -> None:
+    """A webhook without a filter and a secret has no such members; its owner is the creator."""
+    created = await create(api, filter=None, secret="")
+
+    assert created.keys().isdisjoint({"filter", "secret"})
+    assert created["ownedBy"] == "creator"
+
+
+async def test_created_at() -> None:
+    """A webhook's birth is the clock's time, in milliseconds."""
+    async with Sandbox(clock=FakeClock()).http_client() as api:
+        api.headers["Authorization"] = "Bearer token"
+
+        assert (await create(api))["created"] == "2022-04-07T09:17:23.164Z"
+
+
+async def test_a_twin_is_accepted(api: httpx.AsyncClient) -> None:
+    """An equal webhook is another one: no key keeps a client from making two."""
+    first, second = await create(api), await create(api)
+
+    assert first["id"] != second["id"]
+
+
+async def test_get(api: httpx.AsyncClient) -> None:
+    """A webhook is found by its id."""
+    created = await create(api)
+
+    response = await api.get(f"/webhooks/{created['id']}")
+
+    assert (response.status_code, response.json()) == (200, created)
+
+
+async def test_update(api: httpx.AsyncClient) -> None:
+    """An update changes the name, the target, the secret and the status, and nothing else."""
+    created = await create(api, filter="roomId=R")
+    changes = {"name": "n", "targetUrl": "http://t", "secret": "new", "status": "inactive"}
+    ignored = {"resource": "rooms", "event": "updated", "filter": "a=b", "ownedBy": "org", "id": 1}
+
+    response = await api.put(f"/webhooks/{created['id']}", json={**changes, **ignored})
+
+    assert (response.status_code, response.json()) == (200, {**created, **changes})
+    assert (await api.get(f"/webhooks/{created['id']}")).json() == {**created, **changes}
+
+
+async def test_an_update_keeps_what_it_leaves_out(api: httpx.AsyncClient) -> None:
+    """Without a secret and a status an update keeps both."""
+    created = await create(api, secret="s3cret")
+    inactive = {"name": "n", "targetUrl": "http://t", "status": "inactive"}
+    await api.put(f"/webhooks/{created['id']}", json=inactive)
+
+    response = await api.put(
+        f"/webhooks/{created['id']}", json={"name": "n", "targetUrl": "http://t"}
+    )
+
+    assert response.json() == {**created, **inactive}
+
+
+@pytest.mark.parametrize("left_out", ["name", "targetUrl"])
+async def test_an_update_needs_the_name_and_the_target(
+    api: httpx.AsyncClient, left_out: str
+) -> None:
+    """A PUT that lacks either is refused, and nothing changes."""
+    created = await create(api)
+    changes = {"name": "n", "targetUrl": "http://t", "status": "inactive"}
+    del changes[left_out]
+
+    response = await api.put(f"/webhooks/{created['id']}", json=changes)
+
+    assert response.status_code == 400
+    assert (await api.get(f"/webhooks/{created['id']}")).json() == created
+
+
+async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A deleted webhook is gone, and gone again is not found."""
+    url = f"/webhooks/{(await create(api))['id']}"
+
+    statuses = [(await api.delete(url)).status_code for _ in range(2)]
+
+    assert statuses == [204, 404]
+    assert webex_sandbox.webhooks == ()
+
+
+async def test_the_answer_to_delete_is_empty(api: httpx.AsyncClient) -> None:
+    """A 204 has no body."""
+    response = await api.delete(f"/webhooks/{(await create(api))['id']}")
+
+    assert response.content == b""
+
+
+async def test_failures_are_forgotten_with_the_webhook() -> None:
+    """However many webhooks come and go, nothing is kept of deleted ones."""
+
+    async def notify(_events: object) -> None: ...
+
+    bot = fake_person(person_id="BOT")
+    state = State(bot=bot, clock=FakeClock())
+    state.webhooks.put("W1", webhook(id="W1"))
+    state.failures.reactivated("W1")
+    transport = httpx.ASGITransport(application(state, notify))
+
+    async with httpx.AsyncClient(transport=transport, base_url="https://webex.test/v1") as api:
+        await api.delete("/webhooks/W1", headers={"Authorization": "Bearer token"})
+
+    assert not state.failures.attempt_failed("W1")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("webhook_id", ["nope", "a/../../people/me", "x?y#z", "é", ""])
+async def test_unknown_webhooks(api: httpx.AsyncClient, method: str, webhook_id: str) -> None:
+    """Whatever stands in an id's place, what isn't there is not found."""
+    body = {"name": "n", "targetUrl": "http://t"} if method == "PUT" else None
+
+    response = await api.request(method, f"/webhooks/{quote(webhook_id, safe='')}", json=body)
+
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "json"])
+async def test_other_media_types(api: httpx.AsyncClient, method: str, media_type: str) -> None:
+    """What doesn't say that it is JSON is refused."""
+    path = "/webhooks" if method == "POST" else f"/webhooks/{(await create(api))['id']}"
+
+    response = await api.request(
+        method, path, content=b'{"name": "n"}', headers={"Content-Type": media_type}
+    )
+
+    assert response.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/json", "Application/JSON", "application/json;charset=utf-8", None]
+)
+async def test_media_types(api: httpx.AsyncClient, media_type: str | None) -> None:
+    """JSON may be written in any case and with parameters; who says nothing is believed."""
+    headers = {} if media_type is None else {"Content-Type": media_type}
+
+    response = await api.post("/webhooks", content=b"{}", headers=headers)
+
+    assert response.status_code == 400
+
+
+async def test_every_problem_is_named(api: httpx.AsyncClient) -> None:
+    """What is missing and what is malformed is named in one answer."""
+    response = await api.post("/webhooks", json={"name": 7, "targetUrl": "nope", "event": None})
+
+    assert response.status_code == 400
+    assert descriptions(response) == [
+        "name must be a string",
+        "targetUrl must be an absolute http(s) URL",
+        "resource is required and must not be empty",
+        "event is required and must not be empty",
+    ]
+
+
+async def test_a_refused_subscription_is_relayed(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """What the inner service refuses comes in the envelope that the outer one puts around it."""
+    response = await api.post("/webhooks", json={**NEW, "filter": "nope=1"})
+
+    assert response.status_code == 400
+    assert re.fullmatch(
+        r"POST failed: HTTP/1\.1 400 Bad Request "
+        r"\(url = \S+, error = 'Invalid value for filter: nope'\)",
+        response.json()["message"],
+    )
+    assert webex_sandbox.webhooks == ()
+
+
+async def test_an_empty_list(api: httpx.AsyncClient) -> None:
+    """Without webhooks the list is empty, and there is no link."""
+    response = await api.get("/webhooks")
+
+    assert (response.status_code, response.json()) == (200, {"items": []})
+    assert "Link" not in response.headers
+
+
+async def test_pages(api: httpx.AsyncClient) -> None:
+    """The links lead through every webhook, oldest first."""
+    for name in "ABCDE":
+        await create(api, name=name)
+
+    assert await names_of_pages(api, "max=2") == [["A", "B"], ["C", "D"], ["E"]]
+
+
+async def test_links_keep_the_owner(api: httpx.AsyncClient) -> None:
+    """A list of one owner's webhooks stays one on the next page."""
+    for name, owner in (("A", "org"), ("B", "creator"), ("C", "org"), ("D", "creator")):
+        await create(api, name=name, ownedBy=owner)
+
+    assert await names_of_pages(api, "ownedBy=org&max=1") == [["A"], ["C"]]
+    assert await names_of_pages(api, "ownedBy=creator") == [["B", "D"]]
+    assert await names_of_pages(api, "ownedBy=") == [["A", "B", "C", "D"]]
+
+
+async def test_links_are_absolute_to_the_host_that_was_asked(api: httpx.AsyncClient) -> None:
+    """The next page is where the first was, by the name that the client knows."""
+    await create(api)
+    await create(api)
+
+    response = await api.get("/webhooks?max=1", headers={"Host": "webex.test:8900"})
+
+    link = f"<{api.base_url.scheme}://webex.test:8900/v1/webhooks?max=1&cursor="
+    assert response.headers["Link"].startswith(link)
+    assert response.headers["Link"].endswith('>; rel="next"')
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"), [("", 100), ("max=100", 100), ("max=1000000000000", 100), ("max=007", 7)]
+)
+async def test_page_sizes(query: str, expected: int) -> None:
+    """A page has a hundred webhooks, or fewer if fewer are asked for; more are not refused."""
+    async with Sandbox().http_client() as api:
+        api.headers["Authorization"] = "Bearer token"
+        for _ in range(101):
+            await create(api)
+
+        response = await api.get(f"/webhooks?{query}")
+
+        assert len(response.json()["items"]) == expected
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "null", "", "1.5", "²", "٣", "00"])
+async def test_no_page_sizes(api: httpx.AsyncClient, size: str) -> None:
+    """What is no positive number is no size of a page."""
+    assert (await api.get("/webhooks", params={"max": size})).status_code == 400
+
+
+@pytest.mark.parametrize("query", ["cursor=", "cursor=nope", "ownedBy=nobody"])
+async def test_unknown_words_in_the_query(api: httpx.AsyncClient, query: str) -> None:
+    """A cursor that the service didn't make is refused, and so is an unknown owner."""
+    assert (await api.get(f"/webhooks?{query}")).status_code == 400
+
+
+async def test_unknown_parameters_are_ignored(api: httpx.AsyncClient) -> None:
+    """A parameter that the list doesn't have changes nothing, with or without a value."""
+    assert (await api.get("/webhooks?before&x=1")).status_code == 200
+
+
+@given(
+    body=st.binary() | DOCUMENTS.map(lambda each: json.dumps(each).encode()), update=st.booleans()
+)
+async def test_any_body_is_understood_or_refused(body: bytes, update: bool) -> None:  # noqa: FBT001 - made by Hypothesis
+    """Whatever a body holds, the answer is success or 400, and what was made can be read again."""
+    async with Sandbox().http_client() as api:
+        api.headers.update({"Authorization": "Bearer token"})
+        created = await create(api)
+        api.headers.update({"Content-Type": "application/json"})
+
+        if update:
+            response = await api.put(f"/webhooks/{created['id']}", content=body)
+        else:
+            response = await api.post("/webhooks", content=body)
+        listed = await api.get("/webhooks")
+
+    assert response.status_code in {200, 400}
+    if response.status_code == 200:
+        assert response.json() in listed.json()["items"]
+
+
+@given(query=st.text(), path=st.text())
+async def test_any_request_is_answered(query: str, path: str) -> None:
+    """Whatever is asked for, the answer is one of the service's."""
+    async with Sandbox().http_client() as api:
+        api.headers.update({"Authorization": "Bearer token"})
+        statuses = {
+            (await api.get(f"/{where}?max={quote(query)}&cursor={quote(query)}")).status_code
+            for where in ("webhooks", f"webhooks/{quote(path, safe='')}")
+        }
+
+    assert statuses <= {200, 400, 404}

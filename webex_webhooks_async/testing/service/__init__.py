@@ -1,0 +1,1 @@
+"""The simulated Webex: one module per part of its API; `shared` holds what they have in common."""

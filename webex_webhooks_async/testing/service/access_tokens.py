@@ -1,0 +1,114 @@
+"""Tokens of integrations: authorization codes with PKCE, and refresh tokens.
+
+Facts: https://developer.webex.com/docs/integrations, RFC 6749, RFC 7636
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from starlette.responses import RedirectResponse, Response
+
+from webex_webhooks_async.testing.service.shared.errors import OAuthError, RefusedError
+from webex_webhooks_async.testing.service.shared.requests import Call
+from webex_webhooks_async.testing.service.shared.responses import json_response
+
+_ACCESS_LIFETIME = 14 * 24 * 3600  # seconds, as for an integration
+_REFRESH_LIFETIME = 90 * 24 * 3600
+_SCOPES = "spark:all spark:kms"
+
+
+async def authorize(call: Call) -> Response:
+    """Grant what is asked for, and redirect at once, with a code and the state."""
+    query = call.request.query_params
+    redirect_uri, client_id = query.get("redirect_uri"), query.get("client_id")
+    if not client_id:
+        raise RefusedError(400, "client_id is required and must not be empty")
+    if not redirect_uri or not _is_redirect_uri(redirect_uri):
+        raise RefusedError(400, "redirect_uri must be an absolute URL without a fragment")
+    problem = _problem_of_authorization(query)
+    if problem:
+        result = problem
+    else:
+        code = call.state.tokens.issue_code(
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            scope=query.get("scope", ""),
+            code_challenge=query.get("code_challenge"),
+        )
+        result = {"code": code}
+    if "state" in query:
+        result["state"] = query["state"]
+    separator = "&" if "?" in redirect_uri else "?"
+    return RedirectResponse(f"{redirect_uri}{separator}{urlencode(result)}", status_code=302)
+
+
+async def create_access_token(call: Call) -> Response:
+    """An access token for a refresh token or an authorization code."""
+    form = await call.form()
+    grant_type = _required(form, "grant_type")
+    if grant_type not in _GRANTS:
+        raise OAuthError("unsupported_grant_type", f"unsupported grant_type: {grant_type}")
+    client_id = _required(form, "client_id")
+    if "client_secret" not in form:
+        raise OAuthError("invalid_client", "client_secret is required and must not be empty")
+    refresh_token, scope = _GRANTS[grant_type](call, form, client_id)
+    return json_response(
+        {
+            "access_token": secrets.token_urlsafe(48),
+            "expires_in": _ACCESS_LIFETIME,
+            "refresh_token": refresh_token,
+            "refresh_token_expires_in": _REFRESH_LIFETIME,
+            "token_type": "Bearer",
+            "scope": scope,
+        }
+    )
+
+
+def _for_refresh_token(call: Call, form: Mapping[str, str], _client_id: str) -> tuple[str, str]:
+    refresh_token = _required(form, "refresh_token")
+    call.state.tokens.check_refresh_token(refresh_token)
+    return refresh_token, _SCOPES
+
+
+def _for_code(call: Call, form: Mapping[str, str], client_id: str) -> tuple[str, str]:
+    scope = call.state.tokens.redeem_code(
+        _required(form, "code"),
+        client_id=client_id,
+        redirect_uri=_required(form, "redirect_uri"),
+        code_verifier=form.get("code_verifier"),
+    )
+    return secrets.token_urlsafe(48), scope or _SCOPES
+
+
+_GRANTS = {"authorization_code": _for_code, "refresh_token": _for_refresh_token}
+
+
+def _required(form: Mapping[str, str], name: str) -> str:
+    if name not in form:
+        raise OAuthError("invalid_request", f"{name} is required and must not be empty")
+    return form[name]
+
+
+def _problem_of_authorization(query: Mapping[str, Any]) -> dict[str, str] | None:
+    if query.get("response_type") != "code":
+        return {
+            "error": "unsupported_response_type",
+            "error_description": "response_type must be code",
+        }
+    if "code_challenge" in query and query.get("code_challenge_method") != "S256":
+        return {
+            "error": "invalid_request",
+            "error_description": "code_challenge_method must be S256",
+        }
+    return None
+
+
+def _is_redirect_uri(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.is_absolute_url and not url.fragment

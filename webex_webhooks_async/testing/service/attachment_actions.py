@@ -1,0 +1,72 @@
+"""Attachment actions: what people submit with the cards in messages.
+
+Facts: https://developer.webex.com/docs/api/v1/attachment-actions
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.testing.service import messages
+from webex_webhooks_async.testing.service.shared.errors import RefusedError
+from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.shared.ids import webex_id
+from webex_webhooks_async.testing.service.shared.persons import Person
+from webex_webhooks_async.testing.service.shared.requests import Call, fields_of
+from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.state import Json, State
+
+INPUTS = "inputs"
+"""What a notification of an action never contains."""
+
+
+async def create_action(call: Call) -> Response:
+    """Submit the inputs of a card."""
+    document = await call.json()
+    fields = fields_of(document, required=("type", "messageId"))
+    if fields["type"] != "submit":
+        raise RefusedError(400, f"type must be submit, got {fields['type']}")
+    inputs = document.get(INPUTS)
+    if not isinstance(inputs, dict):
+        raise RefusedError(400, "inputs is required and must be an object")
+    message = messages.find(call.state, call.person, fields["messageId"])
+    event = submit(call.state, call.person, message, inputs)
+    call.events.append(event)
+    return json_response({**event.data, INPUTS: inputs})
+
+
+async def get_action(call: Call) -> Response:
+    """One action, with its inputs."""
+    action = call.state.documents[Resource.ATTACHMENT_ACTIONS].get(call.id)
+    if action is None or call.person.id not in call.state.members(action["roomId"]):
+        raise RefusedError(404, f"no attachment action has the id {call.id!r}")
+    return json_response(action)
+
+
+def submit(state: State, person: Person, message: Json, inputs: Mapping[str, Any]) -> WebexEvent:
+    """Submit the inputs of a card, and return what happened.
+
+    Raises:
+        RefusedError: The message has no card.
+    """
+    if not message.get("attachments"):
+        raise RefusedError(400, f"the message {message['id']!r} has no card to submit")
+    data = {
+        "id": webex_id("ATTACHMENT_ACTION"),
+        "type": "submit",
+        "messageId": message["id"],
+        "personId": person.id,
+        "roomId": message["roomId"],
+        "created": state.now(),
+    }
+    actions = state.documents[Resource.ATTACHMENT_ACTIONS]
+    actions.put(data["id"], {**data, INPUTS: dict(inputs)})
+    return WebexEvent(
+        resource=Resource.ATTACHMENT_ACTIONS,
+        event=Event.CREATED,
+        actor_id=person.id,
+        data=data,
+        audience=state.members(message["roomId"]),
+    )

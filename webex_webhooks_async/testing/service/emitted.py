@@ -1,0 +1,154 @@
+"""What `Sandbox.emit` reports, stored, so that GET by id finds it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.structuring import wire_name
+from webex_webhooks_async.testing.service.attachment_actions import INPUTS
+from webex_webhooks_async.testing.service.messages import CONTENT
+from webex_webhooks_async.testing.service.shared.errors import RefusedError
+from webex_webhooks_async.testing.service.shared.events import (
+    WebexEvent,
+    actor_of,
+    check_concrete,
+    fake_data,
+    without_nones,
+)
+from webex_webhooks_async.testing.service.shared.ids import webex_id
+from webex_webhooks_async.testing.service.shared.persons import Person, fake_person
+from webex_webhooks_async.testing.service.shared.requests import Call
+from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.state import DIRECT, GROUP, Json, State
+
+_CONTENT: Mapping[str, Json] = {
+    Resource.MESSAGES: {**dict.fromkeys(CONTENT), "text": "A sample message"},
+    Resource.ATTACHMENT_ACTIONS: {INPUTS: {}},
+}
+"""What is stored but never in a notification, with its default."""
+
+_IN_A_ROOM = frozenset({Resource.ATTACHMENT_ACTIONS, Resource.MEMBERSHIPS, Resource.MESSAGES})
+
+
+def get_document(resource: str) -> Callable[[Call], Awaitable[Response]]:
+    """The operation that reads a resource of which only `emit` makes any."""
+
+    async def get(call: Call) -> Response:
+        document = call.state.documents[resource].get(call.id)
+        if document is None:
+            raise RefusedError(404)
+        return json_response(document)
+
+    return get
+
+
+def emit(
+    state: State,
+    resource: str,
+    event: str,
+    data: Mapping[str, Any] | None,
+    *,
+    actor_id: str | None,
+) -> WebexEvent:
+    """Report an event, and store what it is about; after ``deleted``, it is gone.
+
+    Raises:
+        ValueError: The resource or the event is ``all``: no notification says that.
+    """
+    check_concrete(resource, event)
+    given = dict(data or {})
+    store = state.documents.get(resource)
+    key = wire_name(CATALOG[resource].id_field) if store is not None else "id"
+    known = store.get(_text(given, key) or "") if store is not None else None
+    subject = _subject(state, {**(known or {}), **given}, actor_id)
+    if store is not None and state.persons.find(subject.id) is None:
+        state.introduce(subject)
+    base = dict(known or {})
+    if known is None:
+        base = {
+            **fake_data(resource, event, given, subject=subject, now=state.clock()),
+            **_room_of(state, resource, given, subject),
+        }
+    if store is not None:
+        base.setdefault(key, webex_id(resource.upper()))
+    content = _CONTENT.get(resource, {})
+    members = without_nones({**base, **given})
+    if store is not None:
+        # What has a wrong type, to test a bot with, goes into the notification alone.
+        sound = {k: v for k, v in members.items() if isinstance(v, type(base.get(k, v)))}
+        document = without_nones({**content, **base, **sound})
+        _store(state, resource, event, document[key], document)
+    return WebexEvent(
+        resource=resource,
+        event=event,
+        actor_id=actor_of(resource, actor_id, subject),
+        data={k: v for k, v in members.items() if k not in content},
+    )
+
+
+def _store(state: State, resource: str, event: str, key: str, document: Json) -> None:
+    if event == Event.DELETED:
+        state.documents[resource].remove(key)
+        return
+    state.documents[resource].put(key, document)
+    if resource == Resource.MESSAGES:
+        state.emitted.add(key)
+
+
+def _subject(state: State, members: Json, actor_id: str | None) -> Person:
+    """The person whom the data names, or else who acts, or else someone."""
+    person_id = _text(members, "personId") or _text(members, "creatorId")
+    email = _text(members, "personEmail")
+    if actor_id is not None and state.persons.find(actor_id) is None:
+        state.introduce(fake_person(person_id=actor_id, email=None if person_id else email))
+    known = state.persons.find(person_id or email or actor_id)
+    if known is not None:
+        return known
+    if state.persons.find(email):  # of another id: the data is contradictory, and stays so
+        email = None
+    return fake_person(person_id=person_id, email=email)
+
+
+def _room_of(state: State, resource: str, given: Json, subject: Person) -> Json:
+    """The room that the data is about, by the keys that the data has; it is created if need be."""
+    if resource == Resource.ROOMS:
+        room_id = _text(given, "id")
+        room = state.add_room({"id": room_id} if room_id else {}, creator=subject)
+        _add_members(state, room, [state.bot, subject])
+        return {"id": room["id"]}
+    if resource not in _IN_A_ROOM:
+        return {}
+    room = _named_room(state, given, subject)
+    if resource == Resource.MEMBERSHIPS:
+        joining = [] if subject.id == state.bot.id else [state.bot]
+    else:
+        joining = [state.bot, subject]
+    _add_members(state, room, joining)
+    kind = {} if resource == Resource.ATTACHMENT_ACTIONS else {"roomType": room["type"]}
+    return {"roomId": room["id"], **kind}
+
+
+def _named_room(state: State, given: Json, subject: Person) -> Json:
+    room_id, kind = _text(given, "roomId"), _text(given, "roomType") or GROUP
+    room = state.rooms.get(room_id) if room_id else None
+    if room is not None:
+        return room
+    if room_id is None and kind == DIRECT and subject.id != state.bot.id:
+        return state.direct_room(subject, state.bot)
+    return state.add_room(without_nones({"id": room_id, "type": kind}), creator=subject)
+
+
+def _add_members(state: State, room: Json, persons: Iterable[Person]) -> None:
+    members = state.members(room["id"])
+    if room["type"] == DIRECT and members:
+        return  # its two members are all it ever has
+    for person in {each.id: each for each in persons if each.id not in members}.values():
+        state.add_member(room, person)
+
+
+def _text(members: Json, key: str) -> str | None:
+    value = members.get(key)
+    return value if isinstance(value, str) and value else None

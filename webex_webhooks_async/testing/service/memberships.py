@@ -1,0 +1,77 @@
+"""Memberships: who is in which room.
+
+Facts: https://developer.webex.com/docs/api/v1/memberships
+"""
+
+from starlette.responses import Response
+
+from webex_webhooks_async.models.vocabulary import Event
+from webex_webhooks_async.testing.service.shared.errors import RefusedError
+from webex_webhooks_async.testing.service.shared.pages import page_response
+from webex_webhooks_async.testing.service.shared.persons import Person
+from webex_webhooks_async.testing.service.shared.requests import Call, fields_of
+from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
+
+
+async def list_memberships(call: Call) -> Response:
+    """The members of a room; without ``roomId``, the caller's own memberships."""
+    room_id = call.query("roomId")
+    wanted = {key: value for key in ("personId", "personEmail") if (value := call.query(key))}
+    if room_id is not None:
+        wanted["roomId"] = call.state.room_for(call.person, room_id)["id"]
+    elif not wanted:
+        wanted["personId"] = call.person.id
+    return page_response(
+        call,
+        call.state.memberships,
+        where=lambda each: (
+            all(each.get(key) == value for key, value in wanted.items())
+            and call.person.id in call.state.members(each["roomId"])
+        ),
+    )
+
+
+async def create_membership(call: Call) -> Response:
+    """Add someone to a group room that the caller is a member of."""
+    fields = fields_of(
+        await call.json(), required=("roomId",), optional=("personId", "personEmail")
+    )
+    room = call.state.room_for(call.person, fields["roomId"])
+    if room["type"] == DIRECT:
+        raise RefusedError(403, "nobody can be added to a direct room")
+    person = _person(call.state, fields)
+    if person.id in call.state.members(room["id"]):
+        raise RefusedError(409, "the person is a member of the room already")
+    event = call.state.join(room, person, actor=call.person)
+    call.events.append(event)
+    return json_response(event.data)
+
+
+async def get_membership(call: Call) -> Response:
+    """One membership."""
+    return json_response(_find(call))
+
+
+async def delete_membership(call: Call) -> Response:
+    """Remove someone from a group room."""
+    membership = _find(call)
+    if membership.get("roomType") == DIRECT:
+        raise RefusedError(403, "nobody can be removed from a direct room")
+    call.state.memberships.remove(call.id)
+    event = call.state.membership_event(Event.DELETED, membership, actor=call.person)
+    call.events.append(event)
+    return Response(status_code=204)
+
+
+def _find(call: Call) -> Json:
+    membership = call.state.memberships.get(call.id)
+    if membership is None or call.person.id not in call.state.members(membership["roomId"]):
+        raise RefusedError(404)
+    return membership
+
+
+def _person(state: State, fields: dict[str, str]) -> Person:
+    if len(fields.keys() & {"personId", "personEmail"}) != 1:
+        raise RefusedError(400, "exactly one of personId, personEmail is required")
+    return state.named(fields.get("personId") or fields["personEmail"])

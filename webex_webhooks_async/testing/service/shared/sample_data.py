@@ -1,0 +1,191 @@
+"""The data of a notification for each resource: realistic, and distinct each time.
+
+Facts: https://developer.webex.com/docs/api/guides/webhooks. Notifications of meetings, recordings
+and transcripts aren't documented; their data here is that of the REST resource.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.testing.service.shared.clock import timestamp
+from webex_webhooks_async.testing.service.shared.ids import webex_id
+from webex_webhooks_async.testing.service.shared.persons import Person, fake_name
+
+Json = dict[str, Any]
+
+
+def sample_data(resource: str, event: str, *, actor: Person, now: datetime) -> Json | None:
+    """Sample data of a notification; None for a resource whose data isn't documented."""
+    make = _MAKERS.get(resource)
+    return make(event, actor, now) if make else None
+
+
+def _message(_event: str, actor: Person, now: datetime) -> Json:
+    return {
+        "id": webex_id("MESSAGE"),
+        "roomId": webex_id("ROOM"),
+        "roomType": "group",
+        "personId": actor.id,
+        "personEmail": actor.email,
+        "created": timestamp(now),
+    }
+
+
+def _attachment_action(_event: str, actor: Person, now: datetime) -> Json:
+    return {
+        "id": webex_id("ATTACHMENT_ACTION"),
+        "type": "submit",
+        "messageId": webex_id("MESSAGE"),
+        "personId": actor.id,
+        "roomId": webex_id("ROOM"),
+        "created": timestamp(now),
+    }
+
+
+def _membership(_event: str, actor: Person, now: datetime) -> Json:
+    return {
+        "id": webex_id("MEMBERSHIP"),
+        "roomId": webex_id("ROOM"),
+        "roomType": "group",
+        "personId": actor.id,
+        "personEmail": actor.email,
+        "personDisplayName": actor.display_name,
+        "personOrgId": actor.org_id,
+        "isModerator": False,
+        "isMonitor": False,
+        "isRoomHidden": False,
+        "created": timestamp(now),
+    }
+
+
+def _room(_event: str, actor: Person, now: datetime) -> Json:
+    return {
+        "id": webex_id("ROOM"),
+        "title": f"Project {secrets.token_hex(2)}",
+        "type": "group",
+        "isLocked": False,
+        "creatorId": actor.id,
+        "lastActivity": timestamp(now),
+        "created": timestamp(now),
+    }
+
+
+_CALL_STATES: dict[str, tuple[str, str]] = {
+    Event.CREATED: ("alerting", "received"),
+    Event.DELETED: ("disconnected", "disconnected"),
+}
+
+
+def _call(event: str, _actor: Person, now: datetime) -> Json:
+    state, what_happened = _CALL_STATES.get(event, ("connected", "answered"))
+    return {
+        "callId": webex_id("CALL"),
+        "callSessionId": webex_id("CALL_SESSION"),
+        "personality": "terminator",
+        "state": state,
+        "appearance": 1,
+        "eventType": what_happened,
+        "eventTimestamp": timestamp(now),
+        "created": timestamp(now - timedelta(seconds=20)),
+        "remoteParty": {
+            "name": fake_name(),
+            "number": f"+1555{secrets.randbelow(10**7):07}",
+            "privacyEnabled": False,
+            "callType": "external",
+        },
+        "muteCapable": False,
+        "muted": False,
+        "completedElsewhere": False,
+    }
+
+
+def _service_app(_event: str, actor: Person, now: datetime) -> Json:
+    return {
+        "id": webex_id("APPLICATION"),
+        "authorizerOrgId": actor.org_id,
+        "authorizationDate": timestamp(now),
+    }
+
+
+def _meeting(event: str, actor: Person, now: datetime) -> Json:
+    state = {"started": "inProgress", "ended": "ended"}.get(event, "scheduled")
+    return {
+        "id": secrets.token_hex(16),
+        "meetingNumber": f"{secrets.randbelow(10**11):011}",
+        "title": "Weekly sync",
+        "meetingType": "scheduledMeeting" if state == "scheduled" else "meeting",
+        "state": state,
+        "timezone": "UTC",
+        "start": timestamp(now),
+        "end": timestamp(now + timedelta(hours=1)),
+        "hostUserId": actor.id,
+        "hostDisplayName": actor.display_name,
+        "hostEmail": actor.email,
+        "siteUrl": "example.webex.com",
+    }
+
+
+def _participant(event: str, actor: Person, now: datetime) -> Json:
+    left = event == Event.LEFT
+    return {
+        "id": secrets.token_hex(16),
+        "meetingId": secrets.token_hex(16),
+        "state": "end" if left else "joined",
+        "host": False,
+        "coHost": False,
+        "email": actor.email,
+        "displayName": actor.display_name,
+        "invitee": True,
+        "joinedTime": timestamp(now - timedelta(minutes=30)),
+        **({"leftTime": timestamp(now)} if left else {}),
+        "hostEmail": "host@example.com",
+        "siteUrl": "example.webex.com",
+    }
+
+
+def _recording(_event: str, actor: Person, now: datetime) -> Json:
+    return {
+        "id": secrets.token_hex(16),
+        "meetingId": secrets.token_hex(16),
+        "topic": "Weekly sync",
+        "createTime": timestamp(now),
+        "timeRecorded": timestamp(now - timedelta(hours=1)),
+        "hostEmail": actor.email,
+        "hostUserId": actor.id,
+        "siteUrl": "example.webex.com",
+        "format": "MP4",
+        "durationSeconds": 3600,
+        "sizeBytes": 248_023_188,
+        "serviceType": "MeetingCenter",
+        "status": "available",
+    }
+
+
+def _transcript(_event: str, actor: Person, now: datetime) -> Json:
+    return {
+        "id": secrets.token_hex(16),
+        "meetingId": secrets.token_hex(16),
+        "meetingTopic": "Weekly sync",
+        "siteUrl": "example.webex.com",
+        "startTime": timestamp(now),
+        "hostUserId": actor.id,
+        "hostEmail": actor.email,
+        "status": "available",
+    }
+
+
+_MAKERS: dict[str, Callable[[str, Person, datetime], Json]] = {
+    Resource.ATTACHMENT_ACTIONS: _attachment_action,
+    Resource.MEETING_PARTICIPANTS: _participant,
+    Resource.MEETING_TRANSCRIPTS: _transcript,
+    Resource.MEETINGS: _meeting,
+    Resource.MEMBERSHIPS: _membership,
+    Resource.MESSAGES: _message,
+    Resource.RECORDINGS: _recording,
+    Resource.ROOMS: _room,
+    Resource.SERVICE_APP: _service_app,
+    Resource.TELEPHONY_CALLS: _call,
+}

@@ -1,0 +1,114 @@
+"""Access tokens, refresh tokens and authorization codes: any token is valid until it is revoked.
+
+Facts: RFC 6749 (OAuth 2.0), RFC 7636 (PKCE)
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+
+from attrs import frozen
+from starlette.requests import Request
+
+from webex_webhooks_async.testing.service.shared.clock import Clock
+from webex_webhooks_async.testing.service.shared.errors import OAuthError, RefusedError
+
+CODE_LIFETIME = timedelta(minutes=5)
+
+
+@frozen(kw_only=True)
+class AuthorizationCode:
+    """A code, and what it was issued for.
+
+    Attributes:
+        client_id: The integration that asked.
+        redirect_uri: Where the code was sent.
+        scope: The scopes that were asked for, separated by spaces.
+        code_challenge: The PKCE challenge (S256); None without PKCE.
+        expires: When the code expires.
+    """
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    code_challenge: str | None
+    expires: datetime
+
+
+class Tokens:
+    """Which tokens are revoked, and which codes are still unused."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._revoked: set[str] = set()
+        self._codes: dict[str, AuthorizationCode] = {}
+
+    def revoke(self, token: str) -> None:
+        """Refuse an access or refresh token from now on."""
+        self._revoked.add(token)
+
+    def bearer(self, request: Request) -> str:
+        """The access token of a request.
+
+        Raises:
+            RefusedError: It is missing or revoked.
+        """
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or token in self._revoked:
+            raise RefusedError(401)
+        return token
+
+    def check_refresh_token(self, token: str) -> None:
+        """Let a refresh token pass.
+
+        Raises:
+            OAuthError: It is revoked.
+        """
+        if token in self._revoked:
+            raise OAuthError("invalid_grant", "the refresh token is not valid")
+
+    def issue_code(
+        self, *, client_id: str, redirect_uri: str, scope: str, code_challenge: str | None
+    ) -> str:
+        """A new authorization code."""
+        code = secrets.token_urlsafe(32)
+        self._codes[code] = AuthorizationCode(
+            client_id=client_id,
+            redirect_uri=redirect_uri,
+            scope=scope,
+            code_challenge=code_challenge,
+            expires=self._clock() + CODE_LIFETIME,
+        )
+        return code
+
+    def redeem_code(
+        self, code: str, *, client_id: str, redirect_uri: str, code_verifier: str | None
+    ) -> str:
+        """Use a code up, whether or not it fits, and return its scopes.
+
+        Raises:
+            OAuthError: The code is unknown, used or expired, or was issued for something else.
+        """
+        issued = self._codes.pop(code, None)
+        if issued is None or self._clock() > issued.expires:
+            problem = "the code is unknown, used or expired; authorize again"
+        elif client_id != issued.client_id:
+            problem = "the code was issued to another client_id"
+        elif redirect_uri != issued.redirect_uri:
+            problem = "redirect_uri must equal the one of the authorization request"
+        elif not _verifies(code_verifier, issued.code_challenge):
+            problem = "code_verifier must belong to the code_challenge of the authorization request"
+        else:
+            return issued.scope
+        raise OAuthError("invalid_grant", problem)
+
+
+def _verifies(verifier: str | None, challenge: str | None) -> bool:
+    if verifier is None or challenge is None:
+        return verifier is challenge
+    digest = hashlib.sha256(verifier.encode()).digest()
+    expected = base64.urlsafe_b64encode(digest).rstrip(b"=")
+    return hmac.compare_digest(expected, challenge.encode())
