@@ -245,7 +245,7 @@ async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
 async def test_a_start_that_is_no_url_is_told_by_its_name() -> None:
     """Its error speaks of `start`, and not of a link that nobody gave."""
     async with Wire(page("W1")) as wire, client_of(wire) as client:
-        with pytest.raises(PaginationError, match=r"^start, which must be a kept next_url, is no"):
+        with pytest.raises(PaginationError, match=r"^start, which must be a kept next_url, has"):
             await client.webhooks.list(start="foo")
 
     assert wire.connections == 0

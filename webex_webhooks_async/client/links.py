@@ -1,4 +1,4 @@
-"""From a Link header to the URL of the next page, and whether it may be followed.
+"""Finds the URL of the next page in a Link header, and decides whether it may be followed.
 
 Facts: RFC 8288, and "Pagination" on https://developer.webex.com/docs/basics
 """
@@ -24,9 +24,9 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def next_link(headers: Iterable[str]) -> str | None:
-    """The target of the first link with the relation ``next`` in these Link header lines.
+    """Return the target of the first link with the relation ``next`` in these Link header lines.
 
-    It is as it stands there, perhaps relative. What is no link is passed over.
+    It is unchanged, so it may be relative. What isn't a link is skipped.
     """
     for header in headers:
         position = 0
@@ -38,7 +38,7 @@ def next_link(headers: Iterable[str]) -> str | None:
 
 
 def _relations(header: str, position: int) -> tuple[list[str], int]:
-    """The relations of the link whose parameters start here, and where they end."""
+    """Return the relations of the link whose parameters start here, and where they end."""
     relations: list[str] | None = None
     while parameter := _PARAMETER.match(header, position):
         position = parameter.end()
@@ -48,15 +48,16 @@ def _relations(header: str, position: int) -> tuple[list[str], int]:
 
 
 def absolute_link(link: str, request_url: str) -> str:
-    """The next link in the answer to a request, absolute, mended where it was seen to be broken.
+    """Return the next link in the response to a request, absolute and corrected.
 
-    Such a link has lost the request's ``ownedBy``, or has a ``max=null`` that the service then
-    refuses. All else stays as it is, parameters without a value too.
+    Two mistakes of the service were seen: a link that lost the request's ``ownedBy``, and one with
+    ``max=null``, which the service then refuses. The rest is unchanged, parameters without a value
+    included.
     """
     try:
         parts = urlsplit(urljoin(request_url, link))
     except ValueError:
-        return link  # `target_on` refuses it, should anyone follow it
+        return link  # `target_on` refuses it when it is followed
     parameters = [each for each in _parameters(parts) if each != "max=null"]
     if not any(map(_is_owner, parameters)):
         parameters.extend(filter(_is_owner, _parameters(urlsplit(request_url))))
@@ -72,28 +73,27 @@ def _is_owner(parameter: str) -> bool:
 
 
 def target_on(base_url: str, url: str, name: str = "the next link") -> str:
-    """The path and query of a URL that has the origin of `base_url`.
+    """Return the path and query of a URL that has the origin of `base_url`.
 
-    Whoever sends a request puts them behind `base_url`'s own origin, so that a token goes nowhere
-    else, however a URL is read. `name` is what an error calls the URL.
+    The requester appends them to the origin of its own `base_url`, so the token is never sent to
+    another host, whatever the URL looks like. `name` is what an error calls the URL.
 
     Raises:
-        PaginationError: It has another origin, or credentials of its own, or is no URL.
+        PaginationError: It has another origin or credentials, or isn't a URL.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise PaginationError(f"{name} is no URL") from None
+        raise PaginationError(f"{name} isn't a URL") from None
     if _UNSENDABLE.search(url):
         raise PaginationError(f"{name} has a character that no URL can have")
     if _origin(parts) != _origin(urlsplit(base_url)):
         raise PaginationError(
-            f"{name} is no URL of the origin of {base_url}, or carries credentials; "
-            "nothing was sent to it"
+            f"{name} has another origin than {base_url}, or has credentials; nothing was sent to it"
         )
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
 
 
 def _origin(parts: SplitResult) -> tuple[str, str]:
-    # The authority as it stands, with whatever credentials and odd port: these differ, too.
+    # The whole authority, because a URL with credentials or another port has another origin, too.
     return parts.scheme, parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, ""))

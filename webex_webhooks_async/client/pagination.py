@@ -17,9 +17,9 @@ class Page(Generic[T]):
     """One page of a list.
 
     Attributes:
-        items: What is on it; perhaps nothing, and yet there is a next one.
-        next_url: The absolute URL of the next page, `None` on the last one. Kept, it lets a later
-            ``list(start=next_url)`` go on from here.
+        items: Its items; an empty page may still have a next one.
+        next_url: The absolute URL of the next page, `None` on the last one. Keep it to continue
+            from there later, with ``list(start=next_url)``.
     """
 
     items: tuple[T, ...]
@@ -30,15 +30,15 @@ class AsyncPaginator(Generic[T]):
     """A list that is fetched page by page, as it is consumed.
 
     Iterate it for the items of all pages, await it for the first page, or iterate `pages`. Each
-    starts anew, and nothing is held open between two pages.
+    begins with the first page, and nothing is held open between two pages.
 
     While iterating or awaiting, the errors of the request are raised, and `PaginationError` for a
-    next link to another origin, and for one that was followed before; nothing is sent to those.
+    next link to another origin or to a page that was already fetched; nothing is sent to those.
 
     Args:
-        fetch: Gets the page at an absolute URL.
+        fetch: Returns the page at an absolute URL.
         start: The URL of the first page.
-        prefetch: Ask for the next page while the consumer works on this one.
+        prefetch: Request the next page while the caller works on this one.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class AsyncPaginator(Generic[T]):
         page = await self._page(self._start, followed)
         while (url := page.next_url) is not None:
             if self._prefetch:
-                async with _under_way(self._page(url, followed)) as following:
+                async with _in_progress(self._page(url, followed)) as following:
                     yield page
                     page = await following
             else:
@@ -81,8 +81,8 @@ class AsyncPaginator(Generic[T]):
 
 
 @asynccontextmanager
-async def _under_way(fetch: Coroutine[Any, Any, T]) -> AsyncGenerator["asyncio.Task[T]"]:
-    """A fetch that runs meanwhile; whoever stops early leaves no request and no error behind."""
+async def _in_progress(fetch: Coroutine[Any, Any, T]) -> AsyncGenerator["asyncio.Task[T]"]:
+    """A fetch that runs meanwhile, and ends with the block: it leaves no request and no error."""
     task = asyncio.create_task(fetch)
     try:
         yield task
