@@ -1,4 +1,4 @@
-"""Webhooks on a sandbox, and a way there on which things happen."""
+"""Webhooks on a sandbox, with interference on the way to it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,21 +13,21 @@ from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.testing import Sandbox
 
 
-async def nothing_happens() -> None:
+async def do_nothing() -> None:
     """Leave a request alone."""
 
 
 @frozen(kw_only=True)
 class Interference:
-    """What happens on the way.
+    """What happens around each request.
 
     Attributes:
-        before: Is awaited before the sandbox carries a request out.
-        after: Is awaited before its answer arrives.
+        before: Is awaited before the sandbox executes the request.
+        after: Is awaited before the response arrives.
     """
 
-    before: Callable[[], Awaitable[object]] = nothing_happens
-    after: Callable[[], Awaitable[object]] = nothing_happens
+    before: Callable[[], Awaitable[object]] = do_nothing
+    after: Callable[[], Awaitable[object]] = do_nothing
 
 
 @asynccontextmanager
@@ -38,13 +38,13 @@ async def webhooks_on(
     retry: RetryPolicy | None = None,
     interference: Interference = Interference(),
 ) -> AsyncGenerator[Webhooks]:
-    """The webhooks of a client whose clock is quick.
+    """The webhooks of a client whose clock doesn't wait.
 
     Args:
-        sandbox: Where they are.
+        sandbox: The sandbox that has the webhooks.
         clock: Another clock.
         retry: Another policy than the default one.
-        interference: What happens on the way.
+        interference: What happens around each request.
     """
     async with sandbox.http_client() as direct:
         transport = Requester(
@@ -60,15 +60,17 @@ async def webhooks_on(
 
 
 class Way(httpx.AsyncBaseTransport):
-    """The way to a sandbox."""
+    """Reaches a sandbox, with interference around each request."""
 
     def __init__(self, direct: httpx.AsyncClient, interference: Interference) -> None:
         self._direct = direct
         self._interference = interference
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Let the sandbox answer, and things happen before and after."""
+        """Return the response of the sandbox."""
         await self._interference.before()
-        answer = await self._direct.send(request)
+        response = await self._direct.send(request)
         await self._interference.after()
-        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=response.content
+        )

@@ -1,6 +1,6 @@
-"""What type checkers know of the desired state. They check this file; nothing runs it.
+"""What type checkers know about the desired state. They check this file; nothing runs it.
 
-An ignored error here is an error that has to be: both checkers complain about one that isn't.
+Each ignored error here must occur: both checkers complain about one that doesn't.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -21,8 +21,8 @@ from webex_webhooks_async import (
 )
 
 
-async def what_is_wanted_leads_to_results(client: Client, wanted: list[NewWebhook]) -> None:
-    """Each of the three ways ends with what was changed, and what is there now."""
+async def each_way_ends_with_a_result(client: Client, wanted: list[NewWebhook]) -> None:
+    """`ensure`, `apply` and `watch` return what was changed and what exists now."""
     result = await client.webhooks.ensure(wanted, prune="bot:")
     assert_type(result, Result)
     assert_type(result.changes, tuple[Change, ...])
@@ -37,10 +37,8 @@ async def what_is_wanted_leads_to_results(client: Client, wanted: list[NewWebhoo
     await watched.aclose()
 
 
-def a_plan_can_be_made_of_anything_iterable(
-    wanted: tuple[NewWebhook, ...], existing: set[Webhook]
-) -> None:
-    """A plan needs no client, and its changes can be read."""
+def a_plan_takes_any_iterables(wanted: tuple[NewWebhook, ...], existing: set[Webhook]) -> None:
+    """The function `plan` needs no client, and its plan has typed changes."""
     planned = plan((each for each in wanted), existing)
     assert_type(planned, Plan)
     assert_type(planned.changes, tuple[Change, ...])
@@ -52,8 +50,8 @@ def a_plan_can_be_made_of_anything_iterable(
         assert_type(change.existing, Webhook | None)
 
 
-def actions_can_be_told_apart(change: Change) -> str:
-    """A checker knows all actions that there are."""
+def actions_are_complete(change: Change) -> str:
+    """A type checker knows all actions."""
     match change.action:
         case Action.KEEP:
             return "nothing to do"
@@ -67,14 +65,14 @@ def actions_can_be_told_apart(change: Change) -> str:
             assert_never(unknown)
 
 
-async def what_cannot_be_is_an_error(client: Client, wanted: NewWebhook, is_there: Webhook) -> None:
-    """What is wanted comes as several, and isn't what is there."""
+async def wrong_arguments_are_errors(client: Client, wanted: NewWebhook, existing: Webhook) -> None:
+    """Wanted webhooks come in an iterable, and aren't existing ones."""
     warning: type[UserWarning] = WebhookPlanWarning
     await client.webhooks.ensure(wanted)  # type: ignore[arg-type] # in a list
-    await client.webhooks.ensure([is_there])  # type: ignore[list-item] # wants nothing
+    await client.webhooks.ensure([existing])  # type: ignore[list-item] # not a NewWebhook
     await client.webhooks.ensure([wanted], prune=True)  # type: ignore[arg-type] # a prefix
     client.webhooks.watch([wanted], 60)  # type: ignore[call-arg] # by name
-    plan([wanted])  # type: ignore[call-arg] # and what is there
-    plan([is_there], [wanted])  # type: ignore[list-item] # the other way round
+    plan([wanted])  # type: ignore[call-arg] # needs the existing ones
+    plan([existing], [wanted])  # type: ignore[list-item] # the wrong order
     await client.webhooks.watch([wanted])  # type: ignore[misc] # async for
     raise warning
