@@ -10,10 +10,10 @@ from webex_webhooks_async.cli.failures import RefusedError, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.messages import Message
+from webex_webhooks_async.testing.gateway import SANDBOX_HEADER
 
 POLL_SECONDS = 0.2
 QUIET_SECONDS = 1.0  # after a reply, before a conversation counts as quiet
-_SANDBOX_HEADER = "X-Webex-Sandbox"
 
 
 class Conversation:
@@ -103,7 +103,7 @@ async def _bot_of(base_url: str) -> str:
             f"no sandbox responds at {base_url} ({describe_exception(error)}): start one with "
             "`webex-webhooks sandbox`"
         ) from error
-    if _SANDBOX_HEADER not in response.headers:
+    if SANDBOX_HEADER not in response.headers.raw:
         raise RefusedError(
             f"the service at {base_url} isn't a sandbox: start one with `webex-webhooks sandbox`, "
             "and set WEBEX_BASE_URL to the URL that it prints"

@@ -170,7 +170,8 @@ class _LoopbackTransport(httpx.AsyncHTTPTransport):
         if not _is_loopback(request.url.host):
             raise _RemoteError(
                 f"not sent, because {request.url.host} isn't this machine: deliver in process with "
-                "sandbox.deliver_to(app), or allow other hosts with Sandbox(allow_remote=True)"
+                "sandbox.deliver_to(app), or allow other hosts with Sandbox(allow_remote=True), on "
+                "the command line with --allow-remote"
             )
         return await super().handle_async_request(request)
 

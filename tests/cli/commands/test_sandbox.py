@@ -45,6 +45,35 @@ def test_a_webhook_that_leads_nowhere() -> None:
     assert told.startswith(f"{target} ConnectError: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "outcome"),
+    [((), "not sent, because .+ with --allow-remote$"), (("--allow-remote",), "ConnectError: ")],
+)
+def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> None:
+    """Other hosts are called only where that is allowed; else it says how to allow it."""
+    target = f"http://0.0.0.0:{unused_port()}/"  # an address that isn't loopback, and leads here
+    with (
+        process("sandbox", "--port", "0", *arguments) as running,
+        httpx.Client(headers={"Authorization": "Bearer x"}, trust_env=False) as webex,
+    ):
+        webex.base_url = running.line(running.out, "^http://.+$")[0]
+        webex.post("/webhooks", json={**NEW, "targetUrl": target})
+        webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
+        running.line(running.out, f"→ +{target} {outcome}")
+
+
+def test_what_chat_looks_for() -> None:
+    """The messages that `chat` looks for all the time aren't printed, but those that it sends."""
+    with process("sandbox", "--port", "0") as running, httpx.Client(trust_env=False) as webex:
+        webex.base_url = running.line(running.out, "^http://.+$")[0]
+        webex.headers = {"Authorization": "Bearer person:ann@example.com"}
+        webex.get("/rooms")
+        webex.post("/messages", json={"toPersonEmail": "bob@example.com", "text": "Hello"})
+        first = running.line(running.out, "/v1/(.+) ")[1]
+
+    assert first.startswith("messages")
+
+
 def test_on_a_terminal() -> None:
     """On a terminal Ctrl-C ends it without a traceback."""
     with terminal("sandbox", "--port", "0") as screen:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from cyclopts import Parameter
 from rich.console import Console
 
 from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, SANDBOX_PORT, TOKEN_VARIABLE, Port
@@ -16,23 +17,30 @@ from webex_webhooks_async.testing import RecordedRequest, Sandbox
 T = TypeVar("T")
 
 
-def command(*, port: Port = SANDBOX_PORT) -> None:
+def command(
+    *,
+    port: Port = SANDBOX_PORT,
+    allow_remote: Annotated[bool, Parameter(show_default=False)] = False,
+) -> None:
     """Run a local Webex simulator, and print each request and each delivery.
 
     $ webex-webhooks sandbox --port 8900
+    $ webex-webhooks sandbox --allow-remote
 
     Programs in any language can use it until Ctrl-C ends it. Then it forgets
-    everything.
+    everything. It notifies bots on this machine only, unless you allow others.
 
     Args:
         port: The port on 127.0.0.1; 0 takes any free one.
+        allow_remote: Notify webhooks on other hosts too, such as a bot in a container.
     """
-    run(_serve(port))
+    run(_serve(port, allow_remote=allow_remote))
 
 
-async def _serve(port: int) -> None:
+async def _serve(port: int, *, allow_remote: bool) -> None:
     console = stdout()
     sandbox = Sandbox(
+        allow_remote=allow_remote,
         on_request=_even_if_nobody_reads(partial(_print_request, console)),
         on_delivery=_even_if_nobody_reads(partial(print_delivery, console)),
     )

@@ -1,0 +1,173 @@
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex, finished, served, terminal
+from tests.support.wire import unused_port
+
+BOT = {"Authorization": "Bearer the-bot"}
+
+
+@contextmanager
+def served_bot(webex: ServedWebex) -> Generator[list[str]]:
+    """A bot that echoes, as long as the block runs; gives the rooms that it has been in."""
+    rooms: list[str] = []
+
+    async def bot(scope: Scope, receive: Receive, send: Send) -> None:
+        data = json.loads(await Request(scope, receive).body())["data"]
+        if data["personEmail"] != webex.sandbox.bot.email:
+            rooms.append(data["roomId"])
+            async with httpx.AsyncClient(
+                base_url=webex.base_url, headers=BOT, trust_env=False
+            ) as http_client:
+                message = (await http_client.get(f"messages/{data['id']}")).json()
+                reply = {"roomId": data["roomId"], "text": f"You said:\n{message['text']}"}
+                await http_client.post("messages", json=reply)
+        await Response(status_code=204)(scope, receive, send)
+
+    with served(bot) as url:
+        webex.create(target_url=url)
+        yield rooms
+
+
+def test_one_message(webex: ServedWebex, invoke: Invoke) -> None:
+    """With an argument it sends one message, and prints what the bot replies to that."""
+    with served_bot(webex):
+        first, second = invoke("chat", "Hello"), invoke("chat", "Again", "--as", "you@example.com")
+
+    assert (first.exit_code, first.out, first.err) == (0, "You said:\nHello\n", "")
+    assert (second.exit_code, second.out, second.err) == (0, "You said:\nAgain\n", "")
+
+
+def test_another_person(webex: ServedWebex, invoke: Invoke) -> None:
+    """Each person has a room with the bot."""
+    with served_bot(webex) as rooms:
+        invoke("chat", "Hello", "--as", "ann@example.com")
+        invoke("chat", "Hello", "--as", "bob@example.com")
+
+    assert len(set(rooms)) == 2
+
+
+def test_a_bot_that_is_silent(webex: ServedWebex, invoke: Invoke) -> None:
+    """When no reply comes in time, it says so, and exits with 1."""
+    done = invoke("chat", "Hello", "--timeout", "0.1")
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == (
+        f"error: {webex.sandbox.bot.email} did not reply within 0.1 s: does the bot run? The "
+        "terminal of the sandbox shows whether it was notified\n"
+    )
+
+
+def test_a_pipe(webex: ServedWebex) -> None:
+    """In a pipe, each line is a message, and the replies are printed in order."""
+    with served_bot(webex):
+        done = finished("chat", stdin=b"Hello\n\nBye")
+
+    assert (done.exit_code, done.err) == (0, "")
+    assert done.out == "You said:\nHello\nYou said:\nBye\n"
+
+
+def test_a_conversation(webex: ServedWebex) -> None:
+    """On a terminal the bot's messages appear as they come, until Ctrl-D."""
+    with served_bot(webex) as rooms, terminal("chat", columns=80) as screen:
+        screen.wait_for(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
+        screen.type("Hello\n")
+        screen.wait_for("You said:[^>]+> ")
+        card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": {}}
+        message = {
+            "roomId": rooms[0],
+            "text": "evil\x1b[2J",
+            "files": ["https://example.com/f"],
+            "attachments": [card],
+        }
+        httpx.post(f"{webex.base_url}/messages", json=message, headers=BOT, trust_env=False)
+        screen.wait_for(r"\[card\]")
+        screen.type("\x04")
+        exit_code = screen.finish()
+
+    bot = webex.sandbox.bot.email
+    shown = [line.rstrip() for line in screen.lines]
+    assert f"{bot}: You said:" in shown
+    assert " " * (len(bot) + 2) + "Hello" in shown
+    assert f"{bot}: evil\\x1b[2J" in shown
+    assert " " * (len(bot) + 2) + "[file https://example.com/f]" in shown
+    assert exit_code == 0
+
+
+@pytest.mark.usefixtures("webex")
+def test_ctrl_c() -> None:
+    """Ctrl-C is a way to end a conversation, too."""
+    with terminal("chat") as screen:
+        screen.wait_for("> ")
+        screen.type("\x03")
+        exit_code = screen.finish()
+
+    assert (exit_code, "Traceback" in screen.seen) == (0, False)
+
+
+def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another service is refused; it sees neither the token nor the message."""
+    seen: list[Request] = []
+
+    async def webex(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(Request(scope, receive))
+        await PlainTextResponse("{}")(scope, receive, send)
+
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
+    with served(webex) as origin:
+        done = invoke("chat", "Hello", "--base-url", f"{origin}/v1")
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == (
+        f"error: the service at {origin}/v1 isn't a sandbox: start one with `webex-webhooks "
+        "sandbox`, and set WEBEX_BASE_URL to the URL that it prints\n"
+    )
+    (request,) = seen
+    assert (request.method, request.url.path) == ("GET", "/v1/people/me")
+    assert request.headers["authorization"] == "Bearer sandbox"
+
+
+def test_no_sandbox(invoke: Invoke) -> None:
+    """Where nothing responds, it says how to start a sandbox."""
+    url = f"http://127.0.0.1:{unused_port()}/v1"
+
+    done = invoke("chat", "Hello", "--base-url", url)
+
+    assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert done.err.startswith(f"error: no sandbox responds at {url} (ConnectError: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("",), 'Invalid value "" for TEXT'),
+        (("Hello", "--timeout", "0"), 'Invalid value "0.0" for --timeout'),
+        (("Hello", "--base-url", "http://example.com/v1"), "base_url must be https"),
+    ],
+)
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
+    """What makes no sense is wrong usage."""
+    done = invoke("chat", *arguments)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {told}")
+
+
+def test_standard_input_that_is_closed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a message and without standard input there is nothing to say."""
+    monkeypatch.setattr("sys.stdin", None)
+
+    done = invoke("chat")
+
+    assert (done.exit_code, done.err) == (
+        2,
+        "error: standard input is closed: pass the message as an argument\n",
+    )

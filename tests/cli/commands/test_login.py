@@ -1,0 +1,198 @@
+import json
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import Finished, ServedWebex, process
+from tests.support.wire import PATIENCE, unused_port
+
+
+def get(url: httpx.URL | str) -> httpx.Response:
+    """What a browser does with a URL."""
+    with httpx.Client(trust_env=False, follow_redirects=True) as browser:
+        return browser.get(url)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the tokens go."""
+    return tmp_path / "tokens.json"
+
+
+@pytest.fixture(autouse=True)
+def _integration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names an integration, and has a screen."""
+    monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
+    monkeypatch.setenv("WEBEX_CLIENT_SECRET", "a-canary-client-secret")
+    monkeypatch.setenv("DISPLAY", ":0")
+
+
+Login = Callable[..., Finished]
+
+
+@pytest.fixture
+def login(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path) -> Login:
+    """Runs the command with a browser that visits the URL, as the user would."""
+
+    def run(visit: Callable[[str], object] = get) -> Finished:
+        monkeypatch.setattr("webbrowser.open", visit)
+        redirect_uri = f"http://localhost:{unused_port()}/callback"
+        return invoke(
+            *("login", "--scope", "spark:messages_read", "--scope", "spark:rooms_read"),
+            *("--token-file", str(file), "--redirect-uri", redirect_uri),
+        )
+
+    return run
+
+
+def redirect(url: str, **parameters: str) -> httpx.Response:
+    """Redirect as Webex would, with these parameters and the state."""
+    query = httpx.URL(url).params
+    return get(f"{query['redirect_uri']}?{urlencode({'state': query['state'], **parameters})}")
+
+
+def test_login(login: Login, file: Path, invoke: Invoke) -> None:
+    """The tokens are stored for their owner alone, and every command takes the file."""
+    done = login()
+    listed = invoke("list", "--token-file", str(file))
+
+    assert (done.exit_code, listed.exit_code) == (0, 0)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    tokens = json.loads(file.read_text())
+    assert tokens.keys() == {"access_token", "refresh_token"}
+    url, stored = done.out.splitlines()
+    assert stored == f"✓ stored the tokens in {file}"
+    query = httpx.URL(url).params
+    assert (query["client_id"], query["code_challenge_method"]) == ("C1", "S256")
+    assert query["scope"] == "spark:messages_read spark:rooms_read"
+    for secret in ("a-canary-client-secret", *tokens.values()):
+        assert secret not in done.out + done.err
+
+
+def test_the_user_says_no(login: Login, file: Path) -> None:
+    """A refusal is shown as such, and stores nothing."""
+    pages: list[httpx.Response] = []
+
+    done = login(lambda url: pages.append(redirect(url, error="access_denied")))
+
+    assert (done.exit_code, file.exists(), pages[0].status_code) == (1, False, 200)
+    assert done.err.endswith("error: the authorization failed: access_denied\n")
+
+
+def test_a_refusal_without_a_state(login: Login) -> None:
+    """Webex's pages show an error without a state; it counts."""
+
+    def visit(url: str) -> None:
+        get(f"{httpx.URL(url).params['redirect_uri']}?error=x&error_description=No%0Away")
+
+    assert login(visit).err.endswith("error: the authorization failed: x No\\nway\n")
+
+
+def test_visits_that_are_not_the_redirect(login: Login, file: Path) -> None:
+    """A bare visit, a favicon, and a redirect with a wrong state don't end it."""
+    statuses: list[int] = []
+
+    def visit(url: str) -> None:
+        uri = httpx.URL(httpx.URL(url).params["redirect_uri"])
+        wrong = [{"code": "x"}, {"code": "x", "state": "y"}, {"error": "x", "state": "y"}]
+        visits = [uri, uri.copy_with(path="/favicon.ico")]
+        visits += [uri.copy_with(params=query) for query in wrong]
+        statuses.extend(get(each).status_code for each in visits)
+        get(url)
+
+    done = login(visit)
+
+    assert statuses == [404, 404, 400, 400, 400]
+    assert (done.exit_code, file.exists()) == (0, True)
+    assert done.err.count("✗ ignored a redirect with a wrong state: it isn't from this login") == 3
+
+
+def test_a_code_that_is_refused(login: Login, file: Path) -> None:
+    """When Webex refuses the code, its error is shown, and the old file stays."""
+    file.write_text("old")
+
+    done = login(lambda url: redirect(url, code="stolen"))
+
+    assert (done.exit_code, file.read_text()) == (1, "old")
+    assert "POST /v1/access_token: 400 Bad Request" in done.err
+
+
+def test_without_a_screen(webex: ServedWebex, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    """Where there is no screen, the user copies the URL that it prints."""
+    for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    redirect_uri = f"http://127.0.0.1:{unused_port()}/"
+    with process(
+        *("login", "--scope", "spark:all", "--token-file", str(file)),
+        *("--redirect-uri", redirect_uri),
+    ) as running:
+        url = running.line(running.out, "^http.+$")[0]
+        page = get(url)
+        running.line(running.out, "^✓ stored the tokens in ")
+        exit_code = running.process.wait(PATIENCE)
+
+    assert url.startswith(f"{webex.base_url}/authorize?response_type=code&")
+    assert page.text == "Authorized. Return to your terminal."
+    assert (exit_code, file.exists()) == (0, True)
+
+
+@pytest.mark.usefixtures("webex")
+def test_ctrl_c_while_it_waits(file: Path) -> None:
+    """Ctrl-C ends it, and stores nothing."""
+    redirect_uri = f"http://127.0.0.1:{unused_port()}/"
+    with process(
+        *("login", "--scope", "spark:all", "--token-file", str(file)),
+        *("--redirect-uri", redirect_uri),
+    ) as running:
+        running.line(running.out, "^http.+$")
+        exit_code = running.end(signal.SIGINT)
+
+    assert (exit_code, file.exists()) == (128 + signal.SIGINT, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), 'Command "login" parameter --scope requires an argument'),
+        (("--scope", ""), 'Invalid value "" for --scope'),
+        (("--scope", "s", "--redirect-uri", "localhost"), 'Invalid value "localhost" for --redi'),
+        (
+            ("--scope", "s", "--redirect-uri", "https://localhost:1/"),
+            "--redirect-uri must be http on this machine, such as http://localhost:8765/callback",
+        ),
+        (
+            ("--scope", "s", "--redirect-uri", "http://example.com/"),
+            "--redirect-uri must be http on this machine, such as http://localhost:8765/callback",
+        ),
+        (("--scope", "s", "--token-file", "/nowhere/t"), "can't write to the folder of /nowhere/t"),
+        (("--scope", "s", "--base-url", "http://example.com/v1"), "base_url must be https"),
+    ],
+)
+def test_wrong_usage(invoke: Invoke, file: Path, arguments: tuple[str, ...], told: str) -> None:
+    """What can't work is wrong usage, before a browser is opened."""
+    where = () if "--token-file" in arguments else ("--token-file", str(file))
+
+    done = invoke("login", *arguments, *where)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {told}")
+
+
+@pytest.mark.parametrize("missing", ["WEBEX_CLIENT_ID", "WEBEX_CLIENT_SECRET"])
+def test_without_an_integration(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path, missing: str
+) -> None:
+    """Without the client id or the client secret it names the variables."""
+    monkeypatch.delenv(missing)
+
+    done = invoke("login", "--scope", "s", "--token-file", str(file))
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith("error: set WEBEX_CLIENT_ID and WEBEX_CLIENT_SECRET to the client")
+    assert "canary" not in done.err
