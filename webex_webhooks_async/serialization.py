@@ -128,10 +128,7 @@ def parse_json(data: bytes | str) -> object:
     """
     check_type("JSON", data, bytes, str)
     try:
-        text = data if isinstance(data, str) else data.decode()
-        value: object = _decoder.decode(text)
-        if text.count("[") + text.count("{") > _MAX_DEPTH:
-            _check_depth(value)
+        value: object = _decoder.decode(data if isinstance(data, str) else data.decode())
     except UnicodeDecodeError:
         problem = "not UTF-8"
     except json.JSONDecodeError as error:
@@ -152,19 +149,6 @@ def format_datetime(moment: datetime) -> str:
     """An aware datetime as Webex writes it: ``2022-04-07T09:17:23.164Z``."""
     timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
     return re.sub(r"\+00:00$", "Z", moment.isoformat(timespec=timespec))
-
-
-_MAX_DEPTH = 200  # Python can't write, copy and pickle whatever it can parse
-
-
-def _check_depth(value: object, levels: int = _MAX_DEPTH) -> None:
-    members = value.values() if type(value) is dict else value if type(value) is list else None
-    if members is None:
-        return
-    if not levels:
-        raise MisfitError("nested too deeply")
-    for each in cast("Iterable[object]", members):
-        _check_depth(each, levels - 1)
 
 
 def _reject_constant(name: str) -> object:

@@ -54,7 +54,7 @@ def structure(value: object, cls: type[T], path: str = "$") -> T:
     hook = get_hook(cls)
     try:
         structured: T = hook(value, None)
-    except (BaseValidationError, MisfitError) as error:
+    except (BaseValidationError, MisfitError, RecursionError) as error:
         problems = tuple(_problems(error, path))
     else:
         return structured
@@ -134,15 +134,19 @@ _being_made: set[object] = set()
 """The classes whose hooks are being made."""
 
 
-def _exactly(*types: type, expected: str) -> StructureHook:
-    allowed = frozenset(types)
-
+def _exactly(cls: type, *, expected: str) -> StructureHook:
     def structure_scalar(value: object, _: object) -> object:
-        if type(value) in allowed:
+        if type(value) is cls:
             return value
         raise MisfitError(f"expected {expected}, got {_kind(value)}")
 
     return structure_scalar
+
+
+def _structure_optional_text(value: object, _: object) -> object:
+    if type(value) is str or value is None:
+        return value
+    raise MisfitError(f"expected a string, got {_kind(value)}")
 
 
 def _structure_number(value: Any, _: object) -> float:  # noqa: ANN401 - any JSON
@@ -178,6 +182,8 @@ _SCALARS: dict[Any, StructureHook] = {
     datetime: _structure_datetime,
     Any: _structure_any,
     object: _structure_any,
+    # The commonest type of all, so it gets by with one call.
+    str | None: _structure_optional_text,
 }
 _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {list: list, tuple: tuple, Sequence: tuple}
 _OBJECTS = {dict, Mapping}
@@ -202,8 +208,7 @@ def _nullable_hook(present: object) -> StructureHook:
     def structure_nullable(value: object, _: object) -> object:
         return None if value is None else structure_present(value, None)
 
-    # Text is what most values are, and one call is cheaper than two.
-    return _exactly(str, NoneType, expected="a string") if present is str else structure_nullable
+    return structure_nullable
 
 
 def _array_hook(make: Callable[[list[Any]], Any], items: object) -> StructureHook:
@@ -264,7 +269,9 @@ def _model_hook(cls: Any, **hooks: StructureHook) -> StructureHook:  # noqa: ANN
         return _tolerant_hook(origin, structure_fields)
 
     def structure_model(value: object, _: object) -> object:
-        return structure_fields(_structure_object(value, None), None)
+        if type(value) is not dict:
+            raise MisfitError(f"expected an object, got {_kind(value)}")
+        return structure_fields(value, None)
 
     return structure_model
 
@@ -279,7 +286,9 @@ def _tolerant_hook(cls: type[Any], structure_fields: StructureHook) -> Structure
     optional = {each.name for each in attrs.fields(cls) if each.default is not attrs.NOTHING}
 
     def structure_model(value: object, _: object) -> object:
-        members: dict[str, object] = _structure_object(value, None)
+        if type(value) is not dict:
+            raise MisfitError(f"expected an object, got {_kind(value)}")
+        members = cast("dict[str, object]", value)
         # What JSON itself calls `extra` is unknown, like any other key that no field has.
         extra = {} if known.issuperset(members) else _without(known, members)
         try:
@@ -346,12 +355,14 @@ def _structure_notification(value: object, _: object) -> object:
     ``Notification[MessageData]`` is strict about its data; this is for the types of `_OF_ANY_DATA`.
     """
     resource = cast("dict[str, object]", value).get("resource") if type(value) is dict else None
-    data_class = data_classes.get(resource) if type(resource) is str else None
-    return _notification_hook(data_class)(value, None)
+    known = resource if type(resource) is str and resource in data_classes else None
+    return _notification_hook(known)(value, None)
 
 
-def _make_notification_hook(data_class: type[Any] | None) -> StructureHook:
-    structure_known = get_hook(data_class or Mapping[str, Any])
+@cache  # made on first use: making all of them takes milliseconds
+def _notification_hook(resource: str | None) -> StructureHook:
+    """The hook for the notifications of a resource that has a data class, or of all others."""
+    structure_known = get_hook(data_classes[resource] if resource else Mapping[str, Any])
 
     def structure_data(value: object, _: object) -> object:
         try:
@@ -362,17 +373,24 @@ def _make_notification_hook(data_class: type[Any] | None) -> StructureHook:
     return _model_hook(Notification[Any], data=structure_data)
 
 
-_notification_hook: Callable[[Any], StructureHook] = cache(_make_notification_hook)
-
-
 def _problems(error: BaseException, path: str) -> Iterator[str]:
     if isinstance(error, BaseValidationError):
         for cause in error.exceptions:
             yield from _problems(cause, path + _step(cause, error.cl))
-    elif isinstance(error, MisfitError):
-        yield f"{path}: {error}"
     else:
-        yield f"{path}: {'missing' if isinstance(error, KeyError) else 'does not fit'}"
+        yield f"{path}: {_problem(error)}"
+
+
+def _problem(error: BaseException) -> str:
+    match error:
+        case MisfitError():
+            return str(error)
+        case KeyError():
+            return "missing"
+        case RecursionError():
+            return "nested too deeply"
+        case _:  # raised by a class that refuses its values
+            return "does not fit"
 
 
 def _step(error: BaseException, cls: Any) -> str:  # noqa: ANN401 - as get_hook

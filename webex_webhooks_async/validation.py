@@ -1,33 +1,38 @@
-"""Checks of arguments, so that a wrong one is refused at once and by its name."""
+"""Checks of arguments: a wrong one is an error at once, and the error names it."""
 
-import re
 from types import NoneType
 
 
 def check_type(name: str, value: object, *expected: type) -> None:
-    """Refuse an argument of a wrong type, before it leads to an error that says less.
+    """Check that an argument is an instance of one of the types. A boolean isn't an ``int`` here.
 
     Raises:
-        TypeError: The value is of none of the expected types.
+        TypeError: It is an instance of none of them, or a class.
     """
-    given = type(value).__name__
-    if isinstance(value, type):  # one with the methods that a protocol asks for
-        given = f"the class {value.__name__}: pass an instance"
-    elif isinstance(value, expected) and given != "bool":  # isinstance takes one for an int
+    if isinstance(value, expected) and not isinstance(value, (bool, type)):
         return
+    given = type(value).__name__
+    if isinstance(value, type):  # a class has the methods that a protocol asks for
+        given = f"the class {value.__name__}: pass an instance"
     names = " or ".join(each.__name__ for each in expected if each is not NoneType)
     raise TypeError(f"{name} must be {names}, got {given}")
 
 
 def check_text(name: str, text: object) -> None:
-    """Refuse an argument that is no text, or text that no request and no signature can hold.
+    """Check that an argument is text that requests and signatures can hold; it isn't shown.
 
     Raises:
-        ValueError: It isn't valid Unicode. It isn't shown.
-        TypeError: It is no string.
+        ValueError: It isn't valid Unicode.
+        TypeError: It isn't a string.
     """
     check_type(name, text, str)
-    if re.search(r"[\ud800-\udfff]", str(text)):
+    try:
+        str(text).encode()
+    except UnicodeEncodeError:
+        valid = False
+    else:
+        valid = True
+    if not valid:  # outside of the except block: a UnicodeEncodeError holds the text
         raise ValueError(
             f"{name} is not valid Unicode, probably because it was read from bytes that aren't "
             "UTF-8, as os.environ does without an error; write it in UTF-8 there"
@@ -35,7 +40,7 @@ def check_text(name: str, text: object) -> None:
 
 
 def check_segment(name: str, segment: str) -> str:
-    """Refuse an argument that can't be a segment of a path; return one that can.
+    """Check that an argument can be a segment of a path, and return it.
 
     Raises:
         ValueError: It is empty or isn't valid Unicode.

@@ -196,6 +196,22 @@ def test_a_minimum_is_held(
     assert reason(headers, minimum=minimum) == expected
 
 
+@pytest.mark.parametrize(
+    ("headers", "algorithm"),
+    [
+        (spark(SHA1), SignatureAlgorithm.SHA1),
+        (spark(SHA256), SignatureAlgorithm.SHA256),
+        ({**spark(SHA1), **webex(f"SHA-256={SHA256}")}, SignatureAlgorithm.SHA256),
+        (sign(BODY, SECRET), SignatureAlgorithm.SHA512),
+    ],
+)
+def test_the_algorithm_that_decided_is_returned(
+    headers: Mapping[str, object], algorithm: SignatureAlgorithm
+) -> None:
+    """`verify` returns the algorithm of the signature that proved the request."""
+    assert verify(BODY, headers, SECRET) is algorithm
+
+
 def test_algorithms_are_ordered_by_strength() -> None:
     """The algorithms can be compared."""
     assert SignatureAlgorithm.SHA1 < SignatureAlgorithm.SHA256 < SignatureAlgorithm.SHA512
@@ -365,6 +381,13 @@ def test_a_secret_is_valid_unicode() -> None:
             call()
 
         assert "c4nary" not in str(raised.value)
+
+
+@pytest.mark.parametrize("headers", [None, 7, True])
+def test_headers_are_a_mapping_or_pairs(headers: Any) -> None:  # noqa: ANN401 - what users pass by mistake
+    """Something that can't hold headers is a mistake that says so."""
+    with pytest.raises(TypeError, match="headers must be Iterable, got"):
+        verify(BODY, headers, SECRET)
 
 
 @pytest.mark.parametrize("body", [BODY.decode(), bytearray(BODY), {"a": 1}, None])

@@ -1,10 +1,10 @@
-"""Whether a request was sent by someone who knows a webhook's secret.
+"""Signs requests as Webex does, and verifies that a request was signed with a webhook's secret.
 
 Facts: https://developer.webex.com/docs/api/guides/webhooks, "Handling Requests from Webex"
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any, cast
 
@@ -13,14 +13,14 @@ from webex_webhooks_async.validation import check_text, check_type
 
 Headers = Mapping[Any, Any] | Iterable[Any]
 """The headers of a request as any framework has them: a mapping or an iterable of pairs, names in
-any case, names and values as ``str`` or ``bytes``, a value perhaps a list of them."""
+any case, names and values as ``str`` or ``bytes``, and a value can be a list of them."""
 
 SPARK_SIGNATURE = "X-Spark-Signature"
 WEBEX_SIGNATURE = "X-Webex-Signature"
 
 
 class SignatureAlgorithm(IntEnum):
-    """The hash functions that Webex signs with, in the order of their strength.
+    """The hash functions that Webex signs with, ordered by strength.
 
     A value is the length of a digest in bits.
     """
@@ -31,15 +31,15 @@ class SignatureAlgorithm(IntEnum):
 
 
 def sign(body: bytes, secret: str) -> dict[str, str]:
-    """The headers with which Webex would sign a body.
+    """Return the headers with which Webex would sign a body.
 
     Args:
         body: The raw bytes of the request.
         secret: The webhook's secret.
 
     Raises:
-        ValueError: The secret is empty or no valid Unicode.
-        TypeError: The body isn't bytes, or the secret is no string.
+        ValueError: The secret is empty or not valid Unicode.
+        TypeError: The body isn't bytes, or the secret isn't a string.
 
     >>> sign(b'{"a":1,"b":2,"c":{"d":3}}', "myBongoSecret")["X-Spark-Signature"]
     '01e0cb6a53731b9615b483335d77d97023410c72'
@@ -47,7 +47,7 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
     check_body(body)
     (secret,) = checked_secrets((secret,))
     sha1, sha256, sha512 = (_digest(secret, body, each).hex() for each in SignatureAlgorithm)
-    # Neither the name of the second header nor its form is documented; both are seen.
+    # The second header isn't documented; its name and its form were seen.
     return {SPARK_SIGNATURE: sha1, WEBEX_SIGNATURE: f"SHA-256={sha256}, SHA-512={sha512}"}
 
 
@@ -57,23 +57,28 @@ def verify(
     secrets: str | Iterable[str],
     *,
     minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
-) -> None:
-    """Make sure that a request was signed with one of the secrets.
+) -> SignatureAlgorithm:
+    """Verify that a request was signed with one of the secrets.
 
-    The strongest signature present decides: a wrong one never falls back on a weaker one. Digests
-    are compared in constant time. A signature proves who sent a request, not when: one that was
-    sent before proves as much the second time.
+    The strongest signature present decides: when it is wrong, a weaker one doesn't count. Digests
+    are compared in constant time. A signature proves who sent a request, not when: the same request
+    sent again has the same proof.
 
     Args:
         body: The raw bytes of the request, as they came.
         headers: The headers of the request, as any framework has them.
-        secrets: The webhook's secret, or several of which any will do, while one is replaced.
+        secrets: The webhook's secret. While a secret is being replaced, pass both the old and the
+            new one: either proves a request.
         minimum: The weakest algorithm to accept.
 
+    Returns:
+        The algorithm of the signature that decided.
+
     Raises:
-        SignatureError: It was not, or nothing proves it; whatever the headers hold, nothing else.
-        ValueError: A secret is empty or no valid Unicode, or there is none.
-        TypeError: The body isn't bytes, a secret is no string, or there are no headers.
+        SignatureError: The request wasn't signed with one of the secrets, or nothing proves that it
+            was. Headers that make no sense raise nothing else.
+        ValueError: A secret is empty or not valid Unicode, or no secret is given.
+        TypeError: The body isn't bytes, a secret isn't a string, or `headers` can't hold headers.
     """
     check_body(body)
     each_secret = checked_secrets(secrets)
@@ -84,34 +89,30 @@ def verify(
         expected = _digest(secret, body, algorithm)
         for digest in digests:
             if hmac.compare_digest(expected, digest):
-                return
+                return algorithm
     raise SignatureError("mismatch")
 
 
 def checked_secrets(secrets: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Secrets that can prove something, as a tuple also where there is one alone.
+    """Return the secrets as a tuple, after checking that each can prove something.
 
     Raises:
-        ValueError: A secret is empty or no valid Unicode, or there is none.
-        TypeError: A secret is no string.
+        ValueError: A secret is empty or not valid Unicode, or no secret is given.
+        TypeError: A secret isn't a string.
     """
-    # One secret is no sequence of letters.
-    each_secret = (secrets,) if isinstance(secrets, str | bytes) else tuple(secrets or ())
+    # A single secret must not be taken for a sequence of letters.
+    each_secret = (secrets,) if isinstance(secrets, (str, bytes)) else tuple(secrets or ())
     if not each_secret:
-        raise ValueError("there is no secret: pass the one that the webhook was created with")
+        raise ValueError("pass the secret that the webhook was created with; none was given")
     for secret in each_secret:
-        _check_secret(secret)
+        if not secret:
+            raise ValueError("a secret is empty, so anyone could sign with it")
+        check_text("a secret", secret)
     return each_secret
 
 
-def _check_secret(secret: object) -> None:
-    if not secret:
-        raise ValueError("a secret is empty, so that anyone could sign with it")
-    check_text("a secret", secret)
-
-
 def check_body(body: object) -> None:
-    """Refuse a body that isn't bytes.
+    """Check that a body is bytes.
 
     Raises:
         TypeError: It is something else.
@@ -119,55 +120,57 @@ def check_body(body: object) -> None:
     if not isinstance(body, bytes):
         raise TypeError(
             f"body must be bytes, got {type(body).__name__}: pass the raw bytes of the request, "
-            "for what was signed is the bytes, not the text or the JSON in them"
+            "because the signature is of the bytes, not of the text or the JSON in them"
         )
 
 
 def _digest(secret: str, body: bytes, algorithm: SignatureAlgorithm) -> bytes:
-    return hmac.digest(secret.encode(), body, algorithm.name)
+    return hmac.digest(secret.encode(), body, _hash_names[algorithm])
+
+
+_hash_names = {each: each.name.lower() for each in SignatureAlgorithm}
 
 
 def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
-    """The strongest algorithm of which there is a signature, and the digests that claim to be it.
+    """The strongest algorithm that signed the request, by its headers, and that one's digests.
 
     Raises:
-        SignatureError: There is none, or what should be the strongest is no digest.
+        SignatureError: There is no signature, or the strongest one isn't a digest.
     """
-    values = _signature_headers(headers)
+    values = _signature_values(headers)
     if not values:
         raise SignatureError("missing")
-    found = [signature for value in values for signature in _signatures(value)]
-    if not found:
-        raise SignatureError("malformed")
-    strongest = max(found)[0]
-    digests = [digest for algorithm, digest in found if algorithm is strongest and digest]
-    if not digests:
+    strongest: SignatureAlgorithm | None = None
+    digests: list[bytes] = []
+    for value in values:
+        for part in value.split(","):
+            algorithm, digest = _signature(part)
+            if algorithm and (strongest is None or algorithm > strongest):
+                strongest, digests = algorithm, []
+            if digest and algorithm is strongest:
+                digests.append(digest)
+    if strongest is None or not digests:
         raise SignatureError("malformed")
     return strongest, digests
 
 
-_algorithm_of_label = {each.name.lower(): each for each in SignatureAlgorithm}
-_algorithm_of_length = {each // 8: each for each in SignatureAlgorithm}  # in bytes
+def _signature(part: str) -> tuple[SignatureAlgorithm | None, bytes]:
+    """The algorithm and the digest in ``SHA-256=<hex>`` or ``<hex>``.
 
-
-def _signatures(value: str) -> Iterator[tuple[SignatureAlgorithm, bytes]]:
-    """What a header claims: ``SHA-256=<hex>, SHA-512=<hex>``, or a digest alone.
-
-    A label that is known claims a signature even if no digest of that algorithm follows; it is
-    empty then.
+    A known label claims a signature even without a digest of that algorithm; it is empty then.
     """
-    for part in value.split(","):
-        label, labelled, digits = part.rpartition("=")
-        digest = _from_hex(digits.strip())
-        algorithm = _algorithm_of_length.get(len(digest))
-        if not labelled:
-            if algorithm:
-                yield algorithm, digest
-            continue
-        # The label's case varies in the wild, and so does its hyphen.
-        claimed = _algorithm_of_label.get(label.strip().lower().replace("-", ""))
-        if claimed:
-            yield claimed, digest if algorithm is claimed else b""
+    label, labelled, digits = part.rpartition("=")
+    digest = _from_hex(digits.strip())
+    algorithm = _algorithm_of_length.get(len(digest))
+    if not labelled:
+        return algorithm, digest
+    # The label's case varies in the wild, and so does its hyphen.
+    claimed = _algorithm_of_label.get(label.strip().lower().replace("-", ""))
+    return claimed, digest if algorithm is claimed else b""
+
+
+_algorithm_of_label = {name: each for each, name in _hash_names.items()}
+_algorithm_of_length = {each // 8: each for each in SignatureAlgorithm}  # in bytes
 
 
 def _from_hex(digits: str) -> bytes:
@@ -176,27 +179,30 @@ def _from_hex(digits: str) -> bytes:
         read = bytes.fromhex(digits)
     except ValueError:
         return b""
-    return read if len(digits) == 2 * len(read) else b""  # it takes spaces, too
+    return read if len(digits) == 2 * len(read) else b""  # fromhex skips spaces
 
 
-_signature_header_names = frozenset({SPARK_SIGNATURE.lower(), WEBEX_SIGNATURE.lower()})
-_signature_header_names_as_bytes = frozenset(name.encode() for name in _signature_header_names)
+_header_names = frozenset({SPARK_SIGNATURE.lower(), WEBEX_SIGNATURE.lower()})
+_names = _header_names | {name.encode() for name in _header_names}
+_NAME_LENGTH = len(SPARK_SIGNATURE)
+"""The length of both names: other headers are skipped without a closer look."""
 
 
-def _signature_headers(headers: Headers) -> list[str]:
-    """The values of the headers for signatures; one that came twice, or as a list, twice."""
+def _signature_values(headers: Headers) -> list[str]:
+    """The values of the signature headers; a header that came twice, or as a list, has two."""
     values: list[str] = []
     for header in _pairs(headers):
-        match header:
-            case (name, value) if _is_for_a_signature(name):
-                values += [_text(each) for each in _several(value) if each is not None]
-            case _:
-                pass
+        try:
+            name, value = header
+        except (TypeError, ValueError):
+            continue
+        if isinstance(name, (str, bytes)) and len(name) == _NAME_LENGTH and name.lower() in _names:
+            values += _texts(value)
     return values
 
 
 def _pairs(headers: Any) -> Iterable[Any]:  # noqa: ANN401 - any framework's
-    # multidict's mappings, and those of Starlette, Django and Werkzeug, may show one value alone.
+    # The mappings of multidict, Starlette, Django and Werkzeug show one value of several.
     all_of = getattr(headers, "getall", None) or getattr(headers, "getlist", None)
     if all_of:
         return [(name, all_of(name)) for name in frozenset(headers.keys())]
@@ -206,18 +212,15 @@ def _pairs(headers: Any) -> Iterable[Any]:  # noqa: ANN401 - any framework's
     return cast("Iterable[Any]", headers)
 
 
-def _is_for_a_signature(name: object) -> bool:
-    if isinstance(name, bytes):
-        return name.lower() in _signature_header_names_as_bytes
-    return isinstance(name, str) and name.lower() in _signature_header_names
-
-
-def _several(value: object) -> Iterable[object]:
-    return cast("Iterable[object]", value) if isinstance(value, list | tuple) else (value,)
-
-
-def _text(value: object) -> str:
-    """Text in which ASCII is itself; whatever isn't stays harmless."""
+def _texts(value: object) -> list[str]:
+    """The values of a header as text in which ASCII is itself; whatever isn't text is empty."""
     if isinstance(value, str):
-        return value
-    return value.decode("latin-1") if isinstance(value, bytes) else ""
+        return [value]
+    if isinstance(value, bytes):
+        return [value.decode("latin-1")]
+    several = cast("Iterable[object]", value) if isinstance(value, (list, tuple)) else (value,)
+    return [
+        each.decode("latin-1") if isinstance(each, bytes) else each if isinstance(each, str) else ""
+        for each in several
+        if each is not None
+    ]
