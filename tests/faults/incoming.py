@@ -10,8 +10,8 @@ from typing import Any
 
 from attrs import frozen
 
+from tests.examples.serving import Application, serve_with_uvicorn
 from tests.examples.serving import Server as ServeOn
-from tests.examples.serving import serve_with_uvicorn
 from tests.faults.leaks import nothing_left
 from tests.notifications.doubles import Bot, body_of, chunked, exchange, posted, request
 from tests.support.wire import PATIENCE
@@ -162,6 +162,18 @@ class Acting(Bot):
 
 
 serve_on_uvicorn = partial(serve_with_uvicorn, http="h11")
+
+
+EAGER = getattr(asyncio, "eager_task_factory", None)
+"""Makes tasks that start at once; Python 3.11 lacks it."""
+
+
+async def serve_with_eager_tasks(
+    application: Application, listener: socket.socket, stop: asyncio.Event
+) -> None:
+    """Serve an ASGI application on an event loop that starts tasks at once, where Python can."""
+    asyncio.get_running_loop().set_task_factory(EAGER)
+    await serve_on_uvicorn(application, listener, stop)
 
 
 serve_without_patience: ServeOn = partial(serve_on_uvicorn, timeout_graceful_shutdown=0)

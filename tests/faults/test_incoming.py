@@ -16,6 +16,7 @@ from tests.faults.incoming import (
     Trouble,
     kept_alive,
     serve_on_uvicorn,
+    serve_with_eager_tasks,
     serve_without_patience,
     served_by,
 )
@@ -32,6 +33,7 @@ each_server = pytest.mark.parametrize(
     [
         pytest.param(serve_on_uvicorn, id="uvicorn"),
         pytest.param(serve_with_hypercorn, id="hypercorn", marks=pytest.mark.once),
+        pytest.param(serve_with_eager_tasks, id="eager tasks", marks=pytest.mark.once),
     ],
 )
 

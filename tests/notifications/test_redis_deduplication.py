@@ -457,6 +457,7 @@ class TestOutages:
         assert await redis.execute_command("LRANGE", KEY, 0, -1) == ["theirs"]
 
 
+@pytest.mark.usefixtures("tasks")
 class TestReceivers:
     """Several receivers that share a Redis."""
 
