@@ -821,14 +821,19 @@ async def test_an_error_shows_nothing_of_an_exchange() -> None:
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret", "code", "redirect_uri"])
 def test_what_an_exchange_needs_must_not_be_empty(name: str) -> None:
-    """Each part is named when it is empty or no text."""
-    parts: dict[str, Any] = dict.fromkeys(
-        ("client_id", "client_secret", "code", "redirect_uri"), "a"
-    )
+    """Each part is named when it is empty or isn't a string."""
+    parts: dict[str, Any] = {
+        "client_id": "a",
+        "client_secret": "b",
+        "code": "c",
+        "redirect_uri": "d",
+    }
+    empty: dict[str, Any] = {**parts, name: ""}
+    missing: dict[str, Any] = {**parts, name: None}
     with pytest.raises(ValueError, match=f"{name} must not be empty"):
-        RefreshingToken.from_code(**{**parts, name: ""})
+        RefreshingToken.from_code(**empty)
     with pytest.raises(TypeError, match=f"{name} must be str"):
-        RefreshingToken.from_code(**{**parts, name: None})
+        RefreshingToken.from_code(**missing)
 
 
 @pytest.mark.parametrize("scopes", [["spark:all", "spark:kms"], "spark:all spark:kms"], ids=str)

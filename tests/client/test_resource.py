@@ -26,10 +26,9 @@ from webex_webhooks_async import (
     PaginationError,
     RefreshingToken,
     RetryPolicy,
-    StaticToken,
     WebexError,
 )
-from webex_webhooks_async.client.requester import Requester
+from webex_webhooks_async.client import requester
 
 
 @frozen(kw_only=True)
@@ -524,22 +523,16 @@ async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
 
 
 @pytest.mark.parametrize("first", MIXED)
-async def test_one_429_pauses_fifty_mixed_tasks(first: str) -> None:
+async def test_one_429_pauses_fifty_mixed_tasks(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whichever operation meets it, none of the others is sent before Retry-After is over."""
     clock = StoppedClock()
+    monkeypatch.setattr(requester, "Clock", lambda: clock)
     async with (
         Wire(answer(429, b"", "Retry-After: 30"), GOOD) as wire,
-        Client("a-token", base_url=wire.base_url) as client,
+        Client("a-token", base_url=wire.base_url, max_concurrency=50) as client,
     ):
-        client._requester = client.webhooks._requester = Requester(
-            StaticToken("a-token"),
-            base_url=wire.base_url,
-            http_client=None,
-            timeout=20.0,
-            retry=RetryPolicy(),
-            max_concurrency=50,
-            clock=clock,
-        )
         tasks = [asyncio.ensure_future(MIXED[first](client))]
         await until(lambda: clock.sleepers == 1)
         tasks += [asyncio.ensure_future(each(client)) for each in list(MIXED.values()) * 5]
@@ -550,7 +543,6 @@ async def test_one_429_pauses_fifty_mixed_tasks(first: str) -> None:
         before = len(wire.requests)
         clock.advance(0.2)
         await asyncio.gather(*tasks)
-        await client._requester.aclose()
 
     assert (before, len(wire.requests)) == (1, 52)
 

@@ -282,10 +282,14 @@ def _query(params: Params | None) -> str:
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
         check_text("a name in params", name)
-        is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes)
-        values = cast("Sequence[object]", value) if is_sequence else (value,)
-        pairs.extend((name, _parameter(name, each)) for each in values if each is not None)
+        pairs.extend((name, _parameter(name, each)) for each in _values(value) if each is not None)
     return urlencode(pairs)
+
+
+def _values(value: object) -> Sequence[object]:
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return cast("Sequence[object]", value)
+    return (value,)
 
 
 def _parameter(name: str, value: object) -> str:
