@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from webex_webhooks_async import errors
+from webex_webhooks_async.client.responses import api_error_type
 from webex_webhooks_async.errors import (
     APIError,
     AuthenticationError,
@@ -29,7 +30,6 @@ from webex_webhooks_async.errors import (
     SignatureReason,
     TransportError,
     WebexError,
-    api_error_type,
 )
 from webex_webhooks_async.formatting import describe_exception
 
@@ -55,7 +55,7 @@ SAMPLES: list[WebexError] = [
         for cls, status in STATUSES.items()
     ),
     TransportError("ConnectError: refused", *OF_A_REQUEST),
-    RequestTimeoutError("no answer within 30.0 s", *OF_A_REQUEST),
+    RequestTimeoutError("no response within 30 s", *OF_A_REQUEST),
     DecodeError(("$.name: missing", "$.event: missing"), *OF_A_REQUEST),
     PaginationError("the next link leads to another origin"),
     NotificationError("a message"),
@@ -66,7 +66,7 @@ SAMPLES: list[WebexError] = [
 
 
 def pickled(protocol: int, error: WebexError) -> WebexError:
-    """Carry an error as a pickle."""
+    """The error after pickling and unpickling."""
     carried: WebexError = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 - made here
     return carried
 
@@ -85,7 +85,7 @@ each_carrier = pytest.mark.parametrize("carry", CARRIERS.values(), ids=CARRIERS)
 
 
 def family(cls: type[WebexError]) -> Iterator[type[WebexError]]:
-    """Find a class and all that derive from it in the module."""
+    """A class and all that derive from it in the module."""
     yield cls
     for child in cls.__subclasses__():
         if child.__module__ == errors.__name__:
@@ -93,7 +93,7 @@ def family(cls: type[WebexError]) -> Iterator[type[WebexError]]:
 
 
 def tree_of_docstring() -> Iterator[tuple[str, str | None]]:
-    """Read each class in the tree of the module's docstring, with the one that it hangs under."""
+    """Each class in the tree of the module's docstring, with its base there."""
     branch: dict[int, str] = {}
     lines = re.findall(r"^    ([│├└─ ]*)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
     for ornament, name in lines:
@@ -103,15 +103,15 @@ def tree_of_docstring() -> Iterator[tuple[str, str | None]]:
 
 
 def test_samples_are_of_every_class() -> None:
-    """No class of errors is left out of these tests."""
+    """These tests cover every class of errors."""
     assert {type(error) for error in SAMPLES} == set(family(WebexError))
 
 
-def test_every_class_of_a_status_is_made_for_it() -> None:
-    """A class that derives from `APIError` names the status that it stands for."""
+def test_every_class_has_its_status() -> None:
+    """Each class that derives from `APIError` is raised for a status."""
     assert {cls: api_error_type(status) for cls, status in STATUSES.items()} == {
         cls: cls for cls in family(APIError)
-    }, "class NAME(APIError, status=...) in errors.py, and its line in STATUSES here"
+    }, "add the status to _ERRORS in client/responses.py, and to STATUSES here"
 
 
 def test_the_docstring_has_the_real_tree() -> None:
@@ -126,8 +126,8 @@ def test_the_docstring_has_the_real_tree() -> None:
 
 @pytest.mark.parametrize(("cls", "status"), STATUSES.items())
 def test_the_docstring_has_the_real_statuses(cls: type[APIError], status: int) -> None:
-    """In the tree, the status stands behind the class that has one."""
-    shown = {APIError: "Webex answered with an error status", ServerError: "5xx"}
+    """In the tree, each class of one status has it behind its name."""
+    shown = {APIError: "Webex responded with an error status", ServerError: "5xx"}
 
     assert re.search(rf" {cls.__name__} +{shown.get(cls, status)}\n", errors.__doc__ or "")
 
@@ -137,7 +137,7 @@ def test_the_docstring_has_the_real_statuses(cls: type[APIError], status: int) -
 def test_errors_survive_what_task_queues_do(
     error: WebexError, carry: Callable[[WebexError], WebexError]
 ) -> None:
-    """An error that went to another process is of its class, and has its attributes and text."""
+    """An error that was carried to another process keeps its class, attributes and text."""
     carried = carry(error)
 
     assert type(carried) is type(error)
@@ -152,7 +152,7 @@ def test_errors_survive_what_task_queues_do(
 def test_a_note_harms_no_error(
     error: WebexError, carry: Callable[[WebexError], WebexError]
 ) -> None:
-    """An error with a note can be carried like any other."""
+    """An error with a note can be carried too."""
     noted = copy.copy(error)
     noted.add_note("while the bot said good morning")
 
@@ -175,7 +175,7 @@ def test_notes_travel_along(carry: Callable[[WebexError], WebexError]) -> None:
     "error", [each for each in SAMPLES if vars(each)], ids=lambda error: type(error).__name__
 )
 def test_an_error_made_by_name_is_the_same(error: WebexError) -> None:
-    """An error whose arguments were given by name has them all in its args."""
+    """An error whose arguments were passed by name has all of them in its args."""
     by_name = type(error)(**vars(error))
 
     assert by_name.args == error.args
@@ -209,15 +209,15 @@ def test_an_error_made_by_name_is_the_same(error: WebexError) -> None:
         (PayloadError(["$: not UTF-8"]), {"problems": ("$: not UTF-8",)}),
     ],
 )
-def test_what_an_error_is_not_told_is_none(
+def test_what_is_unknown_is_none(
     error: WebexError, attributes: dict[str, object]
 ) -> None:
-    """An error has each of its attributes in any case."""
+    """An error has all of its attributes in any case."""
     assert vars(error) == attributes
 
 
 def test_sequences_become_tuples() -> None:
-    """What was a list once is a tuple in an error, so that equal errors have equal attributes."""
+    """Sequences become tuples, so that equal errors have equal attributes."""
     assert APIError(418, "", ["one"]).errors == ("one",)
     assert DecodeError(["one"]).problems == ("one",)
     assert PayloadError(iter(["one"])).problems == ("one",)
@@ -225,19 +225,19 @@ def test_sequences_become_tuples() -> None:
 
 @each_error
 def test_every_error_is_a_webex_error(error: WebexError) -> None:
-    """`except WebexError` catches whatever the outside world did, and no builtin error."""
+    """`except WebexError` catches every error of this package, and no builtin error."""
     assert isinstance(error, WebexError)
     assert not isinstance(error, ValueError | TypeError | LookupError)
 
 
 def test_a_timeout_is_a_builtin_timeout() -> None:
-    """`except TimeoutError` catches a request that took too long, with all that it tells."""
+    """`except TimeoutError` catches a request that took too long, with all of its facts."""
     with pytest.raises(TimeoutError) as raised:
-        raise RequestTimeoutError("no answer within 5 s", "GET", "/v1/webhooks", "id-1")
+        raise RequestTimeoutError("no response within 5 s", "GET", "/v1/webhooks", "id-1")
 
     assert isinstance(raised.value, TransportError)
-    assert raised.value.args == ("no answer within 5 s", "GET", "/v1/webhooks", "id-1")
-    assert str(raised.value) == "GET /v1/webhooks: no answer within 5 s (tracking id id-1)"
+    assert raised.value.args == ("no response within 5 s", "GET", "/v1/webhooks", "id-1")
+    assert str(raised.value) == "GET /v1/webhooks: no response within 5 s (tracking id id-1)"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_a_timeout_is_a_builtin_timeout() -> None:
     ],
 )
 def test_each_status_has_its_class(status: int, expected: type[APIError]) -> None:
-    """A status stands for one class; one that has none of its own is a plain `APIError`."""
+    """Each status has one class; a status without its own is a plain `APIError`."""
     assert api_error_type(status) is expected
 
 
@@ -285,6 +285,11 @@ def test_text_of_an_api_error_has_all_that_support_asks_for() -> None:
         (APIError(404), "404 Not Found"),
         (APIError(418, "Short"), "418 I'm a Teapot: Short"),
         (APIError(599), "599"),
+        (RateLimitError(429, retry_after=30.0), "429 Too Many Requests, retry after 30 s"),
+        (
+            RateLimitError(429, "Slow down", retry_after=2.5),
+            "429 Too Many Requests, retry after 2.5 s: Slow down",
+        ),
         (APIError(599, "", ("", "One")), "599: One"),
         (APIError(503, method="GET", path="/v1"), "GET /v1: 503 Service Unavailable"),
         (TransportError("Refused"), "Refused"),
@@ -298,22 +303,22 @@ def test_text_of_an_api_error_has_all_that_support_asks_for() -> None:
     ],
 )
 def test_text_leaves_out_what_is_unknown(error: WebexError, text: str) -> None:
-    """The text has what is known, and no empty place for the rest."""
+    """The text has what is known, and no gap for the rest."""
     assert str(error) == text
 
 
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        ("missing", "the request has no signature: has the webhook a secret?"),
-        ("malformed", "the signature header holds no signature that is known"),
-        ("mismatch", "the signature was made of another body or with another secret"),
-        ("too_weak", "the signature is of a weaker algorithm than is asked for"),
+        ("missing", "the request has no signature: does the webhook have a secret?"),
+        ("malformed", "the signature header holds no signature in a known form"),
+        ("mismatch", "the signature is of another body or made with another secret"),
+        ("too_weak", "the signature's algorithm is weaker than the required minimum"),
         ("of a later release", "of a later release"),
     ],
 )
 def test_a_signature_error_explains_its_reason(reason: SignatureReason, text: str) -> None:
-    """The reason is a word to branch on, the text a sentence to read."""
+    """The reason is a word to branch on, and the text a sentence to read."""
     error = SignatureError(reason)
 
     assert error.reason == reason
@@ -321,7 +326,7 @@ def test_a_signature_error_explains_its_reason(reason: SignatureReason, text: st
 
 
 def test_the_text_of_an_error_is_one_line() -> None:
-    """A message can't forge a line of a log, or steer a terminal."""
+    """A message can't forge a log line or control a terminal."""
     error = APIError(400, "first\nsecond\x1b[2J\r")
 
     assert str(error) == r"400 Bad Request: first\nsecond\x1b[2J\r"
@@ -329,7 +334,7 @@ def test_the_text_of_an_error_is_one_line() -> None:
 
 
 def test_the_text_of_an_error_is_of_bounded_length() -> None:
-    """However much the service says, a log stays readable; the message is whole."""
+    """A long message is cut in the text, and whole in the attribute."""
     error = APIError(400, "y" * 1_000_000)
 
     assert len(str(error)) < 1_100
@@ -350,5 +355,5 @@ def test_the_text_of_an_error_is_of_bounded_length() -> None:
     ],
 )
 def test_type_and_text(error: Exception, text: str) -> None:
-    """An exception without a text is told by its type, with nothing dangling behind it."""
+    """An exception without a text is described by its type alone."""
     assert describe_exception(error) == text

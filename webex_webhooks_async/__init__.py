@@ -81,6 +81,8 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.router import Router
     from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
     from webex_webhooks_async.serialization import from_json, to_json
+
+    __version__: str
 else:
     _MODULES = {
         "APIError": "errors",
@@ -146,6 +148,7 @@ else:
         "WebhookPlanWarning": "client.desired_state.planning",
         "WebhookUpdate": "models.webhooks",
         "Webhooks": "client.webhooks",
+        "__version__": "version",
         "authorization_url": "client.auth",
         "from_json": "serialization",
         "parse_notification": "notifications.parsing",

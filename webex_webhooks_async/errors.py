@@ -3,7 +3,7 @@
 ::
 
     WebexError
-    ├── APIError                    Webex answered with an error status
+    ├── APIError                    Webex responded with an error status
     │   ├── BadRequestError         400
     │   ├── AuthenticationError     401
     │   ├── PermissionDeniedError   403
@@ -13,53 +13,49 @@
     │   ├── LockedError             423
     │   ├── RateLimitError          429
     │   └── ServerError             5xx
-    ├── TransportError              no answer came
-    │   └── RequestTimeoutError     no answer came in time; also a builtin TimeoutError
+    ├── TransportError              no response
+    │   └── RequestTimeoutError     no response in time; also a builtin TimeoutError
     ├── DecodeError                 JSON that doesn't fit the model
     ├── PaginationError             a next link that must not be followed
-    └── NotificationError           a request that is no notification to act on
+    └── NotificationError           a request that isn't a valid notification
         ├── SignatureError          it doesn't prove that it comes from Webex
-        ├── PayloadError            verified, but no notification
-        └── InProgressError         someone is handling it, and isn't done with it
+        ├── PayloadError            verified, but not a notification
+        └── InProgressError         it is being handled elsewhere
 
-Bad arguments are the builtin ``ValueError`` and ``TypeError``, raised before anything is sent.
+Invalid arguments raise the builtin ``ValueError`` and ``TypeError`` before anything is sent.
 
 Task queues carry exceptions between processes, as a pickle or as the class and its ``args``. So
-every ``__init__`` here takes positional arguments, each with a plain value, and hands all of them
-to ``args``.
+every ``__init__`` here takes positional arguments with plain values, and passes all of them to
+``args``.
 """
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Literal
 
-from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.formatting import describe_failure, describe_status
 
 
 class WebexError(Exception):
-    """The base of all errors that this package raises for what the outside world did."""
+    """Base class of all errors raised by this package."""
 
     def __init__(self, *args: object) -> None:
         # Not super(): OSError, a base of RequestTimeoutError, keeps only two arguments.
         Exception.__init__(self, *args)
 
 
-_type_of_status: dict[int, type["APIError"]] = {}
-
-
 class APIError(WebexError):
-    """Webex answered with an error status.
+    """Webex responded with an error status.
 
     Attributes:
         status_code: The HTTP status.
-        message: What the service says, of a relayed message only the inner error. Empty when it
-            says nothing readable (an HTML page, say).
-        errors: The descriptions that the service adds.
-        tracking_id: Webex's own id of the request, from the body or the header. Its support asks
-            for it.
+        message: Webex's message. If it relays the error of an inner service, that error alone.
+            Empty when the body has no readable message (an HTML page, say).
+        errors: The descriptions in the body, 20 at most.
+        tracking_id: Webex's own id of the request, from the body or the header. Cisco's support
+            asks for it.
         method: The HTTP method of the request.
         path: The path of the request, without the query.
-        retry_after: Seconds after which the service wants to be asked again.
+        retry_after: Seconds after which Webex allows the next attempt.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - an error is rebuilt from its args, so they are positional
@@ -81,68 +77,64 @@ class APIError(WebexError):
         self.retry_after = retry_after
         super().__init__(status_code, message, self.errors, tracking_id, method, path, retry_after)
 
-    def __init_subclass__(cls, *, status: int | None = None) -> None:
-        if status is not None:
-            _type_of_status[status] = cls
-
     def __str__(self) -> str:
         details = [error for error in self.errors if error != self.message]
-        told = "; ".join(part for part in (self.message, *details) if part)
-        return _sentence(
-            _request(self.method, self.path), _status(self.status_code), told, self.tracking_id
+        when = "" if self.retry_after is None else f", retry after {self.retry_after:.10g} s"
+        return describe_failure(
+            self.method,
+            self.path,
+            describe_status(self.status_code) + when,
+            "; ".join(part for part in (self.message, *details) if part),
+            tracking_id=self.tracking_id,
         )
 
 
-class BadRequestError(APIError, status=400):
-    """400: the request is malformed; the message says what to mend."""
+class BadRequestError(APIError):
+    """400: the request is malformed. The message says what to correct."""
 
 
-class AuthenticationError(APIError, status=401):
+class AuthenticationError(APIError):
     """401: the access token is wrong, expired or revoked."""
 
 
-class PermissionDeniedError(APIError, status=403):
-    """403: the token lacks the scope or the role that this needs."""
+class PermissionDeniedError(APIError):
+    """403: the token lacks the required scope or role."""
 
 
-class NotFoundError(APIError, status=404):
-    """404: there is no such thing, or the token's owner may not see it."""
+class NotFoundError(APIError):
+    """404: it doesn't exist, or the token's owner may not see it."""
 
 
-class ConflictError(APIError, status=409):
-    """409: it conflicts with what is there, an equal webhook for one."""
+class ConflictError(APIError):
+    """409: it conflicts with something that exists, such as an equal webhook."""
 
 
-class GoneError(APIError, status=410):
-    """410: it was there and is gone."""
+class GoneError(APIError):
+    """410: it existed and was removed."""
 
 
-class LockedError(APIError, status=423):
+class LockedError(APIError):
     """423: it is temporarily unavailable."""
 
 
-class RateLimitError(APIError, status=429):
-    """429: too many requests. Ask again after `retry_after` seconds."""
+class RateLimitError(APIError):
+    """429: too many requests. Try again after `retry_after` seconds."""
 
 
 class ServerError(APIError):
-    """5xx: the service failed. A POST that met it may have been carried out all the same."""
-
-
-def api_error_type(status_code: int) -> type[APIError]:
-    """The class of the error that a status stands for."""
-    is_5xx = status_code // 100 == 5  # noqa: PLR2004 - as HTTP has it
-    return _type_of_status.get(status_code, ServerError if is_5xx else APIError)
+    """5xx: the service failed. It may have processed a POST or PATCH all the same."""
 
 
 class TransportError(WebexError):
-    """No answer came: refused, reset, broken off. Its cause is the HTTP library's error.
+    """No response: the connection was refused, reset or broken off.
+
+    Its cause is the HTTP library's error.
 
     Attributes:
-        message: What happened.
+        message: What happened, with the host.
         method: The HTTP method of the request.
         path: The path of the request, without the query.
-        tracking_id: The id that the request carried.
+        tracking_id: The tracking id that the request carried.
     """
 
     def __init__(
@@ -159,20 +151,20 @@ class TransportError(WebexError):
         super().__init__(message, method, path, tracking_id)
 
     def __str__(self) -> str:
-        return _sentence(_request(self.method, self.path), None, self.message, self.tracking_id)
+        return describe_failure(self.method, self.path, self.message, tracking_id=self.tracking_id)
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
-    """No answer came in time."""
+    """No response in time."""
 
 
 class DecodeError(WebexError):
-    """JSON that doesn't fit the model that it should be.
+    """JSON that doesn't fit its model.
 
     Attributes:
         problems: Every problem with its path, such as ``$.items[3].targetUrl: missing``. They
-            show no values, for a value may be a secret.
-        method: The HTTP method of the request whose answer this is, if it is one's.
+            show no values, since a value may be a secret.
+        method: The HTTP method of the request, if the JSON is a response.
         path: The path of that request, without the query.
         tracking_id: Webex's own id of that request.
     """
@@ -191,29 +183,30 @@ class DecodeError(WebexError):
         super().__init__(self.problems, method, path, tracking_id)
 
     def __str__(self) -> str:
-        told = "; ".join(self.problems)
-        return _sentence(_request(self.method, self.path), None, told, self.tracking_id)
+        return describe_failure(
+            self.method, self.path, "; ".join(self.problems), tracking_id=self.tracking_id
+        )
 
 
 class PaginationError(WebexError):
-    """A next link that must not be followed; nothing was sent to it."""
+    """A next link that must not be followed. Nothing was sent to it."""
 
 
 class NotificationError(WebexError):
-    """A request that is no notification to act on."""
+    """A request that isn't a valid notification."""
 
 
 SignatureReason = Literal["missing", "malformed", "mismatch", "too_weak"]
-"""Why a signature proves nothing; `SignatureError` explains each word."""
+"""Why a signature isn't valid; `SignatureError` explains each word."""
 
 
 class SignatureError(NotificationError):
     """A request doesn't prove that it comes from Webex.
 
     Attributes:
-        reason: ``missing``: there is no signature. ``malformed``: there is a header, but no
-            signature in it. ``mismatch``: it was made of another body or with another secret.
-            ``too_weak``: it is of a weaker algorithm than asked for.
+        reason: ``missing``: the request has no signature. ``malformed``: the header holds no
+            signature in a known form. ``mismatch``: the signature is of another body or made with
+            another secret. ``too_weak``: its algorithm is weaker than the required minimum.
     """
 
     def __init__(self, reason: SignatureReason) -> None:
@@ -222,15 +215,15 @@ class SignatureError(NotificationError):
 
     def __str__(self) -> str:
         return {
-            "missing": "the request has no signature: has the webhook a secret?",
-            "malformed": "the signature header holds no signature that is known",
-            "mismatch": "the signature was made of another body or with another secret",
-            "too_weak": "the signature is of a weaker algorithm than is asked for",
+            "missing": "the request has no signature: does the webhook have a secret?",
+            "malformed": "the signature header holds no signature in a known form",
+            "mismatch": "the signature is of another body or made with another secret",
+            "too_weak": "the signature's algorithm is weaker than the required minimum",
         }.get(self.reason, self.reason)
 
 
 class PayloadError(NotificationError):
-    """A body that is no notification.
+    """A body that isn't a notification.
 
     Attributes:
         problems: Every problem with its path, as in `DecodeError`; they show no values.
@@ -245,34 +238,10 @@ class PayloadError(NotificationError):
 
 
 class InProgressError(NotificationError):
-    """A notification that someone is handling, who isn't done with it.
+    """A notification that is being handled elsewhere.
 
     Only a `LeasingDeduplicator` raises it, to its receiver.
     """
 
-    def __init__(self, message: str = "someone is handling it, and isn't done with it") -> None:
+    def __init__(self, message: str = "the notification is being handled elsewhere") -> None:
         super().__init__(message)
-
-
-def _request(method: str | None, path: str | None) -> str:
-    return " ".join(part for part in (method, path) if part)
-
-
-def _status(status_code: int) -> str:
-    try:
-        return f"{status_code} {HTTPStatus(status_code).phrase}"
-    except ValueError:
-        return str(status_code)
-
-
-def _sentence(request: str, status: str | None, told: str, tracking_id: str | None) -> str:
-    sentence = ": ".join(part for part in (_cut(request), status, _cut(told)) if part)
-    text = f"{sentence} (tracking id {tracking_id})" if tracking_id else sentence
-    return on_one_line(text)
-
-
-def _cut(told: str) -> str:
-    return told if len(told) <= _MAX_TOLD else f"{told[:_MAX_TOLD]}..."
-
-
-_MAX_TOLD = 1_000  # characters

@@ -1,6 +1,5 @@
 import asyncio
 import gc
-import html
 import json
 import logging
 import pickle
@@ -17,6 +16,7 @@ import pytest
 import respx
 import trustme
 
+from tests.support.clocks import let_pass
 from tests.support.wire import (
     FOUND,
     PATIENCE,
@@ -34,9 +34,11 @@ from tests.support.wire import (
     unused_port,
 )
 from webex_webhooks_async import (
+    APIError,
     AuthenticationError,
     Client,
     NewWebhook,
+    NotFoundError,
     RefreshingToken,
     RequestTimeoutError,
     RetryPolicy,
@@ -69,7 +71,7 @@ WEBEX = "https://webexapis.com/v1"
     ],
 )
 async def test_a_base_url_is_https_or_on_loopback(base_url: str) -> None:
-    """Where the token can't be read on its way a client is made."""
+    """A base URL where nobody can read the token on its way is accepted."""
     async with Client(TOKEN, base_url=base_url) as client:
         assert client.webhooks is not None
 
@@ -103,7 +105,7 @@ async def test_a_base_url_is_https_or_on_loopback(base_url: str) -> None:
     ids=ascii,
 )
 def test_any_other_base_url_is_refused(base_url: str) -> None:
-    """It is a `ValueError` before anything is sent; credentials in it aren't shown."""
+    """It raises `ValueError` before anything is sent, and credentials in it aren't shown."""
     with pytest.raises(ValueError, match="base_url") as raised:
         Client(TOKEN, base_url=base_url)
 
@@ -112,16 +114,16 @@ def test_any_other_base_url_is_refused(base_url: str) -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
 def test_a_timeout_is_more_than_nothing(timeout: float) -> None:
-    """An attempt that has no time is refused."""
+    """A timeout that isn't positive raises `ValueError`."""
     with pytest.raises(ValueError, match="timeout must be more than 0"):
         Client(TOKEN, timeout=timeout)
 
 
-@pytest.mark.parametrize("slots", [0, -1])
-def test_there_is_at_least_one_slot(slots: int) -> None:
-    """A client that could never send is refused."""
+@pytest.mark.parametrize("number", [0, -1])
+def test_max_concurrency_is_at_least_one(number: int) -> None:
+    """A client that could never send raises `ValueError`."""
     with pytest.raises(ValueError, match="max_concurrency must be at least 1"):
-        Client(TOKEN, max_concurrency=slots)
+        Client(TOKEN, max_concurrency=number)
 
 
 @pytest.mark.parametrize("token", ["Bearer c4n4ry", "bearer c4n4ry\n"])
@@ -135,7 +137,7 @@ def test_a_token_is_passed_without_its_scheme(token: str) -> None:
 
 @pytest.mark.parametrize("token", ["", " ", "c4n4ry\n", "c4n4ry token"])
 def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
-    """A newline at its end is told, and the token isn't shown."""
+    """The error asks about a newline at the end, and doesn't show the token."""
     with pytest.raises(ValueError, match="newline at its end") as raised:
         Client(token)
 
@@ -155,7 +157,7 @@ async def test_the_token_may_come_from_the_environment(monkeypatch: pytest.Monke
 def test_without_a_token_in_the_environment_it_says_what_to_set(
     value: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unset and empty are the same."""
+    """An empty variable counts as unset."""
     monkeypatch.delenv("WEBEX_ACCESS_TOKEN", raising=False)
     if value is not None:
         monkeypatch.setenv("WEBEX_ACCESS_TOKEN", value)
@@ -212,7 +214,7 @@ async def test_a_missing_part_of_a_refresh_is_named(
 
 
 async def test_a_subclass_is_made_from_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`from_env` makes what it is called on."""
+    """`from_env` makes an instance of the class that it is called on."""
 
     class Bot(Client):
         pass
@@ -223,7 +225,7 @@ async def test_a_subclass_is_made_from_the_environment_too(monkeypatch: pytest.M
 
 
 async def test_a_closed_client_sends_nothing() -> None:
-    """A request after `aclose` is a `RuntimeError`, closing twice isn't, nor is entering again."""
+    """A request after `aclose` raises `RuntimeError`; closing twice and entering again don't."""
     async with Wire(FOUND) as wire:
         async with Client(TOKEN, base_url=wire.base_url) as client:
             await client.webhooks.get("W1")
@@ -239,15 +241,15 @@ async def test_a_closed_client_sends_nothing() -> None:
         await wire.closed()
 
 
-async def test_closing_lets_requests_under_way_end() -> None:
-    """What was sent is answered, and its connection closed after that."""
-    answering = asyncio.Event()
-    async with Wire(after(answering, FOUND)) as wire:
+async def test_closing_lets_requests_in_flight_end() -> None:
+    """A request in flight gets its response, and its connection is closed after that."""
+    responding = asyncio.Event()
+    async with Wire(after(responding, FOUND)) as wire:
         client = Client(TOKEN, base_url=wire.base_url, max_concurrency=3)
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
         await wire.received(3)
         await client.aclose()
-        answering.set()
+        responding.set()
         webhooks = await asyncio.gather(*tasks)
         await wire.closed()
 
@@ -255,14 +257,14 @@ async def test_closing_lets_requests_under_way_end() -> None:
 
 
 async def test_closing_ends_requests_that_wait() -> None:
-    """What waits for a slot, or for its next attempt, isn't sent any more."""
-    answering = asyncio.Event()
-    async with Wire(after(answering, answer(503)), FOUND) as wire:
+    """A request that waits for the limit, or for its next attempt, is no longer sent."""
+    responding = asyncio.Event()
+    async with Wire(after(responding, answer(503)), FOUND) as wire:
         client = Client(TOKEN, base_url=wire.base_url, retry=AT_ONCE, max_concurrency=1)
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(2)]
         await wire.received(1)
         await client.aclose()
-        answering.set()
+        responding.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await wire.closed()
 
@@ -272,7 +274,7 @@ async def test_closing_ends_requests_that_wait() -> None:
 
 @pytest.mark.usefixtures("engine")
 async def test_a_hundred_tasks_share_twenty_connections() -> None:
-    """A default client has as many requests, and with them connections, as it has slots."""
+    """A default client has at most `max_concurrency` requests, and so connections, at a time."""
     full = asyncio.Event()
     async with Wire(after(full, FOUND)) as wire, Client(TOKEN, base_url=wire.base_url) as client:
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(100)]
@@ -289,23 +291,23 @@ async def test_a_hundred_tasks_share_twenty_connections() -> None:
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("slots", [1, 7, 50])
-async def test_the_number_of_slots_is_the_number_of_connections(slots: int) -> None:
-    """However many tasks there are, no connection more is opened; above 20 as well."""
+@pytest.mark.parametrize("number", [1, 7, 50])
+async def test_max_concurrency_is_the_number_of_connections(number: int) -> None:
+    """However many tasks there are, no further connection is opened; above 20 too."""
     async with (
         Wire(FOUND) as wire,
-        Client(TOKEN, base_url=wire.base_url, max_concurrency=slots) as client,
+        Client(TOKEN, base_url=wire.base_url, max_concurrency=number) as client,
     ):
         for _ in range(3):
             await asyncio.gather(*(client.webhooks.get("W1") for _ in range(100)))
 
-    assert wire.connections <= slots
+    assert wire.connections <= number
     assert len(wire.requests) == 300
 
 
 @pytest.mark.usefixtures("engine")
 async def test_a_thousand_tasks_finish() -> None:
-    """None of them starves."""
+    """Every one of them gets its response."""
     async with Wire(FOUND) as wire, Client(TOKEN, base_url=wire.base_url) as client:
         webhooks = await asyncio.gather(*(client.webhooks.get("W1") for _ in range(1000)))
 
@@ -316,7 +318,7 @@ async def test_a_thousand_tasks_finish() -> None:
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("seed", range(5))
 async def test_tasks_cancelled_at_random_leave_nothing(seed: int) -> None:
-    """The others end well, the client stays usable, and all is closed at the end."""
+    """The others succeed, the client stays usable, and everything is closed at the end."""
     chance = random.Random(seed)  # noqa: S311 - it makes up a case, which can be repeated
 
     async def any_of(peer: Peer) -> None:
@@ -345,7 +347,7 @@ async def test_tasks_cancelled_at_random_leave_nothing(seed: int) -> None:
         await asyncio.gather(*(client.webhooks.get("W1") for _ in range(5)))
         await client.aclose()
         await wire.closed()
-    gc.collect()  # warns of what wasn't closed
+    gc.collect()  # warns about what wasn't closed
 
     survivors = {
         type(each) for task, each in zip(tasks, results, strict=True) if task not in doomed
@@ -356,15 +358,21 @@ async def test_tasks_cancelled_at_random_leave_nothing(seed: int) -> None:
 
 
 def given(handler: Callable[[httpx.Request], httpx.Response], **options: Any) -> httpx.AsyncClient:  # noqa: ANN401 - httpx's own
-    """Somebody's client, which answers itself."""
+    """A client whose transport responds itself."""
     return httpx.AsyncClient(transport=httpx.MockTransport(handler), **options)
 
 
 def opinionated() -> httpx.AsyncClient:
-    """Somebody's client, with settings for something else."""
+    """A client with settings for something else."""
     return httpx.AsyncClient(
         auth=("someone", "word"),
-        headers={"authorization": "Basic theirs", "accept": "text/html", "X-Kept": "1"},
+        cookies={"theirs": "1"},
+        headers={
+            "authorization": "Basic theirs",
+            "accept": "text/html",
+            "cookie": "theirs=2",
+            "X-Kept": "1",
+        },
         base_url="https://elsewhere.example/v9/",
         params={"max": "1", "theirs": "1"},
         timeout=1e-9,
@@ -373,12 +381,12 @@ def opinionated() -> httpx.AsyncClient:
 
 
 def found(request: httpx.Request) -> httpx.Response:
-    """Response with a webhook."""
+    """Respond with a webhook."""
     return httpx.Response(200, json=WEBHOOK)
 
 
 async def test_a_given_client_sends_and_stays_open() -> None:
-    """A request goes through its transport, and closing ours doesn't close it."""
+    """A request goes through its transport, and closing our client doesn't close it."""
     async with given(found) as http_client:
         async with Client(TOKEN, http_client=http_client) as client:
             webhook = await client.webhooks.get("W1")
@@ -388,7 +396,7 @@ async def test_a_given_client_sends_and_stays_open() -> None:
 
 
 async def test_nothing_of_a_given_client_wins_over_ours() -> None:
-    """Its auth, Authorization, base URL, parameters, redirects and timeout don't count."""
+    """Its auth, Authorization, cookies, base URL, parameters, redirects and timeout don't count."""
     async with (
         Wire(FOUND, page()) as wire,
         opinionated() as http_client,
@@ -403,15 +411,18 @@ async def test_nothing_of_a_given_client_wins_over_ours() -> None:
     assert first.headers["accept"] == "application/json"
     assert first.headers["host"] == f"127.0.0.1:{wire.port}"
     assert first.headers["x-kept"] == "1"
+    assert "cookie" not in first.headers
 
 
 async def test_a_given_client_is_left_as_it_was() -> None:
-    """Its headers and settings are the same after use; the token isn't among them."""
-    async with Wire(FOUND) as wire, opinionated() as http_client, opinionated() as untouched:
+    """Its headers, cookies and settings are the same after use; the token isn't among them."""
+    found = answer(200, WEBHOOK, "Set-Cookie: a=b")
+    async with Wire(found) as wire, opinionated() as http_client, opinionated() as untouched:
         async with Client(TOKEN, base_url=wire.base_url, http_client=http_client) as client:
             await client.webhooks.get("W1")
 
         assert http_client.headers == untouched.headers
+        assert dict(http_client.cookies) == {"theirs": "1"}
         assert http_client.base_url == untouched.base_url
         assert http_client.params == untouched.params
         assert http_client.timeout == untouched.timeout
@@ -419,8 +430,236 @@ async def test_a_given_client_is_left_as_it_was() -> None:
         assert http_client.event_hooks == untouched.event_hooks
 
 
+@pytest.mark.parametrize("is_given", [False, True])
+async def test_cookies_are_neither_stored_nor_sent(*, is_given: bool) -> None:
+    """A cookie that a response sets isn't sent with later requests, also by a given client."""
+    async with (
+        Wire(answer(200, WEBHOOK, "Set-Cookie: a=b")) as wire,
+        httpx.AsyncClient() as http_client,
+        Client(
+            TOKEN, base_url=wire.base_url, http_client=http_client if is_given else None
+        ) as client,
+    ):
+        for _ in range(2):
+            await client.webhooks.get("W1")
+
+        assert dict(client.http_client.cookies) == {}
+        await http_client.get(f"{wire.base_url}/webhooks/W1")
+
+    assert ["cookie" in each.headers for each in wire.requests] == [False] * 3
+
+
+async def test_a_given_client_goes_on_working_on_its_own() -> None:
+    """Its own requests store and send cookies, and its later settings take part in ours."""
+    async with (
+        Wire(answer(200, WEBHOOK, "Set-Cookie: a=b")) as wire,
+        httpx.AsyncClient() as http_client,
+        Client(TOKEN, base_url=wire.base_url, http_client=http_client) as client,
+    ):
+        for _ in range(2):
+            await http_client.get(f"{wire.base_url}/webhooks/W1")
+        http_client.headers = {"X-Later": "1"}
+        await client.webhooks.get("W1")
+
+    theirs, ours = wire.requests[1:]
+    assert theirs.headers["cookie"] == "a=b"
+    assert "cookie" not in ours.headers
+    assert ours.headers["x-later"] == "1"
+
+
+async def test_a_subclass_of_httpx_s_client_is_used_and_never_closed() -> None:
+    """Its own `send` is called, and its `__del__`, which may close it, isn't."""
+    events: list[str] = []
+
+    class Theirs(httpx.AsyncClient):
+        async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+            events.append("send")
+            return await super().send(request, **options)
+
+        def __del__(self) -> None:
+            events.append("del")
+
+    async with Theirs(transport=httpx.MockTransport(found)) as http_client:
+        async with Client(TOKEN, http_client=http_client) as client:
+            await client.webhooks.get("W1")
+        del client
+        gc.collect()
+
+    assert events == ["send"]
+
+
+async def test_the_http_client_is_public() -> None:
+    """It is the given client, or one around the given transport or our own pool."""
+    async with given(found) as http_client, Client(TOKEN, http_client=http_client) as client:
+        assert client.http_client is http_client
+    transport = httpx.MockTransport(found)
+    async with Client(TOKEN, http_client=transport) as client:
+        response = await client.http_client.get(f"{WEBEX}/webhooks/W1")
+    async with Client(TOKEN) as client:
+        own = client.http_client
+
+    assert response.json() == WEBHOOK
+    assert own.is_closed
+
+
+async def test_a_given_transport_stays_open() -> None:
+    """Closing the client leaves the transport to who made it."""
+    closed: list[bool] = []
+
+    class Theirs(httpx.MockTransport):
+        async def aclose(self) -> None:
+            closed.append(True)
+
+    async with Client(TOKEN, http_client=Theirs(found)) as client:
+        await client.webhooks.get("W1")
+
+    assert closed == []
+
+
+class FalsyClient(httpx.AsyncClient):
+    """A client that has a length, say of its log."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+class FalsyTransport(httpx.MockTransport):
+    """A transport that has a length too."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    "http_client",
+    [FalsyTransport(found), FalsyClient(transport=httpx.MockTransport(found))],
+    ids=["transport", "client"],
+)
+async def test_a_falsy_http_client_is_used(
+    http_client: httpx.AsyncClient | httpx.AsyncBaseTransport,
+) -> None:
+    """Only `None` stands for our own connections."""
+    async with Client(TOKEN, http_client=http_client) as client:
+        webhook = await client.webhooks.get("W1")
+
+    assert webhook.id == "W1"
+
+
+@pytest.mark.parametrize("hook", ["request", "response"])
+@pytest.mark.parametrize("error", [ValueError, OSError, httpx.StreamError, httpx.InvalidURL])
+async def test_a_hook_that_raises_is_a_transport_error(hook: str, error: type[Exception]) -> None:
+    """It is retried like a request without a response, and its error is the cause."""
+    raised: list[Exception] = []
+
+    async def fail(_: object) -> None:
+        raised.append(error("it broke"))
+        raise raised[-1]
+
+    async with (
+        given(found, event_hooks={hook: [fail]}) as http_client,
+        Client(TOKEN, http_client=http_client, retry=AT_ONCE) as client,
+    ):
+        with pytest.raises(TransportError, match=f"{error.__name__}: it broke") as caught:
+            await client.webhooks.get("W1")
+
+    assert len(raised) == 4
+    assert caught.value.__cause__ is raised[-1]
+
+
+async def raise_for_status(response: httpx.Response) -> None:
+    """Raise for an error status, as many clients do in a hook."""
+    response.raise_for_status()
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(404, 1), (503, 4), (429, 4)])
+async def test_a_hook_may_raise_for_a_status(status: int, attempts: int) -> None:
+    """The error is the one of the status, retried as its status is."""
+    body = {"message": "the message"}
+    async with (
+        Wire(answer(status, body)) as wire,
+        httpx.AsyncClient(event_hooks={"response": [raise_for_status]}) as http_client,
+        Client(TOKEN, base_url=wire.base_url, http_client=http_client, retry=AT_ONCE) as client,
+    ):
+        with pytest.raises(APIError) as caught:
+            await client.webhooks.get("W1")
+
+    assert caught.value.status_code == status
+    assert len(wire.requests) == attempts
+
+
+async def test_a_transport_s_client_shows_the_message_to_a_hook() -> None:
+    """Our own connections read a response before a hook can raise, so its message is kept."""
+    async with (
+        Wire(answer(404, {"message": "the message"})) as wire,
+        Client(TOKEN, base_url=wire.base_url) as client,
+    ):
+        client.http_client.event_hooks["response"].append(raise_for_status)
+        with pytest.raises(NotFoundError, match="the message"):
+            await client.webhooks.get("W1")
+
+
+async def test_a_hook_s_own_request_says_nothing_about_ours() -> None:
+    """When a hook's request to another service fails, that status isn't taken for Webex's."""
+
+    async def look_elsewhere(_: httpx.Response) -> None:
+        request = httpx.Request("GET", "https://elsewhere.example")
+        httpx.Response(404, request=request).raise_for_status()
+
+    async with (
+        given(found, event_hooks={"response": [look_elsewhere]}) as http_client,
+        Client(TOKEN, http_client=http_client, retry=RetryPolicy.none()) as client,
+    ):
+        with pytest.raises(TransportError, match="elsewhere"):
+            await client.webhooks.get("W1")
+
+
+async def test_an_assertion_in_a_mock_is_raised_as_it_is() -> None:
+    """A user's test fails with its own assertion, at once."""
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("it broke")
+
+    async with given(fail) as http_client, Client(TOKEN, http_client=http_client) as client:
+        with pytest.raises(AssertionError, match="it broke"):
+            await client.webhooks.get("W1")
+
+
+async def test_a_pool_smaller_than_max_concurrency_is_refused() -> None:
+    """The error says why, and what to pass; as many connections as requests are enough."""
+    limits = httpx.Limits(max_connections=5)
+    async with httpx.AsyncClient(limits=limits) as http_client:
+        with pytest.raises(ValueError, match=r"Pass max_concurrency=5, or .*max_connections=20"):
+            Client(TOKEN, http_client=http_client)
+
+
+async def test_a_given_client_recovers_from_an_outage() -> None:
+    """After timeouts of more tasks than its pool has connections, requests succeed again."""
+    limits = httpx.Limits(max_connections=5)
+    async with (
+        Wire(silence) as wire,
+        httpx.AsyncClient(limits=limits) as http_client,
+        Client(
+            TOKEN,
+            base_url=wire.base_url,
+            http_client=http_client,
+            max_concurrency=5,
+            retry=RetryPolicy.none(),
+        ) as client,
+    ):
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(20)]
+        for count in range(5, 21, 5):
+            await wire.received(count)
+            let_pass(30.0)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        wire.script = [FOUND]
+        webhooks = await asyncio.gather(*(client.webhooks.get("W1") for _ in range(5)))
+
+    assert {type(each) for each in outcomes} == {RequestTimeoutError}
+    assert [each.id for each in webhooks] == ["W1"] * 5
+
+
 async def test_a_given_client_s_own_token_isn_t_sent_with_a_refresh() -> None:
-    """The refresh goes through it too, and carries no Authorization at all."""
+    """The refresh goes through it too, and has no Authorization at all."""
     token = RefreshingToken(client_id="id", client_secret="secret", refresh_token="refresh")
     async with (
         Wire(answer(200, {"access_token": "fresh"}), FOUND) as wire,
@@ -434,8 +673,8 @@ async def test_a_given_client_s_own_token_isn_t_sent_with_a_refresh() -> None:
     assert replay.headers["authorization"] == "Bearer fresh"
 
 
-async def test_a_given_client_is_gated() -> None:
-    """However large its own pool is, `max_concurrency` counts."""
+async def test_a_given_client_is_limited() -> None:
+    """However large its own pool is, `max_concurrency` is the limit."""
     full = asyncio.Event()
     async with (
         Wire(after(full, FOUND)) as wire,
@@ -471,16 +710,18 @@ async def test_a_given_client_is_gated() -> None:
 async def test_whatever_a_given_client_raises_is_ours(
     error: type[Exception], raised: type[TransportError]
 ) -> None:
-    """Each way in which no answer comes is a `TransportError`, with the error as its cause."""
+    """Each way to end without a response is a `TransportError` with that error as its cause."""
 
     def fail(request: httpx.Request) -> httpx.Response:
-        raise error("no answer")
+        raise error("it broke")
 
     async with (
         given(fail) as http_client,
         Client(TOKEN, http_client=http_client, retry=RetryPolicy.none()) as client,
     ):
-        with pytest.raises(TransportError, match=f"{error.__name__}: no answer") as caught:
+        with pytest.raises(
+            TransportError, match=rf"webexapis.com.*{error.__name__}: it broke"
+        ) as caught:
             await client.webhooks.get("W1")
 
     assert type(caught.value) is raised
@@ -488,7 +729,7 @@ async def test_whatever_a_given_client_raises_is_ours(
 
 
 async def test_a_given_client_may_call_an_asgi_application() -> None:
-    """No socket is needed for one that is in the same process."""
+    """An application in the same process needs no socket."""
     paths: list[str] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
@@ -505,8 +746,8 @@ async def test_a_given_client_may_call_an_asgi_application() -> None:
     assert (webhook.id, paths) == ("W1", ["/v1/webhooks/W1"])
 
 
-async def test_respx_answers_for_a_default_client(respx_mock: respx.MockRouter) -> None:
-    """Users' own tests may mock Webex, without giving a client."""
+async def test_respx_responds_to_a_default_client(respx_mock: respx.MockRouter) -> None:
+    """Users' own tests may mock Webex without passing a client."""
     route = respx_mock.get(f"{WEBEX}/webhooks/W1").respond(200, json=WEBHOOK)
     async with Client(TOKEN) as client:
         webhook = await client.webhooks.get("W1")
@@ -521,7 +762,7 @@ async def test_respx_answers_for_a_default_client(respx_mock: respx.MockRouter) 
 async def test_a_proxy_of_the_environment_gets_the_request(
     name: str, monkeypatch: pytest.MonkeyPatch, *, has_scheme: bool
 ) -> None:
-    """It is asked for the whole URL; one connection serves as many requests as there are."""
+    """The proxy gets the whole URL; one connection serves all requests."""
     base_url = f"http://127.0.0.1:{unused_port()}/v1"
     async with Wire(FOUND) as proxy:
         monkeypatch.setenv(name, proxy.origin if has_scheme else f"127.0.0.1:{proxy.port}")
@@ -533,8 +774,8 @@ async def test_a_proxy_of_the_environment_gets_the_request(
     assert proxy.connections == 1
 
 
-async def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake in the environment is told when the client is made, without its password."""
+async def test_an_invalid_proxy_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It raises when the client is made, and the password isn't shown."""
     monkeypatch.setenv("HTTPS_PROXY", "gopher://someone:word@127.0.0.1")
 
     with pytest.raises(ValueError, match="Unknown scheme for proxy URL") as raised:
@@ -545,7 +786,7 @@ async def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("engine")
 async def test_a_proxy_tunnels_to_webex(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For https it is asked for a tunnel, sees no token, and its refusal is a `TransportError`."""
+    """For https the proxy opens a tunnel and sees no token; its refusal is a `TransportError`."""
     refusal = answer(407, b"", 'Proxy-Authenticate: Basic realm="proxy"')
     async with Wire(refusal) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://someone:word@127.0.0.1:{proxy.port}")
@@ -564,7 +805,7 @@ async def test_a_proxy_tunnels_to_webex(monkeypatch: pytest.MonkeyPatch) -> None
     "exception", ["127.0.0.1", "example.com, 127.0.0.1", "*", "127.0.0.1:{port}"]
 )
 async def test_no_proxy_is_respected(exception: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that the environment excepts is reached directly."""
+    """A host in NO_PROXY is reached directly."""
     async with Wire(FOUND) as proxy, Wire(FOUND) as wire:
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
         monkeypatch.setenv("NO_PROXY", exception.format(port=wire.port))
@@ -576,7 +817,7 @@ async def test_no_proxy_is_respected(exception: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.usefixtures("engine")
 async def test_no_proxy_is_respected_for_an_ipv6_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stands there without brackets."""
+    """NO_PROXY has it without brackets."""
     base_url = f"http://[::1]:{unused_port()}/v1"
     async with Wire(FOUND) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
@@ -590,7 +831,7 @@ async def test_no_proxy_is_respected_for_an_ipv6_address(monkeypatch: pytest.Mon
 
 @pytest.fixture
 def fresh_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]:
-    """The TLS contexts that are made, with none that an earlier test has left."""
+    """The TLS contexts that are made, starting without any."""
     made: list[ssl.SSLContext] = []
     make = httpx.create_ssl_context
 
@@ -606,13 +847,13 @@ def fresh_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """A certificate authority that nobody knows."""
+    """A certificate authority that only these tests know."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="module")
 def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    """What a server on loopback has, signed by that authority."""
+    """The TLS context of a server on loopback, signed by that authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = authority.issue_cert("127.0.0.1")
     certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType] - OpenSSL's too
@@ -621,7 +862,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names that authority."""
+    """The environment trusts that authority."""
     certificates = tmp_path / "certificates.pem"
     authority.cert_pem.write_to_path(certificates)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
@@ -631,7 +872,7 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def test_a_certificate_that_the_environment_trusts_is_accepted(
     server_tls: ssl.SSLContext, fresh_tls: list[ssl.SSLContext]
 ) -> None:
-    """SSL_CERT_FILE counts; and one TLS context serves all connections of all clients."""
+    """SSL_CERT_FILE counts, and one TLS context serves all connections of all clients."""
     async with (
         Wire(FOUND, tls=server_tls) as wire,
         Client(TOKEN, base_url=wire.base_url) as client,
@@ -652,7 +893,7 @@ async def test_a_certificate_that_the_environment_trusts_is_accepted(
 async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
     earlier: int, server_tls: ssl.SSLContext
 ) -> None:
-    """In the middle of a handshake as well; the next request passes, and nothing is left."""
+    """Also during a handshake: the next request succeeds, and nothing is left open."""
     for moment in range(200):
         async with Wire(FOUND, tls=server_tls) as wire:
             async with Client(
@@ -670,13 +911,13 @@ async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
         if not task.cancelled():
             break
     else:
-        pytest.fail("it never ends")
-    gc.collect()  # warns of what wasn't closed
+        pytest.fail("the request never completes")
+    gc.collect()  # warns about what wasn't closed
 
 
 @pytest.mark.usefixtures("engine")
 async def test_a_handshake_that_takes_too_long_leaves_nothing() -> None:
-    """A server that doesn't speak TLS, nor anything else, is left in time."""
+    """A server that never continues the handshake is left after the timeout."""
     async with Wire(silence) as wire:
         base_url = f"https://127.0.0.1:{wire.port}/v1"
         async with Client(
@@ -684,12 +925,12 @@ async def test_a_handshake_that_takes_too_long_leaves_nothing() -> None:
         ) as client:
             with pytest.raises(RequestTimeoutError):
                 await client.webhooks.get("W1")
-            gc.collect()  # warns of what wasn't closed
+            gc.collect()  # warns about what wasn't closed
             await wire.closed()
 
 
 async def tunnel_to_nowhere(peer: Peer) -> None:
-    """Say that the tunnel is there, and nothing more."""
+    """Confirm the tunnel, and send nothing more."""
     await peer.send(raw_answer(200, b""))
     await silence(peer)
 
@@ -699,13 +940,13 @@ async def tunnel_to_nowhere(peer: Peer) -> None:
 async def test_a_proxy_that_takes_too_long_leaves_nothing(
     step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither while the tunnel is made, nor while TLS is spoken through it."""
+    """Neither while the tunnel is opened, nor during the TLS handshake through it."""
     async with Wire(step) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
         async with Client(TOKEN, retry=RetryPolicy.none(), timeout=0.2) as client:
             with pytest.raises(RequestTimeoutError):
                 await client.webhooks.get("W1")
-            gc.collect()  # warns of what wasn't closed
+            gc.collect()  # warns about what wasn't closed
             await proxy.closed()
 
     assert len(proxy.requests) == 1
@@ -713,7 +954,7 @@ async def test_a_proxy_that_takes_too_long_leaves_nothing(
 
 CANARY = "c4n4ry"
 CANARY_TOKEN = f"{CANARY}.T0K3N-_~+/=%"
-CANARY_SECRET = f'{CANARY} "sécret" \\ <&>\'/%+?\n☃{CANARY}'
+CANARY_SECRET = f'{CANARY} "sécret" \\ <&>\'/%+?☃{CANARY}'
 
 
 def encodings(secret: str) -> list[str]:
@@ -721,18 +962,15 @@ def encodings(secret: str) -> list[str]:
     return [
         secret,
         quote(secret),
-        quote(secret, safe="").lower(),
+        quote(secret, safe=""),
         quote_plus(secret),
         json.dumps(secret),
-        json.dumps(json.dumps(secret)),
         json.dumps(secret, ensure_ascii=False),
-        repr(secret.encode()),
-        html.escape(secret),
     ]
 
 
 def echoes(text: str) -> Iterator[bytes]:
-    """Answers with a text in every place that may be shown."""
+    """Responses with a text in every place that may be shown."""
     relayed = f"POST failed: HTTP/1.1 400 Bad Request (url = x, error = '{text}')"
     documents: list[object] = [
         {"message": text},
@@ -752,7 +990,7 @@ def echoes(text: str) -> Iterator[bytes]:
         yield from (answer(status, document) for document in documents)
         yield answer(status, text.encode())
         yield answer(status, f"<html>{text}</html>".encode())
-    if "\n" not in text:
+    if not text.startswith('"'):  # in an error of h11, what JSON has escaped is escaped again
         yield from (answer(400, b"{}", line) for line in echoing_lines(text))
         yield raw_answer(400, b"", f"Content-Length: {text}")
         yield raw_answer(400, b"", f"Transfer-Encoding: {text}")
@@ -762,7 +1000,7 @@ def echoes(text: str) -> Iterator[bytes]:
 
 
 def echoing_lines(text: str) -> Iterator[str]:
-    """Header lines with a text in them, well-formed and not."""
+    """Header lines with a text in them, well-formed or not."""
     yield f"TrackingID: {text}"
     yield f"Retry-After: {text}"
     yield f"Link: <https://elsewhere.example/{text}>; rel=next"
@@ -804,7 +1042,7 @@ OPERATIONS: dict[str, Callable[[Client], Awaitable[object]]] = {
 async def test_an_echoed_secret_is_shown_nowhere(
     operation: str, sent: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever the service makes of the token and the secret that it got, they aren't shown."""
+    """In whatever form the service echoes the token and the secret, they aren't shown."""
     caplog.set_level(logging.DEBUG, "webex_webhooks_async")
     retry = RetryPolicy.none()
     errors: list[WebexError] = []
@@ -824,7 +1062,7 @@ async def test_an_echoed_secret_is_shown_nowhere(
 
 
 async def test_an_echoed_refresh_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor are the refresh token and the client secret that the token endpoint got."""
+    """The refresh token and the client secret aren't shown either."""
     caplog.set_level(logging.DEBUG, "webex_webhooks_async")
     token = RefreshingToken(client_id="id", client_secret=CANARY_SECRET, refresh_token=CANARY_TOKEN)
     texts = [text for secret in (CANARY_SECRET, CANARY_TOKEN) for text in encodings(secret)]
@@ -846,7 +1084,7 @@ async def test_an_echoed_refresh_is_shown_nowhere(caplog: pytest.LogCaptureFixtu
 
 
 def ways_of_showing(error: WebexError) -> Iterator[str]:
-    """All that is seen of an error, or goes to another process."""
+    """Everything that is shown of an error, or carried to another process."""
     yield str(error)
     yield repr(error)
     yield repr(vars(error))
@@ -855,7 +1093,7 @@ def ways_of_showing(error: WebexError) -> Iterator[str]:
 
 
 def test_a_base_url_is_valid_unicode() -> None:
-    """What Python makes of bytes that aren't UTF-8 is refused by name."""
+    """A base URL that was read from bytes that aren't UTF-8 raises `ValueError`."""
     with pytest.raises(ValueError, match=r"^base_url is not valid Unicode"):
         Client("a-token", base_url="https://example.com/\udcff")
 
@@ -878,14 +1116,14 @@ def test_a_base_url_is_valid_unicode() -> None:
     ],
 )
 def test_an_argument_of_a_wrong_type_is_refused(arguments: dict[str, Any], message: str) -> None:
-    """A mistake is told when the client is made, not with the first request."""
+    """It raises `TypeError` when the client is made, not at the first request."""
     complete: dict[str, Any] = {"token": "a-token", **arguments}
     with pytest.raises(TypeError, match=message):
         Client(**complete)
 
 
-async def test_the_environment_tells_where_the_api_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program goes to a sandbox that the environment names, unless it is told otherwise."""
+async def test_the_environment_may_name_the_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from_env` uses WEBEX_BASE_URL, unless a base URL is passed."""
     async with Sandbox().serve() as base_url:
         monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-token")
         monkeypatch.setenv("WEBEX_BASE_URL", base_url)

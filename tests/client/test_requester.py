@@ -36,7 +36,6 @@ from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.clock import Clock
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.retries import RetryPolicy
-from webex_webhooks_async.client.transports.pool import ConnectionPool
 from webex_webhooks_async.errors import (
     NotFoundError,
     RateLimitError,
@@ -47,7 +46,7 @@ from webex_webhooks_async.errors import (
 )
 
 TOKEN = "a-token"
-METHODS = ("GET", "PUT", "DELETE", "POST")
+METHODS = ("GET", "PUT", "DELETE", "POST", "PATCH")
 
 THRICE = RetryPolicy(attempts=3)
 
@@ -55,18 +54,18 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 
 @asynccontextmanager
-async def transport_to(  # noqa: PLR0913 - a transport's own arguments
+async def requester_to(  # noqa: PLR0913 - a requester's own arguments
     base_url: str,
     *,
     clock: Clock | None = None,
     retry: RetryPolicy = THRICE,
-    timeout: float = 20.0,  # noqa: ASYNC109 - likewise
+    timeout: float = 20.0,  # noqa: ASYNC109 - the same
     max_concurrency: int = 20,
     http_client: httpx.AsyncClient | None = None,
     tokens: TokenProvider | None = None,
 ) -> AsyncGenerator[Requester]:
-    """A transport, with the time in the test's hands."""
-    transport = Requester(
+    """A requester with a clock of the test."""
+    requester = Requester(
         tokens or StaticToken(TOKEN),
         base_url=base_url,
         http_client=http_client,
@@ -76,9 +75,9 @@ async def transport_to(  # noqa: PLR0913 - a transport's own arguments
         clock=clock or QuickClock(),
     )
     try:
-        yield transport
+        yield requester
     finally:
-        await transport.aclose()
+        await requester.aclose()
 
 
 def request(method: str = "GET") -> Request:
@@ -86,30 +85,30 @@ def request(method: str = "GET") -> Request:
     return Request(
         method=method,
         target="/v1/webhooks/W1",
-        content=b"{}" if method in {"PUT", "POST"} else None,
+        content=b"{}" if method in {"PUT", "POST", "PATCH"} else None,
     )
 
 
 @pytest.mark.parametrize("lost", [answer(502), answer(503), answer(504), reset, hang_up])
-async def test_what_passes_is_survived(lost: Step) -> None:
-    """A request ends well as soon as an attempt does."""
-    async with Wire(lost, lost, FOUND) as wire, transport_to(wire.base_url) as transport:
-        found = await transport.send(request())
+async def test_a_transient_failure_is_retried(lost: Step) -> None:
+    """A request succeeds as soon as an attempt does."""
+    async with Wire(lost, lost, FOUND) as wire, requester_to(wire.base_url) as requester:
+        found = await requester.send(request())
 
     assert found.json() == WEBHOOK
     assert wire.connections + len(wire.requests) > 3
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_no_retry_is_no_retry(method: str) -> None:
-    """With `RetryPolicy.none()` each request is sent once, whatever comes of it."""
+async def test_no_retry_sends_once(method: str) -> None:
+    """With `RetryPolicy.none()` each request is sent once, whatever the outcome."""
     for step in (answer(429, b"", "Retry-After: 0"), answer(503), reset):
         async with (
             Wire(step) as wire,
-            transport_to(wire.base_url, retry=RetryPolicy.none()) as transport,
+            requester_to(wire.base_url, retry=RetryPolicy.none()) as requester,
         ):
             with pytest.raises(WebexError):
-                await transport.send(request(method))
+                await requester.send(request(method))
 
         assert wire.connections == len(wire.requests) == 1
 
@@ -131,46 +130,46 @@ async def test_no_retry_is_no_retry(method: str) -> None:
         ([], [0.25, 0.5]),
     ],
 )
-async def test_it_waits_as_long_as_the_service_says(
+async def test_a_retry_after_is_waited(
     retry_after: list[str], waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Retry-After is seconds or a date; for anything else the backoff serves."""
+    """Retry-After holds seconds or a date; for anything else the backoff is used."""
     monkeypatch.setattr(random, "random", lambda: 0.5)
     clock = QuickClock()
     async with (
         Wire(answer(429, b"", *retry_after)) as wire,
-        transport_to(wire.base_url, clock=clock) as transport,
+        requester_to(wire.base_url, clock=clock) as requester,
     ):
         with pytest.raises(RateLimitError):
-            await transport.send(request())
+            await requester.send(request())
 
     assert clock.slept == waits
 
 
 async def test_the_backoff_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait is a random part of a doubling delay, up to `max_delay`."""
+    """The wait is a random share of a doubling delay, up to `max_delay`."""
     monkeypatch.setattr(random, "random", lambda: 0.5)
     clock, retry = QuickClock(), RetryPolicy(attempts=6, base_delay=2.0, max_delay=10.0)
     async with (
         Wire(answer(503)) as wire,
-        transport_to(wire.base_url, clock=clock, retry=retry) as transport,
+        requester_to(wire.base_url, clock=clock, retry=retry) as requester,
     ):
         with pytest.raises(ServerError):
-            await transport.send(request())
+            await requester.send(request())
 
     assert clock.slept == [1.0, 2.0, 4.0, 5.0, 5.0]
 
 
 async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
-    """It is for the caller to come again; other requests aren't held up either."""
+    """The caller decides when to try again; other requests aren't paused either."""
     clock = QuickClock()
     async with (
         Wire(answer(429, b"<html>", "Retry-After: 3600"), FOUND) as wire,
-        transport_to(wire.base_url, clock=clock) as transport,
+        requester_to(wire.base_url, clock=clock) as requester,
     ):
         with pytest.raises(RateLimitError) as raised:
-            await transport.send(request())
-        await transport.send(request())
+            await requester.send(request())
+        await requester.send(request())
 
     assert raised.value.retry_after == 3600.0
     assert clock.slept == []
@@ -178,15 +177,15 @@ async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_one_429_pauses_every_request(method: str) -> None:
-    """While one waits for Retry-After none is sent, and then all are."""
+    """While one request waits for Retry-After, none is sent; then all are."""
     clock = StoppedClock()
     async with (
         Wire(answer(429, b"", "Retry-After: 30"), FOUND) as wire,
-        transport_to(wire.base_url, clock=clock, max_concurrency=3) as transport,
+        requester_to(wire.base_url, clock=clock, max_concurrency=3) as requester,
     ):
-        first = asyncio.create_task(transport.send(request()))
+        first = asyncio.create_task(requester.send(request()))
         await until(lambda: clock.sleepers == 1)
-        others = [asyncio.create_task(transport.send(request(method))) for _ in range(3)]
+        others = [asyncio.create_task(requester.send(request(method))) for _ in range(3)]
         await until(lambda: clock.sleepers == 4)
         clock.advance(29.9)
         await settled()
@@ -198,15 +197,15 @@ async def test_one_429_pauses_every_request(method: str) -> None:
 
 
 async def test_a_429_of_the_last_attempt_pauses_the_others_too() -> None:
-    """It speaks for the whole client, also where it is raised."""
+    """A 429 that is raised pauses the other requests of the client too."""
     clock = StoppedClock()
     async with (
         Wire(answer(429, b"", "Retry-After: 30"), FOUND) as wire,
-        transport_to(wire.base_url, clock=clock, retry=RetryPolicy.none()) as transport,
+        requester_to(wire.base_url, clock=clock, retry=RetryPolicy.none()) as requester,
     ):
         with pytest.raises(RateLimitError):
-            await transport.send(request())
-        other = asyncio.create_task(transport.send(request()))
+            await requester.send(request())
+        other = asyncio.create_task(requester.send(request()))
         await until(lambda: clock.sleepers == 1)
         before = len(wire.requests)
         clock.advance(30.0)
@@ -222,9 +221,9 @@ async def test_a_pause_grows_and_never_shrinks() -> None:
     both_here = asyncio.Event()
     async with (
         Wire(after(both_here, long), after(both_here, short), FOUND) as wire,
-        transport_to(wire.base_url, clock=clock) as transport,
+        requester_to(wire.base_url, clock=clock) as requester,
     ):
-        tasks = [asyncio.create_task(transport.send(request())) for _ in range(2)]
+        tasks = [asyncio.create_task(requester.send(request())) for _ in range(2)]
         await wire.received(2)
         both_here.set()
         await until(lambda: clock.sleepers == 2)
@@ -237,125 +236,220 @@ async def test_a_pause_grows_and_never_shrinks() -> None:
     assert (before, len(wire.requests)) == (2, 4)
 
 
-async def test_other_errors_pause_nobody() -> None:
-    """A 503 or a 423 speaks for its own request alone."""
+async def test_other_errors_pause_only_their_own_request() -> None:
+    """A 503 or a 423 leaves the other requests alone, also with a Retry-After."""
     clock = StoppedClock()
     async with (
-        Wire(answer(503), answer(423, b"", "Retry-After: 30"), FOUND) as wire,
-        transport_to(wire.base_url, clock=clock) as transport,
+        Wire(
+            answer(503, b"", "Retry-After: 30"), answer(423, b"", "Retry-After: 30"), FOUND
+        ) as wire,
+        requester_to(wire.base_url, clock=clock) as requester,
     ):
-        waiting = [asyncio.create_task(transport.send(request())) for _ in range(2)]
+        waiting = [asyncio.create_task(requester.send(request())) for _ in range(2)]
         await until(lambda: clock.sleepers == 2)
-        await transport.send(request())
+        await requester.send(request())
         clock.advance(30.0)
         await asyncio.gather(*waiting)
 
     assert len(wire.requests) == 5
 
 
-async def test_a_request_that_waits_for_its_retry_holds_no_slot() -> None:
-    """With a single slot another request passes meanwhile."""
+async def test_a_request_that_waits_for_its_retry_doesn_t_count_as_concurrent() -> None:
+    """With `max_concurrency=1` another request is sent meanwhile."""
     clock = StoppedClock()
     async with (
         Wire(answer(503), FOUND) as wire,
-        transport_to(wire.base_url, clock=clock, max_concurrency=1) as transport,
+        requester_to(wire.base_url, clock=clock, max_concurrency=1) as requester,
     ):
-        waiting = asyncio.create_task(transport.send(request("DELETE")))
+        waiting = asyncio.create_task(requester.send(request("DELETE")))
         await until(lambda: clock.sleepers == 1)
-        await transport.send(request("PUT"))
+        await requester.send(request("PUT"))
         clock.advance(30.0)
         await waiting
 
     assert [each.method for each in wire.requests] == ["DELETE", "PUT", "DELETE"]
 
 
-async def test_a_request_cancelled_in_a_pause_frees_its_slot() -> None:
-    """Whoever gives up during a pause leaves nothing behind."""
+async def test_a_request_cancelled_in_a_pause_no_longer_counts() -> None:
+    """After a cancelled request the next one is admitted."""
     clock = StoppedClock()
     async with (
         Wire(answer(429, b"", "Retry-After: 30"), FOUND) as wire,
-        transport_to(
+        requester_to(
             wire.base_url, clock=clock, max_concurrency=1, retry=RetryPolicy.none()
-        ) as transport,
+        ) as requester,
     ):
         with pytest.raises(RateLimitError):
-            await transport.send(request())
-        given_up = asyncio.create_task(transport.send(request()))
+            await requester.send(request())
+        cancelled = asyncio.create_task(requester.send(request()))
         await until(lambda: clock.sleepers == 1)
-        given_up.cancel()
-        await asyncio.wait([given_up])
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
         clock.advance(30.0)
-        await transport.send(request())
+        await requester.send(request())
 
     assert len(wire.requests) == 2
 
 
 @pytest.mark.parametrize("lost", [reset, hang_up, reset_unread, *map(answer, (502, 503, 504))])
 @pytest.mark.parametrize("between", [[], [answer(429)], [answer(502)]])
-async def test_a_delete_that_finds_nothing_after_a_lost_answer_has_succeeded(
+async def test_a_delete_that_finds_nothing_after_a_lost_response_has_succeeded(
     lost: Step, between: list[Step]
 ) -> None:
-    """The attempt before may have done it, even if a 429 came in between."""
+    """An earlier attempt may have deleted it, even if a 429 came in between."""
     async with (
         Wire(lost, *between, answer(404)) as wire,
-        transport_to(wire.base_url) as transport,
+        requester_to(wire.base_url) as requester,
     ):
-        gone = await transport.send(request("DELETE"))
+        gone = await requester.send(request("DELETE"))
 
     assert gone.status_code == 404
 
 
 @pytest.mark.parametrize("script", [[], [answer(429)], [answer(423, b"", "Retry-After: 0")]])
-async def test_a_delete_that_finds_nothing_is_an_error_where_nothing_was_done(
+async def test_a_delete_that_finds_nothing_is_an_error_when_none_was_processed(
     script: list[Step],
 ) -> None:
-    """After no attempt, or one that was turned away, there was nothing to delete."""
-    async with Wire(*script, answer(404)) as wire, transport_to(wire.base_url) as transport:
+    """At the first attempt, or after a rejected one, a 404 is raised."""
+    async with Wire(*script, answer(404)) as wire, requester_to(wire.base_url) as requester:
         with pytest.raises(NotFoundError):
-            await transport.send(request("DELETE"))
+            await requester.send(request("DELETE"))
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_only_a_delete_succeeds_by_finding_nothing(method: str) -> None:
-    """What isn't there can't be read or changed."""
-    async with Wire(answer(503), answer(404)) as wire, transport_to(wire.base_url) as transport:
+    """A GET or PUT that finds nothing raises the 404."""
+    async with Wire(answer(503), answer(404)) as wire, requester_to(wire.base_url) as requester:
         with pytest.raises(NotFoundError):
-            await transport.send(request(method))
+            await requester.send(request(method))
 
 
 async def test_each_attempt_has_a_tracking_id_and_a_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The line has method, path without query, status, milliseconds and the id, and no more."""
+    """The line has method, path without query, status, milliseconds and the id, no more."""
     script = answer(503), reset, answer(200, {"private": 1}, "X-Private: 1", "TrackingID: theirs")
     with caplog.at_level(logging.DEBUG, "webex_webhooks_async"):
-        async with Wire(*script) as wire, transport_to(wire.base_url) as transport:
-            await transport.send(Request(method="GET", target="/v1/webhooks?private=1"))
+        async with Wire(*script) as wire, requester_to(wire.base_url) as requester:
+            await requester.send(Request(method="GET", target="/v1/webhooks?private=1"))
 
     ids = [each.headers["trackingid"] for each in wire.requests]
     assert len(set(ids)) == 3
-    assert [re.sub(r"in \d+ ms", "in N ms", each) for each in caplog.messages] == [
+    records = [each for each in caplog.records if each.levelno == logging.DEBUG]
+    assert [re.sub(r"in \d+ ms", "in N ms", each.getMessage()) for each in records] == [
         f"GET /v1/webhooks: {outcome} in N ms (tracking id {tracking_id})"
-        for outcome, tracking_id in zip(["503", "no answer", "200"], ids, strict=True)
+        for outcome, tracking_id in zip(["503", "no response", "200"], ids, strict=True)
     ]
-    assert {each.levelname for each in caplog.records} == {"DEBUG"}
 
 
-async def test_an_error_without_an_answer_has_the_tracking_id_that_was_sent() -> None:
-    """It is the last attempt's, and the cause is the HTTP library's error."""
-    async with Wire(reset) as wire, transport_to(wire.base_url) as transport:
-        with pytest.raises(TransportError, match="GET /v1/webhooks/W1") as raised:
-            await transport.send(request())
+async def test_each_retry_has_a_line_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The INFO line has method, path without query, the reason and the delay."""
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    script = answer(503), reset, answer(503, b"", "Retry-After: 7"), FOUND
+    with caplog.at_level(logging.INFO, "webex_webhooks_async"):
+        async with (
+            Wire(*script) as wire,
+            requester_to(wire.base_url, retry=RetryPolicy()) as requester,
+        ):
+            await requester.send(Request(method="GET", target="/v1/webhooks?private=1"))
+
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("INFO", f"GET /v1/webhooks: {line}")
+        for line in (
+            "503 Service Unavailable; attempt 2 of 4 follows in 0.25 s",
+            "no response; attempt 3 of 4 follows in 0.50 s",
+            "503 Service Unavailable; attempt 4 of 4 follows in 7.00 s",
+        )
+    ]
+
+
+async def test_each_pause_has_one_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Several 429s that arrive together are one pause; the next pause is logged again."""
+    clock = StoppedClock()
+    limited = answer(429, b"", "Retry-After: 30")
+    both_here = asyncio.Event()
+    seen: list[list[str]] = []
+    async with Wire() as wire, requester_to(wire.base_url, clock=clock) as requester:
+        for count in (2, 1):
+            wire.script = [*[after(both_here, limited)] * count, FOUND]
+            received = len(wire.requests)
+            tasks = [asyncio.create_task(requester.send(request())) for _ in range(count)]
+            await wire.received(received + count)
+            both_here.set()
+            await until(lambda: clock.sleepers == len(tasks))  # noqa: B023 - awaited right here
+            clock.advance(30.0)
+            await asyncio.gather(*tasks)
+            seen.append([each.getMessage() for each in caplog.records])
+            caplog.clear()
+
+    assert seen == [["rate limit reached (429): all requests pause for 30.00 s"]] * 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_503_is_repeated_after_its_retry_after(method: str) -> None:
+    """The wait is the service's, for the methods that are repeated; others are raised at once."""
+    clock = QuickClock()
+    unavailable = answer(503, b"", "Retry-After: 7")
+    async with (
+        Wire(unavailable, FOUND) as wire,
+        requester_to(wire.base_url, clock=clock) as requester,
+    ):
+        if method in {"POST", "PATCH"}:
+            with pytest.raises(ServerError, match="retry after 7 s"):
+                await requester.send(request(method))
+        else:
+            await requester.send(request(method))
+
+    assert clock.slept == ([] if method in {"POST", "PATCH"} else [7.0])
+
+
+@pytest.mark.parametrize("target", ["/v1/webhooks/" + "x" * 70_000, "/v1/webhooks?" + "x" * 70_000])
+async def test_a_url_that_is_too_long_is_refused(target: str) -> None:
+    """It is a `ValueError`, and nothing is sent."""
+    clock = QuickClock()
+    async with Wire(FOUND) as wire, requester_to(wire.base_url, clock=clock) as requester:
+        with pytest.raises(ValueError, match=r"URL of this GET can't be sent \(URL too long\)"):
+            await requester.send(Request(method="GET", target=target))
+
+    assert (wire.connections, clock.slept) == (0, [])
+
+
+async def test_a_token_provider_s_own_error_is_raised_at_once() -> None:
+    """A provider that reaches no server says nothing about the request, which isn't retried."""
+
+    class Unreachable(StaticToken):
+        async def get(self) -> str:
+            raise TransportError("no response from the vault")
+
+    clock = QuickClock()
+    async with (
+        Wire(FOUND) as wire,
+        requester_to(wire.base_url, clock=clock, tokens=Unreachable(TOKEN)) as requester,
+    ):
+        with pytest.raises(TransportError, match="the vault"):
+            await requester.send(request())
+
+    assert (wire.connections, clock.slept) == (0, [])
+
+
+async def test_an_error_without_a_response_names_host_and_tracking_id() -> None:
+    """The tracking id is the last attempt's, and the cause is the HTTP library's error."""
+    async with Wire(reset) as wire, requester_to(wire.base_url) as requester:
+        expected = f"GET /v1/webhooks/W1: no response from 127.0.0.1:{wire.port}: "
+        with pytest.raises(TransportError, match=expected) as raised:
+            await requester.send(request())
 
     assert raised.value.tracking_id == wire.requests[-1].headers["trackingid"]
     assert isinstance(raised.value.__cause__, httpx.RequestError)
 
 
 async def test_a_request_says_what_it_is() -> None:
-    """It carries the token, the user agent, and the media types that it takes and has."""
-    async with Wire(FOUND) as wire, transport_to(wire.base_url) as transport:
-        await transport.send(request("GET"))
-        await transport.send(request("PUT"))
+    """A request has the token, the user agent, and the media types of both bodies."""
+    async with Wire(FOUND) as wire, requester_to(wire.base_url) as requester:
+        await requester.send(request("GET"))
+        await requester.send(request("PUT"))
 
     get, put = (each.headers for each in wire.requests)
     assert get["authorization"] == f"Bearer {TOKEN}"
@@ -367,8 +461,8 @@ async def test_a_request_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Drip: ", raw_answer(200, b"")])
-async def test_a_drip_that_never_ends_ends_in_time(start: bytes) -> None:
-    """The timeout is for the whole answer, and not for the next byte of it."""
+async def test_a_response_that_never_ends_is_ended_in_time(start: bytes) -> None:
+    """The timeout is for the whole response, not for the next byte."""
 
     async def drip(peer: Peer) -> None:
         await peer.send(start)
@@ -378,16 +472,18 @@ async def test_a_drip_that_never_ends_ends_in_time(start: bytes) -> None:
 
     async with (
         Wire(drip) as wire,
-        transport_to(wire.base_url, timeout=0.2, retry=RetryPolicy.none()) as transport,
+        requester_to(wire.base_url, timeout=0.2, retry=RetryPolicy.none()) as requester,
     ):
-        with pytest.raises(RequestTimeoutError, match=r"no answer within 0\.2 s"):
-            await transport.send(request())
+        with pytest.raises(
+            RequestTimeoutError, match=r"no response from 127\.0\.0\.1:\d+ within 0\.2 s"
+        ):
+            await requester.send(request())
         await wire.closed()
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000])
-async def test_an_answer_of_any_size_is_read(size: int) -> None:
-    """A body may be empty or large, compressed or in chunks."""
+async def test_a_response_of_any_size_is_read(size: int) -> None:
+    """A body may be empty or large, compressed or chunked."""
     body = bytes(size)
     compressed = gzip.compress(body, compresslevel=1)
     chunk = f"{size:x}\r\n".encode() + body + b"\r\n" if size else b""
@@ -396,22 +492,22 @@ async def test_an_answer_of_any_size_is_read(size: int) -> None:
         answer(200, compressed, "Content-Encoding: gzip"),
         raw_answer(200, chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked"),
     ]
-    async with Wire(*script) as wire, transport_to(wire.base_url) as transport:
-        sizes = [len((await transport.send(request())).body) for _ in script]
+    async with Wire(*script) as wire, requester_to(wire.base_url) as requester:
+        sizes = [len((await requester.send(request())).body) for _ in script]
 
     assert sizes == [size] * 3
     assert wire.connections == 1
 
 
-async def test_an_answer_may_end_with_the_connection() -> None:
-    """Without a length it ends where the connection does; the next request takes a new one."""
+async def test_a_response_may_end_with_the_connection() -> None:
+    """A body without a length ends with the connection; the next request opens a new one."""
 
     async def until_the_end(peer: Peer) -> None:
         await peer.send(raw_answer(200, b"all of it"))
         peer.hang_up()
 
-    async with Wire(until_the_end) as wire, transport_to(wire.base_url) as transport:
-        bodies = [(await transport.send(request())).body for _ in range(2)]
+    async with Wire(until_the_end) as wire, requester_to(wire.base_url) as requester:
+        bodies = [(await requester.send(request())).body for _ in range(2)]
 
     assert bodies == [b"all of it"] * 2
     assert wire.connections == 2
@@ -419,71 +515,71 @@ async def test_an_answer_may_end_with_the_connection() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
-    "too_much",
+    "surplus",
     [
         pytest.param(raw_answer(200, b'{"id": "W1"}', "Content-Length: 5"), id="length-too-small"),
-        pytest.param(FOUND + answer(200, b"another"), id="two-answers"),
+        pytest.param(FOUND + answer(200, b"another"), id="two-responses"),
     ],
 )
-async def test_what_comes_behind_an_answer_is_no_answer(too_much: bytes, method: str) -> None:
-    """It may spoil that one; the next request takes a new connection, and gets its own answer."""
+async def test_surplus_bytes_are_not_the_next_response(surplus: bytes, method: str) -> None:
+    """The next request opens a new connection, and gets its own response."""
     async with (
-        Wire(too_much, FOUND) as wire,
-        transport_to(wire.base_url, retry=RetryPolicy.none()) as transport,
+        Wire(surplus, FOUND) as wire,
+        requester_to(wire.base_url, retry=RetryPolicy.none()) as requester,
     ):
         with contextlib.suppress(TransportError):
-            await transport.send(request())
-        next_one = await transport.send(request(method))
-        await transport.send(request())
+            await requester.send(request())
+        next_one = await requester.send(request(method))
+        await requester.send(request())
 
     assert next_one.json() == WEBHOOK
     assert [each.connection for each in wire.requests] == [1, 2, 2]
 
 
 async def test_a_connection_is_used_again() -> None:
-    """One request after the other takes one connection, errors included."""
+    """Consecutive requests share one connection, also after errors."""
     async with (
         Wire(FOUND, answer(404), answer(204), answer(503), FOUND) as wire,
-        transport_to(wire.base_url) as transport,
+        requester_to(wire.base_url) as requester,
     ):
         for _ in range(3):
-            await transport.send(request())
+            await requester.send(request())
             with contextlib.suppress(NotFoundError):
-                await transport.send(request())
+                await requester.send(request())
 
     assert wire.connections == 1
 
 
 @pytest.mark.parametrize("engine", ["httpx"], indirect=True)  # aiohttp's pool is a queue
-async def test_the_connection_last_used_is_the_next_to_be_used() -> None:
-    """So that the others may grow old and end."""
+async def test_the_connection_last_used_is_reused_first() -> None:
+    """The others stay idle, and expire."""
     releases = [asyncio.Event() for _ in range(3)]
     async with (
         Wire(*(after(release, FOUND) for release in releases), FOUND) as wire,
-        transport_to(wire.base_url) as transport,
+        requester_to(wire.base_url) as requester,
     ):
         tasks: list[asyncio.Task[object]] = []
         for count in range(1, 4):
-            tasks.append(asyncio.create_task(transport.send(request())))
+            tasks.append(asyncio.create_task(requester.send(request())))
             await wire.received(count)
         for number in (0, 2, 1):
             releases[number].set()
             await tasks[number]
         for _ in range(3):
-            await transport.send(request())
+            await requester.send(request())
 
     assert [each.connection for each in wire.requests] == [1, 2, 3, 2, 2, 2]
 
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_connection_that_the_server_closed_is_not_used(method: str) -> None:
-    """What was closed while it was idle is seen in time, so that a POST too is sent well."""
+    """A connection that was closed while idle is noticed, so that a POST succeeds too."""
     async with (
         Wire(then_hang_up(FOUND)) as wire,
-        transport_to(wire.base_url, retry=RetryPolicy.none()) as transport,
+        requester_to(wire.base_url, retry=RetryPolicy.none()) as requester,
     ):
         for _ in range(3):
-            await transport.send(request(method))
+            await requester.send(request(method))
             await wire.closed()
             await settled()
 
@@ -491,18 +587,18 @@ async def test_a_connection_that_the_server_closed_is_not_used(method: str) -> N
 
 
 async def test_a_connection_that_the_server_wants_closed_is_closed() -> None:
-    """After `Connection: close` the next request takes a new one."""
+    """After `Connection: close` the next request opens a new one."""
     closing = answer(200, WEBHOOK, "Connection: close")
-    async with Wire(closing) as wire, transport_to(wire.base_url) as transport:
-        await transport.send(request())
+    async with Wire(closing) as wire, requester_to(wire.base_url) as requester:
+        await requester.send(request())
         await wire.closed()
-        await transport.send(request())
+        await requester.send(request())
 
     assert wire.connections == 2
 
 
 async def in_pieces(peer: Peer) -> None:
-    """Response a part of the body at a time."""
+    """Send a part of the body at a time."""
     await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(3):
         await asyncio.sleep(0)
@@ -526,28 +622,28 @@ async def in_pieces(peer: Peer) -> None:
 async def test_a_request_may_be_cancelled_at_any_moment(
     script: Sequence[Step], earlier: int
 ) -> None:
-    """Wherever it is cancelled, the next request passes at once, and nothing is left at the end."""
+    """Wherever it is cancelled, the next request succeeds, and nothing is left open at the end."""
     for moment in range(200):
         async with Wire(FOUND) as wire:
-            async with transport_to(wire.base_url, max_concurrency=1, timeout=5) as transport:
+            async with requester_to(wire.base_url, max_concurrency=1, timeout=5) as requester:
                 for _ in range(earlier):
-                    await transport.send(request())
+                    await requester.send(request())
                 wire.script = [*script]
-                cancelled = await cancelled_after(moment, transport.send(request()))
+                cancelled = await cancelled_after(moment, requester.send(request()))
                 wire.script = [FOUND]
-                await transport.send(request("POST"))  # which would be sent once
+                await requester.send(request("POST"))  # which isn't retried
 
                 await until(lambda: wire.open == 1)
             await wire.closed()
         if not cancelled:
             break
     else:
-        pytest.fail("it never ends")
-    gc.collect()  # warns of what wasn't closed
+        pytest.fail("the request never completes")
+    gc.collect()  # warns about what wasn't closed
 
 
 async def cancelled_after(steps: int, doing: Coroutine[Any, Any, object]) -> bool:
-    """Cancel after so many steps of the event loop, and tell whether it was still under way."""
+    """Cancel after so many steps of the event loop; whether it was still running."""
     task = asyncio.create_task(doing)
     for _ in range(steps):
         await asyncio.sleep(0)
@@ -557,26 +653,6 @@ async def cancelled_after(steps: int, doing: Coroutine[Any, Any, object]) -> boo
 
 
 async def settled() -> None:
-    """Let the event loop do all that it can without time passing."""
+    """Let the event loop run everything that needs no time."""
     for _ in range(50):
         await asyncio.sleep(0)
-
-
-def test_connections_belong_to_one_event_loop() -> None:
-    """In another one, which can't use their sockets, an error says so, and nothing is sent."""
-    requests: list[httpx.Request] = []
-
-    def answer_ok(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(200)
-
-    async def send() -> int:
-        request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
-        return (await connections.handle_async_request(request)).status_code
-
-    connections = ConnectionPool(lambda: httpx.MockTransport(answer_ok))
-
-    assert asyncio.run(send()) == 200
-    with pytest.raises(RuntimeError, match="belongs to the event loop"):
-        asyncio.run(send())
-    assert len(requests) == 1

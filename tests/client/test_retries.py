@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from webex_webhooks_async.client.retries import (
     RetryPolicy,
     delay_before_next,
-    may_have_been_done,
+    may_have_been_processed,
     parse_retry_after,
 )
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
 POLICY = RetryPolicy(attempts=3, base_delay=4.0, max_delay=60.0)
 
-METHODS = ["GET", "PUT", "DELETE", "POST"]
+METHODS = ["GET", "PUT", "DELETE", "POST", "PATCH"]
 
-# With a jitter of a half, a first attempt is backed off for half of the base delay.
+# With a jitter of a half, the first backoff is half of the base delay.
 RAISED = None
 BACKED_OFF = 2.0
 
 TABLE = [
-    # status, Retry-After, then: GET, PUT, DELETE, POST
+    # status, Retry-After, then: GET, PUT, DELETE, and POST and PATCH
     (429, "7", 7.0, 7.0, 7.0, 7.0),
     (429, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, BACKED_OFF),
     (429, "rand(30),add(30)", BACKED_OFF, BACKED_OFF, BACKED_OFF, BACKED_OFF),
@@ -39,7 +39,10 @@ TABLE = [
     (423, None, RAISED, RAISED, RAISED, RAISED),
     (502, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
     (503, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
-    (503, "7", BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
+    (503, "7", 7.0, 7.0, 7.0, RAISED),
+    (503, "rand(30),add(30)", BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
+    (503, "61", RAISED, RAISED, RAISED, RAISED),
+    (502, "7", BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
     (504, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
     (500, None, BACKED_OFF, RAISED, RAISED, RAISED),
     (None, None, BACKED_OFF, BACKED_OFF, BACKED_OFF, RAISED),
@@ -50,8 +53,8 @@ TABLE = [
 ]
 ROWS = [
     (method, status, retry_after, delay)
-    for status, retry_after, *delays in TABLE
-    for method, delay in zip(METHODS, delays, strict=True)
+    for status, retry_after, *delays, of_post in TABLE
+    for method, delay in zip(METHODS, [*delays, of_post, of_post], strict=True)
 ]
 
 each_row = pytest.mark.parametrize(("method", "status", "retry_after", "delay"), ROWS)
@@ -78,8 +81,8 @@ def decide(  # noqa: PLR0913 - the facts that the decision rests on
         method=method,
         attempt=attempt,
         status_code=status,
-        retry_after=retry_after,
-        now=NOW,
+        retry_after=parse_retry_after(retry_after, NOW),
+        has_retry_after=retry_after is not None,
         jitter=jitter,
     )
 
@@ -88,7 +91,7 @@ def decide(  # noqa: PLR0913 - the facts that the decision rests on
 def test_each_outcome_is_repeated_or_raised(
     method: str, status: int | None, retry_after: str | None, delay: float | None
 ) -> None:
-    """Each row of the table of retries holds for each method."""
+    """Each outcome is retried or raised for each method as the table says."""
     assert decide(method, status, retry_after) == delay
 
 
@@ -96,7 +99,7 @@ def test_each_outcome_is_repeated_or_raised(
 def test_the_last_attempt_is_the_last(
     method: str, status: int | None, retry_after: str | None, delay: float | None
 ) -> None:
-    """An outcome that is repeated is so up to the number of attempts, and not beyond."""
+    """A request is retried up to the number of attempts, and not beyond."""
     again = decide(method, status, retry_after, attempt=POLICY.attempts - 1)
 
     assert (again is None) == (delay is None)
@@ -108,18 +111,18 @@ def test_the_last_attempt_is_the_last(
 def test_no_policy_is_no_retry(
     method: str, status: int | None, retry_after: str | None, delay: float | None
 ) -> None:
-    """`RetryPolicy.none()` sends every request once, whatever comes."""
+    """`RetryPolicy.none()` sends every request once, whatever the outcome."""
     assert RetryPolicy.none().attempts == 1
     assert decide(method, status, retry_after, policy=RetryPolicy.none()) is None
 
 
 def test_what_the_service_says_has_no_jitter() -> None:
-    """A Retry-After is waited for in full, whatever the jitter."""
+    """A Retry-After is waited in full, whatever the jitter."""
     assert decide(status=429, retry_after="7", jitter=0.0) == 7.0
 
 
 def test_backoff_doubles_up_to_the_longest_delay() -> None:
-    """Each wait may be twice as long as the one before, and none longer than the maximum."""
+    """Each backoff may be twice as long as the one before, and is at most the maximum."""
     policy = RetryPolicy(attempts=9, base_delay=0.5, max_delay=10.0)
 
     delays = [decide(policy=policy, attempt=attempt, jitter=0.5) for attempt in range(1, 9)]
@@ -129,7 +132,7 @@ def test_backoff_doubles_up_to_the_longest_delay() -> None:
 
 @given(policies(), st.integers(1), st.floats(0.0, 1.0, exclude_max=True))
 def test_jitter_is_full(policy: RetryPolicy, attempt: int, jitter: float) -> None:
-    """A backoff is its share of a longest wait, which is within the bounds, and grows."""
+    """A backoff is a share of the longest wait, which stays within its bounds and grows."""
     longest = policy.backoff(attempt, 1.0)
 
     assert policy.backoff(attempt, jitter) == jitter * longest
@@ -153,22 +156,22 @@ def test_a_delay_is_never_longer_than_the_longest(  # noqa: PLR0913, PLR0917 - a
     attempt: int,
     jitter: float,
 ) -> None:
-    """Whatever comes, nobody waits longer than the policy allows."""
+    """Whatever the outcome, no wait is longer than the policy allows."""
     delay = decide(method, status, retry_after, policy=policy, attempt=attempt, jitter=jitter)
 
     assert delay is None or 0.0 <= delay <= policy.max_delay
 
 
 @pytest.mark.parametrize("status", [None, 502, 503, 504])
-def test_without_a_clear_answer_nobody_knows(status: int | None) -> None:
-    """No answer, or one of a gateway, leaves open whether the request was carried out."""
-    assert may_have_been_done(status)
+def test_without_a_clear_response_a_request_may_be_processed(status: int | None) -> None:
+    """Without a response, or with a gateway's, the server may have processed the request."""
+    assert may_have_been_processed(status)
 
 
 @pytest.mark.parametrize("status", [200, 204, 400, 401, 404, 423, 429, 501])
-def test_an_answer_of_the_service_is_clear(status: int) -> None:
-    """After a 429, for one, nothing was done."""
-    assert not may_have_been_done(status)
+def test_a_response_of_the_service_is_clear(status: int) -> None:
+    """After any other status, such as a 429, it is known whether the server did."""
+    assert not may_have_been_processed(status)
 
 
 def test_the_default_policy_is_the_documented_one() -> None:
@@ -185,14 +188,14 @@ def test_a_policy_is_frozen() -> None:
 
 @pytest.mark.parametrize("attempts", [0, -1])
 def test_a_policy_has_an_attempt(attempts: int) -> None:
-    """Fewer attempts than one are refused by name."""
+    """Fewer than one attempt raises `ValueError` with the name."""
     with pytest.raises(ValueError, match="attempts"):
         RetryPolicy(attempts=attempts)
 
 
 @pytest.mark.parametrize("delay", [-0.1, math.inf, -math.inf, math.nan])
 def test_a_policy_has_finite_delays(delay: float) -> None:
-    """A delay that is negative, or never ends, is refused by name."""
+    """A negative or infinite delay raises `ValueError` with the name."""
     with pytest.raises(ValueError, match="base_delay"):
         RetryPolicy(base_delay=delay)
     with pytest.raises(ValueError, match="max_delay"):
@@ -201,7 +204,7 @@ def test_a_policy_has_finite_delays(delay: float) -> None:
 
 @pytest.mark.parametrize("attempts", [2.0, "2", None, True])
 def test_attempts_are_whole(attempts: int) -> None:
-    """A number of attempts that is no whole number is a `TypeError`."""
+    """Attempts that aren't an `int` raise `TypeError`."""
     with pytest.raises(TypeError, match=r"^attempts must be int, got"):
         RetryPolicy(attempts=attempts)
 
@@ -209,7 +212,7 @@ def test_attempts_are_whole(attempts: int) -> None:
 @pytest.mark.parametrize("name", ["base_delay", "max_delay"])
 @pytest.mark.parametrize("delay", ["2", None, True])
 def test_delays_are_numbers(name: str, delay: object) -> None:
-    """A delay that is no number is a `TypeError` in words of ours."""
+    """A delay that isn't a number raises `TypeError` with the name."""
     options: dict[str, Any] = {name: delay}
 
     with pytest.raises(TypeError, match=rf"^{name} must be float or int, got"):
@@ -217,7 +220,7 @@ def test_delays_are_numbers(name: str, delay: object) -> None:
 
 
 def test_a_policy_may_have_no_delay() -> None:
-    """A policy without delays is one, too."""
+    """A policy may retry without delays."""
     policy = RetryPolicy(attempts=1, base_delay=0, max_delay=0)
 
     assert policy.backoff(1, 0.9) == 0.0
@@ -244,7 +247,7 @@ def test_a_policy_may_have_no_delay() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
-    """Seconds, or an HTTP date in any of its forms, is how long to wait; the past is no wait."""
+    """The header holds seconds, or an HTTP date in any of its forms; a past date is 0 seconds."""
     assert parse_retry_after(value, NOW) == seconds
 
 
@@ -279,13 +282,13 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_anything_else_says_nothing(value: str | None) -> None:
-    """What is neither says nothing, so that the backoff serves."""
+def test_anything_else_is_none(value: str | None) -> None:
+    """A header that is neither is `None`, so that the backoff is used."""
     assert parse_retry_after(value, NOW) is None
 
 
 def dates() -> st.SearchStrategy[str]:
-    """Texts that are much like HTTP dates."""
+    """Texts that resemble HTTP dates."""
     number = st.integers(-1, 99_999).map(str) | st.sampled_from(["", "²", "9" * 400, "9" * 5000])
     zone = st.sampled_from(["GMT", "-0000", "+0100", "+2400", "-9999", "EST", ""]) | st.text()
     return st.builds(
@@ -302,7 +305,7 @@ def dates() -> st.SearchStrategy[str]:
 
 
 def numbers() -> st.SearchStrategy[str]:
-    """Texts that are much like numbers."""
+    """Texts that resemble numbers."""
     piece = st.sampled_from(["0", "9", ".", "-", "²", "\x1f", "\t", "\xa0", "\n"])
     return st.lists(piece, max_size=5).map("".join)
 
@@ -313,7 +316,7 @@ def numbers() -> st.SearchStrategy[str]:
     st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-12))])),
 )
 def test_no_retry_after_is_too_odd(value: str, now: datetime) -> None:
-    """Whatever stands there, and whenever, it is a finite wait or none, and nothing is raised."""
+    """Any text gives a finite number of seconds or `None`, at any time, and raises nothing."""
     seconds = parse_retry_after(value, now)
 
     assert seconds is None or 0.0 <= seconds < math.inf

@@ -85,12 +85,13 @@ def links(data: bytes) -> None:
 
 
 def errors(data: bytes) -> None:
-    """The error of an answer doesn't show the secret that stands in the line before the answer."""
+    """The error of a response doesn't show the secret in the line before the response."""
     first_line, _, body = data.partition(b"\n")
-    secret = first_line.decode("utf-8", "surrogateescape").replace("*", "") or SECRET
+    secret = first_line.decode("utf-8", "surrogateescape").replace("*", "")
+    secret = secret if len(secret) >= 8 else SECRET  # a shorter one isn't redacted
     as_json = json.dumps(secret)[1:-1]
     as_url = quote(secret, safe="", errors="replace")
-    answer = Response(
+    response = Response(
         method="POST",
         url=f"{ORIGIN}/v1/webhooks",
         path="/v1/webhooks",
@@ -99,9 +100,9 @@ def errors(data: bytes) -> None:
         links=(),
         tracking_id=f"ROUTER_{secret}",
         retry_after=None,
-        mask=Redactor((secret,)),
+        redact=Redactor((secret,)),
     )
-    error = answer.error(None)
+    error = response.error(None)
     shown = [error.message, *error.errors, str(error.tracking_id)]
 
     assert [text for text in shown if secret in text or as_json in text or as_url in text] == []

@@ -95,6 +95,10 @@ class Peer:
         """Close the connection in good order."""
         self._writer.close()
 
+    def finish(self) -> None:
+        """Send a FIN, and keep reading."""
+        self._writer.write_eof()
+
     def reset(self) -> None:
         """Break the connection off."""
         connection: socket.socket = self._writer.get_extra_info("socket")

@@ -1,4 +1,4 @@
-"""The client: where calling Webex starts."""
+"""The entry point for calling Webex."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class ClientOptions(TypedDict, total=False):
-    """What a `Client` takes beside the token."""
+    """The arguments of a `Client` besides the token."""
 
     base_url: str
     http_client: "httpx.AsyncClient | httpx.AsyncBaseTransport | None"
@@ -50,25 +50,29 @@ class Client(APIResource):
     Any number of tasks of one event loop may share it.
 
     Args:
-        token: An access token, or a `TokenProvider` such as `RefreshingToken`. It goes into each
-            request, and to the origin of `base_url` alone.
-        base_url: Where the API is; https, or http on loopback. The government cloud's is
+        token: An access token, or a `TokenProvider` such as `RefreshingToken`. It is sent with
+            each request, and to the origin of `base_url` only.
+        base_url: The URL of the API; https, or http on loopback. The government cloud's is
             ``https://api-usgov.webex.com/v1``.
-        http_client: Requests go through it, and it is left as it was, and open: a client of httpx,
-            or a transport of httpx, such as `AiohttpTransport`, which takes less time for it. A
-            client's ``auth``, ``Authorization``, ``base_url``, ``params``, ``timeout`` and
-            ``follow_redirects`` don't count.
-        timeout: Seconds for one attempt, from its start to the last byte of the answer.
-        retry: How often a request that failed in passing is sent again.
-        max_concurrency: How many requests there are at a time; the others wait. A client without
-            an `http_client` has at most as many connections.
+        http_client: An `httpx.AsyncClient`, or a transport of httpx such as `AiohttpTransport`.
+            It sends the requests, and is left unchanged and open. Of a client, the default
+            headers, event hooks and mounts take part; its ``auth``, ``Authorization``,
+            ``base_url``, ``cookies``, ``params``, ``timeout`` and ``follow_redirects`` don't. An
+            error that a hook raises is treated like any other failure.
+        timeout: Seconds for one attempt, from its start to the last byte of the response.
+        retry: Which transient failures are retried, and how often.
+        max_concurrency: The number of requests in flight; further ones wait. Without an
+            `http_client`, this is also the number of connections.
 
     Attributes:
+        http_client: The `httpx.AsyncClient` that sends the requests: the given one, or one around
+            the given transport or the default connection pool.
         webhooks: The `Webhooks` resource.
 
     Raises:
         ValueError: The token is empty or can't stand in a header, `base_url` isn't https, a number
-            is out of its range, or the proxy that the environment names is none.
+            is out of its range, `http_client` has fewer connections than `max_concurrency`, or
+            the proxy URL in the environment is invalid.
         TypeError: An argument is of a wrong type.
     """
 
@@ -93,6 +97,7 @@ class Client(APIResource):
                 max_concurrency=max_concurrency,
             )
         )
+        self.http_client: httpx.AsyncClient = self._requester.http_client
         self.webhooks: Webhooks = Webhooks(self._requester)
 
     @classmethod
@@ -455,7 +460,10 @@ class Client(APIResource):
         )
 
     async def aclose(self) -> None:
-        """Close the connections; a request after that is a `RuntimeError`."""
+        """Close the connections, but not a given `http_client`.
+
+        A request after that raises `RuntimeError`.
+        """
         await self._requester.aclose()
 
     async def __aenter__(self) -> Self:

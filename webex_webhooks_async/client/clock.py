@@ -1,4 +1,4 @@
-"""The time that the outgoing wing goes by; tests replace it."""
+"""The clock of the outgoing wing; tests replace it."""
 
 import asyncio
 import time
@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """The time, and waiting for it."""
+    """Tells the time, and waits."""
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
+        """Seconds that never decrease."""
         return time.monotonic()
 
     def now(self) -> datetime:
-        """The date and time, aware."""
+        """The date and time, timezone-aware."""
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for this many seconds."""
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Limits how many requests run at a time, and pauses all of them after a 429."""
+"""Limits the number of concurrent requests, and pauses all of them after a 429."""
 
 import asyncio
 import math
@@ -8,37 +8,44 @@ from webex_webhooks_async.validation import check_type
 
 
 class Limiter:
-    """Lets so many requests through at a time, and none during a pause.
+    """Admits a limited number of requests at a time, and none during a pause.
 
     Args:
-        slots: How many.
-        clock: The time.
+        max_concurrency: The number of requests, 1 or more.
+        clock: Measures a pause.
 
     Raises:
-        ValueError: There is no slot.
-        TypeError: It is no whole number.
+        ValueError: `max_concurrency` is below 1.
+        TypeError: `max_concurrency` isn't an `int`.
     """
 
-    def __init__(self, slots: int, clock: Clock) -> None:
-        check_type("max_concurrency", slots, int)
-        if slots < 1:
-            raise ValueError(f"max_concurrency must be at least 1, got {slots}")
-        self._slots = asyncio.Semaphore(slots)
+    def __init__(self, max_concurrency: int, clock: Clock) -> None:
+        check_type("max_concurrency", max_concurrency, int)
+        if max_concurrency < 1:
+            raise ValueError(f"max_concurrency must be at least 1, got {max_concurrency}")
+        self._semaphore = asyncio.Semaphore(max_concurrency)
         self._clock = clock
         self._paused_until = -math.inf
 
-    def pause(self, seconds: float) -> None:
-        """Let no request through for these seconds."""
-        self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+    def pause(self, seconds: float) -> bool:
+        """Admit no request for this many seconds; a longer pause stays as it is.
+
+        Returns:
+            Whether this starts a pause; `False` when there was one already.
+        """
+        now = self._clock.monotonic()
+        starts = self._paused_until <= now
+        self._paused_until = max(self._paused_until, now + seconds)
+        return starts
 
     async def __aenter__(self) -> None:
-        await self._slots.acquire()
+        await self._semaphore.acquire()
         try:
             while (seconds := self._paused_until - self._clock.monotonic()) > 0:
                 await self._clock.sleep(seconds)
         except BaseException:
-            self._slots.release()
+            self._semaphore.release()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        self._slots.release()
+        self._semaphore.release()

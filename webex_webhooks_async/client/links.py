@@ -20,6 +20,8 @@ _PARAMETER = re.compile(
 
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
+_MAX_LENGTH = 65_536  # httpx sends no longer URL
+
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -85,6 +87,8 @@ def target_on(base_url: str, url: str, name: str = "the next link") -> str:
         parts = urlsplit(url)
     except ValueError:
         raise PaginationError(f"{name} isn't a URL") from None
+    if len(url) > _MAX_LENGTH:
+        raise PaginationError(f"{name} is longer than {_MAX_LENGTH} characters")
     if _UNSENDABLE.search(url):
         raise PaginationError(f"{name} has a character that no URL can have")
     if _origin(parts) != _origin(urlsplit(base_url)):

@@ -1,4 +1,4 @@
-"""Sends requests to Webex: authenticated, gated, retried, to one origin."""
+"""Sends requests to Webex: authenticated, limited, retried, and to one origin only."""
 
 import asyncio
 import ipaddress
@@ -6,9 +6,8 @@ import logging
 import random
 import uuid
 from collections.abc import Mapping
-from contextlib import aclosing
+from functools import cache
 from http import HTTPStatus
-from importlib.metadata import version
 from types import NoneType
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -29,36 +28,39 @@ from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import (
     RetryPolicy,
     delay_before_next,
-    may_have_been_done,
+    may_have_been_processed,
     parse_retry_after,
 )
-from webex_webhooks_async.client.transports.pool import ConnectionPool
+from webex_webhooks_async.client.transports.pool import ConnectionPool, pool_size
 from webex_webhooks_async.errors import (
     APIError,
     RateLimitError,
     RequestTimeoutError,
     TransportError,
 )
-from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.formatting import describe_exception, describe_status
 from webex_webhooks_async.validation import check_text, check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-USER_AGENT = f"webex-webhooks-async/{version('webex-webhooks-async')}"
+# One timeout covers the whole attempt, so httpx has none for its phases.
+_NO_TIMEOUT = httpx.Timeout(None).as_dict()
+
+_MISUSE = (RuntimeError, AssertionError)  # a closed client, another event loop; a test's own mock
 
 _SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 
 
 @frozen(kw_only=True)
 class Request:
-    """One request, whatever attempts it takes.
+    """One request, however many attempts it takes.
 
     Attributes:
         method: The HTTP method, in capitals.
         target: Percent-encoded path and query, as they follow the origin.
         content: The body.
-        content_type: Its media type.
-        secrets: What must not be shown of it.
+        content_type: The media type of the body.
+        secrets: What must not be shown of the request.
         authorized: Whether it carries the access token.
     """
 
@@ -76,16 +78,23 @@ class Request:
 
 
 class Requester:
-    """What a client sends its requests through.
+    """Sends the requests of one client.
 
     Args:
-        tokens: Where the access token comes from.
-        base_url: Absolute; https, but on loopback. No request goes to another origin.
-        http_client: To send through, and left as it is. Without it, connections are made.
-        timeout: Seconds for an attempt, from its start to the last byte of its answer.
-        retry: Which attempts follow.
-        max_concurrency: How many requests, and with them connections, there are at a time.
-        clock: The time.
+        tokens: Provides the access token.
+        base_url: Absolute; https, or http on loopback. No request goes to another origin.
+        http_client: Sends the requests, and is left unchanged and open. Without it, there is a
+            connection pool.
+        timeout: Seconds for one attempt, from its start to the last byte of the response.
+        retry: Which requests are repeated, and when.
+        max_concurrency: The number of requests, and so of connections, at a time.
+        clock: The clock.
+
+    Attributes:
+        base_url: As given, without a slash at its end.
+        clock: As given.
+        http_client: The `httpx.AsyncClient` that sends the requests.
+        retry: As given.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -119,91 +128,119 @@ class Requester:
         self._timeout = timeout
         self.retry = retry
         self.clock: Clock = clock or Clock()
-        self._gate = Limiter(max_concurrency, self.clock)
-        self._owns_http = http_client is None
-        self._http = http_client or ConnectionPool.to(httpx.URL(base.geturl()))
+        self._limiter = Limiter(max_concurrency, self.clock)
+        self._owns_http_client = http_client is None
+        if http_client is None:
+            http_client = ConnectionPool.to(httpx.URL(self.base_url))
+        if isinstance(http_client, httpx.AsyncBaseTransport):
+            http_client = httpx.AsyncClient(transport=http_client)
+        _check_pool_size(http_client, max_concurrency)
+        self.http_client: httpx.AsyncClient = http_client
+        self._sender = _without_cookies(http_client)
         self._closed = False
         if isinstance(tokens, RefreshingToken):
             tokens.bind(self._post_form)
 
     async def aclose(self) -> None:
-        """Refuse further requests, and close the HTTP client if it was made here."""
+        """Refuse further requests, and close the HTTP client unless it was given."""
         if isinstance(self._tokens, RefreshingToken) and not self._closed:
             self._tokens.unbind(self._post_form)
         self._closed = True
-        if self._owns_http:
-            await self._http.aclose()
+        if self._owns_http_client:
+            await self.http_client.aclose()
 
     def target(self, path: str) -> str:
         """The target of a request for a path below the base URL."""
         return self._base_path + path
 
     async def send(self, request: Request) -> Response:
-        """The answer to a request that was carried out.
+        """Send a request, repeat it where that is safe, and return the successful response.
 
-        A DELETE that finds nothing (404), after an attempt that may have been carried out, counts
-        as carried out.
+        A DELETE that finds nothing (404), after an attempt that the server may have processed,
+        counts as successful.
 
         Raises:
-            APIError: Webex answered with an error status.
-            TransportError: No answer came.
+            APIError: Webex responded with an error status.
+            TransportError: No response.
             RuntimeError: The client is closed.
-            ValueError: The token provider gave what can't stand in a header.
+            ValueError: The URL is too long to be sent, or the token provider returned a token
+                that a header can't carry.
         """
-        credentials = _Credentials(self._tokens)
+        url = self._url(request)
+        credentials = _Credentials(self._tokens if request.authorized else None)
         attempt = 1
-        may_be_done = False
-        while True:  # until the retry policy has had enough
-            error: APIError | TransportError
-            outcome = await self._attempt(request, credentials)
-            now = self.clock.now()
-            if isinstance(outcome, Response):
-                status_code, retry_after = outcome.status_code, outcome.retry_after
-                gone = request.method == "DELETE" and status_code == HTTPStatus.NOT_FOUND
-                if outcome.is_success or (gone and may_be_done):
-                    return outcome
-                error = outcome.error(parse_retry_after(retry_after, now))
-            else:
-                error, status_code, retry_after = outcome, None, None
-            delay = delay_before_next(
-                self.retry,
-                method=request.method,
-                attempt=attempt,
-                status_code=status_code,
-                retry_after=retry_after,
-                now=now,
-                jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
-            )
-            if isinstance(error, RateLimitError):
-                self._pause_all(error.retry_after if delay is None else delay)
-            if delay is None:
-                raise error
-            may_be_done = may_be_done or may_have_been_done(status_code)
+        may_be_processed = False
+        while True:  # until the retry policy ends it
+            response: Response | None = None
+            error: APIError | TransportError | None = None
+            async with self._limiter:
+                token = await credentials.get()
+                try:
+                    if token is None or token:
+                        response = await self._exchange(request, url, token)
+                except TransportError as no_response:
+                    error = no_response
+            if error is None:
+                # Outside of the limiter, since a refresh is a request too.
+                if (response is None or response.status_code == HTTPStatus.UNAUTHORIZED) and (
+                    await credentials.refresh(self._post_form) or response is None
+                ):
+                    continue  # the replay uses up no attempt
+                if response.is_success or (may_be_processed and _is_gone(response)):
+                    return response
+                error = response.error(parse_retry_after(response.retry_after, self.clock.now()))
+            await self._wait_for_next_attempt(request, attempt, error, response)
             attempt += 1
-            await self.clock.sleep(delay)
+            if response is None or may_have_been_processed(response.status_code):
+                may_be_processed = True
 
-    def _pause_all(self, seconds: float | None) -> None:
-        """One 429 speaks for the user, and so for every request of this client."""
-        if seconds is not None and seconds <= self.retry.max_delay:
-            self._gate.pause(seconds)
+    async def _wait_for_next_attempt(
+        self,
+        request: Request,
+        attempt: int,
+        error: APIError | TransportError,
+        response: Response | None,
+    ) -> None:
+        """Wait as long as the retry policy says; raise the error when it says to stop."""
+        status_code = None if response is None else response.status_code
+        retry_after = error.retry_after if isinstance(error, APIError) else None
+        delay = delay_before_next(
+            self.retry,
+            method=request.method,
+            attempt=attempt,
+            status_code=status_code,
+            retry_after=retry_after,
+            has_retry_after=response is not None and response.retry_after is not None,
+            jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+        )
+        if isinstance(error, RateLimitError):
+            self._pause(retry_after if delay is None else delay)
+        if delay is None:
+            raise error
+        logger.info(
+            "%s %s: %s; attempt %d of %d follows in %.2f s",
+            request.method,
+            request.path,
+            "no response" if status_code is None else describe_status(status_code),
+            attempt + 1,
+            self.retry.attempts,
+            delay,
+        )
+        await self.clock.sleep(delay)
 
-    async def _attempt(
-        self, request: Request, credentials: "_Credentials"
-    ) -> Response | TransportError:
-        """What came of one attempt; with a token that has to be refreshed for it, of two."""
-        if not request.authorized:
-            async with self._gate:
-                return await self._outcome(request, token=None)
-        async with self._gate:
-            token = await credentials.get()
-            outcome = await self._outcome(request, token) if token else None
-        if outcome is None or _is_rejection(outcome):
-            # Outside of the gate: the refresh is a request too, and needs a slot.
-            fresh = await credentials.refresh(token, self._post_form)
-            if outcome is None or fresh != token:
-                async with self._gate:
-                    return await self._outcome(request, fresh)
-        return outcome
+    def _url(self, request: Request) -> httpx.URL:
+        try:
+            return httpx.URL(self._origin + request.target)
+        except httpx.InvalidURL as error:
+            raise ValueError(
+                f"the URL of this {request.method} can't be sent ({error}): check the id and the "
+                "parameters"
+            ) from None
+
+    def _pause(self, seconds: float | None) -> None:
+        """Pause every request of this client: Webex's rate limit is one for all of them."""
+        if seconds is not None and seconds <= self.retry.max_delay and self._limiter.pause(seconds):
+            logger.warning("rate limit reached (429): all requests pause for %.2f s", seconds)
 
     async def _post_form(self, path: str, form: Mapping[str, str]) -> object:
         request = Request(
@@ -216,37 +253,37 @@ class Requester:
         )
         return (await self.send(request)).json()
 
-    async def _outcome(self, request: Request, token: str | None) -> Response | TransportError:
-        """The answer, or that there was none.
-
-        Returned, for one that is raised here comes from elsewhere, a refresh that failed for one.
-        """
-        try:
-            return await self._exchange(request, token)
-        except TransportError as no_answer:
-            return no_answer
-
-    async def _exchange(self, request: Request, token: str | None) -> Response:
-        """Send once and read the whole answer."""
+    async def _exchange(self, request: Request, url: httpx.URL, token: str | None) -> Response:
+        """Send once, and read the whole response."""
         if self._closed:
             raise RuntimeError("this client is closed; keep one open for as long as it is used")
         tracking_id = f"webex-webhooks-async_{uuid.uuid4()}"
-        mask = Redactor(request.secrets if token is None else (*request.secrets, token))
+        redact = Redactor(request.secrets if token is None else (*request.secrets, token))
+        sent = httpx.Request(
+            request.method,
+            url,
+            headers=self._headers(request, token, tracking_id),
+            content=request.content,
+            extensions={"timeout": _NO_TIMEOUT},
+        )
         started = self.clock.monotonic()
-        outcome: object = "no answer"
+        outcome: object = "no response"
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._response(request, _headers(request, token, tracking_id))
-            outcome = response.status_code
-        except (TimeoutError, httpx.TimeoutException) as error:
-            message = mask(f"no answer within {self._timeout} s ({describe_exception(error)})")
-            raise RequestTimeoutError(message, request.method, request.path, tracking_id) from error
-        except (httpx.RequestError, httpx.InvalidURL, OSError) as error:
-            told = describe_exception(error)
-            message = mask(told)
-            raise TransportError(message, request.method, request.path, tracking_id) from (
-                error if message == told else None  # a traceback shows a cause, with all it says
-            )
+                received = await self._sender.send(sent, auth=None, follow_redirects=False)
+            outcome = received.status_code
+        except Exception as error:
+            if isinstance(error, _MISUSE) and not isinstance(error, httpx.StreamError):
+                raise
+            if not isinstance(error, httpx.HTTPStatusError) or error.request is not sent:
+                description = describe_exception(error)
+                message = redact(self._no_response(url, error, description))
+                error_type = RequestTimeoutError if _is_timeout(error) else TransportError
+                # A traceback shows the cause, secrets included.
+                cause = error if redact(description) == description else None
+                raise error_type(message, request.method, request.path, tracking_id) from cause
+            received = error.response  # a hook of a given client raised for its status
+            outcome = received.status_code
         finally:
             milliseconds = (self.clock.monotonic() - started) * 1000
             logger.debug(
@@ -261,94 +298,132 @@ class Requester:
             method=request.method,
             url=self._origin + request.target,
             path=request.path,
-            status_code=response.status_code,
-            body=response.content,
-            links=tuple(response.headers.get_list("link")),
-            tracking_id=response.headers.get("trackingid"),
-            retry_after=response.headers.get("retry-after"),
-            mask=mask,
+            status_code=received.status_code,
+            body=_content(received),
+            links=tuple(received.headers.get_list("link")),
+            tracking_id=received.headers.get("trackingid"),
+            retry_after=received.headers.get("retry-after"),
+            redact=redact,
         )
 
-    async def _response(self, request: Request, headers: dict[str, str]) -> httpx.Response:
-        url = httpx.URL(self._origin + request.target)
-        if isinstance(self._http, httpx.AsyncClient):
-            return await _through_client(self._http, request, url, headers)
-        return await _through_transport(self._http, request, url, headers)
+    def _headers(
+        self, request: Request, token: str | None, tracking_id: str
+    ) -> list[tuple[bytes, bytes]]:
+        """Our own headers, and before them the HTTP client's other defaults."""
+        own = [
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"gzip, deflate"),
+            (b"TrackingID", tracking_id.encode()),
+            (b"User-Agent", _user_agent()),
+        ]
+        if token is not None:
+            own.append((b"Authorization", f"Bearer {token}".encode()))
+        if request.content is not None:
+            own.append((b"Content-Type", request.content_type.encode()))
+        excluded = {b"authorization", b"cookie", *(name.lower() for name, _ in own)}
+        defaults = self.http_client.headers.raw
+        return [*(each for each in defaults if each[0].lower() not in excluded), *own]
+
+    def _no_response(self, url: httpx.URL, error: Exception, description: str) -> str:
+        host = url.netloc.decode()
+        if _is_timeout(error):
+            return f"no response from {host} within {self._timeout:g} s ({description})"
+        return f"no response from {host}: {description}"
 
 
-async def _through_client(
-    client: httpx.AsyncClient, request: Request, url: httpx.URL, headers: dict[str, str]
-) -> httpx.Response:
-    built = client.build_request(
-        request.method,
-        url,
-        content=request.content,
-        headers=headers,
-        timeout=None,  # an attempt has one deadline, not one a phase
-    )
-    built.url = url  # the client may have parameters of its own, which came in between
-    if "Authorization" not in headers:  # it may have a token of its own
-        built.headers.pop("Authorization", None)
-    return await client.send(built, auth=None, follow_redirects=False)
+def _is_gone(response: Response) -> bool:
+    return response.method == "DELETE" and response.status_code == HTTPStatus.NOT_FOUND
 
 
-async def _through_transport(
-    transport: httpx.AsyncBaseTransport, request: Request, url: httpx.URL, headers: dict[str, str]
-) -> httpx.Response:
-    response = await transport.handle_async_request(
-        httpx.Request(request.method, url, headers=headers, content=request.content)
-    )
-    async with aclosing(response):
-        await response.aread()
-    return response
+def _is_timeout(error: Exception) -> bool:
+    return isinstance(error, TimeoutError | httpx.TimeoutException)
 
 
-def _headers(request: Request, token: str | None, tracking_id: str) -> dict[str, str]:
-    headers = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate",
-        "TrackingID": tracking_id,
-        "User-Agent": USER_AGENT,
-    }
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token}"
-    if request.content is not None:
-        headers["Content-Type"] = request.content_type
-    return headers
+def _content(response: httpx.Response) -> bytes:
+    try:
+        return response.content
+    except httpx.ResponseNotRead:  # a hook raised before it was read
+        return b""
 
 
-def _is_rejection(outcome: Response | TransportError) -> bool:
-    return isinstance(outcome, Response) and outcome.status_code == HTTPStatus.UNAUTHORIZED
+@cache
+def _user_agent() -> bytes:
+    # Imported here, since looking up the version takes a good part of the package's import time.
+    from webex_webhooks_async.version import __version__  # noqa: PLC0415
+
+    return f"webex-webhooks-async/{__version__}".encode()
 
 
 class _Credentials:
-    """The access token of one request, fit for a header, refreshed once at most."""
+    """The access token of one request, refreshed once at most.
 
-    def __init__(self, provider: TokenProvider) -> None:
+    Args:
+        provider: Provides the token; `None` for a request that carries none.
+    """
+
+    def __init__(self, provider: TokenProvider | None) -> None:
         self._provider = provider
-        self._fresh: str | None = None
+        self._sent = ""
+        self._refreshed: str | None = None
 
-    async def get(self) -> str:
-        """The token to send, empty when there is none yet."""
-        token = self._fresh or await self._provider.get()
-        return checked_token(token) if token else ""
+    async def get(self) -> str | None:
+        """The token to send, `None` for a request without one, empty if a refresh comes first."""
+        if self._provider is None:
+            return None
+        token = self._refreshed or await self._provider.get()
+        self._sent = checked_token(token) if token else ""
+        return self._sent
 
-    async def refresh(self, rejected: str, post: FormPost) -> str:
-        """The token to send instead; the rejected one if there is no other."""
-        if self._fresh is None:
-            with refreshing_through(post):
-                self._fresh = checked_token(await self._provider.refresh(rejected))
-            return self._fresh
-        return rejected
+    async def refresh(self, post: FormPost) -> bool:
+        """Refresh the token that was sent last, and return whether there is another one now."""
+        if self._provider is None or self._refreshed is not None:
+            return False
+        with refreshing_through(post):
+            self._refreshed = checked_token(await self._provider.refresh(self._sent))
+        return self._refreshed != self._sent
+
+
+class _NoCookies(httpx.Cookies):
+    """Stores no cookies."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Leave the cookies that a response sets."""
+
+
+def _without_cookies(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The same client, sharing all of its state but the cookies.
+
+    httpx stores the cookies of each response in the client, and has no setting against that.
+    """
+    cls = type(client)
+    members = {"cookies": _NoCookies(), "__del__": lambda _self: None}  # nothing of it is ours
+    shared: httpx.AsyncClient = object.__new__(type(cls.__name__, (cls,), members))
+    shared.__dict__ = client.__dict__
+    return shared
+
+
+def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:
+    """Refuse a pool in which requests would wait.
+
+    httpcore leaks the connection of a request that is cancelled while it waits for it:
+    https://github.com/encode/httpcore/issues/1093
+    """
+    if (size := pool_size(client)) < max_concurrency:
+        raise ValueError(
+            f"http_client has a pool of {size} connections, and max_concurrency is "
+            f"{max_concurrency}: requests that time out while they wait for a connection would "
+            f"block the pool for good. Pass max_concurrency={size}, or give the client "
+            f"limits=httpx.Limits(max_connections={max_concurrency})"
+        )
 
 
 def _checked_base_url(base_url: str) -> SplitResult:
     try:
         parts = urlsplit(base_url.rstrip("/"))
-        _port = parts.port  # raises for one that is no number, or out of range
+        _port = parts.port  # raises for one that is not a number, or out of range
         _host = httpx.URL(base_url).host  # raises for what httpx couldn't send to
     except (ValueError, httpx.InvalidURL):
-        raise ValueError("base_url is no URL") from None
+        raise ValueError("base_url is not a valid URL") from None
     host = parts.hostname or ""
     if "@" in parts.netloc or parts.query or parts.fragment or not host:
         raise ValueError(

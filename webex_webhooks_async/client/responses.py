@@ -1,36 +1,62 @@
-"""What Webex answered: the model in it, or the error that it stands for; no I/O.
+"""Turns a response into a model, or into the error that it stands for; no I/O.
 
-Facts: "Errors" on https://developer.webex.com/docs/basics, and shapes that were seen beyond it
+Facts: "Errors" on https://developer.webex.com/docs/basics, and further shapes that were seen
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from types import GenericAlias
 from typing import TypeVar, cast, overload
 
 from attrs import field, frozen
 
 from webex_webhooks_async.client.redaction import Redactor
-from webex_webhooks_async.errors import APIError, DecodeError, api_error_type
+from webex_webhooks_async.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    DecodeError,
+    GoneError,
+    LockedError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
 from webex_webhooks_async.serialization import JSON, from_json, parse_json
 from webex_webhooks_async.structuring import structure
 
 T = TypeVar("T")
 
+_ERRORS: dict[int, type[APIError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    410: GoneError,
+    423: LockedError,
+    429: RateLimitError,
+}
+
+_MAX_DETAILS = 20  # Webex sends a few; nobody reads thousands
+
 
 @frozen(kw_only=True)
 class Response:
-    """One answer to one request.
+    """The response to one request.
 
     Attributes:
         method: The HTTP method of the request.
-        url: Its absolute URL.
+        url: The absolute URL of the request.
         path: Its path, without the query.
         status_code: The HTTP status.
         body: The content, decompressed.
         links: The values of the Link headers.
         tracking_id: Webex's own id of the request, from the header.
         retry_after: The text of the Retry-After header.
-        mask: What must not be shown of this answer.
+        redact: Removes the secrets of the request from a text.
     """
 
     method: str
@@ -41,18 +67,18 @@ class Response:
     links: tuple[str, ...]
     tracking_id: str | None
     retry_after: str | None
-    mask: Redactor
+    redact: Redactor
 
     @property
     def is_success(self) -> bool:
-        """Whether the request was carried out: any 2xx."""
+        """Whether the status is 2xx."""
         return self.status_code // 100 == 2  # noqa: PLR2004 - as HTTP has it
 
     def json(self) -> object:
-        """The body, parsed.
+        """The body as parsed JSON.
 
         Raises:
-            DecodeError: It isn't JSON.
+            DecodeError: The body isn't JSON.
         """
         return self._decoded(lambda: parse_json(self.body))
 
@@ -83,35 +109,41 @@ class Response:
         return self._decoded(lambda: _items(self.body, key, cls))
 
     def error(self, retry_after: float | None) -> APIError:
-        """The error that this answer stands for; `retry_after` is in seconds."""
+        """The error that this response stands for; `retry_after` is in seconds."""
         try:
             body = parse_json(self.body)
-        except DecodeError:  # HTML, or nothing: seen on 429 and 5xx
+        except DecodeError:  # HTML, or an empty body: seen on 429 and 5xx
             body = None
         members = _object(body)
-        # Masked first: of a secret that is cut, the rest would be shown.
-        errors = [_inner(self.mask(error)) for error in _details(members) if error]
-        message = _inner(self.mask(_message(members)))
+        # Redacted first: in a text that was cut, a part of a secret wouldn't be found.
+        errors = [_inner(self.redact(each)) for each in islice(_details(members), _MAX_DETAILS)]
+        message = _inner(self.redact(_message(members)))
         return api_error_type(self.status_code)(
             self.status_code,
             message or (errors[0] if errors else ""),
             errors,
-            self._shown(_text(members.get("trackingId")) or self.tracking_id),
+            self._redacted(_text(members.get("trackingId")) or self.tracking_id),
             self.method,
             self.path,
             retry_after,
         )
 
     def _decoded(self, decode: Callable[[], T]) -> T:
-        """What `decode` makes of the body; its error tells of the request, too."""
+        """The result of `decode`; its error gets the request."""
         try:
             return decode()
         except DecodeError as error:
             problems = error.problems
-        raise DecodeError(problems, self.method, self.path, self._shown(self.tracking_id))
+        raise DecodeError(problems, self.method, self.path, self._redacted(self.tracking_id))
 
-    def _shown(self, text: str | None) -> str | None:
-        return None if text is None else self.mask(text)
+    def _redacted(self, text: str | None) -> str | None:
+        return None if text is None else self.redact(text)
+
+
+def api_error_type(status_code: int) -> type[APIError]:
+    """The class of the error that a status stands for."""
+    is_5xx = status_code // 100 == 5  # noqa: PLR2004 - as HTTP has it
+    return _ERRORS.get(status_code, ServerError if is_5xx else APIError)
 
 
 def _items(body: bytes, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
@@ -126,7 +158,7 @@ _Page = cast("type[dict[str, object]]", Mapping[str, object])
 
 
 def _message(members: dict[str, object]) -> str:
-    # The latter two are how the token endpoint speaks (RFC 6749, section 5.2).
+    # The token endpoint uses the latter two (RFC 6749, section 5.2).
     for name in ("message", "error_description", "error"):
         if text := _text(members.get(name)):
             return text
@@ -134,17 +166,20 @@ def _message(members: dict[str, object]) -> str:
 
 
 def _details(members: dict[str, object]) -> Iterator[str]:
-    for error in _objects(members.get("errors")):
-        yield _text(error.get("description"))
-    for error in _objects(members.get("error")):
-        for message in _objects(error.get("message")):
-            yield _text(message.get("description"))
+    descriptions = (error.get("description") for error in _all_descriptions(members))
+    yield from filter(None, map(_text, descriptions))
     if isinstance(code := members.get("errorCode"), int | str):
         yield f"errorCode {code}"
 
 
+def _all_descriptions(members: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield from _objects(members.get("errors"))
+    for error in _objects(members.get("error")):
+        yield from _objects(error.get("message"))
+
+
 def _inner(message: str) -> str:
-    """Of a message that relays the error of an inner service, that error alone.
+    """The inner error alone, if the message relays the error of an inner service.
 
     Seen: ``POST failed: HTTP/1.1 400 Bad Request (url = ..., error = 'Invalid value for ...')``
     """
@@ -162,7 +197,6 @@ def _object(value: object) -> dict[str, object]:
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _objects(value: object) -> list[dict[str, object]]:
-    return (
-        [_object(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
-    )
+def _objects(value: object) -> Iterator[dict[str, object]]:
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return map(_object, items)

@@ -1,13 +1,17 @@
-"""Which requests are sent again, and when; no I/O, no clock.
+"""Which requests are repeated, and when; no I/O, no clock.
 
-==========================================  =====================  ===============================
-outcome                                     GET, PUT, DELETE       POST
-==========================================  =====================  ===============================
-429; 423 with Retry-After                   after Retry-After      after Retry-After
-502, 503, 504 (and 500 for GET)             backed off             raised: it may have been done
-no answer (connect, read, reset, timeout)   backed off             raised: it may have been done
-anything else                               raised                 raised
-==========================================  =====================  ===============================
+=============================================  ====================  ============================
+outcome                                        GET, PUT, DELETE      POST, PATCH
+=============================================  ====================  ============================
+429; 423 with Retry-After                      after Retry-After     after Retry-After
+503 with Retry-After                           after Retry-After     raised: may be processed
+502, 503, 504 (and 500 for GET)                after a backoff       raised: may be processed
+no response (connect, read, reset, timeout)    after a backoff       raised: may be processed
+anything else                                  raised                raised
+=============================================  ====================  ============================
+
+A Retry-After that can't be read counts as none for how long to wait, and one that is longer than
+`RetryPolicy.max_delay` is raised.
 """
 
 import math
@@ -34,21 +38,25 @@ def _number(_policy: object, attribute: "attrs.Attribute[float]", value: object)
 _finite = [_number, attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
 
 
+_IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
+_HEEDED = frozenset({423, 429, 503})  # where Retry-After sets the wait
+
+
 @frozen
 class RetryPolicy:
     """How often a request is sent, and how long to wait in between.
 
     The wait before attempt n + 1 is random between 0 and ``base_delay * 2 ** (n - 1)`` seconds
-    (full jitter), unless the service says how long.
+    (full jitter), unless the response has a Retry-After.
 
     Attributes:
-        attempts: How often one request is sent at most, the first time included.
-        base_delay: Seconds; where the backoff starts.
-        max_delay: Seconds; where the backoff ends. A longer Retry-After isn't slept but raised.
+        attempts: The largest number of attempts for one request, the first one included.
+        base_delay: Seconds; the upper bound of the first wait.
+        max_delay: Seconds; the upper bound of every wait. A longer Retry-After is raised instead.
 
     Raises:
         ValueError: `attempts` is below 1, or a delay is negative or infinite.
-        TypeError: `attempts` is no whole number, or a delay is no number.
+        TypeError: `attempts` isn't an `int`, or a delay isn't a number.
     """
 
     attempts: int = field(default=4, validator=[_whole, attrs.validators.ge(1)])
@@ -57,11 +65,11 @@ class RetryPolicy:
 
     @classmethod
     def none(cls) -> Self:
-        """Every request is sent once."""
+        """A policy that sends every request once."""
         return cls(attempts=1)
 
     def backoff(self, attempt: int, jitter: float) -> float:
-        """Seconds to wait after attempt number `attempt`, with a random `jitter` in [0, 1)."""
+        """Seconds to wait after attempt number `attempt` (from 1), for a `jitter` in [0, 1)."""
         doublings = min(attempt - 1, 64)  # enough for any delay, and no overflow
         return jitter * min(self.max_delay, self.base_delay * 2.0**doublings)
 
@@ -72,43 +80,52 @@ def delay_before_next(  # noqa: PLR0913 - the facts that the decision rests on
     method: str,
     attempt: int,
     status_code: int | None,
-    retry_after: str | None,
-    now: datetime,
+    retry_after: float | None,
+    has_retry_after: bool,
     jitter: float,
 ) -> float | None:
-    """Seconds to wait before this request is sent again, or `None`: it isn't, raise its error.
+    """Seconds to wait before the request is repeated; `None` when its error is raised.
 
     Args:
         policy: How often and how long.
         method: The HTTP method, in capitals.
-        attempt: How often it was sent, from 1.
-        status_code: Of the answer; `None` when none came.
-        retry_after: The header's text, if there was one.
-        now: To compare an HTTP date with; aware.
+        attempt: The number of the attempt that failed, from 1.
+        status_code: The status of the response; `None` without a response.
+        retry_after: Seconds of the Retry-After header, if it can be read.
+        has_retry_after: Whether the response has this header.
         jitter: Random, in [0, 1).
     """
-    if attempt >= policy.attempts:
-        return None
-    if status_code == HTTPStatus.TOO_MANY_REQUESTS or (
-        status_code == HTTPStatus.LOCKED and retry_after is not None
+    if attempt >= policy.attempts or not _is_repeatable(
+        method, status_code, has_retry_after=has_retry_after
     ):
-        seconds = parse_retry_after(retry_after, now)
-        if seconds is None:
-            return policy.backoff(attempt, jitter)
-        return seconds if seconds <= policy.max_delay else None
-    repeatable = (may_have_been_done(status_code) and method not in {"POST", "PATCH"}) or (
-        status_code == HTTPStatus.INTERNAL_SERVER_ERROR and method == "GET"
-    )
-    return policy.backoff(attempt, jitter) if repeatable else None
+        return None
+    if retry_after is None or status_code not in _HEEDED:
+        return policy.backoff(attempt, jitter)
+    return retry_after if retry_after <= policy.max_delay else None
 
 
-def may_have_been_done(status_code: int | None) -> bool:
-    """Whether an attempt with this outcome may have been carried out: nobody knows."""
+def _is_repeatable(method: str, status_code: int | None, *, has_retry_after: bool) -> bool:
+    match status_code:
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return True
+        case HTTPStatus.LOCKED:
+            return has_retry_after
+        case HTTPStatus.INTERNAL_SERVER_ERROR:
+            return method == "GET"
+        case _:
+            return method in _IDEMPOTENT and may_have_been_processed(status_code)
+
+
+def may_have_been_processed(status_code: int | None) -> bool:
+    """Whether the server may have processed a request that ended with this status.
+
+    `None` stands for no response.
+    """
     return status_code in {None, 502, 503, 504}
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds of a Retry-After header, or `None` when it says nothing that can be followed.
+    """Seconds of a Retry-After header, or `None` if it can't be read.
 
     It holds seconds or an HTTP date; ``rand(30),add(30)`` was seen as well.
     """

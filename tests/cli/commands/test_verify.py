@@ -45,15 +45,15 @@ def test_a_right_signature(
 @pytest.mark.parametrize(
     ("headers", "told"),
     [
-        ((SPARK[:-1] + "!",), "the signature header holds no signature that is known"),
-        (("Host: example.com",), "the request has no signature: has the webhook a secret?"),
+        ((SPARK[:-1] + "!",), "the signature header holds no signature in a known form"),
+        (("Host: example.com",), "the request has no signature: does the webhook have a secret?"),
         (
             (SPARK, "X-Webex-Signature: " + "0" * 128),
-            "the signature was made of another body or with another secret (SHA-512 decides)",
+            "the signature is of another body or made with another secret (SHA-512 decides)",
         ),
         (
             ("X-Spark-Signature: " + "0" * 40,),
-            "the signature was made of another body or with another secret (SHA-1 decides)",
+            "the signature is of another body or made with another secret (SHA-1 decides)",
         ),
     ],
 )

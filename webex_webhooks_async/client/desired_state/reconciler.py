@@ -18,7 +18,7 @@ from webex_webhooks_async.client.desired_state.planning import (
     Result,
     UnreadableWebhook,
 )
-from webex_webhooks_async.client.retries import RetryPolicy, may_have_been_done
+from webex_webhooks_async.client.retries import RetryPolicy, may_have_been_processed
 from webex_webhooks_async.errors import (
     APIError,
     ConflictError,
@@ -315,7 +315,7 @@ class _LostCreate:
 def _may_be_there(error: WebexError) -> bool:
     """Whether the server may have created the webhook, although this was raised."""
     if isinstance(error, ServerError):
-        return may_have_been_done(error.status_code)
+        return may_have_been_processed(error.status_code)
     return isinstance(error, TransportError | ConflictError | DecodeError)
 
 

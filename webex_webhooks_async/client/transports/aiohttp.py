@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends a client's requests with aiohttp, which costs less CPU time than httpx does.
+    """Sends a client's requests with aiohttp, which takes less CPU time than httpx does.
 
-    It needs the extra ``aiohttp``. Make it while the event loop runs, give it to a client, and
-    close it after that::
+    It needs the extra ``aiohttp``. Make it while the event loop runs, pass it to a client, and
+    close it after the client::
 
         async with (
             AiohttpTransport() as transport,
@@ -24,13 +24,13 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         ):
             ...
 
-    Proxies and certificates come from the environment, as without it, but for SOCKS proxies. An
-    answer is read whole before it is handed out, and httpx's own timeouts don't count: a client has
-    one for all of that.
+    Proxies and certificates come from the environment, as without it; SOCKS proxies aren't
+    supported. A response is read whole before it is returned. httpx's own timeouts don't apply:
+    a `Client` has one timeout for the whole attempt.
 
     Raises:
         ImportError: aiohttp isn't installed.
-        RuntimeError: No event loop runs.
+        RuntimeError: No event loop is running.
     """
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._proxy_for = cache(_http_proxy_for)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and read the answer.
+        """Send a request, and read the response.
 
         Raises:
-            httpx.TransportError: No answer came.
-            httpx.DecodingError: An answer isn't compressed as it says.
+            httpx.TransportError: No response.
+            httpx.DecodingError: The response isn't compressed as its header says.
             RuntimeError: The transport is closed.
         """
         from yarl import URL  # noqa: PLC0415 - comes with the extra
@@ -50,15 +50,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         url = request.url
         async with self._session.request(
             request.method,
-            URL(str(url), encoded=True),  # as it is
+            URL(str(url), encoded=True),  # unchanged
             headers=request.headers,
             data=await request.aread() or None,
             allow_redirects=False,
             proxy=self._proxy_for(url.scheme, url.host, url.netloc),
-        ) as answer:
-            body = await answer.read()
+        ) as received:
+            body = await received.read()
         response = httpx.Response(
-            answer.status, headers=answer.raw_headers, stream=httpx.ByteStream(body)
+            received.status, headers=received.raw_headers, stream=httpx.ByteStream(body)
         )
         response.read()
         return response
@@ -79,25 +79,26 @@ def _session() -> "aiohttp.ClientSession":
     async def send_once(
         request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        # aiohttp would send again what was lost, if it weren't another error by then. Its own error
-        # holds the headers, and so the token.
+        # aiohttp repeats a lost request itself, unless a middleware raises another error. Its own
+        # errors hold the headers, and so the token.
         try:
-            answer = await send(request)
-            await answer.read()
+            response = await send(request)
+            await response.read()
         except aiohttp.ClientHttpProxyError as error:
-            raise httpx.ProxyError(f"the proxy answered {error.status}") from None
+            raise httpx.ProxyError(f"the proxy responded with {error.status}") from None
         except aiohttp.ClientConnectorError as error:
             raise httpx.ConnectError(describe_exception(error)) from None
         except OSError as error:
             raise httpx.ReadError(describe_exception(error)) from None
         except aiohttp.ClientError as error:
-            # It may quote a part of what came, and of a secret a part, which can't be masked.
+            # It may quote a part of the response, and in it a part of a secret, which redaction
+            # doesn't find.
             raise httpx.ReadError(type(error).__name__) from None
-        return answer
+        return response
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=0,  # a client has so many requests at a time as it has slots
+            limit=0,  # max_concurrency is the limit
             keepalive_timeout=KEEPALIVE_SECONDS,
             ssl=tls_context(),
         ),
@@ -111,5 +112,5 @@ def _session() -> "aiohttp.ClientSession":
 def _http_proxy_for(scheme: str, host: str, netloc: bytes) -> str | None:
     proxy = proxy_for(scheme, host, netloc)
     if proxy and not proxy.startswith(("http://", "https://")):  # aiohttp would speak HTTP to it
-        raise httpx.UnsupportedProtocol("aiohttp can't use a proxy that isn't one of HTTP")
+        raise httpx.UnsupportedProtocol("aiohttp supports HTTP proxies only")
     return proxy

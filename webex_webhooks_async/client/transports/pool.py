@@ -1,7 +1,9 @@
-"""The connections to Webex that a client makes and keeps: one for each request under way."""
+"""The default connection pool: one connection for each request in flight."""
 
 import asyncio
+import math
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import cache
@@ -16,27 +18,31 @@ KEEPALIVE_SECONDS = 120.0  # a bot that calls once a minute reuses its connectio
 
 
 class ConnectionPool(httpx.AsyncBaseTransport):
-    """One connection for each request under way, the one last used first.
+    """One connection for each request in flight; the connection last used is reused first.
 
-    httpx's own pool opens a new connection for nearly every request where there are more than 20,
-    and walks over all of them at each. An answer is read whole before it is handed out.
+    httpx's own pool opens a connection for nearly every request when there are more than 20, walks
+    over all of them for each request, and leaks connections of cancelled requests
+    (https://github.com/encode/httpcore/issues/1093). A response is read whole before it is
+    returned.
 
     Args:
-        connection: Makes a transport that has one connection.
+        new_connection: Makes a transport with a single connection.
     """
 
-    def __init__(self, connection: Callable[[], httpx.AsyncBaseTransport]) -> None:
-        self._connection = connection
-        self._idle: list[httpx.AsyncBaseTransport] = []
+    def __init__(self, new_connection: Callable[[], httpx.AsyncBaseTransport]) -> None:
+        self._new_connection = new_connection
+        self._idle: deque[tuple[float, httpx.AsyncBaseTransport]] = deque()  # expires first: left
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
     def to(cls, base_url: httpx.URL) -> Self:
-        """ConnectionPool to an origin; proxies and certificates are those of the environment.
+        """A pool of connections to one origin, with the environment's proxies and certificates.
 
         Raises:
-            ValueError: The environment's proxy for it is none that httpx knows.
+            ValueError: The environment's proxy URL for the origin has an unknown scheme.
         """
         proxy_url = proxy_for(base_url.scheme, base_url.host, base_url.netloc)
         proxy = None if proxy_url is None else httpx.Proxy(proxy_url)
@@ -46,20 +52,20 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send over an idle connection, or over a new one, and read the answer.
+        """Send over an idle connection, or over a new one, and read the response.
 
         Raises:
-            httpx.TransportError: No answer came.
-            httpx.DecodingError: An answer isn't compressed as it says.
-            RuntimeError: Another event loop than that of the first request runs.
+            httpx.TransportError: No response.
+            httpx.DecodingError: The response isn't compressed as its header says.
+            RuntimeError: This isn't the event loop of the first request.
         """
         loop = asyncio.get_running_loop()
         self._loop = self._loop or loop
         if loop is not self._loop:
             raise RuntimeError(
-                "a client belongs to the event loop in which it was used first; make another one"
+                "a client belongs to the event loop of its first request; make another client here"
             )
-        connection = self._idle.pop() if self._idle else self._connection()
+        connection = self._idle.pop()[1] if self._idle else self._new_connection()
         async with AsyncExitStack() as on_failure:
             on_failure.push_async_callback(connection.aclose)
 
@@ -75,23 +81,40 @@ class ConnectionPool(httpx.AsyncBaseTransport):
             await stream.aclose()
             response.read()
             on_failure.pop_all()
-        if self._closed or _has_more(connection):
+        if self._closed or _has_surplus(connection):
             await connection.aclose()
         else:
-            self._idle.append(connection)
+            self._keep(connection, loop)
         return response
 
     async def aclose(self) -> None:
-        """Close the idle connections now, and each other one when its request is done."""
+        """Close the idle connections now, and each other one when its request has ended."""
         self._closed = True
+        if self._expiry is not None:
+            self._expiry.cancel()
         while self._idle:
-            await self._idle.pop().aclose()
+            await self._idle.pop()[1].aclose()
+        await asyncio.gather(*self._closing)
+
+    def _keep(self, connection: httpx.AsyncBaseTransport, loop: asyncio.AbstractEventLoop) -> None:
+        self._idle.append((loop.time() + KEEPALIVE_SECONDS, connection))
+        if self._expiry is None:
+            self._expiry = loop.call_at(self._idle[0][0], self._close_expired, loop)
+
+    def _close_expired(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._idle and self._idle[0][0] <= loop.time():
+            closing = loop.create_task(self._idle.popleft()[1].aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        self._expiry = (
+            loop.call_at(self._idle[0][0], self._close_expired, loop) if self._idle else None
+        )
 
 
-def _has_more(connection: httpx.AsyncBaseTransport) -> bool:
-    """Whether bytes came behind the answer, which httpcore keeps for the next one.
+def _has_surplus(connection: httpx.AsyncBaseTransport) -> bool:
+    """Whether bytes followed the response: httpcore would read them as the next one.
 
-    It shows them to nobody, so this looks inside; and finds none where a release differs there.
+    No public interface shows this. Where a release has other attributes, nothing is found.
     """
     opened: Iterable[object] = getattr(getattr(connection, "_pool", None), "connections", ())
     return any(map(_is_ahead, opened))
@@ -104,19 +127,29 @@ def _is_ahead(connection: object) -> bool:
     return state is not None and bool(state.trailing_data[0])
 
 
+def pool_size(client: httpx.AsyncClient) -> float:
+    """How many connections a client opens at most, as far as this can be seen.
+
+    No public interface shows it.
+    """
+    pool = getattr(getattr(client, "_transport", None), "_pool", None)
+    size: float = getattr(pool, "_max_connections", math.inf)
+    return size
+
+
 @cache
 def tls_context() -> "ssl.SSLContext":
-    """One a process, for it takes long to make; SSL_CERT_FILE and SSL_CERT_DIR count."""
+    """The one TLS context of the process, since making it is slow; SSL_CERT_FILE counts."""
     return httpx.create_ssl_context()
 
 
 def proxy_for(scheme: str, host: str, netloc: bytes) -> str | None:
-    """The proxy that the environment names for a URL, which httpx would find itself.
+    """The URL of the environment's proxy for a URL.
 
-    It doesn't for a client that has a transport of its own.
+    httpx doesn't look for one when a client has a transport of its own.
     """
-    excepted = urllib.request.proxy_bypass
-    if excepted(host) or excepted(netloc.decode()):  # NO_PROXY may name a port
+    bypasses = urllib.request.proxy_bypass
+    if bypasses(host) or bypasses(netloc.decode()):  # NO_PROXY may name a port
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")

@@ -1,0 +1,135 @@
+import asyncio
+
+import httpx
+import pytest
+
+from tests.support.clocks import let_pass
+from tests.support.wire import FOUND, Peer, Wire, after, until
+from webex_webhooks_async import Client, RetryPolicy
+from webex_webhooks_async.client.transports.pool import KEEPALIVE_SECONDS, ConnectionPool, pool_size
+
+TOKEN = "a-token"
+
+
+async def burst(wire: Wire, client: Client, size: int) -> None:
+    """Send so many requests at the same time."""
+    received, release = len(wire.requests), asyncio.Event()
+    wire.script = [after(release, FOUND)]
+    tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(size)]
+    await wire.received(received + size)
+    release.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_idle_connections_are_closed_after_their_keep_alive() -> None:
+    """After a burst, without any further request, every connection is closed in time."""
+    async with Wire(FOUND) as wire, Client(TOKEN, base_url=wire.base_url) as client:
+        await burst(wire, client, 20)
+        let_pass(KEEPALIVE_SECONDS - 1)
+        await client.webhooks.get("W1")
+        open_before = wire.open
+
+        let_pass(1)
+        await until(lambda: wire.open == 1)
+        let_pass(KEEPALIVE_SECONDS - 1)
+        await wire.closed()
+
+    assert open_before == 20
+    assert wire.connections == 20
+
+
+async def test_connections_that_the_server_closed_are_closed_here_too() -> None:
+    """After the server's FIN no socket stays half open for longer than the keep-alive."""
+
+    async def respond_and_finish(peer: Peer) -> None:
+        await everyone_is_here.wait()
+        await peer.send(FOUND)
+        peer.finish()
+        await peer.hangs_up()
+
+    everyone_is_here = asyncio.Event()
+    async with (
+        Wire(respond_and_finish) as wire,
+        Client(TOKEN, base_url=wire.base_url, retry=RetryPolicy.none()) as client,
+    ):
+        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(20)]
+        await wire.received(20)
+        everyone_is_here.set()
+        await asyncio.gather(*tasks)
+        open_before = wire.open
+
+        let_pass(KEEPALIVE_SECONDS)
+        await wire.closed()
+
+    assert open_before == 20
+
+
+async def test_a_busy_connection_is_not_closed() -> None:
+    """Only an idle connection expires; one in use counts from the end of its request."""
+    async with (
+        Wire(FOUND) as wire,
+        Client(TOKEN, base_url=wire.base_url, timeout=2 * KEEPALIVE_SECONDS) as client,
+    ):
+        await client.webhooks.get("W1")
+        release = asyncio.Event()
+        wire.script = [after(release, FOUND)]
+        busy = asyncio.create_task(client.webhooks.get("W1"))
+        await wire.received(2)
+        let_pass(KEEPALIVE_SECONDS)
+        release.set()
+        await busy
+        wire.script = [FOUND]
+        await client.webhooks.get("W1")
+
+    assert wire.connections == 1
+
+
+async def test_a_pool_closes_what_is_expiring() -> None:
+    """Closing a pool waits for connections that are being closed already."""
+    closed: list[int] = []
+
+    class Slow(httpx.MockTransport):
+        async def aclose(self) -> None:
+            await asyncio.sleep(0)
+            closed.append(id(self))
+
+    pool = ConnectionPool(lambda: Slow(lambda _: httpx.Response(200)))
+    await pool.handle_async_request(httpx.Request("GET", "https://webexapis.com/v1/webhooks"))
+    let_pass(KEEPALIVE_SECONDS)
+    await asyncio.sleep(0)
+    await pool.aclose()
+
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize("size", [1, 100])
+async def test_the_size_of_a_given_pool_is_seen(size: int) -> None:
+    """This holds for the installed httpx, which shows the size nowhere."""
+    limits = httpx.Limits(max_connections=size)
+    async with httpx.AsyncClient(limits=limits) as limited, httpx.AsyncClient() as default:
+        assert pool_size(limited) == size
+        assert pool_size(default) == 100
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200))
+    ) as any_:
+        assert pool_size(any_) == float("inf")
+
+
+def test_a_pool_belongs_to_one_event_loop() -> None:
+    """A request in another event loop raises `RuntimeError`, and nothing is sent."""
+    requests: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200)
+
+    async def send() -> int:
+        request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
+        return (await pool.handle_async_request(request)).status_code
+
+    pool = ConnectionPool(lambda: httpx.MockTransport(respond))
+
+    assert asyncio.run(send()) == 200
+    with pytest.raises(RuntimeError, match="belongs to the event loop"):
+        asyncio.run(send())
+    assert len(requests) == 1
