@@ -84,7 +84,8 @@ def test_no_response(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
     assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
-    assert done.err.startswith("error: POST /v1/webhooks: ConnectError")
+    expected = "error: POST /v1/webhooks: no response from 127.0.0.1:1: ConnectError"
+    assert done.err.startswith(expected)
 
 
 def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:

@@ -1,7 +1,7 @@
-"""The outgoing wing's operations and faults, in two tables, and a server that brings them together.
+"""The outgoing wing's operations and faults, in two tables, and a server that applies them.
 
-`OPERATIONS` says what a client is asked for; `FAULTS` says what happens to a request of it, which
-error that is, and with which methods the request is sent again.
+`OPERATIONS` has the calls of a client; `FAULTS` has what happens to one request of the call, the
+error that is raised, and the methods for which the request is repeated.
 """
 
 import gzip
@@ -75,18 +75,18 @@ async def everything(client: Client) -> list[Webhook]:
 
 @frozen
 class Operation:
-    """What a client is asked for, and its request that meets the fault.
+    """A call of a client, and its request to which the fault is applied.
 
     Attributes:
-        method: Of that request.
-        path: Likewise.
-        ask: Asks for it.
-        document: Makes what a good answer holds.
-        result: What comes of that.
-        reads_it: Whether the client cares what an answer holds.
-        first: A request that comes before, as method and path, and the answer to it. The connection
-            is closed after that, so that the request in question needs a new one.
-        last: A request that follows a good answer, and the answer to it.
+        method: The method of that request.
+        path: The path of that request.
+        ask: Makes the call.
+        document: Makes the JSON of a good response.
+        result: The result of the call with that response.
+        reads_it: Whether the client reads the body of the response.
+        first: An earlier request of the call, as method and path, and the response to it. The
+            connection is closed after that, so that the request in question needs a new one.
+        last: A request that follows a good response, and the response to it.
         refreshes: Whether the token can be refreshed.
     """
 
@@ -138,34 +138,33 @@ GOOD = AUTHORITY.issue_cert("127.0.0.1")
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 
 NEVER = frozenset[str]()
-ALWAYS = frozenset({"GET", "PUT", "DELETE", "POST"})
-UNLESS_POST = ALWAYS - {"POST"}
+ALWAYS = frozenset({"GET", "PUT", "DELETE", "POST", "PATCH"})
+IDEMPOTENT = ALWAYS - {"POST", "PATCH"}
 FOR_GET = frozenset({"GET"})
 
 
 def well(body: bytes) -> bytes:
-    """A good answer."""
+    """A good response."""
     return answer(200, body)
 
 
 def always(step: Step) -> Callable[[bytes], Step]:
-    """The same whatever a good answer would be."""
+    """The same step whatever a good response would be."""
     return lambda _body: step
 
 
 @frozen
 class Fault:
-    """What happens to a request, and what comes of it.
+    """What happens to a request, and how the call ends.
 
     Attributes:
-        error: What is raised; `None` where it is survived.
-        again: The methods with which the request is sent again.
-        step: Makes what the server does of the body of a good answer.
-        refuses: Whether nobody listens.
-        certificate: What a server that speaks TLS shows.
+        error: The error that is raised; `None` if the call succeeds.
+        again: The methods for which the request is repeated.
+        step: Makes the server's step from the body of a good response.
+        refuses: Whether the server refuses connections.
+        certificate: The certificate of a server that speaks TLS.
         is_read: Whether the server gets the request.
-        leaves_more: Whether something comes behind the answer. The pool of a given client takes
-            that for the next answer.
+        has_surplus: Whether bytes follow the response.
     """
 
     error: type[WebexError] | None
@@ -174,11 +173,11 @@ class Fault:
     refuses: bool = field(default=False, kw_only=True)
     certificate: trustme.LeafCert | None = field(default=None, kw_only=True)
     is_read: bool = field(default=True, kw_only=True)
-    leaves_more: bool = field(default=False, kw_only=True)
+    has_surplus: bool = field(default=False, kw_only=True)
 
 
 def then_silence(data: bytes) -> Act:
-    """Send this, and nothing more for as long as anybody waits."""
+    """Send this, and nothing more before the timeout."""
 
     async def act(peer: Peer) -> None:
         await peer.send(data)
@@ -194,36 +193,36 @@ def refusal(status: int, *headers: str) -> Callable[[bytes], Step]:
 
 
 def wrong(certificate: trustme.LeafCert) -> Fault:
-    """A server that can't prove who it is, and so gets no request."""
-    return Fault(TransportError, UNLESS_POST, certificate=certificate, is_read=False)
+    """A server that can't prove its identity, and so gets no request."""
+    return Fault(TransportError, IDEMPOTENT, certificate=certificate, is_read=False)
 
 
 MUCH = 10_000_000
 FAULTS = {
-    "refused": Fault(TransportError, UNLESS_POST, refuses=True, is_read=False),
+    "refused": Fault(TransportError, IDEMPOTENT, refuses=True, is_read=False),
     "reset before it was read": Fault(
-        TransportError, UNLESS_POST, always(reset_unread), is_read=False
+        TransportError, IDEMPOTENT, always(reset_unread), is_read=False
     ),
-    "reset after it was read": Fault(TransportError, UNLESS_POST, always(reset)),
-    "closed": Fault(TransportError, UNLESS_POST, always(hang_up)),
-    "silence": Fault(RequestTimeoutError, UNLESS_POST, always(then_silence(b""))),
+    "reset after it was read": Fault(TransportError, IDEMPOTENT, always(reset)),
+    "closed": Fault(TransportError, IDEMPOTENT, always(hang_up)),
+    "silence": Fault(RequestTimeoutError, IDEMPOTENT, always(then_silence(b""))),
     "half a head": Fault(
-        TransportError, UNLESS_POST, always(then_hang_up(b"HTTP/1.1 200 OK\r\nContent-"))
+        TransportError, IDEMPOTENT, always(then_hang_up(b"HTTP/1.1 200 OK\r\nContent-"))
     ),
-    "half an answer": Fault(TransportError, UNLESS_POST, lambda body: broken_off(well(body))),
-    "half an answer, then silence": Fault(
-        RequestTimeoutError, UNLESS_POST, lambda body: then_silence(well(body)[:-1])
+    "half a response": Fault(TransportError, IDEMPOTENT, lambda body: broken_off(well(body))),
+    "half a response, then silence": Fault(
+        RequestTimeoutError, IDEMPOTENT, lambda body: then_silence(well(body)[:-1])
     ),
     "single bytes": Fault(None, NEVER, lambda body: in_single_bytes(well(body))),
-    "another protocol": Fault(TransportError, UNLESS_POST, always(b"SSH-2.0-OpenSSH\r\n\r\n")),
-    "garbage": Fault(TransportError, UNLESS_POST, always(bytes(range(256)) * 4)),
+    "another protocol": Fault(TransportError, IDEMPOTENT, always(b"SSH-2.0-OpenSSH\r\n\r\n")),
+    "garbage": Fault(TransportError, IDEMPOTENT, always(bytes(range(256)) * 4)),
     "a length too small": Fault(
         *(DecodeError, NEVER),
         lambda body: raw_answer(200, body, f"Content-Length: {len(body) // 2}"),
-        leaves_more=True,
+        has_surplus=True,
     ),
     "a length too large": Fault(
-        *(TransportError, UNLESS_POST),
+        *(TransportError, IDEMPOTENT),
         lambda body: then_hang_up(raw_answer(200, body, f"Content-Length: {len(body) + 1}")),
     ),
     "HTML": Fault(DecodeError, NEVER, always(well(b"<html>Sorry</html>"))),
@@ -236,11 +235,11 @@ FAULTS = {
         lambda body: answer(200, gzip.compress(body)[:-20], "Content-Encoding: gzip"),
     ),
     "no gzip": Fault(
-        TransportError, UNLESS_POST, always(answer(200, b"no gzip", "Content-Encoding: gzip"))
+        TransportError, IDEMPOTENT, always(answer(200, b"no gzip", "Content-Encoding: gzip"))
     ),
     "10 MB": Fault(None, NEVER, lambda body: well(b" " * MUCH + body)),
     "10 MB of HTML": Fault(DecodeError, NEVER, lambda _: well(b"<p>" + b"x" * MUCH)),
-    "10 MB of header": Fault(TransportError, UNLESS_POST, lambda _: answer(200, b"", "x" * MUCH)),
+    "10 MB of header": Fault(TransportError, IDEMPOTENT, lambda _: answer(200, b"", "x" * MUCH)),
     "1 MB of error": Fault(
         BadRequestError, NEVER, lambda _: answer(400, {"message": MUCH // 10 * "x"})
     ),
@@ -261,11 +260,11 @@ FAULTS = {
     "429 for some time": Fault(RateLimitError, ALWAYS, refusal(429, "Retry-After: rand(30)")),
     "500": Fault(ServerError, FOR_GET, refusal(500)),
     "501": Fault(ServerError, NEVER, refusal(501)),
-    "502": Fault(ServerError, UNLESS_POST, refusal(502)),
-    "503": Fault(ServerError, UNLESS_POST, refusal(503)),
-    "504": Fault(ServerError, UNLESS_POST, refusal(504)),
+    "502": Fault(ServerError, IDEMPOTENT, refusal(502)),
+    "503": Fault(ServerError, IDEMPOTENT, refusal(503)),
+    "504": Fault(ServerError, IDEMPOTENT, refusal(504)),
     "505": Fault(ServerError, NEVER, refusal(505)),
-    "a stranger's certificate": wrong(STRANGER.issue_cert("127.0.0.1")),
+    "a certificate of an unknown authority": wrong(STRANGER.issue_cert("127.0.0.1")),
     "another host's certificate": wrong(AUTHORITY.issue_cert("webexapis.com")),
     "an expired certificate": wrong(AUTHORITY.issue_cert("127.0.0.1", not_after=LONG_AGO)),
 }
@@ -274,11 +273,11 @@ WELL_AND_CLOSED = Fault(None, NEVER, lambda body: answer(200, body, "Connection:
 
 
 class Service(Wire):
-    """A server that is there for one operation, well at first, and to which one fault happens.
+    """A server for one operation, which works at first, and to which one fault is applied.
 
     Args:
-        operation: What is asked of it.
-        fault: What happens.
+        operation: The operation.
+        fault: The fault.
     """
 
     def __init__(self, operation: Operation, fault: Fault) -> None:
@@ -286,21 +285,21 @@ class Service(Wire):
         self._fault = fault
         self._identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if fault.certificate else None
         super().__init__(tls=self._identity)
-        self._be_well()
+        self._work()
 
-    def strike(self) -> None:
-        """Let the fault happen to the operation that is asked for next."""
+    def apply_fault(self) -> None:
+        """Apply the fault to the next call of the operation."""
         self._follow_with(self._fault, self._befall)
 
-    async def mend(self) -> None:
-        """Let all be well again."""
+    async def recover(self) -> None:
+        """Work again."""
         if self._fault.refuses:
             await self.listen()
-        self._be_well()
+        self._work()
 
-    def _be_well(self) -> None:
+    def _work(self) -> None:
         self._show(GOOD)
-        # What happens to a connection needs a new one.
+        # A fault of a connection needs a new one.
         self._follow_with(WELL if self._fault.is_read else WELL_AND_CLOSED, lambda: None)
 
     def _befall(self) -> None:
@@ -326,7 +325,7 @@ class Service(Wire):
 
 
 def doing(something: Callable[[], None], data: bytes) -> Act:
-    """Do something just before this is sent."""
+    """Do something just before sending this."""
 
     async def act(peer: Peer) -> None:
         something()
@@ -336,7 +335,7 @@ def doing(something: Callable[[], None], data: bytes) -> Act:
 
 
 def outcome(operation: Operation, fault: Fault) -> type[WebexError] | None:
-    """What is raised."""
+    """The error that is raised."""
     return None if fault.error is DecodeError and not operation.reads_it else fault.error
 
 

@@ -31,10 +31,10 @@ class Limiter:
         """Admit no request for this many seconds; a longer pause stays as it is.
 
         Returns:
-            Whether this starts a pause; `False` when there was one already.
+            Whether this starts a pause; `False` for 0 seconds, or during another pause.
         """
         now = self._clock.monotonic()
-        starts = self._paused_until <= now
+        starts = self._paused_until <= now < now + seconds
         self._paused_until = max(self._paused_until, now + seconds)
         return starts
 

@@ -118,7 +118,7 @@ def test_listen_and_forward(webex: ServedWebex, port: str) -> None:
         running.line(running.out, "^→ #1 messages created: 200 OK$")
         running.line(running.out, "^  thanks$")
         again, forged = send(delivery), send(delivery, secret="a guess")
-        running.line(running.err, "^✗ refused a request: the signature was made of another body")
+        running.line(running.err, "^✗ refused a request: the signature is of another body")
         webex.emit("attachmentActions", "created")
         running.line(running.out, "attachmentActions created by")
         running.line(running.out, "^→ #2 attachmentActions created: 200 OK$")

@@ -67,7 +67,8 @@ async def _on_sandbox(narrator: Narrator) -> None:
             created = await _manage(narrator, client, "demo")
             sandbox.fail(status=429, retry_after=1)
             await narrator.step(steps.retry)
-            await steps.retry(client, created[0].id)
+            with log_warnings_to(lambda _text: None):  # the narrator shows the pause itself
+                await steps.retry(client, created[0].id)
             await _clean_up(narrator, client, created)
             await _receive(narrator, client, sandbox)
     narrator.conclude(_NEXT)
