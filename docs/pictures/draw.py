@@ -1,0 +1,144 @@
+"""Draws the pictures of the command line: what the real program shows today.
+
+$ python docs/pictures/draw.py
+"""
+
+import asyncio
+import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+from webex_webhooks_async import Client, MessageData, NewWebhook, Notification, Receiver
+from webex_webhooks_async.testing import Sandbox
+
+FOLDER = Path(__file__).parent
+
+_COMMAND = str(Path(sys.executable).with_name("webex-webhooks"))
+_WIDTH = 90  # columns
+_TERMINAL = {
+    "FORCE_COLOR": "1",
+    "TTY_INTERACTIVE": "0",
+    "COLUMNS": str(_WIDTH),
+    "TERM": "xterm-256color",
+}
+_PATIENCE = 60  # seconds
+_PROMPT = "> \x1b[0m"
+
+
+def demo() -> str:
+    """The end of the demo: the steps in which the bot is called."""
+    done = subprocess.run(  # noqa: S603 - it is this package's own command
+        [_COMMAND, "demo"],
+        env=os.environ | _TERMINAL,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=_PATIENCE,
+    )
+    lines = Text.from_ansi(done.stdout.decode()).split("\n")
+    plain = [line.plain for line in lines]
+    first = next(n for n, line in enumerate(plain) if line.startswith("10  Receive notifications"))
+    last = next(n for n, line in enumerate(plain) if "─ next ─" in line)
+    return _svg("webex-webhooks demo", lines[first : last - 1])
+
+
+def listen() -> str:
+    """The first notification that `listen --sandbox` prints."""
+    arguments = ["listen", "--sandbox", "--resource", "messages", "--event", "created"]
+    with subprocess.Popen(  # noqa: S603 - it is this package's own command
+        [_COMMAND, *arguments, "--port", "0"],
+        env=os.environ | _TERMINAL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout  # noqa: S101 - it is a pipe
+        shown = b""
+        for line in process.stdout:
+            shown += line
+            if b" created  " in line:  # the last of the data
+                process.send_signal(signal.SIGINT)
+    title = f"webex-webhooks {' '.join(arguments)}"
+    return _svg(title, Text.from_ansi(shown.decode()).split("\n"))
+
+
+def chat() -> str:
+    """A conversation with a bot that echoes, on a terminal."""
+    return _svg("webex-webhooks chat", Text.from_ansi(asyncio.run(_converse())).split("\n"))
+
+
+async def _converse() -> str:
+    sandbox = Sandbox()
+    receiver = Receiver("a secret", ignore_own_actions=True)
+    async with (
+        sandbox.serve() as base_url,
+        Client("the-bots-token", base_url=base_url) as client,
+        asyncio.timeout(_PATIENCE),
+    ):
+
+        @receiver.on("messages", "created")
+        async def echo(notification: Notification[MessageData]) -> None:
+            message = await client.fetch(notification)
+            text = f"You said: {message.text}"
+            await client.post("messages", json={"roomId": message.room_id, "text": text})
+
+        sandbox.deliver_to(receiver)
+        await client.webhooks.create(
+            NewWebhook(
+                name="bot",
+                target_url="https://bot.example.com/webex",
+                resource="messages",
+                event="created",
+                secret="a secret",  # noqa: S106 - of the sandbox
+            )
+        )
+        return await asyncio.to_thread(_type_on_a_terminal, base_url)
+
+
+def _type_on_a_terminal(base_url: str) -> str:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(  # noqa: S603 - it is this package's own command
+        [_COMMAND, "chat", "--base-url", base_url],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | _TERMINAL,
+    ) as process:
+        os.close(theirs)
+        shown = _read_until(ours, _PROMPT)
+        for text in ("Hello, bot!", "How are you?"):
+            os.write(ours, f"{text}\n".encode())
+            shown += _read_until(ours, f"You said: {text}") + _read_until(ours, _PROMPT)
+        os.write(ours, b"\x04")
+        process.wait(_PATIENCE)
+    os.close(ours)
+    return shown.replace("\r\n", "\n")
+
+
+def _read_until(descriptor: int, text: str) -> str:
+    shown = ""
+    while text not in shown:
+        shown += os.read(descriptor, 1).decode("latin-1")  # no more than that: the rest comes next
+    return shown
+
+
+def _svg(title: str, lines: Iterable[Text]) -> str:
+    screen = Console(record=True, width=_WIDTH, file=io.StringIO())
+    screen.print(*lines, sep="\n")
+    svg = screen.export_svg(title=title, theme=MONOKAI, unique_id="picture")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # they would be fetched
+
+
+PICTURES: dict[str, Callable[[], str]] = {"demo": demo, "listen": listen, "chat": chat}
+
+if __name__ == "__main__":
+    for name, draw in PICTURES.items():
+        (FOLDER / f"{name}.svg").write_text(draw(), encoding="utf-8")
