@@ -6,6 +6,7 @@ Facts: https://developer.webex.com/docs/api/v1/webhooks
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from math import inf
+from typing import cast
 
 from webex_webhooks_async.client.desired_state.planning import (
     DesiredState,
@@ -209,8 +210,8 @@ def _read(response: Response) -> tuple[Webhook | UnreadableWebhook, ...]:
     try:
         return response.items("items", Webhook)
     except DecodeError:  # in one of the items, or in the page
-        items = enumerate(response.items("items", None))
-    webhooks = tuple(_read_item(item, f"$.items[{index}]") for index, item in items)
+        items: tuple[JSON, ...] = response.items("items", None)
+    webhooks = tuple(_read_item(each, f"$.items[{index}]") for index, each in enumerate(items))
     unreadable = [str(each) for each in webhooks if isinstance(each, UnreadableWebhook)]
     more = f" and {len(unreadable) - _SHOWN} more" if len(unreadable) > _SHOWN else ""
     logger.warning(
@@ -228,7 +229,7 @@ def _read_item(item: JSON, path: str) -> Webhook | UnreadableWebhook:
     try:
         return structure(item, Webhook, path)
     except DecodeError as error:
-        members: dict[str, JSON] = item if isinstance(item, dict) else {}
+        members = cast("dict[str, JSON]", item) if isinstance(item, dict) else {}
         return UnreadableWebhook(
             id=_text(members.get("id")),
             name=_text(members.get("name")),
