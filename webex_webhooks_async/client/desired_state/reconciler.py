@@ -262,7 +262,7 @@ class PlanExecution:
         self._unsettled.clear()
         listed = await self._reconciler.existing(org=desired.wants_org)
         existing = [each for each in listed if each.id not in self._gone]
-        for name in desired.names.difference(each.name for each in existing):
+        for name in sorted(desired.names.difference(each.name for each in existing)):
             existing.extend(await self._unlisted(name))
         changes = desired.changes(existing, agree=agree)
         self._resolve(changes)
@@ -286,9 +286,9 @@ class PlanExecution:
                 continue
             if change.action not in {Action.CREATE, Action.REPLACE}:
                 self._note(lost.change)
-            elif self._creates[
-                change.name
-            ] >= self._reconciler.retry.attempts or not _may_be_missing(lost.error):
+                continue
+            is_last = self._creates[change.name] >= self._reconciler.retry.attempts
+            if is_last or not _may_be_missing(lost.error):
                 with _noted_in_errors(lost.change):
                     raise lost.error
 
