@@ -209,9 +209,7 @@ def test_an_error_made_by_name_is_the_same(error: WebexError) -> None:
         (PayloadError(["$: not UTF-8"]), {"problems": ("$: not UTF-8",)}),
     ],
 )
-def test_what_is_unknown_is_none(
-    error: WebexError, attributes: dict[str, object]
-) -> None:
+def test_what_is_unknown_is_none(error: WebexError, attributes: dict[str, object]) -> None:
     """An error has all of its attributes in any case."""
     assert vars(error) == attributes
 

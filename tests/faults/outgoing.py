@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 import trustme
 from attrs import field, frozen
@@ -40,8 +41,10 @@ from webex_webhooks_async import (
     DecodeError,
     GoneError,
     LockedError,
+    Message,
     NewWebhook,
     NotFoundError,
+    Notification,
     PermissionDeniedError,
     RateLimitError,
     RequestTimeoutError,
@@ -68,9 +71,29 @@ PAGE = {"items": [WEBHOOK]}
 NUMBERS = count()
 
 
+@frozen
+class Room:
+    """A class of a user's own."""
+
+    id: str
+    title: str
+
+
+LOBBY = Room("R/1", "Lobby")
+FOUND_ROOM = {"id": "R/1", "title": "Lobby"}
+NOTIFICATION: Notification[Any] = Notification(
+    id="W1", name="bot", resource="messages", event="created", data={"id": "M1"}
+)
+
+
 async def everything(client: Client) -> list[Webhook]:
     """The webhooks of all pages."""
     return [each async for each in client.webhooks.list()]
+
+
+async def rooms(client: Client) -> list[Room]:
+    """The rooms of all pages."""
+    return [each async for each in client.list("rooms", into=Room)]
 
 
 @frozen
@@ -101,7 +124,7 @@ class Operation:
     refreshes: bool = False
 
 
-ALL, ONE = "/v1/webhooks", "/v1/webhooks/W1"
+ALL, ONE, ROOM = "/v1/webhooks", "/v1/webhooks/W1", "/v1/rooms/R%2F1"
 OPERATIONS = {
     "create": Operation(
         "POST", ALL, lambda client: client.webhooks.create(NEW), lambda: WEBHOOK, MODEL
@@ -130,6 +153,35 @@ OPERATIONS = {
         first=(("GET", ONE), answer(401, b"", "Connection: close")),
         last=(("GET", ONE), FOUND),
         refreshes=True,
+    ),
+    "client.get": Operation(
+        *("GET", ROOM, lambda client: client.get("rooms", "R/1", into=Room)),
+        *(lambda: FOUND_ROOM, LOBBY),
+    ),
+    "client.post": Operation(
+        *("POST", "/v1/rooms", lambda client: client.post("rooms", json=LOBBY, into=Room)),
+        *(lambda: FOUND_ROOM, LOBBY),
+    ),
+    "client.put": Operation(
+        *("PUT", ROOM, lambda client: client.put("rooms", "R/1", json=LOBBY, into=Room)),
+        *(lambda: FOUND_ROOM, LOBBY),
+    ),
+    "client.patch": Operation(
+        *("PATCH", ROOM, lambda client: client.patch("rooms", "R/1", json=LOBBY, into=Room)),
+        *(lambda: FOUND_ROOM, LOBBY),
+    ),
+    "client.delete": Operation(
+        *("DELETE", ROOM, lambda client: client.delete("rooms", "R/1")),
+        *(lambda: FOUND_ROOM, None),
+        reads_it=False,
+    ),
+    "client.list": Operation(
+        *("GET", "/v1/rooms", rooms),
+        *(lambda: {"items": [FOUND_ROOM]}, [LOBBY]),
+    ),
+    "client.fetch": Operation(
+        *("GET", "/v1/messages/M1", lambda client: client.fetch(NOTIFICATION)),
+        *(lambda: {"id": "M1", "roomId": "R1"}, Message(id="M1", room_id="R1")),
     ),
 }
 

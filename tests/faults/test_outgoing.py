@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import inspect
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
@@ -49,7 +50,12 @@ Engine = Callable[[], AbstractAsyncContextManager[AiohttpTransport | None]]
 each_call = pytest.mark.parametrize(
     ("name", "engine"),
     [
-        *((name, own) for name in OPERATIONS),
+        *((name, own) for name in OPERATIONS if not name.startswith("client.")),
+        *(
+            pytest.param(name, own, marks=pytest.mark.once)
+            for name in OPERATIONS
+            if name.startswith("client.")
+        ),
         # One that is repeated, and one that isn't.
         *(
             pytest.param(each, AiohttpTransport, marks=pytest.mark.once)
@@ -186,7 +192,13 @@ async def test_repeated_faults_keep_no_memory(fault: Fault, engine: Engine) -> N
 
 
 def test_each_operation_is_in_the_table() -> None:
-    """Every public operation on webhooks is in the table, but those made of the others."""
-    public = {name for name in vars(Webhooks) if not name.startswith("_")}
+    """Every public operation of a client is in the table, but those made of the others."""
+    webhooks = {name for name in vars(Webhooks) if not name.startswith("_")}
+    verbs = {
+        f"client.{name}"
+        for name, member in vars(Client).items()
+        if not name.startswith("_") and inspect.isfunction(member)
+    }
 
-    assert public - {"ensure", "plan", "watch"} - OPERATIONS.keys() == set()
+    assert webhooks - {"ensure", "plan", "watch"} - OPERATIONS.keys() == set()
+    assert verbs - {"client.aclose"} - OPERATIONS.keys() == set()
