@@ -13,6 +13,9 @@ from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.testing import Sandbox
 
 
+TOKEN = "the-access-token"
+
+
 async def do_nothing() -> None:
     """Leave a request alone."""
 
@@ -48,7 +51,7 @@ async def webhooks_on(
     """
     async with sandbox.http_client() as direct:
         transport = Requester(
-            StaticToken("a-token"),
+            StaticToken(TOKEN),
             base_url=Sandbox.base_url,
             http_client=httpx.AsyncClient(transport=Way(direct, interference)),
             timeout=30.0,

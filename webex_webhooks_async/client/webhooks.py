@@ -16,6 +16,7 @@ from webex_webhooks_async.client.desired_state.planning import (
 )
 from webex_webhooks_async.client.desired_state.reconciler import Reconciler
 from webex_webhooks_async.client.pagination import AsyncPaginator
+from webex_webhooks_async.client.redaction import Redactor
 from webex_webhooks_async.client.resource import APIResource
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.errors import DecodeError
@@ -211,7 +212,9 @@ def _read(response: Response) -> tuple[Webhook | UnreadableWebhook, ...]:
         return response.items("items", Webhook)
     except DecodeError:  # in one of the items, or in the page
         items: tuple[JSON, ...] = response.items("items", None)
-    webhooks = tuple(_read_item(each, f"$.items[{index}]") for index, each in enumerate(items))
+    webhooks = tuple(
+        _read_item(each, f"$.items[{index}]", response.redact) for index, each in enumerate(items)
+    )
     unreadable = [str(each) for each in webhooks if isinstance(each, UnreadableWebhook)]
     more = f" and {len(unreadable) - _SHOWN} more" if len(unreadable) > _SHOWN else ""
     logger.warning(
@@ -225,20 +228,17 @@ def _read(response: Response) -> tuple[Webhook | UnreadableWebhook, ...]:
 _SHOWN = 10
 
 
-def _read_item(item: JSON, path: str) -> Webhook | UnreadableWebhook:
+def _read_item(item: JSON, path: str, redact: Redactor) -> Webhook | UnreadableWebhook:
     try:
         return structure(item, Webhook, path)
     except DecodeError as error:
         members = cast("dict[str, JSON]", item) if isinstance(item, dict) else {}
+        webhook_id, name = members.get("id"), members.get("name")
         return UnreadableWebhook(
-            id=_text(members.get("id")),
-            name=_text(members.get("name")),
+            id=redact(webhook_id) if isinstance(webhook_id, str) else None,
+            name=name if isinstance(name, str) else None,
             problems=error.problems,
         )
-
-
-def _text(value: JSON) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _checked(webhook_id: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.support.keeping import webhooks_on
+from tests.support.keeping import TOKEN, webhooks_on
 from webex_webhooks_async import DecodeError, NewWebhook, Webhooks, plan, to_json
 from webex_webhooks_async.testing import Sandbox
 
@@ -97,6 +97,18 @@ async def test_a_list_warns_once_a_page(
     [record] = caplog.records
     assert record.getMessage().count("$.items[") == 10
     assert record.getMessage().endswith("(in the webhook with the id 'W9') and 90 more")
+
+
+async def test_an_echoed_token_is_shown_nowhere(
+    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id that repeats the access token is redacted in warnings and errors."""
+    listed(sandbox, item(MESSAGES, f"W-{TOKEN}", event=None))
+    with pytest.raises(DecodeError) as caught:
+        await webhooks.ensure([MESSAGES])
+    assert "with the id 'W-***'" in caplog.text
+    assert "with the id 'W-***'" in str(caught.value)
+    assert TOKEN not in f"{caplog.text} {caught.value!r}"
 
 
 async def test_optional_fields_that_do_not_fit_leave_nothing_out(
