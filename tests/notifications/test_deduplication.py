@@ -11,19 +11,19 @@ class Clock:
     now = 1000.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
 async def test_a_key_is_claimed_once() -> None:
-    """Of all who claim a key, the first one gets it."""
+    """The first claim of a key is granted, all others are not."""
     deduplicator = MemoryDeduplicator()
 
     assert [await deduplicator.claim(key) for key in "abaab"] == [True, True, False, False, False]
 
 
 async def test_a_released_key_can_be_claimed_again() -> None:
-    """A key that was given back is free, and giving it back twice does no harm."""
+    """A released key can be claimed again, and releasing it twice does no harm."""
     deduplicator = MemoryDeduplicator()
     await deduplicator.claim("a")
     await deduplicator.release("a")
@@ -33,7 +33,7 @@ async def test_a_released_key_can_be_claimed_again() -> None:
 
 
 async def test_a_claim_is_forgotten_in_time() -> None:
-    """A claim is remembered for as long as was asked for, counted from the claim."""
+    """A claim is remembered for `ttl` seconds, counted from the claim."""
     clock = Clock()
     deduplicator = MemoryDeduplicator(ttl=10, clock=clock)
     await deduplicator.claim("a")
@@ -47,7 +47,7 @@ async def test_a_claim_is_forgotten_in_time() -> None:
 
 
 async def test_the_oldest_claim_makes_room() -> None:
-    """No more claims are remembered than was asked for; the oldest is forgotten first."""
+    """At most `max_entries` claims are remembered; the oldest is forgotten first."""
     deduplicator = MemoryDeduplicator(max_entries=2)
 
     claimed = [await deduplicator.claim(key) for key in ("a", "b", "c", "c", "b", "a")]
@@ -56,7 +56,7 @@ async def test_the_oldest_claim_makes_room() -> None:
 
 
 async def test_a_copy_makes_no_room() -> None:
-    """A claim that isn't granted costs no other claim its place."""
+    """A claim that isn't granted displaces no other."""
     deduplicator = MemoryDeduplicator(max_entries=2)
 
     assert [await deduplicator.claim(key) for key in "abba"] == [True, True, False, False]
@@ -64,7 +64,7 @@ async def test_a_copy_makes_no_room() -> None:
 
 @pytest.mark.parametrize("ttl", [0, -1.0, float("nan")])
 def test_a_time_to_live_is_positive(ttl: float) -> None:
-    """A deduplicator that would forget at once is refused."""
+    """A `ttl` that isn't positive is refused."""
     with pytest.raises(ValueError, match="ttl must be a positive number of seconds"):
         MemoryDeduplicator(ttl=ttl)
 
@@ -80,6 +80,6 @@ def test_limits_are_numbers() -> None:
 
 @pytest.mark.parametrize("max_entries", [0, -1])
 def test_a_bound_is_positive(max_entries: int) -> None:
-    """A deduplicator that would remember nothing is refused."""
+    """A `max_entries` that isn't positive is refused."""
     with pytest.raises(ValueError, match="max_entries must be positive"):
         MemoryDeduplicator(max_entries=max_entries)

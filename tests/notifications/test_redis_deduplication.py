@@ -39,21 +39,21 @@ PASSWORD = "hunter2-hunter2"
 
 @pytest.fixture
 def server() -> Generator[RedisServer]:
-    """A Redis that the test may do to what it likes."""
+    """A Redis that a test may stop, freeze and restart."""
     with running_redis() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def lasting_server() -> Generator[RedisServer]:
-    """A Redis that stays as it is."""
+    """A Redis that stays up."""
     with running_redis() as running:
         yield running
 
 
 @asynccontextmanager
 async def connected(port: int, **options: Any) -> AsyncGenerator[RedisClient]:  # noqa: ANN401 - any
-    """A client, as long as the block runs; it tries things twice, but without a pause."""
+    """A client for the block; it retries once, without a pause."""
     client = Redis(
         port=port,
         retry=Retry(NoBackoff(), 1),
@@ -68,7 +68,7 @@ async def connected(port: int, **options: Any) -> AsyncGenerator[RedisClient]:  
 
 @pytest.fixture
 async def redis(server: RedisServer) -> AsyncGenerator[RedisClient]:
-    """A client that looks into Redis, and tampers with it."""
+    """A client that reads and changes what is in Redis."""
     async with connected(server.port, decode_responses=True) as client:
         yield client
 
@@ -78,7 +78,7 @@ Join = Callable[..., Coroutine[Any, Any, RedisDeduplicator]]
 
 @pytest.fixture
 async def join(server: RedisServer) -> AsyncGenerator[Join]:
-    """Makes deduplicators that share the Redis, each with a client of its own."""
+    """Make deduplicators that share the Redis, each with its own client."""
     async with AsyncExitStack() as clients:
 
         async def make(client: dict[str, Any] | None = None, **options: Any) -> RedisDeduplicator:  # noqa: ANN401 - any
@@ -89,7 +89,7 @@ async def join(server: RedisServer) -> AsyncGenerator[Join]:
 
 
 async def outcome(deduplicator: LeasingDeduplicator, key: str = "a") -> str:
-    """What a claim comes to."""
+    """The result of a claim."""
     try:
         return "ours" if await deduplicator.claim(key) else "done"
     except InProgressError:
@@ -97,7 +97,7 @@ async def outcome(deduplicator: LeasingDeduplicator, key: str = "a") -> str:
 
 
 class Replica:
-    """A receiver out of several, and its handler.
+    """One of several receivers, and its handler.
 
     Attributes:
         receiver: What is tested.
@@ -125,15 +125,15 @@ class Replica:
         self.done.append(notification.data.id)
 
     async def deliver(self, body: bytes | None = None) -> int:
-        """The answer to a signed body."""
+        """Deliver a signed body, and return the status of the response."""
         return await self.receiver.handle(*signed(body or body_of()))
 
 
 class TestLeases:
-    """Who may handle a notification."""
+    """Which receiver may handle a notification."""
 
     async def test_what_is_confirmed_is_done(self, join: Join) -> None:
-        """Nobody handles what someone has done."""
+        """A confirmed key is granted to nobody."""
         first, second = await join(), await join()
 
         assert await first.claim("a")
@@ -143,14 +143,14 @@ class TestLeases:
         assert [await outcome(first), await outcome(second)] == ["done", "done"]
 
     async def test_what_is_leased_is_neither_done_nor_free(self, join: Join) -> None:
-        """While one has the lease, the others can't tell whether it will be done."""
+        """While one receiver holds the lease, a claim of another one is in progress."""
         first, second = await join(), await join()
 
         assert await outcome(first) == "ours"
         assert [await outcome(second), await outcome(first)] == ["in progress", "in progress"]
 
     async def test_one_of_many_gets_the_lease(self, join: Join) -> None:
-        """However many claim a key at once, it is one's."""
+        """Of many simultaneous claims of a key, one is granted."""
         everyone = [await join() for _ in range(10)]
 
         outcomes = await asyncio.gather(*map(outcome, everyone))
@@ -158,7 +158,7 @@ class TestLeases:
         assert sorted(outcomes) == [*["in progress"] * 9, "ours"]
 
     async def test_what_is_released_is_free(self, join: Join) -> None:
-        """A lease that was given back is anyone's, and giving it back twice does no harm."""
+        """A released key can be claimed by anyone, and releasing twice does no harm."""
         first, second = await join(), await join()
         await first.claim("a")
         await first.release("a")
@@ -167,7 +167,7 @@ class TestLeases:
         assert [await outcome(second), await outcome(first)] == ["ours", "in progress"]
 
     async def test_nobody_releases_what_is_anothers(self, join: Join) -> None:
-        """Only who has the lease can give it back."""
+        """Only the holder of a lease can release it."""
         first, second, third = await join(), await join(), await join()
         await first.claim("a")
         await second.release("a")
@@ -175,7 +175,7 @@ class TestLeases:
         assert await outcome(third) == "in progress"
 
     async def test_a_lease_ends_in_time(self, join: Join) -> None:
-        """What someone leased who is never heard of again is handled by another."""
+        """The lease of a killed receiver expires, and another one gets the key."""
         killed, other = await join(lease=0.05), await join()
         await killed.claim("a")
 
@@ -184,7 +184,7 @@ class TestLeases:
                 pass
 
     async def test_the_times_are_seconds(self, join: Join, redis: RedisClient) -> None:
-        """A lease and what is done are each remembered for as long as was asked for."""
+        """A lease is remembered for `lease` seconds, a confirmed key for `ttl` seconds."""
         deduplicator = await join(lease=50, ttl=5000)
         await deduplicator.claim("a")
         leased = await redis.execute_command("PTTL", KEY)
@@ -194,7 +194,7 @@ class TestLeases:
         assert 0 < leased <= 50_000 < confirmed <= 5_000_000
 
     async def test_the_shortest_time(self, join: Join) -> None:
-        """A time that Redis can't count is rounded up to one that it can."""
+        """A time below a millisecond is rounded up to one."""
         deduplicator = await join(ttl=1e-9, lease=1e-9)
 
         assert await deduplicator.claim("a")
@@ -202,7 +202,7 @@ class TestLeases:
         await deduplicator.confirm("a")
 
     async def test_a_lease_that_was_taken_over(self, join: Join, redis: RedisClient) -> None:
-        """Who took too long takes nothing from who took over, and what is done stays done."""
+        """A slow receiver doesn't release another's lease, and what is done stays done."""
         slow, quick, third = await join(), await join(), await join()
         await slow.claim("a")
         await redis.execute_command("DEL", KEY)  # as when the lease expires
@@ -216,7 +216,7 @@ class TestLeases:
     async def test_what_took_too_long_is_done_all_the_same(
         self, join: Join, redis: RedisClient
     ) -> None:
-        """Who took over and failed doesn't undo what the first one has done meanwhile."""
+        """A receiver that took over and failed doesn't undo what the first one has done."""
         slow, quick = await join(), await join()
         await slow.claim("a")
         await redis.execute_command("DEL", KEY)
@@ -229,7 +229,7 @@ class TestLeases:
     async def test_what_is_in_hand_is_known_after_it_expired(
         self, join: Join, redis: RedisClient
     ) -> None:
-        """Two receivers in one process don't both handle what takes longer than the lease."""
+        """Within one deduplicator a key that takes longer than its lease isn't granted again."""
         deduplicator = await join()
         await deduplicator.claim("a")
         await redis.execute_command("DEL", KEY)
@@ -237,7 +237,7 @@ class TestLeases:
         assert await outcome(deduplicator) == "in progress"
 
     async def test_keys_have_a_prefix(self, join: Join, redis: RedisClient) -> None:
-        """Bots that share a Redis keep apart by their prefixes."""
+        """Bots with different prefixes don't affect each other."""
         default, other = await join(), await join(prefix="another-bot:")
 
         assert [await outcome(default), await outcome(other)] == ["ours", "ours"]
@@ -245,7 +245,7 @@ class TestLeases:
 
     @pytest.mark.parametrize("options", [{"decode_responses": True}, {"protocol": 3}], ids=str)
     async def test_any_client_will_do(self, join: Join, options: dict[str, Any]) -> None:
-        """It doesn't matter how the client reads answers."""
+        """It doesn't matter how the client decodes responses."""
         plain, other = await join(), await join(client=options)
         await other.claim("a")
         await other.claim("b")
@@ -262,7 +262,7 @@ keys = count()
 
 @given(st.lists(steps, max_size=12))
 async def test_any_order(lasting_server: RedisServer, steps: list[tuple[str, int]]) -> None:
-    """Whatever replicas do, and whatever expires, a claim comes to what this model says."""
+    """Whatever replicas do, and whatever expires, each claim has the result of this model."""
     key, holder, in_hand = f"key-{next(keys)}", None, set[int]()
     async with AsyncExitStack() as clients:
         redis, *others = [
@@ -293,7 +293,7 @@ async def test_any_order(lasting_server: RedisServer, steps: list[tuple[str, int
 
 
 class Wire:
-    """A client whose commands are held, or whose answers get lost.
+    """A client whose commands are held, or whose responses get lost.
 
     Attributes:
         held: Those that were sent and wait.
@@ -319,17 +319,17 @@ class Wire:
         return answer
 
     async def aclose(self) -> None:
-        """Stay as it is: nobody here closes what isn't theirs."""
+        """Do nothing: nobody closes this client."""
         raise AssertionError
 
 
 class TestLostAnswers:
-    """What becomes of a claim when nobody learns of it."""
+    """What happens to a claim whose response is lost."""
 
     async def test_a_claim_is_no_obstacle_to_who_made_it(
         self, redis: RedisClient, join: Join
     ) -> None:
-        """Who doesn't know of its own lease can take it again; nobody else can."""
+        """A receiver can take its own lease whose response was lost; another one can't."""
         wire = Wire(redis)
         deduplicator, other = RedisDeduplicator(wire), await join()
         wire.loses = True
@@ -340,7 +340,7 @@ class TestLostAnswers:
         assert [await outcome(other), await outcome(deduplicator)] == ["in progress", "ours"]
 
     async def test_a_release_that_comes_late(self, redis: RedisClient, join: Join) -> None:
-        """A release that is overtaken by a new claim doesn't end that."""
+        """A release that is overtaken by a new claim doesn't release it."""
         wire = Wire(redis)
         deduplicator, other = RedisDeduplicator(wire), await join()
         await deduplicator.claim("a")
@@ -358,7 +358,7 @@ class TestLostAnswers:
         assert await outcome(other) == "in progress"
 
     async def test_a_confirmation_that_is_under_way(self, redis: RedisClient) -> None:
-        """Nobody handles what is about to be remembered as done."""
+        """A key that is being confirmed isn't granted."""
         wire = Wire(redis)
         deduplicator = RedisDeduplicator(wire)
         await deduplicator.claim("a")
@@ -399,7 +399,7 @@ asyncio.run(claim())
 
 
 def run(program: str) -> list[str]:
-    """The lines that a Python program prints."""
+    """Return the lines that a Python program prints."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         capture_output=True,
@@ -411,11 +411,11 @@ def run(program: str) -> list[str]:
 
 
 class TestOutages:
-    """What the deduplicator does when Redis doesn't do its part."""
+    """What the deduplicator does when Redis fails."""
 
     @pytest.mark.parametrize("method", ["claim", "confirm", "release"])
     async def test_a_redis_that_is_down(self, server: RedisServer, join: Join, method: str) -> None:
-        """The client's own error comes through, and all is well when Redis is back."""
+        """The client's error is raised, and the next call works when Redis is back."""
         deduplicator = await join()
         if method != "claim":
             await deduplicator.claim("a")
@@ -427,18 +427,18 @@ class TestOutages:
         assert await outcome(deduplicator, "b") == "ours"
 
     async def test_a_redis_that_hangs(self, server: RedisServer, join: Join) -> None:
-        """Nobody waits for ever, even with a client that would, and all is well afterwards."""
+        """A call ends after `timeout` even if the client has none, and the next call works."""
         deduplicator = await join(timeout=0.5)
         await deduplicator.confirm("b")
         server.freeze()
-        with pytest.raises(TimeoutError, match=r"Redis didn't answer within 0\.5 seconds"):
+        with pytest.raises(TimeoutError, match=r"Redis didn't respond within 0\.5 seconds"):
             await deduplicator.claim("a")
         server.thaw()
 
         assert [await outcome(deduplicator, key) for key in "ab"] == ["ours", "done"]
 
     async def test_what_is_done_stays_done(self, server: RedisServer, join: Join) -> None:
-        """A Redis that persists knows after a restart what it knew before."""
+        """A Redis that persists its data remembers keys after a restart."""
         deduplicator = await join()
         await deduplicator.claim("a")
         await deduplicator.confirm("a")
@@ -448,7 +448,7 @@ class TestOutages:
         assert await outcome(deduplicator) == "done"
 
     async def test_a_key_of_someone_else(self, join: Join, redis: RedisClient) -> None:
-        """Where another program keeps something under our key, nothing is claimed."""
+        """If another program stores something under our key, nothing is claimed."""
         deduplicator = await join()
         await redis.execute_command("RPUSH", KEY, "theirs")
         with pytest.raises(RedisError, match="WRONGTYPE"):
@@ -462,7 +462,7 @@ class TestReceivers:
     """Several receivers that share a Redis."""
 
     async def test_each_notification_is_handled_once(self, join: Join) -> None:
-        """Two copies each of 200 notifications, in any order: each is handled once between all."""
+        """Of 200 notifications, delivered twice in any order, each is handled once."""
         replicas = [Replica(await join()) for _ in range(3)]
         dice = random.Random(1)  # noqa: S311 - no secret
         bodies = [distinct(number) for number in range(200)] * 2
@@ -482,7 +482,7 @@ class TestReceivers:
     async def test_a_copy_comes_again_until_it_is_done(
         self, join: Join, caplog: pytest.LogCaptureFixture, *, background: bool
     ) -> None:
-        """While one handles it, each answers 503 to a copy, and says so without alarm."""
+        """While one handles a notification, the response to a copy is 503, logged at INFO."""
         first = Replica(await join(), background=background)
         second = Replica(await join())
         first.may_end.clear()
@@ -505,7 +505,7 @@ class TestReceivers:
         assert [await second.deliver(), second.started] == [204, []]
 
     async def test_a_receiver_that_is_killed(self, join: Join, redis: RedisClient) -> None:
-        """What a receiver was at when it was killed is handled by another, when its lease ends."""
+        """What a killed receiver was handling is handled by another one when its lease expires."""
         killed, other = Replica(await join()), Replica(await join())
         killed.may_end.clear()
         request = asyncio.create_task(killed.deliver())
@@ -524,7 +524,7 @@ class TestReceivers:
         assert [await other.deliver(), other.done] == [204, ["MESSAGE"]]
 
     async def test_a_failed_one_is_anyones(self, join: Join) -> None:
-        """What one receiver failed to handle another handles at once."""
+        """What one receiver failed to handle, another one can handle at once."""
         first, second = Replica(await join()), Replica(await join())
         first.fails = True
 
@@ -533,7 +533,7 @@ class TestReceivers:
 
     @pytest.mark.parametrize("outage", ["stop", "freeze"])
     async def test_while_redis_is_away(self, server: RedisServer, join: Join, outage: str) -> None:
-        """While nobody knows whether it is a copy, nobody handles it, and it comes again."""
+        """While Redis is down, the response is 503, and nothing is handled."""
         first = Replica(await join(timeout=0.05, lease=0.05))
         second = Replica(await join())
         getattr(server, outage)()
@@ -565,7 +565,7 @@ class TestReceivers:
         answer: int,
         told: str,
     ) -> None:
-        """What was done is answered as done, what wasn't as failed, and the log tells the rest."""
+        """If Redis goes away, the response says what the handler did, and the log the rest."""
         replica = Replica(await join(timeout=0.5))
         replica.fails = fails
         replica.may_end.clear()
@@ -579,12 +579,12 @@ class TestReceivers:
 
 
 class TestSecrets:
-    """What the log and the errors keep to themselves."""
+    """What the log and the errors never show."""
 
     async def test_a_password_is_not_logged(
         self, server: RedisServer, redis: RedisClient, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Neither a password that is refused nor an outage brings one to light."""
+        """No password is shown, whether Redis refuses it or is down."""
         await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
         for password in (PASSWORD, f"not-{PASSWORD}"):
             async with connected(server.port, password=password) as client:
@@ -603,7 +603,7 @@ class TestSecrets:
         assert PASSWORD not in caplog.text
 
     def test_an_address_is_no_client(self) -> None:
-        """Who passes an address instead of a client is told so, but not which."""
+        """An address instead of a client is refused, and isn't shown."""
         address: Any = f"redis://user:{PASSWORD}@redis.example.com"
 
         with pytest.raises(TypeError, match=r"a client of redis\.asyncio, got a .*str$") as caught:
@@ -613,10 +613,10 @@ class TestSecrets:
 
 
 class TestArguments:
-    """What is no deduplicator is refused when it is made."""
+    """Which arguments are refused."""
 
     def test_a_client_is_async(self) -> None:
-        """A client that would block is refused."""
+        """A client without asyncio is refused."""
         blocking: Any = sync_redis.Redis()
 
         with pytest.raises(TypeError, match=r"got a redis\.client\.Redis"):
@@ -625,7 +625,7 @@ class TestArguments:
     @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
     @pytest.mark.parametrize("seconds", [0, -1.0, 1e20, float("nan"), float("inf")])
     def test_a_time_is_positive(self, name: str, seconds: float) -> None:
-        """A time that is no time, or that is longer than Redis takes, is refused."""
+        """A time that isn't positive, or longer than Redis takes, is refused."""
         options: dict[str, Any] = {name: seconds}
 
         with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds"):
@@ -633,7 +633,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
     def test_a_time_is_a_number(self, name: str) -> None:
-        """Text is refused by name."""
+        """Text instead of a number is refused by name."""
         options: dict[str, Any] = {name: "5"}
 
         with pytest.raises(TypeError, match=f"{name} must be float or int, got str"):
@@ -648,7 +648,7 @@ class TestArguments:
 
 
 def test_the_package_does_not_need_redis() -> None:
-    """Who has no use for Redis needn't install its client."""
+    """The package works without the client of Redis."""
     program = """
 import sys
 import webex_webhooks_async, webex_webhooks_async.testing

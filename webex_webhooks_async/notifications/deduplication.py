@@ -1,6 +1,6 @@
-"""Makes sure that a notification which comes twice is handled once.
+"""Remembers which notifications were handled, so that a duplicate isn't handled again.
 
-Webex gives a delivery no id, so a duplicate is told by its body: the key is the SHA-256 of it.
+Webex gives a delivery no id. Duplicates have the same body, so the key is the SHA-256 of the body.
 """
 
 import asyncio
@@ -21,13 +21,12 @@ from webex_webhooks_async.validation import check_type
 class Deduplicator(Protocol):
     """Remembers for a while which notifications were claimed.
 
-    Receivers that share what one remembers, replicas of a service for example, handle a
-    notification once between them. If either method raises, Webex is answered with a 5xx, so that
-    the notification comes again.
+    Receivers that share its memory, such as replicas of a service, handle a notification once
+    between them. If `claim` raises, the response is 503, so that the notification comes again.
     """
 
     async def claim(self, key: str) -> bool:
-        """Remember the key. False if it is remembered already: then it is someone else's."""
+        """Remember the key; return False if it was already remembered."""
         ...
 
     async def release(self, key: str) -> None:
@@ -37,21 +36,21 @@ class Deduplicator(Protocol):
 
 @runtime_checkable
 class LeasingDeduplicator(Deduplicator, Protocol):
-    """A `Deduplicator` whose claims are leases, until they are confirmed.
+    """A `Deduplicator` whose claims are leases until they are confirmed.
 
-    So it survives the receivers that share it: when one is killed while it handles a notification,
-    its lease expires, and whoever is asked next handles it. Meanwhile the notification is neither
-    done nor to be handled: Webex is answered with 503, so that it comes again.
+    When a receiver is killed while it handles a notification, its lease expires, and the next
+    receiver that gets the notification handles it. Until then the notification is neither done nor
+    free: the response is 503, so that it comes again.
 
-    A lease that another has taken over isn't released by who had it before. A key that is confirmed
-    is done, whosever the lease is by then.
+    A receiver doesn't release a lease that another one has taken over. A confirmed key is done,
+    even if the lease has moved to another receiver.
     """
 
     async def claim(self, key: str) -> bool:
-        """Lease the key. False if it is confirmed: then it is done.
+        """Lease the key; return False if it is confirmed, which means done.
 
         Raises:
-            InProgressError: The lease is someone else's.
+            InProgressError: Another receiver holds the lease.
         """
         ...
 
@@ -63,17 +62,17 @@ class LeasingDeduplicator(Deduplicator, Protocol):
 class MemoryDeduplicator:
     """A `Deduplicator` within one process.
 
-    It forgets what it has to, the oldest first, whether or not that is still being handled; a
-    `Receiver` itself knows what it is handling.
+    When it is full, it forgets the oldest claim, even if that notification is still being handled;
+    a `Receiver` knows by itself what it is handling.
 
     Args:
         ttl: For how many seconds a claim is remembered.
         max_entries: How many claims are remembered at most.
-        clock: Tells the time in seconds and never goes back.
+        clock: Returns the time in seconds, and never goes back.
 
     Raises:
         ValueError: `ttl` or `max_entries` isn't positive.
-        TypeError: An argument is of a wrong type.
+        TypeError: An argument has a wrong type.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class MemoryDeduplicator:
         self._expiries: OrderedDict[str, float] = OrderedDict()  # the oldest first
 
     async def claim(self, key: str) -> bool:
-        """Remember the key. False if it is remembered already."""
+        """Remember the key; return False if it was already remembered."""
         now = self._clock()
         self._forget_expired(now)
         if key in self._expiries:
@@ -110,45 +109,45 @@ class MemoryDeduplicator:
         self._expiries.pop(key, None)
 
     def _forget_expired(self, now: float) -> None:
-        # Each entry is looked at once more than it is made, so a claim's work is constant.
+        # Each call stops at the first entry that stays, so the cost of a claim is constant.
         while self._expiries and next(iter(self._expiries.values())) <= now:
             self._expiries.popitem(last=False)
 
 
 class RedisClient(Protocol):
-    """What a `RedisDeduplicator` needs of a client of `redis.asyncio`."""
+    """The part of a `redis.asyncio` client that a `RedisDeduplicator` uses."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as it is there
-        """Send a command, and return the answer."""
+        """Send a command, and return the response."""
         ...
 
     async def aclose(self) -> None:
-        """Tells a client of `redis.asyncio` from others; it stays its owner's to close."""
+        """Close the client. It is never called; only clients of `redis.asyncio` have it."""
         ...
 
 
 class RedisDeduplicator:
-    """A `LeasingDeduplicator` in a Redis, for receivers in several processes.
+    """A `LeasingDeduplicator` in Redis or Valkey, for receivers in several processes.
 
     ::
 
         redis = Redis.from_url(os.environ["REDIS_URL"])  # of redis.asyncio
         receiver = Receiver(secret, deduplicator=RedisDeduplicator(redis))
 
-    While Redis is down or doesn't answer, the methods raise what the client raises, or
-    `TimeoutError`. What Redis forgets, as it does when it is emptied, is handled again.
+    While Redis is down or doesn't respond, the methods raise what the client raises, or
+    `TimeoutError`. If Redis loses a key, for example when it is flushed, a copy is handled again.
 
     Args:
-        redis: A client of `redis.asyncio`, of the extra ``redis``. It stays yours to close.
-        ttl: For how many seconds it is remembered what is done.
-        lease: For how many seconds a claim holds that is neither confirmed nor released. A
-            notification whose handlers take longer may be handled twice.
-        timeout: How many seconds Redis may take to answer.
-        prefix: What its keys in Redis begin with.
+        redis: A `redis.asyncio` client, from the extra ``redis``. Closing it is up to you.
+        ttl: For how many seconds a notification is remembered as done.
+        lease: After how many seconds a claim expires that is neither confirmed nor released. If
+            handlers take longer, the notification may be handled twice.
+        timeout: How many seconds to wait for Redis.
+        prefix: The prefix of its keys in Redis.
 
     Raises:
         ValueError: `ttl`, `lease` or `timeout` isn't positive, or more than Redis takes.
-        TypeError: `redis` is no client of `redis.asyncio`, or another argument is of a wrong type.
+        TypeError: `redis` isn't a `redis.asyncio` client, or an argument has a wrong type.
     """
 
     def __init__(
@@ -160,7 +159,7 @@ class RedisDeduplicator:
         timeout: float = 5.0,
         prefix: str = "webex-webhooks:",
     ) -> None:
-        # A client that isn't async has no aclose.
+        # A client without asyncio has no aclose.
         if not all(hasattr(redis, method) for method in ("execute_command", "aclose")):
             given = f"{type(redis).__module__}.{type(redis).__qualname__}"
             raise TypeError(f"redis must be a client of redis.asyncio, got a {given}")
@@ -177,15 +176,15 @@ class RedisDeduplicator:
         self._lease = _milliseconds(lease)
         self._timeout = timeout
         self._prefix = prefix
-        self._gate = asyncio.Semaphore(_MAX_CONNECTIONS)
+        self._limit = asyncio.Semaphore(_MAX_CONNECTIONS)
         self._numbers = count()
-        self._leases: dict[str, str] = {}  # by key, what it holds in Redis
+        self._leases: dict[str, str] = {}  # the value in Redis of each key
 
     async def claim(self, key: str) -> bool:
-        """Lease the key. False if it is confirmed.
+        """Lease the key; return False if it is confirmed.
 
         Raises:
-            InProgressError: The lease is someone else's.
+            InProgressError: Another receiver holds the lease.
         """
         if key in self._leases:  # even if it has expired
             raise InProgressError
@@ -205,39 +204,39 @@ class RedisDeduplicator:
         return granted
 
     async def confirm(self, key: str) -> None:
-        """Remember the key as done, whosever the lease is by now."""
+        """Remember the key as done, even if another receiver holds the lease by now."""
         try:
             await self._execute("SET", self._prefix + key, _DONE, "PX", self._ttl)
         finally:
             self._leases.pop(key, None)
 
     async def release(self, key: str) -> None:
-        """End the lease of the key, if it is ours."""
+        """Release the lease of the key, if it is ours."""
         lease = self._leases.pop(key, None)
         if lease is not None:
             await self._execute("EVAL", _RELEASE, 1, self._prefix + key, lease)
 
     @cached_property
     def _owner(self) -> str:
-        # Not made before the first claim: workers may be forked from a process that made us.
+        # Made with the first claim: workers may be forked from a process that made us.
         return uuid4().hex
 
     async def _execute(self, *command: str | int) -> Any:  # noqa: ANN401 - as in RedisClient
         try:
-            async with asyncio.timeout(self._timeout), self._gate:
+            async with asyncio.timeout(self._timeout), self._limit:
                 return await self._redis.execute_command(*command)
         except TimeoutError as error:
-            raise TimeoutError(f"Redis didn't answer within {self._timeout} seconds") from error
+            raise TimeoutError(f"Redis didn't respond within {self._timeout} seconds") from error
 
 
-_MAX_SECONDS = 1e15  # Redis keeps a time as milliseconds in 64 bits
+_MAX_SECONDS = 1e15  # Redis keeps times as milliseconds in 64 bits
 
-_MAX_CONNECTIONS = 50  # beyond a limit of its own, such as 100, a client fails instead of waiting
+_MAX_CONNECTIONS = 50  # a client with a limit of its own, such as 100, fails beyond it
 
 _DONE = "done"
 _DONE_BEFORE, _OURS, _THEIRS = 0, 1, -1
 
-# A lease of one's own that one doesn't know of is one whose answer was lost: it can be taken.
+# If the lease is ours but unknown to us, the response to our claim was lost: take it.
 _CLAIM = f"""
 local holder = redis.call('GET', KEYS[1])
 if holder == '{_DONE}' then return {_DONE_BEFORE} end

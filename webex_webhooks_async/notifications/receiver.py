@@ -105,8 +105,8 @@ class Receiver(Router):
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
         max_body: The size in bytes of the largest body to read.
         minimum: The weakest signature algorithm to accept.
-        on_error: Called with each exception of a handler, and the notification. Without it, these
-            exceptions are logged.
+        on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
+            data that doesn't fit, and the notification. Without it, the exception is logged.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
