@@ -2,6 +2,7 @@
 
 import fcntl
 import io
+import json
 import os
 import pty
 import queue
@@ -18,10 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, field, frozen
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.wire import PATIENCE
@@ -270,3 +272,29 @@ def served_bot(answer: str, status_code: int = 200) -> Generator[ServedBot]:
 
     with served(bot) as origin:
         yield ServedBot(f"{origin}/webex", requests, bodies)
+
+
+BOT = {"Authorization": "Bearer the-bot"}
+"""What a bot sends to a sandbox."""
+
+
+@contextmanager
+def served_echo_bot(webex: ServedWebex) -> Generator[list[str]]:
+    """A bot that echoes, as long as the block runs; gives the rooms that it has been in."""
+    rooms: list[str] = []
+
+    async def bot(scope: Scope, receive: Receive, send: Send) -> None:
+        data = json.loads(await Request(scope, receive).body())["data"]
+        if data["personEmail"] != webex.sandbox.bot.email:
+            rooms.append(data["roomId"])
+            async with httpx.AsyncClient(
+                base_url=webex.base_url, headers=BOT, trust_env=False
+            ) as http_client:
+                message = (await http_client.get(f"messages/{data['id']}")).json()
+                reply = {"roomId": data["roomId"], "text": f"You said:\n{message['text']}"}
+                await http_client.post("messages", json=reply)
+        await Response(status_code=204)(scope, receive, send)
+
+    with served(bot) as url:
+        webex.create(target_url=url)
+        yield rooms

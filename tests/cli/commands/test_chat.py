@@ -1,45 +1,17 @@
-import json
-from collections.abc import Generator
-from contextlib import contextmanager
-
 import httpx
 import pytest
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, finished, served, terminal
+from tests.cli.harness import BOT, ServedWebex, finished, served, served_echo_bot, terminal
 from tests.support.wire import unused_port
-
-BOT = {"Authorization": "Bearer the-bot"}
-
-
-@contextmanager
-def served_bot(webex: ServedWebex) -> Generator[list[str]]:
-    """A bot that echoes, as long as the block runs; gives the rooms that it has been in."""
-    rooms: list[str] = []
-
-    async def bot(scope: Scope, receive: Receive, send: Send) -> None:
-        data = json.loads(await Request(scope, receive).body())["data"]
-        if data["personEmail"] != webex.sandbox.bot.email:
-            rooms.append(data["roomId"])
-            async with httpx.AsyncClient(
-                base_url=webex.base_url, headers=BOT, trust_env=False
-            ) as http_client:
-                message = (await http_client.get(f"messages/{data['id']}")).json()
-                reply = {"roomId": data["roomId"], "text": f"You said:\n{message['text']}"}
-                await http_client.post("messages", json=reply)
-        await Response(status_code=204)(scope, receive, send)
-
-    with served(bot) as url:
-        webex.create(target_url=url)
-        yield rooms
 
 
 def test_one_message(webex: ServedWebex, invoke: Invoke) -> None:
     """With an argument it sends one message, and prints what the bot replies to that."""
-    with served_bot(webex):
+    with served_echo_bot(webex):
         first, second = invoke("chat", "Hello"), invoke("chat", "Again", "--as", "you@example.com")
 
     assert (first.exit_code, first.out, first.err) == (0, "You said:\nHello\n", "")
@@ -48,7 +20,7 @@ def test_one_message(webex: ServedWebex, invoke: Invoke) -> None:
 
 def test_another_person(webex: ServedWebex, invoke: Invoke) -> None:
     """Each person has a room with the bot."""
-    with served_bot(webex) as rooms:
+    with served_echo_bot(webex) as rooms:
         invoke("chat", "Hello", "--as", "ann@example.com")
         invoke("chat", "Hello", "--as", "bob@example.com")
 
@@ -68,7 +40,7 @@ def test_a_bot_that_is_silent(webex: ServedWebex, invoke: Invoke) -> None:
 
 def test_a_pipe(webex: ServedWebex) -> None:
     """In a pipe, each line is a message, and the replies are printed in order."""
-    with served_bot(webex):
+    with served_echo_bot(webex):
         done = finished("chat", stdin=b"Hello\n\nBye")
 
     assert (done.exit_code, done.err) == (0, "")
@@ -77,7 +49,7 @@ def test_a_pipe(webex: ServedWebex) -> None:
 
 def test_a_conversation(webex: ServedWebex) -> None:
     """On a terminal the bot's messages appear as they come, until Ctrl-D."""
-    with served_bot(webex) as rooms, terminal("chat", columns=80) as screen:
+    with served_echo_bot(webex) as rooms, terminal("chat", columns=80) as screen:
         screen.wait_for(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
         screen.type("Hello\n")
         screen.wait_for("You said:[^>]+> ")

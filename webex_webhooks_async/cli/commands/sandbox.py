@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Run a local Webex simulator, and print each request and each delivery.
 
-    $ webex-webhooks sandbox --port 8900
+    $ webex-webhooks sandbox
     $ webex-webhooks sandbox --allow-remote
 
     Programs in any language can use it until Ctrl-C ends it. Then it forgets

@@ -1,0 +1,108 @@
+"""The examples in the help of the commands run as they are shown."""
+
+import inspect
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.harness import COMMAND, ServedWebex, process, served_bot, served_echo_bot
+from tests.support.wire import unused_port
+from webex_webhooks_async.cli.app import app
+
+WANTED = """
+[[webhooks]]
+name = "bot:messages"
+target_url = "https://example.com/webex"
+resource = "messages"
+event = "created"
+"""
+BROWSER = f"""#!{sys.executable}
+import sys, urllib.request
+urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1])
+"""
+IN_THE_HELP = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh"
+COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
+UNTIL_CTRL_C = {"listen", "sandbox"}
+
+
+def examples(command: str) -> list[str]:
+    """The examples in the help of a command, a line each."""
+    lines = inspect.cleandoc(app[command].help).replace("\\\n", "").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with the files that the examples name, and a browser."""
+    (tmp_path / "webhooks.toml").write_text(WANTED)
+    (tmp_path / "body.json").write_text('{"a":1,"b":2,"c":{"d":3}}')
+    for place in (".zfunc", ".config/fish/completions"):
+        (tmp_path / place).mkdir(parents=True)
+    browser = tmp_path / "browser"
+    browser.write_text(BROWSER)
+    browser.chmod(0o700)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{Path(COMMAND).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("WEBHOOK_SECRET", "myBongoSecret")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - UNTIL_CTRL_C))
+def test_examples(webex: ServedWebex, command: str, folder: Path) -> None:
+    """The examples of a command succeed, one after the other."""
+    script = "\n".join(examples(command))
+    redirect_uri = f"http://localhost:{unused_port()}/callback"
+    with served_echo_bot(webex), served_bot("thanks") as bot:
+        for shown, actual in {
+            IN_THE_HELP: webex.create().id,
+            "http://localhost:8080/webex": bot.url,
+            "jq -r '.[].id'": "python3 -m json.tool",
+            "login ": f"login --redirect-uri {redirect_uri} ",
+        }.items():
+            script = script.replace(shown, actual)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert f"webex-webhooks {command}" in script
+    assert (done.returncode, "Traceback" in done.stdout) == (0, False), done.stdout
+
+
+@pytest.mark.usefixtures("folder", "webex")
+@pytest.mark.parametrize(
+    "example",
+    [
+        example
+        for command in sorted(UNTIL_CTRL_C)
+        for example in examples(command)
+        if example != "webex-webhooks listen"  # needs a tunnel: see commands/test_listen.py
+    ],
+)
+def test_examples_that_run_until_ctrl_c(example: str) -> None:
+    """The examples of servers start, and end in order."""
+    url = f"http://127.0.0.1:{unused_port()}"
+    with served_bot("thanks") as bot:
+        for shown, actual in {
+            "https://my-tunnel.example.com": url,
+            "http://localhost:3000/webex": bot.url,
+        }.items():
+            example = example.replace(shown, actual)
+        _, *arguments = shlex.split(example)
+        with process(*arguments, "--port", "0") as running:
+            running.line(running.err, "Ctrl-C ends it.")
+            exit_code = running.end(signal.SIGINT)
+
+    assert exit_code == 0
