@@ -49,11 +49,11 @@ def test_a_right_signature(
         (("Host: example.com",), "the request has no signature: does the webhook have a secret?"),
         (
             (SPARK, "X-Webex-Signature: " + "0" * 128),
-            "the signature is of another body or made with another secret (SHA-512 decides)",
+            "the signature is of another body or made with another secret",
         ),
         (
             ("X-Spark-Signature: " + "0" * 40,),
-            "the signature is of another body or made with another secret (SHA-1 decides)",
+            "the signature is of another body or made with another secret",
         ),
     ],
 )

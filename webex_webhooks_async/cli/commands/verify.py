@@ -1,6 +1,5 @@
 """The command verify."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,9 +9,7 @@ from webex_webhooks_async.cli.input_files import STDIN, InputFile, read_bytes
 from webex_webhooks_async.cli.options import NO_SECRET, SecretSource
 from webex_webhooks_async.cli.rendering.consoles import print_approval, stdout
 from webex_webhooks_async.errors import SignatureError
-from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, verify
-
-_STRONGEST_FIRST = sorted(SignatureAlgorithm, reverse=True)
+from webex_webhooks_async.notifications.signatures import verify
 
 
 def command(
@@ -37,8 +34,12 @@ def command(
     key = secret.require()
     content = read_bytes(body)
     headers = [_pair(each) for each in header]
-    algorithm = _deciding(content, headers, key, _STRONGEST_FIRST)
-    print_approval(stdout(), f"the {_name(algorithm)} signature matches the body and the secret")
+    try:
+        algorithm = verify(content, headers, key)
+    except SignatureError as error:
+        raise RefusedError(str(error)) from None
+    name = algorithm.name.replace("SHA", "SHA-")
+    print_approval(stdout(), f"the {name} signature matches the body and the secret")
 
 
 def _pair(header: str) -> tuple[str, str]:
@@ -46,29 +47,3 @@ def _pair(header: str) -> tuple[str, str]:
     if not colon:
         raise UsageError(f"a header is a name, a colon and a value, got {header!r}")
     return name.strip(), value.strip()
-
-
-def _deciding(
-    body: bytes,
-    headers: Sequence[tuple[str, str]],
-    secret: str,
-    algorithms: Sequence[SignatureAlgorithm],
-) -> SignatureAlgorithm:
-    """The algorithm of the strongest signature, which is right.
-
-    Raises:
-        RefusedError: It is wrong, or there is none.
-    """
-    algorithm, *weaker = algorithms
-    try:
-        verify(body, headers, secret, minimum=algorithm)
-    except SignatureError as error:
-        if error.reason == "too_weak":
-            return _deciding(body, headers, secret, weaker)
-        which = f" ({_name(algorithm)} decides)" if error.reason == "mismatch" else ""
-        raise RefusedError(f"{error}{which}") from None
-    return algorithm
-
-
-def _name(algorithm: SignatureAlgorithm) -> str:
-    return algorithm.name.replace("SHA", "SHA-")
