@@ -1,11 +1,15 @@
 import asyncio
 import json
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 import attrs
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from tests.support.wire import PATIENCE, Wire, answer, reset, silence, unused_port
 from tests.testing.doubles import FakeClock, webhook
@@ -366,3 +370,116 @@ async def test_what_changes_meanwhile_is_kept() -> None:
     await delivering.emit()
 
     assert list(delivering.store) == [attrs.evolve(changed, status="inactive")]
+
+
+REMOTE = [
+    "bot.example.com",
+    "192.0.2.1",
+    "[2001:db8::1]",
+    "localhost.example.com",
+    "127.0.0.1.nip.io",
+]
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every look-up and every connection fail the test."""
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("host", REMOTE)
+async def test_another_machine_is_not_called(host: str) -> None:
+    """A host that isn't this machine is a failed delivery that says what to do; nothing is sent."""
+    (delivery,) = await Delivering(active(target_url=f"https://{host}/hook")).emit()
+
+    assert (delivery.ok, delivery.status_code) == (False, None)
+    assert (delivery.error or "").startswith(
+        f"not sent, because {host.strip('[]')} isn't this machine"
+    )
+    assert "deliver_to(app)" in (delivery.error or "")
+    assert "allow_remote=True" in (delivery.error or "")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_this_machine_is_called(host: str) -> None:
+    """Loopback is called, by any of its names."""
+    async with Wire(answer(204)) as wire:
+        target = wire.origin.replace("127.0.0.1", host)
+        (delivery,) = await Delivering(active(target_url=target)).emit()
+
+    assert delivery.status_code == 204
+
+
+async def test_other_machines_are_called_if_allowed() -> None:
+    """With allow_remote, any host is called."""
+    delivering = Delivering(
+        active(target_url=f"http://0.0.0.0:{unused_port()}/"), allow_remote=True
+    )
+
+    (delivery,) = await delivering.emit()
+
+    assert (delivery.error or "").startswith("ConnectError")
+
+
+@pytest.mark.usefixtures("no_network")
+async def test_in_process() -> None:
+    """An application gets every notification, with the host, path and query of its webhook."""
+    seen: list[tuple[str, str, str]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        seen.append((request.headers["host"], request.url.path, request.url.query))
+        await Response(status_code=202)(scope, receive, send)
+
+    delivering = Delivering(
+        active(id="1", target_url="https://bot.example.com/a/b?c=d"),
+        active(id="2", target_url="http://[::1]:8000"),
+        target=answering(500),
+    )
+    delivering.service.app = app
+    deliveries = await delivering.emit()
+    delivering.service.app = None
+    afterwards = await delivering.emit()
+
+    assert [each.status_code for each in deliveries] == [202, 202]
+    assert sorted(seen) == [("[::1]:8000", "/", ""), ("bot.example.com", "/a/b", "c=d")]
+    assert [each.status_code for each in afterwards] == [500, 500]
+
+
+async def test_an_application_that_raises() -> None:
+    """What an application in process raises is the error of the delivery."""
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise LookupError("mine")
+
+    delivering = Delivering(active())
+    delivering.service.app = app
+
+    (delivery,) = await delivering.emit()
+
+    assert delivery.error == "LookupError: mine"
+
+
+@pytest.mark.parametrize(
+    ("owner", "audience", "expected"),
+    [
+        ("creator", None, 1),
+        ("creator", frozenset({"BOT"}), 1),
+        ("creator", frozenset({"ANN"}), 0),
+        ("org", frozenset({"ANN"}), 1),
+    ],
+)
+async def test_who_may_know(owner: str, audience: frozenset[str] | None, expected: int) -> None:
+    """A webhook is notified of what its creator can see; the organization's of everything."""
+    delivering = Delivering(active(owned_by=owner), target=answering(204))
+
+    deliveries = await delivering.service.deliver(happened(audience=audience))
+
+    assert len(deliveries) == expected

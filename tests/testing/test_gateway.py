@@ -226,3 +226,14 @@ async def test_a_faulty_answer_is_recorded(api: httpx.AsyncClient, webex_sandbox
     await api.get("/webhooks")
 
     assert [each.status_code for each in webex_sandbox.requests] == [502]
+
+
+async def test_every_response_is_marked(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """Success, error or fault, a response says that it comes from a sandbox."""
+    webex_sandbox.fail(status=503)
+    webex_sandbox.fail(body="<html>")
+
+    responses = [await api.get(path) for path in ("/webhooks", "/webhooks", "/webhooks", "/nope")]
+
+    assert [each.status_code for each in responses] == [503, 200, 200, 404]
+    assert {each.headers["X-Webex-Sandbox"] for each in responses} == {"webex-webhooks-async"}

@@ -116,3 +116,56 @@ def test_loading_the_plugin_loads_nothing_else() -> None:
     ).stdout.split()
 
     assert {"asyncio", "attrs", "cattrs", "httpx", "starlette", "uvicorn"}.isdisjoint(loaded)
+
+
+NO_NETWORK = """
+import asyncio
+import socket
+import pytest
+
+def refuse(*args, **kwargs):
+    raise AssertionError(f"the network was used: {args}")
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "gethostbyname", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket.socket, "sendto", refuse)
+"""
+
+OFFLINE_TESTS = """
+from webex_webhooks_async import NewWebhook
+
+async def test_a_bot(webex_client, webex_sandbox):
+    for host in ("bot.example.com", "192.0.2.1"):
+        await webex_client.webhooks.create(
+            NewWebhook(
+                name=host, target_url=f"https://{host}/", resource="messages", event="created"
+            )
+        )
+    for delivery in await webex_sandbox.say("Hello"):
+        assert delivery.error.startswith("not sent, because ")
+    assert len(webex_sandbox.deliveries) == 2
+
+async def test_the_guard_works():
+    import httpx
+    async with httpx.AsyncClient() as client:
+        try:
+            await client.get("http://bot.example.com/")
+        except (AssertionError, httpx.TransportError) as error:
+            assert "the network was used" in repr(error) + repr(error.__cause__)
+        else:
+            raise RuntimeError("nothing guards the network")
+"""
+
+
+def test_the_fixtures_use_no_network(tmp_path: Path) -> None:
+    """A test that uses the fixtures makes no DNS look-up and no connection."""
+    (tmp_path / "conftest.py").write_text(NO_NETWORK)
+
+    result = run_pytest(tmp_path, OFFLINE_TESTS, "-o", "asyncio_mode=auto", *LOOP_SCOPE)
+
+    assert result.returncode == 0, result.stdout
+    assert "2 passed" in result.stdout

@@ -1,5 +1,8 @@
 import asyncio
+import base64
+import hashlib
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -8,10 +11,15 @@ from tests.testing.doubles import NEW, FakeClock
 from webex_webhooks_async import (
     APIError,
     Client,
+    Event,
     NewWebhook,
+    Notification,
+    Receiver,
     RefreshingToken,
+    Resource,
     Webhook,
     WebhookUpdate,
+    authorization_url,
 )
 from webex_webhooks_async.models.notifications import MessageData
 from webex_webhooks_async.notifications.parsing import parse_notification
@@ -285,3 +293,60 @@ async def test_sandboxes_are_apart(webex_sandbox: Sandbox) -> None:
 
     assert (len(webex_sandbox.webhooks), len(other.webhooks)) == (0, 1)
     assert webex_sandbox.bot != other.bot
+
+
+async def test_deliver_to(webex_sandbox: Sandbox) -> None:
+    """A bot gets its notifications in process, whatever host its webhook names."""
+    receiver = Receiver(SECRET)
+    handled: list[str] = []
+
+    @receiver.on(Resource.MESSAGES, Event.CREATED)
+    async def handle(notification: Notification[MessageData]) -> None:
+        handled.append(notification.data.id)
+
+    webex_sandbox.deliver_to(receiver)
+    async with client_of(webex_sandbox) as client:
+        await client.webhooks.create(wanted(secret=SECRET))
+
+        (delivered,) = await webex_sandbox.say("Hello")
+        webex_sandbox.deliver_to(None)
+        (refused,) = await webex_sandbox.say("Hello again")
+
+    assert (delivered.status_code, delivered.url) == (204, "https://example.com/hook")
+    assert handled == [webex_sandbox.messages[0]["id"]]
+    assert (refused.error or "").startswith("not sent, because example.com isn't this machine")
+
+
+@pytest.mark.parametrize("app", ["bot:app", 5])
+def test_deliver_to_something_else(webex_sandbox: Sandbox, app: Any) -> None:  # noqa: ANN401 - wrong on purpose
+    """Only an application can be delivered to."""
+    with pytest.raises(TypeError, match="app must be an ASGI application or None, got"):
+        webex_sandbox.deliver_to(app)
+
+
+async def test_a_code_gives_tokens(webex_sandbox: Sandbox) -> None:
+    """Our own client gets its first tokens from a code of the sandbox, and calls with them."""
+    verifier = "a-verifier-of-at-least-43-characters-in-length"
+    digest = hashlib.sha256(verifier.encode()).digest()
+    url = authorization_url(
+        client_id="C1",
+        redirect_uri="http://localhost:8765/callback",
+        scopes=["spark:all"],
+        state="xyz",
+        code_challenge=base64.urlsafe_b64encode(digest).decode().rstrip("="),
+        base_url=Sandbox.base_url,
+    )
+    async with webex_sandbox.http_client() as http_client:
+        redirect = httpx.URL((await http_client.get(url)).headers["Location"])
+        token = RefreshingToken.from_code(
+            client_id="C1",
+            client_secret="S1",
+            code=redirect.params["code"],
+            redirect_uri="http://localhost:8765/callback",
+            code_verifier=verifier,
+        )
+        async with Client(token, http_client=http_client) as client:
+            made = await client.webhooks.create(wanted())
+
+    assert redirect.params["state"] == "xyz"
+    assert webex_sandbox.webhooks == (made,)

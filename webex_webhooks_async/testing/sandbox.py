@@ -356,11 +356,12 @@ class Sandbox:
     def _author(self, person: Person | str | None, room: Json | None) -> Person:
         if person is not None:
             return self._known(person)
+        others = frozenset[str]()
         if room is not None and room["type"] == DIRECT:
-            members = self._state.members(room["id"]) - {self.bot.id}
-            for each in self._state.persons:
-                if each.id in members:
-                    return each
+            others = self._state.members(room["id"]) - {self.bot.id}
+        for each in self._state.persons:
+            if each.id in others:
+                return each
         if self._someone is None:
             self._someone = self._state.introduce(fake_person())
         return self._someone

@@ -78,3 +78,17 @@ async def test_every_answer_has_a_tracking_id_of_its_own(api: httpx.AsyncClient)
     ids = {(await api.get(path)).headers["trackingid"] for path in paths}
 
     assert len(ids) == len(paths)
+
+
+async def test_head(api: httpx.AsyncClient) -> None:
+    """HEAD is GET without a body."""
+    response = await api.head("/people/me")
+
+    assert (response.status_code, response.content) == (200, b"")
+
+
+async def test_every_method_of_a_path_is_allowed(api: httpx.AsyncClient) -> None:
+    """The refusal of a method names all that the path has."""
+    response = await api.request("PATCH", "/webhooks/W1")
+
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "PUT", "DELETE"}

@@ -20,15 +20,16 @@ from webex_webhooks_async.testing.service.shared.subscriptions import (
         {"resource": "attachmentActions", "event": "all"},
         {"resource": "messages", "event": "created", "filter": "roomId=R&hasFiles=true"},
         {"resource": "messages", "event": "reacted"},  # an event that is new
-        {"resource": "whiteboards", "event": "created", "filter": "color=red"},  # likewise
+        {"resource": "whiteboards", "event": "created", "filter": "color=red"},  # a new resource
         {"resource": "rooms", "event": "migrated"},
         {"resource": "meetings", "event": "started", "filter": "hostEmail=a", "owned_by": "org"},
         {"resource": "videoMeshAlerts", "event": "triggered", "owned_by": "org"},
         {"filter": "roomId=a=="},
+        {"resource": "telephony_queue", "event": "updated", "filter": "x=y"},  # undocumented
     ],
 )
 def test_accepted(fields: dict[str, str]) -> None:
-    """What Webex takes, and what it may take by now, is taken."""
+    """What Webex accepts is accepted, and so is what it may have added."""
     assert list(problems_of_subscription(webhook(**fields))) == []
 
 

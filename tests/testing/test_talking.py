@@ -1,0 +1,226 @@
+"""People who talk to the bot, through the sandbox's own methods."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.testing.doubles import ANN, CARD, collecting, created, hearing, items
+from webex_webhooks_async.testing import Person, Sandbox
+
+WATCH = {"name": "n", "targetUrl": "https://bot.example.com/", "event": "created"}
+
+
+@pytest.fixture
+async def notified(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """The notifications of messages and cards that the bot gets."""
+    heard: list[dict[str, Any]] = []
+    webex_sandbox.deliver_to(collecting(heard))
+    for resource in ("messages", "attachmentActions"):
+        await created(api, "/webhooks", **WATCH, resource=resource)
+    return heard
+
+
+async def group_room(api: httpx.AsyncClient) -> str:
+    """Create a group room with the bot in it."""
+    return str((await created(api, "/rooms", title="Plans"))["id"])
+
+
+async def card_for_ann(api: httpx.AsyncClient) -> str:
+    """Let the bot post a card to Ann."""
+    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [CARD]}
+    return str((await created(api, "/messages", **fields))["id"])
+
+
+def said(webex_sandbox: Sandbox) -> dict[str, Any]:
+    """The last message."""
+    return dict(webex_sandbox.messages[-1])
+
+
+async def test_someone_speaks(
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+) -> None:
+    """Without a person, the same fake one writes each time, in one direct room."""
+    for text in ("Hello", "And now?"):
+        (delivery,) = await webex_sandbox.say(text)
+        assert delivery.ok
+
+    first, second = webex_sandbox.messages
+    assert (first["personId"], first["roomId"]) == (second["personId"], second["roomId"])
+    assert (first["roomType"], first["text"]) == ("direct", "Hello")
+    assert [each["data"]["id"] for each in notified] == [first["id"], second["id"]]
+    assert (await api.get(f"/messages/{first['id']}")).json() == first
+
+
+async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """An address, an id and a `Person` mean the same person."""
+    ann = Person(email="ann@example.com", display_name="Ann Lee")
+
+    for person in (ann, ann.id, "ann@example.com", "ANN@example.com"):
+        await webex_sandbox.say("Hello", person=person)
+
+    assert {each["personId"] for each in webex_sandbox.messages} == {ann.id}
+    assert len(await items(api, "/rooms")) == 1
+
+
+async def test_two_persons_are_apart(webex_sandbox: Sandbox) -> None:
+    """Two persons write in two rooms."""
+    for email in ("ann@example.com", "bob@example.com"):
+        await webex_sandbox.say("Hello", person=email)
+
+    first, second = webex_sandbox.messages
+    assert first["roomId"] != second["roomId"]
+
+
+async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
+    """In a direct room its own person writes, unless someone else is named."""
+    await webex_sandbox.say("Hello", person="ann@example.com")
+    room = said(webex_sandbox)["roomId"]
+
+    await webex_sandbox.say("Again", room=room)
+
+    assert said(webex_sandbox)["personEmail"] == "ann@example.com"
+    with pytest.raises(ValueError, match=r"bob@example\.com is not a member"):
+        await webex_sandbox.say("Hello", room=room, person="bob@example.com")
+
+
+async def test_a_mention(
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+) -> None:
+    """In a group room a bot hears what mentions it; the text starts with its name."""
+    room, bot = await group_room(api), webex_sandbox.bot
+
+    assert await webex_sandbox.say("Not for the bot", room=room, person="ann@example.com") == []
+    (delivery,) = await webex_sandbox.say(
+        "help & <more>", room=room, person="ann@example.com", mention=bot
+    )
+
+    assert delivery.ok
+    message = said(webex_sandbox)
+    assert message["text"] == f"{bot.display_name} help & <more>"
+    assert message["html"] == (
+        f'<p><spark-mention data-object-type="person" data-object-id="{bot.id}">'
+        f"{bot.display_name}</spark-mention> help &amp; &lt;more&gt;</p>"
+    )
+    assert [each["data"]["mentionedPeople"] for each in notified] == [[bot.id]]
+
+
+async def test_several_mentions(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Several persons may be mentioned, who are members from then on."""
+    room = await group_room(api)
+    ann, bot = "ann@example.com", webex_sandbox.bot
+
+    await webex_sandbox.say("meet", room=room, mention=[bot, ann])
+
+    assert said(webex_sandbox)["text"] == f"{bot.display_name} Ann meet"
+    assert room in {each["id"] for each in await items(api, "/rooms", ANN)}
+
+
+async def test_who_joins_is_notified_first(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """The deliveries of a join come before those of the message."""
+    room = await group_room(api)
+    heard: list[tuple[str, str]] = []
+    webex_sandbox.deliver_to(hearing(heard))
+    await created(api, "/webhooks", **{**WATCH, "event": "all"}, resource="all")
+
+    deliveries = await webex_sandbox.say(
+        "Hello", room=room, person="ann@example.com", mention=webex_sandbox.bot
+    )
+
+    assert heard == [("memberships", "created"), ("messages", "created")]
+    assert [json.loads(each.body)["resource"] for each in deliveries] == ["memberships", "messages"]
+
+
+async def test_the_bot_speaks_in_a_group_room(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient
+) -> None:
+    """The bot may be the one who writes, where it is a member."""
+    await webex_sandbox.say("Hello", room=await group_room(api), person=webex_sandbox.bot)
+
+    assert said(webex_sandbox)["personId"] == webex_sandbox.bot.id
+
+
+@pytest.mark.parametrize("person", [None, "ann@example.com"])
+async def test_submit(
+    webex_sandbox: Sandbox,
+    notified: list[dict[str, Any]],
+    api: httpx.AsyncClient,
+    person: str | None,
+) -> None:
+    """The other member of a direct room submits its card, and the bot can fetch the inputs."""
+    message = await card_for_ann(api)
+
+    (delivery,) = await webex_sandbox.submit(message, {"color": "red"}, person=person)
+
+    data = notified[-1]["data"]
+    action = (await api.get(f"/attachment/actions/{data['id']}")).json()
+    assert delivery.ok
+    assert (action["inputs"], action["messageId"]) == ({"color": "red"}, message)
+    ann = (await api.get("/people/me", headers=ANN)).json()
+    assert (action["personId"], notified[-1]["actorId"]) == (ann["id"], ann["id"])
+
+
+async def test_submit_in_a_group_room(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """In a group room anyone can submit a card."""
+    room = await group_room(api)
+    message = await created(api, "/messages", roomId=room, text="A card", attachments=[CARD])
+
+    await webex_sandbox.submit(message["id"], {}, person="bob@example.com")
+
+    emails = [each["personEmail"] for each in await items(api, "/memberships", roomId=room)]
+    assert emails == [webex_sandbox.bot.email, "bob@example.com"]
+
+
+async def test_what_cannot_be_said(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Each wrong call is a ValueError that says what is wrong, and nothing is written."""
+    room = await group_room(api)
+    stranger = Person(email="sandbox@webex.bot", display_name="Impostor")
+    calls: list[tuple[dict[str, Any], str]] = [
+        ({"text": ""}, "text must not be empty"),
+        ({"person": "ann"}, "no person has the id 'ann'; an address introduces"),
+        ({"person": stranger}, "another person has the id or the address of Impostor"),
+        ({"room": "nope"}, "no room has the id 'nope'; POST /rooms creates one"),
+        ({"room": room, "mention": "nobody"}, "no person has the id 'nobody'"),
+        ({"person": webex_sandbox.bot}, "the bot can't write to itself"),
+    ]
+
+    for words, problem in calls:
+        with pytest.raises(ValueError, match=problem):
+            await webex_sandbox.say(**{"text": "Hello", **words})
+
+    assert webex_sandbox.messages == ()
+
+
+async def test_a_room_without_the_bot(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """The bot can't speak in a room that it isn't in."""
+    room = (await created(api, "/rooms", ANN, title="Ann's"))["id"]
+
+    with pytest.raises(ValueError, match=r"sandbox@webex\.bot is not a member of the room"):
+        await webex_sandbox.say("Hello", room=room, person=webex_sandbox.bot)
+
+
+async def test_what_cannot_be_submitted(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Each wrong submission is a ValueError that says what is wrong."""
+    message = await card_for_ann(api)
+    await webex_sandbox.say("No card", person="ann@example.com")
+    calls: list[tuple[str, str | None, str]] = [
+        ("nope", None, "no message has the id 'nope'"),
+        (said(webex_sandbox)["id"], None, "has no card to submit"),
+        (message, "ann", "no person has the id 'ann'"),
+        (message, "bob@example.com", "bob@example.com is not a member of the room"),
+    ]
+
+    for message_id, person, problem in calls:
+        with pytest.raises(ValueError, match=problem):
+            await webex_sandbox.submit(message_id, {}, person=person)
+
+
+async def test_a_room_whose_person_was_only_emitted(webex_sandbox: Sandbox) -> None:
+    """A direct room that an event named has a person to speak in it."""
+    await webex_sandbox.emit("messages", "created", {"roomId": "R1", "roomType": "direct"})
+
+    await webex_sandbox.say("Again", room="R1")
+
+    first, second = webex_sandbox.messages
+    assert first["personId"] == second["personId"]
