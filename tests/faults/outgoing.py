@@ -155,33 +155,44 @@ OPERATIONS = {
         refreshes=True,
     ),
     "client.get": Operation(
-        *("GET", ROOM, lambda client: client.get("rooms", "R/1", into=Room)),
-        *(lambda: FOUND_ROOM, LOBBY),
+        *("GET", ROOM),
+        lambda client: client.get("rooms", "R/1", into=Room),
+        lambda: FOUND_ROOM,
+        result=LOBBY,
     ),
     "client.post": Operation(
-        *("POST", "/v1/rooms", lambda client: client.post("rooms", json=LOBBY, into=Room)),
-        *(lambda: FOUND_ROOM, LOBBY),
+        *("POST", "/v1/rooms"),
+        lambda client: client.post("rooms", json=LOBBY, into=Room),
+        lambda: FOUND_ROOM,
+        result=LOBBY,
     ),
     "client.put": Operation(
-        *("PUT", ROOM, lambda client: client.put("rooms", "R/1", json=LOBBY, into=Room)),
-        *(lambda: FOUND_ROOM, LOBBY),
+        *("PUT", ROOM),
+        lambda client: client.put("rooms", "R/1", json=LOBBY, into=Room),
+        lambda: FOUND_ROOM,
+        result=LOBBY,
     ),
     "client.patch": Operation(
-        *("PATCH", ROOM, lambda client: client.patch("rooms", "R/1", json=LOBBY, into=Room)),
-        *(lambda: FOUND_ROOM, LOBBY),
+        *("PATCH", ROOM),
+        lambda client: client.patch("rooms", "R/1", json=LOBBY, into=Room),
+        lambda: FOUND_ROOM,
+        result=LOBBY,
     ),
     "client.delete": Operation(
-        *("DELETE", ROOM, lambda client: client.delete("rooms", "R/1")),
-        *(lambda: FOUND_ROOM, None),
+        *("DELETE", ROOM),
+        lambda client: client.delete("rooms", "R/1"),
+        lambda: FOUND_ROOM,
+        result=None,
         reads_it=False,
     ),
     "client.list": Operation(
-        *("GET", "/v1/rooms", rooms),
-        *(lambda: {"items": [FOUND_ROOM]}, [LOBBY]),
+        "GET", "/v1/rooms", rooms, lambda: {"items": [FOUND_ROOM]}, result=[LOBBY]
     ),
     "client.fetch": Operation(
-        *("GET", "/v1/messages/M1", lambda client: client.fetch(NOTIFICATION)),
-        *(lambda: {"id": "M1", "roomId": "R1"}, Message(id="M1", room_id="R1")),
+        *("GET", "/v1/messages/M1"),
+        lambda client: client.fetch(NOTIFICATION),
+        lambda: {"id": "M1", "roomId": "R1"},
+        result=Message(id="M1", room_id="R1"),
     ),
 }
 

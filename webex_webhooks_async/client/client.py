@@ -116,32 +116,8 @@ class Client(APIResource):
                 when made directly.
             TypeError: As when made directly.
         """
-        access_token = os.environ.get("WEBEX_ACCESS_TOKEN")
-        values = {name: os.environ.get(name, "") for name in _REFRESH_VARIABLES}
-        missing = [name for name, value in values.items() if not value]
-        token: str | TokenProvider
-        if not missing:
-            client_id, client_secret, refresh_token = values.values()
-            token = RefreshingToken(
-                client_id=client_id,
-                client_secret=client_secret,
-                refresh_token=refresh_token,
-                access_token=access_token or None,
-            )
-        elif access_token:
-            token = access_token
-        elif len(missing) < len(values):
-            raise ValueError(
-                f"set the environment variable {' and '.join(missing)} too, or WEBEX_ACCESS_TOKEN "
-                "to an access token"
-            )
-        else:
-            raise ValueError(
-                "set the environment variable WEBEX_ACCESS_TOKEN to an access token, or "
-                f"{', '.join(values)} to refresh one"
-            )
         options.setdefault("base_url", os.environ.get("WEBEX_BASE_URL") or BASE_URL)
-        return cls(token, **options)
+        return cls(_token_from_env(), **options)
 
     @overload
     async def get(self, path: str, *segments: str, params: Params | None = None) -> JSON: ...
@@ -479,6 +455,32 @@ class Client(APIResource):
 
 
 _REFRESH_VARIABLES = ("WEBEX_CLIENT_ID", "WEBEX_CLIENT_SECRET", "WEBEX_REFRESH_TOKEN")
+
+
+def _token_from_env() -> str | TokenProvider:
+    access_token = os.environ.get("WEBEX_ACCESS_TOKEN")
+    values = {name: os.environ.get(name, "") for name in _REFRESH_VARIABLES}
+    missing = [name for name, value in values.items() if not value]
+    if not missing:
+        client_id, client_secret, refresh_token = values.values()
+        return RefreshingToken(
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=refresh_token,
+            access_token=access_token or None,
+        )
+    if access_token:
+        return access_token
+    if len(missing) < len(values):
+        raise ValueError(
+            f"set the environment variable {' and '.join(missing)} too, or WEBEX_ACCESS_TOKEN to "
+            "an access token"
+        )
+    raise ValueError(
+        "set the environment variable WEBEX_ACCESS_TOKEN to an access token, or "
+        f"{', '.join(values)} to refresh one"
+    )
+
 
 _FETCHED: Mapping[str, type[Any]] = {
     Resource.ATTACHMENT_ACTIONS: AttachmentAction,
