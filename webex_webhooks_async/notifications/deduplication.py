@@ -96,7 +96,9 @@ class MemoryDeduplicator:
     async def claim(self, key: str) -> bool:
         """Remember the key; return False if it was already remembered."""
         now = self._clock()
-        self._forget_expired(now)
+        # It stops at the first entry that stays, so the cost of a claim is constant.
+        while self._expiries and next(iter(self._expiries.values())) <= now:
+            self._expiries.popitem(last=False)
         if key in self._expiries:
             return False
         if len(self._expiries) == self._max_entries:
@@ -107,11 +109,6 @@ class MemoryDeduplicator:
     async def release(self, key: str) -> None:
         """Forget the key, if it is remembered."""
         self._expiries.pop(key, None)
-
-    def _forget_expired(self, now: float) -> None:
-        # Each call stops at the first entry that stays, so the cost of a claim is constant.
-        while self._expiries and next(iter(self._expiries.values())) <= now:
-            self._expiries.popitem(last=False)
 
 
 class RedisClient(Protocol):
