@@ -92,6 +92,6 @@ async def test_no_response() -> None:
         await asyncio.Event().wait()
 
     async with served(hang) as url:
-        problem = await Doorstep(HERE).check(url, 8080, 0.1)
+        problem = await Doorstep(HERE).check(url, 8080, 0.5)
 
-    assert problem == "nothing responds there within 0.1 s"
+    assert problem == "nothing responds there within 0.5 s"

@@ -64,7 +64,7 @@ async def agents(*ngrok: ASGIApp, cloudflared: tuple[ASGIApp, ...] = ()) -> Asyn
         yield Agents(
             ngrok=[unused_port(), *[await port_of(each) for each in ngrok]],
             cloudflared=[unused_port(), *[await port_of(each) for each in cloudflared]],
-            seconds=PATIENCE if hang not in ngrok else 0.2,
+            seconds=PATIENCE if hang not in ngrok else 0.5,
         )
 
 
@@ -131,7 +131,13 @@ async def test_no_tunnel() -> None:
 
 @pytest.mark.parametrize(
     "upstream",
-    ["http://localhost:3000", "https://localhost:8080", "http://10.0.0.1:8080", "file:///tmp", "["],
+    [
+        "http://localhost:3000",
+        "https://localhost:8080",
+        "http://10.0.0.1:8080",
+        "file:///tmp",
+        "localhost:x",
+    ],
 )
 async def test_another_port(upstream: str) -> None:
     """A tunnel that leads elsewhere isn't taken; the error shows where it leads."""

@@ -1,4 +1,5 @@
 import os
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -33,17 +34,18 @@ async def test_lines(pipe: Pipe) -> None:
     assert [await lines.next(), await lines.next()] == ["Caf\u00e9\ufffd", None]
 
 
-async def test_a_loop_that_has_ended(pipe: Pipe) -> None:
+async def test_a_loop_that_has_ended(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes after the end of the event loop is ignored."""
     reader, writer = pipe
     lines = TypedLines(reader)
-    lines._loop = _ClosedLoop()  # type: ignore[assignment]
+    thread = threading.enumerate()[-1]
+    monkeypatch.setattr(lines, "_loop", _ClosedLoop())
     os.write(writer, b"late\n")
     os.close(writer)
 
-    lines._thread.join(PATIENCE)
+    thread.join(PATIENCE)
 
-    assert not lines._thread.is_alive()
+    assert not thread.is_alive()
 
 
 class _ClosedLoop:

@@ -23,8 +23,7 @@ class TypedLines:
         self._descriptor = descriptor
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+        threading.Thread(target=self._read, daemon=True).start()
 
     async def next(self, seconds: float | None = None) -> str | None:
         """The next line; `None` after the last one.

@@ -53,7 +53,10 @@ def test_a_conversation(webex: ServedWebex) -> None:
         screen.wait_for(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
         screen.type("Hello\n")
         screen.wait_for("You said:[^>]+> ")
-        card = {"contentType": "application/vnd.microsoft.card.adaptive", "content": {}}
+        card = {
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {"type": "AdaptiveCard"},
+        }
         message = {
             "roomId": rooms[0],
             "text": "evil\x1b[2J",

@@ -187,6 +187,18 @@ def test_a_webhook_that_is_refused(webex: ServedWebex, invoke: Invoke) -> None:
     assert "Invalid event for resource messages: updated" in done.err
 
 
+@pytest.mark.usefixtures("briefly")
+def test_a_typo(port: str, webex: ServedWebex, invoke: Invoke) -> None:
+    """A word that is nearly known gets one warning, however many webhooks have it."""
+    done = invoke(
+        *("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port),
+        *("--resource", "mesages", "--event", "created", "--event", "deleted"),
+    )
+
+    assert (done.exit_code, webex.names) == (0, [])
+    assert done.err.count("warning: the resource 'mesages' is unknown: did you mean 'messa") == 1
+
+
 def test_a_webhook_that_is_gone_already(webex: ServedWebex, port: str, invoke: Invoke) -> None:
     """What someone else deleted meanwhile is no error."""
     with listen(port) as running:

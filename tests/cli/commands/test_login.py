@@ -1,6 +1,7 @@
 import json
 import signal
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
@@ -41,12 +42,20 @@ def login(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, f
     """Runs the command with a browser that visits the URL, as the user would."""
 
     def run(visit: Callable[[str], object] = get) -> Finished:
-        monkeypatch.setattr("webbrowser.open", visit)
+        visited = threading.Event()
+
+        def browse(url: str) -> None:
+            visit(url)
+            visited.set()
+
+        monkeypatch.setattr("webbrowser.open", browse)
         redirect_uri = f"http://localhost:{unused_port()}/callback"
-        return invoke(
+        done = invoke(
             *("login", "--scope", "spark:messages_read", "--scope", "spark:rooms_read"),
             *("--token-file", str(file), "--redirect-uri", redirect_uri),
         )
+        assert visited.wait(PATIENCE)
+        return done
 
     return run
 
@@ -79,7 +88,10 @@ def test_the_user_says_no(login: Login, file: Path) -> None:
     """A refusal is shown as such, and stores nothing."""
     pages: list[httpx.Response] = []
 
-    done = login(lambda url: pages.append(redirect(url, error="access_denied")))
+    def visit(url: str) -> None:
+        pages.append(redirect(url, error="access_denied"))
+
+    done = login(visit)
 
     assert (done.exit_code, file.exists(), pages[0].status_code) == (1, False, 200)
     assert done.err.endswith("error: the authorization failed: access_denied\n")
@@ -97,6 +109,7 @@ def test_a_refusal_without_a_state(login: Login) -> None:
 def test_visits_that_are_not_the_redirect(login: Login, file: Path) -> None:
     """A bare visit, a favicon, and a redirect with a wrong state don't end it."""
     statuses: list[int] = []
+    pages: list[str] = []
 
     def visit(url: str) -> None:
         uri = httpx.URL(httpx.URL(url).params["redirect_uri"])
@@ -104,11 +117,12 @@ def test_visits_that_are_not_the_redirect(login: Login, file: Path) -> None:
         visits = [uri, uri.copy_with(path="/favicon.ico")]
         visits += [uri.copy_with(params=query) for query in wrong]
         statuses.extend(get(each).status_code for each in visits)
-        get(url)
+        pages.append(get(url).text)
 
     done = login(visit)
 
     assert statuses == [404, 404, 400, 400, 400]
+    assert pages == ["Authorized. Return to your terminal."]
     assert (done.exit_code, file.exists()) == (0, True)
     assert done.err.count("✗ ignored a redirect with a wrong state: it isn't from this login") == 3
 
@@ -117,7 +131,10 @@ def test_a_code_that_is_refused(login: Login, file: Path) -> None:
     """When Webex refuses the code, its error is shown, and the old file stays."""
     file.write_text("old")
 
-    done = login(lambda url: redirect(url, code="stolen"))
+    def visit(url: str) -> None:
+        redirect(url, code="stolen")
+
+    done = login(visit)
 
     assert (done.exit_code, file.read_text()) == (1, "old")
     assert "POST /v1/access_token: 400 Bad Request" in done.err

@@ -70,6 +70,7 @@ def test_what_chat_looks_for() -> None:
         webex.get("/rooms")
         webex.post("/messages", json={"toPersonEmail": "bob@example.com", "text": "Hello"})
         first = running.line(running.out, "/v1/(.+) ")[1]
+        running.end(signal.SIGINT)
 
     assert first.startswith("messages")
 

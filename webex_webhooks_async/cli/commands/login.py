@@ -9,11 +9,13 @@ import sys
 import threading
 import webbrowser
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 from cyclopts import Parameter
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -122,13 +124,21 @@ class _Callback:
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to the browser."""
-        await self._response(Request(scope))(scope, receive, send)
+        """Respond to the browser, and then end the wait: the end breaks off its connection."""
+        query = Request(scope).query_params
+        response = self._response(scope["path"], query)
+        await response(scope, receive, send)
+        if response.status_code != HTTPStatus.OK or self.code.done():
+            return
+        if "error" in query:
+            text = " ".join(filter(None, (query["error"], query.get("error_description"))))
+            self.code.set_exception(RefusedError(f"the authorization failed: {on_one_line(text)}"))
+        else:
+            self.code.set_result(query["code"])
 
-    def _response(self, request: Request) -> Response:
-        query = request.query_params
+    def _response(self, path: str, query: QueryParams) -> Response:
         code, error = query.get("code"), query.get("error")
-        if request.url.path != self._path or self.code.done() or not (code or error):
+        if path != self._path or not (code or error):
             return PlainTextResponse("Nothing to see here: Webex redirects your browser.", 404)
         # Webex's pages don't show a state beside an error.
         if query.get("state", self._state if error else "") != self._state:
@@ -136,12 +146,8 @@ class _Callback:
                 stderr(), "ignored a redirect with a wrong state: it isn't from this login"
             )
             return PlainTextResponse("This redirect isn't from the login that is running.", 400)
-        if error:
-            text = " ".join(filter(None, (error, query.get("error_description"))))
-            self.code.set_exception(RefusedError(f"the authorization failed: {on_one_line(text)}"))
-            return PlainTextResponse("The authorization failed. Return to your terminal.")
-        self.code.set_result(code or "")
-        return PlainTextResponse("Authorized. Return to your terminal.")
+        outcome = "The authorization failed." if error else "Authorized."
+        return PlainTextResponse(f"{outcome} Return to your terminal.")
 
 
 def _open_browser(url: str) -> None:
