@@ -1,7 +1,7 @@
 """The asyncio library for Webex webhooks.
 
-A name's module is imported on first use. A program that only receives never imports httpx, and
-pytest, which loads our plugin wherever the package is installed, imports nothing at all.
+A name's module is imported on first use: a program that only receives never imports httpx, and
+pytest, which loads our plugin wherever the package is installed, imports nothing.
 """
 
 from importlib import import_module

@@ -332,8 +332,8 @@ def test_an_update_refuses_what_is_fixed_for_life(fixed: str) -> None:
         WebhookUpdate.of(WEBHOOK, **changes)
 
     assert str(raised.value) == (
-        f"{fixed} can't change in a webhook's life, only name, target_url, secret, status; "
-        "delete it and create another"
+        f"{fixed} can't change, only name, target_url, secret, status can: "
+        "delete the webhook and create another"
     )
 
 

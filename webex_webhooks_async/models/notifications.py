@@ -1,7 +1,9 @@
-"""What Webex tells: the notification, and the data of each resource in it.
+"""Notifications, and the data of each resource in them.
 
-The data is about the thing, not the thing itself: no text of a message, no inputs of a card. Those
-are fetched by id. An id is opaque: compare it, never parse it.
+Notifications carry ids, not content: neither the text of a message nor the inputs of a card. Fetch
+those by id. An id is opaque: compare it, never parse it.
+
+An optional field is `None` when Webex didn't send it, or sent a value that doesn't fit.
 
 Facts: https://developer.webex.com/docs/api/guides/webhooks
 """
@@ -21,25 +23,26 @@ D_co = TypeVar("D_co", covariant=True)
 
 @frozen(kw_only=True)
 class Notification(Generic[D_co]):
-    """Something happened to a resource that a webhook watches.
+    """A notification: something happened to a resource that a webhook watches.
 
     Attributes:
-        id: The webhook's id. There is none of the delivery, nor of the event.
-        name: What the webhook's creator calls it.
-        resource: What it happened to, usually a `Resource`, and never ``all``.
-        event: What happened, usually an `Event`, and never ``all``.
-        data: About the thing that it happened to: an instance of the resource's data class; for a
-            resource that has none, or data of another shape, the mapping that was sent.
-        target_url: Where the webhook posts to.
-        filter: Which events the webhook watches.
+        id: The webhook's id. Neither the delivery nor the event has an id.
+        name: The webhook's name.
+        resource: The kind of resource, usually a `Resource`, never ``all``.
+        event: What happened, usually an `Event`, never ``all``.
+        data: What it happened to: an instance of the resource's data class. It is the mapping that
+            Webex sent when the resource has no data class, or when a required field of the data is
+            missing or doesn't fit.
+        target_url: The URL that the webhook calls.
+        filter: The webhook's filter.
         org_id: The organization of the webhook's creator.
-        created_by: The person or bot that made the webhook.
-        app_id: The application whose token the webhook was made with.
+        created_by: The person or bot that created the webhook.
+        app_id: The application whose token created the webhook.
         owned_by: Whose events the webhook watches, usually an `OwnedBy`.
-        status: The webhook's, usually a `Status`.
-        created: When the webhook was made, not when this happened; aware.
-        actor_id: Who did it. Alerts have none.
-        extra: What else the service sent, by its name on the wire.
+        status: The webhook's status, usually a `Status`.
+        created: When the webhook was created, not when the event happened; aware.
+        actor_id: The person who did it. Alerts have no actor.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -60,7 +63,7 @@ class Notification(Generic[D_co]):
 
     @property
     def is_own_action(self) -> bool:
-        """Whether the webhook's own creator did it: a bot hears what it says itself."""
+        """Whether the webhook's creator did it. A bot is notified of its own messages, too."""
         return self.actor_id is not None and self.actor_id == self.created_by
 
 
@@ -73,16 +76,16 @@ class MessageData:
     Attributes:
         id: The message's id.
         room_id: The room that it is in.
-        person_id: Who wrote it.
-        person_email: Who wrote it.
+        person_id: The author.
+        person_email: The author's address.
         room_type: ``direct`` or ``group``.
         created: When it was written; aware.
         updated: When it was last edited; aware.
-        parent_id: The message that it answers.
-        files: The URLs of its files; they take the access token.
-        mentioned_people: The ids of those that it mentions.
-        mentioned_groups: Such as ``all``.
-        extra: What else the service sent, by its name on the wire.
+        parent_id: The message that it replies to.
+        files: The URLs of its files; requests for them need the access token.
+        mentioned_people: The ids of the people it mentions.
+        mentioned_groups: The groups it mentions, such as ``all``.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -101,18 +104,18 @@ class MessageData:
 
 @frozen(kw_only=True)
 class AttachmentActionData:
-    """What someone did with a card, without the inputs.
+    """The submission of a card, without the inputs.
 
     Facts: https://developer.webex.com/docs/api/v1/attachment-actions
 
     Attributes:
         id: The action's id.
         message_id: The message that the card is in.
-        person_id: Who did it.
+        person_id: The person who submitted it.
         room_id: The room that the message is in.
-        type: Such as ``submit``.
-        created: When it was done; aware.
-        extra: What else the service sent, by its name on the wire.
+        type: The kind of action, such as ``submit``.
+        created: When it was submitted; aware.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -134,15 +137,15 @@ class MembershipData:
         id: The membership's id.
         room_id: The room.
         person_id: The member.
-        person_email: The member.
-        person_display_name: The member.
+        person_email: The member's address.
+        person_display_name: The member's name.
         person_org_id: The member's organization.
         is_moderator: Whether the member moderates the room.
-        is_monitor: What `is_moderator` was called once.
+        is_monitor: The former name of `is_moderator`.
         is_room_hidden: Whether the member's own clients hide the room.
         room_type: ``direct`` or ``group``.
         created: When the member joined; aware.
-        extra: What else the service sent, by its name on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -166,15 +169,15 @@ class RoomData:
     Facts: https://developer.webex.com/docs/api/v1/rooms
 
     Attributes:
-        id: The room's id. One that migrated has a new one.
+        id: The room's id. A migrated room has a new id.
         type: ``direct`` or ``group``.
-        title: What it is called.
+        title: Its title.
         is_locked: Whether it is moderated.
-        team_id: The team that it belongs to.
-        creator_id: Who made it.
+        team_id: Its team.
+        creator_id: Its creator.
         last_activity: When something last happened in it; aware.
-        created: When it was made; aware.
-        extra: What else the service sent, by its name on the wire.
+        created: When it was created; aware.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -190,18 +193,18 @@ class RoomData:
 
 @frozen(kw_only=True)
 class RemoteParty:
-    """Who is on the other end of a call.
+    """The other end of a call.
 
     Facts: https://developer.webex.com/docs/api/v1/call-controls
 
     Attributes:
-        name: What the other end calls itself.
-        number: Its number, or its address.
-        person_id: The person, if it is one of the organization.
-        place_id: The workspace, if it is one.
-        call_type: Such as ``location``, ``organization``, ``external``.
+        name: Its name.
+        number: Its number or address.
+        person_id: The person, when it is one of the organization.
+        place_id: The workspace, when it is one.
+        call_type: The kind of call, such as ``location``, ``organization``, ``external``.
         privacy_enabled: Whether it hides its identity.
-        extra: What else the service sent, by its name on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     name: str | None = None
@@ -221,7 +224,7 @@ class TelephonyCallData:
 
     Attributes:
         call_id: The call's id.
-        call_session_id: What the legs of one call have in common.
+        call_session_id: The id that the legs of one call share.
         personality: The person's side of the call, such as ``originator`` or ``terminator``.
         state: Such as ``alerting``, ``connected``, ``held``, ``disconnected``.
         event_type: Such as ``received``, ``answered``, ``held``, ``disconnected``.
@@ -230,16 +233,16 @@ class TelephonyCallData:
         appearance: The line appearance that the call is on.
         endpoint_id: The device that the person uses.
         endpoint_type: Its kind.
-        created: When the call was made; aware.
+        created: When the call was created; aware.
         answered: When it was answered; aware.
         disconnected: When it ended; aware.
         mute_capable: Whether it can be muted.
         muted: Whether it is muted.
-        completed_elsewhere: Whether it was answered, or ended, somewhere else.
-        redirections: How it was redirected, as it was sent.
-        recall: Why it came back, as it was sent.
-        recording_state: Such as ``pending``, ``started``, ``paused``, ``stopped``.
-        extra: What else the service sent, by its name on the wire.
+        completed_elsewhere: Whether it was answered or ended on another device.
+        redirections: How it was redirected, as Webex sent it.
+        recall: Why it came back, as Webex sent it.
+        recording_state: The state of its recording, such as ``started`` or ``paused``.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     call_id: str
@@ -274,7 +277,7 @@ class ServiceAppData:
         id: The service app's id.
         authorizer_org_id: The customer. The notification's own `org_id` is the app's owner.
         authorization_date: When the customer decided; aware.
-        extra: What else the service sent, by its name on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -285,31 +288,31 @@ class ServiceAppData:
 
 @frozen(kw_only=True)
 class MeetingData:
-    """A meeting. No capture of one is known, so nothing is promised to be there.
+    """A meeting. No notification of one has been seen, so every field is optional.
 
     Facts: https://developer.webex.com/docs/api/v1/meetings
 
     Attributes:
         id: The meeting's id.
-        meeting_number: The number that people dial.
-        meeting_series_id: The series that it is one of.
+        meeting_number: The number to dial.
+        meeting_series_id: Its series.
         scheduled_meeting_id: The scheduled meeting that it is an instance of.
         meeting_type: ``meetingSeries``, ``scheduledMeeting`` or ``meeting``.
         scheduled_type: ``meeting``, ``webinar`` or ``personalRoomMeeting``.
         state: Such as ``active``, ``scheduled``, ``inProgress``, ``ended``.
-        title: What it is called.
-        agenda: What it is about.
+        title: Its title.
+        agenda: Its agenda.
         start: When it starts; aware.
         end: When it ends; aware.
         timezone: The time zone that it was scheduled in.
         recurrence: The rule of a series, as RFC 2445 writes it.
         host_user_id: The host.
-        host_email: The host.
-        host_display_name: The host.
+        host_email: The host's address.
+        host_display_name: The host's name.
         site_url: The Webex site, without a scheme.
         web_link: Where people join.
-        room_id: The room that it belongs to.
-        extra: What else the service sent, by its name on the wire.
+        room_id: Its room.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None
@@ -336,7 +339,7 @@ class MeetingData:
 
 @frozen(kw_only=True)
 class MeetingParticipantData:
-    """Someone in a meeting. No capture of one is known, so nothing is promised to be there.
+    """Someone in a meeting. No notification of one has been seen, so every field is optional.
 
     Facts: https://developer.webex.com/docs/api/v1/meeting-participants
 
@@ -345,18 +348,18 @@ class MeetingParticipantData:
         meeting_id: The meeting.
         meeting_start_time: When the meeting started; aware.
         org_id: The participant's organization.
-        email: The participant.
-        display_name: The participant.
+        email: The participant's address.
+        display_name: The participant's name.
         state: Such as ``lobby``, ``joined``, ``end``.
         host: Whether the participant is the host.
         co_host: Whether the participant is a co-host.
         invitee: Whether the participant was invited.
         joined_time: When the participant joined; aware.
         left_time: When the participant left; aware.
-        host_email: The host.
+        host_email: The host's address.
         host_person_id: The host.
         site_url: The Webex site, without a scheme.
-        extra: What else the service sent, by its name on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None
@@ -379,7 +382,7 @@ class MeetingParticipantData:
 
 @frozen(kw_only=True)
 class RecordingData:
-    """A recording. No capture of one is known, so nothing is promised to be there.
+    """A recording. No notification of one has been seen, so every field is optional.
 
     Facts: https://developer.webex.com/docs/api/v1/recordings
 
@@ -388,20 +391,20 @@ class RecordingData:
         meeting_id: The meeting that was recorded.
         scheduled_meeting_id: The scheduled meeting that it was an instance of.
         meeting_series_id: The series that it was one of.
-        topic: What it is called.
-        create_time: When the recording was made; aware.
-        time_recorded: When what it shows happened; aware.
+        topic: Its title.
+        create_time: When the recording was created; aware.
+        time_recorded: When the recording started; aware.
         host_user_id: The host.
-        host_email: The host.
+        host_email: The host's address.
         site_url: The Webex site, without a scheme.
         download_url: Where it can be downloaded.
         playback_url: Where it can be watched.
         format: Such as ``MP4`` or ``ARF``.
         service_type: Such as ``MeetingCenter``.
-        duration_seconds: Its length.
-        size_bytes: Its size.
+        duration_seconds: Its length in seconds.
+        size_bytes: Its size in bytes.
         status: Such as ``available``, ``deleted``, ``purged``.
-        extra: What else the service sent, by its name on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None
@@ -426,7 +429,7 @@ class RecordingData:
 
 @frozen(kw_only=True)
 class MeetingTranscriptData:
-    """A transcript. No capture of one is known, so nothing is promised to be there.
+    """A transcript. No notification of one has been seen, so every field is optional.
 
     Facts: https://developer.webex.com/docs/api/v1/meeting-transcripts
 
@@ -435,15 +438,15 @@ class MeetingTranscriptData:
         meeting_id: The meeting.
         scheduled_meeting_id: The scheduled meeting that it was an instance of.
         meeting_series_id: The series that it was one of.
-        meeting_topic: What the meeting is called.
+        meeting_topic: The meeting's title.
         start_time: When the meeting started; aware.
         host_user_id: The host.
-        host_email: The host.
+        host_email: The host's address.
         site_url: The Webex site, without a scheme.
         vtt_download_link: Where it can be downloaded as WebVTT.
         txt_download_link: Where it can be downloaded as text.
         status: Such as ``available`` or ``deleted``.
-        extra: What else the service sent, by its name on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None
@@ -474,7 +477,7 @@ NotificationData = (
     | MeetingTranscriptData
     | Mapping[str, Any]
 )
-"""Whatever a notification's data may be."""
+"""The data of a notification: a data class, or the mapping that Webex sent."""
 
 data_classes: Mapping[str, type[Any]] = {
     Resource.ATTACHMENT_ACTIONS: AttachmentActionData,

@@ -1,4 +1,4 @@
-"""Webhooks as Webex knows them, and the words that it uses for them.
+"""Webhooks: one that exists, one to create, and one to update.
 
 Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
@@ -18,23 +18,25 @@ from webex_webhooks_async.validation import check_text
 
 @frozen(kw_only=True)
 class Webhook:
-    """A webhook that is there.
+    """A webhook that exists.
+
+    An optional field is `None` when Webex didn't send it, or sent a value that doesn't fit.
 
     Attributes:
-        id: Opaque: compare it, never parse it.
-        name: What its creator calls it.
-        target_url: Where Webex posts notifications to.
-        resource: What is watched, usually a `Resource`.
-        event: What must happen, usually an `Event`.
-        filter: Which of those events, such as ``roomId=Y2lz...``; joined by ``&``.
+        id: An opaque id: compare it, never parse it.
+        name: The name that its creator chose.
+        target_url: The URL that Webex posts notifications to.
+        resource: The resource that it watches, usually a `Resource`.
+        event: The event that it watches for, usually an `Event`.
+        filter: The conditions of an event, such as ``roomId=Y2lz...``, joined by ``&``.
         secret: The key that notifications are signed with. Webex returns it in clear text.
-        status: Usually a `Status`.
-        created: When the webhook was made; aware.
-        owned_by: Usually an `OwnedBy`.
-        org_id: The organization of the webhook's creator.
-        created_by: The person or bot that made it.
-        app_id: The application whose token it was made with.
-        extra: What else the service sent, by its name on the wire.
+        status: Whether Webex calls it, usually a `Status`.
+        created: When it was created; aware.
+        owned_by: Whose events it watches, usually an `OwnedBy`.
+        org_id: The organization of its creator.
+        created_by: The person or bot that created it.
+        app_id: The application whose token created it.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -64,7 +66,7 @@ def _absolute_url(_: object, attribute: "attrs.Attribute[Any]", value: str) -> N
     try:
         parts = urlsplit(value)
         absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        _port = parts.port  # raises for one that is no number, or out of range
+        _port = parts.port  # raises when it isn't a number or out of range
     except ValueError:
         absolute = False
     if not absolute or " " in value or not value.isprintable():
@@ -76,24 +78,24 @@ _optional_text = attrs.validators.optional(_text)
 
 @frozen(kw_only=True)
 class NewWebhook:
-    """A webhook to make.
+    """A webhook to create.
 
     Attributes:
-        name: What to call it.
-        target_url: Where Webex shall post notifications to; an absolute http(s) URL.
-        resource: What to watch, usually a `Resource`.
-        event: What must happen, usually an `Event`.
-        filter: Which of those events, such as ``roomId=Y2lz...``; joined by ``&``.
-        secret: The key to sign notifications with. Without one nothing proves where they come from.
-        owned_by: Usually an `OwnedBy`; the service's default is the creator.
+        name: Its name.
+        target_url: The absolute http(s) URL that Webex posts notifications to.
+        resource: The resource to watch, usually a `Resource`.
+        event: The event to watch for, usually an `Event`.
+        filter: The conditions of an event, such as ``roomId=Y2lz...``, joined by ``&``.
+        secret: The key to sign notifications with. Without it, nothing proves where they come from.
+        owned_by: Whose events to watch, usually an `OwnedBy`; by default the creator's.
 
     New resources and events appear without notice, so any word is taken. One that is one typo away
     from a known one, such as ``mesages``, is a `UserWarning`.
 
     Raises:
-        ValueError: A field is empty or no valid Unicode, or `target_url` is no absolute http(s)
-            URL.
-        TypeError: A field is no string.
+        ValueError: A field is empty or not valid Unicode, or `target_url` isn't an absolute
+            http(s) URL.
+        TypeError: A field isn't a string.
     """
 
     name: str = field(validator=_text)
@@ -109,7 +111,7 @@ class NewWebhook:
 
 
 class WebhookChanges(TypedDict, total=False):
-    """What can change in a webhook's life."""
+    """The fields of a webhook that an update can change."""
 
     name: str
     target_url: str
@@ -119,19 +121,19 @@ class WebhookChanges(TypedDict, total=False):
 
 @frozen(kw_only=True)
 class WebhookUpdate:
-    """What a webhook shall become. An update is a PUT: `name` and `target_url` are always sent.
+    """An update of a webhook. It is a PUT, so `name` and `target_url` are always sent.
 
     Attributes:
-        name: What to call it.
-        target_url: Where Webex shall post notifications to; an absolute http(s) URL.
-        secret: The key to sign notifications with. Whether leaving it out keeps the old one is
-            not documented: send it whenever it is known.
-        status: ``active`` switches a webhook on again.
+        name: Its name.
+        target_url: The absolute http(s) URL that Webex posts notifications to.
+        secret: The key to sign notifications with. It isn't documented whether leaving it out
+            keeps the old one, so send it whenever you know it.
+        status: ``active`` makes Webex call a disabled webhook again.
 
     Raises:
-        ValueError: A field is empty or no valid Unicode, or `target_url` is no absolute http(s)
-            URL.
-        TypeError: A field is no string.
+        ValueError: A field is empty or not valid Unicode, or `target_url` isn't an absolute
+            http(s) URL.
+        TypeError: A field isn't a string.
     """
 
     name: str = field(validator=_text)
@@ -141,18 +143,19 @@ class WebhookUpdate:
 
     @classmethod
     def of(cls, webhook: Webhook, **changes: Unpack[WebhookChanges]) -> Self:
-        """An update that starts from what is there, so that a PUT loses nothing.
+        """Make an update from a webhook and some changes, so that the PUT loses nothing.
 
         Raises:
-            TypeError: `changes` names what is fixed for a webhook's life: resource, event, filter
-                and owned_by. Delete the webhook and create another.
-            ValueError: As when it is made directly.
+            TypeError: `changes` has a field that can't change: resource, event, filter or
+                owned_by. Delete the webhook and create another.
+            ValueError: A field is empty or not valid Unicode, or the URL isn't absolute.
         """
         fixed = changes.keys() - WebhookChanges.__annotations__.keys()
         if fixed:
             raise TypeError(
-                f"{', '.join(sorted(fixed))} can't change in a webhook's life, only "
-                f"{', '.join(WebhookChanges.__annotations__)}; delete it and create another"
+                f"{', '.join(sorted(fixed))} can't change, only "
+                f"{', '.join(WebhookChanges.__annotations__)} can: delete the webhook and create "
+                "another"
             )
         return cls(
             name=changes.get("name", webhook.name),

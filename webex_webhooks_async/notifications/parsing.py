@@ -1,4 +1,4 @@
-"""A request that Webex sent becomes a `Notification`."""
+"""Makes a `Notification` of a request from Webex."""
 
 from collections.abc import Iterable
 
@@ -16,36 +16,43 @@ def parse_notification(
     secrets: str | Iterable[str],
     minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
 ) -> Notification[NotificationData]:
-    """The notification in a request, once its signature is verified.
+    """Verify a request's signature, and return the notification in the request.
+
+    The data is the mapping that Webex sent when the resource has no data class, or when a required
+    field of the data is missing or doesn't fit. An optional field whose value doesn't fit is
+    `None`, and the value is in ``extra``.
 
     Args:
         body: The raw bytes of the request, as they came.
         headers: The headers of the request, as any framework has them.
-        secrets: The webhook's secret, or several of which any will do, while one is replaced.
+        secrets: The webhook's secret. While a secret is being replaced, pass both the old and the
+            new one: either proves a request.
         minimum: The weakest algorithm to accept.
 
     Raises:
         SignatureError: The request wasn't signed with one of the secrets.
-        PayloadError: It was, but is no notification; every problem is named.
-        ValueError: A secret is empty or no valid Unicode, or there is none.
-        TypeError: The body isn't bytes, a secret is no string, or there are no headers.
+        PayloadError: The body isn't a notification; the error names every problem.
+        ValueError: A secret is empty or not valid Unicode, or no secret is given.
+        TypeError: The body isn't bytes, a secret isn't a string, or `headers` can't hold headers.
     """
     verify(body, headers, secrets, minimum=minimum)
     return parse_unverified_notification(body)
 
 
 def parse_unverified_notification(body: bytes | str) -> Notification[NotificationData]:
-    """The notification in a body that anyone may have written.
+    """Return the notification in a body, whoever wrote it.
+
+    Use it where the signature was verified before, in a task worker say.
 
     Raises:
-        PayloadError: It is no notification; every problem is named.
+        PayloadError: The body isn't a notification; the error names every problem.
     """
     try:
         return structure(parse_json(body), _notification)
     except DecodeError as error:
         problems = error.problems
-    # Outside of the except block: nothing but the problems is told.
+    # Outside of the except block: the error has no other error, with more details, as its context.
     raise PayloadError(problems)
 
 
-_notification: type[Notification[NotificationData]] = Notification  # quicker to look up
+_notification: type[Notification[NotificationData]] = Notification  # the hash of a union is slow
