@@ -116,7 +116,7 @@ def tear_down(namespace: dict[str, Any]) -> None:
 
 
 def answering_for_webexapis(webex: httpx.AsyncClient) -> respx.MockRouter:
-    """Send to the embedded Webex what is meant for the real one; the rest passes."""
+    """Send to the sandbox what is meant for Webex; the rest passes."""
     router = respx.MockRouter(assert_all_called=False)
     router.route(host="webexapis.com").mock(side_effect=webex.send)
     router.route().pass_through()
@@ -147,8 +147,14 @@ find_doctests = DocTestStringParser(AwaitingDocTest())
 
 
 def run_python(example: Example) -> str | None:
-    """Run a block, which may await, and keep what it prints for a `text` block after it."""
+    """Run a block, which may await, and keep what it prints for a `text` block after it.
+
+    A block that begins with the name of a file is saved for the tests of the document.
+    """
     stage: Stage = example.namespace["__stage__"]
+    if file := re.match(r"# (\w+\.py)\n", example.parsed):
+        (stage.folder / file[1]).write_text(example.parsed)
+        return None
     if re.search(r"^(async )?def test_", example.parsed, re.MULTILINE):
         return run_tests(stage, str(example.parsed))
     stage.start_redis_for(example.parsed)
