@@ -421,6 +421,17 @@ async def test_a_page_that_does_not_fit_is_a_decode_error(body: object, problem:
             await client.list("rooms", into=Room)
 
 
+@pytest.mark.parametrize("name", ALL)
+async def test_a_url_that_is_too_long_is_refused(name: str) -> None:
+    """It is the caller's mistake, and nothing is sent."""
+    async with Wire(FOUND) as wire, client_of(wire) as client:
+        for segments, params in (("x" * 70_000,), None), ((), {"q": "x" * 70_000}):
+            with pytest.raises(ValueError, match="check the id and the parameters"):
+                await verb_of(client, name)("rooms", *segments, params=params)
+
+    assert wire.connections == 0
+
+
 async def test_a_list_is_checked_at_the_call() -> None:
     """A wrong argument is an error where it is passed, not where the list is iterated."""
     async with Client("a-token") as client:

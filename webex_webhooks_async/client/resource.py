@@ -196,7 +196,8 @@ class APIResource:
             TypeError: As `_paginate`.
         """
         base_url = self._requester.base_url
-        first = f"{base_url}{_target(path, segments, params)}"
+        first = self._request("GET", path, segments, params)
+        first_url = f"{base_url}{_target(path, segments, params)}"
         if start is not None:
             check_text("start", start)
             if not start:
@@ -206,13 +207,15 @@ class APIResource:
                 )
 
         async def fetch(url: str) -> Page[T]:
-            name = "start, which must be a kept next_url," if url == start else "the next link"
-            target = target_on(base_url, url, name)
-            response = await self._requester.send(Request(method="GET", target=target))
+            request = first
+            if url != first_url:
+                name = "start, which must be a kept next_url," if url == start else "the next link"
+                request = Request(method="GET", target=target_on(base_url, url, name))
+            response = await self._requester.send(request)
             link = next_link(response.links)
             return Page(items=read(response), next_url=link and absolute_link(link, url))
 
-        return AsyncPaginator(fetch, start or first, prefetch=prefetch)
+        return AsyncPaginator(fetch, start or first_url, prefetch=prefetch)
 
     def _request(
         self,
