@@ -1,4 +1,4 @@
-"""A bot of many processes: receivers that enqueue, and workers of arq that work.
+"""A bot of several processes: receivers that enqueue, and arq workers that reply.
 
 $ uvicorn arq_bot:app
 $ arq arq_bot.WorkerSettings
@@ -36,12 +36,12 @@ from webex_webhooks_async import (
 REDIS = RedisSettings.from_dsn(os.environ["REDIS_URL"])
 REDIS_TIMEOUT = float(os.environ.get("REDIS_TIMEOUT", "5"))  # seconds
 
-receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
 async def enqueue(notification: Notification[MessageData]) -> None:
-    """Put a notification into the queue, before Webex is answered; of two equal ones, one."""
+    """Put a notification into the queue before the response; of two equal ones, one."""
     queue: ArqRedis = app.state.queue
     job_id = hashlib.sha256(to_json(notification)).hexdigest()
     async with asyncio.timeout(REDIS_TIMEOUT):
@@ -51,41 +51,43 @@ async def enqueue(notification: Notification[MessageData]) -> None:
 
 
 async def work(ctx: dict[str, Any], notification: Notification[MessageData]) -> None:
-    """Do for a notification what the bot is for; it may be done again."""
+    """Reply to a message; this may run twice."""
     client: Client = ctx["client"]
     try:
-        webhook = await client.webhooks.get(notification.id)
+        message = await client.fetch(notification)
+        reply = {"roomId": message.room_id, "text": f"You said: {message.text or 'nothing'}"}
+        await client.post("messages", json=reply)
     except RateLimitError as error:
         raise Retry(defer=error.retry_after or 60) from error
-    print(notification.data.id, "came by", webhook.name, flush=True)
+    print("replied to", message.id, flush=True)
 
 
 async def open_client(ctx: dict[str, Any]) -> None:
-    """Make the client that the jobs of a worker share."""
+    """Make the client that all jobs of a worker share."""
     ctx["client"] = Client.from_env()
 
 
 async def close_client(ctx: dict[str, Any]) -> None:
-    """Close it, when the last job is done."""
+    """Close it after the last job."""
     await ctx["client"].aclose()
 
 
 class WorkerSettings:
-    """What the command `arq` runs."""
+    """The settings that the command `arq` reads."""
 
     redis_settings = REDIS
     functions: ClassVar = [work]
     on_startup = open_client
     on_shutdown = close_client
-    job_timeout = 300  # seconds; ten after that, a job whose worker died is done by another
-    health_check_interval = 10  # seconds; `arq --check` tells that late of a dead worker
-    job_completion_wait = 30  # seconds for what has begun, when the worker is told to stop
-    keep_result = 3600  # seconds during which a copy is known again
-    max_tries = 1000  # a rate limit is one, and so is the death of a worker
+    job_timeout = 300  # seconds; ten seconds later another worker takes the job of a killed one
+    health_check_interval = 10  # seconds; `arq --check` notices a dead worker after that time
+    job_completion_wait = 30  # seconds for running jobs when the worker stops
+    keep_result = 3600  # seconds in which a duplicate is recognized
+    max_tries = 1000  # a rate limit counts as a try, and so does the death of a worker
 
 
 async def health(_: Request) -> PlainTextResponse:
-    """Tell whether notifications can be taken."""
+    """Report whether the bot can accept notifications."""
     try:
         async with asyncio.timeout(REDIS_TIMEOUT):
             await app.state.queue.ping()
@@ -96,7 +98,7 @@ async def health(_: Request) -> PlainTextResponse:
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-    """Open the queue before the receiver, and close it after."""
+    """Open the queue before the receiver, and close it after the receiver."""
     async with await create_pool(REDIS) as app.state.queue, receiver:
         yield
 

@@ -3,53 +3,30 @@
 import asyncio
 import os
 from contextlib import suppress
-from urllib.parse import quote
 
-import httpx
 import uvicorn
 
-from webex_webhooks_async import (
-    Client,
-    Event,
-    MessageData,
-    NewWebhook,
-    Notification,
-    Receiver,
-    Resource,
-)
+from webex_webhooks_async import Client, MessageData, Notification, Receiver
 
-PORT = int(os.environ.get("PORT", "8000"))
-SECRET = os.environ["WEBEX_WEBHOOK_SECRET"]
-
-webex = httpx.AsyncClient(
-    base_url=os.environ.get("WEBEX_BASE_URL", "https://webexapis.com/v1"),
-    headers={"Authorization": f"Bearer {os.environ['WEBEX_ACCESS_TOKEN']}"},
-)
-receiver = Receiver(SECRET, ignore_own_actions=True)  # else the bot would answer itself
+client = Client.from_env()  # WEBEX_ACCESS_TOKEN
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
 
 
-@receiver.on(Resource.MESSAGES, Event.CREATED)
+@receiver.on("messages", "created")
 async def echo(notification: Notification[MessageData]) -> None:
-    """Answer a message. Its text isn't in the notification: it is fetched by its id."""
-    answer = await webex.get(f"messages/{quote(notification.data.id, safe='')}")
-    message = answer.raise_for_status().json()
-    if "text" in message:  # a file may come without
-        reply = {"roomId": message["roomId"], "text": f"You said: {message['text']}"}
-        (await webex.post("messages", json=reply)).raise_for_status()
+    message = await client.fetch(notification)  # notifications carry ids, not content
+    if message.text:  # a file may come without text
+        reply = {"roomId": message.room_id, "text": f"You said: {message.text}"}
+        await client.post("messages", json=reply)
 
 
 async def main() -> None:
-    """Tell Webex where the bot is, and answer until Ctrl-C."""
-    webhook = NewWebhook(
-        name="my-bot:messages",
-        target_url=os.environ["PUBLIC_URL"],
-        resource=Resource.MESSAGES,
-        event=Event.CREATED,
-        secret=SECRET,
-    )
-    async with Client.from_env() as client, webex:
-        await client.webhooks.ensure([webhook])
-        await uvicorn.Server(uvicorn.Config(receiver, port=PORT)).serve()
+    async with client:
+        wanted = receiver.webhooks(name="bot", target_url=os.environ["PUBLIC_URL"])
+        await client.webhooks.ensure(wanted, prune="bot:")
+        await uvicorn.Server(
+            uvicorn.Config(receiver, port=int(os.environ.get("PORT", "8000")))
+        ).serve()
 
 
 if __name__ == "__main__":

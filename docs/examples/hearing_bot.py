@@ -1,4 +1,4 @@
-"""A bot that hears: it prints who wrote to it."""
+"""A bot that listens: it prints who wrote to it."""
 
 import asyncio
 import os
@@ -6,40 +6,22 @@ from contextlib import suppress
 
 import uvicorn
 
-from webex_webhooks_async import (
-    Client,
-    Event,
-    MessageData,
-    NewWebhook,
-    Notification,
-    Receiver,
-    Resource,
-)
+from webex_webhooks_async import Client, MessageData, Notification, Receiver
 
-PORT = int(os.environ.get("PORT", "8000"))
-SECRET = os.environ["WEBEX_WEBHOOK_SECRET"]
-
-receiver = Receiver(SECRET)
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
 
 
-@receiver.on(Resource.MESSAGES, Event.CREATED)
-async def hear(notification: Notification[MessageData]) -> None:
-    """Handle a message."""
-    print(notification.data.person_email, "wrote", notification.data.id, flush=True)
+@receiver.on("messages", "created")
+async def listen(notification: Notification[MessageData]) -> None:
+    print(notification.data.person_email, "wrote message", notification.data.id, flush=True)
 
 
 async def main() -> None:
-    """Tell Webex where the bot is, and hear until Ctrl-C."""
-    webhook = NewWebhook(
-        name="my-bot:messages",
-        target_url=os.environ["PUBLIC_URL"],
-        resource=Resource.MESSAGES,
-        event=Event.CREATED,
-        secret=SECRET,
-    )
-    async with Client.from_env() as client:  # its token is in WEBEX_ACCESS_TOKEN
-        await client.webhooks.ensure([webhook])
-        await uvicorn.Server(uvicorn.Config(receiver, port=PORT)).serve()
+    async with Client.from_env() as client:  # WEBEX_ACCESS_TOKEN
+        wanted = receiver.webhooks(name="bot", target_url=os.environ["PUBLIC_URL"])
+        await client.webhooks.ensure(wanted, prune="bot:")
+        port = int(os.environ.get("PORT", "8000"))
+        await uvicorn.Server(uvicorn.Config(receiver, port=port)).serve()
 
 
 if __name__ == "__main__":

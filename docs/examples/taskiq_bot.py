@@ -1,4 +1,4 @@
-"""A bot of many processes: receivers that enqueue, and workers of taskiq that work.
+"""A bot of several processes: receivers that enqueue, and taskiq workers that reply.
 
 $ uvicorn taskiq_bot:app
 $ taskiq worker taskiq_bot:broker
@@ -39,14 +39,14 @@ from webex_webhooks_async import (
 
 REDIS_URL = os.environ["REDIS_URL"]
 REDIS_TIMEOUT = float(os.environ.get("REDIS_TIMEOUT", "5"))  # seconds
-LONGEST_TASK = int(os.environ.get("LONGEST_TASK", "600"))  # seconds; then another worker has it
+LONGEST_TASK = int(os.environ.get("LONGEST_TASK", "600"))  # seconds; then others take over
 
 redis = Redis.from_url(REDIS_URL)  # pyright: ignore[reportUnknownMemberType] - redis-py's
 schedules = ListRedisScheduleSource(REDIS_URL)
 broker = RedisStreamBroker(
     REDIS_URL,
-    consumer_id="0",  # what was enqueued before the first worker came is work, too
-    maxlen=1_000_000,  # what is done stays in the stream, so it has to end somewhere
+    consumer_id="0",  # read what was enqueued before the first worker started
+    maxlen=1_000_000,  # completed tasks stay in the stream, so limit it
     idle_timeout=LONGEST_TASK * 1000,
 ).with_result_backend(RedisAsyncResultBackend[None](REDIS_URL, result_ex_time=3600))
 scheduler = TaskiqScheduler(broker, [schedules, LabelScheduleSource(broker)])
@@ -54,33 +54,36 @@ scheduler = TaskiqScheduler(broker, [schedules, LabelScheduleSource(broker)])
 receiver = Receiver(
     os.environ["WEBEX_WEBHOOK_SECRET"],
     deduplicator=RedisDeduplicator(redis, lease=2 * REDIS_TIMEOUT, timeout=REDIS_TIMEOUT),
+    ignore_own_actions=True,
 )
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
 async def enqueue(notification: Notification[MessageData]) -> None:
-    """Put a notification into the queue, before Webex is answered."""
+    """Put a notification into the queue before the response."""
     async with asyncio.timeout(REDIS_TIMEOUT):
         await work.kiq(to_json(notification).decode())
 
 
 @broker.task
 async def work(job: str) -> None:
-    """Do for a notification what the bot is for; it may be done again."""
+    """Reply to a message; this may run twice."""
     client: Client = broker.state.client
     notification = from_json(job, Notification[MessageData])
     try:
-        webhook = await client.webhooks.get(notification.id)
+        message = await client.fetch(notification)
+        reply = {"roomId": message.room_id, "text": f"You said: {message.text or 'nothing'}"}
+        await client.post("messages", json=reply)
     except RateLimitError as error:
         due = datetime.now(UTC) + timedelta(seconds=error.retry_after or 60)
         await work.kicker().schedule_by_time(schedules, due, job)
     else:
-        print(notification.data.id, "came by", webhook.name, flush=True)
+        print("replied to", message.id, flush=True)
 
 
 @broker.task(schedule=[{"interval": LONGEST_TASK}])
 async def knock() -> None:
-    """Do nothing: after each new task, workers look for what a dead one has left."""
+    """Do nothing: after each new task, workers look for the tasks of a killed worker."""
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
@@ -93,12 +96,12 @@ async def open_client(state: TaskiqState) -> None:
 
 @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
 async def close_client(state: TaskiqState) -> None:
-    """Close it, when the last task is done."""
+    """Close it after the last task."""
     await state.client.aclose()
 
 
 async def health(_: Request) -> PlainTextResponse:
-    """Tell whether notifications can be taken."""
+    """Report whether the bot can accept notifications."""
     try:
         async with asyncio.timeout(REDIS_TIMEOUT):
             await redis.ping()  # pyright: ignore[reportUnknownMemberType] - redis-py's
@@ -109,7 +112,7 @@ async def health(_: Request) -> PlainTextResponse:
 
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-    """Open the queue before the receiver, and close it after."""
+    """Open the queue before the receiver, and close it after the receiver."""
     await broker.startup()
     async with redis, receiver:
         yield

@@ -19,7 +19,12 @@ async def running(
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **settings}
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env=environment, stdout=PIPE, stderr=asyncio.subprocess.STDOUT
+        *command,
+        cwd=folder,
+        env=environment,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
         yield process

@@ -57,8 +57,9 @@ async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
     for port in ports:
         await bot.start_receiver(RECEIVER, port)
     worker = bot.services.start(WORKER)
-    webhook = await bot.make_webhook()
-    bodies = [notification(each, webhook.id) for each in ("M1", "M2")]
+    for each in ("M1", "M2"):
+        await bot.webex.emit("messages", "created", {"id": each})
+    bodies = [notification(each) for each in ("M1", "M2")]
     async with httpx.AsyncClient(trust_env=False) as http_client:
         answers = [
             await http_client.send(signed_request(f"http://127.0.0.1:{port}/webex", body, SECRET))
@@ -73,46 +74,46 @@ async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
         results = [await job.result_info() for job in jobs]
 
     assert [answer.status_code for answer in answers] == [204] * 4
-    assert sorted(worked_on(worker)) == ["M1 came by hook", "M2 came by hook"]
+    assert sorted(worked_on(worker)) == ["replied to M1", "replied to M2"]
     assert [result and result.args for result in results] == [(each,) for each in received]
 
 
 async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage) -> None:
     """What Webex wants to be asked for later is enqueued for then, and a worker does it then."""
-    webhook = await bot.make_webhook()
+    await bot.webex.emit("messages", "created", {"id": "M1"})
     worker = bot.services.start(WORKER)
     bot.webex.fail(status=429, retry_after=3600)
     async with queue_of(bot) as queue:
-        job = await queue.enqueue_job("work", parsed("M1", webhook.id), _job_id="J1")
+        job = await queue.enqueue_job("work", parsed("M1"), _job_id="J1")
         assert job is not None
         await becomes_deferred(job)
         await queue.zincrby(default_queue_name, -3600_000, "J1")  # an hour passes
         await job.result(timeout=PATIENCE, poll_delay=0.1)
 
-    assert worked_on(worker) == ["M1 came by hook"]
+    assert worked_on(worker) == ["replied to M1"]
 
 
 async def test_an_error_comes_back_as_it_was(bot: Stage) -> None:
     """Who asks for the result of a job that failed gets the error, with all that it knows."""
     bot.services.start(WORKER)
     async with queue_of(bot) as queue:
-        job = await queue.enqueue_job("work", parsed("M1", "no-webhook"))
+        job = await queue.enqueue_job("work", parsed("no-message"))
         assert job is not None
         with pytest.raises(NotFoundError) as caught:
             await job.result(timeout=PATIENCE, poll_delay=0.1)
     (request,) = bot.webex.requests
 
-    assert (caught.value.status_code, caught.value.path) == (404, "/v1/webhooks/no-webhook")
+    assert (caught.value.status_code, caught.value.path) == (404, "/v1/messages/no-message")
     assert caught.value.tracking_id == request.tracking_id
 
 
 async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage) -> None:
     """A job whose worker was killed is done when its lock has expired, soon after the timeout."""
-    webhook = await bot.make_webhook()
+    await bot.webex.emit("messages", "created", {"id": "M1"})
     bot.webex.fail(delay=60)
     worker = bot.services.start(WORKER)
     async with queue_of(bot) as queue:
-        job = await queue.enqueue_job("work", parsed("M1", webhook.id), _job_id="J1")
+        job = await queue.enqueue_job("work", parsed("M1"), _job_id="J1")
         assert job is not None
         await bot.services.until(lambda: worker.says("J1:work("))
         worker.kill()
@@ -123,17 +124,17 @@ async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage) -> None:
         await job.result(timeout=PATIENCE, poll_delay=0.1)
 
     assert 300_000 < locked <= 310_000
-    assert worked_on(worker) == ["M1 came by hook"]
+    assert worked_on(worker) == ["replied to M1"]
 
 
-def notification(message_id: str, webhook_id: str) -> bytes:
+def notification(message_id: str) -> bytes:
     """The body of a notification about a message."""
-    return sample_notification("messages", "created", data={"id": message_id}, id=webhook_id)
+    return sample_notification("messages", "created", data={"id": message_id})
 
 
-def parsed(message_id: str, webhook_id: str) -> Notification[NotificationData]:
+def parsed(message_id: str) -> Notification[NotificationData]:
     """The same as the receiver enqueues it."""
-    return parse_unverified_notification(notification(message_id, webhook_id))
+    return parse_unverified_notification(notification(message_id))
 
 
 async def becomes_deferred(job: Job) -> None:
@@ -145,4 +146,4 @@ async def becomes_deferred(job: Job) -> None:
 
 def worked_on(worker: Service) -> list[str]:
     """What a worker has said of its work."""
-    return [line for line in worker.lines if "came by" in line]
+    return [line for line in worker.lines if line.startswith("replied to")]

@@ -67,15 +67,15 @@ async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
     await bot.services.until(lambda: len(worked_on(worker)) > 1)
 
     assert (first.status_code, copy.status_code) == (204, 204)
-    assert sorted(worked_on(worker)) == ["M1 came by hook", "M2 came by hook"]
+    assert sorted(worked_on(worker)) == ["replied to M1", "replied to M2"]
 
 
 async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage, program: ModuleType) -> None:
     """What Webex wants to be asked for later is enqueued for then, and a worker does it then."""
-    webhook = await bot.make_webhook()
+    await bot.webex.emit("messages", "created", {"id": "M1"})
     worker = bot.services.start(WORKER)
     bot.webex.fail(status=429, retry_after=3600)
-    job = job_of("M1", webhook.id)
+    job = job_of("M1")
     started = datetime.now(UTC)
     result = await (await program.work.kiq(job)).wait_result(timeout=PATIENCE)
     (later,) = await scheduled(bot)
@@ -88,35 +88,35 @@ async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage, program: ModuleTy
     await program.schedules.add_schedule(later.model_copy(update={"time": started}))
     bot.services.start(SCHEDULER)
     await bot.services.until(lambda: bool(worked_on(worker)))
-    assert worked_on(worker) == ["M1 came by hook"]
+    assert worked_on(worker) == ["replied to M1"]
 
 
 async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) -> None:
     """Who asks for the result of a task that failed gets the error, with all that it knows."""
     bot.services.start(WORKER)
-    task = await program.work.kiq(job_of("M1", "no-webhook"))
+    task = await program.work.kiq(job_of("no-message"))
     result = await task.wait_result(timeout=PATIENCE)
     (request,) = bot.webex.requests
 
     assert isinstance(result.error, NotFoundError)
-    assert (result.error.status_code, result.error.path) == (404, "/v1/webhooks/no-webhook")
+    assert (result.error.status_code, result.error.path) == (404, "/v1/messages/no-message")
     assert result.error.tracking_id == request.tracking_id
 
 
 @pytest.mark.parametrize("longest_task", ["2"])
 async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage, program: ModuleType) -> None:
     """A task whose worker was killed is done in the end, even if no other task comes."""
-    webhook = await bot.make_webhook()
+    await bot.webex.emit("messages", "created", {"id": "M1"})
     bot.webex.fail(delay=60, times=None)
     worker = bot.services.start(WORKER)
-    await program.work.kiq(job_of("M1", webhook.id))
+    await program.work.kiq(job_of("M1"))
     await bot.services.until(lambda: worker.says("Executing task"))
     worker.kill()
     bot.webex.clear_faults()
     bot.services.start(SCHEDULER)
     await bot.services.until(lambda: bool(worked_on(worker)))
 
-    assert worked_on(worker) == ["M1 came by hook"]
+    assert worked_on(worker) == ["replied to M1"]
 
 
 async def test_without_redis_nothing_is_taken(bot: Stage) -> None:
@@ -173,26 +173,26 @@ async def test_a_receiver_ends_when_its_requests_are_done(bot: Stage) -> None:
 
 async def test_a_worker_ends_when_its_tasks_are_done(bot: Stage, program: ModuleType) -> None:
     """A worker that is told to stop finishes what it has begun."""
-    webhook = await bot.make_webhook()
+    await bot.webex.emit("messages", "created", {"id": "M1"})
     bot.webex.fail(delay=1)
     worker = bot.services.start(WORKER)
-    await program.work.kiq(job_of("M1", webhook.id))
+    await program.work.kiq(job_of("M1"))
     await bot.services.until(lambda: worker.says("Executing task"))
     worker.stop()
     await bot.services.until(lambda: bool(worker.statuses))
 
-    assert (worked_on(worker), worker.statuses) == (["M1 came by hook"], [0])
+    assert (worked_on(worker), worker.statuses) == (["replied to M1"], [0])
 
 
-def job_of(message_id: str, webhook_id: str) -> str:
+def job_of(message_id: str) -> str:
     """A notification as the receiver enqueues it."""
-    body = sample_notification("messages", "created", data={"id": message_id}, id=webhook_id)
+    body = sample_notification("messages", "created", data={"id": message_id})
     return to_json(parse_unverified_notification(body)).decode()
 
 
 def worked_on(worker: Service) -> list[str]:
-    """What a worker has said of its work."""
-    return [line for line in worker.lines if "came by" in line]
+    """What a worker says about its work."""
+    return [line for line in worker.lines if line.startswith("replied to")]
 
 
 async def scheduled(bot: Stage) -> list[ScheduledTask]:

@@ -1,60 +1,48 @@
 """The commands in docs/tutorial, run as a reader runs them: in three terminals."""
 
-import doctest
-import io
 import re
-import shutil
-import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, redirect_stdout
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import CodeType
-from typing import Any
 
 import pytest
 
 from tests.examples.running import read_until, running
 from tests.support.documents import difference, transcript
-from tests.support.wire import PATIENCE, unused_port
+from tests.support.wire import unused_port
 
 pytestmark = pytest.mark.once
 
-PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "a-bot-that-answers.md"
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial"
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The page, with ports in it that nobody uses."""
+def pages() -> list[str]:
+    """The first two pages, with ports in them that nobody uses."""
     webex, bot = str(unused_port()), str(unused_port())
-    monkeypatch.setenv("PORT", bot)
-    return PAGE.read_text(encoding="utf-8").replace("8900", webex).replace("8000", bot)
+    return [
+        (TUTORIAL / name).read_text(encoding="utf-8").replace("8900", webex).replace("8000", bot)
+        for name in ("1-run.md", "2-reply.md")
+    ]
 
 
-@pytest.fixture
-def python() -> Generator[dict[str, Any]]:
-    """The names in the reader's Python."""
-    names: dict[str, Any] = {}
-    yield names
-    if "webex" in names:
-        names["webex"].close()
-
-
-async def test_the_bot_answers(page: str, python: dict[str, Any], tmp_path: Path) -> None:
-    """Who types what the page shows sees what the page shows."""
-    start_webex, start_bot, start_new_bot = blocks(page, "console")
-    greeting, question = blocks(page, "python")
-    (heard,) = blocks(page, "text")
-    hearing, answering = re.findall(r"{literalinclude} (\S+)", page)
+async def test_the_bot_replies(pages: list[str], tmp_path: Path) -> None:
+    """Who types what the pages show sees what the pages show."""
+    start_webex, start_bot, greet = blocks(pages[0], "console")
+    (heard,) = blocks(pages[0], "text")
+    start_new_bot, ask = blocks(pages[1], "console")
+    (listening,), (replying,) = (blocks(page, "python") for page in pages)
+    bot = tmp_path / "bot.py"
 
     async with terminal(start_webex, tmp_path):
-        shutil.copy(PAGE.parent / hearing, tmp_path / "bot.py")
-        async with terminal(start_bot, tmp_path) as bot:
-            assert type_in(greeting, python) is None
-            assert difference(heard, await read_until(bot, last_word(heard))) is None
-        shutil.copy(PAGE.parent / answering, tmp_path / "bot.py")
+        bot.write_text(listening, encoding="utf-8")
+        async with terminal(start_bot, tmp_path) as process:
+            await type_in(greet, tmp_path)
+            assert difference(heard, await read_until(process, " wrote message ") + "M1\n") is None
+        bot.write_text(replying, encoding="utf-8")
         async with terminal(settings_of(start_bot) + start_new_bot, tmp_path):
-            assert type_in(question, python) is None
+            await type_in(settings_of(greet) + ask, tmp_path)
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -70,32 +58,22 @@ def settings_of(block: str) -> str:
 @asynccontextmanager
 async def terminal(block: str, folder: Path) -> AsyncGenerator[Process]:
     """Type the commands of a block, and see that the last one prints what is shown."""
-    *settings, (command, shown) = transcript(block)
-    script = "\n".join([*(each for each, _ in settings), f"exec {command}"])
+    script, shown = script_of(block)
+    last_word = f"{shown.rsplit(maxsplit=1)[-1]}\n"
     async with running("bash", "-euc", script, settings={}, folder=folder) as process:
-        assert difference(shown, await read_until(process, last_word(shown))) is None
+        assert difference(shown, await read_until(process, last_word)) is None
         yield process
 
 
-def last_word(shown: str) -> str:
-    """What ends an output."""
-    return f"{shown.rsplit(maxsplit=1)[-1]}\n"
+async def type_in(block: str, folder: Path) -> None:
+    """Type the commands of a block, and see what they print until they end."""
+    script, shown = script_of(block)
+    async with running("bash", "-euc", script, settings={}, folder=folder) as process:
+        output, _ = await process.communicate()
+        assert difference(shown, output.decode()) is None
 
 
-def type_in(session: str, names: dict[str, Any]) -> str | None:
-    """Type into Python what a block shows, and say what differs from what it shows."""
-    for example in doctest.DocTestParser().get_examples(session):
-        code = compile(example.source, str(PAGE), "single")
-        deadline = time.monotonic() + PATIENCE
-        while problem := difference(example.want, printed(code, names)):
-            # Whoever reads what was said gives the bot a moment to answer.
-            if not example.source.startswith("for ") or time.monotonic() > deadline:
-                return problem
-    return None
-
-
-def printed(code: CodeType, names: dict[str, Any]) -> str:
-    """What a statement prints."""
-    with redirect_stdout(io.StringIO()) as output:
-        exec(code, names)  # noqa: S102 - running the page is the task here
-    return output.getvalue()
+def script_of(block: str) -> tuple[str, str]:
+    """Return the commands of a block as a script, and what the last one prints."""
+    *settings, (command, shown) = transcript(block)
+    return "\n".join([*(each for each, _ in settings), f"exec {command}"]), shown

@@ -12,7 +12,6 @@ from webex_webhooks_async.client.clock import Clock
 from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.testing import Sandbox
 
-
 TOKEN = "the-access-token"
 
 

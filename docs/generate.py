@@ -1,0 +1,262 @@
+"""Writes the parts of the pages that come from the code: `python -m docs.generate`.
+
+A page marks such a part with `<!-- from code: WHAT -->` and `<!-- end -->`, and everything between
+the two marks is replaced. WHAT is `errors`, `resources`, `commands`, a program in `docs/examples`,
+or public names to describe.
+"""
+
+import inspect
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from textwrap import dedent
+
+import griffe
+from rich.console import Console
+
+import webex_webhooks_async
+from webex_webhooks_async import errors
+from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.cli.app import app as command_line
+from webex_webhooks_async.models.notifications import data_classes
+
+DOCS = Path(__file__).parent
+PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/*.md")))
+SOURCES = Path(webex_webhooks_async.__file__).parents[1]
+
+GENERATED = re.compile(r"(?<=<!-- from code: )(?P<what>.+?) -->\n.*?(?=<!-- end -->)", re.DOTALL)
+
+
+def write() -> None:
+    """Bring every page up to date."""
+    for page in PAGES:
+        page.write_text(up_to_date(page), encoding="utf-8")
+
+
+def up_to_date(page: Path) -> str:
+    """Return the text of a page as the code wants it."""
+
+    def regenerated(mark: re.Match[str]) -> str:
+        what = mark["what"]
+        if what in SPECIAL:
+            lines = SPECIAL[what]()
+        else:
+            lines = program(what) if what.endswith(".py") else names(what)
+        return f"{what} -->\n" + "\n".join(lines) + "\n"
+
+    return GENERATED.sub(regenerated, page.read_text(encoding="utf-8"))
+
+
+def error_tree() -> Iterator[str]:
+    """Show the exceptions as a tree."""
+    yield from ("", _markdown(inspect.getdoc(errors) or "").replace("```python", "```text"), "")
+
+
+def resources() -> Iterator[str]:
+    """Describe in a table what can be watched."""
+    yield "| resource | events | filter keys | data |"
+    yield "|---|---|---|---|"
+    for resource, watchable in CATALOG.items():
+        name = f"{resource} (org)" if watchable.org_only else str(resource)
+        keys = (
+            f"`{key}`*" if key in watchable.org_filters else f"`{key}`"
+            for key in sorted(watchable.filters)
+        )
+        data = data_classes[resource].__name__ if resource in data_classes else ""
+        link = f"[`{data}`](api.md#{data.lower()})" if data else ""
+        yield f"| {name} | {' '.join(sorted(watchable.events))} | {' '.join(keys)} | {link} |"
+
+
+def commands() -> Iterator[str]:
+    """Show the `--help` of each command."""
+    for name in command_line.resolved_commands():
+        if not name.startswith("-"):
+            page = io.StringIO()
+            command_line.help_print([name], console=Console(file=page, width=80))
+            lines = (line.rstrip() for line in page.getvalue().strip().splitlines())
+            yield "\n".join(["", f"## {name}", "", "```text", *lines, "```"])
+
+
+SPECIAL = {"errors": error_tree, "resources": resources, "commands": commands}
+
+
+def program(name: str) -> Iterator[str]:
+    """Show an example program, which has tests of its own."""
+    source = (DOCS / "examples" / name).read_text(encoding="utf-8")
+    yield f"<!-- skip: next -->\n```python\n{source}```"
+
+
+def names(public: str) -> Iterator[str]:
+    """Describe public names: signatures, docstrings, members."""
+    for name in public.split():
+        yield from described(name, documented()[name], level=3)
+
+
+@cache
+def documented() -> dict[str, griffe.Object]:
+    """Find every documented name, `Client.get` for a method, in the order of their headings."""
+    name = webex_webhooks_async.__name__
+    package = griffe.load(name, search_paths=[SOURCES], docstring_parser=griffe.Parser.google)
+    found: dict[str, griffe.Object] = {}
+    for name in (name for page in PAGES for name in _public_names(page)):
+        module = package if name in package.members else package["testing"]
+        found[name] = thing = _resolved(module[name])
+        if isinstance(thing, griffe.Class):
+            found |= {f"{name}.{member.name}": member for member in _methods(thing)}
+    return found
+
+
+def described(name: str, thing: griffe.Object, *, level: int) -> Iterator[str]:
+    """Describe one thing, and what it has, under a heading of its own."""
+    yield f"\n{'#' * level} `{name}`\n"
+    yield from _signature(name, thing)
+    sections = thing.docstring.parsed if thing.docstring else []
+    for section in sections:
+        yield from _section(section, thing)
+    if isinstance(thing, griffe.Class):
+        yield from _constants(thing)
+        for method in _methods(thing):
+            yield from described(f"{name}.{method.name}", method, level=level + 1)
+
+
+def _public_names(page: Path) -> Iterator[str]:
+    for mark in GENERATED.finditer(page.read_text(encoding="utf-8")):
+        if mark["what"] not in SPECIAL and not mark["what"].endswith(".py"):
+            yield from mark["what"].split()
+
+
+def _resolved(found: griffe.Object | griffe.Alias) -> griffe.Object:
+    return found.final_target if isinstance(found, griffe.Alias) else found
+
+
+def _methods(cls: griffe.Class) -> Iterator[griffe.Object]:
+    """Find the public methods and properties, those of private base classes included."""
+    for member in map(_resolved, cls.all_members.values()):
+        described_here = member.docstring is not None and member.is_public
+        if described_here and (isinstance(member, griffe.Function) or "property" in member.labels):
+            yield member
+
+
+def _signature(name: str, thing: griffe.Object) -> Iterator[str]:
+    signature = ""
+    if isinstance(thing, griffe.Function):
+        prefix = "async " if "async" in thing.labels else ""
+        signature = prefix + _without_self(thing.signature()).replace(thing.name, name, 1)
+    elif isinstance(thing, griffe.Class) and "__init__" in thing.members:
+        init = _resolved(thing["__init__"])
+        if isinstance(init, griffe.Function):
+            signature = _without_self(init.signature()).replace("__init__", name, 1)
+            signature = signature.removesuffix(" -> None")
+    elif "property" in thing.labels and isinstance(thing, griffe.Attribute):
+        signature = f"{name}: {thing.annotation}"
+    if signature:
+        yield from ("```text", *_wrapped(signature), "```\n")
+
+
+def _without_self(signature: str) -> str:
+    return re.sub(r"\((self|cls)(, )?", "(", signature, count=1)
+
+
+def _wrapped(signature: str) -> Iterator[str]:
+    """Break a long signature at its arguments."""
+    if len(signature) <= 88:  # noqa: PLR2004 - what a page shows without scrolling
+        yield signature
+        return
+    head, _, rest = signature.partition("(")
+    depth, argument = 0, ""
+    yield f"{head}("
+    for position, character in enumerate(rest):
+        if character == ")" and depth == 0:
+            yield f"    {argument.strip()},"
+            yield rest[position:]
+            return
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            yield f"    {argument.strip()},"
+            argument = ""
+        else:
+            argument += character
+
+
+def _section(section: griffe.DocstringSection, thing: griffe.Object) -> Iterator[str]:
+    if section.kind is griffe.DocstringSectionKind.text:
+        yield _markdown(str(section.value)) + "\n"
+        return
+    yield f"**{section.kind.value.capitalize().replace('Parameters', 'Arguments')}**\n"
+    for item in section.value:
+        label = getattr(item, "name", None) or str(item.annotation or "")
+        text = " ".join(_markdown(item.description).split())
+        typed = _type_of(thing, label) if section.kind.value == "attributes" else ""
+        yield f"* `{label}`{typed}: {text}" if label else f"* {text}"
+    yield ""
+
+
+def _type_of(thing: griffe.Object, attribute: str) -> str:
+    member = thing.members.get(attribute)
+    annotation = getattr(member and _resolved(member), "annotation", None)
+    return f" (`{annotation}`)" if annotation else ""
+
+
+def _constants(cls: griffe.Class) -> Iterator[str]:
+    """List the members of an enumeration."""
+    if any("Enum" in str(base) for base in cls.bases):
+        values = [each for each in cls.attributes.values() if each.value is not None]
+        yield from (f"* `{each.name} = {each.value}`" for each in values)
+        yield ""
+
+
+def _markdown(text: str) -> str:
+    """Turn the markup of docstrings into Markdown."""
+    return "\n\n".join(_blocks(re.split(r"\n\s*\n", text.strip())))
+
+
+def _blocks(paragraphs: Iterable[str]) -> Iterator[str]:
+    is_literal = False
+    literal: list[str] = []
+    for paragraph in paragraphs:
+        if is_literal and paragraph.startswith("    "):
+            literal.append(dedent(paragraph))
+            continue
+        if literal:
+            yield _fenced("python", "\n\n".join(literal))
+            literal = []
+        is_literal = paragraph.rstrip().endswith("::")
+        if paragraph.startswith(">>> "):
+            yield _fenced("python", paragraph)
+        elif paragraph.startswith("=="):
+            yield _fenced("text", paragraph)
+        elif prose := paragraph.removesuffix("::").rstrip():
+            yield _prose(prose) + ":" * (is_literal and not paragraph.endswith(" ::"))
+    if literal:
+        yield _fenced("python", "\n\n".join(literal))
+
+
+def _fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"(?<!`)`([\w.]+)`(?!`)", _linked, text.replace("``", "\0")).replace("\0", "`")
+
+
+def _linked(name: re.Match[str]) -> str:
+    return f"[{name[0]}](#{anchors()[name[1]]})" if name[1] in anchors() else name[0]
+
+
+@cache
+def anchors() -> dict[str, str]:
+    """Know the anchor of each heading; of equal ones the later are numbered."""
+    seen = Counter[str]()
+    found: dict[str, str] = {}
+    for name in documented():
+        slug = re.sub(r"[^\w-]", "", name.lower())
+        found[name] = f"{slug}-{seen[slug]}" if seen[slug] else slug
+        seen[slug] += 1
+    return found
+
+
+if __name__ == "__main__":
+    write()

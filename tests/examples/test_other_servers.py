@@ -1,0 +1,111 @@
+"""The programs docs/examples/{flask,django,lambda}_bot.py, run as processes."""
+
+import base64
+import json
+import sys
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from tests.examples.running import read_until, running
+from tests.examples.serving import EXAMPLES
+from tests.support.wire import unused_port
+from webex_webhooks_async import Client, NewWebhook
+from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
+
+pytestmark = pytest.mark.once
+
+SECRET = "the webhook's secret"
+
+INVOKE_TWICE = """
+import json, sys, lambda_bot
+for event in json.load(sys.stdin):
+    print(lambda_bot.handler(event, None)["statusCode"])
+"""
+
+
+@pytest.fixture
+async def base_url(webex_sandbox: Sandbox) -> AsyncGenerator[str]:
+    """Where the bots find the sandbox."""
+    async with webex_sandbox.serve() as url:
+        yield url
+
+
+@pytest.fixture
+def settings(base_url: str) -> dict[str, str]:
+    """What the bots read in the environment."""
+    return {
+        "SECRET_KEY": "django's own",
+        "WEBEX_ACCESS_TOKEN": "a-token-of-nobody",
+        "WEBEX_BASE_URL": base_url,
+        "WEBEX_WEBHOOK_SECRET": SECRET,
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "is_up"),
+    [
+        (["flask", "--app", "flask_bot", "run", "--port"], "Press CTRL+C to quit"),
+        (["uvicorn", "django_bot:app", "--port"], "Press CTRL+C to quit"),
+    ],
+    ids=["Flask", "Django"],
+)
+async def test_it_replies(
+    command: list[str],
+    is_up: str,
+    settings: dict[str, str],
+    webex_sandbox: Sandbox,
+    webex_client: Client,
+) -> None:
+    """Each message gets one reply, over one client."""
+    port = str(unused_port())
+    url = f"http://127.0.0.1:{port}/webex"
+    webhook = NewWebhook(
+        name="bot", target_url=url, resource="messages", event="created", secret=SECRET
+    )
+    async with running(*command, port, settings=settings, folder=EXAMPLES) as bot:
+        await read_until(bot, is_up)
+        await webex_client.webhooks.create(webhook)
+        deliveries = [
+            delivery
+            for text in ("Hello", "Hello again")
+            for delivery in await webex_sandbox.say(text)
+        ]
+    replies = [message["text"] for message in webex_sandbox.messages[1::2]]
+
+    assert replies == ["You said: Hello", "You said: Hello again"]
+    assert [delivery.status_code for delivery in deliveries] == [204, 204]
+
+
+async def test_a_warm_function_replies(settings: dict[str, str], webex_sandbox: Sandbox) -> None:
+    """A function handles a text and a base64 body in one process, and refuses a forged one."""
+    await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+    await webex_sandbox.emit("messages", "created", {"id": "M2", "text": "Hello again"})
+    program = [sys.executable, "-W", "error", "-c", INVOKE_TWICE]
+    events = [
+        event_of("M1", SECRET),
+        event_of("M2", SECRET, is_base64=True),
+        event_of("M1", "a guess"),
+    ]
+    async with running(*program, settings=settings, folder=EXAMPLES) as function:
+        assert function.stdin is not None
+        output, _ = await function.communicate(json.dumps(events).encode())
+
+    statuses = [line for line in output.decode().splitlines() if line.isdigit()]
+
+    assert statuses == ["204", "204", "401"]
+    assert [each["text"] for each in webex_sandbox.messages if each["text"].startswith("You")] == [
+        "You said: Hello",
+        "You said: Hello again",
+    ]
+
+
+def event_of(message_id: str, secret: str, *, is_base64: bool = False) -> dict[str, object]:
+    """A request as API Gateway gives it to a function."""
+    body = sample_notification("messages", "created", data={"id": message_id})
+    request = signed_request("https://bot.example.com/webex", body, secret)
+    return {
+        "headers": dict(request.headers),
+        "body": base64.b64encode(body).decode() if is_base64 else body.decode(),
+        "isBase64Encoded": is_base64,
+    }
