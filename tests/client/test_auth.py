@@ -97,7 +97,7 @@ async def transport_of(wire: Wire, token: TokenProvider) -> AsyncGenerator[Reque
 
 
 def webex(grant: Step = GRANTED) -> Act:
-    """Take the new token, reject the old one, and answer a refresh like this."""
+    """Accept the new token, reject the old one, and respond to a refresh like this."""
 
     async def act(peer: Peer) -> None:
         if peer.request.target == "/v1/access_token":
@@ -462,7 +462,7 @@ async def test_what_on_refresh_raises_every_waiting_task_gets() -> None:
 
 
 async def test_a_webex_error_of_on_refresh_is_not_taken_for_the_request_s() -> None:
-    """An `on_refresh` that itself calls a service and gets no answer isn't tried again."""
+    """An `on_refresh` that itself calls a service and gets no response isn't repeated."""
 
     def fail(tokens: Tokens) -> None:
         raise TransportError("the vault is away")
@@ -566,7 +566,7 @@ async def test_a_refreshing_token_needs_a_client() -> None:
 
 @pytest.mark.parametrize("token", ["", OLD])
 async def test_a_provider_of_ones_own_is_asked_to_refresh(token: str) -> None:
-    """It is told which token was rejected: the one that was sent, or none."""
+    """It gets the rejected token: the one that was sent, or an empty string."""
     vault = Vault(token, next_token=NEW)
     async with Wire(webex()) as wire, client_of(wire, vault) as client:
         await client.webhooks.get("W1")
@@ -607,7 +607,7 @@ async def test_an_empty_token_all_over_is_a_value_error() -> None:
 
 
 async def test_what_a_provider_raises_is_raised() -> None:
-    """Its error ends the request, even one that looks like a lost answer."""
+    """Its error ends the request, even one that looks like a lost response."""
 
     class Away(Vault):
         async def get(self) -> str:

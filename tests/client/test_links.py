@@ -295,7 +295,7 @@ def test_no_link_leads_away(link: str, owned_by: str | None, base: str) -> None:
 @settings(max_examples=1000)
 @given(any_text() | urls())
 def test_no_kept_url_leads_away(url: str) -> None:
-    """A URL that someone kept, and perhaps mended, is refused or on the same origin, likewise."""
+    """A kept URL, however it was changed, is refused or has the same origin, too."""
     with suppress(PaginationError):
         assert target_on(BASE, url).startswith("/")
         with suppress(httpx.InvalidURL, UnicodeEncodeError):

@@ -274,7 +274,7 @@ async def test_a_refusal_tells_what_webex_told(operation: str) -> None:
 async def test_a_2xx_that_is_no_answer_is_a_decode_error(
     body: bytes, problem: str, operation: str
 ) -> None:
-    """No JSON, or JSON of another kind, is told with method, path and tracking id."""
+    """No JSON, or JSON of another kind, is an error with method, path and tracking id."""
     step = answer(200, body, "TrackingID: ROUTER_1")
     async with Wire(step) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem) as raised:
@@ -302,7 +302,7 @@ async def test_every_problem_of_a_page_is_named() -> None:
 
 
 async def test_what_isn_t_there_is_not_found() -> None:
-    """A 404 of `get` can be told from other refusals."""
+    """A 404 of `get` has an error class of its own."""
     async with Wire(answer(404)) as wire, client_of(wire) as client:
         with pytest.raises(NotFoundError):
             await client.webhooks.get("W1")
