@@ -145,19 +145,24 @@ def test_a_stream_that_is_closed(arguments: str, exit_code: int, told: str) -> N
     assert done.stderr.startswith(told)
 
 
-def test_a_reader_that_has_seen_enough(webex: ServedWebex) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [("list --json", "["), ("list", "NAME"), ("--help", "Usage"), ("completion bash", "#")],
+)
+def test_a_reader_that_has_seen_enough(webex: ServedWebex, arguments: str, line: str) -> None:
     """A pipe that is closed early ends the command without a traceback."""
     for number in range(100):
         webex.create(name=f"bot:{number}")
 
     done = subprocess.run(
-        ["bash", "-c", f"{COMMAND} list --json | head -1"],
+        ["bash", "-c", f"{COMMAND} {arguments} | head -1"],
         capture_output=True,
         timeout=PATIENCE,
         check=False,
     )
 
-    assert (done.stdout, done.stderr) == (b"[\n", b"")
+    assert (done.stdout.count(b"\n"), done.stderr) == (1, b"")
+    assert done.stdout.startswith(line.encode())
 
 
 def test_the_installed_command() -> None:

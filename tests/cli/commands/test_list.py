@@ -1,10 +1,14 @@
+import asyncio
 import json
 import re
+import signal
+import threading
 
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex
+from tests.cli.harness import ServedWebex, process, served
+from tests.support.wire import PATIENCE
 
 
 def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
@@ -85,3 +89,19 @@ def test_list_of_nothing(invoke: Invoke) -> None:
 
     assert (told.out, told.err) == ("", "There are no webhooks.\n")
     assert json.loads(document.out) == []
+
+
+def test_ctrl_c_while_webex_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C doesn't wait for a response."""
+    arrived = threading.Event()
+
+    async def hang(*_: object) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
+    with served(hang) as origin, process("list", "--base-url", f"{origin}/v1") as running:
+        assert arrived.wait(PATIENCE)
+        exit_code = running.end(signal.SIGINT)
+
+    assert exit_code == 128 + signal.SIGINT
