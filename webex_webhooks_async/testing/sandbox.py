@@ -370,7 +370,7 @@ class Sandbox:
         if isinstance(person, str):
             return self._state.named(person)
         known = self._state.persons.find(person.id)
-        return known if known == person else self._state.introduce(person)
+        return person if known == person else self._state.introduce(person)
 
     def _mentioned(
         self, mention: Person | str | Iterable[Person | str] | None

@@ -3,7 +3,7 @@ import json
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, CARD, created
+from tests.testing.doubles import ANN, BOB, BOT, CARD, created
 from webex_webhooks_async.testing import Sandbox
 
 INPUTS = {"color": "red", "sizes": "1,2"}
@@ -40,7 +40,7 @@ async def test_submit(api: httpx.AsyncClient) -> None:
         "roomId",
         "created",
     }
-    for who in ({}, ANN):
+    for who in (BOT, ANN):
         read = await api.get(f"/attachment/actions/{action['id']}", headers=who)
         assert read.json() == action
     others = await api.get(f"/attachment/actions/{action['id']}", headers=BOB)

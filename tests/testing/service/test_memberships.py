@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, collecting, created, hearing, items
+from tests.testing.doubles import ANN, BOB, BOT, collecting, created, hearing, items
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -19,7 +19,7 @@ async def test_members_of_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox)
     """Every member of a room can list its members, and nobody else can."""
     room = await room_of_bot_and(api, "ann@example.com")
 
-    listed = [await items(api, "/memberships", who, roomId=room) for who in ({}, ANN)]
+    listed = [await items(api, "/memberships", who, roomId=room) for who in (BOT, ANN)]
     refused = await api.get("/memberships", params={"roomId": room}, headers=BOB)
 
     emails = [each["personEmail"] for each in listed[0]]

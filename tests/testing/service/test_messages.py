@@ -4,7 +4,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, CARD, FakeClock, collecting, created, hearing, items
+from tests.testing.doubles import (
+    ANN,
+    BOB,
+    BOT,
+    CARD,
+    FakeClock,
+    collecting,
+    created,
+    hearing,
+    items,
+)
 from webex_webhooks_async.testing import Sandbox
 
 WATCH_ALL = {
@@ -53,7 +63,7 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
         "created",
     }
     assert (reply["roomId"], reply["personEmail"]) == (message["roomId"], "ann@example.com")
-    for who in ({}, ANN):
+    for who in (BOT, ANN):
         assert (await api.get(f"/messages/{message['id']}", headers=who)).json() == message
         assert await items(api, "/messages", who, roomId=message["roomId"]) == [reply, message]
     assert webex_sandbox.messages == (message, reply)
@@ -152,7 +162,7 @@ async def test_a_file_alone(api: httpx.AsyncClient) -> None:
             "attachments must be an array of objects with a contentType",
         ),
         (
-            {"roomId": "ROOM", "text": "t", "attachments": [{"content": {}}]},
+            {"roomId": "ROOM", "text": "t", "attachments": [{"content": "card"}]},
             "attachments must be an array of objects with a contentType",
         ),
         (
@@ -393,9 +403,8 @@ async def test_an_organizations_webhook(api: httpx.AsyncClient, webex_sandbox: S
 async def test_pages(api: httpx.AsyncClient) -> None:
     """The messages of a room come in pages, the latest first."""
     for text in "ABC":
-        room = (await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text=text))[
-            "roomId"
-        ]
+        await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text=text)
+    (_, room) = [each["id"] for each in await items(api, "/rooms", ANN, type="direct")]
 
     first = await api.get("/messages", params={"roomId": room, "max": "2"}, headers=ANN)
     second = await api.get(first.links["next"]["url"], headers=ANN)

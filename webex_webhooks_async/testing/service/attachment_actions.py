@@ -4,7 +4,7 @@ Facts: https://developer.webex.com/docs/api/v1/attachment-actions
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from starlette.responses import Response
 
@@ -32,7 +32,7 @@ async def create_action(call: Call) -> Response:
     if not isinstance(inputs, dict):
         raise RefusedError(400, "inputs is required and must be an object")
     message = messages.find(call.state, call.person, fields["messageId"])
-    event = submit(call.state, call.person, message, inputs)
+    event = submit(call.state, call.person, message, cast("Json", inputs))
     call.events.append(event)
     return json_response({**event.data, INPUTS: inputs})
 

@@ -110,7 +110,7 @@ class State:
     def add_room(self, members: Json, *, creator: Person) -> Json:
         """A new room, without members; `members` are laid over the defaults of its object."""
         now = self.now()
-        room = {
+        room: dict[str, Any] = {
             "id": webex_id("ROOM"),
             "title": creator.display_name,
             "type": GROUP,
@@ -125,7 +125,7 @@ class State:
 
     def add_member(self, room: Json, person: Person, *, is_moderator: bool = False) -> Json:
         """Make someone a member of a room."""
-        membership = {
+        membership: dict[str, Any] = {
             "id": webex_id("MEMBERSHIP"),
             "roomId": room["id"],
             "roomType": room["type"],
