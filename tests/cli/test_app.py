@@ -66,7 +66,7 @@ def test_the_version(invoke: Invoke) -> None:
     ],
 )
 def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
-    """Wrong usage is told on one line of standard error, and the exit code is 2."""
+    """Wrong usage is one line on standard error, and the exit code is 2."""
     done = invoke(*arguments)
 
     assert (done.exit_code, done.out) == (2, "")
@@ -75,7 +75,7 @@ def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> N
 
 
 def test_no_response(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That nobody answers is told on one line, too, and the exit code is 1."""
+    """A failed connection is one line on standard error, and the exit code is 1."""
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
 
     done = invoke(
@@ -98,7 +98,7 @@ def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_a_port_that_is_taken(webex: ServedWebex, invoke: Invoke) -> None:
-    """A port that is taken is told on one line."""
+    """A port that is in use is an error of one line."""
     port = re.search(r":(\d+)/", webex.base_url)
     assert port
 

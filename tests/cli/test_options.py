@@ -30,7 +30,7 @@ def test_the_token_of_the_environment(webex: ServedWebex, invoke: Invoke) -> Non
 
 
 def test_no_token(invoke: Invoke) -> None:
-    """Without a token the user is told where one may be."""
+    """Without a token, the error says where to put one."""
     done = invoke("list")
 
     assert (done.exit_code, done.out) == (2, "")

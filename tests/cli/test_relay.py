@@ -99,7 +99,7 @@ async def test_forward() -> None:
     ],
 )
 def test_no_response(error: httpx.RequestError, told: str) -> None:
-    """It is told what became of a request, without what may be secret in its URL."""
+    """The text says what failed, without the secrets that a URL may hold."""
     assert no_response("http://me:canary@bot/x?key=canary", error) == told
 
 

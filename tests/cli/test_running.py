@@ -37,7 +37,7 @@ def test_a_signal_lets_it_tidy_up(number: signal.Signals) -> None:
 
 
 def test_a_second_signal_ends_the_tidying() -> None:
-    """Whoever presses Ctrl-C again doesn't wait for what is tidied up."""
+    """A second Ctrl-C ends the tidying up."""
 
     async def command() -> None:
         try:

@@ -25,7 +25,7 @@ def test_a_name_of_its_own() -> None:
 
 
 async def test_an_error_leaves_nothing(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """An error ends it with nothing left, not even what was made without an answer."""
+    """After an error nothing is left, not even a webhook whose response was lost."""
     await make(webex_client, "of others")
     webex_sandbox.fail(status=503, carry_out=True, method="POST")
 
@@ -45,7 +45,7 @@ async def test_the_end_leaves_everything(webex_sandbox: Sandbox, webex_client: C
 
 
 async def test_what_is_gone_already(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """What someone else deletes meanwhile is no error."""
+    """A webhook that someone else deletes meanwhile isn't an error."""
     await make(webex_client, "mine")
     webex_sandbox.fail(status=404, carry_out=True, method="DELETE")
 
@@ -59,7 +59,7 @@ async def test_what_is_gone_already(webex_sandbox: Sandbox, webex_client: Client
 async def test_what_can_not_be_deleted(
     webex_sandbox: Sandbox, webex_client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What may be left is told, by the name to look for."""
+    """It names the webhooks that may be left."""
     webex_sandbox.fail(status=501, times=None)
 
     with pytest.raises(KeyError):

@@ -86,7 +86,7 @@ def test_none(file: Path) -> None:
     ],
 )
 def test_what_is_wrong(file: Path, text: str, problem: str) -> None:
-    """What is wrong is told with the file and the path of the key, and no secret."""
+    """An error names the file and the path of the key, and shows no secret."""
     file.write_text(text)
 
     with pytest.raises(UsageError) as error:

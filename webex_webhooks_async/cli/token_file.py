@@ -58,7 +58,7 @@ def write_tokens(path: Path, tokens: Tokens) -> None:
                 os.fsync(descriptor)
             os.replace(temporary, target)  # noqa: PTH105 - its name is text
         except BaseException:
-            os.unlink(temporary)  # noqa: PTH108 - likewise
+            os.unlink(temporary)  # noqa: PTH108 - the same
             raise
     except OSError as error:
         raise RefusedError(f"can't write the tokens to {path}: {error.strerror}") from error

@@ -47,7 +47,7 @@ def test_create_with_a_typo(invoke: Invoke, webex: ServedWebex) -> None:
 
 
 def test_create_what_webex_refuses(webex: ServedWebex, invoke: Invoke) -> None:
-    """What Webex refuses is told in its words."""
+    """A refusal is reported in Webex's words."""
     done = invoke(
         *("create", "--name", "bot", "--target-url", "https://example.com/webex"),
         *("--resource", "messages", "--event", "updated"),

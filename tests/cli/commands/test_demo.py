@@ -10,7 +10,7 @@ pytestmark = pytest.mark.once
 
 
 def test_the_tour(invoke: Invoke) -> None:
-    """Every step tells what it does, shows its code and the requests that it led to."""
+    """Every step says what it does, and shows its code and its requests."""
     done = invoke("demo")
 
     out = re.sub(r" +$", "", done.out, flags=re.MULTILINE)
@@ -105,7 +105,7 @@ def test_live_after_an_error(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_live_after_a_create_without_an_answer(webex: ServedWebex, invoke: Invoke) -> None:
-    """Even what was made without an answer is deleted."""
+    """A webhook whose response was lost is deleted too."""
     webex.sandbox.fail(drop=True, carry_out=True, method="POST")
 
     done = invoke("demo", "--live")

@@ -38,7 +38,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_ensure(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """The plan is shown, then carried out, and then there is nothing to do."""
+    """The plan is printed, then applied, and then nothing is left to change."""
     webex.create(name="bot:messages", target_url="https://example.com/old")
 
     first, second = invoke("ensure", wanted), invoke("ensure", wanted)
@@ -64,7 +64,7 @@ def test_ensure(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
 def test_ensure_of_everything_that_can_change(
     webex: ServedWebex, invoke: Invoke, wanted: str
 ) -> None:
-    """What is switched off, otherwise fixed, or too much is mended, and told so."""
+    """Webhooks are re-activated, replaced and deleted as needed, and each is reported."""
     off = webex.create(name="bot:messages", secret="a-canary-secret")
     webex.create(name="bot:cards", resource="rooms")
     webex.create(name="bot:old")
@@ -114,7 +114,7 @@ def test_check_counts_what_would_be_pruned(webex: ServedWebex, invoke: Invoke, w
 
 
 def test_check_while_webex_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """A failure of Webex is no difference: the exit code is 1."""
+    """A failure of Webex isn't a difference: the exit code is 1."""
     webex.sandbox.fail(status=403)
 
     assert invoke("ensure", wanted, "--check").exit_code == 1
@@ -190,7 +190,7 @@ def test_ensure_that_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> N
 
 
 def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
-    """What may not be meant so is told, and done."""
+    """Something that may not be intended gets a warning, and is done."""
     file = tmp_path / "webhooks.toml"
     file.write_text(
         WANTED.partition('[[webhooks]]\nname = "bot:cards')[0].replace("messages", "all")

@@ -84,7 +84,7 @@ def test_list_of_the_organization(webex: ServedWebex, invoke: Invoke) -> None:
 
 @pytest.mark.usefixtures("webex")
 def test_list_of_nothing(invoke: Invoke) -> None:
-    """That there are none is told to people; programs get an empty list."""
+    """People read that there are none; programs get an empty list."""
     told, document = invoke("list"), invoke("list", "--json")
 
     assert (told.out, told.err) == ("", "There are no webhooks.\n")

@@ -46,7 +46,7 @@ def listen(port: str, *arguments: str) -> AbstractContextManager[Process]:
 
 
 def send(delivery: Delivery, secret: str | None = None) -> int:
-    """Send what was delivered again, or a forged one; return the status of the answer."""
+    """Send what was delivered again, or a forged one; return the status."""
     with httpx.Client(trust_env=False) as http_client:
         if secret is not None:
             return http_client.send(signed_request(delivery.url, delivery.body, secret)).status_code
@@ -105,7 +105,7 @@ def test_a_sandbox_whose_reader_has_seen_enough() -> None:
 
 
 def test_listen_and_forward(webex: ServedWebex, port: str) -> None:
-    """What Webex sends is printed, and passed on as it came; all else is turned away."""
+    """Notifications of Webex are printed and forwarded unchanged; all else is refused."""
     webex.create(name="of others", resource="meetings")
     with (
         served_bot("thanks") as bot,
@@ -134,7 +134,7 @@ def test_listen_and_forward(webex: ServedWebex, port: str) -> None:
 
 
 def test_json(webex: ServedWebex, port: str) -> None:
-    """Programs get a notification a line as Webex sent it, and the bot's answers elsewhere."""
+    """Standard output has a notification a line; responses go to standard error."""
     with (
         served_bot("sorry", 500) as bot,
         listen(port, "--json", "--forward-to", bot.url) as running,
@@ -148,7 +148,7 @@ def test_json(webex: ServedWebex, port: str) -> None:
 
 
 def test_a_bot_that_is_not_there(webex: ServedWebex, port: str) -> None:
-    """That the bot doesn't answer is told, and is no failure to Webex."""
+    """A bot that doesn't respond is reported, and Webex gets a success."""
     with listen(port, "--forward-to", "http://127.0.0.1:1/x") as running:
         running.line(running.err, IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
@@ -159,7 +159,7 @@ def test_a_bot_that_is_not_there(webex: ServedWebex, port: str) -> None:
 
 
 def test_several(webex: ServedWebex, port: str) -> None:
-    """Each event of each resource has a webhook, with a secret that is made up."""
+    """Each event of each resource has a webhook, with a random secret."""
     with listen(
         *(port, "--resource", "messages", "--resource", "memberships"),
         *("--event", "created", "--event", "deleted"),
@@ -200,7 +200,7 @@ def test_a_typo(port: str, webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_a_webhook_that_is_gone_already(webex: ServedWebex, port: str, invoke: Invoke) -> None:
-    """What someone else deleted meanwhile is no error."""
+    """A webhook that someone else deleted meanwhile isn't an error."""
     with listen(port) as running:
         running.line(running.err, IT_LISTENS)
         invoke("delete", "--yes", *(each.id for each in webex.sandbox.webhooks))
@@ -210,7 +210,7 @@ def test_a_webhook_that_is_gone_already(webex: ServedWebex, port: str, invoke: I
 
 
 def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str) -> None:
-    """What may be left is told, by the name to look for, and the exit code is 1."""
+    """It names the webhooks that may be left, and the exit code is 1."""
     with listen(port) as running:
         running.line(running.err, IT_LISTENS)
         webex.sandbox.fail(status=403, times=None)

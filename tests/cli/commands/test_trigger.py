@@ -9,7 +9,7 @@ from webex_webhooks_async.notifications.parsing import parse_unverified_notifica
 
 
 def test_a_sample(invoke: Invoke) -> None:
-    """A bot gets a notification that is signed as Webex signs, and its answer is shown."""
+    """A bot gets a notification signed as Webex signs, and its response is printed."""
     with served_bot("thanks,\x1b[2J\nbot", 202) as bot:
         done = invoke("trigger", "messages", "created", "--to", bot.url, "--secret-env", "SECRET")
 
@@ -51,7 +51,7 @@ def test_a_word_that_is_nearly_known(invoke: Invoke) -> None:
 
 
 def test_a_bot_that_refuses(invoke: Invoke) -> None:
-    """An answer that is no success makes the exit code 1."""
+    """A response that isn't a success makes the exit code 1."""
     with served_bot("", 500) as bot:
         done = invoke("trigger", "messages", "created", "--to", bot.url, "--secret-env", "SECRET")
 
@@ -73,7 +73,7 @@ def test_a_proxy_is_not_for_bots(
 
 
 def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
-    """That nobody answers is told on one line, without the credentials in the bot's URL."""
+    """A failed connection is one line, without the credentials in the bot's URL."""
     done = invoke(
         *("trigger", "messages", "created", "--to", "http://me:canary@127.0.0.1:1/x?key=canary"),
         *("--secret-env", "SECRET"),

@@ -35,7 +35,7 @@ def test_update_of_nothing(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_update_to_no_url(webex: ServedWebex, invoke: Invoke) -> None:
-    """A target that is no URL is wrong usage, and changes nothing."""
+    """A target that isn't a URL is wrong usage, and changes nothing."""
     webhook = webex.create()
 
     done = invoke("update", webhook.id, "--target-url", "example.com")

@@ -58,7 +58,7 @@ def test_a_right_signature(
     ],
 )
 def test_a_wrong_signature(invoke: Invoke, body: str, headers: tuple[str, ...], told: str) -> None:
-    """Why it proves nothing is told on standard error, and the exit code is 1."""
+    """Standard error says why the check fails, and the exit code is 1."""
     options = [option for header in headers for option in ("--header", header)]
 
     done = invoke("verify", body, *options, "--secret-env", "SECRET")

@@ -8,7 +8,7 @@ from webex_webhooks_async.cli.rendering.narration import Narrator
 
 
 def narrator() -> tuple[Narrator, io.StringIO]:
-    """A narrator in a pipe, and what it has told."""
+    """A narrator in a pipe, and what it has printed."""
     told = io.StringIO()
     return Narrator(Console(file=told, width=200)), told
 
@@ -46,7 +46,7 @@ async def test_wide_terminals() -> None:
 
 
 async def test_a_narrated_client() -> None:
-    """Each request is told with its answer, the path shortened so that it is one line."""
+    """Each request and its response are one line; the path is shortened to fit."""
     teller, told = narrator()
     async with teller.narrated_client(trust_env=False) as http_client, respx.mock:
         respx.get().respond(418)

@@ -94,7 +94,7 @@ def test_a_delivery(capsys: pytest.CaptureFixture[str], outcome: dict[str, Any],
 def test_a_notification(
     capsys: pytest.CaptureFixture[str], more: dict[str, Any], lines: list[str]
 ) -> None:
-    """What happened is told, who did it as far as that is known, and all data."""
+    """It prints what happened, who did it if that is known, and all data."""
     print_notification(Console(), NOTIFICATION | more)
 
     first, *rest = capsys.readouterr().out.splitlines()
@@ -103,7 +103,7 @@ def test_a_notification(
 
 
 def test_a_long_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a long answer the beginning is shown."""
+    """Only the beginning of a long response is printed."""
     print_response(Console(), 200, "line\n" * 100)
 
     assert capsys.readouterr().out.splitlines() == ["→ 200 OK", *["  line"] * 20]

@@ -47,7 +47,7 @@ def test_a_wide_terminal() -> None:
 
 
 def test_a_narrow_terminal() -> None:
-    """What there is no room for stands below, and nothing is cut off."""
+    """Columns that don't fit are printed below, and nothing is cut off."""
     assert printed(60, CARDS, ROOMS) == [
         "NAME       STATUS  WATCHES",
         "bot:cards  active  attachmentActions created",
