@@ -102,7 +102,7 @@ def to_wire(value: object) -> JSON:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
-        mapping: Mapping[Any, Any] = value
+        mapping = cast("Mapping[object, object]", value)
         return {key: to_wire(each) for key, each in mapping.items()}
     if isinstance(value, list | tuple):
         return [to_wire(each) for each in cast("Iterable[object]", value)]

@@ -104,7 +104,7 @@ def _make_hook(cls: Any) -> StructureHook:  # noqa: ANN401, C901, PLR0911 - a ta
         return _array_hook(_ARRAYS[origin], *(arguments or (Any,))[:1])
     if origin in _OBJECTS and arguments[:1] in {(), (str,)}:
         return _object_hook(*arguments[1:])
-    if isinstance(origin, type) and attrs.has(origin):
+    if isinstance(origin, type) and attrs.has(cast("type[Any]", origin)):
         return _model_hook(cls)
     raise TypeError(
         f"from_json doesn't support {_name(cls)}: use str, bool, int, float, datetime, an Enum, a "
@@ -253,7 +253,8 @@ def _misfits(
         except (BaseValidationError, MisfitError) as error:
             error.add_note(IterableValidationNote("", index, None))
             misfits.append(error)
-    return IterableValidationError("", misfits, list)
+    # cattrs' own __new__ takes the class.
+    return IterableValidationError("", misfits, list)  # pyright: ignore[reportCallIssue]
 
 
 def _model_hook(cls: Any, **hooks: StructureHook) -> StructureHook:  # noqa: ANN401 - as get_hook
@@ -271,7 +272,7 @@ def _model_hook(cls: Any, **hooks: StructureHook) -> StructureHook:  # noqa: ANN
     def structure_model(value: object, _: object) -> object:
         if type(value) is not dict:
             raise MisfitError(f"expected an object, got {_kind(value)}")
-        return structure_fields(value, None)
+        return structure_fields(cast("dict[str, object]", value), None)
 
     return structure_model
 
@@ -297,7 +298,8 @@ def _tolerant_hook(cls: type[Any], structure_fields: StructureHook) -> Structure
             misfits = error.exceptions
         required = [each for each in misfits if _attribute(each) not in optional]
         if required:
-            raise ClassValidationError("", required, cls)
+            # cattrs' own __new__ takes the class.
+            raise ClassValidationError("", required, cls)  # pyright: ignore[reportCallIssue]
         odd = {keys[_attribute(each)] for each in misfits}
         extra = {**extra, **{key: members[key] for key in odd}}
         return structure_fields({**_without(odd, members), EXTRA: extra}, None)
@@ -340,7 +342,7 @@ def _field_hook(field: "attrs.Attribute[Any]", arguments: Mapping[Any, Any]) -> 
     try:
         return _inner_hook(cls)
     except TypeError:
-        if field.converter is None:
+        if field.converter is None:  # pyright: ignore[reportUnknownMemberType] - attrs' own type
             raise
         return _structure_any  # the converter knows what to make of it
 
