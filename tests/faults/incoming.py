@@ -1,4 +1,4 @@
-"""The incoming wing's faults: what a client may send, what a handler may do; and real servers."""
+"""The incoming wing's faults: broken requests, failing handlers and deduplicators, real servers."""
 
 import asyncio
 import re
@@ -53,19 +53,19 @@ BROKEN: Mapping[str, bytes] = {
     "no signature": posted(BODY).replace(b"Signature", b"Autograph"),
     "another's signature": request(f"Content-Length: {SIZE}", body=BODY, of=BODY + b" "),
 }
-"""Requests about the notification `BODY` that must not get it handled."""
+"""Requests with the notification `BODY` in them, which must not be handled."""
 
 
 class StopError(BaseException):
-    """What is no ordinary exception."""
+    """An exception that isn't an `Exception`."""
 
 
 class Trouble:
-    """A deduplicator that does what the test says before it answers.
+    """A deduplicator that acts as the test says before it returns.
 
     Args:
-        claim: Done when a claim is asked for.
-        release: Done when one is given back.
+        claim: Called once, in `claim`.
+        release: Called once, in `release`.
     """
 
     def __init__(self, claim: "Act | None" = None, release: "Act | None" = None) -> None:
@@ -94,7 +94,7 @@ Act = Callable[[], Coroutine[Any, Any, object]]
 
 
 def raising(error: BaseException) -> Act:
-    """Fail with this."""
+    """Return an act that raises this."""
 
     async def fail() -> None:
         raise error
@@ -103,14 +103,14 @@ def raising(error: BaseException) -> Act:
 
 
 async def fail_in_a_group() -> None:
-    """Start several things, one of which fails."""
+    """Start several tasks, one of which fails."""
     async with asyncio.TaskGroup() as group:
         group.create_task(asyncio.Event().wait())
         group.create_task(raising(LookupError())())
 
 
 async def be_left_waiting() -> None:
-    """Wait for something that someone cancels."""
+    """Wait for something that is cancelled."""
     waiting = asyncio.get_running_loop().create_future()
     waiting.cancel()
     await waiting
@@ -139,7 +139,7 @@ FAILURES: Mapping[str, Act] = {
     "its own end": give_itself_up,
     "no ordinary exception": raising(StopError()),
 }
-"""What a handler or a deduplicator may end with."""
+"""How a handler or a deduplicator may end."""
 
 FATAL: Mapping[str, Act] = {
     "KeyboardInterrupt": raising(KeyboardInterrupt()),
@@ -149,7 +149,7 @@ FATAL: Mapping[str, Act] = {
 
 
 class Acting(Bot):
-    """A bot whose next run does something else first."""
+    """A bot whose next run acts first."""
 
     act: Act | None = None
 
@@ -176,8 +176,8 @@ async def serve_with_eager_tasks(
     await serve_on_uvicorn(application, listener, stop)
 
 
-serve_without_patience: ServeOn = partial(serve_on_uvicorn, timeout_graceful_shutdown=0)
-"""Cancels what is under way as soon as it stops."""
+serve_without_grace: ServeOn = partial(serve_on_uvicorn, timeout_graceful_shutdown=0)
+"""Cancels all requests as soon as it stops."""
 
 
 @frozen(kw_only=True)
@@ -186,22 +186,22 @@ class Served:
 
     Attributes:
         port: Where it listens.
-        stop: Set when the server shall stop.
-        ended: Done when it has.
+        stop: Set to stop the server.
+        ended: Done when the server has stopped.
     """
 
     port: int
     stop: asyncio.Event
     ended: asyncio.Task[None]
 
-    async def answers(self, *requests: bytes) -> list[int]:
-        """The status of the answer to each of these requests, which are sent at once."""
+    async def responses(self, *requests: bytes) -> list[int]:
+        """Send these requests at once, and return the status of each response."""
         async with asyncio.TaskGroup() as group:
             exchanges = [group.create_task(exchange(self.port, each)) for each in requests]
         return [status for each in exchanges for status in statuses(each.result())]
 
-    async def answer_to_part(self, part: bytes, *, reset: bool = False) -> list[int]:
-        """The statuses of what is answered when no more than this is sent."""
+    async def responses_to_part(self, part: bytes, *, reset: bool = False) -> list[int]:
+        """Send this and no more, and return the statuses of the responses."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         with suppress(OSError):
             writer.write(part)
@@ -210,15 +210,15 @@ class Served:
                 writer.transport.abort()
             else:
                 writer.write_eof()
-        answered = b""
+        received = b""
         with suppress(ConnectionError):
             while chunk := await reader.read(10_000):
-                answered += chunk
+                received += chunk
         writer.close()
-        return statuses(answered)
+        return statuses(received)
 
     async def stopped_listening(self) -> None:
-        """Wait until no connection is accepted any more."""
+        """Wait until no more connections are accepted."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
@@ -236,18 +236,18 @@ class Served:
 
 
 def kept_alive(request: bytes) -> bytes:
-    """The request, but it leaves the connection open."""
+    """Return the request without its ``Connection: close``."""
     return request.replace(b"Connection: close\r\n", b"")
 
 
-def statuses(answered: bytes) -> list[int]:
-    """The statuses in what a server sent."""
-    return [int(status) for status in re.findall(rb"^HTTP/1.1 (\d+)", answered, re.MULTILINE)]
+def statuses(received: bytes) -> list[int]:
+    """Return the statuses in what a server sent."""
+    return [int(status) for status in re.findall(rb"^HTTP/1.1 (\d+)", received, re.MULTILINE)]
 
 
 @asynccontextmanager
 async def served_by(serve: ServeOn, receiver: Receiver) -> AsyncGenerator[Served]:
-    """Serve a receiver as long as the block runs, and make sure that nothing is left of it."""
+    """Serve a receiver during the block, and assert that nothing is left of it."""
     stop = asyncio.Event()
     async with nothing_left(), asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1000)

@@ -17,7 +17,7 @@ from tests.faults.incoming import (
     kept_alive,
     serve_on_uvicorn,
     serve_with_eager_tasks,
-    serve_without_patience,
+    serve_without_grace,
     served_by,
 )
 from tests.notifications.doubles import Bot, distinct, posted, request
@@ -40,17 +40,17 @@ each_server = pytest.mark.parametrize(
 
 @each_server
 async def test_a_broken_request_is_not_handled(serve: ServeOn) -> None:
-    """It gets no 2xx, alone or with others at once; after each the receiver does what it should."""
+    """The response is never 2xx, alone or with others; after each one the receiver works."""
     bot = Bot(max_body=MAX_BODY)
     async with served_by(serve, bot.receiver) as served:
         for number, (name, broken) in enumerate(BROKEN.items()):
-            refused = await served.answer_to_part(broken)
+            refused = await served.responses_to_part(broken)
             assert (name, [each for each in refused if each < 400]) == (name, [])
-            assert await served.answers(posted(distinct(number))) == [204]
-        await asyncio.gather(*(served.answer_to_part(each) for each in [*BROKEN.values()] * 5))
+            assert await served.responses(posted(distinct(number))) == [204]
+        await asyncio.gather(*(served.responses_to_part(each) for each in [*BROKEN.values()] * 5))
 
         assert bot.done == [f"MESSAGE-{number}" for number in range(len(BROKEN))]
-        assert await served.answers(GOOD) == [204]
+        assert await served.responses(GOOD) == [204]
         assert bot.done[-1] == "MESSAGE"
 
 
@@ -61,17 +61,17 @@ async def test_a_request_may_be_cut_off_anywhere(serve: ServeOn, *, reset: bool)
     bot = Bot()
     parts = [GOOD[:length] for length in range(1, len(GOOD), 7)]
     async with served_by(serve, bot.receiver) as served:
-        await asyncio.gather(*(served.answer_to_part(each, reset=reset) for each in parts))
+        await asyncio.gather(*(served.responses_to_part(each, reset=reset) for each in parts))
 
         assert bot.started == []
-        assert await served.answers(GOOD) == [204]
+        assert await served.responses(GOOD) == [204]
 
     assert bot.done == ["MESSAGE"]
 
 
 @each_server
-async def test_slow_senders_hold_nobody_up(serve: ServeOn) -> None:
-    """A hundred who never finish keep no other from being answered, not even one as slow."""
+async def test_slow_senders_delay_nobody(serve: ServeOn) -> None:
+    """A hundred senders that never finish delay no other request, not even a slow one."""
     bot = Bot()
     async with served_by(serve, bot.receiver) as served:
         never_done = await asyncio.gather(*(served.begin(GOOD[:-1]) for _ in range(100)))
@@ -80,18 +80,18 @@ async def test_slow_senders_hold_nobody_up(serve: ServeOn) -> None:
             slow.write(bytes([byte]))
             await slow.drain()
             if number % 100 == 0:
-                assert await served.answers(posted(distinct(number))) == [204]
+                assert await served.responses(posted(distinct(number))) == [204]
         await until(lambda: bot.done[-1] == "MESSAGE")
         for each in (slow, *never_done):
             each.close()
 
 
 async def test_slow_senders_dont_outlast_the_server() -> None:
-    """A server that stops waits no longer for them than it was told to."""
+    """A server that stops waits for them no longer than its settings say."""
     bot = Bot()
-    async with served_by(serve_without_patience, bot.receiver) as served:
+    async with served_by(serve_without_grace, bot.receiver) as served:
         never_done = [await served.begin(GOOD[:-1]), await served.begin(GOOD[:20])]
-        assert await served.answers(GOOD) == [204]
+        assert await served.responses(GOOD) == [204]
         served.stop.set()
         await served.ended
         for each in never_done:
@@ -102,24 +102,24 @@ async def test_slow_senders_dont_outlast_the_server() -> None:
 
 @each_server
 async def test_requests_may_share_a_connection(serve: ServeOn) -> None:
-    """Each of several requests in one packet gets its answer, whatever the ones before it got."""
+    """Each of several requests in one packet gets its own response."""
     bot = Bot(deduplicator=None)
     unsigned = GOOD.replace(b"Signature", b"Autograph")
     several = b"".join(map(kept_alive, [GOOD, unsigned, GOOD.replace(b"POST", b"GET"), GOOD]))
     async with served_by(serve, bot.receiver) as served:
-        assert await served.answers(several + GOOD) == [204, 401, 405, 204, 204]
+        assert await served.responses(several + GOOD) == [204, 401, 405, 204, 204]
 
     assert len(bot.done) == 3
 
 
 @each_server
-async def test_what_is_too_large_is_no_request(serve: ServeOn) -> None:
-    """A body that was refused unread is never taken for the next request."""
+async def test_a_large_body_is_not_a_request(serve: ServeOn) -> None:
+    """A body that was refused unread is never parsed as the next request."""
     bot = Bot(max_body=MAX_BODY)
     body = GOOD * 20
     async with served_by(serve, bot.receiver) as served:
         large = kept_alive(request(f"Content-Length: {len(body)}", body=body))
-        refused = await served.answer_to_part(large)
+        refused = await served.responses_to_part(large)
 
     assert refused[:1] == [413]
     assert bot.started == []
@@ -127,26 +127,26 @@ async def test_what_is_too_large_is_no_request(serve: ServeOn) -> None:
 
 @each_server
 async def test_a_flood(serve: ServeOn) -> None:
-    """What is more than the queue holds gets 503; sent again, each is handled, and handled once."""
+    """Beyond `max_pending` the response is 503; delivered again, each is handled, and once."""
     bot = Bot(background=True, max_pending=10)
     bot.may_end.clear()
     flood = [posted(distinct(number)) for number in range(50)]
     async with served_by(serve, bot.receiver) as served:
-        assert sorted(await served.answers(*flood)) == [204] * 10 + [503] * 40
+        assert sorted(await served.responses(*flood)) == [204] * 10 + [503] * 40
         await until(lambda: len(bot.started) == 10)
         bot.may_end.set()
         rounds = 0
-        while (answers := await served.answers(*flood)) != [204] * 50:
+        while (responses := await served.responses(*flood)) != [204] * 50:
             rounds += 1
-            assert set(answers) == {204, 503}
+            assert set(responses) == {204, 503}
             assert rounds < 50
 
     assert sorted(bot.done) == sorted(f"MESSAGE-{number}" for number in range(50))
 
 
 @each_server
-async def test_clients_that_dont_wait(serve: ServeOn) -> None:
-    """Handlers outlast the clients that hung up on them, and don't run again for copies."""
+async def test_clients_that_hang_up(serve: ServeOn) -> None:
+    """Handlers go on when their clients hang up, and don't run again for copies."""
     bot = Bot()
     bot.may_end.clear()
     requests = [posted(distinct(number)) for number in range(20)]
@@ -155,7 +155,7 @@ async def test_clients_that_dont_wait(serve: ServeOn) -> None:
         await until(lambda: len(bot.started) == 20)
         for each in clients:
             each.transport.abort()
-        assert await served.answers(*requests) == [204] * 20
+        assert await served.responses(*requests) == [204] * 20
         bot.may_end.set()
         await until(lambda: len(bot.done) == 20)
 
@@ -168,79 +168,79 @@ async def test_clients_that_dont_wait(serve: ServeOn) -> None:
     ids=["uvicorn", "hypercorn"],
 )
 async def test_handlers_may_fail_in_any_way(serve: ServeOn, failures: Mapping[str, Act]) -> None:
-    """However a handler ends, the answer is 500, and the notification that comes again is done."""
+    """However a handler fails, the response is 500, and the next delivery is handled."""
     bot = Acting()
     async with served_by(serve, bot.receiver) as served:
         for number, (name, fail) in enumerate(failures.items()):
             again = posted(distinct(number))
             bot.act = fail
-            assert (name, await served.answers(again)) == (name, [500])
-            assert (name, await served.answers(again, again)) == (name, [204, 204])
+            assert (name, await served.responses(again)) == (name, [500])
+            assert (name, await served.responses(again, again)) == (name, [204, 204])
 
     assert bot.done == [f"MESSAGE-{number}" for number in range(len(failures))]
 
 
 @each_failure
 async def test_handlers_may_fail_in_the_background(fail: Act) -> None:
-    """However a handler ends after the answer, the notification that comes again is done."""
+    """However a handler fails in the background, the next delivery is handled."""
     bot = Acting(background=True)
     bot.act = fail
     async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        assert await served.answers(GOOD) == [204]
-        pending = bot.receiver._pending  # pyright: ignore[reportPrivateUsage] - nobody else tells
+        assert await served.responses(GOOD) == [204]
+        pending = bot.receiver._pending  # pyright: ignore[reportPrivateUsage] - nothing public says so
         await until(lambda: not pending)
-        assert await served.answers(GOOD) == [204]
+        assert await served.responses(GOOD) == [204]
 
     assert bot.done == ["MESSAGE"]
 
 
 @each_failure
 async def test_a_deduplicator_may_fail_in_any_way(fail: Act) -> None:
-    """However a claim ends, the answer is 5xx, and the notification that comes again is done."""
+    """However a claim fails, the response is 5xx, and the next delivery is handled."""
     bot = Bot(deduplicator=Trouble(claim=fail))
     async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        (refused,) = await served.answers(GOOD)
+        (refused,) = await served.responses(GOOD)
         assert refused // 100 == 5
-        assert await served.answers(GOOD, GOOD) == [204, 204]
+        assert await served.responses(GOOD, GOOD) == [204, 204]
 
     assert bot.done == ["MESSAGE"]
 
 
 @each_failure
 async def test_a_claim_may_stay_behind(fail: Act) -> None:
-    """However giving a claim back ends, the answer says that the handler failed."""
+    """However a release fails, the response says that the handler failed."""
     bot = Bot(deduplicator=Trouble(release=fail))
     bot.errors = [ValueError()]
     async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        assert await served.answers(GOOD) == [500]
-        assert await served.answers(posted(distinct(1))) == [204]
+        assert await served.responses(GOOD) == [500]
+        assert await served.responses(posted(distinct(1))) == [204]
 
     assert bot.done == ["MESSAGE-1"]
 
 
 @each_server
 async def test_a_deduplicator_that_hangs(serve: ServeOn) -> None:
-    """While nobody knows whether it is a copy, it isn't handled, even if its client is gone."""
-    answer = asyncio.Event()
-    trouble = Trouble(claim=answer.wait)
+    """A notification waits for its claim, even if its client is gone, and delays no other."""
+    may_return = asyncio.Event()
+    trouble = Trouble(claim=may_return.wait)
     bot = Bot(deduplicator=trouble)
     async with served_by(serve, bot.receiver) as served:
         client = await served.begin(GOOD)
         await until(lambda: "claim" not in trouble.acts)
         client.transport.abort()
-        assert await served.answers(posted(distinct(1))) == [204]
+        assert await served.responses(posted(distinct(1))) == [204]
         assert bot.done == ["MESSAGE-1"]
-        answer.set()
+        may_return.set()
         await until(lambda: len(bot.done) == 2)
 
 
 @each_server
 async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
-    """It answers what is under way, and accepts nothing else."""
+    """A server that stops responds to the requests in progress, and accepts no others."""
     bot = Bot()
     bot.may_end.clear()
     async with served_by(serve, bot.receiver) as served, asyncio.TaskGroup() as group:
-        under_way = group.create_task(served.answers(*map(posted, map(distinct, range(20)))))
+        under_way = group.create_task(served.responses(*map(posted, map(distinct, range(20)))))
         await until(lambda: len(bot.started) == 20)
         served.stop.set()
         await served.stopped_listening()
@@ -252,17 +252,17 @@ async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
 
 
 def is_closing(receiver: Receiver) -> bool:
-    """Whether it was told that the server stops."""
-    return receiver._is_closing  # pyright: ignore[reportPrivateUsage] - nobody else tells
+    """Whether the receiver is closing."""
+    return receiver._is_closing  # pyright: ignore[reportPrivateUsage] - nothing public says so
 
 
 @each_server
 async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
-    """What it accepted is handled before it ends."""
+    """A server that stops handles what it accepted before it ends."""
     bot = Bot(background=True)
     bot.may_end.clear()
     async with served_by(serve, bot.receiver) as served:
-        assert await served.answers(*map(posted, map(distinct, range(100)))) == [204] * 100
+        assert await served.responses(*map(posted, map(distinct, range(100)))) == [204] * 100
         served.stop.set()
         await until(lambda: is_closing(bot.receiver))
         for _ in range(100):
@@ -274,13 +274,13 @@ async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
     assert len(bot.done) == 100
 
 
-async def test_a_server_that_loses_patience() -> None:
-    """What it left unanswered is handled by the server that it comes to next."""
+async def test_a_server_that_cancels_its_requests() -> None:
+    """What a server cancelled is handled by the next server that gets it."""
     shared = MemoryDeduplicator()
     hanging, next_one = Bot(deduplicator=shared), Bot(deduplicator=shared)
     hanging.may_end.clear()
     requests = [posted(distinct(number)) for number in range(20)]
-    async with served_by(serve_without_patience, hanging.receiver) as served:
+    async with served_by(serve_without_grace, hanging.receiver) as served:
         clients = [await served.begin(each) for each in requests]
         await until(lambda: len(hanging.started) == 20)
         served.stop.set()
@@ -288,7 +288,7 @@ async def test_a_server_that_loses_patience() -> None:
         for each in clients:
             each.close()
     async with served_by(serve_on_uvicorn, next_one.receiver) as served:
-        assert await served.answers(*requests, *requests) == [204] * 40
+        assert await served.responses(*requests, *requests) == [204] * 40
 
     assert hanging.done == []
     assert sorted(next_one.done) == sorted(f"MESSAGE-{number}" for number in range(20))
