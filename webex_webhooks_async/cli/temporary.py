@@ -12,7 +12,7 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import NotFoundError, WebexError
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 
-TIDY_SECONDS = 0.8  # after a signal: with all the rest, a command ends within a second
+TIDY_SECONDS = 0.7  # after a signal: with all the rest, a command ends within a second
 
 
 def name_prefix(command: str) -> str:
