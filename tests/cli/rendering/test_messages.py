@@ -13,8 +13,8 @@ from webex_webhooks_async.cli.rendering.messages import erase_prompt, print_mess
         ({"text": "one\n\ntwo\x1b"}, ["bot: one", "     ", "     two\\x1b"]),
         ({"markdown": "**bold**"}, ["bot: **bold**"]),
         ({"files": ("https://e.com/1", "https://e.com/2")}, ["bot: [file https://e.com/1]", "..."]),
-        ({"text": "a", "attachments": ({},)}, ["bot: a", "     [card]"]),
-        ({}, ["bot: "]),
+        ({"text": "a", "attachments": ({"a": 1},)}, ["bot: a", "     [card]"]),
+        ({"text": None}, ["bot: "]),
     ],
 )
 def test_a_message(fields: dict[str, object], lines: list[str]) -> None:
