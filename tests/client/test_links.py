@@ -265,6 +265,12 @@ def test_another_origin_is_not_followed(url: str) -> None:
         target_on(BASE, url)
 
 
+def test_a_link_that_is_too_long_is_not_followed() -> None:
+    """A URL that httpx can't send raises `PaginationError` instead."""
+    with pytest.raises(PaginationError, match="the next link is longer than 65536 characters"):
+        target_on(BASE, NEXT + "x" * 65_536)
+
+
 def test_a_refused_link_is_not_shown() -> None:
     """The error names the origin that would be right; what the link carried stays unshown."""
     with pytest.raises(PaginationError) as raised:

@@ -181,6 +181,7 @@ async def test_repeated_faults_keep_no_memory(fault: Fault, engine: Engine) -> N
             for _ in range(times):
                 with suppress(WebexError):
                     await operation.ask(client)
+            await until(lambda: service.open <= 1)
             service.requests.clear()
             await asyncio.sleep(0)  # the event loop drops cancelled timers
             gc.collect()
