@@ -61,11 +61,11 @@ class Delivering:
         )
 
     async def emit(self, resource: str = "messages", event: str = "created") -> list[Delivery]:
-        """Let something happen."""
+        """Deliver an event."""
         return await self.service.deliver(happened(resource, event))
 
     def status_of(self, webhook_id: str) -> str | None:
-        """Tell whether a webhook is on."""
+        """Return a webhook's status."""
         found = self.store.get(webhook_id)
         return found.status if found else None
 
@@ -80,12 +80,12 @@ def happened(
 
 
 def active(**fields: str | None) -> Webhook:
-    """A webhook that is on."""
+    """An active webhook."""
     return webhook(**{"status": "active", **fields})
 
 
 def answering(status: int) -> Target:
-    """A target that gives the same answer to everything."""
+    """A target with one response to everything."""
 
     async def target(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(status)
@@ -94,7 +94,7 @@ def answering(status: int) -> Target:
 
 
 async def test_a_delivery() -> None:
-    """The notification goes to the target, signed, and what came of it is told and recorded."""
+    """A signed notification is sent to the target, and its outcome is returned and recorded."""
     async with Wire(answer(204)) as wire:
         watching = active(target_url=f"{wire.origin}/hook?x=1", secret=CANARY)
         delivering = Delivering(watching)
@@ -117,14 +117,14 @@ async def test_a_delivery() -> None:
 
 
 async def test_without_a_secret_nothing_is_signed() -> None:
-    """The webhook without a secret gets no signature."""
+    """A webhook without a secret gets no signature."""
     (delivery,) = await Delivering(active(), target=answering(200)).emit()
 
     assert not [name for name in delivery.headers if "signature" in name]
 
 
 async def test_a_repr_shows_no_secret_and_no_signature() -> None:
-    """What is printed when a test fails shows what was sent, but no key to it."""
+    """A repr shows the body, but no secret and no signature."""
     (delivery,) = await Delivering(active(secret=CANARY), target=answering(200)).emit()
 
     assert CANARY not in repr(delivery)
@@ -149,7 +149,7 @@ async def test_who_is_notified() -> None:
 
 
 async def test_all_are_told_the_same() -> None:
-    """Every webhook is told of the same thing, in an envelope of its own."""
+    """Every webhook gets the same data, in an envelope of its own."""
     delivering = Delivering(active(id="1"), active(id="2"), target=answering(200))
 
     one, other = [json.loads(each.body) for each in await delivering.emit()]
@@ -159,7 +159,7 @@ async def test_all_are_told_the_same() -> None:
 
 
 async def test_nobody_watches() -> None:
-    """What nobody watches is delivered nowhere."""
+    """An event that nobody watches for is delivered to nobody."""
     assert await Delivering(active()).emit("rooms", "updated") == []
 
 
@@ -175,7 +175,7 @@ async def test_success(status: int, expected: bool) -> None:  # noqa: FBT001 - a
 
 
 async def test_redirects_are_not_followed() -> None:
-    """A redirect is an answer as any other that isn't 2xx."""
+    """A redirect is a failure like any other status that isn't 2xx."""
     async with Wire(answer(307, b"", "Location: /elsewhere")) as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin)).emit()
 
@@ -184,7 +184,7 @@ async def test_redirects_are_not_followed() -> None:
 
 
 async def test_the_environment_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that the machine has for the internet stands between nobody and a local target."""
+    """A proxy in the environment is ignored."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
 
     async with Wire(answer(204)) as wire:
@@ -194,7 +194,7 @@ async def test_the_environment_counts_for_nothing(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_client_of_ones_own() -> None:
-    """A given client is used and left open; what it would add of its own counts for nothing."""
+    """A given client is used and left open; its own headers, auth and redirects are ignored."""
     seen: list[httpx.Request] = []
 
     async def target(request: httpx.Request) -> httpx.Response:
@@ -225,7 +225,7 @@ async def test_a_client_of_ones_own() -> None:
 
 
 async def test_no_answer() -> None:
-    """A target that isn't there, or breaks off, is an error in the delivery, not a raised one."""
+    """A connection error is the error of the delivery; nothing is raised."""
     async with Wire(reset) as wire:
         delivering = Delivering(
             active(id="1", target_url=f"http://127.0.0.1:{unused_port()}/"),
@@ -241,7 +241,7 @@ async def test_no_answer() -> None:
 
 
 async def test_no_answer_in_time() -> None:
-    """A target that never answers is given up."""
+    """A target that never responds times out."""
     async with Wire(silence) as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()
 
@@ -249,7 +249,7 @@ async def test_no_answer_in_time() -> None:
 
 
 async def test_an_answer_that_never_ends() -> None:
-    """An answer whose body doesn't end is given up as well."""
+    """A response whose body doesn't end times out, too."""
     async with Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1") as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()
 
@@ -257,7 +257,7 @@ async def test_an_answer_that_never_ends() -> None:
 
 
 async def test_an_application_in_process_may_raise() -> None:
-    """What an application raises is an error in the delivery."""
+    """An exception of an application is the error of the delivery."""
 
     async def target(_request: httpx.Request) -> httpx.Response:
         raise LookupError("mine")
@@ -268,7 +268,7 @@ async def test_an_application_in_process_may_raise() -> None:
 
 
 async def test_deliveries_are_concurrent() -> None:
-    """One target that waits doesn't hold up another."""
+    """A slow target doesn't delay another one."""
     both = asyncio.Barrier(2)
 
     async def target(_request: httpx.Request) -> httpx.Response:
@@ -281,7 +281,7 @@ async def test_deliveries_are_concurrent() -> None:
 
 
 async def test_deliveries_can_be_cancelled() -> None:
-    """Who emits may give up; what was concluded stays recorded."""
+    """A cancelled delivery leaves the completed ones recorded."""
     waiting = asyncio.Event()
 
     async def target(request: httpx.Request) -> httpx.Response:
@@ -304,7 +304,7 @@ async def test_deliveries_can_be_cancelled() -> None:
 
 
 async def test_so_many_failures_switch_off() -> None:
-    """The hundredth failure within five minutes switches a webhook off, and it hears no more."""
+    """The hundredth failure within five minutes switches a webhook off."""
     delivering = Delivering(active(id="1"), active(id="2", secret="s"), target=answering(500))
     for _ in range(99):
         await delivering.emit()
@@ -318,7 +318,7 @@ async def test_so_many_failures_switch_off() -> None:
 
 
 async def test_successes_are_no_failures() -> None:
-    """A target that accepts stays on for as long as it does."""
+    """A webhook whose target accepts stays active."""
     delivering = Delivering(active(id="1"), target=answering(204))
 
     for _ in range(101):
@@ -328,7 +328,7 @@ async def test_successes_are_no_failures() -> None:
 
 
 async def test_failures_at_the_same_time() -> None:
-    """A hundred and more failures at a time switch off once, and nothing breaks."""
+    """Concurrent failures switch a webhook off once."""
     delivering = Delivering(active(id="1"), target=answering(500))
 
     await asyncio.gather(*(delivering.emit() for _ in range(120)))
@@ -339,7 +339,7 @@ async def test_failures_at_the_same_time() -> None:
 
 
 async def test_a_webhook_that_is_deleted_meanwhile() -> None:
-    """A failure doesn't bring back a webhook that is gone."""
+    """A failure doesn't bring back a deleted webhook."""
     watching = active(id="1")
 
     async def target(_request: httpx.Request) -> httpx.Response:
@@ -356,7 +356,7 @@ async def test_a_webhook_that_is_deleted_meanwhile() -> None:
 
 
 async def test_what_changes_meanwhile_is_kept() -> None:
-    """A webhook that is switched off keeps what was changed while it was notified."""
+    """A webhook that is switched off keeps the changes made while it was notified."""
     watching = active(id="1")
     changed = attrs.evolve(watching, name="changed")
 
@@ -409,7 +409,7 @@ async def test_another_machine_is_not_called(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 async def test_this_machine_is_called(host: str) -> None:
-    """Loopback is called, by any of its names."""
+    """Loopback is called, by its name and by its address."""
     async with Wire(answer(204)) as wire:
         target = wire.origin.replace("127.0.0.1", host)
         (delivery,) = await Delivering(active(target_url=target)).emit()
@@ -454,7 +454,7 @@ async def test_in_process() -> None:
 
 
 async def test_an_application_that_raises() -> None:
-    """What an application in process raises is the error of the delivery."""
+    """An exception of an application in process is the error of the delivery."""
 
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise LookupError("mine")

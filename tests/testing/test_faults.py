@@ -39,7 +39,7 @@ def fault(**words: Any) -> Fault:  # noqa: ANN401 - also what makes no sense
     ],
 )
 def test_what_makes_no_sense_is_refused(words: dict[str, Any]) -> None:
-    """Words that make no sense, alone or together, are a ValueError."""
+    """Arguments that make no sense, alone or together, are a ValueError."""
     with pytest.raises(ValueError, match=r"\w"):
         fault(**words)
 
@@ -56,7 +56,7 @@ def test_a_fault_strikes_at_least_once(times: int) -> None:
     [(1, "1"), (3600.0, "3600"), (0, "0"), (0.5, "0.5"), (10**7, "10000000"), ("soon", "soon")],
 )
 def test_retry_after_on_the_wire(retry_after: float | str, expected: str) -> None:
-    """Whole seconds are written without a fraction, and text goes as it is."""
+    """Whole seconds are written without a fraction, and text as it is."""
     assert fault(status=429, retry_after=retry_after).headers == {"Retry-After": expected}
 
 
@@ -89,12 +89,12 @@ def test_bodies(body: object, content: bytes, media_type: str) -> None:
     ],
 )
 def test_what_is_carried_out(words: dict[str, Any], expected: bool) -> None:  # noqa: FBT001 - a table
-    """An operation is carried out if it is asked for, or if its own answer is only delayed."""
+    """An operation is executed on demand, or if its response is only delayed."""
     assert expected == fault(**words).executes
 
 
 def test_faults_strike_in_their_order() -> None:
-    """The fault that was asked for first strikes first, as often as it shall."""
+    """Faults are applied in the order of the calls, each as often as it says."""
     faults = Faults()
     first, second = fault(status=500), fault(status=502)
     faults.add(first, 2)
@@ -104,7 +104,7 @@ def test_faults_strike_in_their_order() -> None:
 
 
 def test_a_fault_for_a_method_lets_others_pass() -> None:
-    """A fault waits for a request of its method, in whatever case that was written."""
+    """A fault for a method, in any case, lets other requests pass."""
     faults = Faults()
     faults.add(posts := fault(status=500, method="post"), 1)
     faults.add(anything := fault(status=502), 1)
@@ -113,7 +113,7 @@ def test_a_fault_for_a_method_lets_others_pass() -> None:
 
 
 def test_a_fault_may_last_until_it_is_cleared() -> None:
-    """A fault without a number strikes every request until all are cleared."""
+    """A fault without a number is applied to every request until all faults are cleared."""
     faults = Faults()
     faults.add(lasting := fault(drop=True), None)
 

@@ -9,30 +9,30 @@ from webex_webhooks_async.testing import RecordedRequest, Sandbox
 
 
 class FakeSleep:
-    """Takes no time, and tells how long it should have taken."""
+    """Takes no time, and notes the seconds."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
-        """Note how long."""
+        """Note the seconds."""
         self.slept.append(seconds)
 
 
 @pytest.fixture
 def sleep() -> FakeSleep:
-    """How the sandbox waits."""
+    """The sandbox's sleep."""
     return FakeSleep()
 
 
 @pytest.fixture
 def webex_sandbox(sleep: FakeSleep) -> Sandbox:
-    """A sandbox that needs no time."""
+    """A sandbox whose delays take no time."""
     return Sandbox(sleep=sleep)
 
 
 async def test_a_status(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A status comes with Webex's error body, and nothing is carried out."""
+    """A status comes with Webex's error body, and nothing is executed."""
     webex_sandbox.fail(status=503)
 
     response = await api.post("/webhooks", json=NEW)
@@ -47,7 +47,7 @@ async def test_a_status(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
 
 
 async def test_so_many_times(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A fault strikes as often as it shall, then all is well."""
+    """A fault is applied as often as it says; then requests succeed."""
     webex_sandbox.fail(status=429, retry_after=1, times=2)
 
     responses = [await api.get("/webhooks") for _ in range(3)]
@@ -57,7 +57,7 @@ async def test_so_many_times(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> 
 
 
 async def test_clear_faults(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """What lasts for ever lasts until it is cleared."""
+    """A fault without a number lasts until it is cleared."""
     webex_sandbox.fail(status=500, times=None)
     before = await api.get("/webhooks")
 
@@ -77,7 +77,7 @@ async def test_a_raw_retry_after(
 
 
 async def test_a_body_that_is_no_json(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A body alone comes in place of the answer, as if all were well."""
+    """A body alone replaces that of a successful response."""
     webex_sandbox.fail(body="<html>")
 
     response = await api.get("/webhooks")
@@ -88,7 +88,7 @@ async def test_a_body_that_is_no_json(api: httpx.AsyncClient, webex_sandbox: San
 
 
 async def test_a_status_and_a_body(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A body takes the place of the service's own error."""
+    """A body replaces the service's own error body."""
     webex_sandbox.fail(status=400, body={"error": [{"key": "400"}]})
 
     response = await api.get("/webhooks")
@@ -101,7 +101,7 @@ async def test_a_status_and_a_body(api: httpx.AsyncClient, webex_sandbox: Sandbo
 async def test_a_status_without_a_body(
     api: httpx.AsyncClient, webex_sandbox: Sandbox, status: int
 ) -> None:
-    """A status that is no error comes with nothing."""
+    """A status that isn't an error has an empty body."""
     webex_sandbox.fail(status=status)
 
     response = await api.get("/webhooks")
@@ -110,7 +110,7 @@ async def test_a_status_without_a_body(
 
 
 async def test_a_dropped_connection(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """The connection breaks off with no answer, and nothing was done."""
+    """The connection is dropped without a response, and nothing is executed."""
     webex_sandbox.fail(drop=True)
 
     with pytest.raises(httpx.RemoteProtocolError):
@@ -121,7 +121,7 @@ async def test_a_dropped_connection(api: httpx.AsyncClient, webex_sandbox: Sandb
 
 
 async def test_a_lost_answer(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """The connection breaks off with no answer, but what was asked for has been done."""
+    """The connection is dropped without a response, but the operation was executed."""
     webex_sandbox.fail(drop=True, carry_out=True)
 
     with pytest.raises(httpx.RemoteProtocolError):
@@ -131,7 +131,7 @@ async def test_a_lost_answer(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> 
 
 
 async def test_an_error_after_it_was_done(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A gateway's error may hide that the operation was carried out."""
+    """An error may replace the response of an executed operation."""
     webex_sandbox.fail(status=504, carry_out=True)
 
     response = await api.post("/webhooks", json=NEW)
@@ -141,7 +141,7 @@ async def test_an_error_after_it_was_done(api: httpx.AsyncClient, webex_sandbox:
 
 
 async def test_a_delay(api: httpx.AsyncClient, webex_sandbox: Sandbox, sleep: FakeSleep) -> None:
-    """A delay alone changes nothing but the time that it takes."""
+    """A delay alone delays the real response."""
     webex_sandbox.fail(delay=7)
 
     response = await api.post("/webhooks", json=NEW)
@@ -154,7 +154,7 @@ async def test_a_delay(api: httpx.AsyncClient, webex_sandbox: Sandbox, sleep: Fa
 async def test_a_delayed_fault(
     api: httpx.AsyncClient, webex_sandbox: Sandbox, sleep: FakeSleep
 ) -> None:
-    """A delay comes before what else happens."""
+    """A delay comes before the rest of the fault."""
     webex_sandbox.fail(delay=7, status=500)
     webex_sandbox.fail(delay=8, drop=True)
 
@@ -167,7 +167,7 @@ async def test_a_delayed_fault(
 
 
 async def test_an_operation_is_done_before_its_delay() -> None:
-    """Who gives up waiting for a delayed answer may find that it was done."""
+    """A client that gives up on a delayed response may find that the operation was executed."""
     reached = asyncio.Event()
 
     async def for_ever(_seconds: float) -> None:
@@ -189,7 +189,7 @@ async def test_an_operation_is_done_before_its_delay() -> None:
 
 
 async def test_requests_are_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A request is recorded as it was sent, with the status of its answer."""
+    """A request is recorded as it was sent, with the status of its response."""
     response = await api.request(
         "DELETE", "/webhooks/a%2Fb?x=1&y", content=b"body", headers={"X-Twice": "1"}
     )
@@ -220,7 +220,7 @@ async def test_what_gets_no_answer_is_recorded(
 
 
 async def test_a_faulty_answer_is_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """The status that is recorded is the one that was answered."""
+    """The recorded status is the one of the response."""
     webex_sandbox.fail(status=502, carry_out=True)
 
     await api.get("/webhooks")

@@ -10,7 +10,7 @@ TOKEN = {"Authorization": "Bearer token"}
     "url", ["https://webexapis.com/v1/webhooks", "http://localhost:1/v1/webhooks", "/webhooks"]
 )
 async def test_any_host_is_the_sandbox(webex_sandbox: Sandbox, url: str) -> None:
-    """Wherever a request would go, it goes to the sandbox."""
+    """The sandbox responds for any host."""
     async with webex_sandbox.http_client() as client:
         response = await client.get(url, headers=TOKEN)
 
@@ -29,7 +29,7 @@ async def test_a_dropped_connection(webex_sandbox: Sandbox) -> None:
 
 
 async def test_the_read_timeout_is_honoured(webex_sandbox: Sandbox) -> None:
-    """An answer that is late is a timeout, as over a socket."""
+    """A late response is a timeout, as over a socket."""
     webex_sandbox.fail(delay=3600)
 
     async with webex_sandbox.http_client() as client:

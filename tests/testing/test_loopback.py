@@ -23,13 +23,13 @@ async def connect(base_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 
 async def read_answer(reader: asyncio.StreamReader) -> bytes:
-    """Read the answer to a GET of no webhooks."""
+    """Read the response to a GET of no webhooks."""
     async with asyncio.timeout(PATIENCE):
         return await reader.readuntil(b'{"items":[]}')
 
 
 async def read_rest(reader: asyncio.StreamReader) -> bytes:
-    """Read until the connection ends, in whatever way it does."""
+    """Read until the connection ends."""
     try:
         async with asyncio.timeout(PATIENCE):
             return await reader.read()
@@ -46,7 +46,7 @@ async def test_the_base_url(webex_sandbox: Sandbox) -> None:
 
 
 async def test_a_port_of_ones_own(webex_sandbox: Sandbox, unused_tcp_port: int) -> None:
-    """It listens where it is told to, and again after it has stopped."""
+    """It listens on the given port, and again after it has stopped."""
     for _ in range(2):
         async with webex_sandbox.serve(port=unused_tcp_port) as base_url:
             assert urlsplit(base_url).port == unused_tcp_port
@@ -57,7 +57,7 @@ async def test_a_port_of_ones_own(webex_sandbox: Sandbox, unused_tcp_port: int) 
 
 
 async def test_a_port_that_is_taken(webex_sandbox: Sandbox) -> None:
-    """A port that is taken is an error that says so, and what to do."""
+    """A taken port is an error that says what to do."""
     async with webex_sandbox.serve() as base_url:
         port = urlsplit(base_url).port
         assert port is not None
@@ -70,14 +70,14 @@ async def test_a_port_that_is_taken(webex_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("port", [-1, 65536])
 async def test_no_port(webex_sandbox: Sandbox, port: int) -> None:
-    """What is no port is refused."""
+    """A number that isn't a port is refused."""
     with pytest.raises(ValueError, match="port"):
         async with webex_sandbox.serve(port=port):
             pass
 
 
 async def test_two_servers_of_one_sandbox(webex_sandbox: Sandbox) -> None:
-    """A sandbox can be served twice at a time; what is there is the same."""
+    """Two servers of one sandbox serve the same state."""
     async with (
         webex_sandbox.serve() as one,
         webex_sandbox.serve() as other,
@@ -91,7 +91,7 @@ async def test_two_servers_of_one_sandbox(webex_sandbox: Sandbox) -> None:
 
 
 async def test_the_end_breaks_kept_connections_off(webex_sandbox: Sandbox) -> None:
-    """A client that keeps its connection open doesn't hold up the end."""
+    """The end doesn't wait for a client that keeps its connection open."""
     async with webex_sandbox.serve() as base_url:
         reader, writer = await connect(base_url)
         writer.write(GET)
@@ -102,7 +102,7 @@ async def test_the_end_breaks_kept_connections_off(webex_sandbox: Sandbox) -> No
 
 
 async def test_the_end_breaks_waiting_requests_off(caplog: pytest.LogCaptureFixture) -> None:
-    """A request that is still waiting for its answer is cancelled, without a word in the log."""
+    """A request that waits for its response is cancelled, and nothing is logged."""
     waiting = asyncio.Event()
 
     async def for_ever(_seconds: float) -> None:
@@ -124,7 +124,7 @@ async def test_the_end_breaks_waiting_requests_off(caplog: pytest.LogCaptureFixt
 
 
 async def test_nothing_is_left_at_the_end(webex_sandbox: Sandbox) -> None:
-    """Tasks and sockets are gone when the block is left, also by an error."""
+    """No task and no socket is left after the block, even after an error."""
     before = asyncio.all_tasks()
 
     async def fail_while_a_request_comes() -> None:
@@ -144,7 +144,7 @@ async def test_nothing_is_left_at_the_end(webex_sandbox: Sandbox) -> None:
 async def test_a_request_that_is_broken_off(
     webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A client that goes while it sends leaves no trace."""
+    """A client that disconnects while it sends leaves no trace."""
     async with webex_sandbox.serve() as base_url:
         reader, writer = await connect(base_url)
         writer.write(
@@ -164,7 +164,7 @@ async def test_a_request_that_is_broken_off(
 
 
 async def test_signals_stay_with_the_program(webex_sandbox: Sandbox) -> None:
-    """Serving takes no signal over."""
+    """Serving leaves the signal handlers alone."""
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
 
     async with webex_sandbox.serve():
@@ -174,7 +174,7 @@ async def test_signals_stay_with_the_program(webex_sandbox: Sandbox) -> None:
 
 
 async def test_a_dropped_connection_carries_no_byte(webex_sandbox: Sandbox) -> None:
-    """On the wire a dropped connection is one that ends before the first byte of an answer."""
+    """On the wire, a dropped connection ends before the first byte of a response."""
     webex_sandbox.fail(drop=True)
 
     async with webex_sandbox.serve() as base_url:
@@ -189,7 +189,7 @@ async def test_a_dropped_connection_carries_no_byte(webex_sandbox: Sandbox) -> N
 async def test_a_dropped_connection_is_not_logged(
     webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A fault that was asked for is no error of the server."""
+    """A fault on demand isn't logged as an error of the server."""
     webex_sandbox.fail(drop=True, times=3)
 
     with caplog.at_level(logging.INFO):
@@ -206,7 +206,7 @@ async def test_a_dropped_connection_is_not_logged(
 async def test_answers_are_not_held_back(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer goes out at once, not when the client has acknowledged its first half."""
+    """A response is sent at once, not when the client has acknowledged its first half."""
     accepted: list[socket.socket] = []
 
     def note(protocol: H11Protocol, transport: asyncio.Transport) -> None:

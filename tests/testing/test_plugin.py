@@ -18,14 +18,14 @@ WEBHOOK = NewWebhook(
 
 
 async def test_the_client_is_on_the_sandbox(webex_client: Client, webex_sandbox: Sandbox) -> None:
-    """What the client of the fixture makes is in the sandbox of the fixture."""
+    """The client's webhooks are in the sandbox."""
     made = await webex_client.webhooks.create(WEBHOOK)
 
     assert webex_sandbox.webhooks == (made,)
 
 
 async def test_the_sandbox_is_fresh(webex_sandbox: Sandbox) -> None:
-    """Nothing of another test is in it."""
+    """The sandbox has no state of another test."""
     assert webex_sandbox.webhooks == ()
 
 
@@ -74,7 +74,7 @@ def test_list(webex_client, webex_sandbox) -> None:
 
 
 def run_pytest(folder: Path, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Let pytest run a module in a process of its own, with warnings as errors."""
+    """Run a module with pytest in a process of its own, with warnings as errors."""
     (folder / "test_users.py").write_text(source)
     in_order = ["-p", "no:cacheprovider", "-p", "no:randomly"]  # the second test looks at the first
     command = [sys.executable, "-m", "pytest", "-W", "error", *in_order, *arguments]
@@ -93,7 +93,7 @@ def run_pytest(folder: Path, source: str, *arguments: str) -> subprocess.Complet
     ids=["pytest-asyncio strict", "pytest-asyncio auto", "anyio"],
 )
 def test_any_plugin_for_asyncio(tmp_path: Path, marker: str, arguments: list[str]) -> None:
-    """The fixtures serve tests under any of them, and the client is closed after each test."""
+    """The fixtures work with each plugin, and the client is closed after each test."""
     result = run_pytest(tmp_path, USERS_TESTS.replace("{marker}", marker), *arguments)
 
     assert result.returncode == 0, result.stdout
@@ -101,7 +101,7 @@ def test_any_plugin_for_asyncio(tmp_path: Path, marker: str, arguments: list[str
 
 
 def test_no_plugin_for_asyncio(tmp_path: Path) -> None:
-    """They serve a test that runs its own event loop, too."""
+    """The fixtures work in a test that runs its own event loop."""
     result = run_pytest(tmp_path, NOT_ASYNCIO, "-p", "no:asyncio", "-p", "no:anyio")
 
     assert result.returncode == 0, result.stdout

@@ -32,7 +32,7 @@ def test_a_sample_has_the_whole_envelope() -> None:
 
 
 def test_data_and_envelope_can_be_given() -> None:
-    """What is given wins, by the keys on the wire; None leaves a key out."""
+    """Given values win, by the keys on the wire; None leaves a key out."""
     sample = json.loads(
         sample_notification(
             "messages",
@@ -50,7 +50,7 @@ def test_data_and_envelope_can_be_given() -> None:
 
 
 def test_a_sample_is_of_something_concrete() -> None:
-    """There is no notification of ``all``."""
+    """A notification is never of ``all``."""
     with pytest.raises(ValueError, match="concrete"):
         sample_notification("all", "created")
 
@@ -74,7 +74,7 @@ def test_both_signatures_are_sent() -> None:
 
 
 def test_a_request_without_a_secret() -> None:
-    """The webhook without a secret has its requests unsigned."""
+    """The requests of a webhook without a secret are unsigned."""
     headers = signed_request(URL, b"{}", None).headers
 
     assert headers.keys().isdisjoint({"x-spark-signature", "x-webex-signature"})
@@ -87,6 +87,6 @@ def test_an_empty_secret_is_refused() -> None:
 
 
 def test_a_url_that_is_none_is_refused() -> None:
-    """What can't be sent to isn't built."""
+    """An invalid URL is refused."""
     with pytest.raises(httpx.InvalidURL):
         signed_request("http://a:b", b"{}", SECRET)

@@ -40,12 +40,12 @@ def wanted(**changes: str) -> NewWebhook:
 
 
 def target_of(status: int = 204) -> httpx.AsyncClient:
-    """Let every target give this answer."""
+    """Every target responds with this status."""
     return httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: httpx.Response(status)))
 
 
 def client_of(sandbox: Sandbox) -> Client:
-    """A client that reaches a sandbox with no socket."""
+    """A client that reaches a sandbox without a socket."""
     return Client("token", http_client=sandbox.http_client())
 
 
@@ -60,7 +60,7 @@ async def test_our_client_finds_it_unasked(webex_sandbox: Sandbox) -> None:
 
 
 async def test_it_is_served() -> None:
-    """The same service is there over a socket."""
+    """The same service is reached over a socket."""
     sandbox = Sandbox()
 
     async with sandbox.serve() as base_url, Client("token", base_url=base_url) as client:
@@ -71,7 +71,7 @@ async def test_it_is_served() -> None:
 
 
 async def test_a_token_that_expires(webex_sandbox: Sandbox) -> None:
-    """A client whose token is revoked gets another one, and goes on."""
+    """A client whose token is revoked refreshes it, and goes on."""
     token = RefreshingToken(
         client_id="C1", client_secret="S1", refresh_token="R1", access_token="old"
     )
@@ -89,7 +89,7 @@ async def test_a_token_that_expires(webex_sandbox: Sandbox) -> None:
 
 
 async def test_a_refresh_token_that_expires(webex_sandbox: Sandbox) -> None:
-    """A client whose tokens are all revoked is told so."""
+    """A client whose tokens are all revoked gets an error that says so."""
     token = RefreshingToken(
         client_id="C1", client_secret="S1", refresh_token="R1", access_token="old"
     )
@@ -102,7 +102,7 @@ async def test_a_refresh_token_that_expires(webex_sandbox: Sandbox) -> None:
 
 
 async def test_requests_as_they_come() -> None:
-    """Who wants to see each request is told of it once it was answered."""
+    """on_request is called with each request, after its response."""
     seen: list[RecordedRequest] = []
     sandbox = Sandbox(on_request=seen.append)
 
@@ -115,7 +115,7 @@ async def test_requests_as_they_come() -> None:
 
 
 async def test_deliveries_as_they_come() -> None:
-    """Who wants to see each delivery is told of it once its outcome is known."""
+    """on_delivery is called with each delivery, after its outcome."""
     seen: list[Delivery] = []
     async with target_of() as targets:
         sandbox = Sandbox(deliver_with=targets, on_delivery=seen.append)
@@ -129,7 +129,7 @@ async def test_deliveries_as_they_come() -> None:
 
 
 async def test_what_is_recorded_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of very many requests and deliveries the last are kept."""
+    """Only the last requests and deliveries are kept."""
     monkeypatch.setattr("webex_webhooks_async.testing.sandbox.MAX_RECORDED", 2)
     async with target_of() as targets:
         sandbox = Sandbox(deliver_with=targets)
@@ -144,7 +144,7 @@ async def test_what_is_recorded_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_emit() -> None:
-    """What happens reaches the receiving side as a notification that it trusts."""
+    """An emitted event reaches the receiving side as a valid notification."""
     async with target_of() as targets:
         sandbox = Sandbox(deliver_with=targets)
         async with client_of(sandbox) as client:
@@ -163,7 +163,7 @@ async def test_emit() -> None:
 
 
 async def test_the_bots_own_action() -> None:
-    """What the bot does itself carries its id and its address."""
+    """The bot's own action has its id and its address."""
     async with target_of() as targets:
         sandbox = Sandbox(deliver_with=targets)
         async with client_of(sandbox) as client:
@@ -178,7 +178,7 @@ async def test_the_bots_own_action() -> None:
 
 
 async def test_someone_elses_action() -> None:
-    """Who did it can be said, whoever it is."""
+    """The actor can be any person."""
     async with target_of() as targets:
         sandbox = Sandbox(deliver_with=targets)
         async with client_of(sandbox) as client:
@@ -191,13 +191,13 @@ async def test_someone_elses_action() -> None:
 
 
 async def test_nothing_happens_to_everything() -> None:
-    """There is no notification of ``all``."""
+    """A notification is never of ``all``."""
     with pytest.raises(ValueError, match="concrete"):
         await Sandbox().emit("all", "created")
 
 
 async def test_mentioned_people_me() -> None:
-    """A bot that watches for its mention is told of it."""
+    """A webhook with mentionedPeople=me gets mentions of its creator alone."""
     async with target_of() as targets:
         sandbox = Sandbox(deliver_with=targets)
         async with client_of(sandbox) as client:
@@ -249,7 +249,7 @@ async def test_switched_off_and_on_again() -> None:
 
 
 async def test_an_update_of_an_active_webhook_is_no_reactivation() -> None:
-    """Who is on and stays on gets the usual hundred failures."""
+    """A webhook that stays active has the usual hundred failures."""
     async with target_of(500) as targets:
         sandbox = Sandbox(deliver_with=targets)
         async with client_of(sandbox) as client:
@@ -262,7 +262,7 @@ async def test_an_update_of_an_active_webhook_is_no_reactivation() -> None:
 
 
 async def test_a_slow_target() -> None:
-    """A target gets as much time as it shall, and no more."""
+    """A target has delivery_timeout seconds to respond."""
 
     async def never(_request: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()

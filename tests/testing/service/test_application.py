@@ -6,7 +6,7 @@ import pytest
 
 @pytest.mark.parametrize("path", ["/", "/nope", "/webhook", "/people", "/../webhooks"])
 async def test_unknown_paths(api: httpx.AsyncClient, path: str) -> None:
-    """Another path is not found."""
+    """An unknown path is not found."""
     assert (await api.get(path)).status_code == 404
 
 
@@ -21,7 +21,7 @@ async def test_unknown_paths(api: httpx.AsyncClient, path: str) -> None:
     ],
 )
 async def test_other_methods(api: httpx.AsyncClient, method: str, path: str) -> None:
-    """A method that a path doesn't have is refused, with those that it has."""
+    """A method that a path doesn't have is refused."""
     response = await api.request(method, path)
 
     assert response.status_code == 405
@@ -41,7 +41,7 @@ async def test_other_methods(api: httpx.AsyncClient, method: str, path: str) -> 
 async def test_no_token(
     api: httpx.AsyncClient, authorization: str | None, method: str, path: str
 ) -> None:
-    """Every operation needs a token; what else is wrong doesn't matter then."""
+    """Every operation checks the token first."""
     del api.headers["Authorization"]
     headers = {} if authorization is None else {"Authorization": authorization}
 
@@ -52,14 +52,14 @@ async def test_no_token(
 
 @pytest.mark.parametrize("authorization", ["Bearer x", "bearer x", "BEARER  x", "Bearer é"])
 async def test_any_token(api: httpx.AsyncClient, authorization: str) -> None:
-    """Any token will do that isn't empty."""
+    """Any token is valid that isn't empty."""
     headers = {b"Authorization": authorization.encode()}
 
     assert (await api.get("/webhooks", headers=headers)).status_code == 200
 
 
 async def test_errors_have_webexs_form(api: httpx.AsyncClient) -> None:
-    """An error has a message, descriptions, and the tracking id that the header has too."""
+    """An error has a message, descriptions, and the same tracking id as the header."""
     response = await api.get("/webhooks/nope")
 
     message = "The requested resource could not be found."
@@ -72,7 +72,7 @@ async def test_errors_have_webexs_form(api: httpx.AsyncClient) -> None:
 
 
 async def test_every_answer_has_a_tracking_id_of_its_own(api: httpx.AsyncClient) -> None:
-    """Success or failure, the answer has a tracking id, and no two are equal."""
+    """Success or failure, the response has a tracking id of its own."""
     paths = ["/webhooks", "/webhooks", "/nope", "/people/me"]
 
     ids = {(await api.get(path)).headers["trackingid"] for path in paths}

@@ -27,7 +27,7 @@ DOCUMENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), WORDS | JSON)
 
 
 async def create(api: httpx.AsyncClient, **changes: object) -> dict[str, Any]:
-    """Create a webhook, and give its answer."""
+    """Create a webhook, and return it."""
     response = await api.post("/webhooks", json={**NEW, **changes})
     assert response.status_code == 200
     members: dict[str, Any] = response.json()
@@ -35,7 +35,7 @@ async def create(api: httpx.AsyncClient, **changes: object) -> dict[str, Any]:
 
 
 async def names_of_pages(api: httpx.AsyncClient, query: str) -> list[list[str]]:
-    """Follow the links from the first page, and tell the names on each."""
+    """Follow the links from the first page, and return the names on each."""
     names: list[list[str]] = []
     url = f"/webhooks?{query}"
     for _ in range(MAX_PAGES):
@@ -48,12 +48,12 @@ async def names_of_pages(api: httpx.AsyncClient, query: str) -> list[list[str]]:
 
 
 def descriptions(response: httpx.Response) -> list[str]:
-    """What an error's answer says is wrong."""
+    """The descriptions in an error."""
     return [error["description"] for error in response.json()["errors"]]
 
 
 async def test_create(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A new webhook comes back with what was asked for and what the service adds."""
+    """The response has the given fields, and those that the service adds."""
     created = await create(api, filter="roomId=R", secret="s3cret", ownedBy="org")
 
     expected = {
@@ -70,7 +70,7 @@ async def test_create(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
 
 
 async def test_what_is_not_set_is_absent(api: httpx.AsyncClient) -> None:
-    """A webhook without a filter and a secret has no such members; its owner is the creator."""
+    """A webhook without a filter and a secret lacks these members; its owner is the creator."""
     created = await create(api, filter=None, secret="")
 
     assert created.keys().isdisjoint({"filter", "secret"})
@@ -78,7 +78,7 @@ async def test_what_is_not_set_is_absent(api: httpx.AsyncClient) -> None:
 
 
 async def test_created_at() -> None:
-    """A webhook's birth is the clock's time, in milliseconds."""
+    """A webhook is created at the clock's time, in milliseconds."""
     async with Sandbox(clock=FakeClock()).http_client() as api:
         api.headers["Authorization"] = "Bearer token"
 
@@ -86,7 +86,7 @@ async def test_created_at() -> None:
 
 
 async def test_a_twin_is_accepted(api: httpx.AsyncClient) -> None:
-    """An equal webhook is another one: no key keeps a client from making two."""
+    """An equal webhook is another one: nothing keeps a client from creating two."""
     first, second = await create(api), await create(api)
 
     assert first["id"] != second["id"]
@@ -142,7 +142,7 @@ async def test_an_update_needs_the_name_and_the_target(
 
 
 async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A deleted webhook is gone, and gone again is not found."""
+    """A deleted webhook is not found, to be deleted again either."""
     url = f"/webhooks/{(await create(api))['id']}"
 
     statuses = [(await api.delete(url)).status_code for _ in range(2)]
@@ -178,7 +178,7 @@ async def test_failures_are_forgotten_with_the_webhook() -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("webhook_id", ["nope", "a/../../people/me", "x?y#z", "é", ""])
 async def test_unknown_webhooks(api: httpx.AsyncClient, method: str, webhook_id: str) -> None:
-    """Whatever stands in an id's place, what isn't there is not found."""
+    """Any unknown id is not found."""
     body = {"name": "n", "targetUrl": "http://t"} if method == "PUT" else None
 
     response = await api.request(method, f"/webhooks/{quote(webhook_id, safe='')}", json=body)
@@ -189,7 +189,7 @@ async def test_unknown_webhooks(api: httpx.AsyncClient, method: str, webhook_id:
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "json"])
 async def test_other_media_types(api: httpx.AsyncClient, method: str, media_type: str) -> None:
-    """What doesn't say that it is JSON is refused."""
+    """Another media type than JSON is refused."""
     path = "/webhooks" if method == "POST" else f"/webhooks/{(await create(api))['id']}"
 
     response = await api.request(
@@ -203,7 +203,7 @@ async def test_other_media_types(api: httpx.AsyncClient, method: str, media_type
     "media_type", ["application/json", "Application/JSON", "application/json;charset=utf-8", None]
 )
 async def test_media_types(api: httpx.AsyncClient, media_type: str | None) -> None:
-    """JSON may be written in any case and with parameters; who says nothing is believed."""
+    """The media type may be in any case, have parameters, or be missing."""
     headers = {} if media_type is None else {"Content-Type": media_type}
 
     response = await api.post("/webhooks", content=b"{}", headers=headers)
@@ -212,7 +212,7 @@ async def test_media_types(api: httpx.AsyncClient, media_type: str | None) -> No
 
 
 async def test_every_problem_is_named(api: httpx.AsyncClient) -> None:
-    """What is missing and what is malformed is named in one answer."""
+    """One response names all that is missing or malformed."""
     response = await api.post("/webhooks", json={"name": 7, "targetUrl": "nope", "event": None})
 
     assert response.status_code == 400
@@ -227,7 +227,7 @@ async def test_every_problem_is_named(api: httpx.AsyncClient) -> None:
 async def test_a_refused_subscription_is_relayed(
     api: httpx.AsyncClient, webex_sandbox: Sandbox
 ) -> None:
-    """What the inner service refuses comes in the envelope that the outer one puts around it."""
+    """A refusal of the inner service is relayed in the outer one's words."""
     response = await api.post("/webhooks", json={**NEW, "filter": "nope=1"})
 
     assert response.status_code == 400
@@ -256,7 +256,7 @@ async def test_pages(api: httpx.AsyncClient) -> None:
 
 
 async def test_links_keep_the_owner(api: httpx.AsyncClient) -> None:
-    """A list of one owner's webhooks stays one on the next page."""
+    """The next page of a list of one owner's webhooks is of the same owner."""
     for name, owner in (("A", "org"), ("B", "creator"), ("C", "org"), ("D", "creator")):
         await create(api, name=name, ownedBy=owner)
 
@@ -266,7 +266,7 @@ async def test_links_keep_the_owner(api: httpx.AsyncClient) -> None:
 
 
 async def test_links_are_absolute_to_the_host_that_was_asked(api: httpx.AsyncClient) -> None:
-    """The next page is where the first was, by the name that the client knows."""
+    """The link to the next page has the host of the request."""
     await create(api)
     await create(api)
 
@@ -281,7 +281,7 @@ async def test_links_are_absolute_to_the_host_that_was_asked(api: httpx.AsyncCli
     ("query", "expected"), [("", 100), ("max=100", 100), ("max=1000000000000", 100), ("max=007", 7)]
 )
 async def test_page_sizes(query: str, expected: int) -> None:
-    """A page has a hundred webhooks, or fewer if fewer are asked for; more are not refused."""
+    """A page has a hundred webhooks, or fewer on request; a larger size is clamped."""
     async with Sandbox().http_client() as api:
         api.headers["Authorization"] = "Bearer token"
         for _ in range(101):
@@ -294,18 +294,18 @@ async def test_page_sizes(query: str, expected: int) -> None:
 
 @pytest.mark.parametrize("size", ["0", "-1", "null", "", "1.5", "²", "٣", "00"])
 async def test_no_page_sizes(api: httpx.AsyncClient, size: str) -> None:
-    """What is no positive number is no size of a page."""
+    """The size of a page must be a positive number."""
     assert (await api.get("/webhooks", params={"max": size})).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["cursor=", "cursor=nope", "ownedBy=nobody"])
 async def test_unknown_words_in_the_query(api: httpx.AsyncClient, query: str) -> None:
-    """A cursor that the service didn't make is refused, and so is an unknown owner."""
+    """A cursor from elsewhere is refused, and so is an unknown owner."""
     assert (await api.get(f"/webhooks?{query}")).status_code == 400
 
 
 async def test_unknown_parameters_are_ignored(api: httpx.AsyncClient) -> None:
-    """A parameter that the list doesn't have changes nothing, with or without a value."""
+    """An unknown parameter changes nothing, with or without a value."""
     assert (await api.get("/webhooks?before&x=1")).status_code == 200
 
 
@@ -313,7 +313,7 @@ async def test_unknown_parameters_are_ignored(api: httpx.AsyncClient) -> None:
     body=st.binary() | DOCUMENTS.map(lambda each: json.dumps(each).encode()), update=st.booleans()
 )
 async def test_any_body_is_understood_or_refused(body: bytes, update: bool) -> None:  # noqa: FBT001 - made by Hypothesis
-    """Whatever a body holds, the answer is success or 400, and what was made can be read again."""
+    """For any body the status is success or 400, and a created webhook can be listed."""
     async with Sandbox().http_client() as api:
         api.headers.update({"Authorization": "Bearer token"})
         created = await create(api)
@@ -332,7 +332,7 @@ async def test_any_body_is_understood_or_refused(body: bytes, update: bool) -> N
 
 @given(query=st.text(), path=st.text())
 async def test_any_request_is_answered(query: str, path: str) -> None:
-    """Whatever is asked for, the answer is one of the service's."""
+    """Any request gets a documented status."""
     async with Sandbox().http_client() as api:
         api.headers.update({"Authorization": "Bearer token"})
         statuses = {

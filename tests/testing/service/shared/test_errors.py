@@ -8,7 +8,7 @@ from webex_webhooks_async.testing.service.shared.responses import json_response
 
 
 def request() -> Request:
-    """Make a request that has its tracking id."""
+    """Make a request with a tracking id."""
     return Request({"type": "http", "state": {"tracking_id": "ROUTER_1"}})
 
 
@@ -21,7 +21,7 @@ def request() -> Request:
     ],
 )
 def test_messages(status: int, message: str) -> None:
-    """Every error says something, also one of a status that nobody knows."""
+    """Every error has a message, even one with an unknown status."""
     actual = json.loads(bytes(error_response(request(), status).body))
 
     assert actual == {
@@ -40,7 +40,7 @@ def test_problems() -> None:
 
 
 def test_headers() -> None:
-    """An error may have headers of its own beside those of every answer."""
+    """An error may have headers of its own besides those of every response."""
     actual = error_response(request(), 429, headers={"Retry-After": "7"})
 
     assert actual.headers["Retry-After"] == "7"
@@ -48,5 +48,5 @@ def test_headers() -> None:
 
 
 def test_json_is_compact() -> None:
-    """An answer has no blanks that nobody reads."""
+    """A response is compact JSON."""
     assert json_response({"items": [1, 2]}).body == b'{"items":[1,2]}'

@@ -3,7 +3,7 @@ from webex_webhooks_async.testing.service.shared.failures import MAX_FAILURES, F
 
 
 def fail(failures: FailureTracker, times: int) -> list[bool]:
-    """Let so many attempts of one webhook fail, and tell which of them switch it off."""
+    """Let attempts for one webhook fail, and return which of them switch it off."""
     return [failures.attempt_failed("W1") for _ in range(times)]
 
 
@@ -54,7 +54,7 @@ def test_after_a_reactivation_one_failure_is_too_many() -> None:
 
 
 def test_five_minutes_after_a_reactivation_all_is_as_before() -> None:
-    """Later, it takes a hundred failures again, and those from before don't count."""
+    """Later, it takes a hundred failures again, and earlier ones don't count."""
     clock = FakeClock()
     failures = FailureTracker(clock)
     fail(failures, MAX_FAILURES)
@@ -65,7 +65,7 @@ def test_five_minutes_after_a_reactivation_all_is_as_before() -> None:
 
 
 def test_a_deleted_webhook_is_forgotten() -> None:
-    """Nothing is kept of a webhook that is gone."""
+    """Nothing is kept of a deleted webhook."""
     failures = FailureTracker(FakeClock())
     fail(failures, MAX_FAILURES - 1)
     failures.reactivated("W1")

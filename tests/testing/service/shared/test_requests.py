@@ -32,7 +32,7 @@ async def test_no_json(api: httpx.AsyncClient, body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [[], "text", 1, None, True])
 async def test_no_object(api: httpx.AsyncClient, body: object) -> None:
-    """JSON that is no object is refused."""
+    """JSON that isn't an object is refused."""
     response = await api.post("/webhooks", json=body)
 
     assert response.status_code == 400
@@ -45,7 +45,7 @@ async def test_no_object(api: httpx.AsyncClient, body: object) -> None:
 @pytest.mark.parametrize("field", [*NEW, "filter", "secret", "ownedBy"])
 @pytest.mark.parametrize("value", [1, True, [], {}, ["x"], 0])
 async def test_wrong_types(api: httpx.AsyncClient, field: str, value: object) -> None:
-    """Nothing is coerced: what must be text is refused otherwise."""
+    """Nothing is coerced: a value that must be text is refused otherwise."""
     response = await api.post("/webhooks", json={**NEW, field: value})
 
     assert response.status_code == 400
@@ -67,7 +67,7 @@ async def test_required_fields(api: httpx.AsyncClient, field: str, value: str | 
     ["example.com", "/hook", "ftp://example.com", "https://", "http://[::1", "https://a:99999/"],
 )
 async def test_targets(api: httpx.AsyncClient, url: str) -> None:
-    """A target that is no absolute http(s) URL is refused."""
+    """A target that isn't an absolute http(s) URL is refused."""
     response = await api.post("/webhooks", json={**NEW, "targetUrl": url})
 
     assert response.status_code == 400
@@ -75,7 +75,7 @@ async def test_targets(api: httpx.AsyncClient, url: str) -> None:
 
 
 async def test_owners(api: httpx.AsyncClient) -> None:
-    """An owner that isn't known is refused."""
+    """An unknown owner is refused."""
     response = await api.post("/webhooks", json={**NEW, "ownedBy": "me"})
 
     assert response.status_code == 400
@@ -83,7 +83,7 @@ async def test_owners(api: httpx.AsyncClient) -> None:
 
 
 async def test_statuses(api: httpx.AsyncClient) -> None:
-    """A status that isn't known is refused."""
+    """An unknown status is refused."""
     created = (await api.post("/webhooks", json=NEW)).json()
 
     response = await api.put(f"/webhooks/{created['id']}", json={**NEW, "status": "off"})
@@ -101,14 +101,14 @@ async def test_statuses(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_no_form(api: httpx.AsyncClient, body: bytes, media_type: str, expected: int) -> None:
-    """A body that is no form is refused where one is expected."""
+    """A body that isn't a form is refused where one is expected."""
     response = await api.post("/access_token", content=body, headers={"Content-Type": media_type})
 
     assert response.status_code == expected
 
 
 async def test_a_form_field_that_comes_twice(api: httpx.AsyncClient) -> None:
-    """Of a form's field that comes twice, the last counts."""
+    """Of a repeated field of a form, the last one counts."""
     form = b"grant_type=nope&grant_type=refresh_token&client_id=a&client_secret=b&refresh_token=c"
 
     response = await api.post(

@@ -21,13 +21,13 @@ EVENTS = [
 
 
 def sample(resource: str, event: str) -> dict[str, Any] | None:
-    """Make a sample of what a made-up person did."""
+    """Make a sample of what a fake person did."""
     return sample_data(resource, event, actor=fake_person(), now=FakeClock().now)
 
 
 @pytest.mark.parametrize(("resource", "event"), EVENTS)
 def test_samples_are_what_the_receiving_side_knows(resource: str, event: str) -> None:
-    """A sample fits the data class of its resource; of others there is none."""
+    """A sample fits the data class of its resource; resources without one have no sample."""
     notification = parse_unverified_notification(sample_notification(resource, event))
 
     has_a_sample = sample(resource, event) is not None
@@ -51,7 +51,7 @@ def test_samples_are_distinct(resource: str, event: str) -> None:
 
 
 def test_a_resource_that_is_not_known_has_no_sample() -> None:
-    """Nothing is made up for a resource whose data nobody knows."""
+    """A resource without documented data has no sample."""
     assert sample("whiteboards", "moved") is None
 
 
@@ -75,7 +75,7 @@ def test_meetings(event: str, state: str) -> None:
 
 
 def test_participants() -> None:
-    """Only who left has a time of leaving."""
+    """Only a participant who left has a time of leaving."""
     joined, left = (
         json.loads(sample_notification("meetingParticipants", event))["data"]
         for event in ("joined", "left")

@@ -63,7 +63,7 @@ def test_accepted(fields: dict[str, str]) -> None:
     ],
 )
 def test_refused(fields: dict[str, str], problem: str) -> None:
-    """What Webex is known not to have is refused, and the reason named."""
+    """A webhook that Webex refuses is refused, with the reason."""
     assert [problem] == list(problems_of_subscription(webhook(**fields)))
 
 
@@ -92,7 +92,7 @@ def test_refused(fields: dict[str, str], problem: str) -> None:
     ],
 )
 def test_watched_events(watched: str, happening: str, expected: bool) -> None:  # noqa: FBT001 - a table
-    """A webhook is told of its own events; the firehose is of three resources and three events."""
+    """A webhook gets its own events; the firehose is of three resources and three events."""
     watched_resource, watched_event = watched.split()
     resource, event = happening.split()
     watching = webhook(resource=watched_resource, event=watched_event)
@@ -137,7 +137,7 @@ def test_filters(filter_: str, data: dict[str, Any], expected: bool) -> None:  #
 
 
 def test_nobody_is_mentioned_for_a_webhook_that_nobody_made() -> None:
-    """Without a creator there is no one that ``me`` could stand for."""
+    """Without a creator, ``me`` matches nobody."""
     nobodys = webhook(filter="mentionedPeople=me", created_by=None)
 
     assert not matches(nobodys, "messages", "created", {"mentionedPeople": [None]})
@@ -156,5 +156,5 @@ KEYS = sorted(CATALOG["messages"].filters | {"remoteParty", "files"})
     data=st.dictionaries(st.sampled_from(KEYS), JSON),
 )
 def test_any_data_can_be_filtered(filter_: str, data: dict[str, Any]) -> None:
-    """Whatever the data hold, a filter holds for them or it doesn't."""
+    """For any data, a filter matches or it doesn't; nothing is raised."""
     assert matches(webhook(filter=filter_), "messages", "created", data) in {True, False}
