@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 from attrs import define, field
 
-from tests.support.wire import FOUND, Act, Peer, Step, Wire, answer, reset, until
+from tests.support.wire import FOUND, Act, Peer, Step, Wire, http_response, reset, until
 from webex_webhooks_async import (
     AuthenticationError,
     BadRequestError,
@@ -43,8 +43,8 @@ TOKENS: dict[str, object] = {
     "token_type": "Bearer",
     "scope": "spark:all",
 }
-GRANTED = answer(200, TOKENS)
-REJECTED = answer(401, {"message": "The request requires a valid access token."})
+GRANTED = http_response(200, TOKENS)
+REJECTED = http_response(401, {"message": "The request requires a valid access token."})
 UNSENDABLE = [" ", "canary canary", "canary\n", "canary\r\nX-Other: 1", "cänary", "canary\x7f"]
 
 
@@ -258,7 +258,7 @@ async def test_a_second_401_is_raised() -> None:
 
 async def test_a_second_401_is_raised_after_a_retry_too() -> None:
     """One request refreshes once, however many attempts it takes."""
-    script = REJECTED, GRANTED, answer(503), REJECTED
+    script = REJECTED, GRANTED, http_response(503), REJECTED
     async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
         with pytest.raises(AuthenticationError):
             await client.webhooks.get("W1")
@@ -478,9 +478,9 @@ async def test_a_webex_error_of_on_refresh_is_not_taken_for_the_request_s() -> N
 async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
     """Webex may renew the refresh token; where it doesn't, the old one stays."""
     grants = [
-        answer(200, {"access_token": "second", "refresh_token": "renewed"}),
-        answer(200, {"access_token": "third"}),
-        answer(200, {"access_token": "fourth"}),
+        http_response(200, {"access_token": "second", "refresh_token": "renewed"}),
+        http_response(200, {"access_token": "third"}),
+        http_response(200, {"access_token": "fourth"}),
     ]
     script = [step for grant in grants for step in (REJECTED, grant, FOUND)]
     async with Wire(*script) as wire, client_of(wire, integration()) as client:
@@ -497,7 +497,7 @@ async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
 
 async def test_a_refresh_without_an_answer_deletes_nothing() -> None:
     """A DELETE that was rejected, and then found nothing, hasn't succeeded."""
-    script = REJECTED, reset, answer(404)
+    script = REJECTED, reset, http_response(404)
     async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
         with pytest.raises(TransportError):
             await client.webhooks.delete("W1")
@@ -507,7 +507,7 @@ async def test_a_refresh_without_an_answer_deletes_nothing() -> None:
 
 async def test_a_refresh_that_is_told_to_wait_is_posted_again() -> None:
     """Nothing was done where Webex answered 429."""
-    script = REJECTED, answer(429, b"", "Retry-After: 0"), GRANTED, FOUND
+    script = REJECTED, http_response(429, b"", "Retry-After: 0"), GRANTED, FOUND
     async with Wire(*script) as wire, client_of(wire, integration(), attempts=2) as client:
         await client.webhooks.get("W1")
 
@@ -516,7 +516,7 @@ async def test_a_refresh_that_is_told_to_wait_is_posted_again() -> None:
 
 async def test_the_reason_of_a_refused_refresh_is_told() -> None:
     """The token endpoint's own words are the message."""
-    refusal = answer(400, {"error": "invalid_grant", "error_description": "expired"})
+    refusal = http_response(400, {"error": "invalid_grant", "error_description": "expired"})
     async with Wire(webex(refusal)) as wire, client_of(wire, integration()) as client:
         with pytest.raises(
             BadRequestError, match="POST /v1/access_token: 400 Bad Request: expired"
@@ -538,7 +538,10 @@ async def test_the_reason_of_a_refused_refresh_is_told() -> None:
 )
 async def test_an_answer_without_a_usable_token_is_a_decode_error(document: object) -> None:
     """What a refresh brought is checked before it is used."""
-    async with Wire(webex(answer(200, document))) as wire, client_of(wire, integration()) as client:
+    async with (
+        Wire(webex(http_response(200, document))) as wire,
+        client_of(wire, integration()) as client,
+    ):
         with pytest.raises(DecodeError, match=r"\$\.access_token") as raised:
             await client.webhooks.get("W1")
 
@@ -550,7 +553,7 @@ async def test_an_answer_without_a_usable_token_is_a_decode_error(document: obje
 async def test_an_odd_lifetime_is_no_lifetime(lifetime: object) -> None:
     """A number of seconds that is none is left out; the token is used all the same."""
     seen: list[Tokens] = []
-    grant = answer(200, {"access_token": NEW, "expires_in": lifetime})
+    grant = http_response(200, {"access_token": NEW, "expires_in": lifetime})
     token = integration(on_refresh=seen.append)
     async with Wire(webex(grant)) as wire, client_of(wire, token) as client:
         await client.webhooks.get("W1")
@@ -683,7 +686,7 @@ async def test_a_wrapped_token_refreshes_through_the_client_that_calls() -> None
     wrapper = Wrapper(Wrapper(token))
     async with (
         Wire(webex()) as one,
-        Wire(REJECTED, answer(200, {"access_token": "third"}), FOUND) as other,
+        Wire(REJECTED, http_response(200, {"access_token": "third"}), FOUND) as other,
         client_of(one, wrapper, max_concurrency=1) as first,
         client_of(other, wrapper, max_concurrency=1) as second,
     ):
@@ -725,7 +728,7 @@ def from_code(
 async def test_a_code_is_exchanged_by_the_first_request(code_verifier: str | None) -> None:
     """It is posted as Webex documents it, and later refreshes use the refresh token."""
     seen: list[Tokens] = []
-    script = GRANTED, FOUND, REJECTED, answer(200, {"access_token": "third"}), FOUND
+    script = GRANTED, FOUND, REJECTED, http_response(200, {"access_token": "third"}), FOUND
     token = from_code(seen.append, code_verifier)
     async with Wire(*script) as wire, client_of(wire, token) as client:
         await client.webhooks.get("W1")
@@ -750,11 +753,11 @@ async def test_a_code_is_exchanged_by_the_first_request(code_verifier: str | Non
 @pytest.mark.parametrize(
     ("failure", "error"),
     [
-        (answer(400, {"error": "invalid_grant"}), BadRequestError),
-        (answer(500), ServerError),
-        (answer(200, {"access_token": NEW}), DecodeError),
-        (answer(200, {"access_token": NEW, "refresh_token": ""}), DecodeError),
-        (answer(200, b"<html>"), DecodeError),
+        (http_response(400, {"error": "invalid_grant"}), BadRequestError),
+        (http_response(500), ServerError),
+        (http_response(200, {"access_token": NEW}), DecodeError),
+        (http_response(200, {"access_token": NEW, "refresh_token": ""}), DecodeError),
+        (http_response(200, b"<html>"), DecodeError),
         (reset, TransportError),
     ],
 )
@@ -772,7 +775,7 @@ async def test_a_code_is_sent_once(failure: Step, error: type[WebexError]) -> No
 
 
 @pytest.mark.parametrize(
-    ("refusal", "error"), [(answer(429), RateLimitError), (answer(423), LockedError)]
+    ("refusal", "error"), [(http_response(429), RateLimitError), (http_response(423), LockedError)]
 )
 async def test_a_code_is_sent_again_where_nothing_was_processed(
     refusal: bytes, error: type[WebexError]
@@ -811,7 +814,7 @@ async def test_a_code_is_not_sent_again_after_a_cancelled_exchange() -> None:
 
 async def test_an_error_shows_nothing_of_an_exchange() -> None:
     """Neither the code nor the verifier is shown, though the service repeats them."""
-    refusal = answer(400, {"message": "the-code, a-verifier, client-secret"})
+    refusal = http_response(400, {"message": "the-code, a-verifier, client-secret"})
     async with Wire(refusal) as wire, client_of(wire, from_code()) as client:
         with pytest.raises(BadRequestError) as raised:
             await client.webhooks.get("W1")

@@ -25,10 +25,10 @@ from tests.support.wire import (
     Step,
     Wire,
     after,
-    answer,
     hang_up,
+    http_response,
     page,
-    raw_answer,
+    raw_http_response,
     reset,
     silence,
     unused_port,
@@ -180,9 +180,9 @@ async def test_the_environment_may_hold_what_refreshes_a_token(
     """With or without an access token, a refresh uses what is there."""
     for name, value in {**REFRESH, "WEBEX_ACCESS_TOKEN": access_token}.items():
         monkeypatch.setenv(name, value)
-    script = [answer(200, {"access_token": "new"}), FOUND]
+    script = [http_response(200, {"access_token": "new"}), FOUND]
     if access_token:
-        script.insert(0, answer(401))
+        script.insert(0, http_response(401))
     async with Wire(*script) as wire, Client.from_env(base_url=wire.base_url) as client:
         await client.webhooks.get("W1")
 
@@ -207,7 +207,7 @@ async def test_a_missing_part_of_a_refresh_is_named(
         Client.from_env()
 
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", TOKEN)
-    async with Wire(answer(401)) as wire, Client.from_env(base_url=wire.base_url) as client:
+    async with Wire(http_response(401)) as wire, Client.from_env(base_url=wire.base_url) as client:
         with pytest.raises(AuthenticationError):
             await client.webhooks.get("W1")
     assert len(wire.requests) == 1
@@ -259,7 +259,7 @@ async def test_closing_lets_requests_in_flight_end() -> None:
 async def test_closing_ends_requests_that_wait() -> None:
     """A request that waits for the limit, or for its next attempt, is no longer sent."""
     responding = asyncio.Event()
-    async with Wire(after(responding, answer(503)), FOUND) as wire:
+    async with Wire(after(responding, http_response(503)), FOUND) as wire:
         client = Client(TOKEN, base_url=wire.base_url, retry=AT_ONCE, max_concurrency=1)
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(2)]
         await wire.received(1)
@@ -324,7 +324,7 @@ async def test_tasks_cancelled_at_random_leave_nothing(seed: int) -> None:
     async def any_of(peer: Peer) -> None:
         for _ in range(chance.randrange(3)):
             await asyncio.sleep(0)
-        steps: list[Step] = [FOUND, FOUND, answer(503), reset, hang_up]
+        steps: list[Step] = [FOUND, FOUND, http_response(503), reset, hang_up]
         step = chance.choice(steps)
         await (peer.send(step) if isinstance(step, bytes) else step(peer))
 
@@ -416,7 +416,7 @@ async def test_nothing_of_a_given_client_wins_over_ours() -> None:
 
 async def test_a_given_client_is_left_as_it_was() -> None:
     """Its headers, cookies and settings are the same after use; the token isn't among them."""
-    found = answer(200, WEBHOOK, "Set-Cookie: a=b")
+    found = http_response(200, WEBHOOK, "Set-Cookie: a=b")
     async with Wire(found) as wire, opinionated() as http_client, opinionated() as untouched:
         async with Client(TOKEN, base_url=wire.base_url, http_client=http_client) as client:
             await client.webhooks.get("W1")
@@ -434,7 +434,7 @@ async def test_a_given_client_is_left_as_it_was() -> None:
 async def test_cookies_are_neither_stored_nor_sent(*, is_given: bool) -> None:
     """A cookie that a response sets isn't sent with later requests, also by a given client."""
     async with (
-        Wire(answer(200, WEBHOOK, "Set-Cookie: a=b")) as wire,
+        Wire(http_response(200, WEBHOOK, "Set-Cookie: a=b")) as wire,
         httpx.AsyncClient() as http_client,
         Client(
             TOKEN, base_url=wire.base_url, http_client=http_client if is_given else None
@@ -452,7 +452,7 @@ async def test_cookies_are_neither_stored_nor_sent(*, is_given: bool) -> None:
 async def test_a_given_client_goes_on_working_on_its_own() -> None:
     """Its own requests store and send cookies, and its later settings take part in ours."""
     async with (
-        Wire(answer(200, WEBHOOK, "Set-Cookie: a=b")) as wire,
+        Wire(http_response(200, WEBHOOK, "Set-Cookie: a=b")) as wire,
         httpx.AsyncClient() as http_client,
         Client(TOKEN, base_url=wire.base_url, http_client=http_client) as client,
     ):
@@ -576,7 +576,7 @@ async def test_a_hook_may_raise_for_a_status(status: int, attempts: int) -> None
     """The error is the one of the status, retried as its status is."""
     body = {"message": "the message"}
     async with (
-        Wire(answer(status, body)) as wire,
+        Wire(http_response(status, body)) as wire,
         httpx.AsyncClient(event_hooks={"response": [raise_for_status]}) as http_client,
         Client(TOKEN, base_url=wire.base_url, http_client=http_client, retry=AT_ONCE) as client,
     ):
@@ -590,7 +590,7 @@ async def test_a_hook_may_raise_for_a_status(status: int, attempts: int) -> None
 async def test_a_transport_s_client_shows_the_message_to_a_hook() -> None:
     """Our own connections read a response before a hook can raise, so its message is kept."""
     async with (
-        Wire(answer(404, {"message": "the message"})) as wire,
+        Wire(http_response(404, {"message": "the message"})) as wire,
         Client(TOKEN, base_url=wire.base_url) as client,
     ):
         client.http_client.event_hooks["response"].append(raise_for_status)
@@ -662,7 +662,7 @@ async def test_a_given_client_s_own_token_isn_t_sent_with_a_refresh() -> None:
     """The refresh goes through it too, and has no Authorization at all."""
     token = RefreshingToken(client_id="id", client_secret="secret", refresh_token="refresh")
     async with (
-        Wire(answer(200, {"access_token": "fresh"}), FOUND) as wire,
+        Wire(http_response(200, {"access_token": "fresh"}), FOUND) as wire,
         opinionated() as http_client,
         Client(token, base_url=wire.base_url, http_client=http_client) as client,
     ):
@@ -787,7 +787,7 @@ async def test_an_invalid_proxy_url_is_refused(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.usefixtures("engine")
 async def test_a_proxy_tunnels_to_webex(monkeypatch: pytest.MonkeyPatch) -> None:
     """For https the proxy opens a tunnel and sees no token; its refusal is a `TransportError`."""
-    refusal = answer(407, b"", 'Proxy-Authenticate: Basic realm="proxy"')
+    refusal = http_response(407, b"", 'Proxy-Authenticate: Basic realm="proxy"')
     async with Wire(refusal) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://someone:word@127.0.0.1:{proxy.port}")
         async with Client(TOKEN, retry=RetryPolicy.none()) as client:
@@ -931,7 +931,7 @@ async def test_a_handshake_that_takes_too_long_leaves_nothing() -> None:
 
 async def tunnel_to_nowhere(peer: Peer) -> None:
     """Confirm the tunnel, and send nothing more."""
-    await peer.send(raw_answer(200, b""))
+    await peer.send(raw_http_response(200, b""))
     await silence(peer)
 
 
@@ -987,14 +987,14 @@ def echoes(text: str) -> Iterator[bytes]:
         text,
     ]
     for status in (200, 400, 429):
-        yield from (answer(status, document) for document in documents)
-        yield answer(status, text.encode())
-        yield answer(status, f"<html>{text}</html>".encode())
+        yield from (http_response(status, document) for document in documents)
+        yield http_response(status, text.encode())
+        yield http_response(status, f"<html>{text}</html>".encode())
     if not text.startswith('"'):  # in an error of h11, what JSON has escaped is escaped again
-        yield from (answer(400, b"{}", line) for line in echoing_lines(text))
-        yield raw_answer(400, b"", f"Content-Length: {text}")
-        yield raw_answer(400, b"", f"Transfer-Encoding: {text}")
-        yield raw_answer(400, text.encode() + b"\r\n", "Transfer-Encoding: chunked")
+        yield from (http_response(400, b"{}", line) for line in echoing_lines(text))
+        yield raw_http_response(400, b"", f"Content-Length: {text}")
+        yield raw_http_response(400, b"", f"Transfer-Encoding: {text}")
+        yield raw_http_response(400, text.encode() + b"\r\n", "Transfer-Encoding: chunked")
         yield f"HTTP/1.1 {text} {text}\r\n\r\n".encode()
         yield f"{text}\r\n\r\n".encode()
 

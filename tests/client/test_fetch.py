@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from attrs import frozen
 
-from tests.support.wire import Wire, answer
+from tests.support.wire import Wire, http_response
 from webex_webhooks_async import (
     AttachmentAction,
     AttachmentActionData,
@@ -55,7 +55,10 @@ def about(resource: str, data: object) -> Notification[Any]:
 
 async def test_a_message_is_fetched_whole() -> None:
     """Every documented field has its type, and another one is kept."""
-    async with Wire(answer(200, MESSAGE)) as wire, Client("t", base_url=wire.base_url) as client:
+    async with (
+        Wire(http_response(200, MESSAGE)) as wire,
+        Client("t", base_url=wire.base_url) as client,
+    ):
         message = await client.fetch(about("messages", MESSAGE_DATA))
 
     (request,) = wire.requests
@@ -91,7 +94,10 @@ async def test_a_card_is_fetched_with_its_inputs() -> None:
         "inputs": {"name": "Ann", "agreed": "true"},
         "created": "2022-04-07T09:17:23.164Z",
     }
-    async with Wire(answer(200, document)) as wire, Client("t", base_url=wire.base_url) as client:
+    async with (
+        Wire(http_response(200, document)) as wire,
+        Client("t", base_url=wire.base_url) as client,
+    ):
         action = await client.fetch(about("attachmentActions", ACTION_DATA))
 
     assert wire.targets == ["/v1/attachment/actions/A1"]
@@ -123,7 +129,7 @@ async def test_a_card_is_fetched_with_its_inputs() -> None:
 async def test_other_resources_are_parsed_json(resource: str, data: object, target: str) -> None:
     """They are read by the id in the data, also where the data are the plain mapping."""
     async with (
-        Wire(answer(200, {"title": "Lobby"})) as wire,
+        Wire(http_response(200, {"title": "Lobby"})) as wire,
         Client("t", base_url=wire.base_url) as client,
     ):
         found = await client.fetch(about(resource, data))
@@ -136,14 +142,17 @@ async def test_other_resources_are_parsed_json(resource: str, data: object, targ
 @pytest.mark.parametrize("data", [MESSAGE_DATA, {"id": "a/b"}], ids=["class", "mapping"])
 async def test_the_resource_decides_on_the_class(data: object) -> None:
     """Data that came as a plain mapping, because one didn't fit, lead to a message all the same."""
-    async with Wire(answer(200, MESSAGE)) as wire, Client("t", base_url=wire.base_url) as client:
+    async with (
+        Wire(http_response(200, MESSAGE)) as wire,
+        Client("t", base_url=wire.base_url) as client,
+    ):
         assert type(await client.fetch(about("messages", data))) is Message
 
 
 @pytest.mark.parametrize("resource", ["uc_counters", "telephony_mwi", "all", "holograms"])
 async def test_a_resource_without_a_path_is_refused(resource: str) -> None:
     """The error says what to do instead, and nothing is sent."""
-    async with Wire(answer(200, {})) as wire, Client("t", base_url=wire.base_url) as client:
+    async with Wire(http_response(200, {})) as wire, Client("t", base_url=wire.base_url) as client:
         with pytest.raises(ValueError, match=f"no path is known for {resource}.*client.get"):
             await client.fetch(about(resource, {"id": "X1"}))
 
@@ -164,7 +173,7 @@ async def test_data_without_an_id_are_refused(
     resource: str, data: Mapping[str, Any] | None, name: str
 ) -> None:
     """The error names what is missing, and nothing is sent."""
-    async with Wire(answer(200, {})) as wire, Client("t", base_url=wire.base_url) as client:
+    async with Wire(http_response(200, {})) as wire, Client("t", base_url=wire.base_url) as client:
         with pytest.raises(ValueError, match=f"this {resource} notification have no {name}; "):
             await client.fetch(about(resource, data))
 

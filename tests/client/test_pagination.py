@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.support.wire import Peer, Step, Wire, after, answer, by_target, page
+from tests.support.wire import Peer, Step, Wire, after, by_target, http_response, page
 from webex_webhooks_async import (
     AsyncPaginator,
     Client,
@@ -403,7 +403,7 @@ async def test_nothing_is_held_open_between_two_pages() -> None:
 async def test_an_error_comes_after_the_items_before_it(*, prefetch: bool) -> None:
     """The items of the pages that came are seen, then the error of the page that didn't."""
     found: list[str] = []
-    async with Wire(by_target(three_pages(answer(404)))) as wire, client_of(wire) as client:
+    async with Wire(by_target(three_pages(http_response(404)))) as wire, client_of(wire) as client:
         with pytest.raises(NotFoundError):
             await collect(found, client.webhooks.list(prefetch=prefetch))
 
@@ -412,7 +412,7 @@ async def test_an_error_comes_after_the_items_before_it(*, prefetch: bool) -> No
 
 async def test_a_page_that_fails_in_passing_is_asked_for_again() -> None:
     """Each page is retried like any request."""
-    script = [page("W1", links=("<?cursor=2>; rel=next",)), answer(503), page("W2")]
+    script = [page("W1", links=("<?cursor=2>; rel=next",)), http_response(503), page("W2")]
     retry = RetryPolicy(base_delay=0.0)
     async with (
         Wire(*script) as wire,
@@ -463,7 +463,7 @@ async def never(peer: Peer) -> None:
     peer.hang_up()
 
 
-@pytest.mark.parametrize("at_second", [never, answer(404), page("W2")])
+@pytest.mark.parametrize("at_second", [never, http_response(404), page("W2")])
 async def test_prefetch_stops_where_the_consumer_does(
     at_second: Step, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -517,7 +517,7 @@ async def test_an_iteration_can_be_closed() -> None:
     assert others() == set()
 
 
-@pytest.mark.parametrize("at_second", [never, answer(404), page("W2")])
+@pytest.mark.parametrize("at_second", [never, http_response(404), page("W2")])
 async def test_prefetch_stops_when_the_consumer_fails(
     at_second: Step, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,10 +23,10 @@ from tests.support.wire import (
     Step,
     Wire,
     after,
-    answer,
     broken_off,
     hang_up,
-    raw_answer,
+    http_response,
+    raw_http_response,
     reset,
     reset_unread,
     then_hang_up,
@@ -89,7 +89,9 @@ def request(method: str = "GET") -> Request:
     )
 
 
-@pytest.mark.parametrize("lost", [answer(502), answer(503), answer(504), reset, hang_up])
+@pytest.mark.parametrize(
+    "lost", [http_response(502), http_response(503), http_response(504), reset, hang_up]
+)
 async def test_a_transient_failure_is_retried(lost: Step) -> None:
     """A request succeeds as soon as an attempt does."""
     async with Wire(lost, lost, FOUND) as wire, requester_to(wire.base_url) as requester:
@@ -102,7 +104,7 @@ async def test_a_transient_failure_is_retried(lost: Step) -> None:
 @pytest.mark.parametrize("method", METHODS)
 async def test_no_retry_sends_once(method: str) -> None:
     """With `RetryPolicy.none()` each request is sent once, whatever the outcome."""
-    for step in (answer(429, b"", "Retry-After: 0"), answer(503), reset):
+    for step in (http_response(429, b"", "Retry-After: 0"), http_response(503), reset):
         async with (
             Wire(step) as wire,
             requester_to(wire.base_url, retry=RetryPolicy.none()) as requester,
@@ -137,7 +139,7 @@ async def test_a_retry_after_is_waited(
     monkeypatch.setattr(random, "random", lambda: 0.5)
     clock = QuickClock()
     async with (
-        Wire(answer(429, b"", *retry_after)) as wire,
+        Wire(http_response(429, b"", *retry_after)) as wire,
         requester_to(wire.base_url, clock=clock) as requester,
     ):
         with pytest.raises(RateLimitError):
@@ -151,7 +153,7 @@ async def test_the_backoff_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.5)
     clock, retry = QuickClock(), RetryPolicy(attempts=6, base_delay=2.0, max_delay=10.0)
     async with (
-        Wire(answer(503)) as wire,
+        Wire(http_response(503)) as wire,
         requester_to(wire.base_url, clock=clock, retry=retry) as requester,
     ):
         with pytest.raises(ServerError):
@@ -164,7 +166,7 @@ async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
     """The caller decides when to try again; other requests aren't paused either."""
     clock = QuickClock()
     async with (
-        Wire(answer(429, b"<html>", "Retry-After: 3600"), FOUND) as wire,
+        Wire(http_response(429, b"<html>", "Retry-After: 3600"), FOUND) as wire,
         requester_to(wire.base_url, clock=clock) as requester,
     ):
         with pytest.raises(RateLimitError) as raised:
@@ -180,7 +182,7 @@ async def test_one_429_pauses_every_request(method: str) -> None:
     """While one request waits for Retry-After, none is sent; then all are."""
     clock = StoppedClock()
     async with (
-        Wire(answer(429, b"", "Retry-After: 30"), FOUND) as wire,
+        Wire(http_response(429, b"", "Retry-After: 30"), FOUND) as wire,
         requester_to(wire.base_url, clock=clock, max_concurrency=3) as requester,
     ):
         first = asyncio.create_task(requester.send(request()))
@@ -200,7 +202,7 @@ async def test_a_429_of_the_last_attempt_pauses_the_others_too() -> None:
     """A 429 that is raised pauses the other requests of the client too."""
     clock = StoppedClock()
     async with (
-        Wire(answer(429, b"", "Retry-After: 30"), FOUND) as wire,
+        Wire(http_response(429, b"", "Retry-After: 30"), FOUND) as wire,
         requester_to(wire.base_url, clock=clock, retry=RetryPolicy.none()) as requester,
     ):
         with pytest.raises(RateLimitError):
@@ -217,7 +219,7 @@ async def test_a_429_of_the_last_attempt_pauses_the_others_too() -> None:
 async def test_a_pause_grows_and_never_shrinks() -> None:
     """Of two 429s the longer one counts, whichever comes first."""
     clock = StoppedClock()
-    long, short = (answer(429, b"", f"Retry-After: {seconds}") for seconds in (30, 10))
+    long, short = (http_response(429, b"", f"Retry-After: {seconds}") for seconds in (30, 10))
     both_here = asyncio.Event()
     async with (
         Wire(after(both_here, long), after(both_here, short), FOUND) as wire,
@@ -241,7 +243,9 @@ async def test_other_errors_pause_only_their_own_request() -> None:
     clock = StoppedClock()
     async with (
         Wire(
-            answer(503, b"", "Retry-After: 30"), answer(423, b"", "Retry-After: 30"), FOUND
+            http_response(503, b"", "Retry-After: 30"),
+            http_response(423, b"", "Retry-After: 30"),
+            FOUND,
         ) as wire,
         requester_to(wire.base_url, clock=clock) as requester,
     ):
@@ -258,7 +262,7 @@ async def test_a_request_that_waits_for_its_retry_doesn_t_count_as_concurrent() 
     """With `max_concurrency=1` another request is sent meanwhile."""
     clock = StoppedClock()
     async with (
-        Wire(answer(503), FOUND) as wire,
+        Wire(http_response(503), FOUND) as wire,
         requester_to(wire.base_url, clock=clock, max_concurrency=1) as requester,
     ):
         waiting = asyncio.create_task(requester.send(request("DELETE")))
@@ -274,7 +278,7 @@ async def test_a_request_cancelled_in_a_pause_no_longer_counts() -> None:
     """After a cancelled request the next one is admitted."""
     clock = StoppedClock()
     async with (
-        Wire(answer(429, b"", "Retry-After: 30"), FOUND) as wire,
+        Wire(http_response(429, b"", "Retry-After: 30"), FOUND) as wire,
         requester_to(
             wire.base_url, clock=clock, max_concurrency=1, retry=RetryPolicy.none()
         ) as requester,
@@ -291,14 +295,16 @@ async def test_a_request_cancelled_in_a_pause_no_longer_counts() -> None:
     assert len(wire.requests) == 2
 
 
-@pytest.mark.parametrize("lost", [reset, hang_up, reset_unread, *map(answer, (502, 503, 504))])
-@pytest.mark.parametrize("between", [[], [answer(429)], [answer(502)]])
+@pytest.mark.parametrize(
+    "lost", [reset, hang_up, reset_unread, *map(http_response, (502, 503, 504))]
+)
+@pytest.mark.parametrize("between", [[], [http_response(429)], [http_response(502)]])
 async def test_a_delete_that_finds_nothing_after_a_lost_response_has_succeeded(
     lost: Step, between: list[Step]
 ) -> None:
     """An earlier attempt may have deleted it, even if a 429 came in between."""
     async with (
-        Wire(lost, *between, answer(404)) as wire,
+        Wire(lost, *between, http_response(404)) as wire,
         requester_to(wire.base_url) as requester,
     ):
         gone = await requester.send(request("DELETE"))
@@ -306,12 +312,14 @@ async def test_a_delete_that_finds_nothing_after_a_lost_response_has_succeeded(
     assert gone.status_code == 404
 
 
-@pytest.mark.parametrize("script", [[], [answer(429)], [answer(423, b"", "Retry-After: 0")]])
+@pytest.mark.parametrize(
+    "script", [[], [http_response(429)], [http_response(423, b"", "Retry-After: 0")]]
+)
 async def test_a_delete_that_finds_nothing_is_an_error_when_none_was_processed(
     script: list[Step],
 ) -> None:
     """At the first attempt, or after a rejected one, a 404 is raised."""
-    async with Wire(*script, answer(404)) as wire, requester_to(wire.base_url) as requester:
+    async with Wire(*script, http_response(404)) as wire, requester_to(wire.base_url) as requester:
         with pytest.raises(NotFoundError):
             await requester.send(request("DELETE"))
 
@@ -319,7 +327,10 @@ async def test_a_delete_that_finds_nothing_is_an_error_when_none_was_processed(
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_only_a_delete_succeeds_by_finding_nothing(method: str) -> None:
     """A GET or PUT that finds nothing raises the 404."""
-    async with Wire(answer(503), answer(404)) as wire, requester_to(wire.base_url) as requester:
+    async with (
+        Wire(http_response(503), http_response(404)) as wire,
+        requester_to(wire.base_url) as requester,
+    ):
         with pytest.raises(NotFoundError):
             await requester.send(request(method))
 
@@ -328,7 +339,11 @@ async def test_each_attempt_has_a_tracking_id_and_a_line_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The line has method, path without query, status, milliseconds and the id, no more."""
-    script = answer(503), reset, answer(200, {"private": 1}, "X-Private: 1", "TrackingID: theirs")
+    script = (
+        http_response(503),
+        reset,
+        http_response(200, {"private": 1}, "X-Private: 1", "TrackingID: theirs"),
+    )
     with caplog.at_level(logging.DEBUG, "webex_webhooks_async"):
         async with Wire(*script) as wire, requester_to(wire.base_url) as requester:
             await requester.send(Request(method="GET", target="/v1/webhooks?private=1"))
@@ -347,7 +362,7 @@ async def test_each_retry_has_a_line_in_the_log(
 ) -> None:
     """The INFO line has method, path without query, the reason and the delay."""
     monkeypatch.setattr(random, "random", lambda: 0.5)
-    script = answer(503), reset, answer(503, b"", "Retry-After: 7"), FOUND
+    script = http_response(503), reset, http_response(503, b"", "Retry-After: 7"), FOUND
     with caplog.at_level(logging.INFO, "webex_webhooks_async"):
         async with (
             Wire(*script) as wire,
@@ -368,7 +383,7 @@ async def test_each_retry_has_a_line_in_the_log(
 async def test_each_pause_has_one_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Several 429s that arrive together are one pause; the next pause is logged again."""
     clock = StoppedClock()
-    limited = answer(429, b"", "Retry-After: 30")
+    limited = http_response(429, b"", "Retry-After: 30")
     both_here = asyncio.Event()
     seen: list[list[str]] = []
     async with Wire() as wire, requester_to(wire.base_url, clock=clock) as requester:
@@ -391,7 +406,7 @@ async def test_each_pause_has_one_warning_in_the_log(caplog: pytest.LogCaptureFi
 async def test_a_503_is_repeated_after_its_retry_after(method: str) -> None:
     """The wait is the service's, for the methods that are repeated; others are raised at once."""
     clock = QuickClock()
-    unavailable = answer(503, b"", "Retry-After: 7")
+    unavailable = http_response(503, b"", "Retry-After: 7")
     async with (
         Wire(unavailable, FOUND) as wire,
         requester_to(wire.base_url, clock=clock) as requester,
@@ -460,7 +475,7 @@ async def test_a_request_says_what_it_is() -> None:
     assert wire.requests[1].body == b"{}"
 
 
-@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Drip: ", raw_answer(200, b"")])
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Drip: ", raw_http_response(200, b"")])
 async def test_a_response_that_never_ends_is_ended_in_time(start: bytes) -> None:
     """The timeout is for the whole response, not for the next byte."""
 
@@ -488,9 +503,9 @@ async def test_a_response_of_any_size_is_read(size: int) -> None:
     compressed = gzip.compress(body, compresslevel=1)
     chunk = f"{size:x}\r\n".encode() + body + b"\r\n" if size else b""
     script = [
-        answer(200, body),
-        answer(200, compressed, "Content-Encoding: gzip"),
-        raw_answer(200, chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked"),
+        http_response(200, body),
+        http_response(200, compressed, "Content-Encoding: gzip"),
+        raw_http_response(200, chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked"),
     ]
     async with Wire(*script) as wire, requester_to(wire.base_url) as requester:
         sizes = [len((await requester.send(request())).body) for _ in script]
@@ -503,7 +518,7 @@ async def test_a_response_may_end_with_the_connection() -> None:
     """A body without a length ends with the connection; the next request opens a new one."""
 
     async def until_the_end(peer: Peer) -> None:
-        await peer.send(raw_answer(200, b"all of it"))
+        await peer.send(raw_http_response(200, b"all of it"))
         peer.hang_up()
 
     async with Wire(until_the_end) as wire, requester_to(wire.base_url) as requester:
@@ -517,8 +532,10 @@ async def test_a_response_may_end_with_the_connection() -> None:
 @pytest.mark.parametrize(
     "surplus",
     [
-        pytest.param(raw_answer(200, b'{"id": "W1"}', "Content-Length: 5"), id="length-too-small"),
-        pytest.param(FOUND + answer(200, b"another"), id="two-responses"),
+        pytest.param(
+            raw_http_response(200, b'{"id": "W1"}', "Content-Length: 5"), id="length-too-small"
+        ),
+        pytest.param(FOUND + http_response(200, b"another"), id="two-responses"),
     ],
 )
 async def test_surplus_bytes_are_not_the_next_response(surplus: bytes, method: str) -> None:
@@ -539,7 +556,7 @@ async def test_surplus_bytes_are_not_the_next_response(surplus: bytes, method: s
 async def test_a_connection_is_used_again() -> None:
     """Consecutive requests share one connection, also after errors."""
     async with (
-        Wire(FOUND, answer(404), answer(204), answer(503), FOUND) as wire,
+        Wire(FOUND, http_response(404), http_response(204), http_response(503), FOUND) as wire,
         requester_to(wire.base_url) as requester,
     ):
         for _ in range(3):
@@ -588,7 +605,7 @@ async def test_a_connection_that_the_server_closed_is_not_used(method: str) -> N
 
 async def test_a_connection_that_the_server_wants_closed_is_closed() -> None:
     """After `Connection: close` the next request opens a new one."""
-    closing = answer(200, WEBHOOK, "Connection: close")
+    closing = http_response(200, WEBHOOK, "Connection: close")
     async with Wire(closing) as wire, requester_to(wire.base_url) as requester:
         await requester.send(request())
         await wire.closed()
@@ -611,11 +628,11 @@ async def in_pieces(peer: Peer) -> None:
     [
         pytest.param([FOUND], id="answered"),
         pytest.param([in_pieces], id="answered-in-pieces"),
-        pytest.param([answer(503), FOUND], id="retried"),
-        pytest.param([answer(429, b"", "Retry-After: 1"), FOUND], id="paused"),
+        pytest.param([http_response(503), FOUND], id="retried"),
+        pytest.param([http_response(429, b"", "Retry-After: 1"), FOUND], id="paused"),
         pytest.param([reset, FOUND], id="reset"),
         pytest.param([broken_off(FOUND), FOUND], id="broken-off"),
-        pytest.param([answer(200, b"-", "Content-Encoding: gzip"), FOUND], id="no-gzip"),
+        pytest.param([http_response(200, b"-", "Content-Encoding: gzip"), FOUND], id="no-gzip"),
     ],
 )
 @pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clocks import StoppedClock
-from tests.support.wire import WEBHOOK, Peer, Step, Wire, answer, hang_up, reset, until
+from tests.support.wire import WEBHOOK, Peer, Step, Wire, hang_up, http_response, reset, until
 from webex_webhooks_async import (
     BadRequestError,
     Client,
@@ -51,7 +51,7 @@ class NewMembership:
 
 
 ROOM = {"id": "R1", "title": "Lobby", "newcomer": 1}
-FOUND = answer(200, ROOM)
+FOUND = http_response(200, ROOM)
 
 Verb = Callable[..., Awaitable[Any]]
 
@@ -87,7 +87,7 @@ async def test_a_verb_sends_its_method_and_returns_parsed_json(name: str) -> Non
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_into_makes_an_instance_of_a_class(name: str) -> None:
     """A class of a user's own, or a list of it, is made of camelCase."""
-    async with Wire(FOUND, answer(200, [ROOM])) as wire, client_of(wire) as client:
+    async with Wire(FOUND, http_response(200, [ROOM])) as wire, client_of(wire) as client:
         assert await verb_of(client, name)("rooms/R1", into=Room) == Room(id="R1", title="Lobby")
         assert await verb_of(client, name)("rooms", into=list[Room]) == [
             Room(id="R1", title="Lobby")
@@ -97,7 +97,7 @@ async def test_into_makes_an_instance_of_a_class(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_an_empty_body_is_none(name: str) -> None:
     """A response without a body has no JSON to parse."""
-    async with Wire(answer(204)) as wire, client_of(wire) as client:
+    async with Wire(http_response(204)) as wire, client_of(wire) as client:
         assert await verb_of(client, name)("rooms") is None
 
 
@@ -118,7 +118,7 @@ async def test_what_does_not_fit_is_a_decode_error(
     body: bytes, into: type[Any] | None, problem: str, name: str
 ) -> None:
     """Nothing is tolerated in a class of a user's own, and an empty body isn't an instance."""
-    step = answer(200, body, "TrackingID: ROUTER_1")
+    step = http_response(200, body, "TrackingID: ROUTER_1")
     async with Wire(step) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem) as raised:
             await verb_of(client, name)("rooms", into=into)
@@ -143,7 +143,7 @@ async def test_a_class_that_no_response_can_become_is_refused(into: type[Any], n
 @pytest.mark.parametrize("body", [b"", b"gone", b"{}"])
 async def test_delete_returns_nothing(body: bytes) -> None:
     """It sends no body, and what a 2xx holds doesn't matter."""
-    async with Wire(answer(200, body)) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, body)) as wire, client_of(wire) as client:
         await client.delete("messages", "M1", params={"a": "b"})
 
     (request,) = wire.requests
@@ -219,7 +219,7 @@ async def test_params_become_the_query(name: str) -> None:
         "several": ("y",),
         "moment": datetime(2022, 4, 7, 9, 17, 23, tzinfo=UTC),
     }
-    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
         await verb_of(client, name)("rooms", params=params)
         await verb_of(client, name)("rooms", params=MappingProxyType({"none": None}))
         await verb_of(client, name)("rooms", params={})
@@ -279,7 +279,7 @@ async def test_params_that_cannot_be_sent_are_refused(
 )
 async def test_a_path_is_relative_to_the_base_url(path: str, target: str, name: str) -> None:
     """It may contain slashes, and one at its beginning makes no difference."""
-    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
         await verb_of(client, name)(path)
 
     assert wire.targets == [target]
@@ -358,7 +358,7 @@ async def test_a_segment_is_a_non_empty_string(
 )
 async def test_the_server_sees_exactly_the_segments(name: str, segments: list[str]) -> None:
     """Whatever they hold, they are separate segments below the base URL."""
-    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
         await verb_of(client, name)("rooms", *segments)
 
     (request,) = wire.requests
@@ -373,8 +373,8 @@ async def test_the_server_sees_exactly_the_segments(name: str, segments: list[st
 async def test_a_list_has_the_items_of_all_pages() -> None:
     """Its items are parsed JSON, or instances of a class, and a next link is followed."""
     script = [
-        answer(200, {"items": [ROOM]}, 'Link: </v1/rooms?cursor=2>; rel="next"'),
-        answer(200, {"items": [{**ROOM, "id": "R2"}]}),
+        http_response(200, {"items": [ROOM]}, 'Link: </v1/rooms?cursor=2>; rel="next"'),
+        http_response(200, {"items": [{**ROOM, "id": "R2"}]}),
     ]
     async with Wire(*script, *script) as wire, client_of(wire) as client:
         found = [each async for each in client.list("rooms", params={"max": 1})]
@@ -388,7 +388,10 @@ async def test_a_list_has_the_items_of_all_pages() -> None:
 
 async def test_a_list_has_the_member_that_is_named() -> None:
     """Some resources call their items otherwise."""
-    async with Wire(answer(200, {"Resources": [{"id": "P1"}]})) as wire, client_of(wire) as client:
+    async with (
+        Wire(http_response(200, {"Resources": [{"id": "P1"}]})) as wire,
+        client_of(wire) as client,
+    ):
         page = await client.list("identity/scim", "O1", "v2/Users", items_key="Resources")
 
     assert page.items == ({"id": "P1"},)
@@ -397,7 +400,7 @@ async def test_a_list_has_the_member_that_is_named() -> None:
 
 async def test_a_list_goes_on_from_a_kept_url() -> None:
     """It begins with that page, whatever the parameters say."""
-    async with Wire(answer(200, {"items": []})) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
         kept = f"{wire.base_url}/rooms?cursor=2"
         assert (await client.list("rooms", params={"max": 1}, start=kept)).next_url is None
 
@@ -416,7 +419,7 @@ async def test_a_list_goes_on_from_a_kept_url() -> None:
 )
 async def test_a_page_that_does_not_fit_is_a_decode_error(body: object, problem: str) -> None:
     """Nothing is tolerated in a list of a user's own class."""
-    async with Wire(answer(200, body)) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, body)) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem):
             await client.list("rooms", into=Room)
 
@@ -463,7 +466,7 @@ async def test_a_list_is_checked_at_the_call() -> None:
 )
 async def test_a_secret_of_a_body_is_redacted(content: object, name: str) -> None:
     """An error shows neither it nor the token, though the service repeats both."""
-    step = answer(400, {"message": "no a-s3cret-value, no a-token-value"})
+    step = http_response(400, {"message": "no a-s3cret-value, no a-token-value"})
     async with (
         Wire(step) as wire,
         Client("a-token-value", base_url=wire.base_url) as client,
@@ -477,7 +480,7 @@ async def test_a_secret_of_a_body_is_redacted(content: object, name: str) -> Non
 @pytest.mark.parametrize("name", ALL)
 async def test_an_error_names_method_and_path(name: str) -> None:
     """It is the error of the status, with the path and without the query."""
-    async with Wire(answer(404, {"message": "Sorry"})) as wire, client_of(wire) as client:
+    async with Wire(http_response(404, {"message": "Sorry"})) as wire, client_of(wire) as client:
         with pytest.raises(NotFoundError) as raised:
             await verb_of(client, name)("rooms", "R/1", params={"a": "b"})
 
@@ -503,7 +506,7 @@ MIXED: dict[str, Operation] = {
     "list": lambda client: client.list("rooms", into=Room),
     "fetch": lambda client: client.fetch(NOTIFICATION),
 }
-GOOD = answer(200, {**WEBHOOK, **ROOM, "roomId": "R1", "items": [{**WEBHOOK, **ROOM}]})
+GOOD = http_response(200, {**WEBHOOK, **ROOM, "roomId": "R1", "items": [{**WEBHOOK, **ROOM}]})
 
 
 async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
@@ -515,10 +518,10 @@ async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
             all_here.set()
         await all_here.wait()
         if peer.request.target == "/v1/access_token":
-            await peer.send(answer(200, {"access_token": "new"}))
+            await peer.send(http_response(200, {"access_token": "new"}))
         else:
             is_new = peer.request.headers["authorization"] == "Bearer new"
-            await peer.send(GOOD if is_new else answer(401))
+            await peer.send(GOOD if is_new else http_response(401))
 
     token = RefreshingToken(
         client_id="id", client_secret="secret", refresh_token="refresh", access_token="old"
@@ -541,7 +544,7 @@ async def test_one_429_pauses_fifty_mixed_tasks(
     clock = StoppedClock()
     monkeypatch.setattr(requester, "Clock", lambda: clock)
     async with (
-        Wire(answer(429, b"", "Retry-After: 30"), GOOD) as wire,
+        Wire(http_response(429, b"", "Retry-After: 30"), GOOD) as wire,
         Client("a-token", base_url=wire.base_url, max_concurrency=50) as client,
     ):
         tasks = [asyncio.ensure_future(MIXED[first](client))]
@@ -570,21 +573,24 @@ REPEATABLE = READING | {"put", "delete"}
 @pytest.mark.parametrize(
     ("step", "repeated"),
     [
-        (answer(429), EVERY),
-        (answer(429, b"", "Retry-After: 0"), EVERY),
-        (answer(429, b"", "Retry-After: 3600"), frozenset[str]()),
-        (answer(423, b"", "Retry-After: 0"), EVERY),
-        (answer(423), frozenset[str]()),
-        (answer(500), READING),
-        (answer(501), frozenset[str]()),
-        (answer(502), REPEATABLE),
-        (answer(503), REPEATABLE),
-        (answer(503, b"", "Retry-After: 0"), REPEATABLE),
-        (answer(504), REPEATABLE),
+        (http_response(429), EVERY),
+        (http_response(429, b"", "Retry-After: 0"), EVERY),
+        (http_response(429, b"", "Retry-After: 3600"), frozenset[str]()),
+        (http_response(423, b"", "Retry-After: 0"), EVERY),
+        (http_response(423), frozenset[str]()),
+        (http_response(500), READING),
+        (http_response(501), frozenset[str]()),
+        (http_response(502), REPEATABLE),
+        (http_response(503), REPEATABLE),
+        (http_response(503, b"", "Retry-After: 0"), REPEATABLE),
+        (http_response(504), REPEATABLE),
         (hang_up, REPEATABLE),
         (reset, REPEATABLE),
-        *((answer(status), frozenset[str]()) for status in (400, 403, 404, 405, 409, 410, 428)),
-        (answer(200, b"<html>"), frozenset[str]()),
+        *(
+            (http_response(status), frozenset[str]())
+            for status in (400, 403, 404, 405, 409, 410, 428)
+        ),
+        (http_response(200, b"<html>"), frozenset[str]()),
     ],
     ids=lambda value: (
         value.split(b"\r\n\r\n")[0].decode()
@@ -611,7 +617,7 @@ async def test_a_verb_is_repeated_as_its_method_allows(
 async def test_a_delete_that_was_processed_before_is_done() -> None:
     """A 404 after a lost response isn't an error."""
     async with (
-        Wire(hang_up, answer(404)) as wire,
+        Wire(hang_up, http_response(404)) as wire,
         Client("a-token", base_url=wire.base_url, retry=RetryPolicy(base_delay=0.0)) as client,
     ):
         await client.delete("messages", "M1")
@@ -622,7 +628,7 @@ async def test_a_delete_that_was_processed_before_is_done() -> None:
 @pytest.mark.parametrize("link", ["https://elsewhere.example/v1/rooms", "//elsewhere.example/a"])
 async def test_a_list_follows_no_link_to_another_origin(link: str) -> None:
     """The token goes nowhere else, whether the link comes with a page or was kept."""
-    page = answer(200, {"items": []}, f'Link: <{link}>; rel="next"')
+    page = http_response(200, {"items": []}, f'Link: <{link}>; rel="next"')
     async with Wire(page) as wire, client_of(wire) as client:
         with pytest.raises(PaginationError, match="the next link"):
             _ = [each async for each in client.list("rooms")]

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.support.wire import DELETED, FOUND, WEBHOOK, Wire, answer, page
+from tests.support.wire import DELETED, FOUND, WEBHOOK, Wire, http_response, page
 from webex_webhooks_async import (
     Client,
     ConflictError,
@@ -63,7 +63,7 @@ def client_of(wire: Wire) -> Client:
 @pytest.mark.parametrize("status", [200, 201, 202])
 async def test_create_posts_what_is_wanted(status: int) -> None:
     """It sends Webex's words, and gives the webhook that was made; any 2xx will do."""
-    async with Wire(answer(status, WEBHOOK)) as wire, client_of(wire) as client:
+    async with Wire(http_response(status, WEBHOOK)) as wire, client_of(wire) as client:
         made = await client.webhooks.create(NEW)
 
     (request,) = wire.requests
@@ -107,7 +107,7 @@ async def test_get_gives_the_webhook() -> None:
         "appId": "A1",
         "newcomer": [1],
     }
-    async with Wire(answer(200, whole)) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, whole)) as wire, client_of(wire) as client:
         found = await client.webhooks.get("W1")
 
     (request,) = wire.requests
@@ -146,7 +146,7 @@ async def test_update_puts_what_it_shall_become() -> None:
     }
 
 
-@pytest.mark.parametrize("done", [DELETED, answer(200, b"gone"), answer(202)])
+@pytest.mark.parametrize("done", [DELETED, http_response(200, b"gone"), http_response(202)])
 async def test_delete_deletes(done: bytes) -> None:
     """It sends no body, and whatever a 2xx says is fine."""
     async with Wire(done) as wire, client_of(wire) as client:
@@ -246,7 +246,7 @@ async def test_a_refusal_tells_what_webex_told(operation: str) -> None:
         "errors": [{"description": "twice"}],
         "trackingId": "ROUTER_1",
     }
-    async with Wire(answer(409, body)) as wire, client_of(wire) as client:
+    async with Wire(http_response(409, body)) as wire, client_of(wire) as client:
         with pytest.raises(ConflictError) as raised:
             await OPERATIONS[operation](client)
 
@@ -275,7 +275,7 @@ async def test_a_2xx_that_is_no_answer_is_a_decode_error(
     body: bytes, problem: str, operation: str
 ) -> None:
     """No JSON, or JSON of another kind, is an error with method, path and tracking id."""
-    step = answer(200, body, "TrackingID: ROUTER_1")
+    step = http_response(200, body, "TrackingID: ROUTER_1")
     async with Wire(step) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem) as raised:
             await OPERATIONS[operation](client)
@@ -288,7 +288,7 @@ async def test_a_2xx_that_is_no_answer_is_a_decode_error(
 async def test_every_problem_of_a_page_is_named() -> None:
     """The verb `list` tolerates nothing: each problem has its path, and shows no value."""
     items = [WEBHOOK, {**WEBHOOK, "name": None, "created": "c4n4ry"}, {"id": "c4n4ry"}]
-    async with Wire(answer(200, {"items": items})) as wire, client_of(wire) as client:
+    async with Wire(http_response(200, {"items": items})) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError) as raised:
             await client.list("webhooks", into=Webhook)
 
@@ -303,7 +303,7 @@ async def test_every_problem_of_a_page_is_named() -> None:
 
 async def test_what_isn_t_there_is_not_found() -> None:
     """A 404 of `get` has an error class of its own."""
-    async with Wire(answer(404)) as wire, client_of(wire) as client:
+    async with Wire(http_response(404)) as wire, client_of(wire) as client:
         with pytest.raises(NotFoundError):
             await client.webhooks.get("W1")
 

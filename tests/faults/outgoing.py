@@ -23,11 +23,11 @@ from tests.support.wire import (
     Peer,
     Step,
     Wire,
-    answer,
     broken_off,
     hang_up,
+    http_response,
     in_single_bytes,
-    raw_answer,
+    raw_http_response,
     reset,
     reset_unread,
     then_hang_up,
@@ -133,7 +133,10 @@ OPERATIONS = {
     "list": Operation("GET", ALL, everything, lambda: PAGE, [MODEL]),
     "second page": Operation(
         *("GET", ALL, everything, lambda: PAGE, [MODEL, MODEL]),
-        first=(("GET", ALL), answer(200, PAGE, "Connection: close", "Link: <?cursor=2>; rel=next")),
+        first=(
+            ("GET", ALL),
+            http_response(200, PAGE, "Connection: close", "Link: <?cursor=2>; rel=next"),
+        ),
     ),
     "update": Operation(
         "PUT", ONE, lambda client: client.webhooks.update("W1", UPDATE), lambda: WEBHOOK, MODEL
@@ -150,7 +153,7 @@ OPERATIONS = {
         lambda client: client.webhooks.get("W1"),
         lambda: {"access_token": f"token-{next(NUMBERS)}"},
         result=MODEL,
-        first=(("GET", ONE), answer(401, b"", "Connection: close")),
+        first=(("GET", ONE), http_response(401, b"", "Connection: close")),
         last=(("GET", ONE), FOUND),
         refreshes=True,
     ),
@@ -208,7 +211,7 @@ FOR_GET = frozenset({"GET"})
 
 def well(body: bytes) -> bytes:
     """A good response."""
-    return answer(200, body)
+    return http_response(200, body)
 
 
 def always(step: Step) -> Callable[[bytes], Step]:
@@ -252,7 +255,7 @@ def then_silence(data: bytes) -> Act:
 
 def refusal(status: int, *headers: str) -> Callable[[bytes], Step]:
     """An error status with a page that isn't Webex's."""
-    return always(answer(status, b"<html><h1>Sorry</h1></html>", *headers))
+    return always(http_response(status, b"<html><h1>Sorry</h1></html>", *headers))
 
 
 def wrong(certificate: trustme.LeafCert) -> Fault:
@@ -281,30 +284,32 @@ FAULTS = {
     "garbage": Fault(TransportError, IDEMPOTENT, always(bytes(range(256)) * 4)),
     "a length too small": Fault(
         *(DecodeError, NEVER),
-        lambda body: raw_answer(200, body, f"Content-Length: {len(body) // 2}"),
+        lambda body: raw_http_response(200, body, f"Content-Length: {len(body) // 2}"),
         has_surplus=True,
     ),
     "a length too large": Fault(
         *(TransportError, IDEMPOTENT),
-        lambda body: then_hang_up(raw_answer(200, body, f"Content-Length: {len(body) + 1}")),
+        lambda body: then_hang_up(raw_http_response(200, body, f"Content-Length: {len(body) + 1}")),
     ),
     "HTML": Fault(DecodeError, NEVER, always(well(b"<html>Sorry</html>"))),
     "nothing": Fault(DecodeError, NEVER, always(well(b""))),
     "gzip": Fault(
-        None, NEVER, lambda body: answer(200, gzip.compress(body), "Content-Encoding: gzip")
+        None, NEVER, lambda body: http_response(200, gzip.compress(body), "Content-Encoding: gzip")
     ),
     "half a gzip": Fault(
         *(DecodeError, NEVER),
-        lambda body: answer(200, gzip.compress(body)[:-20], "Content-Encoding: gzip"),
+        lambda body: http_response(200, gzip.compress(body)[:-20], "Content-Encoding: gzip"),
     ),
     "no gzip": Fault(
-        TransportError, IDEMPOTENT, always(answer(200, b"no gzip", "Content-Encoding: gzip"))
+        TransportError, IDEMPOTENT, always(http_response(200, b"no gzip", "Content-Encoding: gzip"))
     ),
     "10 MB": Fault(None, NEVER, lambda body: well(b" " * MUCH + body)),
     "10 MB of HTML": Fault(DecodeError, NEVER, lambda _: well(b"<p>" + b"x" * MUCH)),
-    "10 MB of header": Fault(TransportError, IDEMPOTENT, lambda _: answer(200, b"", "x" * MUCH)),
+    "10 MB of header": Fault(
+        TransportError, IDEMPOTENT, lambda _: http_response(200, b"", "x" * MUCH)
+    ),
     "1 MB of error": Fault(
-        BadRequestError, NEVER, lambda _: answer(400, {"message": MUCH // 10 * "x"})
+        BadRequestError, NEVER, lambda _: http_response(400, {"message": MUCH // 10 * "x"})
     ),
     "400": Fault(BadRequestError, NEVER, refusal(400)),
     "401": Fault(AuthenticationError, NEVER, refusal(401)),
@@ -332,7 +337,7 @@ FAULTS = {
     "an expired certificate": wrong(AUTHORITY.issue_cert("127.0.0.1", not_after=LONG_AGO)),
 }
 WELL = Fault(None, NEVER)
-WELL_AND_CLOSED = Fault(None, NEVER, lambda body: answer(200, body, "Connection: close"))
+WELL_AND_CLOSED = Fault(None, NEVER, lambda body: http_response(200, body, "Connection: close"))
 
 
 class Service(Wire):

@@ -1,6 +1,6 @@
-"""A server on loopback that speaks raw bytes, so that tests see what a client does on the wire.
+"""A server on loopback that sends raw bytes, so that tests see what a client does on the wire.
 
-Its script has one step a request; the last step is taken again and again.
+Its script has one step for each request; the last step is repeated.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any, Self
 from attrs import frozen
 
 PATIENCE = 20.0
-"""Seconds that a test waits for what happens at once; longer means never."""
+"""Seconds after which a test gives up waiting for something that happens at once."""
 
 WEBHOOK: dict[str, Any] = {
     "id": "W1",
@@ -30,14 +30,14 @@ WEBHOOK: dict[str, Any] = {
 
 @frozen(kw_only=True)
 class Received:
-    """A request as it came.
+    """A request as it arrived.
 
     Attributes:
-        method: As it stands in the request line.
-        target: Likewise.
+        method: The method in the request line.
+        target: The target in the request line.
         headers: By lower-case name.
         body: The content.
-        connection: The number of the connection that it came over, from 1.
+        connection: The number of its connection, from 1.
     """
 
     method: str
@@ -54,14 +54,14 @@ class Peer:
         self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.request: Received
-        """The request that is to be answered."""
+        """The request that needs a response."""
         self._number = number
         self._reader = reader
         self._writer = writer
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection was closed from here."""
+        """Whether the server closed the connection."""
         return self._writer.is_closing()
 
     async def read(self) -> Received:
@@ -83,7 +83,7 @@ class Peer:
         return self.request
 
     async def send(self, data: bytes) -> None:
-        """Send these bytes, and no others."""
+        """Send exactly these bytes."""
         self._writer.write(data)
         await self._writer.drain()
 
@@ -92,7 +92,7 @@ class Peer:
         await self._reader.read()
 
     def hang_up(self) -> None:
-        """Close the connection in good order."""
+        """Close the connection with a FIN."""
         self._writer.close()
 
     def finish(self) -> None:
@@ -100,7 +100,7 @@ class Peer:
         self._writer.write_eof()
 
     def reset(self) -> None:
-        """Break the connection off."""
+        """Reset the connection."""
         connection: socket.socket = self._writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -108,22 +108,22 @@ class Peer:
 
 Act = Callable[[Peer], Awaitable[None]]
 Step = bytes | Act
-"""What a server does about a request: it sends these bytes, or something of its own."""
+"""What the server does with a request: send these bytes, or call this function."""
 
 
 class Wire:
-    """A server, as long as the block runs.
+    """A server that runs as long as its block.
 
     Args:
-        script: The steps, which may be set later too.
-        tls: Speak TLS, with the certificate that this has when a connection comes.
+        script: The steps, which may also be set later.
+        tls: Speak TLS, with the certificate that this context has at each new connection.
 
     Attributes:
-        port: Where it listens.
-        script: The steps that are left.
-        requests: What was received, in the order in which it came.
-        connections: How many were accepted.
-        most_open: How many of them were open at one time at most.
+        port: The port.
+        script: The remaining steps.
+        requests: The requests, in the order of arrival.
+        connections: The number of accepted connections.
+        most_open: The largest number of connections that were open at the same time.
     """
 
     def __init__(self, *script: Step, tls: ssl.SSLContext | None = None) -> None:
@@ -153,11 +153,11 @@ class Wire:
         await asyncio.gather(*self._open, return_exceptions=True)
 
     async def listen(self) -> None:
-        """Take connections again; from the start it does."""
+        """Accept connections again; the server accepts them from the start."""
         self._server = await asyncio.start_server(self._serve, sock=self._socket, ssl=self._tls)
 
     def refuse(self) -> None:
-        """Take no more connections. Those that are open stay, and so does the port."""
+        """Refuse new connections. Open ones stay open, and the port stays the same."""
         self._server.close()
         self._socket = bound_socket(self.port)
 
@@ -168,7 +168,7 @@ class Wire:
 
     @property
     def base_url(self) -> str:
-        """What a client takes."""
+        """The base URL for a client."""
         return f"{self.origin}/v1"
 
     @property
@@ -178,11 +178,11 @@ class Wire:
 
     @property
     def open(self) -> int:
-        """How many connections are open."""
+        """The number of open connections."""
         return len(self._open)
 
     async def received(self, count: int) -> None:
-        """Wait until so many requests have come."""
+        """Wait until so many requests have arrived."""
         await until(lambda: len(self.requests) >= count)
 
     async def closed(self) -> None:
@@ -196,7 +196,7 @@ class Wire:
         peer = self._open[task] = Peer(self.connections, reader, writer)
         self.most_open = max(self.most_open, self.open)
         try:
-            await self._answer(peer)
+            await self._respond(peer)
         except (asyncio.IncompleteReadError, ConnectionError):  # the client has gone
             pass
         except asyncio.CancelledError:  # the server has; older Pythons log a cancelled task
@@ -206,7 +206,7 @@ class Wire:
             if not peer.is_gone:
                 writer.transport.abort()
 
-    async def _answer(self, peer: Peer) -> None:
+    async def _respond(self, peer: Peer) -> None:
         if self.script[0] is reset_unread:
             await self._next_step(peer)
         while not peer.is_gone:
@@ -222,50 +222,50 @@ class Wire:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what the event loop is about to bring.
+    """Wait until the condition holds.
 
     Raises:
-        TimeoutError: It doesn't come.
+        TimeoutError: It doesn't hold in time.
     """
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - an event for each condition would say no more
             await asyncio.sleep(0)
 
 
-def answer(status: int = 200, body: object = b"", *headers: str) -> bytes:
-    """An answer with this body, bytes or what becomes JSON, and these further header lines."""
+def http_response(status: int = 200, body: object = b"", *headers: str) -> bytes:
+    """A response with this body, as bytes or as JSON, and these further header lines."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return raw_answer(status, content, *headers, f"Content-Length: {len(content)}")
+    return raw_http_response(status, content, *headers, f"Content-Length: {len(content)}")
 
 
-def raw_answer(status: int, content: bytes, *headers: str) -> bytes:
-    """An answer with these header lines alone."""
+def raw_http_response(status: int, content: bytes, *headers: str) -> bytes:
+    """A response with only these header lines."""
     head = "\r\n".join([f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *headers])
     return head.encode() + b"\r\n\r\n" + content
 
 
 def page(*ids: str, links: tuple[str, ...] = ()) -> bytes:
-    """A page of webhooks, with a Link header for each of these values."""
+    """A page of webhooks, with one Link header for each of these values."""
     items = [{**WEBHOOK, "id": each} for each in ids]
-    return answer(200, {"items": items}, *(f"Link: {link}" for link in links))
+    return http_response(200, {"items": items}, *(f"Link: {link}" for link in links))
 
 
-FOUND = answer(200, WEBHOOK)
-DELETED = answer(204)
+FOUND = http_response(200, WEBHOOK)
+DELETED = http_response(204)
 
 
-def by_target(answers: Mapping[str, Step]) -> Act:
-    """Answer what stands for the target of the request, else 404."""
+def by_target(responses: Mapping[str, Step]) -> Act:
+    """Respond by the target of the request; 404 for any other."""
 
     async def look_up(peer: Peer) -> None:
-        step = answers.get(peer.request.target, answer(404))
+        step = responses.get(peer.request.target, http_response(404))
         await (peer.send(step) if isinstance(step, bytes) else step(peer))
 
     return look_up
 
 
 def after(event: asyncio.Event, data: bytes) -> Act:
-    """Answer once this has happened."""
+    """Respond once this event is set."""
 
     async def wait_and_send(peer: Peer) -> None:
         await event.wait()
@@ -306,34 +306,34 @@ def in_single_bytes(data: bytes) -> Act:
 
 
 async def hang_up(peer: Peer) -> None:
-    """Close without an answer."""
+    """Close without a response."""
     peer.hang_up()
 
 
 async def reset(peer: Peer) -> None:
-    """Break off once the request was read."""
+    """Reset the connection once the request was read."""
     peer.reset()
 
 
 async def reset_unread(peer: Peer) -> None:
-    """Break off before the request was read; the server does this when it accepts."""
+    """Reset the connection as soon as it is accepted, before the request is read."""
     peer.reset()
 
 
 async def silence(peer: Peer) -> None:
-    """Never answer."""
+    """Never respond."""
     await peer.hangs_up()
 
 
 def unused_port() -> int:
-    """A port on which nobody listens."""
+    """A port without a listener."""
     with bound_socket() as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
 def bound_socket(port: int = 0) -> socket.socket:
-    """A socket that has a port, and refuses connections as long as it doesn't listen."""
+    """A socket with a port, which refuses connections until it listens."""
     # asyncio switches Nagle's algorithm off where it sees that a socket speaks TCP.
     bound = socket.socket(proto=socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tests.support.wire import PATIENCE, Wire, answer, reset, silence, unused_port
+from tests.support.wire import PATIENCE, Wire, http_response, reset, silence, unused_port
 from tests.testing.doubles import FakeClock, webhook
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import verify
@@ -95,7 +95,7 @@ def answering(status: int) -> Target:
 
 async def test_a_delivery() -> None:
     """A signed notification is sent to the target, and its outcome is returned and recorded."""
-    async with Wire(answer(204)) as wire:
+    async with Wire(http_response(204)) as wire:
         watching = active(target_url=f"{wire.origin}/hook?x=1", secret=CANARY)
         delivering = Delivering(watching)
 
@@ -176,7 +176,7 @@ async def test_success(status: int, expected: bool) -> None:  # noqa: FBT001 - a
 
 async def test_redirects_are_not_followed() -> None:
     """A redirect is a failure like any other status that isn't 2xx."""
-    async with Wire(answer(307, b"", "Location: /elsewhere")) as wire:
+    async with Wire(http_response(307, b"", "Location: /elsewhere")) as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin)).emit()
 
     assert delivery.status_code == 307
@@ -187,7 +187,7 @@ async def test_the_environment_counts_for_nothing(monkeypatch: pytest.MonkeyPatc
     """A proxy in the environment is ignored."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
 
-    async with Wire(answer(204)) as wire:
+    async with Wire(http_response(204)) as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin)).emit()
 
     assert delivery.ok
@@ -410,7 +410,7 @@ async def test_another_machine_is_not_called(host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 async def test_this_machine_is_called(host: str) -> None:
     """Loopback is called, by its name and by its address."""
-    async with Wire(answer(204)) as wire:
+    async with Wire(http_response(204)) as wire:
         target = wire.origin.replace("127.0.0.1", host)
         (delivery,) = await Delivering(active(target_url=target)).emit()
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 import httpx
 import pytest
 
-from tests.support.wire import FOUND, Wire, answer, reset, unused_port
+from tests.support.wire import FOUND, Wire, http_response, reset, unused_port
 from webex_webhooks_async import AiohttpTransport, Client, RetryPolicy, TransportError
 
 TOKEN = "a-token"
@@ -32,7 +32,7 @@ async def test_it_serves_any_client_of_httpx() -> None:
         yield b"two"
 
     async with (
-        Wire(answer(200, b"three")) as wire,
+        Wire(http_response(200, b"three")) as wire,
         httpx.AsyncClient(transport=AiohttpTransport()) as http_client,
     ):
         response = await http_client.post(wire.origin, content=parts())
@@ -61,7 +61,10 @@ async def test_what_was_lost_isn_t_sent_again_by_aiohttp(earlier: int) -> None:
 
 async def test_a_cookie_isn_t_kept() -> None:
     """What an answer sets isn't sent with the next request."""
-    async with Wire(answer(200, b"", "Set-Cookie: a=b")) as wire, AiohttpTransport() as transport:
+    async with (
+        Wire(http_response(200, b"", "Set-Cookie: a=b")) as wire,
+        AiohttpTransport() as transport,
+    ):
         for _ in range(2):
             await transport.handle_async_request(httpx.Request("GET", wire.origin))
 
