@@ -396,10 +396,14 @@ def _without_cookies(client: httpx.AsyncClient) -> httpx.AsyncClient:
     httpx stores the cookies of each response in the client, and has no setting against that.
     """
     cls = type(client)
-    members = {"cookies": _NoCookies(), "__del__": lambda _self: None}  # nothing of it is ours
+    members: dict[str, object] = {"cookies": _NoCookies(), "__del__": _leave_open}
     shared: httpx.AsyncClient = object.__new__(type(cls.__name__, (cls,), members))
     shared.__dict__ = client.__dict__
     return shared
+
+
+def _leave_open(_: object) -> None:
+    """Close nothing, in place of a `__del__` of the client's own class."""
 
 
 def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:
