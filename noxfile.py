@@ -46,11 +46,12 @@ NEWEST = next((each for each in PYTHONS[::-1] if shutil.which(f"python{each}")),
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, the layering, and the workflows of `.github/`."""
+    """Check style, format, the layering, spelling, and the workflows of `.github/`."""
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("lint-imports")
+    session.run("codespell")
     session.run("zizmor", "--offline", "--quiet", "--persona=pedantic", ".github")
     workflows = [str(path) for path in Path(".github", "workflows").iterdir()]
     session.run("check-jsonschema", "--builtin-schema=vendor.github-workflows", *workflows)
