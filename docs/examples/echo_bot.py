@@ -24,9 +24,8 @@ async def main() -> None:
     async with client:
         wanted = receiver.webhooks(name="bot", target_url=os.environ["PUBLIC_URL"])
         await client.webhooks.ensure(wanted, prune="bot:")
-        await uvicorn.Server(
-            uvicorn.Config(receiver, port=int(os.environ.get("PORT", "8000")))
-        ).serve()
+        port = int(os.environ.get("PORT", "8000"))
+        await uvicorn.Server(uvicorn.Config(receiver, port=port)).serve()
 
 
 if __name__ == "__main__":
