@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tokenize
 from collections.abc import Iterator
@@ -177,12 +178,12 @@ def run_ci(
     """Run a copy of `.ci/run` in a folder with this README.md."""
     (folder / ".ci").mkdir()
     script = folder / ".ci" / "run"
-    script.write_bytes((ROOT / ".ci" / "run").read_bytes())
+    shutil.copy(ROOT / ".ci" / "run", script)
     newer_pythons = folder / ".ci" / "newer-pythons"
     newer_pythons.write_text(f"#!/bin/sh\necho newer Pythons\nexit {of_newer_pythons}\n")
     newer_pythons.chmod(0o755)
     (folder / "README.md").write_text(readme)
-    return subprocess.run(["bash", script], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([script], capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_newer_pythons_that_can_not_be_tested_are_reported(tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_newer_pythons_that_can_not_be_tested_are_reported(tmp_path: Path) -> No
         (tmp_path / tool).chmod(0o755)
 
     done = subprocess.run(
-        ["bash", ROOT / ".ci" / "newer-pythons"],
+        [ROOT / ".ci" / "newer-pythons"],
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
@@ -202,15 +203,6 @@ def test_newer_pythons_that_can_not_be_tested_are_reported(tmp_path: Path) -> No
 
     assert done.returncode == 0
     assert done.stderr.startswith("!!! NOT TESTED on Python 3.14 3.15: ")
-
-
-@pytest.mark.parametrize("name", ["run", "newer-pythons"])
-def test_ci_can_be_executed(name: str) -> None:
-    """The scripts of CI are executable and name their interpreter."""
-    script = ROOT / ".ci" / name
-
-    assert os.access(script, os.X_OK)
-    assert script.read_text().startswith("#!/usr/bin/env bash\n")
 
 
 def test_every_ignored_rule_has_a_reason() -> None:
