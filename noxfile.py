@@ -1,7 +1,7 @@
-"""The gates that a change passes: `nox` runs them all, `nox -s NAME` runs one of them.
+"""The checks that a change has to pass: `nox` runs all of them, `nox -s NAME` runs one.
 
-The tests never see the checkout. They run in an unpacked sdist without the package's folder,
-against the wheel that was built from that sdist: there is nothing else that they could import.
+The tests never import from the checkout. They run in an unpacked sdist without the package's
+folder, against the wheel that was built from that sdist.
 """
 
 import os
@@ -22,8 +22,8 @@ nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv"
 nox.options.parallel = os.cpu_count()  # as many sessions at a time as there are cores
 nox.options.allow_parallel = True
-nox.options.download_python = "never"  # what the machine has is what is tested
-nox.options.error_on_missing_interpreters = False  # a missing one is skipped, and reported so
+nox.options.download_python = "never"  # the machine's Pythons are tested
+nox.options.error_on_missing_interpreters = False  # missing ones are reported as skipped
 
 ROOT = Path(__file__).parent
 DIST = ROOT / ".nox" / "dist"
@@ -34,7 +34,7 @@ PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
 
-# Versions that pyenv has installed, but not put on PATH, count as on the machine.
+# The versions that pyenv has installed count, though they aren't on PATH.
 PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
 os.environ["PATH"] = os.pathsep.join(
     [os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/*/bin")))]
@@ -61,7 +61,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the sdist and, from it, the wheel, and compare what they hold with the repository."""
+    """Build the sdist and, from it, the wheel, and compare their files with the repository's."""
     shutil.rmtree(DIST, ignore_errors=True)
     session.run("uv", "build", "--quiet", "--out-dir", str(DIST))
     expect_equal(session, "sdist", sdist_files() - {"PKG-INFO"}, repository_files(session))
@@ -99,7 +99,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def metadata(session: nox.Session) -> None:
-    """Check that the archives can be published, and that whoever has the sources can build them."""
+    """Check that the archives can be published, and that another build gives the same bytes."""
     archives = [built("*.tar.gz"), built("*.whl")]
     session.install("twine")
     session.run("twine", "check", "--strict", *archives)
@@ -113,7 +113,7 @@ def metadata(session: nox.Session) -> None:
 
 @nox.session(venv_backend="venv", requires=["wheel"])
 def pip(session: nox.Session) -> None:
-    """Install the wheel, and then the sdist, as a user of plain pip does."""
+    """Install the wheel, then the sdist, with plain pip."""
     for install in (
         [built("*.whl", EXTRAS)],
         ["--force-reinstall", "--no-deps", built("*.tar.gz")],
@@ -125,26 +125,26 @@ def pip(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def typing(session: nox.Session) -> None:
-    """Check the types with mypy and pyright, and that a user's type checker finds them all."""
+    """Check the types with mypy and pyright, and that users' type checkers see all of them."""
     session.install(built("*.whl", EXTRAS), *group("typing"))
-    session.install("--no-deps", *group("arq"))  # with a redis-py that it wouldn't run with
+    session.install("--no-deps", *group("arq"))  # it requires an older redis-py
     session.run("mypy")
     pyright = ["pyright", "--pythonpath", str(Path(session.bin, "python"))]
-    quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # no look-up of newer releases
+    quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # don't look for newer releases
     session.run(*pyright, env=quiet)
     session.run(*pyright, "--verifytypes", PACKAGE, "--ignoreexternal", env=quiet)
 
 
 @nox.session(python=PYTHONS, requires=["wheel"])
 def bare(session: nox.Session) -> None:
-    """Install the wheel without extras: it imports, and leaves the user's own pytest alone."""
+    """Install the wheel without extras: it imports, and doesn't disturb a user's pytest."""
     session.install(built("*.whl"))
     with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
         every_name = f"from {PACKAGE} import *; from {PACKAGE}.testing import sample_notification"
         session.run("python", "-W", "error", "-c", every_name)
         said = session.run("webex-webhooks", "demo", silent=True, success_codes=[1])
         if "webex-webhooks-async[cli]" not in str(said):
-            session.error(f"the command doesn't name the extra that it lacks: {said}")
+            session.error(f"the command must name the missing extra, got {said!r}")
         session.install("pytest")
         Path("test_of_a_user.py").write_text("def test_passes(): pass\n")
         session.run("pytest", "-W", "error", "-p", "no:cacheprovider")
@@ -152,7 +152,7 @@ def bare(session: nox.Session) -> None:
 
 @nox.session(requires=["wheel"])
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning or a dead reference is an error."""
+    """Build the documentation; warnings and dead references are errors."""
     session.install(built("*.whl", EXTRAS), *group("docs"))
     output = ROOT / "docs" / "_build"
     session.run("sphinx-build", "-qEWn", "--keep-going", "-b", "html", "docs", str(output))
@@ -160,17 +160,17 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["wheel"])
 def demo(session: nox.Session) -> None:
-    """Run README's command for the demo as a newcomer does, in a folder that has nothing but it."""
+    """Run README's demo command as a newcomer does, in a fresh copy of the repository."""
     with unpacked_sdist() as checkout, session.chdir(checkout):
         command = readme_command("demo")
         session.run("bash", "-euo", "pipefail", "-c", command, external=True)
 
 
-@nox.session(default=False)  # what becomes known, or is out of reach, closes no gate
+@nox.session(default=False)  # a new vulnerability isn't the fault of a change
 def audit(session: nox.Session) -> None:
     """Look for known vulnerabilities in the newest and the oldest releases that users install.
 
-    What follows `--` goes to pip-audit. A release that can't be looked up fails the session.
+    Arguments after `--` go to pip-audit. A release that can't be looked up fails the session.
     """
     session.install("pip-audit")
     for python, resolution in ((PYTHONS[-1], "highest"), (PYTHONS[0], "lowest-direct")):
@@ -184,9 +184,9 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["metadata", "pip"])
 def release(session: nox.Session) -> None:
-    """Refuse a tag that isn't the version, or that the changelog has no dated section for.
+    """Check that the tag is the version and that the changelog has a dated section for it.
 
-    The tag follows `--`. What may be published under it is in `.nox/dist` afterwards.
+    The tag follows `--`. Afterwards, the archives to publish are in `.nox/dist`.
     """
     version = PYPROJECT["project"]["version"]
     if session.posargs != [f"v{version}"]:
@@ -199,7 +199,7 @@ def release(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def chaos(session: nox.Session) -> None:
-    """Let a bot's processes and its Redis die while 2,000 notifications come, each twice."""
+    """Kill a bot's processes and its Redis while 2,000 notifications arrive, each twice."""
     session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
     redis = redis_server(session)
     many = {"CHAOS_NOTIFICATIONS": "2000"}
@@ -209,7 +209,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def soak(session: nox.Session) -> None:
-    """Let a bot receive 200,000 notifications and call 20,000 times, and print what it holds."""
+    """Send a bot 200,000 notifications, let it call 20,000 times, and print what it holds."""
     session.install(built("*.whl", EXTRAS), *group("tests"))
     many = {"SOAK_NOTIFICATIONS": "200000"}
     with suite_alone(session):
@@ -218,9 +218,9 @@ def soak(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"])
 def fuzz(session: nox.Session) -> None:
-    """Look for bytes that break what `tests/fuzzing` says of all bytes; the first ends the session.
+    """Look for bytes that break a property in `tests/fuzzing`; the first ones end the session.
 
-    What follows `--` is the minutes for a target, 10 by default, and which targets.
+    Arguments after `--` are the minutes for each target, 10 by default, and the targets.
     """
     minutes, *targets = session.posargs or ["10"]
     session.install(built("*.whl"), *group("fuzzing"))
@@ -238,7 +238,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def bench(session: nox.Session) -> None:
-    """Measure the wheel against its peers; what follows `--` chooses cases by a part of a name."""
+    """Measure the wheel against its peers; arguments after `--` select cases by parts of names."""
     session.install(built("*.whl", EXTRAS), *group("bench"))
     with suite_alone(session):
         session.run("python", "-m", "tests.benchmarks", *session.posargs)
@@ -246,7 +246,7 @@ def bench(session: nox.Session) -> None:
 
 @contextmanager
 def suite_alone(session: nox.Session) -> Generator[None]:
-    """Change to a copy of the suite that has no package beside it, while the block runs."""
+    """Work in a copy of the suite without the package's folder while the block runs."""
     with unpacked_sdist() as folder, session.chdir(folder):
         shutil.rmtree(PACKAGE)
         yield
@@ -273,21 +273,21 @@ def group(name: str) -> tuple[str, ...]:
 
 
 def requirements() -> list[str]:
-    """Return what the package and its extras need of others, so that it counts as direct."""
+    """Return the requirements of the package and its extras, so that they count as direct."""
     project = PYPROJECT["project"]
     named = chain(project["dependencies"], *project["optional-dependencies"].values())
     return [each for each in named if not each.startswith(project["name"])]
 
 
 def built(pattern: str, extras: list[str] | None = None) -> str:
-    """Return the path of what the session `wheel` built, with extras as installers write them."""
+    """Return the path of an archive that the session `wheel` built, with extras appended."""
     (path,) = DIST.glob(pattern)
     return f"{path}[{','.join(extras)}]" if extras else str(path)
 
 
 @contextmanager
 def unpacked_sdist() -> Generator[Path]:
-    """Unpack the sdist into a folder outside the checkout, for as long as the block runs."""
+    """Unpack the sdist into a folder outside the checkout while the block runs."""
     with tempfile.TemporaryDirectory() as folder, tarfile.open(built("*.tar.gz")) as archive:
         archive.extractall(folder, filter="data")
         (path,) = Path(folder).iterdir()
@@ -295,19 +295,19 @@ def unpacked_sdist() -> Generator[Path]:
 
 
 def sdist_files() -> set[str]:
-    """Return the files in the sdist, without its top folder."""
+    """Return the files in the sdist, relative to its top folder."""
     with tarfile.open(built("*.tar.gz")) as archive:
         return {name.partition("/")[2] for name in archive.getnames()}
 
 
 def wheel_files() -> set[str]:
-    """Return the files in the wheel, without its metadata."""
+    """Return the files in the wheel, except its metadata."""
     with zipfile.ZipFile(built("*.whl")) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
 def repository_files(session: nox.Session) -> set[str]:
-    """Return the files of the repository, also those that are not added yet."""
+    """Return the files of the repository, including those that aren't added yet."""
     listing = session.run(
         *("git", "ls-files", "--cached", "--others", "--exclude-standard"),
         external=True,
@@ -317,7 +317,7 @@ def repository_files(session: nox.Session) -> set[str]:
 
 
 def package_files(session: nox.Session) -> set[str]:
-    """Return the files of the package's folder."""
+    """Return the files in the package's folder."""
     return {name for name in repository_files(session) if name.startswith(f"{PACKAGE}/")}
 
 
@@ -330,7 +330,7 @@ def expect_equal(session: nox.Session, what: str, actual: set[str], expected: se
 
 
 def readme_command(name: str) -> str:
-    """Return the command that stands in README.md under the comment `<!-- NAME command -->`."""
+    """Return the command in README.md under the comment `<!-- NAME command -->`."""
     block = re.compile(rf"<!-- {name} command -->\n```bash\n(.+?)\n```", re.DOTALL)
     match = block.search(Path("README.md").read_text(encoding="utf-8"))
     if match is None:
