@@ -126,9 +126,10 @@ def parse_json(data: bytes | str) -> object:
         DecodeError: It is something else. Nothing else is raised, whatever the bytes are.
         TypeError: It is neither bytes nor text.
     """
-    check_type("JSON", data, bytes, str)
+    if not isinstance(data, bytes):
+        check_type("JSON", data, bytes, str)
     try:
-        value: object = _decoder.decode(data if isinstance(data, str) else data.decode())
+        return _parsed(data.decode() if isinstance(data, bytes) else data)
     except UnicodeDecodeError:
         problem = "not UTF-8"
     except json.JSONDecodeError as error:
@@ -139,8 +140,6 @@ def parse_json(data: bytes | str) -> object:
         problem = str(error)
     except ValueError:
         problem = "a number has too many digits"
-    else:
-        return value
     # Outside of the except block: a JSONDecodeError holds the whole document.
     raise DecodeError((f"$: {problem}",))
 
@@ -149,6 +148,20 @@ def format_datetime(moment: datetime) -> str:
     """An aware datetime as Webex writes it: ``2022-04-07T09:17:23.164Z``."""
     timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
     return re.sub(r"\+00:00$", "Z", moment.isoformat(timespec=timespec))
+
+
+def _parsed(text: str) -> object:
+    # As JSONDecoder.decode, which takes a sixth longer: it looks for whitespace with a pattern.
+    start = len(text) - len(text.lstrip(_WHITESPACE))
+    value: object
+    value, end = _decoder.raw_decode(text, start)
+    rest = text[end:].lstrip(_WHITESPACE)
+    if rest:
+        raise json.JSONDecodeError("Extra data", text, len(text) - len(rest))
+    return value
+
+
+_WHITESPACE = " \t\n\r"
 
 
 def _reject_constant(name: str) -> object:

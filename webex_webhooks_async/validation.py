@@ -18,25 +18,26 @@ def check_type(name: str, value: object, *expected: type) -> None:
     raise TypeError(f"{name} must be {names}, got {given}")
 
 
-def check_text(name: str, text: object) -> None:
-    """Check that an argument is text that requests and signatures can hold; it isn't shown.
+def check_text(name: str, text: object) -> bytes:
+    """Check that an argument is text that requests and signatures can hold, and return its UTF-8.
+
+    The errors don't show the text.
 
     Raises:
         ValueError: It isn't valid Unicode.
         TypeError: It isn't a string.
     """
-    check_type(name, text, str)
+    if not isinstance(text, str):
+        check_type(name, text, str)
     try:
-        str(text).encode()
+        return str(text).encode()
     except UnicodeEncodeError:
-        valid = False
-    else:
-        valid = True
-    if not valid:  # outside of the except block: a UnicodeEncodeError holds the text
-        raise ValueError(
-            f"{name} is not valid Unicode, probably because it was read from bytes that aren't "
-            "UTF-8, as os.environ does without an error; write it in UTF-8 there"
-        )
+        pass
+    # Outside of the except block: a UnicodeEncodeError holds the text.
+    raise ValueError(
+        f"{name} is not valid Unicode, probably because it was read from bytes that aren't "
+        "UTF-8, as os.environ does without an error; write it in UTF-8 there"
+    )
 
 
 def check_segment(name: str, segment: str) -> str:

@@ -51,15 +51,12 @@ async def read_body(
 
 def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     for name, value in headers:
-        if len(name) == _LENGTH_OF_CONTENT_LENGTH and name.lower() == b"content-length":
+        if name == b"content-length":  # in ASGI, names are in lower case
             try:
                 return int(value)
             except ValueError:  # the body is limited while it is read, too
                 break
     return 0
-
-
-_LENGTH_OF_CONTENT_LENGTH = len("content-length")  # cheaper to compare than the name
 
 
 async def send_response(send: Send, status: int) -> None:

@@ -34,13 +34,14 @@ from webex_webhooks_async.notifications.asgi import (
 )
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.in_flight import InFlight
-from webex_webhooks_async.notifications.parsing import parse_notification
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.router import Handler, Registration, Router
 from webex_webhooks_async.notifications.signatures import (
     Headers,
     SignatureAlgorithm,
     check_body,
-    checked_secrets,
+    secret_keys,
+    verify_with_keys,
 )
 from webex_webhooks_async.structuring import structure
 from webex_webhooks_async.validation import check_text, check_type
@@ -138,7 +139,7 @@ class Receiver(Router):
             raise ValueError(f"max_pending must be positive, got {max_pending}")
         if max_body < 1:
             raise ValueError(f"max_body must be a positive number of bytes, got {max_body}")
-        self._secrets = checked_secrets(secrets)
+        self._keys = secret_keys(secrets)
         self._background = background
         self._max_pending = max_pending
         self._in_flight = InFlight(MemoryDeduplicator() if deduplicator is ... else deduplicator)
@@ -194,7 +195,7 @@ class Receiver(Router):
                 target_url=target_url,
                 resource=resource,
                 event=event,
-                secret=self._secrets[0],
+                secret=self._keys[0].decode(),
                 owned_by=owned_by,
             )
             for resource, event in wanted
@@ -284,9 +285,8 @@ class Receiver(Router):
         if len(body) > self._max_body:
             return self._refuse_large()
         try:
-            notification = parse_notification(
-                body, headers, secrets=self._secrets, minimum=self._minimum
-            )
+            verify_with_keys(body, headers, self._keys, self._minimum)
+            notification = parse_unverified_notification(body)
         except SignatureError as error:
             logger.warning("refused a request: %s", error)
             return HTTPStatus.UNAUTHORIZED

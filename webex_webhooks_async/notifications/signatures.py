@@ -45,8 +45,8 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
     '01e0cb6a53731b9615b483335d77d97023410c72'
     """
     check_body(body)
-    (secret,) = checked_secrets((secret,))
-    sha1, sha256, sha512 = (_digest(secret, body, each).hex() for each in SignatureAlgorithm)
+    (key,) = secret_keys((secret,))
+    sha1, sha256, sha512 = (_digest(key, body, each).hex() for each in SignatureAlgorithm)
     # The second header isn't documented; its name and its form were seen.
     return {SPARK_SIGNATURE: sha1, WEBEX_SIGNATURE: f"SHA-256={sha256}, SHA-512={sha512}"}
 
@@ -81,20 +81,31 @@ def verify(
         TypeError: The body isn't bytes, a secret isn't a string, or `headers` can't hold headers.
     """
     check_body(body)
-    each_secret = checked_secrets(secrets)
+    return verify_with_keys(body, headers, secret_keys(secrets), minimum)
+
+
+def verify_with_keys(
+    body: bytes, headers: Headers, keys: Iterable[bytes], minimum: SignatureAlgorithm
+) -> SignatureAlgorithm:
+    """Verify a request as `verify` does, with the keys that `secret_keys` returns.
+
+    Raises:
+        SignatureError: The request wasn't signed with one of the keys.
+        TypeError: `headers` can't hold headers.
+    """
     algorithm, digests = _strongest(headers)
     if algorithm < minimum:
         raise SignatureError("too_weak")
-    for secret in each_secret:
-        expected = _digest(secret, body, algorithm)
+    for key in keys:
+        expected = _digest(key, body, algorithm)
         for digest in digests:
             if hmac.compare_digest(expected, digest):
                 return algorithm
     raise SignatureError("mismatch")
 
 
-def checked_secrets(secrets: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return the secrets as a tuple, after checking that each can prove something.
+def secret_keys(secrets: str | Iterable[str] | None) -> tuple[bytes, ...]:
+    """Return the key of each secret, after checking that it can prove something.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or no secret is given.
@@ -104,11 +115,9 @@ def checked_secrets(secrets: str | Iterable[str] | None) -> tuple[str, ...]:
     each_secret = (secrets,) if isinstance(secrets, (str, bytes)) else tuple(secrets or ())
     if not each_secret:
         raise ValueError("pass the secret that the webhook was created with; none was given")
-    for secret in each_secret:
-        if not secret:
-            raise ValueError("a secret is empty, so anyone could sign with it")
-        check_text("a secret", secret)
-    return each_secret
+    if not all(each_secret):
+        raise ValueError("a secret is empty, so anyone could sign with it")
+    return tuple([check_text("a secret", secret) for secret in each_secret])
 
 
 def check_body(body: object) -> None:
@@ -124,8 +133,8 @@ def check_body(body: object) -> None:
         )
 
 
-def _digest(secret: str, body: bytes, algorithm: SignatureAlgorithm) -> bytes:
-    return hmac.digest(secret.encode(), body, _hash_names[algorithm])
+def _digest(key: bytes, body: bytes, algorithm: SignatureAlgorithm) -> bytes:
+    return hmac.digest(key, body, _hash_names[algorithm])
 
 
 _hash_names = {each: each.name.lower() for each in SignatureAlgorithm}
@@ -142,13 +151,12 @@ def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
         raise SignatureError("missing")
     strongest: SignatureAlgorithm | None = None
     digests: list[bytes] = []
-    for value in values:
-        for part in value.split(","):
-            algorithm, digest = _signature(part)
-            if algorithm and (strongest is None or algorithm > strongest):
-                strongest, digests = algorithm, []
-            if digest and algorithm is strongest:
-                digests.append(digest)
+    for part in ",".join(values).split(","):
+        algorithm, digest = _signature(part)
+        if algorithm and (strongest is None or algorithm > strongest):
+            strongest, digests = algorithm, []
+        if digest and algorithm is strongest:
+            digests.append(digest)
     if strongest is None or not digests:
         raise SignatureError("malformed")
     return strongest, digests
@@ -160,7 +168,13 @@ def _signature(part: str) -> tuple[SignatureAlgorithm | None, bytes]:
     A known label claims a signature even without a digest of that algorithm; it is empty then.
     """
     label, labelled, digits = part.rpartition("=")
-    digest = _from_hex(digits.strip())
+    digits = digits.strip()
+    try:
+        digest = bytes.fromhex(digits)
+    except ValueError:
+        digest = b""
+    if len(digits) != 2 * len(digest):  # fromhex skips spaces
+        digest = b""
     algorithm = _algorithm_of_length.get(len(digest))
     if not labelled:
         return algorithm, digest
@@ -171,15 +185,6 @@ def _signature(part: str) -> tuple[SignatureAlgorithm | None, bytes]:
 
 _algorithm_of_label = {name: each for each, name in _hash_names.items()}
 _algorithm_of_length = {each // 8: each for each in SignatureAlgorithm}  # in bytes
-
-
-def _from_hex(digits: str) -> bytes:
-    """The bytes that hexadecimal digits stand for, none for other text."""
-    try:
-        read = bytes.fromhex(digits)
-    except ValueError:
-        return b""
-    return read if len(digits) == 2 * len(read) else b""  # fromhex skips spaces
 
 
 _header_names = frozenset({SPARK_SIGNATURE.lower(), WEBEX_SIGNATURE.lower()})
@@ -194,9 +199,11 @@ def _signature_values(headers: Headers) -> list[str]:
     for header in _pairs(headers):
         try:
             name, value = header
+            if len(name) != _NAME_LENGTH:
+                continue
         except (TypeError, ValueError):
             continue
-        if isinstance(name, (str, bytes)) and len(name) == _NAME_LENGTH and name.lower() in _names:
+        if isinstance(name, (str, bytes)) and name.lower() in _names:
             values += _texts(value)
     return values
 
@@ -208,7 +215,8 @@ def _pairs(headers: Any) -> Iterable[Any]:  # noqa: ANN401 - any framework's
         return [(name, all_of(name)) for name in frozenset(headers.keys())]
     if hasattr(headers, "items"):
         return cast("Iterable[Any]", headers.items())
-    check_type("headers", headers, Iterable)
+    if not hasattr(headers, "__iter__"):  # cheaper to ask than isinstance
+        check_type("headers", headers, Iterable)
     return cast("Iterable[Any]", headers)
 
 
