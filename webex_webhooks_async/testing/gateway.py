@@ -59,11 +59,11 @@ class Gateway:
             if message["type"] == "http.response.start":
                 status_code = message["status"]
                 message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
-            await send(message)
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 responded = True
-                # Now, because what the service does in the background follows from this request.
+                # Before the last byte, so that whoever has the response finds the request recorded.
                 self._record(_recorded(request, body, status_code, tracking_id))
+            await send(message)
 
         try:
             await self._respond(request, _replay(body), send_marked)
