@@ -254,7 +254,7 @@ def _misfits(
             error.add_note(IterableValidationNote("", index, None))
             misfits.append(error)
     # cattrs' own __new__ takes the class.
-    return IterableValidationError("", misfits, list)  # pyright: ignore[reportCallIssue]
+    return IterableValidationError("", misfits, list)  # pyright: ignore[reportCallIssue] - see above
 
 
 def _model_hook(cls: Any, **hooks: StructureHook) -> StructureHook:  # noqa: ANN401 - as get_hook
@@ -299,7 +299,7 @@ def _tolerant_hook(cls: type[Any], structure_fields: StructureHook) -> Structure
         required = [each for each in misfits if _attribute(each) not in optional]
         if required:
             # cattrs' own __new__ takes the class.
-            raise ClassValidationError("", required, cls)  # pyright: ignore[reportCallIssue]
+            raise ClassValidationError("", required, cls)  # pyright: ignore[reportCallIssue] - see above
         odd = {keys[_attribute(each)] for each in misfits}
         extra = {**extra, **{key: members[key] for key in odd}}
         return structure_fields({**_without(odd, members), EXTRA: extra}, None)

@@ -801,7 +801,7 @@ class TestBackground:
         assert answers == [204, 204, 503, 503]
 
         bot.may_end.set()
-        await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public shows it
 
         assert await deliver(bot.receiver, distinct(3)) == 204
 

@@ -1,4 +1,5 @@
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,10 +18,10 @@ from webex_webhooks_async.cli.rendering.messages import erase_prompt, print_mess
         ({"text": None}, ["bot: "]),
     ],
 )
-def test_a_message(fields: dict[str, object], lines: list[str]) -> None:
+def test_a_message(fields: dict[str, Any], lines: list[str]) -> None:
     """Text, files and cards are shown, a line each, below the sender."""
     console = Console(file=io.StringIO(), width=80)
-    message = Message(id="1", room_id="2", person_email="bot", **fields)  # type: ignore[arg-type]
+    message = Message(id="1", room_id="2", person_email="bot", **fields)
 
     print_message(console, message, with_sender=True)
 
