@@ -27,7 +27,7 @@ def test_a_name_of_its_own() -> None:
 async def test_an_error_leaves_nothing(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """After an error nothing is left, not even a webhook whose response was lost."""
     await make(webex_client, "of others")
-    webex_sandbox.fail(status=503, carry_out=True, method="POST")
+    webex_sandbox.fail(status=503, execute=True, method="POST")
 
     with pytest.raises(ServerError):
         async with deleted_on_error(webex_client, "mine"):
@@ -47,7 +47,7 @@ async def test_the_end_leaves_everything(webex_sandbox: Sandbox, webex_client: C
 async def test_what_is_gone_already(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """A webhook that someone else deletes meanwhile isn't an error."""
     await make(webex_client, "mine")
-    webex_sandbox.fail(status=404, carry_out=True, method="DELETE")
+    webex_sandbox.fail(status=404, execute=True, method="DELETE")
 
     with pytest.raises(KeyError):
         async with deleted_on_error(webex_client, "mine"):

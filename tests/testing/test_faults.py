@@ -15,7 +15,7 @@ def fault(**words: Any) -> Fault:  # noqa: ANN401 - also what makes no sense
     "words",
     [
         {},
-        {"carry_out": True},
+        {"execute": True},
         {"retry_after": 1},
         {"body": "x", "retry_after": 1},
         {"drop": True, "status": 500},
@@ -82,15 +82,15 @@ def test_bodies(body: object, content: bytes, media_type: str) -> None:
         ({"delay": 1}, True),
         ({"status": 503}, False),
         ({"status": 503, "delay": 1}, False),
-        ({"status": 503, "carry_out": True}, True),
+        ({"status": 503, "execute": True}, True),
         ({"body": "x"}, False),
         ({"drop": True}, False),
-        ({"drop": True, "carry_out": True}, True),
+        ({"drop": True, "execute": True}, True),
     ],
 )
 def test_what_is_carried_out(words: dict[str, Any], expected: bool) -> None:  # noqa: FBT001 - a table
     """An operation is executed on demand, or if its response is only delayed."""
-    assert expected == fault(**words).executes
+    assert expected == fault(**words).reaches_service
 
 
 def test_faults_strike_in_their_order() -> None:

@@ -122,7 +122,7 @@ async def test_a_dropped_connection(api: httpx.AsyncClient, webex_sandbox: Sandb
 
 async def test_a_lost_answer(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """The connection is dropped without a response, but the operation was executed."""
-    webex_sandbox.fail(drop=True, carry_out=True)
+    webex_sandbox.fail(drop=True, execute=True)
 
     with pytest.raises(httpx.RemoteProtocolError):
         await api.post("/webhooks", json=NEW)
@@ -132,7 +132,7 @@ async def test_a_lost_answer(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> 
 
 async def test_an_error_after_it_was_done(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """An error may replace the response of an executed operation."""
-    webex_sandbox.fail(status=504, carry_out=True)
+    webex_sandbox.fail(status=504, execute=True)
 
     response = await api.post("/webhooks", json=NEW)
 
@@ -221,7 +221,7 @@ async def test_what_gets_no_answer_is_recorded(
 
 async def test_a_faulty_answer_is_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """The recorded status is the one of the response."""
-    webex_sandbox.fail(status=502, carry_out=True)
+    webex_sandbox.fail(status=502, execute=True)
 
     await api.get("/webhooks")
 

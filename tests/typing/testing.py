@@ -69,7 +69,7 @@ def a_sandbox_remembers(sandbox: Sandbox) -> None:
 def a_sandbox_fails_on_demand(sandbox: Sandbox) -> None:
     """Each fault is an argument, and they combine."""
     sandbox.fail(status=429, retry_after=1, times=2, method="GET")
-    sandbox.fail(status=503, retry_after="rand(30)", times=None, carry_out=True)
+    sandbox.fail(status=503, retry_after="rand(30)", times=None, execute=True)
     sandbox.fail(drop=True, delay=0.5)
     for body in (b"<html>", "<html>", {"message": "no"}, ["no"]):
         sandbox.fail(body=body)

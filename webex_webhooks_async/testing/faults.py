@@ -51,7 +51,7 @@ class Fault:
         body: The body of the response; None for the service's own error body.
         drop: Whether the connection is dropped without a byte of a response.
         delay: Seconds before the response.
-        carry_out: Whether the operation is executed all the same, before the delay.
+        execute: Whether the operation is executed all the same, before the delay.
         method: The HTTP method of the requests that it applies to; None for all.
 
     Raises:
@@ -63,7 +63,7 @@ class Fault:
     body: Body | None = None
     drop: bool = False
     delay: float = field(default=0.0, validator=_check_seconds)
-    carry_out: bool = False
+    execute: bool = False
     method: str | None = field(default=None, validator=_check_method)
 
     def __attrs_post_init__(self) -> None:
@@ -83,9 +83,9 @@ class Fault:
         return self.status is not None or self.body is not None
 
     @property
-    def executes(self) -> bool:
+    def reaches_service(self) -> bool:
         """Whether the operation is executed: if asked for, or if its response is only delayed."""
-        return self.carry_out or not (self.drop or self.replaces_response)
+        return self.execute or not (self.drop or self.replaces_response)
 
     @property
     def content(self) -> tuple[bytes, str] | None:

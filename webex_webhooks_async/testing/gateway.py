@@ -15,7 +15,7 @@ from webex_webhooks_async.testing.service.shared.errors import error_response
 Sleep = Callable[[float], Awaitable[object]]
 
 SANDBOX_HEADER = (b"x-webex-sandbox", b"webex-webhooks-async")
-"""It is on every response, so that tools can tell a sandbox from Webex."""
+"""It is on every response, so that tools recognize a sandbox."""
 
 
 class ConnectionDroppedError(Exception):
@@ -82,7 +82,7 @@ class Gateway:
         self, fault: Fault, request: Request, receive: Receive, send: Send
     ) -> None:
         response: list[Message] = []
-        if fault.executes:
+        if fault.reaches_service:
             await self._service(request.scope, receive, _keep(response))
         if fault.delay:
             await self._sleep(fault.delay)

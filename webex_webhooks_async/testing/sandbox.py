@@ -300,7 +300,7 @@ class Sandbox:
         body: Body | None = None,
         drop: bool = False,
         delay: float = 0.0,
-        carry_out: bool = False,
+        execute: bool = False,
         times: int | None = 1,
         method: str | None = None,
     ) -> None:
@@ -310,7 +310,7 @@ class Sandbox:
 
         >>> sandbox.fail(status=429, retry_after=1, times=2)
         >>> sandbox.fail(status=503, body="<html>Service unavailable</html>", method="POST")
-        >>> sandbox.fail(drop=True, carry_out=True)  # executed, but the response is lost
+        >>> sandbox.fail(drop=True, execute=True)  # executed, but the response is lost
         >>> sandbox.fail(delay=60)  # executed at once, with a late response
         >>> sandbox.fail(body="not JSON", times=None)
 
@@ -321,7 +321,7 @@ class Sandbox:
                 default it is Webex's error body. Without a status, the status is 200.
             drop: Drop the connection without a byte of a response.
             delay: Wait this many seconds first. Alone, it delays the real response.
-            carry_out: Execute the operation all the same, before the delay, so that only its
+            execute: Execute the operation all the same, before the delay, so that only its
                 response is lost or replaced.
             times: Apply the fault to this many requests; None for all from now on.
             method: Apply it to requests of this HTTP method only.
@@ -335,7 +335,7 @@ class Sandbox:
             body=body,
             drop=drop,
             delay=delay,
-            carry_out=carry_out,
+            execute=execute,
             method=method,
         )
         self._faults.add(fault, times)

@@ -106,7 +106,7 @@ def test_live_after_an_error(webex: ServedWebex, invoke: Invoke) -> None:
 
 def test_live_after_a_create_without_an_answer(webex: ServedWebex, invoke: Invoke) -> None:
     """A webhook whose response was lost is deleted too."""
-    webex.sandbox.fail(drop=True, carry_out=True, method="POST")
+    webex.sandbox.fail(drop=True, execute=True, method="POST")
 
     done = invoke("demo", "--live")
 

@@ -440,7 +440,7 @@ async def test_a_create_whose_response_was_lost_leaves_one(
     sandbox: Sandbox, fault: dict[str, Any], retry: RetryPolicy
 ) -> None:
     """A webhook that exists although its create failed is found, and not created again."""
-    sandbox.fail(**fault, carry_out=True, method="POST")
+    sandbox.fail(**fault, execute=True, method="POST")
     async with webhooks_on(sandbox, retry=retry) as webhooks:
         result = await webhooks.ensure([MESSAGES])
     assert methods(sandbox) == ["GET", "POST", "GET"]
@@ -462,7 +462,7 @@ async def test_a_create_that_was_not_executed_is_sent_again(
 ) -> None:
     """A webhook that isn't found after a lost response is created again, however often."""
     sandbox.fail(**fault, method="POST")
-    sandbox.fail(**fault, method="POST", carry_out=True)
+    sandbox.fail(**fault, method="POST", execute=True)
     result = await webhooks.ensure([MESSAGES])
     assert methods(sandbox) == ["GET", "POST", "GET", "POST", "GET"]
     assert names(sandbox) == ["bot:messages"]
@@ -542,7 +542,7 @@ async def test_a_replacement_whose_response_was_lost_deletes_the_old_webhook_las
     """The old webhook stays until the new one is found; the result has both changes."""
     await made(webhooks, evolve(MESSAGES, event="deleted"))
     sandbox.fail(drop=True, method="POST", times=2)
-    sandbox.fail(drop=True, carry_out=True, method="POST")
+    sandbox.fail(drop=True, execute=True, method="POST")
     log = Log(sandbox)
     result = await webhooks.ensure([MESSAGES])
     assert log.methods == ["GET", *["POST", "GET"] * 3, "DELETE", "GET"]
@@ -554,7 +554,7 @@ async def test_a_lost_create_for_an_organization_is_looked_up_there(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
     """Looking again also lists the organization's webhooks where one of them is wanted."""
-    sandbox.fail(drop=True, carry_out=True, method="POST")
+    sandbox.fail(drop=True, execute=True, method="POST")
     await webhooks.ensure([evolve(MESSAGES, owned_by="org")])
     queries_of_a_list = ["", "ownedBy=org"]
     assert [request.query for request in sandbox.requests] == [
@@ -650,7 +650,7 @@ async def test_the_next_run_completes_a_cancelled_one(*, executed: bool) -> None
 def a_fault(method: st.SearchStrategy[str], **fault: object) -> st.SearchStrategy[dict[str, Any]]:
     """A fault that is applied to some requests."""
     return st.fixed_dictionaries(
-        {"method": method, "times": st.integers(1, 5), "carry_out": st.booleans()}
+        {"method": method, "times": st.integers(1, 5), "execute": st.booleans()}
         | {name: st.just(value) for name, value in fault.items()}
     )
 
@@ -679,8 +679,8 @@ troubles = st.lists(
     st.one_of(
         a_fault(any_method, drop=True),
         *(a_fault(any_method, status=status) for status in (409, 500, 502, 503, 504)),
-        a_fault(any_method, status=429, retry_after=1, carry_out=False),
-        a_fault(any_method, status=429, retry_after=3600, carry_out=False),
+        a_fault(any_method, status=429, retry_after=1, execute=False),
+        a_fault(any_method, status=429, retry_after=3600, execute=False),
         a_fault(st.sampled_from(["POST", "PUT", "GET"]), body="<html>"),
     ),
     max_size=2,
