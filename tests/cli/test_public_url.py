@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.wire import PATIENCE, unused_port
-from webex_webhooks_async.cli.public_url import Doorstep
+from webex_webhooks_async.cli.public_url import ArrivalCheck
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 
 HERE = PlainTextResponse("the application")
@@ -23,9 +23,9 @@ async def served(application: ASGIApp) -> AsyncGenerator[str]:
 
 async def test_a_url_that_leads_here() -> None:
     """A request that arrives settles it; the application doesn't get it, but every other one."""
-    doorstep = Doorstep(HERE)
-    async with served(doorstep) as url, httpx.AsyncClient(trust_env=False) as others:
-        problem = await doorstep.check(url, 8080, PATIENCE)
+    arrivals = ArrivalCheck(HERE)
+    async with served(arrivals) as url, httpx.AsyncClient(trust_env=False) as others:
+        problem = await arrivals.check(url, 8080, PATIENCE)
         response = await others.post(url, headers={"x-webex-webhooks-check": "a guess"})
 
     assert (problem, response.text) == (None, "the application")
@@ -33,16 +33,15 @@ async def test_a_url_that_leads_here() -> None:
 
 async def test_a_tunnel_that_loses_the_response() -> None:
     """What counts is that the request arrives."""
-    doorstep = Doorstep(HERE)
-    async with served(doorstep) as url, httpx.AsyncClient(trust_env=False) as tunnel:
+    arrivals = ArrivalCheck(HERE)
+    async with served(arrivals) as url, httpx.AsyncClient(trust_env=False) as tunnel:
 
-        async def pass_on(scope: dict[str, object], *rest: object) -> None:
-            headers = scope["headers"]
-            await tunnel.send(httpx.Request("POST", url, headers=headers))  # type: ignore[arg-type]
-            await PlainTextResponse("lost", 502)(scope, *rest)  # type: ignore[arg-type]
+        async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
+            await tunnel.send(httpx.Request("POST", url, headers=scope["headers"]))
+            await PlainTextResponse("lost", 502)(scope, receive, send)
 
-        async with served(pass_on) as public_url:  # type: ignore[arg-type]
-            problem = await doorstep.check(public_url, 8080, PATIENCE)
+        async with served(pass_on) as public_url:
+            problem = await arrivals.check(public_url, 8080, PATIENCE)
 
     assert problem is None
 
@@ -73,12 +72,12 @@ LOGIN = "probably the tunnel's login page: allow requests without a login"
 async def test_a_url_that_leads_elsewhere(response: Response, reason: str) -> None:
     """The response that comes instead shows the likely reason."""
     async with served(response) as url:
-        assert await Doorstep(HERE).check(url, 8080, PATIENCE) == reason
+        assert await ArrivalCheck(HERE).check(url, 8080, PATIENCE) == reason
 
 
 async def test_nobody_there() -> None:
     """Where nothing listens, a typo is likely."""
-    problem = await Doorstep(HERE).check(f"http://127.0.0.1:{unused_port()}/", 8080, PATIENCE)
+    problem = await ArrivalCheck(HERE).check(f"http://127.0.0.1:{unused_port()}/", 8080, PATIENCE)
 
     assert problem
     assert problem.startswith("ConnectError: ")
@@ -92,6 +91,6 @@ async def test_no_response() -> None:
         await asyncio.Event().wait()
 
     async with served(hang) as url:
-        problem = await Doorstep(HERE).check(url, 8080, 0.5)
+        problem = await ArrivalCheck(HERE).check(url, 8080, 0.5)
 
     assert problem == "nothing responds there within 0.5 s"

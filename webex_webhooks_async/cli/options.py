@@ -13,14 +13,13 @@ from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.failures import UsageError, usage_errors
 from webex_webhooks_async.cli.input_files import read_text
 from webex_webhooks_async.cli.token_file import read_token
+from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import WebhookUpdate
 from webex_webhooks_async.validation import check_text
 
-TOKEN_VARIABLE = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
-BASE_URL_VARIABLE = "WEBEX_BASE_URL"
 SANDBOX_PORT = 8900
 
 
@@ -75,7 +74,7 @@ class Connection:
     """
 
     token_file: Path | None = None
-    base_url: Annotated[str, Parameter(env_var=BASE_URL_VARIABLE)] = BASE_URL
+    base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = BASE_URL
 
     @property
     def url(self) -> str:
@@ -95,12 +94,13 @@ class Connection:
     def _token(self) -> TokenProvider:
         if self.token_file is not None:
             return read_token(self.token_file)
-        token = os.environ.get(TOKEN_VARIABLE)
+        token = os.environ.get(environment.ACCESS_TOKEN)
         if not token:
             raise UsageError(
-                f"there is no access token: set {TOKEN_VARIABLE}, or pass a file with --token-file"
+                f"there is no access token: set {environment.ACCESS_TOKEN}, or pass a file with "
+                "--token-file"
             )
-        with usage_errors(TOKEN_VARIABLE):
+        with usage_errors(environment.ACCESS_TOKEN):
             return StaticToken(token)
 
 

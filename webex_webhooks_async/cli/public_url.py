@@ -15,8 +15,8 @@ _HEADER = "x-webex-webhooks-check"
 _LOGIN_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
-class Doorstep:
-    """An ASGI application in front of another: it notices the request of a check.
+class ArrivalCheck:
+    """Notices the requests of a check, as an ASGI application in front of another.
 
     Args:
         application: Gets all other requests.
@@ -28,7 +28,7 @@ class Doorstep:
         self._arrived = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to the request of a check, and pass on every other one."""
+        """Respond to the request of a check; pass on every other one."""
         if (_HEADER.encode(), self._nonce.encode()) not in scope["headers"]:
             await self._application(scope, receive, send)
             return
@@ -37,7 +37,7 @@ class Doorstep:
         await send({"type": "http.response.body"})
 
     async def check(self, url: str, port: int, seconds: float = CHECK_SECONDS) -> str | None:
-        """Send a request to a URL; if it doesn't arrive here, return the likely reason."""
+        """Send a request to a URL; return the likely reason if it doesn't arrive here."""
         headers = {_HEADER: self._nonce}
         is_public = httpx.URL(url).host not in LOOPBACK  # then a proxy may lead there
         try:

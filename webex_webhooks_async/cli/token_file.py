@@ -9,11 +9,9 @@ from pathlib import Path
 from webex_webhooks_async.cli.failures import RefusedError, UsageError, usage_errors
 from webex_webhooks_async.cli.input_files import read_text
 from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, TokenProvider, Tokens
+from webex_webhooks_async.client.environment import CLIENT_ID, CLIENT_SECRET
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.serialization import from_json
-
-CLIENT_ID_VARIABLE = "WEBEX_CLIENT_ID"
-CLIENT_SECRET_VARIABLE = "WEBEX_CLIENT_SECRET"  # noqa: S105 - a name
 
 
 def read_token(path: Path) -> TokenProvider:
@@ -70,11 +68,11 @@ def client_credentials() -> tuple[str, str]:
     Raises:
         UsageError: One is missing.
     """
-    names = (CLIENT_ID_VARIABLE, CLIENT_SECRET_VARIABLE)
+    names = (CLIENT_ID, CLIENT_SECRET)
     client_id, client_secret = (os.environ.get(name, "") for name in names)
     if not (client_id and client_secret):
         raise UsageError(
-            f"set {CLIENT_ID_VARIABLE} and {CLIENT_SECRET_VARIABLE} to the client id and the "
-            "client secret of the integration: they renew its tokens"
+            f"set {CLIENT_ID} and {CLIENT_SECRET} to the client id and the client secret of the "
+            "integration: they renew its tokens"
         )
     return client_id, client_secret

@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 
 from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
-from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, TokenProvider
+from webex_webhooks_async.client import environment
+from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.pagination import AsyncPaginator
 from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.client.resource import APIResource, Params
@@ -116,8 +117,8 @@ class Client(APIResource):
                 when made directly.
             TypeError: As when made directly.
         """
-        options.setdefault("base_url", os.environ.get("WEBEX_BASE_URL") or BASE_URL)
-        return cls(_token_from_env(), **options)
+        options.setdefault("base_url", os.environ.get(environment.BASE_URL) or BASE_URL)
+        return cls(environment.token_from_env(), **options)
 
     @overload
     async def get(self, path: str, *segments: str, params: Params | None = None) -> JSON: ...
@@ -452,34 +453,6 @@ class Client(APIResource):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-_REFRESH_VARIABLES = ("WEBEX_CLIENT_ID", "WEBEX_CLIENT_SECRET", "WEBEX_REFRESH_TOKEN")
-
-
-def _token_from_env() -> str | TokenProvider:
-    access_token = os.environ.get("WEBEX_ACCESS_TOKEN")
-    values = {name: os.environ.get(name, "") for name in _REFRESH_VARIABLES}
-    missing = [name for name, value in values.items() if not value]
-    if not missing:
-        client_id, client_secret, refresh_token = values.values()
-        return RefreshingToken(
-            client_id=client_id,
-            client_secret=client_secret,
-            refresh_token=refresh_token,
-            access_token=access_token or None,
-        )
-    if access_token:
-        return access_token
-    if len(missing) < len(values):
-        raise ValueError(
-            f"set the environment variable {' and '.join(missing)} too, or WEBEX_ACCESS_TOKEN to "
-            "an access token"
-        )
-    raise ValueError(
-        "set the environment variable WEBEX_ACCESS_TOKEN to an access token, or "
-        f"{', '.join(values)} to refresh one"
-    )
 
 
 _FETCHED: Mapping[str, type[Any]] = {

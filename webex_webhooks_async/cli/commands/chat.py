@@ -8,11 +8,12 @@ from cyclopts import Parameter, validators
 
 from webex_webhooks_async.cli.conversation import POLL_SECONDS, Conversation, conversation
 from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError
-from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, SANDBOX_PORT, NotEmpty
+from webex_webhooks_async.cli.options import SANDBOX_PORT, NotEmpty
 from webex_webhooks_async.cli.rendering.consoles import print_error, stderr, stdout
 from webex_webhooks_async.cli.rendering.messages import erase_prompt, print_message, print_prompt
 from webex_webhooks_async.cli.running import ended_by_signal, run
 from webex_webhooks_async.cli.typed_lines import TypedLines
+from webex_webhooks_async.client import environment
 
 _SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
 
@@ -23,7 +24,7 @@ def command(
     *,
     as_: Annotated[NotEmpty, Parameter(name="--as")] = "you@example.com",
     timeout: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 10.0,
-    base_url: Annotated[str, Parameter(env_var=BASE_URL_VARIABLE)] = _SANDBOX_URL,
+    base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = _SANDBOX_URL,
 ) -> int:
     r"""Talk to your bot through a sandbox, without an account.
 

@@ -8,23 +8,13 @@ from cyclopts import Parameter
 
 from webex_webhooks_async.cli.failures import ExitCode, usage_errors
 from webex_webhooks_async.cli.input_files import InputFile, name_of
-from webex_webhooks_async.cli.options import (
-    FROM_ENVIRONMENT,
-    AsJson,
-    Connection,
-    NotEmpty,
-)
+from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connection, NotEmpty
 from webex_webhooks_async.cli.rendering.consoles import print_json, print_warning, stderr, stdout
 from webex_webhooks_async.cli.rendering.webhooks import print_changes, print_plan
 from webex_webhooks_async.cli.running import run
 from webex_webhooks_async.cli.wanted_file import read_wanted
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.desired_state.planning import (
-    Action,
-    Change,
-    Plan,
-    WebhookPlanWarning,
-)
+from webex_webhooks_async.client.desired_state.planning import Change, Plan, WebhookPlanWarning
 from webex_webhooks_async.models.webhooks import NewWebhook
 
 
@@ -62,8 +52,7 @@ def command(  # noqa: PLR0913 - each is an option
         connection.client(), wanted, name_of(file), prune, change=not (dry_run or check), json=json
     )
     plan = run(ensuring)
-    would_change = any(change.action != Action.KEEP for change in plan.changes)
-    return ExitCode.DIFFERENT if check and would_change else ExitCode.DONE
+    return ExitCode.DIFFERENT if check and plan.pending else ExitCode.DONE
 
 
 async def _ensure(  # noqa: PLR0913 - each is an option

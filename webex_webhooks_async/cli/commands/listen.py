@@ -27,7 +27,7 @@ from webex_webhooks_async.cli.options import (
     Port,
     SecretSource,
 )
-from webex_webhooks_async.cli.public_url import Doorstep
+from webex_webhooks_async.cli.public_url import ArrivalCheck
 from webex_webhooks_async.cli.questions import ask, can_ask
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, RawRequest, forward, no_response, relay
 from webex_webhooks_async.cli.rendering.consoles import (
@@ -187,9 +187,9 @@ class Listening:
 
 async def _listen_to_webex(listening: Listening, client: Client, public_url: str) -> None:
     shown = shown_url(public_url)
-    async with client, _receiving(listening) as (origin, doorstep):
+    async with client, _receiving(listening) as (origin, arrivals):
         with stderr().status(f"Checking that {shown} leads here"):
-            problem = await doorstep.check(public_url, httpx.URL(origin).port or 80)
+            problem = await arrivals.check(public_url, httpx.URL(origin).port or 80)
         if problem is not None:
             print_warning(f"a request to {shown} did not arrive here: {problem}")
         async with _webhooks(listening, client, public_url):
@@ -215,7 +215,7 @@ def _announce(text: str) -> None:
 
 
 @asynccontextmanager
-async def _receiving(listening: Listening) -> AsyncGenerator[tuple[str, Doorstep]]:
+async def _receiving(listening: Listening) -> AsyncGenerator[tuple[str, ArrivalCheck]]:
     """Receive notifications while the block runs.
 
     Gives the origin to send them to, and what checks whether a URL leads there.
@@ -242,12 +242,12 @@ async def _receiving(listening: Listening) -> AsyncGenerator[tuple[str, Doorstep
             forwarding.add(task)
             task.add_done_callback(forwarding.discard)
 
-    doorstep = Doorstep(relay(receiver, handle))
+    arrivals = ArrivalCheck(relay(receiver, handle))
     async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
         with log_warnings_to(lambda text: print_refusal(stderr(), text)):
-            async with receiver, serve_on_loopback(doorstep, listening.port) as origin:
+            async with receiver, serve_on_loopback(arrivals, listening.port) as origin:
                 try:
-                    yield origin, doorstep
+                    yield origin, arrivals
                 finally:
                     for task in forwarding:
                         task.cancel()

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.failures import RefusedError, UsageError, usage_errors
-from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, HttpUrl, NotEmpty
+from webex_webhooks_async.cli.options import HttpUrl, NotEmpty
 from webex_webhooks_async.cli.rendering.consoles import (
     print_approval,
     print_refusal,
@@ -32,6 +32,7 @@ from webex_webhooks_async.cli.rendering.consoles import (
 from webex_webhooks_async.cli.running import run
 from webex_webhooks_async.cli.token_file import client_credentials, write_tokens
 from webex_webhooks_async.cli.tunnels import LOOPBACK
+from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import RefreshingToken, authorization_url
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.formatting import on_one_line
@@ -43,7 +44,7 @@ def command(
     scope: tuple[NotEmpty, ...],
     token_file: Path,
     redirect_uri: HttpUrl = "http://localhost:8765/callback",
-    base_url: Annotated[str, Parameter(env_var=BASE_URL_VARIABLE)] = BASE_URL,
+    base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = BASE_URL,
 ) -> None:
     r"""Get the first tokens of an integration, and store them in a file.
 
@@ -70,16 +71,17 @@ def command(
         )
     if not os.access(token_file.resolve().parent, os.W_OK):
         raise UsageError(f"can't write to the folder of {token_file}")
+    base_url = base_url or BASE_URL  # a variable that is empty counts as unset
     verifier, state = secrets.token_urlsafe(64), secrets.token_urlsafe()
     with usage_errors():
-        Client("unused", base_url=base_url or BASE_URL)  # checks it before the user does anything
+        Client("unused", base_url=base_url)  # checks it before the user does anything
         url = authorization_url(
             client_id=client_id,
             redirect_uri=redirect_uri,
             scopes=scope,
             state=state,
             code_challenge=_challenge(verifier),
-            base_url=base_url or BASE_URL,
+            base_url=base_url,
         )
     code = run(_authorize(url, redirect, state))
     token = RefreshingToken.from_code(
@@ -90,7 +92,7 @@ def command(
         code_verifier=verifier,
         on_refresh=partial(write_tokens, token_file),
     )
-    run(_exchange(Client(token, base_url=base_url or BASE_URL), token))
+    run(_exchange(Client(token, base_url=base_url), token))
     print_approval(stdout(), f"stored the tokens in {token_file}")
 
 

@@ -8,10 +8,11 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter
 from rich.console import Console
 
-from webex_webhooks_async.cli.options import BASE_URL_VARIABLE, SANDBOX_PORT, TOKEN_VARIABLE, Port
+from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
 from webex_webhooks_async.cli.rendering.consoles import stderr, stdout
 from webex_webhooks_async.cli.rendering.requests import print_delivery, print_request
 from webex_webhooks_async.cli.running import run, until_stopped
+from webex_webhooks_async.client import environment
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
 
 T = TypeVar("T")
@@ -48,7 +49,7 @@ async def _serve(port: int, *, allow_remote: bool) -> None:
         console.print(base_url, style="bold")
         stderr().print(
             "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
-            f"  export {BASE_URL_VARIABLE}={base_url} {TOKEN_VARIABLE}=anything",
+            f"  export {environment.BASE_URL}={base_url} {environment.ACCESS_TOKEN}=anything",
             style="dim",
         )
         await until_stopped()
