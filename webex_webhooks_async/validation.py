@@ -1,5 +1,6 @@
 """Checks of arguments: a wrong one is an error at once, and the error names it."""
 
+import ipaddress
 from types import NoneType
 
 
@@ -51,3 +52,11 @@ def check_segment(name: str, segment: str) -> str:
     if not segment:
         raise ValueError(f"{name} is empty")
     return segment
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself: ``localhost``, or a loopback address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

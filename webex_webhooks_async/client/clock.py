@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Tells the time, and waits."""
+    """Gives the time, and waits."""
 
     def monotonic(self) -> float:
         """Seconds that never decrease."""

@@ -1,7 +1,6 @@
 """Sends requests to Webex: authenticated, limited, retried, and to one origin only."""
 
 import asyncio
-import ipaddress
 import logging
 import random
 import uuid
@@ -39,7 +38,7 @@ from webex_webhooks_async.errors import (
     TransportError,
 )
 from webex_webhooks_async.formatting import describe_exception, describe_status
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_text, check_type, is_loopback
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -348,8 +347,8 @@ def _content(response: httpx.Response) -> bytes:
 
 @cache
 def _user_agent() -> bytes:
-    # Imported here, since looking up the version takes a good part of the package's import time.
-    from webex_webhooks_async.version import __version__  # noqa: PLC0415
+    # Looking up the version takes a good part of the package's import time.
+    from webex_webhooks_async.version import __version__  # noqa: PLC0415 - imported when needed
 
     return f"webex-webhooks-async/{__version__}".encode()
 
@@ -434,16 +433,9 @@ def _checked_base_url(base_url: str) -> SplitResult:
             "base_url must be absolute, without credentials, query and fragment, such as "
             "https://webexapis.com/v1"
         )
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ValueError(
             f"base_url must be https, or http on loopback, got {parts.scheme}://{host}: the access "
             "token would be readable on its way"
         )
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -25,7 +25,7 @@ from webex_webhooks_async.serialization import JSON
 from webex_webhooks_async.structuring import structure
 from webex_webhooks_async.validation import check_segment, check_text, check_type
 
-PATH = "webhooks"
+_PATH = "webhooks"
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -47,7 +47,7 @@ class Webhooks(APIResource):
             TypeError: The argument isn't a `NewWebhook`.
         """
         check_type("webhook", webhook, NewWebhook)
-        return await self._send("POST", PATH, json=webhook, into=Webhook)
+        return await self._send("POST", _PATH, json=webhook, into=Webhook)
 
     async def get(self, webhook_id: str) -> Webhook:
         """Return the webhook with this id.
@@ -57,7 +57,7 @@ class Webhooks(APIResource):
             ValueError: The id is empty or isn't valid Unicode.
             TypeError: The id isn't a string.
         """
-        return await self._send("GET", PATH, _checked(webhook_id), into=Webhook)
+        return await self._send("GET", _PATH, _checked(webhook_id), into=Webhook)
 
     async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
         """Change a webhook; ``status="active"`` switches it on again.
@@ -68,7 +68,7 @@ class Webhooks(APIResource):
             TypeError: The id isn't a string, or `update` isn't a `WebhookUpdate`.
         """
         check_type("update", update, WebhookUpdate)
-        return await self._send("PUT", PATH, _checked(webhook_id), json=update, into=Webhook)
+        return await self._send("PUT", _PATH, _checked(webhook_id), json=update, into=Webhook)
 
     async def delete(self, webhook_id: str) -> None:
         """Delete a webhook.
@@ -79,7 +79,7 @@ class Webhooks(APIResource):
             ValueError: The id is empty or isn't valid Unicode.
             TypeError: The id isn't a string.
         """
-        await self._delete(PATH, _checked(webhook_id))
+        await self._delete(_PATH, _checked(webhook_id))
 
     def list(
         self,
@@ -114,7 +114,7 @@ class Webhooks(APIResource):
             check_text("owned_by", owned_by)
         params = {"max": max, "ownedBy": owned_by}
         return self._paginate_with(
-            _read_webhooks, PATH, params=params, start=start, prefetch=prefetch
+            _read_webhooks, _PATH, params=params, start=start, prefetch=prefetch
         )
 
     async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Result:
@@ -199,7 +199,7 @@ class Webhooks(APIResource):
 
     def _scan(self, owned_by: str | None) -> AsyncPaginator[Webhook | UnreadableWebhook]:
         """Return the webhooks, also those that can't be read."""
-        return self._paginate_with(_read, PATH, params={"ownedBy": owned_by})
+        return self._paginate_with(_read, _PATH, params={"ownedBy": owned_by})
 
 
 def _read_webhooks(response: Response) -> tuple[Webhook, ...]:

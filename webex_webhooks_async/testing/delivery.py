@@ -6,7 +6,6 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import attrs
@@ -22,6 +21,7 @@ from webex_webhooks_async.testing.service.shared.events import WebexEvent, encod
 from webex_webhooks_async.testing.service.shared.failures import FailureTracker
 from webex_webhooks_async.testing.service.shared.store import Store
 from webex_webhooks_async.testing.service.shared.subscriptions import matches
+from webex_webhooks_async.validation import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -167,19 +167,10 @@ class _LoopbackTransport(httpx.AsyncHTTPTransport):
         super().__init__(verify=tls_context())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if not _is_loopback(request.url.host):
+        if not is_loopback(request.url.host):
             raise _RemoteError(
                 f"not sent, because {request.url.host} isn't this machine: deliver in process with "
                 "sandbox.deliver_to(app), or allow other hosts with Sandbox(allow_remote=True), on "
                 "the command line with --allow-remote"
             )
         return await super().handle_async_request(request)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -174,14 +174,14 @@ class PlanExecution:
         self._gone: set[str] = set()  # ids; a list that lags behind still has them
         self._creates = Counter[str]()  # how often one was sent, by name
         self._lost: dict[str, _LostCreate] = {}  # by name
-        self._unsettled: set[str] = set()  # names to look at again
+        self._to_recheck: set[str] = set()  # names
 
     async def run(self) -> dict[str, Webhook]:
         """Execute the plan, and return the webhook of each wanted name."""
         names = {each.name for each in self._wanted}
         await self._execute([each for each in self._changes if each.name in names])
         looks = 1
-        while self._unsettled:
+        while self._to_recheck:
             if not self._lost:
                 looks += 1
             await self._execute(await self._look_again(agree=looks > _LOOKS_BEFORE_AGREEING))
@@ -213,12 +213,12 @@ class PlanExecution:
             if not _may_be_there(error):
                 raise
             self._lost[change.name] = _LostCreate(change, error)
-            self._unsettled.add(change.name)
+            self._to_recheck.add(change.name)
         else:
             self._live[change.name] = _with_secret(created, wanted.secret)
             self._note(change)
             if self._creates[change.name] < _MAX_CREATES:
-                self._unsettled.add(change.name)
+                self._to_recheck.add(change.name)
 
     async def _update(self, change: Change, wanted: NewWebhook, existing: Webhook) -> None:
         secret = wanted.secret or existing.secret
@@ -233,7 +233,7 @@ class PlanExecution:
             updated = await self._operations.update(existing.id, update)
         except (NotFoundError, GoneError):
             self._gone.add(existing.id)
-            self._unsettled.add(change.name)
+            self._to_recheck.add(change.name)
         else:
             self._live[change.name] = _with_secret(updated, secret)
             self._note(change)
@@ -248,18 +248,20 @@ class PlanExecution:
         with suppress(NotFoundError, GoneError):
             await self._operations.delete(change.existing.id)
         self._gone.add(change.existing.id)
-        self._unsettled.add(change.name)
+        self._to_recheck.add(change.name)
         if change.action is Action.DELETE:
             self._note(change)
 
     async def _look_again(self, *, agree: bool) -> tuple[Change, ...]:
-        """Plan again for the names that aren't settled."""
+        """Plan again for the names that a change may have left without exactly one webhook."""
         if self._lost:
             attempt = max(self._creates[name] for name in self._lost)
             jitter = random.random()  # noqa: S311 - spreads load, guards nothing
             await self._reconciler.clock.sleep(self._reconciler.retry.backoff(attempt, jitter))
-        desired = DesiredState(tuple(each for each in self._wanted if each.name in self._unsettled))
-        self._unsettled.clear()
+        desired = DesiredState(
+            tuple(each for each in self._wanted if each.name in self._to_recheck)
+        )
+        self._to_recheck.clear()
         listed = await self._reconciler.existing(org=desired.wants_org)
         existing = [each for each in listed if each.id not in self._gone]
         for name in sorted(desired.names.difference(each.name for each in existing)):

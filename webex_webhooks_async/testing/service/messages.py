@@ -101,8 +101,8 @@ def post(state: State, author: Person, room: Json, content: Content) -> list[Web
     joined = join(state, room, author, content.mentioned)
     parent = content.members.get("parentId")
     if parent is not None:
-        answered = state.messages.get(parent)
-        if answered is None or answered["roomId"] != room["id"]:
+        replied_to = state.messages.get(parent)
+        if replied_to is None or replied_to["roomId"] != room["id"]:
             raise RefusedError(400, f"parentId must be a message of the same room, got {parent!r}")
     message = without_nones(
         {
@@ -185,7 +185,7 @@ def _target(state: State, author: Person, fields: Mapping[str, str]) -> Json:
 
 
 def find_room(state: State, room_id: str) -> Json:
-    """A room, whoever its members are.
+    """A room, also one that the caller isn't a member of.
 
     Raises:
         RefusedError: It doesn't exist.

@@ -1,6 +1,5 @@
 """Something that happened in the simulated Webex, and its notification."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,7 @@ from attrs import frozen
 
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import to_wire
+from webex_webhooks_async.serialization import dump_json, to_wire
 from webex_webhooks_async.testing.service.shared.ids import webex_id
 from webex_webhooks_async.testing.service.shared.persons import Person
 from webex_webhooks_async.testing.service.shared.sample_data import sample_data
@@ -84,4 +83,4 @@ def without_nones(members: Mapping[str, Any]) -> dict[str, Any]:
 
 def encode(notification: Mapping[str, Any]) -> bytes:
     """The body of a notification's request."""
-    return json.dumps(notification, separators=(",", ":"), allow_nan=False).encode()
+    return dump_json(notification)

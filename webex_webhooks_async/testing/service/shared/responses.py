@@ -1,13 +1,13 @@
 """Responses in the forms that Webex uses."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
+from webex_webhooks_async.serialization import dump_json
+
 
 def json_response(content: Mapping[str, Any], status_code: int = 200) -> Response:
     """A response with a JSON object."""
-    text = json.dumps(content, separators=(",", ":"))
-    return Response(text, status_code, media_type="application/json;charset=UTF-8")
+    return Response(dump_json(content), status_code, media_type="application/json;charset=UTF-8")

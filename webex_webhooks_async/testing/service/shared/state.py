@@ -123,7 +123,7 @@ class State:
         self.rooms.put(room["id"], room)
         return room
 
-    def add_member(self, room: Json, person: Person, *, is_moderator: bool = False) -> Json:
+    def add_member(self, room: Json, person: Person) -> Json:
         """Make someone a member of a room."""
         membership: dict[str, Any] = {
             "id": webex_id("MEMBERSHIP"),
@@ -133,7 +133,7 @@ class State:
             "personEmail": person.email,
             "personDisplayName": person.display_name,
             "personOrgId": person.org_id,
-            "isModerator": is_moderator,
+            "isModerator": False,
             "isMonitor": False,
             "isRoomHidden": False,
             "created": self.now(),
