@@ -33,13 +33,13 @@ SENDERS = 20
 
 @define
 class Sender:
-    """Sends as Webex does: again after any answer but a 2xx, and after none.
+    """Sends as Webex does: it sends again after any response but a 2xx, and after none.
 
     Attributes:
         urls: Where the receivers are, as a load balancer takes them in turn.
         happened: Set after each request.
-        acknowledged: How many requests were answered with a 2xx.
-        refused: How many were answered otherwise, by the status, or by the error instead of one.
+        acknowledged: How many requests got a 2xx.
+        refused: How many others there were, by the status of the response, or by the error.
     """
 
     urls: Iterator[str]
@@ -65,10 +65,10 @@ class Sender:
 
     async def _attempt(self, body: bytes, http_client: httpx.AsyncClient) -> str | None:
         try:
-            answer = await http_client.send(signed_request(next(self.urls), body, SECRET))
+            response = await http_client.send(signed_request(next(self.urls), body, SECRET))
         except httpx.HTTPError as error:
             return type(error).__name__
-        return None if answer.is_success else str(answer.status_code)
+        return None if response.is_success else str(response.status_code)
 
 
 @frozen(kw_only=True)
@@ -82,19 +82,19 @@ class Bot:
     sender: Sender
 
     def worked_on(self) -> Counter[str]:
-        """How often each message was worked on."""
+        """How often each message was processed."""
         said = (line.split() for worker in self.workers for line in worker.lines)
         return Counter(words[2] for words in said if words[:2] == ["replied", "to"])
 
     async def suffer(self, copies: int) -> None:
-        """Let processes die while so many copies come."""
+        """Kill processes while so many copies arrive."""
         for kill in range(KILLS):
             await self._acknowledged(copies * (kill + 1) // (2 * KILLS + 2))
             self.workers[kill % len(self.workers)].kill()
             self.receivers[kill % len(self.receivers)].kill()
         await self._acknowledged(copies // 2)
         self.redis.freeze()
-        await asyncio.sleep(2)  # how long it is frozen is what is tested
+        await asyncio.sleep(2)  # the test is about how long it is frozen
         self.redis.thaw()
         await self._acknowledged(copies * 3 // 4)
         self.redis.stop()
@@ -106,9 +106,9 @@ class Bot:
         await self.services.until(lambda: self.sender.acknowledged >= copies)
 
     async def finished(self) -> None:
-        """Wait until no task is waiting or in a worker: what is done twice is done by then."""
+        """Wait until no task is in the queue or in a worker."""
         async with Redis(port=self.redis.port) as redis, asyncio.timeout(PATIENCE):
-            while not await is_finished(redis):  # noqa: ASYNC110 - Redis doesn't tell
+            while not await is_finished(redis):  # noqa: ASYNC110 - Redis doesn't notify
                 await asyncio.sleep(0.1)
 
 
@@ -121,7 +121,7 @@ async def is_finished(redis: Redis) -> bool:
 
 @asynccontextmanager
 async def running_bot(ids: Iterable[str]) -> AsyncGenerator[Bot]:
-    """Start the bot with all its processes, beside a Webex that takes a moment to answer."""
+    """Start the bot with all its processes, and a Webex that takes a moment to respond."""
     async with stage(LONGEST_TASK="3", REDIS_TIMEOUT="1") as empty:
         for each in ids:
             await empty.webex.emit("messages", "created", {"id": each})
@@ -147,7 +147,7 @@ async def running_bot(ids: Iterable[str]) -> AsyncGenerator[Bot]:
 
 @pytest.mark.timeout(300)
 async def test_none_is_lost() -> None:
-    """Whatever dies, each notification is acknowledged and worked on; some are worked on twice."""
+    """Each notification is acknowledged and processed, whatever dies; some are processed twice."""
     ids = [f"M{number}" for number in range(NOTIFICATIONS)]
     async with running_bot(ids) as bot:
         bodies = 2 * [sample_notification("messages", "created", data={"id": each}) for each in ids]
@@ -158,7 +158,7 @@ async def test_none_is_lost() -> None:
         await bot.services.until(lambda: len(bot.worked_on()) >= len(ids))
         await bot.finished()
 
-    print(  # noqa: T201 - the figures, for who runs it with many
+    print(  # noqa: T201 - the figures are for people
         f"{len(ids)} notifications, {len(bodies)} copies, refused {dict(bot.sender.refused)}; "
         f"worked on {bot.worked_on().total()} times, with {lives(bot)} lives"
     )
@@ -167,5 +167,5 @@ async def test_none_is_lost() -> None:
 
 
 def lives(bot: Bot) -> list[int]:
-    """How many lives each receiver and worker had until it was told to end."""
+    """How often each receiver and worker was started until the end."""
     return [len(each.statuses) for each in (*bot.receivers, *bot.workers)]

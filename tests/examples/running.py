@@ -36,7 +36,7 @@ async def running(
 
 
 async def read_until(process: Process, text: str) -> str:
-    """Read what a process says, until it says this."""
+    """Read what a process prints, until it prints this."""
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
         return (await process.stdout.readuntil(text.encode())).decode()

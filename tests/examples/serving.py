@@ -51,8 +51,8 @@ class Program:
 
     @classmethod
     def load(cls, source: Path, monkeypatch: pytest.MonkeyPatch) -> "Program":
-        """Import a program anew, and read in its docstring how it is served."""
-        module = import_anew(source, monkeypatch)
+        """Import a program again, and read in its docstring how it is served."""
+        module = import_again(source, monkeypatch)
         docstring = module.__doc__ or ""
         ((command, name),) = COMMAND.findall(docstring)
         (path,) = TARGET.findall(docstring)
@@ -78,8 +78,8 @@ class Program:
                 stop.set()
 
 
-def import_anew(source: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import a program as a server does, but for one test alone."""
+def import_again(source: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import a program as a server does, for one test alone."""
     spec = importlib.util.spec_from_file_location(source.stem, source)
     assert spec is not None
     assert spec.loader is not None

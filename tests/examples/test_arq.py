@@ -38,21 +38,21 @@ WORKER = "arq arq_bot.WorkerSettings"
 
 @pytest.fixture
 async def bot() -> AsyncGenerator[Stage]:
-    """Where the bot will run, with a short patience for Redis."""
+    """Set up where the bot runs, with short timeouts for Redis."""
     async with stage(REDIS_TIMEOUT="1") as empty:
         yield empty
 
 
 @asynccontextmanager
 async def queue_of(bot: Stage) -> AsyncGenerator[ArqRedis]:
-    """The queue as a program sees it that enqueues."""
+    """The queue, as the program that enqueues has it."""
     queue = await create_pool(RedisSettings.from_dsn(bot.settings["REDIS_URL"]))
     yield queue
     await queue.aclose()
 
 
 async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
-    """A worker gets a notification equal to what came; no copy makes work, by any receiver."""
+    """A worker gets each notification once, equal to what arrived, from any number of receivers."""
     ports = [free_port(), free_port()]
     for port in ports:
         await bot.start_receiver(RECEIVER, port)
@@ -61,7 +61,7 @@ async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
         await bot.webex.emit("messages", "created", {"id": each})
     bodies = [notification(each) for each in ("M1", "M2")]
     async with httpx.AsyncClient(trust_env=False) as http_client:
-        answers = [
+        responses = [
             await http_client.send(signed_request(f"http://127.0.0.1:{port}/webex", body, SECRET))
             for body in bodies
             for port in ports
@@ -73,13 +73,13 @@ async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
             await job.result(timeout=PATIENCE, poll_delay=0.1)
         results = [await job.result_info() for job in jobs]
 
-    assert [answer.status_code for answer in answers] == [204] * 4
+    assert [response.status_code for response in responses] == [204] * 4
     assert sorted(worked_on(worker)) == ["replied to M1", "replied to M2"]
     assert [result and result.args for result in results] == [(each,) for each in received]
 
 
 async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage) -> None:
-    """What Webex wants to be asked for later is enqueued for then, and a worker does it then."""
+    """After a long Retry-After the job is enqueued for later, and a worker does it then."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
     worker = bot.services.start(WORKER)
     bot.webex.fail(status=429, retry_after=3600)
@@ -94,7 +94,7 @@ async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage) -> None:
 
 
 async def test_an_error_comes_back_as_it_was(bot: Stage) -> None:
-    """Who asks for the result of a job that failed gets the error, with all that it knows."""
+    """The result of a failed job is the error, with all its attributes."""
     bot.services.start(WORKER)
     async with queue_of(bot) as queue:
         job = await queue.enqueue_job("work", parsed("no-message"))
@@ -108,7 +108,7 @@ async def test_an_error_comes_back_as_it_was(bot: Stage) -> None:
 
 
 async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage) -> None:
-    """A job whose worker was killed is done when its lock has expired, soon after the timeout."""
+    """A job whose worker was killed is done when its lock expires, soon after the timeout."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
     bot.webex.fail(delay=60)
     worker = bot.services.start(WORKER)
@@ -120,7 +120,7 @@ async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage) -> None:
         bot.webex.clear_faults()
         lock = in_progress_key_prefix + "J1"
         locked = await queue.pttl(lock)
-        await queue.pexpire(lock, 1)  # its time passes
+        await queue.pexpire(lock, 1)  # the time of its lock passes
         await job.result(timeout=PATIENCE, poll_delay=0.1)
 
     assert 300_000 < locked <= 310_000
@@ -138,12 +138,12 @@ def parsed(message_id: str) -> Notification[NotificationData]:
 
 
 async def becomes_deferred(job: Job) -> None:
-    """Wait until a job is for later."""
+    """Wait until a job is deferred."""
     async with asyncio.timeout(PATIENCE):
-        while await job.status() != JobStatus.deferred:  # noqa: ASYNC110 - Redis doesn't tell
+        while await job.status() != JobStatus.deferred:  # noqa: ASYNC110 - Redis doesn't notify
             await asyncio.sleep(0.1)
 
 
 def worked_on(worker: Service) -> list[str]:
-    """What a worker has said of its work."""
+    """What a worker has printed about its work."""
     return [line for line in worker.lines if line.startswith("replied to")]

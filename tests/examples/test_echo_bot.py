@@ -25,7 +25,7 @@ class Tunnel:
     port: int = 0
 
     async def __call__(self, request: httpx.Request) -> None:
-        """Turn a request from its public URL to the port."""
+        """Send a request for the public URL to the port."""
         assert str(request.url) == PUBLIC_URL
         request.url = httpx.URL(f"http://127.0.0.1:{self.port}/webex")
 
@@ -38,7 +38,7 @@ def tunnel() -> Tunnel:
 
 @pytest.fixture
 async def sandbox(tunnel: Tunnel) -> AsyncGenerator[Sandbox]:
-    """A Webex that reaches the bot through the tunnel alone."""
+    """A sandbox that reaches the bot through the tunnel alone."""
     async with httpx.AsyncClient(
         event_hooks={"request": [tunnel]}, trust_env=False
     ) as deliver_with:
@@ -65,12 +65,12 @@ async def running_bot(name: str, sandbox: Sandbox, tunnel: Tunnel) -> AsyncGener
 
 
 def texts(sandbox: Sandbox) -> list[str | None]:
-    """What was said, in order."""
+    """The texts of all messages, in order."""
     return [message.get("text") for message in sandbox.messages]
 
 
 async def test_it_says_everything_back(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """A message is fetched by its id, and answered once, in the room that it came from."""
+    """The bot fetches a message by its id, and replies once, in the room of the message."""
     async with running_bot("echo_bot.py", sandbox, tunnel):
         (delivery,) = await sandbox.say("Hello, bot!")
 
@@ -80,7 +80,7 @@ async def test_it_says_everything_back(sandbox: Sandbox, tunnel: Tunnel) -> None
 
 
 async def test_it_does_not_answer_itself(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """What the bot wrote comes as a notification, too, and isn't echoed."""
+    """The bot is notified of its own messages, and doesn't echo them."""
     async with running_bot("echo_bot.py", sandbox, tunnel):
         await sandbox.say("Hello, bot!")
         own = {"id": sandbox.messages[-1]["id"]}
@@ -90,7 +90,7 @@ async def test_it_does_not_answer_itself(sandbox: Sandbox, tunnel: Tunnel) -> No
 
 
 async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """Nothing is said to a file that comes without words."""
+    """A message with a file and no text gets no reply."""
     async with running_bot("echo_bot.py", sandbox, tunnel), sandbox.http_client() as someone:
         await someone.post(
             "messages",
@@ -103,7 +103,7 @@ async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> N
 
 
 async def test_it_makes_its_webhook_once(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """Started again, the bot keeps the webhook that it has."""
+    """A bot that is started again keeps its webhook."""
     async with running_bot("hearing_bot.py", sandbox, tunnel):
         created = sandbox.webhooks
     async with running_bot("echo_bot.py", sandbox, tunnel):

@@ -53,7 +53,7 @@ async def test_a_notification_is_handled(
     webex_sandbox: Sandbox,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A notification is answered with 204, and the handler gets it."""
+    """The response to a notification is 204, and the handler gets it."""
     async with program.serving() as url:
         await create_webhook(webex_client, url)
         (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
@@ -68,7 +68,7 @@ async def test_a_forged_notification_is_refused(
     webex_sandbox: Sandbox,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What is signed with another secret, or not at all, is answered with 401; no handler runs."""
+    """A request with a wrong signature, or without one, gets a 401, and no handler runs."""
     async with program.serving() as url, httpx.AsyncClient(trust_env=False) as stranger:
         await create_webhook(webex_client, url)
         (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
@@ -85,7 +85,7 @@ async def test_a_duplicate_is_handled_once(
     webex_sandbox: Sandbox,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A notification that comes again is answered with 204 again; the handler runs once."""
+    """The response to a copy is 204 too, and the handler runs once."""
     async with program.serving() as url, httpx.AsyncClient(trust_env=False) as http_client:
         await create_webhook(webex_client, url)
         (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
@@ -101,7 +101,7 @@ async def test_what_was_accepted_is_finished_at_shutdown(
     webex_sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The answer doesn't wait for a handler, but the end of the server does."""
+    """The response doesn't wait for a handler, but the server's shutdown does."""
     shutting_down = asyncio.Event()
     finished = asyncio.Event()
     aclose = program.receiver.aclose
@@ -132,7 +132,7 @@ async def test_a_mount_needs_the_slash(
     webex_client: Client,
     webex_sandbox: Sandbox,
 ) -> None:
-    """A target URL without the slash is answered with a redirect, which Webex takes for failure."""
+    """A target URL without the slash gets a redirect, which Webex counts as a failure."""
     monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
     program = Program.load(EXAMPLES / f"{name}.py", monkeypatch)
     async with program.serving() as url:

@@ -29,20 +29,20 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Program:
         ("attachmentActions", "created", []),
     ],
 )
-async def test_it_tells_what_the_original_tells(
+async def test_it_prints_what_the_original_prints(
     program: Program,
     capsys: pytest.CaptureFixture[str],
     resource: str,
     event: str,
     expected: list[str],
 ) -> None:
-    """It reads the header that the original reads, and tells the same of each notification."""
+    """It reads the header that the original reads, and prints the same for each notification."""
     body = sample_notification(resource, event, data=PERSON)
     headers = {"X-Webex-Signature": sign(body, SECRET)["X-Spark-Signature"]}
     async with program.serving() as url, httpx.AsyncClient(trust_env=False) as webex:
-        answer = await webex.post(url, content=body, headers=headers)
+        response = await webex.post(url, content=body, headers=headers)
 
-    assert answer.status_code == 204
+    assert response.status_code == 204
     assert capsys.readouterr().out.splitlines() == [
         f"Received webhook: {resource} - {event}",
         *expected,
@@ -52,8 +52,8 @@ async def test_it_tells_what_the_original_tells(
 async def test_it_refuses_what_the_original_accepts(
     program: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A request without a signature is answered with 401, and nothing is told of it."""
+    """A request without a signature gets a 401, and nothing is printed."""
     async with program.serving() as url, httpx.AsyncClient(trust_env=False) as stranger:
-        answer = await stranger.post(url, content=sample_notification("messages", "created"))
+        response = await stranger.post(url, content=sample_notification("messages", "created"))
 
-    assert (answer.status_code, capsys.readouterr().out) == (401, "")
+    assert (response.status_code, capsys.readouterr().out) == (401, "")

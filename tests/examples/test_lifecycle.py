@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 
 
 def test_the_life_of_a_webhook_needs_no_account() -> None:
-    """Without a token it lists, creates, gets, updates and deletes on a sandbox."""
+    """Without a token it lists, creates, gets, updates and deletes webhooks of a sandbox."""
     done = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / "lifecycle.py"],
         env={name: value for name, value in os.environ.items() if not name.startswith("WEBEX_")},

@@ -101,7 +101,7 @@ async def test_a_warm_function_replies(settings: dict[str, str], webex_sandbox: 
 
 
 def event_of(message_id: str, secret: str, *, is_base64: bool = False) -> dict[str, object]:
-    """A request as API Gateway gives it to a function."""
+    """A request as API Gateway passes it to a function."""
     body = sample_notification("messages", "created", data={"id": message_id})
     request = signed_request("https://bot.example.com/webex", body, secret)
     return {

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.examples.serving import EXAMPLES, import_anew
+from tests.examples.serving import EXAMPLES, import_again
 from tests.support.redis_server import free_port
 from tests.support.services import PATIENCE, Service
 from tests.support.stage import SECRET, Stage, stage
@@ -37,25 +37,25 @@ def longest_task() -> str:
 
 @pytest.fixture
 async def bot(longest_task: str) -> AsyncGenerator[Stage]:
-    """Where the bot will run, with little patience for Redis."""
+    """Set up where the bot runs, with short timeouts for Redis."""
     async with stage(LONGEST_TASK=longest_task, REDIS_TIMEOUT="1") as empty:
         yield empty
 
 
 @pytest.fixture
 async def program(bot: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[ModuleType]:
-    """The program in this process, as in one that enqueues."""
+    """The program, imported here as the process that enqueues imports it."""
     for name, value in bot.settings.items():
         monkeypatch.setenv(name, value)
-    module = import_anew(EXAMPLES / "taskiq_bot.py", monkeypatch)
+    module = import_again(EXAMPLES / "taskiq_bot.py", monkeypatch)
     await module.broker.startup()
     yield module
     await module.broker.shutdown()
-    await module.schedules._connection_pool.disconnect()  # which has no other end
+    await module.schedules._connection_pool.disconnect()  # it ends in no other way
 
 
 async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
-    """A worker does what a receiver enqueued; of a copy neither makes work."""
+    """A worker does what a receiver enqueued; a copy isn't enqueued."""
     port = free_port()
     await bot.start_receiver(RECEIVER, port)
     worker = bot.services.start(WORKER)
@@ -71,7 +71,7 @@ async def test_a_notification_is_worked_on_once(bot: Stage) -> None:
 
 
 async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage, program: ModuleType) -> None:
-    """What Webex wants to be asked for later is enqueued for then, and a worker does it then."""
+    """After a long Retry-After the task is enqueued for later, and a worker does it then."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
     worker = bot.services.start(WORKER)
     bot.webex.fail(status=429, retry_after=3600)
@@ -92,7 +92,7 @@ async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage, program: ModuleTy
 
 
 async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) -> None:
-    """Who asks for the result of a task that failed gets the error, with all that it knows."""
+    """The result of a failed task is the error, with all its attributes."""
     bot.services.start(WORKER)
     task = await program.work.kiq(job_of("no-message"))
     result = await task.wait_result(timeout=PATIENCE)
@@ -105,7 +105,7 @@ async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) ->
 
 @pytest.mark.parametrize("longest_task", ["2"])
 async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage, program: ModuleType) -> None:
-    """A task whose worker was killed is done in the end, even if no other task comes."""
+    """A task whose worker was killed is done in the end, even without another task."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
     bot.webex.fail(delay=60, times=None)
     worker = bot.services.start(WORKER)
@@ -120,7 +120,7 @@ async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage, program: Mo
 
 
 async def test_without_redis_nothing_is_taken(bot: Stage) -> None:
-    """While Redis is silent or gone, the receiver isn't healthy, and Webex has to come again."""
+    """While Redis hangs or is down, the receiver isn't healthy, and responds 503."""
     port = free_port()
     await bot.start_receiver(RECEIVER, port)
     await bot.make_webhook(f"http://127.0.0.1:{port}/webex")
@@ -138,7 +138,7 @@ async def test_without_redis_nothing_is_taken(bot: Stage) -> None:
         bot.redis.stop()
         gone = await statuses()
         bot.redis.restart()
-        await statuses()  # the first task finds that its connection is gone
+        await statuses()  # the first task finds a broken connection
         back = await statuses()
 
     assert [healthy, silent, thawed, gone, back] == [
@@ -151,7 +151,7 @@ async def test_without_redis_nothing_is_taken(bot: Stage) -> None:
 
 
 async def test_a_receiver_ends_when_its_requests_are_done(bot: Stage) -> None:
-    """A receiver that is told to stop answers the requests that it has first."""
+    """A receiver that is stopped first responds to the requests that it has."""
     port = free_port()
     receiver = await bot.start_receiver(RECEIVER, port)
     body = sample_notification("messages", "created")
@@ -163,16 +163,16 @@ async def test_a_receiver_ends_when_its_requests_are_done(bot: Stage) -> None:
     receiver.stop()
     await bot.services.until(lambda: receiver.says("Waiting for connections to close"))
     writer.write(body)
-    answer = await reader.read()
+    response = await reader.read()
     writer.close()
     await bot.services.until(lambda: bool(receiver.statuses))
 
-    assert answer.startswith(b"HTTP/1.1 204")
+    assert response.startswith(b"HTTP/1.1 204")
     assert receiver.says("Application shutdown complete.")
 
 
 async def test_a_worker_ends_when_its_tasks_are_done(bot: Stage, program: ModuleType) -> None:
-    """A worker that is told to stop finishes what it has begun."""
+    """A worker that is stopped first finishes its tasks."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
     bot.webex.fail(delay=1)
     worker = bot.services.start(WORKER)
@@ -191,13 +191,13 @@ def job_of(message_id: str) -> str:
 
 
 def worked_on(worker: Service) -> list[str]:
-    """What a worker says about its work."""
+    """What a worker prints about its work."""
     return [line for line in worker.lines if line.startswith("replied to")]
 
 
 async def scheduled(bot: Stage) -> list[ScheduledTask]:
-    """What is enqueued for later, whenever that is."""
-    redis: Any = Redis(port=bot.redis.port)  # whose types are not all known
+    """The tasks that are enqueued for later."""
+    redis: Any = Redis(port=bot.redis.port)  # its types are incomplete
     async with redis:
         stored = [await redis.get(key) for key in await redis.keys("schedule:data:*")]
     return [ScheduledTask.model_validate(PickleSerializer().loadb(each)) for each in stored]

@@ -19,7 +19,7 @@ TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial"
 
 @pytest.fixture
 def pages() -> list[str]:
-    """The first two pages, with ports in them that nobody uses."""
+    """The first two pages, with free ports in them."""
     webex, bot = str(unused_port()), str(unused_port())
     return [
         (TUTORIAL / name).read_text(encoding="utf-8").replace("8900", webex).replace("8000", bot)
@@ -28,7 +28,7 @@ def pages() -> list[str]:
 
 
 async def test_the_bot_replies(pages: list[str], tmp_path: Path) -> None:
-    """Who types what the pages show sees what the pages show."""
+    """Typing what the pages show prints what the pages show."""
     start_webex, start_bot, greet = blocks(pages[0], "console")
     (heard,) = blocks(pages[0], "text")
     start_new_bot, ask = blocks(pages[1], "console")
@@ -57,7 +57,7 @@ def settings_of(block: str) -> str:
 
 @asynccontextmanager
 async def terminal(block: str, folder: Path) -> AsyncGenerator[Process]:
-    """Type the commands of a block, and see that the last one prints what is shown."""
+    """Type the commands of a block, and check that the last one prints what is shown."""
     script, shown = script_of(block)
     last_word = f"{shown.rsplit(maxsplit=1)[-1]}\n"
     async with running("bash", "-euc", script, settings={}, folder=folder) as process:
@@ -66,7 +66,7 @@ async def terminal(block: str, folder: Path) -> AsyncGenerator[Process]:
 
 
 async def type_in(block: str, folder: Path) -> None:
-    """Type the commands of a block, and see what they print until they end."""
+    """Type the commands of a block, and return what they print until they end."""
     script, shown = script_of(block)
     async with running("bash", "-euc", script, settings={}, folder=folder) as process:
         output, _ = await process.communicate()

@@ -234,7 +234,7 @@ class HeldLeases(HeldDeduplicator):
 
 
 class DownError(Exception):
-    """There is no connection."""
+    """The connection is down."""
 
 
 class FailingDeduplicator:

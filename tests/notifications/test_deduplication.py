@@ -6,7 +6,7 @@ from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     now = 1000.0
 

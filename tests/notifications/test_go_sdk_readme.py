@@ -1,8 +1,8 @@
-"""The handler of a README in the field, as a receiver, and what that handler gets wrong.
+"""The handler in another SDK's README, written as a receiver, and what that handler gets wrong.
 
 The README of the Go SDK for Webex reads a bare SHA-1 digest from ``X-Webex-Signature``, compares
-it with ``==``, and only if the header is there; then it looks for messages that were created, and
-for memberships.
+it with ``==``, and only if the header is present. Then it handles created messages, and
+memberships.
 """
 
 from collections.abc import Mapping
@@ -19,17 +19,17 @@ BODY = body_of()
 SPARK_SIGNATURE = signed(BODY)[1]["X-Spark-Signature"]
 
 
-def the_receiver(told: list[str]) -> Receiver:
-    """The handler in ten lines."""
+def the_receiver(handled: list[str]) -> Receiver:
+    """The same handler in ten lines."""
     receiver = Receiver(SECRET)
 
     @receiver.on(Resource.MESSAGES, Event.CREATED)
     async def message(notification: Notification[MessageData]) -> None:
-        told.append(f"{notification.data.person_email} wrote in {notification.data.room_id}")
+        handled.append(f"{notification.data.person_email} wrote in {notification.data.room_id}")
 
     @receiver.on(Resource.MEMBERSHIPS)
     async def membership(notification: Notification[MembershipData]) -> None:
-        told.append(f"{notification.data.person_email} {notification.event}")
+        handled.append(f"{notification.data.person_email} {notification.event}")
 
     return receiver
 
@@ -46,30 +46,30 @@ def the_receiver(told: list[str]) -> Receiver:
 async def test_it_does_what_the_handler_does(
     resource: str, event: str, expected: list[str]
 ) -> None:
-    """Messages that were created and memberships are handled, the rest is let be."""
-    told: list[str] = []
+    """Created messages and memberships are handled; everything else is ignored."""
+    handled: list[str] = []
     body, headers = signed(body_of(MESSAGE_DATA, resource=resource, event=event))
 
-    assert await the_receiver(told).handle(body, headers) == 204
-    assert told == expected
+    assert await the_receiver(handled).handle(body, headers) == 204
+    assert handled == expected
 
 
 @pytest.mark.parametrize("name", ["X-Webex-Signature", "X-Spark-Signature"])
 async def test_it_reads_the_header_of_the_handler(name: str) -> None:
     """A bare SHA-1 digest proves a request in the README's header as well as in Cisco's."""
-    told: list[str] = []
+    handled: list[str] = []
 
-    assert await the_receiver(told).handle(BODY, {name: SPARK_SIGNATURE}) == 204
-    assert len(told) == 1
+    assert await the_receiver(handled).handle(BODY, {name: SPARK_SIGNATURE}) == 204
+    assert len(handled) == 1
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Webex-Signature": ""}, {"X-Other": SPARK_SIGNATURE}])
 async def test_a_missing_header_is_not_accepted(headers: Mapping[str, str]) -> None:
-    """Who leaves the signature out is turned away; the handler takes him for Webex."""
-    told: list[str] = []
+    """A request without a signature gets a 401; the other handler accepts it."""
+    handled: list[str] = []
 
-    assert await the_receiver(told).handle(BODY, headers) == 401
-    assert told == []
+    assert await the_receiver(handled).handle(BODY, headers) == 401
+    assert handled == []
 
 
 async def test_the_comparison_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ class TestClaims:
         assert last < first + 20_000
 
     async def test_a_memory_deduplicator_needs_no_task(self) -> None:
-        """A claim in memory is granted and kept without a task, which would cost more than all."""
+        """A claim in memory creates no task, which would cost more than all the rest."""
         in_flight = InFlight(MemoryDeduplicator())
         before = asyncio.all_tasks()
         claiming = in_flight.claim("a")
@@ -98,7 +98,7 @@ class TestClaims:
 
 
 class TestLeases:
-    """What a deduplicator with leases is asked."""
+    """Which calls a deduplicator with leases gets."""
 
     async def test_what_is_done_is_confirmed(self) -> None:
         """A lease is confirmed when the notification is done, and released when it isn't."""
@@ -124,7 +124,7 @@ class TestLeases:
             await in_flight.claim("a")
 
     async def test_a_lease_of_another_leaves_nothing_behind(self) -> None:
-        """What another receiver was handling can be claimed when that one has given up."""
+        """What another receiver was handling can be claimed when that receiver has given up."""
         deduplicator = HeldLeases()
         deduplicator.may_return.set()
         deduplicator.claimed.add("a")
@@ -137,7 +137,7 @@ class TestLeases:
 
 
 class TestFailures:
-    """What is left of a call of the deduplicator that fails."""
+    """What a failed call of the deduplicator leaves behind."""
 
     async def test_a_failed_claim_leaves_nothing_behind(self) -> None:
         """After a claim that failed, the key can be claimed."""
@@ -188,7 +188,7 @@ class TestFailures:
     async def test_what_a_finish_waits_for_may_be_cancelled(
         self, caplog: pytest.LogCaptureFixture, fails: str, *, done: bool
     ) -> None:
-        """A finish whose connection is cancelled has failed, which is logged."""
+        """If its connection is cancelled, finishing a claim has failed, which is logged."""
         deduplicator = FailingLeases(fails, error=asyncio.CancelledError())
         in_flight = InFlight(deduplicator)
         await in_flight.claim("a")
@@ -199,7 +199,7 @@ class TestFailures:
 
 
 class TestCancellation:
-    """What is left of a request that is cancelled."""
+    """What a cancelled request leaves behind."""
 
     async def test_a_claim_for_a_cancelled_request_is_released(self) -> None:
         """A claim that is granted all the same is released, though nobody waits for it."""
@@ -218,7 +218,7 @@ class TestCancellation:
         assert await in_flight.claim("a")
 
     async def test_a_claim_that_is_granted_at_the_same_moment_is_released(self) -> None:
-        """A request that is cancelled after the claim returned, before it goes on, leaves none."""
+        """A request that is cancelled just after its claim was granted leaves no claim."""
         deduplicator = HeldDeduplicator()
         deduplicator.may_return.set()
         in_flight = InFlight(deduplicator)
@@ -251,7 +251,7 @@ class TestCancellation:
     async def test_a_claim_that_fails_for_a_cancelled_request_claims_nothing(
         self, caplog: pytest.LogCaptureFixture, error: BaseException
     ) -> None:
-        """The log says that the deduplicator failed, and speaks of no claim, for there is none."""
+        """The log reports that the deduplicator failed, and mentions no claim."""
         deduplicator = FailingDeduplicator("claim", error=error)
         deduplicator.may_return.clear()
         in_flight = InFlight(deduplicator)
@@ -287,7 +287,7 @@ class TestCancellation:
     async def test_a_cancelled_request_is_no_error_of_the_event_loop(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """A call that fails after its request was cancelled is logged by us alone."""
+        """A call that fails after its request was cancelled is logged by the package alone."""
         caplog.set_level(logging.DEBUG, logger="asyncio")
         deduplicator = FailingDeduplicator("claim")
         deduplicator.may_return.clear()

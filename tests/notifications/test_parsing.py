@@ -209,7 +209,7 @@ KNOWN: list[tuple[str, dict[str, Any], object]] = [
 
 
 def parsed(body: bytes) -> Notification[NotificationData]:
-    """A body, as it is known that it was signed."""
+    """Parse a body, without its signature."""
     return parse_unverified_notification(body)
 
 
@@ -261,7 +261,7 @@ def test_what_is_not_required_may_be_missing(value: str | None) -> None:
 
 
 def test_null_in_data_counts_as_absent() -> None:
-    """A null of an optional field of the data is None, and no text."""
+    """Null in an optional field of the data is None."""
     data = parsed(body_of({**MESSAGE_DATA, "roomType": None, "files": None, "created": None})).data
 
     assert isinstance(data, MessageData)
@@ -272,7 +272,7 @@ def test_null_in_data_counts_as_absent() -> None:
     ("resource", "event"), [("telepathy", "created"), ("messages", "pondered"), ("all", "all")]
 )
 def test_unknown_words_pass(resource: str, event: str) -> None:
-    """A resource or an event that appeared since is no error."""
+    """A resource or an event that the package doesn't know is accepted."""
     notification = parsed(body_of(resource=resource, event=event))
 
     assert (notification.resource, notification.event) == (resource, event)
@@ -302,7 +302,7 @@ def test_unknown_members_survive(key: str) -> None:
     ],
 )
 def test_data_of_another_shape_stays_a_mapping(resource: str, data: object) -> None:
-    """Data of which a required field doesn't fit is kept as it was sent: whole and uncoerced."""
+    """Data with a required field that doesn't fit stays the mapping that was sent."""
     notification = parsed(body_of(data, resource=resource))
 
     assert isinstance(notification.data, dict)
@@ -392,7 +392,7 @@ def test_an_optional_value_of_the_envelope_stays_in_extra(key: str, value: objec
     ],
 )
 def test_what_is_no_notification(body: bytes, problems: tuple[str, ...]) -> None:
-    """A body that is no notification is a PayloadError that names each problem with its path."""
+    """A body that isn't a notification raises a PayloadError with the path of each problem."""
     with pytest.raises(PayloadError) as raised:
         parsed(body)
 
@@ -403,7 +403,7 @@ def test_what_is_no_notification(body: bytes, problems: tuple[str, ...]) -> None
     "body", [body_of(["s3cret"], id=["s3cret"]), b'{"s3cret"', b'{"s3cret": 1']
 )
 def test_problems_show_no_values(body: bytes) -> None:
-    """Nothing of a body is in the error, nor in what the error was made of."""
+    """Neither the error nor its cause shows a value of the body."""
     with pytest.raises(PayloadError) as raised:
         parsed(body)
 
@@ -411,13 +411,13 @@ def test_problems_show_no_values(body: bytes) -> None:
 
 
 def test_the_signature_is_verified_first() -> None:
-    """Nothing is parsed that nobody has signed."""
+    """A body without a valid signature isn't parsed."""
     with pytest.raises(SignatureError):
         parse_notification(b"no JSON", {}, secrets=SECRET)
 
 
 def test_a_minimum_is_held() -> None:
-    """The weakest algorithm to accept is the caller's to say."""
+    """The caller chooses the weakest algorithm that is accepted."""
     body, headers = signed(body_of())
     del headers["X-Webex-Signature"]
 
@@ -434,7 +434,7 @@ def test_any_of_several_secrets_will_do() -> None:
 
 @given(st.binary())
 def test_whatever_the_body_is(body: bytes) -> None:
-    """Nothing but a PayloadError comes out of bytes that are no notification."""
+    """Whatever the bytes are, nothing but a PayloadError is raised."""
     with pytest.raises(PayloadError):
         parsed(body)
 
@@ -449,7 +449,7 @@ JSON = st.recursive(
     max_leaves=10,
 )
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
-# As far from the ends of time as the farthest time zone.
+# At least one time zone's offset away from the ends of time.
 DATETIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001 - as asked for
 OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)) | st.just(timedelta(seconds=30))
 
@@ -463,7 +463,7 @@ def times(draw: st.DrawFn) -> str:
 
 @st.composite
 def notifications(draw: st.DrawFn) -> dict[str, Any]:
-    """What Webex could send, known or not, all of it or parts, with more than we know."""
+    """What Webex could send: any members, known and unknown."""
     resource, data, _ = draw(st.sampled_from([*KNOWN, ("telepathy", {}, None)]))
     known = draw(st.permutations([*data.items()]))[: draw(st.integers(0, len(data)))]
     optional: list[tuple[str, Any]] = [
@@ -486,7 +486,7 @@ def notifications(draw: st.DrawFn) -> dict[str, Any]:
 
 @given(notifications())
 def test_a_notification_survives_a_queue(document: dict[str, Any]) -> None:
-    """To JSON and back, or pickled and back, each notification is what it was."""
+    """A notification that went through JSON or pickle equals the original."""
     notification = parsed(json.dumps(document).encode())
 
     assert from_json(to_json(notification), Notification) == notification
@@ -495,7 +495,7 @@ def test_a_notification_survives_a_queue(document: dict[str, Any]) -> None:
 
 @given(times())
 def test_a_moment_survives_a_queue(moment: str) -> None:
-    """To JSON and back, a moment is what it was, to the microsecond and in any time zone."""
+    """A moment that went through JSON equals the original, to the microsecond, in any time zone."""
     notification = parsed(body_of(created=moment))
 
     assert from_json(to_json(notification), Notification).created == notification.created
@@ -503,7 +503,7 @@ def test_a_moment_survives_a_queue(moment: str) -> None:
 
 @given(notifications())
 def test_nothing_that_webex_sends_is_lost(document: dict[str, Any]) -> None:
-    """The JSON of a notification has all that was sent, but for nulls of what is optional."""
+    """The JSON of a notification has everything that was sent, except optional nulls."""
     sent, kept = document, json.loads(to_json(parsed(json.dumps(document).encode())))
 
     assert kept.keys() >= {key for key, value in sent.items() if value is not None or key in kept}
@@ -512,7 +512,7 @@ def test_nothing_that_webex_sends_is_lost(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("data", [MESSAGE_DATA, {}])
 def test_a_class_of_data_can_be_asked_for(data: object) -> None:
-    """From JSON, a notification of one class of data is made only of such data."""
+    """`from_json` reads a notification of one data class only if the data fits that class."""
     body = body_of(data)
 
     if data:
@@ -523,7 +523,7 @@ def test_a_class_of_data_can_be_asked_for(data: object) -> None:
 
 
 def test_any_data_can_be_asked_for() -> None:
-    """From JSON, a notification may be named with or without what its data may be."""
+    """`from_json` takes `Notification` with and without the class of its data."""
     body = body_of()
 
     assert from_json(body, Notification[Any]) == parsed(body)

@@ -76,7 +76,7 @@ class TestDispatch:
         receiver, got = Receiver(SECRET), list[Notification[MessageData]]()
 
         @receiver.on(Resource.MESSAGES, Event.CREATED)
-        async def answer(notification: Notification[MessageData]) -> None:
+        async def reply(notification: Notification[MessageData]) -> None:
             got.append(notification)
 
         await deliver(receiver)
@@ -109,7 +109,7 @@ class TestRegistration:
     """What can be a handler, and until when."""
 
     async def test_a_handler_stays_what_it_is(self) -> None:
-        """A registered function can still be called, and be registered again."""
+        """A registered function can still be called, and can be registered again."""
         receiver, got = Receiver(SECRET), list[object]()
 
         @receiver.on("memberships")
@@ -127,17 +127,17 @@ class TestRegistration:
     async def test_an_object_can_be_a_handler(self) -> None:
         """An object whose call is async is a handler like any other."""
 
-        class Answering:
+        class Counting:
             called = 0
 
             async def __call__(self, notification: Notification[Any]) -> None:
                 self.called += 1
 
-        receiver, answering = Receiver(SECRET), Answering()
-        receiver.on()(answering)
+        receiver, counting = Receiver(SECRET), Counting()
+        receiver.on()(counting)
         await deliver(receiver)
 
-        assert answering.called == 1
+        assert counting.called == 1
 
     @pytest.mark.parametrize("handler", [print, len, Bot, "text", None])
     def test_a_handler_is_async(self, handler: Any) -> None:  # noqa: ANN401 - mistakes
@@ -183,7 +183,7 @@ class TestRegistration:
 
 
 class TestRefusal:
-    """What isn't accepted."""
+    """Which requests and arguments are refused."""
 
     @pytest.mark.parametrize(
         ("body", "headers", "status"),
@@ -436,7 +436,7 @@ class TestMisfits:
     async def test_a_handler_for_everything_gets_the_mapping(
         self, caplog: pytest.LogCaptureFixture, ran: list[tuple[str, object]]
     ) -> None:
-        """Where only handlers without a resource match, they get what was sent, which is a 204."""
+        """If only handlers without a resource match, they get what was sent, and it is a 204."""
         receiver = Receiver(SECRET)
         receiver.on()(self.handler("all", ran))
         receiver.on(event="created")(self.handler("created", ran))
@@ -450,7 +450,7 @@ class TestMisfits:
     async def test_handlers_for_everything_run_beside_typed_ones(
         self, ran: list[tuple[str, object]]
     ) -> None:
-        """All handlers without a resource run, in their order; the misfit is a failure after them.
+        """All handlers without a resource run, in their order; then the misfit is a failure.
 
         So the next delivery runs them again.
         """
@@ -486,7 +486,7 @@ class TestMisfits:
     async def test_a_handler_that_fails_first_is_the_failure(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """If a handler without a resource fails, the run ends there, as it always does."""
+        """If a handler without a resource fails, the run ends there, as for any other failure."""
         receiver = Receiver(SECRET)
 
         @receiver.on("messages")
@@ -519,21 +519,21 @@ class TestDuplicates:
         assert len(bot.started) == 1
 
     async def test_another_notification_is_no_copy(self) -> None:
-        """What differs in a single byte is another notification."""
+        """A body that differs in a single byte is another notification."""
         bot = Bot()
 
         assert [await deliver(bot.receiver, distinct(each)) for each in range(3)] == [204] * 3
         assert bot.done == ["MESSAGE-0", "MESSAGE-1", "MESSAGE-2"]
 
     async def test_fifty_copies_at_once(self) -> None:
-        """However many copies come at once, the handlers run once."""
+        """Of fifty copies that arrive at once, one runs the handlers."""
         bot = Bot()
 
         assert await asyncio.gather(*(deliver(bot.receiver) for _ in range(50))) == [204] * 50
         assert len(bot.started) == 1
 
     async def test_a_copy_does_not_wait(self) -> None:
-        """The response to a copy of what is being handled doesn't wait."""
+        """The response to a copy doesn't wait for the handlers of the first one."""
         bot = Bot()
         bot.may_end.clear()
         first = asyncio.create_task(deliver(bot.receiver))
@@ -585,7 +585,7 @@ class TestDuplicates:
         assert (first.done, second.done) == (["MESSAGE"], [])
 
     async def test_a_deduplicator_is_shown_a_hash_alone(self) -> None:
-        """What a deduplicator remembers is the SHA-256 of the body, and nothing of the body."""
+        """A deduplicator gets the SHA-256 of the body, and nothing else of the body."""
         deduplicator = HeldDeduplicator()
         deduplicator.may_return.set()
         await deliver(Bot(deduplicator=deduplicator).receiver)
@@ -796,9 +796,9 @@ class TestBackground:
         bot = Bot(background=True, max_pending=2)
         bot.may_end.clear()
 
-        answers = [await deliver(bot.receiver, distinct(each)) for each in (1, 2, 3, 4)]
+        statuses = [await deliver(bot.receiver, distinct(each)) for each in (1, 2, 3, 4)]
 
-        assert answers == [204, 204, 503, 503]
+        assert statuses == [204, 204, 503, 503]
 
         bot.may_end.set()
         await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public shows it
@@ -829,9 +829,9 @@ class TestBackground:
         bot = Bot(background=True, max_pending=1)
         bot.may_end.clear()
 
-        answers = [await deliver(bot.receiver, distinct(each)) for each in (1, 1, 2, 1)]
+        statuses = [await deliver(bot.receiver, distinct(each)) for each in (1, 1, 2, 1)]
 
-        assert answers == [204, 204, 503, 204]
+        assert statuses == [204, 204, 503, 204]
 
         bot.may_end.set()
         await bot.receiver.aclose()
@@ -1028,7 +1028,7 @@ async def test_nothing_is_given_away(
     deduplicator: Callable[[], Deduplicator],
     on_error: Any,  # noqa: ANN401 - a plain function
 ) -> None:
-    """No log record has anything of a body, a header or the secret, nor do its arguments."""
+    """No log record or argument of one contains a part of a body, a header or the secret."""
     caplog.set_level(logging.DEBUG)
     bot = Bot(on_error=on_error, ignore_own_actions=True, deduplicator=deduplicator())
     await scene(bot)

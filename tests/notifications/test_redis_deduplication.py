@@ -101,10 +101,10 @@ class Replica:
 
     Attributes:
         receiver: What is tested.
-        started: The ids of the messages that were begun with.
-        done: The ids of the messages that were done with.
-        fails: Whether the handler does.
-        may_end: Set unless runs shall wait.
+        started: The ids of the messages whose handling began.
+        done: The ids of the messages that are handled.
+        fails: Whether the handler fails.
+        may_end: Set unless runs have to wait.
     """
 
     def __init__(self, deduplicator: RedisDeduplicator, **options: Any) -> None:  # noqa: ANN401 - any
@@ -143,7 +143,7 @@ class TestLeases:
         assert [await outcome(first), await outcome(second)] == ["done", "done"]
 
     async def test_what_is_leased_is_neither_done_nor_free(self, join: Join) -> None:
-        """While one receiver holds the lease, a claim of another one is in progress."""
+        """While one receiver holds the lease, a claim of another one raises `InProgressError`."""
         first, second = await join(), await join()
 
         assert await outcome(first) == "ours"
@@ -175,7 +175,7 @@ class TestLeases:
         assert await outcome(third) == "in progress"
 
     async def test_a_lease_ends_in_time(self, join: Join) -> None:
-        """The lease of a killed receiver expires, and another one gets the key."""
+        """The lease of a killed receiver expires; then another one can claim the key."""
         killed, other = await join(lease=0.05), await join()
         await killed.claim("a")
 
@@ -226,10 +226,10 @@ class TestLeases:
 
         assert [await outcome(slow), await outcome(quick)] == ["done", "done"]
 
-    async def test_what_is_in_hand_is_known_after_it_expired(
+    async def test_what_is_in_flight_is_known_after_it_expired(
         self, join: Join, redis: RedisClient
     ) -> None:
-        """Within one deduplicator a key that takes longer than its lease isn't granted again."""
+        """Within one deduplicator, a key stays claimed when its handling outlasts its lease."""
         deduplicator = await join()
         await deduplicator.claim("a")
         await redis.execute_command("DEL", KEY)
@@ -262,7 +262,7 @@ keys = count()
 
 @given(st.lists(steps, max_size=12))
 async def test_any_order(lasting_server: RedisServer, steps: list[tuple[str, int]]) -> None:
-    """Whatever replicas do, and whatever expires, each claim has the result of this model."""
+    """In any order of calls and expiries, each claim has the result of this model."""
     key, holder, in_hand = f"key-{next(keys)}", None, set[int]()
     async with AsyncExitStack() as clients:
         redis, *others = [
@@ -296,9 +296,9 @@ class Wire:
     """A client whose commands are held, or whose responses get lost.
 
     Attributes:
-        held: Those that were sent and wait.
-        may_go: Set unless commands shall wait.
-        loses: Whether answers get lost.
+        held: The commands that were sent and wait.
+        may_go: Set unless commands have to wait.
+        loses: Whether responses get lost.
     """
 
     def __init__(self, redis: RedisClient) -> None:
@@ -313,17 +313,17 @@ class Wire:
         if not self.may_go.is_set():
             self.held.append(args)
             await self.may_go.wait()
-        answer = await self._redis.execute_command(*args, **options)
+        response = await self._redis.execute_command(*args, **options)
         if self.loses:
             raise RedisConnectionError
-        return answer
+        return response
 
     async def aclose(self) -> None:
         """Do nothing: nobody closes this client."""
         raise AssertionError
 
 
-class TestLostAnswers:
+class TestLostResponses:
     """What happens to a claim whose response is lost."""
 
     async def test_a_claim_is_no_obstacle_to_who_made_it(
@@ -448,7 +448,7 @@ class TestOutages:
         assert await outcome(deduplicator) == "done"
 
     async def test_a_key_of_someone_else(self, join: Join, redis: RedisClient) -> None:
-        """If another program stores something under our key, nothing is claimed."""
+        """If another program stores a value under the key, nothing is claimed."""
         deduplicator = await join()
         await redis.execute_command("RPUSH", KEY, "theirs")
         with pytest.raises(RedisError, match="WRONGTYPE"):
@@ -542,14 +542,14 @@ class TestReceivers:
 
         {"stop": server.restart, "freeze": server.thaw}[outage]()
         async with asyncio.timeout(PATIENCE):
-            while await second.deliver() != 204:  # a claim of the first may come late
+            while await second.deliver() != 204:  # a claim of the first may arrive late
                 pass
 
         assert second.done == ["MESSAGE"]
 
     @pytest.mark.parametrize("outage", ["stop", "freeze"])
     @pytest.mark.parametrize(
-        ("fails", "answer", "told"),
+        ("fails", "status", "message"),
         [
             (False, 204, "a copy of it may be handled again"),
             (True, 500, "a claim could not be released"),
@@ -562,10 +562,10 @@ class TestReceivers:
         caplog: pytest.LogCaptureFixture,
         outage: str,
         fails: bool,  # noqa: FBT001 - a parameter of the test
-        answer: int,
-        told: str,
+        status: int,
+        message: str,
     ) -> None:
-        """If Redis goes away, the response says what the handler did, and the log the rest."""
+        """If Redis fails after the claim, the response still reports the handler's outcome."""
         replica = Replica(await join(timeout=0.5))
         replica.fails = fails
         replica.may_end.clear()
@@ -574,8 +574,8 @@ class TestReceivers:
         getattr(server, outage)()
         replica.may_end.set()
 
-        assert await request == answer
-        assert told in caplog.text
+        assert await request == status
+        assert message in caplog.text
 
 
 class TestSecrets:

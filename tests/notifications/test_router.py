@@ -106,7 +106,7 @@ class TestInclude:
 
 
 class TestWords:
-    """What is said about words that are probably wrong."""
+    """Warnings about words that are probably misspelled."""
 
     @pytest.mark.parametrize("router", [Router(), Receiver(SECRET)])
     @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ class TestWords:
         assert [(each.filename, each.lineno) for each in record] == [(__file__, line)]
 
     def test_a_new_word_is_allowed(self) -> None:
-        """Webex brings new resources and events: a word that is like no known one is fine."""
+        """A word that isn't close to a known one is accepted: Webex adds resources and events."""
         with warnings.catch_warnings(action="error"):
             Router().on("telepathy", "pondered")
 
@@ -142,7 +142,7 @@ class TestWebhooks:
     """The webhooks that handlers need."""
 
     def test_each_resource_and_event_has_a_webhook(self) -> None:
-        """There is one webhook for each resource and event, with the first secret."""
+        """Each resource and event has one webhook, with the receiver's first secret."""
         receiver, router, handler = Receiver(["new", "old"]), Router(), Names().handler("any")
         receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
         receiver.on("messages", "created")(handler)
@@ -168,7 +168,7 @@ class TestWebhooks:
         )
 
     def test_all_events_cover_single_ones(self) -> None:
-        """A handler for all events of a resource needs one webhook, whatever else is there."""
+        """A handler for all events of a resource covers the handlers of its single events."""
         receiver, handler = Receiver(SECRET), Names().handler("any")
         receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
         receiver.on(Resource.MESSAGES)(handler)
@@ -183,7 +183,7 @@ class TestWebhooks:
         ]
 
     def test_asking_does_not_end_registration(self) -> None:
-        """Handlers can be registered after the webhooks were asked for."""
+        """Handlers can be registered after a call of `webhooks`."""
         receiver, handler = Receiver(SECRET), Names().handler("any")
         receiver.on("rooms")(handler)
         before = receiver.webhooks(name="bot", target_url=URL)
@@ -193,7 +193,7 @@ class TestWebhooks:
 
     @pytest.mark.parametrize("words", [(), (None, "created")])
     def test_no_webhooks_are_an_error(self, words: tuple[Any, ...]) -> None:
-        """No webhooks are an error: an empty result would let `prune` delete all of them."""
+        """Without a webhook it raises: an empty result would let `prune` delete all of them."""
         receiver: Any = Receiver(SECRET)
         receiver.on(*words)(Names().handler("any"))
 

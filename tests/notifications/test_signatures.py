@@ -23,7 +23,7 @@ WRONG1, WRONG256, WRONG512 = "0" * 40, "0" * 64, "0" * 128
 
 
 def reason(headers: Any, body: bytes = BODY, **options: Any) -> str | None:  # noqa: ANN401 - whatever a framework may have
-    """Why headers prove nothing; None if they do prove it."""
+    """Return why the headers prove nothing; `None` if they prove the request."""
     try:
         verify(body, headers, SECRET, **options)
     except SignatureError as error:
@@ -42,7 +42,7 @@ def webex(value: object) -> dict[str, object]:
 
 
 def test_the_known_pair() -> None:
-    """The signature that Cisco's community knows by heart is the one that is made."""
+    """The package makes the signature of the example in Cisco's documentation."""
     expected = "01e0cb6a53731b9615b483335d77d97023410c72"
 
     assert sign(BODY, "myBongoSecret")["X-Spark-Signature"] == expected
@@ -58,7 +58,7 @@ def test_sign_makes_both_headers() -> None:
 
 @given(st.binary(), st.text(min_size=1))
 def test_what_was_signed_is_verified(body: bytes, secret: str) -> None:
-    """Any body signed with any secret proves itself with that secret."""
+    """Any body that was signed with any secret is verified with that secret."""
     verify(body, sign(body, secret), secret)
 
 
@@ -114,7 +114,7 @@ def test_each_form_is_known(headers: Mapping[str, object]) -> None:
     ],
 )
 def test_the_strongest_signature_decides(headers: Mapping[str, object]) -> None:
-    """A wrong strong signature never falls back on a right weaker one."""
+    """A wrong strong signature isn't replaced by a correct weaker one."""
     assert reason(headers) == "mismatch"
 
 
@@ -126,7 +126,7 @@ def test_the_strongest_signature_decides(headers: Mapping[str, object]) -> None:
     ],
 )
 def test_a_weaker_signature_is_not_looked_at(headers: Mapping[str, object]) -> None:
-    """A right strong signature is enough."""
+    """A correct strong signature is enough."""
     assert reason(headers) is None
 
 
@@ -174,7 +174,7 @@ def test_a_malformed_header_fails(value: object) -> None:
 
 
 def test_a_malformed_strong_signature_never_falls_back() -> None:
-    """What claims to be a strong signature decides even when it is none."""
+    """A malformed strong signature decides too: no weaker one replaces it."""
     assert reason({**spark(SHA1), **webex("SHA-256=oops")}) == "malformed"
 
 
@@ -192,7 +192,7 @@ def test_a_malformed_strong_signature_never_falls_back() -> None:
 def test_a_minimum_is_held(
     minimum: SignatureAlgorithm, headers: Mapping[str, object], expected: str | None
 ) -> None:
-    """A signature that is right, but of a weaker algorithm than asked for, proves nothing."""
+    """A correct signature of a weaker algorithm than the minimum proves nothing."""
     assert reason(headers, minimum=minimum) == expected
 
 
@@ -329,7 +329,7 @@ HEADERS = (
 
 @given(HEADERS, st.binary())
 def test_whatever_the_headers_hold(headers: Any, body: bytes) -> None:  # noqa: ANN401 - anything
-    """Headers that were made without the secret end in a SignatureError and nothing else."""
+    """Any headers made without the secret raise a SignatureError, and nothing else."""
     with pytest.raises(SignatureError):
         verify(body, headers, SECRET)
 
@@ -348,7 +348,7 @@ def test_a_signature_with_one_digit_changed(body: bytes, data: st.DataObject) ->
 
 @pytest.mark.parametrize("secrets", [["old", SECRET], (SECRET, "new"), {SECRET}, iter([SECRET])])
 def test_any_of_several_secrets_will_do(secrets: Any) -> None:  # noqa: ANN401 - any iterable
-    """While a secret is replaced, both prove a request."""
+    """While a secret is being replaced, a signature with either one is valid."""
     verify(BODY, sign(BODY, SECRET), secrets)
 
 
@@ -360,20 +360,20 @@ def test_one_secret_is_no_sequence_of_letters() -> None:
 
 @pytest.mark.parametrize("secrets", ["", [], (), None, [""], [SECRET, ""], [None], b""])
 def test_no_secret_is_refused(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
-    """Without a secret, or with an empty one, nothing is verified at all."""
+    """Without a secret, or with an empty one, nothing is verified: it raises."""
     with pytest.raises(ValueError, match="secret"):
         verify(BODY, sign(BODY, SECRET), secrets)
 
 
 @pytest.mark.parametrize("secrets", [b"secret", [b"secret"], [7], [SECRET, b"old"]])
 def test_a_secret_is_text(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
-    """A secret that is no str is a mistake that says so, without showing it."""
+    """A secret that isn't a str raises an error that doesn't show it."""
     with pytest.raises(TypeError, match=r"^a secret must be str, got (bytes|int)$"):
         verify(BODY, sign(BODY, SECRET), secrets)
 
 
 def test_a_secret_is_valid_unicode() -> None:
-    """What Python makes of bytes that aren't UTF-8 is no secret, and isn't shown."""
+    """A secret that was read from bytes that aren't UTF-8 is refused, and isn't shown."""
     secret = "c4nary\udcff"
     calls = (lambda: verify(BODY, sign(BODY, SECRET), secret), lambda: sign(BODY, secret))
     for call in calls:
@@ -385,27 +385,27 @@ def test_a_secret_is_valid_unicode() -> None:
 
 @pytest.mark.parametrize("headers", [None, 7, True])
 def test_headers_are_a_mapping_or_pairs(headers: Any) -> None:  # noqa: ANN401 - what users pass by mistake
-    """Something that can't hold headers is a mistake that says so."""
+    """Headers of a wrong type raise an error that says what to pass."""
     with pytest.raises(TypeError, match="headers must be Iterable, got"):
         verify(BODY, headers, SECRET)
 
 
 @pytest.mark.parametrize("body", [BODY.decode(), bytearray(BODY), {"a": 1}, None])
 def test_a_body_is_raw_bytes(body: Any) -> None:  # noqa: ANN401 - what users pass by mistake
-    """A body that was decoded or parsed is a mistake that says what to pass."""
+    """A decoded or parsed body raises an error that says what to pass."""
     for call in (lambda: verify(body, sign(BODY, SECRET), SECRET), lambda: sign(body, SECRET)):
         with pytest.raises(TypeError, match="raw bytes"):
             call()
 
 
 def test_signing_takes_a_secret() -> None:
-    """An empty secret signs nothing."""
+    """Signing with an empty secret raises."""
     with pytest.raises(ValueError, match="empty"):
         sign(BODY, "")
 
 
 def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each comparison is the standard library's, of two digests of bytes of equal length."""
+    """Digests of equal length are compared as bytes, with the standard library's function."""
     compared: list[tuple[object, object]] = []
 
     def compare(expected: bytes, given: bytes) -> bool:
@@ -419,7 +419,7 @@ def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_key_is_the_secret_in_utf_8() -> None:
-    """A secret beyond ASCII signs as its UTF-8 bytes."""
+    """A secret that isn't ASCII is used as its UTF-8 bytes."""
     expected = hmac.new("sécret".encode(), BODY, hashlib.sha1).hexdigest()
 
     assert sign(BODY, "sécret")["X-Spark-Signature"] == expected

@@ -1,4 +1,4 @@
-"""A bot that tells how much it holds: Webex calls it, and at every fiftieth call it calls Webex.
+"""A bot that reports what it holds. Webex calls it, and at every fiftieth call it calls Webex.
 
 $ python -m tests.soak.bot BASE_URL REMEMBERED
 
@@ -34,19 +34,19 @@ class Bot:
     """Counts what it handles.
 
     Args:
-        client: Its way to Webex.
+        client: Calls Webex.
         remembered: How many notifications it remembers.
     """
 
     def __init__(self, client: Client, remembered: int) -> None:
         self.receiver = Receiver(SECRET, deduplicator=MemoryDeduplicator(max_entries=remembered))
-        self.receiver.on(Resource.MESSAGES)(self.answer)
+        self.receiver.on(Resource.MESSAGES)(self.count)
         self._client = client
         self._handled = 0
         self._calls = 0
 
-    async def answer(self, notification: Notification[MessageData]) -> None:
-        """Count it, and now and then see to the webhooks."""
+    async def count(self, notification: Notification[MessageData]) -> None:
+        """Count it, and every fiftieth time list the webhooks."""
         self._handled += 1
         if self._handled % 50 == 0:
             await self._call()
@@ -61,7 +61,7 @@ class Bot:
         self._calls += 5
 
     def figures(self) -> dict[str, int]:
-        """How much it has done, and how much it holds."""
+        """What it has done, and what it holds."""
         gc.collect()
         return {
             "handled": self._handled,
@@ -80,13 +80,13 @@ def resident() -> int:
 
 
 async def main(base_url: str, remembered: int) -> None:
-    """Be a bot until the input ends."""
+    """Run the bot until the input ends."""
     async with Client("a-token", base_url=base_url) as client:
         bot = Bot(client, remembered)
         async with served(bot.receiver) as server:
             print(server.port, flush=True)  # noqa: T201 - what it is for
             while await asyncio.to_thread(sys.stdin.readline):
-                print(json.dumps(bot.figures()), flush=True)  # noqa: T201 - likewise
+                print(json.dumps(bot.figures()), flush=True)  # noqa: T201 - the same
 
 
 if __name__ == "__main__":

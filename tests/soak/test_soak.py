@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "4000"))
 ROUNDS = 10
 CONNECTIONS = 8
-FILLER = "x" * 4_000  # a body is large, so that one that is kept weighs
+FILLER = "x" * 4_000  # large, so that a body that is kept shows in memory
 
 
 @frozen(kw_only=True)
@@ -62,7 +62,7 @@ class Bot:
         return Figures(**json.loads(await line_of(self._process)))
 
     async def receive(self, numbers: range) -> None:
-        """Send it the notifications with these numbers; it has to take each one."""
+        """Send it the notifications with these numbers; it must accept each one."""
         requests = map(request, numbers)  # which all connections share
         async with asyncio.TaskGroup() as group:
             for _ in range(CONNECTIONS):
@@ -72,8 +72,8 @@ class Bot:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         for each in requests:
             writer.write(each)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            assert answer.startswith(b"HTTP/1.1 204 ")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 204 ")
         writer.close()
         await writer.wait_closed()
 
@@ -92,7 +92,7 @@ async def running_bot(base_url: str, remembered: int) -> AsyncGenerator[Bot]:
         yield Bot(process, int(await line_of(process)))
     finally:
         process.stdin.close()
-        await process.communicate()  # to the end, for only that closes the pipe
+        await process.communicate()  # to the end, because only that closes the pipe
 
 
 async def line_of(process: Process) -> bytes:
@@ -109,21 +109,21 @@ def request(number: int) -> bytes:
     return head.encode() + body
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a process tells its memory on Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is read on Linux")
 @pytest.mark.timeout(600)
-async def test_a_bot_holds_no_more_in_the_end_than_when_it_has_settled() -> None:
-    """However much it receives and calls, memory, sockets and tasks stay as they were."""
+async def test_a_bot_holds_no_more_in_the_end_than_after_one_round() -> None:
+    """Memory, sockets and tasks don't grow with the number of notifications and calls."""
     size = NOTIFICATIONS // ROUNDS
     rounds: list[Figures] = []
     async with Sandbox().serve() as base_url, running_bot(base_url, remembered=size) as bot:
         for start in range(0, NOTIFICATIONS, size):
             await bot.receive(range(start, start + size))
             rounds.append(await bot.figures())
-            print(asdict(rounds[-1]))  # noqa: T201 - the figures, for who runs it with many
+            print(asdict(rounds[-1]))  # noqa: T201 - the figures are for people
 
-    settled, end = rounds[1], rounds[-1]  # what it remembers is full after one round
+    first, end = rounds[1], rounds[-1]  # what it remembers is full after one round
     assert (end.handled, end.calls) == (NOTIFICATIONS, NOTIFICATIONS // 10)
-    assert end.resident < 1.1 * settled.resident
-    assert end.objects - settled.objects < (end.handled - settled.handled) / 2
-    assert end.files <= settled.files + CONNECTIONS  # how many calls there are at a time varies
-    assert end.tasks <= settled.tasks + CONNECTIONS
+    assert end.resident < 1.1 * first.resident
+    assert end.objects - first.objects < (end.handled - first.handled) / 2
+    assert end.files <= first.files + CONNECTIONS  # how many calls there are at a time varies
+    assert end.tasks <= first.tasks + CONNECTIONS
