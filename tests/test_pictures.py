@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
 DIFFERENT_EACH_TIME = re.compile(

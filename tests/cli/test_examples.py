@@ -14,6 +14,8 @@ from tests.cli.harness import COMMAND, ServedWebex, process, served_bot, served_
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import app
 
+pytestmark = pytest.mark.once
+
 WANTED = """
 [[webhooks]]
 name = "bot:messages"

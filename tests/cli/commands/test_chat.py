@@ -8,6 +8,8 @@ from tests.cli.conftest import Invoke
 from tests.cli.harness import BOT, ServedWebex, finished, served, served_echo_bot, terminal
 from tests.support.wire import unused_port
 
+pytestmark = pytest.mark.once
+
 
 def test_one_message(webex: ServedWebex, invoke: Invoke) -> None:
     """With an argument it sends one message, and prints what the bot replies to that."""

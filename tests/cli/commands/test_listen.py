@@ -29,6 +29,8 @@ from webex_webhooks_async import verify
 from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request
 
+pytestmark = pytest.mark.once
+
 IT_LISTENS = "^Listening; .+ Ctrl-C ends it.$"
 
 

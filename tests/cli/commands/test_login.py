@@ -13,6 +13,8 @@ from tests.cli.conftest import Invoke
 from tests.cli.harness import Finished, ServedWebex, process
 from tests.support.wire import PATIENCE, unused_port
 
+pytestmark = pytest.mark.once
+
 
 def get(url: httpx.URL | str) -> httpx.Response:
     """What a browser does with a URL."""

@@ -8,6 +8,8 @@ from tests.cli.harness import COMMAND, process, terminal
 from tests.support.wire import PATIENCE, unused_port
 from tests.testing.doubles import NEW
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_sandbox(number: signal.Signals) -> None:
