@@ -380,14 +380,21 @@ def test_what_is_read_goes_out_as_it_came(cls: Any, value: object) -> None:  # n
     assert dump_json(to_wire(read)) == dump_json(value)
 
 
-def test_what_is_nested_too_deeply_is_a_problem() -> None:
-    """JSON that is nested more deeply than Python can follow a class is a DecodeError."""
+@pytest.mark.parametrize("frames", range(12))
+def test_what_is_nested_too_deeply_is_a_problem(frames: int) -> None:
+    """JSON that is nested too deeply is one problem, at whichever call Python's depth ends."""
     value: dict[str, Any] = {"name": "a"}
     for _ in range(20_000):
         value = {"name": "a", "parent": value}
 
+    def structure_below(frames: int) -> None:
+        if frames:
+            structure_below(frames - 1)
+        else:
+            structure(value, Tree)
+
     with pytest.raises(DecodeError) as raised:
-        structure(value, Tree)
+        structure_below(frames)
 
     assert [each.rpartition(": ")[2] for each in raised.value.problems] == ["nested too deeply"]
 

@@ -377,7 +377,9 @@ def _notification_hook(resource: str | None) -> StructureHook:
 
 def _problems(error: BaseException, path: str) -> Iterator[str]:
     if isinstance(error, BaseValidationError):
-        for cause in error.exceptions:
+        # Where the depth ends, each field fails: one problem is enough.
+        too_deep = [each for each in error.exceptions if isinstance(each, RecursionError)]
+        for cause in too_deep[:1] or error.exceptions:
             yield from _problems(cause, path + _step(cause, error.cl))
     else:
         yield f"{path}: {_problem(error)}"

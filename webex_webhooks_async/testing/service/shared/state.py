@@ -41,15 +41,15 @@ class State:
     """
 
     def __init__(self, *, bot: Person, clock: Clock) -> None:
-        self.bot = bot
-        self.clock = clock
-        self.persons = Persons()
+        self.bot: Person = bot
+        self.clock: Clock = clock
+        self.persons: Persons = Persons()
         self.persons.add(bot)
-        self.webhooks = Store[Webhook]()
+        self.webhooks: Store[Webhook] = Store[Webhook]()
         self.documents: Mapping[str, Store[Json]] = {each: Store[Json]() for each in PATHS}
         self.emitted: set[str] = set()
-        self.failures = FailureTracker(clock)
-        self.tokens = Tokens(clock)
+        self.failures: FailureTracker = FailureTracker(clock)
+        self.tokens: Tokens = Tokens(clock)
         self._direct_rooms: dict[frozenset[str], str] = {}
 
     @property
