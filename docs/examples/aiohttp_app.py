@@ -16,7 +16,7 @@ receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], background=True)
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
-async def answer(notification: Notification[MessageData]) -> None:
+async def on_message(notification: Notification[MessageData]) -> None:
     """Handle a message."""
     print(notification.data.person_email, "wrote", notification.data.id)
 
@@ -27,7 +27,7 @@ async def webex(request: web.Request) -> web.Response:
 
 
 async def receiving(_: web.Application) -> AsyncGenerator[None]:
-    """Finish what was accepted before the server is down."""
+    """Finish the accepted notifications before the server stops."""
     async with receiver:
         yield
 

@@ -41,7 +41,7 @@ receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
 async def enqueue(notification: Notification[MessageData]) -> None:
-    """Put a notification into the queue before the response; of two equal ones, one."""
+    """Put a notification into the queue before the response; duplicates are enqueued once."""
     queue: ArqRedis = app.state.queue
     job_id = hashlib.sha256(to_json(notification)).hexdigest()
     async with asyncio.timeout(REDIS_TIMEOUT):
@@ -63,7 +63,7 @@ async def work(ctx: dict[str, Any], notification: Notification[MessageData]) -> 
 
 
 async def open_client(ctx: dict[str, Any]) -> None:
-    """Make the client that all jobs of a worker share."""
+    """Create the client that all jobs of a worker share."""
     ctx["client"] = Client.from_env()
 
 
@@ -92,7 +92,7 @@ async def health(_: Request) -> PlainTextResponse:
         async with asyncio.timeout(REDIS_TIMEOUT):
             await app.state.queue.ping()
     except (RedisError, TimeoutError):
-        return PlainTextResponse("Redis doesn't answer\n", status_code=503)
+        return PlainTextResponse("Redis doesn't respond\n", status_code=503)
     return PlainTextResponse("ok\n")
 
 

@@ -4,7 +4,7 @@ $ uvicorn django_bot:app
 
 Webex posts to https://bot.example.com/webex
 
-An async view runs in the server's event loop, so the receiver and the client live there. Under a
+An async view runs in the server's event loop, so the receiver and the client run there. Under a
 WSGI server Django makes a loop for each request: run a loop in a thread, as flask_bot.py does.
 """
 

@@ -17,14 +17,14 @@ receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], background=True)
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
-async def answer(notification: Notification[MessageData]) -> None:
+async def on_message(notification: Notification[MessageData]) -> None:
     """Handle a message."""
     print(notification.data.person_email, "wrote", notification.data.id)
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    """Finish what was accepted before the server is down."""
+    """Finish the accepted notifications before the server stops."""
     async with receiver:
         yield
 

@@ -4,7 +4,7 @@ $ flask --app flask_bot run
 
 Webex posts to https://bot.example.com/webex
 
-The receiver and the client live in one event loop, which runs in a thread of its own.
+The receiver and the client use one event loop, which runs in its own thread.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ async def close() -> None:
 
 @atexit.register
 def stop() -> None:
-    """Close in the loop that everything lives in, and stop it."""
+    """Close the receiver and the client in their event loop, then stop it."""
     asyncio.run_coroutine_threadsafe(close(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()

@@ -4,8 +4,8 @@ $ uvicorn go_sdk_handler:receiver --port 8080
 
 Webex posts to https://bot.example.com/webhook-receiver
 
-The original takes a request without a signature for a good one, compares signatures in a time that
-tells how much of a guess is right, and reads a body of any size. All that is the receiver's here.
+The original accepts a request without a signature, compares signatures in a time that depends on
+how much of a guess is right, and reads a body of any size. The receiver does none of that.
 """
 
 from webex_webhooks_async import (
@@ -23,17 +23,17 @@ receiver = Receiver("mySecretToValidateRequests")
 
 @receiver.on()
 async def received(notification: Notification[NotificationData]) -> None:
-    """Tell of everything."""
+    """Print every event."""
     print(f"Received webhook: {notification.resource} - {notification.event}")
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
 async def message_created(notification: Notification[MessageData]) -> None:
-    """Tell of a message."""
+    """Print a new message."""
     print(f"New message from {notification.data.person_email} in room {notification.data.room_id}")
 
 
 @receiver.on(Resource.MEMBERSHIPS)
 async def membership_changed(notification: Notification[MembershipData]) -> None:
-    """Tell of someone who comes, goes, or becomes a moderator."""
+    """Print who joins or leaves, or becomes a moderator."""
     print(f"Membership event: {notification.event}")

@@ -1,7 +1,7 @@
-"""Keep the webhooks of a bot as they are wanted, whatever happens to them.
+"""Keep the webhooks of a bot in place.
 
-With WEBEX_ACCESS_TOKEN and TARGET_URL set it keeps them on Webex until it is interrupted. Without,
-it shows on a sandbox what happens.
+With WEBEX_ACCESS_TOKEN and TARGET_URL set, it keeps them on Webex until it is interrupted.
+Otherwise it shows on a sandbox how changed webhooks are corrected.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ PREFIX = "keep-alive:"
 
 
 def wanted(target_url: str, secret: str | None) -> list[NewWebhook]:
-    """What the bot lives on."""
+    """The webhooks that the bot needs."""
     return [
         NewWebhook(
             name=f"{PREFIX}{resource}",
@@ -37,20 +37,20 @@ def wanted(target_url: str, secret: str | None) -> list[NewWebhook]:
     ]
 
 
-def tell(result: Result) -> None:
-    """Print what was done, and why."""
+def show_changes(result: Result) -> None:
+    """Print what was changed, and why."""
     for change in result.changes:
         print(f"{change.action} {change.name}: {change.reason}")
 
 
 async def keep(client: Client, webhooks: list[NewWebhook]) -> None:
-    """Keep them; a bot does this in a task beside its others, and cancels it at the end."""
+    """Keep the webhooks; a bot runs this in a task, and cancels it at the end."""
     async for result in client.webhooks.watch(webhooks, prune=PREFIX):
-        tell(result)
+        show_changes(result)
 
 
-async def show(client: Client) -> None:
-    """Do to webhooks what happens to them in life, and see them come back."""
+async def demonstrate(client: Client) -> None:
+    """Switch one webhook off and delete another one, and see them restored."""
     webhooks = wanted("https://example.com/hook", "a-secret-of-the-bot")
     async with aclosing(client.webhooks.watch(webhooks, every=0.01, prune=PREFIX)) as watching:
         messages, cards = (await changed(watching)).webhooks.values()
@@ -63,24 +63,24 @@ async def show(client: Client) -> None:
         await client.webhooks.delete(cards.id)
         await changed(watching)
 
-    tell(await client.webhooks.ensure(wanted("https://new.example.com/hook", None), PREFIX))
+    show_changes(await client.webhooks.ensure(wanted("https://new.example.com/hook", None), PREFIX))
 
 
 async def changed(watching: AsyncIterator[Result]) -> Result:
-    """Wait for the next result, and tell it."""
+    """Wait for the next result, and print it."""
     result = await anext(watching)
-    tell(result)
+    show_changes(result)
     return result
 
 
 async def main() -> None:
-    """Choose where."""
+    """Use Webex if it is configured, a sandbox otherwise."""
     if "TARGET_URL" in os.environ:
         async with Client.from_env() as client:
             await keep(client, wanted(os.environ["TARGET_URL"], os.environ.get("WEBHOOK_SECRET")))
     else:
         async with Sandbox().serve() as base_url, Client("any", base_url=base_url) as client:
-            await show(client)
+            await demonstrate(client)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The life of a webhook: list, create, get, update, delete.
 
-With WEBEX_ACCESS_TOKEN set it happens on Webex, without on a sandbox.
+With WEBEX_ACCESS_TOKEN set it runs on Webex, otherwise on a sandbox.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from webex_webhooks_async.testing import Sandbox
 
 
 async def live(client: Client) -> None:
-    """Take one webhook through its life."""
+    """List the webhooks, then create, get, update and delete one."""
     async for each in client.webhooks.list(max=10):
         print(f"there is {each.name}, {each.status}")
 
@@ -38,7 +38,7 @@ async def live(client: Client) -> None:
 
 
 async def main() -> None:
-    """Choose where."""
+    """Use Webex if there is a token, a sandbox otherwise."""
     if "WEBEX_ACCESS_TOKEN" in os.environ:
         async with Client.from_env() as client:
             await live(client)

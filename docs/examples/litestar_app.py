@@ -16,7 +16,7 @@ receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], background=True)
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
-async def answer(notification: Notification[MessageData]) -> None:
+async def on_message(notification: Notification[MessageData]) -> None:
     """Handle a message."""
     print(notification.data.person_email, "wrote", notification.data.id)
 
@@ -28,5 +28,5 @@ async def webex(request: Request[Any, Any, Any]) -> Response[None]:
     return Response(None, status_code=status)
 
 
-# As a lifespan, the receiver finishes what it accepted before the server is down.
+# As a lifespan, the receiver finishes the accepted notifications before the server stops.
 app = Litestar([webex], lifespan=[receiver])

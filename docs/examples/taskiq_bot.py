@@ -88,7 +88,7 @@ async def knock() -> None:
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def open_client(state: TaskiqState) -> None:
-    """Make the client of a worker."""
+    """Create the client of a worker."""
     # taskiq configures logging only for workers that are forked, which ends with Python 3.14.
     logging.basicConfig(level=logging.INFO)
     state.client = Client.from_env()
@@ -106,7 +106,7 @@ async def health(_: Request) -> PlainTextResponse:
         async with asyncio.timeout(REDIS_TIMEOUT):
             await redis.ping()  # pyright: ignore[reportUnknownMemberType] - redis-py's
     except (RedisError, TimeoutError):
-        return PlainTextResponse("Redis doesn't answer\n", status_code=503)
+        return PlainTextResponse("Redis doesn't respond\n", status_code=503)
     return PlainTextResponse("ok\n")
 
 

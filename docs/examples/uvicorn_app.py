@@ -13,6 +13,6 @@ receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], background=True)
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)
-async def answer(notification: Notification[MessageData]) -> None:
+async def on_message(notification: Notification[MessageData]) -> None:
     """Handle a message."""
     print(notification.data.person_email, "wrote", notification.data.id)
