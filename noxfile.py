@@ -46,7 +46,7 @@ NEWEST = next((each for each in PYTHONS[::-1] if shutil.which(f"python{each}")),
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, the layering, spelling, and the workflows of `.github/`."""
+    """Check style, format, the layers, spelling, and the workflows of `.github/`."""
     session.install(*group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -68,7 +68,7 @@ def wheel(session: nox.Session) -> None:
     expect_equal(session, "wheel", wheel_files(), package_files(session))
 
 
-@nox.session(python=PYTHONS[::-1], requires=["wheel"])  # what takes longest starts first
+@nox.session(python=PYTHONS[::-1], requires=["wheel"])  # the longest starts first
 def tests(session: nox.Session) -> None:
     """Test the wheel with all its extras.
 

@@ -8,20 +8,20 @@ def test_every_known_resource_is_in_the_catalog() -> None:
 
 
 def test_the_catalog_has_no_event_of_its_own() -> None:
-    """Every event in it is in the vocabulary, and every one of that happens to something."""
+    """Every event of the catalog is in the vocabulary, and the other way round."""
     happening = frozenset[str]().union(*(each.events for each in CATALOG.values()))
 
     assert set(Event) - {Event.ALL} == happening
 
 
-def test_the_firehose_has_what_it_can_be_told_of() -> None:
-    """A firehose may be limited to one of the events that it stands for."""
+def test_the_firehose_has_its_own_events() -> None:
+    """A firehose may be limited to one of the events that it includes."""
     assert CATALOG[Resource.ALL].events == FIREHOSE_EVENTS
     assert Resource.ATTACHMENT_ACTIONS not in FIREHOSE_RESOURCES
 
 
 def test_filters_that_need_the_organization() -> None:
-    """The host of a meeting can be filtered for by the organization alone."""
+    """A filter by the host of a meeting needs `ownedBy=org`."""
     meetings = CATALOG[Resource.MEETINGS]
 
     assert {"hostEmail", "hostUserId"} == meetings.org_filters
@@ -29,7 +29,7 @@ def test_filters_that_need_the_organization() -> None:
 
 
 def test_what_a_notification_is_about_has_a_path() -> None:
-    """Each resource that can be read by the id in a notification has the path of the reference."""
+    """Each resource that can be read by the id in a notification has its documented path."""
     paths = {str(each): watchable.path for each, watchable in CATALOG.items() if watchable.path}
 
     assert paths == {

@@ -137,7 +137,7 @@ def test_the_docstring_has_the_real_statuses(cls: type[APIError], status: int) -
 def test_errors_survive_what_task_queues_do(
     error: WebexError, carry: Callable[[WebexError], WebexError]
 ) -> None:
-    """An error that was carried to another process keeps its class, attributes and text."""
+    """An error that is sent to another process keeps its class, attributes and text."""
     carried = carry(error)
 
     assert type(carried) is type(error)
@@ -152,7 +152,7 @@ def test_errors_survive_what_task_queues_do(
 def test_a_note_harms_no_error(
     error: WebexError, carry: Callable[[WebexError], WebexError]
 ) -> None:
-    """An error with a note can be carried too."""
+    """An error with a note can be sent too."""
     noted = copy.copy(error)
     noted.add_note("while the bot said good morning")
 
@@ -210,7 +210,7 @@ def test_an_error_made_by_name_is_the_same(error: WebexError) -> None:
     ],
 )
 def test_what_is_unknown_is_none(error: WebexError, attributes: dict[str, object]) -> None:
-    """An error has all of its attributes in any case."""
+    """Each attribute exists, and is `None` if it is unknown."""
     assert vars(error) == attributes
 
 
@@ -229,7 +229,7 @@ def test_every_error_is_a_webex_error(error: WebexError) -> None:
 
 
 def test_a_timeout_is_a_builtin_timeout() -> None:
-    """`except TimeoutError` catches a request that took too long, with all of its facts."""
+    """`except TimeoutError` catches a request that took too long, with all its attributes."""
     with pytest.raises(TimeoutError) as raised:
         raise RequestTimeoutError("no response within 5 s", "GET", "/v1/webhooks", "id-1")
 
@@ -301,7 +301,7 @@ def test_text_of_an_api_error_has_all_that_support_asks_for() -> None:
     ],
 )
 def test_text_leaves_out_what_is_unknown(error: WebexError, text: str) -> None:
-    """The text has what is known, and no gap for the rest."""
+    """The text leaves out what is unknown, without a gap."""
     assert str(error) == text
 
 
@@ -316,7 +316,7 @@ def test_text_leaves_out_what_is_unknown(error: WebexError, text: str) -> None:
     ],
 )
 def test_a_signature_error_explains_its_reason(reason: SignatureReason, text: str) -> None:
-    """The reason is a word to branch on, and the text a sentence to read."""
+    """The reason is a word for programs, the text a sentence for people."""
     error = SignatureError(reason)
 
     assert error.reason == reason

@@ -81,7 +81,7 @@ def test_every_requirement_has_a_lower_bound() -> None:
 
 
 def test_no_development_release_of_httpx_is_installed() -> None:
-    """With `pip install --pre`, too, httpx is one that has `AsyncClient`: below 1.0."""
+    """`pip install --pre` installs a version of httpx below 1.0, which has `AsyncClient`."""
     (httpx,) = (each for each in requirements() if each.name == "httpx")
 
     assert not httpx.specifier.contains("1.0.dev3", prereleases=True)
@@ -102,13 +102,13 @@ def test_pytest_finds_the_plugin(pytestconfig: pytest.Config) -> None:
     assert pytestconfig.pluginmanager.get_plugin(plugin.name) is plugin.load()
 
 
-def test_type_checkers_are_told_that_the_package_is_typed() -> None:
+def test_type_checkers_know_that_the_package_is_typed() -> None:
     """The installed package has a py.typed file."""
     assert (PACKAGE / "py.typed").is_file()
 
 
 def test_the_description_has_no_link_to_a_file() -> None:
-    """Where the package is listed, no link of README.md is dead for want of the repository."""
+    """The package index gets no link of README.md to a file of the repository."""
     description = metadata(NAME)["Description"]
     targets = re.findall(r"""(?:\]\(|(?:href|src|srcset)=["'])([^)"'\s]+)""", description)
 
@@ -117,7 +117,7 @@ def test_the_description_has_no_link_to_a_file() -> None:
 
 
 def test_the_changelog_begins_with_what_is_next() -> None:
-    """First stands what is unreleased, or this version; each version has its date."""
+    """The first section is `Unreleased` or this version; each version has its date."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     sections = re.findall("^## (.+)$", changelog, re.MULTILINE)
     dated = [each for each in sections if re.fullmatch(r"[\d.]+ - \d{4}-\d\d-\d\d", each)]
@@ -127,7 +127,7 @@ def test_the_changelog_begins_with_what_is_next() -> None:
 
 
 def test_ci_has_every_python_that_is_promised() -> None:
-    """The workflow installs each Python of the classifiers, so that no session is skipped."""
+    """The workflow installs each Python of the classifiers, so no session is skipped."""
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     classifiers = "\n".join(metadata(NAME).get_all("Classifier") or [])
 
@@ -137,7 +137,7 @@ def test_ci_has_every_python_that_is_promised() -> None:
 
 
 def test_every_error_has_its_row() -> None:
-    """The reference of errors says of each error that is raised when that is, and what helps."""
+    """The reference says for each error when it is raised and what helps."""
     page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     errors = {name for name in webex_webhooks_async.__all__ if name.endswith("Error")}
 
@@ -168,7 +168,7 @@ def test_ci_runs_the_test_command_of_the_readme(
 
 
 def test_ci_fails_when_the_readme_has_no_test_command(tmp_path: Path) -> None:
-    """`.ci/run` fails when there is nothing to run."""
+    """`.ci/run` fails if README.md has no test command."""
     assert run_ci(tmp_path, "# A project\n").returncode == 1
 
 
@@ -187,7 +187,7 @@ def run_ci(
 
 
 def test_newer_pythons_that_can_not_be_tested_are_reported(tmp_path: Path) -> None:
-    """Where `.ci/newer-pythons` can't make a chroot it says what it left untested, and succeeds."""
+    """If `.ci/newer-pythons` can't make a chroot, it reports what isn't tested, and succeeds."""
     for tool, does in (("python3.14", "exit 1"), ("python3.15", "exit 1"), ("grep", "exit 1")):
         (tmp_path / tool).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / tool).chmod(0o755)
@@ -206,7 +206,7 @@ def test_newer_pythons_that_can_not_be_tested_are_reported(tmp_path: Path) -> No
 
 
 def test_every_ignored_rule_has_a_reason() -> None:
-    """In pyproject.toml a comment stands behind each rule of ruff that is switched off."""
+    """In pyproject.toml each disabled rule of ruff has a comment."""
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     ruff = pyproject.partition("[tool.ruff.lint]")[2].partition("[tool.ruff.lint.pydocstyle]")[0]
     ignored = [line for line in ruff.splitlines() if re.match(r'  "[A-Z]+\d*",', line)]
@@ -216,7 +216,7 @@ def test_every_ignored_rule_has_a_reason() -> None:
 
 
 def test_every_suppression_has_a_reason() -> None:
-    """Behind each `noqa` and `type: ignore` stands what it switches off, and why."""
+    """Each `noqa` and `type: ignore` names a code and a reason."""
     suppression = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:\s*ignore|pragma:)")
     what = r"noqa: [A-Z0-9, ]+|(type|pyright): ignore\[[\w, -]+\]|pragma: no \w+"
     reasoned = re.compile(rf"# ({what}) +(-|#) \w")

@@ -22,14 +22,14 @@ DIFFERENT_EACH_TIME = re.compile(
 
 
 def text_of(svg: str) -> str:
-    """What a picture shows, without what is different each time."""
+    """The text of a picture, without the parts that differ each time."""
     shown = "".join(re.findall(r"<text [^>]*>([^<]*)</text>", svg)).replace("&#160;", " ")
     return " ".join(DIFFERENT_EACH_TIME.sub("…", html.unescape(shown)).split())
 
 
 @pytest.mark.parametrize("name", ["demo", "listen", "chat"])
 def test_a_picture_shows_what_the_program_shows(name: str) -> None:
-    """Each picture was made from a program that shows what it shows today.
+    """Each picture shows what its program shows today.
 
     If it wasn't, `python docs/pictures/draw.py` draws them again.
     """

@@ -41,19 +41,19 @@ def documentable() -> Iterator[tuple[str, object]]:
 
 
 def test_the_public_surface_is_what_was_agreed_on() -> None:
-    """No name, signature, field, base or option changes but where a review sees it."""
+    """The snapshot has every public name, signature, field, base and option."""
     agreed = SNAPSHOT.read_text(encoding="utf-8").splitlines()
 
     assert agreed == surface().splitlines(), "if that is meant: python -m tests.support.surface"
 
 
 def test_the_package_offers_its_public_names_and_no_more() -> None:
-    """What an editor that runs the package offers is what is public."""
+    """`dir` of the package lists exactly the public names."""
     assert sorted(webex_webhooks_async.__all__) == dir(webex_webhooks_async)
 
 
 def test_a_name_is_what_type_checkers_take_it_for() -> None:
-    """Each name that is imported when it is asked for is imported from where it says."""
+    """Each lazily imported name is the object that type checkers see."""
     source = Path(webex_webhooks_async.__file__).read_text(encoding="utf-8")
     imports = [each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.ImportFrom)]
     public: list[str] = webex_webhooks_async.__all__
@@ -79,21 +79,21 @@ def test_another_name_is_an_error() -> None:
     "names", ["Receiver, Event", "parse_notification, MessageData", "verify, SignatureError"]
 )
 def test_what_receives_waits_for_no_http_client(names: str) -> None:
-    """The incoming wing is imported without httpx, which takes as long as all the rest."""
+    """The incoming wing is imported without httpx, which takes as long as everything else."""
     program = f"import sys; from webex_webhooks_async import {names}; print('httpx' in sys.modules)"
 
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
 
 
 def test_every_error_is_public() -> None:
-    """Whatever is raised can be caught by a public name."""
+    """Each error class is a public name."""
     raised = {name for name in vars(errors) if name.endswith("Error")}
 
     assert raised - set(webex_webhooks_async.__all__) == set()
 
 
 def test_every_data_class_is_known_everywhere() -> None:
-    """A class of a notification's data can be imported, matched, and had by a typed handler."""
+    """Each data class is public, in `NotificationData`, and has an overload of `on`."""
     public = {getattr(webex_webhooks_async, name) for name in webex_webhooks_async.__all__}
     matched = set(get_args(webex_webhooks_async.NotificationData)) - {Mapping[str, Any]}
     typed = {

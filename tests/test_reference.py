@@ -47,7 +47,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def headings(page: Path) -> set[str]:
-    """Name the anchors that GitHub and MyST give to the headings of a page."""
+    """Return the anchors that GitHub and MyST make of the headings of a page."""
     text = FENCED.sub("", page.read_text(encoding="utf-8"))
     anchors: list[str] = []
     for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):

@@ -12,7 +12,7 @@ SECTIONS = dict(re.findall(r"^### (.+)\n([^#]+)", WHO, re.MULTILINE))
 
 
 def named_tests(section: str) -> Iterator[tuple[str, str]]:
-    """The tests that hold a section, each with its file."""
+    """The tests that a section names, each with its file."""
     path = ""
     for name in re.findall(r"`(tests/\S+\.py|test_\w+)`", section):
         if name.startswith("tests/"):
@@ -23,7 +23,7 @@ def named_tests(section: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("section", SECTIONS.values(), ids=SECTIONS)
 def test_what_is_promised_is_tested(section: str) -> None:
-    """Each section of SECURITY.md names the tests that hold it, and they exist."""
+    """Each section of SECURITY.md names tests, and they exist."""
     named = list(named_tests(section))
 
     assert named

@@ -85,7 +85,7 @@ class Pairs:
 
 
 def text_as_it_comes() -> st.SearchStrategy[str]:
-    """Any text that JSON can hold: lone surrogates too, but no two that are one character."""
+    """Any text that JSON can hold, also lone surrogates, but not pairs of them."""
     every_character = st.characters(exclude_categories=())
     return st.text(every_character).map(
         lambda text: text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
@@ -115,18 +115,18 @@ def moments() -> st.SearchStrategy[datetime]:
 
 
 def optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """It or `None`."""
+    """A value or `None`."""
     return st.none() | strategy
 
 
 def extras() -> st.SearchStrategy[dict[str, Any]]:
-    """What a service may send beyond the model."""
+    """Members that the model doesn't know."""
     names = text_as_it_comes() | st.sampled_from(["extra", "target_url", "\0extra", "owned_by", ""])
     return st.dictionaries(names.filter(lambda name: name not in WIRE_NAMES), json_values())
 
 
 def webhooks() -> st.SearchStrategy[Webhook]:
-    """Webhooks such as a service may send."""
+    """Any webhooks that a service may send."""
     word = text_as_it_comes()
     return st.builds(
         Webhook,
@@ -148,18 +148,18 @@ def webhooks() -> st.SearchStrategy[Webhook]:
 
 
 def targets() -> st.SearchStrategy[str]:
-    """URLs such as a user may want to be called at."""
+    """Any target URLs that a user may pass."""
     paths = st.text(st.characters(exclude_categories=("C", "Z")))
     return paths.map(lambda path: f"https://example.com/{path}")
 
 
 def given_text() -> st.SearchStrategy[str]:
-    """Text such as a user may give."""
+    """Any text that a user may pass."""
     return st.text(min_size=1)
 
 
 def new_webhooks() -> st.SearchStrategy[NewWebhook]:
-    """Webhooks such as a user may want."""
+    """Any webhooks that a user may want."""
     return st.builds(
         NewWebhook,
         name=given_text(),
@@ -173,7 +173,7 @@ def new_webhooks() -> st.SearchStrategy[NewWebhook]:
 
 
 def updates() -> st.SearchStrategy[WebhookUpdate]:
-    """Updates such as a user may make."""
+    """Any updates that a user may make."""
     return st.builds(
         WebhookUpdate,
         name=given_text(),
@@ -184,13 +184,13 @@ def updates() -> st.SearchStrategy[WebhookUpdate]:
 
 
 def near_misses(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Webhooks, some members of which have these values."""
+    """Webhooks in which some members have these values."""
     names = st.sampled_from(sorted(WIRE_NAMES)) | text_as_it_comes()
     return st.dictionaries(names, values, max_size=3).map(lambda members: DOCUMENT | members)
 
 
 def error_of(data: bytes | str, cls: type[Any]) -> DecodeError | None:
-    """Read a model, or tell why not; let everything else through."""
+    """Return the error of reading a model, if there is one; raise every other error."""
     try:
         model = from_json(data, cls)
     except DecodeError as error:
@@ -200,7 +200,7 @@ def error_of(data: bytes | str, cls: type[Any]) -> DecodeError | None:
 
 
 def problems_of(data: bytes | str, cls: type[Any]) -> tuple[str, ...]:
-    """Read what doesn't fit the class."""
+    """Return the problems of data that doesn't fit the class."""
     with pytest.raises(DecodeError) as raised:
         from_json(data, cls)
     return raised.value.problems
@@ -208,18 +208,18 @@ def problems_of(data: bytes | str, cls: type[Any]) -> tuple[str, ...]:
 
 @given(webhooks() | new_webhooks() | updates())
 def test_every_model_goes_out_and_back(model: Webhook | NewWebhook | WebhookUpdate) -> None:
-    """A model that went through JSON equals the one that it was."""
+    """A model that went through JSON equals the original."""
     assert from_json(to_json(model), type(model)) == model
 
 
 @given(webhooks())
 def test_json_is_the_same_after_a_second_time(webhook: Webhook) -> None:
-    """JSON has one form for one model."""
+    """A model that is read and written again has the same JSON."""
     assert to_json(from_json(to_json(webhook), Webhook)) == to_json(webhook)
 
 
 def test_the_wire_speaks_camel_case() -> None:
-    """A model goes out under the names of the wire, and what it hasn't doesn't go out."""
+    """A model is written in camelCase, without the fields that are `None`."""
     new = NewWebhook(
         name="Messages",
         target_url="https://example.com/hook",
@@ -242,7 +242,7 @@ def test_a_value_that_equals_its_default_is_sent() -> None:
 
 
 def test_every_field_of_a_webhook_is_read() -> None:
-    """Each documented member of a webhook lands in its field."""
+    """Each documented member of a webhook is read into its field."""
     document = {
         **DOCUMENT,
         "filter": "roomId=x",
@@ -277,7 +277,7 @@ def test_every_field_of_a_webhook_is_read() -> None:
     ["filter", "secret", "status", "created", "ownedBy", "orgId", "createdBy", "appId"],
 )
 def test_null_is_absence(name: str) -> None:
-    """An optional member that is null is `None`, like one that isn't there, and never "None"."""
+    """An optional member that is null is `None`, like a missing one, and never "None"."""
     webhook = from_json(json.dumps({**DOCUMENT, name: None}), Webhook)
 
     assert webhook == WEBHOOK
@@ -294,7 +294,7 @@ def test_null_is_no_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["hostId", "extra", "target_url", "\0extra", "", "e.x[t]ra", "ü"])
 def test_what_is_unknown_stays(name: str) -> None:
-    """A member of any other name lands in `extra`, and goes back out."""
+    """An unknown member is kept in `extra`, and is written again."""
     document = {**DOCUMENT, name: {"any": [1, None, "thing"]}}
 
     webhook = from_json(json.dumps(document), Webhook)
@@ -305,7 +305,7 @@ def test_what_is_unknown_stays(name: str) -> None:
 
 @pytest.mark.parametrize("cls", [NewWebhook, WebhookUpdate])
 def test_a_model_without_an_extra_lets_go_what_is_unknown(cls: type[Any]) -> None:
-    """A model that has no `extra` is made of what it knows."""
+    """A class without `extra` ignores unknown members."""
     known = from_json(json.dumps(DOCUMENT), cls)
     more = from_json(json.dumps({**DOCUMENT, "extra": 1, "\0extra": 2, "hostId": 3}), cls)
 
@@ -349,7 +349,7 @@ def test_timestamps_are_read_in_each_form(text: str, moment: datetime) -> None:
     ],
 )
 def test_timestamps_go_out_as_webex_writes_them(moment: datetime, text: str) -> None:
-    """A timestamp goes out with milliseconds, or more where it has more, and with Z for UTC."""
+    """A timestamp is written with milliseconds or microseconds, and with Z for UTC."""
     assert json.loads(to_json(evolve(WEBHOOK, created=moment)))["created"] == text
 
 
@@ -377,7 +377,7 @@ def test_other_text_is_no_timestamp(text: str) -> None:
     ],
 )
 def test_an_optional_value_that_does_not_fit_stays_in_extra(name: str, value: object) -> None:
-    """A model's optional field whose value doesn't fit is `None`, and the value goes back out."""
+    """An optional field whose value doesn't fit is `None`, and the value is written again."""
     document = {**DOCUMENT, name: value, "hostId": 1}
 
     webhook = from_json(json.dumps(document), Webhook)
@@ -464,7 +464,7 @@ def test_paths_lead_into_lists_and_objects() -> None:
 
 @pytest.mark.parametrize("webhooks", ["abc", {"a": 1}, 5, None])
 def test_only_an_array_is_an_array(webhooks: object) -> None:
-    """Text and objects, through which Python could iterate as well, are no arrays."""
+    """Text and objects aren't arrays, though Python can iterate over them."""
     document = json.dumps({"count": 1, "isOpen": True, "webhooks": webhooks})
 
     (problem,) = problems_of(document, Shelf)
@@ -487,7 +487,7 @@ def test_what_a_model_refuses_does_not_fit(document: object, cls: type[Any]) -> 
 
 
 def test_what_a_model_explains_is_no_step_of_a_path() -> None:
-    """A path leads to the model that refuses; the note on its error, with values, isn't shown."""
+    """The path ends at the model that refuses; the note on its error isn't shown."""
     data = b'{"pairs": [{"left": 1, "right": 2}, {"left": 4, "right": 3}]}'
 
     assert problems_of(data, Pairs) == ("$.pairs[1]: does not fit",)
@@ -526,14 +526,14 @@ def test_what_a_model_explains_is_no_step_of_a_path() -> None:
 )
 @pytest.mark.parametrize("cls", [Webhook, str])
 def test_only_strict_json_is_json(data: bytes, problem: str, cls: type[Any]) -> None:
-    """What is no JSON, or what another reader would read otherwise, is refused with the reason."""
-    (told,) = problems_of(data, cls)
+    """Invalid or ambiguous JSON is refused with the reason."""
+    (problem_found,) = problems_of(data, cls)
 
-    assert re.fullmatch(rf"\$: {problem}", told)
+    assert re.fullmatch(rf"\$: {problem}", problem_found)
 
 
 def test_text_is_read_like_bytes() -> None:
-    """JSON may come as text, in which a byte order mark is no more welcome."""
+    """JSON can be text; a byte order mark is refused there too."""
     assert from_json(json.dumps(DOCUMENT, ensure_ascii=False), Webhook) == WEBHOOK
     with pytest.raises(DecodeError):
         from_json("\ufeff" + json.dumps(DOCUMENT), Webhook)
@@ -551,7 +551,7 @@ def test_text_is_read_like_bytes() -> None:
     ids=lambda value: ascii(value)[:40],
 )
 def test_odd_json_is_json(data: bytes, value: object) -> None:
-    """What is unusual and yet unambiguous is read."""
+    """Unusual but unambiguous JSON is read."""
     assert parse_json(data) == value or value is None
 
 
@@ -567,7 +567,7 @@ def test_deep_json_can_be_written_again() -> None:
 @each_model
 @given(data=st.binary())
 def test_any_bytes_are_a_model_or_a_decode_error(cls: type[Any], data: bytes) -> None:
-    """Whatever bytes stand where a model should, nothing but `DecodeError` is raised."""
+    """Any bytes are read as a model or raise `DecodeError`, and nothing else."""
     error = error_of(data, cls)
 
     assert error is None or error.problems
@@ -576,7 +576,7 @@ def test_any_bytes_are_a_model_or_a_decode_error(cls: type[Any], data: bytes) ->
 @each_model
 @given(value=json_values() | near_misses(json_values()))
 def test_any_json_is_a_model_or_a_decode_error(cls: type[Any], value: object) -> None:
-    """Whatever JSON stands where a model should, a `DecodeError` says at which path it isn't."""
+    """Any JSON is read as a model or raises `DecodeError` with a path."""
     error = error_of(json.dumps(value), cls)
 
     assert error is None or all(re.match(r"\$(\.\w+)*: ", each) for each in error.problems)
@@ -588,7 +588,7 @@ def test_any_json_is_a_model_or_a_decode_error(cls: type[Any], value: object) ->
     garbage=st.sampled_from(["", "}", '"', "\\", f" {CANARY}"]),
 )
 def test_problems_show_no_values(cls: type[Any], value: object, garbage: str) -> None:
-    """Nothing of a document can be found in the error for it, in its traceback or its pickle."""
+    """The error, its traceback and its pickle contain no value of the document."""
     error = error_of(json.dumps(value) + garbage, cls)
 
     if error is not None:
@@ -602,7 +602,7 @@ def test_problems_show_no_values(cls: type[Any], value: object, garbage: str) ->
     ("value", "error"), [(float("nan"), ValueError), (float("inf"), ValueError), ({1}, TypeError)]
 )
 def test_what_json_cannot_hold_does_not_go_out(value: object, error: type[Exception]) -> None:
-    """An `extra` that no service could have sent is refused, rather than sent as something else."""
+    """An `extra` that JSON can't hold is refused, not changed."""
     with pytest.raises(error):
         to_json(evolve(WEBHOOK, extra={"a": value}))
 

@@ -88,7 +88,7 @@ class Tree:
 
 @frozen
 class Odd:
-    """A class with names that JSON doesn't have, and with fields that aren't read or typed."""
+    """A class with unusual names, and with fields that aren't read or typed."""
 
     type_: str = field(alias="type")
     _hidden: int = 0
@@ -111,7 +111,7 @@ class File:
 
 @frozen
 class Own:
-    """A class with a field called extra, which isn't ours."""
+    """A user's class with a field of its own that is called extra."""
 
     extra: int
     name: str | None = None
@@ -119,7 +119,7 @@ class Own:
 
 @dataclass
 class Data:
-    """A class that isn't of attrs."""
+    """A class that isn't an attrs class."""
 
     name: str
 
@@ -140,7 +140,7 @@ class Named(NamedTuple):
 class Lost:
     """A class with a type that doesn't exist."""
 
-    other: "Nowhere"  # type: ignore[name-defined]  # noqa: F821 - that is the point
+    other: "Nowhere"  # type: ignore[name-defined]  # noqa: F821 - the test is about it
 
 
 @frozen
@@ -201,7 +201,7 @@ MOMENT = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
     ],
 )
 def test_every_supported_type_is_read(cls: Any, value: object, expected: object) -> None:  # noqa: ANN401 - unions, too
-    """Each type that from_json lists is made of the JSON that it stands for."""
+    """Each type that from_json lists is read from its JSON."""
     read = from_json(json.dumps(value), cls)
 
     assert (read, type(read)) == (expected, type(expected))
@@ -284,7 +284,7 @@ UNSUPPORTED: list[Any] = [
 
 
 def itself(cls: Any) -> Any:  # noqa: ANN401 - whatever users pass
-    """The type, in nothing."""
+    """The type itself."""
     return cls
 
 
@@ -333,7 +333,7 @@ def test_a_type_that_does_not_exist_is_a_type_error() -> None:
 
 
 def test_names_in_json_are_those_of_the_arguments() -> None:
-    """A field's attrs alias takes the place of its name, going out as coming in."""
+    """A field's attrs alias replaces its name, when reading and when writing."""
     cls: Any = Odd  # pyright takes the alias of `_hidden` for `_hidden`
     odd = cls("a", hidden=2, untyped=[1])
 
@@ -341,7 +341,7 @@ def test_names_in_json_are_those_of_the_arguments() -> None:
 
 
 def types() -> st.SearchStrategy[Any]:
-    """Types whose values stand in JSON as what they are."""
+    """Types whose values are the same in JSON."""
     scalars = st.sampled_from([str, bool, int, Any, Kind, Level, Flag, Literal["a", 1, True]])
     return st.recursive(
         scalars,
@@ -371,7 +371,7 @@ def values() -> st.SearchStrategy[Any]:
 
 @given(types(), values())
 def test_what_is_read_goes_out_as_it_came(cls: Any, value: object) -> None:  # noqa: ANN401 - unions, too
-    """Whatever the type and the JSON are, the value is the JSON itself, or nothing is read."""
+    """Whatever the type is, the value equals the JSON, or nothing is read."""
     try:
         read = structure(value, cls)
     except DecodeError:
@@ -432,7 +432,7 @@ def test_every_public_class_is_read_where_nothing_else_is_imported() -> None:
 
 
 def test_a_notification_is_read_where_nothing_else_is_imported() -> None:
-    """A task worker imports the names that it needs, and from_json knows the data all the same."""
+    """`from_json` knows the data classes in a process that imported nothing else."""
     document = {
         "id": "W",
         "name": "n",

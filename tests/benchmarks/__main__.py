@@ -23,19 +23,19 @@ MEASURED = (
 
 
 def chosen(parts: Iterable[str]) -> Iterator[Case]:
-    """The cases whose name has one of these parts; without any, all."""
+    """The cases whose name contains one of these parts; without parts, all cases."""
     wanted = [*parts] or [""]
     return (case for case in CASES if any(part in case.name for part in wanted))
 
 
 def versions() -> str:
-    """What was measured, in which versions."""
+    """The versions of what is measured."""
     of_python = f"Python {platform.python_version()}"
     return ", ".join([of_python, *(f"{name} {version(name)}" for name in MEASURED)])
 
 
 def main() -> None:
-    """Measure what was asked for, and print it as a table."""
+    """Measure the chosen cases, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("case", nargs="*", help="a part of the names of the cases to run")
     parser.add_argument("--processes", type=int, default=5, help="pairs of processes a case")

@@ -21,7 +21,7 @@ LIMIT = 20
 
 
 def calls(call: Callable[[], Awaitable[object]], *, tasks: int = 1) -> Round:
-    """A round is so many calls, of which each task makes its share, one by one."""
+    """A round is this many calls, divided among the tasks."""
 
     async def share(numbers: range) -> None:
         for _ in numbers:
@@ -42,7 +42,7 @@ async def own_gets(base_url: str) -> AsyncGenerator[Round]:
 
 @asynccontextmanager
 async def own_gets_from_1000_tasks(base_url: str) -> AsyncGenerator[Round]:
-    """From many more tasks than may run at a time."""
+    """From many more tasks than the limit admits."""
     async with Client(TOKEN, base_url=base_url) as client:
         yield calls(lambda: client.webhooks.get(ID), tasks=1000)
 
@@ -68,7 +68,7 @@ async def own_lists_over_aiohttp(base_url: str) -> AsyncGenerator[Round]:
 
 
 async def through(items: AsyncIterable[object]) -> None:
-    """Go through all items, and keep none."""
+    """Iterate over all items, and keep none."""
     async for _item in items:
         pass
 
@@ -88,7 +88,7 @@ async def own_peak_of_twice_the_pages(base_url: str) -> AsyncGenerator[Round]:
 
 
 def last_pages(base_url: str, count: int) -> str:
-    """Where the last so many pages begin."""
+    """The URL at which the last pages begin."""
     return f"{base_url}/webhooks?max={ITEMS}&page={PAGES - count + 1}"
 
 
@@ -107,7 +107,7 @@ def peak_memory(items: Callable[[int], AsyncIterable[object]]) -> Round:
 
 @asynccontextmanager
 async def httpx_gets(base_url: str) -> AsyncGenerator[Round]:
-    """Bare httpx with a relative URL, and JSON that becomes no model."""
+    """Bare httpx with a relative URL, and parsed JSON without a model."""
     async with httpx.AsyncClient(base_url=base_url, headers=HEADERS) as client:
 
         async def get() -> None:

@@ -2,7 +2,7 @@
 
 $ python -m tests.benchmarks.contender MODULE:FUNCTION BASE_URL
 
-For each number on a line of its input it plays a round, and prints what that cost.
+For each number on a line of its input it runs a round, and prints its cost.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from tests.benchmarks.harness import Contender, Round
 
 
 async def cost_of(play: Round, count: int) -> float:
-    """What a round cost; by default seconds of CPU time."""
+    """The cost of a round; by default seconds of CPU time."""
     started = time.process_time()
     cost = await play(count)
     return time.process_time() - started if cost is None else cost
 
 
 async def compete(contender: Contender, base_url: str) -> None:
-    """Play rounds until the input ends."""
+    """Run rounds until the input ends."""
     async with contender(base_url) as play:
-        for line in sys.stdin:  # between two rounds nothing has to go on
+        for line in sys.stdin:  # nothing runs between two rounds
             print(await cost_of(play, int(line)), flush=True)  # noqa: T201 - what it is for
 
 

@@ -1,7 +1,7 @@
-"""Compares what two contenders cost: each in a process of its own, and in turns.
+"""Compares the costs of two contenders: each in its own process, in turns.
 
-No figure is a time. It is the ratio of two rounds, one right after the other, and of many such
-ratios the median.
+A figure isn't a time. It is the median of many ratios, each of two rounds, one right after the
+other.
 """
 
 import os
@@ -34,7 +34,7 @@ def peer(module: str) -> Any:  # noqa: ANN401 - the environment of the type chec
         MissingPeerError: The peer isn't installed.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # those are the peer's own business
+        with warnings.catch_warnings(action="ignore"):  # the peer's own warnings
             return import_module(module)
     except ModuleNotFoundError as error:
         raise MissingPeerError(f"{error.name} is not installed") from error
@@ -45,9 +45,9 @@ class Case:
     """A comparison.
 
     Attributes:
-        name: To choose it by.
-        ours: The contender whose cost is divided
-        peer: by the cost of this one.
+        name: Its name on the command line.
+        ours: The contender that is measured.
+        peer: The contender that it is compared with.
         count: How many times a round does its thing.
         at_most: The target for the ratio; `None` where it is only for information.
     """
@@ -70,12 +70,12 @@ class Case:
 
 @frozen
 class Figure:
-    """What came out for a case.
+    """The result of a case.
 
     Attributes:
         ratio: The median.
-        low: A quarter of the ratios is lower,
-        high: and a quarter is higher.
+        low: A quarter of the ratios is lower.
+        high: A quarter of the ratios is higher.
     """
 
     ratio: float
@@ -84,9 +84,9 @@ class Figure:
 
 
 def measure(case: Case, *, processes: int, rounds: int) -> Figure:
-    """Let the contenders compete, in so many pairs of processes, with so many rounds each.
+    """Compare the contenders in this many pairs of processes, with this many rounds each.
 
-    Two processes of one program differ by some percent, for as long as they live.
+    Two processes of the same program differ by some percent for their whole life.
     """
     ratios = [ratio for _ in range(processes) for ratio in _duel(case, rounds)]
     low, ratio, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
@@ -94,7 +94,7 @@ def measure(case: Case, *, processes: int, rounds: int) -> Figure:
 
 
 def _duel(case: Case, rounds: int) -> Iterator[float]:
-    """Let two processes take turns."""
+    """Run rounds of two processes in turns."""
     with (
         server() as base_url,
         _rounds_of(case.ours, base_url) as ours,
@@ -106,14 +106,14 @@ def _duel(case: Case, rounds: int) -> Iterator[float]:
 
 @contextmanager
 def server() -> Generator[str]:
-    """Serve a Webex in a process of its own; the base URL is what it is called by."""
+    """Serve a simulated Webex in its own process, and give its base URL."""
     with _process("tests.benchmarks.server") as process:
         yield _line(process.stdout)
 
 
 @contextmanager
 def _rounds_of(contender: Contender, base_url: str) -> Generator[Callable[[int], float]]:
-    """Start a contender and warm it up; the function has it play a round, and returns the cost."""
+    """Start a contender and warm it up; the function runs a round, and returns its cost."""
     name = f"{contender.__module__}:{contender.__qualname__}"
     with _process("tests.benchmarks.contender", name, base_url) as process:
 

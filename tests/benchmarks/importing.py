@@ -1,4 +1,4 @@
-"""The import: what the start of every process waits for."""
+"""The import, for which every process waits at its start."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from tests.benchmarks.harness import Case, Round
 
-# httpx imports its own command line, which takes longer than all the rest, where click is there.
+# If click is installed, httpx imports its own command line, which takes longer than all the rest.
 PROGRAM = """
 import sys, time
 sys.modules["click"] = None

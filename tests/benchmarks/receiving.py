@@ -54,7 +54,7 @@ def loop_factory() -> asyncio.AbstractEventLoop:
 
 
 def parses(parse: Callable[[], object]) -> Round:
-    """Return a round that parses one request so many times."""
+    """Return a round that parses one request this many times."""
 
     async def play(count: int) -> None:
         for _ in range(count):
@@ -169,7 +169,7 @@ async def receiver_with_16_handlers(_: str) -> AsyncGenerator[Round]:
 
 @asynccontextmanager
 async def receiver_with_a_full_memory(_: str) -> AsyncGenerator[Round]:
-    """Forget one notification for each new one."""
+    """Receive with a full memory of notifications: each new one replaces an old one."""
     full = MemoryDeduplicator(max_entries=ENTRIES)
     for number in range(ENTRIES):
         await full.claim(f"{number:064}")
@@ -198,7 +198,7 @@ async def asgi_by_hand(_: str) -> AsyncGenerator[Round]:
 
 
 async def by_hand(scope: Scope, receive: Receive, send: Send) -> None:
-    """Be the application that one writes in ten minutes."""
+    """Serve a short ASGI application, as written by hand."""
     if scope["type"] != "http":
         await follow_lifespan(receive, send, nullcontext())
         return
@@ -224,7 +224,7 @@ async def handle_by_hand(resource: object, event: object) -> int:
 
 @asynccontextmanager
 async def starlette_by_hand(_: str) -> AsyncGenerator[Round]:
-    """Verify with hmac, and parse with webexpythonsdk: no types, no duplicates noticed."""
+    """Verify with hmac, and parse with webexpythonsdk: no types, no deduplication."""
     webhook_event = peer("webexpythonsdk").WebhookEvent
 
     async def webex(request: Request) -> Response:
@@ -252,7 +252,7 @@ async def called(application: ASGIApp) -> AsyncGenerator[Round]:
         http="httptools",
         ws="none",
         log_config=None,
-        timeout_keep_alive=3600,  # a connection is idle while the peer has its turn
+        timeout_keep_alive=3600,  # a connection is idle during the peer's turn
     )
     async with served(config) as server:
         sender = (sys.executable, "-m", "tests.benchmarks.sender", str(server.port))

@@ -1,9 +1,9 @@
-"""Sends what Webex sends, over a few connections that it keeps, as fast as it is answered.
+"""Sends what Webex sends, over a few lasting connections, as fast as the responses come.
 
 $ python -m tests.benchmarks.sender PORT
 
-For each number on a line of its input it sends so many notifications, no two of them alike, and
-prints how many of them were taken.
+For each number on a line of its input it sends this many distinct notifications, and prints how
+many of them were accepted.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def body_of(number: int) -> bytes:
 
 
 def signature_of(body: bytes) -> str:
-    """The signature that every verifier in the field knows: SHA-1."""
+    """The signature that every verifier knows: SHA-1."""
     return sign(body, SECRET)[SPARK_SIGNATURE]
 
 
@@ -87,7 +87,7 @@ async def send(port: int) -> None:
             taken += (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 204 ")
         return taken
 
-    for line in sys.stdin:  # between two rounds nothing has to go on
+    for line in sys.stdin:  # nothing runs between two rounds
         some = iter([*islice(endless, int(line))])
         taken = await asyncio.gather(*(share(*each, some) for each in connections))
         print(sum(taken), flush=True)  # noqa: T201 - what it is for

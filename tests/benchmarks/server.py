@@ -1,4 +1,4 @@
-"""A Webex that costs next to nothing: its responses are ready, and it reads only the target.
+"""A Webex that costs almost nothing: its responses are prepared, and it reads only the target.
 
 $ python -m tests.benchmarks.server
 
@@ -34,7 +34,7 @@ WEBHOOK = {
 
 
 class Webex(asyncio.Protocol):
-    """One connection, over which one request at a time comes."""
+    """One connection, with one request at a time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep it."""
@@ -69,7 +69,7 @@ def ready_response(target: str, port: int) -> bytes:
 
 
 def response(document: object, header: str = "") -> bytes:
-    """JSON as Webex sends it, with headers such as it has."""
+    """JSON with headers as Webex sends them."""
     body = json.dumps(document, separators=(",", ":"))
     return (
         "HTTP/1.1 200 OK\r\n"
@@ -87,7 +87,7 @@ async def serve() -> None:
     """Serve on loopback until the input ends."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Webex, "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)  # noqa: T201 - who started it reads it
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)  # noqa: T201 - the process that started it reads it
     ended = asyncio.Event()
     loop.add_reader(sys.stdin, ended.set)
     await ended.wait()

@@ -23,7 +23,7 @@ def base_url() -> Generator[str]:
 
 @pytest.mark.parametrize("contender", CONTENDERS.values(), ids=CONTENDERS)
 async def test_a_contender_plays_a_round(contender: Contender, base_url: str) -> None:
-    """Each benchmark still runs, where what it measures is installed."""
+    """Each benchmark runs, if what it measures is installed."""
     try:
         async with contender(base_url) as play:
             cost = await cost_of(play, 1)
@@ -44,7 +44,7 @@ def test_contenders_compete_in_processes_of_their_own() -> None:
 
 
 def test_a_target_is_an_upper_bound() -> None:
-    """A ratio meets its target when it is at most that, and any ratio meets none."""
+    """A ratio meets its target when it is at most the target; without a target, always."""
     bounded = Case(name="bounded", ours=own_gets, peer=own_gets, count=1, at_most=0.8)
     unbounded = Case(name="unbounded", ours=own_gets, peer=own_gets, count=1)
 

@@ -12,7 +12,7 @@ Invoke = Callable[..., Finished]
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the environment that the tests run in changes what is printed."""
+    """Keep the environment of the test run from changing what is printed."""
     for name in (
         "COLUMNS",
         "FORCE_COLOR",
@@ -30,7 +30,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def webex(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedWebex]:
-    """A sandbox that is served, and that the environment leads to."""
+    """A served sandbox, to which the environment points."""
     with served_webex() as served:
         monkeypatch.setenv("WEBEX_BASE_URL", served.base_url)
         monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
@@ -39,7 +39,7 @@ def webex(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedWebex]:
 
 @pytest.fixture
 def invoke(capsys: pytest.CaptureFixture[str]) -> Invoke:
-    """Runs a command in this process."""
+    """Run a command in this process."""
 
     def run(*arguments: str) -> Finished:
         exit_code = app.run(arguments)

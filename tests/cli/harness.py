@@ -53,7 +53,7 @@ class ServedWebex:
     portal: BlockingPortal
 
     def create(self, **fields: str) -> Webhook:
-        """Make a webhook without the command line."""
+        """Create a webhook without the command line."""
         fields = {
             "name": "bot:messages",
             "target_url": "https://example.com/webex",
@@ -71,14 +71,14 @@ class ServedWebex:
             return await client.webhooks.create(wanted)
 
     def emit(self, resource: str, event: str, data: Mapping[str, Any] | None = None) -> Delivery:
-        """Let something happen of which one webhook hears."""
+        """Emit an event that one webhook watches for."""
         deliveries: list[Delivery] = self.portal.call(self.sandbox.emit, resource, event, data)
         (delivery,) = deliveries
         return delivery
 
     @property
     def names(self) -> list[str]:
-        """The names of the webhooks that are there."""
+        """The names of the webhooks that exist."""
         return [webhook.name for webhook in self.sandbox.webhooks]
 
 
@@ -95,7 +95,7 @@ def served_webex() -> Generator[ServedWebex]:
 
 @define
 class Process:
-    """A command on its way, in pipes."""
+    """A command that runs in pipes."""
 
     process: subprocess.Popen[str]
     out: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
@@ -155,7 +155,7 @@ def finished(*arguments: str, stdin: bytes = b"") -> Finished:
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-# A Ctrl-C that is typed there reaches it, though the tests themselves may be told to ignore it.
+# A Ctrl-C that is typed there reaches it, also when the tests themselves ignore it.
 _ON_THE_TERMINAL = """
 import fcntl, os, signal, sys, termios
 os.setsid()
@@ -194,7 +194,7 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """What was shown, without colours, line by line; of a line that was redrawn, each."""
+        """The lines that were shown, without colours, and each state of a line that was redrawn."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen).splitlines()
 
     def _read(self, deadline: float) -> bool:
@@ -205,7 +205,7 @@ class Terminal:
             return False
         try:
             chunk = os.read(self.descriptor, 65536)
-        except OSError:  # Linux's way to say that nobody has the terminal any more
+        except OSError:  # on Linux: no process has the terminal any more
             return False
         self.seen += chunk.decode(errors="replace")
         return bool(chunk)
@@ -221,7 +221,7 @@ def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env=dict(os.environ),  # without the COLUMNS that pytest's readline sets behind its back
+        env=dict(os.environ),  # without the COLUMNS that pytest's readline sets
     ) as popen:
         os.close(theirs)
         try:
@@ -232,16 +232,16 @@ def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
 
 
 class Typist(io.StringIO):
-    """A keyboard on which someone types."""
+    """Standard input on a terminal, with what someone types."""
 
     def isatty(self) -> bool:
-        """As a keyboard is."""
+        """Whether it is a terminal: yes."""
         return True
 
 
 @frozen
 class ServedBot:
-    """A bot that someone develops: it keeps what it gets."""
+    """A bot in development, which keeps what it gets."""
 
     url: str
     requests: list[Request]
@@ -259,7 +259,7 @@ def served(application: ASGIApp) -> Generator[str]:
 
 
 @contextmanager
-def served_bot(answer: str, status_code: int = 200) -> Generator[ServedBot]:
+def served_bot(text: str, status_code: int = 200) -> Generator[ServedBot]:
     """Serve a bot from another thread as long as the block runs."""
     requests: list[Request] = []
     bodies: list[bytes] = []
@@ -268,7 +268,7 @@ def served_bot(answer: str, status_code: int = 200) -> Generator[ServedBot]:
         request = Request(scope, receive)
         bodies.append(await request.body())
         requests.append(request)
-        await PlainTextResponse(answer, status_code)(scope, receive, send)
+        await PlainTextResponse(text, status_code)(scope, receive, send)
 
     with served(bot) as origin:
         yield ServedBot(f"{origin}/webex", requests, bodies)
@@ -280,7 +280,7 @@ BOT = {"Authorization": "Bearer the-bot"}
 
 @contextmanager
 def served_echo_bot(webex: ServedWebex) -> Generator[list[str]]:
-    """A bot that echoes, as long as the block runs; gives the rooms that it has been in."""
+    """Serve a bot that echoes as long as the block runs; give the rooms that it was in."""
     rooms: list[str] = []
 
     async def bot(scope: Scope, receive: Receive, send: Send) -> None:

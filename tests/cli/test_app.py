@@ -20,7 +20,7 @@ COMMANDS = (
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
 def test_the_overview(invoke: Invoke, arguments: tuple[str, ...]) -> None:
-    """Without a command, and with --help, every command is listed with what it is for."""
+    """Without a command, and with --help, every command is listed with its purpose."""
     done = invoke(*arguments)
 
     for command in COMMANDS:
@@ -40,7 +40,7 @@ def test_help_has_an_example(invoke: Invoke, command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_every_option(command: str) -> None:
-    """No option is without a word of what it is for."""
+    """The help explains every option."""
     undocumented = [
         argument.name
         for argument in app.app[command].assemble_argument_collection(parse_docstring=True)
@@ -56,7 +56,7 @@ def test_the_version(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("lisst",), 'Unknown command "lisst". Did you mean "list"?'),
         (("list", "--bogus"), "Unknown option: --bogus"),
@@ -65,12 +65,12 @@ def test_the_version(invoke: Invoke) -> None:
         (("sandbox", "--port", "70000"), 'Invalid value "70000" for --port'),
     ],
 )
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
     """Wrong usage is one line on standard error, and the exit code is 2."""
     done = invoke(*arguments)
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {told}")
+    assert done.err.startswith(f"error: {message}")
     assert done.err.count("\n") == 1
 
 
@@ -89,7 +89,7 @@ def test_no_response(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:
-    """Text of others can't move the cursor, nor begin a line of its own."""
+    """Text from elsewhere can't move the cursor or begin a line of its own."""
     webhook = webex.create(name="evil\x1b[2J\nerror: \u202e")
 
     for done in (invoke("list"), invoke("get", webhook.id)):
@@ -109,7 +109,7 @@ def test_a_port_that_is_taken(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_a_locale_that_knows_ascii_alone() -> None:
-    """Where the locale can't show a character, something stands in its place."""
+    """A character that the locale can't show is replaced."""
     done = subprocess.run(
         [COMMAND, "--help"],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
@@ -123,7 +123,7 @@ def test_a_locale_that_knows_ascii_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code", "told"),
+    ("arguments", "exit_code", "message"),
     [
         ("--version 2>&-", 0, ""),
         ("--version >&-", 0, ""),
@@ -131,8 +131,8 @@ def test_a_locale_that_knows_ascii_alone() -> None:
         ("verify -H a:b --secret-env SECRET <&-", 2, "error: standard input is closed"),
     ],
 )
-def test_a_stream_that_is_closed(arguments: str, exit_code: int, told: str) -> None:
-    """What is closed is done without, or missed on one line."""
+def test_a_stream_that_is_closed(arguments: str, exit_code: int, message: str) -> None:
+    """A closed stream is ignored, or is an error of one line if it is needed."""
     done = subprocess.run(
         ["bash", "-c", f"{COMMAND} {arguments}"],
         capture_output=True,
@@ -141,8 +141,8 @@ def test_a_stream_that_is_closed(arguments: str, exit_code: int, told: str) -> N
         check=False,
     )
 
-    assert (done.returncode, done.stderr.count("\n")) == (exit_code, int(bool(told)))
-    assert done.stderr.startswith(told)
+    assert (done.returncode, done.stderr.count("\n")) == (exit_code, int(bool(message)))
+    assert done.stderr.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_reader_that_has_seen_enough(webex: ServedWebex, arguments: str, line:
 
 
 def test_the_installed_command() -> None:
-    """The installed command does the same, in a process of its own."""
+    """The installed command does the same in its own process."""
     overview, mistake = finished("--help"), finished("nothing")
 
     assert (overview.exit_code, "Usage: webex-webhooks COMMAND" in overview.out) == (0, True)
@@ -174,7 +174,7 @@ def test_the_installed_command() -> None:
 
 
 def test_without_the_extra() -> None:
-    """Without what it needs, the command says how to get that."""
+    """Without its extra, the command prints how to install it."""
     block = "import sys; sys.modules['cyclopts'] = None; import webex_webhooks_async.cli as cli"
 
     done = subprocess.run(
@@ -233,7 +233,7 @@ def test_ctrl_c_at_the_start(module: str) -> None:
 
 
 def test_ctrl_c_is_ignored_where_the_shell_says_so() -> None:
-    """A command in the background of a script goes on, as the shell wants it."""
+    """A command in the background of a script ignores Ctrl-C, as the shell asks for."""
     done = ctrl_c_at_import_of("cyclopts", "SIG_IGN")
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -4,7 +4,7 @@ from webex_webhooks_async.testing import Sandbox
 
 
 async def test_before_anything_is_said(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """Before the first message there is no room to look into, and nothing is asked for."""
+    """Before the first message, nothing is requested."""
     room = Conversation(webex_client, "ann@example.com", webex_sandbox.bot.email)
 
     assert (await room.new_replies(), webex_sandbox.requests) == ([], ())

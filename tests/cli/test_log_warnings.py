@@ -5,8 +5,8 @@ from webex_webhooks_async.cli.log_warnings import log_warnings_to
 LOGGER = logging.getLogger("webex_webhooks_async")
 
 
-def test_remarks() -> None:
-    """Warnings and errors are passed on as long as the block runs; what is less isn't."""
+def test_warnings() -> None:
+    """Warnings and errors are passed on as long as the block runs; lower levels aren't."""
     heard: list[str] = []
 
     with log_warnings_to(heard.append):

@@ -8,7 +8,7 @@ from webex_webhooks_async.cli import app
 
 
 def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
-    """A token file wins over the environment, and its newline doesn't count."""
+    """A token file overrides the environment; a newline at its end is ignored."""
     file = tmp_path / "token"
     file.write_text("of-a-file\n")
 
@@ -21,7 +21,7 @@ def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path)
 
 
 def test_the_token_of_the_environment(webex: ServedWebex, invoke: Invoke) -> None:
-    """Without a file the token is the environment's."""
+    """Without a file, the token comes from the environment."""
     invoke("list")
 
     assert [each.headers["authorization"] for each in webex.sandbox.requests] == [
@@ -30,7 +30,7 @@ def test_the_token_of_the_environment(webex: ServedWebex, invoke: Invoke) -> Non
 
 
 def test_no_token(invoke: Invoke) -> None:
-    """Without a token, the error says where to put one."""
+    """Without a token, the error says how to pass one."""
     done = invoke("list")
 
     assert (done.exit_code, done.out) == (2, "")
@@ -41,7 +41,7 @@ def test_no_token(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, "can't read {}: No such file or directory"),
         (b"", "{}: an access token is one or more visible ASCII characters"),
@@ -50,9 +50,9 @@ def test_no_token(invoke: Invoke) -> None:
     ],
 )
 def test_a_token_file_without_a_token(
-    invoke: Invoke, tmp_path: Path, content: bytes | None, told: str
+    invoke: Invoke, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
-    """A file that isn't there, or holds no token, is wrong usage; its content isn't shown."""
+    """A missing file, or one without a token, is wrong usage; its content isn't shown."""
     file = tmp_path / "token"
     if content is not None:
         file.write_bytes(content)
@@ -60,7 +60,7 @@ def test_a_token_file_without_a_token(
     done = invoke("list", "--token-file", str(file))
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {told.format(file)}")
+    assert done.err.startswith(f"error: {message.format(file)}")
     assert "canary" not in done.err
 
 
@@ -76,7 +76,7 @@ def test_no_token_over_a_readable_way(invoke: Invoke, monkeypatch: pytest.Monkey
 
 
 def test_an_empty_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that is empty counts as unset, as it does for the library."""
+    """An empty variable counts as unset, as in the library."""
     monkeypatch.setenv("WEBEX_BASE_URL", "")
 
     _, bound, _ = app.app.parse_args(["list", "--token-file", "x"])
@@ -91,7 +91,7 @@ CREATE = (
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--secret-env", "UNSET"), "there is no secret in the environment variable UNSET"),
         (("--secret-file", "/dev/null"), "there is no secret in /dev/null"),
@@ -102,15 +102,17 @@ CREATE = (
         ),
     ],
 )
-def test_a_secret_that_is_not_there(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
-    """A secret that isn't where it should be is wrong usage, rather than no secret."""
+def test_a_secret_that_is_not_there(
+    invoke: Invoke, arguments: tuple[str, ...], message: str
+) -> None:
+    """An option for a secret that leads to none is wrong usage, and doesn't count as no secret."""
     done = invoke(*CREATE, *arguments)
 
-    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {told}\n")
+    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {message}\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["get", "W\udcff"], "it is not valid Unicode"),
         (["delete", "W1", "W\udcff", "--yes"], "it is not valid Unicode"),
@@ -130,13 +132,13 @@ def test_text_that_is_no_text(
     invoke: Invoke,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
-    told: str,
+    message: str,
 ) -> None:
-    """What the shell has from bytes that aren't UTF-8 is wrong usage, and nothing is sent."""
+    """An argument whose bytes aren't UTF-8 is wrong usage, and nothing is sent."""
     monkeypatch.setenv("BAD", "hush\udcff")
 
     done = invoke(*arguments)
 
     assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
-    assert told in " ".join(done.err.replace("│", " ").split())
+    assert message in " ".join(done.err.replace("│", " ").split())
     assert "hush" not in done.err

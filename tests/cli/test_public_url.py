@@ -22,7 +22,7 @@ async def served(application: ASGIApp) -> AsyncGenerator[str]:
 
 
 async def test_a_url_that_leads_here() -> None:
-    """A request that arrives settles it; the application doesn't get it, but every other one."""
+    """If the request arrives, there is no problem; the application gets only other requests."""
     arrivals = ArrivalCheck(HERE)
     async with served(arrivals) as url, httpx.AsyncClient(trust_env=False) as others:
         problem = await arrivals.check(url, 8080, PATIENCE)
@@ -32,7 +32,7 @@ async def test_a_url_that_leads_here() -> None:
 
 
 async def test_a_tunnel_that_loses_the_response() -> None:
-    """What counts is that the request arrives."""
+    """If the request arrives, its response doesn't matter."""
     arrivals = ArrivalCheck(HERE)
     async with served(arrivals) as url, httpx.AsyncClient(trust_env=False) as tunnel:
 
@@ -70,13 +70,13 @@ LOGIN = "probably the tunnel's login page: allow requests without a login"
     ],
 )
 async def test_a_url_that_leads_elsewhere(response: Response, reason: str) -> None:
-    """The response that comes instead shows the likely reason."""
+    """The likely reason follows from the response of the other server."""
     async with served(response) as url:
         assert await ArrivalCheck(HERE).check(url, 8080, PATIENCE) == reason
 
 
 async def test_nobody_there() -> None:
-    """Where nothing listens, a typo is likely."""
+    """If nothing listens, the reason suggests a typo."""
     problem = await ArrivalCheck(HERE).check(f"http://127.0.0.1:{unused_port()}/", 8080, PATIENCE)
 
     assert problem
@@ -85,7 +85,7 @@ async def test_nobody_there() -> None:
 
 
 async def test_no_response() -> None:
-    """A server that hangs is waited for no longer than the limit."""
+    """The wait for a server that hangs is limited."""
 
     async def hang(*_: object) -> None:
         await asyncio.Event().wait()

@@ -30,7 +30,7 @@ async def test_requests_at_once() -> None:
 
 
 async def test_a_body_in_pieces() -> None:
-    """A body that comes in pieces is handed over whole, and only if it is verified."""
+    """A body in pieces is passed on whole, and only if it is verified."""
     body = sample_notification("messages", "created")
     headers = signed_request("http://bot/", body, "secret").headers.raw
     handled: list[RawRequest] = []
@@ -61,7 +61,7 @@ async def test_a_body_in_pieces() -> None:
 
 
 async def test_forward() -> None:
-    """Bytes and headers go on as they came, but for those that belong to the connection."""
+    """Bytes and headers are forwarded unchanged, except the headers of the connection."""
     received: list[httpx.Request] = []
 
     def bot(request: httpx.Request) -> httpx.Response:
@@ -92,15 +92,15 @@ async def test_forward() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (httpx.ConnectError("refused"), "POST http://bot/x: ConnectError: refused"),
         (httpx.ReadError(""), "POST http://bot/x: ReadError"),
     ],
 )
-def test_no_response(error: httpx.RequestError, told: str) -> None:
-    """The text says what failed, without the secrets that a URL may hold."""
-    assert no_response("http://me:canary@bot/x?key=canary", error) == told
+def test_no_response(error: httpx.RequestError, message: str) -> None:
+    """The text says what failed, without the secrets in the URL."""
+    assert no_response("http://me:canary@bot/x?key=canary", error) == message
 
 
 def test_a_request_shows_nothing() -> None:
@@ -110,13 +110,13 @@ def test_a_request_shows_nothing() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
 async def test_what_is_no_notification(body: bytes) -> None:
-    """What isn't verified, or no notification, reaches no handler."""
+    """A request that isn't verified, or isn't a notification, reaches no handler."""
 
     async def handle(_: RawRequest) -> None:
         pytest.fail("it was handed over")
 
     transport = httpx.ASGITransport(relay(Receiver("secret"), handle))
     async with httpx.AsyncClient(transport=transport) as webex:
-        answer = await webex.send(signed_request("http://bot/", body, "secret"))
+        response = await webex.send(signed_request("http://bot/", body, "secret"))
 
-    assert answer.status_code == 400
+    assert response.status_code == 400

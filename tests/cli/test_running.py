@@ -9,7 +9,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def test_the_result() -> None:
-    """What the coroutine returns is returned."""
+    """`run` returns what the coroutine returns."""
 
     async def command() -> int:
         return 3
@@ -53,7 +53,7 @@ def test_a_second_signal_ends_the_tidying() -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_until_stopped(number: signal.Signals) -> None:
-    """What runs until it is stopped goes on after the signal as if nothing had been."""
+    """`until_stopped` returns at a signal, and the code after it runs."""
 
     async def command() -> int:
         signal.raise_signal(number)
@@ -67,7 +67,7 @@ def test_until_stopped(number: signal.Signals) -> None:
 
 
 def test_a_cancellation_that_no_signal_caused() -> None:
-    """It is an error as any other."""
+    """A cancellation without a signal is raised."""
 
     async def command() -> None:
         raise asyncio.CancelledError
@@ -77,7 +77,7 @@ def test_a_cancellation_that_no_signal_caused() -> None:
 
 
 def test_the_handlers_before() -> None:
-    """What handled the signals before handles them again afterwards."""
+    """The previous signal handlers are restored."""
     before = [signal.getsignal(each) for each in SIGNALS]
 
     async def command() -> None:

@@ -6,7 +6,7 @@ from webex_webhooks_async.testing import Sandbox
 
 
 async def make(client: Client, name: str) -> None:
-    """Make a webhook."""
+    """Create a webhook."""
     await client.webhooks.create(
         NewWebhook(
             name=name, target_url="https://example.com", resource="messages", event="created"
@@ -15,17 +15,17 @@ async def make(client: Client, name: str) -> None:
 
 
 def names(sandbox: Sandbox) -> list[str]:
-    """The names of the webhooks that are there."""
+    """The names of the webhooks that exist."""
     return [webhook.name for webhook in sandbox.webhooks]
 
 
 def test_a_name_of_its_own() -> None:
-    """No two runs have one name."""
+    """Each run has a name of its own."""
     assert temporary_name("demo") != temporary_name("demo")
 
 
 async def test_an_error_leaves_nothing(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """After an error nothing is left, not even a webhook whose response was lost."""
+    """After an error no webhook is left, not even one whose response was lost."""
     await make(webex_client, "of others")
     webex_sandbox.fail(status=503, execute=True, method="POST")
 
@@ -59,7 +59,7 @@ async def test_what_is_gone_already(webex_sandbox: Sandbox, webex_client: Client
 async def test_what_can_not_be_deleted(
     webex_sandbox: Sandbox, webex_client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It names the webhooks that may be left."""
+    """The error names the webhooks that may be left."""
     webex_sandbox.fail(status=501, times=None)
 
     with pytest.raises(KeyError):

@@ -23,7 +23,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_write(file: Path) -> None:
-    """The file has both tokens alone, and its owner alone can read it, whatever it was before."""
+    """The file has only the two tokens, and only its owner can read it, whatever it was before."""
     file.write_text("old")
     file.chmod(0o644)
 
@@ -35,7 +35,7 @@ def test_write(file: Path) -> None:
 
 
 def test_write_to_a_link(file: Path) -> None:
-    """What a link leads to is replaced, not the link."""
+    """The target of a link is replaced, not the link."""
     link = file.with_name("link.json")
     link.symlink_to(file)
 
@@ -99,21 +99,21 @@ def test_renewal_that_can_not_be_stored(
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", "{}: $: not JSON"),
         ("{}", "{}: $.access_token: missing"),
         ('{"access_token": "a b", "refresh_token": "canary"}', "{}: "),
     ],
 )
-def test_a_file_that_makes_no_sense(invoke: Invoke, file: Path, content: str, told: str) -> None:
+def test_a_file_that_makes_no_sense(invoke: Invoke, file: Path, content: str, message: str) -> None:
     """A file without usable tokens is wrong usage; its content isn't shown."""
     file.write_text(content)
 
     done = invoke("list", "--token-file", str(file))
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {told.replace('{}', str(file))}")
+    assert done.err.startswith(f"error: {message.replace('{}', str(file))}")
     assert "canary" not in done.err
 
 

@@ -37,7 +37,7 @@ def ngrok(*tunnels: tuple[object, object]) -> Starlette:
 
 
 def old_ngrok(*tunnels: tuple[object, object]) -> Starlette:
-    """An agent of ngrok from before it had endpoints."""
+    """An older agent of ngrok, without endpoints."""
     items = [{"public_url": url, "proto": "https", "config": {"addr": to}} for url, to in tunnels]
     return agent(tunnels={"tunnels": items})
 
@@ -74,7 +74,7 @@ async def agents(*ngrok: ASGIApp, cloudflared: tuple[ASGIApp, ...] = ()) -> Asyn
     [TO_PORT, "localhost:8080", "8080", "http://127.0.0.1:8080", "http://[::1]:8080/"],
 )
 async def test_the_tunnel_of_ngrok(kind: Callable[..., Starlette], upstream: str) -> None:
-    """The tunnel that leads to the port is taken, in both forms that agents have."""
+    """The tunnel that leads to the port is chosen, with newer and older agents."""
     other = kind(("https://other.ngrok.app", "http://localhost:3000"))
     ours = kind(("https://ours.ngrok.app", upstream), ("tcp://x.ngrok.io:1", "localhost:22"))
     async with agents(other, ours, cloudflared=(cloudflared(),)) as there:
@@ -85,7 +85,7 @@ async def test_the_tunnel_of_ngrok(kind: Callable[..., Starlette], upstream: str
 
 
 async def test_http_and_https() -> None:
-    """Of a tunnel that has two URLs, the secure one is taken."""
+    """If a tunnel has two URLs, the https one is chosen."""
     one = old_ngrok(("http://one.ngrok.io", TO_PORT), ("https://one.ngrok.io", TO_PORT))
     async with agents(one) as there:
         found = await find_tunnel(PORT, there)
@@ -94,7 +94,7 @@ async def test_http_and_https() -> None:
 
 
 async def test_a_tunnel_without_tls() -> None:
-    """A tunnel that has only an http URL is taken too."""
+    """A tunnel that has only an http URL is accepted."""
     async with agents(ngrok(("http://one.ngrok.io", "http://localhost:80"))) as there:
         found = await find_tunnel(80, there)
 
@@ -102,7 +102,7 @@ async def test_a_tunnel_without_tls() -> None:
 
 
 async def test_a_quick_tunnel() -> None:
-    """A quick tunnel is taken on trust where ngrok has nothing that fits."""
+    """A quick tunnel is chosen if no tunnel of ngrok leads to the port."""
     other = ngrok(("https://other.ngrok.app", "http://localhost:3000"))
     async with agents(other, cloudflared=(cloudflared(),)) as there:
         found = await find_tunnel(PORT, there)
@@ -112,7 +112,7 @@ async def test_a_quick_tunnel() -> None:
 
 
 async def error_of(there: Agents) -> str:
-    """What the error says when no tunnel can be taken."""
+    """The text of the error when no tunnel can be chosen."""
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(UsageError) as error:
             await find_tunnel(PORT, there)
@@ -120,7 +120,7 @@ async def error_of(there: Agents) -> str:
 
 
 async def test_no_tunnel() -> None:
-    """Where nothing runs, the error says how to go on."""
+    """Without a tunnel, the error says what to do."""
     async with agents() as there:
         assert await error_of(there) == (
             "no tunnel leads to port 8080: start one, such as `ngrok http 8080`; or pass the port "
@@ -140,7 +140,7 @@ async def test_no_tunnel() -> None:
     ],
 )
 async def test_another_port(upstream: str) -> None:
-    """A tunnel that leads elsewhere isn't taken; the error shows where it leads."""
+    """A tunnel to another port isn't chosen; the error shows where it leads."""
     async with agents(ngrok(("https://other.ngrok.app", upstream))) as there:
         error = await error_of(there)
 
@@ -149,7 +149,7 @@ async def test_another_port(upstream: str) -> None:
 
 
 async def test_several_tunnels() -> None:
-    """Where several lead to the port, the user has to choose."""
+    """If several lead to the port, the user has to choose."""
     first, second = ((f"https://{name}.ngrok.app", TO_PORT) for name in ("first", "second"))
     async with agents(ngrok(first), old_ngrok(second)) as there:
         error = await error_of(there)
@@ -162,7 +162,7 @@ async def test_several_tunnels() -> None:
 
 
 async def test_several_quick_tunnels() -> None:
-    """The same holds for quick tunnels."""
+    """If there are several quick tunnels, the user has to choose."""
     async with agents(cloudflared=(cloudflared("a.b"), cloudflared("c.d"))) as there:
         error = await error_of(there)
 
@@ -170,7 +170,7 @@ async def test_several_quick_tunnels() -> None:
 
 
 async def test_an_agent_that_hangs() -> None:
-    """An agent that never responds is waited for no longer than the limit, and named."""
+    """The wait for an agent that hangs is limited, and the error names it."""
     async with agents(hang) as there:
         error = await error_of(there)
 
@@ -189,7 +189,7 @@ async def test_an_agent_that_hangs() -> None:
     ],
 )
 async def test_a_response_that_makes_no_sense(nonsense: Response) -> None:
-    """Another program on an agent's port is named, and isn't taken for a tunnel."""
+    """Another program on an agent's port isn't an agent; the error names the port."""
     async with agents(nonsense, cloudflared=(nonsense,)) as there:
         error = await error_of(there)
 
@@ -198,7 +198,7 @@ async def test_a_response_that_makes_no_sense(nonsense: Response) -> None:
 
 
 async def test_a_connection_that_breaks() -> None:
-    """The same holds for a program that doesn't speak HTTP."""
+    """A program that doesn't speak HTTP isn't an agent; the error names the port."""
 
     async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-garbage\r\n")
@@ -221,7 +221,7 @@ async def test_a_connection_that_breaks() -> None:
     ],
 )
 async def test_entries_that_make_no_sense(tunnels: list[Any]) -> None:
-    """Entries that name no tunnel that can be called are left out."""
+    """Entries without a URL that Webex can call are left out."""
     async with agents(agent(endpoints={"endpoints": tunnels})) as there:
         error = await error_of(there)
 
@@ -230,7 +230,7 @@ async def test_entries_that_make_no_sense(tunnels: list[Any]) -> None:
 
 @pytest.mark.parametrize("hostname", ["", "a b\x00"])
 async def test_no_quick_tunnel(hostname: str) -> None:
-    """A cloudflared that runs another kind of tunnel names none."""
+    """A cloudflared without a quick tunnel has none to choose."""
     async with agents(cloudflared=(cloudflared(hostname),)) as there:
         error = await error_of(there)
 

@@ -19,7 +19,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 async def test_lines(pipe: Pipe) -> None:
-    """Lines come as soon as they are whole; blank ones don't, and the last needs no end."""
+    """Each line comes as soon as it is complete; blank ones are skipped."""
     reader, writer = pipe
     lines = TypedLines(reader)
     os.write(writer, b"Hello\n\n  \nCaf\xc3")
@@ -35,7 +35,7 @@ async def test_lines(pipe: Pipe) -> None:
 
 
 async def test_a_loop_that_has_ended(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes after the end of the event loop is ignored."""
+    """Lines after the end of the event loop are ignored."""
     reader, writer = pipe
     lines = TypedLines(reader)
     thread = threading.enumerate()[-1]

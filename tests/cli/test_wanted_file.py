@@ -27,7 +27,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_webhook(file: Path) -> None:
-    """Every field is read, and the environment's variables stand in place of their names."""
+    """Every field is read, and variables are replaced by their values in the environment."""
     file.write_text(MESSAGES)
 
     assert read_wanted(file) == [
@@ -44,7 +44,7 @@ def test_a_webhook(file: Path) -> None:
 
 
 def test_none(file: Path) -> None:
-    """A file that says so wants nothing."""
+    """A file may explicitly want no webhooks."""
     file.write_text("webhooks = []")
 
     assert read_wanted(file) == []

@@ -129,7 +129,7 @@ def sent(wire: Wire) -> list[str | None]:
 
 @define
 class Vault:
-    """A token provider of somebody else's."""
+    """A user's own token provider."""
 
     token: str
     next_token: str = ""
@@ -167,7 +167,7 @@ def test_what_a_refresh_needs_must_not_be_empty(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret", "refresh_token"])
 def test_what_a_refresh_needs_is_valid_unicode(name: str) -> None:
-    """What Python makes of bytes that aren't UTF-8 is refused by name."""
+    """An argument that was read from bytes that aren't UTF-8 is refused by name."""
     needed = dict.fromkeys(["client_id", "client_secret", "refresh_token"], "something")
     with pytest.raises(ValueError, match=rf"^{name} is not valid Unicode"):
         RefreshingToken(**(needed | {name: "\udcff"}), access_token=None, on_refresh=None)
@@ -185,7 +185,7 @@ def test_tokens_are_read_from_the_token_endpoint_s_json() -> None:
 
 
 def test_a_repr_shows_no_token() -> None:
-    """Neither providers nor what a refresh brought show a token or a secret."""
+    """No repr of a provider or of `Tokens` shows a token or a secret."""
     shown = repr([StaticToken("canary"), Tokens(access_token="canary", refresh_token="canary")])
 
     assert "canary" not in shown
@@ -219,7 +219,7 @@ async def test_a_rejected_token_is_refreshed_and_the_request_replayed() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
 async def test_a_401_is_replayed_whatever_the_method(method: str) -> None:
-    """Nothing was done where the token was rejected, so a POST too is sent again."""
+    """A request whose token was rejected wasn't processed, so a POST is sent again too."""
     async with (
         Wire(REJECTED, GRANTED, FOUND) as wire,
         transport_of(wire, integration()) as transport,
@@ -247,7 +247,7 @@ async def test_a_refresh_is_the_documented_form() -> None:
 
 
 async def test_a_second_401_is_raised() -> None:
-    """A fresh token that is rejected too ends it."""
+    """If the refreshed token is rejected too, the error is raised."""
     script = REJECTED, GRANTED, REJECTED
     async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
         with pytest.raises(AuthenticationError):
@@ -267,7 +267,7 @@ async def test_a_second_401_is_raised_after_a_retry_too() -> None:
 
 
 async def test_without_an_access_token_the_first_request_begins_with_a_refresh() -> None:
-    """A refresh token alone will do."""
+    """A refresh token alone is enough."""
     async with Wire(webex()) as wire, client_of(wire, integration(access_token=None)) as client:
         await client.webhooks.get("W1")
 
@@ -275,8 +275,8 @@ async def test_without_an_access_token_the_first_request_begins_with_a_refresh()
 
 
 @pytest.mark.parametrize("access_token", [OLD, None])
-async def test_one_slot_is_enough_for_a_refresh(access_token: str | None) -> None:
-    """The request that needs the refresh holds no slot meanwhile."""
+async def test_a_refresh_needs_no_concurrency_of_its_own(access_token: str | None) -> None:
+    """With `max_concurrency=1`, a request whose token is refreshed doesn't block the refresh."""
     async with (
         Wire(webex()) as wire,
         client_of(wire, integration(access_token), max_concurrency=1) as client,
@@ -324,7 +324,7 @@ async def test_a_401_that_comes_late_takes_the_token_that_is_there() -> None:
 
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
 async def test_a_cancelled_task_takes_no_other_down(cancelled: int) -> None:
-    """Whichever task of those that wait for a refresh is cancelled, the others end well."""
+    """If one task that waits for a refresh is cancelled, the others succeed."""
     granting = asyncio.Event()
     async with Wire(webex(held(granting))) as wire, client_of(wire, integration()) as client:
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
@@ -339,7 +339,7 @@ async def test_a_cancelled_task_takes_no_other_down(cancelled: int) -> None:
 
 
 async def test_a_refresh_that_nobody_waits_for_is_kept() -> None:
-    """What Webex has renewed is stored and used, even if every task was cancelled meanwhile."""
+    """The new tokens are stored and used even if every waiting task was cancelled."""
     granting = asyncio.Event()
     stored: list[Tokens] = []
     token = integration(on_refresh=stored.append)
@@ -358,7 +358,7 @@ async def test_a_refresh_that_nobody_waits_for_is_kept() -> None:
 async def test_a_refresh_that_fails_while_nobody_waits_is_silent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Its error is nobody's, and the next task that needs a token refreshes again."""
+    """Its error isn't logged, and the next task that needs a token refreshes again."""
     posts: list[str] = []
     failing = asyncio.Event()
 
@@ -392,8 +392,8 @@ EXPECTED = Tokens(
 )
 
 
-async def test_a_refresh_that_is_cancelled_itself_is_begun_anew() -> None:
-    """Nobody waits for one that a stopping program has cancelled."""
+async def test_a_refresh_that_is_cancelled_itself_is_repeated() -> None:
+    """After a stopping program cancelled the refresh, the next task starts another one."""
     posts: list[str] = []
 
     async def post(path: str, form: Mapping[str, str]) -> object:
@@ -446,7 +446,7 @@ async def test_an_async_on_refresh_is_awaited_before_any_task_goes_on() -> None:
 
 
 async def test_what_on_refresh_raises_every_waiting_task_gets() -> None:
-    """A failure to store is heard of by all, and the new token is in use all the same."""
+    """If storing fails, every waiting task gets the error, and the new token is in use."""
 
     async def fail(tokens: Tokens) -> None:
         raise LookupError("the database is away")
@@ -462,7 +462,7 @@ async def test_what_on_refresh_raises_every_waiting_task_gets() -> None:
 
 
 async def test_a_webex_error_of_on_refresh_is_not_taken_for_the_request_s() -> None:
-    """An `on_refresh` that itself calls a service and gets no response isn't repeated."""
+    """A `TransportError` of `on_refresh` isn't retried."""
 
     def fail(tokens: Tokens) -> None:
         raise TransportError("the vault is away")
@@ -495,7 +495,7 @@ async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
     ]
 
 
-async def test_a_refresh_without_an_answer_deletes_nothing() -> None:
+async def test_a_refresh_without_a_response_deletes_nothing() -> None:
     """A DELETE that was rejected, and then found nothing, hasn't succeeded."""
     script = REJECTED, reset, http_response(404)
     async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
@@ -505,8 +505,8 @@ async def test_a_refresh_without_an_answer_deletes_nothing() -> None:
             await client.webhooks.delete("W1")
 
 
-async def test_a_refresh_that_is_told_to_wait_is_posted_again() -> None:
-    """Nothing was done where Webex answered 429."""
+async def test_a_refresh_is_posted_again_after_a_429() -> None:
+    """After a 429 the refresh is sent again, because it wasn't processed."""
     script = REJECTED, http_response(429, b"", "Retry-After: 0"), GRANTED, FOUND
     async with Wire(*script) as wire, client_of(wire, integration(), attempts=2) as client:
         await client.webhooks.get("W1")
@@ -514,8 +514,8 @@ async def test_a_refresh_that_is_told_to_wait_is_posted_again() -> None:
     assert sent(wire) == [OLD, None, None, NEW]
 
 
-async def test_the_reason_of_a_refused_refresh_is_told() -> None:
-    """The token endpoint's own words are the message."""
+async def test_the_error_has_the_reason_of_a_refused_refresh() -> None:
+    """The message is the description from the token endpoint."""
     refusal = http_response(400, {"error": "invalid_grant", "error_description": "expired"})
     async with Wire(webex(refusal)) as wire, client_of(wire, integration()) as client:
         with pytest.raises(
@@ -536,8 +536,8 @@ async def test_the_reason_of_a_refused_refresh_is_told() -> None:
         {"access_token": "new\naccess"},
     ],
 )
-async def test_an_answer_without_a_usable_token_is_a_decode_error(document: object) -> None:
-    """What a refresh brought is checked before it is used."""
+async def test_a_response_without_a_usable_token_is_a_decode_error(document: object) -> None:
+    """The new tokens are checked before they are used."""
     async with (
         Wire(webex(http_response(200, document))) as wire,
         client_of(wire, integration()) as client,
@@ -551,7 +551,7 @@ async def test_an_answer_without_a_usable_token_is_a_decode_error(document: obje
 
 @pytest.mark.parametrize("lifetime", [None, "1209599", True, 1.5])
 async def test_an_odd_lifetime_is_no_lifetime(lifetime: object) -> None:
-    """A number of seconds that is none is left out; the token is used all the same."""
+    """An invalid lifetime is `None`, and the token is used."""
     seen: list[Tokens] = []
     grant = http_response(200, {"access_token": NEW, "expires_in": lifetime})
     token = integration(on_refresh=seen.append)
@@ -562,14 +562,14 @@ async def test_an_odd_lifetime_is_no_lifetime(lifetime: object) -> None:
 
 
 async def test_a_refreshing_token_needs_a_client() -> None:
-    """Without one it says what to do."""
+    """Without a client the error says what to do."""
     with pytest.raises(RuntimeError, match=r"Client\(token\)"):
         await integration().refresh(OLD)
 
 
 @pytest.mark.parametrize("token", ["", OLD])
 async def test_a_provider_of_ones_own_is_asked_to_refresh(token: str) -> None:
-    """It gets the rejected token: the one that was sent, or an empty string."""
+    """`refresh` gets the rejected token: the one that was sent, or an empty string."""
     vault = Vault(token, next_token=NEW)
     async with Wire(webex()) as wire, client_of(wire, vault) as client:
         await client.webhooks.get("W1")
@@ -591,7 +591,7 @@ async def test_a_provider_s_unsendable_token_is_not_sent_and_not_shown(token: st
 
 @pytest.mark.parametrize("token", UNSENDABLE)
 async def test_a_provider_s_unsendable_fresh_token_is_not_sent_and_not_shown(token: str) -> None:
-    """The same holds for what it gives instead of a rejected token."""
+    """A refreshed token that no header can carry is a `ValueError` that doesn't show it."""
     async with Wire(webex()) as wire, client_of(wire, Vault(OLD, next_token=token)) as client:
         with pytest.raises(ValueError, match="visible ASCII") as raised:
             await client.webhooks.get("W1")
@@ -601,7 +601,7 @@ async def test_a_provider_s_unsendable_fresh_token_is_not_sent_and_not_shown(tok
 
 
 async def test_an_empty_token_all_over_is_a_value_error() -> None:
-    """A provider that has no token at all isn't asked forever."""
+    """A provider that never has a token raises a `ValueError`."""
     async with Wire(webex()) as wire, client_of(wire, Vault("")) as client:
         with pytest.raises(ValueError, match="this one is empty"):
             await client.webhooks.get("W1")
@@ -610,7 +610,7 @@ async def test_an_empty_token_all_over_is_a_value_error() -> None:
 
 
 async def test_what_a_provider_raises_is_raised() -> None:
-    """Its error ends the request, even one that looks like a lost response."""
+    """The provider's error is raised at once, also one that looks like a lost response."""
 
     class Away(Vault):
         async def get(self) -> str:
@@ -627,7 +627,7 @@ async def test_what_a_provider_raises_is_raised() -> None:
 
 
 async def test_one_provider_may_serve_several_clients() -> None:
-    """The client that meets the 401 refreshes for both."""
+    """The client that gets the 401 refreshes for both."""
     token = integration()
     async with (
         Wire(webex()) as one,
@@ -642,7 +642,7 @@ async def test_one_provider_may_serve_several_clients() -> None:
 
 
 async def test_a_token_refreshes_as_soon_as_a_client_has_it() -> None:
-    """It needs no request of the client before."""
+    """`refresh` works before the first request of the client."""
     token = integration()
     async with Wire(webex()) as wire, client_of(wire, token):
         assert await token.refresh(OLD) == NEW
@@ -651,7 +651,7 @@ async def test_a_token_refreshes_as_soon_as_a_client_has_it() -> None:
 
 
 async def test_closing_one_client_does_not_take_the_token_from_another() -> None:
-    """It refreshes through one that is open, and says what to do when all are closed."""
+    """It refreshes through an open client; when all are closed, the error says what to do."""
     token = integration()
     async with Wire(webex()) as one, Wire(webex()) as other:
         first, second = client_of(one, token), client_of(other, token)
@@ -666,7 +666,7 @@ async def test_closing_one_client_does_not_take_the_token_from_another() -> None
 
 
 class Wrapper:
-    """A provider that wraps another one, and has no more than the protocol asks for."""
+    """A provider that wraps another one, with the methods of the protocol only."""
 
     def __init__(self, inner: TokenProvider) -> None:
         self._inner = inner
@@ -681,7 +681,7 @@ class Wrapper:
 
 
 async def test_a_wrapped_token_refreshes_through_the_client_that_calls() -> None:
-    """Neither client was made with it, and each refreshes where its own requests go."""
+    """A wrapped token refreshes through the client whose request was rejected."""
     token = integration()
     wrapper = Wrapper(Wrapper(token))
     async with (
@@ -697,7 +697,7 @@ async def test_a_wrapped_token_refreshes_through_the_client_that_calls() -> None
 
 
 async def test_a_shared_token_refreshes_through_the_client_that_calls() -> None:
-    """Not through the one that had it last, which may go to another place."""
+    """A shared token refreshes through the client whose request was rejected."""
     token = integration()
     async with (
         Wire(webex()) as one,
@@ -726,7 +726,7 @@ def from_code(
 
 @pytest.mark.parametrize("code_verifier", ["a-verifier", None])
 async def test_a_code_is_exchanged_by_the_first_request(code_verifier: str | None) -> None:
-    """It is posted as Webex documents it, and later refreshes use the refresh token."""
+    """The code is posted as documented, and later refreshes use the refresh token."""
     seen: list[Tokens] = []
     script = GRANTED, FOUND, REJECTED, http_response(200, {"access_token": "third"}), FOUND
     token = from_code(seen.append, code_verifier)
@@ -790,7 +790,7 @@ async def test_a_code_is_sent_again_where_nothing_was_processed(
 
 
 async def test_a_code_is_not_sent_again_after_a_cancelled_exchange() -> None:
-    """A program that was stopping may have sent it already."""
+    """A cancelled exchange may have reached Webex, so the code isn't sent again."""
     posts: list[str] = []
 
     async def post(path: str, form: Mapping[str, str]) -> object:
@@ -841,7 +841,7 @@ def test_what_an_exchange_needs_must_not_be_empty(name: str) -> None:
 
 @pytest.mark.parametrize("scopes", [["spark:all", "spark:kms"], "spark:all spark:kms"], ids=str)
 def test_a_user_authorizes_an_integration_at_a_url(scopes: str | list[str]) -> None:
-    """It has what Webex documents, percent-encoded; scopes are separated by spaces."""
+    """The URL has the documented parameters, percent-encoded; spaces separate the scopes."""
     url = authorization_url(
         client_id="C1",
         redirect_uri="https://example.com/callback?a=b",
@@ -883,7 +883,7 @@ def test_a_user_authorizes_an_integration_at_a_url(scopes: str | list[str]) -> N
 def test_an_authorization_needs_all_its_parts(
     part: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    """What is missing is named."""
+    """A missing part is named."""
     parts = {"client_id": "C1", "redirect_uri": "R1", "scopes": "spark:all", "state": "x"}
     with pytest.raises(error, match=message):
         authorization_url(**{**parts, **part})

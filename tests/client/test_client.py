@@ -257,7 +257,7 @@ async def test_closing_lets_requests_in_flight_end() -> None:
 
 
 async def test_closing_ends_requests_that_wait() -> None:
-    """A request that waits for the limit, or for its next attempt, is no longer sent."""
+    """A request that waits for the limit, or for its next attempt, is not sent."""
     responding = asyncio.Event()
     async with Wire(after(responding, http_response(503)), FOUND) as wire:
         client = Client(TOKEN, base_url=wire.base_url, retry=AT_ONCE, max_concurrency=1)
@@ -353,7 +353,7 @@ async def test_tasks_cancelled_at_random_leave_nothing(seed: int) -> None:
         type(each) for task, each in zip(tasks, results, strict=True) if task not in doomed
     }
     assert survivors == {Webhook}
-    assert wire.most_open <= 6  # one may have been closed here, and not yet there
+    assert wire.most_open <= 6  # one may be closed here, and not yet by the server
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
@@ -396,7 +396,7 @@ async def test_a_given_client_sends_and_stays_open() -> None:
 
 
 async def test_nothing_of_a_given_client_wins_over_ours() -> None:
-    """Its auth, Authorization, cookies, base URL, parameters, redirects and timeout don't count."""
+    """Its auth, Authorization, cookies, base URL, parameters, redirects and timeout are ignored."""
     async with (
         Wire(FOUND, page()) as wire,
         opinionated() as http_client,
@@ -503,7 +503,7 @@ async def test_the_http_client_is_public() -> None:
 
 
 async def test_a_given_transport_stays_open() -> None:
-    """Closing the client leaves the transport to who made it."""
+    """Closing the client doesn't close a given transport."""
     closed: list[bool] = []
 
     class Theirs(httpx.MockTransport):
@@ -517,14 +517,14 @@ async def test_a_given_transport_stays_open() -> None:
 
 
 class FalsyClient(httpx.AsyncClient):
-    """A client that has a length, say of its log."""
+    """A client that is false, because it has a length of 0."""
 
     def __len__(self) -> int:
         return 0
 
 
 class FalsyTransport(httpx.MockTransport):
-    """A transport that has a length too."""
+    """A transport that is false."""
 
     def __len__(self) -> int:
         return 0
@@ -729,7 +729,7 @@ async def test_whatever_a_given_client_raises_is_ours(
 
 
 async def test_a_given_client_may_call_an_asgi_application() -> None:
-    """An application in the same process needs no socket."""
+    """A client over `ASGITransport` calls an application in the same process."""
     paths: list[str] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
@@ -747,7 +747,7 @@ async def test_a_given_client_may_call_an_asgi_application() -> None:
 
 
 async def test_respx_responds_to_a_default_client(respx_mock: respx.MockRouter) -> None:
-    """Users' own tests may mock Webex without passing a client."""
+    """Tests of users can mock Webex with respx, without passing a client."""
     route = respx_mock.get(f"{WEBEX}/webhooks/W1").respond(200, json=WEBHOOK)
     async with Client(TOKEN) as client:
         webhook = await client.webhooks.get("W1")
@@ -862,7 +862,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment trusts that authority."""
+    """Make the environment trust that authority."""
     certificates = tmp_path / "certificates.pem"
     authority.cert_pem.write_to_path(certificates)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
@@ -990,7 +990,7 @@ def echoes(text: str) -> Iterator[bytes]:
         yield from (http_response(status, document) for document in documents)
         yield http_response(status, text.encode())
         yield http_response(status, f"<html>{text}</html>".encode())
-    if not text.startswith('"'):  # in an error of h11, what JSON has escaped is escaped again
+    if not text.startswith('"'):  # an error of h11 escapes what JSON has escaped
         yield from (http_response(400, b"{}", line) for line in echoing_lines(text))
         yield raw_http_response(400, b"", f"Content-Length: {text}")
         yield raw_http_response(400, b"", f"Transfer-Encoding: {text}")

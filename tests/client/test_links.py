@@ -202,7 +202,7 @@ def test_an_odd_owner_stays_encoded() -> None:
     ],
 )
 def test_the_origin_of_the_base_url_is_followed(url: str, target: str) -> None:
-    """Of a URL with the base URL's origin, path and query are left."""
+    """A URL with the base URL's origin gives its path and query."""
     assert target_on(BASE, url) == target
 
 
@@ -217,7 +217,7 @@ def test_the_origin_of_the_base_url_is_followed(url: str, target: str) -> None:
     ],
 )
 def test_the_origin_may_be_any_that_a_client_has(base: str, url: str) -> None:
-    """Case and a port that goes without saying make no other origin."""
+    """The case and the default port don't change the origin."""
     assert target_on(base, url) == "/v1/webhooks"
 
 
@@ -260,7 +260,7 @@ def test_the_origin_may_be_any_that_a_client_has(base: str, url: str) -> None:
     ids=ascii,
 )
 def test_another_origin_is_not_followed(url: str) -> None:
-    """Whatever doesn't have the base URL's scheme, host and port, and these alone, is refused."""
+    """A URL with another scheme, host or port, or with credentials, is refused."""
     with pytest.raises(PaginationError, match=r"^the next link "):
         target_on(BASE, url)
 
@@ -272,7 +272,7 @@ def test_a_link_that_is_too_long_is_not_followed() -> None:
 
 
 def test_a_refused_link_is_not_shown() -> None:
-    """The error names the origin that would be right; what the link carried stays unshown."""
+    """The error names the expected origin, and doesn't show the link."""
     with pytest.raises(PaginationError) as raised:
         target_on(BASE, "https://c4n4ry@evil.example/?token=c4n4ry")
 
@@ -288,20 +288,22 @@ def test_a_refused_link_is_not_shown() -> None:
     base=st.sampled_from([BASE, "http://[::1]:8900/v1"]),
 )
 def test_no_link_leads_away(link: str, owned_by: str | None, base: str) -> None:
-    """Whatever the link, it is refused, or on the base URL's origin as httpx reads it, too."""
+    """Any link is refused, or has the base URL's origin also as httpx reads it."""
     query = "" if owned_by is None else "?" + urlencode({"ownedBy": owned_by})
     url = absolute_link(link, f"{base}/webhooks{query}")
 
     with suppress(PaginationError):
         assert target_on(base, url).startswith("/")
-        with suppress(httpx.InvalidURL, UnicodeEncodeError):  # what httpx can't read, it can't ask
+        with suppress(
+            httpx.InvalidURL, UnicodeEncodeError
+        ):  # a URL that httpx can't read is never requested
             assert origin(httpx.URL(url)) == origin(httpx.URL(base))
 
 
 @settings(max_examples=1000)
 @given(any_text() | urls())
 def test_no_kept_url_leads_away(url: str) -> None:
-    """A kept URL, however it was changed, is refused or has the same origin, too."""
+    """Any changed `start` is refused, or has the base URL's origin."""
     with suppress(PaginationError):
         assert target_on(BASE, url).startswith("/")
         with suppress(httpx.InvalidURL, UnicodeEncodeError):

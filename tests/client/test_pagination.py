@@ -36,7 +36,7 @@ def linked(*targets: str) -> Mapping[str, Step]:
 
 
 def three_pages(at_second: Step | None = None) -> dict[str, Step]:
-    """Three pages of one item; the second one may be answered otherwise."""
+    """Three pages of one item; the second one may get another response."""
     pages = dict(linked(FIRST, NEXT, f"{FIRST}?cursor=3"))
     return pages if at_second is None else {**pages, NEXT: at_second}
 
@@ -47,14 +47,14 @@ async def ids(paginator: AsyncPaginator[Webhook]) -> list[str]:
 
 
 async def collect(found: list[str], paginator: AsyncPaginator[Webhook]) -> None:
-    """Add the ids of the items, of which there may be some before an error."""
+    """Append the id of each item; some may come before an error."""
     async for webhook in paginator:
-        await settled()
+        await idle_loop()
         found.append(webhook.id)
 
 
-async def settled() -> None:
-    """Let the event loop do all that it can do by itself."""
+async def idle_loop() -> None:
+    """Let the event loop run everything that is ready."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -113,7 +113,7 @@ def others() -> set[asyncio.Task[object]]:
     ],
 )
 async def test_a_next_link_is_followed(links: list[str], target: str) -> None:
-    """Each form that RFC 8288 allows leads to the next page, on the wire as it stands there."""
+    """Each form that RFC 8288 allows leads to the next page, unchanged."""
     async with Wire() as wire, client_of(wire) as client:
         written = (each.format(base_url=wire.base_url, port=wire.port) for each in links)
         wire.script = [by_target({FIRST: page("W1", links=tuple(written)), target: page("W2")})]
@@ -141,7 +141,7 @@ async def test_a_next_link_is_followed(links: list[str], target: str) -> None:
     ],
 )
 async def test_without_a_next_link_the_list_ends(links: list[str]) -> None:
-    """What is no link with the relation next is passed over."""
+    """A header without a link with the relation ``next`` is ignored."""
     async with Wire(page("W1", links=tuple(links))) as wire, client_of(wire) as client:
         found = await ids(client.webhooks.list())
         only = await client.webhooks.list()
@@ -185,7 +185,7 @@ FOREIGN = [
 @pytest.mark.parametrize("prefetch", [False, True])
 @pytest.mark.parametrize("link", FOREIGN)
 async def test_a_link_to_another_origin_gets_no_request(link: str, *, prefetch: bool) -> None:
-    """After the items of its page it is a `PaginationError`, and nothing was sent anywhere."""
+    """The items of the page come first, then a `PaginationError`; nothing is sent."""
     async with Wire(page("W9")) as other, Wire() as wire, client_of(wire) as client:
         url = link.format(port=wire.port, other=other.port)
         wire.script = [page("W1", links=(f'<{url}>; rel="next"',)), page("W9")]
@@ -218,7 +218,7 @@ async def test_a_link_to_another_origin_gets_no_request(link: str, *, prefetch: 
     ],
 )
 async def test_a_link_that_others_misread_leads_nowhere_else(link: str) -> None:
-    """What some take for a host is a path on our origin, or refused."""
+    """A link whose host other parsers read differently stays on the origin, or is refused."""
     async with Wire(page("W9")) as other, Wire() as wire, client_of(wire) as client:
         url = link.format(other=other.port)
         wire.script = [page("W1", links=(f'<{url}>; rel="next"',)), page("W2")]
@@ -233,7 +233,7 @@ async def test_a_link_that_others_misread_leads_nowhere_else(link: str) -> None:
 
 @pytest.mark.parametrize("link", [*FOREIGN, "http:///v1/webhooks", FIRST, "?cursor=2"])
 async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
-    """A `start` that somebody has changed is refused like a link, also one with no host."""
+    """A changed `start` is refused like a link, also one without a host."""
     async with Wire(page("W9")) as other, Wire(page("W1")) as wire, client_of(wire) as client:
         start = link.format(port=wire.port, other=other.port)
         with pytest.raises(PaginationError):
@@ -242,8 +242,8 @@ async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
     assert wire.connections == other.connections == 0
 
 
-async def test_a_start_that_is_no_url_is_told_by_its_name() -> None:
-    """Its error speaks of `start`, and not of a link that nobody gave."""
+async def test_a_start_that_is_no_url_is_named() -> None:
+    """The error names `start`, not a link."""
     async with Wire(page("W1")) as wire, client_of(wire) as client:
         with pytest.raises(PaginationError, match=r"^start, which must be a kept next_url, has"):
             await client.webhooks.list(start="foo")
@@ -253,7 +253,7 @@ async def test_a_start_that_is_no_url_is_told_by_its_name() -> None:
 
 @pytest.mark.parametrize("character", ["\x00", "\x01", "\x1f", "\x7f"], ids=ascii)
 async def test_a_kept_url_that_is_none_gets_no_request(character: str) -> None:
-    """What can't stand in a URL is a `PaginationError`, and isn't tried."""
+    """A `start` that isn't a URL is a `PaginationError`, and nothing is sent."""
     async with Wire(page("W1")) as wire, client_of(wire) as client:
         with pytest.raises(PaginationError):
             await client.webhooks.list(start=f"{wire.base_url}/webhooks?cursor={character}")
@@ -264,7 +264,7 @@ async def test_a_kept_url_that_is_none_gets_no_request(character: str) -> None:
 @pytest.mark.parametrize("prefetch", [False, True])
 @pytest.mark.parametrize("back_to", [FIRST, NEXT, f"{FIRST}?cursor=3"])
 async def test_a_loop_ends_with_an_error(back_to: str, *, prefetch: bool) -> None:
-    """A link back to a page that was fetched, the first one too, isn't followed."""
+    """A link back to a fetched page, also the first one, isn't followed."""
     pages = three_pages() | {f"{FIRST}?cursor=3": page("W3", links=(f'<{back_to}>; rel="next"',))}
     found: list[str] = []
     async with Wire(by_target(pages)) as wire, client_of(wire) as client:
@@ -276,7 +276,7 @@ async def test_a_loop_ends_with_an_error(back_to: str, *, prefetch: bool) -> Non
 
 
 async def test_an_empty_page_isn_t_the_end() -> None:
-    """It goes on until there is no next link."""
+    """An empty page with a next link is followed by the next page."""
     empty = page(links=(f'<{FIRST}?cursor=3>; rel="next"',))
     async with Wire(by_target(three_pages(empty))) as wire, client_of(wire) as client:
         found = await ids(client.webhooks.list())
@@ -285,7 +285,7 @@ async def test_an_empty_page_isn_t_the_end() -> None:
 
 
 async def test_an_empty_list_is_empty() -> None:
-    """No items, no next page, no error."""
+    """An empty list has no items and no next page, and raises nothing."""
     async with Wire(page()) as wire, client_of(wire) as client:
         assert await ids(client.webhooks.list()) == []
         assert await client.webhooks.list() == Page(items=(), next_url=None)
@@ -300,7 +300,7 @@ async def test_an_empty_list_is_empty() -> None:
     ],
 )
 async def test_a_lost_owner_is_restored(link: str, second: str) -> None:
-    """A next link that dropped `ownedBy` gets it back; one that has it stays as it is."""
+    """A next link without `ownedBy` gets the one of the request; another one stays as it is."""
     first = f"{FIRST}?ownedBy=org"
     async with Wire() as wire, client_of(wire) as client:
         wire.script = [
@@ -313,7 +313,7 @@ async def test_a_lost_owner_is_restored(link: str, second: str) -> None:
 
 
 async def test_a_list_can_be_resumed() -> None:
-    """A kept `next_url` is where another list begins, with the owner that it had."""
+    """A list with a kept `next_url` begins there, with the same owner."""
     targets = [f"{FIRST}?max=1&ownedBy=org", f"{NEXT}&ownedBy=org", f"{FIRST}?cursor=3&ownedBy=org"]
     links = ["?cursor=2", "?cursor=3"]
     pages = [page(f"W{n}", links=(f"<{link}>; rel=next",)) for n, link in enumerate(links, 1)]
@@ -330,7 +330,7 @@ async def test_a_list_can_be_resumed() -> None:
 
 
 async def test_max_does_not_count_for_a_kept_url() -> None:
-    """It has a page size of its own."""
+    """A kept URL has its own page size, so `max` is ignored."""
     async with Wire(page("W2")) as wire, client_of(wire) as client:
         await client.webhooks.list(max=7, start=f"{wire.base_url}/webhooks?max=50&cursor=2")
 
@@ -338,20 +338,20 @@ async def test_max_does_not_count_for_a_kept_url() -> None:
 
 
 async def test_nothing_is_sent_before_it_is_asked_for() -> None:
-    """Making a list sends nothing, and each page is fetched when the one before is used up."""
+    """Creating a list sends nothing; each page is fetched after the items of the previous one."""
     async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
         webhooks = client.webhooks.list()
-        await settled()
+        await idle_loop()
         counts = [len(wire.requests)]
         async for _ in webhooks:
-            await settled()
+            await idle_loop()
             counts.append(len(wire.requests))
 
     assert counts == [0, 1, 2, 3]
 
 
-async def test_a_list_starts_anew_each_time() -> None:
-    """One list may be awaited and iterated, again and again."""
+async def test_a_list_starts_again_each_time() -> None:
+    """A list can be awaited and iterated any number of times."""
     async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
         webhooks = client.webhooks.list()
         first = await webhooks
@@ -364,7 +364,7 @@ async def test_a_list_starts_anew_each_time() -> None:
 
 
 async def test_a_list_may_be_iterated_twice_at_once() -> None:
-    """The loops don't take each other's pages for a loop."""
+    """Two loops over one list don't raise the error for a repeated page."""
     async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
         webhooks = client.webhooks.list()
         one, other = await asyncio.gather(ids(webhooks), ids(webhooks))
@@ -373,7 +373,7 @@ async def test_a_list_may_be_iterated_twice_at_once() -> None:
 
 
 async def test_pages_come_one_by_one() -> None:
-    """Each has its items, and the absolute URL of the next one."""
+    """Each page has its items, and the absolute URL of the next page."""
     async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
         pages = [each async for each in client.webhooks.list().pages()]
 
@@ -386,7 +386,7 @@ async def test_pages_come_one_by_one() -> None:
 
 
 async def test_nothing_is_held_open_between_two_pages() -> None:
-    """With one slot, other requests pass while a list is being consumed."""
+    """With `max_concurrency=1`, other requests are sent while a list is being consumed."""
     async with (
         Wire(by_target(three_pages())) as wire,
         Client("a-token", base_url=wire.base_url, max_concurrency=1) as client,
@@ -401,7 +401,7 @@ async def test_nothing_is_held_open_between_two_pages() -> None:
 
 @pytest.mark.parametrize("prefetch", [False, True])
 async def test_an_error_comes_after_the_items_before_it(*, prefetch: bool) -> None:
-    """The items of the pages that came are seen, then the error of the page that didn't."""
+    """The items of the earlier pages come before the error of a later page."""
     found: list[str] = []
     async with Wire(by_target(three_pages(http_response(404)))) as wire, client_of(wire) as client:
         with pytest.raises(NotFoundError):
@@ -410,7 +410,7 @@ async def test_an_error_comes_after_the_items_before_it(*, prefetch: bool) -> No
     assert found == ["W1"]
 
 
-async def test_a_page_that_fails_in_passing_is_asked_for_again() -> None:
+async def test_a_page_with_a_transient_failure_is_requested_again() -> None:
     """Each page is retried like any request."""
     script = [page("W1", links=("<?cursor=2>; rel=next",)), http_response(503), page("W2")]
     retry = RetryPolicy(base_delay=0.0)
@@ -424,12 +424,12 @@ async def test_a_page_that_fails_in_passing_is_asked_for_again() -> None:
 
 
 async def test_prefetch_asks_for_the_next_page_while_the_consumer_works() -> None:
-    """On each page the request for the next one comes, and no request more."""
+    """While a page is consumed, exactly the next page is requested."""
     counts: list[int] = []
     async with Wire(by_target(three_pages())) as wire, client_of(wire) as client:
         async for webhook in client.webhooks.list(prefetch=True):
             await wire.received(min(len(counts) + 2, 3))  # while this loop's body runs
-            await settled()
+            await idle_loop()
             counts.append(len(wire.requests))
             assert webhook.id == f"W{len(counts)}"
 
@@ -437,7 +437,7 @@ async def test_prefetch_asks_for_the_next_page_while_the_consumer_works() -> Non
 
 
 async def test_prefetch_waits_for_a_page_that_isn_t_there_yet() -> None:
-    """A consumer that is faster than the service gets every item all the same."""
+    """A consumer that is faster than the service gets every item."""
     coming = asyncio.Event()
     second = page("W2", links=(f"<{FIRST}?cursor=3>; rel=next",))
     found: list[str] = []
@@ -458,7 +458,7 @@ async def test_prefetch_waits_for_a_page_that_isn_t_there_yet() -> None:
 
 
 async def never(peer: Peer) -> None:
-    """Leave a request open until the client gives it up."""
+    """Don't respond until the client closes the connection."""
     await peer.hangs_up()
     peer.hang_up()
 
@@ -467,15 +467,15 @@ async def never(peer: Peer) -> None:
 async def test_prefetch_stops_where_the_consumer_does(
     at_second: Step, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a break nothing is under way, and nobody hears of an error of the page ahead."""
+    """After a break no request runs, and an error of the prefetched page isn't logged."""
     async with Wire(by_target(three_pages(at_second))) as wire:
         async with client_of(wire) as client:
             async for _ in client.webhooks.list(prefetch=True):
                 await wire.received(2)
-                await settled()
+                await idle_loop()
                 break
             gc.collect()
-            await settled()
+            await idle_loop()
         await wire.closed()
         assert others() == set()
     gc.collect()
@@ -485,14 +485,14 @@ async def test_prefetch_stops_where_the_consumer_does(
 
 
 async def test_prefetch_stops_where_the_pages_are_left(caplog: pytest.LogCaptureFixture) -> None:
-    """The same holds for a loop over pages."""
+    """After a break in a loop over pages, no request runs."""
     async with Wire(by_target(three_pages(never))) as wire:
         async with client_of(wire) as client:
             async for _ in client.webhooks.list(prefetch=True).pages():
                 await wire.received(2)
                 break
             gc.collect()
-            await settled()
+            await idle_loop()
         await wire.closed()
         assert others() == set()
 
@@ -500,7 +500,7 @@ async def test_prefetch_stops_where_the_pages_are_left(caplog: pytest.LogCapture
 
 
 async def test_an_iteration_can_be_closed() -> None:
-    """Once that is done, and before anything is collected, the page ahead isn't asked for."""
+    """After `aclose`, without garbage collection, the prefetched page isn't requested any more."""
     asking, never_set = asyncio.Event(), asyncio.Event()
 
     async def fetch(url: str) -> Page[int]:
@@ -521,12 +521,12 @@ async def test_an_iteration_can_be_closed() -> None:
 async def test_prefetch_stops_when_the_consumer_fails(
     at_second: Step, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The consumer's error is raised, and nothing else."""
+    """An error of the consumer is raised, and the prefetch ends."""
 
     async def consume() -> None:
         async for _ in client.webhooks.list(prefetch=True):
             await wire.received(2)
-            await settled()
+            await idle_loop()
             raise LookupError("mine")
 
     async with Wire(by_target(three_pages(at_second))) as wire:
@@ -534,7 +534,7 @@ async def test_prefetch_stops_when_the_consumer_fails(
             with pytest.raises(LookupError, match="mine"):
                 await consume()
             gc.collect()
-            await settled()
+            await idle_loop()
         await wire.closed()
         assert others() == set()
 
@@ -545,7 +545,7 @@ async def test_prefetch_stops_when_the_consumer_fails(
 async def test_prefetch_stops_when_the_consumer_is_cancelled(
     caplog: pytest.LogCaptureFixture, *, works: bool
 ) -> None:
-    """Whether it worked on its page, or waited for the next one."""
+    """A prefetch ends if the consumer is cancelled in its loop or while it waits for a page."""
     working = asyncio.Event()
 
     async def consume() -> None:
@@ -558,11 +558,11 @@ async def test_prefetch_stops_when_the_consumer_is_cancelled(
         async with client_of(wire) as client:
             consumer = asyncio.create_task(consume())
             await wire.received(2)
-            await settled()
+            await idle_loop()
             consumer.cancel()
             await asyncio.wait([consumer])
             gc.collect()
-            await settled()
+            await idle_loop()
         await wire.closed()
         assert others() == set()
 
@@ -571,8 +571,8 @@ async def test_prefetch_stops_when_the_consumer_is_cancelled(
     assert caplog.messages == []
 
 
-async def test_closing_the_client_ends_a_prefetch_in_peace() -> None:
-    """A list that outlives its client ends with the client's error."""
+async def test_closing_the_client_ends_a_prefetch() -> None:
+    """A list that is iterated after its client was closed raises the client's error."""
     found: list[str] = []
 
     async def consume() -> None:
@@ -589,7 +589,7 @@ async def test_closing_the_client_ends_a_prefetch_in_peace() -> None:
 
 
 async def test_any_fetch_of_pages_can_be_paginated() -> None:
-    """A paginator knows nothing of webhooks, or of HTTP."""
+    """A paginator works with any function that fetches pages."""
     pages = {"one": Page(items=(1, 2), next_url="two"), "two": Page(items=(3,), next_url=None)}
 
     async def fetch(url: str) -> Page[int]:
@@ -602,7 +602,7 @@ async def test_any_fetch_of_pages_can_be_paginated() -> None:
 
 
 async def test_what_a_fetch_raises_is_raised_where_it_is_awaited() -> None:
-    """The first page's error comes from the first step, prefetch or not."""
+    """The error of the first page is raised at the first step, with and without prefetch."""
 
     async def fetch(url: str) -> Page[int]:
         raise TransportError(url)

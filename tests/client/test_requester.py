@@ -190,7 +190,7 @@ async def test_one_429_pauses_every_request(method: str) -> None:
         others = [asyncio.create_task(requester.send(request(method))) for _ in range(3)]
         await until(lambda: clock.sleepers == 4)
         clock.advance(29.9)
-        await settled()
+        await idle_loop()
         before = len(wire.requests)
         clock.advance(0.2)
         await asyncio.gather(first, *others)
@@ -230,7 +230,7 @@ async def test_a_pause_grows_and_never_shrinks() -> None:
         both_here.set()
         await until(lambda: clock.sleepers == 2)
         clock.advance(10.0)
-        await settled()
+        await idle_loop()
         before = len(wire.requests)
         clock.advance(20.0)
         await asyncio.gather(*tasks)
@@ -259,7 +259,7 @@ async def test_other_errors_pause_only_their_own_request() -> None:
 
 
 async def test_a_request_that_waits_for_its_retry_doesn_t_count_as_concurrent() -> None:
-    """With `max_concurrency=1` another request is sent meanwhile."""
+    """While a request waits for its retry, `max_concurrency=1` admits another one."""
     clock = StoppedClock()
     async with (
         Wire(http_response(503), FOUND) as wire,
@@ -432,7 +432,7 @@ async def test_a_url_that_is_too_long_is_refused(target: str) -> None:
 
 
 async def test_a_token_provider_s_own_error_is_raised_at_once() -> None:
-    """A provider that reaches no server says nothing about the request, which isn't retried."""
+    """A provider's `TransportError` isn't retried, because the request wasn't sent."""
 
     class Unreachable(StaticToken):
         async def get(self) -> str:
@@ -598,7 +598,7 @@ async def test_a_connection_that_the_server_closed_is_not_used(method: str) -> N
         for _ in range(3):
             await requester.send(request(method))
             await wire.closed()
-            await settled()
+            await idle_loop()
 
     assert wire.connections == 3
 
@@ -626,8 +626,8 @@ async def in_pieces(peer: Peer) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param([FOUND], id="answered"),
-        pytest.param([in_pieces], id="answered-in-pieces"),
+        pytest.param([FOUND], id="response"),
+        pytest.param([in_pieces], id="response-in-pieces"),
         pytest.param([http_response(503), FOUND], id="retried"),
         pytest.param([http_response(429, b"", "Retry-After: 1"), FOUND], id="paused"),
         pytest.param([reset, FOUND], id="reset"),
@@ -669,7 +669,7 @@ async def cancelled_after(steps: int, doing: Coroutine[Any, Any, object]) -> boo
     return task.cancelled()
 
 
-async def settled() -> None:
+async def idle_loop() -> None:
     """Let the event loop run everything that needs no time."""
     for _ in range(50):
         await asyncio.sleep(0)

@@ -86,7 +86,7 @@ async def test_a_verb_sends_its_method_and_returns_parsed_json(name: str) -> Non
 
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_into_makes_an_instance_of_a_class(name: str) -> None:
-    """A class of a user's own, or a list of it, is made of camelCase."""
+    """`into` reads a user's class, or a list of it, from camelCase."""
     async with Wire(FOUND, http_response(200, [ROOM])) as wire, client_of(wire) as client:
         assert await verb_of(client, name)("rooms/R1", into=Room) == Room(id="R1", title="Lobby")
         assert await verb_of(client, name)("rooms", into=list[Room]) == [
@@ -117,7 +117,7 @@ async def test_an_empty_body_is_none(name: str) -> None:
 async def test_what_does_not_fit_is_a_decode_error(
     body: bytes, into: type[Any] | None, problem: str, name: str
 ) -> None:
-    """Nothing is tolerated in a class of a user's own, and an empty body isn't an instance."""
+    """A user's class is read strictly, and an empty body doesn't fit it."""
     step = http_response(200, body, "TrackingID: ROUTER_1")
     async with Wire(step) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem) as raised:
@@ -132,7 +132,7 @@ async def test_what_does_not_fit_is_a_decode_error(
     "into", [int | str, list[bytes], "Room", Room(id="R1", title="Lobby")], ids=str
 )
 async def test_a_class_that_no_response_can_become_is_refused(into: type[Any], name: str) -> None:
-    """It is an error before a POST could have been processed."""
+    """A class that can't be read raises before anything is sent."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         with pytest.raises(TypeError):
             await verb_of(client, name)("rooms", into=into)
@@ -142,7 +142,7 @@ async def test_a_class_that_no_response_can_become_is_refused(into: type[Any], n
 
 @pytest.mark.parametrize("body", [b"", b"gone", b"{}"])
 async def test_delete_returns_nothing(body: bytes) -> None:
-    """It sends no body, and what a 2xx holds doesn't matter."""
+    """`delete` sends no body, and ignores the body of a 2xx."""
     async with Wire(http_response(200, body)) as wire, client_of(wire) as client:
         await client.delete("messages", "M1", params={"a": "b"})
 
@@ -164,7 +164,7 @@ async def test_delete_returns_nothing(body: bytes) -> None:
     ids=repr,
 )
 async def test_json_is_sent_as_it_is(content: object, name: str) -> None:
-    """Anything that JSON can hold is a body, what is false too."""
+    """Anything that JSON can hold is sent as a body, also a false value."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         await verb_of(client, name)("messages", json=content)
 
@@ -256,7 +256,7 @@ async def test_params_become_the_query(name: str) -> None:
 async def test_params_that_cannot_be_sent_are_refused(
     params: Mapping[str, object], error: type[Exception], message: str, name: str
 ) -> None:
-    """They are named in an error before anything is sent."""
+    """The error names the parameter, and nothing is sent."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         with pytest.raises(error, match=message):
             await verb_of(client, name)("rooms", params=params)
@@ -286,7 +286,7 @@ async def test_a_path_is_relative_to_the_base_url(path: str, target: str, name: 
 
 
 async def test_a_segment_follows_a_path_that_ends_with_a_slash() -> None:
-    """There is one slash between them."""
+    """One slash separates the path from the segment."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         await client.get("rooms/", "R1", "meetingInfo")
 
@@ -338,7 +338,7 @@ async def test_a_path_that_leads_elsewhere_is_refused(path: str, message: str, n
 async def test_a_segment_is_a_non_empty_string(
     segment: object, error: type[Exception], name: str
 ) -> None:
-    """Something else is an error before anything is sent."""
+    """Any other segment raises before anything is sent."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         with pytest.raises(error, match="a path segment"):
             await verb_of(client, name)("rooms", segment)
@@ -357,7 +357,7 @@ async def test_a_segment_is_a_non_empty_string(
     ),
 )
 async def test_the_server_sees_exactly_the_segments(name: str, segments: list[str]) -> None:
-    """Whatever they hold, they are separate segments below the base URL."""
+    """Any segments reach the server as separate segments below the base URL."""
     async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
         await verb_of(client, name)("rooms", *segments)
 
@@ -387,7 +387,7 @@ async def test_a_list_has_the_items_of_all_pages() -> None:
 
 
 async def test_a_list_has_the_member_that_is_named() -> None:
-    """Some resources call their items otherwise."""
+    """`items_key` names the member with the items."""
     async with (
         Wire(http_response(200, {"Resources": [{"id": "P1"}]})) as wire,
         client_of(wire) as client,
@@ -399,7 +399,7 @@ async def test_a_list_has_the_member_that_is_named() -> None:
 
 
 async def test_a_list_goes_on_from_a_kept_url() -> None:
-    """It begins with that page, whatever the parameters say."""
+    """A list with `start` begins with that page, and ignores the parameters."""
     async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
         kept = f"{wire.base_url}/rooms?cursor=2"
         assert (await client.list("rooms", params={"max": 1}, start=kept)).next_url is None
@@ -418,7 +418,7 @@ async def test_a_list_goes_on_from_a_kept_url() -> None:
     ],
 )
 async def test_a_page_that_does_not_fit_is_a_decode_error(body: object, problem: str) -> None:
-    """Nothing is tolerated in a list of a user's own class."""
+    """An item that doesn't fit a user's class is a `DecodeError`."""
     async with Wire(http_response(200, body)) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem):
             await client.list("rooms", into=Room)
@@ -426,7 +426,7 @@ async def test_a_page_that_does_not_fit_is_a_decode_error(body: object, problem:
 
 @pytest.mark.parametrize("name", ALL)
 async def test_a_url_that_is_too_long_is_refused(name: str) -> None:
-    """It is the caller's mistake, and nothing is sent."""
+    """A URL that is too long is a `ValueError`, and nothing is sent."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         for segments, params in (("x" * 70_000,), None), ((), {"q": "x" * 70_000}):
             with pytest.raises(ValueError, match="check the id and the parameters"):
@@ -436,7 +436,7 @@ async def test_a_url_that_is_too_long_is_refused(name: str) -> None:
 
 
 async def test_a_list_is_checked_at_the_call() -> None:
-    """A wrong argument is an error where it is passed, not where the list is iterated."""
+    """A wrong argument raises at the call, not when the list is iterated."""
     async with Client("a-token") as client:
         with pytest.raises(ValueError, match="path is empty"):
             client.list("")
@@ -540,7 +540,7 @@ async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
 async def test_one_429_pauses_fifty_mixed_tasks(
     first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever operation meets it, none of the others is sent before Retry-After is over."""
+    """After a 429 of any operation, no other one is sent before Retry-After is over."""
     clock = StoppedClock()
     monkeypatch.setattr(requester, "Clock", lambda: clock)
     async with (
@@ -627,7 +627,7 @@ async def test_a_delete_that_was_processed_before_is_done() -> None:
 
 @pytest.mark.parametrize("link", ["https://elsewhere.example/v1/rooms", "//elsewhere.example/a"])
 async def test_a_list_follows_no_link_to_another_origin(link: str) -> None:
-    """The token goes nowhere else, whether the link comes with a page or was kept."""
+    """A link to another origin gets no request, whether it comes from a page or was kept."""
     page = http_response(200, {"items": []}, f'Link: <{link}>; rel="next"')
     async with Wire(page) as wire, client_of(wire) as client:
         with pytest.raises(PaginationError, match="the next link"):

@@ -62,7 +62,7 @@ def client_of(wire: Wire) -> Client:
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 async def test_create_posts_what_is_wanted(status: int) -> None:
-    """It sends Webex's words, and gives the webhook that was made; any 2xx will do."""
+    """`create` sends Webex's keys, and returns the created webhook after any 2xx."""
     async with Wire(http_response(status, WEBHOOK)) as wire, client_of(wire) as client:
         made = await client.webhooks.create(NEW)
 
@@ -81,7 +81,7 @@ async def test_create_posts_what_is_wanted(status: int) -> None:
 
 
 async def test_what_is_unset_is_not_sent() -> None:
-    """An optional field that is `None` isn't on the wire, not even as null."""
+    """An optional field that is `None` isn't sent, not even as null."""
     new = NewWebhook(name="n", target_url="https://example.com", resource="r", event="e")
     update = WebhookUpdate(name="n", target_url="https://example.com")
     async with Wire(FOUND) as wire, client_of(wire) as client:
@@ -94,7 +94,7 @@ async def test_what_is_unset_is_not_sent() -> None:
 
 
 async def test_get_gives_the_webhook() -> None:
-    """Every field has its type; what we don't know is kept."""
+    """Every field has its type; unknown members are kept."""
     whole = {
         **WEBHOOK,
         "filter": "roomId=Y2lz",
@@ -130,8 +130,8 @@ async def test_get_gives_the_webhook() -> None:
     )
 
 
-async def test_update_puts_what_it_shall_become() -> None:
-    """It sends name, target URL, secret and status, and gives the webhook as it is then."""
+async def test_update_puts_the_new_state() -> None:
+    """`update` sends name, target URL, secret and status, and returns the updated webhook."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         changed = await client.webhooks.update("W1", UPDATE)
 
@@ -148,7 +148,7 @@ async def test_update_puts_what_it_shall_become() -> None:
 
 @pytest.mark.parametrize("done", [DELETED, http_response(200, b"gone"), http_response(202)])
 async def test_delete_deletes(done: bytes) -> None:
-    """It sends no body, and whatever a 2xx says is fine."""
+    """`delete` sends no body, and ignores the body of a 2xx."""
     async with Wire(done) as wire, client_of(wire) as client:
         await client.webhooks.delete("W1")
 
@@ -156,8 +156,8 @@ async def test_delete_deletes(done: bytes) -> None:
     assert (request.method, request.target, request.body) == ("DELETE", "/v1/webhooks/W1", b"")
 
 
-async def test_list_asks_for_what_it_is_told() -> None:
-    """The page size and the owner are in the query, and nothing is where they aren't given."""
+async def test_list_sends_its_arguments() -> None:
+    """The page size and the owner are in the query, if they are given."""
     async with Wire(page("W1")) as wire, client_of(wire) as client:
         await client.webhooks.list()
         await client.webhooks.list(max=50)
@@ -174,7 +174,7 @@ async def test_list_asks_for_what_it_is_told() -> None:
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, True])
 async def test_a_page_has_at_least_one_item(size: int) -> None:
-    """A page size that is smaller, or no whole number, is refused at once."""
+    """A page size below 1, or one that isn't a whole number, is refused at the call."""
     async with Client("a-token") as client:
         with pytest.raises(ValueError, match="max must be a whole number of at least 1"):
             client.webhooks.list(max=size)
@@ -205,7 +205,7 @@ async def test_a_page_has_at_least_one_item(size: int) -> None:
     ids=ascii,
 )
 async def test_an_id_is_one_segment_of_the_path(method: str, webhook_id: str) -> None:
-    """Whatever is in it reaches the server percent-encoded, below the webhooks."""
+    """Any id reaches the server percent-encoded, below the webhooks."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         await WITH_AN_ID[method](client, webhook_id)
 
@@ -220,7 +220,7 @@ async def test_an_id_is_one_segment_of_the_path(method: str, webhook_id: str) ->
 
 @pytest.mark.parametrize("method", WITH_AN_ID)
 async def test_an_empty_id_is_refused(method: str) -> None:
-    """It would be the whole list; nothing is sent."""
+    """An empty id would name the whole list; it is refused, and nothing is sent."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         with pytest.raises(ValueError, match="webhook_id is empty"):
             await WITH_AN_ID[method](client, "")
@@ -239,7 +239,7 @@ async def test_a_base_url_may_have_any_path() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_a_refusal_tells_what_webex_told(operation: str) -> None:
+async def test_an_error_has_what_webex_sent(operation: str) -> None:
     """The error has method, path, status, the service's words and its tracking id."""
     body = {
         "message": "POST failed: HTTP/1.1 409 Conflict (url = x, error = 'it is there already')",
@@ -271,10 +271,10 @@ async def test_a_refusal_tells_what_webex_told(operation: str) -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-async def test_a_2xx_that_is_no_answer_is_a_decode_error(
+async def test_a_2xx_that_does_not_fit_is_a_decode_error(
     body: bytes, problem: str, operation: str
 ) -> None:
-    """No JSON, or JSON of another kind, is an error with method, path and tracking id."""
+    """A body that isn't a webhook is an error with method, path and tracking id."""
     step = http_response(200, body, "TrackingID: ROUTER_1")
     async with Wire(step) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem) as raised:
@@ -286,7 +286,7 @@ async def test_a_2xx_that_is_no_answer_is_a_decode_error(
 
 
 async def test_every_problem_of_a_page_is_named() -> None:
-    """The verb `list` tolerates nothing: each problem has its path, and shows no value."""
+    """`Client.list` names each problem with its path, and shows no value."""
     items = [WEBHOOK, {**WEBHOOK, "name": None, "created": "c4n4ry"}, {"id": "c4n4ry"}]
     async with Wire(http_response(200, {"items": items})) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError) as raised:
@@ -323,7 +323,7 @@ async def test_what_isn_t_there_is_not_found() -> None:
 async def test_an_argument_of_a_wrong_type_is_refused(
     operation: str, arguments: tuple[Any, ...]
 ) -> None:
-    """It is a TypeError, and nothing is sent."""
+    """An argument of a wrong type is a TypeError, and nothing is sent."""
     sandbox = Sandbox()
     async with sandbox.http_client() as http_client:
         client = Client("a-token", http_client=http_client)
@@ -333,7 +333,7 @@ async def test_an_argument_of_a_wrong_type_is_refused(
 
 
 async def test_text_is_valid_unicode() -> None:
-    """What Python makes of bytes that aren't UTF-8 is refused by name, and not shown."""
+    """Text that was read from bytes that aren't UTF-8 is refused by name, and isn't shown."""
     text = "c4nary\udcff"
     async with Client("a-token") as client:
         for call in WITH_AN_ID.values():
@@ -346,14 +346,14 @@ async def test_text_is_valid_unicode() -> None:
 
 
 async def test_a_start_is_a_url() -> None:
-    """Something else is refused at the call itself."""
+    """A `start` of another type is refused at the call."""
     async with Client("a-token") as client:
         with pytest.raises(TypeError, match="start must be str, got int"):
             client.webhooks.list(start=cast("str", 5))
 
 
 async def test_a_start_is_not_empty() -> None:
-    """A job that stores `next_url` as text and passes "" would begin again, for ever."""
+    """An empty `start` is refused: a job that stores `next_url` as text would never end."""
     async with Client("a-token") as client:
         with pytest.raises(ValueError, match="start is empty; pass a next_url"):
             client.webhooks.list(start="")

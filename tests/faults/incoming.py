@@ -28,7 +28,7 @@ BROKEN: Mapping[str, bytes] = {
     "a length that is too small": request(f"Content-Length: {SIZE - 5}", body=BODY),
     "a length that is too large": request(f"Content-Length: {SIZE + 5}", body=BODY),
     "a length that is negative": request("Content-Length: -5", body=BODY),
-    "a length that is no number": request("Content-Length: five", body=BODY),
+    "a length that isn't a number": request("Content-Length: five", body=BODY),
     "two lengths": request(f"Content-Length: {SIZE}", "Content-Length: 5", body=BODY),
     "a chunk that is longer": request(
         "Transfer-Encoding: chunked", body=b"%x\r\n%s\r\n0\r\n\r\n" % (SIZE - 5, BODY)
@@ -125,7 +125,7 @@ async def give_itself_up() -> None:
 
 
 async def recurse() -> None:
-    """Never come to an end."""
+    """Recurse without end."""
     await recurse()
 
 

@@ -1,4 +1,4 @@
-"""Looks for bytes that a target fails on, led by the branches that are reached.
+"""Looks for bytes on which a target fails, guided by the branches that they reach.
 
 ``python -m tests.fuzzing.fuzz TARGET ...`` takes libFuzzer's arguments.
 """
@@ -17,14 +17,18 @@ ODD_VALUES: list[Any] = [None, True, 0, -1.5, 10**30, "", "a\ud800\0", [], {}, "
 
 
 def mutated(data: bytes, max_size: int, seed: int) -> bytes:
-    """Change the JSON in the bytes as JSON, or else the bytes, which hardly any JSON survives."""
+    """Change a member of the JSON in the bytes; if they aren't JSON, change the bytes."""
     chance = random.Random(seed)  # noqa: S311 - it guards nothing
     start = max(data.find(b"{"), 0)
     try:
         document = json.loads(data[start:])
         change_a_member(document, chance)
         made = data[:start] + json.dumps(document).encode()
-    except (ValueError, IndexError, RecursionError):  # no JSON, nothing in it, or itself in it
+    except (
+        ValueError,
+        IndexError,
+        RecursionError,
+    ):  # not JSON, or without a member, or nested in itself
         made = b""
     if made and len(made) <= max_size and chance.random() < 0.8:
         return made
@@ -32,7 +36,7 @@ def mutated(data: bytes, max_size: int, seed: int) -> bytes:
 
 
 def change_a_member(document: Any, chance: random.Random) -> None:  # noqa: ANN401 - any JSON
-    """Drop a member, alter its text, or put something odd or another one in its place."""
+    """Remove a member, change its text, or replace it by an odd value or another member."""
     holders = list(holders_in(document))
     holder, another = chance.choice(holders), chance.choice(holders)
     key, value = chance.choice(members(holder))
@@ -49,7 +53,7 @@ def change_a_member(document: Any, chance: random.Random) -> None:  # noqa: ANN4
 
 
 def holders_in(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
-    """Find all objects and arrays in a document that hold something."""
+    """Find all objects and arrays in a document that aren't empty."""
     if type(value) in {dict, list} and value:
         yield value
         for _, inner in members(value):
@@ -57,7 +61,7 @@ def holders_in(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
 
 
 def members(holder: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - an object or an array
-    """List the keys, or the places, and what is there."""
+    """List the keys or the indexes, with their values."""
     pairs: Any = holder.items() if hasattr(holder, "items") else enumerate(holder)
     return list(pairs)
 

@@ -1,7 +1,7 @@
-"""What must hold whatever the bytes are: a target takes some, and raises if it doesn't hold.
+"""What must be true of any bytes: a target takes bytes, and raises if it isn't.
 
-``%WORD%`` in them stands for what only the target knows: so the corpus can be read, and a fuzzer
-needn't guess a digest.
+``%WORD%`` stands for a value that only the target knows. So the corpus is readable, and a fuzzer
+doesn't have to guess a digest.
 """
 
 import hmac
@@ -28,7 +28,7 @@ ORIGIN = "https://webexapis.com"
 
 
 def signatures(data: bytes) -> None:
-    """A request, header lines and a body, proves nothing unless it has a digest of its body."""
+    """A request, as header lines and a body, is accepted only with a digest of its body."""
     head, _, body = data.partition(b"\n\n")
     digests = {
         each.name: hmac.digest(SECRET.encode(), body, each.name).hex().encode()
@@ -50,7 +50,7 @@ def signatures(data: bytes) -> None:
 
 
 def proves(body: bytes, headers: Any) -> bool:  # noqa: ANN401 - whatever a framework may have
-    """Whether a request is taken for one of Webex's; nothing but a `SignatureError` says no."""
+    """Whether a request is accepted; a refusal is a `SignatureError`, and nothing else."""
     try:
         verify(body, headers, SECRET)
     except SignatureError:
@@ -59,9 +59,9 @@ def proves(body: bytes, headers: Any) -> bool:  # noqa: ANN401 - whatever a fram
 
 
 def parsing(data: bytes) -> None:
-    """JSON is a notification, and the same one after a journey as JSON, or no notification.
+    """JSON that is a notification is the same one after it was written and read again.
 
-    The same goes for a webhook. Nothing else is raised, but that Python can't write all the nested
+    The same is true of a webhook. Nothing else is raised, except that Python can't write all nested
     JSON that it reads.
     """
     with suppress(PayloadError, RecursionError):
@@ -73,14 +73,16 @@ def parsing(data: bytes) -> None:
 
 
 def links(data: bytes) -> None:
-    """Link headers, one a line, and each line as a link itself, lead to the base URL's origin."""
+    """Link headers, one a line, and each line as a link, lead to the origin of the base URL."""
     lines = data.decode("utf-8", "surrogateescape").split("\n")
     for link in {next_link(lines), *lines} - {None}:
         url = absolute_link(link or "", f"{ORIGIN}/v1/webhooks?ownedBy=org")
         with suppress(PaginationError):
             target = target_on(f"{ORIGIN}/v1", url)
             assert target.startswith("/")
-            with suppress(httpx.InvalidURL, UnicodeEncodeError):  # what it can't read, it can't ask
+            with suppress(
+                httpx.InvalidURL, UnicodeEncodeError
+            ):  # a URL that httpx can't read is never requested
                 assert httpx.URL(url).host == "webexapis.com"
                 assert httpx.URL(ORIGIN + target).netloc == b"webexapis.com"
 
@@ -110,7 +112,7 @@ def errors(data: bytes) -> None:
 
 
 def filled(text: bytes, words: Mapping[str, bytes]) -> bytes:
-    """Put in what each ``%WORD%`` stands for."""
+    """Replace each ``%WORD%`` by its value."""
     for word, meaning in words.items():
         text = text.replace(f"%{word}%".encode(), meaning)
     return text

@@ -23,7 +23,7 @@ def seeds(target: str) -> Iterator[Path]:
     ],
 )
 def test_what_was_found_once_holds(target: str, path: Path) -> None:
-    """Nothing in the corpus makes its target fail, and the fuzzer isn't needed to see that."""
+    """No file in the corpus makes its target fail, without the fuzzer."""
     TARGETS[target](path.read_bytes())
 
 
@@ -39,7 +39,7 @@ def test_what_was_found_once_holds(target: str, path: Path) -> None:
 def test_a_target_fails_if_what_it_tests_is_broken(
     target: str, function: str, result: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the corpus alone a target tells a broken package from a sound one."""
+    """The corpus alone makes a target fail if what it tests is broken."""
 
     def broken(*_: object) -> object:
         return result
@@ -51,6 +51,6 @@ def test_a_target_fails_if_what_it_tests_is_broken(
 
 
 def replay(target: str) -> None:
-    """Give a target everything that it has in the corpus."""
+    """Run a target on all its files in the corpus."""
     for path in seeds(target):
         TARGETS[target](path.read_bytes())

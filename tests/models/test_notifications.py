@@ -35,7 +35,7 @@ def notification(**changes: Any) -> Notification[Any]:  # noqa: ANN401 - any fie
 
 
 def pickled(notification: Notification[Any]) -> Notification[Any]:
-    """A notification after its way through a queue of pickles."""
+    """A notification after pickling and unpickling."""
     carried: Notification[Any] = pickle.loads(pickle.dumps(notification))  # noqa: S301 - our own
     return carried
 
@@ -51,7 +51,7 @@ def pickled(notification: Notification[Any]) -> Notification[Any]:
     ],
 )
 def test_own_actions(actors: Mapping[str, str], expected: bool) -> None:  # noqa: FBT001 - it is what is expected
-    """An action is the webhook's own creator's if both are known and equal."""
+    """An action is the bot's own if actor and creator are known and equal."""
     assert notification(**actors).is_own_action is expected
 
 
@@ -82,7 +82,7 @@ def test_a_notification_is_frozen() -> None:
 
 
 def test_unknown_members_are_not_shown() -> None:
-    """A repr names what isn't known, but shows no value of it, for it may be a secret."""
+    """A repr has the names of unknown members, but not their values, which may be secret."""
     shown = repr(notification(extra={"secret": "s3cret"}))
 
     assert "s3cret" not in shown
@@ -100,14 +100,14 @@ def test_unknown_members_are_not_shown() -> None:
     ],
 )
 def test_nothing_is_promised_of_data_that_nobody_has_seen(resource: Resource) -> None:
-    """Every field of meetings and what belongs to them is optional."""
+    """Every field of the data of meetings, participants, recordings and transcripts is optional."""
     fields = attrs.asdict(data_classes[resource](), filter=lambda field, _: field.name != "extra")
 
     assert set(fields.values()) == {None}
 
 
 def test_a_message_has_the_fields_of_the_wire() -> None:
-    """The ids and the address that Cisco's own sample shows are there without a doubt."""
+    """The ids and the address in Cisco's sample are required fields."""
     required = {each.name for each in attrs.fields(MessageData) if each.default is attrs.NOTHING}
 
     assert required == {"id", "room_id", "person_id", "person_email"}

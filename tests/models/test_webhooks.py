@@ -22,7 +22,7 @@ EVENTS = {
     "telephony_calls": "created updated deleted",
     "telephony_conference": "created updated deleted",
     "telephony_mwi": "updated",
-    # Of these the events aren't documented.
+    # The events of these aren't documented.
     "telephony_agent": "",
     "telephony_agentMonitoring": "",
     "telephony_hookstatus": "",
@@ -123,7 +123,7 @@ OPTIONAL = [
 
 
 def with_field(model: Sent, field: str, value: object) -> Sent:
-    """Make an equal model but for one field."""
+    """Make a model that differs in one field."""
     changes: dict[str, Any] = {field: value}
     return evolve(model, **changes)
 
@@ -150,28 +150,28 @@ def test_statuses_and_owners_are_those_of_the_reference() -> None:
     "word", [*Resource, *Event, *Status, *OwnedBy], ids=lambda word: f"{type(word).__name__} {word}"
 )
 def test_a_word_is_its_string(word: Resource | Event | Status | OwnedBy) -> None:
-    """A word equals the string of the wire, and shows as it; its name is that string, spelled."""
+    """A word equals Webex's string and prints as it; its name is that string in capitals."""
     assert word == word.value
     assert f"{word}" == word.value
     assert word.name.replace("_", "").lower() == word.value.replace("_", "").lower()
 
 
 def test_a_field_takes_a_word_or_any_string() -> None:
-    """A word makes the same webhook as its string, and a new one needs no release of ours."""
+    """A field takes a word, its string, or any new string."""
     assert evolve(WEBHOOK, resource=Resource.MESSAGES, event=Event.CREATED) == WEBHOOK
     assert evolve(NEW, resource="holograms", event="flickered").event == "flickered"
 
 
 @pytest.mark.parametrize("model", [WEBHOOK, NEW, UPDATE], ids=lambda model: type(model).__name__)
 def test_models_are_frozen(model: object) -> None:
-    """Nobody changes a model that others hold, too."""
+    """A model can't be changed."""
     with pytest.raises(FrozenInstanceError):
         setattr(model, "name", "Another")  # noqa: B010 - type checkers refuse the plain form
 
 
 @pytest.mark.parametrize("cls", [Webhook, NewWebhook, WebhookUpdate])
 def test_fields_are_given_by_name(cls: type) -> None:
-    """A model takes no positional arguments, so that a field more breaks nobody."""
+    """A model takes no positional arguments, so a new field breaks no program."""
     with pytest.raises(TypeError, match="positional"):
         cls("an-id", "Messages", "https://example.com/hook", "messages", "created")
 
@@ -186,7 +186,7 @@ def test_what_is_absent_is_none(field: str) -> None:
 
 
 def test_nothing_beyond_the_model_is_an_empty_extra() -> None:
-    """A webhook without anything that we don't know has an empty `extra`."""
+    """A webhook without unknown members has an empty `extra`."""
     assert WEBHOOK.extra == {}
 
 
@@ -213,13 +213,13 @@ def test_webhooks_can_be_in_sets() -> None:
     ],
 )
 def test_no_secret_is_shown(model: object) -> None:
-    """The repr of a model has no secret, not even one that came by a name that we don't know."""
+    """The repr of a model shows no secret, not even one under an unknown name."""
     assert CANARY not in repr(model)
     assert CANARY not in f"{model}"
 
 
 def test_a_repr_names_what_is_extra() -> None:
-    """The repr of a webhook has the names of what came beyond the model, and not the values."""
+    """The repr of a webhook has the names of unknown members, and not their values."""
     assert repr(evolve(WEBHOOK, extra={"region": "eu", "tier": 3})).endswith(
         "extra=<region, tier>)"
     )
@@ -235,7 +235,7 @@ def test_absolute_urls_are_targets(model: Sent, target: str) -> None:
 @each_that_is_sent
 @pytest.mark.parametrize("target", NO_TARGETS, ids=ascii)
 def test_nothing_else_is_a_target(model: Sent, target: str) -> None:
-    """What is no absolute http(s) URL is refused at once, in words that say what is wanted."""
+    """Anything but an absolute http(s) URL is refused, and the error says what is expected."""
     with pytest.raises(ValueError, match=r"^target_url must be an absolute http\(s\) URL, got '"):
         evolve(model, target_url=target)
 
@@ -259,7 +259,7 @@ def test_optional_fields_are_left_out_rather_than_empty(model: Sent, field: str)
 @pytest.mark.parametrize(("model", "field"), REQUIRED + OPTIONAL)
 @pytest.mark.parametrize("value", [5, True, b"bytes", ["list"]])
 def test_fields_are_strings(model: Sent, field: str, value: object) -> None:
-    """What is no string is refused, and not shown."""
+    """A value that isn't a string is refused, and isn't shown."""
     with pytest.raises(TypeError) as raised:
         with_field(model, field, value)
 
@@ -268,7 +268,7 @@ def test_fields_are_strings(model: Sent, field: str, value: object) -> None:
 
 @pytest.mark.parametrize(("model", "field"), REQUIRED + OPTIONAL)
 def test_fields_are_valid_unicode(model: Sent, field: str) -> None:
-    """What Python makes of bytes that aren't UTF-8 is refused, and not shown."""
+    """Text that was read from bytes that aren't UTF-8 is refused, and isn't shown."""
     with pytest.raises(ValueError, match=rf"^{field} is not valid Unicode") as raised:
         with_field(model, field, f"{CANARY}\udcff")
 
@@ -287,7 +287,7 @@ def test_a_refused_secret_is_not_shown(model: Sent) -> None:
 
 
 def test_an_update_starts_from_what_is_there() -> None:
-    """An update of a webhook has all that a PUT would lose if it weren't sent."""
+    """An update of a webhook has everything that the PUT would lose otherwise."""
     there = evolve(WEBHOOK, name="Bot", secret="s3cret", status="inactive", filter="roomId=x")
 
     assert WebhookUpdate.of(there) == WebhookUpdate(
@@ -296,7 +296,7 @@ def test_an_update_starts_from_what_is_there() -> None:
 
 
 def test_an_update_changes_what_is_named() -> None:
-    """Changes replace what is there, each by itself."""
+    """Each change replaces its field, and no other."""
     there = evolve(WEBHOOK, name="Bot", secret="s3cret", status="inactive")
 
     changed = WebhookUpdate.of(
@@ -319,13 +319,13 @@ def test_an_update_can_leave_out_what_is_there() -> None:
 
 
 def test_an_update_of_a_webhook_with_empty_fields_leaves_them_out() -> None:
-    """An empty secret or status that the service sent is no obstacle."""
+    """An empty secret or status from the service is left out."""
     assert WebhookUpdate.of(evolve(WEBHOOK, secret="", status="")) == UPDATE
 
 
 @pytest.mark.parametrize("fixed", ["resource", "event", "filter", "owned_by"])
 def test_an_update_refuses_what_is_fixed_for_life(fixed: str) -> None:
-    """What can't change is refused with the way out, and isn't shown."""
+    """A field that can't change is refused with the remedy, and isn't shown."""
     changes: Any = {fixed: CANARY}
 
     with pytest.raises(TypeError) as raised:
@@ -338,26 +338,26 @@ def test_an_update_refuses_what_is_fixed_for_life(fixed: str) -> None:
 
 
 def test_an_update_names_all_that_it_refuses() -> None:
-    """One error is enough for several fixed fields."""
+    """One error names all fields that can't change."""
     changes: Any = {"resource": "rooms", "event": "updated", "name": "New"}
 
     with pytest.raises(TypeError, match=r"^event, resource can't change"):
         WebhookUpdate.of(WEBHOOK, **changes)
 
 
-def test_a_webhook_with_an_odd_target_can_be_mended() -> None:
-    """A target that nobody could set today can be replaced, and is refused only if it stays."""
+def test_a_webhook_with_an_odd_target_can_be_corrected() -> None:
+    """An invalid target can be replaced, and is refused only if it stays."""
     odd = evolve(WEBHOOK, target_url="ftp://old.example.com")
 
-    mended = WebhookUpdate.of(odd, target_url="https://example.com/hook")
+    corrected = WebhookUpdate.of(odd, target_url="https://example.com/hook")
 
-    assert mended == UPDATE
+    assert corrected == UPDATE
     with pytest.raises(ValueError, match="target_url must be an absolute"):
         WebhookUpdate.of(odd, name="Another")
 
 
-def test_a_webhook_without_a_name_can_be_mended() -> None:
-    """A name that is empty can be replaced, and is refused only if it stays."""
+def test_a_webhook_without_a_name_can_be_corrected() -> None:
+    """An empty name can be replaced, and is refused only if it stays."""
     assert WebhookUpdate.of(evolve(WEBHOOK, name=""), name="Messages") == UPDATE
     with pytest.raises(ValueError, match="name is empty"):
         WebhookUpdate.of(evolve(WEBHOOK, name=""))
@@ -373,6 +373,6 @@ def test_a_webhook_without_a_name_can_be_mended() -> None:
     ],
 )
 def test_changes_are_checked_alike(changes: dict[str, Any], message: str) -> None:
-    """A change is checked as a field of an update that is made directly."""
+    """A change is checked like a field of an update that is made directly."""
     with pytest.raises(ValueError, match=message):
         WebhookUpdate.of(WEBHOOK, **changes)

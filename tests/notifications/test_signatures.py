@@ -42,7 +42,7 @@ def webex(value: object) -> dict[str, object]:
 
 
 def test_the_known_pair() -> None:
-    """The package makes the signature of the example in Cisco's documentation."""
+    """The signature of Cisco's well-known example is reproduced."""
     expected = "01e0cb6a53731b9615b483335d77d97023410c72"
 
     assert sign(BODY, "myBongoSecret")["X-Spark-Signature"] == expected

@@ -46,7 +46,7 @@ class Bot:
         self._calls = 0
 
     async def count(self, notification: Notification[MessageData]) -> None:
-        """Count it, and every fiftieth time list the webhooks."""
+        """Count it; every fiftieth time make a webhook, change it and delete it."""
         self._handled += 1
         if self._handled % 50 == 0:
             await self._call()

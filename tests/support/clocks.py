@@ -1,4 +1,4 @@
-"""Clocks that a test turns, so that no test waits."""
+"""Clocks that a test advances, so that no test waits."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
 
 
 class QuickClock(Clock):
-    """On it time passes only while somebody waits, and then at once.
+    """A clock whose time passes only while something waits, and then at once.
 
     Attributes:
         seconds: Since the start.
@@ -30,14 +30,14 @@ class QuickClock(Clock):
         return START + timedelta(seconds=self.seconds)
 
     async def sleep(self, seconds: float) -> None:
-        """Be later, at once."""
+        """Advance the time at once."""
         self.slept.append(seconds)
         self.seconds += seconds
         await asyncio.sleep(0)
 
 
 class StoppedClock(QuickClock):
-    """On it time passes only when it is told to."""
+    """A clock whose time passes only when a test advances it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class StoppedClock(QuickClock):
         return len(self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until the clock was moved on so far."""
+        """Wait until the clock was advanced so far."""
         self.slept.append(seconds)
         sleeper = self.seconds + seconds, asyncio.get_running_loop().create_future()
         self._sleepers.append(sleeper)
@@ -59,7 +59,7 @@ class StoppedClock(QuickClock):
             self._sleepers.remove(sleeper)
 
     def advance(self, seconds: float) -> None:
-        """Move on, and wake whom it is time for."""
+        """Advance, and wake each sleeper whose time has come."""
         self.seconds += seconds
         for due, wake in self._sleepers:
             if due <= self.seconds and not wake.done():
@@ -67,7 +67,7 @@ class StoppedClock(QuickClock):
 
 
 def let_pass(seconds: float) -> None:
-    """Move the clock of the running event loop on: what it was to do meanwhile is due at once."""
+    """Advance the clock of the running event loop, so that what was due by then runs at once."""
     loop = asyncio.get_running_loop()
     ahead = loop.time() + seconds - time.monotonic()
     setattr(loop, "time", lambda: time.monotonic() + ahead)  # noqa: B010 - for type checkers

@@ -1,4 +1,4 @@
-"""Runs the code in documents and docstrings; CONTRIBUTING.md says what each kind of block means."""
+"""Runs the code in documents and docstrings; CONTRIBUTING.md describes each kind of block."""
 
 import ast
 import asyncio
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 AWAITABLE = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-COMMANDS_RUN_BY_GATES = re.compile(
+COMMANDS_RUN_BY_CHECKS = re.compile(
     r"<!-- (?:demo|test) command -->\n```bash\n(.+?)\n```", re.DOTALL
 )
 ROOT = Path(__file__).parents[2]
@@ -94,7 +94,7 @@ class Stage:
 
 
 def set_up(namespace: dict[str, Any]) -> None:
-    """Open the stage of a document, with a sandbox in the place of the real Webex."""
+    """Open the stage of a document, with a sandbox instead of Webex."""
     from webex_webhooks_async.testing import Sandbox  # noqa: PLC0415 - only documents need it
 
     with ExitStack() as resources:
@@ -105,7 +105,7 @@ def set_up(namespace: dict[str, Any]) -> None:
         sandbox = Sandbox()
         webex = sandbox.http_client()
         resources.callback(lambda: runner.run(webex.aclose()))
-        resources.enter_context(answering_for_webexapis(webex))
+        resources.enter_context(sandbox_for_webexapis(webex))
         stage = Stage(sandbox, runner, Path(folder), resources.pop_all())
     namespace.update(__name__="__main__", __stage__=stage, sandbox=sandbox)
 
@@ -115,8 +115,8 @@ def tear_down(namespace: dict[str, Any]) -> None:
     namespace["__stage__"].resources.close()
 
 
-def answering_for_webexapis(webex: httpx.AsyncClient) -> respx.MockRouter:
-    """Send to the sandbox what is meant for Webex; the rest passes."""
+def sandbox_for_webexapis(webex: httpx.AsyncClient) -> respx.MockRouter:
+    """Send requests for Webex to the sandbox; others pass through."""
     router = respx.MockRouter(assert_all_called=False)
     router.route(host="webexapis.com").mock(side_effect=webex.send)
     router.route().pass_through()
@@ -127,7 +127,7 @@ class AwaitingDocTest(DocTestEvaluator):
     """Runs one `>>>` of a doctest, which may await."""
 
     def __call__(self, example: Example) -> str:
-        """Run it, and say what is wrong with its outcome."""
+        """Run it, and return what is wrong with its outcome."""
         stage: Stage = example.namespace["__stage__"]
         parsed: doctest.Example = example.parsed
         stage.start_redis_for(parsed.source)
@@ -188,7 +188,7 @@ def compare_text(example: Example) -> str | None:
 
 
 def run_console(example: Example) -> str | None:
-    """Run the commands of a `console` block in one shell; what shows output must print it."""
+    """Run the commands of a `console` block in one shell, and compare what they print."""
     stage: Stage = example.namespace["__stage__"]
     commands, shown = zip(*transcript(str(example.parsed)), strict=True)
     script = "\nprintf '\\0'\n".join(commands)
@@ -208,7 +208,7 @@ def transcript(block: str) -> Iterator[tuple[str, str]]:
 
 
 def difference(shown: str, printed: str) -> str | None:
-    """Say how what was printed differs from what a document shows."""
+    """Return how the printed text differs from what a document shows."""
     checker = doctest.OutputChecker()
     if checker.check_output(shown, printed, LENIENT):
         return None
@@ -216,9 +216,9 @@ def difference(shown: str, printed: str) -> str | None:
 
 
 def check_command(example: Example) -> str | None:
-    """Check that a `bash` block is a command of README.md that a gate runs."""
-    known = COMMANDS_RUN_BY_GATES.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    return None if example.parsed.strip() in known else "no gate runs this command"
+    """Check that a `bash` block is a command of README.md that a check runs."""
+    known = COMMANDS_RUN_BY_CHECKS.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    return None if example.parsed.strip() in known else "no check runs this command"
 
 
 def parse_toml(example: Example) -> None:
@@ -250,7 +250,7 @@ class PythonBlocks(PythonCodeBlockParser):
 
 
 def unknown_blocks(document: Document) -> Iterable[Region]:
-    """Find the blocks that nothing would check; MyST's directives are Sphinx's to check."""
+    """Find the blocks that nothing checks; Sphinx checks MyST's directives."""
     for region in FencedCodeBlockLexer(".*")(document):
         language = region.lexemes["language"]
         if language not in {"python", *EVALUATORS} and not language.startswith("{"):
@@ -260,7 +260,7 @@ def unknown_blocks(document: Document) -> Iterable[Region]:
 
 
 def refuse(example: Example) -> str:
-    """Fail the block, with what is wrong with it."""
+    """Fail the block, with the reason."""
     return str(example.parsed)
 
 

@@ -1,4 +1,4 @@
-"""Webhooks on a sandbox, with interference on the way to it."""
+"""Webhooks on a sandbox, with interference around each request."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ TOKEN = "the-access-token"
 
 
 async def do_nothing() -> None:
-    """Leave a request alone."""
+    """Don't interfere."""
 
 
 @frozen(kw_only=True)
@@ -62,7 +62,7 @@ async def webhooks_on(
 
 
 class Way(httpx.AsyncBaseTransport):
-    """Reaches a sandbox, with interference around each request."""
+    """A transport to a sandbox, with interference around each request."""
 
     def __init__(self, direct: httpx.AsyncClient, interference: Interference) -> None:
         self._direct = direct

@@ -21,11 +21,11 @@ class Service:
     Args:
         command: What an operator types, in the folder of the examples.
         settings: The environment variables that it reads.
-        happened: Set whenever it says something, or ends.
+        happened: Set whenever it prints something, or ends.
 
     Attributes:
-        lines: What it has said, over all its lives.
-        statuses: What each of its lives ended with.
+        lines: What it has printed since the first start.
+        statuses: The exit status of each run.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Service:
         self._is_stopping = False
 
     def says(self, text: str) -> bool:
-        """Whether it has said this in any of its lives."""
+        """Whether it has ever printed this."""
         return any(text in line for line in self.lines)
 
     def kill(self) -> None:
@@ -64,12 +64,12 @@ class Service:
                 await self._listen(process)
             finally:
                 self.kill()
-                await process.communicate()  # to the end, for only that closes the pipe
+                await process.communicate()  # to the end, because only that closes the pipe
                 self.statuses.append(await process.wait())
                 self._happened.set()
 
     def stop(self) -> None:
-        """Tell it to end in order, for good, as SIGTERM does."""
+        """Stop it for good, with SIGTERM."""
         assert self._process is not None
         self._is_stopping = True
         self._process.terminate()
@@ -110,10 +110,10 @@ class Services:
             task.cancel()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what the services are about to do.
+        """Wait until the services have done something.
 
         Raises:
-            AssertionError: They don't do it; it holds what they have said last.
+            AssertionError: They don't do it; the error has their last output.
         """
         try:
             async with asyncio.timeout(PATIENCE):

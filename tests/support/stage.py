@@ -1,4 +1,4 @@
-"""What an example of several processes runs between: a Redis, a Webex, and a service manager."""
+"""What an example of several processes needs: a Redis, a sandbox, and a service manager."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ class Stage:
     Attributes:
         redis: The server that they share.
         webex: What they call.
-        services: Those of them that run.
+        services: The running ones.
         settings: What they read in the environment.
     """
 
@@ -36,7 +36,7 @@ class Stage:
         return receiver
 
     async def make_webhook(self, target_url: str = "https://bot.example.com/webex") -> Webhook:
-        """Make the webhook that the notifications come by."""
+        """Create the webhook for the notifications."""
         async with self.webex.http_client() as http_client:
             return await Client("any", http_client=http_client).webhooks.create(
                 NewWebhook(

@@ -19,7 +19,7 @@ INDENT = "    "
 
 
 def surface() -> str:
-    """Describe what can be imported, the aliases that it speaks of, and the commands."""
+    """Describe the public names, the aliases in their signatures, and the commands."""
     package = griffe.load(NAME, search_paths=[Path(webex_webhooks_async.__file__).parent.parent])
     importable = _exported(package)
     for_tests = _exported(package["testing"])
@@ -29,7 +29,7 @@ def surface() -> str:
             *_section(f"from {NAME} import", importable),
             *_section(f"from {NAME}.testing import", for_tests),
             *_section("the fixtures of pytest", fixtures),
-            *_section("what these speak of", _spoken_of([*importable, *for_tests, *fixtures])),
+            *_section("what these speak of", _used_in([*importable, *for_tests, *fixtures])),
             "# the command webex-webhooks",
             *_commands(),
             "",
@@ -45,8 +45,8 @@ def _resolved(found: griffe.Object | griffe.Alias) -> griffe.Object:
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 
-def _spoken_of(things: list[griffe.Object]) -> Iterable[griffe.Object]:
-    """Find the aliases, constants and shapes that stand in the lines of others."""
+def _used_in(things: list[griffe.Object]) -> Iterable[griffe.Object]:
+    """Find the aliases, constants and shapes that other lines use."""
     seen = {thing.name for thing in things}
     for thing in (queue := list(things)):
         for name in re.findall(r"\w+", "\n".join(_lines(thing))):
@@ -60,7 +60,7 @@ def _spoken_of(things: list[griffe.Object]) -> Iterable[griffe.Object]:
 
 
 def _is_shape(thing: griffe.Object) -> bool:
-    """Tell whether a name stands for what users write out, and not for a class of ours."""
+    """Return whether a name stands for a type that users write out."""
     if isinstance(thing, griffe.Class):
         return not {"Protocol", "TypedDict"}.isdisjoint(map(str, thing.bases))
     return isinstance(thing, griffe.Attribute)
@@ -92,7 +92,7 @@ def _lines(thing: griffe.Object) -> Iterator[str]:
 
 
 def _members(thing: griffe.Class) -> Iterator[griffe.Object]:
-    """Find what of a class isn't private; what it inherits stands with its base."""
+    """Find the members of a class that aren't private or inherited."""
     for name, member in thing.members.items():
         if not name.startswith("_") or name.endswith("__"):
             yield _resolved(member)

@@ -199,7 +199,7 @@ class Wire:
             await self._respond(peer)
         except (asyncio.IncompleteReadError, ConnectionError):  # the client has gone
             pass
-        except asyncio.CancelledError:  # the server has; older Pythons log a cancelled task
+        except asyncio.CancelledError:  # closed by the server; older Pythons log it
             pass
         finally:
             del self._open[task]
@@ -228,7 +228,7 @@ async def until(condition: Callable[[], bool]) -> None:
         TimeoutError: It doesn't hold in time.
     """
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - an event for each condition would say no more
+        while not condition():  # noqa: ASYNC110 - any condition, without an event for each
             await asyncio.sleep(0)
 
 

@@ -1,4 +1,4 @@
-"""A plain HTTP client on a sandbox, with no socket and over one."""
+"""A plain HTTP client of a sandbox, in process and over a socket."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,7 @@ from webex_webhooks_async.testing import Sandbox
 async def api(
     request: pytest.FixtureRequest, webex_sandbox: Sandbox
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that the package has no part in, with a token."""
+    """A client without any part of the package, with a token."""
     headers = {"Authorization": "Bearer token"}
     if request.param == "in process":
         async with webex_sandbox.http_client() as client:

@@ -29,7 +29,7 @@ NEW: dict[str, str] = {
 
 
 class FakeClock:
-    """Stands still until a test advances it."""
+    """A clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.now = datetime(2022, 4, 7, 9, 17, 23, 164_999, tzinfo=UTC)

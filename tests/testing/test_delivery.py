@@ -84,7 +84,7 @@ def active(**fields: str | None) -> Webhook:
     return webhook(**{"status": "active", **fields})
 
 
-def answering(status: int) -> Target:
+def responding(status: int) -> Target:
     """A target with one response to everything."""
 
     async def target(_request: httpx.Request) -> httpx.Response:
@@ -118,14 +118,14 @@ async def test_a_delivery() -> None:
 
 async def test_without_a_secret_nothing_is_signed() -> None:
     """A webhook without a secret gets no signature."""
-    (delivery,) = await Delivering(active(), target=answering(200)).emit()
+    (delivery,) = await Delivering(active(), target=responding(200)).emit()
 
     assert not [name for name in delivery.headers if "signature" in name]
 
 
 async def test_a_repr_shows_no_secret_and_no_signature() -> None:
     """A repr shows the body, but no secret and no signature."""
-    (delivery,) = await Delivering(active(secret=CANARY), target=answering(200)).emit()
+    (delivery,) = await Delivering(active(secret=CANARY), target=responding(200)).emit()
 
     assert CANARY not in repr(delivery)
     assert delivery.headers["x-spark-signature"] not in repr(delivery)
@@ -140,7 +140,7 @@ async def test_who_is_notified() -> None:
         active(id="3", resource="rooms"),
         active(id="4", filter="roomId=elsewhere"),
         active(id="5", resource="all", event="all"),
-        target=answering(200),
+        target=responding(200),
     )
 
     deliveries = await delivering.emit()
@@ -150,7 +150,7 @@ async def test_who_is_notified() -> None:
 
 async def test_all_are_told_the_same() -> None:
     """Every webhook gets the same data, in an envelope of its own."""
-    delivering = Delivering(active(id="1"), active(id="2"), target=answering(200))
+    delivering = Delivering(active(id="1"), active(id="2"), target=responding(200))
 
     one, other = [json.loads(each.body) for each in await delivering.emit()]
 
@@ -169,7 +169,7 @@ async def test_nobody_watches() -> None:
 )
 async def test_success(status: int, expected: bool) -> None:  # noqa: FBT001 - a table
     """Any 2xx is success, nothing else."""
-    (delivery,) = await Delivering(active(), target=answering(status)).emit()
+    (delivery,) = await Delivering(active(), target=responding(status)).emit()
 
     assert (delivery.ok, delivery.status_code, delivery.error) == (expected, status, None)
 
@@ -305,7 +305,7 @@ async def test_deliveries_can_be_cancelled() -> None:
 
 async def test_so_many_failures_switch_off() -> None:
     """The hundredth failure within five minutes switches a webhook off."""
-    delivering = Delivering(active(id="1"), active(id="2", secret="s"), target=answering(500))
+    delivering = Delivering(active(id="1"), active(id="2", secret="s"), target=responding(500))
     for _ in range(99):
         await delivering.emit()
     assert delivering.status_of("1") == "active"
@@ -319,7 +319,7 @@ async def test_so_many_failures_switch_off() -> None:
 
 async def test_successes_are_no_failures() -> None:
     """A webhook whose target accepts stays active."""
-    delivering = Delivering(active(id="1"), target=answering(204))
+    delivering = Delivering(active(id="1"), target=responding(204))
 
     for _ in range(101):
         await delivering.emit()
@@ -329,7 +329,7 @@ async def test_successes_are_no_failures() -> None:
 
 async def test_failures_at_the_same_time() -> None:
     """Concurrent failures switch a webhook off once."""
-    delivering = Delivering(active(id="1"), target=answering(500))
+    delivering = Delivering(active(id="1"), target=responding(500))
 
     await asyncio.gather(*(delivering.emit() for _ in range(120)))
 
@@ -441,7 +441,7 @@ async def test_in_process() -> None:
     delivering = Delivering(
         active(id="1", target_url="https://bot.example.com/a/b?c=d"),
         active(id="2", target_url="http://[::1]:8000"),
-        target=answering(500),
+        target=responding(500),
     )
     delivering.service.app = app
     deliveries = await delivering.emit()
@@ -478,7 +478,7 @@ async def test_an_application_that_raises() -> None:
 )
 async def test_who_may_know(owner: str, audience: frozenset[str] | None, expected: int) -> None:
     """A webhook is notified of what its creator can see; the organization's of everything."""
-    delivering = Delivering(active(owned_by=owner), target=answering(204))
+    delivering = Delivering(active(owned_by=owner), target=responding(204))
 
     deliveries = await delivering.service.deliver(happened(audience=audience))
 

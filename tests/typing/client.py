@@ -1,6 +1,6 @@
-"""What type checkers know of calling Webex. They check this file; nothing runs it.
+"""What type checkers know about calling Webex. They check this file; nothing runs it.
 
-An ignored error here is an error that has to be: both checkers complain about one that isn't.
+Each ignored error here must occur: both checkers complain about one that doesn't.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -71,7 +71,7 @@ class OwnClient(Client):
 
 
 async def each_operation_has_its_type(webhook_id: str) -> None:
-    """A webhook goes in, and a webhook comes out."""
+    """Each operation takes and returns its own type."""
     async with Client("token") as client:
         assert_type(client, Client)
         assert_type(client.webhooks, Webhooks)
@@ -109,7 +109,7 @@ async def a_list_can_be_awaited_and_iterated(client: Client) -> None:
 
 
 async def a_verb_has_the_type_that_is_asked_for(client: Client, room_id: str) -> None:
-    """A result is parsed JSON, of any type, or an instance of the class that is named."""
+    """A result is parsed JSON, or an instance of the class in `into`."""
     assert_type(await client.get("people/me"), Any)
     assert_type(await client.get("rooms", room_id, into=Room), Room)
     assert_type(await client.get("rooms", params={"max": 5}, into=list[Room]), list[Room])
@@ -123,7 +123,7 @@ async def a_verb_has_the_type_that_is_asked_for(client: Client, room_id: str) ->
 
 
 async def a_list_has_the_type_that_is_asked_for(client: Client) -> None:
-    """An item is parsed JSON, or an instance of the class that is named."""
+    """An item is parsed JSON, or an instance of the class in `into`."""
     assert_type(client.list("rooms", params={"max": 5}), AsyncPaginator[Any])
     rooms = client.list("rooms", into=Room, items_key="items", start=None, prefetch=True)
     assert_type(rooms, AsyncPaginator[Room])
@@ -148,7 +148,7 @@ async def what_is_fetched_has_the_type_of_the_notification(
 
 
 def what_is_fetched_has_typed_fields(message: Message, action: AttachmentAction) -> None:
-    """What may be absent is optional."""
+    """Fields that may be absent are optional."""
     assert_type((message.id, message.room_id), tuple[str, str])
     assert_type((message.text, message.markdown), tuple[str | None, str | None])
     assert_type(message.html, str | None)
@@ -167,7 +167,7 @@ def what_is_fetched_has_typed_fields(message: Message, action: AttachmentAction)
 
 
 def fields_have_their_types(webhook: Webhook, new: NewWebhook, update: WebhookUpdate) -> None:
-    """A word is a string, what may be absent is optional, and what is unknown may be anything."""
+    """Words are strings, fields that may be absent are optional, `extra` holds anything."""
     assert_type((webhook.id, webhook.name, webhook.target_url), tuple[str, str, str])
     assert_type((webhook.resource, webhook.event), tuple[str, str])
     assert_type((webhook.filter, webhook.secret), tuple[str | None, str | None])
@@ -184,7 +184,7 @@ def fields_have_their_types(webhook: Webhook, new: NewWebhook, update: WebhookUp
 
 
 def words_are_strings() -> None:
-    """A vocabulary's word goes wherever a string does, and a string's word is found in it."""
+    """A member of a vocabulary is a string, and a string can be looked up in it."""
     words: list[str] = [Resource.MESSAGES, Event.CREATED, Status.ACTIVE, OwnedBy.ORG]
     assert_type(Resource(words[0]), Resource)
     assert_type(Event(words[1]), Event)
@@ -193,14 +193,14 @@ def words_are_strings() -> None:
 
 
 def json_has_the_class_that_is_asked_for(webhook: Webhook) -> None:
-    """JSON becomes the class that is named."""
+    """`from_json` returns an instance of the given class."""
     assert_type(to_json(webhook), bytes)
     assert_type(from_json(to_json(webhook), Webhook), Webhook)
     assert_type(from_json("{}", NewWebhook), NewWebhook)
 
 
 async def a_client_takes_tokens_of_any_kind() -> None:
-    """A string, a provider of ours, or any class with these two methods will do."""
+    """A token is a string, a provider of the package, or any class with the two methods."""
     provider: TokenProvider = VaultToken()
     refreshing = RefreshingToken(
         client_id="id", client_secret="secret", refresh_token="token", on_refresh=keep
@@ -232,14 +232,14 @@ async def first_tokens_come_from_a_code(code: str) -> None:
 
 
 async def keep(tokens: Tokens) -> None:
-    """What a refresh brings, to be stored."""
+    """Store the result of a refresh."""
     assert_type((tokens.access_token, tokens.refresh_token), tuple[str, str])
     assert_type(tokens.expires_in, int | None)
     assert_type(tokens.refresh_token_expires_in, int | None)
 
 
 async def a_client_can_be_configured(http_client: httpx.AsyncClient) -> None:
-    """Every option is typed, also where the token comes from the environment."""
+    """Every option is typed, also in `from_env`."""
     assert_type(Client.from_env(timeout=5, http_client=http_client), Client)
     assert_type(OwnClient.from_env(base_url="https://example.com/v1"), OwnClient)
     policy = RetryPolicy(attempts=2, base_delay=1, max_delay=5)
@@ -253,7 +253,7 @@ async def a_client_can_be_configured(http_client: httpx.AsyncClient) -> None:
 
 
 async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:
-    """What would fail, or be ignored by Webex, is found before it runs."""
+    """Type checkers find what would fail, or what Webex would ignore."""
     WebhookUpdate.of(webhook, resource="rooms")  # type: ignore[call-arg] # fixed
     WebhookUpdate.of(webhook, event="updated")  # type: ignore[call-arg] # fixed
     WebhookUpdate.of(webhook, filter="a=b")  # type: ignore[call-arg] # fixed

@@ -1,6 +1,6 @@
-"""What type checkers know of the errors. They check this file; nothing runs it.
+"""What type checkers know about the errors. They check this file; nothing runs it.
 
-An ignored error here is an error that has to be: both checkers complain about one that isn't.
+Each ignored error here must occur: both checkers complain about one that doesn't.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -30,8 +30,8 @@ from webex_webhooks_async import (
 )
 
 
-def an_answer_is_told_whole(error: APIError) -> None:
-    """What Webex said is typed."""
+def a_response_is_described(error: APIError) -> None:
+    """The attributes of an `APIError` are typed."""
     assert_type(error.status_code, int)
     assert_type(error.message, str)
     assert_type(error.errors, tuple[str, ...])
@@ -40,8 +40,8 @@ def an_answer_is_told_whole(error: APIError) -> None:
     assert_type(error.retry_after, float | None)
 
 
-def a_missing_answer_is_told_by_its_request(error: TransportError) -> None:
-    """Without an answer, the request is what is known."""
+def a_missing_response_is_described_by_its_request(error: TransportError) -> None:
+    """A `TransportError` describes the request."""
     assert_type(error.message, str)
     assert_type((error.method, error.path), tuple[str | None, str | None])
     assert_type(error.tracking_id, str | None)
@@ -55,8 +55,8 @@ def problems_are_listed(decoding: DecodeError, payload: PayloadError) -> None:
     assert_type(payload.problems, tuple[str, ...])
 
 
-def a_reason_can_be_told_apart(error: SignatureError) -> str:
-    """A checker knows all reasons that there are."""
+def reasons_can_be_distinguished(error: SignatureError) -> str:
+    """A type checker knows all reasons."""
     assert_type(error.reason, Literal["missing", "malformed", "mismatch", "too_weak"])
     match error.reason:
         case "missing" | "malformed":
@@ -68,8 +68,8 @@ def a_reason_can_be_told_apart(error: SignatureError) -> str:
 
 
 def each_status_has_a_class() -> None:
-    """Every answer that isn't a success can be caught as an `APIError`."""
-    answers: list[type[APIError]] = [
+    """Every error status can be caught as an `APIError`."""
+    responses: list[type[APIError]] = [
         AuthenticationError,
         BadRequestError,
         ConflictError,
@@ -80,22 +80,22 @@ def each_status_has_a_class() -> None:
         RateLimitError,
         ServerError,
     ]
-    others: list[type[WebexError]] = [*answers, DecodeError, PaginationError, TransportError]
+    others: list[type[WebexError]] = [*responses, DecodeError, PaginationError, TransportError]
     incoming: list[type[NotificationError]] = [InProgressError, PayloadError, SignatureError]
     others += incoming
 
 
 def a_timeout_is_a_builtin_one(error: RequestTimeoutError) -> TimeoutError:
-    """Who catches timeouts catches those of requests."""
+    """A request that took too long is a builtin `TimeoutError`."""
     transport: TransportError = error
     assert_type(transport.message, str)
     return error
 
 
 def what_cannot_be_is_an_error(error: WebexError) -> None:
-    """What only some errors have takes a look at which it is."""
+    """Attributes that only some errors have need a check of the class."""
     error.status_code += 1  # type: ignore[attr-defined] # not of all
     SignatureError("late")  # type: ignore[arg-type] # no such reason
     APIError("404")  # type: ignore[arg-type] # no number
-    catchable: type[APIError] = TransportError  # type: ignore[assignment] # no answer came
+    catchable: type[APIError] = TransportError  # type: ignore[assignment] # no response came
     raise catchable(status_code=0)

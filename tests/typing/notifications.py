@@ -1,6 +1,6 @@
 """What type checkers know about notifications. They check this file; nothing runs it.
 
-Each ignored error has to be an error: both checkers report an ignore without one.
+Each ignored error here must occur: both checkers complain about one that doesn't.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -54,7 +54,7 @@ async def on_message(notification: Notification[MessageData]) -> str:
 
 @receiver.on(Resource.ATTACHMENT_ACTIONS)
 async def on_attachment_action(notification: Notification[AttachmentActionData]) -> None:
-    """A card was answered."""
+    """Someone submitted a card."""
     assert_type((notification.data.id, notification.data.message_id), tuple[str, str])
     assert_type((notification.data.person_id, notification.data.room_id), tuple[str, str])
 
@@ -68,7 +68,7 @@ async def on_membership(notification: Notification[MembershipData]) -> None:
 
 @receiver.on(Resource.ROOMS)
 async def on_room(notification: Notification[RoomData]) -> None:
-    """A space was made or renamed."""
+    """A room was created or renamed."""
     assert_type((notification.data.id, notification.data.title), tuple[str, str | None])
     assert_type(notification.data.last_activity, datetime | None)
 
@@ -84,7 +84,7 @@ async def on_call(notification: Notification[TelephonyCallData]) -> None:
 
 @receiver.on(Resource.SERVICE_APP)
 async def on_service_app(notification: Notification[ServiceAppData]) -> None:
-    """An organization said yes."""
+    """An organization authorized the app."""
     assert_type(notification.data.authorizer_org_id, str)
 
 
@@ -104,14 +104,14 @@ async def on_participant(notification: Notification[MeetingParticipantData]) -> 
 
 @receiver.on(Resource.RECORDINGS)
 async def on_recording(notification: Notification[RecordingData]) -> None:
-    """A recording is there."""
+    """A recording is available."""
     assert_type(notification.data.download_url, str | None)
     assert_type(notification.data.duration_seconds, int | None)
 
 
 @receiver.on(Resource.MEETING_TRANSCRIPTS)
 async def on_transcript(notification: Notification[MeetingTranscriptData]) -> None:
-    """A transcript is there."""
+    """A transcript is available."""
     assert_type(notification.data.vtt_download_link, str | None)
 
 
@@ -162,12 +162,12 @@ async def on_wrong(notification: Notification[MessageData]) -> None:
 
 @receiver.on()  # type: ignore[type-var] # the mistake
 async def on_too_little(notification: Notification[MessageData]) -> None:
-    """So is the data of one resource where any may come."""
+    """A handler of everything can't take the data of one resource only."""
 
 
 @receiver.on(Resource.MESSAGES)  # type: ignore[type-var] # the mistake
 def on_sync(notification: Notification[MessageData]) -> None:
-    """And so is a function that isn't async."""
+    """A function that isn't async is an error."""
 
 
 router = Router()
@@ -219,7 +219,7 @@ def parsing_returns_the_union(body: bytes, headers: dict[str, str]) -> None:
 
 
 def an_envelope_is_typed(notification: Notification[Any]) -> None:
-    """What isn't always sent is optional."""
+    """Members that Webex doesn't always send are optional."""
     assert_type((notification.id, notification.name), tuple[str, str])
     assert_type((notification.resource, notification.event), tuple[str, str])
     assert_type((notification.target_url, notification.filter), tuple[str | None, str | None])
@@ -232,7 +232,7 @@ def an_envelope_is_typed(notification: Notification[Any]) -> None:
 
 
 def signatures_are_headers(body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    """Headers come in every form that a server has them in."""
+    """Headers are accepted in the form of every server."""
     signed = sign(body, "secret")
     assert_type(signed, dict[str, str])
     verify(body, signed, ["secret", "old secret"], minimum=SignatureAlgorithm.SHA512)
@@ -241,7 +241,7 @@ def signatures_are_headers(body: bytes, headers: list[tuple[bytes, bytes]]) -> N
 
 
 async def a_receiver_serves_any_server(body: bytes, headers: dict[str, str]) -> None:
-    """It is an application, a context and a function."""
+    """A receiver is an ASGI application, a context manager, and a function."""
     async with Receiver("secret", background=True, max_pending=10, max_body=1000) as entered:
         assert_type(entered, Receiver)
         assert_type(await entered.handle(body, headers), int)
@@ -252,7 +252,7 @@ async def a_receiver_serves_any_server(body: bytes, headers: dict[str, str]) -> 
 
 
 async def report(error: Exception, notification: Notification[NotificationData]) -> None:
-    """What a handler raised may be looked at in an async function as well."""
+    """Report what a handler raised; it may be async."""
     assert_type((error, notification.id), tuple[Exception, str])
 
 
@@ -260,15 +260,15 @@ class OwnDeduplicator:
     """A deduplicator of a user's own."""
 
     async def claim(self, key: str) -> bool:
-        """Everything is new."""
+        """Grant every claim."""
         return bool(key)
 
     async def release(self, key: str) -> None:
-        """Nothing was remembered."""
+        """Do nothing."""
 
 
 async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
-    """One of ours, or any class with these two methods, or none."""
+    """A deduplicator is one of the package's, any class with the two methods, or `None`."""
     leasing: LeasingDeduplicator = RedisDeduplicator(client, ttl=60, prefix="bot:")
     several: list[Deduplicator] = [MemoryDeduplicator(60, max_entries=10), leasing]
     for deduplicator in (*several, OwnDeduplicator(), None):
@@ -280,12 +280,12 @@ async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
 
 
 def data_is_covariant(notification: Notification[MessageData]) -> Notification[NotificationData]:
-    """A notification of messages is one of whatever data may be."""
+    """A notification of messages is also a notification of any data."""
     return notification
 
 
 async def what_cannot_be_is_an_error(body: bytes, client: redis.asyncio.Redis) -> None:
-    """What would be refused at run time, or never match, is found before."""
+    """Type checkers find what would be refused at run time, or never match."""
     sign("{}", "secret")  # type: ignore[arg-type] # bytes
     verify("{}", {}, "secret")  # type: ignore[arg-type] # bytes
     verify(body, {})  # type: ignore[call-arg] # by what

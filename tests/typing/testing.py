@@ -1,6 +1,6 @@
-"""What type checkers know of testing without an account. They check this file; nothing runs it.
+"""What type checkers know about testing without an account. They check this file; nothing runs it.
 
-An ignored error here is an error that has to be: both checkers complain about one that isn't.
+Each ignored error here must occur: both checkers complain about one that doesn't.
 """
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -24,7 +24,7 @@ from webex_webhooks_async.testing import (
 async def a_sandbox_is_called_and_calls(
     on_request: list[RecordedRequest], on_delivery: list[Delivery]
 ) -> None:
-    """It is reached in the process or by a URL, and says what it has delivered."""
+    """A sandbox is reached in process or by a URL, and returns its deliveries."""
     sandbox = Sandbox(
         on_request=on_request.append, on_delivery=on_delivery.append, delivery_timeout=1
     )
@@ -59,7 +59,7 @@ async def people_talk_to_a_bot(receiver: Receiver) -> None:
 
 
 def a_sandbox_remembers(sandbox: Sandbox) -> None:
-    """What was called, made, said and delivered can be looked at."""
+    """Requests, webhooks, messages and deliveries are recorded."""
     assert_type(sandbox.webhooks, tuple[Webhook, ...])
     assert_type(sandbox.messages, tuple[Mapping[str, Any], ...])
     assert_type(sandbox.requests, tuple[RecordedRequest, ...])
@@ -78,7 +78,7 @@ def a_sandbox_fails_on_demand(sandbox: Sandbox) -> None:
 
 
 def what_went_over_the_wire_is_typed(request: RecordedRequest, delivery: Delivery) -> None:
-    """A body is bytes, and an answer may be missing."""
+    """A body is bytes, and the status is optional."""
     assert_type((request.method, request.path, request.query), tuple[str, str, str])
     assert_type((request.headers, request.body), tuple[Mapping[str, str], bytes])
     assert_type((request.status_code, request.tracking_id), tuple[int | None, str])
@@ -89,7 +89,7 @@ def what_went_over_the_wire_is_typed(request: RecordedRequest, delivery: Deliver
 
 
 def samples_are_bytes_and_requests() -> None:
-    """A sample goes to a receiver as it is, or in a request."""
+    """A sample is bytes, and can be sent in a request."""
     body = sample_notification(Resource.MESSAGES, Event.CREATED, data={"id": "1"}, name="Sample")
     assert_type(body, bytes)
     assert_type(signed_request("https://example.com/", body, "secret"), httpx.Request)
@@ -97,12 +97,12 @@ def samples_are_bytes_and_requests() -> None:
 
 
 def a_test_takes_the_fixtures(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """A fixture has the type that a test says it has."""
+    """The fixtures have their types."""
     assert_type((webex_sandbox, webex_client), tuple[Sandbox, Client])
 
 
 async def what_cannot_be_is_an_error(sandbox: Sandbox, delivery: Delivery) -> None:
-    """What the sandbox can't do is found before the test runs."""
+    """Type checkers find what the sandbox can't do."""
     Sandbox(token="token")  # type: ignore[call-arg] # takes any
     Sandbox(delivery_timeout="1")  # type: ignore[arg-type] # seconds
     sandbox.serve(8900)  # type: ignore[call-arg] # by name

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 
 
 def test_one_message(webex: ServedWebex, invoke: Invoke) -> None:
-    """With an argument it sends one message, and prints what the bot replies to that."""
+    """With an argument it sends one message, and prints the bot's replies."""
     with served_echo_bot(webex):
         first, second = invoke("chat", "Hello"), invoke("chat", "Again", "--as", "you@example.com")
 
@@ -81,7 +81,7 @@ def test_a_conversation(webex: ServedWebex) -> None:
 
 @pytest.mark.usefixtures("webex")
 def test_ctrl_c() -> None:
-    """Ctrl-C is a way to end a conversation, too."""
+    """Ctrl-C ends a conversation, too."""
     with terminal("chat") as screen:
         screen.wait_for("> ")
         screen.type("\x03")
@@ -113,7 +113,7 @@ def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.Monkey
 
 
 def test_no_sandbox(invoke: Invoke) -> None:
-    """Where nothing responds, it says how to start a sandbox."""
+    """If nothing responds, the error says how to start a sandbox."""
     url = f"http://127.0.0.1:{unused_port()}/v1"
 
     done = invoke("chat", "Hello", "--base-url", url)
@@ -123,23 +123,23 @@ def test_no_sandbox(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("",), 'Invalid value "" for TEXT'),
         (("Hello", "--timeout", "0"), 'Invalid value "0.0" for --timeout'),
         (("Hello", "--base-url", "http://example.com/v1"), "base_url must be https"),
     ],
 )
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
-    """What makes no sense is wrong usage."""
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
+    """Invalid arguments are wrong usage."""
     done = invoke("chat", *arguments)
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {told}")
+    assert done.err.startswith(f"error: {message}")
 
 
 def test_standard_input_that_is_closed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a message and without standard input there is nothing to say."""
+    """Without a message and without standard input, it is wrong usage."""
     monkeypatch.setattr("sys.stdin", None)
 
     done = invoke("chat")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.once
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script(invoke: Invoke, shell: str) -> None:
-    """There is a script for each shell, with every command in it."""
+    """Each shell has a script, which contains every command."""
     done = invoke("completion", shell)
 
     assert (done.exit_code, done.err) == (0, "")

@@ -6,7 +6,7 @@ from tests.cli.harness import ServedWebex
 
 
 def test_create(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
-    """A webhook is made of all options, the secret's from a file, without its newline."""
+    """All options are sent; a secret from a file is sent without its newline."""
     secret = tmp_path / "secret"
     secret.write_text("from a file\n")
 
@@ -36,7 +36,7 @@ def test_create_with_a_secret_of_the_environment(webex: ServedWebex, invoke: Inv
 
 
 def test_create_with_a_typo(invoke: Invoke, webex: ServedWebex) -> None:
-    """A word that is nearly known gets a warning, and is sent all the same; Webex decides."""
+    """A word that is probably misspelled gets a warning, and is sent all the same."""
     done = invoke(
         *("create", "--name", "bot", "--target-url", "https://example.com/webex"),
         *("--resource", "mesages", "--event", "created"),
@@ -58,7 +58,7 @@ def test_create_what_webex_refuses(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_create_for_no_url(webex: ServedWebex, invoke: Invoke) -> None:
-    """What can't be a webhook is wrong usage, and nothing is sent."""
+    """Invalid fields are wrong usage, and nothing is sent."""
     done = invoke(
         *("create", "--name", "bot", "--target-url", "example.com"),
         *("--resource", "messages", "--event", "created"),

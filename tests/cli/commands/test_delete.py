@@ -8,7 +8,7 @@ from tests.cli.harness import ServedWebex, Typist, terminal
 
 
 def test_delete(webex: ServedWebex, invoke: Invoke) -> None:
-    """Several go at once, one that is named twice is deleted once, and others stay."""
+    """Several are deleted at once, one that is named twice only once, and others stay."""
     first, second, _ = (webex.create(name=name) for name in ("first", "second", "third"))
 
     done = invoke("delete", first.id, second.id, first.id, "--yes")
@@ -18,7 +18,7 @@ def test_delete(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_delete_in_part(webex: ServedWebex, invoke: Invoke) -> None:
-    """One that can't be deleted doesn't keep the others, and makes the exit code 1."""
+    """If one can't be deleted, the others are, and the exit code is 1."""
     webhook = webex.create()
 
     done = invoke("delete", "nothing", webhook.id, "--yes", "--json")
@@ -42,14 +42,14 @@ def test_delete_with_nobody_to_ask(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "left"), [("y\n", 0), ("Yes\n", 0), ("\n", 1), ("no\n", 1), ("", 1)]
+    ("typed", "left"), [("y\n", 0), ("Yes\n", 0), ("\n", 1), ("no\n", 1), ("", 1)]
 )
 def test_delete_asks(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, typed: str, left: int
 ) -> None:
-    """On a terminal the webhooks are shown, and go only if the answer is yes."""
+    """On a terminal the webhooks are shown, and are deleted only after a yes."""
     webhook = webex.create()
-    monkeypatch.setattr("sys.stdin", Typist(answer))
+    monkeypatch.setattr("sys.stdin", Typist(typed))
 
     done = invoke("delete", webhook.id)
 
@@ -59,7 +59,7 @@ def test_delete_asks(
 
 
 def test_delete_asks_on_a_terminal(webex: ServedWebex) -> None:
-    """On a real terminal, too, for several."""
+    """On a real terminal it asks once for several webhooks."""
     first, second = (webex.create(name=name) for name in ("first", "second"))
 
     with terminal("delete", first.id, second.id) as screen:

@@ -54,7 +54,7 @@ def test_in_a_pipe() -> None:
 
 
 def test_on_a_terminal() -> None:
-    """On a terminal it is coloured, and exactly as wide as a narrow one."""
+    """On a terminal it has colours, and fits into a narrow one."""
     with terminal("demo", columns=60) as screen:
         screen.wait_for("waiting 1 s, as Webex asks")
         exit_code = screen.finish()
@@ -77,7 +77,7 @@ def test_ctrl_c_while_it_waits() -> None:
 
 
 def test_live(webex: ServedWebex, invoke: Invoke) -> None:
-    """On Webex the outgoing part runs under a name of its own, and only that goes again."""
+    """With --live, webhooks of its own name are created and deleted, and no others."""
     theirs = [webex.create(name=f"{number} of others").name for number in range(5)]
 
     done = invoke("demo", "--live")
@@ -94,7 +94,7 @@ def test_live(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_live_after_an_error(webex: ServedWebex, invoke: Invoke) -> None:
-    """After an error, too, nothing of it is left."""
+    """After an error, its webhooks are deleted too."""
     webex.create(name="of others")
     webex.sandbox.fail(status=403, method="PUT")
 
@@ -104,7 +104,7 @@ def test_live_after_an_error(webex: ServedWebex, invoke: Invoke) -> None:
     assert done.err.startswith("error: PUT /v1/webhooks/")
 
 
-def test_live_after_a_create_without_an_answer(webex: ServedWebex, invoke: Invoke) -> None:
+def test_live_after_a_create_without_a_response(webex: ServedWebex, invoke: Invoke) -> None:
     """A webhook whose response was lost is deleted too."""
     webex.sandbox.fail(drop=True, execute=True, method="POST")
 
@@ -115,7 +115,7 @@ def test_live_after_a_create_without_an_answer(webex: ServedWebex, invoke: Invok
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_live_after_a_signal(webex: ServedWebex, number: signal.Signals) -> None:
-    """A signal in the middle leaves nothing, and has the exit code that shells give it."""
+    """After a signal its webhooks are deleted, and the exit code is the one that shells expect."""
     webex.sandbox.fail(delay=60, method="PUT")
 
     with process("demo", "--live") as running:
@@ -126,7 +126,7 @@ def test_live_after_a_signal(webex: ServedWebex, number: signal.Signals) -> None
 
 
 def test_live_with_a_token_that_is_refused(webex: ServedWebex, invoke: Invoke) -> None:
-    """Where nothing was made there is nothing to tidy up."""
+    """If the token is refused, one request is sent, and the error doesn't show the token."""
     webex.sandbox.revoke("a-canary-token")
 
     done = invoke("demo", "--live")

@@ -38,7 +38,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_ensure(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """The plan is printed, then applied, and then nothing is left to change."""
+    """The plan is printed and applied; a second run has nothing to change."""
     webex.create(name="bot:messages", target_url="https://example.com/old")
 
     first, second = invoke("ensure", wanted), invoke("ensure", wanted)
@@ -123,7 +123,7 @@ def test_check_while_webex_fails(webex: ServedWebex, invoke: Invoke, wanted: str
 def test_standard_input(
     webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """- reads the file from standard input, wherever it stands among the options."""
+    """- reads the file from standard input, at any position among the options."""
     for arguments in (("-", "--check"), ("--dry-run", "-"), ("-",)):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(WANTED.encode())))
         invoke("ensure", *arguments)
@@ -135,7 +135,7 @@ def test_standard_input(
 def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors name standard input."""
     twice = WANTED.replace("cards", "messages")
-    for text, told in (
+    for text, message in (
         (b"\xff", "standard input must be text in UTF-8"),
         (b"webhooks = 1", "standard input: webhooks: expected tables"),
         (twice.encode(), "standard input: 'bot:messages' is wanted twice"),
@@ -144,7 +144,7 @@ def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatc
         done = invoke("ensure", "-")
 
         assert (done.exit_code, done.out) == (2, "")
-        assert done.err.startswith(f"error: {told}")
+        assert done.err.startswith(f"error: {message}")
 
 
 def test_an_option_that_does_not_exist(invoke: Invoke) -> None:
@@ -156,7 +156,7 @@ def test_an_option_that_does_not_exist(invoke: Invoke) -> None:
 
 
 def test_a_typo(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """A word that is nearly known gets a warning."""
+    """A word that is probably misspelled gets a warning."""
     Path(wanted).write_text(WANTED.replace('"messages"', '"mesages"'))
 
     done = invoke("ensure", wanted, "--dry-run")
@@ -179,7 +179,7 @@ def test_ensure_as_json(webex: ServedWebex, invoke: Invoke, wanted: str) -> None
 
 
 def test_ensure_that_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """An error says on the way to what it came up."""
+    """An error names the change during which it was raised."""
     webex.sandbox.fail(status=403, method="POST")
 
     done = invoke("ensure", wanted)
@@ -190,7 +190,7 @@ def test_ensure_that_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> N
 
 
 def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
-    """Something that may not be intended gets a warning, and is done."""
+    """Webhooks that may not be intended get a warning, and are created."""
     file = tmp_path / "webhooks.toml"
     file.write_text(
         WANTED.partition('[[webhooks]]\nname = "bot:cards')[0].replace("messages", "all")
@@ -203,7 +203,7 @@ def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
 
 
 def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
-    """On a terminal a warning has a line of its own, which the spinner leaves alone."""
+    """On a terminal a warning has a line of its own, apart from the spinner."""
     messages, _, _ = WANTED.partition('[[webhooks]]\nname = "bot:cards"')
     Path(wanted).write_text(messages.replace("messages", "all"))
 
@@ -225,11 +225,11 @@ def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
 def test_what_can_not_be_wanted(
     webex: ServedWebex, invoke: Invoke, wanted: str, case: tuple[str, tuple[str, ...], str]
 ) -> None:
-    """What can't be wanted is wrong usage, and changes nothing."""
-    text, arguments, told = case
+    """An invalid file is wrong usage, and changes nothing."""
+    text, arguments, message = case
     Path(wanted).write_text(text)
 
     done = invoke("ensure", wanted, *arguments)
 
     assert (done.exit_code, done.out, webex.names) == (2, "", [])
-    assert told in done.err
+    assert message in done.err

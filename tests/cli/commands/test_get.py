@@ -22,7 +22,7 @@ def test_get(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_get_with_the_secret(webex: ServedWebex, invoke: Invoke) -> None:
-    """The secret is shown when it is asked for by name."""
+    """--show-secret shows the secret."""
     webhook = webex.create(secret="a-canary-secret")
 
     assert "a-canary-secret" in invoke("get", webhook.id, "--show-secret").out
@@ -39,7 +39,7 @@ def test_get_as_json(webex: ServedWebex, invoke: Invoke) -> None:
 
 @pytest.mark.usefixtures("webex")
 def test_get_what_is_not_there(invoke: Invoke) -> None:
-    """A refusal is one line on standard error, with the tracking id, and exit code 1."""
+    """An error of Webex is one line with its tracking id, and the exit code is 1."""
     done = invoke("get", "nothing", "--json")
 
     assert (done.exit_code, done.out) == (1, "")
@@ -51,7 +51,7 @@ def test_get_what_is_not_there(invoke: Invoke) -> None:
 
 @pytest.mark.usefixtures("webex")
 def test_an_empty_id(invoke: Invoke) -> None:
-    """An id that is empty, as of a variable that isn't set, is wrong usage."""
+    """An empty id, such as from an unset variable, is wrong usage."""
     done = invoke("get", "")
 
     assert (done.exit_code, done.out) == (2, "")

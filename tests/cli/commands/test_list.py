@@ -12,7 +12,7 @@ from tests.support.wire import PATIENCE
 
 
 def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
-    """In a pipe a webhook is one line, with all of it, and nothing else is printed."""
+    """In a pipe each webhook is one complete line, and nothing else is printed."""
     first = webex.create()
     second = webex.create(name="bot:cards", resource="attachmentActions", filter="roomId=Y2lz")
 
@@ -35,7 +35,7 @@ def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_list_as_json(webex: ServedWebex, invoke: Invoke) -> None:
-    """JSON has the wire's names, and whether there is a secret, but not the secret."""
+    """JSON has Webex's names, and whether a secret is set, but not the secret."""
     webhook = webex.create(secret="a-canary-secret")
 
     done = invoke("list", "--json")
@@ -47,7 +47,7 @@ def test_list_as_json(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_list_with_secrets(webex: ServedWebex, invoke: Invoke) -> None:
-    """Secrets are in the JSON when they are asked for by name."""
+    """--show-secret includes the secrets in the JSON."""
     webex.create(secret="a-canary-secret")
 
     done = invoke("list", "--json", "--show-secret")
@@ -73,7 +73,7 @@ def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_list_of_the_organization(webex: ServedWebex, invoke: Invoke) -> None:
-    """The organization's webhooks are asked for as such."""
+    """--owned-by org lists the organization's webhooks."""
     webex.create()
     webex.create(name="org", owned_by="org")
 
@@ -84,10 +84,10 @@ def test_list_of_the_organization(webex: ServedWebex, invoke: Invoke) -> None:
 
 @pytest.mark.usefixtures("webex")
 def test_list_of_nothing(invoke: Invoke) -> None:
-    """People read that there are none; programs get an empty list."""
-    told, document = invoke("list"), invoke("list", "--json")
+    """An empty list is a sentence for people, and an empty array in JSON."""
+    table, document = invoke("list"), invoke("list", "--json")
 
-    assert (told.out, told.err) == ("", "There are no webhooks.\n")
+    assert (table.out, table.err) == ("", "There are no webhooks.\n")
     assert json.loads(document.out) == []
 
 

@@ -42,13 +42,13 @@ def port() -> str:
 
 
 def listen(port: str, *arguments: str) -> AbstractContextManager[Process]:
-    """Listen to a Webex that reaches the port."""
+    """Listen to a sandbox that reaches the port."""
     public_url = f"http://127.0.0.1:{port}/webex"
     return process("listen", "--public-url", public_url, "--port", port, *arguments)
 
 
 def send(delivery: Delivery, secret: str | None = None) -> int:
-    """Send what was delivered again, or a forged one; return the status."""
+    """Send a delivered notification again, or a forged one; return the status."""
     with httpx.Client(trust_env=False) as http_client:
         if secret is not None:
             return http_client.send(signed_request(delivery.url, delivery.body, secret)).status_code
@@ -59,7 +59,7 @@ def send(delivery: Delivery, secret: str | None = None) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_sandbox(number: signal.Signals) -> None:
-    """Without an account something happens by itself, until it is stopped."""
+    """With --sandbox, samples arrive until it is stopped."""
     with process("listen", "--sandbox", "--port", "0") as running:
         running.line(running.err, IT_LISTENS)
         running.line(running.out, r"^\d\d:\d\d:\d\d #1 memberships created by \S+@example.com$")
@@ -71,7 +71,7 @@ def test_a_sandbox(number: signal.Signals) -> None:
 
 
 def test_a_sandbox_on_a_terminal() -> None:
-    """On a terminal Ctrl-C is the way to end it."""
+    """On a terminal Ctrl-C ends it."""
     with terminal("listen", "--sandbox", "--port", "0") as screen:
         screen.wait_for("memberships created")
         screen.type("\x03")
@@ -82,7 +82,7 @@ def test_a_sandbox_on_a_terminal() -> None:
 
 
 def test_what_happens_in_a_sandbox() -> None:
-    """Something happens to each resource that is watched."""
+    """A sample arrives for each resource that is watched."""
     with process(
         *("listen", "--sandbox", "--port", "0", "--json"),
         *("--resource", "rooms", "--event", "updated"),
@@ -107,7 +107,7 @@ def test_a_sandbox_whose_reader_has_seen_enough() -> None:
 
 
 def test_listen_and_forward(webex: ServedWebex, port: str) -> None:
-    """Notifications of Webex are printed and forwarded unchanged; all else is refused."""
+    """Genuine notifications are printed and forwarded unchanged; all others are refused."""
     webex.create(name="of others", resource="meetings")
     with (
         served_bot("thanks") as bot,
@@ -179,7 +179,7 @@ def test_several(webex: ServedWebex, port: str) -> None:
 
 
 def test_a_webhook_that_is_refused(webex: ServedWebex, invoke: Invoke) -> None:
-    """When one can't be made, those before it are deleted."""
+    """If one can't be created, the ones before it are deleted."""
     done = invoke(
         *("listen", "--public-url", "https://example.com", "--port", "0"),
         *("--resource", "rooms", "--resource", "messages", "--event", "updated"),
@@ -191,7 +191,7 @@ def test_a_webhook_that_is_refused(webex: ServedWebex, invoke: Invoke) -> None:
 
 @pytest.mark.usefixtures("briefly")
 def test_a_typo(port: str, webex: ServedWebex, invoke: Invoke) -> None:
-    """A word that is nearly known gets one warning, however many webhooks have it."""
+    """A word that is probably misspelled gets one warning, however many webhooks have it."""
     done = invoke(
         *("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port),
         *("--resource", "mesages", "--event", "created", "--event", "deleted"),
@@ -225,7 +225,7 @@ def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str) -> Non
 
 @pytest.fixture
 def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listening ends by itself as soon as it is up."""
+    """End listening as soon as it is up."""
 
     async def go_on() -> None:
         return
@@ -335,7 +335,7 @@ def test_webhooks_that_are_left_over_are_deleted(
 
 
 def test_ctrl_c_while_webex_hangs(webex: ServedWebex, port: str) -> None:
-    """It ends all the same, and says which webhooks may be left."""
+    """While Webex hangs, Ctrl-C ends it, and it says which webhooks may be left."""
     with listen(port) as running:
         running.line(running.err, IT_LISTENS)
         webex.sandbox.fail(delay=600, times=None)
@@ -346,7 +346,7 @@ def test_ctrl_c_while_webex_hangs(webex: ServedWebex, port: str) -> None:
 
 
 def test_ctrl_c_while_webex_hangs_at_the_start(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same holds while it creates its webhooks: it says which may be left."""
+    """While it creates its webhooks, Ctrl-C ends it, and it says which may be left."""
     arrived = threading.Event()
 
     async def webex(scope: Scope, receive: Receive, send: Send) -> None:
@@ -365,7 +365,7 @@ def test_ctrl_c_while_webex_hangs_at_the_start(port: str, monkeypatch: pytest.Mo
 
 
 def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
-    """A bot that doesn't respond, as in a debugger, doesn't hold up the end."""
+    """A bot that doesn't respond, such as one in a debugger, doesn't delay the end."""
 
     async def hang(*_: object) -> None:
         arrived.set()
@@ -382,7 +382,7 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--event", "created", "--sandbox"), "--event needs the --resource that it happens to"),
         (("--resource", "", "--sandbox"), 'Invalid value "" for --resource'),
@@ -395,9 +395,9 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
         (("--sandbox", "--secret-env", "UNSET"), "there is no secret in"),
     ],
 )
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
-    """What makes no sense is wrong usage, and nothing is served."""
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
+    """Invalid arguments are wrong usage, and nothing is served."""
     done = invoke("listen", *arguments)
 
     assert (done.exit_code, done.out) == (2, "")
-    assert re.match(f"error: {re.escape(told)}", done.err)
+    assert re.match(f"error: {re.escape(message)}", done.err)

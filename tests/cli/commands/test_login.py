@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 
 
 def get(url: httpx.URL | str) -> httpx.Response:
-    """What a browser does with a URL."""
+    """Request a URL, as a browser does."""
     with httpx.Client(trust_env=False, follow_redirects=True) as browser:
         return browser.get(url)
 
@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _integration(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment names an integration, and has a screen."""
+    """Set an integration and a screen in the environment."""
     monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
     monkeypatch.setenv("WEBEX_CLIENT_SECRET", "a-canary-client-secret")
     monkeypatch.setenv("DISPLAY", ":0")
@@ -41,7 +41,7 @@ Login = Callable[..., Finished]
 
 @pytest.fixture
 def login(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path) -> Login:
-    """Runs the command with a browser that visits the URL, as the user would."""
+    """Run the command with a browser that visits the URL, as a user does."""
 
     def run(visit: Callable[[str], object] = get) -> Finished:
         visited = threading.Event()
@@ -69,7 +69,7 @@ def redirect(url: str, **parameters: str) -> httpx.Response:
 
 
 def test_login(login: Login, file: Path, invoke: Invoke) -> None:
-    """The tokens are stored for their owner alone, and every command takes the file."""
+    """The tokens are stored in a file that only its owner can read; every command takes it."""
     done = login()
     listed = invoke("list", "--token-file", str(file))
 
@@ -87,7 +87,7 @@ def test_login(login: Login, file: Path, invoke: Invoke) -> None:
 
 
 def test_the_user_says_no(login: Login, file: Path) -> None:
-    """A refusal is shown as such, and stores nothing."""
+    """When the user refuses, the error says so, and nothing is stored."""
     pages: list[httpx.Response] = []
 
     def visit(url: str) -> None:
@@ -100,7 +100,7 @@ def test_the_user_says_no(login: Login, file: Path) -> None:
 
 
 def test_a_refusal_without_a_state(login: Login) -> None:
-    """Webex's pages show an error without a state; it counts."""
+    """An error without a state counts, because Webex's pages show no state beside it."""
 
     def visit(url: str) -> None:
         get(f"{httpx.URL(url).params['redirect_uri']}?error=x&error_description=No%0Away")
@@ -143,7 +143,7 @@ def test_a_code_that_is_refused(login: Login, file: Path) -> None:
 
 
 def test_without_a_screen(webex: ServedWebex, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
-    """Where there is no screen, the user copies the URL that it prints."""
+    """Without a screen no browser is opened; the URL is printed."""
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     redirect_uri = f"http://127.0.0.1:{unused_port()}/"
@@ -176,7 +176,7 @@ def test_ctrl_c_while_it_waits(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), 'Command "login" parameter --scope requires an argument'),
         (("--scope", ""), 'Invalid value "" for --scope'),
@@ -193,21 +193,21 @@ def test_ctrl_c_while_it_waits(file: Path) -> None:
         (("--scope", "s", "--base-url", "http://example.com/v1"), "base_url must be https"),
     ],
 )
-def test_wrong_usage(invoke: Invoke, file: Path, arguments: tuple[str, ...], told: str) -> None:
-    """What can't work is wrong usage, before a browser is opened."""
+def test_wrong_usage(invoke: Invoke, file: Path, arguments: tuple[str, ...], message: str) -> None:
+    """Invalid arguments are wrong usage, before a browser is opened."""
     where = () if "--token-file" in arguments else ("--token-file", str(file))
 
     done = invoke("login", *arguments, *where)
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {told}")
+    assert done.err.startswith(f"error: {message}")
 
 
 @pytest.mark.parametrize("missing", ["WEBEX_CLIENT_ID", "WEBEX_CLIENT_SECRET"])
 def test_without_an_integration(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path, missing: str
 ) -> None:
-    """Without the client id or the client secret it names the variables."""
+    """Without the client id or the client secret, the error names the variables."""
     monkeypatch.delenv(missing)
 
     done = invoke("login", "--scope", "s", "--token-file", str(file))

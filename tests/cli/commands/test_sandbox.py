@@ -13,26 +13,26 @@ pytestmark = pytest.mark.once
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_sandbox(number: signal.Signals) -> None:
-    """It prints the base URL, then each request as it comes, until it is stopped."""
+    """It prints the base URL, then each request, until it is stopped."""
     with process("sandbox", "--port", "0") as running:
         base_url = running.line(running.out, "^http://127.0.0.1:[0-9]+/v1$")[0]
-        answer = httpx.get(
+        response = httpx.get(
             f"{base_url}/webhooks?max=3", headers={"Authorization": "Bearer x"}, trust_env=False
         )
-        tracking_id = answer.headers["trackingid"]
+        tracking_id = response.headers["trackingid"]
         running.line(
             running.out, rf"\d\d:\d\d:\d\d GET    /v1/webhooks\?max=3 200 OK {tracking_id}$"
         )
         hint = running.line(running.err, "export (.+)$")[1]
         exit_code = running.end(number)
 
-    assert answer.json() == {"items": []}
+    assert response.json() == {"items": []}
     assert hint == f"WEBEX_BASE_URL={base_url} WEBEX_ACCESS_TOKEN=anything"
     assert exit_code == 0
 
 
 def test_a_webhook_that_leads_nowhere() -> None:
-    """Who writes to a bot that can't be reached sees the request, then why nobody heard of it."""
+    """After a message to a bot that can't be reached, it prints the request and the reason."""
     target = f"http://127.0.0.1:{unused_port()}/"
     with (
         process("sandbox", "--port", "0") as running,
@@ -42,9 +42,9 @@ def test_a_webhook_that_leads_nowhere() -> None:
         webex.post("/webhooks", json={**NEW, "targetUrl": target})
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
         running.line(running.out, "POST   /v1/messages 200 OK")
-        told = running.line(running.out, "→ +(.+)$")[1]
+        printed = running.line(running.out, "→ +(.+)$")[1]
 
-    assert told.startswith(f"{target} ConnectError: ")
+    assert printed.startswith(f"{target} ConnectError: ")
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_a_webhook_that_leads_nowhere() -> None:
     [((), "not sent, because .+ with --allow-remote$"), (("--allow-remote",), "ConnectError: ")],
 )
 def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> None:
-    """Other hosts are called only where that is allowed; else it says how to allow it."""
-    target = f"http://0.0.0.0:{unused_port()}/"  # an address that isn't loopback, and leads here
+    """Other hosts are called only with --allow-remote; without it, the output names the option."""
+    target = f"http://0.0.0.0:{unused_port()}/"  # an address of this machine that isn't loopback
     with (
         process("sandbox", "--port", "0", *arguments) as running,
         httpx.Client(headers={"Authorization": "Bearer x"}, trust_env=False) as webex,
@@ -65,7 +65,7 @@ def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> 
 
 
 def test_what_chat_looks_for() -> None:
-    """The messages that `chat` looks for all the time aren't printed, but those that it sends."""
+    """The messages that `chat` sends are printed, but not its polling."""
     with process("sandbox", "--port", "0") as running, httpx.Client(trust_env=False) as webex:
         webex.base_url = running.line(running.out, "^http://.+$")[0]
         webex.headers = {"Authorization": "Bearer person:ann@example.com"}
@@ -88,7 +88,7 @@ def test_on_a_terminal() -> None:
 
 
 def test_a_reader_that_knows_the_base_url() -> None:
-    """A program that reads the base URL and no more doesn't end it."""
+    """It goes on when a program that reads its output has closed the pipe."""
     with subprocess.Popen(
         [COMMAND, "sandbox", "--port", "0"],
         stdout=subprocess.PIPE,
@@ -102,7 +102,7 @@ def test_a_reader_that_knows_the_base_url() -> None:
             httpx.get(f"{base_url}/webhooks", trust_env=False).status_code for _ in range(2)
         ]
         popen.send_signal(signal.SIGINT)
-        _, told = popen.communicate(timeout=PATIENCE)
+        _, printed = popen.communicate(timeout=PATIENCE)
 
     assert (statuses, popen.returncode) == ([401, 401], 0)
-    assert "Traceback" not in told
+    assert "Traceback" not in printed

@@ -23,7 +23,7 @@ def test_a_sample(invoke: Invoke) -> None:
 
 
 def test_values(invoke: Invoke) -> None:
-    """Any value can be set, as text or as JSON, wherever it is."""
+    """Any value can be set, as text or as JSON, at any path."""
     with served_bot("") as bot:
         invoke(
             *("trigger", "telephony_calls", "created", "--to", bot.url, "--secret-env", "SECRET"),
@@ -63,7 +63,7 @@ def test_a_bot_that_refuses(invoke: Invoke) -> None:
 def test_a_proxy_is_not_for_bots(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """A sample goes to one's own bot directly, whatever proxy leads to Webex."""
+    """A sample is sent directly to the bot, not through a proxy."""
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv(name, "http://127.0.0.1:1")
     with served_bot("ok") as bot:
@@ -84,7 +84,7 @@ def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--set", "data.roomId"), "--set takes a path and a value, such as data.roomId=Y2lz"),
         (("--set", "data..x=1"), "--set takes a path and a value, such as data.roomId=Y2lz"),
@@ -97,26 +97,26 @@ def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
         (("--to", "http://a\x00b"), "Invalid value"),
     ],
 )
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], told: str) -> None:
-    """What makes no sense is wrong usage, and nothing is sent."""
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
+    """Invalid arguments are wrong usage, and nothing is sent."""
     target = () if "--to" in arguments else ("--to", "http://127.0.0.1:1")
 
     done = invoke("trigger", "messages", "created", *arguments, *target, "--secret-env", "SECRET")
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {told}")
+    assert done.err.startswith(f"error: {message}")
 
 
 @pytest.mark.parametrize("words", [("all", "created"), ("", "created")])
 def test_what_is_no_event(invoke: Invoke, words: tuple[str, str]) -> None:
-    """No notification is of all, or of nothing."""
+    """`all` and an empty word are wrong usage: no notification has them."""
     done = invoke("trigger", *words, "--to", "http://127.0.0.1:1", "--secret-env", "SECRET")
 
     assert (done.exit_code, done.out) == (2, "")
 
 
 def test_no_secret(invoke: Invoke) -> None:
-    """Without a secret there is nothing to sign with."""
+    """Without a secret it is wrong usage."""
     done = invoke("trigger", "messages", "created", "--to", "http://127.0.0.1:1")
 
     assert (done.exit_code, done.out) == (2, "")

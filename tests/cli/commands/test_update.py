@@ -3,7 +3,7 @@ from tests.cli.harness import ServedWebex
 
 
 def test_update(webex: ServedWebex, invoke: Invoke) -> None:
-    """What is named changes; what isn't stays, the secret too."""
+    """The given fields change; all others stay, also the secret."""
     webhook = webex.create(secret="a-canary-secret")
 
     done = invoke(
@@ -17,7 +17,7 @@ def test_update(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_update_of_status_and_secret(webex: ServedWebex, invoke: Invoke) -> None:
-    """Status and secret change alone, too."""
+    """Status and secret can be changed alone."""
     webhook = webex.create()
 
     invoke("update", webhook.id, "--status", "inactive", "--secret-env", "SECRET")
@@ -27,7 +27,7 @@ def test_update_of_status_and_secret(webex: ServedWebex, invoke: Invoke) -> None
 
 
 def test_update_of_nothing(webex: ServedWebex, invoke: Invoke) -> None:
-    """An update that names nothing is wrong usage, and nothing is sent."""
+    """An update without a change is wrong usage, and nothing is sent."""
     done = invoke("update", "some-id")
 
     assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())

@@ -43,7 +43,7 @@ def test_a_right_signature(
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "message"),
     [
         ((SPARK[:-1] + "!",), "the signature header holds no signature in a known form"),
         (("Host: example.com",), "the request has no signature: does the webhook have a secret?"),
@@ -57,17 +57,19 @@ def test_a_right_signature(
         ),
     ],
 )
-def test_a_wrong_signature(invoke: Invoke, body: str, headers: tuple[str, ...], told: str) -> None:
+def test_a_wrong_signature(
+    invoke: Invoke, body: str, headers: tuple[str, ...], message: str
+) -> None:
     """Standard error says why the check fails, and the exit code is 1."""
     options = [option for header in headers for option in ("--header", header)]
 
     done = invoke("verify", body, *options, "--secret-env", "SECRET")
 
-    assert (done.exit_code, done.out, done.err) == (1, "", f"error: {told}\n")
+    assert (done.exit_code, done.out, done.err) == (1, "", f"error: {message}\n")
 
 
 def test_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The body may come through standard input."""
+    """The body can come from standard input."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(BODY)))
 
     done = invoke("verify", "--header", SPARK, "--secret-env", "SECRET")
@@ -76,7 +78,7 @@ def test_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_bytes_in_a_pipe() -> None:
-    """In a pipe the body's bytes come as they are."""
+    """The bytes of a body in a pipe aren't changed."""
     done = finished("verify", "--header", SPARK, "--secret-env", "SECRET", stdin=BODY)
     other = finished("verify", "--header", SPARK, "--secret-env", "SECRET", stdin=BODY + b"\n")
 
@@ -84,22 +86,22 @@ def test_bytes_in_a_pipe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("-H", SPARK), "pass the secret with --secret-env or --secret-file"),
         (("-H", "x", "--secret-env", "SECRET"), "a header is a name, a colon and a value, got 'x'"),
         (("--secret-env", "SECRET"), 'Command "verify" parameter --header requires an argument.'),
     ],
 )
-def test_wrong_usage(invoke: Invoke, body: str, arguments: tuple[str, ...], told: str) -> None:
-    """What can't be checked is wrong usage."""
+def test_wrong_usage(invoke: Invoke, body: str, arguments: tuple[str, ...], message: str) -> None:
+    """Invalid arguments are wrong usage."""
     done = invoke("verify", body, *arguments)
 
-    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {told}\n")
+    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {message}\n")
 
 
 def test_a_body_that_is_not_there(invoke: Invoke) -> None:
-    """A file that isn't there is wrong usage."""
+    """A missing file is wrong usage."""
     done = invoke("verify", "/nowhere", "-H", SPARK, "--secret-env", "SECRET")
 
     assert done.err == "error: can't read /nowhere: No such file or directory\n"

@@ -17,12 +17,12 @@ from webex_webhooks_async.formatting import on_one_line
 
 
 def test_a_pipe_has_no_edge() -> None:
-    """In a pipe a result is as wide as it is; text to read is as wide as a page."""
+    """In a pipe results aren't wrapped, and prose is as wide as a page."""
     assert (stdout().width > 1000, page().width) == (True, 80)
 
 
 def test_a_terminal_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal both are as wide as it is."""
+    """On a terminal both are as wide as the terminal."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
 
@@ -39,14 +39,14 @@ def test_a_terminal_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_text_of_others(capsys: pytest.CaptureFixture[str], text: str, safe: str) -> None:
-    """It stays as it is, but for what a terminal would obey."""
+    """Text from elsewhere stays as it is, except for control characters."""
     stderr().print(on_one_line(text))
 
     assert capsys.readouterr().err == f"{safe}\n"
 
 
 def test_an_error_of_several_lines() -> None:
-    """It is one line, with what was noted on its way."""
+    """An error is one line, with its notes."""
     error = RefusedError("two\n  lines")
     error.add_note("on the way\nhere")
 
@@ -54,7 +54,7 @@ def test_an_error_of_several_lines() -> None:
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON is printed whole, in ASCII and without a break, on every width."""
+    """JSON is printed in ASCII and isn't wrapped, at any width."""
     document = {"a": ["x" * 20_000, "Café [bold]:smile: \x1b"]}
 
     print_json(document, indent=None)
@@ -66,7 +66,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_fields_in_one_piece(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A value that is longer than the terminal isn't broken, for it is there to be copied."""
+    """A value that is longer than the terminal isn't wrapped, so that it can be copied."""
     monkeypatch.setenv("COLUMNS", "20")
 
     print_fields(page(), {"id": Text("x" * 40), "owner": Text("me")})
@@ -75,6 +75,6 @@ def test_fields_in_one_piece(
 
 
 def test_they_follow_what_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    """A console prints to what standard output is when it is asked for."""
+    """A console prints to the standard output at the time of the call."""
     assert (stdout().file, stderr().file) == (sys.stdout, sys.stderr)
     assert capsys.readouterr() == ("", "")

@@ -33,7 +33,7 @@ def test_a_message(fields: dict[str, Any], lines: list[str]) -> None:
 
 
 def test_no_prompt_in_a_pipe() -> None:
-    """A prompt is for a terminal."""
+    """In a pipe no prompt is printed."""
     console = Console(file=io.StringIO())
 
     print_prompt(console)

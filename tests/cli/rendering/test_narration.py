@@ -9,8 +9,8 @@ from webex_webhooks_async.cli.rendering.narration import Narrator
 
 def narrator() -> tuple[Narrator, io.StringIO]:
     """A narrator in a pipe, and what it has printed."""
-    told = io.StringIO()
-    return Narrator(Console(file=told, width=200)), told
+    printed = io.StringIO()
+    return Narrator(Console(file=printed, width=200)), printed
 
 
 async def step_of_an_example(places: list[str]) -> None:
@@ -22,11 +22,11 @@ async def step_of_an_example(places: list[str]) -> None:
 
 async def test_a_step() -> None:
     """A step has a number, a headline, an explanation, and the code that is run."""
-    teller, told = narrator()
+    narrating, printed = narrator()
 
-    await teller.step(step_of_an_example)
+    await narrating.step(step_of_an_example)
 
-    lines = [line.rstrip() for line in told.getvalue().splitlines()]
+    lines = [line.rstrip() for line in printed.getvalue().splitlines()]
     assert lines[1].rstrip(" ─") == "1  Put something somewhere"
     assert lines[2:] == [
         "   It may be found there.",
@@ -37,21 +37,21 @@ async def test_a_step() -> None:
 
 
 async def test_wide_terminals() -> None:
-    """Lines aren't longer than eyes can follow."""
-    teller, told = narrator()
+    """Lines are at most 100 columns wide."""
+    narrating, printed = narrator()
 
-    await teller.step(step_of_an_example)
+    await narrating.step(step_of_an_example)
 
-    assert max(map(len, told.getvalue().splitlines())) == 100
+    assert max(map(len, printed.getvalue().splitlines())) == 100
 
 
 async def test_a_narrated_client() -> None:
     """Each request and its response are one line; the path is shortened to fit."""
-    teller, told = narrator()
-    async with teller.narrated_client(trust_env=False) as http_client, respx.mock:
+    narrating, printed = narrator()
+    async with narrating.narrated_client(trust_env=False) as http_client, respx.mock:
         respx.get().respond(418)
         await http_client.get(f"http://example.com/{'x' * 200}?y=1")
 
-    (line,) = told.getvalue().splitlines()
+    (line,) = printed.getvalue().splitlines()
     assert line.startswith("   → GET /xxxx")
     assert line.endswith("… 418 I'm a Teapot")

@@ -28,14 +28,14 @@ NOTIFICATION: dict[str, Any] = {"resource": "messages", "event": "created"}
     ],
 )
 def test_a_status(status_code: int | None, text: str, style: str) -> None:
-    """A status is shown in numbers and words, as far as it has any."""
+    """A status is shown with its number and, if it has one, its phrase."""
     shown = status_code_text(status_code)
 
     assert (shown.plain, shown.style) == (text, style)
 
 
 def test_a_request(capsys: pytest.CaptureFixture[str]) -> None:
-    """A request is one line; nothing of its headers and its body is in it."""
+    """A request is one line without its headers and its body."""
     request = RecordedRequest(
         method="POST",
         path="/v1/webhooks",
@@ -53,7 +53,7 @@ def test_a_request(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"),
+    ("outcome", "shown"),
     [
         ({"status_code": 204}, "204 No Content"),
         ({"error": "ConnectError: refused"}, "ConnectError: refused"),
@@ -63,8 +63,10 @@ def test_a_request(capsys: pytest.CaptureFixture[str]) -> None:
         ),
     ],
 )
-def test_a_delivery(capsys: pytest.CaptureFixture[str], outcome: dict[str, Any], told: str) -> None:
-    """A delivery is one line: where it went, what came of it; not what was sent."""
+def test_a_delivery(
+    capsys: pytest.CaptureFixture[str], outcome: dict[str, Any], shown: str
+) -> None:
+    """A delivery is one line with its URL and its outcome, without its body."""
     delivery = Delivery(
         webhook=webhook(),
         url="https://example.com/hook",
@@ -76,7 +78,7 @@ def test_a_delivery(capsys: pytest.CaptureFixture[str], outcome: dict[str, Any],
     print_delivery(Console(), delivery)
 
     assert re.fullmatch(
-        rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(told)}\n",
+        rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(shown)}\n",
         capsys.readouterr().out,
     )
 
@@ -102,7 +104,7 @@ def test_a_notification(
     assert [line.split()[0] for line in rest] == lines[1:]
 
 
-def test_a_long_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
     """Only the beginning of a long response is printed."""
     print_response(Console(), 200, "line\n" * 100)
 

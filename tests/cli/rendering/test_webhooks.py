@@ -35,7 +35,7 @@ def printed(columns: int, *webhooks: Webhook) -> list[str]:
 
 
 def test_a_wide_terminal() -> None:
-    """Where there is room, a webhook is one line."""
+    """On a wide terminal, a webhook is one line."""
     assert printed(200, CARDS, ROOMS) == [
         "NAME       STATUS  WATCHES                    TARGET                     FILTER       ID",
         (
@@ -61,12 +61,12 @@ def test_a_narrow_terminal() -> None:
 
 
 def test_a_terminal_that_is_too_narrow() -> None:
-    """The name stands first, however long it is."""
+    """A long name isn't cut off, and comes first."""
     assert printed(5, ROOMS)[:3] == ["NAME", "bot:rooms", "  -"]
 
 
 def test_what_webex_added(capsys: pytest.CaptureFixture[str]) -> None:
-    """What Webex sends beyond what is known is shown, too."""
+    """Members that the package doesn't know are shown too."""
     webhook = Webhook(
         id="1", name="n", target_url="https://e.com", resource="r", event="e", extra={"new": [1]}
     )
@@ -78,7 +78,7 @@ def test_what_webex_added(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
-    """A webhook without a secret says what that means."""
+    """For a webhook without a secret, the risk is shown."""
     print_webhook(Console(), ROOMS, show_secret=True)
 
     assert "secret   none: nothing proves" in capsys.readouterr().out

@@ -56,7 +56,7 @@ class Turn:
 
 
 class TurnClock(QuickClock):
-    """A clock that nobody waits for: each request waits for its turn anyway."""
+    """A clock without waits: each request waits for its turn anyway."""
 
     async def sleep(self, seconds: float) -> None:
         """Take the time as passed."""
@@ -335,7 +335,9 @@ async def test_processes_that_start_at_the_same_time_leave_one_of_each() -> None
 
     seconds = count()
     sandbox = Sandbox(sleep=wait_for_all, clock=lambda: START + timedelta(seconds=next(seconds)))
-    sandbox.fail(delay=1, method="GET", times=PROCESSES)  # executed at once, answered together
+    sandbox.fail(
+        delay=1, method="GET", times=PROCESSES
+    )  # executed at once, with responses at the same time
     wanted = json.dumps([json.loads(to_json(each)) for each in (MESSAGES, CARDS)])
     async with asyncio.timeout(120), sandbox.serve() as base_url:
         processes = [

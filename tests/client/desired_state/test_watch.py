@@ -177,7 +177,7 @@ async def test_the_default_interval_is_five_minutes(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("fault", "pause"),
     [
-        pytest.param({"drop": True}, 100.0, id="no answer"),
+        pytest.param({"drop": True}, 100.0, id="no response"),
         pytest.param({"status": 500}, 100.0, id="500"),
         pytest.param({"status": 503}, 100.0, id="503"),
         pytest.param({"status": 429}, 100.0, id="429"),

@@ -11,7 +11,7 @@ TOKEN = "a-token"
 
 
 async def test_it_is_left_open_by_a_client_that_it_was_given_to() -> None:
-    """Who made it closes it; after that nothing is sent."""
+    """A client leaves it open; after its own `aclose` nothing is sent."""
     async with Wire(FOUND) as wire, AiohttpTransport() as transport:
         for _ in range(2):
             async with Client(TOKEN, base_url=wire.base_url, http_client=transport) as client:
@@ -25,7 +25,7 @@ async def test_it_is_left_open_by_a_client_that_it_was_given_to() -> None:
 
 
 async def test_it_serves_any_client_of_httpx() -> None:
-    """It is a transport like another, for bodies that come in parts as well."""
+    """It works with any client of httpx, also for bodies that come in parts."""
 
     async def parts() -> AsyncGenerator[bytes]:
         yield b"one, "
@@ -43,7 +43,7 @@ async def test_it_serves_any_client_of_httpx() -> None:
 
 @pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])
 async def test_what_was_lost_isn_t_sent_again_by_aiohttp(earlier: int) -> None:
-    """How often a request is sent is the client's to say."""
+    """A lost request isn't repeated by aiohttp: only the client decides that."""
     async with (
         Wire(*[FOUND] * earlier, reset) as wire,
         AiohttpTransport() as transport,
@@ -60,7 +60,7 @@ async def test_what_was_lost_isn_t_sent_again_by_aiohttp(earlier: int) -> None:
 
 
 async def test_a_cookie_isn_t_kept() -> None:
-    """What an answer sets isn't sent with the next request."""
+    """A cookie that a response sets isn't sent with the next request."""
     async with (
         Wire(http_response(200, b"", "Set-Cookie: a=b")) as wire,
         AiohttpTransport() as transport,
@@ -72,7 +72,7 @@ async def test_a_cookie_isn_t_kept() -> None:
 
 
 async def test_an_error_doesn_t_hold_the_request() -> None:
-    """The error of aiohttp has the headers, and so the token; what is raised has its words."""
+    """The raised error has the text of aiohttp's error, but not its headers with the token."""
     url = f"http://127.0.0.1:{unused_port()}"
     async with AiohttpTransport() as transport:
         with pytest.raises(httpx.ConnectError, match="ClientConnectorError: ") as raised:
@@ -84,8 +84,8 @@ async def test_an_error_doesn_t_hold_the_request() -> None:
 @pytest.mark.parametrize(
     "broken", [b'HTTP/1.1 200 OK\r\n"%s\r\n\r\n', b"%s\r\n\r\n"], ids=["header", "status-line"]
 )
-async def test_an_error_quotes_nothing_of_an_answer(broken: bytes) -> None:
-    """What aiohttp quotes is cut; so may be a secret that was echoed, which nobody finds then."""
+async def test_an_error_quotes_nothing_of_a_response(broken: bytes) -> None:
+    """The error doesn't quote the response, which may hold a part of a secret."""
     async with Wire(broken % b"secret" * 9) as wire, AiohttpTransport() as transport:
         with pytest.raises(httpx.ReadError) as raised:
             await transport.handle_async_request(httpx.Request("GET", wire.origin))
@@ -96,7 +96,7 @@ async def test_an_error_quotes_nothing_of_an_answer(broken: bytes) -> None:
 async def test_a_proxy_that_aiohttp_doesn_t_know_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With a SOCKS proxy aiohttp would speak HTTP, token and all."""
+    """A SOCKS proxy is refused, because aiohttp would send it the token over HTTP."""
     async with Wire(FOUND) as proxy, AiohttpTransport() as transport:
         monkeypatch.setenv("HTTP_PROXY", f"socks5://127.0.0.1:{proxy.port}")
         with pytest.raises(httpx.UnsupportedProtocol):
@@ -106,7 +106,7 @@ async def test_a_proxy_that_aiohttp_doesn_t_know_is_refused(
 
 
 async def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package itself can be imported without it."""
+    """Without aiohttp, creating the transport raises an error that names the extra."""
     monkeypatch.setitem(sys.modules, "aiohttp", None)
 
     with pytest.raises(ImportError, match=r"pip install \"webex-webhooks-async\[aiohttp\]\""):

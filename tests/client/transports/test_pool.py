@@ -65,7 +65,7 @@ async def test_connections_that_the_server_closed_are_closed_here_too() -> None:
 
 
 async def test_a_busy_connection_is_not_closed() -> None:
-    """Only an idle connection expires; one in use counts from the end of its request."""
+    """A connection in use doesn't expire; its keep-alive starts when its request has ended."""
     async with (
         Wire(FOUND) as wire,
         Client(TOKEN, base_url=wire.base_url, timeout=2 * KEEPALIVE_SECONDS) as client,

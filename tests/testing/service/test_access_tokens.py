@@ -44,7 +44,7 @@ def without_token(api: httpx.AsyncClient) -> None:
     del api.headers["Authorization"]
 
 
-async def answers(api: httpx.AsyncClient, **changes: str | None) -> dict[str, str]:
+async def redirected_with(api: httpx.AsyncClient, **changes: str | None) -> dict[str, str]:
     """Authorize, and return the query of the redirect."""
     query = {key: value for key, value in {**ASKING, **changes}.items() if value is not None}
     response = await api.get("/authorize", params=query)
@@ -148,7 +148,7 @@ async def test_a_revoked_refresh_token(api: httpx.AsyncClient, webex_sandbox: Sa
 
 async def test_a_code_with_pkce(api: httpx.AsyncClient) -> None:
     """An authorization redirects at once with a code and the state; the code gives tokens."""
-    redirected = await answers(api)
+    redirected = await redirected_with(api)
 
     granted = (await exchange(api, redirected["code"])).json()
     refreshed = await api.post(
@@ -163,7 +163,7 @@ async def test_a_code_with_pkce(api: httpx.AsyncClient) -> None:
 async def test_a_code_without_pkce(api: httpx.AsyncClient) -> None:
     """PKCE, state and scope are optional."""
     optional = ("code_challenge", "code_challenge_method", "state", "scope")
-    redirected = await answers(api, **dict.fromkeys(optional))
+    redirected = await redirected_with(api, **dict.fromkeys(optional))
 
     granted = await exchange(api, redirected["code"], code_verifier=None)
 
@@ -185,7 +185,7 @@ async def test_a_code_that_does_not_fit(
     api: httpx.AsyncClient, changes: dict[str, str | None], description: str
 ) -> None:
     """A code is bound to its client, redirect URI and challenge."""
-    code = (await answers(api))["code"]
+    code = (await redirected_with(api))["code"]
 
     response = await api.post(
         "/access_token",
@@ -198,7 +198,7 @@ async def test_a_code_that_does_not_fit(
 
 async def test_a_verifier_without_a_challenge(api: httpx.AsyncClient) -> None:
     """A verifier for a code without a challenge is refused, so that PKCE can't be left out."""
-    code = (await answers(api, code_challenge=None, code_challenge_method=None))["code"]
+    code = (await redirected_with(api, code_challenge=None, code_challenge_method=None))["code"]
 
     assert (await exchange(api, code)).json()["error"] == "invalid_grant"
 
@@ -218,7 +218,7 @@ async def test_an_exchange_needs_every_field(api: httpx.AsyncClient, left_out: s
 
 async def test_a_missing_secret(api: httpx.AsyncClient) -> None:
     """PKCE doesn't replace the client's secret; without it, the code stays unused."""
-    code = (await answers(api))["code"]
+    code = (await redirected_with(api))["code"]
 
     refused = await exchange(api, code, client_secret=None)
 
@@ -229,7 +229,7 @@ async def test_a_missing_secret(api: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("verifier", [VERIFIER, "wrong"])
 async def test_a_code_is_used_once(api: httpx.AsyncClient, verifier: str) -> None:
     """A code that was sent once is refused from then on, whatever came of it."""
-    code = (await answers(api))["code"]
+    code = (await redirected_with(api))["code"]
     await exchange(api, code, code_verifier=verifier)
 
     assert (await exchange(api, code)).json()["error"] == "invalid_grant"
@@ -239,7 +239,7 @@ async def test_a_code_expires() -> None:
     """A code lives for five minutes."""
     clock = FakeClock()
     async with Sandbox(clock=clock).http_client() as api:
-        one, other = [(await answers(api))["code"] for _ in range(2)]
+        one, other = [(await redirected_with(api))["code"] for _ in range(2)]
         clock.advance(minutes=5)
         in_time = await exchange(api, one)
         clock.advance(seconds=1)
@@ -261,7 +261,7 @@ async def test_errors_of_an_authorization(
     api: httpx.AsyncClient, changes: dict[str, str | None], error: str
 ) -> None:
     """What is wrong with an authorization comes back with the redirect, with the state."""
-    redirected = await answers(api, **changes)
+    redirected = await redirected_with(api, **changes)
 
     assert (redirected["error"], redirected["state"]) == (error, "a state & more")
     assert "code" not in redirected
