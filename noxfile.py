@@ -90,7 +90,8 @@ def tests(session: nox.Session) -> None:
             data_file = Path(session.virtualenv.location, "coverage").resolve()
             measured = {"COVERAGE_FILE": str(data_file)}
             session.run("coverage", "erase", env=measured)
-            session.run("coverage", "run", "-m", "pytest", env=measured | redis)
+            workers = [f"--numprocesses={os.cpu_count()}", "--dist=loadfile"]
+            session.run("coverage", "run", "-m", "pytest", *workers, env=measured | redis)
             session.run("coverage", "combine", "--quiet", env=measured)
             session.run("coverage", "report", env=measured)
         else:
