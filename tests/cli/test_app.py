@@ -18,6 +18,9 @@ COMMANDS = (
 )
 
 
+CREATE = ("create", "--name", "bot", "--target-url", "https://example.com")
+
+
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
 def test_the_overview(invoke: Invoke, arguments: tuple[str, ...]) -> None:
     """Without a command, and with --help, every command is listed with its purpose."""
@@ -50,6 +53,24 @@ def test_help_explains_every_option(command: str) -> None:
     assert undocumented == []
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_usage_line_names_every_argument(invoke: Invoke, command: str) -> None:
+    """The usage line has the names that the panel below it explains, and what is required."""
+    usage, _, panels = invoke(command, "--help").out.partition("\n\n")
+
+    arguments = re.findall(r"^│ \*? *([A-Z]{2}[A-Z_]+) ", panels, re.MULTILINE)
+    assert [each for each in arguments if not re.search(rf"\b{each}\b", usage)] == []
+    assert "ARGS" not in usage
+
+
+@pytest.mark.parametrize("command", ["trigger", "verify"])
+def test_the_usage_line_asks_for_the_secret(invoke: Invoke, command: str) -> None:
+    """A command that needs a secret says so in its usage line."""
+    usage, _, _ = invoke(command, "--help").out.partition("\n\n")
+
+    assert usage.endswith("(--secret-env STR | --secret-file PATH)")
+
+
 def test_the_version(invoke: Invoke) -> None:
     """--version prints the package's version."""
     assert invoke("--version").out == f"{version('webex-webhooks-async')}\n"
@@ -60,9 +81,18 @@ def test_the_version(invoke: Invoke) -> None:
     [
         (("lisst",), 'Unknown command "lisst". Did you mean "list"?'),
         (("list", "--bogus"), "Unknown option: --bogus"),
-        (("get",), 'Command "get" parameter WEBHOOK_ID requires an argument'),
+        (("--base-url", "x", "list"), "unknown option --base-url: options come after the command"),
+        (("get",), "WEBHOOK_ID is required\n"),
+        (("get", ""), "WEBHOOK_ID is empty\n"),
+        (("get", "a", "b"), "unexpected argument 'b'\n"),
+        (("verify", "--secret-env"), "--secret-env needs a value\n"),
+        ((*CREATE, "--resource", "rooms"), "--event is required\n"),
+        (
+            (*CREATE, "--resorce", "rooms"),
+            "--resource is required. Did you mean --resource",
+        ),
         (("list", "--owned-by", "nobody"), 'Invalid value "nobody" for --owned-by'),
-        (("sandbox", "--port", "70000"), 'Invalid value "70000" for --port'),
+        (("sandbox", "--port", "70000"), "--port must be <= 65535\n"),
     ],
 )
 def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:

@@ -114,12 +114,12 @@ def test_a_secret_that_is_not_there(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["get", "W\udcff"], "it is not valid Unicode"),
-        (["delete", "W1", "W\udcff", "--yes"], "it is not valid Unicode"),
-        (["delete", "W1", "", "--yes"], "it is empty"),
+        (["get", "W\udcff"], "is not valid Unicode"),
+        (["delete", "W1", "W\udcff", "--yes"], "is not valid Unicode"),
+        (["delete", "W1", "", "--yes"], "MORE_IDS is empty"),
         (
             ["trigger", "messages", "m\udcff", "--to", "http://127.0.0.1:9"],
-            "it is not valid Unicode",
+            "is not valid Unicode",
         ),
         (
             ["trigger", "messages", "created", "--to", "http://127.0.0.1:9", "--secret-env", "BAD"],

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,12 +10,12 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError
 from webex_webhooks_async.cli.rendering.consoles import (
-    error_text,
     page,
     print_error,
     print_warning,
     stderr,
 )
+from webex_webhooks_async.cli.rendering.usage_errors import usage_error_text
 from webex_webhooks_async.cli.running import StoppedError
 from webex_webhooks_async.errors import WebexError
 
@@ -23,11 +23,22 @@ if TYPE_CHECKING:
     from io import TextIOWrapper
 
 # To add a command: write the function `command` in commands/NAME.py, and add NAME here.
-_COMMANDS = {
+_COMMANDS: Mapping[str, Sequence[str]] = {
     "Try it": ("demo", "sandbox", "chat"),
     "Webhooks": ("list", "get", "create", "update", "delete", "ensure"),
     "Notifications": ("listen", "trigger", "verify"),
     "Setup": ("login", "completion"),
+}
+
+_A_SECRET = "(--secret-env STR | --secret-file PATH)"  # noqa: S105 - how to pass one
+
+# Cyclopts writes the others. It calls each optional argument ARGS, and misses an option that is
+# required because another one isn't given.
+_USAGE = {
+    "chat": "[OPTIONS] [TEXT]",
+    "delete": "[OPTIONS] WEBHOOK_ID [MORE_IDS...]",
+    "trigger": f"--to STR [OPTIONS] RESOURCE EVENT\n    {_A_SECRET}",
+    "verify": f"--header STR... [BODY]\n    {_A_SECRET}",
 }
 
 
@@ -44,7 +55,8 @@ def _make_app() -> App:
         for name in names:
             # Given as text, a command is imported when it is called: no command waits for another.
             path = f"webex_webhooks_async.cli.commands.{name}:command"
-            app.command(path, name=name, group=group)
+            usage = f"Usage: {app.name[0]} {name} {_USAGE[name]}" if name in _USAGE else None
+            app.command(path, name=name, group=group, usage=usage)
     app["--help"].group = app["--version"].group = Group("Options", sort_key=len(_COMMANDS))
     return app
 
@@ -84,7 +96,7 @@ def _run(arguments: Sequence[str]) -> int:
             console=page(),
             error_console=stderr(),
             exit_on_error=False,
-            error_formatter=error_text,
+            error_formatter=usage_error_text,
         )
     except CycloptsError:
         return ExitCode.USAGE

@@ -13,7 +13,9 @@ STDIN = Path("-")
 
 def _no_option(_: object, path: Path) -> None:
     if path != STDIN and str(path).startswith("-"):
-        raise ValueError(f"there is no option {path}; a file of that name is ./{path}")
+        raise ValueError(
+            f"it begins with -, but there is no option {path}; a file of that name is ./{path}"
+        )
 
 
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_option)]

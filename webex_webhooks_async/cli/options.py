@@ -68,8 +68,8 @@ class Connection:
     """Where Webex is, and who calls it.
 
     Attributes:
-        token_file: A file with the access token, or from login; the default is
-            WEBEX_ACCESS_TOKEN.
+        token_file: A file with the access token, or the file that login wrote.
+            The default is WEBEX_ACCESS_TOKEN.
         base_url: The URL of the API; https, or http on loopback.
     """
 

@@ -217,7 +217,7 @@ def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        (WANTED, ("--prune", ""), 'Invalid value "" for --prune'),
+        (WANTED, ("--prune", ""), "--prune is empty"),
         (WANTED.replace("cards", "messages"), (), "webhooks.toml: 'bot:messages' is wanted twice"),
         ("[[webhooks]]", (), "webhooks[0].name: missing"),
     ],

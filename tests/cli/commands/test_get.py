@@ -55,4 +55,4 @@ def test_an_empty_id(invoke: Invoke) -> None:
     done = invoke("get", "")
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith('error: Invalid value "" for WEBHOOK_ID')
+    assert done.err == "error: WEBHOOK_ID is empty\n"

@@ -92,9 +92,9 @@ def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
         (("--set", "name:=x"), "--set name: what follows := must be JSON: $: not JSON ("),
         (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: NaN is not JSON\n"),
         (("--set", "x:=" + "[" * 90_000), "--set x: what follows := must be JSON: $: nested too"),
-        (("--to", "localhost:80"), 'Invalid value "localhost:80" for --to.'),
-        (("--to", "http://a b"), 'Invalid value "http://a b" for --to.'),
-        (("--to", "http://a\x00b"), "Invalid value"),
+        (("--to", "localhost:80"), "--to must be an absolute http(s) URL"),
+        (("--to", "http://a b"), "--to must be an absolute http(s) URL"),
+        (("--to", "http://a\x00b"), "--to must be an absolute http(s) URL"),
     ],
 )
 def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
