@@ -37,6 +37,7 @@ from webex_webhooks_async import (
     APIError,
     AuthenticationError,
     Client,
+    DecodeError,
     NewWebhook,
     NotFoundError,
     RefreshingToken,
@@ -546,7 +547,9 @@ async def test_a_falsy_http_client_is_used(
 
 
 @pytest.mark.parametrize("hook", ["request", "response"])
-@pytest.mark.parametrize("error", [ValueError, OSError, httpx.StreamError, httpx.InvalidURL])
+@pytest.mark.parametrize(
+    "error", [ValueError, OSError, RuntimeError, httpx.StreamError, httpx.InvalidURL]
+)
 async def test_a_hook_that_raises_is_a_transport_error(hook: str, error: type[Exception]) -> None:
     """It is retried like a request without a response, and its error is the cause."""
     raised: list[Exception] = []
@@ -564,6 +567,40 @@ async def test_a_hook_that_raises_is_a_transport_error(hook: str, error: type[Ex
 
     assert len(raised) == 4
     assert caught.value.__cause__ is raised[-1]
+
+
+async def test_a_failure_of_a_hook_does_not_look_like_an_outage() -> None:
+    """The error says that it comes from a hook or a transport of the given client."""
+
+    def not_async(_: object) -> None: ...
+
+    async with (
+        given(found, event_hooks={"request": [not_async]}) as http_client,
+        Client(TOKEN, http_client=http_client, retry=AT_ONCE) as client,
+    ):
+        with pytest.raises(TransportError, match="an event hook or the transport of http_client"):
+            await client.webhooks.get("W1")
+
+
+async def test_a_given_client_that_is_closed() -> None:
+    """A request through a closed HTTP client is a mistake of the program, and isn't retried."""
+    async with given(found) as http_client:
+        client = Client(TOKEN, http_client=http_client)
+
+    with pytest.raises(RuntimeError, match="http_client is closed"):
+        await client.webhooks.get("W1")
+
+
+async def test_an_error_has_the_id_of_the_request_where_webex_sends_none() -> None:
+    """A page of a proxy, which has no tracking id, is reported with the id of the request."""
+    async with (
+        Wire(http_response(200, b"<html>")) as wire,
+        Client(TOKEN, base_url=wire.base_url) as client,
+    ):
+        with pytest.raises(DecodeError) as caught:
+            await client.webhooks.get("W1")
+
+    assert caught.value.tracking_id == wire.requests[0].headers["trackingid"]
 
 
 async def raise_for_status(response: httpx.Response) -> None:

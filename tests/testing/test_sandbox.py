@@ -278,6 +278,23 @@ async def test_a_slow_target() -> None:
     assert delivery.error == "no response within 0.01 seconds"
 
 
+async def test_a_target_has_the_whole_time() -> None:
+    """No timeout of the HTTP client's own ends a delivery before delivery_timeout."""
+    timeouts: list[object] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        timeouts.append(request.extensions["timeout"])
+        return httpx.Response(204)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond), timeout=0.1) as targets:
+        sandbox = Sandbox(deliver_with=targets, delivery_timeout=20)
+        async with client_of(sandbox) as client:
+            await client.webhooks.create(wanted())
+        await sandbox.emit("messages", "created")
+
+    assert timeouts == [{}]
+
+
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
 def test_no_time_at_all(timeout: float) -> None:
     """A timeout that isn't positive is refused."""

@@ -30,7 +30,7 @@ from webex_webhooks_async.client.retries import (
     may_have_been_processed,
     parse_retry_after,
 )
-from webex_webhooks_async.client.transports.pool import ConnectionPool, pool_size
+from webex_webhooks_async.client.transports.pool import ConnectionPool, MisuseError, pool_size
 from webex_webhooks_async.errors import (
     APIError,
     RateLimitError,
@@ -45,7 +45,7 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 # One timeout covers the whole attempt, so httpx has none for its phases.
 _NO_TIMEOUT = httpx.Timeout(None).as_dict()
 
-_MISUSE = (RuntimeError, AssertionError)  # a closed client, another event loop; a test's own mock
+_MISUSE = (MisuseError, AssertionError)  # the latter is how a test's own mock complains
 
 _SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 
@@ -256,6 +256,10 @@ class Requester:
         """Send once, and read the whole response."""
         if self._closed:
             raise RuntimeError("this client is closed; keep one open for as long as it is used")
+        if self.http_client.is_closed:
+            raise RuntimeError(
+                "http_client is closed; keep it open for as long as this client is used"
+            )
         tracking_id = f"webex-webhooks-async_{uuid.uuid4()}"
         redact = Redactor(request.secrets if token is None else (*request.secrets, token))
         sent = httpx.Request(
@@ -272,7 +276,7 @@ class Requester:
                 received = await self._sender.send(sent, auth=None, follow_redirects=False)
             outcome = received.status_code
         except Exception as error:
-            if isinstance(error, _MISUSE) and not isinstance(error, httpx.StreamError):
+            if isinstance(error, _MISUSE):
                 raise
             if not isinstance(error, httpx.HTTPStatusError) or error.request is not sent:
                 description = describe_exception(error)
@@ -300,7 +304,7 @@ class Requester:
             status_code=received.status_code,
             body=_content(received),
             links=tuple(received.headers.get_list("link")),
-            tracking_id=received.headers.get("trackingid"),
+            tracking_id=received.headers.get("trackingid") or tracking_id,
             retry_after=received.headers.get("retry-after"),
             redact=redact,
         )
@@ -325,6 +329,8 @@ class Requester:
 
     def _no_response(self, url: httpx.URL, error: Exception, description: str) -> str:
         host = url.netloc.decode()
+        if not isinstance(error, httpx.HTTPError | OSError):
+            description = f"an event hook or the transport of http_client raised {description}"
         if _is_timeout(error):
             return f"no response from {host} within {self._timeout:g} s ({description})"
         return f"no response from {host}: {description}"

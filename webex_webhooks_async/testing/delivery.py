@@ -123,6 +123,7 @@ class DeliveryService:
         self, http_client: httpx.AsyncClient, webhook: Webhook, body: bytes
     ) -> Delivery:
         request = signed_request(webhook.target_url, body, webhook.secret)
+        request.extensions["timeout"] = {}  # one timeout covers the whole attempt
         attempt = Delivery(
             webhook=webhook, url=webhook.target_url, body=body, headers=dict(request.headers)
         )

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from webex_webhooks_async.client.transports.pool import KEEPALIVE_SECONDS, proxy_for, tls_context
+from webex_webhooks_async.client.transports.pool import (
+    KEEPALIVE_SECONDS,
+    MisuseError,
+    proxy_for,
+    tls_context,
+)
 from webex_webhooks_async.formatting import describe_exception
 
 if TYPE_CHECKING:
@@ -47,6 +52,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """
         from yarl import URL  # noqa: PLC0415 - comes with the extra
 
+        if self._session.closed:
+            raise MisuseError("this transport is closed; keep it open as long as its client")
         url = request.url
         async with self._session.request(
             request.method,

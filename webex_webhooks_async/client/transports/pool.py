@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS = 120.0  # a bot that calls once a minute reuses its connection
 
 
+class MisuseError(RuntimeError):
+    """A request that no attempt can send, because of how the program uses the client."""
+
+
 class ConnectionPool(httpx.AsyncBaseTransport):
     """One connection for each request in flight; the connection last used is reused first.
 
@@ -62,7 +66,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         self._loop = self._loop or loop
         if loop is not self._loop:
-            raise RuntimeError(
+            raise MisuseError(
                 "a client belongs to the event loop of its first request; make another client here"
             )
         connection = self._idle.pop()[1] if self._idle else self._new_connection()
