@@ -83,7 +83,7 @@ async def work(job: str) -> None:
 
 @broker.task(schedule=[{"interval": LONGEST_TASK}])
 async def knock() -> None:
-    """Do nothing: after each new task, workers look for the tasks of a killed worker."""
+    """Do nothing. Workers look for a killed worker's tasks only when a new task arrives."""
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)

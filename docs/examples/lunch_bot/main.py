@@ -3,6 +3,8 @@
 $ uvicorn --factory lunch_bot.main:create_app
 
 Webex posts to https://bot.example.com/webex/
+
+It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, and PUBLIC_URL such as https://bot.example.com.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Response
 
-from webex_webhooks_async import Client, NewWebhook, Receiver
+from webex_webhooks_async import Client, NewWebhook, Receiver, WebexError
 
 from . import cards, messages
 
@@ -51,6 +53,9 @@ def create_app(client: Client | None = None) -> FastAPI:
 
 async def watch(client: Client, wanted: Iterable[NewWebhook]) -> None:
     """Repair the webhooks whenever something happens to them."""
-    async for result in client.webhooks.watch(wanted, prune="lunch:"):
-        for change in result.changes:
-            logger.warning("%s %s: %s", change.action, change.name, change.reason)
+    try:
+        async for result in client.webhooks.watch(wanted, prune="lunch:"):
+            for change in result.changes:
+                logger.warning("%s %s: %s", change.action, change.name, change.reason)
+    except WebexError:
+        logger.exception("the webhooks are not watched any more")
