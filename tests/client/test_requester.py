@@ -5,6 +5,7 @@ import gzip
 import logging
 import random
 import re
+import traceback
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -458,6 +459,37 @@ async def test_an_error_without_a_response_names_host_and_tracking_id() -> None:
 
     assert raised.value.tracking_id == wire.requests[-1].headers["trackingid"]
     assert isinstance(raised.value.__cause__, httpx.RequestError)
+
+
+async def test_the_cause_is_short() -> None:
+    """The traceback of a failed connection shows httpx's error in one line, not where it arose."""
+    base_url, never = "http://127.0.0.1:9/v1", RetryPolicy.none()
+    async with (
+        httpx.AsyncClient(trust_env=False) as http_client,
+        requester_to(base_url, retry=never, http_client=http_client) as requester,
+    ):
+        with pytest.raises(TransportError) as raised:
+            await requester.send(request())
+
+    shown = "".join(traceback.format_exception(raised.value))
+    assert shown.startswith("httpx.ConnectError: ")
+    assert "site-packages/http" not in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "is_hinted"), [("v1/people/me", True), ("v1", True), ("v12/me", False), ("me", False)]
+)
+async def test_a_path_that_repeats_the_base_url_gets_a_hint(
+    path: str,
+    is_hinted: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A 404 has a note if the path begins with the last segment of the base URL."""
+    async with Wire(http_response(404)) as wire, requester_to(wire.base_url) as requester:
+        with pytest.raises(NotFoundError) as raised:
+            await requester.send(Request(method="GET", target=requester.target(f"/{path}")))
+
+    expected = f"The path repeats the end of base_url, {wire.base_url}: leave it out."
+    assert getattr(raised.value, "__notes__", []) == [expected] * is_hinted
 
 
 async def test_a_request_says_what_it_is() -> None:

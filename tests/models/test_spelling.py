@@ -29,6 +29,11 @@ INDEX = st.integers(min_value=0, max_value=5)
         ("room", "rooms"),
         ("Messages", "messages"),
         ("attachmentactions", "attachmentActions"),
+        ("attachment_actions", "attachmentActions"),
+        ("attachment_action", "attachmentActions"),
+        ("ATTACHMENT_ACTIONS", "attachmentActions"),
+        ("telephony_agent_monitoring", "telephony_agentMonitoring"),
+        ("telephonycalls", "telephony_calls"),
         ("ALL", "all"),
         ("messages", None),
         ("telepathy", None),
@@ -38,7 +43,7 @@ INDEX = st.integers(min_value=0, max_value=5)
     ],
 )
 def test_a_typo_is_recognized(word: str, meant: str | None) -> None:
-    """One typo leads to the known word; two typos and known words lead nowhere."""
+    """One typo leads to the known word, whatever the case and the underscores; two lead nowhere."""
     assert did_you_mean(word, Resource) == meant
 
 

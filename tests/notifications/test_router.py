@@ -1,9 +1,12 @@
 import warnings
+from functools import partial, wraps
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from tests.notifications.doubles import SECRET, body_of, signed
+from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
@@ -114,13 +117,16 @@ class TestWords:
         [
             (("mesages",), "the resource 'mesages' is unknown: did you mean 'messages'"),
             (("Rooms", "created"), "the resource 'Rooms' is unknown: did you mean 'rooms'"),
+            (("attachment_actions",), "is unknown: did you mean 'attachmentActions'"),
             (("rooms", "craeted"), "the event 'craeted' is unknown: did you mean 'created'"),
+            (("messages", "updated"), "'messages' has no event 'updated', only created, deleted"),
+            ((Resource.ROOMS, Event.JOINED), "'rooms' has no event 'joined', only created, "),
         ],
     )
-    def test_a_typo_is_a_warning_at_the_users_line(
+    def test_a_mistake_is_a_warning_at_the_users_line(
         self, router: Router, words: tuple[str, ...], match: str
     ) -> None:
-        """A word that is one typo away from a known one is a warning that names the line."""
+        """A probable typo, and an event that a resource doesn't have, are warnings at the line."""
 
         def register() -> None:
             router.on(*words)(Names().handler("typo"))
@@ -132,10 +138,64 @@ class TestWords:
 
         assert [(each.filename, each.lineno) for each in record] == [(__file__, line)]
 
-    def test_a_new_word_is_allowed(self) -> None:
+    @pytest.mark.parametrize(
+        "words", [("telepathy", "pondered"), ("messages", "pondered"), ("telepathy", "created")]
+    )
+    def test_a_new_word_is_allowed(self, words: tuple[str, str]) -> None:
         """A word that isn't close to a known one is accepted: Webex adds resources and events."""
         with warnings.catch_warnings(action="error"):
-            Router().on("telepathy", "pondered")
+            Router().on(*words)
+
+    def test_what_webex_documents_is_allowed(self) -> None:
+        """No event that a resource has is a warning, with its resource or without one."""
+        router = Router()
+        with warnings.catch_warnings(action="error"):
+            for resource, watchable in CATALOG.items():
+                if resource != Resource.ALL:
+                    for event in (None, *watchable.events):
+                        router.on(resource, event)
+            for event in set(Event) - {Event.ALL}:
+                router.on(event=event)
+
+
+class TestSignature:
+    """Handlers that can't be called with one notification."""
+
+    def test_a_handler_takes_one_argument(self) -> None:
+        """A handler that can't be called with the notification alone is refused at once."""
+
+        async def none() -> None: ...
+        async def two(first: object, second: object) -> None: ...
+        async def by_name(*, notification: object) -> None: ...
+
+        router: Any = Router()
+        for handler in (none, two, by_name):
+            with pytest.raises(TypeError, match="must take one argument, the notification; got"):
+                router.on(Resource.MESSAGES)(handler)
+
+    def test_other_arguments_have_values(self) -> None:
+        """Further arguments are allowed if they have values, or a decorator passes them."""
+
+        async def bound(first: object, notification: object) -> None: ...
+        async def default(notification: object, second: object = None) -> None: ...
+        async def anything(*arguments: object, **named: object) -> None: ...
+
+        @wraps(bound)
+        async def decorated(notification: object) -> None: ...
+
+        router: Any = Router()
+        for handler in (partial(bound, "first"), default, anything, decorated, AsyncMock()):
+            assert router.on(Resource.MESSAGES)(handler) is handler
+
+    def test_a_handler_without_a_known_signature_is_accepted(self) -> None:
+        """A handler whose signature can't be found out is registered."""
+
+        async def handler() -> None: ...
+
+        handler.__signature__ = "odd"  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess] - odd
+        router: Any = Router()
+
+        assert router.on(Resource.MESSAGES)(handler) is handler
 
 
 class TestWebhooks:

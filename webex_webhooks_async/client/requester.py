@@ -188,6 +188,10 @@ class Requester:
                 if response.is_success or (may_be_processed and _is_gone(response)):
                     return response
                 error = response.error(parse_retry_after(response.retry_after, self.clock.now()))
+                if response.status_code == HTTPStatus.NOT_FOUND and self._repeats_base(request):
+                    error.add_note(
+                        f"The path repeats the end of base_url, {self.base_url}: leave it out."
+                    )
             await self._wait_for_next_attempt(request, attempt, error, response)
             attempt += 1
             if response is None or may_have_been_processed(response.status_code):
@@ -226,6 +230,11 @@ class Requester:
             delay,
         )
         await self.clock.sleep(delay)
+
+    def _repeats_base(self, request: Request) -> bool:
+        """Whether the path is like ``v1/people/me``, below a base URL that ends in ``/v1``."""
+        end = self._base_path.rpartition("/")[2]
+        return bool(end) and f"{request.path}/".startswith(f"{self._base_path}/{end}/")
 
     def _url(self, request: Request) -> httpx.URL:
         try:
@@ -283,7 +292,7 @@ class Requester:
                 message = redact(self._no_response(url, error, description))
                 error_type = RequestTimeoutError if _is_timeout(error) else TransportError
                 # A traceback shows the cause, secrets included.
-                cause = error if redact(description) == description else None
+                cause = _shortened(error) if redact(description) == description else None
                 raise error_type(message, request.method, request.path, tracking_id) from cause
             received = error.response  # a hook of a given client raised for its status
             outcome = received.status_code
@@ -342,6 +351,17 @@ def _is_gone(response: Response) -> bool:
 
 def _is_timeout(error: Exception) -> bool:
     return isinstance(error, TimeoutError | httpx.TimeoutException)
+
+
+def _shortened(error: Exception) -> Exception:
+    """The error without the traceback and the cause that httpx gives its own errors.
+
+    They are long, and don't say more than the error.
+    """
+    if type(error.__cause__).__module__ == "httpcore":
+        error.__cause__ = None
+        error.__traceback__ = None
+    return error
 
 
 def _content(response: httpx.Response) -> bytes:

@@ -11,42 +11,52 @@ from webex_webhooks_async.models.vocabulary import Event, Resource
 
 
 def warn_if_misspelled(resource: str | None, event: str | None) -> None:
-    """Warn of a resource or an event that is one typo away from a known one.
-
-    The `UserWarning` names the caller's line outside of this package.
-    """
+    """Warn of a resource or an event that `did_you_mean` takes for a known one."""
     for kind, word, known in (("resource", resource, Resource), ("event", event, Event)):
         if word is not None and word not in known.__members__.values():
             meant = did_you_mean(word, known)
             if meant is not None:
-                message = f"the {kind} {word!r} is unknown: did you mean {meant!r}?"
-                warnings.warn(message, stacklevel=_level_of_the_user())
+                warn_user(f"the {kind} {word!r} is unknown: did you mean {meant!r}?")
+
+
+def warn_user(message: str) -> None:
+    """Issue a `UserWarning` that names the caller's line outside of this package."""
+    warnings.warn(message, stacklevel=_level_of_the_user())
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that `word` is one typo away from, if there is one.
 
-    One typo is a letter missing, added, changed or swapped with its neighbour, or another case. A
-    word that is known itself has no typo.
+    One typo is a letter missing, added, changed or swapped with its neighbour. Case and underscores
+    don't count. A word that is known itself has no typo.
 
     >>> did_you_mean("mesages", Resource)
     'messages'
+    >>> did_you_mean("attachment_actions", Resource)
+    'attachmentActions'
     """
     candidates = [str(each) for each in known]
     if word in candidates:
         return None
-    return next((each for each in candidates if _is_one_typo_away(word, each)), None)
+    plain = _plain(word)
+    return next(
+        (each for each in candidates if _is_at_most_one_typo_away(plain, _plain(each))), None
+    )
 
 
-def _is_one_typo_away(word: str, known: str) -> bool:
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "")
+
+
+def _is_at_most_one_typo_away(word: str, known: str) -> bool:
     same = sum(takewhile(bool, starmap(operator.eq, zip(word, known, strict=False))))
     ours, theirs = word[same:], known[same:]  # from the first difference on
     return (
-        ours == theirs[1:]  # missing
+        ours == theirs
+        or ours == theirs[1:]  # missing
         or ours[1:] == theirs  # added
         or ours[1:] == theirs[1:]  # changed
         or (ours[1:2] + ours[:1] == theirs[:2] and ours[2:] == theirs[2:])  # swapped
-        or word.lower() == known.lower()
     )
 
 

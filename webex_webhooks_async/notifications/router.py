@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from attrs import frozen
 
+from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
     MeetingData,
@@ -20,7 +21,7 @@ from webex_webhooks_async.models.notifications import (
     ServiceAppData,
     TelephonyCallData,
 )
-from webex_webhooks_async.models.spelling import warn_if_misspelled
+from webex_webhooks_async.models.spelling import warn_if_misspelled, warn_user
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.validation import check_type
 
@@ -128,8 +129,9 @@ class Router:
         never gets anything else. A handler without a resource gets data that doesn't fit the class
         as the mapping that was sent.
 
-        A resource or an event that is one typo away from a known one, such as ``mesages``, is a
-        `UserWarning`. Other new words are allowed.
+        A resource or an event that is one typo away from a known one, such as ``mesages`` or
+        ``attachment_actions``, is a `UserWarning`, and so is a known event that a known resource
+        doesn't have. Other new words are allowed.
 
         Args:
             resource: The resource whose notifications to handle; all resources by default.
@@ -137,16 +139,17 @@ class Router:
 
         Raises:
             ValueError: `resource` or `event` is ``all`` or empty, which no notification has.
-            TypeError: `resource` or `event` isn't a string, or the handler isn't an async function.
+            TypeError: `resource` or `event` isn't a string, or the handler isn't an async function
+                that can be called with one argument.
             RuntimeError: A receiver of this handler has already received a notification.
         """
         _check_word("resource", resource)
         _check_word("event", event)
         warn_if_misspelled(resource, event)
+        _warn_if_undocumented(resource, event)
 
         def register(handler: Handler[Any]) -> Handler[Any]:
-            if not _is_async(handler):
-                raise TypeError(f"a handler must be an async function, got {handler!r}")
+            _check_handler(handler)
             self._add(Registration(resource, event, handler))
             return handler
 
@@ -215,6 +218,33 @@ def _check_word(name: str, word: object) -> None:
         raise ValueError(f"a notification's {name} is never {word!r}; leave it out to handle all")
 
 
-def _is_async(handler: object) -> bool:
+def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
+    """Warn of a known event that a known resource doesn't have."""
+    watchable = CATALOG.get(resource or "")
+    documented = watchable.events if watchable else frozenset[str]()
+    if documented and event in Event.__members__.values() and event not in documented:
+        warn_user(
+            f"the resource {str(resource)!r} has no event {str(event)!r}, only "
+            f"{', '.join(sorted(documented))}"
+        )
+
+
+def _check_handler(handler: object) -> None:
     # An object with an async __call__ is a handler, too.
-    return any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__)))
+    if not any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__))):
+        raise TypeError(f"a handler must be an async function, got {handler!r}")
+    if not _takes_one_argument(handler):
+        raise TypeError(f"a handler must take one argument, the notification; got {handler!r}")
+
+
+def _takes_one_argument(handler: Any) -> bool:  # noqa: ANN401 - whatever the user registers
+    try:
+        # A decorator may pass arguments of its own to the function that it wraps.
+        signature = inspect.signature(handler, follow_wrapped=False)
+    except Exception:  # noqa: BLE001 - annotations are evaluated, and may raise anything
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
