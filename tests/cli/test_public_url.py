@@ -69,10 +69,25 @@ LOGIN = "probably the tunnel's login page: allow requests without a login"
         ),
     ],
 )
-async def test_a_url_that_leads_elsewhere(response: Response, reason: str) -> None:
+async def test_a_public_url_that_leads_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, response: Response, reason: str
+) -> None:
     """The likely reason follows from the response of the other server."""
+    monkeypatch.setenv("NO_PROXY", "*")
     async with served(response) as url:
-        assert await ArrivalCheck(HERE).check(url, 8080, PATIENCE) == reason
+        public_url = url.replace("127.0.0.1", "127.1")  # not a loopback address by its name
+        assert await ArrivalCheck(HERE).check(public_url, 8080, PATIENCE) == reason
+
+
+@pytest.mark.parametrize("status_code", [200, 302, 401])
+async def test_a_url_of_this_machine_that_leads_elsewhere(status_code: int) -> None:
+    """On this machine there is no tunnel that could ask for a login: the port is wrong."""
+    async with served(HTMLResponse("another server", status_code)) as url:
+        problem = await ArrivalCheck(HERE).check(url, 8080, PATIENCE)
+
+    assert problem
+    assert problem.startswith(f"another server responds there ({status_code} ")
+    assert problem.endswith("): does the URL lead to port 8080?")
 
 
 async def test_nobody_there() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from webex_webhooks_async.cli.failures import UsageError
+from webex_webhooks_async.cli.rendering.consoles import stderr
 
 STDIN = Path("-")
 
@@ -43,6 +44,8 @@ def read_bytes(path: Path) -> bytes:
     if path == STDIN:
         if sys.stdin is None:
             raise UsageError("standard input is closed: pass a file instead")
+        if sys.stdin.isatty():
+            stderr().print("Reading standard input. Ctrl-D ends it.", style="dim")
         return sys.stdin.buffer.read()
     try:
         return path.read_bytes()

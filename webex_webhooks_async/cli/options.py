@@ -77,6 +77,12 @@ class Connection:
     base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = BASE_URL
 
     @property
+    def is_given(self) -> bool:
+        """Whether an option names the token or the URL, rather than the environment alone."""
+        from_environment = os.environ.get(environment.BASE_URL)
+        return self.token_file is not None or self.base_url not in {BASE_URL, from_environment}
+
+    @property
     def url(self) -> str:
         """The URL of the API: a variable that is empty counts as unset."""
         return self.base_url or BASE_URL

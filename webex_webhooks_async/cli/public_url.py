@@ -46,7 +46,7 @@ class ArrivalCheck:
                 httpx.AsyncClient(timeout=None, trust_env=is_public) as http_client,  # noqa: S113 - it is set above
                 http_client.stream("POST", url, headers=headers) as response,
             ):
-                reason = _reason(response, port)
+                reason = _reason(response, port, is_public=is_public)
         except TimeoutError:
             reason = f"nothing responds there within {seconds:g} s"
         except httpx.RequestError as error:
@@ -54,8 +54,10 @@ class ArrivalCheck:
         return None if self._arrived else reason
 
 
-def _reason(response: httpx.Response, port: int) -> str:
+def _reason(response: httpx.Response, port: int, *, is_public: bool) -> str:
     status = f"{response.status_code} {response.reason_phrase}".rstrip()
+    if not is_public:
+        return f"another server responds there ({status}): does the URL lead to port {port}?"
     is_page = response.is_success and "html" in response.headers.get("content-type", "")
     if is_page or response.is_redirect or response.status_code in _LOGIN_STATUSES:
         return (

@@ -136,6 +136,17 @@ def test_live_with_a_token_that_is_refused(webex: ServedWebex, invoke: Invoke) -
     assert "canary" not in done.out + done.err
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--base-url", "https://example.com/v1"), ("--token-file", "token")]
+)
+def test_options_that_need_live(invoke: Invoke, arguments: tuple[str, ...]) -> None:
+    """An option that would do nothing without --live is wrong usage."""
+    done = invoke("demo", *arguments)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith("error: --token-file and --base-url need --live")
+
+
 def test_live_without_a_token(invoke: Invoke) -> None:
     """Without a token it is wrong usage."""
     done = invoke("demo", "--live")

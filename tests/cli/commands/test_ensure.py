@@ -214,6 +214,16 @@ def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
     assert any(line.startswith("warning: 'bot:all' brings") for line in screen.lines)
 
 
+def test_a_file_that_is_typed(webex: ServedWebex) -> None:
+    """On a terminal, standard input is announced, so that nobody waits without knowing why."""
+    with terminal("ensure", "-") as screen:
+        screen.wait_for("Reading standard input. Ctrl-D ends it.")
+        screen.type("webhooks = []\n\x04")
+        exit_code = screen.finish()
+
+    assert (exit_code, webex.names) == (0, [])
+
+
 @pytest.mark.parametrize(
     "case",
     [

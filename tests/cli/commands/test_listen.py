@@ -31,7 +31,7 @@ from webex_webhooks_async.testing import Delivery, signed_request
 
 pytestmark = pytest.mark.once
 
-IT_LISTENS = "^Listening; .+ Ctrl-C ends it.$"
+IT_LISTENS = "^Listening at .+ Ctrl-C ends it.$"
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ def test_a_tunnel_that_runs(
     assert found == f"Found {public_url} (ngrok, leads to http://localhost:{port})."
     assert warning == (
         f"warning: a request to {public_url} did not arrive here: another server responds there "
-        f"(200 OK): does the tunnel lead to port {port}?"
+        f"(200 OK): does the URL lead to port {port}?"
     )
     assert (done.exit_code, done.out, webex.names) == (0, "", [])
     created = [json.loads(each.body) for each in webex.sandbox.requests if each.method == "POST"]
@@ -285,7 +285,10 @@ def test_a_url_that_leads_here(webex: ServedWebex, port: str, invoke: Invoke) ->
     done = invoke("listen", "--public-url", f"http://a:canary@127.0.0.1:{port}/x", "--port", port)
 
     assert done.err.splitlines() == [
-        (f"Listening; http://127.0.0.1:{port}/x leads to http://127.0.0.1:{port}. Ctrl-C ends it."),
+        (
+            f"Listening at http://127.0.0.1:{port}, where http://127.0.0.1:{port}/x leads. Ctrl-C "
+            "ends it."
+        ),
         "Deleted its webhooks.",
     ]
     assert (done.exit_code, done.out, webex.names) == (0, "", [])
@@ -385,12 +388,13 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
     ("arguments", "message"),
     [
         (("--event", "created", "--sandbox"), "--event needs the --resource that it happens to"),
-        (("--resource", "", "--sandbox"), 'Invalid value "" for --resource'),
+        (("--resource", "", "--sandbox"), "--resource is empty"),
         (
             ("--sandbox", "--public-url", "https://example.com"),
             "--sandbox and --public-url exclude each other",
         ),
-        (("--public-url", "example.com"), 'Invalid value "example.com" for --public-url'),
+        (("--public-url", "example.com"), "--public-url must be an absolute http(s) URL"),
+        (("--sandbox", "--token-file", "t"), "--sandbox takes neither --token-file nor --base-url"),
         (("--public-url", "https://example.com"), "there is no access token"),
         (("--sandbox", "--secret-env", "UNSET"), "there is no secret in"),
     ],

@@ -186,11 +186,15 @@ def test_ctrl_c_while_it_waits(file: Path) -> None:
         ),
         (
             ("--scope", "s", "--redirect-uri", "https://localhost:1/"),
-            "--redirect-uri must be http on this machine, such as http://localhost:8765/callback",
+            "--redirect-uri must be http on this machine, with a port that isn't 0, such as http",
         ),
         (
             ("--scope", "s", "--redirect-uri", "http://example.com/"),
-            "--redirect-uri must be http on this machine, such as http://localhost:8765/callback",
+            "--redirect-uri must be http on this machine, with a port that isn't 0, such as http",
+        ),
+        (
+            ("--scope", "s", "--redirect-uri", "http://localhost:0/"),
+            "--redirect-uri must be http on this machine, with a port that isn't 0, such as http",
         ),
         (("--scope", "s", "--token-file", "/nowhere/t"), "can't write to the folder of /nowhere/t"),
         (("--scope", "s", "--base-url", "http://example.com/v1"), "base_url must be https"),
@@ -204,6 +208,23 @@ def test_wrong_usage(invoke: Invoke, file: Path, arguments: tuple[str, ...], mes
 
     assert (done.exit_code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
+
+
+def test_a_port_that_is_taken(webex: ServedWebex, invoke: Invoke, file: Path) -> None:
+    """A port that another program uses is an error that asks for another redirect URI."""
+    port = httpx.URL(webex.base_url).port
+
+    done = invoke(
+        *("login", "--scope", "s", "--token-file", str(file)),
+        *("--redirect-uri", f"http://localhost:{port}/callback"),
+    )
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == (
+        f"error: can't wait for the redirect on port {port} (Address already in use): end the "
+        "program that uses the port, or register a redirect URI with another port and pass it with "
+        "--redirect-uri\n"
+    )
 
 
 @pytest.mark.parametrize("missing", ["WEBEX_CLIENT_ID", "WEBEX_CLIENT_SECRET"])

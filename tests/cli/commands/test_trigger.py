@@ -83,6 +83,19 @@ def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
     assert done.err.startswith("error: POST http://127.0.0.1:1/x: ConnectError: ")
 
 
+@pytest.mark.parametrize("value", ["roomId=Y2lz", "roomId:=1"])
+def test_a_value_beside_the_data(invoke: Invoke, value: str) -> None:
+    """A new key of the notification itself gets a warning that points to its data."""
+    with served_bot("") as bot:
+        done = invoke(
+            *("trigger", "messages", "created", "--to", bot.url, "--secret-env", "SECRET"),
+            *("--set", value, "--set", "name=known", "--set", "data.new=1"),
+        )
+
+    assert done.err == "warning: --set roomId adds roomId beside data: did you mean data.roomId?\n"
+    assert "roomId" in json.loads(bot.bodies[0])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from webex_webhooks_async.cli import demo_steps as steps
+from webex_webhooks_async.cli.failures import UsageError
 from webex_webhooks_async.cli.log_warnings import log_warnings_to
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, Connection
 from webex_webhooks_async.cli.rendering.consoles import page
@@ -48,6 +49,8 @@ def command(
         live: Call Webex, with your token.
         connection: Where Webex is, and who calls it; for --live.
     """
+    if not live and connection.is_given:
+        raise UsageError("--token-file and --base-url need --live: without it, no Webex is called")
     narrator = Narrator(page())
     run(_on_webex(narrator, connection) if live else _on_sandbox(narrator))
 

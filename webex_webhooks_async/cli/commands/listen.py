@@ -106,6 +106,8 @@ def command(  # noqa: PLR0913 - each is an option
         raise UsageError("--event needs the --resource that it happens to")
     if sandbox and public_url is not None:
         raise UsageError("--sandbox and --public-url exclude each other")
+    if sandbox and connection.is_given:
+        raise UsageError("--sandbox takes neither --token-file nor --base-url: it starts a sandbox")
     secret = secret_source.read()
     listening = Listening(
         port=port,
@@ -193,7 +195,7 @@ async def _listen_to_webex(listening: Listening, client: Client, public_url: str
         if problem is not None:
             print_warning(f"a request to {shown} did not arrive here: {problem}")
         async with _webhooks(listening, client, public_url):
-            _announce(f"{shown} leads to {origin}" if problem is None else f"at {origin}")
+            _announce(origin if problem is not None else f"{origin}, where {shown} leads")
             await until_stopped()
 
 
@@ -206,12 +208,12 @@ async def _listen_to_sandbox(listening: Listening) -> None:
         _webhooks(listening, client, origin),
         _alongside(_make_things_happen(sandbox, listening.subscriptions)),
     ):
-        _announce(f"a sandbox sends samples to {origin}")
+        _announce(f"{origin}, where a sandbox sends samples")
         await until_stopped()
 
 
-def _announce(text: str) -> None:
-    stderr().print(f"Listening; {text}. Ctrl-C ends it.", style="dim")
+def _announce(place: str) -> None:
+    stderr().print(f"Listening at {place}. Ctrl-C ends it.", style="dim")
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ import secrets
 import sys
 import threading
 import webbrowser
+from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -65,9 +66,10 @@ def command(
     """
     client_id, client_secret = client_credentials()
     redirect = httpx.URL(redirect_uri)
-    if redirect.scheme != "http" or redirect.host not in LOOPBACK:
+    if redirect.scheme != "http" or redirect.host not in LOOPBACK or redirect.port == 0:
         raise UsageError(
-            "--redirect-uri must be http on this machine, such as http://localhost:8765/callback"
+            "--redirect-uri must be http on this machine, with a port that isn't 0, such as "
+            "http://localhost:8765/callback"
         )
     if not os.access(token_file.resolve().parent, os.W_OK):
         raise UsageError(f"can't write to the folder of {token_file}")
@@ -106,10 +108,19 @@ async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
     """Let the user authorize the integration, and return the code that Webex redirects with.
 
     Raises:
-        RefusedError: The user or Webex refuses.
+        RefusedError: The user or Webex refuses, or another program uses the port.
     """
     callback = _Callback(redirect.path, state)
-    async with serve_on_loopback(callback, redirect.port or 80):
+    port = redirect.port or 80
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(serve_on_loopback(callback, port))
+        except OSError as error:
+            raise RefusedError(
+                f"can't wait for the redirect on port {port} ({os.strerror(error.errno or 0)}): "
+                "end the program that uses the port, or register a redirect URI with another port "
+                "and pass it with --redirect-uri"
+            ) from error
         stderr().print("Authorize the integration at:", style="dim")
         stdout().print(url, soft_wrap=True)
         _open_browser(url)

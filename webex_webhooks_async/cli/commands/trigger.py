@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError, usage_errors
 from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_response
-from webex_webhooks_async.cli.rendering.consoles import stdout
+from webex_webhooks_async.cli.rendering.consoles import print_warning, stdout
 from webex_webhooks_async.cli.rendering.requests import print_notification, print_response
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.spelling import warn_if_misspelled
@@ -31,11 +31,15 @@ def command(
     $ webex-webhooks trigger messages created --to http://localhost:8080/webex \
         --secret-env WEBHOOK_SECRET --set data.roomId=Y2lz --set data.files:='[]'
 
+    The ids in the sample exist nowhere: a bot that fetches the message gets 404 Not
+    Found. Talk to such a bot with chat, or set a real id with --set data.id=ID.
+
     Args:
         resource: The resource, such as messages.
         event: The event, such as created.
         to: The URL of the bot.
-        set_: Set a value of the notification to this text, or with := to this JSON.
+        set_: Set a value of the notification to this text, or with := to this JSON; once
+            for each.
         secret: The secret that the bot verifies notifications with.
     """
     key = secret.require()
@@ -64,7 +68,10 @@ def _assign(notification: dict[str, Any], assignment: str) -> None:
         if not isinstance(child, dict):
             raise UsageError(f"--set {assignment}: {parent} isn't an object")
         place = cast("dict[str, Any]", child)
-    place[key] = _parsed(path, text) if path.endswith(":") else text
+    value = _parsed(path, text) if path.endswith(":") else text
+    if place is notification and key not in notification:
+        print_warning(f"--set {key} adds {key} beside data: did you mean data.{key}?")
+    place[key] = value
 
 
 def _parsed(path: str, text: str) -> object:
