@@ -28,7 +28,6 @@ CANARY = "c4n4ry-'\"\\/ü"
 
 RESPONSE = Response(
     method="POST",
-    url="https://webexapis.com/v1/webhooks?max=5",
     path="/v1/webhooks",
     status_code=400,
     body=b"",

@@ -96,7 +96,6 @@ def errors(data: bytes) -> None:
     as_url = quote(secret, safe="", errors="replace")
     response = Response(
         method="POST",
-        url=f"{ORIGIN}/v1/webhooks",
         path="/v1/webhooks",
         status_code=400,
         body=filled(body, {"JSON": as_json.encode(), "URL": as_url.encode()}),

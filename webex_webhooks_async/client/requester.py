@@ -308,7 +308,6 @@ class Requester:
             )
         return Response(
             method=request.method,
-            url=self._origin + request.target,
             path=request.path,
             status_code=received.status_code,
             body=_content(received),

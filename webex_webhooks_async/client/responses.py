@@ -49,8 +49,7 @@ class Response:
 
     Attributes:
         method: The HTTP method of the request.
-        url: The absolute URL of the request.
-        path: Its path, without the query.
+        path: The path of the request, without the query.
         status_code: The HTTP status.
         body: The content, decompressed.
         links: The values of the Link headers.
@@ -60,7 +59,6 @@ class Response:
     """
 
     method: str
-    url: str
     path: str
     status_code: int
     body: bytes = field(repr=False)
