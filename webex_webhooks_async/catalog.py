@@ -136,4 +136,4 @@ CATALOG: Mapping[str, Watchable] = MappingProxyType(
         Resource.VIDEO_MESH_ALERTS: _watchable("triggered", org_only=True),
     }
 )
-"""Each known resource. Webex adds resources without notice, so one that isn't here is no error."""
+"""Each known resource. Webex adds resources without notice, so one that isn't here may be valid."""

@@ -11,7 +11,7 @@ def can_ask() -> bool:
 
 
 def ask(question: str) -> bool:
-    """Ask a question on standard error, and return whether the response is yes; the default is no.
+    """Ask a question on standard error, and return whether the reply is yes; the default is no.
 
     Ask outside of an event loop: there, Ctrl-C ends the command.
     """

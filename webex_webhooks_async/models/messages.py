@@ -35,8 +35,7 @@ class Message:
         attachments: Its cards, as they were sent.
         created: When it was written; aware.
         updated: When it was last edited; aware.
-        extra: What else the service sent, and optional values of an unexpected type, by their name
-            on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -71,8 +70,7 @@ class AttachmentAction:
         room_id: The room that the message is in.
         inputs: The value of each input of the card, by the input's id.
         created: When it was submitted; aware.
-        extra: What else the service sent, and optional values of an unexpected type, by their name
-            on the wire.
+        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str

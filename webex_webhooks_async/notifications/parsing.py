@@ -40,7 +40,7 @@ def parse_notification(
 
 
 def parse_unverified_notification(body: bytes | str) -> Notification[NotificationData]:
-    """Return the notification in a body, whoever wrote it.
+    """Return the notification in a body, without verifying who sent it.
 
     Use it where the signature was verified before, in a task worker say.
 

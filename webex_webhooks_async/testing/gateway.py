@@ -61,7 +61,7 @@ class Gateway:
                 message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 responded = True
-                # Before the last byte, so that whoever has the response finds the request recorded.
+                # Before the last byte, so that it is recorded when the client has the response.
                 self._record(_recorded(request, body, status_code, tracking_id))
             await send(message)
 

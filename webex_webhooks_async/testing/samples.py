@@ -80,7 +80,7 @@ def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:
 
     Raises:
         ValueError: The secret is empty.
-        httpx.InvalidURL: `url` is no URL.
+        httpx.InvalidURL: `url` isn't a URL.
     """
     signatures = {} if secret is None else sign(body, secret)
     headers = {"Content-Type": "application/json", **signatures}
