@@ -6,6 +6,7 @@ import pickle
 import random
 import ssl
 import traceback
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -633,6 +634,27 @@ async def test_a_transport_s_client_shows_the_message_to_a_hook() -> None:
         client.http_client.event_hooks["response"].append(raise_for_status)
         with pytest.raises(NotFoundError, match="the message"):
             await client.webhooks.get("W1")
+
+
+async def test_a_response_needs_no_garbage_collector() -> None:
+    """The memory of a response is free as soon as its result is there."""
+    received: list[weakref.ref[httpx.Response]] = []
+
+    async def remember(response: httpx.Response) -> None:
+        received.append(weakref.ref(response))
+
+    async with (
+        given(found, event_hooks={"response": [remember]}) as http_client,
+        Client(TOKEN, http_client=http_client) as client,
+    ):
+        gc.disable()
+        try:
+            await client.webhooks.get("W1")
+            held = [each() for each in received]
+        finally:
+            gc.enable()
+
+    assert held == [None]
 
 
 async def test_a_hook_s_own_request_says_nothing_about_ours() -> None:

@@ -306,11 +306,14 @@ class Requester:
                 milliseconds,
                 tracking_id,
             )
+        body = _content(received)
+        # httpx's stream holds its response: the body would wait for the garbage collector.
+        received.stream = httpx.ByteStream(body)
         return Response(
             method=request.method,
             path=request.path,
             status_code=received.status_code,
-            body=_content(received),
+            body=body,
             links=tuple(received.headers.get_list("link")),
             tracking_id=received.headers.get("trackingid") or tracking_id,
             retry_after=received.headers.get("retry-after"),
