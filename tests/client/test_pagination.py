@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
+from tests.support.clients import client_of
 from tests.support.wire import Peer, Step, Wire, after, by_target, http_response, page
 from webex_webhooks_async import (
     AsyncPaginator,
@@ -19,11 +20,6 @@ from webex_webhooks_async import (
 
 FIRST = "/v1/webhooks"
 NEXT = "/v1/webhooks?cursor=2"
-
-
-def client_of(wire: Wire) -> Client:
-    """A client that sends each request once."""
-    return Client("a-token", base_url=wire.base_url, retry=RetryPolicy.none())
 
 
 def linked(*targets: str) -> Mapping[str, Step]:

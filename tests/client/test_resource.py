@@ -14,6 +14,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.clients import client_of
 from tests.support.clocks import StoppedClock
 from tests.support.wire import WEBHOOK, Peer, Step, Wire, hang_up, http_response, reset, until
 from webex_webhooks_async import (
@@ -58,11 +59,6 @@ Verb = Callable[..., Awaitable[Any]]
 WITH_A_RESULT = ("get", "post", "put", "patch")
 WITH_A_BODY = ("post", "put", "patch")
 ALL = (*WITH_A_RESULT, "delete", "list")
-
-
-def client_of(wire: Wire) -> Client:
-    """A client that sends each request once."""
-    return Client("a-token", base_url=wire.base_url, retry=RetryPolicy.none())
 
 
 def verb_of(client: Client, name: str) -> Verb:

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.support.clients import client_of
 from tests.support.wire import DELETED, FOUND, WEBHOOK, Wire, http_response, page
 from webex_webhooks_async import (
     Client,
@@ -13,7 +14,6 @@ from webex_webhooks_async import (
     DecodeError,
     NewWebhook,
     NotFoundError,
-    RetryPolicy,
     Webhook,
     WebhookUpdate,
 )
@@ -53,11 +53,6 @@ WITH_AN_ID: dict[str, Callable[[Client, str], Awaitable[object]]] = {
     "PUT": lambda client, webhook_id: client.webhooks.update(webhook_id, UPDATE),
     "DELETE": lambda client, webhook_id: client.webhooks.delete(webhook_id),
 }
-
-
-def client_of(wire: Wire) -> Client:
-    """A client that sends each request once."""
-    return Client("a-token", base_url=wire.base_url, retry=RetryPolicy.none())
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])

@@ -3,7 +3,7 @@ import json
 import logging
 import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -53,19 +53,6 @@ CARDS = NewWebhook(
     event="created",
 )
 ELSEWHERE = "https://elsewhere.example.com/hook"
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    """An empty sandbox."""
-    return Sandbox()
-
-
-@pytest.fixture
-async def webhooks(sandbox: Sandbox) -> AsyncGenerator[Webhooks]:
-    """Its webhooks."""
-    async with webhooks_on(sandbox) as webhooks:
-        yield webhooks
 
 
 async def made(webhooks: Webhooks, wanted: NewWebhook, status: str = "active") -> Webhook:

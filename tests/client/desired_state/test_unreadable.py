@@ -2,14 +2,13 @@
 
 import json
 import logging
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 from attrs import evolve
 
-from tests.support.keeping import TOKEN, webhooks_on
+from tests.support.keeping import TOKEN
 from webex_webhooks_async import DecodeError, NewWebhook, Webhooks, plan, to_json
 from webex_webhooks_async.testing import Sandbox
 
@@ -21,19 +20,6 @@ MESSAGES = NewWebhook(
     secret="a secret",
 )
 CARDS = evolve(MESSAGES, name="bot:cards", resource="attachmentActions")
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    """An empty sandbox."""
-    return Sandbox()
-
-
-@pytest.fixture
-async def webhooks(sandbox: Sandbox) -> AsyncGenerator[Webhooks]:
-    """Its webhooks."""
-    async with webhooks_on(sandbox) as webhooks:
-        yield webhooks
 
 
 def item(wanted: NewWebhook, webhook_id: str = "W1", **odd: object) -> dict[str, Any]:

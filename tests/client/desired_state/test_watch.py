@@ -112,12 +112,6 @@ async def watch_of(
 
 
 @pytest.fixture
-def sandbox() -> Sandbox:
-    """An empty sandbox."""
-    return Sandbox()
-
-
-@pytest.fixture
 async def watched(sandbox: Sandbox) -> AsyncGenerator[Watched]:
     """A watch of two webhooks, every hundred seconds."""
     async with watch_of(sandbox, MESSAGES, CARDS) as watched:
