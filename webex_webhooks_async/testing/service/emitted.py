@@ -60,33 +60,41 @@ def emit(
     """
     check_concrete(resource, event)
     given = dict(data or {})
-    store = state.documents.get(resource)
-    key = wire_name(CATALOG[resource].id_field) if store is not None else "id"
-    known = store.get(_text(given, key) or "") if store is not None else None
-    subject = _subject(state, {**(known or {}), **given}, actor_id)
-    if store is not None and state.persons.find(subject.id) is None:
-        state.introduce(subject)
-    base = dict(known or {})
-    if known is None:
-        base = {
-            **fake_data(resource, event, given, subject=subject, now=state.clock()),
-            **_room_of(state, resource, given, subject),
-        }
-    if store is not None:
-        base.setdefault(key, webex_id(resource.upper()))
+    if resource in state.documents:
+        subject, members = _stored(state, resource, event, given, actor_id)
+    else:
+        subject = _subject(state, given, actor_id)
+        fake = fake_data(resource, event, given, subject=subject, now=state.clock())
+        members = without_nones({**fake, **given})
     content = _CONTENT.get(resource, {})
-    members = without_nones({**base, **given})
-    if store is not None:
-        # What has a wrong type, to test a bot with, goes into the notification alone.
-        sound = {k: v for k, v in members.items() if isinstance(v, type(base.get(k, v)))}
-        document = without_nones({**content, **base, **sound})
-        _store(state, resource, event, document[key], document)
     return WebexEvent(
         resource=resource,
         event=event,
         actor_id=actor_of(resource, actor_id, subject),
-        data={k: v for k, v in members.items() if k not in content},
+        data={key: value for key, value in members.items() if key not in content},
     )
+
+
+def _stored(
+    state: State, resource: str, event: str, given: Json, actor_id: str | None
+) -> tuple[Person, Json]:
+    """Store what is reported; return the person that it is about, and its members."""
+    key = wire_name(CATALOG[resource].id_field)
+    known = state.documents[resource].get(_text(given, key) or "")
+    subject = _subject(state, {**(known or {}), **given}, actor_id)
+    if state.persons.find(subject.id) is None:
+        state.introduce(subject)
+    base = known
+    if base is None:
+        fake = fake_data(resource, event, given, subject=subject, now=state.clock())
+        room = _room_of(state, resource, given, subject)
+        base = {key: webex_id(resource.upper()), **fake, **room}
+    members = without_nones({**base, **given})
+    # What has a wrong type, to test a bot with, goes into the notification alone.
+    sound = {k: v for k, v in members.items() if isinstance(v, type(base.get(k, v)))}
+    document = without_nones({**_CONTENT.get(resource, {}), **base, **sound})
+    _store(state, resource, event, document[key], document)
+    return subject, members
 
 
 def _store(state: State, resource: str, event: str, key: str, document: Json) -> None:
