@@ -79,7 +79,7 @@ async def test_it_says_everything_back(sandbox: Sandbox, tunnel: Tunnel) -> None
     assert len({message["roomId"] for message in sandbox.messages}) == 1
 
 
-async def test_it_does_not_answer_itself(sandbox: Sandbox, tunnel: Tunnel) -> None:
+async def test_it_does_not_reply_to_itself(sandbox: Sandbox, tunnel: Tunnel) -> None:
     """The bot is notified of its own messages, and doesn't echo them."""
     async with running_bot("echo_bot.py", sandbox, tunnel):
         await sandbox.say("Hello, bot!")

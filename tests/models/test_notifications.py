@@ -57,7 +57,7 @@ def test_own_actions(actors: Mapping[str, str], expected: bool) -> None:  # noqa
 
 @pytest.mark.parametrize("data", [MESSAGE, {"a": [1, {"b": None}]}])
 @pytest.mark.parametrize("carry", [copy.copy, copy.deepcopy, pickled])
-def test_a_notification_can_be_carried(
+def test_a_notification_can_be_pickled_and_copied(
     data: object, carry: Callable[[Notification[Any]], Notification[Any]]
 ) -> None:
     """A notification is pickled and copied, its data as well."""

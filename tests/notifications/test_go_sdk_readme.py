@@ -72,7 +72,7 @@ async def test_a_missing_header_is_not_accepted(headers: Mapping[str, str]) -> N
     assert handled == []
 
 
-async def test_the_comparison_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_comparison_reveals_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Digests are compared whole and in constant time; the handler stops at the first letter."""
     compared: list[tuple[int, int]] = []
 

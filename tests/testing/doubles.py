@@ -82,7 +82,7 @@ def descriptions(response: httpx.Response) -> list[str]:
     return [error["description"] for error in response.json()["errors"]]
 
 
-def hearing(notified: list[Any]) -> ASGIApp:
+def noting(notified: list[Any]) -> ASGIApp:
     """An application that notes the resource and the event of each notification."""
     return collecting(notified, lambda each: (each["resource"], each["event"]))
 

@@ -148,7 +148,7 @@ async def test_who_is_notified() -> None:
     assert [each.webhook.id for each in deliveries] == ["1", "5"]
 
 
-async def test_all_are_told_the_same() -> None:
+async def test_all_get_the_same() -> None:
     """Every webhook gets the same data, in an envelope of its own."""
     delivering = Delivering(active(id="1"), active(id="2"), target=responding(200))
 
@@ -224,7 +224,7 @@ async def test_a_client_of_ones_own() -> None:
     assert seen[0].headers.keys().isdisjoint({"authorization", "x-own"})
 
 
-async def test_no_answer() -> None:
+async def test_no_response() -> None:
     """A connection error is the error of the delivery; nothing is raised."""
     async with Wire(reset) as wire:
         delivering = Delivering(
@@ -240,7 +240,7 @@ async def test_no_answer() -> None:
     assert (broken_off.error or "").startswith("ReadError")
 
 
-async def test_no_answer_in_time() -> None:
+async def test_no_response_in_time() -> None:
     """A target that never responds times out."""
     async with Wire(silence) as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()
@@ -248,7 +248,7 @@ async def test_no_answer_in_time() -> None:
     assert (delivery.ok, delivery.error) == (False, "no response within 0.05 seconds")
 
 
-async def test_an_answer_that_never_ends() -> None:
+async def test_a_response_that_never_ends() -> None:
     """A response whose body doesn't end times out, too."""
     async with Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1") as wire:
         (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()

@@ -45,7 +45,7 @@ def test_what_makes_no_sense_is_refused(words: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("times", [0, -1, True])
-def test_a_fault_strikes_at_least_once(times: int) -> None:
+def test_a_fault_is_applied_at_least_once(times: int) -> None:
     """A number of times that isn't positive is a ValueError."""
     with pytest.raises(ValueError, match="times"):
         Faults().add(fault(status=500), times)
@@ -88,12 +88,12 @@ def test_bodies(body: object, content: bytes, media_type: str) -> None:
         ({"drop": True, "execute": True}, True),
     ],
 )
-def test_what_is_carried_out(words: dict[str, Any], expected: bool) -> None:  # noqa: FBT001 - a table
+def test_what_is_executed(words: dict[str, Any], expected: bool) -> None:  # noqa: FBT001 - a table
     """An operation is executed on demand, or if its response is only delayed."""
     assert expected == fault(**words).reaches_service
 
 
-def test_faults_strike_in_their_order() -> None:
+def test_faults_are_applied_in_their_order() -> None:
     """Faults are applied in the order of the calls, each as often as it says."""
     faults = Faults()
     first, second = fault(status=500), fault(status=502)

@@ -120,7 +120,7 @@ async def test_a_dropped_connection(api: httpx.AsyncClient, webex_sandbox: Sandb
     assert (await api.post("/webhooks", json=NEW)).status_code == 200
 
 
-async def test_a_lost_answer(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_lost_response(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """The connection is dropped without a response, but the operation was executed."""
     webex_sandbox.fail(drop=True, execute=True)
 
@@ -207,7 +207,7 @@ async def test_requests_are_recorded(api: httpx.AsyncClient, webex_sandbox: Sand
     assert (recorded.headers["authorization"], recorded.headers["x-twice"]) == ("Bearer token", "1")
 
 
-async def test_what_gets_no_answer_is_recorded(
+async def test_what_gets_no_response_is_recorded(
     api: httpx.AsyncClient, webex_sandbox: Sandbox
 ) -> None:
     """A request whose connection was dropped is recorded without a status."""
@@ -219,7 +219,9 @@ async def test_what_gets_no_answer_is_recorded(
     assert [each.status_code for each in webex_sandbox.requests] == [None]
 
 
-async def test_a_faulty_answer_is_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+async def test_a_faulty_response_is_recorded(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
     """The recorded status is the one of the response."""
     webex_sandbox.fail(status=502, execute=True)
 

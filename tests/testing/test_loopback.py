@@ -22,7 +22,7 @@ async def connect(base_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     return await asyncio.open_connection(parts.hostname, parts.port)
 
 
-async def read_answer(reader: asyncio.StreamReader) -> bytes:
+async def read_response(reader: asyncio.StreamReader) -> bytes:
     """Read the response to a GET of no webhooks."""
     async with asyncio.timeout(PATIENCE):
         return await reader.readuntil(b'{"items":[]}')
@@ -52,7 +52,7 @@ async def test_a_port_of_ones_own(webex_sandbox: Sandbox, unused_tcp_port: int) 
             assert urlsplit(base_url).port == unused_tcp_port
             reader, writer = await connect(base_url)
             writer.write(GET)
-            await read_answer(reader)
+            await read_response(reader)
             writer.close()
 
 
@@ -95,7 +95,7 @@ async def test_the_end_breaks_kept_connections_off(webex_sandbox: Sandbox) -> No
     async with webex_sandbox.serve() as base_url:
         reader, writer = await connect(base_url)
         writer.write(GET)
-        await read_answer(reader)
+        await read_response(reader)
 
     assert await read_rest(reader) == b""
     writer.close()
@@ -156,7 +156,7 @@ async def test_a_request_that_is_broken_off(
         writer.transport.abort()
         reader, writer = await connect(base_url)
         writer.write(GET)
-        await read_answer(reader)
+        await read_response(reader)
         writer.close()
 
     assert [each.method for each in webex_sandbox.requests] == ["GET"]
@@ -203,7 +203,7 @@ async def test_a_dropped_connection_is_not_logged(
     assert caplog.records == []
 
 
-async def test_answers_are_not_held_back(
+async def test_responses_are_not_delayed(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A response is sent at once, not when the client has acknowledged its first half."""
@@ -219,7 +219,7 @@ async def test_answers_are_not_held_back(
     async with webex_sandbox.serve() as base_url:
         reader, writer = await connect(base_url)
         writer.write(GET)
-        await read_answer(reader)
+        await read_response(reader)
         no_delay = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in accepted]
         writer.close()
 

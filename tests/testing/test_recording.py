@@ -16,11 +16,11 @@ def recorded() -> RecordedRequest:
 
 
 def test_a_repr_shows_no_token_and_no_secret() -> None:
-    """What is printed when a test fails has neither in it."""
+    """A repr, which failing tests print, shows neither the token nor the secret."""
     assert CANARY not in repr(recorded())
     assert "/v1/webhooks" in repr(recorded())
 
 
 def test_records_can_be_compared_and_counted() -> None:
-    """Equal records are equal, and one in a set."""
+    """Equal records are equal, and count once in a set."""
     assert len({recorded(), recorded()}) == 1

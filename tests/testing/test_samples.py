@@ -32,7 +32,7 @@ def test_a_sample_has_the_whole_envelope() -> None:
 
 
 def test_data_and_envelope_can_be_given() -> None:
-    """Given values win, by the keys on the wire; None leaves a key out."""
+    """Given values replace those of the sample; None leaves a key out."""
     sample = json.loads(
         sample_notification(
             "messages",
@@ -50,7 +50,7 @@ def test_data_and_envelope_can_be_given() -> None:
 
 
 def test_a_sample_is_of_something_concrete() -> None:
-    """A notification is never of ``all``."""
+    """A sample of ``all`` raises, because no notification says that."""
     with pytest.raises(ValueError, match="concrete"):
         sample_notification("all", "created")
 
@@ -81,7 +81,7 @@ def test_a_request_without_a_secret() -> None:
 
 
 def test_an_empty_secret_is_refused() -> None:
-    """An empty secret is a mistake, not the absence of one."""
+    """An empty secret is refused, and doesn't count as no secret."""
     with pytest.raises(ValueError, match="secret"):
         signed_request(URL, b"{}", "")
 

@@ -191,7 +191,7 @@ async def test_someone_elses_action() -> None:
 
 
 async def test_nothing_happens_to_everything() -> None:
-    """A notification is never of ``all``."""
+    """Emitting ``all`` raises, because no notification says that."""
     with pytest.raises(ValueError, match="concrete"):
         await Sandbox().emit("all", "created")
 
@@ -336,13 +336,13 @@ async def test_deliver_to(webex_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("app", ["bot:app", 5])
 def test_deliver_to_something_else(webex_sandbox: Sandbox, app: Any) -> None:  # noqa: ANN401 - wrong on purpose
-    """Only an application can be delivered to."""
+    """`deliver_to` refuses anything but an application."""
     with pytest.raises(TypeError, match="app must be an ASGI application or None, got"):
         webex_sandbox.deliver_to(app)
 
 
 async def test_a_code_gives_tokens(webex_sandbox: Sandbox) -> None:
-    """Our own client gets its first tokens from a code of the sandbox, and calls with them."""
+    """A client gets its first tokens for a code of the sandbox, and uses them."""
     verifier = "a-verifier-of-at-least-43-characters-in-length"
     digest = hashlib.sha256(verifier.encode()).digest()
     url = authorization_url(

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, CARD, collecting, created, hearing, items
+from tests.testing.doubles import ANN, CARD, collecting, created, items, noting
 from webex_webhooks_async.testing import Person, Sandbox
 
 WATCH = {"name": "n", "targetUrl": "https://bot.example.com/", "event": "created"}
@@ -88,7 +88,7 @@ async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
 async def test_a_mention(
     webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
 ) -> None:
-    """In a group room a bot hears what mentions it; the text starts with its name."""
+    """A mention in a group room notifies the bot; the text starts with its name."""
     room, bot = await group_room(api), webex_sandbox.bot
 
     assert await webex_sandbox.say("Not for the bot", room=room, person="ann@example.com") == []
@@ -121,7 +121,7 @@ async def test_who_joins_is_notified_first(webex_sandbox: Sandbox, api: httpx.As
     """The deliveries of a join come before those of the message."""
     room = await group_room(api)
     heard: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(hearing(heard))
+    webex_sandbox.deliver_to(noting(heard))
     await created(api, "/webhooks", **{**WATCH, "event": "all"}, resource="all")
 
     deliveries = await webex_sandbox.say(
@@ -217,7 +217,7 @@ async def test_what_cannot_be_submitted(webex_sandbox: Sandbox, api: httpx.Async
 
 
 async def test_a_room_whose_person_was_only_emitted(webex_sandbox: Sandbox) -> None:
-    """A direct room that an event named has a person to speak in it."""
+    """In a direct room that only an event named, its person can write."""
     await webex_sandbox.emit("messages", "created", {"roomId": "R1", "roomType": "direct"})
 
     await webex_sandbox.say("Again", room="R1")

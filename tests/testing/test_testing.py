@@ -7,7 +7,7 @@ from webex_webhooks_async import testing
 
 
 def test_what_is_public_is_there() -> None:
-    """Every name that the package promises can be had."""
+    """Every public name can be imported."""
     assert all(getattr(testing, name) for name in testing.__all__)
 
 

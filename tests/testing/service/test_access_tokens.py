@@ -66,7 +66,7 @@ async def exchange(api: httpx.AsyncClient, code: str, **changes: str | None) -> 
 
 
 def test_the_challenge_is_the_verifiers() -> None:
-    """The pair in these tests is a pair."""
+    """The verifier and the challenge in these tests belong together."""
     digest = hashlib.sha256(VERIFIER.encode()).digest()
 
     assert base64.urlsafe_b64encode(digest).decode().rstrip("=") == CHALLENGE
@@ -228,7 +228,7 @@ async def test_a_missing_secret(api: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("verifier", [VERIFIER, "wrong"])
 async def test_a_code_is_used_once(api: httpx.AsyncClient, verifier: str) -> None:
-    """A code that was sent once is refused from then on, whatever came of it."""
+    """A code that was sent once is refused afterwards, also after a failure."""
     code = (await redirected_with(api))["code"]
     await exchange(api, code, code_verifier=verifier)
 

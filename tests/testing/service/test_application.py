@@ -71,7 +71,7 @@ async def test_errors_have_webexs_form(api: httpx.AsyncClient) -> None:
     assert re.fullmatch(r"ROUTER_[0-9A-F-]{36}", response.headers["trackingid"])
 
 
-async def test_every_answer_has_a_tracking_id_of_its_own(api: httpx.AsyncClient) -> None:
+async def test_every_response_has_its_own_tracking_id(api: httpx.AsyncClient) -> None:
     """Success or failure, the response has a tracking id of its own."""
     paths = ["/webhooks", "/webhooks", "/nope", "/people/me"]
 

@@ -164,7 +164,7 @@ async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncC
 
 
 async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """An event about what is stored says what is stored, and changes what it names."""
+    """An event about a stored object has its members, and changes those that it names."""
     await webex_sandbox.say("Hello", person="ann@example.com")
     (said,) = webex_sandbox.messages
 
@@ -188,7 +188,7 @@ async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClien
 async def test_data_that_does_not_fit(
     webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, data: dict[str, Any]
 ) -> None:
-    """What is wrong on purpose is sent as it is, and harms nothing that is stored."""
+    """A value of a wrong type is sent as it is, and isn't stored."""
     sent = await data_of(webex_sandbox, resource, "created", data)
 
     assert sent == {**sent, **{key: value for key, value in data.items() if value is not None}}
@@ -218,7 +218,7 @@ async def test_contradictory_people(webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.messages[0]["personId"] != "P1"
 
 
-async def test_alerts_make_nobody_up(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_alerts_create_nobody(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """An event without a REST path leaves nothing behind."""
     await webex_sandbox.emit("videoMeshAlerts", "triggered")
 
@@ -243,7 +243,7 @@ async def test_unknown_documents(api: httpx.AsyncClient) -> None:
 
 
 def test_data_is_laid_over_a_sample() -> None:
-    """What is given wins, what isn't given comes from the sample, and None leaves a key out."""
+    """Given values replace those of the sample; None leaves a key out."""
     data = emitted(data={"roomId": "R", "mentionedPeople": ["P"], "personEmail": None}).data
 
     assert data.keys() == {"id", "roomId", "roomType", "personId", "created", "mentionedPeople"}
@@ -258,7 +258,7 @@ def test_data_of_an_unknown_resource() -> None:
 
 @pytest.mark.parametrize(("resource", "event"), [("all", "created"), ("messages", "all")])
 def test_events_are_concrete(resource: str, event: str) -> None:
-    """A notification never says ``all``."""
+    """Emitting ``all`` raises, because no notification says that."""
     with pytest.raises(ValueError, match="concrete"):
         emitted(resource, event)
 

@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, BOT, collecting, created, hearing, items
+from tests.testing.doubles import ANN, BOB, BOT, collecting, created, items, noting
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -66,7 +66,7 @@ async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox)
     """Someone is added to a room and removed from it, and webhooks are notified of both."""
     room = await room_of_bot_and(api)
     notified: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(hearing(notified))
+    webex_sandbox.deliver_to(noting(notified))
     fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "memberships"}
     await created(api, "/webhooks", **fields, event="all")
 

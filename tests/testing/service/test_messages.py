@@ -12,8 +12,8 @@ from tests.testing.doubles import (
     FakeClock,
     collecting,
     created,
-    hearing,
     items,
+    noting,
 )
 from webex_webhooks_async.testing import Sandbox
 
@@ -289,7 +289,7 @@ async def test_who_speaks_or_is_mentioned_joins(
     """Joining a group room by speaking or by a mention is notified, before the message."""
     room = await group_room(api)
     notified: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(hearing(notified))
+    webex_sandbox.deliver_to(noting(notified))
     await created(api, "/webhooks", **WATCH_ALL)
     markdown = "<@personEmail:sandbox@webex.bot> ask <@personEmail:bob@example.com>"
 

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, created, hearing, items
+from tests.testing.doubles import ANN, BOB, created, items, noting
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -82,7 +82,7 @@ async def test_unknown_rooms(api: httpx.AsyncClient, method: str) -> None:
 async def test_webhooks_are_notified(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """The creation of a room notifies of the room and of its first member; so does a new title."""
     notified: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(hearing(notified))
+    webex_sandbox.deliver_to(noting(notified))
     fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "all"}
     await created(api, "/webhooks", **fields, event="all")
 

@@ -85,8 +85,8 @@ async def test_created_at() -> None:
         assert (await create(api))["created"] == "2022-04-07T09:17:23.164Z"
 
 
-async def test_a_twin_is_accepted(api: httpx.AsyncClient) -> None:
-    """An equal webhook is another one: nothing keeps a client from creating two."""
+async def test_an_equal_webhook_is_accepted(api: httpx.AsyncClient) -> None:
+    """A client can create two equal webhooks."""
     first, second = await create(api), await create(api)
 
     assert first["id"] != second["id"]
@@ -151,7 +151,7 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.webhooks == ()
 
 
-async def test_the_answer_to_delete_is_empty(api: httpx.AsyncClient) -> None:
+async def test_the_response_to_delete_is_empty(api: httpx.AsyncClient) -> None:
     """A 204 has no body."""
     response = await api.delete(f"/webhooks/{(await create(api))['id']}")
 
@@ -331,7 +331,7 @@ async def test_any_body_is_understood_or_refused(body: bytes, update: bool) -> N
 
 
 @given(query=st.text(), path=st.text())
-async def test_any_request_is_answered(query: str, path: str) -> None:
+async def test_any_request_gets_a_response(query: str, path: str) -> None:
     """Any request gets a documented status."""
     async with Sandbox().http_client() as api:
         api.headers.update({"Authorization": "Bearer token"})
