@@ -17,7 +17,11 @@ BOT: Mapping[str, str] = {"Authorization": "Bearer token"}
 
 CARD: Mapping[str, Any] = {
     "contentType": "application/vnd.microsoft.card.adaptive",
-    "content": {"type": "AdaptiveCard", "version": "1.3", "body": []},
+    "content": {
+        "type": "AdaptiveCard",
+        "version": "1.3",
+        "body": [{"type": "Input.Text", "id": "color"}, {"type": "Input.ChoiceSet", "id": "sizes"}],
+    },
 }
 
 NEW: dict[str, str] = {

@@ -35,6 +35,8 @@ def fault(**words: Any) -> Fault:  # noqa: ANN401 - also what makes no sense
         {"delay": math.inf},
         {"status": 500, "method": ""},
         {"status": 500, "method": "GET POST"},
+        {"status": 500, "method": "PSOT"},
+        {"status": 500, "method": 3},
         {"status": 500, "body": {"not": math.nan}},
     ],
 )

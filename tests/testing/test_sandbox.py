@@ -367,3 +367,18 @@ async def test_a_code_gives_tokens(webex_sandbox: Sandbox) -> None:
 
     assert redirect.params["state"] == "xyz"
     assert webex_sandbox.webhooks == (made,)
+
+
+@pytest.mark.parametrize(
+    ("token", "error", "match"),
+    [("", ValueError, "token is empty"), (None, TypeError, "token must be str, got NoneType")],
+)
+def test_only_a_token_is_revoked(
+    webex_sandbox: Sandbox,
+    token: Any,  # noqa: ANN401 - mistakes
+    error: type[Exception],
+    match: str,
+) -> None:
+    """What can't be a token is refused, since revoking it has no effect."""
+    with pytest.raises(error, match=match):
+        webex_sandbox.revoke(token)

@@ -200,6 +200,54 @@ async def test_a_room_without_the_bot(webex_sandbox: Sandbox, api: httpx.AsyncCl
         await webex_sandbox.say("Hello", room=room, person=webex_sandbox.bot)
 
 
+async def test_wrong_types(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Each argument of a wrong type is a TypeError that names it."""
+    message_id = await card_for_ann(api)
+    sandbox: Any = webex_sandbox
+    calls: list[tuple[Any, str]] = [
+        (lambda: sandbox.say(3), "text must be str, got int"),
+        (lambda: sandbox.say("Hi", person=3), "person must be Person or str, got int"),
+        (lambda: sandbox.say("Hi", room={"id": "R"}), "room must be str, got dict"),
+        (lambda: sandbox.say("Hi", mention=3), "mention must be Person or str or Iterable"),
+        (lambda: sandbox.say("Hi", mention=[3]), "person must be Person or str, got int"),
+        (lambda: sandbox.submit(said(sandbox), {}), "message_id must be str, got dict"),
+        (lambda: sandbox.submit(message_id, "q=1"), "inputs must be Mapping, got str"),
+        (lambda: sandbox.submit(message_id, {}, person=3), "person must be Person or str"),
+    ]
+
+    for call, problem in calls:
+        with pytest.raises(TypeError, match=problem):
+            await call()
+
+    assert len(webex_sandbox.messages) == 1
+
+
+async def test_inputs_that_a_card_has(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Inputs anywhere in a card can be submitted, and the data of its actions; nothing else."""
+    order = {"type": "Action.Submit", "data": {"what": "order"}}
+    more = {"type": "AdaptiveCard", "body": [{"type": "Input.Text", "id": "note"}]}
+    text = {"type": "TextBlock", "id": "title", "text": "Lunch?", "data": {"odd": 1}}
+    columns = [{"type": "Column", "items": [{"type": "Input.Toggle", "id": "vegan"}]}]
+    content: dict[str, Any] = {
+        "type": "AdaptiveCard",
+        "body": [text, {"type": "ColumnSet", "columns": columns}, {"type": "Input.Text"}],
+        "actions": [order, {"type": "Action.ShowCard", "card": more}, {"type": "Action.Submit"}],
+    }
+    fields = {"toPersonEmail": "ann@example.com", "text": "Lunch?"}
+    card: dict[str, Any] = {**CARD, "content": content}
+    message = await created(api, "/messages", **fields, attachments=[card])
+
+    await webex_sandbox.submit(message["id"], {"vegan": "true", "note": "", "what": "order"})
+    problem = "the card submits no 'title', 'whta'; it submits: 'note', 'vegan', 'what'"
+    with pytest.raises(ValueError, match=problem):
+        await webex_sandbox.submit(message["id"], {"whta": "order", "title": "x"})
+
+    nothing: dict[str, Any] = {**CARD, "content": {}}
+    empty = await created(api, "/messages", **fields, attachments=[nothing])
+    with pytest.raises(ValueError, match="submits no 'a'; it submits: nothing"):
+        await webex_sandbox.submit(empty["id"], {"a": "b"})
+
+
 async def test_what_cannot_be_submitted(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """Each wrong submission is a ValueError that says what is wrong."""
     message = await card_for_ann(api)

@@ -6,6 +6,7 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks, "Handling Requests 
 import hmac
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from types import NoneType
 from typing import Any, cast
 
 from webex_webhooks_async.errors import SignatureError
@@ -111,6 +112,7 @@ def secret_keys(secrets: str | Iterable[str] | None) -> tuple[bytes, ...]:
         ValueError: A secret is empty or not valid Unicode, or no secret is given.
         TypeError: A secret isn't a string.
     """
+    check_type("secrets", secrets, str, Iterable, NoneType)
     # A single secret must not be taken for a sequence of letters.
     each_secret = (secrets,) if isinstance(secrets, (str, bytes)) else tuple(secrets or ())
     if not each_secret:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from http import HTTPMethod
 from typing import Any
 
 from attrs import Attribute, define, field, frozen
@@ -37,7 +38,7 @@ def _check_seconds(_fault: object, attribute: "Attribute[Any]", seconds: RetryAf
 
 
 def _check_method(_fault: object, _field: object, method: str | None) -> None:
-    if method is not None and not (method.isascii() and method.isalpha()):
+    if method is not None and str(method).upper() not in HTTPMethod.__members__:
         raise ValueError(f"method must be an HTTP method, such as 'GET'; got {method!r}")
 
 

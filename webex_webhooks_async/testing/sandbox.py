@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from types import NoneType
 from typing import Any, ClassVar
 
 import httpx
@@ -24,6 +25,7 @@ from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
 from webex_webhooks_async.testing.service.shared.persons import Person, fake_person
 from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
+from webex_webhooks_async.validation import check_text, check_type
 
 MAX_RECORDED = 10_000
 """This many requests are kept, and this many deliveries; older ones are dropped."""
@@ -44,6 +46,7 @@ class Sandbox:
     * A PUT without a secret, or with an empty one, keeps the secret. It may set ``inactive``.
     * Unknown resources and events are accepted, because Webex adds new ones. A known event that a
       known resource doesn't have is refused, and so is an unknown key of a filter.
+    * Inputs that a card can't submit are refused, so that a test doesn't misspell one.
     * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again.
     * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is
       notified before the message. Only the bot has to be a member before it can write.
@@ -245,7 +248,10 @@ class Sandbox:
         Raises:
             ValueError: The text is empty; a person or the room is unknown; the person isn't a
                 member of a direct room; the bot would write to itself.
+            TypeError: An argument has a wrong type.
         """
+        check_text("text", text)
+        check_type("room", room, str, NoneType)
         if not text:
             raise ValueError("text must not be empty")
         with _refusal_as_value_error():
@@ -272,16 +278,20 @@ class Sandbox:
 
         Args:
             message_id: The id of the message with the card.
-            inputs: The inputs by the ids of the card's fields.
+            inputs: The inputs by the ids of the card's inputs, and what is in the ``data`` of its
+                submit actions.
             person: Who submits, as in `say`.
 
         Returns:
             The attempts for each webhook, as `emit` returns them.
 
         Raises:
-            ValueError: The message is unknown or has no card; the person is unknown, or isn't a
-                member of the message's direct room.
+            ValueError: The message is unknown or has no card; the card doesn't submit one of the
+                inputs; the person is unknown, or isn't a member of the message's direct room.
+            TypeError: An argument has a wrong type, such as a message in place of its id.
         """
+        check_type("message_id", message_id, str)
+        check_type("inputs", inputs, Mapping)
         with _refusal_as_value_error():
             message = self._state.messages.get(message_id)
             if message is None:
@@ -345,7 +355,15 @@ class Sandbox:
         self._faults.clear()
 
     def revoke(self, token: str) -> None:
-        """Respond with 401 to this access token from now on; refuse this refresh token."""
+        """Respond with 401 to this access token from now on; refuse this refresh token.
+
+        Raises:
+            ValueError: The token is empty.
+            TypeError: It isn't a string.
+        """
+        check_text("token", token)
+        if not token:
+            raise ValueError("token is empty; pass the access or refresh token to refuse")
         self._state.tokens.revoke(token)
 
     async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
@@ -367,6 +385,7 @@ class Sandbox:
         return self._someone
 
     def _known(self, person: Person | str) -> Person:
+        check_type("person", person, Person, str)
         if isinstance(person, str):
             return self._state.named(person)
         known = self._state.persons.find(person.id)
@@ -377,6 +396,7 @@ class Sandbox:
     ) -> tuple[Person, ...]:
         if mention is None:
             return ()
+        check_type("mention", mention, Person, str, Iterable)
         persons = [mention] if isinstance(mention, Person | str) else mention
         return tuple(self._known(each) for each in persons)
 

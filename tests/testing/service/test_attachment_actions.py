@@ -70,6 +70,7 @@ async def test_the_notification_has_no_inputs(webex_sandbox: Sandbox) -> None:
         ({"type": None}, 400),
         ({"inputs": "red"}, 400),
         ({"inputs": None}, 400),
+        ({"inputs": {"colour": "red"}}, 400),
         ({"messageId": "nope"}, 404),
     ],
 )

@@ -153,21 +153,40 @@ async def test_a_file_alone(api: httpx.AsyncClient) -> None:
         ({"roomId": "ROOM", "text": ""}, "one of text, markdown, files is required"),
         ({"roomId": "ROOM", "attachments": [CARD]}, "one of text, markdown, files is required"),
         ({"roomId": "ROOM", "text": 7}, "text must be a string"),
-        ({"roomId": "ROOM", "files": "https://a"}, "files must be an array with one URL"),
-        ({"roomId": "ROOM", "files": []}, "files must be an array with one URL"),
-        ({"roomId": "ROOM", "files": [1]}, "files must be an array with one URL"),
-        ({"roomId": "ROOM", "files": ["a", "b"]}, "files must be an array with one URL"),
+        ({"roomId": "ROOM", "files": "https://a"}, "files must be an array with one http(s) URL"),
+        ({"roomId": "ROOM", "files": []}, "files must be an array with one http(s) URL"),
+        ({"roomId": "ROOM", "files": [1]}, "files must be an array with one http(s) URL"),
+        (
+            {"roomId": "ROOM", "files": ["/etc/hosts"]},
+            "files must be an array with one http(s) URL",
+        ),
+        (
+            {"roomId": "ROOM", "text": "t", "attachments": [CARD, CARD]},
+            "attachments must be an array with one object with a contentType",
+        ),
+        (
+            {"roomId": "ROOM", "text": "é" * 3720},
+            "text must not exceed 7439 bytes, got 7440",
+        ),
+        (
+            {"roomId": "ROOM", "markdown": "a" * 7440},
+            "markdown must not exceed 7439 bytes, got 7440",
+        ),
+        (
+            {"roomId": "ROOM", "files": ["https://a", "https://b"]},
+            "files must be an array with one http(s) URL",
+        ),
         (
             {"roomId": "ROOM", "text": "t", "attachments": "card"},
-            "attachments must be an array of objects with a contentType",
+            "attachments must be an array with one object with a contentType",
         ),
         (
             {"roomId": "ROOM", "text": "t", "attachments": [{"content": "card"}]},
-            "attachments must be an array of objects with a contentType",
+            "attachments must be an array with one object with a contentType",
         ),
         (
             {"roomId": "ROOM", "text": "t", "attachments": [1]},
-            "attachments must be an array of objects with a contentType",
+            "attachments must be an array with one object with a contentType",
         ),
         (
             {"roomId": "ROOM", "text": "t", "parentId": "nope"},

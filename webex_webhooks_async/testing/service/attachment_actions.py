@@ -3,7 +3,7 @@
 Facts: https://developer.webex.com/docs/api/v1/attachment-actions
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -49,10 +49,18 @@ def submit(state: State, person: Person, message: Json, inputs: Mapping[str, Any
     """Submit the inputs of a card, and return what happened.
 
     Raises:
-        RefusedError: The message has no card.
+        RefusedError: The message has no card, or the card doesn't submit one of the inputs.
     """
-    if not message.get("attachments"):
+    cards = message.get("attachments")
+    if not cards:
         raise RefusedError(400, f"the message {message['id']!r} has no card to submit")
+    known = frozenset(_ids(cards))
+    if unknown := inputs.keys() - known:
+        raise RefusedError(
+            400,
+            f"the card submits no {', '.join(sorted(map(repr, unknown)))}; it submits: "
+            f"{', '.join(sorted(map(repr, known))) or 'nothing'}",
+        )
     data = {
         "id": webex_id("ATTACHMENT_ACTION"),
         "type": "submit",
@@ -70,3 +78,19 @@ def submit(state: State, person: Person, message: Json, inputs: Mapping[str, Any
         data=data,
         audience=state.members(message["roomId"]),
     )
+
+
+def _ids(cards: Sequence[object]) -> Iterator[str]:
+    """What cards submit: the ids of their inputs, and the keys of the data of their actions."""
+    parts = [*cards]
+    for part in parts:  # it grows
+        if isinstance(part, list):
+            parts.extend(cast("list[object]", part))
+        elif isinstance(part, dict):
+            members = cast("dict[str, object]", part)
+            parts.extend(members.values())
+            kind, data = str(members.get("type")), members.get("data")
+            if kind.startswith("Input.") and "id" in members:
+                yield str(members["id"])
+            if kind.startswith("Action.") and isinstance(data, dict):
+                yield from cast("dict[str, object]", data)

@@ -17,12 +17,15 @@ from webex_webhooks_async.testing.service.shared.events import WebexEvent, witho
 from webex_webhooks_async.testing.service.shared.ids import webex_id
 from webex_webhooks_async.testing.service.shared.pages import page_response
 from webex_webhooks_async.testing.service.shared.persons import Person
-from webex_webhooks_async.testing.service.shared.requests import Call, fields_of
+from webex_webhooks_async.testing.service.shared.requests import Call, fields_of, is_http_url
 from webex_webhooks_async.testing.service.shared.responses import json_response
 from webex_webhooks_async.testing.service.shared.state import DIRECT, GROUP, Json, State
 
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})
 """What a notification of a message never contains."""
+
+MAX_TEXT = 7439
+"""The size in bytes of the longest text, and of the longest markdown."""
 
 _TARGETS = ("roomId", "toPersonId", "toPersonEmail")
 _TEXTS = ("text", "markdown")
@@ -216,9 +219,12 @@ def join(
 def _content(state: State, fields: Mapping[str, str], document: Mapping[str, Any]) -> Content:
     files, attachments = document.get("files"), document.get("attachments")
     if files is not None and not _is_list_of_one_url(files):
-        raise RefusedError(400, "files must be an array with one URL")
-    if attachments is not None and not _is_list_of_cards(attachments):
-        raise RefusedError(400, "attachments must be an array of objects with a contentType")
+        raise RefusedError(400, "files must be an array with one http(s) URL")
+    if attachments is not None and not _is_list_of_one_card(attachments):
+        raise RefusedError(400, "attachments must be an array with one object with a contentType")
+    for name in _TEXTS:
+        if (size := len(fields.get(name, "").encode())) > MAX_TEXT:
+            raise RefusedError(400, f"{name} must not exceed {MAX_TEXT} bytes, got {size}")
     if fields.keys().isdisjoint(_TEXTS) and not files:
         raise RefusedError(400, "one of text, markdown, files is required")
     members: dict[str, Any] = {
@@ -265,10 +271,16 @@ def _mark(person: Person, name: str) -> str:
 
 
 def _is_list_of_one_url(value: object) -> bool:
-    return isinstance(value, list) and [type(each) for each in cast("list[object]", value)] == [str]
+    match value:
+        case [str(url)]:
+            return is_http_url(url)
+        case _:
+            return False
 
 
-def _is_list_of_cards(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(each, dict) and "contentType" in each for each in cast("list[object]", value)
-    )
+def _is_list_of_one_card(value: object) -> bool:
+    match value:
+        case [] | [{"contentType": str()}]:
+            return True
+        case _:
+            return False

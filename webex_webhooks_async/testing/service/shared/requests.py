@@ -129,6 +129,15 @@ def wanted_owner(call: Call) -> str | None:
     return owner
 
 
+def is_http_url(text: str) -> bool:
+    """Whether this is an absolute http(s) URL."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host) and (url.port or 0) <= _HIGHEST_PORT
+
+
 def _check_media_type(request: Request, expected: str) -> None:
     given = request.headers.get("content-type", expected)
     if given.partition(";")[0].strip().lower() != expected:
@@ -141,16 +150,8 @@ _WORDS = {"ownedBy": frozenset(OwnedBy), "status": frozenset(Status)}
 def _problem(name: str, value: object) -> str | None:
     if not isinstance(value, str):
         return f"{name} must be a string"
-    if name == "targetUrl" and not _is_absolute(value):
+    if name == "targetUrl" and not is_http_url(value):
         return f"{name} must be an absolute http(s) URL"
     if name in _WORDS and value not in _WORDS[name]:
         return f"{name} must be {' or '.join(sorted(_WORDS[name]))}"
     return None
-
-
-def _is_absolute(text: str) -> bool:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        return False
-    return url.scheme in {"http", "https"} and bool(url.host) and (url.port or 0) <= _HIGHEST_PORT
