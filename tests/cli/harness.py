@@ -274,27 +274,44 @@ def served_bot(text: str, status_code: int = 200) -> Generator[ServedBot]:
         yield ServedBot(f"{origin}/webex", requests, bodies)
 
 
+CARD = {
+    "contentType": "application/vnd.microsoft.card.adaptive",
+    "content": {
+        "type": "AdaptiveCard",
+        "body": [{"type": "Input.Text", "id": "lunch"}, {"type": "Input.Text", "id": "drink"}],
+    },
+}
+
 BOT = {"Authorization": "Bearer the-bot"}
 """What a bot sends to a sandbox."""
 
 
 @contextmanager
 def served_echo_bot(webex: ServedWebex) -> Generator[list[str]]:
-    """Serve a bot that echoes as long as the block runs; give the rooms that it was in."""
+    """A bot that echoes messages and the inputs of cards, as long as the block runs.
+
+    Its response to "card" is a card. Gives the rooms that it has been in.
+    """
     rooms: list[str] = []
 
     async def bot(scope: Scope, receive: Receive, send: Send) -> None:
-        data = json.loads(await Request(scope, receive).body())["data"]
-        if data["personEmail"] != webex.sandbox.bot.email:
+        notification = json.loads(await Request(scope, receive).body())
+        resource, data = notification["resource"], notification["data"]
+        if data.get("personEmail") != webex.sandbox.bot.email:
             rooms.append(data["roomId"])
+            path = "messages" if resource == "messages" else "attachment/actions"
             async with httpx.AsyncClient(
                 base_url=webex.base_url, headers=BOT, trust_env=False
             ) as http_client:
-                message = (await http_client.get(f"messages/{data['id']}")).json()
-                reply = {"roomId": data["roomId"], "text": f"You said:\n{message['text']}"}
+                received = (await http_client.get(f"{path}/{data['id']}")).json()
+                text = received.get("text") or json.dumps(received["inputs"])
+                reply: dict[str, Any] = {"roomId": data["roomId"], "text": f"You said:\n{text}"}
+                if text == "card":
+                    reply["attachments"] = [CARD]
                 await http_client.post("messages", json=reply)
         await Response(status_code=204)(scope, receive, send)
 
     with served(bot) as url:
         webex.create(target_url=url)
+        webex.create(target_url=url, resource="attachmentActions")
         yield rooms

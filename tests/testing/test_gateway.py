@@ -46,6 +46,23 @@ async def test_a_status(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.webhooks == ()
 
 
+async def test_when_a_request_is_recorded() -> None:
+    """When the first byte of a response is sent, its request is recorded."""
+    sandbox = Sandbox()
+    sandbox.fail(status=204)
+    recorded: list[int] = []
+
+    async with sandbox.serve() as base_url, httpx.AsyncClient(trust_env=False) as http_client:
+
+        async def count(_: httpx.Response) -> None:
+            recorded.append(len(sandbox.requests))
+
+        http_client.event_hooks = {"response": [count]}
+        await http_client.get(f"{base_url}/webhooks")
+
+    assert recorded == [1]
+
+
 async def test_so_many_times(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A fault is applied as often as it says; then requests succeed."""
     webex_sandbox.fail(status=429, retry_after=1, times=2)

@@ -1,19 +1,23 @@
 """A person's conversation with the bot of a sandbox."""
 
 import asyncio
+import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import httpx
 
-from webex_webhooks_async.cli.failures import RefusedError, usage_errors
+from webex_webhooks_async.cli.failures import RefusedError, UsageError, usage_errors
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.errors import TransportError
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.testing.gateway import SANDBOX_HEADER
 
 POLL_SECONDS = 0.2
 QUIET_SECONDS = 1.0  # after a reply, before a conversation counts as quiet
+SUBMIT = "/submit"
+"""A line that begins with this word submits a card."""
 
 
 class Conversation:
@@ -21,23 +25,43 @@ class Conversation:
 
     Args:
         client: Calls the sandbox as the person.
-        person: The address of the person.
         bot: The address of the bot.
     """
 
-    def __init__(self, client: Client, person: str, bot: str) -> None:
+    def __init__(self, client: Client, bot: str) -> None:
         self.bot = bot
         self._client = client
-        self._person = person
         self._room_id: str | None = None
         self._seen: set[str] = set()
+        self._card_id: str | None = None
 
-    async def say(self, text: str) -> None:
-        """Send a message to the bot.
+    async def send(self, line: str) -> None:
+        """Send a line to the bot: a message, or after `SUBMIT` the inputs of its last card.
 
         Raises:
+            UsageError: There is no card, or the inputs have another form than ID=VALUE.
             WebexError: The sandbox refuses it, or is gone.
         """
+        if line.split()[:1] == [SUBMIT]:
+            await self._submit(line)
+        else:
+            await self._say(line)
+
+    async def _submit(self, line: str) -> None:
+        if self._card_id is None:
+            raise UsageError(f"{self.bot} has not sent a card in this conversation")
+        with usage_errors(SUBMIT):  # such as for a quotation mark that isn't closed
+            _, *words = shlex.split(line)
+        inputs: dict[str, str] = {}
+        for word in words:
+            input_id, equals, value = word.partition("=")
+            if not (input_id and equals):
+                raise UsageError(f"{SUBMIT}: write each input as ID=VALUE, got {word!r}")
+            inputs[input_id] = value
+        action = {"type": "submit", "messageId": self._card_id, "inputs": inputs}
+        await self._client.post("attachment/actions", json=action)
+
+    async def _say(self, text: str) -> None:
         message = await self._client.post(
             "messages", json={"toPersonEmail": self.bot, "text": text}, into=Message
         )
@@ -54,7 +78,10 @@ class Conversation:
         """
         new = [each for each in await self._newest() if each.id not in self._seen]
         self._seen.update(each.id for each in new)
-        return [each for each in reversed(new) if each.person_email != self._person]
+        replies = [each for each in reversed(new) if each.person_email == self.bot]
+        for each in replies:
+            self._card_id = each.id if each.attachments else self._card_id
+        return replies
 
     async def replies(self, timeout: float) -> AsyncIterator[Message]:  # noqa: ASYNC109 - of the first
         """What the bot says, until it is quiet.
@@ -82,13 +109,22 @@ async def conversation(base_url: str, person: str) -> AsyncGenerator[Conversatio
     """Talk to the bot of a sandbox as long as the block runs.
 
     Raises:
-        RefusedError: No sandbox responds there.
-        UsageError: The URL or the address can't be used.
+        RefusedError: No sandbox responds there, at the beginning or later.
+        UsageError: The URL or the address can't be used, or the person is the bot.
     """
     with usage_errors():
         client = Client(f"person:{person}", base_url=base_url)
     async with client:
-        yield Conversation(client, person, await _bot_of(base_url))
+        bot = await _bot_of(base_url)
+        if person.lower() == bot.lower():
+            raise UsageError(f"--as must be another person than the bot, {bot}")
+        try:
+            yield Conversation(client, bot)
+        except TransportError as error:
+            raise RefusedError(
+                f"the sandbox at {base_url} responds no longer: start one with "
+                "`webex-webhooks sandbox`"
+            ) from error
 
 
 async def _bot_of(base_url: str) -> str:

@@ -4,6 +4,7 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ from webex_webhooks_async.validation import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _MAX_CONCURRENCY = 50
 
@@ -92,6 +95,8 @@ class DeliveryService:
             and matches(webhook, event.resource, event.event, event.data)
             and _may_know(webhook, event)
         ]
+        if not notifications:
+            logger.info("no active webhook watches %s %s", event.resource, event.event)
         limit = asyncio.Semaphore(_MAX_CONCURRENCY)
 
         async def notify(webhook: Webhook, body: bytes) -> Delivery:

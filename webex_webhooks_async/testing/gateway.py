@@ -51,18 +51,15 @@ class Gateway:
             body = await request.body()
         except ClientDisconnect:
             return
-        status_code = None
         responded = False
 
         async def send_marked(message: Message) -> None:
-            nonlocal status_code, responded
+            nonlocal responded
             if message["type"] == "http.response.start":
-                status_code = message["status"]
-                message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
-            if message["type"] == "http.response.body" and not message.get("more_body"):
                 responded = True
-                # Before the last byte, so that it is recorded when the client has the response.
-                self._record(_recorded(request, body, status_code, tracking_id))
+                message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
+                # Before the first byte, so that it is recorded when the client has the response.
+                self._record(_recorded(request, body, message["status"], tracking_id))
             await send(message)
 
         try:

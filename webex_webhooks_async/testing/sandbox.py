@@ -63,7 +63,8 @@ class Sandbox:
         clock: Returns the current time, aware: for timestamps, and for when a webhook is switched
             off.
         sleep: Waits for the delay of a fault, in seconds.
-        on_request: Is called with each request after its response, before what follows from it.
+        on_request: Is called with each request when its response begins, before what follows from
+            it.
         on_delivery: Is called with each attempt to deliver a notification, after its outcome.
         deliver_with: Notifications go through this client, whatever host they go to; it stays
             open.

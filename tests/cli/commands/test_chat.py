@@ -1,3 +1,5 @@
+from contextlib import ExitStack
+
 import httpx
 import pytest
 from starlette.requests import Request
@@ -5,7 +7,16 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import BOT, ServedWebex, finished, served, served_echo_bot, terminal
+from tests.cli.harness import (
+    BOT,
+    CARD,
+    ServedWebex,
+    finished,
+    served,
+    served_echo_bot,
+    served_webex,
+    terminal,
+)
 from tests.support.wire import unused_port
 
 pytestmark = pytest.mark.once
@@ -49,24 +60,94 @@ def test_a_pipe(webex: ServedWebex) -> None:
     assert done.out == "You said:\nHello\nYou said:\nBye\n"
 
 
+def test_a_card(webex: ServedWebex) -> None:
+    """A card is shown with the line that submits it; the inputs reach the bot."""
+    with served_echo_bot(webex):
+        done = finished("chat", stdin=b'card\n/submit lunch="Fish pie" drink=a=b\n')
+
+    assert (done.exit_code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        *("You said:", "card", "[card: /submit lunch=... drink=...]"),
+        *("You said:", '{"lunch": "Fish pie", "drink": "a=b"}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("/submit lunch", "/submit: write each input as ID=VALUE, got 'lunch'"),
+        ("/submit =Pasta", "/submit: write each input as ID=VALUE, got '=Pasta'"),
+        ("/submit lunch='Pasta", "/submit: No closing quotation"),
+    ],
+)
+def test_inputs_in_another_form(webex: ServedWebex, line: str, message: str) -> None:
+    """Inputs that can't be read are wrong usage, and nothing is submitted."""
+    with served_echo_bot(webex):
+        done = finished("chat", stdin=f"card\n{line}\n".encode())
+
+    assert (done.exit_code, done.err) == (2, f"error: {message}\n")
+    assert all(each.path != "/v1/attachment/actions" for each in webex.sandbox.requests)
+
+
+def test_no_card(webex: ServedWebex, invoke: Invoke) -> None:
+    """Without a card there is nothing to submit, and the bot gets nothing."""
+    done = invoke("chat", "/submit lunch=Pasta")
+
+    assert (done.exit_code, done.out, webex.sandbox.messages) == (2, "", ())
+    assert done.err == (
+        f"error: {webex.sandbox.bot.email} has not sent a card in this conversation\n"
+    )
+
+
+def test_mistakes_do_not_end_a_conversation(webex: ServedWebex) -> None:
+    """In a conversation, a line that can't be sent is an error of one line, and it goes on."""
+    with served_echo_bot(webex), terminal("chat") as screen:
+        screen.wait_for("> ")
+        screen.type("/submit lunch=Pasta\n")
+        screen.wait_for("error: .+ has not sent a card in this conversation")
+        screen.type("card\n")
+        screen.wait_for(r"lunch=\.\.\.")
+        screen.type("/submit lnch=Pasta\n")
+        screen.wait_for("400 Bad Request: the card .+lnch")
+        screen.type("/submit lunch=Pasta\n")
+        screen.wait_for('"lunch": "Pasta"')
+        screen.type("\x04")
+        exit_code = screen.finish()
+
+    assert exit_code == 0
+
+
+def test_a_sandbox_that_ends() -> None:
+    """When the sandbox ends in the middle of a conversation, it says how to start another."""
+    with ExitStack() as stack:
+        with served_webex() as webex, served_echo_bot(webex):
+            screen = stack.enter_context(terminal("chat", "--base-url", webex.base_url))
+            screen.wait_for("> ")
+            screen.type("Hello\n")
+            screen.wait_for("You said:[^>]+> ")
+        exit_code = screen.finish()
+
+    assert exit_code == 1
+    assert screen.lines[-1] == (
+        f"error: the sandbox at {webex.base_url} responds no longer: start one with "
+        "`webex-webhooks sandbox`"
+    )
+
+
 def test_a_conversation(webex: ServedWebex) -> None:
     """On a terminal the bot's messages appear as they come, until Ctrl-D."""
     with served_echo_bot(webex) as rooms, terminal("chat", columns=80) as screen:
         screen.wait_for(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
         screen.type("Hello\n")
         screen.wait_for("You said:[^>]+> ")
-        card = {
-            "contentType": "application/vnd.microsoft.card.adaptive",
-            "content": {"type": "AdaptiveCard"},
-        }
         message = {
             "roomId": rooms[0],
             "text": "evil\x1b[2J",
             "files": ["https://example.com/f"],
-            "attachments": [card],
+            "attachments": [CARD],
         }
         httpx.post(f"{webex.base_url}/messages", json=message, headers=BOT, trust_env=False)
-        screen.wait_for(r"\[card\]")
+        screen.wait_for(r"\[card")
         screen.type("\x04")
         exit_code = screen.finish()
 
@@ -125,6 +206,9 @@ def test_no_sandbox(invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("Hello", "--as", "nobody"), "--as must be an address, such as ann@example.com"),
+        (("Hello", "--as", ""), "--as must be an address, such as ann@example.com"),
+        (("Hello", "--as", "\udcff@example.com"), "--as must be an address, such as"),
         (("",), "TEXT is empty"),
         (("Hello", "--timeout", "0"), "--timeout must be > 0"),
         (("Hello", "--base-url", "http://example.com/v1"), "base_url must be https"),
@@ -136,6 +220,25 @@ def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -
 
     assert (done.exit_code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
+
+
+def test_the_bot_itself(webex: ServedWebex, invoke: Invoke) -> None:
+    """The bot can't talk to itself."""
+    bot = webex.sandbox.bot.email
+
+    done = invoke("chat", "Hello", "--as", bot.upper())
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err == f"error: --as must be another person than the bot, {bot}\n"
+
+
+def test_the_case_of_an_address(webex: ServedWebex, invoke: Invoke) -> None:
+    """Addresses ignore case: one's own messages are never shown as replies."""
+    with served_echo_bot(webex):
+        invoke("chat", "Hello", "--as", "ann@example.com")
+        done = invoke("chat", "Hello", "--as", "Ann@Example.com")
+
+    assert (done.exit_code, done.out) == (0, "You said:\nHello\n")
 
 
 def test_standard_input_that_is_closed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

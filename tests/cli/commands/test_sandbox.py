@@ -47,6 +47,18 @@ def test_a_webhook_that_leads_nowhere() -> None:
     assert printed.startswith(f"{target} ConnectError: ")
 
 
+def test_nobody_watches() -> None:
+    """Below a request whose event no webhook watches, it says so."""
+    with process("sandbox", "--port", "0") as running, httpx.Client(trust_env=False) as webex:
+        webex.base_url = running.line(running.out, "^http://.+$")[0]
+        webex.headers = {"Authorization": "Bearer person:ann@example.com"}
+        webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
+        running.line(running.out, "POST   /v1/messages 200 OK")
+        line = running.line(running.out, "→ +(.+)$")[1]
+
+    assert line == "no active webhook watches messages created"
+
+
 @pytest.mark.parametrize(
     ("arguments", "outcome"),
     [((), "not sent, because .+ with --allow-remote$"), (("--allow-remote",), "ConnectError: ")],

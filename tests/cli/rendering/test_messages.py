@@ -7,6 +7,16 @@ from rich.console import Console
 from webex_webhooks_async import Message
 from webex_webhooks_async.cli.rendering.messages import erase_prompt, print_message, print_prompt
 
+CARD = {
+    "content": {
+        "body": [{"type": "Input.Text", "id": "lunch"}, {"items": [{"type": "TextBlock"}]}],
+        "actions": [
+            {"type": "Action.Submit", "data": {"vote": "yes"}},
+            {"type": "Action.Submit", "data": {"vote": "no"}},
+        ],
+    }
+}
+
 
 @pytest.mark.parametrize(
     ("fields", "lines"),
@@ -15,6 +25,10 @@ from webex_webhooks_async.cli.rendering.messages import erase_prompt, print_mess
         ({"markdown": "**bold**"}, ["bot: **bold**"]),
         ({"files": ("https://e.com/1", "https://e.com/2")}, ["bot: [file https://e.com/1]", "..."]),
         ({"text": "a", "attachments": ({"a": 1},)}, ["bot: a", "     [card]"]),
+        (
+            {"attachments": (CARD,)},
+            ["bot: [card: /submit lunch=... vote=...]"],
+        ),
         ({"text": None}, ["bot: "]),
     ],
 )

@@ -1,5 +1,6 @@
 """The command chat."""
 
+import re
 import sys
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -14,15 +15,21 @@ from webex_webhooks_async.cli.rendering.messages import erase_prompt, print_mess
 from webex_webhooks_async.cli.running import ended_by_signal, run
 from webex_webhooks_async.cli.typed_lines import TypedLines
 from webex_webhooks_async.client import environment
+from webex_webhooks_async.errors import APIError
 
 _SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
+
+
+def _address(_: object, text: str) -> None:
+    if not re.fullmatch("[!-~]+@[!-~]+", text):
+        raise ValueError("it must be an address, such as ann@example.com")
 
 
 def command(
     text: NotEmpty | None = None,
     /,
     *,
-    as_: Annotated[NotEmpty, Parameter(name="--as")] = "you@example.com",
+    as_: Annotated[str, Parameter(name="--as", validator=_address)] = "you@example.com",
     timeout: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 10.0,
     base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = _SANDBOX_URL,
 ) -> int:
@@ -35,6 +42,8 @@ def command(
     Each line that you type is a message to the bot, and its replies appear as they
     come. With a message as the argument, or with lines in a pipe, it prints the
     replies to each message, and exits with 1 if one gets no reply.
+
+    The line /submit lunch=Pasta drink="Red wine" submits the last card of the bot.
 
     Args:
         text: The message; without it, what you type or pipe.
@@ -56,8 +65,11 @@ async def _converse(base_url: str, person: str) -> None:
         stderr().print(
             f"You are {person}, and talk to {room.bot}. Ctrl-C or Ctrl-D ends it.", style="dim"
         )
-        with ended_by_signal():
-            await _take_turns(room, TypedLines(sys.stdin.fileno()))
+        try:
+            with ended_by_signal():
+                await _take_turns(room, TypedLines(sys.stdin.fileno()))
+        finally:
+            erase_prompt(stdout())
 
 
 async def _take_turns(room: Conversation, typed: TypedLines) -> None:
@@ -72,21 +84,23 @@ async def _take_turns(room: Conversation, typed: TypedLines) -> None:
         else:
             is_over = line is None
             if line is not None:
-                await room.say(line)
+                try:
+                    await room.send(line)
+                except (APIError, UsageError) as error:
+                    print_error(error)
                 print_prompt(console)
         if replies := await room.new_replies():
             erase_prompt(console)
             for reply in replies:
                 print_message(console, reply, with_sender=True)
             print_prompt(console)
-    erase_prompt(console)
 
 
 async def _send(base_url: str, person: str, text: str | None, timeout: float) -> ExitCode:  # noqa: ASYNC109 - of the bot
     exit_code = ExitCode.DONE
     async with conversation(base_url, person) as room:
         async for message in _messages(text):
-            await room.say(message)
+            await room.send(message)
             is_silent = True
             async for reply in room.replies(timeout):
                 is_silent = False

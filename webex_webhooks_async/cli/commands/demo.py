@@ -11,7 +11,7 @@ from rich.text import Text
 
 from webex_webhooks_async.cli import demo_steps as steps
 from webex_webhooks_async.cli.failures import UsageError
-from webex_webhooks_async.cli.log_warnings import log_warnings_to
+from webex_webhooks_async.cli.log_messages import log_messages_to
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, Connection
 from webex_webhooks_async.cli.rendering.consoles import page
 from webex_webhooks_async.cli.rendering.narration import Narrator
@@ -70,7 +70,7 @@ async def _on_sandbox(narrator: Narrator) -> None:
             created = await _manage(narrator, client, "demo")
             sandbox.fail(status=429, retry_after=1)
             await narrator.step(steps.retry)
-            with log_warnings_to(lambda _text: None):  # the narrator shows the pause itself
+            with log_messages_to(lambda _text: None):  # the narrator shows the pause itself
                 await steps.retry(client, created[0].id)
             await _clean_up(narrator, client, created)
             await _receive(narrator, client, sandbox)
@@ -174,7 +174,7 @@ async def _receive(narrator: Narrator, client: Client, sandbox: Sandbox) -> None
         narrator.show_fields({name: Text(headers[name]) for name in signatures})
 
         await narrator.step(steps.forge)
-        with log_warnings_to(narrator.disapprove):
+        with log_messages_to(narrator.disapprove):
             response = await steps.forge(stranger, delivery)
         narrator.incoming(delivery.url, response.status_code)
 

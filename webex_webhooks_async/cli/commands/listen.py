@@ -15,7 +15,7 @@ from rich.console import Console
 
 from webex_webhooks_async.catalog import FIREHOSE_RESOURCES
 from webex_webhooks_async.cli.failures import UsageError
-from webex_webhooks_async.cli.log_warnings import log_warnings_to
+from webex_webhooks_async.cli.log_messages import log_messages_to
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     NO_SECRET,
@@ -246,7 +246,7 @@ async def _receiving(listening: Listening) -> AsyncGenerator[tuple[str, ArrivalC
 
     arrivals = ArrivalCheck(relay(receiver, handle))
     async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
-        with log_warnings_to(lambda text: print_refusal(stderr(), text)):
+        with log_messages_to(lambda text: print_refusal(stderr(), text)):
             async with receiver, serve_on_loopback(arrivals, listening.port) as origin:
                 try:
                     yield origin, arrivals

@@ -1,5 +1,6 @@
 """The command sandbox."""
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -8,9 +9,14 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter
 from rich.console import Console
 
+from webex_webhooks_async.cli.log_messages import log_messages_to
 from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
 from webex_webhooks_async.cli.rendering.consoles import stderr, stdout
-from webex_webhooks_async.cli.rendering.requests import print_delivery, print_request
+from webex_webhooks_async.cli.rendering.requests import (
+    print_delivery,
+    print_no_delivery,
+    print_request,
+)
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
@@ -45,14 +51,16 @@ async def _serve(port: int, *, allow_remote: bool) -> None:
         on_request=_even_if_nobody_reads(partial(_print_request, console)),
         on_delivery=_even_if_nobody_reads(partial(print_delivery, console)),
     )
-    async with sandbox.serve(port=port) as base_url:
-        console.print(base_url, style="bold")
-        stderr().print(
-            "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
-            f"  export {environment.BASE_URL}={base_url} {environment.ACCESS_TOKEN}=anything",
-            style="dim",
-        )
-        await until_stopped()
+    print_logged = _even_if_nobody_reads(partial(print_no_delivery, console))
+    with log_messages_to(print_logged, logging.INFO):
+        async with sandbox.serve(port=port) as base_url:
+            console.print(base_url, style="bold")
+            stderr().print(
+                "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
+                f"  export {environment.BASE_URL}={base_url} {environment.ACCESS_TOKEN}=anything",
+                style="dim",
+            )
+            await until_stopped()
 
 
 def _print_request(console: Console, request: RecordedRequest) -> None:

@@ -38,8 +38,7 @@ def command(
         resource: The resource, such as messages.
         event: The event, such as created.
         to: The URL of the bot.
-        set_: Set a value of the notification to this text, or with := to this JSON; once
-            for each.
+        set_: Set a value of the notification to this text, or with := to this JSON.
         secret: The secret that the bot verifies notifications with.
     """
     key = secret.require()

@@ -51,6 +51,16 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
     )
 
 
+def print_no_delivery(console: Console, reason: str) -> None:
+    """Print on one line why a notification was sent to nobody."""
+    console.print(
+        Text.assemble(
+            (f"{_clock_time()} ", "dim"), (f"{'→':6} ", "cyan"), (on_one_line(reason), "yellow")
+        ),
+        soft_wrap=True,
+    )
+
+
 def print_notification(
     console: Console, notification: Mapping[str, Any], number: int | None = None
 ) -> None:

@@ -54,7 +54,7 @@ def submit(state: State, person: Person, message: Json, inputs: Mapping[str, Any
     cards = message.get("attachments")
     if not cards:
         raise RefusedError(400, f"the message {message['id']!r} has no card to submit")
-    known = frozenset(_ids(cards))
+    known = frozenset(submitted_ids(cards))
     if unknown := inputs.keys() - known:
         raise RefusedError(
             400,
@@ -80,7 +80,7 @@ def submit(state: State, person: Person, message: Json, inputs: Mapping[str, Any
     )
 
 
-def _ids(cards: Sequence[object]) -> Iterator[str]:
+def submitted_ids(cards: Sequence[object]) -> Iterator[str]:
     """What cards submit: the ids of their inputs, and the keys of the data of their actions."""
     parts = [*cards]
     for part in parts:  # it grows
