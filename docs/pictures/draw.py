@@ -33,6 +33,7 @@ _TERMINAL = {
 }
 _PATIENCE = 60  # seconds
 _PROMPT = "> \x1b[0m"
+_ERASED = re.compile(r"[^\n]*\r\x1b\[2K")  # releases of rich differ in what \r does to a line
 
 
 def demo() -> str:
@@ -120,7 +121,7 @@ def _type_on_a_terminal(base_url: str) -> str:
         os.write(ours, b"\x04")
         process.wait(_PATIENCE)
     os.close(ours)
-    return shown.replace("\r\n", "\n")
+    return _ERASED.sub("", shown.replace("\r\n", "\n"))
 
 
 def _read_until(descriptor: int, text: str) -> str:
