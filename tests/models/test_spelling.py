@@ -35,6 +35,7 @@ INDEX = st.integers(min_value=0, max_value=5)
         ("telephony_agent_monitoring", "telephony_agentMonitoring"),
         ("telephonycalls", "telephony_calls"),
         ("ALL", "all"),
+        ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}all", "all"),
         ("messages", None),
         ("telepathy", None),
         ("mesage", None),

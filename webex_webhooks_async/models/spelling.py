@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from itertools import starmap, takewhile
+from string import ascii_lowercase, ascii_uppercase
 from types import FrameType
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -38,14 +39,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     candidates = [str(each) for each in known]
     if word in candidates:
         return None
-    plain = _plain(word)
+    plain = word.translate(_PLAIN)
     return next(
-        (each for each in candidates if _is_at_most_one_typo_away(plain, _plain(each))), None
+        (each for each in candidates if _is_at_most_one_typo_away(plain, each.translate(_PLAIN))),
+        None,
     )
 
 
-def _plain(word: str) -> str:
-    return word.lower().replace("_", "")
+# Not str.lower, which makes two letters of some: of İ, for example.
+_PLAIN = str.maketrans(ascii_uppercase, ascii_lowercase, "_")
 
 
 def _is_at_most_one_typo_away(word: str, known: str) -> bool:
