@@ -67,13 +67,13 @@ class InFlight:
         if self._deduplicator is None:
             return
         if not done:
-            settling = self._settle(key, self._deduplicator.release, _NOT_RELEASED)
+            finishing = self._call_last(key, self._deduplicator.release, _NOT_RELEASED)
         elif self._leasing is not None:
-            settling = self._settle(key, self._leasing.confirm, _NOT_CONFIRMED)
+            finishing = self._call_last(key, self._leasing.confirm, _NOT_CONFIRMED)
         else:
             self._keys.discard(key)
             return
-        await _result_of(self._start(settling))
+        await _result_of(self._start(finishing))
 
     async def _claim(self, key: str, deduplicator: Deduplicator) -> bool:
         claimed = False
@@ -94,11 +94,11 @@ class InFlight:
         except Exception:
             logger.exception("the deduplicator failed for a request that was cancelled")
 
-    async def _settle(
-        self, key: str, settle: Callable[[str], Awaitable[None]], failure: str
+    async def _call_last(
+        self, key: str, call: Callable[[str], Awaitable[None]], failure: str
     ) -> None:
         try:
-            await settle(key)
+            await call(key)
         except (Exception, asyncio.CancelledError):  # the latter of what it waited for
             logger.exception(failure)
         finally:
