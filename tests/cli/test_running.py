@@ -1,5 +1,6 @@
 import asyncio
 import signal
+import threading
 
 import pytest
 
@@ -86,3 +87,27 @@ def test_the_handlers_before() -> None:
     run(command())
 
     assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+def test_a_signal_that_interrupts_nothing_is_handled() -> None:
+    """A signal that doesn't end the event loop's waiting is handled before the next event."""
+    waiting = threading.Event()
+    events: list[str] = []
+
+    def signal_from_another_thread() -> None:
+        waiting.wait()
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # the main thread sleeps on
+
+    async def command() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(waiting.set)
+        next_event = loop.call_later(10, events.append, "the next event")
+        await until_stopped()
+        next_event.cancel()
+
+    thread = threading.Thread(target=signal_from_another_thread)
+    thread.start()
+    run(command())
+    thread.join()
+
+    assert events == []

@@ -15,6 +15,8 @@ _SIGNALS = tuple(
     if name in signal.Signals.__members__
 )
 
+_WAKE_SECONDS = 0.2
+
 
 class StoppedError(Exception):
     """A signal ended the command, and it has tidied up.
@@ -68,6 +70,7 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
 
     # Not loop.add_signal_handler, which Windows lacks.
     before = {each: signal.signal(each, stop) for each in _SIGNALS}
+    waking = loop.create_task(_wake_regularly())
     try:
         return await task
     except asyncio.CancelledError:
@@ -75,5 +78,15 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
             raise
         raise StoppedError(received[0]) from None
     finally:
+        waking.cancel()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+async def _wake_regularly() -> None:
+    """Let Python handle a signal that arrived just before the event loop began to wait.
+
+    Such a signal interrupts nothing, and would be handled at the next event only.
+    """
+    while True:  # noqa: ASYNC110 - no event says that a signal is waiting
+        await asyncio.sleep(_WAKE_SECONDS)
