@@ -51,8 +51,8 @@ class APIError(WebexError):
         message: Webex's message. If it relays the error of an inner service, that error alone.
             Empty when the body has no readable message (an HTML page, say).
         errors: The descriptions in the body, 20 at most.
-        tracking_id: Webex's own id of the request, from the body or the header. Cisco's support
-            asks for it.
+        tracking_id: Webex's own id of the request, from the body or the header; without one, the id
+            that the request carried. Cisco's support asks for it.
         method: The HTTP method of the request.
         path: The path of the request, without the query.
         retry_after: Seconds after which Webex allows the next attempt.
@@ -166,7 +166,7 @@ class DecodeError(WebexError):
             show no values, since a value may be a secret.
         method: The HTTP method of the request, if the JSON is a response.
         path: The path of that request, without the query.
-        tracking_id: Webex's own id of that request.
+        tracking_id: Webex's own id of that request, or the one that it carried.
     """
 
     def __init__(
