@@ -18,8 +18,7 @@ from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.testing import Delivery
 from webex_webhooks_async.testing.delivery import DeliveryService
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.failures import FailureTracker
-from webex_webhooks_async.testing.service.shared.store import Store
+from webex_webhooks_async.testing.service.shared.state import FailureTracker, Store
 
 CANARY = "canary"
 

@@ -256,3 +256,80 @@ async def test_every_response_is_marked(api: httpx.AsyncClient, webex_sandbox: S
 
     assert [each.status_code for each in responses] == [503, 200, 200, 404]
     assert {each.headers["X-Webex-Sandbox"] for each in responses} == {"webex-webhooks-async"}
+
+
+CANARY = "canary"
+
+
+def recorded() -> RecordedRequest:
+    """Make a record that holds a token and a secret."""
+    return RecordedRequest(
+        method="POST",
+        path="/v1/webhooks",
+        headers={"authorization": f"Bearer {CANARY}"},
+        body=f'{{"secret": "{CANARY}"}}'.encode(),
+        status_code=200,
+        tracking_id="ROUTER_1",
+    )
+
+
+def test_a_repr_shows_no_token_and_no_secret() -> None:
+    """A repr, which failing tests print, shows neither the token nor the secret."""
+    assert CANARY not in repr(recorded())
+    assert "/v1/webhooks" in repr(recorded())
+
+
+def test_records_can_be_compared_and_counted() -> None:
+    """Equal records are equal, and count once in a set."""
+    assert len({recorded(), recorded()}) == 1
+
+
+TOKEN = {"Authorization": "Bearer token"}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://webexapis.com/v1/webhooks", "http://localhost:1/v1/webhooks", "/webhooks"]
+)
+async def test_any_host_is_the_sandbox(webex_sandbox: Sandbox, url: str) -> None:
+    """The sandbox responds for any host."""
+    async with webex_sandbox.http_client() as client:
+        response = await client.get(url, headers=TOKEN)
+
+    assert response.status_code == 200
+
+
+async def test_a_dropped_connection_in_process(webex_sandbox: Sandbox) -> None:
+    """A dropped connection is the error that httpx raises for one, with its request."""
+    webex_sandbox.fail(drop=True)
+
+    async with webex_sandbox.http_client() as client:
+        with pytest.raises(httpx.RemoteProtocolError) as raised:
+            await client.get("/webhooks", headers=TOKEN)
+
+    assert raised.value.request.url.path == "/v1/webhooks"
+
+
+async def test_the_read_timeout_is_honoured() -> None:
+    """A late response is a timeout, as over a socket."""
+    sandbox = Sandbox()
+    sandbox.fail(delay=3600)
+
+    async with sandbox.http_client() as client:
+        with pytest.raises(httpx.ReadTimeout) as raised:
+            await client.get("/webhooks", headers=TOKEN, timeout=0.01)
+
+    assert raised.value.request.url.path == "/v1/webhooks"
+
+
+async def test_no_timeout() -> None:
+    """A client without a timeout waits as long as it takes."""
+
+    async def no_time(_seconds: float) -> None: ...
+
+    sandbox = Sandbox(sleep=no_time)
+    sandbox.fail(delay=3600)
+
+    async with sandbox.http_client() as client:
+        response = await client.get("/webhooks", headers=TOKEN, timeout=None)
+
+    assert response.status_code == 200

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.testing.doubles import ANN, CARD, collecting, created, items, noting
-from webex_webhooks_async.testing import Person, Sandbox
+from webex_webhooks_async.testing import Sandbox, SandboxPerson
 
 WATCH = {"name": "n", "targetUrl": "https://bot.example.com/", "event": "created"}
 
@@ -54,8 +54,8 @@ async def test_someone_speaks(
 
 
 async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """An address, an id and a `Person` mean the same person."""
-    ann = Person(email="ann@example.com", display_name="Ann Lee")
+    """An address, an id and a `SandboxPerson` mean the same person."""
+    ann = SandboxPerson(email="ann@example.com", display_name="Ann Lee")
 
     for person in (ann, ann.id, "ann@example.com", "ANN@example.com"):
         await webex_sandbox.say("Hello", person=person)
@@ -175,7 +175,7 @@ async def test_submit_in_a_group_room(webex_sandbox: Sandbox, api: httpx.AsyncCl
 async def test_what_cannot_be_said(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """Each wrong call is a ValueError that says what is wrong, and nothing is written."""
     room = await group_room(api)
-    stranger = Person(email="sandbox@webex.bot", display_name="Impostor")
+    stranger = SandboxPerson(email="sandbox@webex.bot", display_name="Impostor")
     calls: list[tuple[dict[str, Any], str]] = [
         ({"text": ""}, "text must not be empty"),
         ({"person": "ann"}, "no person has the id 'ann'; an address introduces"),
@@ -206,13 +206,13 @@ async def test_wrong_types(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> No
     sandbox: Any = webex_sandbox
     calls: list[tuple[Any, str]] = [
         (lambda: sandbox.say(3), "text must be str, got int"),
-        (lambda: sandbox.say("Hi", person=3), "person must be Person or str, got int"),
+        (lambda: sandbox.say("Hi", person=3), "person must be SandboxPerson or str, got int"),
         (lambda: sandbox.say("Hi", room={"id": "R"}), "room must be str, got dict"),
-        (lambda: sandbox.say("Hi", mention=3), "mention must be Person or str or Iterable"),
-        (lambda: sandbox.say("Hi", mention=[3]), "person must be Person or str, got int"),
+        (lambda: sandbox.say("Hi", mention=3), "mention must be SandboxPerson or str or Iterable"),
+        (lambda: sandbox.say("Hi", mention=[3]), "person must be SandboxPerson or str, got int"),
         (lambda: sandbox.submit(said(sandbox), {}), "message_id must be str, got dict"),
         (lambda: sandbox.submit(message_id, "q=1"), "inputs must be Mapping, got str"),
-        (lambda: sandbox.submit(message_id, {}, person=3), "person must be Person or str"),
+        (lambda: sandbox.submit(message_id, {}, person=3), "person must be SandboxPerson or str"),
     ]
 
     for call, problem in calls:

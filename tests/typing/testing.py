@@ -13,9 +13,9 @@ import httpx
 from webex_webhooks_async import Client, Event, Receiver, Resource, Webhook
 from webex_webhooks_async.testing import (
     Delivery,
-    Person,
     RecordedRequest,
     Sandbox,
+    SandboxPerson,
     sample_notification,
     signed_request,
 )
@@ -40,17 +40,17 @@ async def a_sandbox_is_called_and_calls(
     assert_type(delivered, list[Delivery])
     assert_type(await sandbox.emit("rooms", "created"), list[Delivery])
     assert_type(await sandbox.say("Hello"), list[Delivery])
-    assert_type(sandbox.bot, Person)
+    assert_type(sandbox.bot, SandboxPerson)
     assert_type((sandbox.bot.id, sandbox.bot.email), tuple[str, str])
     assert_type((sandbox.bot.display_name, sandbox.bot.org_id), tuple[str, str])
 
 
 async def people_talk_to_a_bot(receiver: Receiver) -> None:
-    """A person is an address, an id or a `Person`; a bot is an ASGI application."""
+    """A person is an address, an id or a `SandboxPerson`; a bot is an ASGI application."""
     sandbox = Sandbox(allow_remote=True)
     sandbox.deliver_to(receiver)
     sandbox.deliver_to(None)
-    ann = Person(email="ann@example.com", display_name="Ann")
+    ann = SandboxPerson(email="ann@example.com", display_name="Ann")
     assert_type(
         await sandbox.say("Hello", person=ann, room="id", mention=sandbox.bot), list[Delivery]
     )
@@ -114,7 +114,7 @@ async def what_cannot_be_is_an_error(sandbox: Sandbox, delivery: Delivery) -> No
     await sandbox.say("Hello", "ann@example.com")  # type: ignore[call-arg] # by name
     await sandbox.submit("id", "red")  # type: ignore[arg-type] # by the ids of the fields
     sandbox.deliver_to("app")  # type: ignore[arg-type] # an application
-    Person(email="ann@example.com")  # type: ignore[call-arg] # a name, too
+    SandboxPerson(email="ann@example.com")  # type: ignore[call-arg] # a name, too
     sandbox.fail(429)  # type: ignore[call-arg] # by name
     sandbox.fail(status="429")  # type: ignore[arg-type] # a number
     sandbox.webhooks = ()  # type: ignore[misc] # to look at

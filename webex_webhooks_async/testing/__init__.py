@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from webex_webhooks_async.testing.delivery import Delivery
-    from webex_webhooks_async.testing.recording import RecordedRequest
+    from webex_webhooks_async.testing.gateway import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
     from webex_webhooks_async.testing.sandbox import Sandbox
-    from webex_webhooks_async.testing.service.shared.persons import Person
+    from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 else:
     _MODULES = {
         "Delivery": "delivery",
-        "Person": "service.shared.persons",
-        "RecordedRequest": "recording",
+        "SandboxPerson": "service.shared.persons",
+        "RecordedRequest": "gateway",
         "Sandbox": "sandbox",
         "sample_notification": "samples",
         "signed_request": "samples",
@@ -33,9 +33,9 @@ else:
 
 __all__ = [
     "Delivery",
-    "Person",
     "RecordedRequest",
     "Sandbox",
+    "SandboxPerson",
     "sample_notification",
     "signed_request",
 ]

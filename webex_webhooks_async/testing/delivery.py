@@ -17,11 +17,11 @@ from webex_webhooks_async.client.transports.pool import tls_context
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.serialization import dump_json
 from webex_webhooks_async.testing.samples import signed_request
-from webex_webhooks_async.testing.service.shared.events import WebexEvent, encode
-from webex_webhooks_async.testing.service.shared.failures import FailureTracker
-from webex_webhooks_async.testing.service.shared.store import Store
-from webex_webhooks_async.testing.service.shared.subscriptions import matches
+from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.shared.state import FailureTracker, Store
+from webex_webhooks_async.testing.service.subscriptions import matches
 from webex_webhooks_async.validation import is_loopback
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class DeliveryService:
     async def deliver(self, event: WebexEvent) -> list[Delivery]:
         """Notify the webhooks that watch for an event, concurrently; oldest first in the result."""
         notifications = [
-            (webhook, encode(event.notification_for(webhook)))
+            (webhook, dump_json(event.notification_for(webhook)))
             for webhook in self._webhooks
             if webhook.status == Status.ACTIVE
             and matches(webhook, event.resource, event.event, event.data)

@@ -1,16 +1,43 @@
 """The entrance of the service: records requests, applies faults, marks responses."""
 
+import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
+import httpx
+from attrs import field, frozen
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webex_webhooks_async.testing.faults import Fault, Faults
-from webex_webhooks_async.testing.recording import RecordedRequest
-from webex_webhooks_async.testing.service.shared.errors import error_response
+from webex_webhooks_async.testing.service.shared.responses import error_response
+
+
+@frozen(kw_only=True)
+class RecordedRequest:
+    """A request, and the status of its response.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path as it was sent, percent-encoded.
+        query: The query as it was sent, without the question mark.
+        headers: The headers, with names in lower case; of repeated ones, the last. They contain
+            the token, so a repr doesn't show them.
+        body: The body. It may contain a secret, so a repr doesn't show it.
+        status_code: The status of the response; None without one.
+        tracking_id: The tracking id in the response.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(hash=False, repr=False)
+    body: bytes = field(repr=False)
+    status_code: int | None
+    tracking_id: str
+
 
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -128,3 +155,25 @@ def _recorded(
         status_code=status_code,
         tracking_id=tracking_id,
     )
+
+
+class InProcessTransport(httpx.ASGITransport):
+    """Like httpx's own; it also honors the read timeout, and reports a dropped connection."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass the request to the application.
+
+        Raises:
+            httpx.ReadTimeout: It took longer than the request allows.
+            httpx.RemoteProtocolError: A fault dropped the connection.
+        """
+        timeout = request.extensions.get("timeout", {}).get("read")
+        try:
+            async with asyncio.timeout(timeout):
+                return await super().handle_async_request(request)
+        except TimeoutError:
+            raise httpx.ReadTimeout("No response came in time.", request=request) from None
+        except ConnectionDroppedError:
+            raise httpx.RemoteProtocolError(
+                "Server disconnected without sending a response.", request=request
+            ) from None

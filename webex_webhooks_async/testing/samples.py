@@ -8,17 +8,20 @@ import httpx
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import sign
-from webex_webhooks_async.testing.service.shared.clock import system_clock, to_utc_milliseconds
+from webex_webhooks_async.serialization import dump_json
 from webex_webhooks_async.testing.service.shared.events import (
     WebexEvent,
     actor_of,
     check_concrete,
-    encode,
     fake_data,
     without_nones,
 )
-from webex_webhooks_async.testing.service.shared.ids import webex_id
 from webex_webhooks_async.testing.service.shared.persons import fake_person
+from webex_webhooks_async.testing.service.shared.wire import (
+    system_clock,
+    to_utc_milliseconds,
+    webex_id,
+)
 
 
 def sample_notification(
@@ -63,7 +66,7 @@ def sample_notification(
         created_by=webex_id("PEOPLE"),
         app_id=webex_id("APPLICATION"),
     )
-    return encode(without_nones({**happened.notification_for(webhook), **envelope}))
+    return dump_json(without_nones({**happened.notification_for(webhook), **envelope}))
 
 
 def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:

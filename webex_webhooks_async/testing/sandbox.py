@@ -14,17 +14,15 @@ from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.delivery import Delivery, DeliveryService
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
-from webex_webhooks_async.testing.gateway import Gateway, Sleep
-from webex_webhooks_async.testing.in_process import InProcessTransport
+from webex_webhooks_async.testing.gateway import Gateway, InProcessTransport, RecordedRequest, Sleep
 from webex_webhooks_async.testing.loopback import serve_on_loopback
-from webex_webhooks_async.testing.recording import RecordedRequest
 from webex_webhooks_async.testing.service import attachment_actions, emitted, messages
 from webex_webhooks_async.testing.service.application import application
-from webex_webhooks_async.testing.service.shared.clock import Clock, system_clock
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import Person, fake_person
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_person
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError
 from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
+from webex_webhooks_async.testing.service.shared.wire import WallClock, system_clock
 from webex_webhooks_async.validation import check_text, check_type
 
 MAX_RECORDED = 10_000
@@ -86,7 +84,7 @@ class Sandbox:
     def __init__(  # noqa: PLR0913 - each is an option of its own
         self,
         *,
-        clock: Clock = system_clock,
+        clock: WallClock = system_clock,
         sleep: Sleep = asyncio.sleep,
         on_request: Callable[[RecordedRequest], None] | None = None,
         on_delivery: Callable[[Delivery], None] | None = None,
@@ -96,11 +94,13 @@ class Sandbox:
     ) -> None:
         if not delivery_timeout > 0:
             raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
-        self.bot: Person = Person(email="sandbox@webex.bot", display_name="Sandbox Bot")
+        self.bot: SandboxPerson = SandboxPerson(
+            email="sandbox@webex.bot", display_name="Sandbox Bot"
+        )
         self._on_request = on_request
         self._on_delivery = on_delivery
         self._state = State(bot=self.bot, clock=clock)
-        self._someone: Person | None = None
+        self._someone: SandboxPerson | None = None
         self._faults = Faults()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._deliveries: deque[Delivery] = deque(maxlen=MAX_RECORDED)
@@ -221,9 +221,9 @@ class Sandbox:
         self,
         text: str,
         *,
-        person: Person | str | None = None,
+        person: SandboxPerson | str | None = None,
         room: str | None = None,
-        mention: Person | str | Iterable[Person | str] | None = None,
+        mention: SandboxPerson | str | Iterable[SandboxPerson | str] | None = None,
     ) -> list[Delivery]:
         """Write a message to the bot, or into a room.
 
@@ -237,8 +237,9 @@ class Sandbox:
 
         Args:
             text: The text. With a mention, the names of the mentioned persons come first.
-            person: Who writes: an address, the id of a known person, or a `Person`. By default the
-                other member of a direct `room`, or else one fake person, the same each time.
+            person: Who writes: an address, the id of a known person, or a `SandboxPerson`. By
+                default the other member of a direct `room`, or else one fake person, the same each
+                time.
             room: The id of the room; by default the direct room of `person`.
             mention: Whom the message mentions, such as ``sandbox.bot``: one or several persons.
 
@@ -271,7 +272,7 @@ class Sandbox:
         message_id: str,
         inputs: Mapping[str, Any],
         *,
-        person: Person | str | None = None,
+        person: SandboxPerson | str | None = None,
     ) -> list[Delivery]:
         """Submit the inputs of a card that the bot posted.
 
@@ -372,7 +373,7 @@ class Sandbox:
             delivery for event in events for delivery in await self._delivery_service.deliver(event)
         ]
 
-    def _author(self, person: Person | str | None, room: Json | None) -> Person:
+    def _author(self, person: SandboxPerson | str | None, room: Json | None) -> SandboxPerson:
         if person is not None:
             return self._known(person)
         others = frozenset[str]()
@@ -385,20 +386,20 @@ class Sandbox:
             self._someone = self._state.introduce(fake_person())
         return self._someone
 
-    def _known(self, person: Person | str) -> Person:
-        check_type("person", person, Person, str)
+    def _known(self, person: SandboxPerson | str) -> SandboxPerson:
+        check_type("person", person, SandboxPerson, str)
         if isinstance(person, str):
             return self._state.named(person)
         known = self._state.persons.find(person.id)
         return person if known == person else self._state.introduce(person)
 
     def _mentioned(
-        self, mention: Person | str | Iterable[Person | str] | None
-    ) -> tuple[Person, ...]:
+        self, mention: SandboxPerson | str | Iterable[SandboxPerson | str] | None
+    ) -> tuple[SandboxPerson, ...]:
         if mention is None:
             return ()
-        check_type("mention", mention, Person, str, Iterable)
-        persons = [mention] if isinstance(mention, Person | str) else mention
+        check_type("mention", mention, SandboxPerson, str, Iterable)
+        persons = [mention] if isinstance(mention, SandboxPerson | str) else mention
         return tuple(self._known(each) for each in persons)
 
     def _record_request(self, request: RecordedRequest) -> None:
@@ -416,5 +417,5 @@ class Sandbox:
 def _refusal_as_value_error() -> Generator[None, None, None]:
     try:
         yield
-    except RefusedError as error:
+    except RefusedCallError as error:
         raise ValueError(str(error)) from None

@@ -9,7 +9,7 @@ from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.emitted import emit
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import Person
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.state import PATHS, State
 
 KEPT = [
@@ -29,9 +29,9 @@ def emitted(
     return emit(State(bot=bot(), clock=FakeClock()), resource, event, data, actor_id=actor_id)
 
 
-def bot() -> Person:
+def bot() -> SandboxPerson:
     """The bot of a state."""
-    return Person(id="BOT", email="sandbox@webex.bot", display_name="Sandbox Bot")
+    return SandboxPerson(id="BOT", email="sandbox@webex.bot", display_name="Sandbox Bot")
 
 
 async def data_of(

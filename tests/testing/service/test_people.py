@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from tests.testing.doubles import ANN, BOT
-from webex_webhooks_async.testing import Person, Sandbox
+from webex_webhooks_async.testing import Sandbox, SandboxPerson
 
 
 async def test_me(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -63,7 +63,7 @@ async def test_unknown_people(api: httpx.AsyncClient, person_id: str) -> None:
 
 async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A person that a test makes is found by its id."""
-    ann = Person(email="ann@example.com", display_name="Ann Lee")
+    ann = SandboxPerson(email="ann@example.com", display_name="Ann Lee")
     await webex_sandbox.say("Hello", person=ann)
 
     found = (await api.get(f"/people/{ann.id}")).json()

@@ -1,4 +1,4 @@
-"""Tokens of integrations: authorization codes with PKCE, and refresh tokens.
+"""TokenStore of integrations: authorization codes with PKCE, and refresh tokens.
 
 Facts: https://developer.webex.com/docs/integrations, RFC 6749, RFC 7636
 """
@@ -11,9 +11,12 @@ from urllib.parse import urlencode
 import httpx
 from starlette.responses import RedirectResponse, Response
 
-from webex_webhooks_async.testing.service.shared.errors import OAuthError, RefusedError
 from webex_webhooks_async.testing.service.shared.requests import Call
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.responses import (
+    OAuthError,
+    RefusedCallError,
+    json_response,
+)
 
 _ACCESS_LIFETIME = 14 * 24 * 3600  # seconds, as for an integration
 _REFRESH_LIFETIME = 90 * 24 * 3600
@@ -25,9 +28,9 @@ async def authorize(call: Call) -> Response:
     query = call.request.query_params
     redirect_uri, client_id = query.get("redirect_uri"), query.get("client_id")
     if not client_id:
-        raise RefusedError(400, "client_id is required and must not be empty")
+        raise RefusedCallError(400, "client_id is required and must not be empty")
     if not redirect_uri or not _is_redirect_uri(redirect_uri):
-        raise RefusedError(400, "redirect_uri must be an absolute URL without a fragment")
+        raise RefusedCallError(400, "redirect_uri must be an absolute URL without a fragment")
     problem = _problem_of_authorization(query)
     if problem:
         result = problem

@@ -17,27 +17,27 @@ from webex_webhooks_async.testing.service import (
     messages,
     people,
     rooms,
-    webhooks,
+    subscriptions,
 )
-from webex_webhooks_async.testing.service.shared.errors import (
+from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+from webex_webhooks_async.testing.service.shared.requests import Call
+from webex_webhooks_async.testing.service.shared.responses import (
     OAuthError,
     respond_oauth_error,
     respond_refused,
 )
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import Person
-from webex_webhooks_async.testing.service.shared.requests import Call
 from webex_webhooks_async.testing.service.shared.state import PATHS, State
 
 Operation = Callable[[Call], Awaitable[Response]]
 Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
 
 ROUTES: Mapping[str, Mapping[str, Operation]] = {
-    "/webhooks": {"GET": webhooks.list_webhooks, "POST": webhooks.create_webhook},
+    "/webhooks": {"GET": subscriptions.list_webhooks, "POST": subscriptions.create_webhook},
     "/webhooks/{id}": {
-        "GET": webhooks.get_webhook,
-        "PUT": webhooks.update_webhook,
-        "DELETE": webhooks.delete_webhook,
+        "GET": subscriptions.get_webhook,
+        "PUT": subscriptions.update_webhook,
+        "DELETE": subscriptions.delete_webhook,
     },
     "/people/me": {"GET": people.get_me},
     "/people/{id}": {"GET": people.get_person},
@@ -103,7 +103,7 @@ def _route(path: str, operations: Mapping[str, Operation], state: State, notify:
     return Route(f"/v1{path}", endpoint, methods=[*operations])
 
 
-def _caller(state: State, request: Request) -> Person:
+def _caller(state: State, request: Request) -> SandboxPerson:
     token = state.tokens.bearer(request)
     if token.startswith(_PERSON_TOKEN):
         return state.named(token.removeprefix(_PERSON_TOKEN))

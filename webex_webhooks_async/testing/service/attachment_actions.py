@@ -10,13 +10,12 @@ from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service import messages
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.ids import webex_id
-from webex_webhooks_async.testing.service.shared.persons import Person
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.requests import Call, fields_of
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.shared.state import Json, State
+from webex_webhooks_async.testing.service.shared.wire import webex_id
 
 INPUTS = "inputs"
 """What a notification of an action never contains."""
@@ -27,10 +26,10 @@ async def create_action(call: Call) -> Response:
     document = await call.json()
     fields = fields_of(document, required=("type", "messageId"))
     if fields["type"] != "submit":
-        raise RefusedError(400, f"type must be submit, got {fields['type']}")
+        raise RefusedCallError(400, f"type must be submit, got {fields['type']}")
     inputs = document.get(INPUTS)
     if not isinstance(inputs, dict):
-        raise RefusedError(400, "inputs is required and must be an object")
+        raise RefusedCallError(400, "inputs is required and must be an object")
     message = messages.find(call.state, call.person, fields["messageId"])
     event = submit(call.state, call.person, message, cast("Json", inputs))
     call.events.append(event)
@@ -41,22 +40,24 @@ async def get_action(call: Call) -> Response:
     """One action, with its inputs."""
     action = call.state.documents[Resource.ATTACHMENT_ACTIONS].get(call.id)
     if action is None or call.person.id not in call.state.members(action["roomId"]):
-        raise RefusedError(404, f"no attachment action has the id {call.id!r}")
+        raise RefusedCallError(404, f"no attachment action has the id {call.id!r}")
     return json_response(action)
 
 
-def submit(state: State, person: Person, message: Json, inputs: Mapping[str, Any]) -> WebexEvent:
+def submit(
+    state: State, person: SandboxPerson, message: Json, inputs: Mapping[str, Any]
+) -> WebexEvent:
     """Submit the inputs of a card, and return what happened.
 
     Raises:
-        RefusedError: The message has no card, or the card doesn't submit one of the inputs.
+        RefusedCallError: The message has no card, or the card doesn't submit one of the inputs.
     """
     cards = message.get("attachments")
     if not cards:
-        raise RefusedError(400, f"the message {message['id']!r} has no card to submit")
+        raise RefusedCallError(400, f"the message {message['id']!r} has no card to submit")
     known = frozenset(submitted_ids(cards))
     if unknown := inputs.keys() - known:
-        raise RefusedError(
+        raise RefusedCallError(
             400,
             f"the card submits no {', '.join(sorted(map(repr, unknown)))}; it submits: "
             f"{', '.join(sorted(map(repr, known))) or 'nothing'}",

@@ -10,7 +10,6 @@ from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.structuring import wire_name
 from webex_webhooks_async.testing.service.attachment_actions import INPUTS
 from webex_webhooks_async.testing.service.messages import CONTENT
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import (
     WebexEvent,
     actor_of,
@@ -18,11 +17,11 @@ from webex_webhooks_async.testing.service.shared.events import (
     fake_data,
     without_nones,
 )
-from webex_webhooks_async.testing.service.shared.ids import webex_id
-from webex_webhooks_async.testing.service.shared.persons import Person, fake_person
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_person
 from webex_webhooks_async.testing.service.shared.requests import Call
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.shared.state import DIRECT, GROUP, Json, State
+from webex_webhooks_async.testing.service.shared.wire import webex_id
 
 _CONTENT: Mapping[str, Json] = {
     Resource.MESSAGES: {**dict.fromkeys(CONTENT), "text": "A sample message"},
@@ -39,7 +38,7 @@ def get_document(resource: str) -> Callable[[Call], Awaitable[Response]]:
     async def get(call: Call) -> Response:
         document = call.state.documents[resource].get(call.id)
         if document is None:
-            raise RefusedError(404)
+            raise RefusedCallError(404)
         return json_response(document)
 
     return get
@@ -77,7 +76,7 @@ def emit(
 
 def _stored(
     state: State, resource: str, event: str, given: Json, actor_id: str | None
-) -> tuple[Person, Json]:
+) -> tuple[SandboxPerson, Json]:
     """Store what is reported; return the person that it is about, and its members."""
     key = wire_name(CATALOG[resource].id_field)
     known = state.documents[resource].get(_text(given, key) or "")
@@ -106,7 +105,7 @@ def _store(state: State, resource: str, event: str, key: str, document: Json) ->
         state.emitted.add(key)
 
 
-def _subject(state: State, members: Json, actor_id: str | None) -> Person:
+def _subject(state: State, members: Json, actor_id: str | None) -> SandboxPerson:
     """The person whom the data names, or else who acts, or else someone."""
     person_id = _text(members, "personId") or _text(members, "creatorId")
     email = _text(members, "personEmail")
@@ -120,7 +119,7 @@ def _subject(state: State, members: Json, actor_id: str | None) -> Person:
     return fake_person(person_id=person_id, email=email)
 
 
-def _room_of(state: State, resource: str, given: Json, subject: Person) -> Json:
+def _room_of(state: State, resource: str, given: Json, subject: SandboxPerson) -> Json:
     """The room that the data is about, by the keys that the data has; it is created if need be."""
     if resource == Resource.ROOMS:
         room_id = _text(given, "id")
@@ -139,7 +138,7 @@ def _room_of(state: State, resource: str, given: Json, subject: Person) -> Json:
     return {"roomId": room["id"], **kind}
 
 
-def _named_room(state: State, given: Json, subject: Person) -> Json:
+def _named_room(state: State, given: Json, subject: SandboxPerson) -> Json:
     room_id, kind = _text(given, "roomId"), _text(given, "roomType") or GROUP
     room = state.rooms.get(room_id) if room_id else None
     if room is not None:
@@ -149,7 +148,7 @@ def _named_room(state: State, given: Json, subject: Person) -> Json:
     return state.add_room(without_nones({"id": room_id, "type": kind}), creator=subject)
 
 
-def _add_members(state: State, room: Json, persons: Iterable[Person]) -> None:
+def _add_members(state: State, room: Json, persons: Iterable[SandboxPerson]) -> None:
     members = state.members(room["id"])
     if room["type"] == DIRECT and members:
         return  # its two members are all it ever has

@@ -6,11 +6,9 @@ Facts: https://developer.webex.com/docs/api/v1/memberships
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
-from webex_webhooks_async.testing.service.shared.pages import page_response
-from webex_webhooks_async.testing.service.shared.persons import Person
-from webex_webhooks_async.testing.service.shared.requests import Call, fields_of
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+from webex_webhooks_async.testing.service.shared.requests import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
 
 
@@ -39,10 +37,10 @@ async def create_membership(call: Call) -> Response:
     )
     room = call.state.room_for(call.person, fields["roomId"])
     if room["type"] == DIRECT:
-        raise RefusedError(403, "nobody can be added to a direct room")
+        raise RefusedCallError(403, "nobody can be added to a direct room")
     person = _person(call.state, fields)
     if person.id in call.state.members(room["id"]):
-        raise RefusedError(409, "the person is a member of the room already")
+        raise RefusedCallError(409, "the person is a member of the room already")
     event = call.state.join(room, person, actor=call.person)
     call.events.append(event)
     return json_response(event.data)
@@ -57,7 +55,7 @@ async def delete_membership(call: Call) -> Response:
     """Remove someone from a group room."""
     membership = _find(call)
     if membership.get("roomType") == DIRECT:
-        raise RefusedError(403, "nobody can be removed from a direct room")
+        raise RefusedCallError(403, "nobody can be removed from a direct room")
     call.state.memberships.remove(call.id)
     event = call.state.membership_event(Event.DELETED, membership, actor=call.person)
     call.events.append(event)
@@ -67,11 +65,11 @@ async def delete_membership(call: Call) -> Response:
 def _find(call: Call) -> Json:
     membership = call.state.memberships.get(call.id)
     if membership is None or call.person.id not in call.state.members(membership["roomId"]):
-        raise RefusedError(404)
+        raise RefusedCallError(404)
     return membership
 
 
-def _person(state: State, fields: dict[str, str]) -> Person:
+def _person(state: State, fields: dict[str, str]) -> SandboxPerson:
     if len(fields.keys() & {"personId", "personEmail"}) != 1:
-        raise RefusedError(400, "exactly one of personId, personEmail is required")
+        raise RefusedCallError(400, "exactly one of personId, personEmail is required")
     return state.named(fields.get("personId") or fields["personEmail"])

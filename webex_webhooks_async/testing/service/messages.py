@@ -12,14 +12,17 @@ from attrs import frozen
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import WebexEvent, without_nones
-from webex_webhooks_async.testing.service.shared.ids import webex_id
-from webex_webhooks_async.testing.service.shared.pages import page_response
-from webex_webhooks_async.testing.service.shared.persons import Person
-from webex_webhooks_async.testing.service.shared.requests import Call, fields_of, is_http_url
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+from webex_webhooks_async.testing.service.shared.requests import (
+    Call,
+    fields_of,
+    is_http_url,
+    page_response,
+)
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.shared.state import DIRECT, GROUP, Json, State
+from webex_webhooks_async.testing.service.shared.wire import webex_id
 
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})
 """What a notification of a message never contains."""
@@ -42,20 +45,22 @@ class Content:
     """
 
     members: Json
-    mentioned: tuple[Person, ...] = ()
+    mentioned: tuple[SandboxPerson, ...] = ()
 
 
 async def list_messages(call: Call) -> Response:
     """The messages of a room, the latest first; a bot lists those that mention it."""
     room_id = call.query("roomId")
     if room_id is None:
-        raise RefusedError(400, "roomId is required and must not be empty")
+        raise RefusedCallError(400, "roomId is required and must not be empty")
     room = call.state.room_for(call.person, room_id)
     mentioned = call.query("mentionedPeople")
     if mentioned == "me":
         mentioned = call.person.id
     if mentioned != call.person.id and _hears_only_mentions(call.state, call.person, room):
-        raise RefusedError(403, "a bot must add mentionedPeople=me to list a group room's messages")
+        raise RefusedCallError(
+            403, "a bot must add mentionedPeople=me to list a group room's messages"
+        )
     return page_response(
         call,
         call.state.messages,
@@ -87,26 +92,28 @@ async def delete_message(call: Call) -> Response:
     """Delete a message of the caller's own."""
     message = find(call.state, call.person, call.id)
     if message["personId"] != call.person.id:
-        raise RefusedError(403, "only its author can delete a message")
+        raise RefusedCallError(403, "only its author can delete a message")
     call.state.messages.remove(call.id)
     call.events.append(_event(call.state, Event.DELETED, message))
     return Response(status_code=204)
 
 
-def post(state: State, author: Person, room: Json, content: Content) -> list[WebexEvent]:
+def post(state: State, author: SandboxPerson, room: Json, content: Content) -> list[WebexEvent]:
     """Post a message, and return what happened: who joined, and the message as the last event.
 
     Who speaks in a group room, or is mentioned there, joins it; the bot has to be a member.
 
     Raises:
-        RefusedError: The author can't join the room, or ``parentId`` is in another room.
+        RefusedCallError: The author can't join the room, or ``parentId`` is in another room.
     """
     joined = join(state, room, author, content.mentioned)
     parent = content.members.get("parentId")
     if parent is not None:
         replied_to = state.messages.get(parent)
         if replied_to is None or replied_to["roomId"] != room["id"]:
-            raise RefusedError(400, f"parentId must be a message of the same room, got {parent!r}")
+            raise RefusedCallError(
+                400, f"parentId must be a message of the same room, got {parent!r}"
+            )
     message = without_nones(
         {
             "id": webex_id("MESSAGE"),
@@ -124,7 +131,7 @@ def post(state: State, author: Person, room: Json, content: Content) -> list[Web
     return [*joined, _event(state, Event.CREATED, message)]
 
 
-def spoken(text: str, mentioned: Sequence[Person]) -> Content:
+def spoken(text: str, mentioned: Sequence[SandboxPerson]) -> Content:
     """What someone says who mentions others first."""
     if not mentioned:
         return Content(members={"text": text})
@@ -134,19 +141,19 @@ def spoken(text: str, mentioned: Sequence[Person]) -> Content:
     return Content(members=members, mentioned=tuple(mentioned))
 
 
-def find(state: State, person: Person, message_id: str) -> Json:
+def find(state: State, person: SandboxPerson, message_id: str) -> Json:
     """A message that someone may read.
 
     Raises:
-        RefusedError: It doesn't exist, or the person may not read it.
+        RefusedCallError: It doesn't exist, or the person may not read it.
     """
     message = state.messages.get(message_id)
     if message is None:
-        raise RefusedError(404, f"no message has the id {message_id!r}")
+        raise RefusedCallError(404, f"no message has the id {message_id!r}")
     if message_id in state.emitted or person.id in _readers(state, message):
         return message
     state.room_for(person, message["roomId"])
-    raise RefusedError(403, "a bot in a group room may only read messages that mention it")
+    raise RefusedCallError(403, "a bot in a group room may only read messages that mention it")
 
 
 def _readers(state: State, message: Json) -> frozenset[str]:
@@ -157,7 +164,7 @@ def _readers(state: State, message: Json) -> frozenset[str]:
     return members
 
 
-def _hears_only_mentions(state: State, person: Person, room: Json) -> bool:
+def _hears_only_mentions(state: State, person: SandboxPerson, room: Json) -> bool:
     return person.id == state.bot.id and room["type"] == GROUP
 
 
@@ -171,15 +178,15 @@ def _event(state: State, event: str, message: Json) -> WebexEvent:
     )
 
 
-def _target(state: State, author: Person, fields: Mapping[str, str]) -> Json:
+def _target(state: State, author: SandboxPerson, fields: Mapping[str, str]) -> Json:
     given = [fields[name] for name in _TARGETS if name in fields]
     if len(given) != 1:
-        raise RefusedError(400, f"exactly one of {', '.join(_TARGETS)} is required")
+        raise RefusedCallError(400, f"exactly one of {', '.join(_TARGETS)} is required")
     if "roomId" in fields:
         return find_room(state, fields["roomId"])
     person = state.named(given[0])
     if person.id == author.id:
-        raise RefusedError(
+        raise RefusedCallError(
             400,
             "nobody can write to themselves; to write to the bot, use someone's access token, "
             "such as person:ann@example.com",
@@ -191,25 +198,25 @@ def find_room(state: State, room_id: str) -> Json:
     """A room, also one that the caller isn't a member of.
 
     Raises:
-        RefusedError: It doesn't exist.
+        RefusedCallError: It doesn't exist.
     """
     room = state.rooms.get(room_id)
     if room is None:
-        raise RefusedError(404, f"no room has the id {room_id!r}; POST /rooms creates one")
+        raise RefusedCallError(404, f"no room has the id {room_id!r}; POST /rooms creates one")
     return room
 
 
 def join(
-    state: State, room: Json, author: Person, mentioned: Iterable[Person] = ()
+    state: State, room: Json, author: SandboxPerson, mentioned: Iterable[SandboxPerson] = ()
 ) -> list[WebexEvent]:
     """Make those who speak or are mentioned in a group room members of it.
 
     Raises:
-        RefusedError: The author has to be a member: the bot, and everyone in a direct room.
+        RefusedCallError: The author has to be a member: the bot, and everyone in a direct room.
     """
     members = state.members(room["id"])
     if author.id not in members and (room["type"] == DIRECT or author.id == state.bot.id):
-        raise RefusedError(404, f"{author.email} is not a member of the room {room['id']!r}")
+        raise RefusedCallError(404, f"{author.email} is not a member of the room {room['id']!r}")
     if room["type"] == DIRECT:
         return []
     newcomers = {each.id: each for each in (author, *mentioned) if each.id not in members}
@@ -219,14 +226,16 @@ def join(
 def _content(state: State, fields: Mapping[str, str], document: Mapping[str, Any]) -> Content:
     files, attachments = document.get("files"), document.get("attachments")
     if files is not None and not _is_list_of_one_url(files):
-        raise RefusedError(400, "files must be an array with one http(s) URL")
+        raise RefusedCallError(400, "files must be an array with one http(s) URL")
     if attachments is not None and not _is_list_of_one_card(attachments):
-        raise RefusedError(400, "attachments must be an array with one object with a contentType")
+        raise RefusedCallError(
+            400, "attachments must be an array with one object with a contentType"
+        )
     for name in _TEXTS:
         if (size := len(fields.get(name, "").encode())) > MAX_TEXT:
-            raise RefusedError(400, f"{name} must not exceed {MAX_TEXT} bytes, got {size}")
+            raise RefusedCallError(400, f"{name} must not exceed {MAX_TEXT} bytes, got {size}")
     if fields.keys().isdisjoint(_TEXTS) and not files:
-        raise RefusedError(400, "one of text, markdown, files is required")
+        raise RefusedCallError(400, "one of text, markdown, files is required")
     members: dict[str, Any] = {
         "text": fields.get("text"),
         "parentId": fields.get("parentId"),
@@ -240,7 +249,7 @@ def _content(state: State, fields: Mapping[str, str], document: Mapping[str, Any
 
 def _marked_down(state: State, markdown: str, members: Mapping[str, Any]) -> Content:
     """Markdown with its mentions resolved; nothing else in it is rendered."""
-    mentioned: dict[str, Person] = {}
+    mentioned: dict[str, SandboxPerson] = {}
     text, marked, end = "", "", 0
     for match in _MENTION.finditer(markdown):
         person = state.named(match[1])
@@ -263,7 +272,7 @@ def _marked_down(state: State, markdown: str, members: Mapping[str, Any]) -> Con
     )
 
 
-def _mark(person: Person, name: str) -> str:
+def _mark(person: SandboxPerson, name: str) -> str:
     return (
         f'<spark-mention data-object-type="person" data-object-id="{html.escape(person.id)}">'
         f"{html.escape(name)}</spark-mention>"

@@ -7,10 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
-from webex_webhooks_async.testing.service.shared.persons import Person
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.requests import Call
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
 
 
 async def get_me(call: Call) -> Response:
@@ -22,11 +21,11 @@ async def get_person(call: Call) -> Response:
     """One person, by id."""
     person = call.state.persons.find(call.id)
     if person is None or person.id != call.id:
-        raise RefusedError(404, f"no person has the id {call.id!r}")
+        raise RefusedCallError(404, f"no person has the id {call.id!r}")
     return json_response(_on_wire(call, person))
 
 
-def _on_wire(call: Call, person: Person) -> dict[str, Any]:
+def _on_wire(call: Call, person: SandboxPerson) -> dict[str, Any]:
     return {
         "id": person.id,
         "emails": [person.email],

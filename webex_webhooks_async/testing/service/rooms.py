@@ -6,12 +6,10 @@ Facts: https://developer.webex.com/docs/api/v1/rooms
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.pages import page_response
-from webex_webhooks_async.testing.service.shared.persons import Person
-from webex_webhooks_async.testing.service.shared.requests import Call, fields_of
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+from webex_webhooks_async.testing.service.shared.requests import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
 
 
@@ -48,14 +46,14 @@ async def update_room(call: Call) -> Response:
     fields = fields_of(await call.json(), required=("title",))
     room = call.state.room_for(call.person, call.id)
     if room["type"] == DIRECT:
-        raise RefusedError(400, "a direct room has no title of its own")
+        raise RefusedCallError(400, "a direct room has no title of its own")
     updated = {**room, "title": fields["title"]}
     call.state.rooms.put(call.id, updated)
     call.events.append(_room_event(call, Event.UPDATED, updated))
     return json_response(updated)
 
 
-def _on_wire(state: State, viewer: Person, room: Json) -> Json:
+def _on_wire(state: State, viewer: SandboxPerson, room: Json) -> Json:
     """A room as someone sees it: a direct room has the other person's name."""
     if room["type"] != DIRECT:
         return room

@@ -1,10 +1,5 @@
-import json
-import math
-
-import pytest
-
 from tests.testing.doubles import webhook
-from webex_webhooks_async.testing.service.shared.events import WebexEvent, encode
+from webex_webhooks_async.testing.service.shared.events import WebexEvent
 
 
 def test_the_notification() -> None:
@@ -37,15 +32,3 @@ def test_without_an_actor() -> None:
     alert = WebexEvent(resource="videoMeshAlerts", event="triggered", actor_id=None, data={})
 
     assert "actorId" not in alert.notification_for(webhook())
-
-
-def test_encode() -> None:
-    """A body is compact JSON."""
-    assert encode({"a": [1, "é"]}) == b'{"a":[1,"\\u00e9"]}'
-    assert json.loads(encode({"a": "é"})) == {"a": "é"}
-
-
-def test_only_json_is_encoded() -> None:
-    """A number that JSON doesn't have is refused."""
-    with pytest.raises(ValueError, match="JSON"):
-        encode({"a": math.nan})

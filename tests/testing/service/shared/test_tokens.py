@@ -2,8 +2,8 @@ import pytest
 from starlette.requests import Request
 
 from tests.testing.doubles import FakeClock
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
-from webex_webhooks_async.testing.service.shared.tokens import Tokens
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError
+from webex_webhooks_async.testing.service.shared.tokens import TokenStore
 
 
 def request(authorization: str) -> Request:
@@ -13,11 +13,11 @@ def request(authorization: str) -> Request:
 
 def test_a_revoked_access_token_is_refused() -> None:
     """A revoked token is refused; others stay valid."""
-    tokens = Tokens(FakeClock())
+    tokens = TokenStore(FakeClock())
     tokens.revoke("old")
 
     assert tokens.bearer(request("Bearer new")) == "new"
-    with pytest.raises(RefusedError) as raised:
+    with pytest.raises(RefusedCallError) as raised:
         tokens.bearer(request("Bearer old"))
 
     assert raised.value.status_code == 401
@@ -26,10 +26,10 @@ def test_a_revoked_access_token_is_refused() -> None:
 @pytest.mark.parametrize("authorization", ["Bearer", "Bearer   ", "Basic new", "", "Bearer  old "])
 def test_no_token(authorization: str) -> None:
     """Blanks are not a token, and don't hide one."""
-    tokens = Tokens(FakeClock())
+    tokens = TokenStore(FakeClock())
     tokens.revoke("old")
 
-    with pytest.raises(RefusedError) as raised:
+    with pytest.raises(RefusedCallError) as raised:
         tokens.bearer(request(authorization))
 
     assert raised.value.status_code == 401

@@ -8,10 +8,10 @@ from attrs import frozen
 
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import dump_json, to_wire
-from webex_webhooks_async.testing.service.shared.ids import webex_id
-from webex_webhooks_async.testing.service.shared.persons import Person
+from webex_webhooks_async.serialization import to_wire
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.sample_data import sample_data
+from webex_webhooks_async.testing.service.shared.wire import webex_id
 
 _ALERTS = frozenset({Resource.CONTROL_HUB_ALERTS, Resource.VIDEO_MESH_ALERTS})
 
@@ -50,7 +50,7 @@ class WebexEvent:
 
 
 def fake_data(
-    resource: str, event: str, given: Mapping[str, Any], *, subject: Person, now: datetime
+    resource: str, event: str, given: Mapping[str, Any], *, subject: SandboxPerson, now: datetime
 ) -> dict[str, Any]:
     """Sample data, or for a resource without a sample, the id that `given` lacks altogether."""
     sample = sample_data(resource, event, actor=subject, now=now)
@@ -59,7 +59,7 @@ def fake_data(
     return sample
 
 
-def actor_of(resource: str, actor_id: str | None, subject: Person) -> str | None:
+def actor_of(resource: str, actor_id: str | None, subject: SandboxPerson) -> str | None:
     """Who acts: the given actor, or the person that the data is about; an alert has no actor."""
     return actor_id or (None if resource in _ALERTS else subject.id)
 
@@ -79,8 +79,3 @@ def check_concrete(resource: str, event: str) -> None:
 def without_nones(members: Mapping[str, Any]) -> dict[str, Any]:
     """The members of an object that are present: None stands for absence."""
     return {key: value for key, value in members.items() if value is not None}
-
-
-def encode(notification: Mapping[str, Any]) -> bytes:
-    """The body of a notification's request."""
-    return dump_json(notification)

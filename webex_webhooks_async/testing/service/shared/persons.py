@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 from attrs import Factory, frozen
 
-from webex_webhooks_async.testing.service.shared.ids import webex_id
+from webex_webhooks_async.testing.service.shared.wire import webex_id
 
 _NAMES = ("Alex Chen", "Bea Okafor", "Carla Rossi", "Deniz Kaya", "Emil Novak", "Farah Haddad")
 
 
 @frozen(kw_only=True)
-class Person:
+class SandboxPerson:
     """A human being or a bot.
 
-    >>> ann = Person(email="ann@example.com", display_name="Ann")
+    >>> ann = SandboxPerson(email="ann@example.com", display_name="Ann")
 
     Attributes:
         id: The person's id.
@@ -29,14 +29,14 @@ class Person:
     org_id: str = Factory(lambda: webex_id("ORGANIZATION"))
 
 
-def fake_person(*, person_id: str | None = None, email: str | None = None) -> Person:
+def fake_person(*, person_id: str | None = None, email: str | None = None) -> SandboxPerson:
     """A human being; what isn't given is random."""
     person_id = person_id or webex_id("PEOPLE")
     if email is not None:
-        return Person(id=person_id, email=email, display_name=_name_from(email))
+        return SandboxPerson(id=person_id, email=email, display_name=_name_from(email))
     name = fake_name()
     mailbox = f"{name.partition(' ')[0].lower()}.{secrets.token_hex(4)}"
-    return Person(id=person_id, email=f"{mailbox}@example.com", display_name=name)
+    return SandboxPerson(id=person_id, email=f"{mailbox}@example.com", display_name=name)
 
 
 def fake_name() -> str:
@@ -48,19 +48,19 @@ class Persons:
     """Everyone whom the sandbox knows, by id and by address. Addresses ignore case."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, Person] = {}
-        self._by_email: dict[str, Person] = {}
+        self._by_id: dict[str, SandboxPerson] = {}
+        self._by_email: dict[str, SandboxPerson] = {}
 
-    def __iter__(self) -> Iterator[Person]:
+    def __iter__(self) -> Iterator[SandboxPerson]:
         return iter(self._by_id.values())
 
-    def find(self, id_or_email: str | None) -> Person | None:
+    def find(self, id_or_email: str | None) -> SandboxPerson | None:
         """The person with this id or address."""
         if id_or_email is None:
             return None
         return self._by_id.get(id_or_email) or self._by_email.get(id_or_email.lower())
 
-    def add(self, person: Person) -> None:
+    def add(self, person: SandboxPerson) -> None:
         """Add a person.
 
         Raises:

@@ -1,22 +1,23 @@
-"""What a request contains: the caller, the body, the query; or why it is refused."""
+"""What a request contains: the caller, the body, the query, the page; or why it is refused."""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
-from urllib.parse import parse_qs
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qs, urlencode
 
 import httpx
 from attrs import Factory, frozen
 from starlette.requests import Request
+from starlette.responses import Response
 
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.serialization import parse_json
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import Person
-from webex_webhooks_async.testing.service.shared.state import State
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.shared.state import State, Store
 
 MAX_PAGE_SIZE = 100
 """The size of a page by default, and at most: a larger `max` is clamped, not refused."""
@@ -39,7 +40,7 @@ class Call:
 
     request: Request
     state: State
-    person: Person
+    person: SandboxPerson
     events: list[WebexEvent] = Factory(list[WebexEvent])
 
     @property
@@ -55,29 +56,29 @@ class Call:
         """The JSON object in the body.
 
         Raises:
-            RefusedError: The media type is another, or the body isn't a JSON object.
+            RefusedCallError: The media type is another, or the body isn't a JSON object.
         """
         _check_media_type(self.request, _JSON)
         try:
             document = parse_json(await self.request.body())
             json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
         except (DecodeError, UnicodeEncodeError):
-            raise RefusedError(400, "The request's body is not valid JSON.") from None
+            raise RefusedCallError(400, "The request's body is not valid JSON.") from None
         if not isinstance(document, dict):
-            raise RefusedError(400, "The request's body must be a JSON object.")
+            raise RefusedCallError(400, "The request's body must be a JSON object.")
         return cast("dict[str, Any]", document)
 
     async def form(self) -> Mapping[str, str]:
         """The fields of a form, without empty ones; of repeated ones, the last.
 
         Raises:
-            RefusedError: The media type is another, or the body isn't text.
+            RefusedCallError: The media type is another, or the body isn't text.
         """
         _check_media_type(self.request, _FORM)
         try:
             fields = parse_qs((await self.request.body()).decode())
         except ValueError:
-            raise RefusedError(400, "The request's body is not a valid form.") from None
+            raise RefusedCallError(400, "The request's body is not a valid form.") from None
         return {name: values[-1] for name, values in fields.items()}
 
 
@@ -87,7 +88,7 @@ def fields_of(
     """The text fields that an operation knows; a null or empty optional one counts as absent.
 
     Raises:
-        RefusedError: A required one is missing, or one is malformed; every problem is named.
+        RefusedCallError: A required one is missing, or one is malformed; every problem is named.
     """
     fields: dict[str, str] = {}
     problems: list[str] = []
@@ -101,7 +102,7 @@ def fields_of(
         else:
             fields[name] = value
     if problems:
-        raise RefusedError(400, *problems)
+        raise RefusedCallError(400, *problems)
     return fields
 
 
@@ -109,11 +110,11 @@ def page_size(request: Request) -> int:
     """How many items the page has.
 
     Raises:
-        RefusedError: ``max`` isn't a positive number.
+        RefusedCallError: ``max`` isn't a positive number.
     """
     text = request.query_params.get("max", str(MAX_PAGE_SIZE))
     if not re.fullmatch(r"0*[1-9][0-9]*", text, re.ASCII):
-        raise RefusedError(400, f"max must be a positive number, got {text}")
+        raise RefusedCallError(400, f"max must be a positive number, got {text}")
     return min(int(text.lstrip("0")[:9]), MAX_PAGE_SIZE)  # 9 digits exceed any page
 
 
@@ -121,11 +122,11 @@ def wanted_owner(call: Call) -> str | None:
     """The ``ownedBy`` of the query; None for every owner.
 
     Raises:
-        RefusedError: It is neither of the two words.
+        RefusedCallError: It is neither of the two words.
     """
     owner = call.query("ownedBy")
     if problem := owner and _problem("ownedBy", owner):
-        raise RefusedError(400, problem)
+        raise RefusedCallError(400, problem)
     return owner
 
 
@@ -141,7 +142,7 @@ def is_http_url(text: str) -> bool:
 def _check_media_type(request: Request, expected: str) -> None:
     given = request.headers.get("content-type", expected)
     if given.partition(";")[0].strip().lower() != expected:
-        raise RefusedError(415, f"The request's media type is not supported; send {expected}.")
+        raise RefusedCallError(415, f"The request's media type is not supported; send {expected}.")
 
 
 _WORDS = {"ownedBy": frozenset(OwnedBy), "status": frozenset(Status)}
@@ -155,3 +156,37 @@ def _problem(name: str, value: object) -> str | None:
     if name in _WORDS and value not in _WORDS[name]:
         return f"{name} must be {' or '.join(sorted(_WORDS[name]))}"
     return None
+
+
+T = TypeVar("T")
+
+_OURS = frozenset({"cursor", "max"})
+
+
+def page_response(
+    call: Call,
+    store: Store[T],
+    *,
+    where: Callable[[T], bool],
+    on_wire: Callable[[T], Any] = lambda item: item,
+    newest_first: bool = False,
+) -> Response:
+    """The page of a list that the query asks for, with the link to the next one.
+
+    Raises:
+        RefusedCallError: ``max`` isn't a positive number, or the cursor comes from elsewhere.
+    """
+    query = call.request.query_params
+    size = page_size(call.request)
+    try:
+        page = store.page(
+            size=size, cursor=query.get("cursor"), where=where, newest_first=newest_first
+        )
+    except ValueError as error:
+        raise RefusedCallError(400, str(error)) from None
+    response = json_response({"items": [on_wire(item) for item in page.items]})
+    if page.cursor is not None:
+        rest = {key: value for key, value in query.items() if value and key not in _OURS}
+        text = urlencode({"max": size, **rest, "cursor": page.cursor})
+        response.headers["Link"] = f'<{call.request.url.replace(query=text)}>; rel="next"'
+    return response

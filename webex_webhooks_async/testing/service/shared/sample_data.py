@@ -10,20 +10,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.shared.clock import timestamp
-from webex_webhooks_async.testing.service.shared.ids import webex_id
-from webex_webhooks_async.testing.service.shared.persons import Person, fake_name
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_name
+from webex_webhooks_async.testing.service.shared.wire import timestamp, webex_id
 
 Json = dict[str, Any]
 
 
-def sample_data(resource: str, event: str, *, actor: Person, now: datetime) -> Json | None:
+def sample_data(resource: str, event: str, *, actor: SandboxPerson, now: datetime) -> Json | None:
     """Sample data of a notification; None for a resource whose data isn't documented."""
     make = _MAKERS.get(resource)
     return make(event, actor, now) if make else None
 
 
-def _message(_event: str, actor: Person, now: datetime) -> Json:
+def _message(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     return {
         "id": webex_id("MESSAGE"),
         "roomId": webex_id("ROOM"),
@@ -34,7 +33,7 @@ def _message(_event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-def _attachment_action(_event: str, actor: Person, now: datetime) -> Json:
+def _attachment_action(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     return {
         "id": webex_id("ATTACHMENT_ACTION"),
         "type": "submit",
@@ -45,7 +44,7 @@ def _attachment_action(_event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-def _membership(_event: str, actor: Person, now: datetime) -> Json:
+def _membership(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     return {
         "id": webex_id("MEMBERSHIP"),
         "roomId": webex_id("ROOM"),
@@ -61,7 +60,7 @@ def _membership(_event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-def _room(_event: str, actor: Person, now: datetime) -> Json:
+def _room(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     return {
         "id": webex_id("ROOM"),
         "title": f"Project {secrets.token_hex(2)}",
@@ -79,7 +78,7 @@ _CALL_STATES: dict[str, tuple[str, str]] = {
 }
 
 
-def _call(event: str, _actor: Person, now: datetime) -> Json:
+def _call(event: str, _actor: SandboxPerson, now: datetime) -> Json:
     state, what_happened = _CALL_STATES.get(event, ("connected", "answered"))
     return {
         "callId": webex_id("CALL"),
@@ -102,7 +101,7 @@ def _call(event: str, _actor: Person, now: datetime) -> Json:
     }
 
 
-def _service_app(_event: str, actor: Person, now: datetime) -> Json:
+def _service_app(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     return {
         "id": webex_id("APPLICATION"),
         "authorizerOrgId": actor.org_id,
@@ -110,7 +109,7 @@ def _service_app(_event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-def _meeting(event: str, actor: Person, now: datetime) -> Json:
+def _meeting(event: str, actor: SandboxPerson, now: datetime) -> Json:
     state = {"started": "inProgress", "ended": "ended"}.get(event, "scheduled")
     return {
         "id": secrets.token_hex(16),
@@ -128,7 +127,7 @@ def _meeting(event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-def _participant(event: str, actor: Person, now: datetime) -> Json:
+def _participant(event: str, actor: SandboxPerson, now: datetime) -> Json:
     left = event == Event.LEFT
     return {
         "id": secrets.token_hex(16),
@@ -146,7 +145,7 @@ def _participant(event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-def _recording(_event: str, actor: Person, now: datetime) -> Json:
+def _recording(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     return {
         "id": secrets.token_hex(16),
         "meetingId": secrets.token_hex(16),
@@ -164,7 +163,7 @@ def _recording(_event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-def _transcript(_event: str, actor: Person, now: datetime) -> Json:
+def _transcript(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     return {
         "id": secrets.token_hex(16),
         "meetingId": secrets.token_hex(16),
@@ -177,7 +176,7 @@ def _transcript(_event: str, actor: Person, now: datetime) -> Json:
     }
 
 
-_MAKERS: dict[str, Callable[[str, Person, datetime], Json]] = {
+_MAKERS: dict[str, Callable[[str, SandboxPerson, datetime], Json]] = {
     Resource.ATTACHMENT_ACTIONS: _attachment_action,
     Resource.MEETING_PARTICIPANTS: _participant,
     Resource.MEETING_TRANSCRIPTS: _transcript,

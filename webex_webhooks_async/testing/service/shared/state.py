@@ -1,19 +1,135 @@
 """Everything that the simulated Webex holds, and how its parts belong together."""
 
-from collections.abc import Mapping
-from typing import Any
+import itertools
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.service.shared.clock import Clock, timestamp
-from webex_webhooks_async.testing.service.shared.errors import RefusedError
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.failures import FailureTracker
-from webex_webhooks_async.testing.service.shared.ids import webex_id
-from webex_webhooks_async.testing.service.shared.persons import Person, Persons, fake_person
-from webex_webhooks_async.testing.service.shared.store import Store
-from webex_webhooks_async.testing.service.shared.tokens import Tokens
+from webex_webhooks_async.testing.service.shared.persons import Persons, SandboxPerson, fake_person
+from webex_webhooks_async.testing.service.shared.responses import RefusedCallError
+from webex_webhooks_async.testing.service.shared.tokens import TokenStore
+from webex_webhooks_async.testing.service.shared.wire import WallClock, timestamp, webex_id
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class StoredPage(Generic[T]):
+    """A page of what is stored.
+
+    Attributes:
+        items: The items, in the order of the list.
+        cursor: Where the next page continues; None after the last page.
+    """
+
+    items: tuple[T, ...]
+    cursor: str | None
+
+
+class Store(Generic[T]):
+    """What is stored, by id.
+
+    Each item has a number that only grows, and a cursor is the number of the last item that was
+    listed. So items that are added or removed between two pages neither repeat nor skip another.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._stored: dict[str, tuple[int, T]] = {}
+
+    def __iter__(self) -> Iterator[T]:
+        return iter([item for _, item in self._stored.values()])
+
+    def get(self, item_id: str) -> T | None:
+        """The item with this id, as it is now."""
+        stored = self._stored.get(item_id)
+        return stored[1] if stored else None
+
+    def put(self, item_id: str, item: T) -> None:
+        """Store an item; it takes the place of the one with the same id."""
+        stored = self._stored.get(item_id)
+        self._stored[item_id] = (stored[0] if stored else next(self._numbers), item)
+
+    def remove(self, item_id: str) -> None:
+        """Remove the item with this id, if it is there."""
+        self._stored.pop(item_id, None)
+
+    def page(
+        self,
+        *,
+        size: int,
+        cursor: str | None = None,
+        where: Callable[[T], bool] = lambda _item: True,
+        newest_first: bool = False,
+    ) -> StoredPage[T]:
+        """The items after a cursor.
+
+        Raises:
+            ValueError: `cursor` comes from elsewhere.
+        """
+        last = None if cursor is None else _number(cursor)
+        numbered = [*self._stored.values()]
+        if newest_first:
+            numbered.reverse()
+        rest = [
+            (number, item)
+            for number, item in numbered
+            if (last is None or (number < last if newest_first else number > last)) and where(item)
+        ]
+        page = rest[:size]
+        return StoredPage(
+            items=tuple(item for _, item in page),
+            cursor=str(page[-1][0]) if len(rest) > size else None,
+        )
+
+
+def _number(cursor: str) -> int:
+    if not re.fullmatch("[0-9]{1,18}", cursor):
+        raise ValueError("the cursor must come from the Link header of the page before")
+    return int(cursor)
+
+
+MAX_FAILURES = 100
+"""This many failed attempts within `WINDOW` switch a webhook off."""
+
+WINDOW = timedelta(minutes=5)
+
+
+class FailureTracker:
+    """The recent failed attempts of each webhook."""
+
+    def __init__(self, clock: WallClock) -> None:
+        self._clock = clock
+        self._failures: dict[str, deque[datetime]] = {}
+        self._reactivated_at: dict[str, datetime] = {}
+
+    def attempt_failed(self, webhook_id: str) -> bool:
+        """Count a failed attempt; true if it switches the webhook off."""
+        now = self._clock()
+        reactivated = self._reactivated_at.get(webhook_id)
+        if reactivated is not None and now - reactivated <= WINDOW:
+            return True
+        failures = self._failures.setdefault(webhook_id, deque(maxlen=MAX_FAILURES))
+        failures.append(now)
+        return len(failures) == MAX_FAILURES and now - failures[0] <= WINDOW
+
+    def reactivated(self, webhook_id: str) -> None:
+        """Note that a webhook is active again: within `WINDOW`, one failure switches it off."""
+        self._reactivated_at[webhook_id] = self._clock()
+
+    def forget(self, webhook_id: str) -> None:
+        """Forget a deleted webhook."""
+        self._failures.pop(webhook_id, None)
+        self._reactivated_at.pop(webhook_id, None)
+
 
 Json = Mapping[str, Any]
 
@@ -40,16 +156,16 @@ class State:
         tokens: Revoked tokens and unused codes.
     """
 
-    def __init__(self, *, bot: Person, clock: Clock) -> None:
-        self.bot: Person = bot
-        self.clock: Clock = clock
+    def __init__(self, *, bot: SandboxPerson, clock: WallClock) -> None:
+        self.bot: SandboxPerson = bot
+        self.clock: WallClock = clock
         self.persons: Persons = Persons()
         self.persons.add(bot)
         self.webhooks: Store[Webhook] = Store[Webhook]()
         self.documents: Mapping[str, Store[Json]] = {each: Store[Json]() for each in PATHS}
         self.emitted: set[str] = set()
         self.failures: FailureTracker = FailureTracker(clock)
-        self.tokens: Tokens = Tokens(clock)
+        self.tokens: TokenStore = TokenStore(clock)
         self._direct_rooms: dict[frozenset[str], str] = {}
 
     @property
@@ -71,7 +187,7 @@ class State:
         """The current time as Webex writes it."""
         return timestamp(self.clock())
 
-    def introduce(self, person: Person) -> Person:
+    def introduce(self, person: SandboxPerson) -> SandboxPerson:
         """Add a person, with a direct room with the bot.
 
         Raises:
@@ -81,22 +197,22 @@ class State:
         self.direct_room(person, self.bot)
         return person
 
-    def named(self, email: str) -> Person:
+    def named(self, email: str) -> SandboxPerson:
         """The person with this address, who is introduced if need be.
 
         Raises:
-            RefusedError: It isn't an address.
+            RefusedCallError: It isn't an address.
         """
         known = self.persons.find(email)
         if known is not None:
             return known
         if "@" not in email:
-            raise RefusedError(
+            raise RefusedCallError(
                 404, f"no person has the id {email!r}; an address introduces a new person"
             )
         return self.introduce(fake_person(email=email))
 
-    def direct_room(self, one: Person, other: Person) -> Json:
+    def direct_room(self, one: SandboxPerson, other: SandboxPerson) -> Json:
         """The direct room of two persons."""
         pair = frozenset({one.id, other.id})
         room = self.rooms.get(self._direct_rooms.get(pair, ""))
@@ -107,7 +223,7 @@ class State:
                 self.add_member(room, person)
         return room
 
-    def add_room(self, members: Json, *, creator: Person) -> Json:
+    def add_room(self, members: Json, *, creator: SandboxPerson) -> Json:
         """A new room, without members; `members` are laid over the defaults of its object."""
         now = self.now()
         room: dict[str, Any] = {
@@ -123,7 +239,7 @@ class State:
         self.rooms.put(room["id"], room)
         return room
 
-    def add_member(self, room: Json, person: Person) -> Json:
+    def add_member(self, room: Json, person: SandboxPerson) -> Json:
         """Make someone a member of a room."""
         membership: dict[str, Any] = {
             "id": webex_id("MEMBERSHIP"),
@@ -145,11 +261,11 @@ class State:
         """The ids of a room's members."""
         return frozenset(each["personId"] for each in self.memberships if each["roomId"] == room_id)
 
-    def join(self, room: Json, person: Person, *, actor: Person) -> WebexEvent:
+    def join(self, room: Json, person: SandboxPerson, *, actor: SandboxPerson) -> WebexEvent:
         """Make someone a member of a group room, and report it to the members."""
         return self.membership_event(Event.CREATED, self.add_member(room, person), actor=actor)
 
-    def membership_event(self, event: str, membership: Json, *, actor: Person) -> WebexEvent:
+    def membership_event(self, event: str, membership: Json, *, actor: SandboxPerson) -> WebexEvent:
         """Something happened to a membership; the room's members are notified, and who it is of."""
         return WebexEvent(
             resource=Resource.MEMBERSHIPS,
@@ -159,13 +275,13 @@ class State:
             audience=self.members(membership["roomId"]) | {membership["personId"]},
         )
 
-    def room_for(self, person: Person, room_id: str) -> Json:
+    def room_for(self, person: SandboxPerson, room_id: str) -> Json:
         """A room that someone is a member of.
 
         Raises:
-            RefusedError: It doesn't exist, or the person isn't a member.
+            RefusedCallError: It doesn't exist, or the person isn't a member.
         """
         room = self.rooms.get(room_id)
         if room is None or person.id not in self.members(room_id):
-            raise RefusedError(404, f"no room of yours has the id {room_id!r}")
+            raise RefusedCallError(404, f"no room of yours has the id {room_id!r}")
         return room

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from attrs import frozen
 from starlette.requests import Request
 
-from webex_webhooks_async.testing.service.shared.clock import Clock
-from webex_webhooks_async.testing.service.shared.errors import OAuthError, RefusedError
+from webex_webhooks_async.testing.service.shared.responses import OAuthError, RefusedCallError
+from webex_webhooks_async.testing.service.shared.wire import WallClock
 
 CODE_LIFETIME = timedelta(minutes=5)
 
@@ -37,10 +37,10 @@ class AuthorizationCode:
     expires: datetime
 
 
-class Tokens:
+class TokenStore:
     """Which tokens are revoked, and which codes are still unused."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: WallClock) -> None:
         self._clock = clock
         self._revoked: set[str] = set()
         self._codes: dict[str, AuthorizationCode] = {}
@@ -53,12 +53,12 @@ class Tokens:
         """The access token of a request.
 
         Raises:
-            RefusedError: It is missing or revoked.
+            RefusedCallError: It is missing or revoked.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or token in self._revoked:
-            raise RefusedError(401)
+            raise RefusedCallError(401)
         return token
 
     def check_refresh_token(self, token: str) -> None:

@@ -3,8 +3,7 @@ import json
 import pytest
 from starlette.requests import Request
 
-from webex_webhooks_async.testing.service.shared.errors import error_response
-from webex_webhooks_async.testing.service.shared.responses import json_response
+from webex_webhooks_async.testing.service.shared.responses import error_response, json_response
 
 
 def request() -> Request:

@@ -1,11 +1,20 @@
-"""The time of a sandbox, and how Webex writes it."""
+"""How Webex writes ids and times."""
 
+import base64
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from webex_webhooks_async.serialization import format_datetime
 
-Clock = Callable[[], datetime]
+
+def webex_id(kind: str) -> str:
+    """A new id: opaque, though base64 decodes it to what it identifies."""
+    name = f"ciscospark://us/{kind}/{uuid.uuid4()}"
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+WallClock = Callable[[], datetime]
 """Returns the current time, aware."""
 
 
