@@ -16,7 +16,8 @@ if TYPE_CHECKING:
         authorization_url,
     )
     from webex_webhooks_async.client.client import Client
-    from webex_webhooks_async.client.desired_state.planning import (
+    from webex_webhooks_async.client.pagination import AsyncPaginator, Page
+    from webex_webhooks_async.client.planning import (
         Action,
         Change,
         Plan,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         WebhookPlanWarning,
         plan,
     )
-    from webex_webhooks_async.client.pagination import AsyncPaginator, Page
     from webex_webhooks_async.client.retries import RetryPolicy
     from webex_webhooks_async.client.transports.aiohttp import AiohttpTransport
     from webex_webhooks_async.client.webhooks import Webhooks
@@ -86,14 +86,14 @@ if TYPE_CHECKING:
 else:
     _MODULES = {
         "APIError": "errors",
-        "Action": "client.desired_state.planning",
+        "Action": "client.planning",
         "AiohttpTransport": "client.transports.aiohttp",
         "AsyncPaginator": "client.pagination",
         "AttachmentAction": "models.messages",
         "AttachmentActionData": "models.notifications",
         "AuthenticationError": "errors",
         "BadRequestError": "errors",
-        "Change": "client.desired_state.planning",
+        "Change": "client.planning",
         "Client": "client.client",
         "ConflictError": "errors",
         "DecodeError": "errors",
@@ -120,7 +120,7 @@ else:
         "PaginationError": "errors",
         "PayloadError": "errors",
         "PermissionDeniedError": "errors",
-        "Plan": "client.desired_state.planning",
+        "Plan": "client.planning",
         "RateLimitError": "errors",
         "Receiver": "notifications.receiver",
         "RecordingData": "models.notifications",
@@ -129,7 +129,7 @@ else:
         "RemoteParty": "models.notifications",
         "RequestTimeoutError": "errors",
         "Resource": "models.vocabulary",
-        "Result": "client.desired_state.planning",
+        "Result": "client.planning",
         "RetryPolicy": "client.retries",
         "RoomData": "models.notifications",
         "Router": "notifications.router",
@@ -145,7 +145,7 @@ else:
         "TransportError": "errors",
         "WebexError": "errors",
         "Webhook": "models.webhooks",
-        "WebhookPlanWarning": "client.desired_state.planning",
+        "WebhookPlanWarning": "client.planning",
         "WebhookUpdate": "models.webhooks",
         "Webhooks": "client.webhooks",
         "__version__": "version",
@@ -153,7 +153,7 @@ else:
         "from_json": "serialization",
         "parse_notification": "notifications.parsing",
         "parse_unverified_notification": "notifications.parsing",
-        "plan": "client.desired_state.planning",
+        "plan": "client.planning",
         "sign": "notifications.signatures",
         "to_json": "serialization",
         "verify": "notifications.signatures",

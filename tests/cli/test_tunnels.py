@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tests.support.wire import PATIENCE, unused_port
-from webex_webhooks_async.cli.failures import UsageError
+from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.cli.tunnels import Agents, Tunnel, find_tunnel
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 

@@ -6,17 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
-from cyclopts import App, CycloptsError, Group, Parameter
-
-from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError
-from webex_webhooks_async.cli.rendering.consoles import (
-    page,
-    print_error,
-    print_warning,
-    stderr,
+from cyclopts import (
+    App,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnknownCommandError,
+    ValidationError,
 )
-from webex_webhooks_async.cli.rendering.usage_errors import usage_error_text
-from webex_webhooks_async.cli.running import StoppedError
+from cyclopts.argument import Argument
+from cyclopts.exceptions import UnusedCliTokensError
+from rich.text import Text
+
+from webex_webhooks_async.cli.console import error_text, page, print_error, print_warning, stderr
+from webex_webhooks_async.cli.running import CommandError, ExitCode, StoppedError, UsageError
 from webex_webhooks_async.errors import WebexError
 
 if TYPE_CHECKING:
@@ -79,10 +83,10 @@ def run(arguments: Sequence[str]) -> int:
             return _run(arguments)
     except UsageError as error:
         return _failed(error, ExitCode.USAGE)
-    except (WebexError, RefusedError) as error:
+    except (WebexError, CommandError) as error:
         return _failed(error, ExitCode.REFUSED)
     except OSError as error:  # such as a port that is in use
-        return _failed(RefusedError(error.strerror), ExitCode.REFUSED)
+        return _failed(CommandError(error.strerror), ExitCode.REFUSED)
     except StoppedError as stopped:
         return stopped.exit_code
 
@@ -118,3 +122,27 @@ def _print_each_once() -> Callable[..., None]:
 def _failed(error: Exception, exit_code: ExitCode) -> int:
     print_error(error)
     return exit_code
+
+
+def usage_error_text(error: CycloptsError) -> Text:
+    """An error of the parser, on one line."""
+    return error_text(Exception(_message(error)))
+
+
+def _message(error: CycloptsError) -> str:
+    match error:
+        case MissingArgumentError(argument=Argument() as argument, keyword=None):
+            _, did_you_mean, name = str(error).partition(" Did you mean ")
+            return f"{argument.name} is required{did_you_mean and '.'}{did_you_mean}{name}"
+        case MissingArgumentError(keyword=str() as keyword):
+            return f"{keyword} needs a value"
+        case ValidationError(argument=Argument() as argument, exception_message=message):
+            # "It is empty" from our validators, "Must be > 0." from the library's.
+            problem = (message[:1].lower() + message[1:]).removeprefix("it ").rstrip(".")
+            return f"{argument.name} {problem}"
+        case UnusedCliTokensError(unused_tokens=[token, *_]):
+            return f"unexpected argument {token!r}"
+        case UnknownCommandError(unused_tokens=[str() as token, *_]) if token.startswith("-"):
+            return f"unknown option {token}: options come after the command, such as list --json"
+        case _:
+            return str(error)

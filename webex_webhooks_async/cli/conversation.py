@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from webex_webhooks_async.cli.failures import RefusedError, UsageError, usage_errors
+from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import TransportError
 from webex_webhooks_async.formatting import describe_exception
@@ -109,7 +109,7 @@ async def conversation(base_url: str, person: str) -> AsyncGenerator[Conversatio
     """Talk to the bot of a sandbox as long as the block runs.
 
     Raises:
-        RefusedError: No sandbox responds there, at the beginning or later.
+        CommandError: No sandbox responds there, at the beginning or later.
         UsageError: The URL or the address can't be used, or the person is the bot.
     """
     with usage_errors():
@@ -121,7 +121,7 @@ async def conversation(base_url: str, person: str) -> AsyncGenerator[Conversatio
         try:
             yield Conversation(client, bot)
         except TransportError as error:
-            raise RefusedError(
+            raise CommandError(
                 f"the sandbox at {base_url} responds no longer: start one with "
                 "`webex-webhooks sandbox`"
             ) from error
@@ -135,12 +135,12 @@ async def _bot_of(base_url: str) -> str:
                 f"{base_url.rstrip('/')}/people/me", headers={"Authorization": "Bearer sandbox"}
             )
     except httpx.RequestError as error:
-        raise RefusedError(
+        raise CommandError(
             f"no sandbox responds at {base_url} ({describe_exception(error)}): start one with "
             "`webex-webhooks sandbox`"
         ) from error
     if SANDBOX_HEADER not in response.headers.raw:
-        raise RefusedError(
+        raise CommandError(
             f"the service at {base_url} isn't a sandbox: start one with `webex-webhooks sandbox`, "
             "and set WEBEX_BASE_URL to the URL that it prints"
         )

@@ -10,9 +10,8 @@ from attrs import frozen
 from cyclopts import Parameter, validators
 
 from webex_webhooks_async.catalog import BASE_URL
-from webex_webhooks_async.cli.failures import UsageError, usage_errors
-from webex_webhooks_async.cli.input_files import read_text
-from webex_webhooks_async.cli.token_file import read_token
+from webex_webhooks_async.cli.files import read_text, read_token
+from webex_webhooks_async.cli.running import UsageError, usage_errors
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client

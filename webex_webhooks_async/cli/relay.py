@@ -1,12 +1,17 @@
-"""Receives notifications, hands over each request with its own bytes, and forwards it to a bot."""
+"""Receives notifications with their bytes, forwards them, and checks that a URL leads here."""
 
+import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
+from http import HTTPStatus
 
 import httpx
 from attrs import field, frozen
+from starlette.types import ASGIApp
 
-from webex_webhooks_async.cli.rendering.requests import shown_url
+from webex_webhooks_async.cli.rendering import shown_url
+from webex_webhooks_async.cli.tunnels import LOOPBACK
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.notifications.asgi import Message, Receive, Scope, Send
@@ -82,3 +87,60 @@ async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest)
     """
     headers = [each for each in request.headers if each[0].lower() not in _CONNECTION_HEADERS]
     return await http_client.send(httpx.Request("POST", url, headers=headers, content=request.body))
+
+
+CHECK_SECONDS = 5.0
+_HEADER = "x-webex-webhooks-check"
+_LOGIN_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+class ArrivalCheck:
+    """Notices the requests of a check, as an ASGI application in front of another.
+
+    Args:
+        application: Gets all other requests.
+    """
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+        self._nonce = secrets.token_urlsafe()
+        self._arrived = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to the request of a check; pass on every other one."""
+        if (_HEADER.encode(), self._nonce.encode()) not in scope["headers"]:
+            await self._application(scope, receive, send)
+            return
+        self._arrived = True
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def check(self, url: str, port: int, seconds: float = CHECK_SECONDS) -> str | None:
+        """Send a request to a URL; return the likely reason if it doesn't arrive here."""
+        headers = {_HEADER: self._nonce}
+        is_public = httpx.URL(url).host not in LOOPBACK  # then a proxy may lead there
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                httpx.AsyncClient(timeout=None, trust_env=is_public) as http_client,  # noqa: S113 - it is set above
+                http_client.stream("POST", url, headers=headers) as response,
+            ):
+                reason = _reason(response, port, is_public=is_public)
+        except TimeoutError:
+            reason = f"nothing responds there within {seconds:g} s"
+        except httpx.RequestError as error:
+            reason = f"{describe_exception(error)}; is there a typo in it, and does the tunnel run?"
+        return None if self._arrived else reason
+
+
+def _reason(response: httpx.Response, port: int, *, is_public: bool) -> str:
+    status = f"{response.status_code} {response.reason_phrase}".rstrip()
+    if not is_public:
+        return f"another server responds there ({status}): does the URL lead to port {port}?"
+    is_page = response.is_success and "html" in response.headers.get("content-type", "")
+    if is_page or response.is_redirect or response.status_code in _LOGIN_STATUSES:
+        return (
+            f"a page responds there ({status}), probably the tunnel's login page: allow requests "
+            "without a login"
+        )
+    return f"another server responds there ({status}): does the tunnel lead to port {port}?"

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from webex_webhooks_async.cli.failures import RefusedError
-from webex_webhooks_async.cli.rendering.consoles import print_error
+from webex_webhooks_async.cli.console import print_error
+from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import NotFoundError, WebexError
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
@@ -32,7 +32,7 @@ async def temporary_webhooks(
     """Create webhooks whose names begin with `name`, and delete them when the block ends.
 
     Raises:
-        RefusedError: Some may be left at the end.
+        CommandError: Some may be left at the end.
     """
     async with deleted_on_error(client, name):
         created = [await client.webhooks.create(each) for each in wanted]
@@ -53,7 +53,7 @@ async def deleted_on_error(client: Client, name: str) -> AsyncGenerator[None]:
         is_stopped = isinstance(error, asyncio.CancelledError)
         try:
             await _tidy(name, _delete_named(client, name), TIDY_SECONDS if is_stopped else None)
-        except RefusedError as left:
+        except CommandError as left:
             print_error(left)
         raise
 
@@ -87,7 +87,7 @@ async def _tidy(name: str, deleting: Coroutine[Any, Any, None], seconds: float |
         async with asyncio.timeout(seconds):
             await deleting
     except (WebexError, TimeoutError, asyncio.CancelledError):  # cancelled by a second signal
-        raise RefusedError(
+        raise CommandError(
             f"webhooks whose names begin with {name!r} may be left; `webex-webhooks list` shows "
             "them, and `webex-webhooks delete` removes them"
         ) from None

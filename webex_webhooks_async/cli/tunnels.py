@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx
 from attrs import frozen
 
-from webex_webhooks_async.cli.failures import UsageError
+from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.serialization import parse_json
 

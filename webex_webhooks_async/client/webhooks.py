@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, Iterable
 from math import inf
 from typing import cast
 
-from webex_webhooks_async.client.desired_state.planning import (
+from webex_webhooks_async.client.pagination import AsyncPaginator
+from webex_webhooks_async.client.planning import (
     DesiredState,
     Plan,
     Result,
     UnreadableWebhook,
 )
-from webex_webhooks_async.client.desired_state.reconciler import Reconciler
-from webex_webhooks_async.client.pagination import AsyncPaginator
+from webex_webhooks_async.client.reconciler import Reconciler
 from webex_webhooks_async.client.redaction import Redactor
 from webex_webhooks_async.client.resource import APIResource
 from webex_webhooks_async.client.responses import Response

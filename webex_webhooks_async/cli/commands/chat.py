@@ -7,13 +7,22 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from webex_webhooks_async.cli.chat_terminal import (
+    TypedLines,
+    erase_prompt,
+    print_message,
+    print_prompt,
+)
+from webex_webhooks_async.cli.console import print_error, stderr, stdout
 from webex_webhooks_async.cli.conversation import POLL_SECONDS, Conversation, conversation
-from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError
 from webex_webhooks_async.cli.options import SANDBOX_PORT, NotEmpty
-from webex_webhooks_async.cli.rendering.consoles import print_error, stderr, stdout
-from webex_webhooks_async.cli.rendering.messages import erase_prompt, print_message, print_prompt
-from webex_webhooks_async.cli.running import ended_by_signal, run
-from webex_webhooks_async.cli.typed_lines import TypedLines
+from webex_webhooks_async.cli.running import (
+    CommandError,
+    ExitCode,
+    UsageError,
+    ended_by_signal,
+    run,
+)
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.errors import APIError
 
@@ -108,7 +117,7 @@ async def _send(base_url: str, person: str, text: str | None, timeout: float) ->
             if is_silent:
                 exit_code = ExitCode.REFUSED
                 print_error(
-                    RefusedError(
+                    CommandError(
                         f"{room.bot} did not reply within {timeout:g} s: does the bot run? The "
                         "terminal of the sandbox shows whether it was notified"
                     )

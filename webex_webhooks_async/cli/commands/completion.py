@@ -3,7 +3,7 @@
 from typing import Literal
 
 from webex_webhooks_async.cli import app
-from webex_webhooks_async.cli.rendering.consoles import stdout
+from webex_webhooks_async.cli.console import stdout
 
 
 def command(shell: Literal["bash", "zsh", "fish"], /) -> None:

@@ -1,6 +1,5 @@
 """The command create."""
 
-from webex_webhooks_async.cli.failures import usage_errors
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     NO_SECRET,
@@ -12,8 +11,8 @@ from webex_webhooks_async.cli.options import (
     SecretSource,
     ShowSecret,
 )
-from webex_webhooks_async.cli.rendering.webhooks import print_result
-from webex_webhooks_async.cli.running import run
+from webex_webhooks_async.cli.rendering import print_result
+from webex_webhooks_async.cli.running import run, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 

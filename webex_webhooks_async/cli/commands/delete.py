@@ -6,12 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError
+from webex_webhooks_async.cli.console import ask, can_ask, print_error, print_json, stderr, stdout
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connection, WebhookId
-from webex_webhooks_async.cli.questions import ask, can_ask
-from webex_webhooks_async.cli.rendering.consoles import print_error, print_json, stderr, stdout
-from webex_webhooks_async.cli.rendering.webhooks import print_webhooks
-from webex_webhooks_async.cli.running import run
+from webex_webhooks_async.cli.rendering import print_webhooks
+from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, run
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import WebexError
 from webex_webhooks_async.models.webhooks import Webhook
@@ -51,7 +49,7 @@ def _confirm(connection: Connection, webhook_ids: Sequence[str]) -> None:
     print_webhooks(stderr(), run(_get_each(connection.client(), webhook_ids)))
     count = len(webhook_ids)
     if not ask("Delete this webhook?" if count == 1 else f"Delete these {count} webhooks?"):
-        raise RefusedError("nothing was deleted")
+        raise CommandError("nothing was deleted")
 
 
 async def _get_each(client: Client, webhook_ids: Iterable[str]) -> list[Webhook]:

@@ -6,15 +6,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from webex_webhooks_async.cli.failures import ExitCode, usage_errors
-from webex_webhooks_async.cli.input_files import InputFile, name_of
+from webex_webhooks_async.cli.console import print_json, print_warning, stderr, stdout
+from webex_webhooks_async.cli.files import InputFile, name_of, read_wanted
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connection, NotEmpty
-from webex_webhooks_async.cli.rendering.consoles import print_json, print_warning, stderr, stdout
-from webex_webhooks_async.cli.rendering.webhooks import print_changes, print_plan
-from webex_webhooks_async.cli.running import run
-from webex_webhooks_async.cli.wanted_file import read_wanted
+from webex_webhooks_async.cli.rendering import print_changes, print_plan
+from webex_webhooks_async.cli.running import ExitCode, run, usage_errors
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.desired_state.planning import Change, Plan, WebhookPlanWarning
+from webex_webhooks_async.client.planning import Change, Plan, WebhookPlanWarning
 from webex_webhooks_async.models.webhooks import NewWebhook
 
 

@@ -7,7 +7,7 @@ from webex_webhooks_async.cli.options import (
     ShowSecret,
     WebhookId,
 )
-from webex_webhooks_async.cli.rendering.webhooks import print_result
+from webex_webhooks_async.cli.rendering import print_result
 from webex_webhooks_async.cli.running import run
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.webhooks import Webhook

@@ -1,6 +1,6 @@
 """The command list."""
 
-from webex_webhooks_async.cli.failures import UsageError
+from webex_webhooks_async.cli.console import print_json, stderr, stdout
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     AsJson,
@@ -8,9 +8,8 @@ from webex_webhooks_async.cli.options import (
     Owner,
     ShowSecret,
 )
-from webex_webhooks_async.cli.rendering.consoles import print_json, stderr, stdout
-from webex_webhooks_async.cli.rendering.webhooks import print_webhooks, webhook_document
-from webex_webhooks_async.cli.running import run
+from webex_webhooks_async.cli.rendering import print_webhooks, webhook_document
+from webex_webhooks_async.cli.running import UsageError, run
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.webhooks import Webhook
 

@@ -14,8 +14,16 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from webex_webhooks_async.catalog import FIREHOSE_RESOURCES
-from webex_webhooks_async.cli.failures import UsageError
-from webex_webhooks_async.cli.log_messages import log_messages_to
+from webex_webhooks_async.cli.console import (
+    ask,
+    can_ask,
+    log_messages_to,
+    print_json,
+    print_refusal,
+    print_warning,
+    stderr,
+    stdout,
+)
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     NO_SECRET,
@@ -27,24 +35,22 @@ from webex_webhooks_async.cli.options import (
     Port,
     SecretSource,
 )
-from webex_webhooks_async.cli.public_url import ArrivalCheck
-from webex_webhooks_async.cli.questions import ask, can_ask
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, RawRequest, forward, no_response, relay
-from webex_webhooks_async.cli.rendering.consoles import (
-    print_json,
-    print_refusal,
-    print_warning,
-    stderr,
-    stdout,
+from webex_webhooks_async.cli.relay import (
+    FORWARD_TIMEOUT,
+    ArrivalCheck,
+    RawRequest,
+    forward,
+    no_response,
+    relay,
 )
-from webex_webhooks_async.cli.rendering.requests import (
+from webex_webhooks_async.cli.rendering import (
     headline,
     print_notification,
     print_response,
+    print_webhooks,
     shown_url,
 )
-from webex_webhooks_async.cli.rendering.webhooks import print_webhooks
-from webex_webhooks_async.cli.running import run, until_stopped
+from webex_webhooks_async.cli.running import UsageError, run, until_stopped
 from webex_webhooks_async.cli.temporary import (
     delete_all,
     name_prefix,

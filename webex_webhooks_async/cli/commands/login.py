@@ -22,16 +22,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from webex_webhooks_async.catalog import BASE_URL
-from webex_webhooks_async.cli.failures import RefusedError, UsageError, usage_errors
-from webex_webhooks_async.cli.options import HttpUrl, NotEmpty
-from webex_webhooks_async.cli.rendering.consoles import (
+from webex_webhooks_async.cli.console import (
     print_approval,
     print_refusal,
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.running import run
-from webex_webhooks_async.cli.token_file import client_credentials, write_tokens
+from webex_webhooks_async.cli.files import client_credentials, write_tokens
+from webex_webhooks_async.cli.options import HttpUrl, NotEmpty
+from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.cli.tunnels import LOOPBACK
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import RefreshingToken, authorization_url
@@ -108,7 +107,7 @@ async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
     """Let the user authorize the integration, and return the code that Webex redirects with.
 
     Raises:
-        RefusedError: The user or Webex refuses, or another program uses the port.
+        CommandError: The user or Webex refuses, or another program uses the port.
     """
     callback = _Callback(redirect.path, state)
     port = redirect.port or 80
@@ -116,7 +115,7 @@ async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
         try:
             await stack.enter_async_context(serve_on_loopback(callback, port))
         except OSError as error:
-            raise RefusedError(
+            raise CommandError(
                 f"can't wait for the redirect on port {port} ({os.strerror(error.errno or 0)}): "
                 "end the program that uses the port, or register a redirect URI with another port "
                 "and pass it with --redirect-uri"
@@ -145,7 +144,7 @@ class _Callback:
             return
         if "error" in query:
             text = " ".join(filter(None, (query["error"], query.get("error_description"))))
-            self.code.set_exception(RefusedError(f"the authorization failed: {on_one_line(text)}"))
+            self.code.set_exception(CommandError(f"the authorization failed: {on_one_line(text)}"))
         else:
             self.code.set_result(query["code"])
 

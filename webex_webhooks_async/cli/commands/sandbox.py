@@ -9,10 +9,9 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter
 from rich.console import Console
 
-from webex_webhooks_async.cli.log_messages import log_messages_to
+from webex_webhooks_async.cli.console import log_messages_to, stderr, stdout
 from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
-from webex_webhooks_async.cli.rendering.consoles import stderr, stdout
-from webex_webhooks_async.cli.rendering.requests import (
+from webex_webhooks_async.cli.rendering import (
     print_delivery,
     print_no_delivery,
     print_request,

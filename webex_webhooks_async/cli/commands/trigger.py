@@ -6,11 +6,11 @@ from typing import Annotated, Any, cast
 import httpx
 from cyclopts import Parameter
 
-from webex_webhooks_async.cli.failures import ExitCode, RefusedError, UsageError, usage_errors
+from webex_webhooks_async.cli.console import print_warning, stdout
 from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_response
-from webex_webhooks_async.cli.rendering.consoles import print_warning, stdout
-from webex_webhooks_async.cli.rendering.requests import print_notification, print_response
+from webex_webhooks_async.cli.rendering import print_notification, print_response
+from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, usage_errors
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.spelling import warn_if_misspelled
 from webex_webhooks_async.serialization import parse_json
@@ -86,4 +86,4 @@ def _send(url: str, body: bytes, secret: str) -> httpx.Response:
         with httpx.Client(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
             return http_client.send(signed_request(url, body, secret))
     except httpx.RequestError as error:
-        raise RefusedError(no_response(url, error)) from error
+        raise CommandError(no_response(url, error)) from error

@@ -5,7 +5,6 @@ from typing import Literal
 
 import attrs
 
-from webex_webhooks_async.cli.failures import UsageError, usage_errors
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     NO_SECRET,
@@ -15,8 +14,8 @@ from webex_webhooks_async.cli.options import (
     ShowSecret,
     WebhookId,
 )
-from webex_webhooks_async.cli.rendering.webhooks import print_result
-from webex_webhooks_async.cli.running import run
+from webex_webhooks_async.cli.rendering import print_result
+from webex_webhooks_async.cli.running import UsageError, run, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.webhooks import Webhook, WebhookUpdate
 

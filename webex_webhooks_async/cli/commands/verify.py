@@ -4,10 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from webex_webhooks_async.cli.failures import RefusedError, UsageError
-from webex_webhooks_async.cli.input_files import STDIN, InputFile, read_bytes
+from webex_webhooks_async.cli.console import print_approval, stdout
+from webex_webhooks_async.cli.files import STDIN, InputFile, read_bytes
 from webex_webhooks_async.cli.options import NO_SECRET, SecretSource
-from webex_webhooks_async.cli.rendering.consoles import print_approval, stdout
+from webex_webhooks_async.cli.running import CommandError, UsageError
 from webex_webhooks_async.errors import SignatureError
 from webex_webhooks_async.notifications.signatures import verify
 
@@ -37,7 +37,7 @@ def command(
     try:
         algorithm = verify(content, headers, key)
     except SignatureError as error:
-        raise RefusedError(str(error)) from None
+        raise CommandError(str(error)) from None
     name = algorithm.name.replace("SHA", "SHA-")
     print_approval(stdout(), f"the {name} signature matches the body and the secret")
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from attrs import evolve, frozen
 
 from webex_webhooks_async.client.clock import Clock
-from webex_webhooks_async.client.desired_state.planning import (
+from webex_webhooks_async.client.planning import (
     Action,
     Change,
     DesiredState,

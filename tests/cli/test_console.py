@@ -1,18 +1,20 @@
 import json
+import logging
 import sys
 
 import pytest
 from rich.text import Text
 
-from webex_webhooks_async.cli.failures import RefusedError
-from webex_webhooks_async.cli.rendering.consoles import (
+from webex_webhooks_async.cli.console import (
     error_text,
+    log_messages_to,
     page,
     print_fields,
     print_json,
     stderr,
     stdout,
 )
+from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.formatting import on_one_line
 
 
@@ -47,7 +49,7 @@ def test_text_of_others(capsys: pytest.CaptureFixture[str], text: str, safe: str
 
 def test_an_error_of_several_lines() -> None:
     """An error is one line, with its notes."""
-    error = RefusedError("two\n  lines")
+    error = CommandError("two\n  lines")
     error.add_note("on the way\nhere")
 
     assert error_text(error).plain == "error: two lines (on the way\\nhere)"
@@ -78,3 +80,30 @@ def test_they_follow_what_is_replaced(capsys: pytest.CaptureFixture[str]) -> Non
     """A console prints to the standard output at the time of the call."""
     assert (stdout().file, stderr().file) == (sys.stdout, sys.stderr)
     assert capsys.readouterr() == ("", "")
+
+
+LOGGER = logging.getLogger("webex_webhooks_async")
+
+
+def test_warnings() -> None:
+    """Warnings and errors are passed on as long as the block runs; lower levels aren't."""
+    heard: list[str] = []
+    level = LOGGER.level
+
+    with log_messages_to(heard.append):
+        LOGGER.info("a detail")
+        LOGGER.warning("refused %s", "a request")
+    LOGGER.warning("too late")
+
+    assert (heard, LOGGER.handlers, LOGGER.level) == (["refused a request"], [], level)
+
+
+def test_a_lower_level() -> None:
+    """A lower level passes on more."""
+    heard: list[str] = []
+
+    with log_messages_to(heard.append, logging.INFO):
+        LOGGER.debug("a detail")
+        LOGGER.info("nobody listens")
+
+    assert heard == ["nobody listens"]

@@ -25,8 +25,8 @@ from webex_webhooks_async import (
     plan,
     to_json,
 )
-from webex_webhooks_async.client.desired_state.planning import DesiredState
-from webex_webhooks_async.client.desired_state.reconciler import Reconciler
+from webex_webhooks_async.client.planning import DesiredState
+from webex_webhooks_async.client.reconciler import Reconciler
 from webex_webhooks_async.testing import Sandbox
 
 START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)

@@ -1,7 +1,10 @@
-"""Where the commands print to, and what all of them print alike."""
+"""Where commands print, what all of them print alike, and how they ask."""
 
 import json
-from collections.abc import Mapping
+import logging
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.text import Text
@@ -70,3 +73,44 @@ def print_fields(console: Console, fields: Mapping[str, Text], *, indent: int = 
     for name, value in fields.items():
         label = " " * indent + name.ljust(width)
         console.print(Text.assemble((label, "dim"), value), soft_wrap=True)
+
+
+def can_ask() -> bool:
+    """Whether someone sits at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask a question on standard error, and return whether the reply is yes; the default is no.
+
+    Ask outside of an event loop: there, Ctrl-C ends the command.
+    """
+    try:
+        response = stderr().input(f"{question} [y/N] ", markup=False)
+    except EOFError:
+        return False
+    return response.strip().lower() in {"y", "yes"}
+
+
+@contextmanager
+def log_messages_to(report: Callable[[str], None], level: int = logging.WARNING) -> Generator[None]:
+    """While the block runs, pass on each message that is logged at this level or above."""
+    handler = _Handler(report)
+    logger = logging.getLogger("webex_webhooks_async")
+    level_before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(level_before)
+        logger.removeHandler(handler)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, report: Callable[[str], None]) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report(record.getMessage())

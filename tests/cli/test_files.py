@@ -1,0 +1,223 @@
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex
+from webex_webhooks_async import NewWebhook, Tokens
+from webex_webhooks_async.cli.files import read_wanted, write_tokens
+from webex_webhooks_async.cli.running import CommandError, UsageError
+
+TOKENS = Tokens(access_token="a-canary-access", refresh_token="a-canary-refresh", expires_in=1)
+DOCUMENT = {"access_token": "a-canary-access", "refresh_token": "a-canary-refresh"}
+
+
+@pytest.fixture
+def token_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for a token file, and the integration that its tokens are of."""
+    monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
+    monkeypatch.setenv("WEBEX_CLIENT_SECRET", "a-canary-client-secret")
+    return tmp_path / "tokens.json"
+
+
+def test_write(token_file: Path) -> None:
+    """The file has only the two tokens, and only its owner can read it, whatever it was before."""
+    token_file.write_text("old")
+    token_file.chmod(0o644)
+
+    write_tokens(token_file, TOKENS)
+
+    assert json.loads(token_file.read_text()) == DOCUMENT
+    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+    assert list(token_file.parent.iterdir()) == [token_file]
+
+
+def test_write_to_a_link(token_file: Path) -> None:
+    """The target of a link is replaced, not the link."""
+    link = token_file.with_name("link.json")
+    link.symlink_to(token_file)
+
+    write_tokens(link, TOKENS)
+
+    assert (link.is_symlink(), json.loads(token_file.read_text())) == (True, DOCUMENT)
+
+
+def test_write_where_it_is_impossible(token_file: Path) -> None:
+    """A failure names the file, and leaves nothing behind."""
+    token_file.mkdir()
+
+    with pytest.raises(
+        CommandError, match=f"can't write the tokens to {token_file}: Is a directory"
+    ):
+        write_tokens(token_file, TOKENS)
+    with pytest.raises(CommandError, match="No such file or directory"):
+        write_tokens(token_file / "nowhere" / "tokens.json", TOKENS)
+
+    assert list(token_file.parent.iterdir()) == [token_file]
+
+
+def test_the_tokens_of_login(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
+    """A command reads the access token from a file of login."""
+    write_tokens(token_file, TOKENS)
+
+    done = invoke("list", "--token-file", str(token_file))
+
+    assert done.exit_code == 0
+    assert webex.sandbox.requests[0].headers["authorization"] == "Bearer a-canary-access"
+
+
+def test_renewal(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
+    """An access token that Webex rejects is renewed, and the new tokens are stored."""
+    write_tokens(token_file, TOKENS)
+    webex.sandbox.revoke("a-canary-access")
+
+    done = invoke("list", "--token-file", str(token_file))
+
+    tokens = json.loads(token_file.read_text())
+    assert (done.exit_code, tokens["refresh_token"]) == (0, "a-canary-refresh")
+    authorization = webex.sandbox.requests[-1].headers["authorization"]
+    assert authorization == f"Bearer {tokens['access_token']}"
+    assert "a-canary-access" not in authorization
+    assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+
+
+def test_renewal_that_can_not_be_stored(
+    webex: ServedWebex, invoke: Invoke, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New tokens that can't be stored are an error that names the file."""
+    write_tokens(token_file, TOKENS)
+    webex.sandbox.revoke("a-canary-access")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", fail)
+    done = invoke("list", "--token-file", str(token_file))
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == f"error: can't write the tokens to {token_file}: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "{}: $: not JSON"),
+        ("{}", "{}: $.access_token: missing"),
+        ('{"access_token": "a b", "refresh_token": "canary"}', "{}: "),
+    ],
+)
+def test_a_file_that_makes_no_sense(
+    invoke: Invoke, token_file: Path, content: str, message: str
+) -> None:
+    """A file without usable tokens is wrong usage; its content isn't shown."""
+    token_file.write_text(content)
+
+    done = invoke("list", "--token-file", str(token_file))
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {message.replace('{}', str(token_file))}")
+    assert "canary" not in done.err
+
+
+def test_without_the_integration(
+    invoke: Invoke, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokens of an integration can't be renewed without its id and its secret."""
+    write_tokens(token_file, TOKENS)
+    monkeypatch.delenv("WEBEX_CLIENT_SECRET")
+
+    done = invoke("list", "--token-file", str(token_file))
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith("error: set WEBEX_CLIENT_ID and WEBEX_CLIENT_SECRET")
+
+
+MESSAGES = """
+[[webhooks]]
+name = "bot:messages"
+target_url = "https://${HOST}/webex"
+resource = "messages"
+event = "created"
+filter = "roomId=Y2lz"
+secret = "${SECRET}"
+owned_by = "org"
+"""
+
+
+@pytest.fixture
+def wanted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for a file, and the variables that it may name."""
+    monkeypatch.setenv("HOST", "example.com")
+    monkeypatch.setenv("EMPTY", "")
+    return tmp_path / "webhooks.toml"
+
+
+def test_a_webhook(wanted_file: Path) -> None:
+    """Every field is read, and variables are replaced by their values in the environment."""
+    wanted_file.write_text(MESSAGES)
+
+    assert read_wanted(wanted_file) == [
+        NewWebhook(
+            name="bot:messages",
+            target_url="https://example.com/webex",
+            resource="messages",
+            event="created",
+            filter="roomId=Y2lz",
+            secret="a-canary-secret",
+            owned_by="org",
+        )
+    ]
+
+
+def test_none(wanted_file: Path) -> None:
+    """A file may explicitly want no webhooks."""
+    wanted_file.write_text("webhooks = []")
+
+    assert read_wanted(wanted_file) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[[webhooks", "Expected ']]' at the end of an array declaration (at end of document)"),
+        ("[[webhook]]", "webhook: unknown key; a webhook is a table [[webhooks]]"),
+        ("", "there are no webhooks; if that is intended, write webhooks = []"),
+        ("webhooks = 1", "webhooks: expected tables, such as [[webhooks]]"),
+        ("webhooks = [1]", "webhooks[0]: expected a table"),
+        (
+            MESSAGES + "url = 1",
+            (
+                "webhooks[0].url: unknown key; known are "
+                "name, target_url, resource, event, filter, secret, owned_by"
+            ),
+        ),
+        (MESSAGES + "[[webhooks]]\nname = 'x'", "webhooks[1].target_url: missing"),
+        (MESSAGES.replace('"created"', "1"), "webhooks[0].event: expected text in quotes"),
+        (
+            MESSAGES.replace("HOST", "UNSET"),
+            "webhooks[0].target_url: the environment variable UNSET is unset or empty",
+        ),
+        (
+            MESSAGES.replace("HOST", "EMPTY"),
+            "webhooks[0].target_url: the environment variable EMPTY is unset or empty",
+        ),
+        (
+            MESSAGES.replace("${HOST}", "${HOST"),
+            "webhooks[0].target_url: write a variable as ${NAME}; this one is unclosed or misnamed",
+        ),
+        (
+            MESSAGES.replace("https://${HOST}/webex", "example.com"),
+            "webhooks[0]: target_url must be an absolute http(s) URL, got 'example.com'",
+        ),
+    ],
+)
+def test_what_is_wrong(wanted_file: Path, text: str, problem: str) -> None:
+    """An error names the file and the path of the key, and shows no secret."""
+    wanted_file.write_text(text)
+
+    with pytest.raises(UsageError) as error:
+        read_wanted(wanted_file)
+
+    assert str(error.value) == f"{wanted_file}: {problem}"

@@ -1,1 +1,0 @@
-"""Everything that the commands print, for people and for programs."""

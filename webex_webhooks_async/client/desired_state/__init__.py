@@ -1,1 +1,0 @@
-"""Desired state: make the webhooks match the ones you want."""
