@@ -213,6 +213,7 @@ async def test_wrong_types(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> No
         (lambda: sandbox.submit(said(sandbox), {}), "message_id must be str, got dict"),
         (lambda: sandbox.submit(message_id, "q=1"), "inputs must be Mapping, got str"),
         (lambda: sandbox.submit(message_id, {}, person=3), "person must be SandboxPerson or str"),
+        (lambda: sandbox.submit(message_id, press=3), "press must be str, got int"),
     ]
 
     for call, problem in calls:
@@ -222,25 +223,86 @@ async def test_wrong_types(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> No
     assert len(webex_sandbox.messages) == 1
 
 
-async def test_inputs_that_a_card_has(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Inputs anywhere in a card can be submitted, and the data of its actions; nothing else."""
-    order = {"type": "Action.Submit", "data": {"what": "order"}}
-    more = {"type": "AdaptiveCard", "body": [{"type": "Input.Text", "id": "note"}]}
-    text = {"type": "TextBlock", "id": "title", "text": "Lunch?", "data": {"odd": 1}}
-    columns = [{"type": "Column", "items": [{"type": "Input.Toggle", "id": "vegan"}]}]
-    content: dict[str, Any] = {
+LUNCH: dict[str, Any] = {
+    **CARD,
+    "content": {
         "type": "AdaptiveCard",
-        "body": [text, {"type": "ColumnSet", "columns": columns}, {"type": "Input.Text"}],
-        "actions": [order, {"type": "Action.ShowCard", "card": more}, {"type": "Action.Submit"}],
-    }
-    fields = {"toPersonEmail": "ann@example.com", "text": "Lunch?"}
-    card: dict[str, Any] = {**CARD, "content": content}
-    message = await created(api, "/messages", **fields, attachments=[card])
+        "body": [
+            {"type": "TextBlock", "id": "title", "text": "Lunch?"},
+            {"type": "Input.Text", "id": "dish", "value": "soup"},
+            {"type": "Input.Text", "id": "form", "value": "F1", "isVisible": False},
+            {"type": "ColumnSet", "columns": [{"items": [{"type": "Input.Number", "id": "n"}]}]},
+            {"type": "Input.Text"},
+        ],
+        "actions": [
+            {"type": "Action.Submit", "title": "Order", "data": {"do": "order", "n": 1}},
+            {"type": "Action.Submit", "title": "Cancel", "data": {"do": "cancel"}},
+            {
+                "type": "Action.ShowCard",
+                "title": "More",
+                "card": {
+                    "type": "AdaptiveCard",
+                    "body": [{"type": "Input.Toggle", "id": "vegan", "value": "false"}],
+                    "actions": [
+                        {"type": "Action.Submit", "title": "Order it so", "data": {"do": "more"}},
+                        {"type": "Action.Submit", "title": "Twin", "data": {"vegan": 1}},
+                        {"type": "Action.Submit", "title": "Twin", "data": "text"},
+                    ],
+                },
+            },
+            {"type": "Action.OpenUrl", "title": "Menu", "url": "https://example.com"},
+        ],
+    },
+}
 
-    await webex_sandbox.submit(message["id"], {"vegan": "true", "note": "", "what": "order"})
-    problem = "the card submits no 'title', 'whta'; it submits: 'note', 'vegan', 'what'"
-    with pytest.raises(ValueError, match=problem):
-        await webex_sandbox.submit(message["id"], {"whta": "order", "title": "x"})
+
+async def test_a_button_submits_its_data_and_the_inputs(
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+) -> None:
+    """The bot gets what is filled in, the values of the other inputs, and the button's data."""
+    fields = {"toPersonEmail": "ann@example.com", "text": "Lunch?", "attachments": [LUNCH]}
+    message = await created(api, "/messages", **fields)
+    presses: list[tuple[str, dict[str, Any] | None, dict[str, Any]]] = [
+        ("Order", None, {"do": "order", "n": 1, "dish": "soup", "form": "F1"}),
+        ("Order", {"n": 2, "dish": ""}, {"do": "order", "n": 2, "dish": "", "form": "F1"}),
+        ("Cancel", {"do": "cancel"}, {"do": "cancel", "dish": "soup", "form": "F1"}),
+        (
+            "Order it so",
+            {"vegan": "true"},
+            {"do": "more", "dish": "soup", "form": "F1", "vegan": "true"},
+        ),
+    ]
+
+    for press, given, submitted in presses:
+        await webex_sandbox.submit(message["id"], given, press=press)
+
+        action = (await api.get(f"/attachment/actions/{notified[-1]['data']['id']}")).json()
+        assert action["inputs"] == submitted
+
+
+async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """What the card doesn't have, and what its data contradicts, is a ValueError that says so."""
+    fields: dict[str, Any] = {"toPersonEmail": "ann@example.com", "text": "Lunch?"}
+    message = await created(api, "/messages", **fields, attachments=[LUNCH])
+    titles = "'Order', 'Cancel', 'Order it so', 'Twin', 'Twin'"
+    calls: list[tuple[dict[str, Any], str]] = [
+        ({}, f"has several buttons, so press must name one of them: {titles}"),
+        ({"press": "Twin"}, "the card has 2 buttons 'Twin'"),
+        ({"press": "More"}, f"no button 'More' that submits; it has: {titles}"),
+        (
+            {"press": "Order", "inputs": {"whta": "soup", "title": "x"}},
+            "submits no 'title', 'whta'; it submits: 'dish', 'do', 'form', 'n'",
+        ),
+        ({"press": "Order", "inputs": {"vegan": "true"}}, "the card submits no 'vegan'"),
+        (
+            {"press": "Order", "inputs": {"do": "cancel"}},
+            "'do' isn't an input: the card submits 'order', not 'cancel'",
+        ),
+    ]
+
+    for arguments, problem in calls:
+        with pytest.raises(ValueError, match=problem):
+            await webex_sandbox.submit(message["id"], person="bob@example.com", **arguments)
 
     nothing: dict[str, Any] = {**CARD, "content": {}}
     empty = await created(api, "/messages", **fields, attachments=[nothing])

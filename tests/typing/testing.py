@@ -113,6 +113,7 @@ async def what_cannot_be_is_an_error(sandbox: Sandbox, delivery: Delivery) -> No
     await sandbox.say(b"Hello")  # type: ignore[arg-type] # text
     await sandbox.say("Hello", "ann@example.com")  # type: ignore[call-arg] # by name
     await sandbox.submit("id", "red")  # type: ignore[arg-type] # by the ids of the fields
+    await sandbox.submit("id", press=1)  # type: ignore[arg-type] # a title
     sandbox.deliver_to("app")  # type: ignore[arg-type] # an application
     SandboxPerson(email="ann@example.com")  # type: ignore[call-arg] # a name, too
     sandbox.fail(429)  # type: ignore[call-arg] # by name

@@ -14,7 +14,7 @@ from rich.text import Text
 from webex_webhooks_async.cli.conversation import SUBMIT
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.messages import Message
-from webex_webhooks_async.testing.service.attachment_actions import submitted_ids
+from webex_webhooks_async.testing.service.cards import submitted_ids
 
 _CHUNK = 65_536  # bytes
 

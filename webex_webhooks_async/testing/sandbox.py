@@ -16,7 +16,7 @@ from webex_webhooks_async.testing.delivery import Delivery, DeliveryService
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
 from webex_webhooks_async.testing.gateway import Gateway, InProcessTransport, RecordedRequest, Sleep
 from webex_webhooks_async.testing.loopback import serve_on_loopback
-from webex_webhooks_async.testing.service import attachment_actions, emitted, messages
+from webex_webhooks_async.testing.service import attachment_actions, cards, emitted, messages
 from webex_webhooks_async.testing.service.application import application
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_person
@@ -270,38 +270,46 @@ class Sandbox:
     async def submit(
         self,
         message_id: str,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | None = None,
         *,
+        press: str | None = None,
         person: SandboxPerson | str | None = None,
     ) -> list[Delivery]:
-        """Submit the inputs of a card that the bot posted.
+        """Press a button of a card that the bot posted.
 
-        The bot finds the inputs at ``GET /attachment/actions/{id}``.
+        The bot finds what it submits at ``GET /attachment/actions/{id}``: the button's ``data``,
+        the inputs that are filled in, and the others that have a ``value`` in the card. A button
+        in an ``Action.ShowCard`` submits its own card and those around it.
 
         Args:
             message_id: The id of the message with the card.
-            inputs: The inputs by the ids of the card's inputs, and what is in the ``data`` of its
-                submit actions.
+            inputs: What is filled in, by the ids of the card's inputs. What is in the button's
+                ``data`` may be repeated.
+            press: The title of the button; needed if the card has several.
             person: Who submits, as in `say`.
 
         Returns:
             The attempts for each webhook, as `emit` returns them.
 
         Raises:
-            ValueError: The message is unknown or has no card; the card doesn't submit one of the
-                inputs; the person is unknown, or isn't a member of the message's direct room.
+            ValueError: The message is unknown or has no card; the card doesn't have the button, or
+                has several and `press` doesn't say which; it doesn't have one of the inputs, or
+                the button's data has another value; the person is unknown, or isn't a member of
+                the message's direct room.
             TypeError: An argument has a wrong type, such as a message in place of its id.
         """
         check_type("message_id", message_id, str)
-        check_type("inputs", inputs, Mapping)
+        check_type("inputs", inputs, Mapping, NoneType)
+        check_type("press", press, str, NoneType)
         with _refusal_as_value_error():
             message = self._state.messages.get(message_id)
             if message is None:
                 raise ValueError(f"no message has the id {message_id!r}")
+            values = cards.submitted(attachment_actions.cards_of(message), inputs or {}, press)
             room = messages.find_room(self._state, message["roomId"])
             author = self._author(person, room)
             events = messages.join(self._state, room, author)
-            events.append(attachment_actions.submit(self._state, author, message, inputs))
+            events.append(attachment_actions.submit(self._state, author, message, values))
         return await self._deliver(events)
 
     def fail(  # noqa: PLR0913 - each is a fault of its own, and they combine

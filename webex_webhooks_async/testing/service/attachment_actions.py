@@ -3,13 +3,14 @@
 Facts: https://developer.webex.com/docs/api/v1/attachment-actions
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service import messages
+from webex_webhooks_async.testing.service.cards import submitted_ids, unknown_inputs
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.requests import Call, fields_of
@@ -31,6 +32,9 @@ async def create_action(call: Call) -> Response:
     if not isinstance(inputs, dict):
         raise RefusedCallError(400, "inputs is required and must be an object")
     message = messages.find(call.state, call.person, fields["messageId"])
+    known = frozenset(submitted_ids(cards_of(message)))
+    if unknown := inputs.keys() - known:
+        raise RefusedCallError(400, unknown_inputs(unknown, known))
     event = submit(call.state, call.person, message, cast("Json", inputs))
     call.events.append(event)
     return json_response({**event.data, INPUTS: inputs})
@@ -47,21 +51,7 @@ async def get_action(call: Call) -> Response:
 def submit(
     state: State, person: SandboxPerson, message: Json, inputs: Mapping[str, Any]
 ) -> WebexEvent:
-    """Submit the inputs of a card, and return what happened.
-
-    Raises:
-        RefusedCallError: The message has no card, or the card doesn't submit one of the inputs.
-    """
-    cards = message.get("attachments")
-    if not cards:
-        raise RefusedCallError(400, f"the message {message['id']!r} has no card to submit")
-    known = frozenset(submitted_ids(cards))
-    if unknown := inputs.keys() - known:
-        raise RefusedCallError(
-            400,
-            f"the card submits no {', '.join(sorted(map(repr, unknown)))}; it submits: "
-            f"{', '.join(sorted(map(repr, known))) or 'nothing'}",
-        )
+    """Submit the inputs of a card, and return what happened."""
     data = {
         "id": webex_id("ATTACHMENT_ACTION"),
         "type": "submit",
@@ -81,17 +71,13 @@ def submit(
     )
 
 
-def submitted_ids(cards: Sequence[object]) -> Iterator[str]:
-    """What cards submit: the ids of their inputs, and the keys of the data of their actions."""
-    parts = [*cards]
-    for part in parts:  # it grows
-        if isinstance(part, list):
-            parts.extend(cast("list[object]", part))
-        elif isinstance(part, dict):
-            members = cast("dict[str, object]", part)
-            parts.extend(members.values())
-            kind, data = str(members.get("type")), members.get("data")
-            if kind.startswith("Input.") and "id" in members:
-                yield str(members["id"])
-            if kind.startswith("Action.") and isinstance(data, dict):
-                yield from cast("dict[str, object]", data)
+def cards_of(message: Json) -> Sequence[object]:
+    """The cards of a message.
+
+    Raises:
+        RefusedCallError: It has none.
+    """
+    cards: Sequence[object] | None = message.get("attachments")
+    if not cards:
+        raise RefusedCallError(400, f"the message {message['id']!r} has no card to submit")
+    return cards

@@ -1,0 +1,150 @@
+"""Cards: their inputs and buttons, and what a pressed button submits.
+
+Facts: https://developer.webex.com/docs/buttons-and-cards, https://adaptivecards.io/explorer
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, cast
+
+from attrs import frozen
+
+_SHOW_CARD = "Action.ShowCard"
+
+
+@frozen(kw_only=True)
+class Button:
+    """A button that submits.
+
+    Attributes:
+        title: What people see on it; None for a part of the card that submits when it is clicked.
+        data: What it submits besides the inputs.
+        inputs: The inputs that it submits, by id: their values in the card, None without one.
+    """
+
+    title: str | None
+    data: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+
+    def submitted(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is submitted if someone fills in some inputs and presses the button.
+
+        Raises:
+            ValueError: An input isn't one of the button's, or its data has another value.
+        """
+        if unknown := given.keys() - self.inputs.keys() - self.data.keys():
+            raise ValueError(unknown_inputs(unknown, self.inputs.keys() | self.data.keys()))
+        for key in given.keys() - self.inputs.keys():
+            if not _same(given[key], self.data[key]):
+                raise ValueError(
+                    f"{key!r} isn't an input: the card submits {self.data[key]!r}, "
+                    f"not {given[key]!r}"
+                )
+        values = {key: value for key, value in self.inputs.items() if value is not None}
+        return {**self.data, **values, **given}
+
+
+def submitted(
+    cards: Sequence[object], given: Mapping[str, Any], press: str | None
+) -> dict[str, Any]:
+    """What is submitted if someone fills in some inputs of a message's cards and presses a button.
+
+    Args:
+        cards: The ``attachments`` of the message.
+        given: The inputs that are filled in; the others keep their values in the card.
+        press: The title of the button; None for the only one. A card without a button submits its
+            inputs.
+
+    Raises:
+        ValueError: The card doesn't have the button, has several, or doesn't submit an input.
+    """
+    return _pressed(cards, press).submitted(given)
+
+
+def _pressed(cards: Sequence[object], press: str | None) -> Button:
+    found = list(buttons(cards))
+    titles = ", ".join(repr(each.title) for each in found if each.title is not None) or "none"
+    matching = [each for each in found if press is None or each.title == press]
+    if len(matching) > 1 and press is None:
+        raise ValueError(f"the card has several buttons, so press must name one of them: {titles}")
+    if len(matching) > 1:
+        raise ValueError(f"the card has {len(matching)} buttons {press!r}")
+    if matching:
+        return matching[0]
+    if press is not None:
+        raise ValueError(f"the card has no button {press!r} that submits; it has: {titles}")
+    inputs = {key: value for _, inner in _scopes(cards) for key, value in inner.items()}
+    return Button(title=None, data={}, inputs=inputs)
+
+
+def buttons(cards: object) -> Iterator[Button]:
+    """The buttons of cards, the inner cards' last; one of those submits what is around it, too."""
+    for card, inputs in _scopes(cards):
+        for part in _parts(card):
+            if part.get("type") == "Action.Submit":
+                title = part.get("title")
+                yield Button(
+                    title=title if isinstance(title, str) else None,
+                    data=_data(part),
+                    inputs=inputs,
+                )
+
+
+def submitted_ids(cards: object) -> Iterator[str]:
+    """What cards submit: the ids of their inputs, and the keys of the data of their actions."""
+    for card, _ in _scopes(cards):
+        yield from _inputs(card)
+    for card, _ in _scopes(cards):
+        for part in _parts(card):
+            if str(part.get("type")).startswith("Action."):
+                yield from _data(part)
+
+
+def unknown_inputs(unknown: AbstractSet[str], known: AbstractSet[str]) -> str:
+    """Says which inputs a card doesn't have, and which it has."""
+    return (
+        f"the card submits no {', '.join(sorted(map(repr, unknown)))}; it submits: "
+        f"{', '.join(sorted(map(repr, known))) or 'nothing'}"
+    )
+
+
+def _scopes(cards: object) -> Iterator[tuple[object, dict[str, Any]]]:
+    """Each card, outer ones first, with the inputs that it and the cards around it have."""
+    scopes: list[tuple[object, dict[str, Any]]] = [(cards, {})]
+    for card, around in scopes:  # it grows
+        inputs = {**around, **_inputs(card)}
+        yield card, inputs
+        scopes.extend(
+            (part.get("card"), inputs) for part in _parts(card) if part.get("type") == _SHOW_CARD
+        )
+
+
+def _inputs(card: object) -> dict[str, Any]:
+    return {
+        str(part["id"]): part.get("value")
+        for part in _parts(card)
+        if str(part.get("type")).startswith("Input.") and "id" in part
+    }
+
+
+def _data(action: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = action.get("data")
+    return cast("Mapping[str, Any]", data) if isinstance(data, dict) else {}
+
+
+def _parts(card: object) -> Iterator[Mapping[str, Any]]:
+    """Every object in a card, in its order, except those of the cards in it."""
+    rest = [card]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, list | tuple):
+            rest.extend(reversed(cast("Sequence[object]", node)))
+        elif isinstance(node, dict):
+            part = cast("dict[str, Any]", node)
+            yield part
+            skipped = {"data", "card"} if part.get("type") == _SHOW_CARD else {"data"}
+            rest.extend(part[key] for key in reversed(part) if key not in skipped)
+
+
+def _same(one: object, other: object) -> bool:
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
