@@ -19,6 +19,7 @@ from tests.support.keeping import Interference, webhooks_on
 from webex_webhooks_async import (
     Action,
     APIError,
+    AuthenticationError,
     BadRequestError,
     Change,
     ConflictError,
@@ -32,9 +33,13 @@ from webex_webhooks_async import (
     WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
+    plan,
     to_json,
 )
 from webex_webhooks_async.testing import Sandbox
+
+# The webhooks of most tests have one target URL.
+pytestmark = pytest.mark.filterwarnings("ignore:every event of")
 
 SECRET = "a secret"
 
@@ -488,6 +493,60 @@ async def test_a_create_that_will_not_succeed_is_not_sent_again(
     with pytest.raises(expected):
         await webhooks.ensure([MESSAGES])
     assert methods(sandbox) == ["GET", "POST", "GET"]
+
+
+async def test_an_error_of_one_keeps_no_other_from_being_made(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """The others are made, then the first error is raised and names them; nothing is pruned."""
+    old = await made(webhooks, evolve(MESSAGES, name="bot:old"))
+    replaced = await made(webhooks, evolve(CARDS, filter="roomId=1"))
+    moved = evolve(MESSAGES, name="bot:moved")
+    await made(webhooks, evolve(moved, target_url=ELSEWHERE))
+    sandbox.fail(status=400, method="POST", times=2)
+    with pytest.raises(BadRequestError) as caught:
+        await webhooks.ensure([CARDS, MESSAGES, moved, evolve(CARDS, name="bot:new")], "bot:")
+    assert caught.value.__notes__[0] == "while trying to replace webhook 'bot:cards'"
+    assert caught.value.__notes__[1].startswith("create 'bot:messages' failed too: POST ")
+    assert caught.value.__notes__[2:] == ["done before: update 'bot:moved', create 'bot:new'"]
+    assert names(sandbox) == ["bot:old", "bot:cards", "bot:moved", "bot:new"]
+    assert sandbox.webhooks[:2] == (old, replaced)
+
+
+@pytest.mark.parametrize("fault", [{"status": 401}, {"drop": True}], ids=["401", "no response"])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_an_error_that_is_not_of_one_webhook_ends_a_run(
+    sandbox: Sandbox, fault: dict[str, Any], method: str
+) -> None:
+    """After a 401 or without a response no other webhook is tried."""
+    async with webhooks_on(sandbox, retry=RetryPolicy.none()) as webhooks:
+        await made(webhooks, evolve(CARDS, target_url=ELSEWHERE))
+        wanted = [CARDS, MESSAGES] if method == "PUT" else [MESSAGES, CARDS]
+        sandbox.fail(**fault, method=method, times=None)
+        log = Log(sandbox)
+        with pytest.raises((AuthenticationError, TransportError)) as caught:
+            await webhooks.ensure(wanted)
+    assert [each for each in log.methods if each != "GET"] == [method]
+    assert len(caught.value.__notes__) == 1
+
+
+async def test_a_double_delivery_is_warned_about(sandbox: Sandbox, webhooks: Webhooks) -> None:
+    """An active webhook that isn't wanted and brings the same events is named in a warning."""
+    await made(webhooks, evolve(MESSAGES, name="off"), status="inactive")
+    await made(webhooks, evolve(MESSAGES, name="of another room", filter="roomId=1"))
+    await made(webhooks, evolve(MESSAGES, name="bot:pruned"))
+    other = await made(webhooks, evolve(MESSAGES, name="another's"))
+    with pytest.warns(WebhookPlanWarning) as caught:
+        await webhooks.ensure([MESSAGES], prune="bot:")
+    with pytest.warns(WebhookPlanWarning) as caught_of_plan:
+        plan([MESSAGES], sandbox.webhooks)
+    message = (
+        "every event of 'bot:messages' arrives twice: the webhook \"another's\" with the id "
+        f"{other.id!r} has the same target URL, resource, event and filter; delete it"
+    )
+    assert [(str(each.message), each.filename) for each in (*caught, *caught_of_plan)] == [
+        (message, __file__)
+    ] * 2
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ from webex_webhooks_async import (
 
 LONG_AGO = datetime(2015, 10, 18, tzinfo=UTC)
 
+# The webhooks of most tests have one target URL.
+pytestmark = pytest.mark.filterwarnings("ignore:every event of")
+
 WANTED = NewWebhook(
     name="bot:messages",
     target_url="https://example.com/hook",

@@ -181,21 +181,15 @@ async def test_others_that_cannot_be_read_do_not_matter(
     assert changing_methods(sandbox) == ["POST"]
 
 
-async def test_a_name_that_cannot_be_read_may_be_any_missing_one(
-    sandbox: Sandbox, webhooks: Webhooks
+async def test_a_webhook_without_a_readable_name_stops_nothing(
+    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Beside a webhook without a readable name nothing is created; what exists is kept right."""
+    """It isn't one of ours, which have names: a warning names it, and it is left alone."""
     sandbox.fail(body={"items": [item(MESSAGES, "W1", name=None)]}, method="GET")
-    with pytest.raises(DecodeError, match=r"\$\.items\[0\]\.name: expected a string, got null"):
-        await webhooks.ensure([MESSAGES])
-    assert changing_methods(sandbox) == []
-
-    existing = await webhooks.create(evolve(MESSAGES, target_url="https://old.example.com"))
-    items = [json.loads(to_json(existing)), item(MESSAGES, "W1", name=None)]
-    sandbox.fail(body={"items": items}, method="GET")
     result = await webhooks.ensure([MESSAGES], prune="bot:")
-    assert [each.action for each in result.changes] == ["update"]
-    assert changing_methods(sandbox) == ["POST", "PUT"]
+    assert [each.action for each in result.changes] == ["create"]
+    assert changing_methods(sandbox) == ["POST"]
+    assert "'W1'" in caplog.text
 
 
 async def test_a_plan_of_webhooks_that_do_not_fit_is_refused(

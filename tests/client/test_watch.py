@@ -176,14 +176,16 @@ async def test_the_default_interval_is_five_minutes(sandbox: Sandbox) -> None:
         pytest.param({"status": 503}, 100.0, id="503"),
         pytest.param({"status": 429}, 100.0, id="429"),
         pytest.param({"status": 429, "retry_after": 50}, 100.0, id="429 for a while"),
-        pytest.param({"status": 429, "retry_after": 3600}, 3600.0, id="429 for long"),
-        pytest.param({"status": 423, "retry_after": 200}, 200.0, id="423"),
+        pytest.param({"status": 429, "retry_after": 3000}, 3000.0, id="429 for longer"),
+        pytest.param({"status": 429, "retry_after": 1_000_000}, 3600.0, id="429 for days"),
+        pytest.param({"status": 503, "retry_after": 1_000_000}, 100.0, id="503 for days"),
+        pytest.param({"status": 423, "retry_after": 1_000_000}, 100.0, id="423"),
     ],
 )
 async def test_it_survives_an_outage(
     watched: Watched, fault: dict[str, Any], pause: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A transient failure is logged, and the next turn comes after as long as Webex asks for."""
+    """A transient failure is logged; only a 429 delays the next turn, by an hour at most."""
     await watched.others.delete(watched.sandbox.webhooks[0].id)
     watched.sandbox.fail(**fault)
     await watched.later(100.0)
@@ -376,6 +378,17 @@ async def test_arguments_are_checked_at_the_call(sandbox: Sandbox) -> None:
             webhooks.watch([MESSAGES, MESSAGES])
         with pytest.raises(ValueError, match="prune is empty"):
             webhooks.watch([MESSAGES], prune="")
+
+
+async def test_a_double_delivery_is_warned_about_once(sandbox: Sandbox) -> None:
+    """Another webhook that brings the same events is warned about once, at the caller's line."""
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        async with watch_of(sandbox, MESSAGES) as watched:
+            await watched.others.create(evolve(MESSAGES, name="another's"))
+            await watched.later(100.0)
+            await watched.later(100.0)
+    [warning] = caught
+    assert (warning.category, warning.filename) == (WebhookPlanWarning, __file__)
 
 
 async def test_a_warning_comes_once(sandbox: Sandbox) -> None:

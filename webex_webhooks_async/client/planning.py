@@ -39,9 +39,14 @@ def plan(
             fit, so that it can't be compared.
 
     Warns:
-        WebhookPlanWarning: What you want can't work as it seems to be meant.
+        WebhookPlanWarning: What you want can't work as it seems to be meant, or another webhook
+            brings the same events to the same URL.
     """
-    return Plan(changes=DesiredState.of(wanted, prune).changes(existing))
+    desired, existing = DesiredState.of(wanted, prune), tuple(existing)
+    changes = desired.changes(existing)
+    for each in desired.double_deliveries(existing, changes):
+        warnings.warn(each, WebhookPlanWarning, stacklevel=2)
+    return Plan(changes=changes)
 
 
 class Action(StrEnum):
@@ -111,8 +116,10 @@ class Plan:
     async def apply(self) -> Result:
         """Create and update what is wanted, then delete the rest.
 
-        Apply a plan once and soon: it knows what existed when it was made. After an error, make a
-        new plan; it continues where this one stopped.
+        Apply a plan once and soon: it knows what existed when it was made. An error of one webhook
+        doesn't keep the others from being made, but nothing is pruned then; the first error is
+        raised, and its notes name the others and what was done. After a 401, and without a
+        response, nothing more is sent. After an error, make a new plan.
 
         Raises:
             RuntimeError: The plan comes from the function `plan`, which has no client.
@@ -216,8 +223,8 @@ class DesiredState:
     ) -> tuple[Change, ...]:
         """What turns the existing webhooks into the wanted ones.
 
-        A webhook that can't be read is never changed, and none is created beside one that may be
-        the wanted one: one of the same name or, where the name can't be read, any.
+        A webhook that can't be read is never changed. One whose name can't be read isn't a wanted
+        one, because a wanted one has a name.
 
         Args:
             existing: The webhooks that exist, possibly some of them twice.
@@ -225,7 +232,7 @@ class DesiredState:
                 that want different things keep the same one.
 
         Raises:
-            DecodeError: A webhook that can't be read is or may be a wanted one.
+            DecodeError: A webhook of a wanted name can't be read.
         """
         existing = tuple(existing)
         # By id, because a page that shifts while it is read shows a webhook twice.
@@ -235,8 +242,7 @@ class DesiredState:
             namesakes[webhook.name].append(webhook)
         choose = _oldest if agree else _least_change
         changes = [choose(each, namesakes[each.name]) for each in self.wanted]
-        creates = any(each.action in {Action.CREATE, Action.REPLACE} for each in changes)
-        if problems := tuple(self._problems(existing, creates=creates)):
+        if problems := tuple(self._problems(existing)):
             error = DecodeError(problems)
             error.add_note("no webhook that can't be read is changed; delete it by its id")
             raise error
@@ -245,16 +251,36 @@ class DesiredState:
                 del others[change.existing.id]
         return (*changes, *self._deletions(others.values()))
 
-    def _problems(
-        self, existing: Iterable[Webhook | UnreadableWebhook], *, creates: bool
+    def double_deliveries(
+        self, existing: Iterable[Webhook | UnreadableWebhook], changes: Iterable[Change]
     ) -> Iterator[str]:
+        """Warnings of other webhooks that bring the same events to the same URL."""
+        deleted = {each.existing.id for each in changes if each.existing and each.wanted is None}
+        wanted = {_delivery(each): each.name for each in self.wanted}
+        others = {each.id: each for each in existing if isinstance(each, Webhook)}
+        for other in others.values():
+            name = wanted.get(_delivery(other))
+            if (
+                name is not None
+                and other.name not in self.names
+                and other.id not in deleted
+                and other.status != Status.INACTIVE
+            ):
+                yield (
+                    f"every event of {name!r} arrives twice: the webhook {other.name!r} with the "
+                    f"id {other.id!r} has the same target URL, resource, event and filter; delete "
+                    "it"
+                )
+
+    def _problems(self, existing: Iterable[Webhook | UnreadableWebhook]) -> Iterator[str]:
         """What makes it unknown what has to change."""
         names = self.names
         for each in existing:
+            if each.name not in names:
+                continue
             if isinstance(each, UnreadableWebhook):
-                if each.name in names or (creates and each.name is None):
-                    yield str(each)
-            elif each.name in names:
+                yield str(each)
+            else:
                 for key in sorted(_COMPARED.intersection(each.extra)):
                     yield f"{key}: does not fit (in the webhook with the id {each.id!r})"
 
@@ -337,6 +363,11 @@ def _changeable_differences(wanted: NewWebhook, existing: Webhook) -> Iterator[s
     # that it doesn't return isn't set.
     if wanted.secret and wanted.secret != existing.secret:
         yield "secret"
+
+
+def _delivery(webhook: NewWebhook | Webhook) -> tuple[object, ...]:
+    """What two webhooks have in common that bring the same events to the same URL."""
+    return webhook.target_url, webhook.resource, webhook.event, _conditions(webhook.filter)
 
 
 def _conditions(text: str | None) -> frozenset[str]:

@@ -2,9 +2,10 @@
 
 import logging
 import random
+import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from attrs import evolve, frozen
@@ -17,10 +18,11 @@ from webex_webhooks_async.client.planning import (
     Plan,
     Result,
     UnreadableWebhook,
+    WebhookPlanWarning,
 )
 from webex_webhooks_async.client.retries import RetryPolicy, may_have_been_processed
 from webex_webhooks_async.errors import (
-    APIError,
+    AuthenticationError,
     ConflictError,
     DecodeError,
     GoneError,
@@ -93,18 +95,23 @@ class Reconciler:
         self.clock = clock
         self._desired = desired
         self._reactivated: dict[str, float] = {}  # when, by id
+        self._warned: set[str] = set()
 
     async def plan(self) -> Plan:
-        """What has to change."""
+        """What has to change; warnings point to where the caller of this was called."""
         existing = await self.existing(org=self._desired.wants_org)
-        changes = map(self.hold_back, self._desired.changes(existing))
-        return Plan(changes=tuple(changes), applier=self.apply)
+        changes = tuple(map(self.hold_back, self._desired.changes(existing)))
+        for each in self._desired.double_deliveries(existing, changes):
+            if each not in self._warned:
+                self._warned.add(each)
+                warnings.warn(each, WebhookPlanWarning, stacklevel=3)
+        return Plan(changes=changes, applier=self.apply)
 
     async def apply(self, plan: Plan) -> Result:
         """Execute a plan."""
-        changes: list[Change] = []
-        webhooks = await PlanExecution(self, plan, changes.append).run()
-        return Result(changes=tuple(changes), webhooks=webhooks)
+        execution = PlanExecution(self, plan)
+        webhooks = await execution.run()
+        return Result(changes=tuple(execution.done), webhooks=webhooks)
 
     async def watch(self, *, every: float) -> AsyncGenerator[Result]:
         """Execute a new plan every so many seconds, and yield what was changed."""
@@ -112,12 +119,15 @@ class Reconciler:
         while True:
             pause = every
             try:
-                webhooks = await PlanExecution(self, await self.plan(), changes.append).run()
-            except (TransportError, ServerError, LockedError, RateLimitError) as error:
-                pause = max(every, _retry_after(error))
-                logger.warning("reconciliation failed: %s; retrying in %g s", error, pause)
-            except DecodeError as error:
-                logger.error("reconciliation failed: %s; retrying in %g s", error, pause)  # noqa: TRY400 - the message says it all
+                execution = PlanExecution(self, await self.plan())
+                try:
+                    webhooks = await execution.run()
+                finally:
+                    changes.extend(execution.done)
+            except (TransportError, ServerError, LockedError, RateLimitError, DecodeError) as error:
+                pause = _pause(error, every)
+                level = logging.ERROR if isinstance(error, DecodeError) else logging.WARNING
+                logger.log(level, "reconciliation failed: %s; retrying in %g s", error, pause)
             else:
                 if changes:
                     yield Result(changes=tuple(changes), webhooks=webhooks)
@@ -158,16 +168,21 @@ class PlanExecution:
     Runs that want the same thing keep the same webhook. Runs that want different things may delete
     each other's, so from the third look on they keep the oldest one and replace none.
 
+    An error of one webhook doesn't keep the others from being made. Nothing is sent after a 401,
+    and without a response only what looks whether a create was processed.
+
     Args:
         reconciler: What lists the webhooks, and sends the requests.
         plan: The plan.
-        note: Is called with each change that was executed.
+
+    Attributes:
+        done: The changes that were executed so far.
     """
 
-    def __init__(self, reconciler: Reconciler, plan: Plan, note: Callable[[Change], None]) -> None:
+    def __init__(self, reconciler: Reconciler, plan: Plan) -> None:
+        self.done: list[Change] = []
         self._reconciler = reconciler
         self._operations = reconciler.operations
-        self._note = note
         self._changes = plan.changes
         self._wanted = tuple(each.wanted for each in plan.changes if each.wanted is not None)
         self._live: dict[str, Webhook] = {}  # by name
@@ -175,9 +190,26 @@ class PlanExecution:
         self._creates = Counter[str]()  # how often one was sent, by name
         self._lost: dict[str, _LostCreate] = {}  # by name
         self._to_recheck: set[str] = set()  # names
+        self._failed: dict[str, _Failure] = {}  # by name
 
     async def run(self) -> dict[str, Webhook]:
-        """Execute the plan, and return the webhook of each wanted name."""
+        """Execute the plan, and return the webhook of each wanted name.
+
+        Raises:
+            WebexError: The first error; its notes name the others and what was done.
+        """
+        try:
+            return await self._run()
+        except WebexError as error:
+            for failure in self._failed.values():
+                if failure.error is not error:
+                    error.add_note(f"{failure.attempt} failed too: {failure.error}")
+            if self.done:
+                done = ", ".join(f"{each.action} {each.name!r}" for each in self.done)
+                error.add_note(f"done before: {done}")
+            raise
+
+    async def _run(self) -> dict[str, Webhook]:
         names = {each.name for each in self._wanted}
         await self._execute([each for each in self._changes if each.name in names])
         looks = 1
@@ -185,14 +217,33 @@ class PlanExecution:
             if not self._lost:
                 looks += 1
             await self._execute(await self._look_again(agree=looks > _LOOKS_BEFORE_AGREEING))
-        await self._execute([each for each in self._changes if each.name not in names])
+        if not self._failed:
+            await self._execute([each for each in self._changes if each.name not in names])
+        for failure in self._failed.values():
+            raise failure.error
         return {each.name: self._live[each.name] for each in self._wanted}
 
     async def _execute(self, changes: Iterable[Change]) -> None:
         for step in (self._make, self._remove):
             for change in changes:
-                with _noted_in_errors(change):
+                if change.name in self._failed:
+                    continue
+                if any(isinstance(lost.error, TransportError) for lost in self._lost.values()):
+                    self._to_recheck.add(change.name)  # nothing is sent before Webex responds
+                    continue
+                try:
                     await step(change)
+                except WebexError as error:
+                    self._fail(change, error)
+
+    def _fail(self, change: Change, error: WebexError) -> None:
+        """Keep an error for later, or raise it if it isn't one of this webhook alone."""
+        failure = _Failure(f"{change.action} {change.name!r}", error)
+        error.add_note(f"while trying to {change.action} webhook {change.name!r}")
+        self._failed[change.name] = failure
+        self._to_recheck.discard(change.name)
+        if isinstance(error, AuthenticationError | TransportError):
+            raise error
 
     async def _make(self, change: Change) -> None:
         wanted, existing = change.wanted, change.existing
@@ -216,7 +267,7 @@ class PlanExecution:
             self._to_recheck.add(change.name)
         else:
             self._live[change.name] = _with_secret(created, wanted.secret)
-            self._note(change)
+            self.done.append(change)
             if self._creates[change.name] < _MAX_CREATES:
                 self._to_recheck.add(change.name)
 
@@ -236,7 +287,7 @@ class PlanExecution:
             self._to_recheck.add(change.name)
         else:
             self._live[change.name] = _with_secret(updated, secret)
-            self._note(change)
+            self.done.append(change)
             if change.action is Action.REACTIVATE:
                 self._reconciler.note_reactivation(existing)
 
@@ -250,7 +301,7 @@ class PlanExecution:
         self._gone.add(change.existing.id)
         self._to_recheck.add(change.name)
         if change.action is Action.DELETE:
-            self._note(change)
+            self.done.append(change)
 
     async def _look_again(self, *, agree: bool) -> tuple[Change, ...]:
         """Plan again for the names that a change may have left without exactly one webhook."""
@@ -287,12 +338,11 @@ class PlanExecution:
             if lost is None:
                 continue
             if change.action not in {Action.CREATE, Action.REPLACE}:
-                self._note(lost.change)
+                self.done.append(lost.change)
                 continue
             is_last = self._creates[change.name] >= self._reconciler.retry.attempts
             if is_last or not _may_be_missing(lost.error):
-                with _noted_in_errors(lost.change):
-                    raise lost.error
+                self._fail(lost.change, lost.error)
 
 
 _MAX_CREATES = 10
@@ -314,6 +364,19 @@ class _LostCreate:
     error: WebexError
 
 
+@frozen
+class _Failure:
+    """An error that keeps one webhook from being as wanted.
+
+    Attributes:
+        attempt: What was tried, such as "create 'bot:messages'".
+        error: The error.
+    """
+
+    attempt: str
+    error: WebexError
+
+
 def _may_be_there(error: WebexError) -> bool:
     """Whether the server may have created the webhook, although this was raised."""
     if isinstance(error, ServerError):
@@ -331,15 +394,12 @@ def _with_secret(webhook: Webhook, secret: str | None) -> Webhook:
     return webhook if webhook.secret else evolve(webhook, secret=secret)
 
 
-def _retry_after(error: WebexError) -> float:
-    seconds = error.retry_after if isinstance(error, APIError) else None
-    return seconds or 0.0
+def _pause(error: WebexError, every: float) -> float:
+    """Seconds until `watch` tries again: only a 429 can make them more, up to an hour."""
+    if not isinstance(error, RateLimitError) or error.retry_after is None:
+        return every
+    return max(every, min(error.retry_after, _LONGEST_WAIT))
 
 
-@contextmanager
-def _noted_in_errors(change: Change) -> Generator[None]:
-    try:
-        yield
-    except WebexError as error:
-        error.add_note(f"while trying to {change.action} webhook {change.name!r}")
-        raise
+_LONGEST_WAIT = 3600.0
+"""Seconds; Cisco's own sample of a 429 asks for so many."""

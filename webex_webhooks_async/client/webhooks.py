@@ -132,12 +132,15 @@ class Webhooks(APIResource):
         Raises:
             ValueError: A name is wanted twice, or `prune` is empty; nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
-            DecodeError: A webhook that is or may be a wanted one can't be read: one of a wanted
-                name with a field that doesn't fit or, where a webhook would have to be created,
-                one without a readable name. If the first list has it, nothing is changed.
+            DecodeError: A webhook of a wanted name can't be read. If the first list has it,
+                nothing is changed.
+            WebexError: The first of the errors; its notes name the others and what was done. An
+                error of one webhook doesn't keep the others from being made, but nothing is pruned
+                then. After a 401, and without a response, nothing more is sent.
 
         Warns:
-            WebhookPlanWarning: What you want can't work as it seems to be meant.
+            WebhookPlanWarning: What you want can't work as it seems to be meant, or another webhook
+                brings the same events to the same URL.
         """
         reconciler = self._reconciler(DesiredState.of(wanted, prune))
         return await reconciler.apply(await reconciler.plan())
@@ -166,8 +169,9 @@ class Webhooks(APIResource):
                 print(result.changes)
 
         It yields only when something was changed. These errors are logged, and it tries again at
-        its next turn: a `TransportError`, a `ServerError`, a `LockedError`, a `RateLimitError`
-        (after as long as Webex asks for) and a `DecodeError`. Any other error is raised. A webhook
+        its next turn: a `TransportError`, a `ServerError`, a `LockedError`, a `DecodeError` and a
+        `RateLimitError`, which can make the next turn later: as much as Webex asks for, up to an
+        hour. Any other error is raised. A webhook
         that Webex switches off again within five minutes after it was reactivated here stays off
         until these are over.
 
