@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         MemoryDeduplicator,
         RedisDeduplicator,
     )
+    from webex_webhooks_async.notifications.dispatch import CallNext, Handler
     from webex_webhooks_async.notifications.parsing import (
         parse_notification,
         parse_unverified_notification,
@@ -93,6 +94,7 @@ else:
         "AttachmentActionData": "models.notifications",
         "AuthenticationError": "errors",
         "BadRequestError": "errors",
+        "CallNext": "notifications.dispatch",
         "Change": "client.planning",
         "Client": "client.client",
         "ConflictError": "errors",
@@ -100,6 +102,7 @@ else:
         "Deduplicator": "notifications.deduplication",
         "Event": "models.vocabulary",
         "GoneError": "errors",
+        "Handler": "notifications.dispatch",
         "InProgressError": "errors",
         "LeasingDeduplicator": "notifications.deduplication",
         "LockedError": "errors",
@@ -180,6 +183,7 @@ __all__ = [
     "AttachmentActionData",
     "AuthenticationError",
     "BadRequestError",
+    "CallNext",
     "Change",
     "Client",
     "ConflictError",
@@ -187,6 +191,7 @@ __all__ = [
     "Deduplicator",
     "Event",
     "GoneError",
+    "Handler",
     "InProgressError",
     "LeasingDeduplicator",
     "LockedError",

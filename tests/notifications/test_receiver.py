@@ -20,7 +20,7 @@ from tests.notifications.doubles import (
     distinct,
     signed,
 )
-from tests.support.wire import until
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -335,7 +335,9 @@ class TestFailure:
 
         (record,) = caplog.records
 
-        assert record.getMessage() == "a handler of messages created of webhook WEBHOOK failed"
+        assert (
+            record.getMessage() == "a handler of messages created MESSAGE of webhook WEBHOOK failed"
+        )
         assert record.exc_info
         assert record.exc_info[1] is error
 
@@ -350,14 +352,14 @@ class TestFailure:
         (record,) = caplog.records
 
         assert record.getMessage() == (
-            "a handler of messages created of webhook W\\n\\x1b[2J failed"
+            "a handler of messages created MESSAGE of webhook W\\n\\x1b[2J failed"
         )
 
     @pytest.mark.parametrize("is_async", [True, False])
     async def test_on_error_gets_a_failure(
         self, caplog: pytest.LogCaptureFixture, *, is_async: bool
     ) -> None:
-        """A plain or an async `on_error` is called with each failure, which isn't logged then."""
+        """A plain or an async `on_error` is called with each failure, which is logged as well."""
         failures: list[tuple[Exception, str]] = []
 
         def report(error: Exception, notification: Notification[Any]) -> None:
@@ -373,7 +375,7 @@ class TestFailure:
 
         assert await deliver(bot.receiver) == 500
         assert failures == [(error, "WEBHOOK")]
-        assert caplog.records == []
+        assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [error]
 
     @pytest.mark.parametrize("error", [LookupError("unreachable"), asyncio.CancelledError()])
     async def test_a_failure_of_on_error_is_logged(
@@ -389,9 +391,11 @@ class TestFailure:
 
         assert [await deliver(bot.receiver), await deliver(bot.receiver)] == [500, 204]
 
-        (record,) = caplog.records
+        _, record = caplog.records
 
-        assert record.getMessage() == "on_error failed for messages created of webhook WEBHOOK"
+        assert (
+            record.getMessage() == "on_error failed for messages created MESSAGE of webhook WEBHOOK"
+        )
         assert type(error).__name__ in caplog.text
         assert "broken" in caplog.text
 
@@ -427,8 +431,8 @@ class TestMisfits:
         assert ran == []
         assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
         assert caplog.messages[0] == (
-            "messages created of webhook WEBHOOK is not passed to the handlers of its resource: "
-            f"{self.PROBLEM}"
+            "messages created MESSAGE of webhook WEBHOOK is not passed to the handlers of its "
+            f"resource: {self.PROBLEM}"
         )
         assert await deliver(receiver) == 204
         assert [name for name, _ in ran] == ["created", "messages"]
@@ -496,7 +500,7 @@ class TestMisfits:
 
         assert await deliver(receiver, MISFIT) == 500
         assert [record.getMessage() for record in caplog.records] == [
-            "a handler of messages created of webhook WEBHOOK failed"
+            "a handler of messages created MESSAGE of webhook WEBHOOK failed"
         ]
 
     async def test_an_unknown_resource_fits(self, ran: list[tuple[str, object]]) -> None:
@@ -736,25 +740,6 @@ class TestForeground:
         may_go_on.set()
         await serving
 
-    async def test_a_handler_may_close_its_receiver(self) -> None:
-        """A handler that closes its receiver waits for all others, but not for itself."""
-        bot = Bot()
-        bot.may_end.clear()
-        closed: list[int] = []
-
-        @bot.receiver.on("rooms")
-        async def close(_: Notification[Any]) -> None:
-            await bot.receiver.aclose()
-            closed.append(len(bot.done))
-
-        other = asyncio.create_task(deliver(bot.receiver))
-        closing = asyncio.create_task(deliver(bot.receiver, body_of(resource="rooms")))
-        await until(lambda: bool(bot.started))
-        bot.may_end.set()
-
-        assert [await other, await closing] == [204, 204]
-        assert closed == [1]
-
     async def test_closing_waits_for_what_is_refused(self) -> None:
         """When a receiver is closed, the claim of a request that came too late is released."""
         deduplicator = HeldDeduplicator()
@@ -888,22 +873,6 @@ class TestBackground:
 
         assert bot.done == ["MESSAGE"]
 
-    async def test_a_handler_may_close_its_receiver(self) -> None:
-        """A handler that closes its receiver waits for all others, but not for itself."""
-        bot = Bot(background=True)
-        closed: list[int] = []
-
-        @bot.receiver.on("rooms")
-        async def close(_: Notification[Any]) -> None:
-            await bot.receiver.aclose()
-            closed.append(len(bot.done))
-
-        await deliver(bot.receiver)
-        await deliver(bot.receiver, body_of(resource="rooms"))
-        await until(lambda: bool(closed))
-
-        assert closed == [1]
-
     async def test_a_failure_in_the_background(self) -> None:
         """A failure in the background is reported, and a copy that comes later is handled."""
         failures: list[Exception] = []
@@ -941,20 +910,122 @@ class TestBackground:
         assert bot.done == ["MESSAGE"]
 
 
+@pytest.mark.parametrize("background", [True, False])
+class TestClosingFromInside:
+    """Handlers that close their receiver."""
+
+    @pytest.fixture
+    def bot(self, *, background: bool) -> Bot:
+        """A bot whose handler for messages waits."""
+        bot = Bot(background=background)
+        bot.may_end.clear()
+        return bot
+
+    async def deliver_all(self, bot: Bot, *bodies: bytes) -> None:
+        """Deliver all at once, and wait until the bot has nothing to do."""
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            for body in bodies:
+                group.create_task(deliver(bot.receiver, body))
+            await until(lambda: bool(bot.started))
+            bot.may_end.set()
+        await until(lambda: not bot.receiver._jobs)  # pyright: ignore[reportPrivateUsage] - nothing public shows it
+
+    @pytest.mark.parametrize("in_a_task", [True, False])
+    @pytest.mark.parametrize("handlers", [1, 2])
+    async def test_it_waits_for_others(self, bot: Bot, *, in_a_task: bool, handlers: int) -> None:
+        """It waits for all handlers but itself and others that close, also from its own task."""
+        closed: list[list[str]] = []
+        at_once = asyncio.Barrier(handlers)
+
+        @bot.receiver.on("rooms")
+        async def close(_: Notification[Any]) -> None:
+            await at_once.wait()
+            closing = bot.receiver.aclose()
+            await (asyncio.create_task(closing) if in_a_task else closing)
+            closed.append(bot.done.copy())
+
+        bodies = [body_of(resource="rooms", name=str(number)) for number in range(handlers)]
+        await self.deliver_all(bot, BODY, *bodies)
+
+        assert closed == [["MESSAGE"]] * handlers
+        assert await deliver(bot.receiver, distinct(1)) == 503
+
+    async def test_it_may_close_while_another_one_waits(self, bot: Bot) -> None:
+        """A handler that closes its receiver while another one waits for it ends that wait."""
+        closed: list[str] = []
+
+        @bot.receiver.on()
+        async def close(notification: Notification[Any]) -> None:
+            await bot.receiver.aclose()
+            closed.append(notification.resource)
+
+        await self.deliver_all(bot, BODY, body_of(resource="rooms"))
+
+        assert sorted(closed) == ["messages", "rooms"]
+
+    async def test_a_handler_that_delivers_may_close(self, bot: Bot) -> None:
+        """A handler may deliver to its receiver a notification whose handler closes it."""
+        inner = body_of(resource="rooms")
+        statuses: list[int] = []
+
+        @bot.receiver.on("memberships")
+        async def pass_on(_: Notification[Any]) -> None:
+            statuses.append(await deliver(bot.receiver, inner))
+
+        @bot.receiver.on("rooms")
+        async def close(_: Notification[Any]) -> None:
+            await bot.receiver.aclose()
+
+        await self.deliver_all(bot, BODY, body_of(resource="memberships"))
+
+        assert statuses == [204]
+
+    async def test_a_task_that_outlives_its_handler_waits_for_all(self, bot: Bot) -> None:
+        """A task that a handler began closes like anybody else when that handler has ended."""
+        closing: list[asyncio.Task[None]] = []
+        may_close = asyncio.Event()
+
+        @bot.receiver.on("rooms")
+        async def begin(_: Notification[Any]) -> None:
+            async def close() -> None:
+                await may_close.wait()
+                await bot.receiver.aclose()
+
+            closing.append(asyncio.create_task(close()))
+
+        await deliver(bot.receiver, body_of(resource="rooms"))
+        await until(lambda: bool(closing))
+        under_way = asyncio.create_task(deliver(bot.receiver))
+        await until(lambda: bool(bot.started))
+        may_close.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+        assert not closing[0].done()
+
+        bot.may_end.set()
+        await asyncio.gather(under_way, *closing)
+
+        assert bot.done == ["MESSAGE"]
+
+
 class TestLog:
     """What the log says."""
 
     @pytest.mark.parametrize(
         ("body", "message"),
         [
-            (BODY, "messages created of webhook WEBHOOK is a duplicate"),
+            (BODY, "messages created MESSAGE of webhook WEBHOOK is a duplicate"),
             (
                 body_of(resource="rooms"),
-                "rooms created of webhook WEBHOOK has no matching handler",
+                "rooms created MESSAGE of webhook WEBHOOK has no matching handler",
             ),
             (
                 body_of(actorId="BOT"),
-                "messages created of webhook WEBHOOK is ignored: it is the bot's own action",
+                (
+                    "messages created MESSAGE of webhook WEBHOOK is ignored: "
+                    "it is the bot's own action"
+                ),
             ),
         ],
     )
@@ -1036,7 +1107,6 @@ async def test_nothing_is_given_away(
         SECRET,
         "PERSON",
         "ROOM",
-        "MESSAGE",
         "example.com",
         *sign(BODY, SECRET).values(),
     ]

@@ -5,7 +5,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, assert_type
 
@@ -13,8 +13,10 @@ import redis.asyncio
 
 from webex_webhooks_async import (
     AttachmentActionData,
+    CallNext,
     Deduplicator,
     Event,
+    Handler,
     LeasingDeduplicator,
     MeetingData,
     MeetingParticipantData,
@@ -201,6 +203,44 @@ def routers_are_included(other: Router) -> None:
     receiver.include(on_message)  # type: ignore[arg-type] # not a router
     receiver.webhooks(name="bot")  # type: ignore[call-arg] # without a URL
     other.webhooks(name="bot", target_url="")  # type: ignore[attr-defined] # it has no secret
+
+
+@receiver.middleware
+@router.middleware
+async def around(notification: Notification[Any], call_next: CallNext) -> str:
+    """A middleware knows the notification, and what it calls."""
+    assert_type(notification.resource, str)
+    assert_type(call_next, Callable[[], Awaitable[None]])
+    assert_type(await call_next(), None)
+    return "done"
+
+
+@router.middleware  # type: ignore[type-var] # the mistake
+async def around_nothing(notification: Notification[Any]) -> None:
+    """A middleware takes two arguments."""
+
+
+@router.middleware  # type: ignore[type-var] # the mistake
+def not_async(notification: Notification[Any], call_next: CallNext) -> None:
+    """A middleware is async."""
+
+
+async def a_middleware_stays_a_function(notification: Notification[MessageData]) -> None:
+    """It keeps its type; and a notification of any data can be dispatched."""
+
+    async def call_next() -> None: ...
+
+    assert_type(await around(notification, call_next), str)
+    assert_type(await receiver.dispatch(notification), None)
+    await router.dispatch(notification)
+    await router.dispatch(b"{}")  # type: ignore[arg-type] # a notification
+
+
+def a_handler_has_a_type(handler: Handler[MessageData]) -> Handler[MessageData]:
+    """The type of a handler can be written."""
+    assert_type(handler, Callable[[Notification[MessageData]], Coroutine[Any, Any, object]])
+    receiver.on(Resource.ROOMS)(handler)  # type: ignore[type-var] # of another resource
+    return receiver.on(Resource.MESSAGES)(handler)
 
 
 async def registration_changes_no_function(notification: Notification[MessageData]) -> None:

@@ -4,21 +4,14 @@ import asyncio
 import hashlib
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from http import HTTPStatus
 from types import EllipsisType, NoneType, TracebackType
 from typing import Any, Self
 
-from attrs import frozen
-
-from webex_webhooks_async.errors import (
-    DecodeError,
-    InProgressError,
-    PayloadError,
-    SignatureError,
-)
-from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.models.notifications import Notification, NotificationData, data_classes
+from webex_webhooks_async.errors import InProgressError, PayloadError, SignatureError
+from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.asgi import (
@@ -33,9 +26,10 @@ from webex_webhooks_async.notifications.asgi import (
     send_response,
 )
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
+from webex_webhooks_async.notifications.dispatch import Run, describe, log_debug
 from webex_webhooks_async.notifications.in_flight import InFlight
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
-from webex_webhooks_async.notifications.router import Handler, Registration, Router
+from webex_webhooks_async.notifications.router import Router
 from webex_webhooks_async.notifications.signatures import (
     Headers,
     SignatureAlgorithm,
@@ -43,7 +37,6 @@ from webex_webhooks_async.notifications.signatures import (
     secret_keys,
     verify_with_keys,
 )
-from webex_webhooks_async.structuring import structure
 from webex_webhooks_async.validation import check_text, check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -107,7 +100,7 @@ class Receiver(Router):
         max_body: The size in bytes of the largest body to read.
         minimum: The weakest signature algorithm to accept.
         on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
-            data that doesn't fit, and the notification. Without it, the exception is logged.
+            data that doesn't fit, and the notification, after the exception was logged.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
@@ -147,11 +140,10 @@ class Receiver(Router):
         self._max_body = max_body
         self._minimum = minimum
         self._on_error = on_error
-        self._registered: tuple[Registration, ...] | None = None  # from the first notification on
         self._is_closing = False
-        # Each request in `handle`: a future that is done when the request is, and its task.
-        self._requests: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
-        self._pending: set[asyncio.Task[bool]] = set()  # the jobs in the background
+        self._jobs: set[Job] = set()  # those in `handle` and in the background
+        self._pending: set[asyncio.Task[bool]] = set()  # those in the background
+        self._closers: set[asyncio.Future[None]] = set()  # each call of `aclose` that waits
 
     def webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
@@ -183,7 +175,7 @@ class Receiver(Router):
             raise ValueError("name is empty; pass what the names of the webhooks begin with")
         wanted = dict.fromkeys(
             (each.resource, each.event or Event.ALL)
-            for each in self._registrations(set())
+            for each in self._group(set()).registrations()
             if each.resource is not None
         )
         if not wanted:
@@ -218,23 +210,45 @@ class Receiver(Router):
         job = self._job(body, headers)
         if not isinstance(job, Job):
             return job
-        finished = asyncio.get_running_loop().create_future()
-        self._requests[finished] = asyncio.current_task()
+        self._jobs.add(job)
         try:
             return await self._handle_once(job)
         finally:
-            del self._requests[finished]
-            finished.set_result(None)
+            if not job.is_in_background:
+                self._finish(job)
 
     async def aclose(self) -> None:
         """Accept no more notifications, and wait until the accepted ones are handled.
 
-        It waits for handlers in the foreground and in the background. A handler that closes its own
-        receiver doesn't wait for itself.
+        It waits for handlers in the foreground and in the background. A handler may close its own
+        receiver: it doesn't wait for itself, nor for other handlers that close a receiver.
         """
         self._is_closing = True
-        while unfinished := self._unfinished():
-            await asyncio.wait(unfinished)
+        inside = _current_job.get()  # also in a task that a handler has begun
+        is_inside = inside is not None and not inside.is_finished
+        while inside is not None:
+            inside.closes = True
+            inside.receiver._wake_closers()  # noqa: SLF001 - a receiver's own
+            inside = inside.outer
+        while any(not (is_inside and each.closes) for each in self._jobs):
+            waiting = asyncio.get_running_loop().create_future()
+            self._closers.add(waiting)
+            try:
+                await waiting
+            finally:
+                self._closers.discard(waiting)
+        while self._in_flight.unfinished:
+            await asyncio.wait(self._in_flight.unfinished)
+
+    def _finish(self, job: "Job") -> None:
+        job.is_finished = True
+        self._jobs.discard(job)
+        self._wake_closers()
+
+    def _wake_closers(self) -> None:
+        for waiting in self._closers:
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def __aenter__(self) -> Self:
         self._is_closing = False
@@ -293,131 +307,104 @@ class Receiver(Router):
         except PayloadError as error:
             logger.warning("refused a signed request: %s", error)
             return HTTPStatus.BAD_REQUEST
-        if self._registered is None:
-            self._registered = self._freeze()
-        if self._ignore_own_actions and notification.is_own_action:
-            _debug("%s is ignored: it is the bot's own action", notification)
+        run = self._run_of(notification)
+        if run is None:
             return HTTPStatus.NO_CONTENT
-        matching = [
-            each
-            for each in self._registered
-            if (each.resource is None or each.resource == notification.resource)
-            and (each.event is None or each.event == notification.event)
-        ]
-        if not matching:
-            _debug("%s has no matching handler", notification)
-            return HTTPStatus.NO_CONTENT
-        misfit = _misfit(notification)
-        if misfit is not None:
-            typed = len(matching)
-            matching = [each for each in matching if each.resource is None]
-            if len(matching) == typed:
-                misfit = None
-        return Job(
-            notification=notification,
-            handlers=[each.handler for each in matching],
-            misfit=misfit,
-            key=hashlib.sha256(body).hexdigest(),
-        )
+        return Job(self, run, hashlib.sha256(body).hexdigest())
+
+    def _run_of(self, notification: Notification[Any]) -> Run | None:
+        run = super()._run_of(notification)
+        if run is not None and self._ignore_own_actions and notification.is_own_action:
+            log_debug("%s is ignored: it is the bot's own action", notification)
+            return None
+        return run
 
     async def _handle_once(self, job: "Job") -> int:
         try:
             claimed = await self._in_flight.claim(job.key)
         except InProgressError as error:
-            logger.info("%s has to come again: %s", _describe(job.notification), error)
+            logger.info("%s has to come again: %s", describe(job.run.notification), error)
             return HTTPStatus.SERVICE_UNAVAILABLE
         except Exception:
             logger.exception(
-                "%s is not handled: the deduplicator failed", _describe(job.notification)
+                "%s is not handled: the deduplicator failed", describe(job.run.notification)
             )
             return HTTPStatus.SERVICE_UNAVAILABLE
         if not claimed:
-            _debug("%s is a duplicate", job.notification)
+            log_debug("%s is a duplicate", job.run.notification)
             return HTTPStatus.NO_CONTENT
         if self._is_closing or len(self._pending) >= self._max_pending:
             await self._in_flight.finish(job.key, done=False)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
-            logger.warning("%s is not handled: %s", _describe(job.notification), why)
+            logger.warning("%s is not handled: %s", describe(job.run.notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._background:
+            job.is_in_background = True
             task = asyncio.create_task(self._execute(job))
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
+            task.add_done_callback(lambda _: self._finish(job))
             return HTTPStatus.NO_CONTENT
         done = await self._execute(job)
         return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
 
     async def _execute(self, job: "Job") -> bool:
         done = False
+        current = _current_job.set(job)
         try:
             if self._background:
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
-            for handler in job.handlers:
-                await handler(job.notification)
-            if job.misfit is None:
-                done = True
-            else:
-                await self._report(job.misfit, job)
+            await job.run()
+            done = True
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it raises
-            await self._report(_failure(error), job)
+            await self._report(_failure(error), job.run)
         finally:
+            _current_job.reset(current)
             await self._in_flight.finish(job.key, done=done)
         return done
 
-    async def _report(self, failure: Exception, job: "Job") -> None:
-        if failure is job.misfit:
-            message = "%s is not passed to the handlers of its resource: %s"
-            logger.error(message, _describe(job.notification), failure)
-        elif self._on_error is None:
-            logger.error("a handler of %s failed", _describe(job.notification), exc_info=failure)
+    async def _report(self, failure: Exception, run: Run) -> None:
+        which = describe(run.notification)
+        if failure is run.misfit:
+            logger.error("%s is not passed to the handlers of its resource: %s", which, failure)
+        else:
+            logger.error("a handler of %s failed", which, exc_info=failure)
         if self._on_error is None:
             return
         try:
-            reported = self._on_error(failure, job.notification)
+            reported = self._on_error(failure, run.notification)
             if inspect.isawaitable(reported):
                 await reported
         except (Exception, asyncio.CancelledError) as error:
-            logger.exception(
-                "on_error failed for %s", _describe(job.notification), exc_info=_failure(error)
-            )
-
-    def _unfinished(self) -> set[asyncio.Future[Any]]:
-        current = asyncio.current_task()
-        unfinished: set[asyncio.Future[Any]] = {*self._pending, *self._in_flight.unfinished}
-        unfinished.discard(current)
-        return unfinished.union(
-            finished for finished, task in self._requests.items() if task is not current
-        )
+            logger.exception("on_error failed for %s", which, exc_info=_failure(error))
 
 
-@frozen(kw_only=True)
 class Job:
-    """A notification and what is to be done with it.
+    """A notification that a receiver handles, from its claim until it is finished.
 
     Attributes:
-        notification: The notification.
-        handlers: The handlers to run, in this order.
-        misfit: Why the notification isn't passed to the handlers of its resource, if there are any.
+        receiver: The receiver.
+        run: What is to be run.
         key: What the deduplicator knows the notification by.
+        outer: The job whose handler called the receiver, if that isn't finished.
+        is_in_background: Whether it goes on after `handle` has returned.
+        is_finished: Whether it is finished.
+        closes: Whether a handler of it closes a receiver, and may wait for other jobs.
     """
 
-    notification: Notification[NotificationData]
-    handlers: Sequence[Handler[Any]]
-    misfit: PayloadError | None
-    key: str
+    def __init__(self, receiver: Receiver, run: Run, key: str) -> None:
+        self.receiver = receiver
+        self.run = run
+        self.key = key
+        self.is_in_background = False
+        self.is_finished = False
+        self.closes = False
+        outer = _current_job.get()
+        self.outer = None if outer is None or outer.is_finished else outer
 
 
-def _misfit(notification: Notification[NotificationData]) -> PayloadError | None:
-    """Return the problems of data that isn't of the class that its resource has."""
-    data_class = data_classes.get(notification.resource)
-    if data_class is None or isinstance(notification.data, data_class):
-        return None
-    problems: tuple[str, ...] = ()
-    try:
-        structure(notification.data, data_class)
-    except DecodeError as error:
-        problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
-    return PayloadError(problems)
+_current_job: ContextVar[Job | None] = ContextVar("_current_job", default=None)
+"""The job whose handler runs; tasks that a handler begins have it, too."""
 
 
 def _failure(error: BaseException) -> Exception:
@@ -430,13 +417,3 @@ def _failure(error: BaseException) -> Exception:
     failure = RuntimeError("what it waited for was cancelled")
     failure.__cause__ = error
     return failure
-
-
-def _debug(message: str, notification: Notification[Any]) -> None:
-    if logger.isEnabledFor(logging.DEBUG):
-        logger.debug(message, _describe(notification))
-
-
-def _describe(notification: Notification[Any]) -> str:
-    # Log records get this text, not the notification: log services store their arguments.
-    return on_one_line(f"{notification.resource} {notification.event} of webhook {notification.id}")

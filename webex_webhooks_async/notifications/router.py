@@ -1,10 +1,8 @@
 """Registers handlers of notifications, so that they can live in several modules."""
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
-
-from attrs import frozen
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.notifications import (
@@ -23,12 +21,15 @@ from webex_webhooks_async.models.notifications import (
 )
 from webex_webhooks_async.models.spelling import warn_if_misspelled, warn_user
 from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.notifications.dispatch import (
+    Group,
+    Handler,
+    Middleware,
+    Registration,
+    Run,
+    log_debug,
+)
 from webex_webhooks_async.validation import check_type
-
-T = TypeVar("T")
-
-Handler = Callable[[Notification[T]], Coroutine[Any, Any, object]]
-"""An async function that takes a notification."""
 
 # One type variable per resource: a decorated handler keeps its own type.
 H = TypeVar("H", bound=Handler[Any])
@@ -43,6 +44,7 @@ OnMeetingParticipant = TypeVar("OnMeetingParticipant", bound=Handler[MeetingPart
 OnRecording = TypeVar("OnRecording", bound=Handler[RecordingData])
 OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound=Handler[MeetingTranscriptData])
 OnAnything = TypeVar("OnAnything", bound=Handler[NotificationData])
+M = TypeVar("M", bound=Middleware)
 
 
 class Router:
@@ -66,7 +68,9 @@ class Router:
 
     def __init__(self) -> None:
         self._entries: list[Registration | Router] = []
+        self._middlewares: list[Middleware] = []
         self._is_frozen = False
+        self._frozen_group: Group | None = None  # from the first notification on
 
     @overload
     def on(
@@ -149,11 +153,43 @@ class Router:
         _warn_if_undocumented(resource, event)
 
         def register(handler: Handler[Any]) -> Handler[Any]:
-            _check_handler(handler)
-            self._add(Registration(resource, event, handler))
+            _check_function("a handler", handler, "one argument, the notification", 1)
+            self._check_is_open()
+            self._entries.append(Registration(resource, event, handler))
             return handler
 
         return register
+
+    def middleware(self, function: M) -> M:
+        """Register a function that runs around the handlers of this router.
+
+        ::
+
+            @router.middleware
+            async def timed(notification: Notification[Any], call_next: CallNext) -> None:
+                with timer(notification.resource):
+                    await call_next()
+
+        ``await call_next()`` runs the next middleware; in the last one, it runs the handlers, those
+        of included routers as well. The first one registered is the outermost.
+
+        An error of a handler that it catches is settled: the notification counts as handled. It
+        also does if ``call_next`` isn't called, as far as the handlers of this router go; others
+        still run. Calling it twice runs the handlers twice. Without a matching handler, no
+        middleware runs.
+
+        Data that doesn't fit its class is the mapping that was sent.
+
+        Raises:
+            TypeError: It isn't an async function that can be called with two arguments.
+            RuntimeError: A receiver of these handlers has already received a notification.
+        """
+        _check_function(
+            "a middleware", function, "two arguments, the notification and call_next", 2
+        )
+        self._check_is_open()
+        self._middlewares.append(function)
+        return function
 
     def include(self, router: "Router") -> None:
         """Include the handlers of a router, also those that are added to it later.
@@ -165,48 +201,62 @@ class Router:
             RuntimeError: A notification has already been received.
         """
         check_type("router", router, Router)
-        self._add(router)
+        self._check_is_open()
+        self._entries.append(router)
 
-    def _add(self, entry: "Registration | Router") -> None:
+    async def dispatch(self, notification: Notification[Any]) -> None:
+        """Run the matching handlers, and the middleware around them, for a notification.
+
+        Use it for notifications that were verified and deduplicated before, in the worker of a task
+        queue say. It ignores a notification that no handler matches.
+
+        Raises:
+            PayloadError: The data doesn't fit the class that matching handlers need. The handlers
+                without a resource have run.
+            TypeError: `notification` isn't a `Notification`.
+            Exception: What a handler or a middleware raised. Later handlers haven't run.
+        """
+        check_type("notification", notification, Notification)
+        run = self._run_of(notification)
+        if run is not None:
+            await run()
+
+    def _run_of(self, notification: Notification[Any]) -> Run | None:
+        """Return what is to be run for a notification; if it is nothing, log why."""
+        if self._frozen_group is None:
+            self._frozen_group = self._freeze()
+        run = Run(notification, self._frozen_group)
+        if run.handlers or run.misfit:
+            return run
+        log_debug("%s has no matching handler", notification)
+        return None
+
+    def _freeze(self) -> Group:
+        """Refuse to register anything more here and in all included routers."""
+        routers = set[Router]()
+        group = self._group(routers)
+        for router in routers:
+            router._is_frozen = True  # noqa: SLF001 - a router's own
+        return group
+
+    def _group(self, routers: "set[Router]") -> Group:
+        """Return what is registered here and in included routers; add all of them to `routers`."""
+        routers.add(self)
+        entries: list[Registration | Group] = []
+        for entry in self._entries:
+            if not isinstance(entry, Router):
+                entries.append(entry)
+            elif entry not in routers:
+                group = entry._group(routers)  # noqa: SLF001 - a router's own
+                entries += [group] if group.middlewares else group.entries
+        return Group(tuple(self._middlewares), tuple(entries))
+
+    def _check_is_open(self) -> None:
         if self._is_frozen:
             raise RuntimeError(
                 "a notification has already been received: register and include all handlers "
                 "before the first one"
             )
-        self._entries.append(entry)
-
-    def _registrations(self, routers: "set[Router]") -> "Iterator[Registration]":
-        """Yield the registrations here and in all included routers; add these to `routers`."""
-        if self not in routers:
-            routers.add(self)
-            for entry in self._entries:
-                if isinstance(entry, Router):
-                    yield from entry._registrations(routers)  # noqa: SLF001 - a router's own
-                else:
-                    yield entry
-
-    def _freeze(self) -> "tuple[Registration, ...]":
-        """Return all registrations, and refuse further ones here and in all included routers."""
-        routers = set[Router]()
-        registrations = tuple(self._registrations(routers))
-        for router in routers:
-            router._is_frozen = True  # noqa: SLF001 - a router's own
-        return registrations
-
-
-@frozen
-class Registration:
-    """A handler, and what it handles.
-
-    Attributes:
-        resource: The resource; `None` for all.
-        event: The event; `None` for all.
-        handler: The handler.
-    """
-
-    resource: str | None
-    event: str | None
-    handler: Handler[Any]
 
 
 def _check_word(name: str, word: object) -> None:
@@ -229,22 +279,17 @@ def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
         )
 
 
-def _check_handler(handler: object) -> None:
-    # An object with an async __call__ is a handler, too.
-    if not any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__))):
-        raise TypeError(f"a handler must be an async function, got {handler!r}")
-    if not _takes_one_argument(handler):
-        raise TypeError(f"a handler must take one argument, the notification; got {handler!r}")
-
-
-def _takes_one_argument(handler: Any) -> bool:  # noqa: ANN401 - whatever the user registers
+def _check_function(what: str, function: Any, arguments: str, count: int) -> None:  # noqa: ANN401 - whatever the user registers
+    # An object with an async __call__ is one, too.
+    if not any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
+        raise TypeError(f"{what} must be an async function, got {function!r}")
     try:
         # A decorator may pass arguments of its own to the function that it wraps.
-        signature = inspect.signature(handler, follow_wrapped=False)
+        signature = inspect.signature(function, follow_wrapped=False)
     except Exception:  # noqa: BLE001 - annotations are evaluated, and may raise anything
-        return True
+        return
     try:
-        signature.bind(None)
+        signature.bind(*[None] * count)
     except TypeError:
-        return False
-    return True
+        # Without the cause, which speaks of arguments that the user hasn't passed.
+        raise TypeError(f"{what} must take {arguments}; got {function!r}") from None

@@ -1,0 +1,300 @@
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from tests.notifications.doubles import MESSAGE_DATA, SECRET, body_of, signed
+from webex_webhooks_async.errors import PayloadError
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.dispatch import CallNext
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.notifications.router import Router
+from webex_webhooks_async.testing import sample_notification
+
+MISFIT = body_of({**MESSAGE_DATA, "personId": None})
+
+
+class Traces:
+    """Handlers and middlewares that note when they run.
+
+    Attributes:
+        ran: What ran, in this order; a middleware is noted before and after what it is around.
+    """
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def handler(self, name: str, error: Exception | None = None) -> Any:  # noqa: ANN401 - it fits everywhere
+        """Return a handler that notes its name, and fails if there is an error."""
+
+        async def note(_: Notification[Any]) -> None:
+            self.ran.append(name)
+            if error is not None:
+                raise error
+
+        return note
+
+    def middleware(self, name: str, *, calls: int = 1) -> Any:  # noqa: ANN401 - it fits everywhere
+        """Return a middleware that calls the next one so often."""
+
+        async def note(_: Notification[Any], call_next: CallNext) -> None:
+            self.ran.append(f"<{name}")
+            for _call in range(calls):
+                await call_next()
+            self.ran.append(f"{name}>")
+
+        return note
+
+
+@pytest.fixture
+def traces() -> Traces:
+    """Return what notes what runs."""
+    return Traces()
+
+
+async def deliver(receiver: Receiver, body: bytes | None = None) -> int:
+    """Deliver a signed body, and return the status of the response."""
+    return await receiver.handle(*signed(body or body_of()))
+
+
+class TestMiddleware:
+    """What runs around the handlers."""
+
+    async def test_the_first_one_registered_is_the_outermost(self, traces: Traces) -> None:
+        """Each runs around those registered later and around all handlers, included ones too."""
+        receiver, router = Receiver(SECRET), Router()
+        receiver.on()(traces.handler("own"))
+        receiver.include(router)
+        router.on("messages")(traces.handler("included"))
+        receiver.middleware(traces.middleware("first"))
+        receiver.middleware(traces.middleware("second"))
+
+        assert await deliver(receiver) == 204
+        assert traces.ran == ["<first", "<second", "own", "included", "second>", "first>"]
+
+    async def test_a_routers_middleware_is_around_its_own_handlers(self, traces: Traces) -> None:
+        """It runs in the place of the router, around its handlers and those that it includes."""
+        receiver, router, inner = Receiver(SECRET), Router(), Router()
+        receiver.on()(traces.handler("before"))
+        receiver.include(router)
+        receiver.on()(traces.handler("after"))
+        receiver.middleware(traces.middleware("receiver"))
+        router.middleware(traces.middleware("router"))
+        router.on()(traces.handler("routed"))
+        router.include(inner)
+        inner.on()(traces.handler("inner"))
+
+        assert await deliver(receiver) == 204
+        assert traces.ran == [
+            *("<receiver", "before", "<router", "routed", "inner", "router>", "after", "receiver>")
+        ]
+
+    async def test_without_a_matching_handler_none_runs(self, traces: Traces) -> None:
+        """Neither a receiver's middleware runs, nor that of a router whose handlers don't match."""
+        receiver, router = Receiver(SECRET), Router()
+        receiver.include(router)
+        receiver.middleware(traces.middleware("receiver"))
+        router.middleware(traces.middleware("router"))
+        router.on("rooms")(traces.handler("rooms"))
+        receiver.on("messages", "deleted")(traces.handler("deleted"))
+
+        assert await deliver(receiver) == 204
+        assert traces.ran == []
+
+        await deliver(receiver, body_of(event="deleted"))
+
+        assert traces.ran == ["<receiver", "deleted", "receiver>"]
+
+    async def test_an_error_that_it_catches_is_settled(
+        self, traces: Traces, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The notification counts as handled; other handlers of the router don't run any more."""
+        receiver = Receiver(SECRET)
+        receiver.on()(traces.handler("fails", LookupError()))
+        receiver.on()(traces.handler("isn't reached"))
+
+        @receiver.middleware
+        async def settle(_: Notification[Any], call_next: CallNext) -> None:
+            with pytest.raises(LookupError):
+                await call_next()
+
+        assert [await deliver(receiver), await deliver(receiver)] == [204, 204]
+        assert traces.ran == ["fails"]
+        assert caplog.records == []
+
+    async def test_its_own_error_is_a_failure(self, traces: Traces) -> None:
+        """The response is 500, and the next delivery is handled again."""
+        receiver = Receiver(SECRET)
+        receiver.on()(traces.handler("runs"))
+
+        @receiver.middleware
+        async def fail(_: Notification[Any], call_next: CallNext) -> None:
+            await call_next()
+            raise LookupError
+
+        assert [await deliver(receiver), await deliver(receiver)] == [500, 500]
+        assert traces.ran == ["runs", "runs"]
+
+    @pytest.mark.parametrize(
+        ("calls", "ran"),
+        [
+            (0, ["<router", "router>", "after"]),
+            (2, ["<router", "routed", "routed", "router>", "after"]),
+        ],
+    )
+    async def test_it_decides_whether_handlers_run(
+        self, traces: Traces, calls: int, ran: list[str]
+    ) -> None:
+        """Without `call_next` its handlers don't run, with two they run twice; others do once."""
+        receiver, router = Receiver(SECRET), Router()
+        receiver.include(router)
+        receiver.on()(traces.handler("after"))
+        router.middleware(traces.middleware("router", calls=calls))
+        router.on()(traces.handler("routed"))
+
+        assert [await deliver(receiver), await deliver(receiver)] == [204, 204]
+        assert traces.ran == ran
+
+    async def test_data_that_does_not_fit(self, traces: Traces) -> None:
+        """It runs around handlers of everything, which get the mapping, and not for typed ones."""
+        receiver = Receiver(SECRET)
+        receiver.middleware(traces.middleware("receiver"))
+        receiver.on("messages")(traces.handler("typed"))
+
+        assert await deliver(receiver, MISFIT) == 500
+        assert traces.ran == []
+
+        receiver = Receiver(SECRET)
+        receiver.middleware(traces.middleware("receiver"))
+        receiver.on("messages")(traces.handler("typed"))
+        receiver.on()(traces.handler("all"))
+
+        assert await deliver(receiver, MISFIT) == 500
+        assert traces.ran == ["<receiver", "all", "receiver>"]
+
+    async def test_it_is_checked_when_it_is_registered(self, traces: Traces) -> None:
+        """It is an async function of two arguments, and is registered before a notification."""
+        router: Any = Router()
+
+        async def one(_: Notification[Any]) -> None: ...
+
+        with pytest.raises(TypeError, match="a middleware must take two arguments, the notific"):
+            router.middleware(one)
+        with pytest.raises(TypeError, match="a middleware must be an async function, got"):
+            router.middleware(print)
+
+        await router.dispatch(parse_unverified_notification(body_of()))
+
+        with pytest.raises(RuntimeError, match="before the first one"):
+            router.middleware(traces.middleware("late"))
+
+
+class TestDispatch:
+    """Notifications from elsewhere."""
+
+    @pytest.mark.parametrize("make", [Router, lambda: Receiver(SECRET)], ids=["router", "receiver"])
+    async def test_it_runs_what_matches(self, traces: Traces, make: Any) -> None:  # noqa: ANN401 - of two classes
+        """Middleware and handlers run as for a request, each time: nothing is deduplicated."""
+        router: Router = make()
+        router.middleware(traces.middleware("middleware"))
+        router.on("messages")(traces.handler("messages"))
+        router.on("rooms")(traces.handler("rooms"))
+
+        for _ in range(2):
+            await router.dispatch(parse_unverified_notification(body_of()))
+
+        assert traces.ran == ["<middleware", "messages", "middleware>"] * 2
+
+    async def test_it_raises_what_a_handler_raised(self, traces: Traces) -> None:
+        """The error of a handler is raised unchanged, and `on_error` isn't called."""
+        receiver = Receiver(SECRET, on_error=lambda _error, _: traces.ran.append("on_error"))
+        error = LookupError()
+        receiver.on()(traces.handler("fails", error))
+        receiver.on()(traces.handler("isn't reached"))
+
+        with pytest.raises(LookupError) as raised:
+            await receiver.dispatch(parse_unverified_notification(body_of()))
+
+        assert raised.value is error
+        assert traces.ran == ["fails"]
+
+    async def test_data_that_does_not_fit_is_an_error(self, traces: Traces) -> None:
+        """A `PayloadError` names the problem; before it, handlers of everything run."""
+        receiver = Receiver(SECRET)
+        receiver.on("messages")(traces.handler("typed"))
+        receiver.on()(traces.handler("all"))
+
+        with pytest.raises(PayloadError, match=r"^\$\.data\.personId: expected a string"):
+            await receiver.dispatch(parse_unverified_notification(MISFIT))
+
+        assert traces.ran == ["all"]
+
+    async def test_own_actions_are_ignored(self, traces: Traces) -> None:
+        """With `ignore_own_actions`, what the bot did isn't dispatched either."""
+        receiver = Receiver(SECRET, ignore_own_actions=True)
+        receiver.on()(traces.handler("all"))
+        await receiver.dispatch(parse_unverified_notification(body_of(actorId="BOT")))
+
+        assert traces.ran == []
+
+    async def test_only_notifications_are_dispatched(self) -> None:
+        """The body of a request is refused by name."""
+        body: Any = body_of()
+        with pytest.raises(TypeError, match="notification must be Notification, got bytes"):
+            await Router().dispatch(body)
+
+
+class TestRecords:
+    """What the log says of a notification."""
+
+    @pytest.mark.parametrize(
+        ("body", "what"),
+        [
+            (body_of(), "messages created MESSAGE of webhook WEBHOOK is handled: 2 handlers"),
+            (
+                body_of({"callId": "CALL"}, resource="telephony_calls"),
+                "telephony_calls created CALL of webhook WEBHOOK is handled: 1 handler",
+            ),
+            (
+                sample_notification("telephony_calls", "created", data={"callId": "CALL"}),
+                r"telephony_calls created CALL of webhook \S+ is handled: 1 handler",
+            ),
+            (
+                body_of({"id": 5}, resource="telepathy"),
+                "telepathy created of webhook WEBHOOK is handled: 1 handler",
+            ),
+        ],
+    )
+    async def test_what_is_handled_has_a_record(
+        self, caplog: pytest.LogCaptureFixture, traces: Traces, body: bytes, what: str
+    ) -> None:
+        """It names resource, event, the id in the data, the webhook, handlers and milliseconds."""
+        caplog.set_level(logging.INFO)
+        receiver, router = Receiver(SECRET), Router()
+        for each in (receiver, router):
+            each.on()(traces.handler("all"))
+        receiver.on("messages")(traces.handler("messages"))
+        receiver.middleware(traces.middleware("middleware"))
+
+        await deliver(receiver, body)
+        await router.dispatch(parse_unverified_notification(body))
+
+        first, second = caplog.records
+
+        assert {first.levelname, second.levelname} == {"INFO"}
+        assert re.fullmatch(rf"{what}, \d+ ms", first.getMessage())
+        assert re.search(r": 1 handler, \d+ ms$", second.getMessage())
+
+    async def test_an_id_is_cut(self, caplog: pytest.LogCaptureFixture, traces: Traces) -> None:
+        """However long the ids in a signed notification are, a record has 1,000 characters."""
+        caplog.set_level(logging.INFO)
+        long = "\n" + "x" * 100_000
+        receiver = Receiver(SECRET)
+        receiver.on()(traces.handler("all"))
+        await deliver(receiver, body_of({"id": long}, id=long, resource=long, event=long))
+
+        (record,) = caplog.records
+        assert len(record.getMessage()) < 1000
+        assert "\n" not in record.getMessage()

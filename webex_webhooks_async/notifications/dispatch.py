@@ -1,0 +1,164 @@
+"""Runs the handlers that match a notification, and the middleware around them."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from attrs import frozen
+
+from webex_webhooks_async.errors import DecodeError, PayloadError
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.models.notifications import Notification, data_classes
+from webex_webhooks_async.structuring import structure
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+T = TypeVar("T")
+
+Handler = Callable[[Notification[T]], Coroutine[Any, Any, object]]
+"""An async function that takes a notification, such as ``Handler[MessageData]``."""
+
+CallNext = Callable[[], Awaitable[None]]
+"""What a middleware awaits to run what it is around: the next middleware, or the handlers."""
+
+Middleware = Callable[[Notification[Any], CallNext], Coroutine[Any, Any, object]]
+"""An async function that runs around the handlers of a notification."""
+
+
+@frozen
+class Registration:
+    """A handler, and what it handles.
+
+    Attributes:
+        resource: The resource; `None` for all.
+        event: The event; `None` for all.
+        handler: The handler.
+    """
+
+    resource: str | None
+    event: str | None
+    handler: Handler[Any]
+
+
+@frozen
+class Group:
+    """The handlers of a router, those of included routers in their place, and its middleware.
+
+    Attributes:
+        middlewares: What runs around them, the outermost first.
+        entries: The handlers, and the groups of included routers that have a middleware.
+    """
+
+    middlewares: tuple[Middleware, ...]
+    entries: "tuple[Registration | Group, ...]"
+
+    def registrations(self) -> Iterator[Registration]:
+        """Yield all handlers, in their order."""
+        for entry in self.entries:
+            if isinstance(entry, Group):
+                yield from entry.registrations()
+            else:
+                yield entry
+
+
+class Run:
+    """A notification, and the handlers and the middleware to run for it.
+
+    Attributes:
+        notification: The notification.
+        handlers: How many handlers match.
+        misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
+            data isn't of their class.
+    """
+
+    def __init__(self, notification: Notification[Any], group: Group) -> None:
+        self.notification = notification
+        self.handlers = 0
+        self.misfit: PayloadError | None = None
+        data_class = data_classes.get(notification.resource)
+        self._fits = data_class is None or isinstance(notification.data, data_class)
+        self._steps = self._steps_of(group)
+
+    async def __call__(self) -> None:
+        """Run the handlers, one after the other, and log that the notification is handled.
+
+        Raises:
+            PayloadError: It is `misfit`. The other handlers have run.
+            Exception: What a handler or a middleware raised; the handlers after it haven't run.
+        """
+        started = time.perf_counter()
+        for step in self._steps:
+            await step(self.notification)
+        if self.misfit is not None:
+            raise self.misfit
+        if logger.isEnabledFor(logging.INFO):
+            milliseconds = (time.perf_counter() - started) * 1000
+            handlers = "1 handler" if self.handlers == 1 else f"{self.handlers} handlers"
+            which = describe(self.notification)
+            logger.info("%s is handled: %s, %.0f ms", which, handlers, milliseconds)
+
+    def _steps_of(self, group: Group) -> "list[Handler[Any]]":
+        steps: list[Handler[Any]] = []
+        for entry in group.entries:
+            if isinstance(entry, Group):
+                steps += self._steps_of(entry)
+            elif (entry.resource is None or entry.resource == self.notification.resource) and (
+                entry.event is None or entry.event == self.notification.event
+            ):
+                if self._fits or entry.resource is None:
+                    self.handlers += 1
+                    steps.append(entry.handler)
+                elif self.misfit is None:
+                    self.misfit = _misfit(self.notification)
+        if steps:
+            for middleware in reversed(group.middlewares):
+                steps = [_around(steps, middleware)]
+        return steps
+
+
+def _around(steps: Iterable[Handler[Any]], middleware: Middleware) -> Handler[Any]:
+    async def step(notification: Notification[Any]) -> None:
+        async def call_next() -> None:
+            for each in steps:
+                await each(notification)
+
+        await middleware(notification, call_next)
+
+    return step
+
+
+def _misfit(notification: Notification[Any]) -> PayloadError:
+    """Return the problems of data that isn't of the class that its resource has."""
+    problems: tuple[str, ...] = ()
+    try:
+        structure(notification.data, data_classes[notification.resource])
+    except DecodeError as error:
+        problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
+    return PayloadError(problems)
+
+
+def log_debug(message: str, notification: Notification[Any]) -> None:
+    """Log why a notification isn't handled."""
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug(message, describe(notification))
+
+
+def describe(notification: Notification[Any]) -> str:
+    """Name a notification in a log record: what happened, and the ids to look for.
+
+    Records get this text, not the notification, because log services store their arguments.
+    """
+    data = notification.data
+    if isinstance(data, Mapping):
+        get = cast("Mapping[str, object]", data).get
+        id_of_data = get("id") or get("callId")
+    else:
+        id_of_data = getattr(data, "id", None) or getattr(data, "call_id", None)
+    what = f"{notification.resource[:_MAX]} {notification.event[:_MAX]}"
+    if isinstance(id_of_data, str):
+        what = f"{what} {id_of_data[:_MAX]}"
+    return on_one_line(f"{what} of webhook {notification.id[:_MAX]}")
+
+
+_MAX = 200  # characters of an id; Webex's have about 80
