@@ -129,3 +129,20 @@ def test_other_errors_pass() -> None:
     """Other errors pass unchanged."""
     with pytest.raises(KeyError), usage_errors():
         raise KeyError("a bug")
+
+
+def test_a_signal_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the event loop handles no signals, Python's own handlers cancel the coroutine."""
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr("asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler", refuse)
+    monkeypatch.setattr("asyncio.unix_events._UnixSelectorEventLoop.remove_signal_handler", refuse)
+
+    async def command() -> None:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+
+    with pytest.raises(StoppedError):
+        run(command())

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -46,8 +46,6 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if name in signal.Signals.__members__
 )
-
-_WAKE_SECONDS = 0.2
 
 
 class StoppedError(Exception):
@@ -96,13 +94,19 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
     task = loop.create_task(coroutine)
     received: list[int] = []
 
-    def stop(number: int, _: object) -> None:
+    def stop(number: int) -> None:
         received.append(number)
-        loop.call_soon_threadsafe(task.cancel)
+        task.cancel()
 
-    # Not loop.add_signal_handler, which Windows lacks.
-    before = {each: signal.signal(each, stop) for each in _SIGNALS}
-    waking = loop.create_task(_wake_regularly())
+    def stop_on_windows(number: int, _: object) -> None:
+        loop.call_soon_threadsafe(stop, number)
+
+    before = {each: signal.getsignal(each) for each in _SIGNALS}
+    for each in _SIGNALS:
+        try:
+            loop.add_signal_handler(each, stop, each)
+        except NotImplementedError:  # on Windows, whose loop wakes up for signals by itself
+            signal.signal(each, stop_on_windows)
     try:
         return await task
     except asyncio.CancelledError:
@@ -110,15 +114,7 @@ async def _stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
             raise
         raise StoppedError(received[0]) from None
     finally:
-        waking.cancel()
         for each, handler in before.items():
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(each)
             signal.signal(each, handler)
-
-
-async def _wake_regularly() -> None:
-    """Let Python handle a signal that arrived just before the event loop began to wait.
-
-    Such a signal interrupts nothing, and would be handled at the next event only.
-    """
-    while True:  # noqa: ASYNC110 - no event says that a signal is waiting
-        await asyncio.sleep(_WAKE_SECONDS)

@@ -3,6 +3,8 @@
 Facts: https://developer.webex.com/docs/api/guides/webhooks
 """
 
+import warnings
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -66,3 +68,42 @@ class OwnedBy(StrEnum):
 
     CREATOR = "creator"
     ORG = "org"
+
+
+def warn_if_misspelled(resource: str | None, event: str | None, *, stacklevel: int) -> None:
+    """Warn of a resource or an event that is probably misspelled.
+
+    Args:
+        resource: A resource.
+        event: An event.
+        stacklevel: As of `warnings.warn`; 1 is the caller's own line.
+    """
+    for kind, word, known in (("resource", resource, Resource), ("event", event, Event)):
+        if word is not None and (meant := did_you_mean(word, known)) is not None:
+            warnings.warn(
+                f"the {kind} {word!r} is unknown: did you mean {meant!r}?",
+                stacklevel=stacklevel + 1,
+            )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that a word is probably meant to be; `None` for a known one.
+
+    Case and underscores don't count.
+
+    >>> did_you_mean("mesages", Resource)
+    'messages'
+    >>> did_you_mean("attachment_actions", Resource)
+    'attachmentActions'
+    """
+    candidates = {_plain(each): str(each) for each in known}
+    if word in candidates.values():
+        return None
+    from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed, and slow to import
+
+    matches = get_close_matches(_plain(word), candidates, n=1, cutoff=0.8)
+    return candidates[matches[0]] if matches else None
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "")

@@ -12,7 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from webex_webhooks_async.models.extra import extra_field
-from webex_webhooks_async.models.spelling import warn_if_misspelled
+from webex_webhooks_async.models.vocabulary import warn_if_misspelled
 from webex_webhooks_async.validation import check_text
 
 
@@ -89,8 +89,8 @@ class NewWebhook:
         secret: The key to sign notifications with. Without it, nothing proves where they come from.
         owned_by: Whose events to watch, usually an `OwnedBy`; by default the creator's.
 
-    New resources and events appear without notice, so any word is taken. One that is one typo away
-    from a known one, such as ``mesages``, is a `UserWarning`.
+    New resources and events appear without notice, so any word is taken. One that is close to a
+    known one, such as ``mesages``, is a `UserWarning`.
 
     Raises:
         ValueError: A field is empty or not valid Unicode, or `target_url` isn't an absolute
@@ -107,7 +107,7 @@ class NewWebhook:
     owned_by: str | None = field(default=None, validator=_optional_text)
 
     def __attrs_post_init__(self) -> None:
-        warn_if_misspelled(self.resource, self.event)
+        warn_if_misspelled(self.resource, self.event, stacklevel=3)
 
 
 class WebhookChanges(TypedDict, total=False):

@@ -1,6 +1,7 @@
 """Registers handlers of notifications, so that they can live in several modules."""
 
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
@@ -19,8 +20,7 @@ from webex_webhooks_async.models.notifications import (
     ServiceAppData,
     TelephonyCallData,
 )
-from webex_webhooks_async.models.spelling import warn_if_misspelled, warn_user
-from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.vocabulary import Event, Resource, warn_if_misspelled
 from webex_webhooks_async.notifications.dispatch import (
     Group,
     Handler,
@@ -149,7 +149,7 @@ class Router:
         """
         _check_word("resource", resource)
         _check_word("event", event)
-        warn_if_misspelled(resource, event)
+        warn_if_misspelled(resource, event, stacklevel=2)
         _warn_if_undocumented(resource, event)
 
         def register(handler: Handler[Any]) -> Handler[Any]:
@@ -273,9 +273,10 @@ def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
     watchable = CATALOG.get(resource or "")
     documented = watchable.events if watchable else frozenset[str]()
     if documented and event in Event.__members__.values() and event not in documented:
-        warn_user(
+        warnings.warn(
             f"the resource {str(resource)!r} has no event {str(event)!r}, only "
-            f"{', '.join(sorted(documented))}"
+            f"{', '.join(sorted(documented))}",
+            stacklevel=3,
         )
 
 

@@ -12,7 +12,7 @@ from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_response
 from webex_webhooks_async.cli.rendering import print_notification, print_response
 from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, usage_errors
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.models.spelling import warn_if_misspelled
+from webex_webhooks_async.models.vocabulary import warn_if_misspelled
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
@@ -42,7 +42,7 @@ def command(
         secret: The secret that the bot verifies notifications with.
     """
     key = secret.require()
-    warn_if_misspelled(resource, event)
+    warn_if_misspelled(resource, event, stacklevel=1)
     with usage_errors():
         notification = json.loads(sample_notification(resource, event))
     for assignment in set_:
