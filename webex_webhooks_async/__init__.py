@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         RedisDeduplicator,
     )
     from webex_webhooks_async.notifications.dispatch import CallNext, Handler
+    from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
     from webex_webhooks_async.notifications.parsing import (
         parse_notification,
         parse_unverified_notification,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.receiver import Receiver
     from webex_webhooks_async.notifications.router import Router
     from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
+    from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
     from webex_webhooks_async.serialization import from_json, to_json
 
     __version__: str
@@ -104,6 +106,8 @@ else:
         "GoneError": "errors",
         "Handler": "notifications.dispatch",
         "InProgressError": "errors",
+        "Inbox": "notifications.inbox",
+        "InboxEntry": "notifications.inbox",
         "LeasingDeduplicator": "notifications.deduplication",
         "LockedError": "errors",
         "MeetingData": "models.notifications",
@@ -136,6 +140,7 @@ else:
         "RetryPolicy": "client.retries",
         "RoomData": "models.notifications",
         "Router": "notifications.router",
+        "SQLiteInbox": "notifications.sqlite_inbox",
         "ServerError": "errors",
         "ServiceAppData": "models.notifications",
         "SignatureAlgorithm": "notifications.signatures",
@@ -193,6 +198,8 @@ __all__ = [
     "GoneError",
     "Handler",
     "InProgressError",
+    "Inbox",
+    "InboxEntry",
     "LeasingDeduplicator",
     "LockedError",
     "MeetingData",
@@ -225,6 +232,7 @@ __all__ = [
     "RetryPolicy",
     "RoomData",
     "Router",
+    "SQLiteInbox",
     "ServerError",
     "ServiceAppData",
     "SignatureAlgorithm",

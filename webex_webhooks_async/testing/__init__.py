@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.testing.contracts import check_inbox
     from webex_webhooks_async.testing.delivery import Delivery
     from webex_webhooks_async.testing.gateway import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
@@ -15,6 +16,7 @@ else:
         "SandboxPerson": "service.shared.persons",
         "RecordedRequest": "gateway",
         "Sandbox": "sandbox",
+        "check_inbox": "contracts",
         "sample_notification": "samples",
         "signed_request": "samples",
     }
@@ -36,6 +38,7 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "SandboxPerson",
+    "check_inbox",
     "sample_notification",
     "signed_request",
 ]

@@ -1,0 +1,377 @@
+import asyncio
+import os
+import resource
+import sqlite3
+import stat
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from tests.support.wire import PATIENCE
+from webex_webhooks_async.notifications import sqlite_inbox
+from webex_webhooks_async.notifications.inbox import InboxEntry
+from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, SQLiteInbox
+from webex_webhooks_async.testing import check_inbox
+
+
+class Time:
+    """A clock that a test sets.
+
+    Attributes:
+        now: The time in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the inbox is."""
+    return tmp_path / "inbox.db"
+
+
+@pytest.fixture
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that SQLite executes."""
+    statements: list[str] = []
+    connect = sqlite_inbox.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - any
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(sqlite_inbox, "connect", traced)
+    return statements
+
+
+@asynccontextmanager
+async def opened(path: Path, **options: Any) -> AsyncGenerator[SQLiteInbox]:  # noqa: ANN401 - any
+    """An inbox that is closed at the end of the block."""
+    inbox = SQLiteInbox(path, **options)
+    try:
+        yield inbox
+    finally:
+        await inbox.aclose()
+
+
+async def test_the_contract(path: Path) -> None:
+    """It keeps every promise of the protocol."""
+    await check_inbox(partial(SQLiteInbox, path))
+
+
+async def test_the_oldest_comes_first(path: Path) -> None:
+    """Notifications are taken in the order in which they are due."""
+    clock = Time()
+    async with opened(path, clock=clock) as inbox:
+        for key in "cab":
+            clock.now += 1
+            await inbox.put(key, b"")
+        first = await inbox.take()
+        assert first is not None
+        clock.now += 1
+        await inbox.fail(first, 0)
+
+        entries = [await inbox.take() for _ in range(4)]
+    assert [entry and entry.key for entry in entries] == ["a", "b", "c", None]
+
+
+async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
+    """Of a completed notification the body is removed at once, and the key after `keep`."""
+    clock = Time()
+    async with opened(path, keep=60, clock=clock) as inbox:
+        await inbox.put("a", b"the body")
+        entry = await inbox.take()
+        assert entry is not None
+        await inbox.complete(entry)
+        completed = rows(path)
+        clock.now += 59.9
+        assert await inbox.put("a", b"") is False
+        clock.now += 0.1
+        await inbox.put("b", b"")
+
+        assert completed == [("a", b"")]
+        assert rows(path) == [("b", b"")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_the_file_is_for_its_owner_alone(path: Path, *, is_there: bool) -> None:
+    """The file and those that SQLite puts beside it have mode 600, also where it was empty."""
+    if is_there:
+        path.touch(0o644)  # noqa: ASYNC240 - nothing else runs
+    async with opened(path) as inbox:
+        await inbox.put("a", b"")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+
+    assert modes == dict.fromkeys(["inbox.db", "inbox.db-shm", "inbox.db-wal"], 0o600)
+    assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+
+
+async def test_it_is_on_the_disk_when_put_returns(path: Path, executed: list[str]) -> None:
+    """Each commit is flushed to the disk, on macOS through the cache of the disk as well."""
+    async with opened(path) as inbox:
+        await inbox.put("a", b"")
+        committed = executed.count("COMMIT")
+    with closing(InboxFile.open(path)) as file:
+        names = ("journal_mode", "synchronous", "fullfsync")
+        found = [file.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    assert found == ["wal", 2, 1]  # 2 is FULL
+    assert committed == 2  # the new file, and the notification
+
+
+async def test_calls_that_wait_share_one_transaction(path: Path, executed: list[str]) -> None:
+    """A thousand notifications at once cost a few flushes of the disk, not a thousand."""
+    async with opened(path) as inbox:
+        stored = await asyncio.gather(*(inbox.put(f"{number}", b"") for number in range(1000)))
+
+    assert all(stored)
+    assert executed.count("COMMIT") < 500
+
+
+async def test_a_call_that_was_cancelled_before_its_turn_does_nothing(path: Path) -> None:
+    """A cancelled call that still waits for the file is left out."""
+    async with opened(path) as inbox:
+        with locked(path) as unlock:
+            waiting = asyncio.create_task(inbox.put("a", b""))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            unlock()
+
+        assert await inbox.put("a", b"") is True
+
+
+async def test_an_inbox_works_in_loops_one_after_another(path: Path) -> None:
+    """An inbox can be closed and used again, in another event loop."""
+
+    def use(inbox: SQLiteInbox, key: str) -> bool:
+        async def put() -> bool:
+            stored = await inbox.put(key, b"")
+            await inbox.aclose()
+            return stored
+
+        return asyncio.run(put())
+
+    inbox = SQLiteInbox(path)
+    results = [await asyncio.to_thread(use, inbox, key) for key in "aba"]
+    await inbox.aclose()
+    await inbox.aclose()
+
+    assert results == [True, True, False]
+
+
+async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another program locks the file, all calls fail; afterwards they work."""
+    monkeypatch.setattr(sqlite_inbox, "LOCKED_SECONDS", 0.01)
+    async with opened(path) as inbox:
+        await inbox.put("a", b"")
+        with locked(path):
+            failed = await asyncio.gather(
+                inbox.put("b", b""), inbox.put("c", b""), return_exceptions=True
+            )
+
+        assert [f"{each}" for each in failed] == 2 * [
+            f"can't use the inbox {path}: database is locked"
+        ]
+        assert await inbox.put("b", b"") is True
+
+
+def test_a_file_that_is_locked_for_long_is_noticed_when_it_is_used(path: Path) -> None:
+    """Making the object never waits for a lock, because it may happen in an event loop."""
+    InboxFile.open(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        SQLiteInbox(path)
+
+
+def test_how_long_a_lock_is_waited_for() -> None:
+    """Five seconds, as documented."""
+    assert sqlite_inbox.LOCKED_SECONDS == 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no files")
+async def test_a_full_disk(path: Path) -> None:
+    """What can't be stored is an error and isn't stored; when there is room, it is."""
+    async with opened(path) as inbox:
+        await inbox.put("before", b"")
+        with full_disk(100_000):
+            put = (inbox.put(f"{number}", bytes(10_000)) for number in range(20))
+            results = [await each for each in map(outcome, put)]
+            stored = results.count("True")
+            assert len(rows(path)) == 1 + stored
+            refused = next(each for each in results if each != "True")
+
+        assert refused.startswith(f"can't use the inbox {path}: ")
+        assert results.index(refused) == stored < 20
+        assert await inbox.put(f"{stored}", bytes(10_000)) is True
+    assert len(rows(path)) == 2 + stored
+
+
+def test_a_file_that_another_program_holds(path: Path) -> None:
+    """A database of another program, or another file, is refused and stays as it is."""
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("CREATE TABLE theirs (a)")
+    expect_refused(path, "is not an inbox: it is the database of another program")
+    path.write_text("not a database" * 100)
+    expect_refused(path, "is not an inbox, or it is torn: file is not a database")
+
+
+def test_a_file_of_a_newer_release(path: Path) -> None:
+    """A file that a newer release made is refused and stays as it is."""
+    InboxFile.open(path).close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("PRAGMA user_version = 2")
+
+    expect_refused(path, "was made by a newer release of webex-webhooks-async")
+
+
+@pytest.mark.parametrize("size", [10, 100, 4096, 10_000, -4096])
+def test_a_file_that_is_cut_off(path: Path, size: int) -> None:
+    """A file that lost its end is refused and stays as it is."""
+    fill(path)
+    path.write_bytes(path.read_bytes()[:size])
+
+    expect_refused(path, "is not an inbox, or it is torn: ")
+
+
+def test_a_file_with_a_hole(path: Path) -> None:
+    """A file that is torn in the middle is refused when it is opened, and stays as it is."""
+    fill(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:8192] + bytes(8192) + content[16384:])
+
+    expect_refused(path, "is torn: restore it, or move it away", opening=True)
+
+
+def test_no_place_for_a_file(tmp_path: Path) -> None:
+    """A path that can't be a file's is refused, and nothing is created."""
+    for path, message in (
+        (":memory:", "would lose everything: pass the path of a file"),
+        (tmp_path / "no" / "inbox.db", "the folder of the inbox .* doesn't exist"),
+        (tmp_path, "is not a file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SQLiteInbox(path)
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no /proc")
+async def test_a_folder_that_can_not_be_written() -> None:
+    """A folder in which no file can be created is an error that names the file."""
+    inbox = SQLiteInbox("/proc/inbox.db")
+    with pytest.raises(OSError, match=r"can't use the inbox /proc/inbox\.db: "):
+        await inbox.take()
+    await inbox.aclose()
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["lease", "keep"])
+def test_times_are_positive(path: Path, name: str, seconds: float) -> None:
+    """A time that isn't a positive number of seconds is refused."""
+    times = {"lease": 1.0, "keep": 1.0, name: seconds}
+    with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds"):
+        SQLiteInbox(path, lease=times["lease"], keep=times["keep"])
+
+
+def test_wrong_types(path: Path) -> None:
+    """An argument of a wrong type is named."""
+    with pytest.raises(TypeError, match="path must be str or PathLike, got int"):
+        SQLiteInbox(1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="keep must be float or int, got str"):
+        SQLiteInbox(path, keep="1")  # type: ignore[arg-type]
+
+
+def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
+    """Whoever opens a file that others are just making waits until it is made."""
+    together = Barrier(8)
+
+    def put(number: int) -> None:
+        together.wait(PATIENCE)
+        SQLiteInbox(path)
+        with closing(InboxFile.open(path)) as file, file.transaction():
+            file.put(f"{number}", b"")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(put, range(8))] == 8 * [None]
+
+    assert len(rows(path)) == 8
+
+
+def test_a_repr_shows_no_body() -> None:
+    """A body, in which there may be addresses, is in no repr."""
+    entry = InboxEntry(key="a", body=b"canary", lease="1")
+    assert "canary" not in repr(evolve(entry, error="it failed"))
+
+
+def expect_refused(path: Path, message: str, *, opening: bool = False) -> None:
+    """A file must be refused, and stay as it is."""
+    before = path.read_bytes()
+    attempts: list[Callable[[], object]] = [partial(InboxFile.open, path)]
+    if not opening:
+        attempts.append(partial(SQLiteInbox, path))
+    for attempt in attempts:
+        with pytest.raises(ValueError, match=message) as caught:
+            attempt()
+        assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def fill(path: Path) -> None:
+    """Store some notifications."""
+    with closing(InboxFile.open(path)) as file, file.transaction():
+        for number in range(100):
+            file.put(f"{number}", bytes(1000))
+
+
+async def outcome(call: Awaitable[object]) -> str:
+    """What a call returned, or its error."""
+    try:
+        return str(await call)
+    except OSError as error:
+        return str(error)
+
+
+def rows(path: Path) -> list[tuple[str, bytes]]:
+    """The keys and bodies in a file."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT key, body FROM notifications ORDER BY stored").fetchall()
+
+
+@contextmanager
+def locked(path: Path) -> Generator[Callable[[], None]]:
+    """Lock the file for the block, or until the function is called."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def unlock() -> None:
+            other.execute("ROLLBACK")
+
+        yield unlock
+
+
+@contextmanager
+def full_disk(size: int) -> Generator[None]:
+    """Let no file of this process grow beyond a size."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

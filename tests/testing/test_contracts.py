@@ -1,0 +1,128 @@
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from webex_webhooks_async.notifications.inbox import InboxEntry
+from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
+from webex_webhooks_async.testing import check_inbox
+
+pytestmark = pytest.mark.once
+
+
+class TakesNothing(SQLiteInbox):
+    """It never gives out what it has stored."""
+
+    async def take(self) -> InboxEntry | None:
+        """Find nothing."""
+        return None
+
+
+class KnowsNothing(SQLiteInbox):
+    """It takes a copy for a new notification."""
+
+    async def put(self, key: str, body: bytes) -> bool:
+        """Always say that it is new."""
+        await super().put(key, body)
+        return True
+
+
+class LeasesNothing(SQLiteInbox):
+    """Whoever asks gets the entry, even if it is leased."""
+
+    async def take(self) -> InboxEntry | None:
+        """Free the entry that is taken."""
+        entry = await super().take()
+        if entry is not None:
+            await super().fail(entry, 0)
+        return entry
+
+
+class ForgetsErrors(SQLiteInbox):
+    """It doesn't keep why an entry failed."""
+
+    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
+        """Leave the error out."""
+        return await super().fail(evolve(entry, error=None), again_in)
+
+
+class IgnoresPauses(SQLiteInbox):
+    """What failed is due at once."""
+
+    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
+        """Leave the pause out."""
+        return await super().fail(entry, None if again_in is None else 0)
+
+
+class KeepsFailing(SQLiteInbox):
+    """What failed for good is due again."""
+
+    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
+        """Make a pause of what is for good."""
+        return await super().fail(entry, again_in or 0)
+
+
+class RenewsNothing(SQLiteInbox):
+    """A lease isn't longer for having been renewed."""
+
+    async def renew(self, entry: InboxEntry) -> bool:
+        """Say that it is."""
+        return True
+
+
+class RenewsOnlyInWords(SQLiteInbox):
+    """A lease isn't longer for having been renewed, but who lost it learns that."""
+
+    async def renew(self, entry: InboxEntry) -> bool:
+        """Find out whether it is lost."""
+        before, self._lease = self._lease, 0.1
+        renewed = await super().renew(entry)
+        self._lease = before
+        return renewed
+
+
+class CompletesWhatIsLost(SQLiteInbox):
+    """Who lost the lease isn't told."""
+
+    async def complete(self, entry: InboxEntry) -> bool:
+        """Say that it is complete."""
+        await super().complete(entry)
+        return True
+
+
+class RemembersForTooLong(SQLiteInbox):
+    """What is completed is known for longer than it should be."""
+
+    async def complete(self, entry: InboxEntry) -> bool:
+        """Complete it for a longer time."""
+        self._keep *= 600
+        return await super().complete(entry)
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (TakesNothing, "take returns what was put"),
+        (KnowsNothing, "put returns False for one that waits"),
+        (LeasesNothing, "take leases an entry once"),
+        (ForgetsErrors, "fail keeps the error of the entry"),
+        (IgnoresPauses, "an entry is due when again_in has passed"),
+        (KeepsFailing, "what failed for good is never due"),
+        (RenewsNothing, "fail ends the lease"),
+        (RenewsOnlyInWords, "a lease lasts for `lease` seconds after renew"),
+        (CompletesWhatIsLost, "complete ends the lease"),
+        (RemembersForTooLong, "what is completed is known for `keep` seconds"),
+    ],
+)
+async def test_a_broken_inbox(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Callable[..., SQLiteInbox],
+    promise: str,
+) -> None:
+    """The error of an inbox that breaks a promise says which."""
+    monkeypatch.setattr("webex_webhooks_async.testing.contracts._PATIENCE", 1)
+    with pytest.raises(AssertionError, match=promise):
+        await check_inbox(partial(broken, tmp_path / "inbox.db"))

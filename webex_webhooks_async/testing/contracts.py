@@ -1,0 +1,167 @@
+"""Checks that a storage of your own keeps what its protocol promises."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import TypeVar
+from uuid import uuid4
+
+from attrs import evolve
+
+from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+
+T = TypeVar("T")
+
+
+async def check_inbox(factory: Callable[..., Inbox]) -> None:
+    """Check that an `Inbox` of your own keeps the promises of the protocol.
+
+    ::
+
+        async def test_inbox() -> None:
+            await check_inbox(partial(DynamoDBInbox, "inbox-of-tests"))
+
+    It takes a few seconds, because leases have to expire. Nothing else may use the storage
+    meanwhile, and nothing may wait in it.
+
+    Args:
+        factory: Called as ``factory(lease=..., keep=...)``, with seconds. Each call returns an
+            inbox on the same storage.
+
+    Raises:
+        AssertionError: A promise is broken; the message says which.
+    """
+    check = _InboxCheck(factory)
+    try:
+        await check.known()
+        await check.shared()
+        await check.failures()
+        await check.completion()
+        await check.leases()
+        await check.concurrency()
+        await check.closing()
+    finally:
+        await check.aclose()
+
+
+_SECONDS = 0.5  # how long leases, pauses and memories are that have to end
+_TOLERANCE = 0.1  # of it; clocks are coarse
+_PATIENCE = 10.0
+
+
+class _InboxCheck:
+    def __init__(self, factory: Callable[..., Inbox]) -> None:
+        self._inbox = factory(lease=60, keep=60)
+        self._other = factory(lease=60, keep=60)
+        self._quick = factory(lease=_SECONDS, keep=_SECONDS)
+        self._names = count()
+        self._run = uuid4().hex  # what earlier runs have stored is known
+
+    async def aclose(self) -> None:
+        for each in (self._inbox, self._other, self._quick):
+            await each.aclose()
+
+    async def known(self) -> None:
+        key = self._key()
+        _expect(await self._inbox.take() is None, "take returns None from an empty inbox")
+        _expect(await self._inbox.put(key, b"\x00{}") is True, "put returns True for a new key")
+        _expect(await self._inbox.put(key, b"") is False, "put returns False for one that waits")
+        entry = await self._take(self._inbox, "put")
+        _expect((entry.key, entry.body) == (key, b"\x00{}"), "take returns what was put first")
+        _expect((entry.failures, entry.expiries) == (0, 0), "a new entry has never failed")
+        _expect(await self._inbox.put(key, b"") is False, "put returns False for one that runs")
+        _expect(await self._inbox.take() is None, "take leases an entry once")
+        await self._complete(entry)
+
+    async def shared(self) -> None:
+        await self._inbox.put(self._key(), b"")
+        entry = await self._take(self._other, "put by another inbox")
+        _expect(await self._inbox.take() is None, "take leases an entry to one inbox")
+        await self._complete(entry)
+
+    async def failures(self) -> None:
+        key = self._key()
+        await self._inbox.put(key, b"body")
+        entry = evolve(await self._take(self._inbox, "put"), error="it failed")
+        _expect(await self._inbox.fail(entry, _SECONDS) is True, "fail returns True")
+        _expect(await self._inbox.put(key, b"") is False, "put returns False for one that failed")
+        again = await _in_time(self._inbox.take, "an entry is due when again_in has passed")
+        _expect(again.body == b"body", "an entry that is due again has its body")
+        _expect((again.failures, again.expiries) == (1, 0), "fail counts a failure, no expiry")
+        _expect(again.error == "it failed", "fail keeps the error of the entry")
+        _expect(await self._inbox.renew(entry) is False, "fail ends the lease")
+        await self._inbox.fail(again, None)
+        _expect(await self._inbox.take() is None, "what failed for good is never due")
+        _expect(await self._inbox.put(key, b"") is False, "what failed for good is known")
+
+    async def completion(self) -> None:
+        key = self._key()
+        await self._quick.put(key, b"")
+        entry = await self._take(self._quick, "put")
+        _expect(await self._quick.complete(entry) is True, "complete returns True")
+        _expect(await self._quick.complete(entry) is False, "complete ends the lease")
+
+        async def put() -> bool | None:
+            return await self._inbox.put(key, b"new") or None
+
+        await _in_time(put, "what is completed is known for `keep` seconds")
+        await self._complete(await self._take(self._inbox, "put after `keep` seconds"))
+
+    async def leases(self) -> None:
+        await self._quick.put(self._key(), b"body")
+        lost = await self._take(self._quick, "put")
+        await asyncio.sleep(_SECONDS / 2)
+        _expect(await self._quick.renew(lost) is True, "renew returns True")
+        taken = await _in_time(self._inbox.take, "a lease lasts for `lease` seconds after renew")
+        _expect(taken.body == b"body", "an entry that is taken over has its body")
+        _expect((taken.failures, taken.expiries) == (0, 1), "an expiry counts, as no failure")
+        late = "returns False when the lease is lost"
+        _expect(await self._quick.renew(lost) is False, f"renew {late}")
+        _expect(await self._quick.complete(lost) is False, f"complete {late}")
+        _expect(await self._quick.fail(lost, 0) is False, f"fail {late}")
+        _expect(await self._inbox.take() is None, "who lost a lease changes nothing")
+        await self._complete(taken)
+
+    async def concurrency(self) -> None:
+        inboxes = 10 * (self._inbox, self._other)
+        key = self._key()
+        stored = await asyncio.gather(*(each.put(key, b"") for each in inboxes))
+        _expect(stored.count(True) == 1, "of copies that come at the same time, one is stored")
+        taken = await asyncio.gather(*(each.take() for each in inboxes))
+        _expect(len([*filter(None, taken)]) == 1, "calls at the same time lease an entry once")
+        await self._complete(next(filter(None, taken)))
+
+    async def closing(self) -> None:
+        await self._inbox.put(self._key(), b"")
+        await self.aclose()
+        await self._complete(await self._take(self._inbox, "put before aclose"))
+
+    def _key(self) -> str:
+        return f"{self._run}-{next(self._names)}"
+
+    async def _take(self, inbox: Inbox, what: str) -> InboxEntry:
+        entry = await inbox.take()
+        if entry is None:
+            raise AssertionError(f"take returns what was {what}")
+        return entry
+
+    async def _complete(self, entry: InboxEntry) -> None:
+        _expect(await self._inbox.complete(entry) is True, "complete returns True")
+
+
+def _expect(condition: bool, promise: str) -> None:  # noqa: FBT001 - as an assertion
+    if not condition:
+        raise AssertionError(promise)
+
+
+async def _in_time(call: Callable[[], Awaitable[T | None]], promise: str) -> T:
+    """Call again and again; it must return something when `_SECONDS` have passed, not before."""
+    start = time.monotonic()
+    while time.monotonic() < start + _PATIENCE:
+        result = await call()
+        if result is not None:
+            _expect(time.monotonic() - start >= (1 - _TOLERANCE) * _SECONDS, promise)
+            return result
+        await asyncio.sleep(_SECONDS / 20)
+    raise AssertionError(promise)
