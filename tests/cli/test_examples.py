@@ -13,6 +13,7 @@ import pytest
 from tests.cli.harness import COMMAND, ServedWebex, process, served_bot, served_echo_bot
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import app
+from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
 
 pytestmark = pytest.mark.once
 
@@ -43,6 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with the files that the examples name, and a browser."""
     (tmp_path / "webhooks.toml").write_text(WANTED)
     (tmp_path / "body.json").write_text('{"a":1,"b":2,"c":{"d":3}}')
+    InboxFile.open(tmp_path / "inbox.db").close()
     for place in (".zfunc", ".config/fish/completions"):
         (tmp_path / place).mkdir(parents=True)
     browser = tmp_path / "browser"

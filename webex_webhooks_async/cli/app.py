@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "Try it": ("demo", "sandbox", "chat"),
     "Webhooks": ("list", "get", "create", "update", "delete", "ensure"),
-    "Notifications": ("listen", "trigger", "verify"),
+    "Notifications": ("listen", "trigger", "verify", "inbox"),
     "Setup": ("login", "completion"),
 }
 
@@ -41,6 +41,7 @@ _A_SECRET = "(--secret-env STR | --secret-file PATH)"  # noqa: S105 - how to pas
 _USAGE = {
     "chat": "[OPTIONS] [TEXT]",
     "delete": "[OPTIONS] WEBHOOK_ID [MORE_IDS...]",
+    "inbox": "list|retry|drop FILE [KEYS...] [--json]",
     "trigger": f"--to STR [OPTIONS] RESOURCE EVENT\n    {_A_SECRET}",
     "verify": f"--header STR... [BODY]\n    {_A_SECRET}",
 }

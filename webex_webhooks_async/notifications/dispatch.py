@@ -149,16 +149,22 @@ def describe(notification: Notification[Any]) -> str:
 
     Records get this text, not the notification, because log services store their arguments.
     """
+    id_of = id_of_data(notification)
+    what = f"{notification.resource[:_MAX]} {notification.event[:_MAX]}"
+    if id_of is not None:
+        what = f"{what} {id_of[:_MAX]}"
+    return on_one_line(f"{what} of webhook {notification.id[:_MAX]}")
+
+
+def id_of_data(notification: Notification[Any]) -> str | None:
+    """Return the id of what happened: of the message, of the call, and so on."""
     data = notification.data
     if isinstance(data, Mapping):
         get = cast("Mapping[str, object]", data).get
-        id_of_data = get("id") or get("callId")
+        found = get("id") or get("callId")
     else:
-        id_of_data = getattr(data, "id", None) or getattr(data, "call_id", None)
-    what = f"{notification.resource[:_MAX]} {notification.event[:_MAX]}"
-    if isinstance(id_of_data, str):
-        what = f"{what} {id_of_data[:_MAX]}"
-    return on_one_line(f"{what} of webhook {notification.id[:_MAX]}")
+        found = getattr(data, "id", None) or getattr(data, "call_id", None)
+    return found if isinstance(found, str) else None
 
 
 _MAX = 200  # characters of an id; Webex's have about 80

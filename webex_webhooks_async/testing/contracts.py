@@ -84,9 +84,10 @@ class _InboxCheck:
         key = self._key()
         await self._inbox.put(key, b"body")
         entry = evolve(await self._take(self._inbox, "put"), error="it failed")
+        start = time.monotonic()
         _expect(await self._inbox.fail(entry, _SECONDS) is True, "fail returns True")
         _expect(await self._inbox.put(key, b"") is False, "put returns False for one that failed")
-        again = await _in_time(self._inbox.take, "an entry is due when again_in has passed")
+        again = await _later(start, self._inbox.take, "an entry is due when again_in has passed")
         _expect(again.body == b"body", "an entry that is due again has its body")
         _expect((again.failures, again.expiries) == (1, 0), "fail counts a failure, no expiry")
         _expect(again.error == "it failed", "fail keeps the error of the entry")
@@ -99,21 +100,24 @@ class _InboxCheck:
         key = self._key()
         await self._quick.put(key, b"")
         entry = await self._take(self._quick, "put")
+        start = time.monotonic()
         _expect(await self._quick.complete(entry) is True, "complete returns True")
         _expect(await self._quick.complete(entry) is False, "complete ends the lease")
 
         async def put() -> bool | None:
             return await self._inbox.put(key, b"new") or None
 
-        await _in_time(put, "what is completed is known for `keep` seconds")
+        await _later(start, put, "what is completed is known for `keep` seconds")
         await self._complete(await self._take(self._inbox, "put after `keep` seconds"))
 
     async def leases(self) -> None:
         await self._quick.put(self._key(), b"body")
         lost = await self._take(self._quick, "put")
         await asyncio.sleep(_SECONDS / 2)
+        start = time.monotonic()
         _expect(await self._quick.renew(lost) is True, "renew returns True")
-        taken = await _in_time(self._inbox.take, "a lease lasts for `lease` seconds after renew")
+        promise = "a lease lasts for `lease` seconds after renew"
+        taken = await _later(start, self._inbox.take, promise)
         _expect(taken.body == b"body", "an entry that is taken over has its body")
         _expect((taken.failures, taken.expiries) == (0, 1), "an expiry counts, as no failure")
         late = "returns False when the lease is lost"
@@ -155,9 +159,8 @@ def _expect(condition: bool, promise: str) -> None:  # noqa: FBT001 - as an asse
         raise AssertionError(promise)
 
 
-async def _in_time(call: Callable[[], Awaitable[T | None]], promise: str) -> T:
-    """Call again and again; it must return something when `_SECONDS` have passed, not before."""
-    start = time.monotonic()
+async def _later(start: float, call: Callable[[], Awaitable[T | None]], promise: str) -> T:
+    """Call until it returns something, which must be `_SECONDS` after the start, not before."""
     while time.monotonic() < start + _PATIENCE:
         result = await call()
         if result is not None:

@@ -1,0 +1,224 @@
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from tests.cli.conftest import Invoke
+from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
+from webex_webhooks_async.testing import sample_notification
+
+NOON = 1_764_072_000.0  # 2025-11-25, in UTC
+SHOWN = {"resource": "messages", "event": "created", "stored": "2025-11-25T12:00:00+00:00"}
+
+
+@cache
+def body(message_id: str) -> bytes:
+    """The body of a notification about a message."""
+    return sample_notification("messages", "created", data={"id": message_id})
+
+
+def key(message_id: str) -> str:
+    """Its key."""
+    return hashlib.sha256(body(message_id)).hexdigest()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """An inbox with two notifications that failed, and one each that runs, waits and is done."""
+    path = tmp_path / "inbox.db"
+    with closing(InboxFile.open(path, clock=lambda: NOON)) as inbox, inbox.transaction():
+        for name in ("FAILED-1", "FAILED-2", "RUNNING", "DONE"):
+            inbox.put(key(name), body(name))
+            entry = inbox.take(60)
+            assert entry is not None
+            if name == "DONE":
+                inbox.complete(entry, 60)
+            elif name != "RUNNING":
+                inbox.fail(evolve(entry, error="KeyError: 'x'"), None)
+        inbox.put(key("WAITING"), body("WAITING"))
+    return str(path)
+
+
+def states(file: str) -> dict[str, str]:
+    """The state of each notification that isn't completed, by the id of its message."""
+    with closing(InboxFile.open(Path(file))) as inbox, inbox.transaction():
+        return {json.loads(each.body)["data"]["id"]: each.state for each in inbox.unfinished()}
+
+
+def test_list(file: str, invoke: Invoke) -> None:
+    """Each notification is shown with its state, the id of its data and its error."""
+    done = invoke("inbox", "list", file)
+
+    lines = done.out.splitlines()
+    assert lines[:3] == [
+        f"{key('FAILED-1')[:12]}  failed   messages created  {SHOWN['stored']}  attempts: 1",
+        "  FAILED-1",
+        "  KeyError: 'x'",
+    ]
+    assert [line.split()[1] for line in lines if "attempts" in line] == [
+        *("failed", "failed", "running", "waiting")
+    ]
+    assert (done.exit_code, done.err) == (0, "")
+    assert "@" not in done.out
+    assert "http" not in done.out
+
+
+def test_list_as_json(file: str, invoke: Invoke) -> None:
+    """JSON has the whole keys, and neither addresses nor other data of the notification."""
+    failed, *_, waiting = json.loads(invoke("inbox", "list", file, "--json").out)
+
+    assert failed == {
+        **SHOWN,
+        "key": key("FAILED-1"),
+        "state": "failed",
+        "dataId": "FAILED-1",
+        "attempts": 1,
+        "error": "KeyError: 'x'",
+    }
+    assert waiting == {
+        **SHOWN,
+        "key": key("WAITING"),
+        "state": "waiting",
+        "dataId": "WAITING",
+        "attempts": 0,
+        "error": None,
+    }
+
+
+def test_nothing_to_list(tmp_path: Path, invoke: Invoke) -> None:
+    """An empty inbox is said to be empty."""
+    path = tmp_path / "inbox.db"
+    InboxFile.open(path).close()
+
+    done = invoke("inbox", "list", str(path))
+
+    assert (done.exit_code, done.out) == (0, "")
+    assert done.err == "Nothing waits, runs or has failed.\n"
+
+
+def test_a_body_that_is_no_notification(tmp_path: Path, invoke: Invoke) -> None:
+    """What another program has put into the file is listed, too."""
+    path = tmp_path / "inbox.db"
+    with closing(InboxFile.open(path)) as inbox, inbox.transaction():
+        inbox.put("key", b"odd")
+
+    (document,) = json.loads(invoke("inbox", "list", str(path), "--json").out)
+
+    assert (document["key"], document["resource"], document["dataId"]) == ("key", None, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "after"),
+    [
+        (("retry",), "2 notifications due again\n", {"FAILED-1": "waiting", "FAILED-2": "waiting"}),
+        (("retry", key("FAILED-2")), "1 notification due again\n", {"FAILED-2": "waiting"}),
+        (("retry", key("FAILED-2")[:8]), "1 notification due again\n", {"FAILED-2": "waiting"}),
+        (("drop", key("FAILED-1"), key("FAILED-1")), "1 notification removed\n", {"FAILED-1": ""}),
+    ],
+)
+def test_deciding_about_failed_ones(
+    file: str, invoke: Invoke, arguments: tuple[str, ...], said: str, after: dict[str, str]
+) -> None:
+    """Failed ones are due again, with all their attempts, or removed; the others stay."""
+    action, *keys = arguments
+    before = states(file)
+
+    done = invoke("inbox", action, file, *keys)
+
+    assert (done.exit_code, done.out, done.err) == (0, said, "")
+    assert states(file) == {k: v for k, v in {**before, **after}.items() if v}
+    with closing(InboxFile.open(Path(file), clock=lambda: NOON)) as inbox, inbox.transaction():
+        taken = [inbox.take(60), inbox.take(60), inbox.take(60)]
+    assert {entry.failures for entry in taken if entry} == {0}
+
+
+@pytest.mark.parametrize("action", ["retry", "drop"])
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ((key("WAITING"),), "no failed notification has a key that begins with '"),
+        (("unknown",), "no failed notification has a key that begins with 'unknown'"),
+    ],
+)
+def test_all_or_none(
+    file: str, invoke: Invoke, action: str, others: tuple[str, ...], message: str
+) -> None:
+    """A key that isn't of a failed one is an error, and nothing is changed."""
+    before = states(file)
+
+    done = invoke("inbox", action, file, key("FAILED-1"), *others)
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err.startswith(f"error: {message}")
+    assert states(file) == before
+
+
+def test_a_key_of_several(tmp_path: Path, invoke: Invoke) -> None:
+    """The beginning of a key that several have is an error."""
+    path = tmp_path / "inbox.db"
+    with closing(InboxFile.open(path)) as inbox, inbox.transaction():
+        for name in ("a1", "a2"):
+            inbox.put(name, body(name))
+            entry = inbox.take(60)
+            assert entry is not None
+            inbox.fail(entry, None)
+
+    done = invoke("inbox", "drop", str(path), "a")
+
+    assert done.err == (
+        "error: several failed notifications have a key that begins with 'a': nothing was changed\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("list", "FILE", "key"), "list shows all notifications: it takes no keys"),
+        (("retry", "FILE", "--json"), "--json is for list, not for retry"),
+        (("drop", "FILE"), "drop needs the keys of what it removes: see list"),
+        (("list", "nowhere.db"), "there is no file nowhere.db"),
+    ],
+)
+def test_wrong_usage(
+    file: str,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    """Invalid arguments are wrong usage, and create no file."""
+    folder = Path(file).parent
+    monkeypatch.chdir(folder)
+
+    done = invoke("inbox", *(file if each == "FILE" else each for each in arguments))
+
+    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {message}\n")
+    assert [each.name for each in folder.iterdir()] == ["inbox.db"]
+
+
+def test_another_file(tmp_path: Path, invoke: Invoke) -> None:
+    """A file that isn't an inbox is wrong usage, and stays as it is."""
+    path = tmp_path / "notes.txt"
+    path.write_text("some notes\n" * 100)
+
+    done = invoke("inbox", "list", str(path))
+
+    assert done.exit_code == 2
+    assert done.err.startswith(f"error: {path} is not an inbox")
+    assert path.read_text() == "some notes\n" * 100
+
+
+def test_a_locked_file(file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another program locks is an error that says so."""
+    monkeypatch.setattr("webex_webhooks_async.notifications.sqlite_inbox.LOCKED_SECONDS", 0.01)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = invoke("inbox", "retry", file)
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == f"error: can't use the inbox {file}: database is locked\n"
