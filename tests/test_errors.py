@@ -25,6 +25,7 @@ from webex_webhooks_async.errors import (
     PermissionDeniedError,
     RateLimitError,
     RequestTimeoutError,
+    ResponseTooLargeError,
     ServerError,
     SignatureError,
     SignatureReason,
@@ -56,6 +57,7 @@ SAMPLES: list[WebexError] = [
     ),
     TransportError("ConnectError: refused", *OF_A_REQUEST),
     RequestTimeoutError("no response within 30 s", *OF_A_REQUEST),
+    ResponseTooLargeError("more than 100 bytes", *OF_A_REQUEST),
     DecodeError(("$.name: missing", "$.event: missing"), *OF_A_REQUEST),
     PaginationError("the next link leads to another origin"),
     NotificationError("a message"),
@@ -355,3 +357,23 @@ def test_the_text_of_an_error_is_of_bounded_length() -> None:
 def test_type_and_text(error: Exception, text: str) -> None:
     """An exception without a text is described by its type alone."""
     assert describe_exception(error) == text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: APIError(400, "m", (), text),
+        lambda text: TransportError("m", tracking_id=text),
+        lambda text: DecodeError(("m",), tracking_id=text),
+    ],
+    ids=["APIError", "TransportError", "DecodeError"],
+)
+def test_a_tracking_id_is_short_and_on_one_line(make: Callable[[str], WebexError]) -> None:
+    """However long it is, and whatever is in it: in the attribute, the text, args and pickles."""
+    error = make("ROUTER\nERROR forged\x1b[31m" + "x" * 1_000_000)
+
+    assert len(pickle.dumps(error)) < 2_000
+    assert len(str(error)) + len(repr(error.args)) < 2_000
+    assert "ROUTER\\nERROR forged\\x1b[31m" in str(error)
+    assert len(str(error).splitlines()) == 1
+    assert repr(pickled(4, error)) == repr(type(error)(*error.args)) == repr(error)

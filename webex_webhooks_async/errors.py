@@ -14,7 +14,8 @@
     │   ├── RateLimitError          429
     │   └── ServerError             5xx
     ├── TransportError              no response
-    │   └── RequestTimeoutError     no response in time; also a builtin TimeoutError
+    │   ├── RequestTimeoutError     no response in time; also a builtin TimeoutError
+    │   └── ResponseTooLargeError   more bytes than allowed
     ├── DecodeError                 JSON that doesn't fit the model
     ├── PaginationError             a next link that must not be followed
     └── NotificationError           a request that isn't a valid notification
@@ -32,7 +33,7 @@ every ``__init__`` here takes positional arguments with plain values, and passes
 from collections.abc import Iterable
 from typing import Literal
 
-from webex_webhooks_async.formatting import describe_failure, describe_status
+from webex_webhooks_async.formatting import describe_failure, describe_status, short_id
 
 
 class WebexError(Exception):
@@ -41,6 +42,10 @@ class WebexError(Exception):
     def __init__(self, *args: object) -> None:
         # Not super(): OSError, a base of RequestTimeoutError, keeps only two arguments.
         Exception.__init__(self, *args)
+
+
+def _short(tracking_id: str | None) -> str | None:
+    return None if tracking_id is None else short_id(tracking_id)
 
 
 class APIError(WebexError):
@@ -71,11 +76,13 @@ class APIError(WebexError):
         self.status_code = status_code
         self.message = message
         self.errors: tuple[str, ...] = tuple(errors)
-        self.tracking_id = tracking_id
+        self.tracking_id = _short(tracking_id)
         self.method = method
         self.path = path
         self.retry_after = retry_after
-        super().__init__(status_code, message, self.errors, tracking_id, method, path, retry_after)
+        super().__init__(
+            status_code, message, self.errors, self.tracking_id, method, path, retry_after
+        )
 
     def __str__(self) -> str:
         details = [error for error in self.errors if error != self.message]
@@ -147,8 +154,8 @@ class TransportError(WebexError):
         self.message = message
         self.method = method
         self.path = path
-        self.tracking_id = tracking_id
-        super().__init__(message, method, path, tracking_id)
+        self.tracking_id = _short(tracking_id)
+        super().__init__(message, method, path, self.tracking_id)
 
     def __str__(self) -> str:
         return describe_failure(self.method, self.path, self.message, tracking_id=self.tracking_id)
@@ -156,6 +163,13 @@ class TransportError(WebexError):
 
 class RequestTimeoutError(TransportError, TimeoutError):
     """No response in time."""
+
+
+class ResponseTooLargeError(TransportError):
+    """A response has more bytes than allowed, and was left while it was read.
+
+    The request isn't repeated. Webex may have processed it.
+    """
 
 
 class DecodeError(WebexError):
@@ -179,8 +193,8 @@ class DecodeError(WebexError):
         self.problems: tuple[str, ...] = tuple(problems)
         self.method = method
         self.path = path
-        self.tracking_id = tracking_id
-        super().__init__(self.problems, method, path, tracking_id)
+        self.tracking_id = _short(tracking_id)
+        super().__init__(self.problems, method, path, self.tracking_id)
 
     def __str__(self) -> str:
         return describe_failure(

@@ -1,8 +1,47 @@
-"""Turns text from elsewhere into one line that is safe in a log, a message or a terminal."""
+"""Makes text from elsewhere safe in a log, a message or a terminal: one short line, no secrets."""
 
+import json
+import re
+from functools import cached_property
 from http import HTTPStatus
+from urllib.parse import quote
+
+from attrs import field, frozen
 
 _MAX_CHARACTERS = 1_000  # of a request or a message
+_MAX_ID = 200  # Webex's have about 60
+
+_MIN_SECRET = 8  # a shorter one is part of texts that have nothing to do with it
+
+
+@frozen
+class Redactor:
+    """Replaces secrets in a text with three asterisks.
+
+    A secret is found as it is, as JSON escapes it, and as a URL escapes it, in exactly this case.
+    A secret of fewer than 8 characters is left in place: it would also be found in words and
+    tracking ids.
+
+    Attributes:
+        secrets: The secrets.
+    """
+
+    secrets: tuple[str, ...] = field(repr=False)
+
+    def __call__(self, text: str) -> str:
+        """The text without the secrets."""
+        return self._pattern.sub("***", text) if self._pattern else text
+
+    @cached_property  # most requests redact nothing
+    def _pattern(self) -> re.Pattern[str] | None:
+        long_enough = [each for each in self.secrets if len(each) >= _MIN_SECRET]
+        forms = {form for secret in long_enough for form in _forms(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)  # one may be a part of another
+        return re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+
+def _forms(secret: str) -> tuple[str, str, str]:
+    return secret, json.dumps(secret)[1:-1], quote(secret, safe="", errors="replace")
 
 
 def describe_exception(error: BaseException) -> str:
@@ -35,5 +74,10 @@ def on_one_line(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."
+def short_id(text: str) -> str:
+    """An id from elsewhere, cut and on one line, as errors and log records keep it."""
+    return _cut(on_one_line(text[: _MAX_ID + 1]), _MAX_ID)
+
+
+def _cut(text: str, length: int = _MAX_CHARACTERS) -> str:
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -19,6 +19,18 @@ def check_type(name: str, value: object, *expected: type) -> None:
     raise TypeError(f"{name} must be {names}, got {given}")
 
 
+def check_size(name: str, number: object) -> None:
+    """Check that an argument is a number of bytes.
+
+    Raises:
+        ValueError: It is below 1.
+        TypeError: It isn't an `int`.
+    """
+    check_type(name, number, int)
+    if isinstance(number, int) and number < 1:
+        raise ValueError(f"{name} must be at least 1 byte, got {number}")
+
+
 def check_text(name: str, text: object) -> bytes:
     """Check that an argument is text that requests and signatures can hold, and return its UTF-8.
 

@@ -1,5 +1,8 @@
 """The version of the installed package."""
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-__version__ = version("webex-webhooks-async")
+try:
+    __version__ = version("webex-webhooks-async")
+except PackageNotFoundError:  # in a zipapp, say
+    __version__ = "unknown"

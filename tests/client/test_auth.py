@@ -2,7 +2,7 @@ import asyncio
 import gc
 import json
 import traceback
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,7 +10,18 @@ from urllib.parse import parse_qs
 import pytest
 from attrs import define, field
 
-from tests.support.wire import FOUND, Act, Peer, Step, Wire, http_response, reset, until
+from tests.support.wire import (
+    FOUND,
+    PATIENCE,
+    Act,
+    Peer,
+    Step,
+    Wire,
+    after,
+    http_response,
+    reset,
+    until,
+)
 from webex_webhooks_async import (
     AuthenticationError,
     BadRequestError,
@@ -89,6 +100,7 @@ async def transport_of(wire: Wire, token: TokenProvider) -> AsyncGenerator[Reque
         timeout=20.0,
         retry=RetryPolicy(base_delay=0.0),
         max_concurrency=20,
+        max_body=1_000_000,
     )
     try:
         yield transport
@@ -302,6 +314,202 @@ async def test_fifty_tasks_that_meet_a_401_together_refresh_once() -> None:
 
     assert len(webhooks) == 50
     assert sent(wire) == [OLD] * 50 + [None] + [NEW] * 50
+
+
+async def test_a_thousand_tasks_see_as_many_401s_as_are_sent_at_a_time() -> None:
+    """Requests that weren't sent yet wait for the refresh, which passes their queue."""
+    async with Wire(webex()) as wire, client_of(wire, integration(), max_concurrency=20) as client:
+        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(1000)))
+
+    tokens = sent(wire)
+    assert (tokens.count(OLD), tokens.count(None), tokens.count(NEW)) == (20, 1, 1000)
+
+
+async def test_a_refresh_that_fails_is_tried_once_for_all_that_wait() -> None:
+    """Its error is raised in each task that waited; the next request tries again."""
+    refusal = http_response(400, {"error": "invalid_grant"})
+    async with Wire(webex(refusal)) as wire, client_of(wire, integration()) as client:
+        results = await asyncio.gather(
+            *(client.webhooks.get("W1") for _ in range(1000)), return_exceptions=True
+        )
+        before = sent(wire)
+        with pytest.raises(BadRequestError):
+            await client.webhooks.get("W1")
+
+    assert {type(each) for each in results} == {BadRequestError}
+    assert (before.count(OLD), before.count(None)) == (20, 1)
+    assert sent(wire)[len(before) :] == [OLD, None]
+
+
+@pytest.mark.parametrize("max_concurrency", [1, 20])
+async def test_on_refresh_may_use_the_client(max_concurrency: int) -> None:
+    """Its requests don't wait for the refresh that calls it, however many others do."""
+    found: list[str] = []
+
+    async def look(tokens: Tokens) -> None:
+        found.append((await client.webhooks.get("W1")).id)
+
+    token = integration(on_refresh=look)
+    async with (
+        Wire(webex()) as wire,
+        client_of(wire, token, max_concurrency=max_concurrency) as client,
+    ):
+        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(50)))
+
+    assert found == ["W1"]
+    assert sent(wire).count(None) == 1
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+async def test_on_refresh_whose_new_token_is_rejected_gets_the_401(*, is_wrapped: bool) -> None:
+    """It doesn't wait for itself: not through its client, and not through another one."""
+    errors: list[object] = []
+
+    async def look(tokens: Tokens) -> None:
+        for each in (first, second):
+            with pytest.raises(AuthenticationError) as raised:
+                await each.webhooks.get("W1")
+            errors.append(raised.value)
+
+    async def act(peer: Peer) -> None:
+        await peer.send(GRANTED if peer.request.target == "/v1/access_token" else REJECTED)
+
+    token = integration(on_refresh=look)
+    async with (
+        Wire(act) as wire,
+        client_of(wire, Wrapper(token) if is_wrapped else token) as first,
+        client_of(wire, Wrapper(token) if is_wrapped else token) as second,
+    ):
+        async with asyncio.timeout(PATIENCE):
+            results = await asyncio.gather(
+                *(each.webhooks.get("W1") for each in [first, second] * 5), return_exceptions=True
+            )
+
+    assert {type(each) for each in [*results, *errors]} == {AuthenticationError}
+    assert sent(wire).count(None) == 1
+
+
+async def test_a_task_that_on_refresh_leaves_running_is_like_any_other() -> None:
+    """After the refresh, its requests are refreshed and wait as those of other tasks."""
+    going_on = asyncio.Event()
+    later: list[asyncio.Task[object]] = []
+
+    async def work() -> None:
+        await going_on.wait()
+        await client.webhooks.get("W1")
+
+    def start(tokens: Tokens) -> None:
+        if not later:
+            later.append(asyncio.create_task(work()))
+
+    token = integration(on_refresh=start)
+    third = http_response(200, {"access_token": "third"})
+    script = REJECTED, GRANTED, FOUND, REJECTED, third, FOUND
+    async with Wire(*script) as wire, client_of(wire, token) as client:
+        await client.webhooks.get("W1")
+        going_on.set()
+        await later[0]
+
+    assert sent(wire) == [OLD, None, NEW, NEW, None, "third"]
+
+
+def in_a_loop_that_dies(first: Coroutine[Any, Any, object], reached: Callable[[], bool]) -> None:
+    """Run this until something is reached, and close the event loop without an end."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(first)
+
+    async def watch() -> None:
+        await until(reached)
+
+    loop.run_until_complete(watch())
+    loop.close()
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - for type checkers
+
+
+class Grants:
+    """A client that grants tokens, but never responds to the first posts."""
+
+    def __init__(self, *, silent: int = 0) -> None:
+        self.posts = 0
+        self._silent = silent
+
+    async def __call__(self, path: str, form: Mapping[str, str]) -> object:
+        """Grant, or say nothing."""
+        self.posts += 1
+        if self.posts <= self._silent:
+            await asyncio.get_running_loop().create_future()
+        return {**TOKENS, "access_token": f"token-{self.posts}"}
+
+
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_a_refresh_works_in_one_event_loop_after_another() -> None:
+    """Also after a loop was closed in the middle of a refresh."""
+    token, post = integration(), Grants(silent=1)
+    token.bind(post)
+    in_a_loop_that_dies(token.refresh(OLD), lambda: post.posts == 1)
+
+    assert asyncio.run(token.refresh(OLD)) == "token-2"
+    assert asyncio.run(token.refresh("token-2")) == "token-3"
+
+
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_a_code_that_was_under_way_in_a_loop_that_died_is_spent() -> None:
+    """It may have reached Webex, so it is never sent again, and the error says so."""
+    token, post = from_code(), Grants(silent=1)
+    token.bind(post)
+    in_a_loop_that_dies(token.refresh(""), lambda: post.posts == 1)
+
+    for _ in range(2):
+        with pytest.raises(TransportError, match="cut off: authorize again"):
+            asyncio.run(token.refresh(""))
+    assert post.posts == 1
+
+
+def test_a_refresh_in_another_event_loop_is_an_error_at_once() -> None:
+    """Two loops at once would wait for each other; this says so instead."""
+    token, post = integration(), Grants(silent=1)
+    token.bind(post)
+
+    async def start() -> None:
+        task = asyncio.create_task(token.refresh(OLD))
+        await until(lambda: post.posts == 1)
+
+        def elsewhere() -> None:
+            with pytest.raises(RuntimeError, match="in another event loop"):
+                asyncio.run(token.refresh(OLD))
+
+        await asyncio.to_thread(elsewhere)
+        task.cancel()
+        everything = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in everything:
+            each.cancel()
+        await asyncio.wait(everything)
+
+    asyncio.run(start())
+    assert asyncio.run(token.refresh(OLD)) == "token-2"
+
+
+async def test_a_refresh_goes_on_through_another_client() -> None:
+    """When the client that refreshes is closed before it could send, the other one does it."""
+    token = integration()
+    limited = asyncio.Event()
+    async with (
+        Wire(webex(after(limited, http_response(429, b"", "Retry-After: 0")))) as one,
+        Wire(webex()) as other,
+    ):
+        first, second = client_of(one, token, attempts=2), client_of(other, token)
+        tasks = [asyncio.create_task(first.webhooks.get("W1"))]
+        await one.received(2)
+        tasks.append(asyncio.create_task(second.webhooks.get("W1")))
+        await other.received(1)
+        await first.aclose()
+        limited.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await second.aclose()
+
+    assert isinstance(results[0], RuntimeError)  # its own request
+    assert not isinstance(results[1], BaseException)
+    assert (sent(one), sent(other)) == ([OLD, None], [OLD, None, NEW])
 
 
 async def test_a_401_that_comes_late_takes_the_token_that_is_there() -> None:
@@ -807,7 +1015,7 @@ async def test_a_code_is_not_sent_again_after_a_cancelled_exchange() -> None:
     await asyncio.wait(everything)
 
     assert waiting.cancelled()
-    with pytest.raises(TransportError, match="exchange of the authorization code was cancelled"):
+    with pytest.raises(TransportError, match="exchange of the authorization code was cut off"):
         await token.refresh("")
     assert len(posts) == 1
 

@@ -10,7 +10,7 @@ from webex_webhooks_async.client.links import absolute_link, next_link, target_o
 from webex_webhooks_async.errors import PaginationError
 
 BASE = "https://webexapis.com/v1"
-REQUEST = f"{BASE}/webhooks?max=50"
+REQUEST = f"{BASE}/webhooks"
 NEXT = f"{BASE}/webhooks?cursor=two"
 
 SCHEMES = ["https://", "http://", "HTTPS://", "//", "https:/", "ftp://", ""]
@@ -167,26 +167,23 @@ def test_links_become_absolute_and_stay_what_they_are(link: str, absolute: str) 
 
 
 @pytest.mark.parametrize(
-    ("link", "absolute"),
+    ("query", "link", "absolute"),
     [
-        (NEXT, f"{NEXT}&ownedBy=org"),
-        (f"{NEXT}&ownedBy=creator", f"{NEXT}&ownedBy=creator"),
-        (f"{BASE}/webhooks?ownedBy=org&cursor=two", f"{BASE}/webhooks?ownedBy=org&cursor=two"),
-        (f"{NEXT}&notOwnedBy=org", f"{NEXT}&notOwnedBy=org&ownedBy=org"),
-        (f"{BASE}/webhooks", f"{BASE}/webhooks?ownedBy=org"),
-        (f"{BASE}/webhooks?max=null", f"{BASE}/webhooks?ownedBy=org"),
+        ("max=10&ownedBy=org", "cursor=two", "cursor=two&max=10&ownedBy=org"),
+        ("ownedBy=org", "cursor=two&ownedBy=creator", "cursor=two&ownedBy=creator"),
+        ("ownedBy=org", "notOwnedBy=org", "notOwnedBy=org&ownedBy=org"),
+        ("max=10", "max=null&cursor=two", "cursor=two&max=10"),
+        ("a=1&a=2", "cursor=two", "cursor=two&a=1&a=2"),
+        ("a=1&a=2", "a=3", "a=3"),
+        ("mentioned%50eople=me", "mentionedPeople=you", "mentionedPeople=you"),
+        ("ownedBy=a%26b%3D%C3%BC%2F", "cursor=two", "cursor=two&ownedBy=a%26b%3D%C3%BC%2F"),
+        ("before=x&beforeMessage=x&offset=1&cursor=one&start=1", "max=5", "max=5"),
+        ("", "cursor=two", "cursor=two"),
     ],
 )
-def test_a_link_keeps_the_owner_of_the_first_request(link: str, absolute: str) -> None:
-    """A link that lost `ownedBy` gets it back; one that has it keeps its own."""
-    assert absolute_link(link, f"{BASE}/webhooks?max=10&ownedBy=org") == absolute
-
-
-def test_an_odd_owner_stays_encoded() -> None:
-    """`ownedBy` can't become another parameter."""
-    request_url = f"{BASE}/webhooks?ownedBy=a%26b%3D%C3%BC%2F"
-
-    assert absolute_link(NEXT, request_url) == f"{NEXT}&ownedBy=a%26b%3D%C3%BC%2F"
+def test_a_link_gets_back_what_it_lost(query: str, link: str, absolute: str) -> None:
+    """Parameters of the request are added, encoded as they were, unless they are a position."""
+    assert absolute_link(f"?{link}", f"{BASE}/webhooks?{query}") == f"{BASE}/webhooks?{absolute}"
 
 
 @pytest.mark.parametrize(

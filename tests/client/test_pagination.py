@@ -310,7 +310,8 @@ async def test_a_lost_owner_is_restored(link: str, second: str) -> None:
 
 async def test_a_list_can_be_resumed() -> None:
     """A list with a kept `next_url` begins there, with the same owner."""
-    targets = [f"{FIRST}?max=1&ownedBy=org", f"{NEXT}&ownedBy=org", f"{FIRST}?cursor=3&ownedBy=org"]
+    kept = "max=1&ownedBy=org"
+    targets = [f"{FIRST}?{kept}", f"{NEXT}&{kept}", f"{FIRST}?cursor=3&{kept}"]
     links = ["?cursor=2", "?cursor=3"]
     pages = [page(f"W{n}", links=(f"<{link}>; rel=next",)) for n, link in enumerate(links, 1)]
     async with Wire(by_target(dict(zip(targets, [*pages, page("W3")], strict=True)))) as wire:

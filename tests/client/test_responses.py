@@ -5,14 +5,13 @@ import re
 import traceback
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webex_webhooks_async.client.redaction import Redactor
 from webex_webhooks_async.client.responses import Response, api_error_type
 from webex_webhooks_async.errors import (
     APIError,
@@ -22,6 +21,7 @@ from webex_webhooks_async.errors import (
     ServerError,
     WebexError,
 )
+from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.webhooks import Webhook
 
 CANARY = "c4n4ry-'\"\\/ü"
@@ -52,11 +52,7 @@ RELAYED = (
 FORMS: list[Callable[[str], str]] = [
     str,
     lambda secret: json.dumps(secret)[1:-1],
-    lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
-    quote,
-    lambda secret: quote(secret, safe=""),
-    quote_plus,
-    lambda secret: repr(secret.encode())[2:-1],
+    lambda secret: quote(secret, safe="", errors="replace"),
 ]
 
 
@@ -255,7 +251,6 @@ def test_a_long_message_is_read_in_no_time() -> None:
         {"message": RELAYED.format(f"The secret {CANARY} is weak")},
         {"message": "Bad", "errors": [{"description": f"secret={quote(CANARY, safe='')}"}]},
         {"message": f"In the body {json.dumps({'secret': CANARY})}"},
-        {"message": f"In the body {json.dumps({'secret': CANARY}, ensure_ascii=False)}"},
         {"error": [{"message": [{"description": CANARY}]}]},
         {"error": CANARY},
         {"errorCode": CANARY},
@@ -312,7 +307,7 @@ def test_the_longest_secret_is_redacted_first() -> None:
     ids=ascii,
 )
 def test_a_secret_is_redacted_in_each_form(secret: str, form: Callable[[str], str]) -> None:
-    """A secret is found as it is, and as JSON, a URL or an HTTP library's error escapes it."""
+    """A secret is found as it is, and as JSON or a URL escapes it."""
     assert Redactor((secret,))(f"a {form(secret)} b") == "a *** b"
 
 
@@ -381,7 +376,6 @@ def test_no_text_shows_a_secret(secrets: list[str], texts: list[str], data: st.D
     forms = [
         *secrets,
         *(json.dumps(secret)[1:-1] for secret in secrets),
-        *(json.dumps(secret, ensure_ascii=False)[1:-1] for secret in secrets),
         *(quote(secret, safe="", errors="replace") for secret in secrets),
     ]
     text = "".join(data.draw(st.permutations([*forms, *texts])))

@@ -14,9 +14,9 @@ from urllib.parse import quote
 import httpx
 
 from webex_webhooks_async.client.links import absolute_link, next_link, target_on
-from webex_webhooks_async.client.redaction import Redactor
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.errors import DecodeError, PaginationError, PayloadError, SignatureError
+from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification

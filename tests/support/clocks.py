@@ -4,7 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
-from webex_webhooks_async.client.clock import Clock
+from webex_webhooks_async.client.limiter import Clock
 
 START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from tests.support.clocks import QuickClock
 from webex_webhooks_async import RetryPolicy, StaticToken, Webhooks
-from webex_webhooks_async.client.clock import Clock
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.testing import Sandbox
 
@@ -56,6 +56,7 @@ async def webhooks_on(
             timeout=30.0,
             retry=retry or RetryPolicy(),
             max_concurrency=20,
+            max_body=1_000_000,
             clock=clock or QuickClock(),
         )
         yield Webhooks(transport)

@@ -23,6 +23,7 @@ from webex_webhooks_async import (
     PermissionDeniedError,
     RateLimitError,
     RequestTimeoutError,
+    ResponseTooLargeError,
     ServerError,
     SignatureError,
     TransportError,
@@ -88,6 +89,7 @@ def each_status_has_a_class() -> None:
 def a_timeout_is_a_builtin_one(error: RequestTimeoutError) -> TimeoutError:
     """A request that took too long is a builtin `TimeoutError`."""
     transport: TransportError = error
+    assert_type(ResponseTooLargeError("too large", "GET").message, str)
     assert_type(transport.message, str)
     return error
 

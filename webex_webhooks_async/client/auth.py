@@ -7,10 +7,11 @@ import asyncio
 import copy
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol, Self, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 from urllib.parse import quote, urlencode
 
 from attrs import field, frozen
@@ -32,6 +33,10 @@ FormPost = Callable[[str, Mapping[str, str]], Awaitable[object]]
 """Posts a form to a path below the base URL, without a token, and returns the parsed JSON."""
 
 
+class ClosedError(RuntimeError):
+    """A client sends nothing, because it or its HTTP client is closed."""
+
+
 @runtime_checkable
 class TokenProvider(Protocol):
     """Where a client takes its access token from, once for each attempt.
@@ -51,7 +56,8 @@ class TokenProvider(Protocol):
     async def refresh(self, rejected: str) -> str:
         """Return the token to send instead of a rejected one; the same one if there is no other.
 
-        Many tasks may call this at once with the same `rejected`.
+        A client calls this once at a time, and its requests wait meanwhile. Several clients may
+        call it at once with the same `rejected`.
         """
         ...
 
@@ -117,8 +123,8 @@ class RefreshingToken:
     """The token of an integration or a service app. It is a `TokenProvider`.
 
     When Webex rejects the access token, it is refreshed once, however many tasks saw that, through
-    the client whose request was rejected. When a waiting task is cancelled, the refresh goes on for
-    the others.
+    the client whose request was rejected, or through another one if that is closed. When a waiting
+    task is cancelled, the refresh goes on for the others. Event loops may use it one after another.
 
     Args:
         client_id: The id of the integration or service app.
@@ -126,8 +132,8 @@ class RefreshingToken:
         refresh_token: A refresh may replace it: store what `on_refresh` gets.
         access_token: Without one, the first request begins with a refresh.
         on_refresh: Called with the new `Tokens`, to store them, before any waiting task continues.
-            It may be plain or async. What it raises is raised in every waiting task; the new tokens
-            are in use all the same.
+            It may be plain or async, and may use the client. What it raises is raised in every
+            waiting task; the new tokens are in use all the same.
 
     Raises:
         ValueError: An argument is empty or isn't valid Unicode, or `access_token` can't be sent in
@@ -150,7 +156,7 @@ class RefreshingToken:
         self._access_token = "" if access_token is None else checked_token(access_token)
         self._on_refresh = on_refresh
         self._clients: list[FormPost] = []
-        self._refreshing: asyncio.Task[str] | None = None
+        self._refreshes = SharedRefresh()
         self._spent: WebexError | None = None
 
     @classmethod
@@ -213,25 +219,14 @@ class RefreshingToken:
             APIError: Webex refuses the refresh token (400 or 401) or fails.
             TransportError: No response arrived. Webex may have replaced the old refresh token.
             DecodeError: The response has no access token.
-            RuntimeError: No open client has this provider.
+            RuntimeError: No open client has this provider, or another event loop refreshes it.
         """
-        if self._access_token != rejected:
+        if self._access_token != rejected or self._refreshes.is_caller:
             return self._access_token
-        if self._refreshing is None:
-            self._refreshing = asyncio.create_task(self._refresh())
-            self._refreshing.add_done_callback(self._refreshed)
-        refreshing = self._refreshing
-        # Not asyncio.shield: it logs the error of a refresh when the task that waits is cancelled.
-        await asyncio.wait([refreshing])
-        return refreshing.result()
-
-    def _refreshed(self, task: "asyncio.Task[str]") -> None:
-        self._refreshing = None
-        if not task.cancelled():
-            task.exception()  # retrieved, even if every task that waited for it is gone
+        return await self._refreshes.join(self._refresh)
 
     async def _refresh(self) -> str:
-        tokens = await self._granted(self._post())
+        tokens = await self._granted()
         self._access_token = tokens.access_token
         self._grant = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
         if self._on_refresh is not None:
@@ -240,33 +235,107 @@ class RefreshingToken:
                 await stored
         return tokens.access_token
 
-    def _post(self) -> FormPost:
-        post = _calling_client.get() or next(reversed(self._clients), None)
-        if post is None:
-            raise RuntimeError(
-                "a RefreshingToken refreshes through an open client: pass it to Client(token)"
-            )
-        return post
-
-    async def _granted(self, post: FormPost) -> Tokens:
+    async def _granted(self) -> Tokens:
         """Exchange the grant for tokens, a code once only."""
         if self._spent is not None:
             raise copy.copy(self._spent)  # each with a traceback of its own
         form = self._app | self._grant
+        if "code" in form:  # sent from now on, whatever becomes of this task or its event loop
+            self._spent = TransportError(
+                "the exchange of the authorization code was cut off: authorize again"
+            )
         try:
-            return _tokens(await post("/access_token", form), form.get("refresh_token"))
-        except (RateLimitError, LockedError):  # nothing was processed
+            tokens = _tokens(await self._post(form), form.get("refresh_token"))
+        except (RateLimitError, LockedError, ClosedError):  # nothing was processed
+            self._spent = None
             raise
         except WebexError as error:
-            self._spend(error)
+            self._spent = self._spent and error
             raise
-        except asyncio.CancelledError:
-            self._spend(TransportError("the exchange of the authorization code was cancelled"))
-            raise
+        self._spent = None
+        return tokens
 
-    def _spend(self, error: WebexError) -> None:
-        if "code" in self._grant:
-            self._spent = error
+    async def _post(self, form: Mapping[str, str]) -> object:
+        """Post through the client that calls, or through another one if that is closed."""
+        calling = _calling_client.get()
+        posts = [*([calling] if calling else ()), *reversed(self._clients)]
+        closed = ClosedError(
+            "a RefreshingToken refreshes through an open client: pass it to Client(token)"
+        )
+        for post in posts:
+            try:
+                return await post("/access_token", form)
+            except ClosedError as error:
+                closed = error
+        raise closed
+
+
+class SharedRefresh:
+    """Runs one refresh at a time, for all tasks that need its result.
+
+    A refresh whose event loop is closed has ended.
+    """
+
+    def __init__(self) -> None:
+        self.latest: asyncio.Task[str] | None = None
+        """The refresh that was started last; it may have ended."""
+        self._lock = threading.Lock()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a refresh is in progress."""
+        latest = self.latest
+        return latest is not None and not latest.done() and not latest.get_loop().is_closed()
+
+    @property
+    def is_caller(self) -> bool:
+        """Whether the refresh in progress is what calls this, and so can't be waited for."""
+        return self.is_running and self.latest in _surrounding.get()
+
+    async def join(self, refresh: Callable[[], Coroutine[Any, Any, str]]) -> str:
+        """Return the result of the refresh in progress, or of a new one.
+
+        Raises:
+            RuntimeError: A refresh is in progress in another event loop.
+        """
+        with self._lock:
+            latest = self.latest
+            if latest is None or not self.is_running:
+                latest = self.latest = asyncio.create_task(_marked(refresh))
+                latest.add_done_callback(_retrieve)
+        return await self.result(latest)
+
+    async def result(self, refresh: "asyncio.Task[str]") -> str:
+        """Wait for a refresh, and return or raise what it does.
+
+        Raises:
+            RuntimeError: It is in progress in another event loop.
+        """
+        if not refresh.done():
+            if refresh.get_loop() is not asyncio.get_running_loop():
+                raise RuntimeError(
+                    "the token is being refreshed in another event loop; try again when that ends"
+                )
+            # Not asyncio.shield: it logs the error of a refresh when the waiting task is cancelled.
+            await asyncio.wait([refresh])
+        return refresh.result()
+
+
+async def _marked(refresh: Callable[[], Coroutine[Any, Any, str]]) -> str:
+    task = cast("asyncio.Task[str]", asyncio.current_task())
+    _surrounding.set(_surrounding.get() | {task})  # in this task's own context
+    return await refresh()
+
+
+def _retrieve(refresh: "asyncio.Task[str]") -> None:
+    """Mark the error as retrieved, even if every task that waited for it is gone."""
+    if not refresh.cancelled():
+        refresh.exception()
+
+
+def is_in_refresh() -> bool:
+    """Whether a refresh that is in progress calls this."""
+    return any(not each.done() for each in _surrounding.get())
 
 
 def authorization_url(  # noqa: PLR0913 - the parameters of the request
@@ -326,6 +395,7 @@ def refreshing_through(client: FormPost) -> Generator[None]:
 
 
 _calling_client = ContextVar[FormPost | None]("_calling_client", default=None)
+_surrounding = ContextVar[frozenset["asyncio.Task[str]"]]("_surrounding", default=frozenset())
 
 
 def _checked(**texts: str) -> dict[str, str]:

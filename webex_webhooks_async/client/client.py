@@ -38,6 +38,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: float
     retry: RetryPolicy
     max_concurrency: int
+    max_body: int
 
 
 class Client(APIResource):
@@ -56,14 +57,17 @@ class Client(APIResource):
         base_url: The URL of the API; https, or http on loopback. The government cloud's is
             ``https://api-usgov.webex.com/v1``.
         http_client: An `httpx.AsyncClient`, or a transport of httpx such as `AiohttpTransport`.
-            It sends the requests, and is left unchanged and open. Of a client, the default
-            headers, event hooks and mounts take part; its ``auth``, ``Authorization``,
-            ``base_url``, ``cookies``, ``params``, ``timeout`` and ``follow_redirects`` don't. An
-            error that a hook raises is treated like any other failure.
+            It sends the requests, and is left open. Of a client, the default headers, event hooks
+            and mounts take part; its ``auth``, ``Authorization``, ``base_url``, ``cookies``,
+            ``params``, ``timeout`` and ``follow_redirects`` don't. It stores the cookies of
+            responses as it always does. An `httpx.HTTPError` or `OSError` that a hook raises counts
+            as no response; any other error is raised at once, unchanged. A hook that reads a
+            response reads all of it, whatever `max_body` is.
         timeout: Seconds for one attempt, from its start to the last byte of the response.
         retry: Which transient failures are retried, and how often.
         max_concurrency: The number of requests in flight; further ones wait. Without an
             `http_client`, this is also the number of connections.
+        max_body: The number of bytes that a response may have, as it is sent and decompressed.
 
     Attributes:
         http_client: The `httpx.AsyncClient` that sends the requests: the given one, or one around
@@ -86,6 +90,7 @@ class Client(APIResource):
         timeout: float = 30.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         max_concurrency: int = 20,
+        max_body: int = 52_428_800,
     ) -> None:
         check_type("token", token, str, TokenProvider)
         super().__init__(
@@ -96,6 +101,7 @@ class Client(APIResource):
                 timeout=timeout,
                 retry=retry,
                 max_concurrency=max_concurrency,
+                max_body=max_body,
             )
         )
         self.http_client: httpx.AsyncClient = self._requester.http_client

@@ -2,9 +2,26 @@
 
 import asyncio
 import math
+import time
+from datetime import UTC, datetime
 
-from webex_webhooks_async.client.clock import Clock
 from webex_webhooks_async.validation import check_type
+
+
+class Clock:
+    """Gives the time, and waits; tests replace it."""
+
+    def monotonic(self) -> float:
+        """Seconds that never decrease."""
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        """The date and time, timezone-aware."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for this many seconds."""
+        await asyncio.sleep(seconds)
 
 
 class Limiter:

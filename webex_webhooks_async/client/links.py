@@ -5,7 +5,7 @@ Facts: RFC 8288, and "Pagination" on https://developer.webex.com/docs/basics
 
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit
 
 from webex_webhooks_async.errors import PaginationError
 
@@ -19,6 +19,8 @@ _PARAMETER = re.compile(
 )
 
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+_POSITIONS = ("before", "beforeMessage", "offset", "cursor", "start")
 
 _MAX_LENGTH = 65_536  # httpx sends no longer URL
 
@@ -52,17 +54,19 @@ def _relations(header: str, position: int) -> tuple[list[str], int]:
 def absolute_link(link: str, request_url: str) -> str:
     """Return the next link in the response to a request, absolute and corrected.
 
-    Two mistakes of the service were seen: a link that lost the request's ``ownedBy``, and one with
-    ``max=null``, which the service then refuses. The rest is unchanged, parameters without a value
-    included.
+    Two mistakes of the service were seen: a link that lost parameters of the request, such as
+    ``ownedBy`` and ``mentionedPeople``, and one with ``max=null``, which the service then refuses.
+    The rest is unchanged, parameters without a value included.
     """
     try:
         parts = urlsplit(urljoin(request_url, link))
     except ValueError:
         return link  # `target_on` refuses it when it is followed
     parameters = [each for each in _parameters(parts) if each != "max=null"]
-    if not any(map(_is_owner, parameters)):
-        parameters.extend(filter(_is_owner, _parameters(urlsplit(request_url))))
+    kept = {*map(_name, parameters), *_POSITIONS}
+    parameters.extend(
+        each for each in _parameters(urlsplit(request_url)) if _name(each) not in kept
+    )
     return parts._replace(query="&".join(parameters), fragment="").geturl()
 
 
@@ -70,8 +74,8 @@ def _parameters(parts: SplitResult) -> list[str]:
     return parts.query.split("&") if parts.query else []
 
 
-def _is_owner(parameter: str) -> bool:
-    return parameter.startswith("ownedBy=")
+def _name(parameter: str) -> str:
+    return unquote_plus(parameter.partition("=")[0])
 
 
 def target_on(base_url: str, url: str, name: str = "the next link") -> str:

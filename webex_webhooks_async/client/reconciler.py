@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 
-from webex_webhooks_async.client.clock import Clock
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.planning import (
     Action,
     Change,

@@ -3,26 +3,31 @@
 import asyncio
 import logging
 import random
+import re
 import uuid
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import NoneType
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx
+import idna
 from attrs import field, frozen
 
 from webex_webhooks_async.client.auth import (
+    ClosedError,
     FormPost,
     RefreshingToken,
+    SharedRefresh,
     TokenProvider,
     checked_token,
+    is_in_refresh,
     refreshing_through,
 )
-from webex_webhooks_async.client.clock import Clock
-from webex_webhooks_async.client.limiter import Limiter
-from webex_webhooks_async.client.redaction import Redactor
+from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
+from webex_webhooks_async.client.limiter import Clock, Limiter
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import (
     RetryPolicy,
@@ -30,22 +35,28 @@ from webex_webhooks_async.client.retries import (
     may_have_been_processed,
     parse_retry_after,
 )
-from webex_webhooks_async.client.transports.pool import ConnectionPool, MisuseError, pool_size
+from webex_webhooks_async.client.transports.pool import ConnectionPool, pool_size
 from webex_webhooks_async.errors import (
     APIError,
+    DecodeError,
     RateLimitError,
     RequestTimeoutError,
+    ResponseTooLargeError,
     TransportError,
 )
-from webex_webhooks_async.formatting import describe_exception, describe_status
-from webex_webhooks_async.validation import check_text, check_type, is_loopback
+from webex_webhooks_async.formatting import Redactor, describe_exception, describe_status
+from webex_webhooks_async.validation import check_size, check_text, check_type, is_loopback
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 # One timeout covers the whole attempt, so httpx has none for its phases.
 _NO_TIMEOUT = httpx.Timeout(None).as_dict()
 
-_MISUSE = (MisuseError, AssertionError)  # the latter is how a test's own mock complains
+# httpx decodes the host of each redirect, also of one that it doesn't follow.
+_NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError)
+
+# h11 quotes bytes of the response, and so possibly a part of a secret, in its errors.
+_QUOTED = re.compile(r"""(bytearray\()?b['"].*""", re.DOTALL)
 
 _SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 
@@ -61,6 +72,8 @@ class Request:
         content_type: The media type of the body.
         secrets: What must not be shown of the request.
         authorized: Whether it carries the access token.
+        max_bytes: How many bytes a file may have that this downloads. The timeout then counts from
+            piece to piece. `None` for any other request.
     """
 
     method: str
@@ -69,6 +82,7 @@ class Request:
     content_type: str = "application/json"
     secrets: tuple[str, ...] = field(default=(), repr=False)
     authorized: bool = True
+    max_bytes: int | None = None
 
     @property
     def path(self) -> str:
@@ -87,6 +101,7 @@ class Requester:
         timeout: Seconds for one attempt, from its start to the last byte of the response.
         retry: Which requests are repeated, and when.
         max_concurrency: The number of requests, and so of connections, at a time.
+        max_body: How many bytes a response may have.
         clock: The clock.
 
     Attributes:
@@ -109,6 +124,7 @@ class Requester:
         timeout: float,
         retry: RetryPolicy,
         max_concurrency: int,
+        max_body: int,
         clock: Clock | None = None,
     ) -> None:
         check_text("base_url", base_url)
@@ -119,12 +135,15 @@ class Requester:
         check_type("timeout", timeout, float, int)
         if not timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
+        check_size("max_body", max_body)
         base = _checked_base_url(base_url)
         self.base_url: str = base.geturl()
         self._origin = base._replace(path="").geturl()
         self._base_path = base.path
         self._tokens = tokens
+        self._refreshes = SharedRefresh()
         self._timeout = timeout
+        self._max_body = max_body
         self.retry = retry
         self.clock: Clock = clock or Clock()
         self._limiter = Limiter(max_concurrency, self.clock)
@@ -132,10 +151,9 @@ class Requester:
         if http_client is None:
             http_client = ConnectionPool.to(httpx.URL(self.base_url))
         if isinstance(http_client, httpx.AsyncBaseTransport):
-            http_client = httpx.AsyncClient(transport=http_client)
+            http_client = httpx.AsyncClient(transport=http_client, cookies=_no_cookies())
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
-        self._sender = _without_cookies(http_client)
         self._closed = False
         if isinstance(tokens, RefreshingToken):
             tokens.bind(self._post_form)
@@ -161,18 +179,23 @@ class Requester:
         Raises:
             APIError: Webex responded with an error status.
             TransportError: No response.
+            DecodeError: The response has more than one content coding.
             RuntimeError: The client is closed.
             ValueError: The URL is too long to be sent, or the token provider returned a token
                 that a header can't carry.
         """
         url = self._url(request)
-        credentials = _Credentials(self._tokens if request.authorized else None)
+        provider = self._tokens if request.authorized else None
+        credentials = _Credentials(provider, self._refreshes, self._post_form)
         attempt = 1
         may_be_processed = False
         while True:  # until the retry policy ends it
             response: Response | None = None
             error: APIError | TransportError | None = None
+            await credentials.refreshed()
             async with self._limiter:
+                if credentials.must_wait:  # for a refresh that began while this was in the queue
+                    continue
                 token = await credentials.get()
                 try:
                     if token is None or token:
@@ -182,7 +205,7 @@ class Requester:
             if error is None:
                 # Outside of the limiter, since a refresh is a request too.
                 if (response is None or response.status_code == HTTPStatus.UNAUTHORIZED) and (
-                    await credentials.refresh(self._post_form) or response is None
+                    await credentials.refresh() or response is None
                 ):
                     continue  # the replay uses up no attempt
                 if response.is_success or (may_be_processed and _is_gone(response)):
@@ -205,6 +228,8 @@ class Requester:
         response: Response | None,
     ) -> None:
         """Wait as long as the retry policy says; raise the error when it says to stop."""
+        if isinstance(error, ResponseTooLargeError):
+            raise error
         status_code = None if response is None else response.status_code
         retry_after = error.retry_after if isinstance(error, APIError) else None
         delay = delay_before_next(
@@ -264,9 +289,9 @@ class Requester:
     async def _exchange(self, request: Request, url: httpx.URL, token: str | None) -> Response:
         """Send once, and read the whole response."""
         if self._closed:
-            raise RuntimeError("this client is closed; keep one open for as long as it is used")
+            raise ClosedError("this client is closed; keep one open for as long as it is used")
         if self.http_client.is_closed:
-            raise RuntimeError(
+            raise ClosedError(
                 "http_client is closed; keep it open for as long as this client is used"
             )
         tracking_id = f"webex-webhooks-async_{uuid.uuid4()}"
@@ -281,21 +306,26 @@ class Requester:
         started = self.clock.monotonic()
         outcome: object = "no response"
         try:
-            async with asyncio.timeout(self._timeout):
-                received = await self._sender.send(sent, auth=None, follow_redirects=False)
-            outcome = received.status_code
-        except Exception as error:
-            if isinstance(error, _MISUSE):
-                raise
-            if not isinstance(error, httpx.HTTPStatusError) or error.request is not sent:
-                description = describe_exception(error)
-                message = redact(self._no_response(url, error, description))
-                error_type = RequestTimeoutError if _is_timeout(error) else TransportError
-                # A traceback shows the cause, secrets included.
-                cause = _shortened(error) if redact(description) == description else None
-                raise error_type(message, request.method, request.path, tracking_id) from cause
-            received = error.response  # a hook of a given client raised for its status
-            outcome = received.status_code
+            async with asyncio.timeout(self._timeout) as deadline:
+                received = await self._received(sent)
+                outcome = received.status_code
+                body = await self._body(request, received, deadline)
+        except _NO_RESPONSE as error:
+            description = redact(_QUOTED.sub("...", describe_exception(error)))
+            message = self._no_response(url, error, description)
+            error_type = RequestTimeoutError if _is_timeout(error) else TransportError
+            # A traceback shows the cause, secrets included.
+            cause = error if description == describe_exception(error) else None
+            raise error_type(message, request.method, request.path, tracking_id) from cause
+        except TooLargeError as error:
+            host, limit = url.netloc.decode(), error.args[0]
+            message = f"the response from {host} has more than {limit} bytes"
+            raise ResponseTooLargeError(
+                message, request.method, request.path, tracking_id
+            ) from None
+        except CodingError:
+            problems = ["the body has more than one content coding"]
+            raise DecodeError(problems, request.method, request.path, tracking_id) from None
         finally:
             milliseconds = (self.clock.monotonic() - started) * 1000
             logger.debug(
@@ -306,18 +336,35 @@ class Requester:
                 milliseconds,
                 tracking_id,
             )
-        body = _content(received)
-        # httpx's stream holds its response: the body would wait for the garbage collector.
-        received.stream = httpx.ByteStream(body)
+        headers = received.headers
         return Response(
             method=request.method,
             path=request.path,
             status_code=received.status_code,
             body=body,
-            links=tuple(received.headers.get_list("link")),
-            tracking_id=received.headers.get("trackingid") or tracking_id,
-            retry_after=received.headers.get("retry-after"),
+            links=tuple(headers.get_list("link")),
+            tracking_id=headers.get("trackingid") or tracking_id,
+            retry_after=headers.get("retry-after"),
             redact=redact,
+        )
+
+    async def _received(self, sent: httpx.Request) -> httpx.Response:
+        """Send, and return the response, whose body may not be read yet."""
+        try:
+            return await self.http_client.send(sent, stream=True, auth=None, follow_redirects=False)
+        except httpx.HTTPStatusError as error:
+            if error.request is not sent:
+                raise
+            return error.response  # a hook of a given client raised for its status
+
+    async def _body(
+        self, request: Request, received: httpx.Response, deadline: asyncio.Timeout
+    ) -> bytes:
+        if request.max_bytes is None or not received.is_success:
+            return await read_body(received, self._max_body)
+        now = asyncio.get_running_loop().time
+        return await read_body(
+            received, request.max_bytes, lambda: deadline.reschedule(now() + self._timeout)
         )
 
     def _headers(
@@ -325,8 +372,8 @@ class Requester:
     ) -> list[tuple[bytes, bytes]]:
         """Our own headers, and before them the HTTP client's other defaults."""
         own = [
-            (b"Accept", b"application/json"),
-            (b"Accept-Encoding", b"gzip, deflate"),
+            (b"Accept", b"application/json" if request.max_bytes is None else b"*/*"),
+            (b"Accept-Encoding", b"gzip"),
             (b"TrackingID", tracking_id.encode()),
             (b"User-Agent", _user_agent()),
         ]
@@ -340,8 +387,6 @@ class Requester:
 
     def _no_response(self, url: httpx.URL, error: Exception, description: str) -> str:
         host = url.netloc.decode()
-        if not isinstance(error, httpx.HTTPError | OSError):
-            description = f"an event hook or the transport of http_client raised {description}"
         if _is_timeout(error):
             return f"no response from {host} within {self._timeout:g} s ({description})"
         return f"no response from {host}: {description}"
@@ -355,24 +400,6 @@ def _is_timeout(error: Exception) -> bool:
     return isinstance(error, TimeoutError | httpx.TimeoutException)
 
 
-def _shortened(error: Exception) -> Exception:
-    """The error without the traceback and the cause that httpx gives its own errors.
-
-    They are long, and don't say more than the error.
-    """
-    if type(error.__cause__).__module__ == "httpcore":
-        error.__cause__ = None
-        error.__traceback__ = None
-    return error
-
-
-def _content(response: httpx.Response) -> bytes:
-    try:
-        return response.content
-    except httpx.ResponseNotRead:  # a hook raised before it was read
-        return b""
-
-
 @cache
 def _user_agent() -> bytes:
     # Looking up the version takes a good part of the package's import time.
@@ -384,53 +411,71 @@ def _user_agent() -> bytes:
 class _Credentials:
     """The access token of one request, refreshed once at most.
 
+    Requests that haven't been sent wait for the refresh that another one has started, except those
+    that the refresh itself sends, such as those of its `on_refresh`.
+
     Args:
         provider: Provides the token; `None` for a request that carries none.
+        refreshes: The refreshes of the client.
+        post: Posts a form through the client.
     """
 
-    def __init__(self, provider: TokenProvider | None) -> None:
+    def __init__(
+        self, provider: TokenProvider | None, refreshes: SharedRefresh, post: FormPost
+    ) -> None:
         self._provider = provider
+        self._refreshes = refreshes
+        self._post = post
         self._sent = ""
+        self._before: asyncio.Task[str] | None = None
         self._refreshed: str | None = None
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether a refresh is in progress for which the request has to wait."""
+        return self._provider is not None and self._refreshes.is_running and not is_in_refresh()
+
+    async def refreshed(self) -> None:
+        """Wait for the refresh in progress, and raise its error."""
+        if self.must_wait and (refresh := self._refreshes.latest) is not None:
+            await self._refreshes.result(refresh)
 
     async def get(self) -> str | None:
         """The token to send, `None` for a request without one, empty if a refresh comes first."""
         if self._provider is None:
             return None
+        self._before = self._refreshes.latest
         token = self._refreshed or await self._provider.get()
         self._sent = checked_token(token) if token else ""
         return self._sent
 
-    async def refresh(self, post: FormPost) -> bool:
+    async def refresh(self) -> bool:
         """Refresh the token that was sent last, and return whether there is another one now."""
         if self._provider is None or self._refreshed is not None:
             return False
-        with refreshing_through(post):
-            self._refreshed = checked_token(await self._provider.refresh(self._sent))
+        with refreshing_through(self._post):
+            self._refreshed = await self._fresh(self._provider)
         return self._refreshed != self._sent
 
+    async def _fresh(self, provider: TokenProvider) -> str:
+        async def refresh() -> str:
+            return checked_token(await provider.refresh(self._sent))
 
-class _NoCookies(httpx.Cookies):
-    """Stores no cookies."""
-
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Leave the cookies that a response sets."""
-
-
-def _without_cookies(client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """The same client, sharing all of its state but the cookies.
-
-    httpx stores the cookies of each response in the client, and has no setting against that.
-    """
-    cls = type(client)
-    members: dict[str, object] = {"cookies": _NoCookies(), "__del__": _leave_open}
-    shared: httpx.AsyncClient = object.__new__(type(cls.__name__, (cls,), members))
-    shared.__dict__ = client.__dict__
-    return shared
+        latest = self._refreshes.latest
+        if is_in_refresh():  # which may be what others wait for
+            return await refresh()
+        if latest is not self._before and latest is not None and _has_ended(latest):
+            return await self._refreshes.result(latest)  # the 401 came late
+        return await self._refreshes.join(refresh)
 
 
-def _leave_open(_: object) -> None:
-    """Close nothing, in place of a `__del__` of the client's own class."""
+def _has_ended(refresh: "asyncio.Task[str]") -> bool:
+    return refresh.done() and not refresh.cancelled()
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that takes no cookie: httpx stores those of each response, and has no other setting."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:

@@ -10,7 +10,6 @@ from typing import TypeVar, cast, overload
 
 from attrs import field, frozen
 
-from webex_webhooks_async.client.redaction import Redactor
 from webex_webhooks_async.errors import (
     APIError,
     AuthenticationError,
@@ -24,6 +23,7 @@ from webex_webhooks_async.errors import (
     RateLimitError,
     ServerError,
 )
+from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.serialization import JSON, from_json, parse_json
 from webex_webhooks_async.structuring import structure
 

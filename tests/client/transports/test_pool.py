@@ -93,8 +93,9 @@ async def test_a_pool_closes_what_is_expiring() -> None:
             await asyncio.sleep(0)
             closed.append(id(self))
 
-    pool = ConnectionPool(lambda: Slow(lambda _: httpx.Response(200)))
-    await pool.handle_async_request(httpx.Request("GET", "https://webexapis.com/v1/webhooks"))
+    pool = ConnectionPool(lambda: Slow(lambda _: httpx.Response(200, stream=httpx.ByteStream(b""))))
+    request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
+    await (await pool.handle_async_request(request)).aread()
     let_pass(KEEPALIVE_SECONDS)
     await asyncio.sleep(0)
     await pool.aclose()

@@ -1,5 +1,7 @@
 """httpx over aiohttp, for a client that sends many requests at a time."""
 
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -7,7 +9,6 @@ import httpx
 
 from webex_webhooks_async.client.transports.pool import (
     KEEPALIVE_SECONDS,
-    MisuseError,
     proxy_for,
     tls_context,
 )
@@ -30,8 +31,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             ...
 
     Proxies and certificates come from the environment, as without it; SOCKS proxies aren't
-    supported. A response is read whole before it is returned. httpx's own timeouts don't apply:
-    a `Client` has one timeout for the whole attempt.
+    supported. httpx's own timeouts don't apply: a `Client` has one timeout for the whole attempt.
 
     Raises:
         ImportError: aiohttp isn't installed.
@@ -43,36 +43,62 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._proxy_for = cache(_http_proxy_for)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and read the response.
+        """Send a request; the body is read from the response.
 
         Raises:
             httpx.TransportError: No response.
-            httpx.DecodingError: The response isn't compressed as its header says.
             RuntimeError: The transport is closed.
         """
         from yarl import URL  # noqa: PLC0415 - comes with the extra
 
         if self._session.closed:
-            raise MisuseError("this transport is closed; keep it open as long as its client")
+            raise RuntimeError("this transport is closed; keep it open as long as its client")
         url = request.url
-        async with self._session.request(
+        received = await self._session.request(
             request.method,
             URL(str(url), encoded=True),  # unchanged
             headers=request.headers,
             data=await request.aread() or None,
             allow_redirects=False,
             proxy=self._proxy_for(url.scheme, url.host, url.netloc),
-        ) as received:
-            body = await received.read()
-        response = httpx.Response(
-            received.status, headers=received.raw_headers, stream=httpx.ByteStream(body)
         )
-        response.read()
-        return response
+        return httpx.Response(received.status, headers=received.raw_headers, stream=_Body(received))
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, received: "aiohttp.ClientResponse") -> None:
+        self._received = received
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        with _errors_of_httpx():
+            async for part in self._received.content.iter_any():
+                yield part
+
+    async def aclose(self) -> None:
+        self._received.close()  # a connection whose response is complete is in the pool already
+
+
+@contextmanager
+def _errors_of_httpx() -> Generator[None]:
+    """Raise httpx's errors in place of aiohttp's, which hold the headers, and so the token."""
+    import aiohttp  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except aiohttp.ClientHttpProxyError as error:
+        raise httpx.ProxyError(f"the proxy responded with {error.status}") from None
+    except aiohttp.ClientConnectorError as error:
+        raise httpx.ConnectError(describe_exception(error)) from None
+    except OSError as error:
+        raise httpx.ReadError(describe_exception(error)) from None
+    except aiohttp.ClientError as error:
+        # It may quote a part of the response, and in it a part of a secret, which redaction doesn't
+        # find.
+        raise httpx.ReadError(type(error).__name__) from None
 
 
 def _session() -> "aiohttp.ClientSession":
@@ -86,22 +112,9 @@ def _session() -> "aiohttp.ClientSession":
     async def send_once(
         request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        # aiohttp repeats a lost request itself, unless a middleware raises another error. Its own
-        # errors hold the headers, and so the token.
-        try:
-            response = await send(request)
-            await response.read()
-        except aiohttp.ClientHttpProxyError as error:
-            raise httpx.ProxyError(f"the proxy responded with {error.status}") from None
-        except aiohttp.ClientConnectorError as error:
-            raise httpx.ConnectError(describe_exception(error)) from None
-        except OSError as error:
-            raise httpx.ReadError(describe_exception(error)) from None
-        except aiohttp.ClientError as error:
-            # It may quote a part of the response, and in it a part of a secret, which redaction
-            # doesn't find.
-            raise httpx.ReadError(type(error).__name__) from None
-        return response
+        # aiohttp repeats a lost request itself, unless a middleware raises another error.
+        with _errors_of_httpx():
+            return await send(request)
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(

@@ -4,7 +4,7 @@ import asyncio
 import math
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -17,17 +17,12 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS = 120.0  # a bot that calls once a minute reuses its connection
 
 
-class MisuseError(RuntimeError):
-    """A request that no attempt can send, because of how the program uses the client."""
-
-
 class ConnectionPool(httpx.AsyncBaseTransport):
     """One connection for each request in flight; the connection last used is reused first.
 
     httpx's own pool opens a connection for nearly every request when there are more than 20, walks
     over all of them for each request, and leaks connections of cancelled requests
-    (https://github.com/encode/httpcore/issues/1093). A response is read whole before it is
-    returned.
+    (https://github.com/encode/httpcore/issues/1093).
 
     Args:
         new_connection: Makes a transport with a single connection.
@@ -56,17 +51,16 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send over an idle connection, or over a new one, and read the response.
+        """Send over an idle connection, or over a new one; the body is read from the response.
 
         Raises:
             httpx.TransportError: No response.
-            httpx.DecodingError: The response isn't compressed as its header says.
             RuntimeError: This isn't the event loop of the first request.
         """
         loop = asyncio.get_running_loop()
         self._loop = self._loop or loop
         if loop is not self._loop:
-            raise MisuseError(
+            raise RuntimeError(
                 "a client belongs to the event loop of its first request; make another client here"
             )
         connection = self._idle.pop()[1] if self._idle else self._new_connection()
@@ -80,15 +74,9 @@ class ConnectionPool(httpx.AsyncBaseTransport):
 
             request.extensions["trace"] = trace
             response = await connection.handle_async_request(request)
-            stream = cast("httpx.AsyncByteStream", response.stream)
-            response.stream = httpx.ByteStream(b"".join([part async for part in stream]))
-            await stream.aclose()
-            response.read()
             on_failure.pop_all()
-        if self._closed or _has_surplus(connection):
-            await connection.aclose()
-        else:
-            self._keep(connection, loop)
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        response.stream = _Body(stream, connection, self._release)
         return response
 
     async def aclose(self) -> None:
@@ -100,7 +88,11 @@ class ConnectionPool(httpx.AsyncBaseTransport):
             await self._idle.pop()[1].aclose()
         await asyncio.gather(*self._closing)
 
-    def _keep(self, connection: httpx.AsyncBaseTransport, loop: asyncio.AbstractEventLoop) -> None:
+    async def _release(self, connection: httpx.AsyncBaseTransport) -> None:
+        if self._closed:
+            await connection.aclose()
+            return
+        loop = asyncio.get_running_loop()
         self._idle.append((loop.time() + KEEPALIVE_SECONDS, connection))
         if self._expiry is None:
             self._expiry = loop.call_at(self._idle[0][0], self._close_expired, loop)
@@ -115,20 +107,42 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         )
 
 
-def _has_surplus(connection: httpx.AsyncBaseTransport) -> bool:
-    """Whether bytes followed the response: httpcore would read them as the next one.
+class _Body(httpx.AsyncByteStream):
+    """The body of a response; its connection is released when all of it was read, or closed.
 
-    No public interface shows this. Where a release has other attributes, nothing is found.
+    Args:
+        stream: The bytes.
+        connection: Where they come from.
+        release: Is called with the connection when it can be used again.
     """
-    opened: Iterable[object] = getattr(getattr(connection, "_pool", None), "connections", ())
-    return any(map(_is_ahead, opened))
 
+    def __init__(
+        self,
+        stream: httpx.AsyncByteStream,
+        connection: httpx.AsyncBaseTransport,
+        release: Callable[[httpx.AsyncBaseTransport], Awaitable[None]],
+    ) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._release = release
+        self._is_complete = False
+        self._is_closed = False
 
-def _is_ahead(connection: object) -> bool:
-    while (inner := getattr(connection, "_connection", None)) is not None:  # a proxy's has several
-        connection = inner
-    state = getattr(connection, "_h11_state", None)
-    return state is not None and bool(state.trailing_data[0])
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        async for part in self._stream:
+            yield part
+        self._is_complete = True
+
+    async def aclose(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        async with AsyncExitStack() as on_failure:
+            on_failure.push_async_callback(self._connection.aclose)
+            await self._stream.aclose()
+            if self._is_complete:
+                on_failure.pop_all()
+                await self._release(self._connection)
 
 
 def pool_size(client: httpx.AsyncClient) -> float:

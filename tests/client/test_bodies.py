@@ -1,0 +1,218 @@
+import asyncio
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.wire import (
+    FOUND,
+    WEBHOOK,
+    Peer,
+    Wire,
+    http_response,
+    raw_http_response,
+)
+from webex_webhooks_async import (
+    BadRequestError,
+    Client,
+    DecodeError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
+    RetryPolicy,
+    TransportError,
+)
+
+TOKEN = "a-token"
+LIMIT = 2_000_000
+AT_ONCE = RetryPolicy(base_delay=0.0)
+
+
+def bomb(size: int, level: int = 9) -> bytes:
+    """So many bytes of JSON, compressed."""
+    return gzip.compress(b'"' + b" " * (size - 2) + b'"', level)
+
+
+def gzipped(body: bytes, coding: str = "gzip", status: int = 200) -> bytes:
+    """A response with this body."""
+    return http_response(status, body, f"Content-Encoding: {coding}")
+
+
+def client_of(wire: Wire, max_body: int = LIMIT, timeout: float = 20.0) -> Client:
+    """A client that doesn't wait between attempts."""
+    return Client(TOKEN, base_url=wire.base_url, retry=AT_ONCE, max_body=max_body, timeout=timeout)
+
+
+async def endless(peer: Peer) -> None:
+    """Send a body that never ends."""
+    await peer.send(raw_http_response(200, b""))
+    while not peer.is_gone:
+        await peer.send(bytes(65_536))
+
+
+async def trailing(peer: Peer) -> None:
+    """Send a small gzip, and bytes without an end after it."""
+    await peer.send(raw_http_response(200, gzip.compress(b"{}"), "Content-Encoding: gzip"))
+    while not peer.is_gone:
+        await peer.send(bytes(65_536))
+
+
+async def empty_blocks(peer: Peer) -> None:
+    """Send gzip data that become nothing, without an end."""
+    await peer.send(raw_http_response(200, gzip.compress(b"{}")[:10], "Content-Encoding: gzip"))
+    while not peer.is_gone:
+        await peer.send(b"\x00\x00\x00\xff\xff" * 10_000)
+
+
+async def peak(call: Callable[[], Any]) -> int:
+    """The most memory that a call needs."""
+    tracemalloc.start()
+    try:
+        await call()
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return most
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    "step",
+    [
+        endless,
+        trailing,
+        empty_blocks,
+        gzipped(bomb(200_000_000)),
+        gzipped(bomb(LIMIT + 1)),
+        gzipped(bomb(LIMIT + 1), status=400),
+        http_response(200, bytes(LIMIT + 1)),
+    ],
+    ids=["endless", "trailing", "empty", "bomb", "one-too-many", "error", "plain"],
+)
+async def test_a_body_that_is_too_large_is_left_while_it_is_read(step: Any) -> None:  # noqa: ANN401 - a step
+    """It takes no more memory than the largest allowed one, and is never asked for again."""
+    async with Wire(gzipped(bomb(LIMIT)), step) as wire, client_of(wire) as client:
+        allowed = await peak(lambda: client.get("people/me"))
+
+        async def ask() -> None:
+            with pytest.raises(ResponseTooLargeError, match=r"more than 2000000 bytes") as raised:
+                await client.get("people/me")
+            assert raised.value.tracking_id == wire.requests[-1].headers["trackingid"]
+
+        attacked = await peak(ask)
+
+    assert attacked < 1.5 * allowed
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("size", [1, 65_536, 65_537, LIMIT])
+async def test_a_body_of_the_largest_size_is_read(size: int) -> None:
+    """Compressed or not, up to `max_body` bytes."""
+    text = b'"' + b"x" * (size - 2) + b'"' if size > 1 else b"7"
+    script = [http_response(200, text), gzipped(gzip.compress(text, 1)), gzipped(text, "GZIP")][:2]
+    async with Wire(*script) as wire, client_of(wire) as client:
+        for _ in script:
+            assert len(str(await client.get("people/me"))) == max(size - 2, 1)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("coding", ["gzip, gzip", "gzip, identity", "deflate,gzip"])
+async def test_more_than_one_content_coding_is_an_error(coding: str) -> None:
+    """It is a `DecodeError`, after one request, and nothing is inflated."""
+    twice = gzip.compress(gzip.compress(b"{}"))
+    async with Wire(gzipped(twice, coding), FOUND) as wire, client_of(wire) as client:
+        with pytest.raises(DecodeError, match="more than one content coding"):
+            await client.get("people/me")
+        await client.get("people/me")
+
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    "body", [b"no gzip", gzip.compress(b"{}")[:-1], zlib.compress(b"{}")], ids=ascii
+)
+async def test_a_body_that_isn_t_compressed_as_it_says_counts_as_lost(body: bytes) -> None:
+    """Also one that ends too early; it is asked for again."""
+    async with Wire(gzipped(body), FOUND) as wire, client_of(wire) as client:
+        assert await client.get("people/me") == WEBHOOK
+
+    assert len(wire.requests) == 2
+
+
+async def test_inflating_ends_in_time_and_holds_up_nobody() -> None:
+    """The timeout counts while a body is inflated, and other tasks run in between."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with (
+        Wire(gzipped(bomb(50_000_000))) as wire,
+        client_of(wire, max_body=50_000_000) as client,
+    ):
+        other = asyncio.create_task(others())
+        await client.get("people/me")
+        other.cancel()
+
+    assert turns > 50_000_000 / 65_536
+
+
+async def test_a_timeout_ends_a_body_that_is_inflated() -> None:
+    """However fast the bytes arrive."""
+    stream = bomb(30_000_000)
+
+    async def body() -> AsyncGenerator[bytes]:
+        loop = asyncio.get_running_loop()
+        later = loop.time() + 100.0
+        setattr(loop, "time", lambda: later)  # noqa: B010 - for type checkers
+        yield stream
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=body())
+
+    async with Client(
+        TOKEN, http_client=httpx.MockTransport(respond), retry=RetryPolicy.none()
+    ) as client:
+        with pytest.raises(RequestTimeoutError):
+            await client.get("people/me")
+
+
+async def test_an_error_status_keeps_its_message() -> None:
+    """A compressed error is read like any other response."""
+    refusal = gzipped(gzip.compress(b'{"message": "no such room"}'), status=400)
+    async with Wire(refusal) as wire, client_of(wire) as client:
+        with pytest.raises(BadRequestError, match="no such room"):
+            await client.get("rooms")
+
+
+async def test_what_a_mock_has_read_is_limited_too() -> None:
+    """A body that is in memory already is refused all the same."""
+    mock = httpx.MockTransport(lambda _: httpx.Response(200, json="x" * 100))
+    async with Client(TOKEN, http_client=mock, max_body=50) as client:
+        with pytest.raises(ResponseTooLargeError):
+            await client.get("people/me")
+
+
+async def test_a_redirect_that_httpx_can_t_read_is_a_transport_error() -> None:
+    """Httpx decodes the host of a redirect, also of one that isn't followed."""
+    redirect = http_response(302, b"", "Location: https://xn--a.com/")
+    async with Wire(redirect) as wire, client_of(wire) as client:
+        with pytest.raises(TransportError, match="no response"):
+            await client.get("people/me")
+
+
+@pytest.mark.parametrize(
+    ("size", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_max_body_is_a_number_of_bytes(size: Any, error: type[Exception]) -> None:  # noqa: ANN401 - any
+    """Anything else is refused when the client is made."""
+    with pytest.raises(error, match="max_body must be"):
+        Client(TOKEN, max_body=size)
