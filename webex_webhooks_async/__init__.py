@@ -8,6 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.bot.bot import Bot
+    from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+    from webex_webhooks_async.bot.router import BotRouter
     from webex_webhooks_async.client.auth import (
         RefreshingToken,
         StaticToken,
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
         ServiceAppData,
         TelephonyCallData,
     )
+    from webex_webhooks_async.models.people import Person
     from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
     from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
     from webex_webhooks_async.notifications.deduplication import (
@@ -97,6 +101,8 @@ else:
         "AttachmentActionData": "models.notifications",
         "AuthenticationError": "errors",
         "BadRequestError": "errors",
+        "Bot": "bot.bot",
+        "BotRouter": "bot.router",
         "CallNext": "notifications.dispatch",
         "Change": "client.planning",
         "Client": "client.client",
@@ -117,6 +123,7 @@ else:
         "MembershipData": "models.notifications",
         "MemoryDeduplicator": "notifications.deduplication",
         "Message": "models.messages",
+        "MessageContext": "bot.contexts",
         "MessageData": "models.notifications",
         "NewWebhook": "models.webhooks",
         "NotFoundError": "errors",
@@ -128,6 +135,7 @@ else:
         "PaginationError": "errors",
         "PayloadError": "errors",
         "PermissionDeniedError": "errors",
+        "Person": "models.people",
         "Plan": "client.planning",
         "RateLimitError": "errors",
         "Receiver": "notifications.receiver",
@@ -149,6 +157,7 @@ else:
         "SignatureError": "errors",
         "StaticToken": "client.auth",
         "Status": "models.vocabulary",
+        "SubmissionContext": "bot.contexts",
         "TelephonyCallData": "models.notifications",
         "TokenProvider": "client.auth",
         "Tokens": "client.auth",
@@ -190,6 +199,8 @@ __all__ = [
     "AttachmentActionData",
     "AuthenticationError",
     "BadRequestError",
+    "Bot",
+    "BotRouter",
     "CallNext",
     "Change",
     "Client",
@@ -210,6 +221,7 @@ __all__ = [
     "MembershipData",
     "MemoryDeduplicator",
     "Message",
+    "MessageContext",
     "MessageData",
     "NewWebhook",
     "NotFoundError",
@@ -221,6 +233,7 @@ __all__ = [
     "PaginationError",
     "PayloadError",
     "PermissionDeniedError",
+    "Person",
     "Plan",
     "RateLimitError",
     "Receiver",
@@ -242,6 +255,7 @@ __all__ = [
     "SignatureError",
     "StaticToken",
     "Status",
+    "SubmissionContext",
     "TelephonyCallData",
     "TokenProvider",
     "Tokens",

@@ -63,6 +63,17 @@ def _text(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
 
 
 def _absolute_url(_: object, attribute: "attrs.Attribute[Any]", value: str) -> None:
+    check_url(attribute.name, value)
+
+
+def check_url(name: str, value: str) -> None:
+    """Check that an argument is an absolute http(s) URL.
+
+    Raises:
+        ValueError: It isn't.
+        TypeError: It isn't a string.
+    """
+    check_text(name, value)
     try:
         parts = urlsplit(value)
         absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
@@ -70,7 +81,7 @@ def _absolute_url(_: object, attribute: "attrs.Attribute[Any]", value: str) -> N
     except ValueError:
         absolute = False
     if not absolute or " " in value or not value.isprintable():
-        raise ValueError(f"{attribute.name} must be an absolute http(s) URL, got {value!r}")
+        raise ValueError(f"{name} must be an absolute http(s) URL, got {value!r}")
 
 
 _optional_text = attrs.validators.optional(_text)

@@ -4,9 +4,11 @@ Facts: https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from http import HTTPStatus
 from typing import Any
+
+from webex_webhooks_async.formatting import describe_exception
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -79,9 +81,19 @@ async def refuse_websocket(receive: Receive, send: Send) -> None:
 async def follow_lifespan(
     receive: Receive, send: Send, context: AbstractAsyncContextManager[object]
 ) -> None:
-    """Stay in a context from the server's startup to its shutdown."""
+    """Stay in a context from the server's startup to its shutdown.
+
+    If it can't be entered, the server learns why, and doesn't serve. An exception would only say
+    to it that the application has no lifespan.
+    """
     await receive()
-    async with context:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(context)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is reported
+            message = describe_exception(error)
+            await send({"type": "lifespan.startup.failed", "message": message})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
     await send({"type": "lifespan.shutdown.complete"})

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from attrs import frozen
@@ -112,9 +112,15 @@ class Run:
                 elif self.misfit is None:
                     self.misfit = _misfit(self.notification)
         if steps:
-            for middleware in reversed(group.middlewares):
-                steps = [_around(steps, middleware)]
+            steps = within(group.middlewares, steps)
         return steps
+
+
+def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "list[Handler[Any]]":
+    """Put middleware around handlers; the first one is the outermost."""
+    for middleware in reversed(middlewares):
+        steps = [_around(steps, middleware)]
+    return steps
 
 
 def _around(steps: Iterable[Handler[Any]], middleware: Middleware) -> Handler[Any]:

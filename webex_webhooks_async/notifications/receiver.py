@@ -108,6 +108,8 @@ class Receiver(Router):
         TypeError: An argument has a wrong type.
     """
 
+    _settles_failures = False  # whether a notification counts as handled when its handlers failed
+
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: str | Iterable[str],
@@ -358,6 +360,7 @@ class Receiver(Router):
             done = True
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it raises
             await self._report(_failure(error), job.run)
+            done = self._settles_failures
         finally:
             _current_job.reset(current)
             await self._in_flight.finish(job.key, done=done)

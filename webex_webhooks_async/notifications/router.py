@@ -47,30 +47,13 @@ OnAnything = TypeVar("OnAnything", bound=Handler[NotificationData])
 M = TypeVar("M", bound=Middleware)
 
 
-class Router:
-    """Handlers of notifications, which a `Receiver` includes.
-
-    A module can register its handlers without a receiver, and so without a secret at import time::
-
-        # cards.py
-        router = Router()
-
-        @router.on(Resource.ATTACHMENT_ACTIONS)
-        async def submitted(notification: Notification[AttachmentActionData]) -> None: ...
-
-        # bot.py
-        receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
-        receiver.include(cards.router)
-
-    A router can be included into several receivers, and into other routers. Within one receiver its
-    handlers count once, however often it is included.
-    """
+class Registry:
+    """What handlers and middleware are registered on."""
 
     def __init__(self) -> None:
-        self._entries: list[Registration | Router] = []
+        self._entries: list[Registration | Registry] = []
         self._middlewares: list[Middleware] = []
-        self._is_frozen = False
-        self._frozen_group: Group | None = None  # from the first notification on
+        self._frozen_by = ""
 
     @overload
     def on(
@@ -153,7 +136,7 @@ class Router:
         _warn_if_undocumented(resource, event)
 
         def register(handler: Handler[Any]) -> Handler[Any]:
-            _check_function("a handler", handler, "one argument, the notification", 1)
+            check_function("a handler", handler, "one argument, the notification", 1)
             self._check_is_open()
             self._entries.append(Registration(resource, event, handler))
             return handler
@@ -184,12 +167,60 @@ class Router:
             TypeError: It isn't an async function that can be called with two arguments.
             RuntimeError: A receiver of these handlers has already received a notification.
         """
-        _check_function(
-            "a middleware", function, "two arguments, the notification and call_next", 2
-        )
+        check_function("a middleware", function, "two arguments, the notification and call_next", 2)
         self._check_is_open()
         self._middlewares.append(function)
         return function
+
+    def _freeze(self, event: str = "the first notification") -> Group:
+        """Refuse to register anything more here and in all included routers."""
+        routers = set[Registry]()
+        group = self._group(routers)
+        for router in routers:
+            router._frozen_by = event  # noqa: SLF001 - a router's own
+        return group
+
+    def _group(self, routers: "set[Registry]") -> Group:
+        """Return what is registered here and in included routers; add all of them to `routers`."""
+        routers.add(self)
+        entries: list[Registration | Group] = []
+        for entry in self._entries:
+            if not isinstance(entry, Registry):
+                entries.append(entry)
+            elif entry not in routers:
+                group = entry._group(routers)  # noqa: SLF001 - a router's own
+                entries += [group] if group.middlewares else group.entries
+        return Group(tuple(self._middlewares), tuple(entries))
+
+    def _check_is_open(self) -> None:
+        if self._frozen_by:
+            raise RuntimeError(
+                f"it is too late: register and include all handlers before {self._frozen_by}"
+            )
+
+
+class Router(Registry):
+    """Handlers of notifications, which a `Receiver` includes.
+
+    A module can register its handlers without a receiver, and so without a secret at import time::
+
+        # cards.py
+        router = Router()
+
+        @router.on(Resource.ATTACHMENT_ACTIONS)
+        async def submitted(notification: Notification[AttachmentActionData]) -> None: ...
+
+        # bot.py
+        receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
+        receiver.include(cards.router)
+
+    A router can be included into several receivers, and into other routers. Within one receiver its
+    handlers count once, however often it is included.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._frozen_group: Group | None = None  # from the first notification on
 
     def include(self, router: "Router") -> None:
         """Include the handlers of a router, also those that are added to it later.
@@ -231,33 +262,6 @@ class Router:
         log_debug("%s has no matching handler", notification)
         return None
 
-    def _freeze(self) -> Group:
-        """Refuse to register anything more here and in all included routers."""
-        routers = set[Router]()
-        group = self._group(routers)
-        for router in routers:
-            router._is_frozen = True  # noqa: SLF001 - a router's own
-        return group
-
-    def _group(self, routers: "set[Router]") -> Group:
-        """Return what is registered here and in included routers; add all of them to `routers`."""
-        routers.add(self)
-        entries: list[Registration | Group] = []
-        for entry in self._entries:
-            if not isinstance(entry, Router):
-                entries.append(entry)
-            elif entry not in routers:
-                group = entry._group(routers)  # noqa: SLF001 - a router's own
-                entries += [group] if group.middlewares else group.entries
-        return Group(tuple(self._middlewares), tuple(entries))
-
-    def _check_is_open(self) -> None:
-        if self._is_frozen:
-            raise RuntimeError(
-                "a notification has already been received: register and include all handlers "
-                "before the first one"
-            )
-
 
 def _check_word(name: str, word: object) -> None:
     if word is None:
@@ -280,7 +284,12 @@ def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
         )
 
 
-def _check_function(what: str, function: Any, arguments: str, count: int) -> None:  # noqa: ANN401 - whatever the user registers
+def check_function(what: str, function: Any, arguments: str, count: int) -> None:  # noqa: ANN401 - whatever the user registers
+    """Check that something is an async function that takes so many arguments.
+
+    Raises:
+        TypeError: It isn't; the error says what it is for, and what it must take.
+    """
     # An object with an async __call__ is one, too.
     if not any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
         raise TypeError(f"{what} must be an async function, got {function!r}")

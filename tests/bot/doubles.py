@@ -1,0 +1,77 @@
+"""What the tests of the bot layer share."""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Unpack
+
+from webex_webhooks_async import Bot, BotRouter, Client, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.bot import BotOptions
+from webex_webhooks_async.testing import Sandbox
+
+SECRET = "a secret of the bot"
+URL = "https://bot.example.com/webex"
+CARD = {
+    "type": "AdaptiveCard",
+    "version": "1.3",
+    "body": [{"type": "Input.Text", "id": "dish"}],
+    "actions": [{"type": "Action.Submit", "title": "Order", "data": {"action": "order"}}],
+}
+
+
+def bot_of(client: Client, **options: Unpack[BotOptions]) -> Bot:
+    """A bot with a target URL."""
+    options.setdefault("target_url", URL)
+    return Bot(client, SECRET, **options)
+
+
+@asynccontextmanager
+async def running(bot: Bot, sandbox: Sandbox) -> AsyncGenerator[None]:
+    """Run a bot that receives what the sandbox notifies."""
+    sandbox.deliver_to(bot)
+    async with bot:
+        yield
+
+
+class Handlers:
+    """Handlers that note what they get.
+
+    Attributes:
+        heard: The name of each handler that ran, and its context.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Any]] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the handlers that ran."""
+        return [name for name, _ in self.heard]
+
+    def command(self, router: BotRouter, *names: str) -> None:
+        """Register a handler that is called as the command."""
+        router.command(*names)(self._message(names[0]))
+
+    def message(self, router: BotRouter, pattern: str | None = None) -> None:
+        """Register a handler that is called as the pattern, or ``all``."""
+        compiled = None if pattern is None else re.compile(pattern)
+        router.message(compiled)(self._message(pattern or "all"))
+
+    def submission(self, router: BotRouter, name: str, /, **inputs: Any) -> None:  # noqa: ANN401 - any
+        """Register a handler of submissions."""
+
+        async def handler(context: SubmissionContext) -> None:
+            self.heard.append((name, context))
+
+        router.submission(**inputs)(handler)
+
+    def _message(self, name: str) -> Any:  # noqa: ANN401 - a handler
+        async def handler(context: MessageContext) -> None:
+            self.heard.append((name, context))
+
+        return handler
+
+
+def texts(sandbox: Sandbox) -> list[str | None]:
+    """The texts of all messages, in order."""
+    return [each.get("text") for each in sandbox.messages]

@@ -1,0 +1,557 @@
+"""The life of a bot: its start, what it receives, its end."""
+
+import asyncio
+import logging
+import re
+from typing import Any
+
+import pytest
+import respx
+
+from tests.bot.doubles import SECRET, URL, Handlers, bot_of, running, texts
+from tests.support.wire import until
+from webex_webhooks_async import (
+    AuthenticationError,
+    Bot,
+    CallNext,
+    Client,
+    MessageContext,
+    MessageData,
+    Notification,
+    PayloadError,
+    Person,
+    Receiver,
+    ServerError,
+    StaticToken,
+    WebhookUpdate,
+    parse_unverified_notification,
+    sign,
+)
+from webex_webhooks_async.testing import Delivery, Sandbox, sample_notification
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture
+def handlers() -> Handlers:
+    """Handlers to register."""
+    return Handlers()
+
+
+@pytest.fixture
+def bot(webex_client: Client) -> Bot:
+    """A bot that hears messages."""
+    bot = bot_of(webex_client)
+
+    @bot.message()
+    async def echo(context: MessageContext) -> None:
+        await context.reply(f"You said: {context.text}")
+
+    return bot
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of a bot."""
+    for name in ("WEBEX_BASE_URL", "WEBEX_CLIENT_ID", "WEBEX_REFRESH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-token")
+    monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", "new-secret\told-secret\n")
+    monkeypatch.setenv("PUBLIC_URL", URL)
+    return monkeypatch
+
+
+class TestStart:
+    """What happens before the first request."""
+
+    async def test_it_makes_the_webhooks_that_its_handlers_need(
+        self, webex_client: Client, webex_sandbox: Sandbox, handlers: Handlers
+    ) -> None:
+        """Each has a name, the URL and the first secret; others of its prefix are deleted."""
+        bot = Bot(webex_client, [SECRET, "old"], name="lunch", target_url=URL)
+        old, other = (
+            each.webhooks(name=name, target_url=URL)
+            for each, name in ((hearing("rooms"), "lunch"), (hearing("rooms"), "lunchtime"))
+        )
+        await webex_client.webhooks.ensure([*old, *other])
+        handlers.command(bot, "one")
+        handlers.message(bot)
+        handlers.submission(bot, "two")
+        bot.on("memberships", "created")(ignore)
+        async with bot:
+            made = {each.name: (each.target_url, each.secret) for each in webex_sandbox.webhooks}
+
+        assert made == {
+            "lunchtime:rooms:all": (URL, "old"),
+            "lunch:memberships:created": (URL, SECRET),
+            "lunch:messages:created": (URL, SECRET),
+            "lunch:attachmentActions:created": (URL, SECRET),
+        }
+
+    async def test_it_makes_only_those(self, webex_client: Client, webex_sandbox: Sandbox) -> None:
+        """A bot without commands doesn't hear messages, one without submissions no cards."""
+        bot = bot_of(webex_client)
+        bot.on("memberships", "created")(ignore)
+        async with bot:
+            assert [each.resource for each in webex_sandbox.webhooks] == ["memberships"]
+
+    async def test_without_a_target_url_it_touches_no_webhook(
+        self, webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """Somebody else cares for the webhooks then; the bot only asks who it is."""
+        async with Bot(webex_client, SECRET):
+            pass
+
+        assert [each.path for each in webex_sandbox.requests] == ["/v1/people/me"]
+
+    async def test_it_knows_itself(self, bot: Bot, webex_sandbox: Sandbox) -> None:
+        """The bot is a person of Webex; before the start it doesn't know which."""
+        with pytest.raises(RuntimeError, match="the bot doesn't know itself before it is started"):
+            _ = bot.me
+        async with bot:
+            me = bot.me
+
+        assert (me.id, me.emails, me.type) == (
+            webex_sandbox.bot.id,
+            (webex_sandbox.bot.email,),
+            "bot",
+        )
+        assert isinstance(me, Person)
+
+    async def test_a_target_url_needs_handlers(
+        self, webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """A bot that would hear nothing is an error, and its webhooks stay as they are."""
+        with pytest.raises(ValueError, match="no handler names a resource"):
+            await bot_of(webex_client).__aenter__()
+
+        assert webex_sandbox.requests == ()
+
+    @pytest.mark.parametrize("path", ["people/me", "webhooks"])
+    async def test_an_error_ends_the_start(
+        self, path: str, bot: Bot, webex_sandbox: Sandbox
+    ) -> None:
+        """Whatever Webex says is raised; a later start of the bot may succeed."""
+        if path == "webhooks":
+            webex_sandbox.fail(status=501, method="POST")
+        else:
+            webex_sandbox.fail(status=501)
+        with pytest.raises(ServerError, match=path):
+            await bot.__aenter__()
+        with pytest.raises(RuntimeError, match="the bot isn't running"):
+            await bot.handle(b"", {})
+        async with running(bot, webex_sandbox):
+            await webex_sandbox.say("Hello")
+
+        assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+
+    async def test_a_failed_start_keeps_the_server_from_serving(
+        self, bot: Bot, webex_sandbox: Sandbox
+    ) -> None:
+        """The server learns the reason, and no server goes on with half a bot."""
+        webex_sandbox.revoke("sandbox-token")
+        sent = await lifespan_of(bot)
+
+        (only,) = sent
+        assert only["type"] == "lifespan.startup.failed"
+        assert only["message"].startswith("AuthenticationError: GET /v1/people/me: 401 Unauth")
+        assert "sandbox-token" not in only["message"]
+
+    async def test_a_bot_can_be_started_again_with_the_client_of_another(
+        self, bot: Bot, webex_sandbox: Sandbox
+    ) -> None:
+        """It doesn't close that client; but it can't be started twice at once."""
+        for _ in range(2):
+            async with running(bot, webex_sandbox):
+                with pytest.raises(RuntimeError, match="can't be started a second time"):
+                    await bot.__aenter__()
+                await webex_sandbox.say("Hello")
+
+        assert texts(webex_sandbox) == ["Hello", "You said: Hello"] * 2
+
+    @pytest.mark.parametrize("token", ["a-token", StaticToken("a-token")], ids=["text", "provider"])
+    async def test_a_bot_that_made_its_client_can_be_started_once(
+        self, token: str | StaticToken, respx_mock: respx.MockRouter
+    ) -> None:
+        """It closes the client at the end, so that a second start is an error."""
+        respx_mock.get("https://webexapis.com/v1/people/me").respond(json={"id": "ME"})
+        bot = Bot(token, SECRET)
+        async with bot:
+            assert not bot.client.http_client.is_closed
+        with pytest.raises(RuntimeError, match="it has closed its client: make a new Bot, or pass"):
+            await bot.__aenter__()
+
+        assert bot.client.http_client.is_closed
+
+    async def test_a_start_that_fails_closes_the_client(self, respx_mock: respx.MockRouter) -> None:
+        """Nothing stays open, and the next start is an error."""
+        respx_mock.get("https://webexapis.com/v1/people/me").respond(401)
+        bot = Bot("a-token", SECRET)
+        for error in (AuthenticationError, RuntimeError):
+            with pytest.raises(error):
+                await bot.__aenter__()
+
+        assert bot.client.http_client.is_closed
+
+
+class TestWatch:
+    """What happens to the webhooks while the bot runs."""
+
+    async def test_it_keeps_the_webhooks(
+        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """What happens to a webhook is corrected, and reported as a warning."""
+        bot = bot_of(webex_client, watch=0.001)
+        bot.message()(ignore)
+        async with bot:
+            (webhook,) = webex_sandbox.webhooks
+            update = WebhookUpdate.of(webhook, status="inactive")
+            await webex_client.webhooks.update(webhook.id, update)
+            await until(lambda: "reactivate" in caplog.text)
+
+        assert webex_sandbox.webhooks[0].status == "active"
+        assert "reactivate webhook bot:messages:created: switched off" in caplog.text
+
+    async def test_an_error_is_logged_and_it_tries_again(
+        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Also one that `Webhooks.watch` raises, such as a rejected token."""
+        bot = bot_of(webex_client, watch=0.001)
+        bot.message()(ignore)
+        async with bot:
+            webex_sandbox.fail(status=403)
+            await until(lambda: "can't be watched" in caplog.text)
+            (webhook,) = webex_sandbox.webhooks
+            await webex_client.webhooks.delete(webhook.id)
+            await until(lambda: webex_sandbox.webhooks != ())
+
+        assert "the webhooks can't be watched; trying again in 0.001 s" in caplog.text
+
+    async def test_it_ends_with_the_bot(self, webex_client: Client, webex_sandbox: Sandbox) -> None:
+        """After the end, and without `watch`, nothing is sent."""
+        for watch in (0.001, None):
+            bot = bot_of(webex_client, watch=watch)
+            bot.message()(ignore)
+            async with bot:
+                pass
+            sent = len(webex_sandbox.requests)
+            tasks = asyncio.all_tasks()
+            assert tasks == {asyncio.current_task()}
+            assert len(webex_sandbox.requests) == sent
+
+
+class TestReceiving:
+    """What becomes of a request, and of what it notifies of."""
+
+    async def test_it_is_an_application(self, bot: Bot, webex_sandbox: Sandbox) -> None:
+        """What Webex posts to it is handled, and answered with 204."""
+        async with running(bot, webex_sandbox):
+            (delivery,) = await webex_sandbox.say("Hello")
+
+        assert delivery.status_code == 204
+        assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+
+    async def test_a_request_needs_a_bot_that_runs(
+        self, bot: Bot, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Before the start and after the end the response is 503, and a record says why."""
+        async with running(bot, webex_sandbox):
+            pass
+        before = bot_of(bot.client)
+        deliveries: list[Delivery] = []
+        for each in (before, bot):
+            webex_sandbox.deliver_to(each)
+            deliveries += await webex_sandbox.say("Hello")
+
+        records = [each for each in caplog.records if each.levelno == logging.ERROR]
+        assert [each.status_code for each in deliveries] == [503, 503]
+        assert len(records) == 2
+        for record in records:
+            assert record.getMessage() == (
+                "refused a request: the bot isn't running: serve it as the application, or enter "
+                "it with `async with bot:` in the lifespan of the application that it is a part of"
+            )
+
+    async def test_on_other_servers_it_is_called(self, bot: Bot, webex_sandbox: Sandbox) -> None:
+        """`handle` takes a request, and `dispatch` a notification; both need a bot that runs."""
+        body = sample_notification("messages", "created", data={"id": "M1"})
+        notification = parse_unverified_notification(body)
+        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        for call in (lambda: bot.handle(body, {}), lambda: bot.dispatch(notification)):
+            with pytest.raises(RuntimeError, match="the bot isn't running"):
+                await call()
+        async with bot:
+            status = await bot.handle(body, sign(body, SECRET))
+            await bot.dispatch(notification)
+
+        assert status == 204
+        assert texts(webex_sandbox)[1:] == ["You said: Hello"] * 2
+
+    async def test_what_was_accepted_is_finished_at_the_end(
+        self, webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """In the background, a handler may be under way when the server stops the bot."""
+        bot = bot_of(webex_client, background=True)
+        ending = asyncio.Event()
+
+        @bot.message()
+        async def slow(context: MessageContext) -> None:
+            await ending.wait()
+            await context.reply("Done")
+
+        async with running(bot, webex_sandbox):
+            await webex_sandbox.say("Hello")
+            asyncio.get_running_loop().call_soon(ending.set)
+
+        assert texts(webex_sandbox) == ["Hello", "Done"]
+
+    async def test_its_own_actions_are_ignored(
+        self, bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+    ) -> None:
+        """A bot doesn't reply to itself, in no kind of handler."""
+        seen: list[str] = []
+
+        @bot.on("messages")
+        async def note(notification: Notification[MessageData]) -> None:
+            seen.append(notification.data.id)
+
+        handlers.submission(bot, "all")
+        async with running(bot, webex_sandbox):
+            me = bot.me.id
+            for resource in ("messages", "attachmentActions"):
+                await webex_sandbox.emit(resource, "created", {"personId": me}, actor_id=me)
+
+        assert (len(webex_sandbox.messages), seen, handlers.heard) == (1, [], [])
+
+    @pytest.mark.parametrize("resource", ["messages", "attachmentActions"])
+    async def test_what_is_gone_is_passed_over(
+        self, resource: str, bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+    ) -> None:
+        """A message may have been deleted before the bot reads it."""
+        handlers.submission(bot, "all")
+        async with running(bot, webex_sandbox):
+            webex_sandbox.fail(status=404)
+            (delivery,) = await webex_sandbox.emit(resource, "created")
+
+        assert (delivery.status_code, handlers.heard) == (204, [])
+        assert len(texts(webex_sandbox)) == (resource == "messages")
+
+
+class TestErrors:
+    """What becomes of a handler that fails."""
+
+    async def test_an_error_of_a_handler_is_settled(
+        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is logged with its traceback and reported, and no copy is handled again."""
+        reported: list[Any] = []
+        bot = bot_of(webex_client, on_error=lambda error, about: reported.append((error, about)))
+
+        @bot.message()
+        async def fail(_: MessageContext) -> None:
+            raise KeyError("a bug")
+
+        async with running(bot, webex_sandbox):
+            (delivery,) = await webex_sandbox.say("Hello")
+            again = await bot.handle(delivery.body, sign(delivery.body, SECRET))
+
+        ((error, notification),) = reported
+        assert (delivery.status_code, again) == (204, 204)
+        assert repr(error) == "KeyError('a bug')"
+        assert notification.data.id == webex_sandbox.messages[0]["id"]
+        assert "Traceback" in caplog.text
+
+    async def test_data_that_does_not_fit_is_settled(
+        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The handlers don't get it, and `on_error` does."""
+        reported: list[Any] = []
+        bot = bot_of(webex_client, on_error=lambda error, about: reported.append((error, about)))
+        bot.message()(ignore)
+        async with running(bot, webex_sandbox):
+            (delivery,) = await webex_sandbox.emit("messages", "created", {"roomId": None})
+
+        ((error, _),) = reported
+        assert (delivery.status_code, type(error)) == (204, PayloadError)
+        assert "$.data.roomId: missing" in caplog.text
+
+    async def test_dispatch_raises_what_a_handler_raises(
+        self, bot: Bot, webex_sandbox: Sandbox
+    ) -> None:
+        """What calls it decides what becomes of an error."""
+        body = sample_notification("messages", "created")
+        async with bot:
+            webex_sandbox.fail(status=501)
+            with pytest.raises(ServerError):
+                await bot.dispatch(parse_unverified_notification(body))
+
+    async def test_a_user_hears_that_a_handler_failed(
+        self, webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """A middleware is the place for a policy of errors."""
+        bot = bot_of(webex_client)
+
+        @bot.middleware
+        async def apologize(notification: Notification[Any], call_next: CallNext) -> None:
+            try:
+                await call_next()
+            except ZeroDivisionError:
+                sorry = {"roomId": notification.data.room_id, "text": "Sorry!"}
+                await bot.client.post("messages", json=sorry)
+
+        @bot.message()
+        async def divide(_: MessageContext) -> None:
+            print(1 / 0)  # noqa: T201 - it never does
+
+        async with running(bot, webex_sandbox):
+            await webex_sandbox.say("Hello")
+
+        assert texts(webex_sandbox) == ["Hello", "Sorry!"]
+
+
+class TestFromEnv:
+    """The bot that the environment describes."""
+
+    async def test_it_reads_the_environment(
+        self, environment: pytest.MonkeyPatch, webex_sandbox: Sandbox
+    ) -> None:
+        """The token, the secrets, the URL, and where Webex is; it closes the client it makes."""
+        async with webex_sandbox.serve() as base_url:
+            environment.setenv("WEBEX_BASE_URL", base_url)
+            bot = Bot.from_env(name="lunch", watch=None)
+            bot.message()(ignore)
+            async with running(bot, webex_sandbox):
+                (webhook,) = webex_sandbox.webhooks
+                body = sample_notification("messages", "created")
+                statuses = [
+                    await bot.handle(body, sign(body, secret))
+                    for secret in ("new-secret", "old-secret", "new-secret\told-secret")
+                ]
+
+        assert (webhook.name, webhook.target_url) == ("lunch:messages:created", URL)
+        assert webhook.secret == "new-secret"
+        assert statuses == [204, 204, 401]
+        assert {each.headers["authorization"] for each in webex_sandbox.requests} == {
+            "Bearer a-token"
+        }
+        assert bot.client.http_client.is_closed
+
+    @pytest.mark.parametrize("url", ["", None])
+    async def test_without_a_public_url_no_webhook_is_managed(
+        self, url: str | None, environment: pytest.MonkeyPatch, respx_mock: respx.MockRouter
+    ) -> None:
+        """An empty variable counts as unset."""
+        me = respx_mock.get("https://webexapis.com/v1/people/me").respond(json={"id": "ME"})
+        if url is None:
+            environment.delenv("PUBLIC_URL")
+        else:
+            environment.setenv("PUBLIC_URL", url)
+
+        async with Bot.from_env():
+            assert me.called
+
+    async def test_an_argument_wins(
+        self, environment: pytest.MonkeyPatch, webex_sandbox: Sandbox
+    ) -> None:
+        """It takes the place of the variable."""
+        async with webex_sandbox.serve() as base_url:
+            environment.setenv("WEBEX_BASE_URL", base_url)
+            bot = Bot.from_env(target_url="https://other.example.com")
+            bot.message()(ignore)
+            async with bot:
+                (webhook,) = webex_sandbox.webhooks
+
+        assert webhook.target_url == "https://other.example.com"
+
+    @pytest.mark.parametrize(
+        ("name", "value", "error"),
+        [
+            ("PUBLIC_URL", "bot.example.com", "PUBLIC_URL must be an absolute http(s) URL, got 'b"),
+            ("WEBEX_WEBHOOK_SECRET", " ", "set the environment variable WEBEX_WEBHOOK_SECRET to a"),
+            ("WEBEX_ACCESS_TOKEN", "", "set the environment variable WEBEX_ACCESS_TOKEN to an"),
+        ],
+    )
+    def test_what_is_wrong_there_is_named(
+        self, name: str, value: str, error: str, environment: pytest.MonkeyPatch
+    ) -> None:
+        """The error names the variable, and says what belongs into it."""
+        environment.setenv(name, value)
+        with pytest.raises(ValueError, match=f"^{re.escape(error)}"):
+            Bot.from_env()
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"client": 7}, "TypeError: client must be Client or str or TokenProvider, got int"),
+        ({"client": ""}, "ValueError: an access token is one or more visible ASCII"),
+        ({"secrets": ""}, "ValueError: a secret is empty"),
+        ({"name": ""}, "ValueError: name is empty"),
+        ({"name": 7}, "TypeError: name must be str"),
+        ({"target_url": "bot.example.com"}, "ValueError: target_url must be an absolute http(s) "),
+        ({"target_url": ""}, "ValueError: target_url must be an absolute http(s) URL, got ''"),
+        ({"watch": 0}, "ValueError: watch must be a positive number of seconds, got 0"),
+        ({"watch": float("inf")}, "ValueError: watch must be a positive number of seconds"),
+        ({"watch": "300"}, "TypeError: watch must be float or int, got str"),
+        ({"on_error": 7}, "TypeError: on_error must be a function"),
+        ({"max_pending": 0}, "ValueError: max_pending must be positive"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_once(options: dict[str, Any], error: str) -> None:
+    """The error names the argument."""
+    arguments: dict[str, Any] = {"client": "a-token", "secrets": SECRET}
+    kind, _, message = error.partition(": ")
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)) as caught:
+        Bot(**{**arguments, **options})
+
+    assert type(caught.value).__name__ == kind
+
+
+async def test_nothing_shows_a_token_or_a_secret(
+    webex_client: Client,
+    handlers: Handlers,
+    webex_sandbox: Sandbox,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No record has one, and neither has what a program may print of a bot."""
+    caplog.set_level(logging.DEBUG)
+    bot = bot_of(webex_client, watch=0.001)
+    handlers.message(bot)
+    handlers.submission(bot, "all")
+    async with running(bot, webex_sandbox):
+        await webex_client.webhooks.delete(webex_sandbox.webhooks[0].id)
+        await until(lambda: "create webhook" in caplog.text)
+        await webex_sandbox.say("Hello")
+        await webex_sandbox.emit("attachmentActions", "created")
+        await bot.handle(b"{}", sign(b"{}", "forged"))
+    printed = f"{bot!r}{bot.me!r}{handlers.heard!r}{vars(bot)!r}{caplog.text}"
+
+    assert len(handlers.heard) == 2
+    assert "sandbox-token" not in printed
+    assert SECRET not in printed
+
+
+def hearing(resource: str) -> Receiver:
+    """A receiver with a handler of a resource."""
+    receiver = Receiver("old")
+    receiver.on(resource)(ignore)
+    return receiver
+
+
+async def ignore(_: object) -> None:
+    """Do nothing."""
+
+
+async def lifespan_of(bot: Bot) -> list[Any]:
+    """What a bot sends to a server that starts it, and stops it."""
+    received = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:  # noqa: ANN401 - as ASGI has it
+        return next(received)
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - as ASGI has it
+        sent.append(message)
+
+    await bot({"type": "lifespan"}, receive, send)
+    return sent

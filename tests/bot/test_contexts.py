@@ -1,0 +1,186 @@
+"""What handlers get, and what they can do about it."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.bot.doubles import CARD, bot_of, running, texts
+from webex_webhooks_async import Bot, Client, Message, MessageContext, SubmissionContext
+from webex_webhooks_async.testing import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+pytestmark = pytest.mark.once
+
+LONG = "word " * 4000
+
+
+@pytest.fixture
+def bot(webex_client: Client) -> Bot:
+    """A bot that offers a card, in the thread and in the room, and takes orders in the thread."""
+    bot = bot_of(webex_client)
+
+    @bot.command("both")
+    async def both(context: MessageContext) -> None:
+        await context.reply("in the thread")
+        await context.send("in the room")
+
+    @bot.command("card")
+    async def card(context: MessageContext) -> None:
+        await (context.send if context.arguments == "here" else context.reply)(card=CARD)
+
+    @bot.command("long")
+    async def long(context: MessageContext) -> None:
+        last = await context.reply(LONG, card=CARD)
+        assert isinstance(last, Message)
+        await context.send(f"{last.id} {len(last.attachments or ())}")
+
+    @bot.command("fail")
+    async def fail(context: MessageContext) -> None:
+        await context.reply(LONG, files=["https://example.com/a", object()])  # type: ignore[list-item]  # wrong on purpose
+
+    @bot.submission()
+    async def ordered(context: SubmissionContext) -> None:
+        await context.reply(f"{context.inputs.get('dish')} for {context.action.person_id}")
+        await context.reply("again")
+        await context.send("in the room")
+
+    return bot
+
+
+def last(sandbox: Sandbox, count: int) -> list[tuple[str | None, str | None]]:
+    """The texts of the last messages, each with the text that it replies to."""
+    by_id = {each["id"]: each for each in sandbox.messages}
+    return [
+        (each.get("text"), by_id[each["parentId"]].get("text") if "parentId" in each else None)
+        for each in sandbox.messages[-count:]
+    ]
+
+
+async def test_a_reply_is_in_the_thread(
+    bot: Bot, webex_sandbox: Sandbox, webex_client: Client
+) -> None:
+    """The thread begins with the message, or with the one that the message replies to."""
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("both")
+        assert last(webex_sandbox, 2) == [("in the thread", "both"), ("in the room", None)]
+
+        root = webex_sandbox.messages[0]
+        reply = {"id": "M1", "text": "both", "roomId": root["roomId"], "parentId": root["id"]}
+        await webex_sandbox.emit("messages", "created", reply)
+
+    (thread, _) = webex_sandbox.messages[-2:]
+    assert thread["parentId"] == root["id"]
+
+
+async def test_a_submission_is_answered_in_the_thread_of_its_card(
+    bot: Bot, webex_sandbox: Sandbox
+) -> None:
+    """The thread begins where the card is, or where the message with the card replies to."""
+    async with running(bot, webex_sandbox):
+        for text in ("card", "card here"):
+            await webex_sandbox.say(text)
+            message = webex_sandbox.messages[-1]
+            before = len(webex_sandbox.requests)
+            await webex_sandbox.submit(message["id"], {"dish": "Pasta"})
+            *replies, room = last(webex_sandbox, 3)
+            gets = [each for each in webex_sandbox.requests[before:] if each.method == "GET"]
+
+            root = "card" if text == "card" else message["text"]
+            assert [parent for _, parent in replies] == [root, root]
+            assert str(replies[0][0]).startswith("Pasta for ")
+            assert room == ("in the room", None)
+            assert len(gets) == 2  # the submission and, once, the message with the card
+
+
+async def test_a_card_that_is_gone_is_still_answered(
+    bot: Bot, webex_sandbox: Sandbox, webex_client: Client
+) -> None:
+    """Without the message, the thread begins with its id."""
+    replies: list[Mapping[str, Any]] = []
+    http_client = webex_client.http_client
+
+    async def note(request: Any) -> None:  # noqa: ANN401 - httpx's own
+        if request.method == "POST":
+            replies.append(json.loads(request.content))
+
+    http_client.event_hooks = {"request": [note]}
+    async with running(bot, webex_sandbox):
+        data = {"messageId": "GONE", "inputs": None}
+        await webex_sandbox.emit("attachmentActions", "created", data)
+
+    assert replies[-1]["parentId"] == "GONE"
+    assert replies[-1]["text"].startswith("None for ")
+
+
+async def test_a_mention_in_a_group_room_is_no_part_of_the_command(
+    bot: Bot, webex_sandbox: Sandbox, webex_client: Client
+) -> None:
+    """What a person says to the bot is a command there as well."""
+    async with running(bot, webex_sandbox):
+        room = await webex_client.post("rooms", json={"title": "Lunch"})
+        await webex_sandbox.say("both", room=room["id"], mention=webex_sandbox.bot)
+
+    assert [text for text, _ in last(webex_sandbox, 2)] == ["in the thread", "in the room"]
+
+
+@pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.email}>"])
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "group"])
+async def test_a_mention_in_markdown_is_no_part_of_the_command(
+    mark: str,
+    direct: bool,  # noqa: FBT001 - a parameter of the test
+    bot: Bot,
+    webex_sandbox: Sandbox,
+    webex_client: Client,
+) -> None:
+    """A mention by id or by address, whatever it shows, in either kind of room."""
+    async with (
+        running(bot, webex_sandbox),
+        webex_sandbox.http_client() as http_client,
+        Client("person:ann@example.com", http_client=http_client) as ann,
+    ):
+        room = await webex_client.post("rooms", json={"title": "Lunch"})
+        place = {"toPersonEmail": webex_sandbox.bot.email} if direct else {"roomId": room["id"]}
+        markdown = f"{mark.format(webex_sandbox.bot)}, both"
+        await ann.post("messages", json={**place, "markdown": markdown})
+
+    assert texts(webex_sandbox)[-2:] == ["in the thread", "in the room"]
+
+
+async def test_a_long_text_is_several_messages(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """Joined they are the text, the last has the card and is returned, all are in the thread."""
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("long")
+    said, *pieces, report = webex_sandbox.messages
+
+    assert "".join(each["text"] for each in pieces) == LONG
+    assert {each["parentId"] for each in pieces} == {said["id"]}
+    assert ["attachments" in each for each in pieces] == [False, False, True]
+    assert report["text"] == f"{pieces[-1]['id']} 1"
+
+
+async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """Everything is checked before the first piece."""
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("fail")
+
+    assert texts(webex_sandbox) == ["fail"]
+
+
+async def test_an_unknown_argument_is_an_error(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """A misspelled one isn't ignored."""
+    errors: list[str] = []
+
+    @bot.message()
+    async def misspelled(context: MessageContext) -> None:
+        for write in (context.reply, context.send):
+            with pytest.raises(TypeError, match="unexpected keyword argument 'markdow'") as caught:
+                await write(markdow="**Hello**")  # type: ignore[call-arg]  # on purpose
+            errors.append(str(caught.value))
+
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("Hello")
+
+    assert len(errors) == 2

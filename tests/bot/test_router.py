@@ -1,0 +1,401 @@
+"""Which handler gets a message or a submitted card."""
+
+import asyncio
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.bot.doubles import Handlers, bot_of, running
+from webex_webhooks_async import (
+    Bot,
+    BotRouter,
+    CallNext,
+    Client,
+    MessageContext,
+    MessageData,
+    Notification,
+    Receiver,
+    Router,
+    SubmissionContext,
+)
+from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture
+def handlers() -> Handlers:
+    """Handlers to register."""
+    return Handlers()
+
+
+@pytest.fixture
+def bot(webex_client: Client) -> Bot:
+    """A bot to register them on."""
+    return bot_of(webex_client)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("order", ""),
+        ("ORDER", ""),
+        ("order  two\tpizzas ", "two\tpizzas"),
+        ("Order\n\nwith\nlines", "with\nlines"),
+        ("buy it", "it"),
+        ("place an order now", "now"),
+        ("my", ""),
+        ("my own", ""),
+    ],
+)
+async def test_a_command_is_a_name_and_arguments(
+    text: str, arguments: str, bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """The text is one of the names, or begins with one and whitespace, whatever its case."""
+    handlers.command(bot, "order", "buy", "place an order", "my", "my own")
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say(text)
+
+    ((_, context),) = handlers.heard
+    assert context.arguments == arguments
+
+
+@pytest.mark.parametrize("text", ["orders", "order!", "an order", "or", "place anorder"])
+async def test_another_text_is_not_the_command(
+    text: str, bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """A message that begins with the name by chance is for another handler, or for none."""
+    handlers.command(bot, "order", "place an order", "[a-z]+", "o.der")
+    async with running(bot, webex_sandbox):
+        (delivery,) = await webex_sandbox.say(text)
+
+    assert (delivery.status_code, handlers.heard) == (204, [])
+
+
+async def test_a_pattern_is_searched_in_the_text(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """The handler gets what was found."""
+    handlers.message(bot, r"ticket #(\d+)")
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("Where is ticket #42?")
+        await webex_sandbox.say("Where is my ticket?")
+
+    ((_, context),) = handlers.heard
+    assert context.match[1] == "42"
+
+
+async def test_a_handler_without_a_pattern_has_no_match(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """Asking for the match of a command or of all messages is an error that says so."""
+    handlers.command(bot, "order")
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("order")
+
+    ((_, context),) = handlers.heard
+    with pytest.raises(RuntimeError, match="this handler has no pattern"):
+        _ = context.match
+
+
+async def test_the_first_registration_that_matches_handles_a_message(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """Registrations are tried in their order, those of an included router in its place."""
+    router, nested = BotRouter(), BotRouter()
+    handlers.command(bot, "one")
+    bot.include(router)
+    bot.include(router)
+    handlers.message(bot)
+    handlers.command(bot, "late")
+    router.include(nested)
+    handlers.command(nested, "two")
+    handlers.message(router, "o")
+    async with running(bot, webex_sandbox):
+        for text in ("one", "two", "four", "late", "else"):
+            await webex_sandbox.say(text)
+
+    assert handlers.names == ["one", "two", "o", "all", "all"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "is_match"),
+    [
+        ({}, {}, True),
+        ({"action": "order"}, {"action": "order", "dish": "Pasta"}, True),
+        ({"action": "order", "dish": "Pasta"}, {"action": "order"}, False),
+        ({"n": 1}, {"n": 1.0}, True),
+        ({"n": 1}, {"n": True}, False),
+        ({"n": True}, {"n": 1}, False),
+        ({"n": True}, {"n": "true"}, False),
+        ({"n": "1"}, {"n": 1}, False),
+        ({"n": None}, {"n": None}, True),
+        ({"n": None}, {}, False),
+        ({"self": "x"}, {"self": "x"}, True),
+    ],
+)
+async def test_a_submission_is_chosen_by_its_inputs(  # noqa: PLR0913, PLR0917 - fixtures
+    wanted: dict[str, Any],
+    given: dict[str, Any],
+    is_match: bool,  # noqa: FBT001 - a parameter of the test
+    bot: Bot,
+    handlers: Handlers,
+    webex_sandbox: Sandbox,
+) -> None:
+    """Each input has the value that was asked for, of the same type in JSON."""
+    handlers.submission(bot, "chosen", **wanted)
+    handlers.submission(bot, "other")
+    async with running(bot, webex_sandbox):
+        data = {"id": "A1", "inputs": given}
+        await webex_sandbox.emit("attachmentActions", "created", data)
+
+    ((name, context),) = handlers.heard
+    assert name == ("chosen" if is_match else "other")
+    assert context.inputs == given
+
+
+async def test_a_message_is_fetched_once(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """The number of handlers, and of the routers that they are in, doesn't change that."""
+    router = BotRouter()
+    for name in ("a", "b"):
+        handlers.command(bot, name)
+        handlers.command(router, f"{name} too")
+    bot.include(router)
+    async with running(bot, webex_sandbox):
+        before = len(webex_sandbox.requests)
+        await webex_sandbox.say("b")
+
+    assert [each.method for each in webex_sandbox.requests[before:]] == ["GET"]
+
+
+async def test_handlers_of_notifications_run_in_addition(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """`on` takes a handler of the same notification, in routers of both kinds as well."""
+    seen: list[str] = []
+    routers = BotRouter(), Router()
+    for each in (bot, *routers):
+
+        @each.on("messages", "created")
+        async def count(notification: Notification[MessageData]) -> None:
+            seen.append(notification.data.id)
+
+    for each in routers:
+        bot.include(each)
+    handlers.message(bot)
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("Hello")
+
+    assert (len(seen), handlers.names) == (3, ["all"])
+
+
+async def test_middleware_runs_around_the_handlers_of_its_router(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """The bot's is around everything, a router's around what is handled there."""
+    trace: list[str] = []
+    outer, inner = BotRouter(), BotRouter()
+    outer.include(inner)
+    bot.include(outer)
+    for name, router in (("bot", bot), ("outer", outer), ("inner", inner)):
+
+        async def note(_: Notification[Any], call_next: CallNext, name: str = name) -> None:
+            trace.append(name)
+            await call_next()
+            trace.append(f"/{name}")
+
+        router.middleware(note)
+    handlers.command(inner, "one")
+    handlers.submission(outer, "two")
+    handlers.message(bot)
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("one")
+        await webex_sandbox.say("else")
+        await webex_sandbox.emit("attachmentActions", "created")
+
+    assert " ".join(trace) == ("bot outer inner /inner /outer /bot bot /bot bot outer /outer /bot")
+    assert handlers.names == ["one", "all", "two"]
+
+
+async def test_middleware_decides_whether_a_handler_runs(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """A router whose middleware doesn't go on has handled what is its own."""
+    router = BotRouter()
+
+    @router.middleware
+    async def refuse(_: Notification[Any], call_next: CallNext) -> None:
+        del call_next
+
+    handlers.command(router, "secret")
+    bot.include(router)
+    handlers.message(bot)
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("secret")
+        await webex_sandbox.say("public")
+
+    assert handlers.names == ["all"]
+
+
+def test_two_commands_cannot_have_one_name(bot: Bot, handlers: Handlers) -> None:
+    """The second registration is an error, whatever the case, and isn't kept."""
+    handlers.command(bot, "order", "buy")
+    with pytest.raises(ValueError, match="two commands have the name 'buy'"):
+        handlers.command(bot, "Buy")
+    handlers.command(bot, "sell")
+
+    router = BotRouter()
+    handlers.command(router, "sell")
+    with pytest.raises(ValueError, match="two commands have the name 'sell'"):
+        bot.include(router)
+
+
+async def test_a_name_that_is_taken_later_is_noticed_at_the_start(
+    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+) -> None:
+    """A router may get its handlers after it was included."""
+    router = BotRouter()
+    bot.include(router)
+    handlers.command(bot, "order")
+    handlers.command(router, "order")
+    with pytest.raises(ValueError, match="two commands have the name 'order'"):
+        await bot.__aenter__()
+
+    assert webex_sandbox.requests == ()
+
+
+async def handler(_: object) -> None:
+    """Do nothing."""
+
+
+WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
+    (lambda router: router.command(), "ValueError: a command needs a name, such as command"),
+    (lambda router: router.command(""), "ValueError: the name of a command is the text before"),
+    (lambda router: router.command("a", " b"), "ValueError: the name of a command is the text"),
+    (lambda router: router.command(7), "TypeError: the name of a command must be str, got int"),  # type: ignore[arg-type]
+    (lambda router: router.command(handler), "TypeError: command takes names: write @bot.command"),  # type: ignore[arg-type]
+    (lambda router: router.message(handler), "TypeError: message takes a pattern: write @bot.me"),  # type: ignore[arg-type]
+    (lambda router: router.message("a.b"), "TypeError: a pattern must be compiled, such as re.com"),  # type: ignore[arg-type]
+    (lambda router: router.message("a.b"), "TypeError: .* write command\\('a.b'\\)"),  # type: ignore[arg-type]
+    (lambda router: router.message(re.compile(b"a")), "TypeError: the text of pattern must be str"),  # type: ignore[arg-type]
+    (lambda router: router.message(7), "TypeError: pattern must be Pattern, got int"),  # type: ignore[arg-type]
+    (lambda router: router.submission(a=[1]), "TypeError: the value of input 'a' must be text, a "),  # type: ignore[arg-type]
+    (lambda router: router.submission(handler), "TypeError: .*takes 1 positional argument"),  # type: ignore[call-arg]
+    (lambda router: router.include(Bot), "TypeError: router must be BotRouter or Router"),  # type: ignore[arg-type]
+    (lambda router: Receiver("s").include(router), "TypeError: router must be Router, got BotRout"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("register", "error"), WRONG)
+def test_a_wrong_registration_is_an_error_at_once(
+    register: Callable[[BotRouter], Any], error: str
+) -> None:
+    """The error says what to write."""
+    kind, _, message = error.partition(": ")
+    with pytest.raises((TypeError, ValueError), match=f"^{message}") as caught:
+        register(BotRouter())
+
+    assert type(caught.value).__name__ == kind
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    [BotRouter().command("a"), BotRouter().message(), BotRouter().submission()],
+    ids=["command", "message", "submission"],
+)
+def test_a_handler_is_an_async_function_of_a_context(decorator: Callable[[Any], Any]) -> None:
+    """Anything else is an error where it is registered."""
+
+    async def takes_two(_context: MessageContext, _other: object) -> None: ...
+
+    with pytest.raises(TypeError, match="a handler must be an async function, got <built-in"):
+        decorator(print)
+    with pytest.raises(TypeError, match="a handler must take one argument, the context; got "):
+        decorator(takes_two)
+
+
+async def test_a_handler_may_be_any_async_callable(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """An object, a method, a partial or a function in a user's own decorator works, and stays."""
+    names: list[str] = []
+
+    class Object:
+        async def __call__(self, context: MessageContext) -> None:
+            names.append(context.text)
+
+    async def also(sink: list[str], context: MessageContext) -> None:
+        sink.append(context.text)
+
+    def logged(function: Any) -> Any:  # noqa: ANN401 - any handler
+        @functools.wraps(function)
+        async def wrapper(*args: object) -> None:
+            await asyncio.sleep(0)
+            await function(*args)
+
+        return wrapper
+
+    made = Object()
+    assert bot.command("object")(made) is made
+    bot.command("method")(made.__call__)
+    bot.command("partial")(functools.partial(also, names))
+    bot.command("wrapped")(logged(made.__call__))
+    async with running(bot, webex_sandbox):
+        for text in ("object", "method", "partial", "wrapped"):
+            await webex_sandbox.say(text)
+
+    assert names == ["object", "method", "partial", "wrapped"]
+
+
+async def test_registering_ends_with_the_start(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """From the start on, a bot and its routers take nothing more."""
+    router, plain = BotRouter(), Router()
+    router.include(plain)
+    bot.include(router)
+    bot.message()(handler)
+    async with running(bot, webex_sandbox):
+        for register in (
+            lambda: bot.command("late")(handler),
+            lambda: router.message()(handler),
+            lambda: router.submission()(handler),
+            lambda: bot.on("messages")(handler),
+            lambda: plain.on("messages")(handler),
+            lambda: bot.receiver.on("messages")(handler),
+            lambda: bot.include(Router()),
+            lambda: router.include(BotRouter()),
+        ):
+            with pytest.raises(
+                RuntimeError, match=r"it is too late: .* before the start of the bot$"
+            ):
+                register()
+
+
+def test_help_is_made_of_docstrings(bot: Bot, handlers: Handlers) -> None:
+    """The commands that have a docstring are listed in their order, in Markdown."""
+    router = BotRouter()
+
+    async def order(_: MessageContext) -> None:
+        """Order lunch.
+
+        And more about it.
+        """
+
+    async def mine(_: MessageContext) -> None:
+        """
+        Show *your* orders."""  # noqa: D200, D212 - as people write
+
+    async def cards(_: SubmissionContext) -> None:
+        """Not a command."""
+
+    bot.command("order", "buy")(order)
+    handlers.command(bot, "undocumented")
+    bot.include(router)
+    bot.command("partial")(functools.partial(order))
+    bot.submission()(cards)
+    bot.message(re.compile("x"))(order)
+    router.command("my orders")(mine)
+
+    assert bot.help == "* **order**, **buy**: Order lunch.\n* **my orders**: Show *your* orders."

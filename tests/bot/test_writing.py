@@ -1,0 +1,142 @@
+"""The messages that a bot writes, before they are sent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webex_webhooks_async.bot.writing import MAX_BYTES, new_messages, split
+
+pytestmark = pytest.mark.once
+
+WORDS = st.lists(st.sampled_from(["word", "ö", "한국어", "👩‍👩‍👧", " ", "\n", "\n\n", "\n \n"]))
+CARD: Mapping[str, Any] = {"type": "AdaptiveCard", "version": "1.3", "body": []}
+NO_CARD_TEXT = "This message is a card, which your client can't show."
+
+
+@given(st.one_of(st.text(), WORDS.map("".join)), st.integers(4, 30))
+def test_pieces_are_the_text(text: str, limit: int) -> None:
+    """No piece is too long or empty, no character is cut, and joined they are the text."""
+    pieces = list(split(text, limit))
+
+    assert "".join(pieces) == text
+    assert all(0 < len(each.encode()) <= limit for each in pieces)
+
+
+def test_the_limit_counts_bytes() -> None:
+    """A text that fits is one piece; what doesn't is cut between characters."""
+    assert [len(each) for each in split("ü" * 3719 + "u")] == [3720]
+    assert [len(each) for each in split("ü" * MAX_BYTES)] == [3719, 3719, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("one two\n\nthree\nfour five", ["one two\n\n", "three\nfour five"]),
+        ("one two three\nfour five six", ["one two three\n", "four five six"]),
+        ("a\nbcdef ghij klmno pqr", ["a\nbcdef ghij ", "klmno pqr"]),
+        ("a bcdefghijklmnopqrstuvwxyz", ["a ", "bcdefghijklmnop", "qrstuvwxyz"]),
+        ("  bcdefghijklmnopqrstuvwxyz", ["  bcdefghijklmn", "opqrstuvwxyz"]),
+    ],
+    ids=["a paragraph", "a line", "a word, not a line far before", "a word", "a character"],
+)
+def test_a_text_is_cut_where_a_reader_pauses(text: str, pieces: list[str]) -> None:
+    """A piece ends behind a paragraph, a line or a word, if there is one."""
+    assert list(split(text, 15)) == pieces
+
+
+def messages(
+    text: str | None = None,
+    *,
+    markdown: str | None = None,
+    card: Mapping[str, Any] | None = None,
+    has_file: bool = False,
+    files: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """The messages to be sent."""
+    return new_messages(text, markdown=markdown, card=card, has_file=has_file, files=files)
+
+
+def test_the_last_message_has_the_card_and_the_files() -> None:
+    """A text that is too long comes before what goes with it."""
+    long = "word " * 2000
+    first, last = messages(long, markdown="**short**", card=CARD, files=["https://example.com/a"])
+
+    assert first["text"] + last["text"] == long
+    assert first.keys() == {"text"}
+    assert last.keys() == {"text", "markdown", "attachments", "files"}
+
+
+def test_markdown_is_cut_like_text() -> None:
+    """Each piece is markdown, too."""
+    first, last = messages(markdown="word " * 2000)
+
+    assert [first.keys(), last.keys()] == [{"markdown"}, {"markdown"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "card", "expected"),
+    [
+        ("Lunch?", {**CARD, "fallbackText": "A menu"}, "Lunch?"),
+        (None, {**CARD, "fallbackText": "A menu"}, "A menu"),
+        ("", {"contentType": "x/y", "content": {"fallbackText": "A menu"}}, "A menu"),
+        (None, CARD, NO_CARD_TEXT),
+        (None, {**CARD, "fallbackText": 7}, NO_CARD_TEXT),
+    ],
+    ids=["given", "of the card", "of an attachment", "default", "unreadable"],
+)
+def test_a_text_goes_with_a_card(text: str | None, card: Mapping[str, Any], expected: str) -> None:
+    """Clients that can't show cards show something."""
+    (only,) = messages(text, card=card)
+
+    assert only["text"] == expected
+
+
+def test_markdown_goes_with_a_card_in_place_of_a_text() -> None:
+    """What was given is enough."""
+    (only,) = messages(markdown="*Lunch?*", card=CARD)
+
+    assert only.keys() == {"markdown", "attachments"}
+
+
+def test_a_card_may_be_a_whole_attachment() -> None:
+    """What has a content type is sent as it is; what has none is an adaptive card."""
+    (bare,), (whole,) = messages(card=CARD), messages(card={"contentType": "x/y", "content": CARD})
+
+    assert bare["attachments"] == [
+        {"contentType": "application/vnd.microsoft.card.adaptive", "content": CARD}
+    ]
+    assert whole["attachments"] == [{"contentType": "x/y", "content": CARD}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({}, "ValueError: there is nothing to send: pass a text, markdown, a card, a file or "),
+        ({"text": " \n"}, "ValueError: there is nothing to send"),
+        ({"files": []}, "ValueError: there is nothing to send"),
+        ({"text": "ab " * 3000, "markdown": "cd " * 3000}, "ValueError: text and markdown both"),
+        ({"has_file": True, "card": CARD}, "ValueError: a file can't go with a card or with "),
+        ({"has_file": True, "files": ["https://example.com"]}, "ValueError: a file can't go with"),
+        ({"card": [CARD]}, "TypeError: card must be Mapping, got list"),
+        ({"card": {"contentType": "x/y"}}, "TypeError: the content of card must be Mapping"),
+        ({"text": 7}, "TypeError: text must be str, got int"),
+        ({"text": "\ud800"}, "ValueError: text is not valid Unicode"),
+        ({"files": "https://example.com"}, "TypeError: files must be a sequence of URLs, got a "),
+        ({"files": {"https://example.com"}}, "TypeError: files must be Sequence, got set"),
+        ({"files": [7]}, "TypeError: a URL in files must be str, got int"),
+        ({"text": "ab " * 3000, "card": {"body": object()}}, "TypeError: "),
+    ],
+)
+def test_what_cannot_be_sent_is_an_error_before_anything_is(
+    arguments: dict[str, Any], error: str
+) -> None:
+    """The error says what is wrong."""
+    kind, _, message = error.partition(": ")
+    with pytest.raises((TypeError, ValueError)) as caught:
+        messages(**arguments)
+
+    assert type(caught.value).__name__ == kind
+    assert str(caught.value).startswith(message)

@@ -1,0 +1,156 @@
+"""What type checkers know about bots. They check this file; nothing runs it.
+
+Each ignored error here must occur: both checkers complain about one that doesn't.
+"""
+
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, assert_type
+
+from webex_webhooks_async import (
+    Bot,
+    BotRouter,
+    CallNext,
+    Client,
+    Message,
+    MessageContext,
+    MessageData,
+    Notification,
+    Person,
+    Receiver,
+    Router,
+    StaticToken,
+    SubmissionContext,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+bot = Bot.from_env(name="lunch", watch=None, on_error=lambda error, notification: None)
+Bot("token", "secret")
+Bot(StaticToken("token"), ["secret", "old secret"], target_url="https://bot.example.com")
+Bot(Client("token"), "secret", background=True)
+
+Bot("token", "secret", title="lunch")  # type: ignore[call-arg]
+Bot.from_env(title="lunch")  # type: ignore[call-arg]
+
+assert_type(bot.client, Client)
+assert_type(bot.receiver, Receiver)
+assert_type(bot.me, Person)
+assert_type((bot.me.id, bot.me.emails), tuple[str, tuple[str, ...] | None])
+assert_type(bot.help, str)
+
+
+@bot.command("order", "buy")
+async def order(context: MessageContext) -> None:
+    """A command has a message and arguments."""
+    assert_type((context.text, context.arguments), tuple[str, str])
+    assert_type(context.match, re.Match[str])
+    assert_type(context.message, Message)
+    assert_type(context.notification, Notification[MessageData])
+    assert_type(context.client, Client)
+    assert_type(context.me, Person)
+    assert_type(await context.reply("Hello", card={"type": "AdaptiveCard"}), Message)
+    assert_type(await context.send(markdown="**Hello**", files=["https://example.com"]), Message)
+    await context.reply(txt="Hello")  # type: ignore[call-arg]
+    await context.reply("Hello", card="card")  # type: ignore[arg-type]
+
+
+@bot.message(re.compile("ticket"))
+@bot.message()
+async def ticket(context: MessageContext) -> str:
+    """A handler may have several registrations, and return anything."""
+    return context.match[1]
+
+
+@bot.submission(action="order", amount=1, paid=True, note=None)
+async def ordered(context: SubmissionContext) -> None:
+    """A submission has inputs."""
+    assert_type(context.inputs, Mapping[str, Any])
+    assert_type(await context.reply("Thank you"), Message)
+
+
+def timed(handler: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Wrap a handler."""
+
+    @wraps(handler)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await handler(*args, **kwargs)
+
+    return wrapper
+
+
+@bot.command("wrapped")
+@timed
+async def wrapped(context: MessageContext) -> int:
+    """A function that a decorator has wrapped keeps its types."""
+    return len(context.text)
+
+
+async def calls(message: MessageContext, submission: SubmissionContext) -> None:
+    """A decorated handler can be called as it is, and in a test."""
+    assert_type(await order(message), None)
+    assert_type(await wrapped(message), int)
+    await wrapped(submission)  # type: ignore[arg-type]
+
+
+@bot.command("wrong")  # type: ignore[type-var]
+async def wrong_context(context: SubmissionContext) -> None:
+    """A command doesn't get a submission."""
+
+
+@bot.submission()  # type: ignore[type-var]
+@timed
+async def wrong_wrapped(context: MessageContext) -> None:
+    """A submission isn't a message, whatever is around the handler."""
+
+
+@bot.message()  # type: ignore[type-var]
+async def wrong_notification(notification: Notification[MessageData]) -> None:
+    """Handlers of messages get a context."""
+
+
+@bot.message()  # type: ignore[type-var]
+def not_async(context: MessageContext) -> None:
+    """A handler is an async function."""
+
+
+@bot.message  # type: ignore[arg-type]
+async def without_parentheses(context: MessageContext) -> None:
+    """The decorator is called."""
+
+
+bot.message("ticket")  # type: ignore[arg-type]
+bot.message(re.compile(b"ticket"))  # type: ignore[arg-type]
+bot.command(7)  # type: ignore[arg-type]
+bot.submission(dishes=["Pasta"])  # type: ignore[arg-type]
+
+
+router = BotRouter()
+router.include(BotRouter())
+bot.include(router)
+bot.include(Router())
+Receiver("secret").include(router)  # type: ignore[arg-type]
+
+
+@router.on("messages", "created")
+async def on_message(notification: Notification[MessageData]) -> None:
+    """`on` is the one of `Router`."""
+    assert_type(await bot.handle(b"", {}), int)
+    await bot.dispatch(notification)
+    await router.dispatch(notification)  # type: ignore[attr-defined]
+
+
+@router.middleware
+async def around(notification: Notification[Any], call_next: CallNext) -> None:
+    """Middleware, too."""
+    await call_next()
+
+
+async def running() -> None:
+    """A bot is a context manager."""
+    async with bot as entered:
+        assert_type(entered, Bot)

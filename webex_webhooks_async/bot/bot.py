@@ -1,0 +1,425 @@
+"""The application of a bot: it starts, receives, passes on to the handlers, and ends."""
+
+import asyncio
+import inspect
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from types import EllipsisType, TracebackType
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+
+from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+from webex_webhooks_async.bot.router import BotRouter, MessageRoute, SubmissionRoute
+from webex_webhooks_async.client.auth import TokenProvider
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.models.notifications import (
+    AttachmentActionData,
+    MessageData,
+    Notification,
+)
+from webex_webhooks_async.models.people import Person
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.webhooks import NewWebhook, check_url
+from webex_webhooks_async.notifications.asgi import (
+    Receive,
+    Scope,
+    Send,
+    follow_lifespan,
+    send_response,
+)
+from webex_webhooks_async.notifications.deduplication import Deduplicator
+from webex_webhooks_async.notifications.dispatch import (
+    Handler,
+    Middleware,
+    describe,
+    log_debug,
+    within,
+)
+from webex_webhooks_async.notifications.receiver import ErrorHandler, Receiver
+from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm
+from webex_webhooks_async.validation import check_text, check_type
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
+PUBLIC_URL = "PUBLIC_URL"
+
+
+T = TypeVar("T")
+C = TypeVar("C", MessageContext, SubmissionContext)
+
+
+class BotOptions(TypedDict, total=False):
+    """The arguments of a `Bot` besides the client and the secrets."""
+
+    name: str
+    target_url: str | None
+    watch: float | None
+    on_error: ErrorHandler | None
+    deduplicator: Deduplicator | EllipsisType | None
+    background: bool
+    max_pending: int
+    max_body: int
+    minimum: SignatureAlgorithm
+
+
+class Bot(BotRouter):
+    """A bot: handlers of messages and cards, a `Client`, a `Receiver`, and the webhooks it needs.
+
+    ::
+
+        bot = Bot.from_env()  # bot.py, served by: uvicorn bot:bot
+
+        @bot.command("hello")
+        async def hello(context: MessageContext) -> None:
+            await context.reply("Hello!")
+
+    It is an ASGI application. When the server starts it, it asks who it is, makes the webhooks
+    match its handlers, and keeps them so; when that fails, the server's start fails with the
+    reason. When the server stops it, it finishes what it has accepted. An application that mounts
+    it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
+    after the end, requests get 503, and an ERROR is logged that says so.
+
+    What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
+    the first handler that matches; one that is gone by then is passed over.
+
+    A handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The
+    response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
+    within five minutes switch the webhook off, for everybody.
+
+    Args:
+        client: A `Client`, which stays open, or an access token or `TokenProvider`. Of these, the
+            bot makes a client that it closes, so that it can be started once.
+        secrets: The webhook's secret, or several of which any may have signed; the first is the
+            one that the webhooks get.
+        name: What the names of the bot's webhooks begin with. Others that begin with it and a
+            colon are deleted.
+        target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, no
+            webhook is created, changed or deleted.
+        watch: Seconds between two looks at the webhooks; `None` for the one at the start.
+        on_error: As for `Receiver`.
+        deduplicator: As for `Receiver`.
+        background: As for `Receiver`.
+        max_pending: As for `Receiver`.
+        max_body: As for `Receiver`.
+        minimum: As for `Receiver`.
+
+    Attributes:
+        client: The client.
+        receiver: The receiver.
+
+    Raises:
+        ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
+            isn't an absolute http(s) URL, or a number isn't positive.
+        TypeError: An argument has a wrong type.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
+        self,
+        client: Client | str | TokenProvider,
+        secrets: str | Iterable[str],
+        *,
+        name: str = "bot",
+        target_url: str | None = None,
+        watch: float | None = 300.0,
+        on_error: ErrorHandler | None = None,
+        deduplicator: Deduplicator | EllipsisType | None = ...,
+        background: bool = False,
+        max_pending: int = 1000,
+        max_body: int = 1_048_576,
+        minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
+    ) -> None:
+        super().__init__()
+        check_type("client", client, Client, str, TokenProvider)
+        check_text("name", name)
+        if not name:
+            raise ValueError("name is empty; pass what the names of the bot's webhooks begin with")
+        if target_url is not None:
+            check_url("target_url", target_url)
+        if watch is not None:
+            check_type("watch", watch, float, int)
+            if not 0 < watch < float("inf"):
+                raise ValueError(f"watch must be a positive number of seconds, got {watch}")
+        self.receiver: Receiver = _BotReceiver(
+            self,
+            secrets,
+            ignore_own_actions=True,
+            on_error=on_error,
+            deduplicator=deduplicator,
+            background=background,
+            max_pending=max_pending,
+            max_body=max_body,
+            minimum=minimum,
+        )
+        self._owns_client = not isinstance(client, Client)
+        self.client: Client = client if isinstance(client, Client) else Client(client)
+        self._name = name
+        self._target_url = target_url
+        self._watch = watch
+        self._me: Person | None = None
+        self._state: Literal["new", "starting", "running", "ended"] = "new"
+        self._stack = AsyncExitStack()  # what has to be ended
+        self._messages: list[_Choice[MessageContext]] = []
+        self._submissions: list[_Choice[SubmissionContext]] = []
+        self._hears_messages = self._hears_submissions = False
+
+    @classmethod
+    def from_env(cls, **options: Unpack[BotOptions]) -> Self:
+        """Return a bot with what the environment variables hold.
+
+        ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several secrets, separated by
+        whitespace; the first is the one that the webhooks get. ``PUBLIC_URL`` is the `target_url`,
+        the whole URL that Webex posts to; the argument takes its place, and without either, no
+        webhook is managed. The client is made as `Client.from_env` makes it, with
+        ``WEBEX_BASE_URL`` as well.
+
+        Args:
+            options: The other arguments of a `Bot`.
+
+        Raises:
+            ValueError: There is no token or no secret, ``PUBLIC_URL`` isn't an absolute http(s)
+                URL; or as when made directly.
+            TypeError: As when made directly.
+        """
+        secrets = os.environ.get(SECRET, "").split()
+        if not secrets:
+            raise ValueError(
+                f"set the environment variable {SECRET} to a long random text, which Webex signs "
+                "its requests with"
+            )
+        if options.get("target_url") is None and (url := os.environ.get(PUBLIC_URL)):
+            check_url(PUBLIC_URL, url)
+            options["target_url"] = url
+        bot = cls(Client.from_env(), secrets, **options)
+        bot._owns_client = True
+        return bot
+
+    @property
+    def me(self) -> Person:
+        """The bot itself.
+
+        Raises:
+            RuntimeError: The bot hasn't been started.
+        """
+        if self._me is None:
+            raise RuntimeError("the bot doesn't know itself before it is started")
+        return self._me
+
+    @property
+    def help(self) -> str:
+        """The commands whose handlers have a docstring, in Markdown: a line each.
+
+        ::
+
+            @bot.command("help")
+            async def help_(context: MessageContext) -> None:
+                await context.reply(markdown=bot.help)
+        """
+        described = [(each.names, _summary(each.handler)) for each in self._commands()]
+        return "\n".join(
+            f"* {', '.join(f'**{name}**' for name in names)}: {summary}"
+            for names, summary in described
+            if summary
+        )
+
+    def webhooks(
+        self, *, name: str, target_url: str, owned_by: str | None = None
+    ) -> tuple[NewWebhook, ...]:
+        """Return the webhooks that the handlers need, as `Receiver.webhooks` does.
+
+        Args:
+            name: As for `Receiver.webhooks`.
+            target_url: As for `Receiver.webhooks`.
+            owned_by: As for `Receiver.webhooks`.
+
+        Raises:
+            ValueError: As for `Receiver.webhooks`.
+            TypeError: As for `Receiver.webhooks`.
+        """
+        self._prepare()
+        return self.receiver.webhooks(name=name, target_url=target_url, owned_by=owned_by)
+
+    async def handle(self, body: bytes, headers: Headers) -> int:
+        """Receive a request, on a server that isn't ASGI, as `Receiver.handle` does.
+
+        Args:
+            body: The raw bytes of the request, as they came.
+            headers: The headers of the request, as any framework has them.
+
+        Returns:
+            The status of the response; it needs no body.
+
+        Raises:
+            RuntimeError: The bot hasn't been started, or has ended.
+            TypeError: `body` isn't bytes, or `headers` aren't headers.
+        """
+        self._check_is_running()
+        return await self.receiver.handle(body, headers)
+
+    async def dispatch(self, notification: Notification[Any]) -> None:
+        """Run the handlers for a notification from anywhere, as `Receiver.dispatch` does.
+
+        Raises:
+            RuntimeError: The bot hasn't been started, or has ended.
+            PayloadError: As for `Receiver.dispatch`.
+            TypeError: As for `Receiver.dispatch`.
+            Exception: As for `Receiver.dispatch`.
+        """
+        self._check_is_running()
+        await self.receiver.dispatch(notification)
+
+    async def __aenter__(self) -> Self:
+        if self._state in {"starting", "running"}:
+            raise RuntimeError("the bot has been started: it can't be started a second time")
+        if self._state == "ended" and self._owns_client:
+            raise RuntimeError(
+                "the bot can't be started again, because it has closed its client: make a new "
+                "Bot, or pass it a Client"
+            )
+        self._state = "starting"
+        try:
+            async with AsyncExitStack() as stack:
+                await self._start(stack)
+                self._stack = stack.pop_all()
+        except BaseException:
+            self._state = "ended"
+            raise
+        self._state = "running"
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            await self._stack.aclose()
+        finally:
+            self._state = "ended"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Receive a request, as an ASGI application."""
+        if scope["type"] == "lifespan":
+            await follow_lifespan(receive, send, self)
+        elif scope["type"] == "http" and self._state != "running":
+            logger.error("refused a request: %s", _NOT_RUNNING)
+            await send_response(send, HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            await self.receiver(scope, receive, send)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        if self._owns_client:
+            await stack.enter_async_context(self.client)
+        self._prepare()
+        self.receiver._freeze("the start of the bot")  # noqa: SLF001 - with all that is registered here
+        wanted: tuple[NewWebhook, ...] = ()
+        if self._target_url is not None:
+            wanted = self.webhooks(name=self._name, target_url=self._target_url)
+        self._me = await self.client.get("people/me", into=Person)
+        await stack.enter_async_context(self.receiver)
+        if wanted:
+            prune = f"{self._name}:"
+            await self.client.webhooks.ensure(wanted, prune=prune)
+            if self._watch is not None:
+                watching = asyncio.create_task(self._keep(wanted, prune, every=self._watch))
+                stack.push_async_callback(_stop, watching)
+
+    async def _keep(self, wanted: Iterable[NewWebhook], prune: str, *, every: float) -> None:
+        """Correct the webhooks whenever something has happened to them."""
+        while True:
+            await asyncio.sleep(every)
+            try:
+                async for result in self.client.webhooks.watch(wanted, every=every, prune=prune):
+                    for each in result.changes:
+                        logger.warning("%s webhook %s: %s", each.action, each.name, each.reason)
+            except Exception:
+                logger.exception("the webhooks can't be watched; trying again in %g s", every)
+
+    def _prepare(self) -> None:
+        """Register what passes messages and submissions on, if anything handles them."""
+        self._check_names()
+        routes = list(self._all_routes({self}))
+        self._messages = [(each.match, m) for each, m in routes if isinstance(each, MessageRoute)]
+        self._submissions = [
+            (each.match, m) for each, m in routes if isinstance(each, SubmissionRoute)
+        ]
+        if self._messages and not self._hears_messages:
+            self._hears_messages = True
+            self.on(Resource.MESSAGES, Event.CREATED)(self._on_message)
+        if self._submissions and not self._hears_submissions:
+            self._hears_submissions = True
+            self.on(Resource.ATTACHMENT_ACTIONS, Event.CREATED)(self._on_submission)
+
+    async def _on_message(self, notification: Notification[MessageData]) -> None:
+        message = await _fetched(self.client.fetch(notification), notification)
+        if message is not None:
+            context = MessageContext(
+                client=self.client, notification=notification, message=message, me=self.me
+            )
+            await _run_first_match(context, self._messages)
+
+    async def _on_submission(self, notification: Notification[AttachmentActionData]) -> None:
+        action = await _fetched(self.client.fetch(notification), notification)
+        if action is not None:
+            context = SubmissionContext(
+                client=self.client, notification=notification, action=action, me=self.me
+            )
+            await _run_first_match(context, self._submissions)
+
+    def _check_is_running(self) -> None:
+        if self._state != "running":
+            raise RuntimeError(_NOT_RUNNING)
+
+
+_Choice = tuple[Callable[[C], Handler[Any] | None], tuple[Middleware, ...]]
+"""Returns what handles a context, if it is for that handler; and the middleware around it."""
+
+
+class _BotReceiver(Receiver):
+    """Has the handlers of a bot. One that fails isn't run again."""
+
+    _settles_failures = True
+
+    def __init__(self, bot: Bot, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as there
+        super().__init__(*args, **options)
+        self._entries.append(bot)
+
+
+_NOT_RUNNING = (
+    "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "
+    "lifespan of the application that it is a part of"
+)
+
+
+async def _fetched(fetching: Awaitable[T], notification: Notification[Any]) -> T | None:
+    """What a notification is about, or `None` if that is gone."""
+    try:
+        return await fetching
+    except (NotFoundError, GoneError):
+        logger.info("%s is passed over: it is gone", describe(notification))
+        return None
+
+
+async def _run_first_match(context: C, choices: Iterable[_Choice[C]]) -> None:
+    for match, middlewares in choices:
+        handle = match(context)
+        if handle is not None:
+            for step in within(middlewares, [handle]):
+                await step(context.notification)
+            return
+    log_debug("%s has no matching handler", context.notification)
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _summary(handler: object) -> str:
+    """The first line of a function's docstring."""
+    docstring = handler.__doc__ if handler.__doc__ != type(handler).__doc__ else None
+    return inspect.cleandoc(docstring or "").partition("\n")[0]

@@ -1,0 +1,272 @@
+"""Registers what a bot does about messages and submitted cards, in one module or in several."""
+
+import re
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, TypeVar
+
+from attrs import evolve, frozen
+
+from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+from webex_webhooks_async.notifications.dispatch import Handler, Middleware
+from webex_webhooks_async.notifications.router import Registry, Router, check_function
+from webex_webhooks_async.validation import check_text, check_type
+
+C = TypeVar("C", MessageContext, SubmissionContext)
+
+ContextHandler = Callable[[C], Coroutine[Any, Any, object]]
+"""An async function that takes a context."""
+
+# A decorated handler keeps its own type.
+OnMessage = TypeVar("OnMessage", bound=ContextHandler[MessageContext])
+OnSubmission = TypeVar("OnSubmission", bound=ContextHandler[SubmissionContext])
+
+
+class BotRouter(Registry):
+    """Handlers of messages, submitted cards and notifications, which a `Bot` includes.
+
+    A module can register its handlers without the bot, and so without a token at import time::
+
+        # lunch.py
+        router = BotRouter()
+
+        @router.command("order")
+        async def order(context: MessageContext) -> None:
+            "Order lunch."
+
+        # main.py
+        bot = Bot.from_env()
+        bot.include(lunch.router)
+
+    A message is handled by the first of the handlers of `command` and `message` that matches it,
+    in the order of their registration, and a submitted card by the first of `submission`. Handlers
+    of `on` run in addition, for everything that they are registered for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._routes: list[MessageRoute | SubmissionRoute | BotRouter] = []
+
+    def command(self, *names: str) -> Callable[[OnMessage], OnMessage]:
+        """Register a handler of messages that begin with a word: ``@bot.command("order")``.
+
+        It gets a message whose text is one of the names, or begins with one and whitespace, in
+        upper or lower case. What follows is in ``context.arguments``. The first line of its
+        docstring is its line in `Bot.help`.
+
+        Args:
+            names: The command, and other names for it.
+
+        Raises:
+            ValueError: There is no name; one is empty, has whitespace around it, or is taken.
+            TypeError: A name isn't a string, or the handler isn't an async function that can be
+                called with one argument.
+            RuntimeError: A bot with this handler has been started.
+        """
+        if not names:
+            raise ValueError('a command needs a name, such as command("order")')
+        for name in names:
+            if callable(name):
+                raise TypeError('command takes names: write @bot.command("order")')
+            check_text("the name of a command", name)
+            if not name or name != name.strip():
+                raise ValueError(
+                    f"the name of a command is the text before its arguments, got {name!r}"
+                )
+        longest_first = sorted(names, key=len, reverse=True)
+        pattern = re.compile(
+            rf"\A(?:{'|'.join(map(re.escape, longest_first))})(?:\s+(?P<arguments>.*))?\Z",
+            re.IGNORECASE | re.DOTALL,
+        )
+
+        def register(handler: OnMessage) -> OnMessage:
+            _check_handler(handler)
+            self._add_route(MessageRoute(handler=handler, pattern=pattern, names=names))
+            return handler
+
+        return register
+
+    def message(self, pattern: re.Pattern[str] | None = None) -> Callable[[OnMessage], OnMessage]:
+        r"""Register a handler of messages in whose text a pattern is found, or of all messages.
+
+        ::
+
+            @bot.message(re.compile(r"ticket #(\d+)"))
+            async def ticket(context: MessageContext) -> None:
+                await context.reply(f"Looking at {context.match[1]}")
+
+        ``context.match`` is what `re.search` finds in ``context.text``. Register the handler of all
+        messages last, because those that are registered after it get none.
+
+        Args:
+            pattern: A compiled pattern. Without one, every message matches.
+
+        Raises:
+            TypeError: `pattern` isn't a compiled pattern of text, or the handler isn't an async
+                function that can be called with one argument.
+            RuntimeError: A bot with this handler has been started.
+        """
+        _check_pattern(pattern)
+
+        def register(handler: OnMessage) -> OnMessage:
+            _check_handler(handler)
+            self._add_route(MessageRoute(handler=handler, pattern=pattern))
+            return handler
+
+        return register
+
+    def submission(
+        self, /, **inputs: str | float | bool | None
+    ) -> Callable[[OnSubmission], OnSubmission]:
+        """Register a handler of submitted cards: all of them, or those with certain inputs.
+
+        ::
+
+            @bot.submission(action="order")
+            async def ordered(context: SubmissionContext) -> None:
+                await context.reply(f"One {context.inputs['dish']}, please!")
+
+        Args:
+            inputs: The values that inputs must have, by their names. Give each button of a card
+                ``"data": {"action": ...}`` to tell them apart. `True` is neither ``1`` nor
+                ``"true"``.
+
+        Raises:
+            TypeError: A value is an array or an object, or the handler isn't an async function that
+                can be called with one argument.
+            RuntimeError: A bot with this handler has been started.
+        """
+        for name, value in inputs.items():
+            _check_scalar(name, value)
+
+        def register(handler: OnSubmission) -> OnSubmission:
+            _check_handler(handler)
+            self._add_route(SubmissionRoute(handler=handler, inputs=inputs))
+            return handler
+
+        return register
+
+    def include(self, router: "BotRouter | Router") -> None:
+        """Include the handlers of a router, also those that are added to it later.
+
+        They count in the place of this call among the handlers that are registered here.
+
+        Raises:
+            ValueError: Two commands have one name.
+            TypeError: `router` is neither a `BotRouter` nor a `Router`.
+            RuntimeError: The bot has been started.
+        """
+        check_type("router", router, BotRouter, Router)
+        if isinstance(router, BotRouter):
+            self._add_route(router)
+        self._check_is_open()
+        self._entries.append(router)
+
+    def _add_route(self, route: "MessageRoute | SubmissionRoute | BotRouter") -> None:
+        self._check_is_open()
+        self._routes.append(route)
+        try:
+            self._check_names()
+        except ValueError:
+            self._routes.pop()
+            raise
+
+    def _check_names(self) -> None:
+        taken = set[str]()
+        for command in self._commands():
+            names = {name.lower() for name in command.names}
+            if clash := taken & names:
+                raise ValueError(f"two commands have the name {clash.pop()!r}")
+            taken |= names
+
+    def _commands(self) -> "list[MessageRoute]":
+        routes = (route for route, _ in self._all_routes({self}))
+        return [each for each in routes if isinstance(each, MessageRoute) and each.names]
+
+    def _all_routes(
+        self, routers: "set[BotRouter]", middlewares: tuple[Middleware, ...] = ()
+    ) -> "Iterator[tuple[MessageRoute | SubmissionRoute, tuple[Middleware, ...]]]":
+        """Yield each route here and in included routers, with the middleware of those."""
+        for entry in self._routes:
+            if not isinstance(entry, BotRouter):
+                yield entry, middlewares
+            elif entry not in routers:
+                routers.add(entry)
+                yield from entry._all_routes(routers, (*middlewares, *entry._middlewares))  # noqa: SLF001 - a router's own
+
+
+@frozen(kw_only=True)
+class MessageRoute:
+    """A handler of messages, and which ones it handles.
+
+    Attributes:
+        handler: The handler.
+        pattern: Is found in the text of these messages; `None` for all messages.
+        names: The names of the command, if it is one.
+    """
+
+    handler: ContextHandler[MessageContext]
+    pattern: re.Pattern[str] | None = None
+    names: tuple[str, ...] = ()
+
+    def match(self, context: MessageContext) -> Handler[Any] | None:
+        """Return what handles a message, if it is for this handler."""
+        if self.pattern is None:
+            return lambda _: self.handler(context)
+        found = self.pattern.search(context.text)
+        if found is None:
+            return None
+        if self.names:
+            own = evolve(context, arguments=found["arguments"] or "")
+        else:
+            own = evolve(context, match=found)
+        return lambda _: self.handler(own)
+
+
+@frozen(kw_only=True)
+class SubmissionRoute:
+    """A handler of submitted cards, and which ones it handles.
+
+    Attributes:
+        handler: The handler.
+        inputs: The values that inputs of these cards have.
+    """
+
+    handler: ContextHandler[SubmissionContext]
+    inputs: Mapping[str, str | float | bool | None]
+
+    def match(self, context: SubmissionContext) -> Handler[Any] | None:
+        """Return what handles a submission, if it is for this handler."""
+        given = context.inputs
+        if all(name in given and _is(given[name], value) for name, value in self.inputs.items()):
+            return lambda _: self.handler(context)
+        return None
+
+
+def _is(given: object, value: object) -> bool:
+    """Whether two values are the same in JSON, where a boolean isn't a number."""
+    return given == value and isinstance(given, bool) == isinstance(value, bool)
+
+
+def _check_handler(handler: object) -> None:
+    check_function("a handler", handler, "one argument, the context", 1)
+
+
+def _check_pattern(pattern: object) -> None:
+    if isinstance(pattern, str):
+        raise TypeError(
+            f"a pattern must be compiled, such as re.compile({pattern!r}); for messages that begin "
+            f"with a word, write command({pattern!r})"
+        )
+    if callable(pattern):
+        raise TypeError("message takes a pattern: write @bot.message() for all messages")
+    if pattern is not None:
+        check_type("pattern", pattern, re.Pattern)
+        check_text("the text of pattern", getattr(pattern, "pattern", None))
+
+
+def _check_scalar(name: str, value: object) -> None:
+    if not isinstance(value, str | int | float | None):
+        raise TypeError(
+            f"the value of input {name!r} must be text, a number, a boolean or None, got "
+            f"{type(value).__name__}: look at context.inputs in the handler"
+        )

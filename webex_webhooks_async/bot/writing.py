@@ -1,0 +1,105 @@
+"""Makes the messages that a bot writes: checked as a whole, and cut where one is too long."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from webex_webhooks_async.serialization import dump_json, to_wire
+from webex_webhooks_async.validation import check_text, check_type
+
+MAX_BYTES = 7439
+"""The size of the longest text, and of the longest markdown.
+
+https://developer.webex.com/docs/api/v1/messages/create-a-message
+"""
+
+_CARD_TYPE = "application/vnd.microsoft.card.adaptive"
+_CARD_TEXT = "This message is a card, which your client can't show."
+
+
+def new_messages(
+    text: str | None,
+    *,
+    markdown: str | None,
+    card: Mapping[str, Any] | None,
+    has_file: bool,
+    files: Sequence[str] | None,
+) -> list[dict[str, Any]]:
+    """The bodies of the messages that say this, in order; the last one has everything else.
+
+    Raises:
+        ValueError: There is nothing to send, too much goes together, or JSON can't hold it.
+        TypeError: An argument has a wrong type, or JSON can't hold the card.
+    """
+    last: dict[str, Any] = {}
+    if urls := _urls(files or ()):
+        last["files"] = urls
+    if card is not None:
+        last["attachments"] = [_attachment(card)]
+    pieces = {
+        name: list(split(given))
+        for name, given in (("text", text), ("markdown", markdown))
+        if given is not None and check_text(name, given).strip()
+    }
+    if card is not None and not pieces:
+        pieces["text"] = list(split(_fallback_text(last["attachments"][0]["content"])))
+    if has_file and last:
+        raise ValueError("a file can't go with a card or with files: write two messages")
+    if not (pieces or last or has_file):
+        raise ValueError("there is nothing to send: pass a text, markdown, a card, a file or files")
+    long = [name for name, each in pieces.items() if len(each) > 1]
+    if len(long) > 1:
+        raise ValueError(
+            f"text and markdown both have more than {MAX_BYTES} bytes, and can't be cut in the "
+            "same places: pass one of them"
+        )
+    last.update((name, each[-1]) for name, each in pieces.items())
+    if long:
+        dump_json(to_wire(last))  # what JSON can't hold must not be noticed after the first piece
+    return [*({name: piece} for name in long for piece in pieces[name][:-1]), last]
+
+
+def split(text: str, limit: int = MAX_BYTES) -> Iterator[str]:
+    """Cut a text into pieces of so many bytes at most, which are the text when joined.
+
+    It is cut behind a paragraph or a line if that leaves at least half a piece, or else behind a
+    word, or else between two characters.
+    """
+    start = 0
+    while start < len(text):
+        piece = text[start : start + limit].encode()[:limit].decode(errors="ignore")
+        if start + len(piece) < len(text):
+            piece = piece[: _end_of_piece(piece)]
+        yield piece
+        start += len(piece)
+
+
+def _end_of_piece(piece: str) -> int:
+    for separator, least in ((r"\n\s*\n", len(piece) // 2), (r"\n", len(piece) // 2), (r"\s", 0)):
+        ends = [each.end() for each in re.finditer(separator, piece)]
+        if ends and ends[-1] > least and not piece[: ends[-1]].isspace():
+            return ends[-1]
+    return len(piece)
+
+
+def _attachment(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The card as an attachment, which it may be already."""
+    check_type("card", card, Mapping)
+    if "contentType" not in card:
+        return {"contentType": _CARD_TYPE, "content": card}
+    check_type("the content of card", card.get("content"), Mapping)
+    return card
+
+
+def _fallback_text(content: Mapping[str, Any]) -> str:
+    fallback = content.get("fallbackText")
+    return fallback if isinstance(fallback, str) and fallback.strip() else _CARD_TEXT
+
+
+def _urls(files: Sequence[str]) -> list[str]:
+    if isinstance(files, str):
+        raise TypeError(f"files must be a sequence of URLs, got a str: pass [{files!r}]")
+    check_type("files", files, Sequence)
+    for each in files:
+        check_text("a URL in files", each)
+    return list(files)
