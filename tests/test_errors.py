@@ -16,7 +16,6 @@ from webex_webhooks_async.errors import (
     ConflictError,
     DecodeError,
     GoneError,
-    InProgressError,
     LockedError,
     NotFoundError,
     NotificationError,
@@ -63,7 +62,6 @@ SAMPLES: list[WebexError] = [
     NotificationError("a message"),
     SignatureError("too_weak"),
     PayloadError(("$.resource: missing", "$.data: missing")),
-    InProgressError("a message"),
 ]
 
 

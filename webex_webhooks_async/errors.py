@@ -20,8 +20,7 @@
     ├── PaginationError             a next link that must not be followed
     └── NotificationError           a request that isn't a valid notification
         ├── SignatureError          it doesn't prove that it comes from Webex
-        ├── PayloadError            verified, but not a notification
-        └── InProgressError         it is being handled elsewhere
+        └── PayloadError            verified, but not a notification
 
 Invalid arguments raise the builtin ``ValueError`` and ``TypeError`` before anything is sent.
 
@@ -249,13 +248,3 @@ class PayloadError(NotificationError):
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
-
-
-class InProgressError(NotificationError):
-    """A notification that is being handled elsewhere.
-
-    Only a `LeasingDeduplicator` raises it, to its receiver.
-    """
-
-    def __init__(self, message: str = "the notification is being handled elsewhere") -> None:
-        super().__init__(message)

@@ -16,6 +16,7 @@ from tests.faults.leaks import nothing_left
 from tests.notifications.doubles import Bot, body_of, chunked, exchange, posted, request
 from tests.support.wire import PATIENCE
 from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.notifications.deduplication import Claim
 from webex_webhooks_async.notifications.receiver import Receiver
 
 BODY = body_of()
@@ -72,12 +73,15 @@ class Trouble:
         self.acts = {"claim": claim, "release": release}
         self.claimed: set[str] = set()
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str) -> Claim:
         """Remember the key."""
         await self._act("claim")
-        granted = key not in self.claimed
+        claim = Claim.DONE if key in self.claimed else Claim.GRANTED
         self.claimed.add(key)
-        return granted
+        return claim
+
+    async def confirm(self, key: str) -> None:
+        """Keep the key."""
 
     async def release(self, key: str) -> None:
         """Forget the key."""

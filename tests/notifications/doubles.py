@@ -11,9 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.errors import InProgressError
 from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.notifications.deduplication import Claim
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import sign
 
@@ -193,13 +193,18 @@ class HeldDeduplicator:
         self.may_return = asyncio.Event()
         self.calls: list[str] = []
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str) -> Claim:
         """Remember the key."""
         self.calls.append("claim")
-        granted = key not in self.claimed
+        claim = Claim.DONE if key in self.claimed else Claim.GRANTED
         self.claimed.add(key)
         await self.may_return.wait()
-        return granted
+        return claim
+
+    async def confirm(self, key: str) -> None:
+        """Keep the key."""
+        self.calls.append("confirm")
+        await self.may_return.wait()
 
     async def release(self, key: str) -> None:
         """Forget the key."""
@@ -219,17 +224,15 @@ class HeldLeases(HeldDeduplicator):
         super().__init__()
         self.confirmed: set[str] = set()
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str) -> Claim:
         """Lease the key."""
-        granted = await super().claim(key)
-        if not granted and key not in self.confirmed:
-            raise InProgressError
-        return granted
+        claim = await super().claim(key)
+        is_leased = claim is Claim.DONE and key not in self.confirmed
+        return Claim.IN_PROGRESS if is_leased else claim
 
     async def confirm(self, key: str) -> None:
         """Remember the key as done."""
-        self.calls.append("confirm")
-        await self.may_return.wait()
+        await super().confirm(key)
         self.confirmed.add(key)
 
 
@@ -256,10 +259,14 @@ class FailingDeduplicator:
         self.calls: list[str] = []
         self._error = error or DownError()
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str) -> Claim:
         """Grant the claim, or fail."""
         await self._call("claim")
-        return True
+        return Claim.GRANTED
+
+    async def confirm(self, key: str) -> None:
+        """Do nothing, or fail."""
+        await self._call("confirm")
 
     async def release(self, key: str) -> None:
         """Do nothing, or fail."""
@@ -270,11 +277,3 @@ class FailingDeduplicator:
         await self.may_return.wait()
         if method in self.fails:
             raise self._error
-
-
-class FailingLeases(FailingDeduplicator):
-    """Leases that are down, wholly or in part."""
-
-    async def confirm(self, key: str) -> None:
-        """Do nothing, or fail."""
-        await self._call("confirm")

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
+from webex_webhooks_async.notifications.deduplication import Claim, MemoryDeduplicator
 
 
 class Clock:
@@ -15,51 +15,59 @@ class Clock:
         return self.now
 
 
-async def test_a_key_is_claimed_once() -> None:
-    """The first claim of a key is granted, all others are not."""
+async def granted(deduplicator: MemoryDeduplicator, keys: str, *, done: bool = True) -> str:
+    """Claim each of the keys, confirm what is granted, and return those keys."""
+    ours = ""
+    for key in keys:
+        if await deduplicator.claim(key) is Claim.GRANTED:
+            ours += key
+            if done:
+                await deduplicator.confirm(key)
+    return ours
+
+
+async def test_a_key_is_done_as_soon_as_it_is_granted() -> None:
+    """It has no leases: a copy of what is being handled counts as a duplicate."""
     deduplicator = MemoryDeduplicator()
 
-    assert [await deduplicator.claim(key) for key in "abaab"] == [True, True, False, False, False]
+    assert [await deduplicator.claim("a") for _ in range(2)] == [Claim.GRANTED, Claim.DONE]
 
 
-async def test_a_released_key_can_be_claimed_again() -> None:
-    """A released key can be claimed again, and releasing it twice does no harm."""
-    deduplicator = MemoryDeduplicator()
-    await deduplicator.claim("a")
-    await deduplicator.release("a")
-    await deduplicator.release("a")
-
-    assert [await deduplicator.claim("a"), await deduplicator.claim("a")] == [True, False]
-
-
-async def test_a_claim_is_forgotten_in_time() -> None:
-    """A claim is remembered for `ttl` seconds, counted from the claim."""
+async def test_a_key_is_forgotten_in_time() -> None:
+    """A key is remembered for `ttl` seconds, counted from its confirmation."""
     clock = Clock()
     deduplicator = MemoryDeduplicator(ttl=10, clock=clock)
     await deduplicator.claim("a")
+    clock.now += 100
+
+    assert await granted(deduplicator, "a") == ""
+
+    await deduplicator.confirm("a")
     clock.now += 9.9
 
-    assert [await deduplicator.claim("a"), await deduplicator.claim("b")] == [False, True]
+    assert await granted(deduplicator, "ab") == "b"
 
     clock.now += 0.1
 
-    assert [await deduplicator.claim("a"), await deduplicator.claim("b")] == [True, False]
+    assert await granted(deduplicator, "ab") == "a"
 
 
-async def test_the_oldest_claim_makes_room() -> None:
-    """At most `max_entries` claims are remembered; the oldest is forgotten first."""
-    deduplicator = MemoryDeduplicator(max_entries=2)
-
-    claimed = [await deduplicator.claim(key) for key in ("a", "b", "c", "c", "b", "a")]
-
-    assert claimed == [True, True, True, False, False, True]
+async def test_the_oldest_key_makes_room() -> None:
+    """At most `max_entries` keys are remembered; the oldest is forgotten first."""
+    assert await granted(MemoryDeduplicator(max_entries=2), "abccba") == "abca"
 
 
 async def test_a_copy_makes_no_room() -> None:
     """A claim that isn't granted displaces no other."""
-    deduplicator = MemoryDeduplicator(max_entries=2)
+    assert await granted(MemoryDeduplicator(max_entries=2), "abba") == "ab"
 
-    assert [await deduplicator.claim(key) for key in "abba"] == [True, True, False, False]
+
+async def test_what_is_being_handled_is_never_forgotten() -> None:
+    """A key that is neither confirmed nor released is remembered beyond `max_entries`."""
+    deduplicator = MemoryDeduplicator(max_entries=1)
+
+    assert await granted(deduplicator, "ab", done=False) == "ab"
+    assert await granted(deduplicator, "cdab") == "cd"
 
 
 @pytest.mark.parametrize("ttl", [0, -1.0, float("nan")])

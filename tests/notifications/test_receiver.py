@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -14,8 +15,8 @@ from tests.notifications.doubles import (
     Bot,
     DownError,
     FailingDeduplicator,
-    FailingLeases,
     HeldDeduplicator,
+    HeldLeases,
     body_of,
     distinct,
     signed,
@@ -246,6 +247,10 @@ class TestRefusal:
         [
             ({"max_pending": "5"}, "max_pending must be int, got str"),
             ({"max_body": None}, "max_body must be int, got NoneType"),
+            (
+                {"deduplicator": Mock(spec=["claim", "release"])},
+                "a deduplicator needs the method confirm, and Mock has none",
+            ),
             (
                 {"deduplicator": MemoryDeduplicator},
                 (
@@ -609,6 +614,37 @@ class TestDuplicates:
 
         assert await deliver(bot.receiver) == 204
         assert bot.done == ["MESSAGE"]
+
+    async def test_a_deduplicator_that_returns_no_claim(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Anything but a `Claim` is an error, and never a duplicate: the response is 503."""
+
+        class Outdated(FailingDeduplicator):
+            async def claim(self, key: str) -> Any:  # noqa: ANN401 - the mistake
+                return False
+
+        bot = Bot(deduplicator=Outdated())
+
+        assert await deliver(bot.receiver) == 503
+        assert bot.started == []
+        assert "claim returned False, which isn't a Claim, such as Claim.GRANTED" in caplog.text
+
+    async def test_a_copy_of_what_is_leased_comes_again(self) -> None:
+        """While a notification is handled under a lease, the response to a copy is 503."""
+        deduplicator = HeldLeases()
+        deduplicator.may_return.set()
+        bot = Bot(deduplicator=deduplicator)
+        bot.may_end.clear()
+        first = asyncio.create_task(deliver(bot.receiver))
+        await until(lambda: bool(bot.started))
+
+        assert await deliver(bot.receiver) == 503
+
+        bot.may_end.set()
+
+        assert [await first, await deliver(bot.receiver)] == [204, 204]
+        assert len(bot.started) == 1
 
     async def test_a_claim_that_cannot_be_released(self) -> None:
         """If a claim can't be released, the response still says that the handler failed."""
@@ -1089,7 +1125,7 @@ SCENES: list[Scene] = [
     "deduplicator",
     [
         MemoryDeduplicator,
-        *(partial(FailingLeases, each) for each in ("claim", "release", "confirm")),
+        *(partial(FailingDeduplicator, each) for each in ("claim", "release", "confirm")),
     ],
 )
 @pytest.mark.parametrize("on_error", [None, fail_to_report])

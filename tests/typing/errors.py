@@ -14,7 +14,6 @@ from webex_webhooks_async import (
     ConflictError,
     DecodeError,
     GoneError,
-    InProgressError,
     LockedError,
     NotFoundError,
     NotificationError,
@@ -82,7 +81,7 @@ def each_status_has_a_class() -> None:
         ServerError,
     ]
     others: list[type[WebexError]] = [*responses, DecodeError, PaginationError, TransportError]
-    incoming: list[type[NotificationError]] = [InProgressError, PayloadError, SignatureError]
+    incoming: list[type[NotificationError]] = [PayloadError, SignatureError]
     others += incoming
 
 

@@ -7,17 +7,17 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 import redis.asyncio
 
 from webex_webhooks_async import (
     AttachmentActionData,
     CallNext,
+    Claim,
     Deduplicator,
     Event,
     Handler,
-    LeasingDeduplicator,
     MeetingData,
     MeetingParticipantData,
     MeetingTranscriptData,
@@ -299,24 +299,30 @@ async def report(error: Exception, notification: Notification[NotificationData])
 class OwnDeduplicator:
     """A deduplicator of a user's own."""
 
-    async def claim(self, key: str) -> bool:
+    async def claim(self, key: str) -> Claim:
         """Grant every claim."""
-        return bool(key)
+        return Claim.GRANTED
+
+    async def confirm(self, key: str) -> None:
+        """Do nothing."""
 
     async def release(self, key: str) -> None:
         """Do nothing."""
 
 
 async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
-    """A deduplicator is one of the package's, any class with the two methods, or `None`."""
-    leasing: LeasingDeduplicator = RedisDeduplicator(client, ttl=60, prefix="bot:")
-    several: list[Deduplicator] = [MemoryDeduplicator(60, max_entries=10), leasing]
+    """A deduplicator is one of the package's, any class with the three methods, or `None`."""
+    redis_deduplicator = RedisDeduplicator(client, ttl=60, prefix="bot:")
+    several: list[Deduplicator] = [MemoryDeduplicator(60, max_entries=10), redis_deduplicator]
     for deduplicator in (*several, OwnDeduplicator(), None):
         Receiver("secret", deduplicator=deduplicator)
     for each in several:
-        assert_type(await each.claim("key"), bool)
+        match await each.claim("key"):
+            case Claim.GRANTED:
+                await each.confirm("key")
+            case Claim.IN_PROGRESS | Claim.DONE as other:
+                assert_type(other, Literal[Claim.DONE, Claim.IN_PROGRESS])
         await each.release("key")
-    await leasing.confirm("key")
 
 
 def data_is_covariant(notification: Notification[MessageData]) -> Notification[NotificationData]:
@@ -339,7 +345,6 @@ async def what_cannot_be_is_an_error(body: bytes, client: redis.asyncio.Redis) -
     Receiver("secret", on_error=print, minimum=1)  # type: ignore[arg-type] # of the enum
     await receiver.handle("{}", {})  # type: ignore[arg-type] # bytes
     receiver.on(5)  # type: ignore[call-overload] # no resource
-    leasing: LeasingDeduplicator = MemoryDeduplicator()  # type: ignore[assignment] # it has no leases
-    await leasing.claim(5)  # type: ignore[arg-type] # a key is text
+    await MemoryDeduplicator().claim(5)  # type: ignore[arg-type] # a key is text
     RedisDeduplicator(client, 60)  # type: ignore[call-arg] # by name
     RedisDeduplicator("redis://localhost")  # type: ignore[arg-type] # no client

@@ -10,12 +10,13 @@ from typing import Any, assert_type
 
 import httpx
 
-from webex_webhooks_async import Client, Event, Receiver, Resource, Webhook
+from webex_webhooks_async import Client, Event, MemoryDeduplicator, Receiver, Resource, Webhook
 from webex_webhooks_async.testing import (
     Delivery,
     RecordedRequest,
     Sandbox,
     SandboxPerson,
+    check_deduplicator,
     sample_notification,
     signed_request,
 )
@@ -43,6 +44,12 @@ async def a_sandbox_is_called_and_calls(
     assert_type(sandbox.bot, SandboxPerson)
     assert_type((sandbox.bot.id, sandbox.bot.email), tuple[str, str])
     assert_type((sandbox.bot.display_name, sandbox.bot.org_id), tuple[str, str])
+
+
+async def a_deduplicator_is_checked() -> None:
+    """A check takes what makes a deduplicator, not the deduplicator."""
+    assert_type(await check_deduplicator(MemoryDeduplicator), None)
+    await check_deduplicator(MemoryDeduplicator())  # type: ignore[arg-type] # no factory
 
 
 async def people_talk_to_a_bot(receiver: Receiver) -> None:

@@ -8,66 +8,89 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from enum import Enum
 from functools import cached_property
 from itertools import count
+from types import NoneType
 from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
-from webex_webhooks_async.errors import InProgressError
 from webex_webhooks_async.validation import check_type
+
+
+class Claim(Enum):
+    """What a `Deduplicator` says of a notification."""
+
+    GRANTED = "granted"
+    """It is yours to handle; `confirm` or `release` follows."""
+
+    DONE = "done"
+    """It needs no handling: the response is 204."""
+
+    IN_PROGRESS = "in progress"
+    """Another receiver handles it, and may fail: the response is 503, so that it comes again."""
 
 
 @runtime_checkable
 class Deduplicator(Protocol):
-    """Remembers for a while which notifications were claimed.
+    """Remembers for a while which notifications were handled.
 
     Receivers that share its memory, such as replicas of a service, handle a notification once
-    between them. If `claim` raises, the response is 503, so that the notification comes again.
+    between them. A receiver claims each notification, and then either confirms or releases what it
+    was granted. If `claim` raises or returns anything but a `Claim`, the response is 503, so that
+    the notification comes again.
+
+    The best claims are leases: when a receiver is killed, its lease expires, and the next receiver
+    that gets the notification is granted it. Until then the claim is `Claim.IN_PROGRESS`. A
+    deduplicator without leases says `Claim.DONE` of what it has granted, as `MemoryDeduplicator`
+    does; what a killed receiver was handling is lost then.
+
+    ``webex_webhooks_async.testing`` has `check_deduplicator` for tests of one of your own.
     """
 
-    async def claim(self, key: str) -> bool:
-        """Remember the key; return False if it was already remembered."""
-        ...
-
-    async def release(self, key: str) -> None:
-        """Forget the key, if it is remembered, so that it can be claimed again."""
-        ...
-
-
-@runtime_checkable
-class LeasingDeduplicator(Deduplicator, Protocol):
-    """A `Deduplicator` whose claims are leases until they are confirmed.
-
-    When a receiver is killed while it handles a notification, its lease expires, and the next
-    receiver that gets the notification handles it. Until then the notification is neither done nor
-    free: the response is 503, so that it comes again.
-
-    A receiver doesn't release a lease that another one has taken over. A confirmed key is done,
-    even if the lease has moved to another receiver.
-    """
-
-    async def claim(self, key: str) -> bool:
-        """Lease the key; return False if it is confirmed, which means done.
-
-        Raises:
-            InProgressError: Another receiver holds the lease.
-        """
+    async def claim(self, key: str) -> Claim:
+        """Claim the key, a SHA-256 in hexadecimal digits."""
         ...
 
     async def confirm(self, key: str) -> None:
-        """Remember the key as done. If this raises, a copy may be handled again."""
+        """Remember the key as done, even if another receiver has got its lease by now.
+
+        If this raises, the error is logged, and a copy may be handled again.
+        """
+        ...
+
+    async def release(self, key: str) -> None:
+        """Forget a claim that isn't confirmed, so that the key can be claimed again.
+
+        A lease that another receiver has got by now isn't released. If this raises, the error is
+        logged, and copies aren't handled until the claim expires.
+        """
         ...
 
 
-class MemoryDeduplicator:
-    """A `Deduplicator` within one process.
+def check_methods(deduplicator: object) -> None:
+    """Check that an argument is a deduplicator or `None`.
 
-    When it is full, it forgets the oldest claim, even if that notification is still being handled;
-    a `Receiver` knows by itself what it is handling.
+    Raises:
+        TypeError: It isn't; the error names the methods that it lacks.
+    """
+    methods = ("claim", "confirm", "release")
+    missing = [each for each in methods if not hasattr(deduplicator, each)]
+    if 0 < len(missing) < len(methods):
+        raise TypeError(
+            f"a deduplicator needs the method {' and '.join(missing)}, and "
+            f"{type(deduplicator).__name__} has none"
+        )
+    check_type("deduplicator", deduplicator, Deduplicator, NoneType)
+
+
+class MemoryDeduplicator:
+    """A `Deduplicator` within one process, without leases.
 
     Args:
-        ttl: For how many seconds a claim is remembered.
-        max_entries: How many claims are remembered at most.
+        ttl: For how many seconds a notification is remembered after it was handled.
+        max_entries: How many handled notifications are remembered at most; then the oldest is
+            forgotten. Those that are being handled are remembered in any case.
         clock: Returns the time in seconds, and never goes back.
 
     Raises:
@@ -91,24 +114,30 @@ class MemoryDeduplicator:
         self._ttl = ttl
         self._max_entries = max_entries
         self._clock = clock
+        self._granted: set[str] = set()
         self._expiries: OrderedDict[str, float] = OrderedDict()  # the oldest first
 
-    async def claim(self, key: str) -> bool:
-        """Remember the key; return False if it was already remembered."""
+    async def claim(self, key: str) -> Claim:
+        """Grant the key if it is neither granted nor remembered as done; otherwise it is done."""
         now = self._clock()
         # It stops at the first entry that stays, so the cost of a claim is constant.
         while self._expiries and next(iter(self._expiries.values())) <= now:
             self._expiries.popitem(last=False)
-        if key in self._expiries:
-            return False
+        if key in self._granted or key in self._expiries:
+            return Claim.DONE
+        self._granted.add(key)
+        return Claim.GRANTED
+
+    async def confirm(self, key: str) -> None:
+        """Remember the key as done."""
+        self._granted.discard(key)
         if len(self._expiries) == self._max_entries:
             self._expiries.popitem(last=False)
-        self._expiries[key] = now + self._ttl
-        return True
+        self._expiries[key] = self._clock() + self._ttl
 
     async def release(self, key: str) -> None:
-        """Forget the key, if it is remembered."""
-        self._expiries.pop(key, None)
+        """Forget the key, if it is granted."""
+        self._granted.discard(key)
 
 
 class RedisClient(Protocol):
@@ -124,7 +153,7 @@ class RedisClient(Protocol):
 
 
 class RedisDeduplicator:
-    """A `LeasingDeduplicator` in Redis or Valkey, for receivers in several processes.
+    """A `Deduplicator` with leases in Redis or Valkey, for receivers in several processes.
 
     ::
 
@@ -177,28 +206,22 @@ class RedisDeduplicator:
         self._numbers = count()
         self._leases: dict[str, str] = {}  # the value in Redis of each key
 
-    async def claim(self, key: str) -> bool:
-        """Lease the key; return False if it is confirmed.
-
-        Raises:
-            InProgressError: Another receiver holds the lease.
-        """
+    async def claim(self, key: str) -> Claim:
+        """Lease the key, unless it is done or leased already."""
         if key in self._leases:  # even if it has expired
-            raise InProgressError
+            return Claim.IN_PROGRESS
         self._leases[key] = f"{self._owner}:{next(self._numbers)}"
-        granted = False
+        claim = Claim.IN_PROGRESS
         try:
             holder = await self._execute(
                 *("EVAL", _CLAIM, 1, self._prefix + key),
                 *(self._owner, self._leases[key], self._lease),
             )
-            granted = bool(holder == _OURS)
+            claim = _CLAIMS[int(holder)]
         finally:
-            if not granted:
+            if claim is not Claim.GRANTED:
                 del self._leases[key]
-        if holder == _THEIRS:
-            raise InProgressError
-        return granted
+        return claim
 
     async def confirm(self, key: str) -> None:
         """Remember the key as done, even if another receiver holds the lease by now."""
@@ -231,15 +254,15 @@ _MAX_SECONDS = 1e15  # Redis keeps times as milliseconds in 64 bits
 _MAX_CONNECTIONS = 50  # a client with a limit of its own, such as 100, fails beyond it
 
 _DONE = "done"
-_DONE_BEFORE, _OURS, _THEIRS = 0, 1, -1
+_CLAIMS = (Claim.DONE, Claim.GRANTED, Claim.IN_PROGRESS)  # by what the script returns
 
 # If the lease is ours but unknown to us, the response to our claim was lost: take it.
 _CLAIM = f"""
 local holder = redis.call('GET', KEYS[1])
-if holder == '{_DONE}' then return {_DONE_BEFORE} end
-if holder and holder:sub(1, #ARGV[1]) ~= ARGV[1] then return {_THEIRS} end
+if holder == '{_DONE}' then return 0 end
+if holder and holder:sub(1, #ARGV[1]) ~= ARGV[1] then return 2 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-return {_OURS}
+return 1
 """
 
 _RELEASE = """

@@ -5,10 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from webex_webhooks_async.errors import InProgressError
 from webex_webhooks_async.notifications.deduplication import (
+    Claim,
     Deduplicator,
-    LeasingDeduplicator,
     MemoryDeduplicator,
 )
 
@@ -18,9 +17,8 @@ T = TypeVar("T")
 
 
 class InFlight:
-    """The notifications that one receiver is handling.
+    """The claims of one receiver.
 
-    It knows a notification for as long as it is being handled, even if the deduplicator forgets it.
     Every claim is finished: cancelling a request interrupts no call of the deduplicator, and a
     claim that is granted to a cancelled request is released.
 
@@ -34,28 +32,17 @@ class InFlight:
     def __init__(self, deduplicator: Deduplicator | None) -> None:
         self.unfinished: set[asyncio.Task[Any]] = set()
         self._deduplicator = deduplicator
-        self._leasing = deduplicator if isinstance(deduplicator, LeasingDeduplicator) else None
         # It never waits, so that nothing can be cancelled in the middle of a call.
         self._is_in_memory = type(deduplicator) is MemoryDeduplicator
-        self._keys: set[str] = set()
 
-    async def claim(self, key: str) -> bool:
-        """Return whether the notification is ours to handle; if it is, `finish` has to follow.
-
-        Raises:
-            InProgressError: It is being handled, and may have to be handled again.
-        """
+    async def claim(self, key: str) -> Claim:
+        """Claim a notification; if it is granted, `finish` has to follow."""
         if self._deduplicator is None:
-            return True
-        if key in self._keys:
-            if self._leasing is None:
-                return False
-            raise InProgressError
-        self._keys.add(key)
-        claim = self._claim(key, self._deduplicator)
+            return Claim.GRANTED
+        claim = self._deduplicator.claim(key)
         if self._is_in_memory:
             return await claim
-        claiming = self._start(claim)
+        claiming = self._start(_checked(claim))
         try:
             return await _result_of(claiming)
         except asyncio.CancelledError:
@@ -63,52 +50,45 @@ class InFlight:
             raise
 
     async def finish(self, key: str, *, done: bool) -> None:
-        """Keep the claim of a notification that is done; release that of one that isn't."""
+        """Confirm the claim of a notification that is done; release that of one that isn't."""
         if self._deduplicator is None:
             return
-        if not done:
-            finishing = self._call_last(key, self._deduplicator.release, _NOT_RELEASED)
-        elif self._leasing is not None:
-            finishing = self._call_last(key, self._leasing.confirm, _NOT_CONFIRMED)
+        if done:
+            call, failure = self._deduplicator.confirm, _NOT_CONFIRMED
         else:
-            self._keys.discard(key)
-            return
-        await _result_of(self._start(finishing))
+            call, failure = self._deduplicator.release, _NOT_RELEASED
+        if self._is_in_memory:
+            await call(key)
+        else:
+            await _result_of(self._start(_call_last(call, key, failure)))
 
-    async def _claim(self, key: str, deduplicator: Deduplicator) -> bool:
-        claimed = False
-        try:
-            claimed = await deduplicator.claim(key)
-        finally:
-            if not claimed:
-                self._keys.discard(key)
-        return claimed
-
-    async def _abandon(self, key: str, claiming: asyncio.Task[bool]) -> None:
+    async def _abandon(self, key: str, claiming: asyncio.Task[Claim]) -> None:
         """Release a claim whose request was cancelled, if it is granted."""
         try:
-            if await _result_of(claiming):
+            if await _result_of(claiming) is Claim.GRANTED:
                 await self.finish(key, done=False)
-        except InProgressError:
-            pass  # someone else is handling the notification
         except Exception:
             logger.exception("the deduplicator failed for a request that was cancelled")
-
-    async def _call_last(
-        self, key: str, call: Callable[[str], Awaitable[None]], failure: str
-    ) -> None:
-        try:
-            await call(key)
-        except (Exception, asyncio.CancelledError):  # the latter of what it waited for
-            logger.exception(failure)
-        finally:
-            self._keys.discard(key)
 
     def _start(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(call)
         self.unfinished.add(task)
         task.add_done_callback(self.unfinished.discard)
         return task
+
+
+async def _checked(claiming: Awaitable[object]) -> Claim:
+    claim = await claiming
+    if not isinstance(claim, Claim):
+        raise TypeError(f"claim returned {claim!r}, which isn't a Claim, such as Claim.GRANTED")
+    return claim
+
+
+async def _call_last(call: Callable[[str], Awaitable[None]], key: str, failure: str) -> None:
+    try:
+        await call(key)
+    except (Exception, asyncio.CancelledError):  # the latter of what it waited for
+        logger.exception(failure)
 
 
 async def _result_of(task: asyncio.Task[T]) -> T:

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from http import HTTPStatus
-from types import EllipsisType, NoneType, TracebackType
+from types import EllipsisType, TracebackType
 from typing import Any, Self
 
-from webex_webhooks_async.errors import InProgressError, PayloadError, SignatureError
+from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.models.webhooks import NewWebhook
@@ -25,7 +25,12 @@ from webex_webhooks_async.notifications.asgi import (
     refuse_websocket,
     send_response,
 )
-from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
+from webex_webhooks_async.notifications.deduplication import (
+    Claim,
+    Deduplicator,
+    MemoryDeduplicator,
+    check_methods,
+)
 from webex_webhooks_async.notifications.dispatch import Run, describe, log_debug
 from webex_webhooks_async.notifications.in_flight import InFlight
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
@@ -61,8 +66,8 @@ class Receiver(Router):
     The handlers of a notification run one after the other, in the order of their registration. The
     first one that fails ends the run: the response is 500, and when the notification comes again,
     all handlers run again. While they run, and when they are done, a copy counts as a duplicate;
-    with a `LeasingDeduplicator` only when they are done. Notifications are handled in no particular
-    order, because Webex doesn't keep an order either.
+    with leases, as in a `RedisDeduplicator`, only when they are done. Notifications are handled in
+    no particular order, because Webex doesn't keep an order either.
 
     A handler of a resource only ever gets that resource's data class. When a required field of the
     data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,
@@ -127,7 +132,7 @@ class Receiver(Router):
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ...:
-            check_type("deduplicator", deduplicator, Deduplicator, NoneType)
+            check_methods(deduplicator)
         check_type("max_pending", max_pending, int)
         check_type("max_body", max_body, int)
         if max_pending < 1:
@@ -323,18 +328,21 @@ class Receiver(Router):
 
     async def _handle_once(self, job: "Job") -> int:
         try:
-            claimed = await self._in_flight.claim(job.key)
-        except InProgressError as error:
-            logger.info("%s has to come again: %s", describe(job.run.notification), error)
-            return HTTPStatus.SERVICE_UNAVAILABLE
+            claim = await self._in_flight.claim(job.key)
         except Exception:
             logger.exception(
                 "%s is not handled: the deduplicator failed", describe(job.run.notification)
             )
             return HTTPStatus.SERVICE_UNAVAILABLE
-        if not claimed:
+        if claim is Claim.DONE:
             log_debug("%s is a duplicate", job.run.notification)
             return HTTPStatus.NO_CONTENT
+        if claim is Claim.IN_PROGRESS:
+            logger.info(
+                "%s is being handled elsewhere, and has to come again",
+                describe(job.run.notification),
+            )
+            return HTTPStatus.SERVICE_UNAVAILABLE
         if self._is_closing or len(self._pending) >= self._max_pending:
             await self._in_flight.finish(job.key, done=False)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"

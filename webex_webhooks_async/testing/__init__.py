@@ -1,10 +1,10 @@
-"""Testing without an account: a local Webex simulator, and sample notifications."""
+"""Testing without an account: a local Webex simulator, sample notifications, and checks."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.testing.contracts import check_inbox
+    from webex_webhooks_async.testing.contracts import check_deduplicator, check_inbox
     from webex_webhooks_async.testing.delivery import Delivery
     from webex_webhooks_async.testing.gateway import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
@@ -16,6 +16,7 @@ else:
         "SandboxPerson": "service.shared.persons",
         "RecordedRequest": "gateway",
         "Sandbox": "sandbox",
+        "check_deduplicator": "contracts",
         "check_inbox": "contracts",
         "sample_notification": "samples",
         "signed_request": "samples",
@@ -38,6 +39,7 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "SandboxPerson",
+    "check_deduplicator",
     "check_inbox",
     "sample_notification",
     "signed_request",

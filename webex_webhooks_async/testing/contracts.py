@@ -9,9 +9,36 @@ from uuid import uuid4
 
 from attrs import evolve
 
+from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator, check_methods
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 
 T = TypeVar("T")
+
+
+async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
+    """Check a deduplicator of your own: claims, confirmations, releases, and simultaneous claims.
+
+    ::
+
+        async def test_my_deduplicator(tmp_path: Path) -> None:
+            await check_deduplicator(lambda: MyDeduplicator(tmp_path / "claims.db"))
+
+    It claims a few random keys and confirms them. It can't check how claims expire.
+
+    Args:
+        factory: Returns a deduplicator. It is called several times, and what it returns shares its
+            claims, as those of several processes do. It returns the same one each time where
+            claims can't be shared.
+
+    Raises:
+        AssertionError: It breaks a promise; the message says which.
+        TypeError: It lacks a method.
+        Exception: What a method raised.
+    """
+    one, other = factory(), factory()
+    check_methods(one)
+    await _check_claims(one, other)
+    await _check_simultaneous_claims([factory() for _ in range(20)])
 
 
 async def check_inbox(factory: Callable[..., Inbox]) -> None:
@@ -168,3 +195,39 @@ async def _later(start: float, call: Callable[[], Awaitable[T | None]], promise:
             return result
         await asyncio.sleep(_SECONDS / 20)
     raise AssertionError(promise)
+
+
+async def _check_claims(one: Deduplicator, other: Deduplicator) -> None:
+    taken, free = uuid4().hex * 2, uuid4().hex * 2
+    await _expect_claim(one, taken, Claim.GRANTED, when="nobody has claimed the key")
+    for each in (one, other):
+        await _expect_claim(each, taken, Claim.DONE, Claim.IN_PROGRESS, when="the key is claimed")
+    await _expect_claim(one, free, Claim.GRANTED, when="only another key is claimed")
+    await one.release(free)
+    await _expect_claim(other, free, Claim.GRANTED, when="the key was released")
+    await one.confirm(taken)
+    for each in (one, other):
+        await _expect_claim(each, taken, Claim.DONE, when="the key was confirmed")
+    await other.release(free)
+    await _expect_claim(one, free, Claim.GRANTED, when="the key was released again")
+    await one.confirm(free)
+    await other.release(uuid4().hex * 2)  # of which it knows nothing
+
+
+async def _check_simultaneous_claims(everyone: list[Deduplicator]) -> None:
+    key = uuid4().hex * 2
+    claims = await asyncio.gather(*(each.claim(key) for each in everyone))
+    if (granted := claims.count(Claim.GRANTED)) != 1:
+        raise AssertionError(
+            f"of {len(claims)} simultaneous claims of a key, {granted} are granted"
+        )
+    await everyone[claims.index(Claim.GRANTED)].confirm(key)
+    for each in everyone:
+        await _expect_claim(each, key, Claim.DONE, when="the key was confirmed")
+
+
+async def _expect_claim(deduplicator: Deduplicator, key: str, *expected: Claim, when: str) -> None:
+    claim = await deduplicator.claim(key)
+    if claim not in expected:
+        names = " or ".join(str(each) for each in expected)
+        raise AssertionError(f"claim must return {names} when {when}; it returned {claim!r}")
