@@ -18,7 +18,8 @@ from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.testing import Delivery
 from webex_webhooks_async.testing.delivery import DeliveryService
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.state import FailureTracker, Store
+from webex_webhooks_async.testing.service.shared.persons import fake_person
+from webex_webhooks_async.testing.service.shared.state import State
 
 CANARY = "canary"
 
@@ -43,16 +44,16 @@ class Delivering:
         timeout: float = PATIENCE,
         allow_remote: bool = False,
     ) -> None:
-        self.store = Store[Webhook]()
+        self.clock = FakeClock()
+        self.state = state(self.clock)
+        self.store = self.state.webhooks
+        self.failures = self.state.failures
         for each in webhooks:
             self.store.put(each.id, each)
-        self.clock = FakeClock()
-        self.failures = FailureTracker(self.clock)
         self.recorded: list[Delivery] = []
         client = httpx.AsyncClient(transport=httpx.MockTransport(target)) if target else None
         self.service = DeliveryService(
-            webhooks=self.store,
-            failures=self.failures,
+            state=self.state,
             http_client=client,
             allow_remote=allow_remote,
             timeout=timeout,
@@ -67,6 +68,11 @@ class Delivering:
         """Return a webhook's status."""
         found = self.store.get(webhook_id)
         return found.status if found else None
+
+
+def state(clock: FakeClock) -> State:
+    """What a new sandbox holds."""
+    return State(bot=fake_person(person_id="BOT"), clock=clock)
 
 
 def happened(
@@ -206,11 +212,10 @@ async def test_a_client_of_ones_own() -> None:
         auth=("user", CANARY),
         headers={"X-Own": CANARY},
     ) as client:
-        store = Store[Webhook]()
-        store.put("W1", active())
+        held = state(FakeClock())
+        held.webhooks.put("W1", active())
         service = DeliveryService(
-            webhooks=store,
-            failures=FailureTracker(FakeClock()),
+            state=held,
             http_client=client,
             allow_remote=False,
             timeout=PATIENCE,

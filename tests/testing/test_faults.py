@@ -102,7 +102,7 @@ def test_faults_are_applied_in_their_order() -> None:
     faults.add(first, 2)
     faults.add(second, 1)
 
-    assert [first, first, second, None] == [faults.take("GET") for _ in range(4)]
+    assert [first, first, second, None] == [faults.take("GET", "/v1/webhooks") for _ in range(4)]
 
 
 def test_a_fault_for_a_method_lets_others_pass() -> None:
@@ -111,7 +111,10 @@ def test_a_fault_for_a_method_lets_others_pass() -> None:
     faults.add(posts := fault(status=500, method="post"), 1)
     faults.add(anything := fault(status=502), 1)
 
-    assert [anything, posts] == [faults.take("GET"), faults.take("POST")]
+    assert [anything, posts] == [
+        faults.take("GET", "/v1/webhooks"),
+        faults.take("POST", "/v1/webhooks"),
+    ]
 
 
 def test_a_fault_may_last_until_it_is_cleared() -> None:
@@ -119,6 +122,6 @@ def test_a_fault_may_last_until_it_is_cleared() -> None:
     faults = Faults()
     faults.add(lasting := fault(drop=True), None)
 
-    assert [lasting] * 50 == [faults.take("GET") for _ in range(50)]
+    assert [lasting] * 50 == [faults.take("GET", "/v1/webhooks") for _ in range(50)]
     faults.clear()
-    assert faults.take("GET") is None
+    assert faults.take("GET", "/v1/webhooks") is None

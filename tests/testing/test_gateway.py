@@ -208,17 +208,18 @@ async def test_an_operation_is_done_before_its_delay() -> None:
 async def test_requests_are_recorded(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A request is recorded as it was sent, with the status of its response."""
     response = await api.request(
-        "DELETE", "/webhooks/a%2Fb?x=1&y", content=b"body", headers={"X-Twice": "1"}
+        "PATCH", "/webhooks/a%2Fb?x=1&y", content=b"body", headers={"X-Twice": "1"}
     )
 
     (recorded,) = webex_sandbox.requests
     assert recorded == RecordedRequest(
-        method="DELETE",
+        method="PATCH",
         path="/v1/webhooks/a%2Fb",
         query="x=1&y",
         headers=recorded.headers,
         body=b"body",
-        status_code=404,
+        status_code=501,
+        error="The sandbox doesn't have PATCH /v1/webhooks/a%2Fb; errors lists what it has.",
         tracking_id=response.headers["trackingid"],
     )
     assert (recorded.headers["authorization"], recorded.headers["x-twice"]) == ("Bearer token", "1")
@@ -254,7 +255,7 @@ async def test_every_response_is_marked(api: httpx.AsyncClient, webex_sandbox: S
 
     responses = [await api.get(path) for path in ("/webhooks", "/webhooks", "/webhooks", "/nope")]
 
-    assert [each.status_code for each in responses] == [503, 200, 200, 404]
+    assert [each.status_code for each in responses] == [503, 200, 200, 501]
     assert {each.headers["X-Webex-Sandbox"] for each in responses} == {"webex-webhooks-async"}
 
 

@@ -186,8 +186,9 @@ async def test_what_cannot_be_said(webex_sandbox: Sandbox, api: httpx.AsyncClien
     ]
 
     for words, problem in calls:
+        arguments: dict[str, Any] = {"text": "Hello", **words}
         with pytest.raises(ValueError, match=problem):
-            await webex_sandbox.say(**{"text": "Hello", **words})
+            await webex_sandbox.say(**arguments)
 
     assert webex_sandbox.messages == ()
 

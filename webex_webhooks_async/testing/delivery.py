@@ -20,7 +20,7 @@ from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.serialization import dump_json
 from webex_webhooks_async.testing.samples import signed_request
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.state import FailureTracker, Store
+from webex_webhooks_async.testing.service.shared.state import State
 from webex_webhooks_async.testing.service.subscriptions import matches
 from webex_webhooks_async.validation import is_loopback
 
@@ -68,19 +68,17 @@ class DeliveryService:
         app: The ASGI application that gets all notifications in process; None for none.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
+    def __init__(
         self,
         *,
-        webhooks: Store[Webhook],
-        failures: FailureTracker,
+        state: State,
         http_client: httpx.AsyncClient | None,
         allow_remote: bool,
         timeout: float,
         record: Callable[[Delivery], None],
     ) -> None:
         self.app: ASGIApp | None = None
-        self._webhooks = webhooks
-        self._failures = failures
+        self._state = state
         self._http_client = http_client
         self._allow_remote = allow_remote
         self._timeout = timeout
@@ -88,27 +86,40 @@ class DeliveryService:
 
     async def deliver(self, event: WebexEvent) -> list[Delivery]:
         """Notify the webhooks that watch for an event, concurrently; oldest first in the result."""
-        notifications = [
-            (webhook, dump_json(event.notification_for(webhook)))
-            for webhook in self._webhooks
+        attempts = [
+            _attempt_of(webhook, self._seen_by_owner(event, webhook))
+            for webhook in self._state.webhooks
             if webhook.status == Status.ACTIVE
             and matches(webhook, event.resource, event.event, event.data)
             and _may_know(webhook, event)
         ]
-        if not notifications:
+        if not attempts:
             logger.info("no active webhook watches %s %s", event.resource, event.event)
         limit = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-        async def notify(webhook: Webhook, body: bytes) -> Delivery:
+        async def notify(attempt: Delivery) -> Delivery:
             async with limit:
-                delivery = await self._attempt(http_client, webhook, body)
-            delivery = attrs.evolve(delivery, switched_off=self._switch_off_after(delivery))
-            self._record(delivery)
-            return delivery
+                return await self._deliver(http_client, attempt)
 
         async with self._client() as http_client, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(notify(*notification)) for notification in notifications]
+            tasks = [group.create_task(notify(attempt)) for attempt in attempts]
         return [task.result() for task in tasks]
+
+    async def redeliver(self, delivery: Delivery) -> Delivery:
+        """Send the bytes of a delivery to its URL once more."""
+        attempt = attrs.evolve(delivery, status_code=None, error=None, switched_off=False)
+        async with self._client() as http_client:
+            return await self._deliver(http_client, attempt)
+
+    def _seen_by_owner(self, event: WebexEvent, webhook: Webhook) -> bytes:
+        data = self._state.seen_by(webhook.created_by, event.data)
+        return dump_json(attrs.evolve(event, data=data).notification_for(webhook))
+
+    async def _deliver(self, http_client: httpx.AsyncClient, attempt: Delivery) -> Delivery:
+        delivery = await self._attempt(http_client, attempt)
+        delivery = attrs.evolve(delivery, switched_off=self._switch_off_after(delivery))
+        self._record(delivery)
+        return delivery
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient, None]:
@@ -124,13 +135,13 @@ class DeliveryService:
         async with httpx.AsyncClient(transport=transport, trust_env=False) as http_client:
             yield http_client
 
-    async def _attempt(
-        self, http_client: httpx.AsyncClient, webhook: Webhook, body: bytes
-    ) -> Delivery:
-        request = signed_request(webhook.target_url, body, webhook.secret)
-        request.extensions["timeout"] = {}  # one timeout covers the whole attempt
-        attempt = Delivery(
-            webhook=webhook, url=webhook.target_url, body=body, headers=dict(request.headers)
+    async def _attempt(self, http_client: httpx.AsyncClient, attempt: Delivery) -> Delivery:
+        request = httpx.Request(
+            "POST",
+            attempt.url,
+            content=attempt.body,
+            headers=attempt.headers,
+            extensions={"timeout": {}},  # one timeout covers the whole attempt
         )
         try:
             async with asyncio.timeout(self._timeout):
@@ -145,13 +156,20 @@ class DeliveryService:
 
     def _switch_off_after(self, delivery: Delivery) -> bool:
         """Switch the webhook off if this is one failure too many; true if so."""
-        webhook = self._webhooks.get(delivery.webhook.id)
+        webhook = self._state.webhooks.get(delivery.webhook.id)
         if webhook is None or delivery.ok:  # it may have been deleted in the meantime
             return False
-        if not self._failures.attempt_failed(webhook.id) or webhook.status != Status.ACTIVE:
+        if not self._state.failures.attempt_failed(webhook.id) or webhook.status != Status.ACTIVE:
             return False
-        self._webhooks.put(webhook.id, attrs.evolve(webhook, status=Status.INACTIVE))
+        self._state.webhooks.put(webhook.id, attrs.evolve(webhook, status=Status.INACTIVE))
         return True
+
+
+def _attempt_of(webhook: Webhook, body: bytes) -> Delivery:
+    request = signed_request(webhook.target_url, body, webhook.secret)
+    return Delivery(
+        webhook=webhook, url=webhook.target_url, body=body, headers=dict(request.headers)
+    )
 
 
 def _may_know(webhook: Webhook, event: WebexEvent) -> bool:

@@ -42,6 +42,13 @@ def _check_method(_fault: object, _field: object, method: str | None) -> None:
         raise ValueError(f"method must be an HTTP method, such as 'GET'; got {method!r}")
 
 
+def _check_path(_fault: object, _field: object, path: str | None) -> None:
+    if path is not None and (not path.startswith("/") or f"{path}/".startswith("/v1/")):
+        raise ValueError(
+            f"path must begin with a slash, without /v1, such as '/messages'; got {path!r}"
+        )
+
+
 @frozen(kw_only=True)
 class Fault:
     """What happens to a request, in the words of `Sandbox.fail`.
@@ -54,6 +61,7 @@ class Fault:
         delay: Seconds before the response.
         execute: Whether the operation is executed all the same, before the delay.
         method: The HTTP method of the requests that it applies to; None for all.
+        path: The path of the requests that it applies to, with those below it; None for all.
 
     Raises:
         ValueError: An argument makes no sense, alone or together with the others.
@@ -66,6 +74,7 @@ class Fault:
     delay: float = field(default=0.0, validator=_check_seconds)
     execute: bool = False
     method: str | None = field(default=None, validator=_check_method)
+    path: str | None = field(default=None, validator=_check_path)
 
     def __attrs_post_init__(self) -> None:
         if self.drop and (self.replaces_response or self.retry_after is not None):
@@ -113,9 +122,12 @@ class Fault:
                 whole = seconds == int(seconds)
                 return {"Retry-After": str(int(seconds) if whole else seconds)}
 
-    def applies_to(self, method: str) -> bool:
-        """Whether it applies to requests of this HTTP method."""
-        return self.method is None or self.method.upper() == method
+    def applies_to(self, method: str, path: str) -> bool:
+        """Whether it applies to requests of this HTTP method and path."""
+        if self.method is not None and self.method.upper() != method:
+            return False
+        below = f"/v1{self.path or ''}".rstrip("/")
+        return self.path is None or f"{path}/".startswith(f"{below}/")
 
 
 @define
@@ -140,10 +152,10 @@ class Faults:
             raise ValueError(f"times must be a positive number, or None for all; got {times!r}")
         self._pending.append(_Pending(fault, math.inf if times is None else times))
 
-    def take(self, method: str) -> Fault | None:
-        """The first fault that applies to a request of this method."""
+    def take(self, method: str, path: str) -> Fault | None:
+        """The first fault that applies to a request of this method and path."""
         for pending in self._pending:
-            if pending.fault.applies_to(method):
+            if pending.fault.applies_to(method, path):
                 pending.times -= 1
                 if not pending.times:
                     self._pending.remove(pending)

@@ -1,6 +1,7 @@
 """The entrance of the service: records requests, applies faults, marks responses."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -28,6 +29,7 @@ class RecordedRequest:
         body: The body. It may contain a secret, so a repr doesn't show it.
         status_code: The status of the response; None without one.
         tracking_id: The tracking id in the response.
+        error: The message of a response of 400 and above, if it has one.
     """
 
     method: str
@@ -37,12 +39,17 @@ class RecordedRequest:
     body: bytes = field(repr=False)
     status_code: int | None
     tracking_id: str
+    error: str | None = None
 
 
 Sleep = Callable[[float], Awaitable[object]]
 
 SANDBOX_HEADER = (b"x-webex-sandbox", b"webex-webhooks-async")
 """It is on every response, so that tools recognize a sandbox."""
+
+
+_MAX_BODY = 104_857_600 + 65_536  # bytes: the largest file, with the rest of its message
+_TOO_LARGE = f"a request must not exceed {_MAX_BODY} bytes, and a file 104857600"
 
 
 class ConnectionDroppedError(Exception):
@@ -75,28 +82,42 @@ class Gateway:
         scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": tracking_id}}
         request = Request(scope, receive)
         try:
-            body = await request.body()
+            body = await _body_of(request)
         except ClientDisconnect:
             return
+        start: Message | None = None
         responded = False
 
         async def send_marked(message: Message) -> None:
-            nonlocal responded
+            nonlocal start, responded
             if message["type"] == "http.response.start":
-                responded = True
                 message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
+                start = message
+                return
+            if start is not None and not responded:
+                responded = True
+                status = start["status"]
+                error = (
+                    _message_of(message.get("body", b""))
+                    if status >= HTTPStatus.BAD_REQUEST
+                    else None
+                )
                 # Before the first byte, so that it is recorded when the client has the response.
-                self._record(_recorded(request, body, message["status"], tracking_id))
+                self._record(_recorded(request, body or b"", status, tracking_id, error))
+                await send(start)
             await send(message)
 
         try:
-            await self._respond(request, _replay(body), send_marked)
+            if body is None:
+                await error_response(request, 413, (_TOO_LARGE,))(scope, receive, send_marked)
+            else:
+                await self._respond(request, _replay(body), send_marked)
         finally:
             if not responded:
-                self._record(_recorded(request, body, None, tracking_id))
+                self._record(_recorded(request, body or b"", None, tracking_id))
 
     async def _respond(self, request: Request, receive: Receive, send: Send) -> None:
-        fault = self._faults.take(request.method)
+        fault = self._faults.take(request.method, _raw_path(request))
         if fault is None:
             await self._service(request.scope, receive, send)
         else:
@@ -144,17 +165,50 @@ def _replacement(fault: Fault, request: Request) -> Response:
 
 
 def _recorded(
-    request: Request, body: bytes, status_code: int | None, tracking_id: str
+    request: Request,
+    body: bytes,
+    status_code: int | None,
+    tracking_id: str,
+    error: str | None = None,
 ) -> RecordedRequest:
     return RecordedRequest(
         method=request.method,
-        path=request.scope["raw_path"].decode("latin-1"),
+        path=_raw_path(request),
         query=request.scope["query_string"].decode("latin-1"),
         headers=dict(request.headers),
         body=body,
         status_code=status_code,
         tracking_id=tracking_id,
+        error=error,
     )
+
+
+def _raw_path(request: Request) -> str:
+    path: str = request.scope["raw_path"].decode("latin-1")
+    return path
+
+
+def _message_of(body: bytes) -> str | None:
+    """The message of an error, in Webex's form or in that of OAuth."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    match document:
+        case {"message": str(message)} | {"error_description": str(message)}:
+            return message
+        case _:
+            return None
+
+
+async def _body_of(request: Request) -> bytes | None:
+    """The body of a request; None if it is larger than any that the API takes."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MAX_BODY:
+            return None
+    return bytes(body)
 
 
 class InProcessTransport(httpx.ASGITransport):

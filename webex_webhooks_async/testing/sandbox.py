@@ -1,9 +1,10 @@
 """A local Webex simulator: what a client calls without an account and without a network."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.delivery import Delivery, DeliveryService
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
@@ -24,6 +26,8 @@ from webex_webhooks_async.testing.service.shared.responses import RefusedCallErr
 from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
 from webex_webhooks_async.testing.service.shared.wire import WallClock, system_clock
 from webex_webhooks_async.validation import check_text, check_type
+
+_SHOWN = 5  # deliveries in an error
 
 MAX_RECORDED = 10_000
 """This many requests are kept, and this many deliveries; older ones are dropped."""
@@ -100,13 +104,13 @@ class Sandbox:
         self._on_request = on_request
         self._on_delivery = on_delivery
         self._state = State(bot=self.bot, clock=clock)
+        self._returned: set[str] = set()
         self._someone: SandboxPerson | None = None
         self._faults = Faults()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._deliveries: deque[Delivery] = deque(maxlen=MAX_RECORDED)
         self._delivery_service = DeliveryService(
-            webhooks=self._state.webhooks,
-            failures=self._state.failures,
+            state=self._state,
             http_client=deliver_with,
             allow_remote=allow_remote,
             timeout=delivery_timeout,
@@ -224,6 +228,7 @@ class Sandbox:
         person: SandboxPerson | str | None = None,
         room: str | None = None,
         mention: SandboxPerson | str | Iterable[SandboxPerson | str] | None = None,
+        files: Iterable[File] = (),
     ) -> list[Delivery]:
         """Write a message to the bot, or into a room.
 
@@ -236,12 +241,14 @@ class Sandbox:
         ['Hello, bot!']
 
         Args:
-            text: The text. With a mention, the names of the mentioned persons come first.
+            text: The text; it may be empty if there are files. With a mention, the names of the
+                mentioned persons come first.
             person: Who writes: an address, the id of a known person, or a `SandboxPerson`. By
                 default the other member of a direct `room`, or else one fake person, the same each
                 time.
             room: The id of the room; by default the direct room of `person`.
             mention: Whom the message mentions, such as ``sandbox.bot``: one or several persons.
+            files: What the message has attached; who can see the message can download them.
 
         Returns:
             The attempts for each webhook, as `emit` returns them; first those for a person who
@@ -254,7 +261,10 @@ class Sandbox:
         """
         check_text("text", text)
         check_type("room", room, str, NoneType)
-        if not text:
+        attached = tuple(files)
+        for each in attached:
+            check_type("each of files", each, File)
+        if not (text or attached):
             raise ValueError("text must not be empty")
         with _refusal_as_value_error():
             given = None if room is None else messages.find_room(self._state, room)
@@ -263,7 +273,7 @@ class Sandbox:
                 if author.id == self.bot.id:
                     raise ValueError("the bot can't write to itself: pass a room or another person")
                 given = self._state.direct_room(author, self.bot)
-            content = messages.spoken(text, self._mentioned(mention))
+            content = messages.spoken(text, self._mentioned(mention), attached)
             events = messages.post(self._state, author, given, content)
         return await self._deliver(events)
 
@@ -312,6 +322,69 @@ class Sandbox:
             events.append(attachment_actions.submit(self._state, author, message, values))
         return await self._deliver(events)
 
+    async def reply(self, timeout: float = 5.0) -> Mapping[str, Any]:  # noqa: ASYNC109 - of a test
+        """Wait for the next message of the bot, in any room.
+
+        Each message is returned once, oldest first, also one that the bot wrote before the call.
+
+        >>> hello = {"toPersonEmail": "ann@example.com", "text": "Hello, Ann!"}
+        >>> async with sandbox.http_client() as http_client:
+        ...     message = await Client("any-token", http_client=http_client).post(
+        ...         "messages", json=hello
+        ...     )
+        >>> (await sandbox.reply())["text"]
+        'Hello, Ann!'
+
+        Args:
+            timeout: Seconds to wait.
+
+        Returns:
+            The message, by the keys on the wire.
+
+        Raises:
+            TimeoutError: The bot didn't write one. It says what the bot was notified of, and how it
+                responded.
+            ValueError: `timeout` is negative.
+        """
+        if not timeout >= 0:
+            raise ValueError(f"timeout must not be negative, got {timeout}")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while (message := self._next_reply()) is None:
+                    await self._posted()
+                return message
+        raise TimeoutError(f"no reply within {timeout:g} seconds; {self._notified()}")
+
+    async def redeliver(self, delivery: Delivery) -> Delivery:
+        """Send a notification to its target once more: a duplicate, as Webex may send one.
+
+        It has the same body and headers. It is recorded, and counts like any delivery.
+
+        Args:
+            delivery: What was delivered, such as one of `deliveries`.
+
+        Raises:
+            TypeError: It isn't a `Delivery`.
+        """
+        check_type("delivery", delivery, Delivery)
+        return await self._delivery_service.redeliver(delivery)
+
+    def authorize_as(self, person: SandboxPerson | str) -> None:
+        """Choose who authorizes at ``/authorize`` from now on, and whose tokens are granted.
+
+        Until then it is the bot. A token that was granted stays with its owner, and so do those
+        that its refresh token is exchanged for.
+
+        Args:
+            person: An address, the id of a known person, or a `SandboxPerson`.
+
+        Raises:
+            ValueError: The person is unknown.
+            TypeError: `person` is something else.
+        """
+        with _refusal_as_value_error():
+            self._state.tokens.authorizer = self._known(person)
+
     def fail(  # noqa: PLR0913 - each is a fault of its own, and they combine
         self,
         *,
@@ -323,6 +396,7 @@ class Sandbox:
         execute: bool = False,
         times: int | None = 1,
         method: str | None = None,
+        path: str | None = None,
     ) -> None:
         """Make the next requests fail.
 
@@ -332,6 +406,7 @@ class Sandbox:
         >>> sandbox.fail(status=503, body="<html>Service unavailable</html>", method="POST")
         >>> sandbox.fail(drop=True, execute=True)  # executed, but the response is lost
         >>> sandbox.fail(delay=60)  # executed at once, with a late response
+        >>> sandbox.fail(status=423, retry_after=1, path="/contents")
         >>> sandbox.fail(body="not JSON", times=None)
 
         Args:
@@ -345,6 +420,8 @@ class Sandbox:
                 response is lost or replaced.
             times: Apply the fault to this many requests; None for all from now on.
             method: Apply it to requests of this HTTP method only.
+            path: Apply it to this path and those below it only, such as ``/messages``, without
+                ``/v1``.
 
         Raises:
             ValueError: An argument makes no sense, alone or together with the others.
@@ -357,6 +434,7 @@ class Sandbox:
             delay=delay,
             execute=execute,
             method=method,
+            path=path,
         )
         self._faults.add(fault, times)
 
@@ -380,6 +458,34 @@ class Sandbox:
         return [
             delivery for event in events for delivery in await self._delivery_service.deliver(event)
         ]
+
+    def _next_reply(self) -> Json | None:
+        for message in self._state.messages:
+            if message["personId"] == self.bot.id and message["id"] not in self._returned:
+                self._returned.add(message["id"])
+                return message
+        return None
+
+    async def _posted(self) -> None:
+        """Wait until somebody posts a message."""
+        waiting = asyncio.Event()
+        self._state.waiting.add(waiting)
+        try:
+            await waiting.wait()
+        finally:
+            self._state.waiting.remove(waiting)
+
+    def _notified(self) -> str:
+        """What the bot was notified of in the end, and how it responded."""
+        deliveries = [each for each in self._deliveries if each.webhook.created_by == self.bot.id]
+        if not deliveries:
+            return (
+                "the bot was notified of nothing: none of its active webhooks watches what happened"
+            )
+        return "the bot was notified of " + ", ".join(
+            f"{_subject(each)} ({each.error or f'it responded {each.status_code}'})"
+            for each in deliveries[-_SHOWN:]
+        )
 
     def _author(self, person: SandboxPerson | str | None, room: Json | None) -> SandboxPerson:
         if person is not None:
@@ -427,3 +533,8 @@ def _refusal_as_value_error() -> Generator[None, None, None]:
         yield
     except RefusedCallError as error:
         raise ValueError(str(error)) from None
+
+
+def _subject(delivery: Delivery) -> str:
+    notification = json.loads(delivery.body)
+    return f"{notification['resource']} {notification['event']}"

@@ -3,29 +3,68 @@ import re
 import httpx
 import pytest
 
-
-@pytest.mark.parametrize("path", ["/", "/nope", "/webhook", "/people", "/../webhooks"])
-async def test_unknown_paths(api: httpx.AsyncClient, path: str) -> None:
-    """An unknown path is not found."""
-    assert (await api.get(path)).status_code == 404
+from tests.testing.doubles import descriptions
+from webex_webhooks_async.testing import Sandbox
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PATCH", "/webhooks/W1"),
-        ("POST", "/webhooks/W1"),
-        ("DELETE", "/webhooks"),
-        ("GET", "/access_token"),
+        ("GET", "/"),
+        ("GET", "/team"),
+        ("GET", "/webhooks/W1/x"),
         ("PUT", "/people/me"),
+        ("PATCH", "/rooms/R1"),
+        ("DELETE", "/messages"),
+        ("GET", "/access_token"),
     ],
 )
-async def test_other_methods(api: httpx.AsyncClient, method: str, path: str) -> None:
-    """A method that a path doesn't have is refused."""
+async def test_what_the_sandbox_lacks(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, method: str, path: str
+) -> None:
+    """A path or a method that the sandbox doesn't have is a 501 that names both."""
     response = await api.request(method, path)
 
-    assert response.status_code == 405
-    assert method not in response.headers["Allow"]
+    assert response.status_code == 501
+    message = response.json()["message"]
+    assert message == f"The sandbox doesn't have {method} /v1{path}; errors lists what it has."
+    assert webex_sandbox.requests[-1].error == message
+
+
+async def test_what_there_is(api: httpx.AsyncClient) -> None:
+    """The refusal of a method lists those of its path, and the refusal of a path everything."""
+    of_path = descriptions(await api.request("PATCH", "/webhooks/W1"))
+    everything = descriptions(await api.get("/licenses"))
+
+    assert of_path == [f"{each} /v1/webhooks/{{id}}" for each in ("GET", "PUT", "DELETE")]
+    assert {"POST /v1/messages", "GET /v1/recordings/{id}"} < set(everything)
+
+
+async def test_query_parameters_that_the_sandbox_lacks(api: httpx.AsyncClient) -> None:
+    """Unknown parameters, with or without a value, are a 501 with those that there are."""
+    responses = [
+        await api.get(path) for path in ("/rooms?sortBy=id&max=2&x", "/people/me?callingData=true")
+    ]
+
+    assert [each.status_code for each in responses] == [501, 501]
+    assert [(each.json()["message"], *descriptions(each)) for each in responses] == [
+        (
+            "The sandbox doesn't have the query parameter sortBy, x of GET /v1/rooms.",
+            "it has: teamId, type, max, cursor",
+        ),
+        (
+            "The sandbox doesn't have the query parameter callingData of GET /v1/people/me.",
+            "it has: none",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", ["/rooms/a%2Fb", "/messages/a%2Fb", "/teams/a%2Fb", "/contents/a%2Fb", "/rooms/"]
+)
+async def test_any_id_is_an_id(api: httpx.AsyncClient, path: str) -> None:
+    """A percent-encoded slash belongs to an id: nothing has that id."""
+    assert (await api.get(path)).status_code == 404
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic abc", "token"])
@@ -85,10 +124,3 @@ async def test_head(api: httpx.AsyncClient) -> None:
     response = await api.head("/people/me")
 
     assert (response.status_code, response.content) == (200, b"")
-
-
-async def test_every_method_of_a_path_is_allowed(api: httpx.AsyncClient) -> None:
-    """The refusal of a method names all that the path has."""
-    response = await api.request("PATCH", "/webhooks/W1")
-
-    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "PUT", "DELETE"}

@@ -107,7 +107,7 @@ async def test_created_at() -> None:
 
 
 async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
-    """Files, cards and the parent of a message are kept."""
+    """Markdown, cards and the parent of a message are kept."""
     room = await group_room(api)
     parent = await created(api, "/messages", roomId=room, text="Question")
 
@@ -116,29 +116,18 @@ async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
         "/messages",
         roomId=room,
         markdown="**Reply** & more",
-        files=["https://example.com/a.png"],
         attachments=[CARD],
         parentId=parent["id"],
     )
 
     assert message == {
         **message,
-        "text": "**Reply** & more",
+        "text": "Reply & more",
         "markdown": "**Reply** & more",
-        "html": "<p>**Reply** &amp; more</p>",
-        "files": ["https://example.com/a.png"],
+        "html": "<p><strong>Reply</strong> &amp; more</p>",
         "attachments": [CARD],
         "parentId": parent["id"],
     }
-
-
-async def test_a_file_alone(api: httpx.AsyncClient) -> None:
-    """A message may be a file without text."""
-    room = await group_room(api)
-
-    message = await created(api, "/messages", roomId=room, files=["https://example.com/a.png"])
-
-    assert "text" not in message
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 Facts: https://developer.webex.com/docs/integrations, RFC 6749, RFC 7636
 """
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 import httpx
 from starlette.responses import RedirectResponse, Response
 
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.requests import Call
 from webex_webhooks_async.testing.service.shared.responses import (
     OAuthError,
@@ -57,10 +57,10 @@ async def create_access_token(call: Call) -> Response:
     client_id = _required(form, "client_id")
     if "client_secret" not in form:
         raise OAuthError("invalid_client", "client_secret is required and must not be empty")
-    refresh_token, scope = _GRANTS[grant_type](call, form, client_id)
+    owner, refresh_token, scope = _GRANTS[grant_type](call, form, client_id)
     return json_response(
         {
-            "access_token": secrets.token_urlsafe(48),
+            "access_token": call.state.tokens.grant(owner),
             "expires_in": _ACCESS_LIFETIME,
             "refresh_token": refresh_token,
             "refresh_token_expires_in": _REFRESH_LIFETIME,
@@ -70,20 +70,23 @@ async def create_access_token(call: Call) -> Response:
     )
 
 
-def _for_refresh_token(call: Call, form: Mapping[str, str], _client_id: str) -> tuple[str, str]:
+def _for_refresh_token(
+    call: Call, form: Mapping[str, str], _client_id: str
+) -> tuple[SandboxPerson, str, str]:
     refresh_token = _required(form, "refresh_token")
-    call.state.tokens.check_refresh_token(refresh_token)
-    return refresh_token, _SCOPES
+    return call.state.tokens.owner_of_refresh_token(refresh_token), refresh_token, _SCOPES
 
 
-def _for_code(call: Call, form: Mapping[str, str], client_id: str) -> tuple[str, str]:
-    scope = call.state.tokens.redeem_code(
+def _for_code(
+    call: Call, form: Mapping[str, str], client_id: str
+) -> tuple[SandboxPerson, str, str]:
+    issued = call.state.tokens.redeem_code(
         _required(form, "code"),
         client_id=client_id,
         redirect_uri=_required(form, "redirect_uri"),
         code_verifier=form.get("code_verifier"),
     )
-    return secrets.token_urlsafe(48), scope or _SCOPES
+    return issued.owner, call.state.tokens.grant(issued.owner), issued.scope or _SCOPES
 
 
 _GRANTS = {"authorization_code": _for_code, "refresh_token": _for_refresh_token}
@@ -112,6 +115,7 @@ def _problem_of_authorization(query: Mapping[str, Any]) -> dict[str, str] | None
 def _is_redirect_uri(text: str) -> bool:
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
+        is_absolute = url.is_absolute_url
+    except (httpx.InvalidURL, UnicodeError):  # the second is bad punycode
         return False
-    return url.is_absolute_url and not url.fragment
+    return is_absolute and not url.fragment

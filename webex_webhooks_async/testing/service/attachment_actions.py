@@ -28,14 +28,14 @@ async def create_action(call: Call) -> Response:
     fields = fields_of(document, required=("type", "messageId"))
     if fields["type"] != "submit":
         raise RefusedCallError(400, f"type must be submit, got {fields['type']}")
-    inputs = document.get(INPUTS)
-    if not isinstance(inputs, dict):
+    if not isinstance(document.get(INPUTS), dict):
         raise RefusedCallError(400, "inputs is required and must be an object")
+    inputs = cast("Json", document[INPUTS])
     message = messages.find(call.state, call.person, fields["messageId"])
     known = frozenset(submitted_ids(cards_of(message)))
     if unknown := inputs.keys() - known:
         raise RefusedCallError(400, unknown_inputs(unknown, known))
-    event = submit(call.state, call.person, message, cast("Json", inputs))
+    event = submit(call.state, call.person, message, inputs)
     call.events.append(event)
     return json_response({**event.data, INPUTS: inputs})
 

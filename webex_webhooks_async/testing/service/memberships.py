@@ -3,6 +3,8 @@
 Facts: https://developer.webex.com/docs/api/v1/memberships
 """
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event
@@ -33,15 +35,20 @@ async def list_memberships(call: Call) -> Response:
 async def create_membership(call: Call) -> Response:
     """Add someone to a group room that the caller is a member of."""
     fields = fields_of(
-        await call.json(), required=("roomId",), optional=("personId", "personEmail")
+        await call.json(),
+        required=("roomId",),
+        optional=("personId", "personEmail", "isModerator"),
     )
     room = call.state.room_for(call.person, fields["roomId"])
     if room["type"] == DIRECT:
         raise RefusedCallError(403, "nobody can be added to a direct room")
-    person = _person(call.state, fields)
+    call.state.check_moderator(room, call.person)
+    person = person_of(call.state, fields)
     if person.id in call.state.members(room["id"]):
         raise RefusedCallError(409, "the person is a member of the room already")
-    event = call.state.join(room, person, actor=call.person)
+    event = call.state.join(
+        room, person, actor=call.person, is_moderator=fields.get("isModerator", False)
+    )
     call.events.append(event)
     return json_response(event.data)
 
@@ -51,10 +58,24 @@ async def get_membership(call: Call) -> Response:
     return json_response(_find(call))
 
 
+async def update_membership(call: Call) -> Response:
+    """Make someone a moderator or not, and hide a direct room or show it."""
+    fields = fields_of(await call.json(), required=("isModerator", "isRoomHidden"))
+    membership = _changeable(call)
+    if fields["isModerator"] and membership["roomType"] == DIRECT:
+        raise RefusedCallError(400, "a direct room has no moderator")
+    if fields["isRoomHidden"] and membership["roomType"] != DIRECT:
+        raise RefusedCallError(400, "only a direct room can be hidden")
+    updated = {**membership, **fields}
+    call.state.memberships.put(call.id, updated)
+    call.events.append(call.state.membership_event(Event.UPDATED, updated, actor=call.person))
+    return json_response(updated)
+
+
 async def delete_membership(call: Call) -> Response:
     """Remove someone from a group room."""
-    membership = _find(call)
-    if membership.get("roomType") == DIRECT:
+    membership = _changeable(call)
+    if membership["roomType"] == DIRECT:
         raise RefusedCallError(403, "nobody can be removed from a direct room")
     call.state.memberships.remove(call.id)
     event = call.state.membership_event(Event.DELETED, membership, actor=call.person)
@@ -62,14 +83,27 @@ async def delete_membership(call: Call) -> Response:
     return Response(status_code=204)
 
 
-def _find(call: Call) -> Json:
-    membership = call.state.memberships.get(call.id)
-    if membership is None or call.person.id not in call.state.members(membership["roomId"]):
-        raise RefusedCallError(404)
-    return membership
+def person_of(state: State, fields: Mapping[str, str]) -> SandboxPerson:
+    """The person whom a request names by id or by address.
 
-
-def _person(state: State, fields: dict[str, str]) -> SandboxPerson:
+    Raises:
+        RefusedCallError: It names nobody, or two, or an id that nobody has.
+    """
     if len(fields.keys() & {"personId", "personEmail"}) != 1:
         raise RefusedCallError(400, "exactly one of personId, personEmail is required")
     return state.named(fields.get("personId") or fields["personEmail"])
+
+
+def _find(call: Call) -> Json:
+    membership = call.state.memberships.get(call.id)
+    if membership is None or call.person.id not in call.state.members(membership["roomId"]):
+        raise RefusedCallError(404, f"no membership that you can see has the id {call.id!r}")
+    return membership
+
+
+def _changeable(call: Call) -> Json:
+    """The membership of the call; a locked room's moderators change those of others."""
+    membership = _find(call)
+    if membership["personId"] != call.person.id:
+        call.state.check_moderator(call.state.rooms.get(membership["roomId"]) or {}, call.person)
+    return membership

@@ -4,14 +4,20 @@ Facts: https://developer.webex.com/docs/api/v1/messages
 """
 
 import html
-import re
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import unquote
 
+import httpx
 from attrs import frozen
 from starlette.responses import Response
 
+from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.testing.service.markdown import mention, render
 from webex_webhooks_async.testing.service.shared.events import WebexEvent, without_nones
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.requests import (
@@ -21,18 +27,30 @@ from webex_webhooks_async.testing.service.shared.requests import (
     page_response,
 )
 from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
-from webex_webhooks_async.testing.service.shared.state import DIRECT, GROUP, Json, State
-from webex_webhooks_async.testing.service.shared.wire import webex_id
+from webex_webhooks_async.testing.service.shared.state import (
+    DIRECT,
+    GROUP,
+    Json,
+    State,
+    StoredFile,
+)
+from webex_webhooks_async.testing.service.shared.wire import timestamp, webex_id
 
+_EDITABLE = ("text", "markdown", "html", "mentionedPeople", "mentionedGroups", "updated")
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})
 """What a notification of a message never contains."""
 
 MAX_TEXT = 7439
 """The size in bytes of the longest text, and of the longest markdown."""
 
+MAX_FILE = 104_857_600
+"""The size in bytes of the largest file."""
+
+MAX_EDITS = 10
+"""This many times a message can be edited."""
+
 _TARGETS = ("roomId", "toPersonId", "toPersonEmail")
 _TEXTS = ("text", "markdown")
-_MENTION = re.compile(r"<@person(?:Id|Email):([^|>]+)(?:\|([^>]*))?>")
 
 
 @frozen(kw_only=True)
@@ -40,11 +58,13 @@ class Content:
     """What a message says.
 
     Attributes:
-        members: Its members on the wire, such as ``text`` and ``files``.
+        members: Its members on the wire, such as ``text`` and ``html``.
+        files: Its files.
         mentioned: Whom it mentions.
     """
 
     members: Json
+    files: tuple[File, ...] = ()
     mentioned: tuple[SandboxPerson, ...] = ()
 
 
@@ -61,41 +81,118 @@ async def list_messages(call: Call) -> Response:
         raise RefusedCallError(
             403, "a bot must add mentionedPeople=me to list a group room's messages"
         )
+    return _list(call, room, mentioned)
+
+
+async def list_direct_messages(call: Call) -> Response:
+    """The messages of the caller's direct room with someone, the latest first."""
+    given = [value for key in ("personId", "personEmail") if (value := call.query(key))]
+    if len(given) != 1:
+        raise RefusedCallError(400, "exactly one of personId, personEmail is required")
+    person = call.state.named(given[0])
+    if person.id == call.person.id:
+        raise RefusedCallError(400, "nobody has a direct room with themselves")
+    return _list(call, call.state.direct_room(call.person, person), None)
+
+
+def _list(call: Call, room: Json, mentioned: str | None) -> Response:
+    parent, before, later = call.query("parentId"), _before(call), _later(call)
     return page_response(
         call,
         call.state.messages,
         where=lambda each: (
-            each["roomId"] == room_id
+            each["roomId"] == room["id"]
             and (mentioned is None or mentioned in each.get("mentionedPeople", ()))
+            and parent in {None, each.get("parentId")}
+            and (before is None or each["created"] < before)
+            and each["id"] not in later
         ),
+        on_wire=lambda each: call.state.seen_by(call.person.id, each),
         newest_first=True,
     )
 
 
+def _before(call: Call) -> str | None:
+    """The time before which the messages were created, as Webex writes it."""
+    text = call.query("before")
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise RefusedCallError(
+            400, f"before must be a date and time in ISO 8601, got {text!r}"
+        ) from None
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _later(call: Call) -> frozenset[str]:
+    """The ids of the messages that ``beforeMessage`` leaves out."""
+    last = call.query("beforeMessage")
+    if last is None:
+        return frozenset()
+    find(call.state, call.person, last)
+    ids = (each["id"] for each in call.state.messages)
+    return frozenset(itertools.dropwhile(lambda each: each != last, ids))
+
+
 async def create_message(call: Call) -> Response:
     """Post a message to a room or to a person."""
-    document = await call.json()
+    document, uploaded = await call.message()
     fields = fields_of(document, optional=(*_TARGETS, *_TEXTS, "parentId"))
     room = _target(call.state, call.person, fields)
-    content = _content(call.state, fields, document)
+    content = _content(call.state, fields, document, uploaded)
     call.events.extend(post(call.state, call.person, room, content))
-    message = call.state.messages.get(call.events[-1].data["id"])
-    return json_response(cast("Json", message))
+    return _response(call, call.state.messages.get(call.events[-1].data["id"]))
 
 
 async def get_message(call: Call) -> Response:
     """One message."""
-    return json_response(find(call.state, call.person, call.id))
+    return _response(call, find(call.state, call.person, call.id))
+
+
+async def update_message(call: Call) -> Response:
+    """Edit a message of the caller's own; its webhooks aren't notified."""
+    document = await call.json()
+    fields = fields_of(document, required=("roomId",), optional=_TEXTS)
+    message = _own(call, "edit")
+    if fields["roomId"] != message["roomId"]:
+        raise RefusedCallError(400, f"roomId must be that of the message, {message['roomId']!r}")
+    if any(each.get(key) for each in (document, message) for key in ("files", "attachments")):
+        raise RefusedCallError(400, "a message with files or attachments can't be edited")
+    if call.state.edits[call.id] == MAX_EDITS:
+        raise RefusedCallError(
+            400, f"a message can be edited {MAX_EDITS} times at most; post another one"
+        )
+    content = _content(call.state, fields, {})
+    kept = {key: value for key, value in message.items() if key not in _EDITABLE}
+    updated = without_nones(
+        {**kept, **content.members, **_mentions(content), "updated": call.state.now()}
+    )
+    call.state.edits[call.id] += 1
+    call.state.messages.put(call.id, updated)
+    return _response(call, updated)
 
 
 async def delete_message(call: Call) -> Response:
-    """Delete a message of the caller's own."""
-    message = find(call.state, call.person, call.id)
-    if message["personId"] != call.person.id:
-        raise RefusedCallError(403, "only its author can delete a message")
+    """Delete a message of the caller's own, and its files."""
+    message = _own(call, "delete")
     call.state.messages.remove(call.id)
+    for each in message.get("files", ()):
+        call.state.contents.remove(str(each).rpartition("/")[2])
     call.events.append(_event(call.state, Event.DELETED, message))
     return Response(status_code=204)
+
+
+def _own(call: Call, verb: str) -> Json:
+    message = find(call.state, call.person, call.id)
+    if message["personId"] != call.person.id:
+        raise RefusedCallError(403, f"only its author can {verb} a message")
+    return message
+
+
+def _response(call: Call, message: Json | None) -> Response:
+    return json_response(call.state.seen_by(call.person.id, cast("Json", message)))
 
 
 def post(state: State, author: SandboxPerson, room: Json, content: Content) -> list[WebexEvent]:
@@ -114,31 +211,47 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
             raise RefusedCallError(
                 400, f"parentId must be a message of the same room, got {parent!r}"
             )
+        parent = replied_to.get("parentId", parent)  # a thread has one level
+    message_id = webex_id("MESSAGE")
     message = without_nones(
         {
-            "id": webex_id("MESSAGE"),
+            "id": message_id,
             "roomId": room["id"],
             "roomType": room["type"],
             **content.members,
+            "parentId": parent,
+            "files": [_stored(state, message_id, each) for each in content.files] or None,
             "personId": author.id,
             "personEmail": author.email,
-            "mentionedPeople": [each.id for each in content.mentioned] or None,
+            **_mentions(content),
             "created": state.now(),
         }
     )
     state.messages.put(message["id"], message)
     state.rooms.put(room["id"], {**room, "lastActivity": message["created"]})
+    for each in state.waiting:
+        each.set()
     return [*joined, _event(state, Event.CREATED, message)]
 
 
-def spoken(text: str, mentioned: Sequence[SandboxPerson]) -> Content:
+def _stored(state: State, message_id: str, file: File) -> str:
+    content_id = webex_id("CONTENT")
+    state.contents.put(content_id, StoredFile(message_id=message_id, file=file))
+    return f"{BASE_URL}/contents/{content_id}"
+
+
+def _mentions(content: Content) -> Json:
+    return {"mentionedPeople": [each.id for each in content.mentioned] or None}
+
+
+def spoken(text: str, mentioned: Sequence[SandboxPerson], files: tuple[File, ...] = ()) -> Content:
     """What someone says who mentions others first."""
     if not mentioned:
-        return Content(members={"text": text})
+        return Content(members={"text": text or None}, files=files)
     names = " ".join(each.display_name for each in mentioned)
-    marks = " ".join(_mark(each, each.display_name) for each in mentioned)
+    marks = " ".join(mention(each, each.display_name) for each in mentioned)
     members = {"text": f"{names} {text}", "html": f"<p>{marks} {html.escape(text)}</p>"}
-    return Content(members=members, mentioned=tuple(mentioned))
+    return Content(members=members, files=files, mentioned=tuple(mentioned))
 
 
 def find(state: State, person: SandboxPerson, message_id: str) -> Json:
@@ -223,10 +336,21 @@ def join(
     return [state.join(room, each, actor=author) for each in newcomers.values()]
 
 
-def _content(state: State, fields: Mapping[str, str], document: Mapping[str, Any]) -> Content:
-    files, attachments = document.get("files"), document.get("attachments")
-    if files is not None and not _is_list_of_one_url(files):
+def _content(
+    state: State,
+    fields: Mapping[str, str],
+    document: Mapping[str, Any],
+    uploaded: tuple[File, ...] = (),
+) -> Content:
+    urls, attachments = document.get("files"), document.get("attachments")
+    if len(uploaded) > 1 or (uploaded and urls is not None):
+        raise RefusedCallError(400, "a message has one file at most")
+    if uploaded and attachments is not None:
+        raise RefusedCallError(400, "a message has a card or an uploaded file, not both")
+    if urls is not None and not _is_list_of_one_url(urls):
         raise RefusedCallError(400, "files must be an array with one http(s) URL")
+    if any(len(each.content) > MAX_FILE for each in uploaded):
+        raise RefusedCallError(400, f"a file must not exceed {MAX_FILE} bytes")
     if attachments is not None and not _is_list_of_one_card(attachments):
         raise RefusedCallError(
             400, "attachments must be an array with one object with a contentType"
@@ -234,49 +358,34 @@ def _content(state: State, fields: Mapping[str, str], document: Mapping[str, Any
     for name in _TEXTS:
         if (size := len(fields.get(name, "").encode())) > MAX_TEXT:
             raise RefusedCallError(400, f"{name} must not exceed {MAX_TEXT} bytes, got {size}")
+    files = uploaded or tuple(_stand_in(each) for each in urls or ())
     if fields.keys().isdisjoint(_TEXTS) and not files:
         raise RefusedCallError(400, "one of text, markdown, files is required")
     members: dict[str, Any] = {
         "text": fields.get("text"),
         "parentId": fields.get("parentId"),
-        "files": files,
         "attachments": attachments,
     }
     if "markdown" not in fields:
-        return Content(members=members)
-    return _marked_down(state, fields["markdown"], members)
-
-
-def _marked_down(state: State, markdown: str, members: Mapping[str, Any]) -> Content:
-    """Markdown with its mentions resolved; nothing else in it is rendered."""
-    mentioned: dict[str, SandboxPerson] = {}
-    text, marked, end = "", "", 0
-    for match in _MENTION.finditer(markdown):
-        person = state.named(match[1])
-        mentioned[person.id] = person
-        name = match[2] or person.display_name
-        between = markdown[end : match.start()]
-        text += between + name
-        marked += html.escape(between) + _mark(person, name)
-        end = match.end()
-    text += markdown[end:]
-    marked += html.escape(markdown[end:])
+        return Content(members=members, files=files)
+    rendered = render(fields["markdown"], state.named)
     return Content(
         members={
             **members,
-            "text": members["text"] or text,
-            "markdown": markdown,
-            "html": f"<p>{marked}</p>",
+            "text": members["text"] or rendered.text,
+            "markdown": fields["markdown"],
+            "html": rendered.html,
+            "mentionedGroups": ["all"] if rendered.mentions_all else None,
         },
-        mentioned=tuple(mentioned.values()),
+        files=files,
+        mentioned=rendered.mentioned,
     )
 
 
-def _mark(person: SandboxPerson, name: str) -> str:
-    return (
-        f'<spark-mention data-object-type="person" data-object-id="{html.escape(person.id)}">'
-        f"{html.escape(name)}</spark-mention>"
-    )
+def _stand_in(url: str) -> File:
+    """What is kept of a file that is given by its URL, which the sandbox never fetches."""
+    name = unquote(httpx.URL(url).path).rpartition("/")[2]
+    return File(name or "file", f"The sandbox didn't fetch {url}\n".encode())
 
 
 def _is_list_of_one_url(value: object) -> bool:

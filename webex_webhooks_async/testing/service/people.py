@@ -7,9 +7,28 @@ from typing import Any
 
 from starlette.responses import Response
 
+from webex_webhooks_async.testing.service.shared.events import without_nones
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.requests import Call
+from webex_webhooks_async.testing.service.shared.requests import Call, page_response
 from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
+
+
+async def list_people(call: Call) -> Response:
+    """Who has an address, one of some ids, or a display name that begins so."""
+    email, ids, name = (call.query(key) for key in ("email", "id", "displayName"))
+    if email is ids is name is None:
+        raise RefusedCallError(400, "one of email, id, displayName is required")
+    wanted = ids.split(",") if ids else []
+    return page_response(
+        call,
+        call.state.persons.stored,
+        where=lambda each: (
+            (email is None or each.email.lower() == email.lower())
+            and (ids is None or each.id in wanted)
+            and (name is None or each.display_name.lower().startswith(name.lower()))
+        ),
+        on_wire=lambda each: _on_wire(call, each),
+    )
 
 
 async def get_me(call: Call) -> Response:
@@ -26,12 +45,17 @@ async def get_person(call: Call) -> Response:
 
 
 def _on_wire(call: Call, person: SandboxPerson) -> dict[str, Any]:
-    return {
-        "id": person.id,
-        "emails": [person.email],
-        "displayName": person.display_name,
-        "nickName": person.display_name,
-        "userName": person.email,
-        "orgId": person.org_id,
-        "type": "bot" if person.id == call.state.bot.id else "person",
-    }
+    return without_nones(
+        {
+            "id": person.id,
+            "emails": [person.email],
+            "displayName": person.display_name,
+            "nickName": person.first_name or person.display_name,
+            "firstName": person.first_name,
+            "lastName": person.last_name,
+            "avatar": person.avatar,
+            "userName": person.email,
+            "orgId": person.org_id,
+            "type": "bot" if person.id == call.state.bot.id else "person",
+        }
+    )

@@ -1,6 +1,7 @@
 import pytest
 
-from webex_webhooks_async.testing.service.shared.persons import Persons, fake_person
+from webex_webhooks_async.testing.service.shared.persons import fake_person
+from webex_webhooks_async.testing.service.shared.state import Persons
 
 
 def test_fake_persons_are_distinct() -> None:

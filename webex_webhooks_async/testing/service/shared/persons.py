@@ -1,7 +1,6 @@
-"""The persons of a sandbox: its bot, and everyone who has been named."""
+"""Persons, real ones and fake ones."""
 
 import secrets
-from collections.abc import Iterator
 
 from attrs import Factory, frozen
 
@@ -21,12 +20,18 @@ class SandboxPerson:
         email: The person's address.
         display_name: The name that people see.
         org_id: The person's organization.
+        first_name: The first name, if it is known.
+        last_name: The last name, if it is known.
+        avatar: The URL of a picture, if there is one.
     """
 
     id: str = Factory(lambda: webex_id("PEOPLE"))
     email: str
     display_name: str
     org_id: str = Factory(lambda: webex_id("ORGANIZATION"))
+    first_name: str | None = None
+    last_name: str | None = None
+    avatar: str | None = None
 
 
 def fake_person(*, person_id: str | None = None, email: str | None = None) -> SandboxPerson:
@@ -42,37 +47,6 @@ def fake_person(*, person_id: str | None = None, email: str | None = None) -> Sa
 def fake_name() -> str:
     """The random name of a human being."""
     return secrets.choice(_NAMES)
-
-
-class Persons:
-    """Everyone whom the sandbox knows, by id and by address. Addresses ignore case."""
-
-    def __init__(self) -> None:
-        self._by_id: dict[str, SandboxPerson] = {}
-        self._by_email: dict[str, SandboxPerson] = {}
-
-    def __iter__(self) -> Iterator[SandboxPerson]:
-        return iter(self._by_id.values())
-
-    def find(self, id_or_email: str | None) -> SandboxPerson | None:
-        """The person with this id or address."""
-        if id_or_email is None:
-            return None
-        return self._by_id.get(id_or_email) or self._by_email.get(id_or_email.lower())
-
-    def add(self, person: SandboxPerson) -> None:
-        """Add a person.
-
-        Raises:
-            ValueError: Another person has the id or the address.
-        """
-        if self.find(person.id) or self.find(person.email):
-            raise ValueError(
-                f"another person has the id or the address of {person.display_name} "
-                f"<{person.email}>; pass the address alone to mean that person"
-            )
-        self._by_id[person.id] = person
-        self._by_email[person.email.lower()] = person
 
 
 def _name_from(email: str) -> str:

@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.serialization import parse_json
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.shared.multipart import parse_multipart
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.shared.state import State, Store
@@ -24,6 +26,7 @@ MAX_PAGE_SIZE = 100
 
 _HIGHEST_PORT = 65535
 _JSON = "application/json"
+_MULTIPART = "multipart/form-data"
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -68,6 +71,21 @@ class Call:
             raise RefusedCallError(400, "The request's body must be a JSON object.")
         return cast("dict[str, Any]", document)
 
+    async def message(self) -> tuple[dict[str, Any], tuple[File, ...]]:
+        """The members of the message in the body, and its files: in JSON there are none.
+
+        Raises:
+            RefusedCallError: The body is neither JSON nor complete multipart.
+        """
+        content_type = self.request.headers.get("content-type", _JSON)
+        if content_type.partition(";")[0].strip().lower() != _MULTIPART:
+            return await self.json(), ()
+        try:
+            fields, files = parse_multipart(content_type, await self.request.body())
+        except ValueError as error:
+            raise RefusedCallError(400, str(error)) from None
+        return dict(fields), files
+
     async def form(self) -> Mapping[str, str]:
         """The fields of a form, without empty ones; of repeated ones, the last.
 
@@ -84,13 +102,15 @@ class Call:
 
 def fields_of(
     document: Mapping[str, Any], *, required: Sequence[str] = (), optional: Sequence[str] = ()
-) -> dict[str, str]:
-    """The text fields that an operation knows; a null or empty optional one counts as absent.
+) -> dict[str, Any]:
+    """The fields that an operation knows: texts, and booleans where the name begins with ``is``.
+
+    A null or empty optional one counts as absent.
 
     Raises:
         RefusedCallError: A required one is missing, or one is malformed; every problem is named.
     """
-    fields: dict[str, str] = {}
+    fields: dict[str, Any] = {}
     problems: list[str] = []
     for name in (*required, *optional):
         value = document.get(name)
@@ -134,9 +154,10 @@ def is_http_url(text: str) -> bool:
     """Whether this is an absolute http(s) URL."""
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
+        host = url.host
+    except (httpx.InvalidURL, UnicodeError):  # the second is bad punycode
         return False
-    return url.scheme in {"http", "https"} and bool(url.host) and (url.port or 0) <= _HIGHEST_PORT
+    return url.scheme in {"http", "https"} and bool(host) and (url.port or 0) <= _HIGHEST_PORT
 
 
 def _check_media_type(request: Request, expected: str) -> None:
@@ -149,6 +170,8 @@ _WORDS = {"ownedBy": frozenset(OwnedBy), "status": frozenset(Status)}
 
 
 def _problem(name: str, value: object) -> str | None:
+    if name.startswith("is"):
+        return None if isinstance(value, bool) else f"{name} must be true or false"
     if not isinstance(value, str):
         return f"{name} must be a string"
     if name == "targetUrl" and not is_http_url(value):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,22 +18,24 @@ def json_response(content: Mapping[str, Any], status_code: int = 200) -> Respons
 _MESSAGES = {
     401: "The request requires a valid access token set in the Authorization request header.",
     404: "The requested resource could not be found.",
-    405: "The method is not allowed for the requested resource.",
-    415: "The request's media type is not supported; send application/json.",
     429: "Too many requests: try again after the time in Retry-After.",
 }
 
 
-class RefusedCallError(HTTPException):
+class RefusedCallError(Exception):
     """A request that is refused.
 
     Attributes:
+        status_code: The status of the response.
         problems: What is wrong; without any, the response has the status's usual message.
+        message: What is wrong in a sentence; None for the first problem.
     """
 
-    def __init__(self, status_code: int, *problems: str) -> None:
-        super().__init__(status_code)
+    def __init__(self, status_code: int, *problems: str, message: str | None = None) -> None:
+        super().__init__(status_code, *problems)
+        self.status_code = status_code
         self.problems = problems
+        self.message = message
 
     def __str__(self) -> str:
         return "; ".join(self.problems) or _message(self.status_code)
@@ -58,13 +59,15 @@ def error_response(
     request: Request,
     status_code: int,
     problems: tuple[str, ...] = (),
+    *,
+    message: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An error in Webex's form: a message, the problems, the tracking id."""
     problems = problems or (_message(status_code),)
     response = json_response(
         {
-            "message": problems[0],
+            "message": message or problems[0],
             "errors": [{"description": problem} for problem in problems],
             "trackingId": request.state.tracking_id,
         },
@@ -74,16 +77,13 @@ def error_response(
     return response
 
 
-async def respond_refused(request: Request, error: Exception) -> Response:
-    """Starlette's handler for each `HTTPException`, its own ones included."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
-    problems = error.problems if isinstance(error, RefusedCallError) else ()
-    return error_response(request, error.status_code, problems, error.headers)
+def refusal(request: Request, error: RefusedCallError) -> Response:
+    """The response to a request that is refused."""
+    return error_response(request, error.status_code, error.problems, message=error.message)
 
 
-async def respond_oauth_error(request: Request, error: Exception) -> Response:
-    """Starlette's handler for each `OAuthError`."""
-    assert isinstance(error, OAuthError)  # noqa: S101 - it is registered for nothing else
+def oauth_error_response(request: Request, error: OAuthError) -> Response:
+    """The response to a refused request for a token."""
     body: dict[str, Any] = {
         "error": error.error,
         "error_description": error.description,

@@ -2,21 +2,25 @@
 
 import itertools
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from attrs import frozen
 
-from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.catalog import BASE_URL, CATALOG
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import Persons, SandboxPerson, fake_person
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_person
 from webex_webhooks_async.testing.service.shared.responses import RefusedCallError
 from webex_webhooks_async.testing.service.shared.tokens import TokenStore
 from webex_webhooks_async.testing.service.shared.wire import WallClock, timestamp, webex_id
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -142,6 +146,54 @@ DIRECT = "direct"
 GROUP = "group"
 
 
+class Persons:
+    """Everyone whom the sandbox knows, by id and by address. Addresses ignore case.
+
+    Attributes:
+        stored: The persons by id.
+    """
+
+    def __init__(self) -> None:
+        self.stored: Store[SandboxPerson] = Store[SandboxPerson]()
+        self._by_email: dict[str, SandboxPerson] = {}
+
+    def __iter__(self) -> Iterator[SandboxPerson]:
+        return iter(self.stored)
+
+    def find(self, id_or_email: str | None) -> SandboxPerson | None:
+        """The person with this id or address."""
+        if id_or_email is None:
+            return None
+        return self.stored.get(id_or_email) or self._by_email.get(id_or_email.lower())
+
+    def add(self, person: SandboxPerson) -> None:
+        """Add a person.
+
+        Raises:
+            ValueError: Another person has the id or the address.
+        """
+        if self.find(person.id) or self.find(person.email):
+            raise ValueError(
+                f"another person has the id or the address of {person.display_name} "
+                f"<{person.email}>; pass the address alone to mean that person"
+            )
+        self.stored.put(person.id, person)
+        self._by_email[person.email.lower()] = person
+
+
+@frozen(kw_only=True)
+class StoredFile:
+    """A file of a message.
+
+    Attributes:
+        message_id: The message.
+        file: The file.
+    """
+
+    message_id: str
+    file: File
+
+
 class State:
     """What the simulated Webex holds.
 
@@ -152,8 +204,15 @@ class State:
         webhooks: Everyone's webhooks.
         documents: What can be read by id, by the name of its resource and by the id.
         emitted: The ids of the messages that `Sandbox.emit` reported; everyone may read them.
+        edits: How many times a message was edited, by its id.
+        contents: The files of the messages, by id.
+        teams: The teams, by the keys on the wire.
+        team_memberships: Who is in which team, by the keys on the wire.
+        general_rooms: The id of each team's general room, by the id of the team.
+        base_urls: The base URL that each person called last, by the id of the person.
+        waiting: Is set when somebody posts a message.
         failures: The webhooks' failed deliveries.
-        tokens: Revoked tokens and unused codes.
+        tokens: Tokens and unused codes.
     """
 
     def __init__(self, *, bot: SandboxPerson, clock: WallClock) -> None:
@@ -164,8 +223,15 @@ class State:
         self.webhooks: Store[Webhook] = Store[Webhook]()
         self.documents: Mapping[str, Store[Json]] = {each: Store[Json]() for each in PATHS}
         self.emitted: set[str] = set()
+        self.edits: Counter[str] = Counter()
+        self.contents: Store[StoredFile] = Store[StoredFile]()
+        self.teams: Store[Json] = Store[Json]()
+        self.team_memberships: Store[Json] = Store[Json]()
+        self.general_rooms: dict[str, str] = {}
+        self.base_urls: dict[str, str] = {}
+        self.waiting: set[asyncio.Event] = set()
         self.failures: FailureTracker = FailureTracker(clock)
-        self.tokens: TokenStore = TokenStore(clock)
+        self.tokens: TokenStore = TokenStore(clock, bot)
         self._direct_rooms: dict[frozenset[str], str] = {}
 
     @property
@@ -186,6 +252,18 @@ class State:
     def now(self) -> str:
         """The current time as Webex writes it."""
         return timestamp(self.clock())
+
+    def seen_by(self, person_id: str | None, message: Json) -> Json:
+        """A message, or a part of it, with the URLs of its files below the base URL of someone."""
+        base_url, files = self.base_urls.get(person_id or "", BASE_URL), message.get("files")
+        if not isinstance(files, list):
+            return message
+        ours = f"{BASE_URL}/contents/"
+        urls = [
+            each.replace(ours, f"{base_url}/contents/", 1) if isinstance(each, str) else each
+            for each in cast("list[object]", files)
+        ]
+        return {**message, "files": urls}
 
     def introduce(self, person: SandboxPerson) -> SandboxPerson:
         """Add a person, with a direct room with the bot.
@@ -239,7 +317,7 @@ class State:
         self.rooms.put(room["id"], room)
         return room
 
-    def add_member(self, room: Json, person: SandboxPerson) -> Json:
+    def add_member(self, room: Json, person: SandboxPerson, *, is_moderator: bool = False) -> Json:
         """Make someone a member of a room."""
         membership: dict[str, Any] = {
             "id": webex_id("MEMBERSHIP"),
@@ -249,7 +327,7 @@ class State:
             "personEmail": person.email,
             "personDisplayName": person.display_name,
             "personOrgId": person.org_id,
-            "isModerator": False,
+            "isModerator": is_moderator,
             "isMonitor": False,
             "isRoomHidden": False,
             "created": self.now(),
@@ -257,13 +335,36 @@ class State:
         self.memberships.put(membership["id"], membership)
         return membership
 
+    def membership(self, room_id: str, person_id: str) -> Json | None:
+        """Someone's membership in a room."""
+        for each in self.memberships:
+            if (each["roomId"], each["personId"]) == (room_id, person_id):
+                return each
+        return None
+
+    def remove_room(self, room_id: str) -> None:
+        """Remove a room, its messages and its memberships."""
+        self.rooms.remove(room_id)
+        for store in (self.messages, self.memberships):
+            for each in store:
+                if each["roomId"] == room_id:
+                    store.remove(each["id"])
+
     def members(self, room_id: str) -> frozenset[str]:
         """The ids of a room's members."""
         return frozenset(each["personId"] for each in self.memberships if each["roomId"] == room_id)
 
-    def join(self, room: Json, person: SandboxPerson, *, actor: SandboxPerson) -> WebexEvent:
+    def join(
+        self,
+        room: Json,
+        person: SandboxPerson,
+        *,
+        actor: SandboxPerson,
+        is_moderator: bool = False,
+    ) -> WebexEvent:
         """Make someone a member of a group room, and report it to the members."""
-        return self.membership_event(Event.CREATED, self.add_member(room, person), actor=actor)
+        membership = self.add_member(room, person, is_moderator=is_moderator)
+        return self.membership_event(Event.CREATED, membership, actor=actor)
 
     def membership_event(self, event: str, membership: Json, *, actor: SandboxPerson) -> WebexEvent:
         """Something happened to a membership; the room's members are notified, and who it is of."""
@@ -285,3 +386,31 @@ class State:
         if room is None or person.id not in self.members(room_id):
             raise RefusedCallError(404, f"no room of yours has the id {room_id!r}")
         return room
+
+    def check_moderator(self, room: Json, person: SandboxPerson) -> None:
+        """Let the moderators of a locked room pass, and all members of another one.
+
+        Raises:
+            RefusedCallError: The room is locked, and the person isn't a moderator.
+        """
+        membership = self.membership(room["id"], person.id) or {}
+        if room.get("isLocked") and not membership.get("isModerator"):
+            raise RefusedCallError(403, f"only a moderator can change the room {room['id']!r}")
+
+    def team_for(self, person: SandboxPerson, team_id: str) -> Json:
+        """A team that someone is a member of.
+
+        Raises:
+            RefusedCallError: It doesn't exist, or the person isn't a member.
+        """
+        team = self.teams.get(team_id)
+        if team is None or self.team_membership(team_id, person.id) is None:
+            raise RefusedCallError(404, f"no team of yours has the id {team_id!r}")
+        return team
+
+    def team_membership(self, team_id: str, person_id: str) -> Json | None:
+        """Someone's membership in a team."""
+        for each in self.team_memberships:
+            if (each["teamId"], each["personId"]) == (team_id, person_id):
+                return each
+        return None

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from attrs import frozen
 from starlette.requests import Request
 
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.responses import OAuthError, RefusedCallError
 from webex_webhooks_async.testing.service.shared.wire import WallClock
 
@@ -27,6 +28,7 @@ class AuthorizationCode:
         redirect_uri: Where the code was sent.
         scope: The scopes that were asked for, separated by spaces.
         code_challenge: The PKCE challenge (S256); None without PKCE.
+        owner: Who authorized.
         expires: When the code expires.
     """
 
@@ -34,14 +36,22 @@ class AuthorizationCode:
     redirect_uri: str
     scope: str
     code_challenge: str | None
+    owner: SandboxPerson
     expires: datetime
 
 
 class TokenStore:
-    """Which tokens are revoked, and which codes are still unused."""
+    """Which tokens are whose and which are revoked, and which codes are still unused.
 
-    def __init__(self, clock: WallClock) -> None:
+    Attributes:
+        authorizer: Who authorizes, and whose tokens are granted, unless they were granted for a
+            code or a refresh token of someone else.
+    """
+
+    def __init__(self, clock: WallClock, authorizer: SandboxPerson) -> None:
+        self.authorizer: SandboxPerson = authorizer
         self._clock = clock
+        self._owners: dict[str, SandboxPerson] = {}
         self._revoked: set[str] = set()
         self._codes: dict[str, AuthorizationCode] = {}
 
@@ -61,14 +71,25 @@ class TokenStore:
             raise RefusedCallError(401)
         return token
 
-    def check_refresh_token(self, token: str) -> None:
-        """Let a refresh token pass.
+    def grant(self, owner: SandboxPerson) -> str:
+        """A new token of someone."""
+        token = secrets.token_urlsafe(48)
+        self._owners[token] = owner
+        return token
+
+    def owner(self, token: str) -> SandboxPerson | None:
+        """Whom a token was granted to; None for one that wasn't granted here."""
+        return self._owners.get(token)
+
+    def owner_of_refresh_token(self, token: str) -> SandboxPerson:
+        """Whom a refresh token belongs to; one that wasn't granted here is the authorizer's.
 
         Raises:
             OAuthError: It is revoked.
         """
         if token in self._revoked:
             raise OAuthError("invalid_grant", "the refresh token is not valid")
+        return self.owner(token) or self.authorizer
 
     def issue_code(
         self, *, client_id: str, redirect_uri: str, scope: str, code_challenge: str | None
@@ -80,14 +101,15 @@ class TokenStore:
             redirect_uri=redirect_uri,
             scope=scope,
             code_challenge=code_challenge,
+            owner=self.authorizer,
             expires=self._clock() + CODE_LIFETIME,
         )
         return code
 
     def redeem_code(
         self, code: str, *, client_id: str, redirect_uri: str, code_verifier: str | None
-    ) -> str:
-        """Use a code up, whether or not it fits, and return its scopes.
+    ) -> AuthorizationCode:
+        """Use a code up, whether or not it fits.
 
         Raises:
             OAuthError: The code is unknown, used or expired, or was issued for something else.
@@ -102,7 +124,7 @@ class TokenStore:
         elif not _verifies(code_verifier, issued.code_challenge):
             problem = "code_verifier must belong to the code_challenge of the authorization request"
         else:
-            return issued.scope
+            return issued
         raise OAuthError("invalid_grant", problem)
 
 

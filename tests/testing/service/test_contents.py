@@ -1,0 +1,170 @@
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.testing.doubles import ANN, BOB, BOT, CARD, created, items
+from webex_webhooks_async.models.files import File
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.service.messages import MAX_FILE
+
+TO_ANN = {"toPersonEmail": "ann@example.com"}
+
+
+async def upload(api: httpx.AsyncClient, *files: tuple[str, Any], **fields: str) -> httpx.Response:
+    """Post a message with files to Ann."""
+    return await api.post("/messages", data={**TO_ANN, **fields}, files=[*files])
+
+
+async def test_an_upload(api: httpx.AsyncClient) -> None:
+    """A file that is uploaded is served to those who can see its message, and to nobody else."""
+    content = b"\r\n--no boundary\r\n\x00\xff"
+    sent = await upload(api, ("files", ("Menü.pdf", content, "application/pdf")), text="The menu")
+
+    message = sent.json()
+    (url,) = message["files"]
+    assert (message["text"], url.startswith(f"{api.base_url}contents/")) == ("The menu", True)
+    for headers in (BOT, ANN):
+        served = await api.get(url, headers=headers)
+        assert (served.content, served.headers["Content-Type"]) == (content, "application/pdf")
+        disposition = served.headers["Content-Disposition"]
+        assert disposition == "attachment; filename*=utf-8''Men%C3%BC.pdf"
+    assert (await api.get(url, headers=BOB)).status_code == 404
+
+
+async def test_head(api: httpx.AsyncClient) -> None:
+    """HEAD describes a file without its content."""
+    sent = await upload(api, ("files", ("a.txt", b"12345", "text/plain")))
+
+    response = await api.head(sent.json()["files"][0])
+
+    assert (response.content, response.headers["Content-Length"]) == (b"", "5")
+    assert response.headers["Content-Disposition"] == 'attachment; filename="a.txt"'
+    assert "text" not in sent.json()
+
+
+async def test_a_file_is_at_the_origin_that_the_requester_uses(webex_sandbox: Sandbox) -> None:
+    """Each requester gets URLs below its own base URL, in responses and in notifications."""
+    async with (
+        webex_sandbox.serve() as base_url,
+        httpx.AsyncClient(base_url=base_url, headers={"Authorization": "Bearer t"}) as bot,
+        webex_sandbox.http_client() as ann,
+    ):
+        ann.headers.update(ANN)
+        hook = {"name": "n", "targetUrl": "http://127.0.0.1:9/", "event": "created"}
+        await created(bot, "/webhooks", **hook, resource="messages")
+        await ann.get("/people/me")
+        (delivery,) = await webex_sandbox.say(
+            "Look", person="ann@example.com", files=[File("a.txt", b"1"), File("b.txt", b"2")]
+        )
+        data = json.loads(delivery.body)["data"]
+        (seen_by_ann,) = await items(ann, "/messages", ANN, roomId=data["roomId"])
+
+        served = [(await bot.get(each)).content for each in data["files"]]
+
+    assert served == [b"1", b"2"]
+    assert all(each.startswith(f"{base_url}/contents/") for each in data["files"])
+    assert all(each.startswith(f"{Sandbox.base_url}/contents/") for each in seen_by_ann["files"])
+    assert webex_sandbox.messages == (seen_by_ann,)
+
+
+async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:
+    """A file that is given by its URL isn't fetched: a stand-in with its name is served."""
+    urls = ["https://example.com/menus/to%20day.pdf?x=1", "https://example.com"]
+    messages = [await created(api, "/messages", **TO_ANN, files=[each]) for each in urls]
+
+    served = [await api.get(each["files"][0]) for each in messages]
+
+    assert [each.headers["Content-Disposition"] for each in served] == [
+        "attachment; filename*=utf-8''to%20day.pdf",
+        'attachment; filename="file"',
+    ]
+    assert served[0].headers["Content-Type"] == "application/pdf"
+    assert served[0].text == f"The sandbox didn't fetch {urls[0]}\n"
+
+
+async def test_a_file_goes_with_its_message(api: httpx.AsyncClient) -> None:
+    """The files of a deleted message are gone; others never were there."""
+    message = (await upload(api, ("files", ("a.txt", b"1")))).json()
+
+    await api.delete(f"/messages/{message['id']}")
+
+    assert (await api.get(message["files"][0])).status_code == 404
+    assert (await api.get("/contents/nope")).status_code == 404
+
+
+async def test_names_of_uploads(api: httpx.AsyncClient) -> None:
+    """The name of a file is reduced to its last part, without line breaks."""
+    names = {
+        'C:\\x\\a"b.txt': "a%22b.txt",
+        "../../etc/passwd": "passwd",
+        "a\nb": "a%20b",
+        "/": "file",
+    }
+
+    for name, shown in names.items():
+        sent = await upload(api, ("files", (name, b"1")))
+        served = await api.head(sent.json()["files"][0])
+        assert served.headers["Content-Disposition"].rpartition("'")[2].strip('"').endswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "problem"),
+    [
+        ("multipart/form-data", b"", "multipart/form-data needs a boundary"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nHel',
+            "the multipart body ends too early: its last boundary is missing; send it again",
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Type: text/plain\r\n\r\nHello\r\n--x--",
+            "a part of the multipart body has no name",
+        ),
+    ],
+)
+async def test_bodies_that_are_not_multipart(
+    api: httpx.AsyncClient, content_type: str, body: bytes, problem: str
+) -> None:
+    """A body that ends too early, or isn't multipart, is refused."""
+    response = await api.post("/messages", content=body, headers={"Content-Type": content_type})
+
+    assert (response.status_code, response.json()["message"]) == (400, problem)
+
+
+async def test_files_that_are_refused(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A message has one file or a card."""
+    file = ("files", ("a.txt", b"1", "text/plain"))
+    responses = [
+        await upload(api, file, file),
+        await upload(api, file, files="https://example.com/a.txt"),
+        await upload(api, file, attachments=json.dumps([CARD])),
+    ]
+
+    assert [(each.status_code, each.json()["message"]) for each in responses] == [
+        (400, "a message has one file at most"),
+        (400, "a message has one file at most"),
+        (400, "a message has a card or an uploaded file, not both"),
+    ]
+    assert webex_sandbox.messages == ()
+
+
+async def test_the_largest_file(webex_sandbox: Sandbox) -> None:
+    """A file has 100 MB at most, and so has a request, besides what is around its file."""
+    head = (
+        b'--x\r\nContent-Disposition: form-data; name="toPersonEmail"\r\n\r\na@b.c\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    )
+    async with webex_sandbox.http_client() as api:
+        api.headers["Authorization"] = "Bearer token"
+        api.headers["Content-Type"] = "multipart/form-data; boundary=x"
+        responses = [
+            await api.post("/messages", content=b"%b%b\r\n--x--" % (head, bytes(size)))
+            for size in (MAX_FILE, MAX_FILE + 1, MAX_FILE + 100_000)
+        ]
+
+    assert [each.status_code for each in responses] == [200, 400, 413]
+    assert responses[1].json()["message"] == "a file must not exceed 104857600 bytes"
+    assert "a file 104857600" in responses[2].json()["message"]

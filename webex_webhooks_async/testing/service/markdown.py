@@ -1,0 +1,106 @@
+"""Markdown as Webex renders it: to HTML and to plain text, with its mentions.
+
+Facts: https://developer.webex.com/docs/basics#formatting-messages
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from attrs import frozen
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+
+_MENTION = re.compile(r"<@(?:person(?:Id|Email):([^|>]+)|(all))(?:\|([^>]*))?>")
+
+
+@frozen(kw_only=True)
+class Rendered:
+    """What people see of markdown.
+
+    Attributes:
+        html: The HTML. HTML in the markdown is shown as it is written.
+        text: The plain text.
+        mentioned: Whom it mentions.
+        mentions_all: Whether it mentions everyone.
+    """
+
+    html: str
+    text: str
+    mentioned: tuple[SandboxPerson, ...]
+    mentions_all: bool
+
+
+def render(markdown: str, named: Callable[[str], SandboxPerson]) -> Rendered:
+    """Render markdown.
+
+    Args:
+        markdown: The source.
+        named: Returns the person with an id or an address; what it raises is raised.
+    """
+    env: dict[str, Any] = {"named": named}
+    tokens = _RENDERER.parse(markdown, env)
+    mentions = [each for token in tokens for each in token.children or () if each.type == "mention"]
+    persons = {each.meta["person"].id: each.meta["person"] for each in mentions if each.meta}
+    return Rendered(
+        html=_RENDERER.renderer.render(tokens, _RENDERER.options, env).strip(),
+        text="\n".join(_lines(tokens)),
+        mentioned=tuple(persons.values()),
+        mentions_all=any(not each.meta for each in mentions),
+    )
+
+
+def mention(person: SandboxPerson | None, name: str) -> str:
+    """The HTML of a mention of someone, or of everyone."""
+    who = (
+        'data-object-type="groupMention" data-group-type="all"'
+        if person is None
+        else f'data-object-type="person" data-object-id="{html.escape(person.id)}"'
+    )
+    return f"<spark-mention {who}>{html.escape(name)}</spark-mention>"
+
+
+def _lines(tokens: Sequence[Token]) -> Iterator[str]:
+    for token in tokens:
+        if token.children is not None:
+            yield "".join(map(_plain, token.children))
+        elif token.content:  # a block of code
+            yield token.content.rstrip("\n")
+
+
+def _plain(token: Token) -> str:
+    return "\n" if token.type in {"softbreak", "hardbreak"} else token.content
+
+
+def _parse_mention(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - as the rules are called
+    match = _MENTION.match(state.src, state.pos)
+    if match is None:
+        return False
+    if not silent:
+        person = state.env["named"](match[1]) if match[1] else None
+        token = state.push("mention", "", 0)
+        token.meta = {"person": person} if person else {}
+        token.content = match[3] or (person.display_name if person else "All")
+    state.pos = match.end()
+    return True
+
+
+def _render_mention(
+    _renderer: RendererProtocol,
+    tokens: Sequence[Token],
+    index: int,
+    _options: OptionsDict,
+    _env: EnvType,
+) -> str:
+    return mention(tokens[index].meta.get("person"), tokens[index].content)
+
+
+_RENDERER = MarkdownIt("commonmark", {"html": False})
+_RENDERER.inline.ruler.before("autolink", "mention", _parse_mention)
+_RENDERER.add_render_rule("mention", _render_mention)
