@@ -1,5 +1,6 @@
-"""The programs docs/examples/hearing_bot.py and echo_bot.py, run as processes."""
+"""The programs docs/examples/{hearing_bot,echo_bot,bot}.py, served as processes."""
 
+import asyncio
 import re
 import sys
 from collections.abc import AsyncGenerator
@@ -54,10 +55,9 @@ async def running_bot(name: str, sandbox: Sandbox, tunnel: Tunnel) -> AsyncGener
             "WEBEX_BASE_URL": base_url,
             "WEBEX_WEBHOOK_SECRET": "a secret",
             "PUBLIC_URL": PUBLIC_URL,
-            "PORT": "0",
         }
-        program = EXAMPLES / name
-        async with running(sys.executable, "-W", "error", program, settings=settings) as bot:
+        command = (sys.executable, "-W", "error", "-m", "uvicorn", f"{name}:bot", "--port", "0")
+        async with running(*command, settings=settings, folder=EXAMPLES) as bot:
             said = await read_until(bot, "(Press CTRL+C")
             (port,) = re.findall(r"running on http://127\.0\.0\.1:(\d+)", said)
             tunnel.port = int(port)
@@ -70,18 +70,19 @@ def texts(sandbox: Sandbox) -> list[str | None]:
 
 
 async def test_it_says_everything_back(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """The bot fetches a message by its id, and replies once, in the room of the message."""
-    async with running_bot("echo_bot.py", sandbox, tunnel):
+    """The bot fetches a message by its id, and replies once, in its thread."""
+    async with running_bot("echo_bot", sandbox, tunnel):
         (delivery,) = await sandbox.say("Hello, bot!")
 
     assert delivery.status_code == 204
     assert texts(sandbox) == ["Hello, bot!", "You said: Hello, bot!"]
-    assert len({message["roomId"] for message in sandbox.messages}) == 1
+    said, reply = sandbox.messages
+    assert reply["parentId"] == said["id"]
 
 
 async def test_it_does_not_reply_to_itself(sandbox: Sandbox, tunnel: Tunnel) -> None:
     """The bot is notified of its own messages, and doesn't echo them."""
-    async with running_bot("echo_bot.py", sandbox, tunnel):
+    async with running_bot("echo_bot", sandbox, tunnel):
         await sandbox.say("Hello, bot!")
         own = {"id": sandbox.messages[-1]["id"]}
         (delivery,) = await sandbox.emit("messages", "created", own, actor_id=sandbox.bot.id)
@@ -91,7 +92,7 @@ async def test_it_does_not_reply_to_itself(sandbox: Sandbox, tunnel: Tunnel) -> 
 
 async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> None:
     """A message with a file and no text gets no reply."""
-    async with running_bot("echo_bot.py", sandbox, tunnel), sandbox.http_client() as someone:
+    async with running_bot("echo_bot", sandbox, tunnel), sandbox.http_client() as someone:
         await someone.post(
             "messages",
             headers={"Authorization": "Bearer person:ann@example.com"},
@@ -104,10 +105,37 @@ async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> N
 
 async def test_it_makes_its_webhook_once(sandbox: Sandbox, tunnel: Tunnel) -> None:
     """A bot that is started again keeps its webhook."""
-    async with running_bot("hearing_bot.py", sandbox, tunnel):
+    async with running_bot("hearing_bot", sandbox, tunnel):
         created = sandbox.webhooks
-    async with running_bot("echo_bot.py", sandbox, tunnel):
+    async with running_bot("echo_bot", sandbox, tunnel):
         pass
 
     assert len(created) == 1
     assert sandbox.webhooks == created
+
+
+async def test_it_takes_orders(sandbox: Sandbox, tunnel: Tunnel) -> None:
+    """README's bot knows a command, a card, and what it can do."""
+    async with running_bot("bot", sandbox, tunnel):
+        await sandbox.say("Lunch")
+        await sandbox.submit(sandbox.messages[-1]["id"], {"dish": "Pasta"}, press="Order")
+        await sandbox.say("What can you do?")
+
+    assert texts(sandbox)[1::2] == ["What would you like?", "What can you do?"]
+    assert texts(sandbox)[2] == "One Pasta, please!"
+    assert sandbox.messages[-1]["markdown"] == "I understand:\n\n* **lunch**: Order lunch."
+
+
+async def test_a_bot_without_a_token_that_works_does_not_serve(
+    sandbox: Sandbox, tunnel: Tunnel
+) -> None:
+    """The server ends, and says why."""
+    sandbox.revoke("a-token-of-nobody")
+    with pytest.raises(asyncio.IncompleteReadError) as caught:
+        async with running_bot("echo_bot", sandbox, tunnel):
+            pass
+
+    said = caught.value.partial.decode()
+    assert "AuthenticationError: GET /v1/people/me: 401 Unauthorized" in said
+    assert "Application startup failed. Exiting." in said
+    assert "a-token-of-nobody" not in said

@@ -39,7 +39,7 @@ async def test_the_bot_replies(pages: list[str], tmp_path: Path) -> None:
         bot.write_text(listening, encoding="utf-8")
         async with terminal(start_bot, tmp_path) as process:
             await type_in(greet, tmp_path)
-            assert difference(heard, await read_until(process, " wrote message ") + "M1\n") is None
+            assert difference(heard, await read_until(process, " wrote: Hello, bot!\n")) is None
         bot.write_text(replying, encoding="utf-8")
         async with terminal(settings_of(start_bot) + start_new_bot, tmp_path):
             await type_in(settings_of(greet) + ask, tmp_path)

@@ -102,6 +102,8 @@ def set_up(namespace: dict[str, Any]) -> None:
         folder = resources.enter_context(tempfile.TemporaryDirectory())
         environment = resources.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("WEBEX_ACCESS_TOKEN", "a-token-of-nobody")
+        environment.setenv("WEBEX_WEBHOOK_SECRET", "a-secret-of-the-bot")
+        environment.setenv("PUBLIC_URL", "https://bot.example.com/webex")
         sandbox = Sandbox()
         webex = sandbox.http_client()
         resources.callback(lambda: runner.run(webex.aclose()))
