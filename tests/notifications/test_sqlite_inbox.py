@@ -316,7 +316,7 @@ def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
 
 def test_a_repr_shows_no_body() -> None:
     """A body, in which there may be addresses, is in no repr."""
-    entry = InboxEntry(key="a", body=b"canary", lease="1")
+    entry = InboxEntry(key="a", body=b"canary", token="1")
     assert "canary" not in repr(evolve(entry, error="it failed"))
 
 

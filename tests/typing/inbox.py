@@ -8,7 +8,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 from pathlib import Path
 from typing import assert_type
 
-from webex_webhooks_async import Inbox, InboxEntry, SQLiteInbox
+from webex_webhooks_async import Inbox, InboxEntry, Receiver, SQLiteInbox
 from webex_webhooks_async.testing import check_inbox
 
 
@@ -21,11 +21,11 @@ class OwnInbox:
 
     async def take(self) -> InboxEntry | None:
         """Lease one."""
-        return InboxEntry(key="key", body=b"{}", lease="1")
+        return InboxEntry(key="key", body=b"{}", token="1")
 
     async def renew(self, entry: InboxEntry) -> bool:
         """Prolong a lease."""
-        return entry.lease == "1"
+        return entry.token == "1"
 
     async def complete(self, entry: InboxEntry) -> bool:
         """Record it."""
@@ -63,6 +63,9 @@ async def inboxes_of_several_kinds() -> None:
     await any_inbox(SQLiteInbox("inbox.db", lease=10, keep=3600))
     await any_inbox(SQLiteInbox(Path("inbox.db"), clock=lambda: 0.0))
     await any_inbox(OwnInbox())
+    Receiver("secret", inbox=SQLiteInbox("inbox.db"), attempts=3, max_pending=10)
+    Receiver("secret", inbox=OwnInbox())
+    Receiver("secret", inbox=None)
     await check_inbox(made)
 
 
@@ -72,5 +75,7 @@ async def what_cannot_be_is_an_error(inbox: Inbox) -> None:
     SQLiteInbox("inbox.db", 60)  # type: ignore[call-arg] # by name
     await inbox.put("key", "{}")  # type: ignore[arg-type] # bytes
     await inbox.complete("key")  # type: ignore[arg-type] # the entry
+    Receiver("secret", inbox="inbox.db")  # type: ignore[arg-type] # the inbox itself
+    Receiver("secret", inbox=SQLiteInbox("inbox.db"), attempts=None)  # type: ignore[arg-type] # a number
     await any_inbox(object())  # type: ignore[arg-type] # it lacks the methods
     await check_inbox(SQLiteInbox("inbox.db"))  # type: ignore[arg-type] # what makes one

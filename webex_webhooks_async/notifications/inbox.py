@@ -12,7 +12,8 @@ class InboxEntry:
     Attributes:
         key: What a copy of the notification is recognized by.
         body: The body as it came. Its signature was verified.
-        lease: Names this lease; only the inbox that made it knows what it means.
+        token: Names the lease; only the inbox that granted it knows what it means.
+        lease: For how many seconds the lease lasts, from `take` or `renew` on.
         failures: How often its handlers have failed.
         expiries: How often a lease of it has expired.
         error: Why it fails, for `Inbox.fail`; from `Inbox.take`, why it failed last.
@@ -20,7 +21,8 @@ class InboxEntry:
 
     key: str
     body: bytes = field(repr=False)
-    lease: str
+    token: str
+    lease: float = 60.0
     failures: int = 0
     expiries: int = 0
     error: str | None = None

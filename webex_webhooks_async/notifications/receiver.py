@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from http import HTTPStatus
-from types import EllipsisType, TracebackType
+from types import EllipsisType, NoneType, TracebackType
 from typing import Any, Self
 
 from webex_webhooks_async.errors import PayloadError, SignatureError
@@ -33,6 +33,8 @@ from webex_webhooks_async.notifications.deduplication import (
 )
 from webex_webhooks_async.notifications.dispatch import Run, describe, log_debug
 from webex_webhooks_async.notifications.in_flight import InFlight
+from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.notifications.inbox_worker import MAX_EXPIRIES, InboxWorker, pause_after
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.router import Router
 from webex_webhooks_async.notifications.signatures import (
@@ -81,6 +83,13 @@ class Receiver(Router):
     that it serves. If the receiver is mounted in another application, or called through `handle`,
     that application has to call `aclose` or enter the receiver with ``async with``.
 
+    With an `inbox`, the response comes when the notification is stored, and a killed process loses
+    nothing. The handlers run from the inbox, again after 1, 4, 16 and 64 seconds if they fail, and
+    not before the ``retry_after`` of a `RateLimitError`; each failure is logged and reported. After
+    `attempts` failures the notification is kept as failed, and so is one whose data doesn't fit, or
+    whose process was killed five times while its handlers ran. The receiver works on its inbox, and
+    accepts notifications, from the start to the end of its lifespan or of ``async with``.
+
     ========  ========================================================================
     response  meaning
     ========  ========================================================================
@@ -90,15 +99,18 @@ class Receiver(Router):
     405       the method isn't POST
     413       the body is larger than `max_body`
     500       a handler failed, or the data doesn't fit its class
-    503       too much is queued, the receiver is shutting down, the deduplicator failed,
-              or a copy is being handled under a lease
+    503       too much is queued, the receiver isn't running, the deduplicator or the
+              inbox failed, or a copy is being handled under a lease
     ========  ========================================================================
 
     Args:
         secrets: The webhook's secret, or several secrets of which any may have signed.
         background: Whether to respond before the handlers run.
+        inbox: Stores what is accepted, until it is handled. It recognizes duplicates itself, and
+            the receiver closes it.
+        attempts: With an `inbox`, how often the handlers of a notification run if they fail.
         max_pending: With `background`, how many notifications may be accepted and not yet handled;
-            they all run at the same time.
+            they all run at the same time. With an `inbox`, how many are handled at a time.
         deduplicator: Remembers what was handled; by default a new `MemoryDeduplicator`. With
             `None`, every copy is handled.
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
@@ -109,7 +121,7 @@ class Receiver(Router):
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
-            isn't positive.
+            isn't positive, or `inbox` is passed with `background` or a `deduplicator`.
         TypeError: An argument has a wrong type.
     """
 
@@ -119,6 +131,8 @@ class Receiver(Router):
         self,
         secrets: str | Iterable[str],
         *,
+        inbox: Inbox | None = None,
+        attempts: int = 5,
         background: bool = False,
         max_pending: int = 1000,
         deduplicator: Deduplicator | EllipsisType | None = ...,
@@ -133,6 +147,14 @@ class Receiver(Router):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ...:
             check_methods(deduplicator)
+        check_type("inbox", inbox, Inbox, NoneType)
+        if inbox is not None and (background or deduplicator is not ...):
+            raise ValueError(
+                "an inbox takes the place of background and of a deduplicator: leave them out"
+            )
+        check_type("attempts", attempts, int)
+        if attempts < 1:
+            raise ValueError(f"attempts must be positive, got {attempts}")
         check_type("max_pending", max_pending, int)
         check_type("max_body", max_body, int)
         if max_pending < 1:
@@ -140,6 +162,8 @@ class Receiver(Router):
         if max_body < 1:
             raise ValueError(f"max_body must be a positive number of bytes, got {max_body}")
         self._keys = secret_keys(secrets)
+        self._worker = None if inbox is None else InboxWorker(inbox, self._work, max_pending)
+        self._attempts = attempts
         self._background = background
         self._max_pending = max_pending
         self._in_flight = InFlight(MemoryDeduplicator() if deduplicator is ... else deduplicator)
@@ -214,9 +238,16 @@ class Receiver(Router):
         Raises:
             TypeError: `body` isn't bytes, or `headers` aren't headers.
         """
-        job = self._job(body, headers)
-        if not isinstance(job, Job):
-            return job
+        notification = self._verified(body, headers)
+        if not isinstance(notification, Notification):
+            return notification
+        key = hashlib.sha256(body).hexdigest()
+        if self._worker is not None:
+            return await self._store(key, body, notification, self._worker)
+        run = self._run_of(notification)
+        if run is None:
+            return HTTPStatus.NO_CONTENT
+        job = Job(self, run, key)
         self._jobs.add(job)
         try:
             return await self._handle_once(job)
@@ -231,6 +262,8 @@ class Receiver(Router):
         receiver: it doesn't wait for itself, nor for other handlers that close a receiver.
         """
         self._is_closing = True
+        if self._worker is not None:
+            await self._worker.stop()
         inside = _current_job.get()  # also in a task that a handler has begun
         is_inside = inside is not None and not inside.is_finished
         while inside is not None:
@@ -246,6 +279,8 @@ class Receiver(Router):
                 self._closers.discard(waiting)
         while self._in_flight.unfinished:
             await asyncio.wait(self._in_flight.unfinished)
+        if self._worker is not None:
+            await self._worker.inbox.aclose()
 
     def _finish(self, job: "Job") -> None:
         job.is_finished = True
@@ -258,6 +293,8 @@ class Receiver(Router):
                 waiting.set_result(None)
 
     async def __aenter__(self) -> Self:
+        if self._worker is not None:
+            await self._worker.open()
         self._is_closing = False
         return self
 
@@ -300,31 +337,90 @@ class Receiver(Router):
         logger.warning("refused a request: its body is larger than %d bytes", self._max_body)
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def _job(self, body: bytes, headers: Headers) -> "Job | HTTPStatus":
-        """Return what is to be done, or the status to respond with if nothing is."""
+    def _verified(self, body: bytes, headers: Headers) -> "Notification[Any] | HTTPStatus":
+        """Return the notification in a request, or the status that refuses the request."""
         check_body(body)
         if len(body) > self._max_body:
             return self._refuse_large()
         try:
             verify_with_keys(body, headers, self._keys, self._minimum)
-            notification = parse_unverified_notification(body)
+            return parse_unverified_notification(body)
         except SignatureError as error:
             logger.warning("refused a request: %s", error)
             return HTTPStatus.UNAUTHORIZED
         except PayloadError as error:
             logger.warning("refused a signed request: %s", error)
             return HTTPStatus.BAD_REQUEST
-        run = self._run_of(notification)
-        if run is None:
-            return HTTPStatus.NO_CONTENT
-        return Job(self, run, hashlib.sha256(body).hexdigest())
 
     def _run_of(self, notification: Notification[Any]) -> Run | None:
         run = super()._run_of(notification)
-        if run is not None and self._ignore_own_actions and notification.is_own_action:
-            log_debug("%s is ignored: it is the bot's own action", notification)
+        if run is not None and self._is_ignored(notification):
             return None
         return run
+
+    def _is_ignored(self, notification: Notification[Any]) -> bool:
+        if not (self._ignore_own_actions and notification.is_own_action):
+            return False
+        log_debug("%s is ignored: it is the bot's own action", notification)
+        return True
+
+    async def _store(
+        self, key: str, body: bytes, notification: Notification[Any], worker: InboxWorker
+    ) -> int:
+        if not worker.is_open:
+            logger.error("%s is not stored: %s", describe(notification), _NOT_RUNNING)
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        if self._is_ignored(notification):
+            return HTTPStatus.NO_CONTENT
+        try:
+            is_new = await worker.inbox.put(key, body)
+        except Exception:
+            logger.exception("%s is not stored: the inbox failed", describe(notification))
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        if is_new:
+            worker.wake()
+        else:
+            log_debug("%s is a duplicate", notification)
+        return HTTPStatus.NO_CONTENT
+
+    async def _work(self, entry: InboxEntry, worker: InboxWorker) -> None:
+        """Run the handlers of a notification from the inbox, and record the outcome."""
+        try:
+            notification = parse_unverified_notification(entry.body)
+        except PayloadError as error:
+            logger.error("the inbox has a body that isn't a notification: %s", error)  # noqa: TRY400 - it says all
+            await worker.fail(entry, "it", error, None)
+            return
+        which = describe(notification)
+        run = self._run_of(notification)
+        if run is None:
+            logger.warning("%s is completed: it has no matching handler", which)
+            await worker.complete(entry, which)
+            return
+        job = Job(self, run, entry.key)
+        _current_job.set(job)  # for this task, which ends with it
+        self._jobs.add(job)
+        try:
+            async with worker.renewing(entry, which):
+                await self._attempt(run, entry, worker)
+        finally:
+            self._finish(job)
+        if self._is_closing and not self._jobs:
+            await worker.inbox.aclose()  # a handler may have closed the receiver before
+
+    async def _attempt(self, run: Run, entry: InboxEntry, worker: InboxWorker) -> None:
+        which = describe(run.notification)
+        is_expired = entry.expiries >= MAX_EXPIRIES
+        failure = _expired(entry) if is_expired else await _failure_of(run)
+        if failure is None:
+            await worker.complete(entry, which)
+            return
+        number = entry.failures + 1
+        is_last = is_expired or failure is run.misfit or number >= self._attempts
+        again_in = None if is_last else pause_after(number, failure)
+        then = "kept as failed" if again_in is None else f"again in {again_in:g} s"
+        await self._report(failure, run, f": attempt {number} of {self._attempts}, {then}")
+        await worker.fail(entry, which, failure, again_in)
 
     async def _handle_once(self, job: "Job") -> int:
         try:
@@ -374,12 +470,13 @@ class Receiver(Router):
             await self._in_flight.finish(job.key, done=done)
         return done
 
-    async def _report(self, failure: Exception, run: Run) -> None:
+    async def _report(self, failure: Exception, run: Run, then: str = "") -> None:
         which = describe(run.notification)
         if failure is run.misfit:
-            logger.error("%s is not passed to the handlers of its resource: %s", which, failure)
+            message = "%s is not passed to the handlers of its resource: %s%s"
+            logger.error(message, which, failure, then)
         else:
-            logger.error("a handler of %s failed", which, exc_info=failure)
+            logger.error("a handler of %s failed%s", which, then, exc_info=failure)
         if self._on_error is None:
             return
         try:
@@ -418,6 +515,19 @@ _current_job: ContextVar[Job | None] = ContextVar("_current_job", default=None)
 """The job whose handler runs; tasks that a handler begins have it, too."""
 
 
+async def _failure_of(run: Run) -> Exception | None:
+    try:
+        await run()
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it raises
+        return _failure(error)
+    return None
+
+
+def _expired(entry: InboxEntry) -> Exception:
+    times = f"its lease has expired {entry.expiries} times"
+    return RuntimeError(f"{times}: its process was killed or hung, probably because of it")
+
+
 def _failure(error: BaseException) -> Exception:
     """Return the failure of a function of the user's; raise our own cancellation again."""
     if isinstance(error, Exception):
@@ -428,3 +538,9 @@ def _failure(error: BaseException) -> Exception:
     failure = RuntimeError("what it waited for was cancelled")
     failure.__cause__ = error
     return failure
+
+
+_NOT_RUNNING = (
+    "the receiver isn't running: it works on its inbox while the server runs its ASGI lifespan, or "
+    "inside of `async with receiver:`"
+)

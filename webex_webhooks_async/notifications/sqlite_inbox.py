@@ -231,7 +231,7 @@ class InboxFile:
         """Lease the notification that is due for the longest."""
         now = self._clock()
         found = self.connection.execute(
-            "SELECT key, body, lease, failures, expiries, error FROM notifications "
+            "SELECT key, body, token, failures, expiries, error FROM notifications "
             "WHERE due <= ? ORDER BY due LIMIT 1",
             (now,),
         ).fetchone()
@@ -241,14 +241,15 @@ class InboxFile:
         entry = InboxEntry(
             key=key,
             body=body,
-            lease=uuid4().hex,
+            token=uuid4().hex,
+            lease=lease,
             failures=failures,
             expiries=expiries + (lost is not None),
             error=error,
         )
         self.connection.execute(
-            "UPDATE notifications SET lease = ?, due = ?, expiries = ? WHERE key = ?",
-            (entry.lease, now + lease, entry.expiries, key),
+            "UPDATE notifications SET token = ?, due = ?, expiries = ? WHERE key = ?",
+            (entry.token, now + lease, entry.expiries, key),
         )
         return entry
 
@@ -258,19 +259,19 @@ class InboxFile:
 
     def complete(self, entry: InboxEntry, keep: float) -> bool:
         """Keep only the key of a notification, for `keep` seconds."""
-        changes = "lease = NULL, due = NULL, forget = ?, body = x'', error = NULL"
+        changes = "token = NULL, due = NULL, forget = ?, body = x'', error = NULL"
         return self._update(entry, changes, self._clock() + keep)
 
     def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
         """Count a failure; without `again_in`, the notification is failed."""
         due = None if again_in is None else self._clock() + again_in
-        changes = "lease = NULL, due = ?, failures = failures + 1, error = ?"
+        changes = "token = NULL, due = ?, failures = failures + 1, error = ?"
         return self._update(entry, changes, due, entry.error)
 
     def unfinished(self) -> Sequence[StoredNotification]:
         """Return what waits, runs or has failed, the oldest first."""
         rows = self.connection.execute(
-            "SELECT key, CASE WHEN lease IS NOT NULL THEN 'running' WHEN due IS NULL THEN 'failed' "
+            "SELECT key, CASE WHEN token IS NOT NULL THEN 'running' WHEN due IS NULL THEN 'failed' "
             "ELSE 'waiting' END, body, failures, error, stored FROM notifications "
             "WHERE forget IS NULL ORDER BY stored"
         )
@@ -297,8 +298,8 @@ class InboxFile:
     def _update(self, entry: InboxEntry, changes: str, *values: object) -> bool:
         """Change the row of an entry, unless its lease is lost."""
         updated = self.connection.execute(
-            f"UPDATE notifications SET {changes} WHERE key = ? AND lease = ?",  # noqa: S608 - ours
-            (*values, entry.key, entry.lease),
+            f"UPDATE notifications SET {changes} WHERE key = ? AND token = ?",  # noqa: S608 - ours
+            (*values, entry.key, entry.token),
         )
         return updated.rowcount == 1
 
@@ -315,7 +316,7 @@ _SCHEMA = (
         stored REAL NOT NULL,
         due REAL,
         forget REAL,
-        lease TEXT,
+        token TEXT,
         failures INTEGER NOT NULL DEFAULT 0,
         expiries INTEGER NOT NULL DEFAULT 0,
         error TEXT

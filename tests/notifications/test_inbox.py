@@ -1,0 +1,591 @@
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.notifications.doubles import (
+    MESSAGE_DATA,
+    SECRET,
+    Bot,
+    Conversation,
+    body_of,
+    distinct,
+    signed,
+)
+from tests.support.clocks import StoppedClock
+from tests.support.wire import until
+from webex_webhooks_async.errors import PayloadError, RateLimitError
+from webex_webhooks_async.models.notifications import Notification, NotificationData
+from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
+from webex_webhooks_async.notifications.inbox import InboxEntry
+from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, SQLiteInbox
+
+LEASE = 60.0
+KEEP = 600.0
+
+
+class Time(StoppedClock):
+    """The time of inboxes and receivers, which passes only when a test advances it."""
+
+    def now_in_seconds(self) -> float:
+        """The time as an inbox asks for it."""
+        return 1_000_000 + self.seconds
+
+    async def pass_(self, seconds: float) -> None:
+        """Let time pass, a second at a time, in which receivers look into their inboxes."""
+        for _ in range(int(seconds)):
+            await until(self._is_waited_for)
+            self.advance(1)
+        await until(self._is_waited_for)
+
+    def _is_waited_for(self) -> bool:
+        return any(self.seconds < due <= self.seconds + 1 for due, _ in self._sleepers)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """The time."""
+    stopped = Time()
+    monkeypatch.setattr(inbox_worker, "_sleep", stopped.sleep)
+    return stopped
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the inbox is."""
+    return tmp_path / "inbox.db"
+
+
+class FailingInbox(SQLiteInbox):
+    """An inbox whose methods fail while a test wants it.
+
+    Attributes:
+        fails: The methods that fail.
+        failed: Each call that failed.
+    """
+
+    def __init__(self, path: Path, time: Time) -> None:
+        super().__init__(path, lease=LEASE, keep=KEEP, clock=time.now_in_seconds)
+        self.fails: set[str] = set()
+        self.failed: list[str] = []
+
+    def _check(self, method: str) -> None:
+        if method in self.fails:
+            self.failed.append(method)
+            raise OSError("the disk is full")
+
+    async def put(self, key: str, body: bytes) -> bool:
+        """Store it, or fail."""
+        self._check("put")
+        return await super().put(key, body)
+
+    async def take(self) -> InboxEntry | None:
+        """Take one, or fail."""
+        self._check("take")
+        return await super().take()
+
+    async def renew(self, entry: InboxEntry) -> bool:
+        """Renew it, or fail."""
+        self._check("renew")
+        return await super().renew(entry)
+
+    async def complete(self, entry: InboxEntry) -> bool:
+        """Complete it, or fail."""
+        self._check("complete")
+        return await super().complete(entry)
+
+
+class InboxBot(Bot):
+    """A bot with an inbox, and what it reports.
+
+    Attributes:
+        inbox: The inbox.
+        time: The time.
+        path: The file.
+        errors_reported: What `on_error` got.
+    """
+
+    def __init__(self, path: Path, time: Time, **options: Any) -> None:  # noqa: ANN401 - any option
+        self.inbox = FailingInbox(path, time)
+        self.time = time
+        self.path = path
+        self.errors_reported: list[Exception] = []
+        super().__init__(inbox=self.inbox, on_error=self.report, **options)
+
+    def report(self, error: Exception, _: Notification[NotificationData]) -> None:
+        """Take an error."""
+        self.errors_reported.append(error)
+
+    async def receive(self, body: bytes) -> int:
+        """Get a notification."""
+        return await self.receiver.handle(*signed(body))
+
+    def states(self) -> list[str]:
+        """The state of each notification that isn't completed, the oldest first."""
+        with closing(InboxFile.open(self.path)) as file, file.transaction():
+            return [each.state for each in file.unfinished()]
+
+    def errors_stored(self) -> list[str | None]:
+        """The error of each notification in the file."""
+        with closing(InboxFile.open(self.path)) as file, file.transaction():
+            return [each.error for each in file.unfinished()]
+
+
+@asynccontextmanager
+async def another_process(path: Path, time: Time) -> AsyncGenerator[SQLiteInbox]:
+    """The inbox of another process on the same file."""
+    inbox = SQLiteInbox(path, lease=LEASE, keep=KEEP, clock=time.now_in_seconds)
+    yield inbox
+    await inbox.aclose()
+
+
+async def test_it_is_stored_before_the_response(path: Path, time: Time) -> None:
+    """A notification that got 204 is in the file, whatever happens then."""
+    bot = InboxBot(path, time)
+    bot.may_end.clear()
+    async with bot.receiver:
+        assert await bot.receive(distinct(1)) == 204
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT body FROM notifications").fetchall() == [(distinct(1),)]
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        bot.may_end.set()
+        await until(lambda: bot.states() == [])
+
+    assert bot.done == ["MESSAGE-1"]
+
+
+async def test_no_more_than_max_pending_run_at_a_time(path: Path, time: Time) -> None:
+    """What is accepted beyond the limit waits in the file."""
+    bot = InboxBot(path, time, max_pending=2)
+    bot.may_end.clear()
+    async with bot.receiver:
+        for number in range(5):
+            assert await bot.receive(distinct(number)) == 204
+        await until(lambda: bot.states().count("running") == 2)
+        time.advance(1)
+        await asyncio.sleep(0)
+        assert bot.states() == ["running"] * 2 + ["waiting"] * 3
+        bot.may_end.set()
+        await until(lambda: bot.states() == [])
+
+    assert bot.done == [f"MESSAGE-{number}" for number in range(5)]
+
+
+async def test_it_is_tried_again(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    """Handlers that fail run again after 1, 4, 16 and 64 seconds, each failure is reported."""
+    bot = InboxBot(path, time)
+    bot.errors = [RuntimeError(f"failure {number}") for number in range(1, 6)]
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        for number, pause in enumerate((1, 4, 16, 64), 1):
+            await until(lambda: bot.states() == ["waiting"])
+            await time.pass_(pause - 1)
+            assert len(bot.started) == number
+            await time.pass_(1)
+        await until(lambda: bot.states() == ["failed"])
+        await time.pass_(200)
+    assert bot.states() == ["failed"]
+    assert [str(each) for each in bot.errors_reported] == [f"failure {n}" for n in range(1, 6)]
+    logged = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    assert [each.split(" failed: ")[1] for each in logged] == [
+        "attempt 1 of 5, again in 1 s",
+        "attempt 2 of 5, again in 4 s",
+        "attempt 3 of 5, again in 16 s",
+        "attempt 4 of 5, again in 64 s",
+        "attempt 5 of 5, kept as failed",
+    ]
+    assert all(each.exc_info for each in caplog.records if each.levelno == logging.ERROR)
+    assert bot.errors_stored() == ["RuntimeError: failure 5"]
+
+
+async def test_another_round(path: Path, time: Time) -> None:
+    """One that failed gets all its attempts again, while the bot works, when someone wants it."""
+    bot = InboxBot(path, time, attempts=1)
+    bot.errors = [RuntimeError()]
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["failed"])
+        with closing(InboxFile.open(path, clock=time.now_in_seconds)) as file, file.transaction():
+            file.retry([file.unfinished()[0].key])
+        await time.pass_(1)
+        await until(lambda: bot.done == ["MESSAGE-1"])
+
+
+@pytest.mark.parametrize(("retry_after", "pause"), [(30.0, 30), (0.5, 1), (None, 1)])
+async def test_webex_says_when(
+    path: Path, time: Time, retry_after: float | None, pause: int
+) -> None:
+    """After a 429 the handlers don't run before the time that Webex has set."""
+    bot = InboxBot(path, time)
+    bot.errors = [RateLimitError(429, retry_after=retry_after)]
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["waiting"])
+        await time.pass_(pause - 1)
+        assert bot.done == []
+        await time.pass_(1)
+        await until(lambda: bot.done == ["MESSAGE-1"])
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(1, 1), (2, 4), (6, 1024), (7, 3600), (10_000, 3600)]
+)
+def test_pauses_are_an_hour_at_most(failures: int, seconds: float) -> None:
+    """However many attempts there are, an hour is the longest pause."""
+    assert inbox_worker.pause_after(failures, RuntimeError()) == seconds
+
+
+async def test_data_that_does_not_fit(path: Path, time: Time) -> None:
+    """Data that doesn't fit its class fails at once, because it can't get better."""
+    bot = InboxBot(path, time)
+    async with bot.receiver:
+        assert await bot.receive(body_of({**MESSAGE_DATA, "id": None})) == 204
+        await until(lambda: bot.states() == ["failed"])
+
+    assert [type(each) for each in bot.errors_reported] == [PayloadError]
+    assert bot.started == []
+
+
+async def test_no_handler(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    """One that no handler matches is completed, with a warning."""
+    bot = InboxBot(path, time)
+    async with bot.receiver:
+        assert await bot.receive(body_of({"id": "ROOM"}, resource="rooms")) == 204
+        await until(lambda: bot.states() == [])
+
+    (warning,) = caplog.records
+    assert warning.levelno == logging.WARNING
+    assert warning.getMessage() == (
+        "rooms created ROOM of webhook WEBHOOK is completed: it has no matching handler"
+    )
+
+
+async def test_own_actions(path: Path, time: Time) -> None:
+    """What the bot did itself isn't stored, if it is to be ignored."""
+    bot = InboxBot(path, time, ignore_own_actions=True)
+    async with bot.receiver:
+        assert await bot.receive(body_of(actorId="BOT")) == 204
+        assert bot.states() == []
+
+
+async def test_another_body(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    """What isn't a notification, but is in the file, is kept as failed, and named in the log."""
+    bot = InboxBot(path, time)
+    async with bot.receiver:
+        await bot.inbox.put("key", b"{}")
+        await time.pass_(1)
+        await until(lambda: bot.states() == ["failed"])
+
+    assert "the inbox has a body that isn't a notification: $.id: missing" in caplog.text
+
+
+async def test_it_is_taken_over_within_two_seconds(path: Path, time: Time) -> None:
+    """What a killed process was working on runs in another one when its lease has expired."""
+    bot = InboxBot(path, time)
+    async with another_process(path, time) as dead:
+        await dead.put("key", distinct(1))
+        assert await dead.take() is not None
+        async with bot.receiver:
+            await time.pass_(LEASE - 1)
+            assert bot.started == []
+            await time.pass_(2)
+            await until(lambda: bot.done == ["MESSAGE-1"])
+
+
+async def test_what_kills_its_process_is_given_up(path: Path, time: Time) -> None:
+    """After five leases that expired, the notification is kept as failed, and reported."""
+    bot = InboxBot(path, time)
+    async with another_process(path, time) as dead:
+        await dead.put("key", distinct(1))
+        for _ in range(5):
+            assert await dead.take() is not None
+            time.advance(LEASE)
+        async with bot.receiver:
+            await until(lambda: bot.states() == ["failed"])
+
+    assert bot.started == []
+    assert [str(each) for each in bot.errors_reported] == [
+        "its lease has expired 5 times: its process was killed or hung, probably because of it"
+    ]
+
+
+async def test_expired_leases_are_no_failures(path: Path, time: Time) -> None:
+    """Four leases that expired leave all attempts, and a failure doesn't count as an expiry."""
+    bot = InboxBot(path, time, attempts=2)
+    bot.errors = [RuntimeError()]
+    async with another_process(path, time) as dead:
+        await dead.put("key", distinct(1))
+        for _ in range(4):
+            assert await dead.take() is not None
+            time.advance(LEASE)
+        async with bot.receiver:
+            await until(lambda: bot.states() == ["waiting"])
+            await time.pass_(1)
+            await until(lambda: bot.done == ["MESSAGE-1"])
+
+
+async def test_a_lease_is_renewed(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    """While a handler runs, nobody takes over; if it runs for very long, a warning says so."""
+    bot = InboxBot(path, time)
+    bot.may_end.clear()
+    async with another_process(path, time) as other, bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        for _ in range(10):
+            assert "does it hang" not in caplog.text
+            await time.pass_(LEASE / 3)
+            assert await other.take() is None
+        await until(lambda: "does it hang" in caplog.text)
+        bot.may_end.set()
+        await until(lambda: bot.states() == [])
+
+    assert "messages created MESSAGE-1 of webhook WEBHOOK has been running for 200 s" in caplog.text
+    assert bot.started == ["MESSAGE-1"]
+
+
+async def test_who_lost_a_lease_does_not_complete(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that was stopped for longer than its lease changes nothing of what it lost."""
+    bot = InboxBot(path, time)
+    bot.may_end.clear()
+    async with another_process(path, time) as other, bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        await time.pass_(0)
+        time.seconds += LEASE  # nothing wakes up meanwhile
+        taken = await other.take()
+        time.advance(0)
+        await until(lambda: "may be handled twice" in caplog.text)
+        bot.may_end.set()
+        await until(lambda: bot.done == ["MESSAGE-1"])
+        await until(lambda: caplog.text.count("may be handled twice") == 2)
+
+        assert bot.states() == ["running"]
+        assert taken is not None
+        assert await other.complete(taken) is True
+
+
+async def test_a_lease_that_can_not_be_renewed(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A renewal that fails is logged, and tried again before the lease expires."""
+    bot = InboxBot(path, time)
+    bot.may_end.clear()
+    bot.inbox.fails = {"renew"}
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        await time.pass_(LEASE / 3)
+        await until(lambda: "can't be renewed: OSError: the disk is full" in caplog.text)
+        bot.inbox.fails.clear()
+        await time.pass_(LEASE / 3)
+        time.seconds += LEASE - 1
+        async with another_process(path, time) as other:
+            assert await other.take() is None
+        bot.may_end.set()
+
+
+async def test_duplicates(path: Path, time: Time) -> None:
+    """A copy counts as one while the first waits, runs or has failed, and long after."""
+    bot = InboxBot(path, time, attempts=1)
+    bot.may_end.clear()
+    bot.errors = [RuntimeError()]
+    async with bot.receiver:
+        for _ in range(2):
+            assert await bot.receive(distinct(1)) == 204
+        bot.may_end.set()
+        await until(lambda: bot.states() == ["failed"])
+        time.seconds += 2 * KEEP
+        assert await bot.receive(distinct(1)) == 204
+        await bot.receive(distinct(2))
+        await until(lambda: bot.done == ["MESSAGE-2"])
+        await until(lambda: bot.states() == ["failed"])
+        time.seconds += KEEP - 1
+        assert await bot.receive(distinct(2)) == 204
+        assert bot.states() == ["failed"]
+        time.seconds += 1
+        assert await bot.receive(distinct(2)) == 204
+        await until(lambda: bot.done == ["MESSAGE-2", "MESSAGE-2"])
+
+
+async def test_the_end_of_the_lifespan(path: Path, time: Time) -> None:
+    """At the end what runs is finished, what waits stays, and neither lease nor lock is left."""
+    bot = InboxBot(path, time, max_pending=1)
+    bot.may_end.clear()
+    conversation = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    ending = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if len(conversation.unread) == 1:
+            await ending.wait()
+        return await conversation.receive()
+
+    serving = asyncio.create_task(bot.receiver({"type": "lifespan"}, receive, conversation.send))
+    await until(lambda: conversation.sent == [{"type": "lifespan.startup.complete"}])
+    await bot.receive(distinct(1))
+    await bot.receive(distinct(2))
+    await until(lambda: bot.states() == ["running", "waiting"])
+    ending.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await bot.receive(distinct(3)) == 503
+    bot.may_end.set()
+    await serving
+
+    assert conversation.sent[1:] == [{"type": "lifespan.shutdown.complete"}]
+    assert bot.done == ["MESSAGE-1"]
+    assert bot.states() == ["waiting"]
+    assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+    async with bot.receiver:
+        await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
+
+
+async def test_before_the_start_and_after_the_end(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Outside of its lifespan, the receiver stores nothing, and an error says what to enter."""
+    bot = InboxBot(path, time)
+    assert await bot.receive(distinct(1)) == 503
+    await bot.receiver.aclose()
+    async with bot.receiver:
+        pass
+    assert await bot.receive(distinct(1)) == 503
+
+    assert bot.states() == []
+    messages = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    expected = (
+        "messages created MESSAGE-1 of webhook WEBHOOK is not stored: the receiver isn't running: "
+        "it works on its inbox while the server runs its ASGI lifespan, or inside of "
+        "`async with receiver:`"
+    )
+    assert messages == [expected, expected]
+
+
+async def test_a_start_that_fails(path: Path) -> None:
+    """If the file can't be used, the server learns why, and doesn't start."""
+    inbox = SQLiteInbox(path)
+    path.mkdir()  # noqa: ASYNC240 - nothing else runs
+    receiver = Receiver(SECRET, inbox=inbox)
+    conversation = Conversation({"type": "lifespan.startup"})
+    await receiver({"type": "lifespan"}, conversation.receive, conversation.send)
+
+    (sent,) = conversation.sent
+    assert sent["type"] == "lifespan.startup.failed"
+    assert f"{path} is not a file" in sent["message"]
+    assert await receiver.handle(*signed(distinct(1))) == 503
+
+
+async def test_an_inbox_that_can_not_store(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What can't be stored gets 503, and the log says why; when it can be, it is."""
+    bot = InboxBot(path, time)
+    async with bot.receiver:
+        bot.inbox.fails = {"put"}
+        assert await bot.receive(distinct(1)) == 503
+        assert "MESSAGE-1 of webhook WEBHOOK is not stored: the inbox failed" in caplog.text
+        bot.inbox.fails.clear()
+        assert await bot.receive(distinct(1)) == 204
+        await until(lambda: bot.done == ["MESSAGE-1"])
+
+
+async def test_an_inbox_that_can_not_be_read(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While nothing can be taken, that is logged, and tried again every second."""
+    bot = InboxBot(path, time)
+    async with bot.receiver:
+        bot.inbox.fails = {"take"}
+        await bot.receive(distinct(1))
+        await until(lambda: "the inbox can't be read: OSError: the disk is full" in caplog.text)
+        bot.inbox.fails.clear()
+        await time.pass_(1)
+        await until(lambda: bot.done == ["MESSAGE-1"])
+
+
+async def test_an_outcome_that_can_not_be_recorded(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A completion is recorded as soon as that is possible; the handlers don't run again."""
+    bot = InboxBot(path, time)
+    bot.inbox.fails = {"complete"}
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: "can't be recorded: OSError: the disk is full" in caplog.text)
+        bot.inbox.fails.clear()
+        await time.pass_(1)
+        await until(lambda: bot.states() == [])
+
+    assert bot.started == ["MESSAGE-1"]
+
+
+async def test_an_outcome_that_is_never_recorded(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The end doesn't wait for an inbox that is out of order; the log says what it means."""
+    bot = InboxBot(path, time)
+    bot.may_end.clear()
+    bot.inbox.fails = {"complete"}
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        bot.may_end.set()
+
+    assert "MESSAGE-1 of webhook WEBHOOK will be handled again: the receiver ends" in caplog.text
+    assert bot.states() == ["running"]
+
+
+async def test_a_handler_that_closes_its_receiver(path: Path, time: Time) -> None:
+    """A handler may close its own receiver; it is finished, and its outcome is recorded."""
+    bot = InboxBot(path, time)
+
+    @bot.receiver.on()
+    async def close(_: Notification[NotificationData]) -> None:
+        await bot.receiver.aclose()
+
+    await bot.receiver.__aenter__()
+    await bot.receive(distinct(1))
+    await until(lambda: bot.states() == [])
+    await bot.inbox.aclose()
+
+    assert bot.done == ["MESSAGE-1"]
+
+
+async def test_an_error_is_stored_without_addresses(path: Path, time: Time) -> None:
+    """What `inbox list` shows of an error is one line, not too long, without addresses."""
+    bot = InboxBot(path, time, attempts=1)
+    bot.errors = [ValueError(f"no room of <ann@example.com>\n{'x' * 1000}")]
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["failed"])
+
+    (error,) = bot.errors_stored()
+    assert error is not None
+    assert error.startswith("ValueError: no room of <...@...>\\nxxx")
+    assert len(error) <= 500
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"background": True}, {"deduplicator": None}, {"deduplicator": MemoryDeduplicator()}],
+)
+def test_what_an_inbox_takes_the_place_of(path: Path, options: dict[str, Any]) -> None:
+    """An inbox goes together neither with background nor with any deduplicator."""
+    with pytest.raises(ValueError, match="an inbox takes the place of background and of a dedup"):
+        Receiver(SECRET, inbox=SQLiteInbox(path), **options)
+
+
+def test_wrong_arguments(path: Path) -> None:
+    """What can't be is refused, and named."""
+    with pytest.raises(ValueError, match="attempts must be positive, got 0"):
+        Receiver(SECRET, inbox=SQLiteInbox(path), attempts=0)
+    with pytest.raises(TypeError, match="inbox must be Inbox, got str"):
+        Receiver(SECRET, inbox="inbox.db")  # type: ignore[arg-type]
