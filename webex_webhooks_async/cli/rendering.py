@@ -180,8 +180,9 @@ _MOST_LINES = 20  # of a response's body
 
 
 def print_request(console: Console, request: RecordedRequest) -> None:
-    """Print a request and its status on one line."""
+    """Print a request, its status, both tracking ids and what was wrong on one line."""
     target = f"{request.path}?{request.query}" if request.query else request.path
+    sent_id = request.headers.get("trackingid")
     console.print(
         Text.assemble(
             (f"{_clock_time()} ", "dim"),
@@ -189,6 +190,8 @@ def print_request(console: Console, request: RecordedRequest) -> None:
             f"{on_one_line(target)} ",
             status_code_text(request.status_code),
             (f" {request.tracking_id}", "dim"),
+            (f" (sent TrackingID {on_one_line(sent_id)})" if sent_id else "", "dim"),
+            (f" {on_one_line(request.error)}" if request.error else "", "red"),
         ),
         soft_wrap=True,
     )

@@ -5,6 +5,7 @@ import json
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -468,12 +469,14 @@ class Sandbox:
 
     async def _posted(self) -> None:
         """Wait until somebody posts a message."""
-        waiting = asyncio.Event()
-        self._state.waiting.add(waiting)
+        posted = asyncio.Event()
+        # A bot may call the sandbox in an event loop of its own, in another thread.
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, posted.set)
+        self._state.waiting.add(wake)
         try:
-            await waiting.wait()
+            await posted.wait()
         finally:
-            self._state.waiting.remove(waiting)
+            self._state.waiting.remove(wake)
 
     def _notified(self) -> str:
         """What the bot was notified of in the end, and how it responded."""

@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 
@@ -29,6 +30,21 @@ def test_a_sandbox(number: signal.Signals) -> None:
     assert response.json() == {"items": []}
     assert hint == f"WEBEX_BASE_URL={base_url} WEBEX_ACCESS_TOKEN=anything"
     assert exit_code == 0
+
+
+def test_a_refused_request() -> None:
+    """It prints why a request was refused, and the tracking id that the client sent."""
+    with process("sandbox", "--port", "0") as running, httpx.Client(trust_env=False) as webex:
+        webex.base_url = running.line(running.out, "^http://.+$")[0]
+        webex.headers = {"Authorization": "Bearer x", "TrackingID": "bot_1"}
+        webex.get("/licenses")
+        line = running.line(running.out, "GET +(.+)$")[1]
+
+    assert re.fullmatch(
+        r"/v1/licenses 501 Not Implemented ROUTER_[0-9A-F-]+ \(sent TrackingID bot_1\) "
+        "The sandbox doesn't have GET /v1/licenses; errors lists what it has\\.",
+        line,
+    )
 
 
 def test_a_webhook_that_leads_nowhere() -> None:

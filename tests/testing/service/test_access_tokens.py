@@ -276,6 +276,7 @@ async def test_errors_of_an_authorization(
         {"redirect_uri": "/callback"},
         {"redirect_uri": "http://localhost/#fragment"},
         {"redirect_uri": "http://[::1"},
+        {"redirect_uri": "https://xn--/"},
     ],
 )
 async def test_an_authorization_that_is_not_redirected(

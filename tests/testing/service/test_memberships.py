@@ -78,6 +78,36 @@ async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox)
     assert notified == [("memberships", "created"), ("memberships", "deleted")]
 
 
+async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A member becomes a moderator, a direct room is hidden, and webhooks are notified."""
+    await room_of_bot_and(api, "ann@example.com")
+    (direct, membership) = await items(api, "/memberships", ANN)
+    notified: list[tuple[str, str]] = []
+    webex_sandbox.deliver_to(noting(notified))
+    fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "memberships"}
+    await created(api, "/webhooks", **fields, event="updated")
+
+    async def put(which: dict[str, Any], **flags: bool) -> httpx.Response:
+        return await api.put(f"/memberships/{which['id']}", json=flags, headers=ANN)
+
+    moderator = await put(membership, isModerator=True, isRoomHidden=False)
+    hidden = await put(direct, isModerator=False, isRoomHidden=True)
+    refused = [
+        await put(direct, isModerator=True, isRoomHidden=False),
+        await put(membership, isModerator=True, isRoomHidden=True),
+        await put(membership, isModerator=True),
+    ]
+
+    assert moderator.json() == {**membership, "isModerator": True}
+    assert hidden.json() == {**direct, "isRoomHidden": True}
+    assert [(each.status_code, each.json()["message"]) for each in refused] == [
+        (400, "a direct room has no moderator"),
+        (400, "only a direct room can be hidden"),
+        (400, "isRoomHidden is required and must not be empty"),
+    ]
+    assert notified == [("memberships", "updated")] * 2
+
+
 async def test_the_bot_is_added(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A bot is notified when someone adds it to a room."""
     notified: list[dict[str, Any]] = []

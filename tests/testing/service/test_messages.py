@@ -23,6 +23,9 @@ WATCH_ALL = {
     "resource": "all",
     "event": "all",
 }
+MENTION_OF_ALL = (
+    '<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>'
+)
 WATCH_MESSAGES = {**WATCH_ALL, "resource": "messages"}
 
 
@@ -282,6 +285,38 @@ async def test_a_mention(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None
     assert "&amp; <spark-mention" in message["html"]
 
 
+@pytest.mark.parametrize(
+    ("markdown", "html", "text"),
+    [
+        ("# Menu\n\n* soup\n* *rice*", None, "Menu\nsoup\nrice"),
+        ("one  \ntwo\nthree", "<p>one<br />\ntwo\nthree</p>", "one\ntwo\nthree"),
+        (
+            "[a](https://a.example) `<@all>`",
+            '<p><a href="https://a.example">a</a> <code>&lt;@all&gt;</code></p>',
+            "a <@all>",
+        ),
+        ("```\nx = 1\n```", "<pre><code>x = 1\n</code></pre>", "x = 1"),
+        (
+            "<script>alert(1)</script>",
+            "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>",
+            "<script>alert(1)</script>",
+        ),
+        (
+            "**Hi** <@all>",
+            f"<p><strong>Hi</strong> {MENTION_OF_ALL}</p>",
+            "Hi All",
+        ),
+    ],
+)
+async def test_markdown(api: httpx.AsyncClient, markdown: str, html: str | None, text: str) -> None:
+    """Markdown is rendered to HTML, in which no HTML of the author remains, and to plain text."""
+    message = await created(api, "/messages", roomId=await group_room(api), markdown=markdown)
+
+    assert (message["markdown"], message["text"]) == (markdown, text)
+    assert html in {None, message["html"]}
+    assert message.get("mentionedGroups") == (["all"] if markdown == "**Hi** <@all>" else None)
+
+
 async def test_a_mention_of_nobody(api: httpx.AsyncClient) -> None:
     """A mention of an unknown person is refused."""
     fields = {"roomId": await group_room(api), "markdown": "<@personId:nobody> help"}
@@ -406,6 +441,115 @@ async def test_an_organizations_webhook(api: httpx.AsyncClient, webex_sandbox: S
     await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
 
     assert len(notified) == 1
+
+
+async def test_a_thread_has_one_level(api: httpx.AsyncClient) -> None:
+    """A reply to a reply belongs to the root, and a list may be of one thread."""
+    room = await group_room(api)
+    root = await created(api, "/messages", ANN, roomId=room, text="Question")
+    other = await created(api, "/messages", ANN, roomId=room, text="Other")
+
+    reply = await created(api, "/messages", ANN, roomId=room, text="1", parentId=root["id"])
+    to_reply = await created(api, "/messages", ANN, roomId=room, text="2", parentId=reply["id"])
+
+    assert to_reply["parentId"] == root["id"]
+    assert await items(api, "/messages", ANN, roomId=room, parentId=root["id"]) == [to_reply, reply]
+    assert await items(api, "/messages", ANN, roomId=room, parentId=other["id"]) == []
+
+
+async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The messages with someone are listed by the person, without the room."""
+    ann = (await api.get("/people/me", headers=ANN)).json()
+    hello = await created(api, "/messages", toPersonId=ann["id"], text="Hello")
+    reply = await created(
+        api, "/messages", ANN, roomId=hello["roomId"], text="Hi", parentId=hello["id"]
+    )
+    path, bot = "/messages/direct", webex_sandbox.bot
+
+    assert await items(api, path, personId=ann["id"]) == [reply, hello]
+    assert await items(api, path, ANN, personEmail=bot.email) == [reply, hello]
+    assert await items(api, path, personId=ann["id"], parentId=hello["id"]) == [reply]
+    assert await items(api, path, personEmail="new@example.com") == []
+    for query in ({}, {"personId": ann["id"], "personEmail": "ann@example.com"}):
+        assert (await api.get(path, params=query)).status_code == 400
+    assert (await api.get(path, params={"personId": bot.id})).status_code == 400
+
+
+async def test_messages_before() -> None:
+    """A list may end before a time or a message; what is neither is refused."""
+    clock = FakeClock()
+    async with Sandbox(clock=clock).http_client() as api:
+        messages: list[dict[str, Any]] = []
+        for text in "ABC":
+            messages.append(
+                await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text=text)
+            )
+            clock.advance(hours=1)
+
+        async def texts(**query: str) -> list[str]:
+            query["roomId"] = messages[0]["roomId"]
+            return [each["text"] for each in await items(api, "/messages", ANN, **query)]
+
+        found = [
+            await texts(before=messages[2]["created"]),
+            await texts(before="2022-04-07T12:17:23.164+02:00"),
+            await texts(before="2022-04-07T10:17:23.165"),
+            await texts(beforeMessage=messages[1]["id"]),
+        ]
+        query: dict[str, str] = {"roomId": messages[0]["roomId"]}
+        refused = [
+            await api.get("/messages", params={**query, **wrong}, headers=ANN)
+            for wrong in ({"before": "noon"}, {"beforeMessage": "nope"})
+        ]
+
+    assert found == [["B", "A"], ["A"], ["B", "A"], ["A"]]
+    assert [each.status_code for each in refused] == [400, 404]
+
+
+async def test_an_edit(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """An author edits a message ten times at most; no webhook is notified."""
+    room = await group_room(api)
+    message = await created(api, "/messages", roomId=room, text="Helo")
+    notified = await bot_of(webex_sandbox, api, **WATCH_ALL)
+    path, text = f"/messages/{message['id']}", {"roomId": room, "text": "Hello"}
+    mentioning = {"roomId": room, "markdown": "**Hi** <@personEmail:ann@example.com>"}
+
+    edited = (await api.put(path, json=mentioning)).json()
+    again = [await api.put(path, json=text) for _ in range(10)]
+
+    assert (edited["text"], len(edited["mentionedPeople"])) == ("Hi Ann", 1)
+    assert [each.status_code for each in again] == [200] * 9 + [400]
+    assert again[-1].json()["message"] == (
+        "a message can be edited 10 times at most; post another one"
+    )
+    now = (await api.get(path)).json()
+    assert now == {**message, "text": "Hello", "updated": now["updated"]}
+    assert notified == []
+
+
+async def test_edits_that_are_refused(api: httpx.AsyncClient) -> None:
+    """Others can't edit a message, and one with a file or a card can't be edited."""
+    room = await group_room(api)
+    message = await created(api, "/messages", ANN, roomId=room, text="Hello")
+    card = await created(api, "/messages", ANN, roomId=room, text="A card", attachments=[CARD])
+    text = {"roomId": room, "text": "Hi"}
+    edits: list[tuple[str, dict[str, Any], int]] = [
+        (message["id"], {"text": "Hi"}, 400),
+        (message["id"], {"roomId": room}, 400),
+        (message["id"], {**text, "roomId": "R2"}, 400),
+        (message["id"], {**text, "files": ["https://example.com/a.png"]}, 400),
+        (card["id"], text, 400),
+        ("nope", text, 404),
+    ]
+
+    statuses = [
+        (await api.put(f"/messages/{which}", json=body, headers=ANN)).status_code
+        for which, body, _ in edits
+    ]
+
+    assert statuses == [status for *_, status in edits]
+    assert (await api.put(f"/messages/{message['id']}", json=text, headers=BOB)).status_code == 404
+    assert (await api.put(f"/messages/{message['id']}", json=text)).status_code == 403
 
 
 async def test_pages(api: httpx.AsyncClient) -> None:

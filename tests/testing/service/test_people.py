@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOT
+from tests.testing.doubles import ANN, BOT, items
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 
 
@@ -62,10 +62,51 @@ async def test_unknown_people(api: httpx.AsyncClient, person_id: str) -> None:
 
 
 async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A person that a test makes is found by its id."""
-    ann = SandboxPerson(email="ann@example.com", display_name="Ann Lee")
+    """A person that a test makes is found by its id, with what the test said of it."""
+    ann = SandboxPerson(
+        email="ann@example.com",
+        display_name="Ann Lee",
+        first_name="Ann",
+        last_name="Lee",
+        avatar="https://example.com/ann.png",
+    )
     await webex_sandbox.say("Hello", person=ann)
 
     found = (await api.get(f"/people/{ann.id}")).json()
 
-    assert (found["displayName"], found["orgId"]) == ("Ann Lee", ann.org_id)
+    assert found == {
+        **found,
+        "displayName": "Ann Lee",
+        "firstName": "Ann",
+        "lastName": "Lee",
+        "nickName": "Ann",
+        "avatar": "https://example.com/ann.png",
+        "orgId": ann.org_id,
+    }
+
+
+async def test_search(api: httpx.AsyncClient) -> None:
+    """People are found by address, by ids, and by how the display name begins, in any case."""
+    ann, lea = [
+        (await api.get("/people/me", headers={"Authorization": f"Bearer person:{email}"})).json()
+        for email in ("ann.lee@example.com", "lea@example.com")
+    ]
+    ids = f"{lea['id']},nobody,{ann['id']}"
+    queries: list[tuple[dict[str, str], list[object]]] = [
+        ({"email": "ANN.LEE@example.com"}, [ann]),
+        ({"email": "nobody@example.com"}, []),
+        ({"id": ids}, [ann, lea]),
+        ({"id": ids, "displayName": "le"}, [lea]),
+        ({"displayName": "Ann L"}, [ann]),
+    ]
+
+    found = [await items(api, "/people", **query) for query, _ in queries]
+    page = await api.get("/people", params={"id": ids, "max": "1"})
+    refused = await api.get("/people")
+
+    assert found == [expected for _, expected in queries]
+    assert (await api.get(page.links["next"]["url"])).json()["items"] == [lea]
+    assert (refused.status_code, refused.json()["message"]) == (
+        400,
+        "one of email, id, displayName is required",
+    )

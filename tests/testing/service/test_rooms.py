@@ -70,7 +70,66 @@ async def test_pages(api: httpx.AsyncClient) -> None:
     assert "next" not in second.links
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_what_a_room_may_have(api: httpx.AsyncClient) -> None:
+    """A room may be public, with a description, and for announcements; updates change that."""
+    fields = {"isPublic": True, "description": "Lunch", "isAnnouncementOnly": False}
+    room = await created(api, "/rooms", title="Plans", **fields)
+
+    updated = await api.put(f"/rooms/{room['id']}", json={"title": "T", "isPublic": False})
+    refused = [
+        await api.post("/rooms", json={"title": "Plans", "isPublic": True}),
+        await api.post("/rooms", json={"title": "Plans", "isLocked": "yes"}),
+    ]
+
+    assert room == {**room, **fields}
+    assert updated.json() == {**room, "title": "T", "isPublic": False}
+    assert [each.json()["message"] for each in refused] == [
+        "description is required for a public room",
+        "isLocked must be true or false",
+    ]
+
+
+async def test_a_locked_room(api: httpx.AsyncClient) -> None:
+    """Only the moderators of a locked room change it and its members; its creator is one."""
+    room = await created(api, "/rooms", title="Plans", isLocked=True)
+    ann = await created(api, "/memberships", roomId=room["id"], personEmail="ann@example.com")
+    (bot, _) = await items(api, "/memberships", roomId=room["id"])
+    path, new = f"/rooms/{room['id']}", {"roomId": room["id"], "personEmail": "bob@example.com"}
+
+    async def by_ann() -> list[int]:
+        responses = [
+            await api.put(path, json={"title": "Ideas"}, headers=ANN),
+            await api.post("/memberships", json=new, headers=ANN),
+            await api.delete(f"/memberships/{bot['id']}", headers=ANN),
+            await api.delete(path, headers=ANN),
+        ]
+        return [each.status_code for each in responses]
+
+    before = await by_ann()
+    moderator = {"isModerator": True, "isRoomHidden": False}
+    await api.put(f"/memberships/{ann['id']}", json=moderator)
+
+    assert bot["isModerator"] is True
+    assert before == [403] * 4
+    assert await by_ann() == [200, 200, 204, 204]
+
+
+async def test_delete(api: httpx.AsyncClient) -> None:
+    """A group room is deleted with its messages and memberships, a direct room isn't."""
+    room = await created(api, "/rooms", title="Plans")
+    message = await created(api, "/messages", roomId=room["id"], text="Hello")
+    (direct,) = await items(api, "/rooms", ANN)
+
+    deleted = await api.delete(f"/rooms/{room['id']}")
+    refused = await api.delete(f"/rooms/{direct['id']}", headers=ANN)
+
+    assert (deleted.status_code, refused.status_code) == (204, 400)
+    for path in (f"/rooms/{room['id']}", f"/messages/{message['id']}"):
+        assert (await api.get(path)).status_code == 404
+    assert [each["roomId"] for each in await items(api, "/memberships")] == [direct["id"]]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_unknown_rooms(api: httpx.AsyncClient, method: str) -> None:
     """A room that doesn't exist is not found, with an error that names the id."""
     response = await api.request(method, "/rooms/nope", json={"title": "T"})

@@ -115,7 +115,7 @@ def _problem_of_authorization(query: Mapping[str, Any]) -> dict[str, str] | None
 def _is_redirect_uri(text: str) -> bool:
     try:
         url = httpx.URL(text)
-        is_absolute = url.is_absolute_url
+        is_absolute = bool(url.scheme and url.host)
     except (httpx.InvalidURL, UnicodeError):  # the second is bad punycode
         return False
     return is_absolute and not url.fragment

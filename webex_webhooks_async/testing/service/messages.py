@@ -229,8 +229,8 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
     )
     state.messages.put(message["id"], message)
     state.rooms.put(room["id"], {**room, "lastActivity": message["created"]})
-    for each in state.waiting:
-        each.set()
+    for wake in tuple(state.waiting):
+        wake()
     return [*joined, _event(state, Event.CREATED, message)]
 
 

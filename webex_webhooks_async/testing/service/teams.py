@@ -39,8 +39,8 @@ async def create_team(call: Call) -> Response:
     call.state.teams.put(team["id"], team)
     room = call.state.add_room({"title": team["name"], "teamId": team["id"]}, creator=call.person)
     call.state.general_rooms[team["id"]] = room["id"]
-    call.events.append(rooms.room_event(call, Event.CREATED, room))
     _join(call, team, call.person, is_moderator=True)
+    call.events.insert(0, rooms.room_event(call, Event.CREATED, room))  # its member hears of it
     return json_response(team)
 
 

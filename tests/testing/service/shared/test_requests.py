@@ -64,7 +64,15 @@ async def test_required_fields(api: httpx.AsyncClient, field: str, value: str | 
 
 @pytest.mark.parametrize(
     "url",
-    ["example.com", "/hook", "ftp://example.com", "https://", "http://[::1", "https://a:99999/"],
+    [
+        "example.com",
+        "/hook",
+        "ftp://example.com",
+        "https://",
+        "http://[::1",
+        "https://a:99999/",
+        "https://xn--/",
+    ],
 )
 async def test_targets(api: httpx.AsyncClient, url: str) -> None:
     """A target that isn't an absolute http(s) URL is refused."""

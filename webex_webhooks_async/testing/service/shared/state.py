@@ -5,7 +5,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from attrs import frozen
 
@@ -18,9 +18,6 @@ from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, f
 from webex_webhooks_async.testing.service.shared.responses import RefusedCallError
 from webex_webhooks_async.testing.service.shared.tokens import TokenStore
 from webex_webhooks_async.testing.service.shared.wire import WallClock, timestamp, webex_id
-
-if TYPE_CHECKING:
-    import asyncio
 
 T = TypeVar("T")
 
@@ -210,7 +207,7 @@ class State:
         team_memberships: Who is in which team, by the keys on the wire.
         general_rooms: The id of each team's general room, by the id of the team.
         base_urls: The base URL that each person called last, by the id of the person.
-        waiting: Is set when somebody posts a message.
+        waiting: Are called when somebody posts a message, from any thread.
         failures: The webhooks' failed deliveries.
         tokens: Tokens and unused codes.
     """
@@ -229,7 +226,7 @@ class State:
         self.team_memberships: Store[Json] = Store[Json]()
         self.general_rooms: dict[str, str] = {}
         self.base_urls: dict[str, str] = {}
-        self.waiting: set[asyncio.Event] = set()
+        self.waiting: set[Callable[[], object]] = set()
         self.failures: FailureTracker = FailureTracker(clock)
         self.tokens: TokenStore = TokenStore(clock, bot)
         self._direct_rooms: dict[frozenset[str], str] = {}

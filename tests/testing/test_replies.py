@@ -1,0 +1,194 @@
+"""Bots that respond before they reply, and notifications that come twice."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.support.wire import PATIENCE
+from tests.testing.doubles import BOT, CARD, created
+from webex_webhooks_async import Client, MessageData, Notification, Receiver
+from webex_webhooks_async.testing import Sandbox, SandboxPerson
+
+SECRET = "the webhook's secret"
+
+
+@asynccontextmanager
+async def bot(
+    sandbox: Sandbox, client: Client, *, background: bool = False
+) -> AsyncGenerator[Receiver]:
+    """A bot that repeats what it hears, except for "nothing"."""
+    receiver = Receiver(SECRET, ignore_own_actions=True, background=background)
+
+    @receiver.on("messages", "created")
+    async def echo(notification: Notification[MessageData]) -> None:
+        message = await client.fetch(notification)
+        if message.text != "nothing":
+            await client.post("messages", json={"roomId": message.room_id, "text": message.text})
+
+    webhooks = receiver.webhooks(name="bot", target_url="https://bot.example.com/")
+    await client.webhooks.ensure(webhooks)
+    sandbox.deliver_to(receiver)
+    yield receiver
+    await receiver.aclose()
+
+
+async def test_a_bot_that_responds_first(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """Each reply is returned once, oldest first, whether it is there already or comes later."""
+    async with bot(webex_sandbox, webex_client, background=True):
+        for text in ("One", "Two"):
+            (delivery,) = await webex_sandbox.say(text, person=f"{text}@example.com")
+            assert delivery.ok
+        texts = [(await webex_sandbox.reply(PATIENCE))["text"] for _ in range(2)]
+        waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+        await asyncio.sleep(0)
+        await webex_sandbox.say("Three")
+        texts.append((await waiting)["text"])
+
+    assert texts == ["One", "Two", "Three"]
+
+
+async def test_a_reply_from_another_thread(webex_sandbox: Sandbox) -> None:
+    """A bot may call the sandbox in an event loop of its own."""
+
+    async def write() -> None:
+        async with webex_sandbox.http_client() as api:
+            await created(api, "/messages", BOT, toPersonEmail="ann@example.com", text="Hello")
+
+    waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(asyncio.run, write())
+
+    assert (await waiting)["text"] == "Hello"
+
+
+async def test_a_cancelled_call_takes_no_reply(
+    webex_sandbox: Sandbox, webex_client: Client
+) -> None:
+    """A call that is cancelled when a message comes leaves it to the next one."""
+    room = (await webex_client.post("rooms", json={"title": "Plans"}))["id"]
+    waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+    await asyncio.sleep(0)
+    await webex_sandbox.say("Hello", room=room, person=webex_sandbox.bot)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert (await webex_sandbox.reply(timeout=0))["text"] == "Hello"
+    assert waiting.cancelled()
+
+
+async def test_no_reply(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """Without a reply the error says what the bot was notified of, and how it responded."""
+    with pytest.raises(TimeoutError) as before:
+        await webex_sandbox.reply(timeout=0)
+    async with bot(webex_sandbox, webex_client):
+        await webex_sandbox.say("nothing")
+        webex_sandbox.fail(status=404, times=None, method="GET")
+        await webex_sandbox.say("Hello")
+        webex_sandbox.deliver_to(None)
+        await webex_sandbox.say("Hello?")
+        with pytest.raises(TimeoutError) as after:
+            await webex_sandbox.reply(timeout=0.01)
+
+    assert str(before.value) == (
+        "no reply within 0 seconds; the bot was notified of nothing: none of its active webhooks "
+        "watches what happened"
+    )
+    assert str(after.value).startswith(
+        "no reply within 0.01 seconds; the bot was notified of messages created (it responded "
+        "204), messages created (it responded 500), messages created (not sent, because "
+    )
+
+
+async def test_what_cannot_be_waited_for(webex_sandbox: Sandbox) -> None:
+    """A negative time is refused, and so is what isn't a delivery or a person."""
+    with pytest.raises(ValueError, match="timeout must not be negative, got -1"):
+        await webex_sandbox.reply(timeout=-1)
+    with pytest.raises(TypeError, match="delivery must be Delivery, got dict"):
+        await webex_sandbox.redeliver({})  # type: ignore[arg-type] # wrong on purpose
+    with pytest.raises(ValueError, match="no person has the id 'ann'"):
+        webex_sandbox.authorize_as("ann")
+
+
+async def test_a_duplicate(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """A notification that comes twice has the same bytes and headers, and is handled once."""
+    async with bot(webex_sandbox, webex_client):
+        (first,) = await webex_sandbox.say("Hello")
+        again = await webex_sandbox.redeliver(first)
+
+    assert again == first
+    assert webex_sandbox.deliveries[-1] is again
+    assert again.headers == first.headers
+    assert len(webex_sandbox.messages) == 2
+
+
+async def test_a_duplicate_counts(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """A duplicate that fails counts as a failed delivery: a hundred switch the webhook off."""
+    async with bot(webex_sandbox, webex_client):
+        webex_sandbox.deliver_to(None)
+        (first,) = await webex_sandbox.say("Hello")
+        again = [await webex_sandbox.redeliver(first) for _ in range(99)]
+
+    assert [each.switched_off for each in again] == [False] * 98 + [True]
+    assert [each.status for each in webex_sandbox.webhooks] == ["inactive"]
+
+
+async def test_a_fault_on_one_path(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """A fault by path leaves the others alone, also when they begin with the same letters."""
+    webex_sandbox.fail(status=503, path="/messages", method="GET", times=None)
+    hello = {"toPersonEmail": "ann@example.com", "text": "Hello", "attachments": [CARD]}
+    async with webex_sandbox.http_client() as api:
+        message = await created(api, "/messages", BOT, **hello)
+        statuses = [
+            (await api.get(path, headers=BOT)).status_code
+            for path in (
+                "/messages",
+                f"/messages/{message['id']}",
+                "/messages/direct?personEmail=ann@example.com",
+                "/people/me",
+                "/messagesx",
+            )
+        ]
+
+    assert statuses == [503, 503, 503, 200, 501]
+    assert [each.error for each in webex_sandbox.requests][1:] == [
+        *["Service Unavailable"] * 3,
+        None,
+        "The sandbox doesn't have GET /v1/messagesx; errors lists what it has.",
+    ]
+
+
+@pytest.mark.parametrize("path", ["messages", "", "/v1/messages", "/v1"])
+def test_paths_of_faults(webex_sandbox: Sandbox, path: str) -> None:
+    """A path that no request would ever have is refused."""
+    with pytest.raises(ValueError, match="path must begin with a slash, without /v1"):
+        webex_sandbox.fail(status=503, path=path)
+
+
+async def test_whose_tokens_are_granted(webex_sandbox: Sandbox) -> None:
+    """Tokens are those of who authorized, also when they are refreshed after someone else did."""
+    ann = SandboxPerson(email="ann@example.com", display_name="Ann Lee")
+    client = {"client_id": "C", "client_secret": "S"}
+    asked = {"response_type": "code", "client_id": "C", "redirect_uri": "https://a.example/"}
+    owners: list[str] = []
+    async with webex_sandbox.http_client() as api:
+
+        async def grant(**form: str) -> str:
+            granted = (await api.post("/access_token", data={**client, **form})).json()
+            me = {"Authorization": f"Bearer {granted['access_token']}"}
+            owners.append((await api.get("/people/me", headers=me)).json()["emails"][0])
+            return str(granted["refresh_token"])
+
+        webex_sandbox.authorize_as(ann)
+        redirect = (await api.get("/authorize", params=asked)).next_request
+        assert redirect is not None
+        webex_sandbox.authorize_as("bob@example.com")
+        code = redirect.url.params["code"]
+        refresh_token = await grant(
+            grant_type="authorization_code", code=code, redirect_uri="https://a.example/"
+        )
+        for each in (refresh_token, "another"):
+            await grant(grant_type="refresh_token", refresh_token=each)
+
+    assert owners == ["ann@example.com", "ann@example.com", "bob@example.com"]
