@@ -11,6 +11,7 @@ from webex_webhooks_async.cli.console import (
     page,
     print_fields,
     print_json,
+    progress,
     stderr,
     stdout,
 )
@@ -107,3 +108,11 @@ def test_a_lower_level() -> None:
         LOGGER.info("nobody listens")
 
     assert heard == ["nobody listens"]
+
+
+def test_progress_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brackets and escape codes from elsewhere are shown as they are."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    with progress("[/nothing]\x1b[2J") as status:
+        assert str(status.status) == "[/nothing]\\x1b[2J"

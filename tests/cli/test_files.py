@@ -1,4 +1,5 @@
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -32,6 +33,28 @@ def test_write(token_file: Path) -> None:
     assert json.loads(token_file.read_text()) == DOCUMENT
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
     assert list(token_file.parent.iterdir()) == [token_file]
+
+
+def test_what_is_written_survives_a_crash(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokens are on the disk before they replace the old ones."""
+    steps: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor: int) -> None:
+        steps.append("fsync" if os.fstat(descriptor).st_size else "fsync of nothing")
+        fsync(descriptor)
+
+    def note_replace(source: str, target: Path) -> None:
+        steps.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr("os.fsync", note_fsync)
+    monkeypatch.setattr("os.replace", note_replace)
+    write_tokens(token_file, TOKENS)
+
+    assert steps == ["fsync", "replace"]
 
 
 def test_write_to_a_link(token_file: Path) -> None:
@@ -158,7 +181,7 @@ def test_a_webhook(wanted_file: Path) -> None:
     """Every field is read, and variables are replaced by their values in the environment."""
     wanted_file.write_text(MESSAGES)
 
-    assert read_wanted(wanted_file) == [
+    assert read_wanted(wanted_file).webhooks == [
         NewWebhook(
             name="bot:messages",
             target_url="https://example.com/webex",
@@ -175,7 +198,7 @@ def test_none(wanted_file: Path) -> None:
     """A file may explicitly want no webhooks."""
     wanted_file.write_text("webhooks = []")
 
-    assert read_wanted(wanted_file) == []
+    assert read_wanted(wanted_file).webhooks == []
 
 
 @pytest.mark.parametrize(

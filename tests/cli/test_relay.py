@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Receiver
-from webex_webhooks_async.cli.relay import ArrivalCheck, RawRequest, forward, no_response, relay
+from webex_webhooks_async.cli.relay import ArrivalCheck, RawRequest, forward, post, relay
+from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.notifications.asgi import Message
 from webex_webhooks_async.testing import sample_notification, signed_request
 from webex_webhooks_async.testing.loopback import serve_on_loopback
@@ -104,9 +105,42 @@ async def test_forward() -> None:
         (httpx.ReadError(""), "POST http://bot/x: ReadError"),
     ],
 )
-def test_no_response(error: httpx.RequestError, message: str) -> None:
+async def test_no_response(error: httpx.RequestError, message: str) -> None:
     """The text says what failed, without the secrets in the URL."""
-    assert no_response("http://me:canary@bot/x?key=canary", error) == message
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    request = httpx.Request("POST", "http://me:canary@bot/x?key=canary")
+    async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http_client:
+        with pytest.raises(CommandError) as caught:
+            await post(http_client, request)
+
+    assert str(caught.value) == message
+
+
+async def test_a_bot_that_never_stops_responding() -> None:
+    """Only the beginning of a response is read, and only for so long."""
+    sent = 0
+
+    async def talk(pause: float) -> AsyncGenerator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"\xffa" * 5_000
+            await asyncio.sleep(pause)
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=talk(60 if request.url.path == "/slow" else 0))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http_client:
+        reply = await post(http_client, httpx.Request("POST", "http://bot/"))
+        with pytest.raises(
+            CommandError, match=r"^POST http://bot/slow: no response within 0\.1 s$"
+        ):
+            await post(http_client, httpx.Request("POST", "http://bot/slow"), 0.1)
+
+    assert (len(reply.text), sent) == (65_536, 8)
 
 
 def test_a_request_shows_nothing() -> None:

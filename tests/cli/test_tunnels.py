@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -167,6 +168,42 @@ async def test_several_quick_tunnels() -> None:
         error = await error_of(there)
 
     assert error.startswith("several tunnels are candidates: https://a.b (cloudflared, leads to a")
+
+
+@pytest.mark.parametrize("hostile", ["https://xn--.com", "https://\x1b[2J.com", "https://[::1"])
+async def test_an_agent_with_odd_urls(hostile: str) -> None:
+    """A URL that leads nowhere is passed over."""
+    odd = ngrok((hostile, TO_PORT), ("https://ours.ngrok.app", TO_PORT), ("https://a.b", hostile))
+    async with agents(odd, cloudflared=(cloudflared(hostile.removeprefix("https://")),)) as there:
+        found = await find_tunnel(PORT, there)
+
+    assert found.public_url == "https://ours.ngrok.app"
+
+
+@pytest.mark.parametrize("codings", [(), ("gzip",), ("gzip", "gzip")])
+@pytest.mark.parametrize("size", [1_000_000, 1_000_001])
+async def test_an_agent_that_sends_too_much(codings: tuple[str, ...], size: int) -> None:
+    """One megabyte is read at most, decompressed, and one coding."""
+    body = b'{"endpoints": []}'.ljust(size)
+    for _ in codings:
+        body = gzip.compress(body)
+
+    async def respond(_: Request) -> Response:
+        return Response(body, headers={"Content-Encoding": ", ".join(codings)} if codings else {})
+
+    async with agents(Starlette(routes=[Route("/{path:path}", respond)])) as there:
+        error = await error_of(there)
+
+    is_refused = size > 1_000_000 or len(codings) > 1
+    assert ("responds, but not as a tunnel's agent" in error) is is_refused
+
+
+async def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents are on this machine, so the proxy of the environment isn't for them."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("NO_PROXY", "")
+    async with agents(ngrok(("https://ours.ngrok.app", TO_PORT))) as there:
+        assert (await find_tunnel(PORT, there)).public_url == "https://ours.ngrok.app"
 
 
 async def test_an_agent_that_hangs() -> None:

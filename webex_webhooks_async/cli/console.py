@@ -7,8 +7,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.status import Status
 from rich.text import Text
 
+from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.formatting import on_one_line
 
 UNBOUNDED = 10_000  # columns: text in a pipe isn't wrapped
@@ -32,11 +34,15 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
+def with_notes(error: Exception) -> str:
+    """What an error says, with its notes."""
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    return " ".join(str(error).split()) + notes
+
+
 def error_text(error: Exception) -> Text:
     """An error on one line, with its notes."""
-    text = " ".join(str(error).split())
-    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return Text.assemble(("error: ", "bold red"), on_one_line(text + notes))
+    return Text.assemble(("error: ", "bold red"), on_one_line(with_notes(error)))
 
 
 def print_error(error: Exception) -> None:
@@ -61,7 +67,24 @@ def print_refusal(console: Console, text: str) -> None:
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
     """Print JSON in ASCII, which every pipe can carry; without `indent` on one line."""
-    stdout().print(json.dumps(document, indent=indent), soft_wrap=True)
+    stdout().print(json_text(document, indent=indent), soft_wrap=True)
+
+
+def json_text(document: object, *, indent: int | None = None) -> str:
+    """A document as JSON.
+
+    Raises:
+        CommandError: It is nested too deeply.
+    """
+    try:
+        return json.dumps(document, indent=indent)
+    except RecursionError:
+        raise CommandError("it is nested too deeply to be printed") from None
+
+
+def progress(text: str) -> Status:
+    """Show on a terminal what the block waits for."""
+    return stderr().status(Text(on_one_line(text)))  # not a str, which would be markup
 
 
 def print_fields(console: Console, fields: Mapping[str, Text], *, indent: int = 0) -> None:

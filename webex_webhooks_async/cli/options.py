@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Literal
 
 import httpx
@@ -10,7 +9,8 @@ from attrs import frozen
 from cyclopts import Parameter, validators
 
 from webex_webhooks_async.catalog import BASE_URL
-from webex_webhooks_async.cli.files import read_text, read_token
+from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
+from webex_webhooks_async.cli.rendering import parse_url
 from webex_webhooks_async.cli.running import UsageError, usage_errors
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
@@ -47,10 +47,13 @@ def _absolute(_: object, text: str | None) -> None:
     if text is None:
         return
     try:
-        httpx.URL(text)
         WebhookUpdate(name="any", target_url=text)  # has the rule for a target
-    except (httpx.InvalidURL, ValueError):
-        raise ValueError("it must be an absolute http(s) URL") from None
+    except ValueError:
+        is_usable = False
+    else:
+        is_usable = parse_url(text) is not None
+    if not is_usable:
+        raise ValueError("it must be an absolute http(s) URL")
 
 
 HttpUrl = Annotated[str, Parameter(validator=_absolute)]
@@ -72,7 +75,7 @@ class Connection:
         base_url: The URL of the API; https, or http on loopback.
     """
 
-    token_file: Path | None = None
+    token_file: InputFile | None = None
     base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = BASE_URL
 
     @property
@@ -120,7 +123,7 @@ class SecretSource:
     """
 
     secret_env: str | None = None
-    secret_file: Path | None = None
+    secret_file: InputFile | None = None
 
     def read(self) -> str | None:
         """The secret, or `None` if neither option is given.
@@ -135,7 +138,7 @@ class SecretSource:
             place = f"the environment variable {self.secret_env}"
         elif self.secret_file is not None:
             secret = read_text(self.secret_file).rstrip("\r\n")
-            place = str(self.secret_file)
+            place = name_of(self.secret_file)
         else:
             return None
         if not secret:

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from starlette.types import ASGIApp
 
 from webex_webhooks_async.cli.rendering import shown_url
+from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.cli.tunnels import LOOPBACK
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.notifications import Notification, NotificationData
@@ -20,6 +21,8 @@ from webex_webhooks_async.notifications.receiver import Receiver
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 FORWARD_TIMEOUT = 30.0  # seconds: a bot may be in a debugger
+
+_MOST_BYTES = 65_536  # of a response: its beginning is shown
 
 _CONNECTION_HEADERS = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
@@ -74,19 +77,56 @@ class ASGIRelay:
         await self.receiver(scope, keep, send)
 
 
-def no_response(url: str, error: httpx.RequestError) -> str:
-    """Say that a bot didn't respond."""
-    return f"POST {shown_url(url)}: {describe_exception(error)}"
-
-
-async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> httpx.Response:
+async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> "Reply":
     """Forward a request with its original bytes and headers.
 
     Raises:
-        httpx.RequestError: There is no response.
+        CommandError: There is no response.
     """
     headers = [each for each in request.headers if each[0].lower() not in _CONNECTION_HEADERS]
-    return await http_client.send(httpx.Request("POST", url, headers=headers, content=request.body))
+    return await post(
+        http_client, httpx.Request("POST", url, headers=headers, content=request.body)
+    )
+
+
+@frozen
+class Reply:
+    """What a bot responded: the status, and the beginning of the body."""
+
+    status_code: int
+    text: str
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return httpx.codes.is_success(self.status_code)
+
+
+async def post(
+    http_client: httpx.AsyncClient, request: httpx.Request, seconds: float = FORWARD_TIMEOUT
+) -> Reply:
+    """Send a notification to a bot.
+
+    Raises:
+        CommandError: There is no response in time.
+    """
+    body = b""
+    try:
+        async with asyncio.timeout(seconds):
+            response = await http_client.send(request, stream=True)
+            try:
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) >= _MOST_BYTES:
+                        break
+            finally:
+                await response.aclose()
+    except (httpx.RequestError, TimeoutError) as error:
+        reason = f"no response within {seconds:g} s"
+        if isinstance(error, httpx.RequestError):
+            reason = describe_exception(error)
+        raise CommandError(f"POST {shown_url(str(request.url))}: {reason}") from error
+    return Reply(response.status_code, body[:_MOST_BYTES].decode(errors="replace"))
 
 
 CHECK_SECONDS = 5.0

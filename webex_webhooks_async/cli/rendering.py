@@ -1,6 +1,5 @@
 """How webhooks, plans, requests, notifications and responses look."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
     UNBOUNDED,
+    json_text,
     print_approval,
     print_fields,
     print_json,
@@ -31,7 +31,7 @@ from webex_webhooks_async.testing import Delivery, RecordedRequest
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
     """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
     document: dict[str, Any] = to_wire(webhook)
-    document["hasSecret"] = bool(webhook.secret)
+    document["hasSecret"] = _has_secret(webhook)
     if not show_secret:
         document.pop("secret", None)
     return document
@@ -117,13 +117,17 @@ def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
         "filter": webhook.filter,
         "target": Text(on_one_line(webhook.target_url), "cyan"),
         "status": status_text(webhook.status),
-        "secret": _secret_text(webhook.secret, show_secret=show_secret),
+        "secret": _secret_text(webhook, show_secret=show_secret),
         "owned by": webhook.owned_by,
         "created": webhook.created.isoformat(" ", "seconds") if webhook.created else None,
         "created by": webhook.created_by,
         "org": webhook.org_id,
         "app": webhook.app_id,
-        **{on_one_line(name): json.dumps(value) for name, value in webhook.extra.items()},
+        **{
+            on_one_line(name): json_text(value)
+            for name, value in webhook.extra.items()
+            if name != "secret"
+        },
     }
     return {
         name: value if isinstance(value, Text) else Text(on_one_line(value))
@@ -132,10 +136,16 @@ def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
     }
 
 
-def _secret_text(secret: str | None, *, show_secret: bool) -> Text | str:
-    if not secret:
+def _has_secret(webhook: Webhook) -> bool:
+    return bool(webhook.secret or webhook.extra.get("secret"))  # there if it isn't text
+
+
+def _secret_text(webhook: Webhook, *, show_secret: bool) -> Text | str:
+    if not _has_secret(webhook):
         return Text("none: nothing proves that a notification comes from Webex", "yellow")
-    return secret if show_secret else Text("set, not shown", "dim")
+    if not show_secret:
+        return Text("set, not shown", "dim")
+    return webhook.secret or json_text(webhook.extra["secret"])
 
 
 _STYLE_OF_ACTION = {
@@ -257,7 +267,7 @@ def headline(notification: Mapping[str, Any], number: int | None = None) -> str:
 
 
 def _value(value: object) -> Text:
-    return Text(on_one_line(value if isinstance(value, str) else json.dumps(value)))
+    return Text(on_one_line(value if isinstance(value, str) else json_text(value)))
 
 
 def print_response(console: Console, status_code: int, body: str, to: str = "") -> None:
@@ -266,6 +276,16 @@ def print_response(console: Console, status_code: int, body: str, to: str = "") 
     console.print(Text(arrow, "cyan"), status_code_text(status_code), sep="")
     for line in body.splitlines()[:_MOST_LINES]:
         console.print(f"  {on_one_line(line)}", soft_wrap=True)
+
+
+def parse_url(text: str) -> httpx.URL | None:
+    """A URL that requests can be sent to; `None` if the text is none."""
+    try:
+        url = httpx.URL(text)
+        has_host = bool(url.host)
+    except (httpx.InvalidURL, ValueError):  # the latter for a host in broken Punycode
+        return None
+    return url if has_host else None
 
 
 def shown_url(url: str) -> str:

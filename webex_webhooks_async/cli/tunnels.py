@@ -10,11 +10,16 @@ from typing import Any, cast
 import httpx
 from attrs import frozen
 
+from webex_webhooks_async.cli.rendering import parse_url
 from webex_webhooks_async.cli.running import UsageError
+from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.serialization import parse_json
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - a tunnel's target
+
+
+_LARGEST = 1_000_000  # bytes of a response
 
 
 @frozen(kw_only=True)
@@ -112,10 +117,10 @@ async def _ask(port: int, asking: Awaitable[tuple[Tunnel, ...]], seconds: float)
 async def _ngrok_tunnels(http_client: httpx.AsyncClient, port: int) -> tuple[Tunnel, ...]:
     origin = f"http://127.0.0.1:{port}/api"
     try:
-        endpoints = _items(await http_client.get(f"{origin}/endpoints"), "endpoints")
+        endpoints = _items(await _document(http_client, f"{origin}/endpoints"), "endpoints")
         pairs = [(each.get("url"), _member(each, "upstream", "url")) for each in endpoints]
     except _NoTunnelsError:  # an older agent
-        tunnels = _items(await http_client.get(f"{origin}/tunnels"), "tunnels")
+        tunnels = _items(await _document(http_client, f"{origin}/tunnels"), "tunnels")
         pairs = [(each.get("public_url"), _member(each, "config", "addr")) for each in tunnels]
     return tuple(
         Tunnel(agent="ngrok", public_url=url, upstream=upstream) for url, upstream in _usable(pairs)
@@ -123,7 +128,7 @@ async def _ngrok_tunnels(http_client: httpx.AsyncClient, port: int) -> tuple[Tun
 
 
 async def _quick_tunnels(http_client: httpx.AsyncClient, port: int) -> tuple[Tunnel, ...]:
-    document = _document(await http_client.get(f"http://127.0.0.1:{port}/quicktunnel"))
+    document = await _document(http_client, f"http://127.0.0.1:{port}/quicktunnel")
     hostname = document.get("hostname")
     if not isinstance(hostname, str):
         raise _NoTunnelsError
@@ -145,35 +150,33 @@ def _usable(pairs: Iterable[tuple[object, object]]) -> Iterator[tuple[str, str]]
 
 def _is_public(url: str) -> bool:
     """Whether Webex can call the URL: tunnels for TCP can't be."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return False
-    return parsed.scheme in {"http", "https"} and bool(parsed.host) and url.isprintable()
+    parsed = parse_url(url)
+    return parsed is not None and parsed.scheme in {"http", "https"} and url.isprintable()
 
 
 def _port_of(upstream: str) -> int | None:
     """The port of this machine that a tunnel leads to over http, if it does."""
     address = f"localhost:{upstream}" if upstream.isdecimal() else upstream
-    try:
-        url = httpx.URL(address if "://" in address else f"http://{address}")
-    except httpx.InvalidURL:
+    url = parse_url(address if "://" in address else f"http://{address}")
+    if url is None or url.scheme != "http" or url.host not in LOOPBACK:
         return None
-    return (url.port or 80) if url.scheme == "http" and url.host in LOOPBACK else None
+    return url.port or 80
 
 
-def _items(response: httpx.Response, key: str) -> list[dict[str, Any]]:
-    items: object = _document(response).get(key)
+def _items(document: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    items: object = document.get(key)
     if not isinstance(items, list):
         raise _NoTunnelsError
     members = cast("list[object]", items)
     return [cast("dict[str, Any]", each) for each in members if isinstance(each, dict)]
 
 
-def _document(response: httpx.Response) -> dict[str, Any]:
+async def _document(http_client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    """The JSON object at a URL."""
     try:
-        document = parse_json(response.content)
-    except DecodeError:
+        async with http_client.stream("GET", url) as response:
+            document = parse_json(await read_body(response, _LARGEST))
+    except (CodingError, DecodeError, TooLargeError):
         raise _NoTunnelsError from None
     if not (response.is_success and isinstance(document, dict)):
         raise _NoTunnelsError

@@ -23,7 +23,9 @@ _KEEP_ALIVE = 75  # seconds; a client's pool should close an idle connection bef
 
 
 @asynccontextmanager
-async def serve_on_loopback(application: ASGIApp, port: int) -> AsyncGenerator[str, None]:
+async def serve_on_loopback(
+    application: ASGIApp, port: int, *, host: str = HOST
+) -> AsyncGenerator[str, None]:
     """Serve an application while the block runs, and yield its origin.
 
     At the end every connection is aborted, whatever it is doing.
@@ -45,22 +47,24 @@ async def serve_on_loopback(application: ASGIApp, port: int) -> AsyncGenerator[s
     )
     config.load()
     state = ServerState()
-    server = await _listen(lambda: _Protocol(config=config, server_state=state, app_state={}), port)
+    server = await _listen(
+        lambda: _Protocol(config=config, server_state=state, app_state={}), host, port
+    )
     try:
-        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+        yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         await _abort_all(state)
 
 
-async def _listen(protocol: Callable[[], asyncio.Protocol], port: int) -> asyncio.Server:
+async def _listen(protocol: Callable[[], asyncio.Protocol], host: str, port: int) -> asyncio.Server:
     try:
         # A socket made elsewhere would lack TCP_NODELAY: each response would take 40 ms.
-        return await asyncio.get_running_loop().create_server(protocol, HOST, port)
+        return await asyncio.get_running_loop().create_server(protocol, host, port)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise OSError(
-            error.errno, f"can't serve on {HOST}:{port} ({reason}); port 0 takes any free one"
+            error.errno, f"can't serve on {host}:{port} ({reason}); port 0 takes any free one"
         ) from None
 
 

@@ -208,3 +208,14 @@ async def test_a_narrated_client() -> None:
     (line,) = printed.getvalue().splitlines()
     assert line.startswith("   → GET /xxxx")
     assert line.endswith("… 418 I'm a Teapot")
+
+
+async def test_a_wait_that_is_no_number() -> None:
+    """A Retry-After with brackets and escape codes is shown as it is."""
+    printed = io.StringIO()
+    narrating = Narrator(Console(file=printed, width=200, force_terminal=True))
+    async with narrating.narrated_client(trust_env=False) as http_client, respx.mock:
+        respx.get("https://example.com/").respond(429, headers={"Retry-After": "[/x]\x1b[2J"})
+        await http_client.get("https://example.com/")
+
+    assert "Retry-After: [/x]\\x1b[2J" in printed.getvalue()

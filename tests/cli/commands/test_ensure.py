@@ -179,14 +179,65 @@ def test_ensure_as_json(webex: ServedWebex, invoke: Invoke, wanted: str) -> None
 
 
 def test_ensure_that_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """An error names the change during which it was raised."""
+    """An error names the change during which it was raised, and what was done all the same."""
     webex.sandbox.fail(status=403, method="POST")
 
     done = invoke("ensure", wanted)
 
     assert done.exit_code == 1
     assert "403 Forbidden" in done.err
-    assert done.err.endswith("(while trying to create webhook 'bot:messages')\n")
+    assert done.err.endswith(
+        "(while trying to create webhook 'bot:messages') (done before: create 'bot:cards')\n"
+    )
+
+
+def test_a_secret_in_a_url_is_not_shown(
+    webex: ServedWebex, invoke: Invoke, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value of a variable is hidden, also in what Webex says about a webhook."""
+    url = "https://bot.example.com/?key=${SECRET}"
+    Path(wanted).write_text(re.sub('target_url = ".*?"', f'target_url = "{url}"', WANTED))
+    refused = {"message": "bad target https://bot.example.com/?key=a-canary-secret"}
+    webex.sandbox.fail(status=400, method="POST", body=refused, times=2)
+    monkeypatch.setenv("PLACE", "not a URL")
+    done = invoke("ensure", wanted)
+    Path(wanted).write_text(Path(wanted).read_text().replace("https://bot", "${PLACE}"))
+    unusable = invoke("ensure", wanted)
+
+    assert (done.exit_code, unusable.exit_code) == (1, 2)
+    assert "bad target https://bot.example.com/?key=***" in done.err
+    assert unusable.err.endswith("got '${PLACE}.example.com/?key=${SECRET}'\n")
+    assert "canary" not in f"{done} {unusable}"
+
+
+def test_a_file_called_dash(
+    webex: ServedWebex, invoke: Invoke, wanted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file called - is written ./- and isn't standard input."""
+    Path(wanted).rename(tmp_path / "-")
+    monkeypatch.chdir(tmp_path)
+
+    assert invoke("ensure", "./-", "--check").exit_code == 3
+    assert webex.names == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("a = " + "[" * 100_000, "nested too deeply"),
+        ("a = " + "9" * 5_000, "Exceeds the limit"),
+        ("#" * 10_000_001, "is larger than 10 MB"),
+    ],
+    ids=["deep", "digits", "large"],
+)
+def test_a_hostile_file(invoke: Invoke, wanted: str, content: str, problem: str) -> None:
+    """A file that no person wrote is one line on standard error."""
+    Path(wanted).write_text(content)
+
+    done = invoke("ensure", wanted)
+
+    assert (done.exit_code, done.err.count("\n")) == (2, 1)
+    assert problem in done.err
 
 
 def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from tests.cli.conftest import Invoke
 from tests.cli.harness import ServedWebex
+from webex_webhooks_async import to_json
 
 
 def test_get(webex: ServedWebex, invoke: Invoke) -> None:
@@ -26,6 +27,37 @@ def test_get_with_the_secret(webex: ServedWebex, invoke: Invoke) -> None:
     webhook = webex.create(secret="a-canary-secret")
 
     assert "a-canary-secret" in invoke("get", webhook.id, "--show-secret").out
+
+
+@pytest.mark.parametrize("secret", [4_217_421_742, ["canary"]])
+def test_a_secret_that_is_not_text(webex: ServedWebex, invoke: Invoke, secret: object) -> None:
+    """A secret in another type than Webex documents is a secret all the same."""
+    webhook = webex.create()
+    document = {**json.loads(to_json(webhook)), "secret": secret}
+    webex.sandbox.fail(body=document, times=3)
+
+    done, as_json = invoke("get", webhook.id), invoke("get", webhook.id, "--json")
+
+    assert re.search("secret +set, not shown\n", done.out)
+    assert json.loads(as_json.out)["hasSecret"] is True
+    assert json.dumps(secret) not in done.out + as_json.out
+    assert json.dumps(secret) in invoke("get", webhook.id, "--show-secret").out
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_a_webhook_that_is_nested_deeply(
+    webex: ServedWebex, invoke: Invoke, option: tuple[str, ...]
+) -> None:
+    """What can't be printed is one line on standard error."""
+    webhook = webex.create()
+    deep: object = 1
+    for _ in range(900):
+        deep = [deep]
+    webex.sandbox.fail(body={**json.loads(to_json(webhook)), "more": deep})
+
+    done = invoke("get", webhook.id, *option)
+
+    assert (done.exit_code, done.err.count("\n")) in {(0, 0), (1, 1)}
 
 
 def test_get_as_json(webex: ServedWebex, invoke: Invoke) -> None:

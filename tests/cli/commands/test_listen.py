@@ -25,7 +25,7 @@ from tests.cli.harness import (
     terminal,
 )
 from tests.support.wire import PATIENCE
-from webex_webhooks_async import verify
+from webex_webhooks_async import to_json, verify
 from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request
 
@@ -315,11 +315,15 @@ def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invo
     """Webhooks of a `listen` that was killed are shown, with the command that deletes them."""
     left = webex.create(name=LEFT_OVER)
     webex.create(name="of others")
+    hostile = json.loads(to_json(left)) | {"id": "-x\x1b[2J; rm -rf ~"}
+    webex.sandbox.fail(body={"items": [json.loads(to_json(left)), hostile]}, method="GET")
 
     done = invoke("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port)
 
     assert done.err.startswith("warning: webhooks of another `listen` exist; it was killed, or")
-    assert f"\nDelete them with: webex-webhooks delete --yes {left.id}\n" in done.err
+    assert (
+        f"\nDelete them with: webex-webhooks delete --yes -- {left.id} '-x\\x1b[2J; rm -rf ~'\n"
+    ) in done.err
     assert (done.exit_code, webex.names) == (0, [LEFT_OVER, "of others"])
 
 

@@ -142,3 +142,24 @@ def test_the_installed_command() -> None:
         done = finished("trigger", "rooms", "updated", "--to", bot.url, "--secret-env", "SECRET")
 
     assert (done.exit_code, "a-canary" in done.out + done.err) == (0, False)
+
+
+@pytest.mark.parametrize("url", ["http://xn--.com/", "http://xn--zzzzzz\\.com/", "http://[::1/"])
+def test_a_url_that_leads_nowhere(invoke: Invoke, url: str) -> None:
+    """A host in broken Punycode is one line on standard error, as every other wrong URL."""
+    done = invoke("trigger", "messages", "created", "--to", url, "--secret-env", "SECRET")
+
+    assert (done.exit_code, done.err) == (2, "error: --to must be an absolute http(s) URL\n")
+
+
+def test_a_path_without_end(invoke: Invoke) -> None:
+    """A value that is nested too deeply is one line on standard error."""
+    done = invoke(
+        *("trigger", "messages", "created", "--to", "http://127.0.0.1:1", "--secret-env", "SECRET"),
+        *("--set", f"{'.'.join('a' * 20_000)}=1"),
+    )
+
+    assert (done.exit_code, done.err.splitlines()[-1]) == (
+        1,
+        "error: it is nested too deeply to be printed",
+    )

@@ -12,6 +12,7 @@ from webex_webhooks_async.cli.rendering import print_webhooks
 from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, run
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import WebexError
+from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.webhooks import Webhook
 
 
@@ -69,7 +70,7 @@ async def _delete(client: Client, webhook_ids: Iterable[str], *, quiet: bool) ->
             return
         deleted.add(webhook_id)
         if not quiet:
-            stdout().print(f"deleted {webhook_id}", soft_wrap=True)
+            stdout().print(on_one_line(f"deleted {webhook_id}"), soft_wrap=True)
 
     async with client:
         await asyncio.gather(*map(delete_one, webhook_ids))

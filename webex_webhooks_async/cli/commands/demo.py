@@ -300,10 +300,12 @@ class Narrator:
         wait = response.headers.get("Retry-After")
         status = status_code_text(response.status_code)
         if wait:
-            status.append(f", Retry-After: {wait}", "yellow")
+            status.append(on_one_line(f", Retry-After: {wait}"), "yellow")
         self._exchange("→", request.method, request.url.raw_path.decode(), status)
         if wait:
-            self._waiting = self._console.status(f"waiting {wait} s, as Webex asks")
+            self._waiting = self._console.status(
+                Text(on_one_line(f"waiting {wait} s, as Webex asks"))
+            )
             self._waiting.start()
 
     def _stop_waiting(self) -> None:

@@ -6,14 +6,20 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from webex_webhooks_async.cli.console import print_json, print_warning, stderr, stdout
-from webex_webhooks_async.cli.files import InputFile, name_of, read_wanted
+from webex_webhooks_async.cli.console import (
+    print_json,
+    print_warning,
+    progress,
+    stdout,
+    with_notes,
+)
+from webex_webhooks_async.cli.files import InputFile, WantedFile, name_of, read_wanted
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connection, NotEmpty
 from webex_webhooks_async.cli.rendering import print_changes, print_plan
-from webex_webhooks_async.cli.running import ExitCode, run, usage_errors
+from webex_webhooks_async.cli.running import CommandError, ExitCode, run, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.planning import Change, Plan, WebhookPlanWarning
-from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.errors import WebexError
 
 
 def command(  # noqa: PLR0913 - each is an option
@@ -49,13 +55,16 @@ def command(  # noqa: PLR0913 - each is an option
     ensuring = _ensure(
         connection.client(), wanted, name_of(file), prune, change=not (dry_run or check), json=json
     )
-    plan = run(ensuring)
+    try:
+        plan = run(ensuring)
+    except WebexError as error:
+        raise CommandError(wanted.redact(with_notes(error))) from error
     return ExitCode.DIFFERENT if check and plan.pending else ExitCode.DONE
 
 
 async def _ensure(  # noqa: PLR0913 - each is an option
     client: Client,
-    wanted: Iterable[NewWebhook],
+    wanted: WantedFile,
     source: str,
     prune: str | None,
     *,
@@ -75,16 +84,14 @@ async def _ensure(  # noqa: PLR0913 - each is an option
     return plan
 
 
-async def _plan(
-    client: Client, wanted: Iterable[NewWebhook], source: str, prune: str | None
-) -> Plan:
+async def _plan(client: Client, wanted: WantedFile, source: str, prune: str | None) -> Plan:
     with (
         usage_errors(source),
         warnings.catch_warnings(record=True) as caught,
-        stderr().status("Listing the webhooks"),
+        progress("Listing the webhooks"),
     ):
         warnings.simplefilter("always", WebhookPlanWarning)
-        plan = await client.webhooks.plan(wanted, prune)
+        plan = await client.webhooks.plan(wanted.webhooks, prune)
     for warning in caught:
         print_warning(str(warning.message))
     return plan

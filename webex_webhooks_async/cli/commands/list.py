@@ -1,6 +1,6 @@
 """The command list."""
 
-from webex_webhooks_async.cli.console import print_json, stderr, stdout
+from webex_webhooks_async.cli.console import print_json, progress, stderr, stdout
 from webex_webhooks_async.cli.options import (
     FROM_ENVIRONMENT,
     AsJson,
@@ -46,7 +46,7 @@ def command(
 async def _list(client: Client, owned_by: str | None) -> list[Webhook]:
     found: list[Webhook] = []
     async with client:
-        with stderr().status("Listing the webhooks") as status:
+        with progress("Listing the webhooks") as status:
             async for page in client.webhooks.list(owned_by=owned_by, prefetch=True).pages():
                 found.extend(page.items)
                 status.update(f"{len(found)} webhooks so far")

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import shlex
 import signal
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from webex_webhooks_async.cli.console import (
     print_json,
     print_refusal,
     print_warning,
+    progress,
     stderr,
     stdout,
 )
@@ -40,7 +42,6 @@ from webex_webhooks_async.cli.relay import (
     ArrivalCheck,
     RawRequest,
     forward,
-    no_response,
     relay,
 )
 from webex_webhooks_async.cli.rendering import (
@@ -50,7 +51,7 @@ from webex_webhooks_async.cli.rendering import (
     print_webhooks,
     shown_url,
 )
-from webex_webhooks_async.cli.running import UsageError, run, until_stopped
+from webex_webhooks_async.cli.running import CommandError, UsageError, run, until_stopped
 from webex_webhooks_async.cli.temporary import (
     delete_all,
     name_prefix,
@@ -59,6 +60,7 @@ from webex_webhooks_async.cli.temporary import (
 )
 from webex_webhooks_async.cli.tunnels import find_tunnel
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -138,7 +140,7 @@ def command(  # noqa: PLR0913 - each is an option
 
 def _found_url(port: int) -> str:
     tunnel = run(find_tunnel(port))
-    stderr().print(f"Found {tunnel}.", style="dim")
+    stderr().print(on_one_line(f"Found {tunnel}."), style="dim")
     return tunnel.public_url
 
 
@@ -152,8 +154,8 @@ def _offer_to_delete_left_over(connection: Connection) -> None:
     )
     print_webhooks(stderr(), webhooks)
     if not can_ask():
-        ids = " ".join(webhook.id for webhook in webhooks)
-        stderr().print(f"Delete them with: webex-webhooks delete --yes {ids}", style="dim")
+        ids = shlex.join(on_one_line(webhook.id) for webhook in webhooks)
+        stderr().print(f"Delete them with: webex-webhooks delete --yes -- {ids}", style="dim")
     elif ask("Was it killed? Delete them?"):
         run(_delete(connection.client(), webhooks))
 
@@ -196,7 +198,7 @@ class Listening:
 async def _listen_to_webex(listening: Listening, client: Client, public_url: str) -> None:
     shown = shown_url(public_url)
     async with client, _receiving(listening) as (origin, arrivals):
-        with stderr().status(f"Checking that {shown} leads here"):
+        with progress(f"Checking that {shown} leads here"):
             problem = await arrivals.check(public_url, httpx.URL(origin).port or 80)
         if problem is not None:
             print_warning(f"a request to {shown} did not arrive here: {problem}")
@@ -279,11 +281,11 @@ async def _forward(
     console: Console,
 ) -> None:
     try:
-        response = await forward(http_client, url, request)
-    except httpx.RequestError as error:
-        print_refusal(stderr(), f"{notification}: {no_response(url, error)}")
+        reply = await forward(http_client, url, request)
+    except CommandError as error:
+        print_refusal(stderr(), f"{notification}: {error}")
     else:
-        print_response(console, response.status_code, response.text, to=notification)
+        print_response(console, reply.status_code, reply.text, to=notification)
 
 
 @asynccontextmanager

@@ -25,10 +25,15 @@ from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.console import (
     print_approval,
     print_refusal,
+    progress,
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.files import client_credentials, write_tokens
+from webex_webhooks_async.cli.files import (
+    check_that_tokens_can_be_written,
+    client_credentials,
+    write_tokens,
+)
 from webex_webhooks_async.cli.options import HttpUrl, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.cli.tunnels import LOOPBACK
@@ -36,7 +41,7 @@ from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import RefreshingToken, authorization_url
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.testing.loopback import serve_on_loopback
+from webex_webhooks_async.testing.loopback import HOST, serve_on_loopback
 
 
 def command(
@@ -64,14 +69,13 @@ def command(
         base_url: The URL of the API; https, or http on loopback.
     """
     client_id, client_secret = client_credentials()
-    redirect = httpx.URL(redirect_uri)
+    redirect = httpx.URL(redirect_uri)  # HttpUrl has checked it
     if redirect.scheme != "http" or redirect.host not in LOOPBACK or redirect.port == 0:
         raise UsageError(
             "--redirect-uri must be http on this machine, with a port that isn't 0, such as "
             "http://localhost:8765/callback"
         )
-    if not os.access(token_file.resolve().parent, os.W_OK):
-        raise UsageError(f"can't write to the folder of {token_file}")
+    check_that_tokens_can_be_written(token_file)
     base_url = base_url or BASE_URL  # a variable that is empty counts as unset
     verifier, state = secrets.token_urlsafe(64), secrets.token_urlsafe()
     with usage_errors():
@@ -111,9 +115,10 @@ async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
     """
     callback = _Callback(redirect.path, state)
     port = redirect.port or 80
+    host = "::1" if redirect.host == "::1" else HOST
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(serve_on_loopback(callback, port))
+            await stack.enter_async_context(serve_on_loopback(callback, port, host=host))
         except OSError as error:
             raise CommandError(
                 f"can't wait for the redirect on port {port} ({os.strerror(error.errno or 0)}): "
@@ -123,8 +128,11 @@ async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
         stderr().print("Authorize the integration at:", style="dim")
         stdout().print(url, soft_wrap=True)
         _open_browser(url)
-        with stderr().status("Waiting for Webex to redirect your browser to this machine"):
+        with progress("Waiting for Webex to redirect your browser to this machine"):
             return await callback.code
+
+
+_MOST_SHOWN = 200  # characters of an error that anyone may have sent
 
 
 class _Callback:
@@ -152,11 +160,9 @@ class _Callback:
         code, error = query.get("code"), query.get("error")
         if path != self._path or not (code or error):
             return PlainTextResponse("Nothing to see here: Webex redirects your browser.", 404)
-        # Webex's pages don't show a state beside an error.
-        if query.get("state", self._state if error else "") != self._state:
-            print_refusal(
-                stderr(), "ignored a redirect with a wrong state: it isn't from this login"
-            )
+        if query.get("state") != self._state:  # any page can lead the browser here
+            what = f"the error {error[:_MOST_SHOWN]!r}" if error else "a code"
+            print_refusal(stderr(), f"ignored {what} without the state of this login")
             return PlainTextResponse("This redirect isn't from the login that is running.", 400)
         outcome = "The authorization failed." if error else "Authorized."
         return PlainTextResponse(f"{outcome} Return to your terminal.")

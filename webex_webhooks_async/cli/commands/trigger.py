@@ -6,11 +6,11 @@ from typing import Annotated, Any, cast
 import httpx
 from cyclopts import Parameter
 
-from webex_webhooks_async.cli.console import print_warning, stdout
+from webex_webhooks_async.cli.console import json_text, print_warning, stdout
 from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, no_response
+from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, Reply, post
 from webex_webhooks_async.cli.rendering import print_notification, print_response
-from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, usage_errors
+from webex_webhooks_async.cli.running import ExitCode, UsageError, run, usage_errors
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
 from webex_webhooks_async.serialization import parse_json
@@ -47,10 +47,11 @@ def command(
         notification = json.loads(sample_notification(resource, event))
     for assignment in set_:
         _assign(notification, assignment)
+    body = json_text(notification).encode()
     print_notification(stdout(), notification)
-    response = _send(to, json.dumps(notification).encode(), key)
-    print_response(stdout(), response.status_code, response.text)
-    return ExitCode.DONE if response.is_success else ExitCode.REFUSED
+    reply = run(_send(signed_request(to, body, key)))
+    print_response(stdout(), reply.status_code, reply.text)
+    return ExitCode.DONE if reply.is_success else ExitCode.REFUSED
 
 
 def _assign(notification: dict[str, Any], assignment: str) -> None:
@@ -81,9 +82,6 @@ def _parsed(path: str, text: str) -> object:
         raise UsageError(f"--set {place}: what follows := must be JSON: {error}") from None
 
 
-def _send(url: str, body: bytes, secret: str) -> httpx.Response:
-    try:
-        with httpx.Client(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
-            return http_client.send(signed_request(url, body, secret))
-    except httpx.RequestError as error:
-        raise CommandError(no_response(url, error)) from error
+async def _send(request: httpx.Request) -> Reply:
+    async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
+        return await post(http_client, request)
