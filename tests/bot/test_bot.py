@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import re
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +24,13 @@ from webex_webhooks_async import (
     Person,
     Receiver,
     ServerError,
+    SQLiteInbox,
     StaticToken,
     WebhookUpdate,
     parse_unverified_notification,
     sign,
 )
+from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
 from webex_webhooks_async.testing import Delivery, Sandbox, sample_notification
 
 pytestmark = pytest.mark.once
@@ -360,6 +364,33 @@ class TestErrors:
         assert repr(error) == "KeyError('a bug')"
         assert notification.data.id == webex_sandbox.messages[0]["id"]
         assert "Traceback" in caplog.text
+
+    async def test_with_an_inbox_it_runs_again(
+        self, tmp_path: Path, webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """An error isn't settled then: the handler has all its attempts."""
+        reported: list[Any] = []
+        inbox = SQLiteInbox(tmp_path / "inbox.db")
+        bot = bot_of(
+            webex_client,
+            inbox=inbox,
+            attempts=1,
+            on_error=lambda error, about: reported.append((error, about)),
+        )
+
+        @bot.message()
+        async def fail(context: MessageContext) -> None:
+            if context.text == "fail":
+                raise KeyError("a bug")
+            await context.reply("Done")
+
+        async with running(bot, webex_sandbox):
+            for text in ("fail", "work"):
+                (delivery,) = await webex_sandbox.say(text)
+                assert delivery.status_code == 204
+            await until(lambda: "Done" in texts(webex_sandbox) and len(reported) == 1)
+        with closing(InboxFile.open(tmp_path / "inbox.db")) as file, file.transaction():
+            assert [each.state for each in file.unfinished()] == ["failed"]
 
     async def test_data_that_does_not_fit_is_settled(
         self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture

@@ -38,6 +38,7 @@ from webex_webhooks_async.notifications.dispatch import (
     log_debug,
     within,
 )
+from webex_webhooks_async.notifications.inbox import Inbox
 from webex_webhooks_async.notifications.receiver import ErrorHandler, Receiver
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm
 from webex_webhooks_async.validation import check_text, check_type
@@ -59,6 +60,8 @@ class BotOptions(TypedDict, total=False):
     target_url: str | None
     watch: float | None
     on_error: ErrorHandler | None
+    inbox: Inbox | None
+    attempts: int
     deduplicator: Deduplicator | EllipsisType | None
     background: bool
     max_pending: int
@@ -88,7 +91,7 @@ class Bot(BotRouter):
 
     A handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
-    within five minutes switch the webhook off, for everybody.
+    within five minutes switch the webhook off, for everybody. With an `inbox`, it runs again.
 
     Args:
         client: A `Client`, which stays open, or an access token or `TokenProvider`. Of these, the
@@ -101,6 +104,8 @@ class Bot(BotRouter):
             webhook is created, changed or deleted.
         watch: Seconds between two looks at the webhooks; `None` for the one at the start.
         on_error: As for `Receiver`.
+        inbox: As for `Receiver`.
+        attempts: As for `Receiver`.
         deduplicator: As for `Receiver`.
         background: As for `Receiver`.
         max_pending: As for `Receiver`.
@@ -113,7 +118,8 @@ class Bot(BotRouter):
 
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
-            isn't an absolute http(s) URL, or a number isn't positive.
+            isn't an absolute http(s) URL, a number isn't positive, or `inbox` is passed with
+            `background` or a `deduplicator`.
         TypeError: An argument has a wrong type.
     """
 
@@ -126,6 +132,8 @@ class Bot(BotRouter):
         target_url: str | None = None,
         watch: float | None = 300.0,
         on_error: ErrorHandler | None = None,
+        inbox: Inbox | None = None,
+        attempts: int = 5,
         deduplicator: Deduplicator | EllipsisType | None = ...,
         background: bool = False,
         max_pending: int = 1000,
@@ -148,6 +156,8 @@ class Bot(BotRouter):
             secrets,
             ignore_own_actions=True,
             on_error=on_error,
+            inbox=inbox,
+            attempts=attempts,
             deduplicator=deduplicator,
             background=background,
             max_pending=max_pending,
@@ -380,7 +390,7 @@ _Choice = tuple[Callable[[C], Handler[Any] | None], tuple[Middleware, ...]]
 
 
 class _BotReceiver(Receiver):
-    """Has the handlers of a bot. One that fails isn't run again."""
+    """Has the handlers of a bot. One that fails isn't run again, except with an inbox."""
 
     _settles_failures = True
 

@@ -354,15 +354,13 @@ class Receiver(Router):
 
     def _run_of(self, notification: Notification[Any]) -> Run | None:
         run = super()._run_of(notification)
-        if run is not None and self._is_ignored(notification):
+        if run is not None and self._ignores(notification):
+            log_debug("%s is ignored: it is the bot's own action", notification)
             return None
         return run
 
-    def _is_ignored(self, notification: Notification[Any]) -> bool:
-        if not (self._ignore_own_actions and notification.is_own_action):
-            return False
-        log_debug("%s is ignored: it is the bot's own action", notification)
-        return True
+    def _ignores(self, notification: Notification[Any]) -> bool:
+        return self._ignore_own_actions and notification.is_own_action
 
     async def _store(
         self, key: str, body: bytes, notification: Notification[Any], worker: InboxWorker
@@ -370,7 +368,8 @@ class Receiver(Router):
         if not worker.is_open:
             logger.error("%s is not stored: %s", describe(notification), _NOT_RUNNING)
             return HTTPStatus.SERVICE_UNAVAILABLE
-        if self._is_ignored(notification):
+        if self._ignores(notification):
+            log_debug("%s is ignored: it is the bot's own action", notification)
             return HTTPStatus.NO_CONTENT
         try:
             is_new = await worker.inbox.put(key, body)
