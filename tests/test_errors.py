@@ -357,15 +357,14 @@ def test_type_and_text(error: Exception, text: str) -> None:
     assert describe_exception(error) == text
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda text: APIError(400, "m", (), text),
-        lambda text: TransportError("m", tracking_id=text),
-        lambda text: DecodeError(("m",), tracking_id=text),
-    ],
-    ids=["APIError", "TransportError", "DecodeError"],
-)
+MAKERS: dict[str, Callable[[str], WebexError]] = {
+    "APIError": lambda text: APIError(400, "m", (), text),
+    "TransportError": lambda text: TransportError("m", tracking_id=text),
+    "DecodeError": lambda text: DecodeError(("m",), tracking_id=text),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_a_tracking_id_is_short_and_on_one_line(make: Callable[[str], WebexError]) -> None:
     """However long it is, and whatever is in it: in the attribute, the text, args and pickles."""
     error = make("ROUTER\nERROR forged\x1b[31m" + "x" * 1_000_000)

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         TransportError,
         WebexError,
     )
+    from webex_webhooks_async.models.files import File
     from webex_webhooks_async.models.messages import AttachmentAction, Message
     from webex_webhooks_async.models.notifications import (
         AttachmentActionData,
@@ -110,6 +111,7 @@ else:
         "DecodeError": "errors",
         "Deduplicator": "notifications.deduplication",
         "Event": "models.vocabulary",
+        "File": "models.files",
         "GoneError": "errors",
         "Handler": "notifications.dispatch",
         "Inbox": "notifications.inbox",
@@ -207,6 +209,7 @@ __all__ = [
     "DecodeError",
     "Deduplicator",
     "Event",
+    "File",
     "GoneError",
     "Handler",
     "Inbox",

@@ -92,14 +92,21 @@ async def peak(call: Callable[[], Any]) -> int:
     ],
     ids=["endless", "trailing", "empty", "bomb", "one-too-many", "error", "plain"],
 )
-async def test_a_body_that_is_too_large_is_left_while_it_is_read(step: Any) -> None:  # noqa: ANN401 - a step
+@pytest.mark.parametrize("is_download", [False, True])
+async def test_a_body_that_is_too_large_is_left_while_it_is_read(
+    step: Any,  # noqa: ANN401 - a step
+    *,
+    is_download: bool,
+) -> None:
     """It takes no more memory than the largest allowed one, and is never asked for again."""
     async with Wire(gzipped(bomb(LIMIT)), step) as wire, client_of(wire) as client:
         allowed = await peak(lambda: client.get("people/me"))
 
         async def ask() -> None:
+            url = f"{wire.base_url}/contents/C1"
+            asked = client.download(url, max_bytes=LIMIT) if is_download else client.get("x")
             with pytest.raises(ResponseTooLargeError, match=r"more than 2000000 bytes") as raised:
-                await client.get("people/me")
+                await asked
             assert raised.value.tracking_id == wire.requests[-1].headers["trackingid"]
 
         attacked = await peak(ask)

@@ -96,6 +96,12 @@ async def rooms(client: Client) -> list[Room]:
     return [each async for each in client.list("rooms", into=Room)]
 
 
+async def download(client: Client) -> str:
+    """The name of a file."""
+    file = await client.download(f"{client._requester.base_url}/contents/C1")
+    return file.name
+
+
 @frozen
 class Operation:
     """A call of a client, and its request to which the fault is applied.
@@ -190,6 +196,13 @@ OPERATIONS = {
     ),
     "client.list": Operation(
         "GET", "/v1/rooms", rooms, lambda: {"items": [FOUND_ROOM]}, result=[LOBBY]
+    ),
+    "client.download": Operation(
+        *("GET", "/v1/contents/C1"),
+        download,
+        lambda: "soup",
+        result="file",
+        reads_it=False,
     ),
     "client.fetch": Operation(
         *("GET", "/v1/messages/M1"),

@@ -8,15 +8,18 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
+from webex_webhooks_async.client.bodies import file_name
 from webex_webhooks_async.client.links import absolute_link, next_link, target_on
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.errors import DecodeError, PaginationError, PayloadError, SignatureError
 from webex_webhooks_async.formatting import Redactor
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
@@ -110,6 +113,19 @@ def errors(data: bytes) -> None:
     assert [text for text in shown if secret in text or as_json in text or as_url in text] == []
 
 
+def disposition(data: bytes) -> None:
+    """The name in a Content-Disposition header is a file's in its folder, whatever it holds."""
+    header = data.decode("utf-8", "surrogateescape")
+    name = file_name(header)
+    assert name.isprintable()
+    assert 0 < len(name) <= 200
+    for path in (PurePosixPath("downloads", name), PureWindowsPath("C:/downloads", name)):
+        assert path.name == name
+        assert path.parent.name == "downloads"
+        assert path.drive in {"", "C:"}
+    File(name, b"")
+
+
 def filled(text: bytes, words: Mapping[str, bytes]) -> bytes:
     """Replace each ``%WORD%`` by its value."""
     for word, meaning in words.items():
@@ -118,5 +134,5 @@ def filled(text: bytes, words: Mapping[str, bytes]) -> bytes:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (signatures, parsing, links, errors)
+    target.__name__: target for target in (signatures, parsing, links, errors, disposition)
 }

@@ -34,6 +34,7 @@ def test_what_was_found_once_holds(target: str, path: Path) -> None:
         ("parsing", "to_json", b'{"id":"","name":"","resource":"","event":"","data":{}}'),
         ("links", "target_on", "@evil.example"),
         ("errors", "Redactor", str),
+        ("disposition", "file_name", "../passwd"),
     ],
 )
 def test_a_target_fails_if_what_it_tests_is_broken(

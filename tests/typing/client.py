@@ -19,6 +19,7 @@ from webex_webhooks_async import (
     AttachmentActionData,
     Client,
     Event,
+    File,
     Message,
     MessageData,
     NewWebhook,
@@ -115,6 +116,12 @@ async def a_verb_has_the_type_that_is_asked_for(client: Client, room_id: str) ->
     assert_type(await client.get("rooms", params={"max": 5}, into=list[Room]), list[Room])
     assert_type(await client.post("messages", json={"roomId": room_id}), Any)
     assert_type(await client.post("messages", json=Room(id="", title=""), into=Message), Message)
+    menu = File.from_path("menu.pdf")
+    assert_type(menu, File)
+    assert_type(await client.post("messages", json={"roomId": room_id}, file=menu), Any)
+    assert_type(await client.post("messages", file=File("a", b""), into=Message), Message)
+    file = await client.download("https://webexapis.com/v1/contents/C1", max_bytes=1_000)
+    assert_type((file.name, file.content, file.content_type), tuple[str, bytes, str])
     assert_type(await client.put("rooms", room_id, json={"title": "New"}), Any)
     assert_type(await client.put("rooms", room_id, json={"title": "New"}, into=Room), Room)
     assert_type(await client.patch("rooms", room_id, json=None), Any)

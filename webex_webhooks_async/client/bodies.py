@@ -1,15 +1,25 @@
-"""Reads the body of a response piece by piece, within its limits."""
+"""The bodies of requests and responses: read within limits, and files in both directions."""
 
 import asyncio
+import re
 import zlib
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 from typing import cast
 
 import httpx
 
+from webex_webhooks_async.models.files import File
+from webex_webhooks_async.serialization import dump_json
+from webex_webhooks_async.validation import check_text
+
 _PIECE = 65_536
 _GZIP = 16 + zlib.MAX_WBITS
+
+_MAX_DISPOSITION = 4_096  # the time that the standard library takes grows faster
+_MAX_NAME = 200  # characters; a file system allows 255 bytes, and UTF-8 takes up to four for one
 
 
 class TooLargeError(Exception):
@@ -58,14 +68,14 @@ async def read_body(
 async def _read(
     response: httpx.Response, max_bytes: int, on_piece: Callable[[], object]
 ) -> list[bytes]:
-    gzip = zlib.decompressobj(_GZIP) if _is_gzip(response) else None
+    gzip = _Gzip() if _is_gzip(response) else None
     received = size = 0
     pieces: list[bytes] = []
     async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as stream:
         async for raw in stream:
             on_piece()
             received += len(raw)
-            for piece in (raw,) if gzip is None else _inflated(gzip, raw):
+            for piece in (raw,) if gzip is None else gzip.inflated(raw):
                 size += len(piece)
                 if max(received, size) > max_bytes:
                     raise TooLargeError(max_bytes)
@@ -74,7 +84,7 @@ async def _read(
                     await asyncio.sleep(0)
             if received > max_bytes:
                 raise TooLargeError(max_bytes)
-    if received and gzip is not None and not gzip.eof:
+    if received and gzip is not None and not gzip.is_complete:
         raise httpx.DecodingError("the gzip data end too early")
     return pieces
 
@@ -86,13 +96,76 @@ def _is_gzip(response: httpx.Response) -> bool:
     return [each.lower() for each in codings] == ["gzip"]
 
 
-def _inflated(gzip: "zlib._Decompress", raw: bytes) -> Iterator[bytes]:
+class _Gzip:
+    """Data that are decompressed as they arrive."""
+
+    def __init__(self) -> None:
+        self._data = zlib.decompressobj(_GZIP)
+
+    @property
+    def is_complete(self) -> bool:
+        return self._data.eof
+
+    def inflated(self, raw: bytes) -> Iterator[bytes]:
+        """What this becomes, in pieces of a limited size; what follows the end is left out."""
+        try:
+            for start in range(0, len(raw), _PIECE):  # the tail of a long input is copied each time
+                rest, piece = raw[start : start + _PIECE], b""
+                while not self._data.eof and (rest or len(piece) == _PIECE):
+                    piece = self._data.decompress(rest, _PIECE)
+                    rest = self._data.unconsumed_tail
+                    yield piece
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from None
+
+
+def multipart(fields: object, file: File) -> tuple[bytes, str]:
+    """The form that uploads a file, and its media type.
+
+    Args:
+        fields: The other fields, as parsed JSON. One that is `None` is left out.
+        file: The file; its part is called ``files``.
+
+    Raises:
+        ValueError: The fields aren't an object of texts, numbers and booleans.
+    """
+    match fields:
+        case None:
+            members: dict[str, object] = {}
+        case dict():
+            members = cast("dict[str, object]", fields)
+        case _:
+            raise ValueError("json must be an object, as {'roomId': ...}, when a file is uploaded")
+    data = {name: _field(name, value) for name, value in members.items() if value is not None}
+    parts = {"files": (file.name, file.content, file.content_type)}
+    request = httpx.Request("POST", "https://webexapis.com", data=data, files=parts)
+    return request.read(), request.headers["content-type"]
+
+
+def _field(name: str, value: object) -> str:
+    match value:
+        case str():
+            check_text(name, value)
+            return value
+        case bool() | int() | float():
+            return dump_json(value).decode()
+        case _:
+            raise ValueError(
+                f"{name} must be text, a number or a boolean when a file is uploaded, got "
+                f"{type(value).__name__}: send it in a message of its own"
+            )
+
+
+def file_name(disposition: str | None) -> str:
+    """The name in a Content-Disposition header, without any folder; ``file`` where it has none."""
+    message = Message()
+    message["Content-Disposition"] = (disposition or "")[:_MAX_DISPOSITION]
     try:
-        for start in range(0, len(raw), _PIECE):  # the tail of a long input is copied each time
-            data, piece = raw[start : start + _PIECE], b""
-            while not gzip.eof and (data or len(piece) == _PIECE):
-                piece = gzip.decompress(data, _PIECE)
-                data = gzip.unconsumed_tail
-                yield piece
-    except zlib.error as error:
-        raise httpx.DecodingError(str(error)) from None
+        params = message.get_params([], "content-disposition")
+    except ValueError:  # the number of a part has too many digits
+        params = []
+    names = [cast("object", value) for name, value in params if name.lower() == "filename"]
+    names.sort(key=lambda value: isinstance(value, str))  # filename* first: it has any character
+    name = collapse_rfc2231_value(cast("str", names[0])) if names else ""
+    name = "".join(each for each in re.split(r"[/\\:]", name)[-1] if each.isprintable())
+    return name.strip(" .")[-_MAX_NAME:] or "file"

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast, o
 from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
+from webex_webhooks_async.client.bodies import file_name
+from webex_webhooks_async.client.links import target_on
 from webex_webhooks_async.client.pagination import AsyncPaginator
-from webex_webhooks_async.client.requester import Requester
+from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params
 from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.client.webhooks import Webhooks
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
@@ -22,7 +25,7 @@ from webex_webhooks_async.models.notifications import (
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.serialization import JSON
 from webex_webhooks_async.structuring import wire_name
-from webex_webhooks_async.validation import check_type
+from webex_webhooks_async.validation import check_size, check_text, check_type
 
 if TYPE_CHECKING:
     import httpx
@@ -164,7 +167,12 @@ class Client(APIResource):
 
     @overload
     async def post(
-        self, path: str, *segments: str, params: Params | None = None, json: object = None
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        json: object = None,
+        file: File | None = None,
     ) -> JSON: ...
 
     @overload
@@ -174,6 +182,7 @@ class Client(APIResource):
         *segments: str,
         params: Params | None = None,
         json: object = None,
+        file: File | None = None,
         into: type[T],
     ) -> T: ...
 
@@ -183,6 +192,7 @@ class Client(APIResource):
         *segments: str,
         params: Params | None = None,
         json: object = None,
+        file: File | None = None,
         into: type[T] | None = None,
     ) -> T | JSON:
         """POST to a path.
@@ -190,6 +200,10 @@ class Client(APIResource):
         ::
 
             await client.post("messages", json={"roomId": room_id, "text": "Hello"})
+
+        With a file, the members of `json` are sent as the fields of a form::
+
+            await client.post("messages", json={"roomId": room_id}, file=File.from_path("menu.pdf"))
 
         It is repeated only after a 429, or a 423 with Retry-After. After a `TransportError` or a
         `ServerError` Webex may have processed it: look before you send it again.
@@ -200,16 +214,20 @@ class Client(APIResource):
             params: As for `get`.
             json: The body: anything JSON can hold, or an instance of an attrs class, which is sent
                 in camelCase and without the fields that are `None`.
+            file: A file to upload. `json` then holds texts, numbers and booleans only.
             into: As for `get`.
 
         Raises:
-            ValueError: As for `get`, or JSON can't hold the body; nothing was sent.
+            ValueError: As for `get`, or JSON can't hold the body, or with a file, a member of
+                `json` is nested; nothing was sent.
             TypeError: As for `get`, or JSON can't hold the body; nothing was sent.
             APIError: As for `get`.
             TransportError: As for `get`.
             DecodeError: As for `get`.
         """
-        return await self._send("POST", path, *segments, params=params, json=json, into=into)
+        return await self._send(
+            "POST", path, *segments, params=params, json=json, file=file, into=into
+        )
 
     @overload
     async def put(
@@ -442,6 +460,40 @@ class Client(APIResource):
             into=into or _FETCHED.get(resource),
         )
 
+    async def download(self, url: str, *, max_bytes: int = 104_857_600) -> File:
+        """Return a file of a message: the content at one of the URLs in its `files`.
+
+        While Webex scans the file for malware (423), and after a 429, it is asked for again, as the
+        retry policy says. One that is infected is a `GoneError`. `timeout` counts until the
+        response begins, and then from piece to piece, not for the whole. The file is in memory as a
+        whole. Its name comes from the service, but has no folder.
+
+        ::
+
+            for url in message.files:
+                file = await client.download(url)
+
+        Args:
+            url: The URL; it has the origin of `base_url`.
+            max_bytes: The number of bytes that the file may have, as it is sent and decompressed.
+
+        Raises:
+            ValueError: The URL has another origin, so the token isn't sent there, or isn't a URL,
+                or `max_bytes` is below 1; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
+            ResponseTooLargeError: The file has more bytes; the rest wasn't read.
+            APIError: Webex responded with another error status, or with a redirect.
+            TransportError: No response arrived, or it was broken off.
+            DecodeError: The response has more than one content coding.
+        """
+        check_text("url", url)
+        check_size("max_bytes", max_bytes)
+        target = target_on(self._requester.base_url, url, "url", ValueError)
+        request = Request(method="GET", target=target, max_bytes=max_bytes)
+        response = await self._requester.send(request)
+        name, content_type = file_name(response.disposition), response.content_type
+        return File(name, response.body, content_type if _is_sound(content_type) else None)
+
     async def aclose(self) -> None:
         """Close the connections, but not a given `http_client`.
 
@@ -459,6 +511,10 @@ class Client(APIResource):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _is_sound(content_type: str | None) -> bool:
+    return bool(content_type) and str(content_type).isprintable()
 
 
 _FETCHED: Mapping[str, type[Any]] = {

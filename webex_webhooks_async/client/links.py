@@ -78,25 +78,30 @@ def _name(parameter: str) -> str:
     return unquote_plus(parameter.partition("=")[0])
 
 
-def target_on(base_url: str, url: str, name: str = "the next link") -> str:
+def target_on(
+    base_url: str,
+    url: str,
+    name: str = "the next link",
+    error: type[Exception] = PaginationError,
+) -> str:
     """Return the path and query of a URL that has the origin of `base_url`.
 
     The requester appends them to the origin of its own `base_url`, so the token is never sent to
-    another host, whatever the URL looks like. `name` is what an error calls the URL.
+    another host, whatever the URL looks like. `name` is what the error calls the URL.
 
     Raises:
-        PaginationError: It has another origin or credentials, or isn't a URL.
+        Exception: Of the type `error`: it has another origin or credentials, or isn't a URL.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise PaginationError(f"{name} isn't a URL") from None
+        raise error(f"{name} isn't a URL") from None
     if len(url) > _MAX_LENGTH:
-        raise PaginationError(f"{name} is longer than {_MAX_LENGTH} characters")
+        raise error(f"{name} is longer than {_MAX_LENGTH} characters")
     if _UNSENDABLE.search(url):
-        raise PaginationError(f"{name} has a character that no URL can have")
+        raise error(f"{name} has a character that no URL can have")
     if _origin(parts) != _origin(urlsplit(base_url)):
-        raise PaginationError(
+        raise error(
             f"{name} has another origin than {base_url}, or has credentials; nothing was sent to it"
         )
     return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

@@ -346,6 +346,8 @@ class Requester:
             tracking_id=headers.get("trackingid") or tracking_id,
             retry_after=headers.get("retry-after"),
             redact=redact,
+            content_type=headers.get("content-type"),
+            disposition=headers.get("content-disposition"),
         )
 
     async def _received(self, sent: httpx.Request) -> httpx.Response:
@@ -362,9 +364,9 @@ class Requester:
     ) -> bytes:
         if request.max_bytes is None or not received.is_success:
             return await read_body(received, self._max_body)
-        now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
         return await read_body(
-            received, request.max_bytes, lambda: deadline.reschedule(now() + self._timeout)
+            received, request.max_bytes, lambda: deadline.reschedule(loop.time() + self._timeout)
         )
 
     def _headers(

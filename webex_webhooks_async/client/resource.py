@@ -13,10 +13,14 @@ from datetime import datetime
 from typing import Any, TypeVar, cast, overload
 from urllib.parse import quote, urlencode
 
+from attrs import evolve
+
+from webex_webhooks_async.client.bodies import multipart
 from webex_webhooks_async.client.links import absolute_link, next_link, target_on
 from webex_webhooks_async.client.pagination import AsyncPaginator, Page
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.serialization import JSON, dump_json, format_datetime, to_wire
 from webex_webhooks_async.structuring import get_hook
 from webex_webhooks_async.validation import check_segment, check_text, check_type
@@ -66,16 +70,18 @@ class APIResource:
         *segments: str,
         params: Params | None = None,
         json: object = None,
+        file: File | None = None,
         into: type[T] | None,
     ) -> T | JSON: ...
 
-    async def _send(
+    async def _send(  # noqa: PLR0913 - the parts of a request; most have a default
         self,
         method: str,
         path: str,
         *segments: str,
         params: Params | None = None,
         json: object = None,
+        file: File | None = None,
         into: type[T] | None = None,
     ) -> T | JSON:
         """Send a request, and return what the response holds.
@@ -86,6 +92,7 @@ class APIResource:
             segments: Further segments of the path, each percent-encoded whole.
             params: The query.
             json: The body: anything JSON can hold, or an attrs instance.
+            file: A file to upload, with the members of `json` as fields.
             into: The class of the result; without it, the result is parsed JSON, and `None` for an
                 empty body.
 
@@ -98,6 +105,10 @@ class APIResource:
         """
         _check_into(into)
         request = self._request(method, path, segments, params, json)
+        if file is not None:
+            check_type("file", file, File)
+            content, content_type = multipart(to_wire(json), file)
+            request = evolve(request, content=content, content_type=content_type)
         return (await self._requester.send(request)).to(into)
 
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:

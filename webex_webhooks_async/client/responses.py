@@ -55,6 +55,8 @@ class Response:
         links: The values of the Link headers.
         tracking_id: Webex's own id of the request, from the header.
         retry_after: The text of the Retry-After header.
+        content_type: The text of the Content-Type header.
+        disposition: The text of the Content-Disposition header.
         redact: Removes the secrets of the request from a text.
     """
 
@@ -66,6 +68,8 @@ class Response:
     tracking_id: str | None
     retry_after: str | None
     redact: Redactor
+    content_type: str | None = None
+    disposition: str | None = None
 
     @property
     def is_success(self) -> bool:
