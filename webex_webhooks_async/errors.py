@@ -218,8 +218,9 @@ class SignatureError(NotificationError):
 
     Attributes:
         reason: ``missing``: the request has no signature. ``malformed``: the header holds no
-            signature in a known form. ``mismatch``: the signature is of another body or made with
-            another secret. ``too_weak``: its algorithm is weaker than the required minimum.
+            signature in a known form, or is too long for one. ``mismatch``: the signature is of
+            another body or made with another secret. ``too_weak``: its algorithm is weaker than the
+            required minimum.
     """
 
     def __init__(self, reason: SignatureReason) -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import time
 from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from typing import Any
@@ -332,6 +333,74 @@ def test_whatever_the_headers_hold(headers: Any, body: bytes) -> None:  # noqa: 
     """Any headers made without the secret raise a SignatureError, and nothing else."""
     with pytest.raises(SignatureError):
         verify(body, headers, SECRET)
+
+
+LARGE = 10_000_000
+
+HUGE_HEADERS: dict[str, Callable[[], Any]] = {
+    "commas": lambda: {"X-Spark-Signature": "," * LARGE},
+    "bytes": lambda: [(b"x-spark-signature", b"," * LARGE)],
+    "digits": lambda: {"X-Webex-Signature": "SHA-512=" + "0" * LARGE},
+    "equal signs": lambda: {"X-Webex-Signature": "=" * LARGE},
+    "spaces": lambda: {"X-Spark-Signature": SHA1 + " " * LARGE},
+    "a list": lambda: {"X-Spark-Signature": [""] * 1_000_000},
+    "many headers": lambda: [(b"x-spark-signature", b"")] * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("make", HUGE_HEADERS.values(), ids=HUGE_HEADERS)
+def test_a_refusal_costs_the_same_whatever_the_signature_headers(
+    make: Callable[[], object],
+) -> None:
+    """Too large signature headers are malformed, and aren't parsed: that takes no CPU time."""
+    headers = make()
+
+    assert reason(headers) == "malformed"
+    assert cost(lambda: reason(headers)) < 10 * cost(lambda: reason({"X-Spark-Signature": WRONG1}))
+
+
+def test_the_cost_of_a_refusal_is_linear_in_other_headers() -> None:
+    """Ten times as many headers, of names in any number, take no more than ten times as long.
+
+    A mapping of several values looks through all its headers for each name.
+    """
+    few, many = (
+        starlette(*((f"X-Header-{number}", "") for number in range(count)))
+        for count in (1_000, 10_000)
+    )
+
+    assert cost(lambda: reason(many)) < 30 * cost(lambda: reason(few))
+
+
+def cost(call: Callable[[], object]) -> float:
+    """The CPU time of a call, the lowest of several, in seconds."""
+    times: list[float] = []
+    for _ in range(5):
+        before = time.process_time()
+        for _call in range(10):
+            call()
+        times.append(time.process_time() - before)
+    return min(times)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"X-Spark-Signature": f"{SHA1},".ljust(4096)}, None),
+        ({"X-Spark-Signature": f"{SHA1},".ljust(4097)}, "malformed"),
+        ([("X-Spark-Signature", SHA1), ("X-Webex-Signature", "x" * (4096 - 40))], None),
+        ([("X-Spark-Signature", SHA1), ("X-Webex-Signature", "x" * (4097 - 40))], "malformed"),
+        ({"X-Spark-Signature": SHA1 + "," * 15}, None),
+        ({"X-Spark-Signature": SHA1 + "," * 16}, "malformed"),
+        ([("X-Spark-Signature", SHA1), *[("X-Webex-Signature", "")] * 15], None),
+        ([("X-Spark-Signature", SHA1), *[("X-Webex-Signature", "")] * 16], "malformed"),
+        ({"X-Spark-Signature": [SHA1, *[""] * 16]}, "malformed"),
+        ([("X-Spark-Signature", SHA1), ("X-Other", "," * 5000)], None),
+    ],
+)
+def test_signature_headers_have_a_limit(headers: Any, expected: str | None) -> None:  # noqa: ANN401 - of any framework
+    """4,096 bytes and 16 parts in all are accepted, one more is malformed; empty parts count."""
+    assert reason(headers) == expected
 
 
 @given(st.binary(), st.data())

@@ -4,7 +4,7 @@ Facts: https://developer.webex.com/docs/api/guides/webhooks, "Handling Requests 
 """
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from types import NoneType
 from typing import Any, cast
@@ -62,8 +62,9 @@ def verify(
     """Verify that a request was signed with one of the secrets.
 
     The strongest signature present decides: when it is wrong, a weaker one doesn't count. Digests
-    are compared in constant time. A signature proves who sent a request, not when: the same request
-    sent again has the same proof.
+    are compared in constant time. Signature headers of more than 4,096 bytes or 16 parts in all,
+    empty ones included, are refused without being parsed. A signature proves who sent a request,
+    not when: the same request sent again has the same proof.
 
     Args:
         body: The raw bytes of the request, as they came.
@@ -191,46 +192,58 @@ _algorithm_of_length = {each // 8: each for each in SignatureAlgorithm}  # in by
 
 _header_names = frozenset({SPARK_SIGNATURE.lower(), WEBEX_SIGNATURE.lower()})
 _names = _header_names | {name.encode() for name in _header_names}
-_NAME_LENGTH = len(SPARK_SIGNATURE)
-"""The length of both names: other headers are skipped without a closer look."""
+
+_MAX_BYTES, _MAX_PARTS = 4096, 16  # of a request; Webex needs 253 bytes and 3 parts
 
 
 def _signature_values(headers: Headers) -> list[str]:
-    """The values of the signature headers; a header that came twice, or as a list, has two."""
+    """The values of the signature headers; a header that came twice, or as a list, has two.
+
+    Raises:
+        SignatureError: They are longer than a signature may be. Nothing of them is parsed.
+    """
     values: list[str] = []
-    for header in _pairs(headers):
-        try:
-            name, value = header
-            if len(name) != _NAME_LENGTH:
-                continue
-        except (TypeError, ValueError):
-            continue
-        if isinstance(name, (str, bytes)) and name.lower() in _names:
-            values += _texts(value)
+    size = parts = 0
+    for value in _values(headers):
+        size += len(value)
+        if size > _MAX_BYTES:
+            raise SignatureError("malformed")
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        parts += 1 + text.count(",")
+        if parts > _MAX_PARTS:
+            raise SignatureError("malformed")
+        values.append(text)
     return values
 
 
+def _values(headers: Headers) -> Iterator[str | bytes]:
+    """Yield the values of the signature headers, one by one; what isn't text is empty."""
+    for header in _pairs(headers):
+        try:
+            name, value = header
+        except (TypeError, ValueError):
+            continue
+        if not _is_signature(name):
+            continue
+        several = cast("Iterable[object]", value) if isinstance(value, (list, tuple)) else (value,)
+        for each in several:
+            if each is not None:
+                yield each if isinstance(each, (str, bytes)) else ""
+
+
+def _is_signature(name: object) -> bool:
+    return isinstance(name, (str, bytes)) and name.lower() in _names
+
+
 def _pairs(headers: Any) -> Iterable[Any]:  # noqa: ANN401 - any framework's
-    # The mappings of multidict, Starlette, Django and Werkzeug show one value of several.
+    # The mappings of multidict, Starlette, Django and Werkzeug show one value of several. They look
+    # through all headers for each name, so that asking for every name would take too long.
     all_of = getattr(headers, "getall", None) or getattr(headers, "getlist", None)
     if all_of:
-        return [(name, all_of(name)) for name in frozenset(headers.keys())]
+        names: frozenset[Any] = frozenset(headers.keys())
+        return ((name, all_of(name)) for name in names if _is_signature(name))
     if hasattr(headers, "items"):
         return cast("Iterable[Any]", headers.items())
     if not hasattr(headers, "__iter__"):  # cheaper to ask than isinstance
         check_type("headers", headers, Iterable)
     return cast("Iterable[Any]", headers)
-
-
-def _texts(value: object) -> list[str]:
-    """The values of a header as text in which ASCII is itself; whatever isn't text is empty."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, bytes):
-        return [value.decode("latin-1")]
-    several = cast("Iterable[object]", value) if isinstance(value, (list, tuple)) else (value,)
-    return [
-        each.decode("latin-1") if isinstance(each, bytes) else each if isinstance(each, str) else ""
-        for each in several
-        if each is not None
-    ]
