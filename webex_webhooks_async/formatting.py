@@ -71,6 +71,8 @@ def describe_failure(
 
 def on_one_line(text: str) -> str:
     """The text on one line, with each control character escaped."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 

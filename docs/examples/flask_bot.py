@@ -23,6 +23,7 @@ thread = Thread(target=loop.run_forever, daemon=True)
 thread.start()
 
 app = Flask(__name__)
+app.config["MAX_CONTENT_LENGTH"] = 1_048_576  # the receiver's own limit; Flask has none
 
 
 @receiver.on("messages", "created")

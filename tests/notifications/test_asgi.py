@@ -1,7 +1,11 @@
 import asyncio
-from typing import Any
+import time
+import tracemalloc
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
@@ -135,6 +139,28 @@ async def test_a_body_is_never_gathered_beyond_the_limit(
     assert handled == []
 
 
+async def test_a_body_in_tiny_pieces_takes_no_more_memory() -> None:
+    """However small its pieces are, a body takes at most three times its size while it is read."""
+    receiver, _ = collecting()
+    size = 100_000
+    pieces = iter([*[b"ab"] * (size // 2), b""])
+
+    async def receive() -> dict[str, Any]:
+        piece = bytes(bytearray(next(pieces)))  # an object of its own, as from a server
+        return chunk(piece, more=bool(piece))
+
+    conversation = Conversation()
+    tracemalloc.start()
+    try:
+        await receiver(scope(), receive, conversation.send)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert conversation.sent == response(401, EMPTY)
+    assert peak < 3 * size
+
+
 async def test_the_largest_body_is_read() -> None:
     """A body as large as the limit is accepted, with and without a Content-Length."""
     receiver, handled = collecting(max_body=len(BODY), deduplicator=None)
@@ -259,6 +285,32 @@ async def test_a_real_server_refuses_an_endless_body() -> None:
         await exchange(server.port, PLAIN)
 
     assert len(handled) == 1
+
+
+LARGEST_HEADERS: dict[Literal["h11", "httptools"], int] = {"h11": 60_000}
+if find_spec("httptools"):
+    LARGEST_HEADERS["httptools"] = 10_000_000  # it has no limit
+
+
+@pytest.mark.parametrize(("http", "size"), LARGEST_HEADERS.items())
+async def test_a_real_server_refuses_a_large_signature_at_once(
+    http: Literal["h11", "httptools"], size: int
+) -> None:
+    """A huge signature header costs a real server no more than another header of its size."""
+    receiver, _ = collecting()
+    config = uvicorn.Config(receiver, http=http, ws="none", log_config=None)
+    costs: dict[str, float] = {}
+    async with served(config) as server:
+        for name in ("X-Another-Header", "X-Spark-Signature"):
+            sent = PLAIN.replace(b"X-Spark-Signature", b"X-Spark", 1)
+            sent = sent.replace(b"\r\n", b"\r\n%s: %s\r\n" % (name.encode(), b"," * size), 1)
+            before = time.process_time()
+            received = await exchange(server.port, sent.replace(b"X-Webex-Signature", b"X-Webex"))
+            costs[name] = time.process_time() - before
+
+            assert received.startswith(b"HTTP/1.1 401 ")
+
+    assert costs["X-Spark-Signature"] < 3 * costs["X-Another-Header"]
 
 
 async def test_a_real_client_that_hangs_up() -> None:

@@ -35,20 +35,18 @@ async def read_body(
     """
     if _announced_length(headers) > limit:
         raise BodyTooLargeError
-    chunks: list[bytes] = []
-    size = 0
+    body = bytearray()  # not a list: an object for each of a million tiny pieces takes 30 MB
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnectError
         chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
+        if len(body) + len(chunk) > limit:
             raise BodyTooLargeError
-        chunks.append(chunk)
+        body += chunk
         more = message.get("more_body", False)
-    return b"".join(chunks)
+    return bytes(body)
 
 
 def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from attrs import frozen
 
 from webex_webhooks_async.errors import DecodeError, PayloadError
-from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
 from webex_webhooks_async.structuring import structure
 
@@ -155,11 +155,9 @@ def describe(notification: Notification[Any]) -> str:
 
     Records get this text, not the notification, because log services store their arguments.
     """
-    id_of = id_of_data(notification)
-    what = f"{notification.resource[:_MAX]} {notification.event[:_MAX]}"
-    if id_of is not None:
-        what = f"{what} {id_of[:_MAX]}"
-    return on_one_line(f"{what} of webhook {notification.id[:_MAX]}")
+    words = (notification.resource, notification.event, id_of_data(notification))
+    what = " ".join(short_id(word) for word in words if word is not None)
+    return f"{what} of webhook {short_id(notification.id)}"
 
 
 def id_of_data(notification: Notification[Any]) -> str | None:
@@ -171,6 +169,3 @@ def id_of_data(notification: Notification[Any]) -> str | None:
     else:
         found = getattr(data, "id", None) or getattr(data, "call_id", None)
     return found if isinstance(found, str) else None
-
-
-_MAX = 200  # characters of an id; Webex's have about 80
