@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.retries import RetryPolicy
     from webex_webhooks_async.client.transports.aiohttp import AiohttpTransport
     from webex_webhooks_async.client.webhooks import Webhooks
+    from webex_webhooks_async.converters import from_json, make_converter, to_json
     from webex_webhooks_async.errors import (
         APIError,
         AuthenticationError,
@@ -88,7 +89,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.router import Router
     from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
     from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
-    from webex_webhooks_async.serialization import from_json, to_json
 
     __version__: str
 else:
@@ -169,12 +169,13 @@ else:
         "Webhooks": "client.webhooks",
         "__version__": "version",
         "authorization_url": "client.auth",
-        "from_json": "serialization",
+        "from_json": "converters",
+        "make_converter": "converters",
         "parse_notification": "notifications.parsing",
         "parse_unverified_notification": "notifications.parsing",
         "plan": "client.planning",
         "sign": "notifications.signatures",
-        "to_json": "serialization",
+        "to_json": "converters",
         "verify": "notifications.signatures",
     }
 
@@ -267,6 +268,7 @@ __all__ = [
     "Webhooks",
     "authorization_url",
     "from_json",
+    "make_converter",
     "parse_notification",
     "parse_unverified_notification",
     "plan",

@@ -17,6 +17,7 @@ import httpx
 from webex_webhooks_async.client.bodies import file_name
 from webex_webhooks_async.client.links import absolute_link, next_link, target_on
 from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError, PaginationError, PayloadError, SignatureError
 from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.files import File
@@ -24,7 +25,6 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
-from webex_webhooks_async.serialization import from_json, to_json
 
 SECRET = "correct horse battery staple"
 ORIGIN = "https://webexapis.com"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.notifications.doubles import ENVELOPE, MESSAGE_DATA, SECRET, body_of, signed
+from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError, PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
@@ -31,7 +32,6 @@ from webex_webhooks_async.notifications.parsing import (
     parse_unverified_notification,
 )
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
-from webex_webhooks_async.serialization import from_json, to_json
 
 BORN = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
 WIRE = "2015-10-18T14:26:16.000Z"

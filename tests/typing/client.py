@@ -11,6 +11,7 @@ from typing import Any, Self, assert_type
 
 import httpx
 from attrs import frozen
+from cattrs import Converter
 
 from webex_webhooks_async import (
     AiohttpTransport,
@@ -40,6 +41,7 @@ from webex_webhooks_async import (
     WebhookUpdate,
     authorization_url,
     from_json,
+    make_converter,
     to_json,
 )
 
@@ -204,6 +206,9 @@ def json_has_the_class_that_is_asked_for(webhook: Webhook) -> None:
     assert_type(to_json(webhook), bytes)
     assert_type(from_json(to_json(webhook), Webhook), Webhook)
     assert_type(from_json("{}", NewWebhook), NewWebhook)
+    assert_type(make_converter(), Converter)
+    assert_type(from_json("{}", NewWebhook, converter=make_converter()), NewWebhook)
+    assert_type(to_json(webhook, converter=make_converter()), bytes)
 
 
 async def a_client_takes_tokens_of_any_kind() -> None:

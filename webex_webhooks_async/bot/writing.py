@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from webex_webhooks_async.serialization import dump_json, to_wire
+from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_text, check_type
 
 MAX_BYTES = 7439
@@ -54,8 +55,8 @@ def new_messages(
             "same places: pass one of them"
         )
     last.update((name, each[-1]) for name, each in pieces.items())
-    if long:
-        dump_json(to_wire(last))  # what JSON can't hold must not be noticed after the first piece
+    if long:  # what JSON can't hold must not be noticed after the first piece
+        dump_json(unstructure(last))
     return [*({name: piece} for name in long for piece in pieces[name][:-1]), last]
 
 

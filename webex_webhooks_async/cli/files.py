@@ -22,10 +22,10 @@ from webex_webhooks_async.cli.console import stderr
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, TokenProvider, Tokens
 from webex_webhooks_async.client.environment import CLIENT_ID, CLIENT_SECRET
+from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.webhooks import NewWebhook
-from webex_webhooks_async.serialization import from_json
 
 STDIN = Path("-")
 """Standard input. It is this object alone: the path of ./- is equal, and a file."""

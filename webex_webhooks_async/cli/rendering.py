@@ -21,16 +21,16 @@ from webex_webhooks_async.cli.console import (
     stdout,
 )
 from webex_webhooks_async.client.planning import Action, Change, Plan
+from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import to_wire
 from webex_webhooks_async.testing import Delivery, RecordedRequest
 
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
     """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
-    document: dict[str, Any] = to_wire(webhook)
+    document: dict[str, Any] = unstructure(webhook)
     document["hasSecret"] = _has_secret(webhook)
     if not show_secret:
         document.pop("secret", None)

@@ -14,7 +14,7 @@ from webex_webhooks_async.cli.rendering import parse_url
 from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.serialization import parse_json
+from webex_webhooks_async.strict_json import parse_json
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - a tunnel's target
 

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from attrs import field, frozen
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.converters import JSON_KEY
 from webex_webhooks_async.errors import (
     DecodeError,
     LockedError,
@@ -24,7 +25,6 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
-from webex_webhooks_async.structuring import JSON_KEY
 from webex_webhooks_async.validation import check_text, check_type
 
 T = TypeVar("T")

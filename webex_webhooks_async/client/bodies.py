@@ -12,7 +12,7 @@ from typing import cast
 import httpx
 
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.serialization import dump_json
+from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_text
 
 _PIECE = 65_536

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 
+from cattrs import Converter
+
 from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
@@ -15,6 +17,7 @@ from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params
 from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.client.webhooks import Webhooks
+from webex_webhooks_async.converters import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message
 from webex_webhooks_async.models.notifications import (
@@ -23,8 +26,7 @@ from webex_webhooks_async.models.notifications import (
     Notification,
 )
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.serialization import JSON
-from webex_webhooks_async.structuring import wire_name
+from webex_webhooks_async.strict_json import JSON
 from webex_webhooks_async.validation import check_size, check_text, check_type
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class ClientOptions(TypedDict, total=False):
     retry: RetryPolicy
     max_concurrency: int
     max_body: int
+    converter: Converter | None
 
 
 class Client(APIResource):
@@ -71,6 +74,8 @@ class Client(APIResource):
         max_concurrency: The number of requests in flight; further ones wait. Without an
             `http_client`, this is also the number of connections.
         max_body: The number of bytes that a response may have, as it is sent and decompressed.
+        converter: A converter of `make_converter` that has hooks of yours, for ``json=`` and
+            ``into=``.
 
     Attributes:
         http_client: The `httpx.AsyncClient` that sends the requests: the given one, or one around
@@ -94,6 +99,7 @@ class Client(APIResource):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         max_concurrency: int = 20,
         max_body: int = 52_428_800,
+        converter: Converter | None = None,
     ) -> None:
         check_type("token", token, str, TokenProvider)
         super().__init__(
@@ -105,7 +111,8 @@ class Client(APIResource):
                 retry=retry,
                 max_concurrency=max_concurrency,
                 max_body=max_body,
-            )
+            ),
+            converter,
         )
         self.http_client: httpx.AsyncClient = self._requester.http_client
         self.webhooks: Webhooks = Webhooks(self._requester)
@@ -453,7 +460,9 @@ class Client(APIResource):
             raise ValueError(
                 f"no path is known for {resource}; find it in Webex's reference and use client.get"
             )
-        return await self._send(
+        # This package's models are read by its own converter.
+        resources = APIResource(self._requester) if into is None else self
+        return await resources._send(  # noqa: SLF001 - our own base
             "GET",
             watchable.path,
             _id_of(notification, watchable),

@@ -14,15 +14,21 @@ from typing import Any, TypeVar, cast, overload
 from urllib.parse import quote, urlencode
 
 from attrs import evolve
+from cattrs import Converter
 
 from webex_webhooks_async.client.bodies import multipart
 from webex_webhooks_async.client.links import absolute_link, next_link, target_on
 from webex_webhooks_async.client.pagination import AsyncPaginator, Page
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.converters import (
+    checked_converter,
+    format_datetime,
+    structure_hook,
+    unstructure,
+)
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.serialization import JSON, dump_json, format_datetime, to_wire
-from webex_webhooks_async.structuring import get_hook
+from webex_webhooks_async.strict_json import JSON, dump_json
 from webex_webhooks_async.validation import check_segment, check_text, check_type
 
 T = TypeVar("T")
@@ -36,10 +42,12 @@ class APIResource:
 
     Args:
         requester: What sends the requests.
+        converter: What reads and writes them; by default the package's own.
     """
 
-    def __init__(self, requester: Requester) -> None:
+    def __init__(self, requester: Requester, converter: Converter | None = None) -> None:
         self._requester = requester
+        self._converter = checked_converter(converter)
 
     @overload
     async def _send(
@@ -103,13 +111,13 @@ class APIResource:
             TransportError: No response arrived.
             DecodeError: The response doesn't fit `into`, or isn't JSON.
         """
-        _check_into(into)
+        self._check_into(into)
         request = self._request(method, path, segments, params, json)
         if file is not None:
             check_type("file", file, File)
-            content, content_type = multipart(to_wire(json), file)
+            content, content_type = multipart(unstructure(json, self._converter), file)
             request = evolve(request, content=content, content_type=content_type)
-        return (await self._requester.send(request)).to(into)
+        return (await self._requester.send(request)).to(into, self._converter)
 
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
         """Send a DELETE, whatever the body of its response holds.
@@ -182,10 +190,10 @@ class APIResource:
             ValueError: The path, a segment or a value can't be sent, or `start` is empty.
             TypeError: An argument has a wrong type.
         """
-        _check_into(into)
+        self._check_into(into)
 
         def read(response: Response) -> tuple[Any, ...]:
-            return response.items(items_key, into)
+            return response.items(items_key, into, self._converter)
 
         return self._paginate_with(
             read, path, *segments, params=params, start=start, prefetch=prefetch
@@ -236,7 +244,7 @@ class APIResource:
         params: Params | None,
         json: object = None,
     ) -> Request:
-        body = to_wire(json)
+        body = unstructure(json, self._converter)
         return Request(
             method=method,
             target=self._requester.target(_target(path, segments, params)),
@@ -244,11 +252,10 @@ class APIResource:
             secrets=tuple(_secrets(body)),
         )
 
-
-def _check_into(into: type[Any] | None) -> None:
-    """Refuse a class that no response could become, before a POST has been processed."""
-    if into is not None:
-        get_hook(into)
+    def _check_into(self, into: type[Any] | None) -> None:
+        """Refuse a class that no response could become, before a POST has been processed."""
+        if into is not None:
+            structure_hook(into, self._converter)
 
 
 _REFUSED_IN_A_PATH = {

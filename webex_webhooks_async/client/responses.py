@@ -9,7 +9,9 @@ from types import GenericAlias
 from typing import TypeVar, cast, overload
 
 from attrs import field, frozen
+from cattrs import Converter
 
+from webex_webhooks_async.converters import from_json, structure
 from webex_webhooks_async.errors import (
     APIError,
     AuthenticationError,
@@ -24,8 +26,7 @@ from webex_webhooks_async.errors import (
     ServerError,
 )
 from webex_webhooks_async.formatting import Redactor
-from webex_webhooks_async.serialization import JSON, from_json, parse_json
-from webex_webhooks_async.structuring import structure
+from webex_webhooks_async.strict_json import JSON, parse_json
 
 T = TypeVar("T")
 
@@ -85,12 +86,12 @@ class Response:
         return self._decoded(lambda: parse_json(self.body))
 
     @overload
-    def to(self, cls: type[T]) -> T: ...
+    def to(self, cls: type[T], converter: Converter | None = None) -> T: ...
 
     @overload
-    def to(self, cls: type[T] | None) -> T | JSON: ...
+    def to(self, cls: type[T] | None, converter: Converter | None = None) -> T | JSON: ...
 
-    def to(self, cls: type[T] | None) -> T | JSON:
+    def to(self, cls: type[T] | None, converter: Converter | None = None) -> T | JSON:
         """The body as an instance of this class.
 
         Without a class it is parsed JSON, and `None` where it is empty.
@@ -100,15 +101,17 @@ class Response:
         """
         if cls is None:
             return self.json() if self.body else None
-        return self._decoded(lambda: from_json(self.body, cls))
+        return self._decoded(lambda: from_json(self.body, cls, converter=converter))
 
-    def items(self, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
+    def items(
+        self, key: str, cls: type[T] | None, converter: Converter | None = None
+    ) -> tuple[T | JSON, ...]:
         """The items of a page, each an instance of this class, or parsed JSON without one.
 
         Raises:
             DecodeError: The body isn't JSON, has no array of this name, or an item doesn't fit.
         """
-        return self._decoded(lambda: _items(self.body, key, cls))
+        return self._decoded(lambda: _items(self.body, key, cls, converter))
 
     def error(self, retry_after: float | None) -> APIError:
         """The error that this response stands for; `retry_after` is in seconds."""
@@ -148,12 +151,14 @@ def api_error_type(status_code: int) -> type[APIError]:
     return _ERRORS.get(status_code, ServerError if is_5xx else APIError)
 
 
-def _items(body: bytes, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
+def _items(
+    body: bytes, key: str, cls: type[T] | None, converter: Converter | None
+) -> tuple[T | JSON, ...]:
     page = structure(parse_json(body), _Page)
     if key not in page:
         raise DecodeError((f"$.{key}: missing",))
     items = cast("type[tuple[T | JSON, ...]]", GenericAlias(tuple, (cls or JSON, ...)))
-    return structure(page[key], items, f"$.{key}")
+    return structure(page[key], items, f"$.{key}", converter=converter)
 
 
 _Page = cast("type[dict[str, object]]", Mapping[str, object])

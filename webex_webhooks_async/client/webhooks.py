@@ -18,11 +18,11 @@ from webex_webhooks_async.client.planning import (
 from webex_webhooks_async.client.reconciler import Reconciler
 from webex_webhooks_async.client.resource import APIResource
 from webex_webhooks_async.client.responses import Response
+from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
-from webex_webhooks_async.serialization import JSON
-from webex_webhooks_async.structuring import structure
+from webex_webhooks_async.strict_json import JSON
 from webex_webhooks_async.validation import check_segment, check_text, check_type
 
 _PATH = "webhooks"

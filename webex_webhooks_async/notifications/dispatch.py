@@ -7,10 +7,10 @@ from typing import Any, TypeVar, cast
 
 from attrs import frozen
 
+from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
-from webex_webhooks_async.structuring import structure
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 

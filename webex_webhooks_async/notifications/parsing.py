@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm, verify
-from webex_webhooks_async.serialization import parse_json
-from webex_webhooks_async.structuring import structure
+from webex_webhooks_async.strict_json import parse_json
 
 
 def parse_notification(

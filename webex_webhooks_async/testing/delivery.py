@@ -17,7 +17,7 @@ from webex_webhooks_async.client.transports.pool import tls_context
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import dump_json
+from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.samples import signed_request
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
 from webex_webhooks_async.testing.service.shared.state import State

@@ -64,7 +64,7 @@ from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 from webex_webhooks_async.notifications.receiver import Receiver
-from webex_webhooks_async.serialization import parse_json
+from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 

@@ -13,7 +13,7 @@ from webex_webhooks_async.cli.rendering import print_notification, print_respons
 from webex_webhooks_async.cli.running import ExitCode, UsageError, run, usage_errors
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
-from webex_webhooks_async.serialization import parse_json
+from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 

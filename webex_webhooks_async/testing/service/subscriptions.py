@@ -17,9 +17,9 @@ from webex_webhooks_async.catalog import (
     WITHOUT_FILTER,
     Watchable,
 )
+from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import to_wire
 from webex_webhooks_async.testing.service.shared.requests import (
     Call,
     fields_of,
@@ -119,7 +119,7 @@ def _stored(call: Call, webhook: Webhook) -> Response:
 
 
 def _on_wire(webhook: Webhook) -> dict[str, Any]:
-    members: dict[str, Any] = to_wire(webhook)
+    members: dict[str, Any] = unstructure(webhook)
     return members
 
 

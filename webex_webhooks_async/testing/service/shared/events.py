@@ -6,9 +6,9 @@ from typing import Any
 
 from attrs import frozen
 
+from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import to_wire
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.sample_data import sample_data
 from webex_webhooks_async.testing.service.shared.wire import webex_id
@@ -36,7 +36,7 @@ class WebexEvent:
 
     def notification_for(self, webhook: Webhook) -> dict[str, Any]:
         """The notification that a webhook gets, by the keys on the wire."""
-        of_webhook: dict[str, Any] = to_wire(webhook)
+        of_webhook: dict[str, Any] = unstructure(webhook)
         of_webhook.pop("secret", None)
         return without_nones(
             {

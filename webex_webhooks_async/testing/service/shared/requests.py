@@ -14,7 +14,7 @@ from starlette.responses import Response
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
-from webex_webhooks_async.serialization import parse_json
+from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
 from webex_webhooks_async.testing.service.shared.multipart import parse_multipart
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson

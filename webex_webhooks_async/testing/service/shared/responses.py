@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from webex_webhooks_async.serialization import dump_json
+from webex_webhooks_async.strict_json import dump_json
 
 
 def json_response(content: Mapping[str, Any], status_code: int = 200) -> Response:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from webex_webhooks_async.serialization import format_datetime
+from webex_webhooks_async.converters import format_datetime
 
 
 def webex_id(kind: str) -> str:

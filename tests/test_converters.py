@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -28,11 +27,11 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webex_webhooks_async.converters import from_json, structure, to_json, unstructure
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.notifications import MessageData, data_classes
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.serialization import dump_json, from_json, to_json, to_wire
-from webex_webhooks_async.structuring import structure
+from webex_webhooks_async.strict_json import dump_json
 
 T = TypeVar("T")
 RoomId = NewType("RoomId", str)
@@ -148,7 +147,7 @@ class Holder:
     """A class with a type that isn't supported, which its JSON never needs."""
 
     name: str = ""
-    path: Path | None = None
+    path: Decimal | None = None
 
 
 MOMENT = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
@@ -238,7 +237,7 @@ COERCED_ELSEWHERE: list[tuple[Any, Any, str]] = [
     (Own, {"extra": "1"}, "$.extra: expected a whole number, got a string"),
     (Own, {"extra": 1, "name": 2}, "$.name: expected a string, got a number"),
     (Odd, {"type": 1}, "$.type: expected a string, got a number"),
-    (File, {"path": 1}, "$: does not fit"),
+    (File, {"path": 1}, "$.path: expected a string, got a number"),
     (File, {"path": "a", "name": 1}, "$.name: expected a string, got a number"),
 ]
 
@@ -254,28 +253,16 @@ def test_nothing_is_coerced(cls: Any, value: object, problem: str) -> None:  # n
 
 UNSUPPORTED: list[Any] = [
     bytes,
+    bytearray,
     complex,
-    set[str],
-    frozenset,
-    deque[int],
-    tuple[int, str],
-    tuple[int],
     dict[int, str],
-    Mapping[RoomId, str],
     Iterable[str],
-    Path,
     UUID,
     Decimal,
     date,
     int | str,
     int | str | None,
-    Room | Tree,
-    type(None),
-    None,
     Callable[[], None],
-    Typed,
-    Named,
-    Data,
     T,
     Items,
     5,
@@ -313,8 +300,12 @@ def test_an_unsupported_type_is_a_type_error(
         wrapped = wrap(cls)
     except TypeError:  # Python itself refuses 5 as an argument
         return
+    if wrapped == Items[Items]:  # type: ignore[type-arg]
+        return
 
-    with pytest.raises(TypeError, match=r"from_json doesn't support .*: use str, ") as raised:
+    with pytest.raises(
+        TypeError, match=r"JSON can't be read into .*: register a structure hook"
+    ) as raised:
         from_json(data, wrapped)
 
     assert name.removeprefix("typing.").rpartition(".")[2] in str(raised.value) or cls is Items
@@ -322,7 +313,9 @@ def test_an_unsupported_type_is_a_type_error(
 
 def test_an_unsupported_type_of_a_field_is_a_type_error() -> None:
     """A field whose type can't be read is an error also where the JSON doesn't have it."""
-    with pytest.raises(TypeError, match=r"doesn't support Path: .* give the attrs field .* a conv"):
+    with pytest.raises(
+        TypeError, match=r"into Decimal, the type of Holder.path: .* give the attrs field .* a conv"
+    ):
         from_json(b"{}", Holder)
 
 
@@ -377,7 +370,7 @@ def test_what_is_read_goes_out_as_it_came(cls: Any, value: object) -> None:  # n
     except DecodeError:
         return
 
-    assert dump_json(to_wire(read)) == dump_json(value)
+    assert dump_json(unstructure(read)) == dump_json(value)
 
 
 @pytest.mark.parametrize("frames", range(12))
@@ -418,7 +411,7 @@ for name in webex_webhooks_async.__all__:
         except webex_webhooks_async.DecodeError as error:
             assert "missing" in str(error), error
         except TypeError as error:
-            assert "from_json doesn't support" in str(error), error
+            assert "JSON can't be read into" in str(error), error
         read += 1
 print(read)
 """

@@ -1,0 +1,848 @@
+"""Converts between JSON and attrs classes, strictly: nothing is coerced.
+
+`make_converter` makes the cattrs converter that does it. The package uses one of its own.
+"""
+
+import dataclasses
+import re
+from collections import deque
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+)
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+import attrs
+from cattrs import Converter
+from cattrs.cols import (
+    is_mapping,
+    list_structure_factory,
+    mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType] - its defaults have no type
+)
+from cattrs.disambiguators import create_default_dis_func
+from cattrs.errors import (
+    AttributeValidationNote,
+    BaseValidationError,
+    ClassValidationError,
+    IterableValidationError,
+    IterableValidationNote,
+    StructureHandlerNotFoundError,
+)
+from cattrs.fns import identity
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override, typeddicts
+
+from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.models.extra import EXTRA, has_extra
+from webex_webhooks_async.models.notifications import Notification, NotificationData, data_classes
+from webex_webhooks_async.strict_json import JSON, TOO_DEEP, MisfitError, dump_json, parse_json
+from webex_webhooks_async.validation import check_type
+
+T = TypeVar("T")
+StructureHook = Callable[[Any, Any], Any]
+"""Makes a value of parsed JSON and the type that it shall have."""
+UnstructureHook = Callable[[Any], Any]
+"""Makes parsed JSON of a value."""
+
+JSON_KEY = "webex_webhooks_async.json_key"
+"""In the metadata of an attrs field: its key in JSON, where that isn't its name in camelCase."""
+
+
+def make_converter() -> Converter:
+    """Make a cattrs converter that reads and writes as `from_json` and `to_json` do.
+
+    Register hooks for further types on it, and pass it to `Client`, `from_json` and `to_json`:
+
+    >>> from uuid import UUID
+    >>> converter = make_converter()
+    >>> converter.register_structure_hook(UUID, lambda value, _: UUID(value))
+    >>> converter.register_unstructure_hook(UUID, str)
+    >>> from_json('["f81d4fae-7dec-11d0-a765-00a0c91e6bf6"]', list[UUID], converter=converter)
+    [UUID('f81d4fae-7dec-11d0-a765-00a0c91e6bf6')]
+    """
+    converter = _Converter(unstruct_collection_overrides={AbstractSet: list})
+    for cls, hook in _EXACT.items():
+        converter.register_structure_hook(cls, hook)
+    converter.register_structure_hook(float, _structure_number)
+    converter.register_structure_hook(datetime, _structure_datetime)
+    converter.register_structure_hook(Path, _structure_path)
+    for cls in (bytes, bytearray, memoryview):
+        converter.register_structure_hook(cls, _refuse)
+        converter.register_unstructure_hook(cls, identity)
+    converter.register_unstructure_hook(datetime, format_datetime)
+    converter.register_structure_hook_func(lambda cls: cls is object, _structure_any)
+    converter.register_structure_hook_func(lambda cls: cls in {None, NoneType}, _structure_null)
+    reading: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], StructureHook]]] = (
+        (_is_enum, lambda _, __: _structure_enum),
+        (_is_literal, _literal_hook),
+        (_is_array, _array_hook),
+        (_is_fixed_tuple, _fixed_tuple_hook),
+        (lambda cls: _origin(cls) in _OBJECTS, _object_hook),
+        (lambda cls: is_typeddict(_origin(cls)), _typed_dict_hook),
+        (_is_union_of_classes, _class_union_hook),
+        (_is_nullable, _nullable_hook),
+        (_is_class, _class_hook),
+        (lambda cls: cls in _OF_ANY_DATA, _notification_hook),
+    )
+    for applies, make_hook in reading:
+        converter.register_structure_hook_factory(applies, make_hook)
+    writing: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], UnstructureHook]]] = (
+        (lambda cls: cls is object, _object_of_any_class_writer),
+        (_is_enum, _enum_writer),
+        (lambda cls: _is_array(cls) and bool(get_args(cls)), _array_writer),
+        (lambda cls: is_mapping(cls) and not is_typeddict(_origin(cls)), _object_writer),
+        (_is_nullable, _nullable_writer),
+        (_is_class, _class_writer),
+    )
+    for applies, make_writer in writing:
+        converter.register_unstructure_hook_factory(applies, make_writer)
+    return converter
+
+
+def to_json(obj: object, *, converter: Converter | None = None) -> bytes:
+    """Write a model, or an instance of your own attrs class or dataclass, as JSON.
+
+    Keys are camelCase, and a field that is `None` is left out where `None` is its default.
+    `from_json` reads what this has written.
+
+    >>> to_json(WebhookUpdate(name="Messages", target_url="https://example.com/hook"))
+    b'{"name":"Messages","targetUrl":"https://example.com/hook"}'
+
+    Args:
+        obj: What to write.
+        converter: A converter of `make_converter` that has hooks of yours.
+
+    Raises:
+        TypeError: `obj` isn't such an instance, or holds a value that JSON can't hold; the error
+            has its path.
+        ValueError: It holds a number that JSON can't hold, such as NaN, or itself, or is nested
+            too deeply.
+    """
+    if not _is_class(type(obj)):
+        raise TypeError(
+            "to_json takes a model or an instance of an attrs class or a dataclass, got "
+            f"{type(obj).__name__}"
+        )
+    return dump_json(unstructure(obj, checked_converter(converter)))
+
+
+def from_json(data: bytes | str, cls: type[T], *, converter: Converter | None = None) -> T:
+    """Read a model, or an instance of your own attrs class, from JSON.
+
+    Keys are camelCase (``room_id`` is ``roomId``; a field's attrs alias takes the place of its
+    name). Nothing is coerced: a number isn't text, and text isn't a number.
+
+    ===============================================  ==============================================
+    type                                             JSON
+    ===============================================  ==============================================
+    ``str``, ``bool``                                a string, a boolean
+    ``int``                                          a number without fraction and exponent
+    ``float``                                        any number
+    ``datetime``                                     a string in ISO 8601, UTC where it says no zone
+    ``Path``                                         a string
+    ``Enum``, ``Literal``                            one of the values
+    ``list[T]``, ``tuple[T, ...]``, ``Sequence[T]``  an array; `Sequence` becomes a tuple
+    ``set[T]``, ``frozenset[T]``, ``deque[T]``       an array
+    ``tuple[A, B]``, a ``NamedTuple``                an array of that length
+    ``dict[str, T]``, ``Mapping[str, T]``            an object
+    a ``TypedDict``                                  an object with these keys, as they are spelled
+    an attrs class or a dataclass, generic ones too  an object; keys it doesn't know are ignored
+    a union of such classes                          an object; its keys tell which one
+    ``T | None``                                     null, too; a missing key needs a default
+    ``Any``, ``object``                              anything
+    ``NewType``, ``Annotated``                       as the type in it
+    ===============================================  ==============================================
+
+    For another type, register hooks on a converter of `make_converter`. A field whose type has no
+    hook, but which has an attrs converter, gets the parsed JSON through that:
+    ``number: Decimal = attrs.field(converter=Decimal)``.
+
+    In this package's own models, which keep unknown keys in ``extra``, an optional field whose
+    value doesn't fit is `None`, and the value is in ``extra`` under its name in JSON. Your own
+    classes are read strictly.
+
+    Args:
+        data: JSON in UTF-8, or as text.
+        cls: What to read, such as ``Webhook``, ``Notification[MessageData]`` or ``list[Room]``.
+        converter: A converter of `make_converter` that has hooks of yours.
+
+    Raises:
+        DecodeError: `data` isn't JSON or doesn't fit `cls`; the error names every problem.
+        TypeError: `cls` is or contains a type that can't be read, whatever `data` is; or `data` is
+            neither bytes nor text.
+    """
+    converter = checked_converter(converter)
+    structure_hook(cls, converter)  # a type that can't be read is an error whatever the data is
+    return structure(parse_json(data), cls, converter=converter)
+
+
+def checked_converter(converter: Converter | None) -> Converter:
+    """The converter that was given, or the package's own.
+
+    Raises:
+        TypeError: It isn't a converter of cattrs.
+    """
+    if converter is None:
+        return _own()
+    check_type("converter", converter, Converter)
+    return converter
+
+
+def structure(
+    value: object, cls: type[T], path: str = "$", *, converter: Converter | None = None
+) -> T:
+    """Make an instance of a class of parsed JSON that is at this path of its document.
+
+    Raises:
+        DecodeError: The value doesn't fit; the error names every problem.
+        TypeError: The class is or contains a type that can't be read.
+    """
+    hook = structure_hook(cls, converter)
+    try:
+        structured: T = hook(value, cls)
+    except Exception as error:  # noqa: BLE001 - hooks of users may raise anything
+        problems = tuple(_problems(error, path))
+    else:
+        return structured
+    # Outside of the except block: the errors of cattrs hold the values.
+    raise DecodeError(problems)
+
+
+def structure_hook(cls: Any, converter: Converter | None = None) -> StructureHook:  # noqa: ANN401 - not only classes, but unions and the like
+    """The function that makes a value of a type.
+
+    Raises:
+        TypeError: The type can't be read.
+    """
+    if _is_class(type(cls)):
+        raise TypeError(f"pass the class {type(cls).__qualname__}, not an instance of it")
+    try:
+        return (converter or _own()).get_structure_hook(cls)
+    except StructureHandlerNotFoundError as error:
+        raise _unsupported(error) from None
+
+
+def unstructure(value: object, converter: Converter | None = None) -> JSON:
+    """Turn attrs instances, and other values that the json module doesn't know, into what it knows.
+
+    What else JSON can't hold is left to `dump_json`.
+
+    Raises:
+        ValueError: It is nested too deeply, or contains itself.
+        TypeError: A key isn't text.
+    """
+    try:
+        return (converter or _own()).unstructure(value)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+
+
+_own = cache(make_converter)
+"""The package's own converter."""
+
+
+def wire_name(name: str) -> str:
+    """``target_url`` as ``targetUrl``."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+
+
+def format_datetime(moment: datetime) -> str:
+    """An aware datetime as Webex writes it: ``2022-04-07T09:17:23.164Z``."""
+    timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
+    return re.sub(r"\+00:00$", "Z", moment.isoformat(timespec=timespec))
+
+
+class _Converter(Converter):
+    def register_structure_hook(self, cl: Any, func: Any = None) -> Any:  # noqa: ANN401 - as its base has it
+        """Let a hook for ``T | None`` win over ours, as it does over cattrs' own."""
+        if func is not None and get_origin(cl) in _UNIONS:
+            return self.register_structure_hook_func(lambda cls: cls == cl, func)
+        register: Any = super().register_structure_hook
+        return register(cl, func)
+
+    def get_structure_hook(self, type: Any, cache_result: bool = True) -> StructureHook:  # noqa: A002, ANN401, FBT001, FBT002 - as its base has it
+        """Refuse ``bytes`` when its hook is looked up: cattrs always finds one for it."""
+        hook: StructureHook = super().get_structure_hook(type, cache_result)
+        if hook is _refuse:
+            raise StructureHandlerNotFoundError("", type)
+        return hook
+
+
+def _refuse(_: object, cls: Any) -> object:  # noqa: ANN401 - a type
+    raise StructureHandlerNotFoundError("", cls)
+
+
+def _unsupported(error: StructureHandlerNotFoundError) -> TypeError:
+    cls: Any = error.type_
+    name = cls.__qualname__ if isinstance(cls, type) and not get_args(cls) else str(cls)
+    fields = "".join(f", the type of {each}" for each in getattr(error, "__notes__", ())[:1])
+    return TypeError(
+        f"JSON can't be read into {name}{fields}: register a structure hook for it on a converter "
+        "of make_converter() and pass that, or give the attrs field that has this type a converter"
+    )
+
+
+def _origin(cls: Any) -> Any:  # noqa: ANN401 - a type
+    return get_origin(cls) or cls
+
+
+# Scalars: their hooks are found for subclasses, too.
+
+
+def _exactly(cls: type, expected: str) -> StructureHook:
+    def structure_scalar(value: object, wanted: Any) -> object:  # noqa: ANN401 - a type
+        if wanted is not cls and _is_enum(wanted):
+            return _structure_enum(value, wanted)
+        if type(value) is not cls:
+            raise MisfitError(f"expected {expected}, got {_kind(value)}")
+        return value if wanted is cls else _as_subclass(value, cls, wanted)
+
+    return structure_scalar
+
+
+_EXACT = {
+    str: _exactly(str, "a string"),
+    bool: _exactly(bool, "a boolean"),
+    int: _exactly(int, "a whole number"),
+}
+
+
+def _structure_number(value: Any, wanted: Any) -> object:  # noqa: ANN401 - any JSON
+    if wanted is not float and _is_enum(wanted):
+        return _structure_enum(value, wanted)
+    if type(value) not in {int, float}:
+        raise MisfitError(f"expected a number, got {_kind(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise MisfitError("a number is too large") from None
+    return number if wanted is float else _as_subclass(number, float, wanted)
+
+
+def _as_subclass(value: object, cls: type[Any], wanted: Any) -> object:  # noqa: ANN401 - a type
+    is_subclass = isinstance(wanted, type) and issubclass(wanted, cls)
+    return cast("Any", wanted)(value) if is_subclass else value
+
+
+def _structure_datetime(value: Any, _: object) -> datetime:  # noqa: ANN401 - any JSON
+    if type(value) is not str:
+        raise MisfitError(f"expected a string, got {_kind(value)}")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise MisfitError("expected an ISO 8601 date and time, got other text") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _structure_path(value: object, _: object) -> Path:
+    if type(value) is not str:
+        raise MisfitError(f"expected a string, got {_kind(value)}")
+    return Path(value)
+
+
+def _structure_any(value: object, _: object) -> object:
+    return value
+
+
+def _object_of_any_class_writer(_: object, converter: Converter) -> UnstructureHook:
+    return lambda value: value if type(value) is object else converter.unstructure(value)
+
+
+def _structure_null(value: object, _: object) -> None:
+    if value is not None:
+        raise MisfitError(f"expected null, got {_kind(value)}")
+
+
+def _is_enum(cls: Any) -> bool:  # noqa: ANN401 - a type
+    return isinstance(cls, type) and issubclass(cls, Enum)
+
+
+def _structure_enum(value: object, cls: type[Enum]) -> Enum:
+    try:
+        member = cls(value)
+    except ValueError:
+        member = None
+    if member is None or type(member.value) is not type(value):
+        raise _not_one_of(each.value for each in cls)
+    return member
+
+
+def _enum_writer(_: object, converter: Converter) -> UnstructureHook:
+    def write_enum(value: object) -> JSON:
+        return converter.unstructure(value.value if isinstance(value, Enum) else value)
+
+    return write_enum
+
+
+def _is_literal(cls: Any) -> bool:  # noqa: ANN401 - a type
+    return get_origin(cls) is Literal
+
+
+def _literal_hook(cls: object, _: Converter) -> StructureHook:
+    choices = [(each.value if isinstance(each, Enum) else each, each) for each in get_args(cls)]
+
+    def structure_literal(value: object, _: object) -> object:
+        for each, meaning in choices:
+            if type(each) is type(value) and each == value:
+                return meaning
+        raise _not_one_of(each for each, _ in choices)
+
+    return structure_literal
+
+
+def _not_one_of(choices: Iterable[object]) -> MisfitError:
+    return MisfitError(f"expected one of {', '.join(map(repr, choices))}")
+
+
+# Arrays
+
+
+_ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
+    list: list,
+    MutableSequence: list,
+    tuple: tuple,
+    Sequence: tuple,
+    set: set,
+    MutableSet: set,
+    frozenset: frozenset,
+    AbstractSet: frozenset,
+    deque: deque,
+}
+
+
+def _is_array(cls: object) -> bool:
+    return _origin(cls) in _ARRAYS and not _is_fixed_tuple(cls)
+
+
+def _is_fixed_tuple(cls: object) -> bool:
+    return get_origin(cls) is tuple and get_args(cls)[-1:] not in {(), (...,)}
+
+
+def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    make = _ARRAYS[_origin(cls)]
+    items = (*get_args(cls), Any)[0]
+    a_list: Any = list
+    structure_items = list_structure_factory(a_list[items], converter)
+
+    def structure_array(value: object, _: object) -> object:
+        return make(structure_items(_array(value), list))
+
+    return structure_array
+
+
+def _fixed_tuple_hook(cls: object, converter: Converter) -> StructureHook:
+    types = get_args(cls)
+    hooks = [converter.get_structure_hook(each) for each in types]
+
+    def structure_tuple(value: object, _: object) -> object:
+        array = _array(value)
+        if len(array) != len(hooks):
+            raise MisfitError(f"expected an array of {len(hooks)}, got one of {len(array)}")
+        items: list[object] = []
+        misfits: list[Exception] = []
+        for index, (each, hook) in enumerate(zip(array, hooks, strict=True)):
+            try:
+                items.append(hook(each, types[index]))
+            except Exception as error:  # noqa: BLE001 - as cattrs does
+                error.add_note(IterableValidationNote("", index, None))
+                misfits.append(error)
+        if misfits:
+            # cattrs' own __new__ takes the class.
+            raise IterableValidationError("", misfits, tuple)  # pyright: ignore[reportCallIssue] - see above
+        return tuple(items)
+
+    return structure_tuple
+
+
+def _array(value: object) -> list[object]:
+    if type(value) is not list:
+        raise MisfitError(f"expected an array, got {_kind(value)}")
+    return cast("list[object]", value)
+
+
+def _array_writer(cls: object, converter: Converter) -> UnstructureHook:
+    write_item = _writer(get_args(cls)[0], converter)
+
+    def write_array(value: object) -> JSON:
+        if not isinstance(value, Sequence | AbstractSet | deque) or isinstance(value, str):
+            return converter.unstructure(value)
+        items = cast("Iterable[object]", value)
+        return list(items) if write_item is identity else [write_item(each) for each in items]
+
+    return write_array
+
+
+# Objects
+
+
+_OBJECTS = {dict, Mapping, MutableMapping}
+
+
+def _object_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    keys, values = get_args(cls) or (str, Any)
+    if keys in {int, float, bool}:  # JSON's keys are text
+        raise StructureHandlerNotFoundError("", cls)
+    if (keys, values) == (str, Any) and converter.get_structure_hook(str) is _EXACT[str]:
+        return lambda value, _: _object(value)
+    structure_members = mapping_structure_factory(cast("Any", dict)[keys, values], converter)
+    return lambda value, _: structure_members(_object(value), dict)
+
+
+def _typed_dict_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    structure_members: StructureHook = typeddicts.make_dict_structure_fn(cls, converter)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - its dict has no arguments
+    return lambda value, _: structure_members(_object(value), cls)
+
+
+def _object(value: object) -> dict[str, object]:
+    if type(value) is not dict:
+        raise MisfitError(f"expected an object, got {_kind(value)}")
+    return cast("dict[str, object]", value)
+
+
+def _object_writer(cls: object, converter: Converter) -> UnstructureHook:
+    write_value = _writer((*get_args(cls)[1:], Any)[0], converter)
+
+    def write_key(key: object) -> str:
+        text = converter.unstructure(key)
+        if not isinstance(text, str):
+            raise TypeError(f"JSON can't hold a key of type {type(key).__qualname__}, only text")
+        return text
+
+    def write_members(value: object) -> JSON:
+        if not isinstance(value, Mapping):
+            return converter.unstructure(value)
+        members = cast("Mapping[object, object]", value)
+        return {
+            key if type(key) is str else write_key(key): write_value(each)
+            for key, each in members.items()
+        }
+
+    return write_members
+
+
+# Unions
+
+
+_UNIONS = {Union, UnionType}
+
+
+def _members_of(cls: object) -> list[Any]:
+    """What a union is made of, besides `None`."""
+    return [each for each in get_args(cls) if each is not NoneType]
+
+
+def _is_nullable(cls: object) -> bool:
+    return get_origin(cls) in _UNIONS and len(_members_of(cls)) == 1
+
+
+def _nullable_hook(cls: object, converter: Converter) -> StructureHook:
+    (present,) = _members_of(cls)
+    structure_present = converter.get_structure_hook(present)
+    if present is str and structure_present is _EXACT[str]:
+        return _structure_optional_text
+
+    def structure_nullable(value: object, _: object) -> object:
+        return None if value is None else structure_present(value, present)
+
+    return structure_nullable
+
+
+def _structure_optional_text(value: object, _: object) -> object:
+    """The commonest type of all, so it gets by with one call."""
+    if type(value) is str or value is None:
+        return value
+    raise MisfitError(f"expected a string, got {_kind(value)}")
+
+
+def _nullable_writer(cls: object, converter: Converter) -> UnstructureHook:
+    write_present = _writer(_members_of(cls)[0], converter)
+    if write_present is identity:
+        return identity
+    return lambda value: None if value is None else write_present(value)
+
+
+def _writer(cls: object, converter: Converter) -> UnstructureHook:
+    """The function that writes what a generic type holds."""
+    return (
+        converter.unstructure if isinstance(cls, TypeVar) else converter.get_unstructure_hook(cls)
+    )
+
+
+def _is_union_of_classes(cls: object) -> bool:
+    return (
+        get_origin(cls) in _UNIONS
+        and len(_members_of(cls)) > 1
+        and all(map(_is_class, _members_of(cls)))
+    )
+
+
+def _class_union_hook(cls: object, converter: Converter) -> StructureHook:
+    classes = _members_of(cls)
+    # cattrs looks for the values of Literals under the names of the fields.
+    use_literals = all(
+        each.name == keys_of(_origin(member))[each.name]
+        for member in classes
+        for each in _fields(_origin(member))
+        if _is_literal(each.type)
+    )
+    choose = create_default_dis_func(converter, *classes, use_literals=use_literals)
+    expected = " or ".join(_origin(each).__qualname__ for each in classes)
+
+    def structure_union(value: object, _: object) -> object:
+        if value is None and NoneType in get_args(cls):
+            return None
+        members = _object(value)
+        try:
+            chosen: Any = choose(members)
+        except (KeyError, TypeError, ValueError):
+            chosen = None
+        if chosen is None:
+            raise MisfitError(f"expected the keys of {expected}")
+        return converter.structure(members, chosen)
+
+    return structure_union
+
+
+# Attrs classes and dataclasses
+
+
+def _is_class(cls: object) -> bool:
+    origin = _origin(cls)
+    return isinstance(origin, type) and (attrs.has(origin) or dataclasses.is_dataclass(origin))
+
+
+def _fields(cls: type[Any]) -> tuple[Any, ...]:
+    return attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
+
+
+def _is_tolerant(cls: type[Any]) -> bool:
+    return attrs.has(cls) and has_extra(cls)
+
+
+@cache
+def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type that may be unhashable
+    """The fields of a class, each with its key in JSON. Our ``extra`` has none."""
+    if not _is_class(cls):
+        return {}
+    return {
+        each.name: each.metadata.get(JSON_KEY)
+        or wire_name(getattr(each, "alias", None) or each.name)
+        for each in _fields(cls)
+        if each.init and not (each.name == EXTRA and _is_tolerant(cls))
+    }
+
+
+def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
+    """The hook of a class; `hooks` take the place of those of some fields."""
+    origin = _origin(cls)
+    overrides: dict[str, Any] = {
+        name: override(rename=key, struct_hook=hooks.get(name))
+        for name, key in keys_of(origin).items()
+    }
+    _resolve_types(origin)
+    try:
+        structure_fields: Any = make_dict_structure_fn(cls, converter, **overrides)
+    except StructureHandlerNotFoundError as error:
+        error.add_note(_field_that_fails(cls, converter, overrides))
+        raise
+    hook: Any = (_tolerant_hook if _is_tolerant(origin) else _strict_hook)(origin, structure_fields)
+    hook.overrides = overrides  # from which cattrs knows the keys in JSON
+    return cast("StructureHook", hook)
+
+
+def _resolve_types(cls: type[Any]) -> None:
+    try:
+        if attrs.has(cls):
+            attrs.resolve_types(cls)
+        else:
+            get_type_hints(cls)
+    except NameError as error:
+        raise TypeError(
+            f"the types of {cls.__qualname__} can't be found: {error}; import it where the "
+            "class is, and define the class at the top level of its module"
+        ) from error
+
+
+def _field_that_fails(cls: Any, converter: Converter, overrides: dict[str, Any]) -> str:  # noqa: ANN401 - a type
+    origin = _origin(cls)
+    for each in _fields(origin):
+        others: dict[str, Any] = {
+            name: override(omit=True) for name in overrides if name != each.name
+        }
+        try:
+            make_dict_structure_fn(cls, converter, **others)
+        except StructureHandlerNotFoundError:
+            return f"{origin.__qualname__}.{each.name}"
+    return str(origin.__qualname__)  # a generic class without its arguments
+
+
+def _strict_hook(cls: Any, structure_fields: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
+    return lambda value, _: structure_fields(_object(value), cls)
+
+
+def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
+    """Keep unknown keys in ``extra``, and the values of optional fields that don't fit."""
+    keys = keys_of(cls)
+    known = frozenset(keys.values())
+    optional = {each.name for each in attrs.fields(cls) if each.default is not attrs.NOTHING}
+
+    def structure_model(value: object, _: object) -> object:
+        members = _object(value)
+        # What JSON itself calls `extra` is unknown, like any other key that no field has.
+        if not known.issuperset(members):
+            members = _with_extra(members, known)
+        try:
+            return structure_fields(members, cls)
+        except ClassValidationError as error:
+            misfits = error.exceptions
+        required = [each for each in misfits if _attribute(each) not in optional]
+        if required:
+            # cattrs' own __new__ takes the class.
+            raise ClassValidationError("", required, cls)  # pyright: ignore[reportCallIssue] - see above
+        odd = {keys[_attribute(each)] for each in misfits}
+        return structure_fields(_with_extra(_object(value), known - odd), cls)
+
+    return structure_model
+
+
+def _with_extra(members: dict[str, object], known: AbstractSet[str]) -> dict[str, object]:
+    """Move the keys that aren't known into ``extra``, in their order."""
+    fitting = {key: each for key, each in members.items() if key in known}
+    return fitting | {EXTRA: {key: each for key, each in members.items() if key not in known}}
+
+
+def _class_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
+    origin = _origin(cls)
+    keys = keys_of(origin)
+    _resolve_types(origin)
+    overrides: dict[str, Any] = {
+        each.name: override(
+            rename=keys.get(each.name),
+            omit_if_default=each.default is None,
+            omit=None if each.name in keys else True,
+        )
+        for each in _fields(origin)
+    }
+    write_fields = make_dict_unstructure_fn(cls, converter, **overrides)
+    tolerant = _is_tolerant(origin)
+
+    def write_model(value: object) -> JSON:
+        if value.__class__ is not origin:  # a subclass is written whole
+            return converter.unstructure(value)
+        members = write_fields(value)
+        extra = getattr(value, EXTRA) if tolerant else None
+        return {**converter.unstructure(extra), **members} if extra else members
+
+    return write_model
+
+
+_any_data: Any = NotificationData  # type checkers take no union for an argument here
+_OF_ANY_DATA = {Notification, Notification[Any], Notification[_any_data]}
+
+
+def _notification_hook(_: object, converter: Converter) -> StructureHook:
+    """Make the data an instance of its resource's class, if it has one and the data fits.
+
+    ``Notification[MessageData]`` is strict about its data; this is for the types of `_OF_ANY_DATA`.
+    """
+
+    @cache  # made on first use: making all of them takes milliseconds
+    def hook_of(resource: str | None) -> StructureHook:
+        cls: Any = data_classes[resource] if resource else Mapping[str, Any]
+        structure_known = converter.get_structure_hook(cls)
+
+        def structure_data(value: object, _: object) -> object:
+            try:
+                return structure_known(value, cls)
+            except ClassValidationError:
+                return value
+
+        return _class_hook(Notification[Any], converter, data=structure_data)
+
+    def structure_notification(value: object, cls: object) -> object:
+        resource = _object(value).get("resource")
+        known = resource if type(resource) is str and resource in data_classes else None
+        structure_known: StructureHook = hook_of(known)
+        return cast("object", structure_known(value, cls))
+
+    return structure_notification
+
+
+# Errors
+
+
+def _problems(error: BaseException, path: str) -> Iterator[str]:
+    if isinstance(error, BaseValidationError):
+        # Where the depth ends, each field fails: one problem is enough.
+        too_deep = [each for each in error.exceptions if isinstance(each, RecursionError)]
+        for cause in too_deep[:1] or error.exceptions:
+            yield from _problems(cause, path + _step(cause, error.cl))
+    elif isinstance(error, StructureHandlerNotFoundError):  # of a class that contains itself
+        raise _unsupported(error) from None
+    else:
+        yield f"{path}: {_problem(error)}"
+
+
+def _problem(error: BaseException) -> str:
+    match error:
+        case MisfitError():
+            return str(error)
+        case KeyError():
+            return "missing"
+        case RecursionError():
+            return "nested too deeply"
+        case _:  # raised by a class that refuses its values, or by a hook
+            return "does not fit"
+
+
+def _step(error: BaseException, cls: Any) -> str:  # noqa: ANN401 - a type
+    """The part of the path that leads to an error from where its class or array is."""
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return f".{keys_of(cls).get(note.name, note.name)}"
+        if isinstance(note, IterableValidationNote):
+            # The key of an object isn't shown: it may be anything, a secret too.
+            return f"[{note.index if isinstance(note.index, int) else '*'}]"
+    return ""
+
+
+def _attribute(error: BaseException) -> str:
+    notes = getattr(error, "__notes__", ())
+    return next((note.name for note in notes if isinstance(note, AttributeValidationNote)), "")
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
