@@ -8,19 +8,19 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from itertools import cycle
 
-import httpx
 import pytest
-from attrs import define, field, frozen
+from attrs import frozen
 from redis.asyncio import Redis
 
+from tests.chaos.sending import SENDERS, Sender
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.services import PATIENCE, Service, Services
-from tests.support.stage import SECRET, stage
-from webex_webhooks_async.testing import sample_notification, signed_request
+from tests.support.stage import stage
+from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once
 
@@ -28,47 +28,6 @@ pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py 
 
 NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "200"))
 KILLS = max(1, NOTIFICATIONS // 200)
-SENDERS = 20
-
-
-@define
-class Sender:
-    """Sends as Webex does: it sends again after any response but a 2xx, and after none.
-
-    Attributes:
-        urls: Where the receivers are, as a load balancer takes them in turn.
-        happened: Set after each request.
-        acknowledged: How many requests got a 2xx.
-        refused: How many others there were, by the status of the response, or by the error.
-    """
-
-    urls: Iterator[str]
-    happened: asyncio.Event
-    acknowledged: int = 0
-    refused: Counter[str] = field(factory=Counter[str])
-
-    async def send(self, bodies: list[bytes]) -> None:
-        """Send all of them, several at a time."""
-        waiting = iter(bodies)
-        async with httpx.AsyncClient(trust_env=False) as http_client, asyncio.TaskGroup() as group:
-            for _ in range(SENDERS):
-                group.create_task(self._send_each(waiting, http_client))
-
-    async def _send_each(self, bodies: Iterator[bytes], http_client: httpx.AsyncClient) -> None:
-        for body in bodies:
-            while refusal := await self._attempt(body, http_client):
-                self.refused[refusal] += 1
-                self.happened.set()
-                await asyncio.sleep(0.1)  # Webex doesn't come back at once either
-            self.acknowledged += 1
-            self.happened.set()
-
-    async def _attempt(self, body: bytes, http_client: httpx.AsyncClient) -> str | None:
-        try:
-            response = await http_client.send(signed_request(next(self.urls), body, SECRET))
-        except httpx.HTTPError as error:
-            return type(error).__name__
-        return None if response.is_success else str(response.status_code)
 
 
 @frozen(kw_only=True)

@@ -45,9 +45,18 @@ class Service:
 
     def kill(self) -> None:
         """Kill it with SIGKILL, and every process that it has started."""
-        assert self._process is not None
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it, and to every process that it has started."""
+        os.killpg(self.pid, number)
+
+    @property
+    def pid(self) -> int:
+        """The id of its process, and of its process group."""
+        assert self._process is not None
+        return self._process.pid
 
     async def run(self) -> None:
         """Run it again and again, until this is cancelled; then kill it, if it is still running."""
@@ -98,9 +107,9 @@ class Services:
         self._group = group
         self._all: dict[Service, asyncio.Task[None]] = {}
 
-    def start(self, command: str) -> Service:
+    def start(self, command: str, *arguments: str) -> Service:
         """Start a program; it takes a while until it is up."""
-        service = Service(tuple(command.split()), self._settings, self.happened)
+        service = Service((*command.split(), *arguments), self._settings, self.happened)
         self._all[service] = self._group.create_task(service.run())
         return service
 
