@@ -99,6 +99,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheel"])
+def httpx2(session: nox.Session) -> None:
+    """Run the client's tests in a program that has turned httpx into httpx2."""
+    session.install(built("*.whl", EXTRAS), *group("tests"), *group("httpx2"))
+    with suite_alone(session):
+        aliased = ["-p", "tests.support.over_httpx2", "-m", "not hypothesis"]
+        session.run("pytest", *aliased, *(session.posargs or ["tests/client"]))
+
+
+@nox.session(requires=["wheel"])
 def metadata(session: nox.Session) -> None:
     """Check that the archives can be published, and that another build gives the same bytes."""
     archives = [built("*.tar.gz"), built("*.whl")]

@@ -378,7 +378,7 @@ async def test_a_list_has_the_items_of_all_pages() -> None:
 
     assert found == [ROOM, {**ROOM, "id": "R2"}]
     assert rooms == [Room(id="R1", title="Lobby"), Room(id="R2", title="Lobby")]
-    assert wire.targets[:2] == ["/v1/rooms?max=1", "/v1/rooms?cursor=2"]
+    assert wire.targets[:2] == ["/v1/rooms?max=1", "/v1/rooms?cursor=2&max=1"]
     assert wire.targets[2:] == ["/v1/rooms", "/v1/rooms?cursor=2"]
 
 
