@@ -209,10 +209,10 @@ def release(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def chaos(session: nox.Session) -> None:
-    """Kill a bot's processes, its Redis, or receivers that share an inbox, at full size."""
+    """Kill a bot, its Redis, or receivers that share an inbox, and attack one, at full size."""
     session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
     redis = redis_server(session)
-    many = {"CHAOS_NOTIFICATIONS": "2000"}
+    many = {"CHAOS_NOTIFICATIONS": "2000", "ATTACK_NOTIFICATIONS": "500"}
     with suite_alone(session):
         session.run("pytest", "-s", "tests/chaos", *session.posargs, env=many | redis)
 

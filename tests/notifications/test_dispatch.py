@@ -187,7 +187,7 @@ class TestMiddleware:
 
         await router.dispatch(parse_unverified_notification(body_of()))
 
-        with pytest.raises(RuntimeError, match="before the first one"):
+        with pytest.raises(RuntimeError, match="before the first notification"):
             router.middleware(traces.middleware("late"))
 
 
