@@ -20,6 +20,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
@@ -38,7 +39,6 @@ import attrs
 from cattrs import Converter
 from cattrs.cols import (
     is_mapping,
-    list_structure_factory,
     mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType] - its defaults have no type
 )
 from cattrs.disambiguators import create_default_dis_func
@@ -441,38 +441,46 @@ def _is_fixed_tuple(cls: object) -> bool:
 
 def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
     make = _ARRAYS[_origin(cls)]
-    items = (*get_args(cls), Any)[0]
-    a_list: Any = list
-    structure_items = list_structure_factory(a_list[items], converter)
+    wanted = (*get_args(cls), Any)[0]
+    item = (converter.get_structure_hook(wanted), wanted)
 
     def structure_array(value: object, _: object) -> object:
-        return make(structure_items(_array(value), list))
+        return make(_items(_array(value), repeat(item)))
 
     return structure_array
 
 
 def _fixed_tuple_hook(cls: object, converter: Converter) -> StructureHook:
     types = get_args(cls)
-    hooks = [converter.get_structure_hook(each) for each in types]
+    members = [(converter.get_structure_hook(each), each) for each in types]
 
     def structure_tuple(value: object, _: object) -> object:
         array = _array(value)
-        if len(array) != len(hooks):
-            raise MisfitError(f"expected an array of {len(hooks)}, got one of {len(array)}")
-        items: list[object] = []
-        misfits: list[Exception] = []
-        for index, (each, hook) in enumerate(zip(array, hooks, strict=True)):
-            try:
-                items.append(hook(each, types[index]))
-            except Exception as error:  # noqa: BLE001 - as cattrs does
-                error.add_note(IterableValidationNote("", index, None))
-                misfits.append(error)
-        if misfits:
-            # cattrs' own __new__ takes the class.
-            raise IterableValidationError("", misfits, tuple)  # pyright: ignore[reportCallIssue] - see above
-        return tuple(items)
+        if len(array) != len(members):
+            raise MisfitError(f"expected an array of {len(members)}, got one of {len(array)}")
+        return tuple(_items(array, members))
 
     return structure_tuple
+
+
+_MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what doesn't fit
+
+
+def _items(array: list[object], members: Iterable[tuple[StructureHook, Any]]) -> list[object]:
+    items: list[object] = []
+    misfits: list[Exception] = []
+    for index, (each, (hook, cls)) in enumerate(zip(array, members, strict=False)):
+        try:
+            items.append(hook(each, cls))
+        except Exception as error:  # noqa: BLE001 - as cattrs does
+            error.add_note(IterableValidationNote("", index, None))
+            misfits.append(error)
+            if len(misfits) == _MAX_MISFITS:
+                break
+    if misfits:
+        # cattrs' own __new__ takes the class.
+        raise IterableValidationError("", misfits, list)  # pyright: ignore[reportCallIssue] - see above
+    return items
 
 
 def _array(value: object) -> list[object]:

@@ -175,8 +175,8 @@ class DecodeError(WebexError):
     """JSON that doesn't fit its model.
 
     Attributes:
-        problems: Every problem with its path, such as ``$.items[3].targetUrl: missing``. They
-            show no values, since a value may be a secret.
+        problems: Every problem with its path, such as ``$.items[3].targetUrl: missing``, of an
+            array the first 100. They show no values, since a value may be a secret.
         method: The HTTP method of the request, if the JSON is a response.
         path: The path of that request, without the query.
         tracking_id: Webex's own id of that request, or the one that it carried.

@@ -1,5 +1,6 @@
 import json
 import pickle
+import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -31,6 +32,7 @@ from webex_webhooks_async.notifications.parsing import (
     parse_notification,
     parse_unverified_notification,
 )
+from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
 
 BORN = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
@@ -528,3 +530,26 @@ def test_any_data_can_be_asked_for() -> None:
 
     assert from_json(body, Notification[Any]) == parsed(body)
     assert from_json(body, Notification[NotificationData]) == parsed(body)
+
+
+@pytest.mark.parametrize("data", [MESSAGE_DATA, {"id": "MESSAGE"}], ids=["fits", "misfit"])
+async def test_a_signed_body_costs_no_more_than_its_size(data: dict[str, Any]) -> None:
+    """Parsing and reporting a body of 900 KB takes 30 times its size in memory at most.
+
+    An array of values that don't fit made an error for each of them.
+    """
+    body = body_of({**data, "files": [1] * 300_000})
+    receiver = Receiver(SECRET)
+
+    @receiver.on("messages")
+    async def handle(_: Notification[MessageData]) -> None: ...
+
+    tracemalloc.start()
+    try:
+        status = await receiver.handle(*signed(body))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert status == (204 if data is MESSAGE_DATA else 500)
+    assert peak < 30 * len(body)
