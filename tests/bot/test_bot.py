@@ -327,6 +327,20 @@ class TestReceiving:
 
         assert (len(webex_sandbox.messages), seen, handlers.heard) == (1, [], [])
 
+    async def test_a_webhook_may_be_somebody_elses(self, bot: Bot, webex_sandbox: Sandbox) -> None:
+        """The bot ignores what it did itself, not what the webhook's creator did."""
+        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        statuses: list[int] = []
+        async with bot:
+            for actor in (bot.me.id, "ADMIN"):
+                body = sample_notification(
+                    "messages", "created", data={"id": "M1"}, actorId=actor, createdBy="ADMIN"
+                )
+                statuses.append(await bot.handle(body, sign(body, SECRET)))
+
+        assert statuses == [204, 204]
+        assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+
     @pytest.mark.parametrize("resource", ["messages", "attachmentActions"])
     async def test_what_is_gone_is_passed_over(
         self, resource: str, bot: Bot, handlers: Handlers, webex_sandbox: Sandbox

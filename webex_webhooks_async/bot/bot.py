@@ -154,7 +154,6 @@ class Bot(BotRouter):
         self.receiver: Receiver = _BotReceiver(
             self,
             secrets,
-            ignore_own_actions=True,
             on_error=on_error,
             inbox=inbox,
             attempts=attempts,
@@ -396,7 +395,12 @@ class _BotReceiver(Receiver):
 
     def __init__(self, bot: Bot, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as there
         super().__init__(*args, **options)
+        self._bot = bot
         self._entries.append(bot)
+
+    def _ignores(self, notification: Notification[Any]) -> bool:
+        # The webhook may be somebody else's, so it matters who the bot is.
+        return notification.actor_id == self._bot.me.id
 
 
 _NOT_RUNNING = (
