@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import httpx
 import uvicorn
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, override
@@ -28,8 +29,12 @@ from tests.benchmarks.harness import Case, MissingPeerError, Round, peer
 from tests.benchmarks.sender import SECRET, body_of, signature_of
 from tests.notifications.doubles import served
 from webex_webhooks_async import (
+    Bot,
+    Client,
     Event,
     MemoryDeduplicator,
+    Message,
+    MessageContext,
     MessageData,
     Notification,
     Receiver,
@@ -191,6 +196,63 @@ async def handle(_: Notification[MessageData]) -> None:
 
 
 @asynccontextmanager
+async def own_command(_: str) -> AsyncGenerator[Round]:
+    """Reply to a command in the thread, as a bot does."""
+    async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
+        bot = Bot(client, SECRET)
+
+        @bot.command("order")
+        async def order(context: MessageContext) -> None:
+            await context.reply(f"One {context.arguments}, please!")
+
+        async with called(bot) as play:
+            yield play
+
+
+@asynccontextmanager
+async def command_by_hand(_: str) -> AsyncGenerator[Round]:
+    """The same, without the layer of bots: the name of the bot is known, and comes first."""
+    async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
+        receiver = Receiver(SECRET, ignore_own_actions=True)
+
+        @receiver.on(Resource.MESSAGES, Event.CREATED)
+        async def order(notification: Notification[MessageData]) -> None:
+            message = await client.fetch(notification)
+            text = (message.text or "").removeprefix("Bot").strip()
+            command, _, arguments = text.partition(" ")
+            if command.lower() == "order":
+                reply = {
+                    "roomId": message.room_id,
+                    "parentId": message.parent_id or message.id,
+                    "text": f"One {arguments}, please!",
+                }
+                await client.post("messages", json=reply, into=Message)
+
+        async with called(receiver) as play:
+            yield play
+
+
+async def respond(request: httpx.Request) -> httpx.Response:
+    """Respond as Webex does to a bot that is mentioned in a group room."""
+    return httpx.Response(200, json=ME if request.url.path.endswith("/me") else MESSAGE)
+
+
+ME = {"id": "BOT", "emails": ["bot@webex.bot"], "displayName": "Bot", "type": "bot"}
+MESSAGE = {
+    "id": "MESSAGE",
+    "roomId": "ROOM",
+    "roomType": "group",
+    "text": "Bot order pizza",
+    "html": "<p><spark-mention data-object-type='person' data-object-id='BOT'>Bot</spark-mention>"
+    " order pizza</p>",
+    "personId": "PERSON",
+    "personEmail": "alex@example.com",
+    "mentionedPeople": ["BOT"],
+    "created": "2024-05-17T09:30:00.000Z",
+}
+
+
+@asynccontextmanager
 async def asgi_by_hand(_: str) -> AsyncGenerator[Round]:
     """Verify, and parse into dicts."""
     async with called(by_hand) as play:
@@ -299,6 +361,13 @@ CASES = (
         peer=starlette_by_hand,
         count=2000,
         at_most=0.85,
+    ),
+    Case(
+        name="command of a bot / by hand",
+        ours=own_command,
+        peer=command_by_hand,
+        count=1000,
+        at_most=1.1,
     ),
     Case(
         name="growth: receiver with 4 handlers / 1",
