@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.bot.doubles import CARD, bot_of, running, texts
-from webex_webhooks_async import Bot, Client, Message, MessageContext, SubmissionContext
+from webex_webhooks_async import Bot, Client, File, Message, MessageContext, SubmissionContext
 from webex_webhooks_async.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -159,6 +159,27 @@ async def test_a_long_text_is_several_messages(bot: Bot, webex_sandbox: Sandbox)
     assert {each["parentId"] for each in pieces} == {said["id"]}
     assert ["attachments" in each for each in pieces] == [False, False, True]
     assert report["text"] == f"{pieces[-1]['id']} 1"
+
+
+async def test_a_file_is_uploaded(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """It goes with the last piece of a text, or alone."""
+    file = File("menu.txt", b"Pasta")
+    names: list[str] = []
+
+    @bot.message()
+    async def look(context: MessageContext) -> None:
+        for message in (await context.reply(LONG, file=file), await context.send(file=file)):
+            downloaded = await context.client.download((message.files or ("",))[0])
+            names.append(f"{downloaded.name} {downloaded.content!r}")
+
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("Hello")
+    _, *pieces, alone = webex_sandbox.messages
+
+    assert names == ["menu.txt b'Pasta'"] * 2
+    assert ["files" in each for each in pieces] == [False, False, True]
+    assert "".join(each["text"] for each in pieces) == LONG
+    assert "text" not in alone
 
 
 async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex_sandbox: Sandbox) -> None:

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webex_webhooks_async import File
 from webex_webhooks_async.bot.writing import MAX_BYTES, new_messages, split
 
 pytestmark = pytest.mark.once
 
 WORDS = st.lists(st.sampled_from(["word", "ö", "한국어", "👩‍👩‍👧", " ", "\n", "\n\n", "\n \n"]))
 CARD: Mapping[str, Any] = {"type": "AdaptiveCard", "version": "1.3", "body": []}
+FILE = File("menu.txt", b"Pasta")
 NO_CARD_TEXT = "This message is a card, which your client can't show."
 
 
@@ -52,11 +54,11 @@ def messages(
     *,
     markdown: str | None = None,
     card: Mapping[str, Any] | None = None,
-    has_file: bool = False,
+    file: File | None = None,
     files: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """The messages to be sent."""
-    return new_messages(text, markdown=markdown, card=card, has_file=has_file, files=files)
+    return new_messages(text, markdown=markdown, card=card, file=file, files=files)
 
 
 def test_the_last_message_has_the_card_and_the_files() -> None:
@@ -70,8 +72,8 @@ def test_the_last_message_has_the_card_and_the_files() -> None:
 
 
 def test_markdown_is_cut_like_text() -> None:
-    """Each piece is markdown, too."""
-    first, last = messages(markdown="word " * 2000)
+    """Each piece is markdown, too, and a file goes with the last one."""
+    first, last = messages(markdown="word " * 2000, file=FILE)
 
     assert [first.keys(), last.keys()] == [{"markdown"}, {"markdown"}]
 
@@ -118,14 +120,15 @@ def test_a_card_may_be_a_whole_attachment() -> None:
         ({"text": " \n"}, "ValueError: there is nothing to send"),
         ({"files": []}, "ValueError: there is nothing to send"),
         ({"text": "ab " * 3000, "markdown": "cd " * 3000}, "ValueError: text and markdown both"),
-        ({"has_file": True, "card": CARD}, "ValueError: a file can't go with a card or with "),
-        ({"has_file": True, "files": ["https://example.com"]}, "ValueError: a file can't go with"),
+        ({"file": FILE, "card": CARD}, "ValueError: a file can't go with a card or with "),
+        ({"file": FILE, "files": ["https://example.com"]}, "ValueError: a file can't go with"),
         ({"card": [CARD]}, "TypeError: card must be Mapping, got list"),
         ({"card": {"contentType": "x/y"}}, "TypeError: the content of card must be Mapping"),
         ({"text": 7}, "TypeError: text must be str, got int"),
         ({"text": "\ud800"}, "ValueError: text is not valid Unicode"),
         ({"files": "https://example.com"}, "TypeError: files must be a sequence of URLs, got a "),
         ({"files": {"https://example.com"}}, "TypeError: files must be Sequence, got set"),
+        ({"file": "menu.pdf"}, "TypeError: file must be File, got str"),
         ({"files": [7]}, "TypeError: a URL in files must be str, got int"),
         ({"text": "ab " * 3000, "card": {"body": object()}}, "TypeError: "),
     ],

@@ -15,6 +15,7 @@ from webex_webhooks_async import (
     BotRouter,
     CallNext,
     Client,
+    File,
     Message,
     MessageContext,
     MessageData,
@@ -55,6 +56,8 @@ async def order(context: MessageContext) -> None:
     assert_type(context.me, Person)
     assert_type(await context.reply("Hello", card={"type": "AdaptiveCard"}), Message)
     assert_type(await context.send(markdown="**Hello**", files=["https://example.com"]), Message)
+    await context.reply(file=File("menu.txt", b"Pasta"))
+    await context.reply(file="menu.txt")  # type: ignore[arg-type]
     await context.reply(txt="Hello")  # type: ignore[call-arg]
     await context.reply("Hello", card="card")  # type: ignore[arg-type]
 

@@ -12,6 +12,7 @@ from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.writing import new_messages
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
@@ -32,6 +33,7 @@ class Context(ABC):
         *,
         markdown: str | None = None,
         card: Mapping[str, Any] | None = None,
+        file: File | None = None,
         files: Sequence[str] | None = None,
     ) -> Message:
         """Write into the thread of the message, or of the message with the card.
@@ -49,21 +51,23 @@ class Context(ABC):
             markdown: Markdown.
             card: An adaptive card, or a whole attachment with ``contentType`` and ``content``.
                 Without a text, its ``fallbackText`` goes with it, or a default.
+            file: A file to upload. It can't go with a card or with `files`.
             files: URLs of files, which Webex gets there. It takes one.
 
         Returns:
-            The last message, which is the one with the card and the files.
+            The last message, which is the one with the card or the file.
 
         Raises:
             ValueError: There is nothing to send, `text` and `markdown` are both too long for one
-                message, or JSON can't hold it; nothing was sent.
+                message, `file` goes with a card or with `files`, or JSON can't hold it; nothing was
+                sent.
             TypeError: An argument has a wrong type, or JSON can't hold the card; nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived. The message may have been sent.
             DecodeError: The response doesn't fit.
         """
-        bodies = new_messages(text, markdown=markdown, card=card, has_file=False, files=files)
-        return await self._write(bodies, parentId=await self._thread())
+        bodies = new_messages(text, markdown=markdown, card=card, file=file, files=files)
+        return await self._write(bodies, file, parentId=await self._thread())
 
     async def send(
         self,
@@ -71,6 +75,7 @@ class Context(ABC):
         *,
         markdown: str | None = None,
         card: Mapping[str, Any] | None = None,
+        file: File | None = None,
         files: Sequence[str] | None = None,
     ) -> Message:
         """Write into the room, outside of a thread, and otherwise as `reply` does.
@@ -79,6 +84,7 @@ class Context(ABC):
             text: As for `reply`.
             markdown: As for `reply`.
             card: As for `reply`.
+            file: As for `reply`.
             files: As for `reply`.
 
         Raises:
@@ -88,14 +94,17 @@ class Context(ABC):
             TransportError: As for `reply`.
             DecodeError: As for `reply`.
         """
-        bodies = new_messages(text, markdown=markdown, card=card, has_file=False, files=files)
-        return await self._write(bodies)
+        bodies = new_messages(text, markdown=markdown, card=card, file=file, files=files)
+        return await self._write(bodies, file)
 
-    async def _write(self, bodies: Sequence[Mapping[str, Any]], **place: str) -> Message:
+    async def _write(
+        self, bodies: Sequence[Mapping[str, Any]], file: File | None, **place: str
+    ) -> Message:
         place["roomId"] = self._room_id
         for body in bodies[:-1]:
             await self.client.post("messages", json={**place, **body})
-        return await self.client.post("messages", json={**place, **bodies[-1]}, into=Message)
+        last = {**place, **bodies[-1]}
+        return await self.client.post("messages", json=last, file=file, into=Message)
 
     @property
     @abstractmethod

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_text, check_type
 
@@ -23,7 +25,7 @@ def new_messages(
     *,
     markdown: str | None,
     card: Mapping[str, Any] | None,
-    has_file: bool,
+    file: File | None,
     files: Sequence[str] | None,
 ) -> list[dict[str, Any]]:
     """The bodies of the messages that say this, in order; the last one has everything else.
@@ -44,9 +46,10 @@ def new_messages(
     }
     if card is not None and not pieces:
         pieces["text"] = list(split(_fallback_text(last["attachments"][0]["content"])))
-    if has_file and last:
+    check_type("file", file, File, NoneType)
+    if file is not None and last:
         raise ValueError("a file can't go with a card or with files: write two messages")
-    if not (pieces or last or has_file):
+    if not (pieces or last or file is not None):
         raise ValueError("there is nothing to send: pass a text, markdown, a card, a file or files")
     long = [name for name, each in pieces.items() if len(each) > 1]
     if len(long) > 1:

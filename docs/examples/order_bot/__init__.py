@@ -1,0 +1,1 @@
+"""A bot that uses most of what `Bot` offers, with its tests."""
