@@ -163,6 +163,18 @@ async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncC
     assert read["inputs"] == {"color": "red"}
 
 
+async def test_content_can_be_left_out(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """A text of None is the message without a text, also of a message that had one."""
+    for data in (
+        {"id": "M", "text": None},
+        {"id": "M", "text": "Hello"},
+        {"id": "M", "text": None},
+    ):
+        await webex_sandbox.emit("messages", "created", data)
+
+        assert (await api.get("/messages/M")).json().get("text") == data["text"]
+
+
 async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """An event about a stored object has its members, and changes those that it names."""
     await webex_sandbox.say("Hello", person="ann@example.com")

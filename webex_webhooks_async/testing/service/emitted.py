@@ -91,7 +91,9 @@ def _stored(
     members = without_nones({**base, **given})
     # What has a wrong type, to test a bot with, goes into the notification alone.
     sound = {k: v for k, v in members.items() if isinstance(v, type(base.get(k, v)))}
-    document = without_nones({**_CONTENT.get(resource, {}), **base, **sound})
+    content = _CONTENT.get(resource, {})
+    left_out = {k: None for k in content if k in given and given[k] is None}
+    document = without_nones({**content, **base, **sound, **left_out})
     _store(state, resource, event, document[key], document)
     return subject, members
 
