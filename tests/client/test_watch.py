@@ -355,19 +355,11 @@ async def test_it_can_be_closed_after_a_result(sandbox: Sandbox) -> None:
 # Mistakes
 
 
-@pytest.mark.parametrize("every", [0.0, -1.0, float("inf"), float("nan")])
-async def test_every_is_a_number_of_seconds(sandbox: Sandbox, every: float) -> None:
-    """Zero, negative, infinite and undefined intervals are refused at the call."""
+@pytest.mark.parametrize("every", [0.0, -1.0, float("inf"), float("nan"), "300"])
+async def test_every_is_a_number_of_seconds(sandbox: Sandbox, every: Any) -> None:  # noqa: ANN401 - mistakes
+    """Any other interval is refused at the call, not after the first turn."""
     async with webhooks_on(sandbox) as webhooks:
-        with pytest.raises(ValueError, match="every must be a positive number of seconds"):
-            webhooks.watch([MESSAGES], every=every)
-
-
-async def test_every_is_a_number(sandbox: Sandbox) -> None:
-    """Text is refused at the call, not after the first turn."""
-    every: Any = "300"
-    async with webhooks_on(sandbox) as webhooks:
-        with pytest.raises(TypeError, match="every must be float or int, got str"):
+        with pytest.raises((TypeError, ValueError), match="every must be "):
             webhooks.watch([MESSAGES], every=every)
 
 

@@ -241,7 +241,6 @@ class PlanExecution:
         failure = _Failure(f"{change.action} {change.name!r}", error)
         error.add_note(f"while trying to {change.action} webhook {change.name!r}")
         self._failed[change.name] = failure
-        self._to_recheck.discard(change.name)
         if isinstance(error, AuthenticationError | TransportError):
             raise error
 
