@@ -45,13 +45,14 @@ def settings(base_url: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("command", "is_up"),
     [
-        (["flask", "--app", "flask_bot", "run", "--port"], "Press CTRL+C to quit"),
-        (["uvicorn", "django_bot:app", "--port"], "Press CTRL+C to quit"),
+        ("flask --app flask_bot run --port {port}", "Press CTRL+C to quit"),
+        ("gunicorn --preload --workers 2 flask_bot:app --bind 127.0.0.1:{port}", "Booting worker"),
+        ("uvicorn django_bot:app --port {port}", "Press CTRL+C to quit"),
     ],
-    ids=["Flask", "Django"],
+    ids=["Flask", "Flask in forked workers", "Django"],
 )
 async def test_it_replies(
-    command: list[str],
+    command: str,
     is_up: str,
     settings: dict[str, str],
     webex_sandbox: Sandbox,
@@ -63,7 +64,8 @@ async def test_it_replies(
     webhook = NewWebhook(
         name="bot", target_url=url, resource="messages", event="created", secret=SECRET
     )
-    async with running(*command, port, settings=settings, folder=EXAMPLES) as bot:
+    words = command.format(port=port).split()
+    async with running(*words, settings=settings, folder=EXAMPLES) as bot:
         await read_until(bot, is_up)
         await webex_client.webhooks.create(webhook)
         deliveries = [

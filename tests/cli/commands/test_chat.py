@@ -156,7 +156,9 @@ def test_a_conversation(webex: ServedWebex) -> None:
     assert f"{bot}: You said:" in shown
     assert " " * (len(bot) + 2) + "Hello" in shown
     assert f"{bot}: evil\\x1b[2J" in shown
-    assert " " * (len(bot) + 2) + "[file https://example.com/f]" in shown
+    file = webex.sandbox.messages[-1]["files"][0].rpartition("/")[2]
+    assert any(line.startswith(f"{' ' * len(bot)}  [file http://127.0.0.1:") for line in shown)
+    assert file in "".join(shown)
     assert exit_code == 0
 
 
