@@ -36,7 +36,6 @@ def test_what_a_notification_is_about_has_a_path() -> None:
         "attachmentActions": "attachment/actions",
         "convergedRecordings": "convergedRecordings",
         "meetingParticipants": "meetingParticipants",
-        "meetingTranscripts": "meetingTranscripts",
         "meetings": "meetings",
         "memberships": "memberships",
         "messages": "messages",

@@ -1,9 +1,14 @@
+import copy
 import json
+import pickle
+import re
 import subprocess
 import sys
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
@@ -19,18 +24,28 @@ from typing import (
     TypedDict,
     TypeVar,
     Union,
+    cast,
 )
 from uuid import UUID
 
 import pytest
-from attrs import field, frozen
+from attrs import evolve, field, fields, frozen, make_class
+from cattrs import Converter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webex_webhooks_async.converters import from_json, structure, to_json, unstructure
+from webex_webhooks_async.converters import (
+    from_json,
+    make_converter,
+    structure,
+    to_json,
+    unstructure,
+    wire_name,
+)
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.notifications import MessageData, data_classes
-from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
 from webex_webhooks_async.strict_json import dump_json
 
 T = TypeVar("T")
@@ -441,3 +456,981 @@ def test_a_notification_is_read_where_nothing_else_is_imported() -> None:
     output = subprocess.check_output([sys.executable, "-c", program], text=True)
 
     assert output == f"{MessageData.__name__}\n"
+
+
+CANARY = "c4n4ry"
+
+
+WEBHOOK = Webhook(
+    id="an-id",
+    name="Messages",
+    target_url="https://example.com/hook",
+    resource="messages",
+    event="created",
+)
+
+
+DOCUMENT = {
+    "id": "an-id",
+    "name": "Messages",
+    "targetUrl": "https://example.com/hook",
+    "resource": "messages",
+    "event": "created",
+}
+
+
+MODELS: list[type[Any]] = [Webhook, NewWebhook, WebhookUpdate]
+
+
+WIRE_NAMES = {wire_name(each.name) for cls in MODELS for each in fields(cls)} - {"extra"}
+
+
+each_model = pytest.mark.parametrize("cls", MODELS)
+
+
+@frozen(kw_only=True)
+class Shelf:
+    """A model with every kind of field."""
+
+    count: int
+    is_open: bool
+    webhooks: tuple[Webhook, ...] = ()
+    tags: tuple[str, ...] | None = None
+    labels: Mapping[str, Any] | None = None
+    opened: datetime | None = None
+
+
+@frozen(kw_only=True)
+class NewMembership:
+    """A model of a user's own, with defaults."""
+
+    person_id: str
+    person_email: str | None = None
+    is_moderator: bool = True
+    tags: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Pair:
+    """A model that explains what it refuses."""
+
+    left: int
+    right: int
+
+    def __attrs_post_init__(self) -> None:
+        if self.left > self.right:
+            error = ValueError("the wrong way round")
+            error.add_note(f"in {self.left}, {self.right}")
+            raise error
+
+
+@frozen(kw_only=True)
+class Pairs:
+    """Models that may refuse, in a model."""
+
+    pairs: tuple[Pair, ...]
+
+
+def text_as_it_comes() -> st.SearchStrategy[str]:
+    """Any text that JSON can hold, also lone surrogates, but not pairs of them."""
+    every_character = st.characters(exclude_categories=())
+    return st.text(every_character).map(
+        lambda text: text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    )
+
+
+def json_values() -> st.SearchStrategy[Any]:
+    """Anything that JSON can hold."""
+    scalars = (
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | text_as_it_comes()
+    )
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner) | st.dictionaries(text_as_it_comes(), inner),
+        max_leaves=8,
+    )
+
+
+def moments() -> st.SearchStrategy[datetime]:
+    """Aware datetimes of any offset, in whole seconds."""
+    offsets = st.integers(-86_399, 86_399).map(lambda seconds: timezone(timedelta(seconds=seconds)))
+    return st.datetimes(timezones=offsets)
+
+
+def optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """A value or `None`."""
+    return st.none() | strategy
+
+
+def extras() -> st.SearchStrategy[dict[str, Any]]:
+    """Members that the model doesn't know."""
+    names = text_as_it_comes() | st.sampled_from(["extra", "target_url", "\0extra", "owned_by", ""])
+    return st.dictionaries(names.filter(lambda name: name not in WIRE_NAMES), json_values())
+
+
+def webhooks() -> st.SearchStrategy[Webhook]:
+    """Any webhooks that a service may send."""
+    word = text_as_it_comes()
+    return st.builds(
+        Webhook,
+        id=word,
+        name=word,
+        target_url=word,
+        resource=word | st.sampled_from(Resource),
+        event=word,
+        filter=optional(word),
+        secret=optional(word),
+        status=optional(word),
+        created=optional(moments()),
+        owned_by=optional(word),
+        org_id=optional(word),
+        created_by=optional(word),
+        app_id=optional(word),
+        extra=extras(),
+    )
+
+
+def targets() -> st.SearchStrategy[str]:
+    """Any target URLs that a user may pass."""
+    paths = st.text(st.characters(exclude_categories=("C", "Z")))
+    return paths.map(lambda path: f"https://example.com/{path}")
+
+
+def given_text() -> st.SearchStrategy[str]:
+    """Any text that a user may pass."""
+    return st.text(min_size=1)
+
+
+def new_webhooks() -> st.SearchStrategy[NewWebhook]:
+    """Any webhooks that a user may want."""
+    return st.builds(
+        NewWebhook,
+        name=given_text(),
+        target_url=targets(),
+        resource=given_text() | st.sampled_from(Resource),
+        event=given_text(),
+        filter=optional(given_text()),
+        secret=optional(given_text()),
+        owned_by=optional(given_text()),
+    )
+
+
+def updates() -> st.SearchStrategy[WebhookUpdate]:
+    """Any updates that a user may make."""
+    return st.builds(
+        WebhookUpdate,
+        name=given_text(),
+        target_url=targets(),
+        secret=optional(given_text()),
+        status=optional(given_text()),
+    )
+
+
+def near_misses(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Webhooks in which some members have these values."""
+    names = st.sampled_from(sorted(WIRE_NAMES)) | text_as_it_comes()
+    return st.dictionaries(names, values, max_size=3).map(lambda members: DOCUMENT | members)
+
+
+def error_of(data: bytes | str, cls: type[Any]) -> DecodeError | None:
+    """Return the error of reading a model, if there is one; raise every other error."""
+    try:
+        model = from_json(data, cls)
+    except DecodeError as error:
+        return error
+    assert isinstance(model, cls)
+    return None
+
+
+def problems_of(data: bytes | str, cls: type[Any]) -> tuple[str, ...]:
+    """Return the problems of data that doesn't fit the class."""
+    with pytest.raises(DecodeError) as raised:
+        from_json(data, cls)
+    return raised.value.problems
+
+
+@given(webhooks() | new_webhooks() | updates())
+def test_every_model_goes_out_and_back(model: Webhook | NewWebhook | WebhookUpdate) -> None:
+    """A model that went through JSON equals the original."""
+    assert from_json(to_json(model), type(model)) == model
+
+
+@given(webhooks())
+def test_json_is_the_same_after_a_second_time(webhook: Webhook) -> None:
+    """A model that is read and written again has the same JSON."""
+    assert to_json(from_json(to_json(webhook), Webhook)) == to_json(webhook)
+
+
+def test_the_wire_speaks_camel_case() -> None:
+    """A model is written in camelCase, without the fields that are `None`."""
+    new = NewWebhook(
+        name="Messages",
+        target_url="https://example.com/hook",
+        resource=Resource.MESSAGES,
+        event="created",
+        owned_by="org",
+    )
+
+    assert to_json(new) == (
+        b'{"name":"Messages","targetUrl":"https://example.com/hook","resource":"messages",'
+        b'"event":"created","ownedBy":"org"}'
+    )
+
+
+def test_a_value_that_equals_its_default_is_sent() -> None:
+    """Only `None` is left out: a service doesn't know the defaults of a user's class."""
+    document = json.loads(to_json(NewMembership(person_id="P1")))
+
+    assert document == {"personId": "P1", "isModerator": True, "tags": []}
+
+
+def test_every_field_of_a_webhook_is_read() -> None:
+    """Each documented member of a webhook is read into its field."""
+    document = {
+        **DOCUMENT,
+        "filter": "roomId=x",
+        "secret": "s3cret",
+        "status": "active",
+        "created": "2022-04-07T09:17:23.164Z",
+        "ownedBy": "creator",
+        "orgId": "an-org",
+        "createdBy": "a-person",
+        "appId": "an-app",
+    }
+
+    assert from_json(json.dumps(document), Webhook) == Webhook(
+        id="an-id",
+        name="Messages",
+        target_url="https://example.com/hook",
+        resource="messages",
+        event="created",
+        filter="roomId=x",
+        secret="s3cret",
+        status="active",
+        created=datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC),
+        owned_by="creator",
+        org_id="an-org",
+        created_by="a-person",
+        app_id="an-app",
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["filter", "secret", "status", "created", "ownedBy", "orgId", "createdBy", "appId"],
+)
+def test_null_is_absence(name: str) -> None:
+    """An optional member that is null is `None`, like a missing one, and never "None"."""
+    webhook = from_json(json.dumps({**DOCUMENT, name: None}), Webhook)
+
+    assert webhook == WEBHOOK
+    assert json.loads(to_json(webhook)) == DOCUMENT
+
+
+@pytest.mark.parametrize("name", DOCUMENT)
+def test_null_is_no_text(name: str) -> None:
+    """A required member that is null is a problem, and never "None"."""
+    document = json.dumps({**DOCUMENT, name: None})
+
+    assert problems_of(document, Webhook) == (f"$.{name}: expected a string, got null",)
+
+
+@pytest.mark.parametrize("name", ["hostId", "extra", "target_url", "\0extra", "", "e.x[t]ra", "ü"])
+def test_what_is_unknown_stays(name: str) -> None:
+    """An unknown member is kept in `extra`, and is written again."""
+    document = {**DOCUMENT, name: {"any": [1, None, "thing"]}}
+
+    webhook = from_json(json.dumps(document), Webhook)
+
+    assert webhook == evolve(WEBHOOK, extra={name: {"any": [1, None, "thing"]}})
+    assert json.loads(to_json(webhook)) == document
+
+
+@pytest.mark.parametrize("cls", [NewWebhook, WebhookUpdate])
+def test_a_model_without_an_extra_lets_go_what_is_unknown(cls: type[Any]) -> None:
+    """A class without `extra` ignores unknown members."""
+    known = from_json(json.dumps(DOCUMENT), cls)
+    more = from_json(json.dumps({**DOCUMENT, "extra": 1, "\0extra": 2, "hostId": 3}), cls)
+
+    assert more == known
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2022-04-07T09:17:23.164Z", datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC)),
+        ("2015-10-18T14:26:16+00:00", datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)),
+        ("2015-10-18T14:26:16", datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)),
+        (
+            "2015-10-18T14:26:16-07:00",
+            datetime(2015, 10, 18, 14, 26, 16, tzinfo=timezone(timedelta(hours=-7))),
+        ),
+    ],
+)
+def test_timestamps_are_read_in_each_form(text: str, moment: datetime) -> None:
+    """A timestamp is aware, in UTC where it doesn't say its zone."""
+    created = from_json(json.dumps({**DOCUMENT, "created": text}), Webhook).created
+
+    assert created is not None
+    assert (created, created.utcoffset()) == (moment, moment.utcoffset())
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC), "2022-04-07T09:17:23.164Z"),
+        (datetime(2022, 4, 7, 9, 17, 23, tzinfo=UTC), "2022-04-07T09:17:23.000Z"),
+        (datetime(2022, 4, 7, 9, 17, 23, 1, tzinfo=UTC), "2022-04-07T09:17:23.000001Z"),
+        (
+            datetime(2022, 4, 7, 9, 17, 23, tzinfo=timezone(timedelta(hours=2))),
+            "2022-04-07T09:17:23.000+02:00",
+        ),
+        (
+            datetime(1890, 1, 1, tzinfo=timezone(timedelta(seconds=30))),
+            "1890-01-01T00:00:00.000+00:00:30",
+        ),
+    ],
+)
+def test_timestamps_go_out_as_webex_writes_them(moment: datetime, text: str) -> None:
+    """A timestamp is written with milliseconds or microseconds, and with Z for UTC."""
+    assert json.loads(to_json(evolve(WEBHOOK, created=moment)))["created"] == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2022-13-01", "2022-04-07T09:17:23+24:00", "²022-04-07", "1649323043"]
+)
+def test_other_text_is_no_timestamp(text: str) -> None:
+    """A timestamp that can't be read is a problem."""
+    document = json.dumps({"count": 1, "isOpen": True, "opened": text})
+
+    assert problems_of(document, Shelf) == (
+        "$.opened: expected an ISO 8601 date and time, got other text",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("filter", 5),
+        ("secret", True),
+        ("status", ["active"]),
+        ("created", "yesterday"),
+        ("created", []),
+        ("ownedBy", {}),
+    ],
+)
+def test_an_optional_value_that_does_not_fit_stays_in_extra(name: str, value: object) -> None:
+    """An optional field whose value doesn't fit is `None`, and the value is written again."""
+    document = {**DOCUMENT, name: value, "hostId": 1}
+
+    webhook = from_json(json.dumps(document), Webhook)
+
+    assert webhook == evolve(WEBHOOK, extra={name: value, "hostId": 1})
+    assert json.loads(to_json(webhook)) == document
+    assert from_json(to_json(webhook), Webhook) == webhook
+
+
+@pytest.mark.parametrize(
+    ("data", "cls", "problem"),
+    [
+        (b"true", int, "$: expected a whole number, got a boolean"),
+        (b"1.0", int, "$: expected a whole number, got a number"),
+        (b'"1"', int, "$: expected a whole number, got a string"),
+        (b"1", bool, "$: expected a boolean, got a number"),
+        (b'"true"', bool, "$: expected a boolean, got a string"),
+        (b"1", str, "$: expected a string, got a number"),
+        (b"null", str, "$: expected a string, got null"),
+        (b"[]", Webhook, "$: expected an object, got an array"),
+        (b'"{}"', Webhook, "$: expected an object, got a string"),
+        (b"null", Webhook, "$: expected an object, got null"),
+    ],
+)
+def test_no_scalar_is_coerced(data: bytes, cls: type[Any], problem: str) -> None:
+    """A value of another type is a problem, also where Python would convert it."""
+    assert problems_of(data, cls) == (problem,)
+
+
+def test_every_kind_of_field_goes_out_and_back() -> None:
+    """Numbers, booleans, tuples, mappings and models in models equal what they were."""
+    shelf = Shelf(
+        count=3,
+        is_open=False,
+        webhooks=(WEBHOOK, evolve(WEBHOOK, extra={"a": 1})),
+        tags=("one", "two"),
+        labels={"any": [{"thing": None}]},
+    )
+
+    assert from_json(to_json(shelf), Shelf) == shelf
+
+
+def test_every_problem_is_named_with_its_path() -> None:
+    """One error lists everything required that doesn't fit, by its key in JSON."""
+    document: dict[str, object] = {
+        "id": 5,
+        "name": None,
+        "targetUrl": ["https://example.com"],
+        "resource": {},
+        "secret": True,
+        "created": "yesterday",
+        "hostId": 1.5,
+    }
+
+    assert problems_of(json.dumps(document), Webhook) == (
+        "$.id: expected a string, got a number",
+        "$.name: expected a string, got null",
+        "$.targetUrl: expected a string, got an array",
+        "$.resource: expected a string, got an object",
+        "$.event: missing",
+    )
+
+
+def test_paths_lead_into_lists_and_objects() -> None:
+    """A path has each step from the document to the value that doesn't fit."""
+    broken = {each: DOCUMENT[each] for each in DOCUMENT if each != "targetUrl"}
+    document = {
+        "count": True,
+        "webhooks": [DOCUMENT, 5, {**DOCUMENT, "name": 7}, broken],
+        "tags": ["one", None],
+        "labels": [],
+    }
+
+    assert problems_of(json.dumps(document), Shelf) == (
+        "$.count: expected a whole number, got a boolean",
+        "$.isOpen: missing",
+        "$.webhooks[1]: expected an object, got a number",
+        "$.webhooks[2].name: expected a string, got a number",
+        "$.webhooks[3].targetUrl: missing",
+        "$.tags[1]: expected a string, got null",
+        "$.labels: expected an object, got an array",
+    )
+
+
+@pytest.mark.parametrize("webhooks", ["abc", {"a": 1}, 5, None])
+def test_only_an_array_is_an_array(webhooks: object) -> None:
+    """Text and objects aren't arrays, though Python can iterate over them."""
+    document = json.dumps({"count": 1, "isOpen": True, "webhooks": webhooks})
+
+    (problem,) = problems_of(document, Shelf)
+
+    assert problem.startswith("$.webhooks: expected an array, got ")
+
+
+@pytest.mark.parametrize(
+    ("document", "cls"),
+    [
+        ({**DOCUMENT, "name": ""}, NewWebhook),
+        ({**DOCUMENT, "targetUrl": CANARY}, NewWebhook),
+        ({**DOCUMENT, "targetUrl": CANARY}, WebhookUpdate),
+        ({**DOCUMENT, "secret": ""}, WebhookUpdate),
+    ],
+)
+def test_what_a_model_refuses_does_not_fit(document: object, cls: type[Any]) -> None:
+    """A value that a model refuses is a `DecodeError`, too, and isn't shown."""
+    assert problems_of(json.dumps(document), cls) == ("$: does not fit",)
+
+
+def test_what_a_model_explains_is_no_step_of_a_path() -> None:
+    """The path ends at the model that refuses; the note on its error isn't shown."""
+    data = b'{"pairs": [{"left": 1, "right": 2}, {"left": 4, "right": 3}]}'
+
+    assert problems_of(data, Pairs) == ("$.pairs[1]: does not fit",)
+
+
+def test_deep_json_can_be_written_again() -> None:
+    """A model with deep JSON in it can be written, copied and compared, too."""
+    depth = 200
+    deep = {**DOCUMENT, "new": json.loads("[" * depth + "]" * depth)}
+    model = from_json(json.dumps(deep), Webhook)
+
+    assert from_json(to_json(model), Webhook) == copy.deepcopy(model)
+
+
+@each_model
+@given(data=st.binary())
+def test_any_bytes_are_a_model_or_a_decode_error(cls: type[Any], data: bytes) -> None:
+    """Any bytes are read as a model or raise `DecodeError`, and nothing else."""
+    error = error_of(data, cls)
+
+    assert error is None or error.problems
+
+
+@each_model
+@given(value=json_values() | near_misses(json_values()))
+def test_any_json_is_a_model_or_a_decode_error(cls: type[Any], value: object) -> None:
+    """Any JSON is read as a model or raises `DecodeError` with a path."""
+    error = error_of(json.dumps(value), cls)
+
+    assert error is None or all(re.match(r"\$(\.\w+)*: ", each) for each in error.problems)
+
+
+@each_model
+@given(
+    value=near_misses(st.sampled_from([CANARY, [CANARY], {"a": CANARY}]) | json_values()),
+    garbage=st.sampled_from(["", "}", '"', "\\", f" {CANARY}"]),
+)
+def test_problems_show_no_values(cls: type[Any], value: object, garbage: str) -> None:
+    """The error, its traceback and its pickle contain no value of the document."""
+    error = error_of(json.dumps(value) + garbage, cls)
+
+    if error is not None:
+        shown = "".join(traceback.format_exception(error))
+        assert CANARY not in f"{error} {error!r} {vars(error)} {shown}"
+        assert CANARY.encode() not in pickle.dumps(error)
+        assert error.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(float("nan"), ValueError), (float("inf"), ValueError), (object(), TypeError)],
+)
+def test_what_json_cannot_hold_does_not_go_out(value: object, error: type[Exception]) -> None:
+    """An `extra` that JSON can't hold is refused, not changed."""
+    with pytest.raises(error):
+        to_json(evolve(WEBHOOK, extra={"a": value}))
+
+
+def test_only_a_model_goes_out() -> None:
+    """Something else is refused, in words that say so."""
+    with pytest.raises(TypeError, match=r"to_json takes a model or .*dataclass, got dict"):
+        to_json(cast("Webhook", {"name": "bot"}))
+
+
+MOMENT_OF_DAY = date(2015, 10, 18)
+NUMBER = UUID("f81d4fae-7dec-11d0-a765-00a0c91e6bf6")
+
+
+def converter_with_hooks() -> Converter:
+    """Make a converter that knows UUIDs and dates."""
+    converter = make_converter()
+    converter.register_structure_hook(UUID, lambda value, _: UUID(value))
+    converter.register_unstructure_hook(UUID, str)
+    converter.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
+    converter.register_unstructure_hook(date, date.isoformat)
+    return converter
+
+
+@frozen
+class Meeting:
+    """A class of a union."""
+
+    meeting_id: UUID
+    day: date
+
+
+@frozen
+class Call:
+    """Another class of it."""
+
+    call_id: UUID
+    missed: bool = False
+
+
+@frozen
+class Calendar:
+    """A class that needs two hooks."""
+
+    id: UUID
+    entries: tuple[Meeting | Call | None, ...]
+    by_day: Mapping[date, UUID | None] = field(factory=dict)
+    first: date | None = None
+
+
+CALENDAR = Calendar(
+    NUMBER,
+    (Meeting(NUMBER, MOMENT_OF_DAY), Call(NUMBER, missed=True), None),
+    {MOMENT_OF_DAY: NUMBER},
+    MOMENT_OF_DAY,
+)
+
+
+def test_hooks_of_users_read_and_write() -> None:
+    """Types with hooks stand wherever a type can: in unions, keys, arrays and beside `None`."""
+    converter = converter_with_hooks()
+
+    written = to_json(CALENDAR, converter=converter)
+
+    assert json.loads(written) == {
+        "id": str(NUMBER),
+        "entries": [
+            {"meetingId": str(NUMBER), "day": "2015-10-18"},
+            {"callId": str(NUMBER), "missed": True},
+            None,
+        ],
+        "byDay": {"2015-10-18": str(NUMBER)},
+        "first": "2015-10-18",
+    }
+    assert from_json(written, Calendar, converter=converter) == CALENDAR
+    with pytest.raises(TypeError, match=r"UUID, the type of Calendar.id"):
+        from_json(written, Calendar)
+    with pytest.raises(TypeError, match=r"\$\.callId: JSON can't hold a value of type UUID"):
+        to_json(Call(NUMBER))
+
+
+def test_a_hook_that_refuses_is_a_problem() -> None:
+    """Whatever a hook raises doesn't fit, and the value isn't shown."""
+    with pytest.raises(DecodeError) as raised:
+        from_json(f'["{CANARY}"]', list[UUID], converter=converter_with_hooks())
+
+    assert raised.value.problems == ("$[0]: does not fit",)
+    with pytest.raises(DecodeError, match=r"^\$: does not fit$"):
+        from_json(f'"{CANARY}"', UUID, converter=converter_with_hooks())
+
+
+def test_a_hook_for_text_counts_everywhere() -> None:
+    """It takes the place of ours beside `None`, in arrays and in classes, too."""
+    converter = make_converter()
+    converter.register_structure_hook(str, lambda value, _: value.strip())
+    converter.register_structure_hook(int | None, lambda value, _: value or 0)
+
+    def read(value: object, cls: Any) -> object:  # noqa: ANN401 - unions, too
+        return from_json(json.dumps(value), cls, converter=converter)
+
+    assert read(" a ", str | None) == "a"
+    assert read([" a "], list[str]) == ["a"]
+    assert read({" a ": " b "}, dict[str, str]) == {"a": "b"}
+    assert read({"id": " a "}, Room) == Room(RoomId("a"))
+    assert read(None, int | None) == 0
+    assert from_json('" a "', str | None) == " a "  # type: ignore[arg-type, comparison-overlap]
+
+
+def test_only_a_converter_converts() -> None:
+    """Something else is refused, in words that say so."""
+    with pytest.raises(TypeError, match="converter must be Converter, got str"):
+        from_json(b"1", int, converter=cast("Converter", "converter"))
+
+
+@dataclass
+class Point:
+    """A dataclass."""
+
+    x_axis: int
+    label_text: str | None = None
+
+
+class Place(NamedTuple):
+    """A named tuple."""
+
+    name: str
+    point: Point
+
+
+class Options(TypedDict):
+    """A typed mapping, whose keys are as they are spelled."""
+
+    is_open: bool
+
+
+class Shout(str):
+    """A subclass of text."""
+
+    __slots__ = ()
+
+
+class Ratio(float, Enum):
+    """An enumeration of a subclass of numbers."""
+
+    HALF = 0.5
+
+
+@frozen
+class Everything:
+    """A class of what plain cattrs reads."""
+
+    point: Point
+    place: Place
+    options: Options
+    pair: tuple[int, str]
+    tags: set[str]
+    frozen: frozenset[int]
+    queue: deque[Point]
+    path: Path
+    shout: Shout
+    ratio: Ratio
+    level: Literal[Level.HIGH, "a"]
+    nothing: None
+    labels: dict[Kind, int]
+    anything: object = None
+
+
+def test_what_cattrs_reads_is_read_and_written() -> None:
+    """Dataclasses, named tuples, typed mappings, sets and subclasses go out and back."""
+    everything = Everything(
+        point=Point(1),
+        place=Place("here", Point(2, "b")),
+        options={"is_open": True},
+        pair=(1, "a"),
+        tags={"a"},
+        frozen=frozenset({1}),
+        queue=deque([Point(3)]),
+        path=Path("a/b"),
+        shout=Shout("a"),
+        ratio=Ratio.HALF,
+        level=Level.HIGH,
+        nothing=None,
+        labels={Kind.GROUP: 1},
+        anything={"a": [1, None]},
+    )
+
+    read = from_json(to_json(everything), Everything)
+
+    assert read == everything
+    assert type(read.shout) is Shout
+    assert to_json(Point(1)) == b'{"xAxis":1}'
+
+
+@pytest.mark.parametrize(
+    ("cls", "value", "problem"),
+    [
+        (set[str], "ab", "$: expected an array, got a string"),
+        (deque[str], "ab", "$: expected an array, got a string"),
+        (tuple[str, str], "ab", "$: expected an array, got a string"),
+        (tuple[str, str], ["a"], "$: expected an array of 2, got one of 1"),
+        (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
+        (Place, ["a", {}], "$[1].xAxis: missing"),
+        (Options, [], "$: expected an object, got an array"),
+        (Options, {"is_open": 1}, "$.is_open: expected a boolean, got a number"),
+        (Path, 5, "$: expected a string, got a number"),
+        (Shout, 5, "$: expected a string, got a number"),
+        (Ratio, 1, "$: expected one of 0.5"),
+        (type(None), 0, "$: expected null, got a number"),
+        (Meeting | Call, {"id": 1}, "$: expected the keys of Meeting or Call"),
+        (Meeting | Call, [], "$: expected an object, got an array"),
+        (set[Any], [[]], "$: does not fit"),
+    ],
+)
+def test_further_types_are_as_strict(cls: Any, value: object, problem: str) -> None:  # noqa: ANN401 - unions, too
+    """Nothing is coerced in what cattrs reads besides."""
+    with pytest.raises(DecodeError) as raised:
+        from_json(json.dumps(value), cls, converter=converter_with_hooks())
+
+    assert raised.value.problems == (problem,)
+
+
+@frozen
+class Created:
+    """A class that a Literal tells from others."""
+
+    type_of: Literal["created"]
+    id: str
+    name: str
+
+
+@frozen
+class Deleted:
+    """Another one, of which every key is one of the first as well."""
+
+    type_of: Literal["deleted"]
+    id: str
+
+
+def test_classes_are_told_apart_by_their_keys() -> None:
+    """The keys in JSON count, not the names of the fields; what is ambiguous is a TypeError."""
+    read = from_json('[{"typeOf": "deleted", "id": "a"}]', list[Created | Deleted])
+
+    assert read == [Deleted("deleted", "a")]
+    with pytest.raises(TypeError, match=r"(?i)could not disambiguate|unique"):
+        from_json(b"{}", Tree | Tree2)  # type: ignore[arg-type]
+
+
+@frozen
+class Tree2:
+    """A class with the keys of another one."""
+
+    name: str
+    children: tuple[str, ...] = ()
+    parent: str | None = None
+
+
+@frozen
+class Nullable:
+    """Fields that may be `None`, with other defaults."""
+
+    required: str | None
+    count: int | None = 5
+    absent: str | None = None
+
+
+def test_none_is_written_where_reading_needs_it() -> None:
+    """`None` is left out where it is the default, and null otherwise."""
+    nullable = Nullable(None, None)
+
+    assert to_json(nullable) == b'{"required":null,"count":null}'
+    assert from_json(to_json(nullable), Nullable) == nullable
+
+
+@frozen
+class Priced:
+    """Fields whose types have no hook, with attrs converters."""
+
+    price: Decimal = field(converter=Decimal)
+    names: Any = field(default=(), converter=tuple)
+
+
+def test_an_attrs_converter_stands_in_for_a_hook() -> None:
+    """It gets the parsed JSON; what it makes is written if JSON can hold it."""
+    assert from_json('{"price": "1.5", "names": ["a"]}', Priced) == Priced("1.5", ("a",))
+    with pytest.raises(TypeError, match=r"^\$\.price: JSON can't hold a value of type Decimal$"):
+        to_json(Priced("1.5"))
+
+
+@frozen
+class Base:
+    """A class with a subclass."""
+
+    a: int
+
+
+@frozen
+class Derived(Base):
+    """The subclass."""
+
+    b: int = 2
+
+
+@frozen
+class Holding:
+    """A class that holds the base."""
+
+    one: Base
+    many: list[Base] = field(factory=list)
+    kind: Kind | None = None
+    flag: Flag | None = None
+    created: datetime | None = None
+    tags: list[str] = field(factory=list)
+    labels: Mapping[str, int] = field(factory=dict)
+
+
+def test_a_subclass_is_written_whole() -> None:
+    """A value is written by its own class, not by the one that its field names."""
+    written = json.loads(to_json(Holding(Derived(1), [Derived(3, 4)])))
+
+    assert (written["one"], written["many"]) == ({"a": 1, "b": 2}, [{"a": 3, "b": 4}])
+
+
+def test_a_value_of_another_class_is_written_as_what_it_is() -> None:
+    """Attrs checks no types, and neither does writing."""
+    odd: dict[str, Any] = {
+        "one": {"a": 1},
+        "many": None,
+        "kind": "group",
+        "flag": "no",
+        "created": "today",
+        "tags": "a",
+        "labels": None,
+    }
+
+    assert json.loads(to_json(Holding(**odd))) == odd
+
+
+@pytest.mark.parametrize("key", [1, None, True, (1,)])
+def test_only_text_is_a_key(key: object) -> None:
+    """Another key could not be read back, so it is an error."""
+    with pytest.raises(TypeError, match="JSON can't hold a key of type"):
+        to_json(evolve(WEBHOOK, extra={"a": {key: 1}}))
+
+
+def test_bytes_are_written_by_nobody() -> None:
+    """Bytes of each kind are an error that leads to them."""
+    for each in (b"a", bytearray(b"a"), memoryview(b"a")):
+        with pytest.raises(TypeError, match=r"^\$\.a: JSON can't hold a value of type "):
+            to_json(evolve(WEBHOOK, extra={"a": each}))
+
+
+def test_extra_keeps_the_order() -> None:
+    """Unknown keys and values that don't fit stand in the order in which Webex sent them."""
+    document = {"z": 1, **DOCUMENT, "status": 5, "b": 2, "filter": [], "a": 3}
+
+    webhook = from_json(json.dumps(document), Webhook)
+
+    assert list(webhook.extra) == ["z", "status", "b", "filter", "a"]
+
+
+def test_what_is_too_deep_or_contains_itself_is_a_value_error() -> None:
+    """100 levels are written, 5,000 aren't, and no RecursionError escapes."""
+
+    def nested(depth: int) -> Tree:
+        tree = Tree("a")
+        for _ in range(depth):
+            tree = Tree("a", parent=tree)
+        return tree
+
+    endless: dict[str, Any] = {}
+    endless["self"] = [endless]
+
+    assert from_json(to_json(nested(100)), Tree) == nested(100)
+    for each in (nested(5_000), evolve(WEBHOOK, extra=endless)):
+        with pytest.raises(ValueError, match="nested too deeply for JSON, or contains itself"):
+            to_json(each)
+
+
+def test_an_instance_is_not_a_type() -> None:
+    """Passing one instead of its class is an error that says so."""
+    with pytest.raises(TypeError, match="pass the class Webhook, not an instance of it"):
+        from_json(b"{}", cast("type[Webhook]", WEBHOOK))
+
+
+def test_a_type_inside_itself_is_checked_at_the_latest_when_it_is_read() -> None:
+    """A type that can't be read is a TypeError there, too."""
+    with pytest.raises(TypeError, match="JSON can't be read into bytes"):
+        from_json('{"items": [{"items": ["a"]}]}', Items[Items[bytes]])
+
+
+SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (str, text_as_it_comes()),
+    (bool, st.booleans()),
+    (int, st.integers()),
+    (float, st.floats(allow_nan=False, allow_infinity=False)),
+    (datetime, moments()),
+    (Kind, st.sampled_from(Kind)),
+    (Level, st.sampled_from(Level)),
+    (Flag, st.sampled_from(Flag)),
+    (Literal["a", 1, True], st.sampled_from(["a", 1, True])),
+    (UUID, st.uuids()),
+    (date, st.dates()),
+    (Any, json_values()),
+    (Room, st.builds(Room, text_as_it_comes(), kind=optional(st.sampled_from(Kind)))),
+    (Point, st.builds(Point, st.integers(), optional(text_as_it_comes()))),
+    (Meeting | Call, st.builds(Meeting, st.uuids(), st.dates()) | st.builds(Call, st.uuids())),
+]
+
+
+def wrapped(cls: Any, strategy: st.SearchStrategy[Any]) -> list[tuple[Any, Any]]:  # noqa: ANN401 - unions, too
+    """A type in each type that holds others, with its values."""
+    names = text_as_it_comes()
+    generic: Any = Items
+    return [
+        (GenericAlias(list, cls), st.lists(strategy, max_size=3)),
+        (GenericAlias(tuple, (cls, ...)), st.lists(strategy, max_size=3).map(tuple)),
+        (GenericAlias(tuple, (cls, int)), st.tuples(strategy, st.integers())),
+        (GenericAlias(Mapping, (str, cls)), st.dictionaries(names, strategy, max_size=3)),
+        (cls | None, optional(strategy)),
+        (generic[cls], st.builds(Items, st.lists(strategy, max_size=2).map(tuple), strategy)),
+    ]
+
+
+@st.composite
+def instances(draw: st.DrawFn) -> object:
+    """Make an attrs class with fields of any types, and an instance of it."""
+    fields_of_it: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for name in ("first_field", "second", "third_one"):
+        cls, strategy = draw(st.sampled_from(SCALARS))
+        for _ in range(draw(st.integers(0, 2))):
+            cls, strategy = draw(st.sampled_from(wrapped(cls, strategy)))
+        defaults: Any = draw(st.sampled_from([{}, {"default": None}]))
+        fields_of_it[name] = field(type=cls, kw_only=True, **defaults)
+        values[name] = draw(strategy)
+    return make_class("Made", fields_of_it)(**values)
+
+
+@given(instances())
+def test_no_class_is_lost_in_json(instance: object) -> None:
+    """An instance of whatever class equals what is read of what was written."""
+    converter = converter_with_hooks()
+
+    written = to_json(instance, converter=converter)
+    assert from_json(written, type(instance), converter=converter) == instance

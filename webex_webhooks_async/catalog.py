@@ -95,9 +95,8 @@ CATALOG: Mapping[str, Watchable] = MappingProxyType(
             "id meetingId state hostEmail* hostPersonId siteUrl",
             path="meetingParticipants",
         ),
-        Resource.MEETING_TRANSCRIPTS: _watchable(
-            "created", _OF_A_MEETING, path="meetingTranscripts"
-        ),
+        # A transcript can't be read by id, only listed and downloaded.
+        Resource.MEETING_TRANSCRIPTS: _watchable("created", _OF_A_MEETING),
         Resource.MEETINGS: _watchable(
             "created updated deleted started ended",
             "id meetingNumber meetingType state hostEmail* hostUserId* siteUrl",

@@ -90,7 +90,7 @@ def make_converter() -> Converter:
     for cls in (bytes, bytearray, memoryview):
         converter.register_structure_hook(cls, _refuse)
         converter.register_unstructure_hook(cls, identity)
-    converter.register_unstructure_hook(datetime, format_datetime)
+    converter.register_unstructure_hook(datetime, _write_datetime)
     converter.register_structure_hook_func(lambda cls: cls is object, _structure_any)
     converter.register_structure_hook_func(lambda cls: cls in {None, NoneType}, _structure_null)
     reading: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], StructureHook]]] = (
@@ -353,6 +353,10 @@ def _structure_datetime(value: Any, _: object) -> datetime:  # noqa: ANN401 - an
     except ValueError:
         raise MisfitError("expected an ISO 8601 date and time, got other text") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _write_datetime(value: object) -> object:
+    return format_datetime(value) if isinstance(value, datetime) else value
 
 
 def _structure_path(value: object, _: object) -> Path:

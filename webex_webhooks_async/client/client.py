@@ -215,22 +215,13 @@ class Client(APIResource):
         It is repeated only after a 429, or a 423 with Retry-After. After a `TransportError` or a
         `ServerError` Webex may have processed it: look before you send it again.
 
-        Args:
-            path: As for `get`.
-            segments: As for `get`.
-            params: As for `get`.
-            json: The body: anything JSON can hold, or an instance of an attrs class, which is sent
-                in camelCase and without the fields that are `None`.
-            file: A file to upload. `json` then holds texts, numbers and booleans only.
-            into: As for `get`.
+        `json` is the body: anything that the client's converter can write, such as an instance of
+        an attrs class or a dataclass, which is sent as `to_json` writes it. `file` is a file to
+        upload; `json` then holds texts, numbers and booleans only.
 
-        Raises:
-            ValueError: As for `get`, or JSON can't hold the body, or with a file, a member of
-                `json` is nested; nothing was sent.
-            TypeError: As for `get`, or JSON can't hold the body; nothing was sent.
-            APIError: As for `get`.
-            TransportError: As for `get`.
-            DecodeError: As for `get`.
+        The other arguments and the errors are those of `get`. A `json` that JSON can't hold, and a
+        nested member beside a `file`, is a `TypeError` or a `ValueError` as well, and nothing is
+        sent.
         """
         return await self._send(
             "POST", path, *segments, params=params, json=json, file=file, into=into
@@ -265,20 +256,7 @@ class Client(APIResource):
 
             await client.put("rooms", room_id, json={"title": "New title"})
 
-        Args:
-            path: As for `get`.
-            segments: As for `get`.
-            params: As for `get`.
-            json: The body: anything JSON can hold, or an instance of an attrs class, which is sent
-                in camelCase and without the fields that are `None`.
-            into: As for `get`.
-
-        Raises:
-            ValueError: As for `get`, or JSON can't hold the body; nothing was sent.
-            TypeError: As for `get`, or JSON can't hold the body; nothing was sent.
-            APIError: As for `get`.
-            TransportError: As for `get`.
-            DecodeError: As for `get`.
+        The arguments are those of `post`, except `file`, and the errors are the same.
         """
         return await self._send("PUT", path, *segments, params=params, json=json, into=into)
 
@@ -311,20 +289,7 @@ class Client(APIResource):
 
             await client.patch("people", person_id, json={"displayName": "Ann"})
 
-        Args:
-            path: As for `get`.
-            segments: As for `get`.
-            params: As for `get`.
-            json: The body: anything JSON can hold, or an instance of an attrs class, which is sent
-                in camelCase and without the fields that are `None`.
-            into: As for `get`.
-
-        Raises:
-            ValueError: As for `get`, or JSON can't hold the body; nothing was sent.
-            TypeError: As for `get`, or JSON can't hold the body; nothing was sent.
-            APIError: As for `get`.
-            TransportError: As for `get`.
-            DecodeError: As for `get`.
+        The arguments are those of `post`, except `file`, and the errors are the same.
         """
         return await self._send("PATCH", path, *segments, params=params, json=json, into=into)
 
@@ -335,18 +300,8 @@ class Client(APIResource):
 
             await client.delete("messages", message_id)
 
-        Args:
-            path: As for `get`.
-            segments: As for `get`.
-            params: As for `get`.
-
-        Raises:
-            NotFoundError: It doesn't exist. After an attempt that may have deleted it, because its
-                response was lost, nothing is raised.
-            ValueError: As for `get`.
-            TypeError: As for `get`.
-            APIError: As for `get`.
-            TransportError: As for `get`.
+        The arguments and the errors are those of `get`. After an attempt that may have deleted it,
+        because its response was lost, a `NotFoundError` isn't raised.
         """
         await self._delete(path, *segments, params=params)
 
@@ -391,8 +346,8 @@ class Client(APIResource):
                 print(member["personEmail"])
 
         Args:
-            path: As for `get`.
-            segments: As for `get`.
+            path: As in Webex's reference, relative to `base_url`.
+            segments: Further segments of the path.
             params: The query of the first page. Each further page has the query that Webex names.
             into: The class of an item; without it, an item is parsed JSON.
             items_key: The member of a page that holds the items.
@@ -437,8 +392,8 @@ class Client(APIResource):
                 message = await client.fetch(notification)
 
         The result is a `Message` for messages, an `AttachmentAction` for attachmentActions, and
-        parsed JSON for memberships, rooms, meetings, meetingParticipants, meetingTranscripts,
-        recordings, convergedRecordings and telephony_calls.
+        parsed JSON for memberships, rooms, meetings, meetingParticipants, recordings,
+        convergedRecordings and telephony_calls. meetingTranscripts can't be read by id.
 
         Args:
             notification: A notification whose data have an id.
@@ -458,7 +413,8 @@ class Client(APIResource):
         watchable = CATALOG.get(resource)
         if watchable is None or watchable.path is None:
             raise ValueError(
-                f"no path is known for {resource}; find it in Webex's reference and use client.get"
+                f"Webex is not known to have a GET by id for {resource}; look into its reference, "
+                "and use client.get or client.list"
             )
         # This package's models are read by its own converter.
         resources = APIResource(self._requester) if into is None else self

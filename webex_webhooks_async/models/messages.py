@@ -35,6 +35,7 @@ class Message:
         attachments: Its cards, as they were sent.
         created: When it was written; aware.
         updated: When it was last edited; aware.
+        is_voice_clip: Whether it is a voice clip.
         extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
@@ -53,6 +54,7 @@ class Message:
     attachments: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
     created: datetime | None = None
     updated: datetime | None = None
+    is_voice_clip: bool | None = None
     extra: Mapping[str, Any] = extra_field()
 
 
