@@ -1035,7 +1035,7 @@ class Calendar:
 
     id: UUID
     entries: tuple[Meeting | Call | None, ...]
-    by_day: Mapping[date, UUID | None] = field(factory=dict)
+    by_day: Mapping[date, UUID | None]
     first: date | None = None
 
 
@@ -1094,7 +1094,7 @@ def test_a_hook_for_text_counts_everywhere() -> None:
     assert read({" a ": " b "}, dict[str, str]) == {"a": "b"}
     assert read({"id": " a "}, Room) == Room(RoomId("a"))
     assert read(None, int | None) == 0
-    assert from_json('" a "', str | None) == " a "  # type: ignore[arg-type, comparison-overlap]
+    assert from_json('" a "', str | None) == " a "  # type: ignore[arg-type]
 
 
 def test_only_a_converter_converts() -> None:
@@ -1182,26 +1182,26 @@ def test_what_cattrs_reads_is_read_and_written() -> None:
     assert to_json(Point(1)) == b'{"xAxis":1}'
 
 
-@pytest.mark.parametrize(
-    ("cls", "value", "problem"),
-    [
-        (set[str], "ab", "$: expected an array, got a string"),
-        (deque[str], "ab", "$: expected an array, got a string"),
-        (tuple[str, str], "ab", "$: expected an array, got a string"),
-        (tuple[str, str], ["a"], "$: expected an array of 2, got one of 1"),
-        (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
-        (Place, ["a", {}], "$[1].xAxis: missing"),
-        (Options, [], "$: expected an object, got an array"),
-        (Options, {"is_open": 1}, "$.is_open: expected a boolean, got a number"),
-        (Path, 5, "$: expected a string, got a number"),
-        (Shout, 5, "$: expected a string, got a number"),
-        (Ratio, 1, "$: expected one of 0.5"),
-        (type(None), 0, "$: expected null, got a number"),
-        (Meeting | Call, {"id": 1}, "$: expected the keys of Meeting or Call"),
-        (Meeting | Call, [], "$: expected an object, got an array"),
-        (set[Any], [[]], "$: does not fit"),
-    ],
-)
+AS_STRICT: list[tuple[Any, Any, str]] = [
+    (set[str], "ab", "$: expected an array, got a string"),
+    (deque[str], "ab", "$: expected an array, got a string"),
+    (tuple[str, str], "ab", "$: expected an array, got a string"),
+    (tuple[str, str], ["a"], "$: expected an array of 2, got one of 1"),
+    (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
+    (Place, ["a", {}], "$[1].xAxis: missing"),
+    (Options, [], "$: expected an object, got an array"),
+    (Options, {"is_open": 1}, "$.is_open: expected a boolean, got a number"),
+    (Path, 5, "$: expected a string, got a number"),
+    (Shout, 5, "$: expected a string, got a number"),
+    (Ratio, 1, "$: expected one of 0.5"),
+    (type(None), 0, "$: expected null, got a number"),
+    (Meeting | Call, {"id": 1}, "$: expected the keys of Meeting or Call"),
+    (Meeting | Call, [], "$: expected an object, got an array"),
+    (set[Any], [[]], "$: does not fit"),
+]
+
+
+@pytest.mark.parametrize(("cls", "value", "problem"), AS_STRICT)
 def test_further_types_are_as_strict(cls: Any, value: object, problem: str) -> None:  # noqa: ANN401 - unions, too
     """Nothing is coerced in what cattrs reads besides."""
     with pytest.raises(DecodeError) as raised:
@@ -1262,17 +1262,22 @@ def test_none_is_written_where_reading_needs_it() -> None:
     assert from_json(to_json(nullable), Nullable) == nullable
 
 
+def as_tuple(names: Iterable[str]) -> tuple[str, ...]:
+    """Convert an array."""
+    return tuple(names)
+
+
 @frozen
 class Priced:
     """Fields whose types have no hook, with attrs converters."""
 
     price: Decimal = field(converter=Decimal)
-    names: Any = field(default=(), converter=tuple)
+    names: tuple[str, ...] = field(default=(), converter=as_tuple)
 
 
 def test_an_attrs_converter_stands_in_for_a_hook() -> None:
     """It gets the parsed JSON; what it makes is written if JSON can hold it."""
-    assert from_json('{"price": "1.5", "names": ["a"]}', Priced) == Priced("1.5", ("a",))
+    assert from_json('{"price": "1.5", "names": ["a"]}', Priced) == Priced("1.5", ["a"])
     with pytest.raises(TypeError, match=r"^\$\.price: JSON can't hold a value of type Decimal$"):
         to_json(Priced("1.5"))
 
@@ -1296,12 +1301,12 @@ class Holding:
     """A class that holds the base."""
 
     one: Base
-    many: list[Base] = field(factory=list)
+    many: list[Base] | None = None
     kind: Kind | None = None
     flag: Flag | None = None
     created: datetime | None = None
-    tags: list[str] = field(factory=list)
-    labels: Mapping[str, int] = field(factory=dict)
+    tags: list[str] | None = None
+    labels: Mapping[str, int] | None = None
 
 
 def test_a_subclass_is_written_whole() -> None:
@@ -1315,12 +1320,12 @@ def test_a_value_of_another_class_is_written_as_what_it_is() -> None:
     """Attrs checks no types, and neither does writing."""
     odd: dict[str, Any] = {
         "one": {"a": 1},
-        "many": None,
+        "many": {"a": 1},
         "kind": "group",
         "flag": "no",
         "created": "today",
         "tags": "a",
-        "labels": None,
+        "labels": [],
     }
 
     assert json.loads(to_json(Holding(**odd))) == odd
@@ -1342,7 +1347,7 @@ def test_bytes_are_written_by_nobody() -> None:
 
 def test_extra_keeps_the_order() -> None:
     """Unknown keys and values that don't fit stand in the order in which Webex sent them."""
-    document = {"z": 1, **DOCUMENT, "status": 5, "b": 2, "filter": [], "a": 3}
+    document: dict[str, Any] = {"z": 1, **DOCUMENT, "status": 5, "b": 2, "filter": [], "a": 3}
 
     webhook = from_json(json.dumps(document), Webhook)
 

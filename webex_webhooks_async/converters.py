@@ -235,8 +235,9 @@ def structure_hook(cls: Any, converter: Converter | None = None) -> StructureHoo
     Raises:
         TypeError: The type can't be read.
     """
-    if _is_class(type(cls)):
-        raise TypeError(f"pass the class {type(cls).__qualname__}, not an instance of it")
+    its_class: Any = type(cast("object", cls))
+    if _is_class(its_class):
+        raise TypeError(f"pass the class {its_class.__qualname__}, not an instance of it")
     try:
         return (converter or _own()).get_structure_hook(cls)
     except StructureHandlerNotFoundError as error:

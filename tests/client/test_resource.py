@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
+from uuid import UUID
 
 import pytest
 from attrs import frozen
@@ -21,6 +22,7 @@ from webex_webhooks_async import (
     BadRequestError,
     Client,
     DecodeError,
+    Message,
     NewWebhook,
     NotFoundError,
     Notification,
@@ -28,6 +30,7 @@ from webex_webhooks_async import (
     RefreshingToken,
     RetryPolicy,
     WebexError,
+    make_converter,
 )
 from webex_webhooks_async.client import requester
 
@@ -632,3 +635,64 @@ async def test_a_list_follows_no_link_to_another_origin(link: str) -> None:
             await client.list("rooms", start=link)
 
     assert len(wire.requests) == 1
+
+
+@frozen
+class Meeting:
+    """A class that needs hooks, in a union."""
+
+    id: UUID
+    day: date
+
+
+@frozen
+class Call:
+    """The other class of it."""
+
+    call_id: UUID
+
+
+async def test_hooks_of_users_read_and_write() -> None:
+    """A converter of the user's is used for `json` and `into`; before a request it is checked."""
+    converter = make_converter()
+    converter.register_structure_hook(UUID, lambda value, _: UUID(value))
+    converter.register_unstructure_hook(UUID, str)
+    converter.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
+    converter.register_unstructure_hook(date, date.isoformat)
+    number = UUID("f81d4fae-7dec-11d0-a765-00a0c91e6bf6")
+    meeting = Meeting(number, date(2026, 11, 25))
+    document = {"id": str(number), "day": "2026-11-25"}
+    entries: Any = Meeting | Call
+    about = Notification(id="W", name="n", resource="meetings", event="created", data={"id": "M"})
+    responses = [document, document, {"items": [document, {"callId": str(number)}]}, document]
+    async with (
+        Wire(*(http_response(200, each) for each in responses)) as wire,
+        Client("t", base_url=wire.base_url, converter=converter) as client,
+        Client("t", base_url=wire.base_url) as plain,
+    ):
+        assert await client.get("meetings", "1", into=entries) == meeting
+        assert await client.post("meetings", json=meeting, into=Meeting) == meeting
+        items = [each async for each in client.list("meetings", into=entries)]
+        assert await client.fetch(about, into=Meeting) == meeting
+        with pytest.raises(TypeError, match=r"^\$\.id: JSON can't hold a value of type UUID"):
+            await plain.post("meetings", json=meeting)
+        with pytest.raises(TypeError, match=r"can't be read into UUID, the type of Meeting.id"):
+            await plain.post("meetings", json={}, into=Meeting)
+
+    assert items == [meeting, Call(number)]
+    assert json.loads(wire.requests[1].body) == document
+    assert len(wire.requests) == len(responses)
+
+
+async def test_the_packages_own_models_have_its_own_converter() -> None:
+    """Hooks of users change neither the webhooks nor what `fetch` returns by itself."""
+    converter = make_converter()
+    converter.register_structure_hook(str, lambda value, _: value.upper())
+    message = {"id": "m", "roomId": "r"}
+    about = Notification(id="W", name="n", resource="messages", event="created", data={"id": "m"})
+    async with (
+        Wire(*[http_response(200, message)] * 2) as wire,
+        Client("t", base_url=wire.base_url, converter=converter) as client,
+    ):
+        assert await client.fetch(about) == Message(id="m", room_id="r")
+        assert await client.fetch(about, into=Message) == Message(id="M", room_id="R")
