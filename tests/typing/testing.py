@@ -32,7 +32,7 @@ async def a_sandbox_is_called_and_calls(
     assert_type(sandbox.base_url, str)
     async with sandbox.http_client() as http_client:
         assert_type(http_client, httpx.AsyncClient)
-    async with sandbox.serve(port=0) as base_url:
+    async with sandbox.serve(port=0, page=True) as base_url:
         assert_type(base_url, str)
         await Client("token", base_url=base_url).aclose()
     delivered = await sandbox.emit(

@@ -18,7 +18,9 @@ from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.delivery import Delivery, DeliveryService
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
 from webex_webhooks_async.testing.gateway import Gateway, InProcessTransport, RecordedRequest, Sleep
+from webex_webhooks_async.testing.live import Live
 from webex_webhooks_async.testing.loopback import serve_on_loopback
+from webex_webhooks_async.testing.served import ServedSandbox
 from webex_webhooks_async.testing.service import attachment_actions, cards, emitted, messages
 from webex_webhooks_async.testing.service.application import application
 from webex_webhooks_async.testing.service.shared.events import WebexEvent
@@ -73,7 +75,8 @@ class Sandbox:
             open.
         allow_remote: Whether notifications may leave this machine. By default only loopback is
             called; a webhook with another host gets a failed `Delivery`. `deliver_to` and
-            `deliver_with` don't need it.
+            `deliver_with` don't need it. Requests to a sandbox that is served may then name
+            another host, too.
         delivery_timeout: Seconds that a target has for its response.
 
     Attributes:
@@ -117,11 +120,14 @@ class Sandbox:
             timeout=delivery_timeout,
             record=self._record_delivery,
         )
+        self._live = Live(self._state)
+        self._allow_remote = allow_remote
+        service = application(self._state, self._deliver)
         self._gateway = Gateway(
-            application(self._state, self._deliver),
-            faults=self._faults,
-            sleep=sleep,
-            record=self._record_request,
+            service, faults=self._faults, sleep=sleep, record=self._record_request
+        )
+        self._unrecorded = Gateway(
+            service, faults=Faults(), sleep=sleep, record=lambda _request: None
         )
 
     @property
@@ -151,11 +157,15 @@ class Sandbox:
         )
 
     @asynccontextmanager
-    async def serve(self, *, port: int = 0) -> AsyncGenerator[str, None]:
+    async def serve(self, *, port: int = 0, page: bool = False) -> AsyncGenerator[str, None]:
         """Serve the sandbox on loopback while the block runs, for clients in any language.
+
+        Requests must name this machine as their host, unless the sandbox has `allow_remote`.
 
         Args:
             port: The port to listen on; 0 takes a free one.
+            page: Whether a page for the browser is served at ``/``: it talks to the bot, and shows
+                the requests and the deliveries.
 
         Yields:
             The base URL, such as ``http://127.0.0.1:8900/v1``.
@@ -164,7 +174,15 @@ class Sandbox:
             OSError: The port is taken, or may not be used.
             ValueError: `port` isn't from 0 to 65535.
         """
-        async with serve_on_loopback(self._gateway, port) as origin:
+        served = ServedSandbox(
+            self._gateway,
+            unrecorded=self._unrecorded,
+            live=self._live,
+            redeliver=self.redeliver,
+            page=page,
+            allow_remote=self._allow_remote,
+        )
+        async with serve_on_loopback(served, port) as origin:
             yield f"{origin}/v1"
 
     def deliver_to(self, app: ASGIApp | None) -> None:
@@ -521,11 +539,13 @@ class Sandbox:
 
     def _record_request(self, request: RecordedRequest) -> None:
         self._requests.append(request)
+        self._live.record_request(request)
         if self._on_request is not None:
             self._on_request(request)
 
     def _record_delivery(self, delivery: Delivery) -> None:
         self._deliveries.append(delivery)
+        self._live.record_delivery(delivery)
         if self._on_delivery is not None:
             self._on_delivery(delivery)
 

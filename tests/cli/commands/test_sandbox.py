@@ -12,6 +12,20 @@ from tests.testing.doubles import NEW
 pytestmark = pytest.mark.once
 
 
+def test_the_page() -> None:
+    """It says where the page is, and serves it there; with --no-page it does neither."""
+    with process("sandbox", "--port", "0") as running:
+        url = running.line(running.err, "Open (http://127.0.0.1:[0-9]+/) in a browser")[1]
+        page = httpx.get(url, trust_env=False)
+    with process("sandbox", "--port", "0", "--no-page") as running:
+        base_url = running.line(running.out, "^http://.+$")[0]
+        without = httpx.get(base_url.removesuffix("v1"), trust_env=False)
+        hint = running.line(running.err, ".+")[0] + running.line(running.err, ".+")[0]
+
+    assert (page.status_code, "<title>Webex sandbox</title>" in page.text) == (200, True)
+    assert (without.status_code, "browser" in hint) == (501, False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_sandbox(number: signal.Signals) -> None:
     """It prints the base URL, then each request, until it is stopped."""

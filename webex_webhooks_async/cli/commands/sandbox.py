@@ -26,6 +26,7 @@ T = TypeVar("T")
 def command(
     *,
     port: Port = SANDBOX_PORT,
+    no_page: Annotated[bool, Parameter(show_default=False)] = False,
     allow_remote: Annotated[bool, Parameter(show_default=False)] = False,
 ) -> None:
     """Run a local Webex simulator, and print each request and each delivery.
@@ -36,14 +37,19 @@ def command(
     Programs in any language can use it until Ctrl-C ends it. Then it forgets
     everything. It notifies bots on this machine only, unless you allow others.
 
+    In a browser it has a page: talk to your bot there, submit its cards, and see
+    its requests and deliveries.
+
     Args:
         port: The port on 127.0.0.1; 0 takes any free one.
-        allow_remote: Notify webhooks on other hosts too, such as a bot in a container.
+        no_page: Leave out the page for the browser.
+        allow_remote: Notify webhooks on other hosts too, such as a bot in a
+            container, and respond to requests that name another host.
     """
-    run(_serve(port, allow_remote=allow_remote))
+    run(_serve(port, page=not no_page, allow_remote=allow_remote))
 
 
-async def _serve(port: int, *, allow_remote: bool) -> None:
+async def _serve(port: int, *, page: bool, allow_remote: bool) -> None:
     console = stdout()
     sandbox = Sandbox(
         allow_remote=allow_remote,
@@ -52,14 +58,19 @@ async def _serve(port: int, *, allow_remote: bool) -> None:
     )
     print_logged = _even_if_nobody_reads(partial(print_no_delivery, console))
     with log_messages_to(print_logged, logging.INFO):
-        async with sandbox.serve(port=port) as base_url:
+        async with sandbox.serve(port=port, page=page) as base_url:
             console.print(base_url, style="bold")
             stderr().print(
                 "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
+                f"{_where_to_look(base_url) if page else ''}"
                 f"  export {environment.BASE_URL}={base_url} {environment.ACCESS_TOKEN}=anything",
                 style="dim",
             )
             await until_stopped()
+
+
+def _where_to_look(base_url: str) -> str:
+    return f"  Open {base_url.removesuffix('v1')} in a browser, to talk to your bot.\n"
 
 
 def _print_request(console: Console, request: RecordedRequest) -> None:

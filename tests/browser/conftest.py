@@ -1,0 +1,200 @@
+"""A real browser, and a served sandbox with a bot; `nox -s browser` says where the browser is."""
+
+import json
+import os
+import tarfile
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from anyio.from_thread import start_blocking_portal
+from attrs import frozen
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync_playwright
+
+from tests.cli.harness import ServedWebex, served
+from tests.support.wire import PATIENCE
+from webex_webhooks_async import (
+    AttachmentActionData,
+    Client,
+    MessageData,
+    Notification,
+    Receiver,
+)
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.served import RENDERER
+
+CHROMIUM = os.environ["CHROMIUM"]
+ARCHIVES = Path(os.environ["NPM_ARCHIVES"])
+
+expect.set_options(timeout=PATIENCE * 1000)
+
+CARD: Mapping[str, Any] = {
+    "contentType": "application/vnd.microsoft.card.adaptive",
+    "content": {
+        "type": "AdaptiveCard",
+        "version": "1.3",
+        "body": [
+            {"type": "TextBlock", "text": "Lunch on **Friday**", "weight": "Bolder"},
+            {"type": "FactSet", "facts": [{"title": "Where", "value": "Canteen"}]},
+            {
+                "type": "Input.ChoiceSet",
+                "id": "dish",
+                "label": "Dish",
+                "value": "soup",
+                "choices": [
+                    {"title": "Soup", "value": "soup"},
+                    {"title": "Pasta", "value": "pasta"},
+                ],
+            },
+            {"type": "Input.Text", "id": "note", "label": "A note for the kitchen"},
+            {"type": "Input.Toggle", "id": "vegan", "title": "Vegan"},
+        ],
+        "actions": [
+            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
+            {"type": "Action.Submit", "title": "Not today", "data": {"action": "skip"}},
+        ],
+    },
+}
+
+
+def from_npm(package: str, name: str) -> bytes:
+    """A file of an npm package."""
+    (archive,) = ARCHIVES.glob(f"{package}-*.tgz")
+    with tarfile.open(archive) as opened:
+        file = opened.extractfile(f"package/{name}")
+        assert file
+        return file.read()
+
+
+@frozen
+class Stage(ServedWebex):
+    """A served sandbox with its page and a bot."""
+
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return self.base_url.removesuffix("v1")
+
+    def as_bot(self, path: str, **document: Any) -> Any:  # noqa: ANN401 - JSON
+        """Let the bot post something."""
+        return self._post("Bearer the-bot", path, document)
+
+    def as_person(self, email: str, path: str, **document: Any) -> Any:  # noqa: ANN401 - JSON
+        """Let a person post something."""
+        return self._post(f"Bearer person:{email}", path, document)
+
+    def emit_message(self, **members: Any) -> None:  # noqa: ANN401 - JSON
+        """Report a message to the person that the page begins with, of any form."""
+        person = self.as_bot("messages", toPersonEmail="you@example.com", text="first")
+        data = {"roomId": person["roomId"], "personId": self.sandbox.bot.id, **members}
+        self.portal.call(self.sandbox.emit, "messages", "created", data)
+
+    def _post(self, token: str, path: str, document: Any) -> Any:  # noqa: ANN401 - JSON
+        headers = {"Authorization": token}
+        url = f"{self.base_url}/{path}"
+        response = httpx.post(url, json=document, headers=headers, trust_env=False)
+        assert response.is_success, response.text
+        return response.json()
+
+
+@contextmanager
+def staged(port: int = 0, **options: Any) -> Generator[Stage]:  # noqa: ANN401 - of a Sandbox
+    """Serve a sandbox with its page as long as the block runs."""
+    sandbox = Sandbox(**options)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(sandbox.serve(port=port, page=True)) as base_url,
+    ):
+        yield Stage(sandbox, base_url, portal)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A sandbox without a bot."""
+    with staged() as stage:
+        yield stage
+
+
+@pytest.fixture
+def bot(stage: Stage) -> Iterator[None]:
+    """A bot that echoes; "card" gets a card, "thread" a reply in the thread, "fail" an error."""
+    receiver = Receiver("a-secret", ignore_own_actions=True)
+
+    def client() -> Client:
+        return Client("the-bot", base_url=stage.base_url)
+
+    @receiver.on("messages", "created")
+    async def hear(notification: Notification[MessageData]) -> None:
+        async with client() as webex:
+            message = await webex.fetch(notification)
+            text = message.text or ""
+            reply: dict[str, Any] = {"roomId": message.room_id, "text": f"You said: {text}"}
+            if "card" in text:
+                reply["attachments"] = [CARD]
+            if "thread" in text:
+                reply["parentId"] = message.parent_id or message.id
+            if "fail" in text:
+                raise RuntimeError(text)
+            await webex.post("messages", json=reply)
+
+    @receiver.on("attachmentActions", "created")
+    async def take(notification: Notification[AttachmentActionData]) -> None:
+        async with client() as webex:
+            action = await webex.fetch(notification)
+            text = f"Submitted: {json.dumps(action.inputs, sort_keys=True)}"
+            await webex.post("messages", json={"roomId": action.room_id, "text": text})
+
+    with served(receiver) as url:
+        for resource in ("messages", "attachmentActions"):
+            stage.create(
+                target_url=url, resource=resource, secret="a-secret", name=f"bot:{resource}"
+            )
+        yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a network."""
+    with sync_playwright() as playwright:
+        # Containers have no sandbox of Chromium's for root.
+        options = ["--no-sandbox"] if os.getuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    url: str,
+    *,
+    renderer: bytes | None = None,
+    **options: Any,  # noqa: ANN401 - of a context
+) -> Generator[Page]:
+    """Open the page; the CDN responds with `renderer`, or can't be reached."""
+    with browser.new_context(**options) as context:
+        context.set_default_timeout(PATIENCE * 1000)
+
+        def respond(route: Route) -> None:
+            if renderer is None or route.request.url != RENDERER:
+                route.abort()
+            else:
+                headers = {"Access-Control-Allow-Origin": "*"}
+                route.fulfill(body=renderer, content_type="text/javascript", headers=headers)
+
+        context.route(lambda address: "//127.0.0.1:" not in address, respond)
+        page = context.new_page()
+        page.goto(url)
+        yield page
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage) -> Iterator[Page]:
+    """The page on a large screen, with Microsoft's renderer."""
+    renderer = from_npm("adaptivecards", "dist/adaptivecards.min.js")
+    size: ViewportSize = {"width": 1600, "height": 1000}
+    with opened(browser, stage.url, renderer=renderer, viewport=size) as page:
+        yield page

@@ -1,0 +1,474 @@
+"""The page of the sandbox in a real Chromium, used by mouse and by keyboard."""
+
+import base64
+import hashlib
+import json
+import re
+from typing import Any, Literal
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, expect
+from starlette.responses import HTMLResponse
+from starlette.types import Receive, Scope, Send
+
+from tests.browser.conftest import CARD, Stage, from_npm, opened, staged
+from tests.cli.harness import served
+from tests.support.wire import unused_port
+from webex_webhooks_async.testing.served import INTEGRITY, RENDERER
+
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+RENDERER_FILE = "dist/adaptivecards.min.js"
+
+
+def lists(page: Page, name: str) -> Locator:
+    """The items of a list."""
+    return page.get_by_role("list", name=name, exact=True).locator("> li")
+
+
+def say(page: Page, text: str) -> None:
+    """Write a message with the mouse."""
+    page.get_by_role("textbox", name="Message", exact=True).fill(text)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+
+def expect_reply(page: Page, text: str) -> None:
+    """Wait until the last message has this text."""
+    expect(lists(page, "Messages").last).to_contain_text(text)
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Reach an element with the Tab key."""
+    handle = target.element_handle()
+    for _ in range(300):
+        if page.evaluate("element => document.activeElement === element", handle):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the Tab key doesn't reach {target}")
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe-core finds. It comes by the debugger: the policy of the page keeps scripts out."""
+    debugger: Any = page.context.new_cdp_session(page)
+    debugger.send("Runtime.evaluate", {"expression": from_npm("axe-core", "axe.min.js").decode()})
+    expression = "axe.run().then(found => JSON.stringify(found.violations))"
+    outcome = debugger.send(
+        "Runtime.evaluate",
+        {"expression": expression, "awaitPromise": True, "returnByValue": True},
+    )
+    found: list[Any] = json.loads(outcome["result"]["value"])
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+
+
+@pytest.mark.usefixtures("bot")
+def test_by_mouse(page: Page, stage: Stage) -> None:
+    """One talks to the bot at once, submits its card, and sends a delivery again."""
+    expect(page.get_by_label("You are")).to_have_value("you@example.com")
+    say(page, "Hello")
+    expect_reply(page, "You said: Hello")
+    expect(lists(page, "Requests").first).to_contain_text("POST")
+    expect(lists(page, "Deliveries").first).to_contain_text("messages created")
+
+    say(page, "A card, please")
+    page.get_by_label("Dish").select_option("Pasta")
+    page.get_by_label("A note for the kitchen").fill("No onions")
+    page.get_by_role("button", name="Order").click()
+    expect_reply(
+        page, '{"action": "order", "dish": "pasta", "note": "No onions", "vegan": "false"}'
+    )
+
+    before = len(stage.sandbox.deliveries)
+    lists(page, "Deliveries").first.locator("summary").click()
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_text("Sent again: 204 No Content")).to_be_visible()
+    expect(lists(page, "Deliveries")).to_have_count(before + 1)
+    first, again = stage.sandbox.deliveries[before - 1 :]
+    assert (again.body, again.headers) == (first.body, first.headers)
+
+
+@pytest.mark.usefixtures("bot")
+def test_persons_and_rooms_by_mouse(page: Page, stage: Stage) -> None:
+    """One becomes another person, makes a room, and talks there to the bot that is mentioned."""
+    say(page, "Hello")
+    expect_reply(page, "You said: Hello")
+    page.get_by_label("You are").select_option("Another person…")
+    page.get_by_label("Address").fill("ann@example.com")
+    page.get_by_role("button", name="Be this person").click()
+    expect(lists(page, "Messages")).to_have_count(0)
+
+    page.get_by_role("button", name="New room").click()
+    page.get_by_label("Title", exact=True).fill("Lunch <b>club</b>")
+    page.get_by_role("button", name="Create").click()
+    say(page, "*What* is_on [today]?")
+    expect_reply(page, "You said: Sandbox Bot *What* is_on [today]?")
+    page.get_by_label("Mention the bot").uncheck()
+    say(page, "Nobody hears this")
+    expect_reply(page, "Nobody hears this")
+    rooms = lists(page, "Rooms")
+    expect(rooms).to_have_count(2)
+    expect(rooms.last).to_contain_text("Lunch <b>club</b>")
+
+    page.get_by_label("You are").select_option("you@example.com")
+    expect(rooms.last).to_contain_text("write to join")
+    expect_reply(page, "You said: Hello")
+    assert [each["text"] for each in stage.sandbox.messages if each["roomType"] == "group"] == [
+        "Sandbox Bot *What* is_on [today]?",
+        "You said: Sandbox Bot *What* is_on [today]?",
+        "Nobody hears this",
+    ]
+
+
+@pytest.mark.usefixtures("bot")
+def test_by_keyboard_alone(page: Page, stage: Stage) -> None:
+    """All of it can be done with the keyboard."""
+    stage.as_person("you@example.com", "rooms", title="Lunch")
+    stage.as_person("ann@example.com", "messages", toPersonEmail="sandbox@webex.bot", text="Hi")
+    tab_to(page, page.get_by_role("textbox", name="Message", exact=True))
+    page.keyboard.type("A card, please")
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_label("A note for the kitchen"))
+    page.keyboard.type("No onions")
+    tab_to(page, page.get_by_role("button", name="Order"))
+    page.keyboard.press("Enter")
+    expect_reply(page, '"note": "No onions"')
+
+    delivery = lists(page, "Deliveries").first
+    tab_to(page, delivery.locator("summary"))
+    page.keyboard.press("Enter")
+    tab_to(page, delivery.get_by_role("button", name="Send again"))
+    page.keyboard.press("Space")
+    expect(page.get_by_text("Sent again: 204 No Content")).to_be_visible()
+
+    tab_to(page, lists(page, "Rooms").get_by_role("button", name="Lunch"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Lunch")).to_be_visible()
+    tab_to(page, page.get_by_label("You are"))
+    page.keyboard.type("Ann")
+    expect_reply(page, "Hi")
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_thread(page: Page, stage: Stage) -> None:
+    """Replies are shown below the message that they belong to, and one can reply there."""
+    say(page, "A thread")
+    replies = lists(page, "Messages").first.get_by_role("list", name="Replies").locator("> li")
+    expect(replies).to_have_count(1)
+    replies.first.get_by_role("button", name="Reply").click()
+    say(page, "Another thread")
+    expect(replies).to_have_count(3)
+
+    assert {each.get("parentId") for each in stage.sandbox.messages[1:]} == {
+        stage.sandbox.messages[0]["id"]
+    }
+
+
+@pytest.mark.usefixtures("bot")
+def test_without_the_renderer(browser: Browser, stage: Stage) -> None:
+    """Where the renderer can't be loaded, a form shows texts, facts, inputs and buttons."""
+    with opened(browser, stage.url) as page:
+        say(page, "A card, please")
+        card = page.get_by_role("group", name="Card")
+        expect(card).to_contain_text("Lunch on Friday")
+        expect(card.get_by_role("definition")).to_have_text("Canteen")
+        card.get_by_label("Dish").select_option("Pasta")
+        card.get_by_label("Vegan").check()
+        card.get_by_role("button", name="Not today").click()
+        expect_reply(page, '{"action": "skip", "dish": "pasta", "note": "", "vegan": "true"}')
+
+
+def test_the_renderer_is_the_one_of_npm(browser: Browser, stage: Stage) -> None:
+    """The integrity is that of the npm package; anything else isn't run, and is done without."""
+    file = from_npm("adaptivecards", RENDERER_FILE)
+    digest = base64.b64encode(hashlib.sha384(file).digest()).decode()
+    assert f"sha384-{digest}" == INTEGRITY
+
+    with opened(browser, stage.url, renderer=b"window.ran = true;" + file) as page:
+        card(stage)
+        expect(page.get_by_role("button", name="Order")).to_be_visible()
+        assert page.evaluate("[window.ran, window.AdaptiveCards]") == [None, None]
+
+
+def test_the_renderer_is_loaded_when_a_card_appears(page: Page, stage: Stage) -> None:
+    """Without a card, nothing is asked of another host."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    stage.as_bot("messages", toPersonEmail="you@example.com", text="Hello")
+    expect_reply(page, "Hello")
+    assert [url for url in asked if not url.startswith(stage.url)] == []
+
+    card(stage)
+    expect(page.get_by_role("button", name="Order")).to_be_visible()
+    assert [url for url in asked if not url.startswith(stage.url)] == [RENDERER]
+
+
+def card(stage: Stage, content: Any = CARD, **members: object) -> None:  # noqa: ANN401 - JSON
+    """Let the bot post a card to the person that the page begins with."""
+    text: dict[str, Any] = {"text": "A card", **members}
+    stage.as_bot("messages", toPersonEmail="you@example.com", attachments=[content], **text)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"type": "MessageCard"}, 'type must be "AdaptiveCard", got "MessageCard"'),
+        ({"type": "AdaptiveCard", "body": {}}, "body must be an array"),
+        ({"type": "AdaptiveCard", "body": ["x"]}, "body[0] must be an object with a type"),
+        (None, "content must be an object"),
+    ],
+)
+def test_a_card_that_is_not_valid(page: Page, stage: Stage, content: object, reason: str) -> None:
+    """It is shown as its JSON, with the reason."""
+    card(stage, {"contentType": CARD["contentType"], "content": content})
+
+    expect(page.get_by_text(reason)).to_be_visible()
+    shown = json.loads(page.get_by_role("region", name="The card as JSON").inner_text())
+    assert shown["content"] == content
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 800, 1600])
+@pytest.mark.parametrize("with_renderer", [True, False])
+def test_everyone_can_use_it(
+    browser: Browser,
+    stage: Stage,
+    scheme: Literal["light", "dark"],
+    width: int,
+    with_renderer: bool,  # noqa: FBT001 - a table
+) -> None:
+    """Axe finds no violation at any width, light or dark, and nothing is cut off at the side."""
+    renderer = from_npm("adaptivecards", RENDERER_FILE) if with_renderer else None
+    with opened(
+        browser,
+        stage.url,
+        renderer=renderer,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
+    ) as page:
+        assert violations(page) == []
+        say(page, "A card, please, and a thread")
+        expect(page.get_by_role("button", name="Order")).to_be_visible()
+        say(page, "fail")
+        expect(page.get_by_text("Your bot didn't take it: 500")).to_be_visible()
+        for view in ("Rooms", "Conversation", "Traffic"):
+            button = page.get_by_role("navigation").get_by_role("button", name=view)
+            if button.is_visible():
+                button.click()
+            for name in ("Requests", "Deliveries"):
+                if lists(page, name).first.is_visible():
+                    lists(page, name).first.locator("summary").click()
+            assert violations(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if width == 1600:
+            for name in ("Rooms", "Messages", "Requests", "Deliveries"):
+                expect(page.get_by_role("list", name=name, exact=True)).to_be_visible()
+
+
+HOSTILE = (
+    "<script>window.ran = 1</script><img src=x onerror='window.ran = 2'>"
+    "<svg onload='window.ran = 3'><a href='javascript:window.ran = 4'>a link</a>"
+    "<iframe srcdoc='<script>parent.ran = 5</script>'></iframe><b onclick='window.ran = 6'>bold</b>"
+    "<style>body { display: none }</style><form action=/x><button>Send</button></form>"
+)
+
+
+@pytest.mark.parametrize("with_renderer", [True, False])
+def test_nothing_hostile_runs(browser: Browser, stage: Stage, with_renderer: bool) -> None:  # noqa: FBT001 - a table
+    """What bots write can't run a script, wherever it stands."""
+    renderer = from_npm("adaptivecards", RENDERER_FILE) if with_renderer else None
+    with opened(browser, stage.url, renderer=renderer) as page:
+        dialogs: list[str] = []
+
+        def dismiss(dialog: Dialog) -> None:
+            dialogs.append(dialog.message)
+            dialog.dismiss()
+
+        page.on("dialog", dismiss)
+        stage.as_person("you@example.com", "rooms", title=HOSTILE)
+        stage.emit_message(html=HOSTILE)
+        stage.as_bot("messages", toPersonEmail="you@example.com", text=HOSTILE)
+        stage.as_bot("messages", toPersonEmail="you@example.com", markdown=HOSTILE)
+        stage.as_bot(
+            "messages",
+            toPersonEmail="you@example.com",
+            text="A file",
+            files=["http://127.0.0.1/%3Cimg%20src=x%20onerror=alert(1)%3E"],
+        )
+        hostile: list[dict[str, Any]] = [
+            {"type": "TextBlock", "text": f"{HOSTILE} [a link](javascript:window.ran=7)"},
+            {"type": "Image", "url": "javascript:window.ran=8", "altText": HOSTILE},
+            {
+                "type": "Container",
+                "items": [{"type": "TextBlock", "text": "press"}],
+                "selectAction": {"type": "Action.OpenUrl", "url": "javascript:window.ran=9"},
+            },
+            {"type": "Input.Text", "id": HOSTILE, "label": HOSTILE, "value": HOSTILE},
+            {"type": HOSTILE},
+        ]
+        open_url = {"type": "Action.OpenUrl", "title": "Open", "url": "javascript:window.ran=10"}
+        content = {"type": "AdaptiveCard", "version": "1.3", "body": hostile, "actions": [open_url]}
+        card(stage, {"contentType": CARD["contentType"], "content": content})
+        expect(page.get_by_text("press", exact=True)).to_be_visible()
+        page.evaluate("document.querySelectorAll('.messages *').forEach(each => each.click?.())")
+
+        assert page.evaluate("window.ran") is None
+        assert (dialogs, page.url) == ([], stage.url)
+        assert page.locator("main :is(script, iframe, style, svg)").count() == 0
+        assert page.locator("[href^='javascript:' i], [src^='javascript:' i]").count() == 0
+        assert page.evaluate("getComputedStyle(document.body).display") == "flex"
+
+
+def test_long_and_foreign_text(browser: Browser, stage: Stage) -> None:
+    """10,000 characters and right-to-left text are shown, and don't widen the page."""
+    words, hebrew = "x" * 7_000, "שלום עולם"
+    with opened(browser, stage.url, viewport={"width": 360, "height": 800}) as page:
+        stage.as_bot("messages", toPersonEmail="you@example.com", text=words)
+        stage.emit_message(text="y" * 10_000, html=None)
+        stage.as_bot("messages", toPersonEmail="you@example.com", text=hebrew)
+        expect_reply(page, hebrew)
+
+        assert page.get_by_text("y" * 10_000).count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        direction = "element => getComputedStyle(element).direction"
+        assert page.get_by_text(hebrew, exact=True).evaluate(direction) == "rtl"
+
+
+def test_another_origin(browser: Browser, stage: Stage) -> None:
+    """A page of another origin can neither read nor post, and can't frame the page."""
+    attack = f"""<iframe src="{stage.url}"></iframe><script type="module">
+      const headers = {{Authorization: "Bearer person:you@example.com"}};
+      const body = JSON.stringify({{toPersonEmail: "sandbox@webex.bot", text: "forged"}});
+      const outcomes = [];
+      for (const [path, options] of [
+        ["sandbox/v1/messages", {{method: "POST", body, headers}}],
+        ["v1/messages", {{method: "POST", body, headers}}],
+        ["sandbox/redeliver", {{method: "POST", body: "{{}}"}}],
+        ["sandbox/events", {{}}],
+      ]) await fetch("{stage.url}" + path, options).then((it) => it.text()).then(
+        () => outcomes.push("read"), () => outcomes.push("refused"));
+      window.outcomes = outcomes;
+    </script>"""
+
+    async def evil(scope: Scope, receive: Receive, send: Send) -> None:
+        await HTMLResponse(attack)(scope, receive, send)
+
+    refused: list[str] = []
+    with served(evil) as origin, opened(browser, origin) as page:
+
+        def note(message: ConsoleMessage) -> None:
+            refused.append(message.text)
+
+        page.on("console", note)
+        page.reload()
+        page.wait_for_function("window.outcomes?.length === 4")
+        outcomes = page.evaluate("window.outcomes")
+
+    assert outcomes == ["refused"] * 4
+    assert any("frame-ancestors" in each for each in refused)
+    assert stage.sandbox.messages == ()
+
+
+def test_many_messages_and_requests(page: Page, stage: Stage) -> None:
+    """After 1,000 messages and requests the page has the last ones; so has it after a reload."""
+    headers = {"Authorization": "Bearer the-bot"}
+    with httpx.Client(base_url=stage.base_url, headers=headers, trust_env=False) as as_bot:
+        for number in range(1_000):
+            message = {"toPersonEmail": "you@example.com", "text": f"message {number}"}
+            as_bot.post("messages", json=message)
+    expect_reply(page, "message 999")
+    expect(lists(page, "Requests")).to_have_count(200)
+    assert lists(page, "Messages").count() == 200
+
+    page.reload()
+    expect_reply(page, "message 999")
+    expect(lists(page, "Requests")).to_have_count(200)
+    assert lists(page, "Messages").count() == 200
+    say(page, "One more")
+    expect_reply(page, "One more")
+
+
+def test_a_sandbox_that_starts_again(browser: Browser) -> None:
+    """The end of the sandbox is noticed, and so is another one in its place, without a reload."""
+    port = unused_port()
+    with staged(port) as first:
+        first.as_bot("messages", toPersonEmail="you@example.com", text="from the first")
+        page_of = opened(browser, first.url)
+        page = page_of.__enter__()
+        expect_reply(page, "from the first")
+    status = page.get_by_role("status")
+    expect(status.first).to_contain_text("The sandbox has ended")
+    with staged(port) as second:
+        expect(status.first).to_have_text("Connected")
+        expect(page.get_by_role("alert")).to_contain_text("has started again")
+        expect(lists(page, "Messages")).to_have_count(0)
+        second.as_bot("messages", toPersonEmail="you@example.com", text="from the second")
+        expect_reply(page, "from the second")
+        page_of.__exit__(None, None, None)
+
+
+def test_a_bot_that_does_not_respond(browser: Browser) -> None:
+    """It is shown below the message and among the deliveries, once the time is over."""
+
+    async def silent(_scope: Scope, receive: Receive, _send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    with staged(delivery_timeout=0.2) as stage, served(silent) as url:
+        stage.create(target_url=url)
+        with opened(browser, stage.url) as page:
+            say(page, "Hello?")
+            reason = "no response within 0.2 seconds"
+            expect(page.get_by_text(f"Your bot didn't take it: {reason}")).to_be_visible()
+            expect(lists(page, "Deliveries").first).to_contain_text("no response")
+
+
+def test_files(page: Page, stage: Stage) -> None:
+    """A file goes with a message; its name, size and picture are shown, and it can be saved."""
+    name = "<img src=x onerror=alert(1)> pícture.png"
+    file: Any = {"name": name, "mimeType": "image/png", "buffer": PICTURE}
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text(f"With {name}")).to_be_visible()
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("img", name=name)).to_be_visible()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name=name).click()
+    assert download.value.path().read_bytes() == PICTURE
+    assert [each.path for each in stage.sandbox.requests] == []
+
+
+def test_an_error_of_the_sandbox(page: Page, stage: Stage) -> None:
+    """A refused request opens with its reason; a refused message stays in the textbox, with it."""
+    httpx.get(f"{stage.base_url}/nothing", headers={"Authorization": "Bearer x"}, trust_env=False)
+    lists(page, "Requests").first.locator("summary").click()
+    expect(lists(page, "Requests").first).to_contain_text("doesn't have GET /v1/nothing")
+
+    say(page, "x" * 7_440)
+    expect(page.get_by_role("alert")).to_contain_text("7439")
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("x" * 7_440)
+
+
+def test_an_edit(page: Page, stage: Stage) -> None:
+    """An edit and a deletion are shown at once."""
+    message = stage.as_bot("messages", toPersonEmail="you@example.com", text="earlier")
+    expect_reply(page, "earlier")
+    url, headers = f"{stage.base_url}/messages/{message['id']}", {"Authorization": "Bearer the-bot"}
+    edit = {"roomId": message["roomId"], "markdown": "**first**"}
+    httpx.put(url, json=edit, headers=headers, trust_env=False)
+    expect(page.locator("strong", has_text="first")).to_be_visible()
+    expect(page.get_by_text("edited")).to_be_visible()
+    httpx.delete(url, headers=headers, trust_env=False)
+    expect(lists(page, "Messages")).to_have_count(0)
+
+
+def test_no_token_is_shown(page: Page, stage: Stage) -> None:
+    """The token of a request is redacted, wherever it is looked for."""
+    stage.as_bot("messages", toPersonEmail="you@example.com", text="Hello")
+    lists(page, "Requests").first.locator("summary").click()
+
+    expect(lists(page, "Requests").first).to_contain_text("Bearer …")
+    assert not re.search("the-bot", page.content())

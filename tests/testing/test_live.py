@@ -1,0 +1,128 @@
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from tests.testing.doubles import ANN, BOT, NEW, created, noting
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.live import MAX_MESSAGES, MAX_SHOWN, MAX_WAITING, Live
+
+
+def live_of(sandbox: Sandbox) -> Live:
+    """What reports the changes of a sandbox."""
+    return sandbox._live  # pyright: ignore[reportPrivateUsage] - over HTTP, nobody is too slow
+
+
+async def state(live: Live) -> Mapping[str, Any]:
+    """The first event that a new reader gets."""
+    events = live.events()
+    first = await anext(events)
+    await events.aclose()
+    return first
+
+
+async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """The first event has what there is: persons, rooms with members, messages, webhooks."""
+    await created(api, "webhooks", **NEW, secret="a-secret")
+    room = await created(api, "rooms", ANN, title="Lunch")
+    await webex_sandbox.say("Hello", person="ann@example.com", room=room["id"])
+
+    first = await state(live_of(webex_sandbox))
+
+    ann = next(each for each in first["persons"] if each["email"] == "ann@example.com")
+    assert (first["kind"], first["bot"]) == ("state", webex_sandbox.bot.id)
+    assert [each["members"] for each in first["rooms"] if each["id"] == room["id"]] == [[ann["id"]]]
+    assert [each["text"] for each in first["messages"]] == ["Hello"]
+    assert [each["targetUrl"] for each in first["webhooks"]] == [NEW["targetUrl"]]
+    assert [each["method"] for each in first["requests"]] == ["POST", "POST"]
+
+
+async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """A reader gets each change of rooms, members, messages and webhooks, also what is removed."""
+    events = live_of(webex_sandbox).events()
+    await anext(events)
+    seen: list[tuple[str, Any]] = []
+
+    async def until(kind: str) -> Any:  # noqa: ANN401 - an event's members
+        while True:
+            event = dict(await anext(events))
+            seen.append((event.pop("kind"), event))
+            if seen[-1][0] == kind:
+                return event
+
+    room = await created(api, "rooms", ANN, title="Lunch")
+    membership = await created(api, "memberships", ANN, roomId=room["id"], personEmail="b@x.com")
+    await api.delete(f"memberships/{membership['id']}", headers=ANN)
+    message = await created(api, "messages", ANN, roomId=room["id"], text="Hello")
+    assert (await until("message"))["message"]["text"] == "Hello"
+    await api.delete(f"messages/{message['id']}", headers=ANN)
+    assert (await until("removed"))["id"] == message["id"]
+    await created(api, "webhooks", **NEW)
+    assert [each["name"] for each in (await until("webhooks"))["webhooks"]] == [NEW["name"]]
+    await webex_sandbox.say("Hello")
+    assert (await until("delivery"))["delivery"]["resource"] == "messages"
+    await webex_sandbox.emit("rooms", "deleted", {"id": room["id"]})
+    assert (await until("removed"))["id"] == room["id"]
+    await events.aclose()
+
+    sizes = [
+        len(event["room"]["members"])
+        for kind, event in seen
+        if kind == "room" and event["room"]["id"] == room["id"]
+    ]
+    assert sizes[:4] == [0, 1, 2, 1]
+    assert "b@x.com" in {each["email"] for _, event in seen for each in event.get("persons", ())}
+
+
+async def test_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Tokens and secrets in headers, bodies and queries are redacted; persons are named."""
+    await created(api, "webhooks", {"Authorization": "Bearer canary-1"}, **NEW, secret="canary-2")
+    form = {"grant_type": "refresh_token", "client_secret": "canary-3", "refresh_token": "canary-4"}
+    await api.post("access_token", data={**form, "client_id": "id"})
+    await api.get("rooms", headers=ANN)
+    await api.get("rooms", headers={"Authorization": ""})
+    await webex_sandbox.say("Hello")
+
+    first = await state(live_of(webex_sandbox))
+
+    assert "canary" not in str(first)
+    assert [each["person"] for each in first["requests"]] == [None, None, "ann@example.com", None]
+    assert first["requests"][0]["headers"]["authorization"] == "Bearer …"
+    assert '"secret":"…"' in first["requests"][0]["body"].replace(" ", "")
+
+
+async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """The first event has the last messages, requests and deliveries, and their first bytes."""
+    for number in range(MAX_MESSAGES + 1):
+        await webex_sandbox.say(str(number), person="ann@example.com")
+    webex_sandbox.deliver_to(noting([]))
+    await created(api, "webhooks", **NEW)
+    for _ in range(MAX_SHOWN + 1):
+        await api.get("people/me", headers=BOT)
+        await webex_sandbox.emit("messages", "created")
+    await api.post("messages", content=b"x" * 100_000, headers=BOT)
+
+    first = await state(live_of(webex_sandbox))
+
+    assert [len(first[each]) for each in ("messages", "requests", "deliveries")] == [
+        MAX_MESSAGES,
+        MAX_SHOWN,
+        MAX_SHOWN,
+    ]
+    assert (len(first["requests"][-1]["body"]), first["requests"][-1]["bodySize"]) == (
+        20_000,
+        100_000,
+    )
+
+
+async def test_a_reader_that_does_not_read(webex_sandbox: Sandbox) -> None:
+    """A reader that is too far behind is ended, so that nothing grows without bound."""
+    events = live_of(webex_sandbox).events()
+    await anext(events)
+    for number in range(MAX_WAITING):
+        await webex_sandbox.say(str(number), person="ann@example.com")
+
+    rest = [event["kind"] async for event in events]
+
+    assert len(rest) == MAX_WAITING
+    assert (await state(live_of(webex_sandbox)))["kind"] == "state"

@@ -1,0 +1,214 @@
+import hashlib
+import json
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.wire import PATIENCE
+from tests.testing.doubles import ANN, BOT, NEW, created
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.served import INTEGRITY, RENDERER
+
+OWN_FILES = ("/", "/page.css", "/page.js")
+
+
+@pytest.fixture
+async def browser(webex_sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a served sandbox with its page."""
+    async with (
+        webex_sandbox.serve(page=True) as base_url,
+        httpx.AsyncClient(base_url=base_url.removesuffix("/v1"), trust_env=False) as client,
+    ):
+        yield client
+
+
+async def first_event(client: httpx.AsyncClient) -> dict[str, Any]:
+    """The state that a new reader gets."""
+    async with client.stream("GET", "/sandbox/events", timeout=PATIENCE) as response:
+        async for line in response.aiter_lines():
+            event: dict[str, Any] = json.loads(line.removeprefix("data: "))
+            return event
+    raise AssertionError("no event came")
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [*zip(OWN_FILES, ("text/html", "text/css", "text/javascript"), strict=True)],
+)
+async def test_the_page(browser: httpx.AsyncClient, path: str, media_type: str) -> None:
+    """The page is served with a policy that allows its own files and one renderer, and no frame."""
+    response = await browser.get(path)
+    policy = response.headers["content-security-policy"].split("; ")
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] == media_type
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert {"default-src 'none'", f"script-src 'self' {RENDERER}", "frame-ancestors 'none'"} <= {
+        *policy
+    }
+    assert "unsafe" not in response.headers["content-security-policy"]
+
+
+async def test_the_renderer_is_loaded_by_its_integrity(browser: httpx.AsyncClient) -> None:
+    """The page names the renderer's exact version, and the digest of its file."""
+    page = (await browser.get("/")).text
+
+    assert re.search(r"adaptivecards@\d+\.\d+\.\d+/", RENDERER)
+    assert f'data-renderer="{RENDERER}" data-integrity="{INTEGRITY}"' in page
+    assert len(INTEGRITY) == len("sha384-") + len(b64encode(hashlib.sha384().digest()))
+
+
+def test_the_page_is_small() -> None:
+    """The files of the page are at most 100 KB, and nothing is built."""
+    own = [*files("webex_webhooks_async.testing").joinpath("page").iterdir()]
+
+    assert {each.name for each in own} == {"index.html", "page.css", "page.js"}
+    assert sum(len(each.read_bytes()) for each in own) <= 100_000
+
+
+async def test_without_the_page(webex_sandbox: Sandbox) -> None:
+    """Without `page=True` a served sandbox has no page, and the rest works."""
+    async with (
+        webex_sandbox.serve() as base_url,
+        httpx.AsyncClient(base_url=base_url.removesuffix("/v1"), trust_env=False) as client,
+    ):
+        statuses = [(await client.get(path, headers=BOT)).status_code for path in OWN_FILES]
+        me = await client.get("/v1/people/me", headers=BOT)
+        event = await first_event(client)
+
+    assert all(status >= 400 for status in statuses)
+    assert (me.status_code, event["kind"]) == (200, "state")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/people/me", "/sandbox/events"])
+@pytest.mark.parametrize(
+    "host", ["evil.example.com", "evil.example.com:80", "localhost.evil.example", "10.0.0.1", ""]
+)
+async def test_another_host_is_refused(browser: httpx.AsyncClient, path: str, host: str) -> None:
+    """A request that names another host gets nothing, so that no rebound site can read."""
+    response = await browser.get(path, headers={**BOT, "Host": host})
+
+    assert response.status_code == 403
+    assert "--allow-remote" in response.json()["message"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:80", "[::1]:80", "[::1]"])
+async def test_the_names_of_this_machine(browser: httpx.AsyncClient, host: str) -> None:
+    """Each loopback name is accepted, with and without a port."""
+    response = await browser.get("/v1/people/me", headers={**BOT, "Host": host})
+
+    assert response.status_code == 200
+
+
+async def test_remote_use() -> None:
+    """With `allow_remote`, requests may name any host, such as a container's name for this one."""
+    async with (
+        Sandbox(allow_remote=True).serve() as base_url,
+        httpx.AsyncClient(base_url=base_url, trust_env=False) as client,
+    ):
+        response = await client.get("people/me", headers={**BOT, "Host": "host.docker.internal"})
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example.com", "null", "http://127.0.0.1:1", "http://localhost"]
+)
+async def test_another_origin_is_refused(browser: httpx.AsyncClient, origin: str) -> None:
+    """The private endpoint refuses the page of another origin, whatever it asks."""
+    headers = {**ANN, "Origin": origin}
+    message = {"toPersonEmail": "sandbox@webex.bot", "text": "Hello"}
+
+    responses = [
+        await browser.get("/sandbox/events", headers=headers),
+        await browser.post("/sandbox/v1/messages", json=message, headers=headers),
+        await browser.post("/sandbox/redeliver", json={"delivery": 1}, headers=headers),
+    ]
+
+    assert [each.status_code for each in responses] == [403] * 3
+
+
+async def test_what_the_page_does_is_not_recorded(
+    browser: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """Below /sandbox/v1 is the same API for the page: without a record, and without faults."""
+    webex_sandbox.fail(status=503, times=None)
+    origin = {"Origin": str(browser.base_url).removesuffix("/")}
+
+    message = await created(
+        browser,
+        "/sandbox/v1/messages",
+        {**ANN, **origin},
+        toPersonEmail=webex_sandbox.bot.email,
+        text="Hello",
+    )
+    failed = await browser.get("/v1/people/me", headers=BOT)
+
+    assert [each["id"] for each in webex_sandbox.messages] == [message["id"]]
+    assert failed.status_code == 503
+    assert [each.path for each in webex_sandbox.requests] == ["/v1/people/me"]
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
+async def test_only_json(browser: httpx.AsyncClient, content_type: str) -> None:
+    """The private endpoint takes JSON, which a page of another origin can't send unasked."""
+    headers = {**ANN, "Content-Type": content_type}
+
+    responses = [
+        await browser.post(path, content=b"{}", headers=headers)
+        for path in ("/sandbox/redeliver", "/sandbox/v1/messages")
+    ]
+
+    assert [each.status_code for each in responses] == [415, 415]
+
+
+async def test_a_delivery_is_sent_again(browser: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A delivery that the page names by its number is sent again, and the outcome returned."""
+    await created(browser, "/v1/webhooks", **NEW)
+    await webex_sandbox.say("Hello")
+    await webex_sandbox.say("Hello again")
+    _, shown = (await first_event(browser))["deliveries"]
+
+    response = await browser.post("/sandbox/redeliver", json={"delivery": shown["number"]})
+
+    _, first, again = webex_sandbox.deliveries
+    assert response.json() == {"statusCode": None, "error": first.error}
+    assert (again.body, again.headers, again.url) == (first.body, first.headers, first.url)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (b"[]", 404), (b'{"delivery": 7}', 404), (b"{}", 404)]
+)
+async def test_a_delivery_that_is_unknown(
+    browser: httpx.AsyncClient, body: bytes, status: int
+) -> None:
+    """A number that no delivery has is an error that says so."""
+    headers = {"Content-Type": "application/json"}
+    response = await browser.post("/sandbox/redeliver", content=body, headers=headers)
+
+    assert response.status_code == status
+    assert response.json()["message"]
+
+
+async def test_events_arrive_as_they_happen(
+    browser: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """The stream begins with the present state, and goes on with each change."""
+    kinds: list[str] = []
+    async with browser.stream("GET", "/sandbox/events", timeout=PATIENCE) as response:
+        async for line in response.aiter_lines():
+            event: Mapping[str, Any] = json.loads(line.removeprefix("data: ")) if line else {}
+            kinds += [event["kind"]] if event else []
+            if event.get("kind") == "state":
+                await webex_sandbox.say("Hello", person="ann@example.com")
+            if event.get("kind") == "message":
+                break
+
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert (kinds[0], kinds[-1]) == ("state", "message")
+    assert "room" in kinds

@@ -1,0 +1,212 @@
+"""What happens in a sandbox, while it happens: for the page in the browser, and for `chat`."""
+
+import asyncio
+import itertools
+import json
+import re
+import uuid
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.testing.delivery import Delivery
+from webex_webhooks_async.testing.gateway import RecordedRequest
+from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+from webex_webhooks_async.testing.service.shared.state import Json, State
+
+MAX_MESSAGES = 1_000
+"""The first event has this many messages at most, the latest ones."""
+
+MAX_SHOWN = 200
+"""The first event has this many requests at most, and this many deliveries."""
+
+MAX_WAITING = 2_000
+"""A reader that is so many events behind has to begin again."""
+
+MAX_BODY = 20_000
+"""So many characters of a body are shown."""
+
+_SECRETS = re.compile(
+    r"""(?P<before>"(?:secret|clientSecret)"\s*:\s*)"(?:[^"\\]|\\.)*"?"""
+    r"""|(?P<name>\b(?:client_secret|refresh_token|code|code_verifier)=)[^&\s]*"""
+)
+_REDACTED = "…"
+
+
+class Live:
+    """The present state of a sandbox as one event, and then an event for each change.
+
+    Each event is a JSON object whose ``kind`` says what it is: ``state``, ``room``, ``message``,
+    ``removed``, ``webhooks``, ``request`` or ``delivery``.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._id = str(uuid.uuid4())
+        self._state = state
+        self._numbers = itertools.count(1)
+        self._requests: deque[Json] = deque(maxlen=MAX_SHOWN)
+        self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
+        self._readers: set[asyncio.Queue[Json | None]] = set()
+        state.messages.watch(self._message)
+        state.rooms.watch(self._room)
+        state.memberships.watch(self._membership)
+        state.webhooks.watch(self._webhook)
+
+    def record_request(self, request: RecordedRequest) -> None:
+        """Report a request."""
+        document = self._numbered(_request(request))
+        self._requests.append(document)
+        self._publish("request", request=document)
+
+    def record_delivery(self, delivery: Delivery) -> None:
+        """Report an attempt to deliver a notification."""
+        document = self._numbered(_delivery(delivery))
+        self._deliveries.append((document, delivery))
+        self._publish("delivery", delivery=document)
+
+    def _numbered(self, document: Json) -> Json:
+        return {"number": next(self._numbers), "time": self._state.now(), **document}
+
+    def delivery(self, number: object) -> Delivery | None:
+        """The delivery that was reported with this number, if it isn't too long ago."""
+        for document, delivery in self._deliveries:
+            if document["number"] == number:
+                return delivery
+        return None
+
+    async def events(self) -> AsyncGenerator[Json, None]:
+        """The present state, then each change; ends when the reader is too slow."""
+        waiting: asyncio.Queue[Json | None] = asyncio.Queue()
+        self._readers.add(waiting)
+        try:
+            yield self._present()
+            while (event := await waiting.get()) is not None:
+                yield event
+        finally:
+            self._readers.discard(waiting)
+
+    def _present(self) -> Json:
+        members: dict[str, list[str]] = {}
+        for each in self._state.memberships:
+            members.setdefault(each["roomId"], []).append(each["personId"])
+        return {
+            "kind": "state",
+            "sandbox": self._id,
+            "bot": self._state.bot.id,
+            "persons": [_person(each) for each in self._state.persons],
+            "rooms": [
+                {**room, "members": members.get(room["id"], [])} for room in self._state.rooms
+            ],
+            "messages": [*self._state.messages][-MAX_MESSAGES:],
+            "webhooks": self._webhooks(),
+            "requests": [*self._requests],
+            "deliveries": [document for document, _ in self._deliveries],
+        }
+
+    def _publish(self, kind: str, **members: object) -> None:
+        for waiting in [*self._readers]:
+            if waiting.qsize() < MAX_WAITING:
+                waiting.put_nowait({"kind": kind, **members})
+            else:
+                waiting.put_nowait(None)
+                self._readers.discard(waiting)
+
+    def _message(self, message_id: str, message: Json | None) -> None:
+        if message is None:
+            self._publish("removed", id=message_id)
+        else:
+            self._publish("message", message=message)
+
+    def _room(self, room_id: str, room: Json | None) -> None:
+        if room is None:
+            self._publish("removed", id=room_id)
+        elif self._readers:
+            members = self._state.members(room_id)
+            persons = [_person(each) for each in self._state.persons if each.id in members]
+            self._publish("room", room={**room, "members": sorted(members)}, persons=persons)
+
+    def _membership(self, _membership_id: str, membership: Json | None) -> None:
+        if self._readers:
+            # One that was removed doesn't say whose it was: every room is reported then.
+            for room in self._state.rooms:
+                if membership is None or room["id"] == membership["roomId"]:
+                    self._room(room["id"], room)
+
+    def _webhook(self, _webhook_id: str, _webhook: Webhook | None) -> None:
+        if self._readers:
+            self._publish("webhooks", webhooks=self._webhooks())
+
+    def _webhooks(self) -> list[Json]:
+        return [
+            {
+                "id": each.id,
+                "name": each.name,
+                "resource": each.resource,
+                "event": each.event,
+                "targetUrl": each.target_url,
+                "status": each.status,
+                "createdBy": each.created_by,
+            }
+            for each in self._state.webhooks
+        ]
+
+
+def _person(person: SandboxPerson) -> Json:
+    return {"id": person.id, "email": person.email, "displayName": person.display_name}
+
+
+def _request(request: RecordedRequest) -> Json:
+    authorization = request.headers.get("authorization", "")
+    who = authorization.removeprefix("Bearer ")
+    return {
+        "method": request.method,
+        "path": request.path,
+        "query": _without_secrets(request.query),
+        "headers": {
+            **request.headers,
+            **({"authorization": f"Bearer {_REDACTED}"} if authorization else {}),
+        },
+        "person": who.removeprefix("person:") if who.startswith("person:") else None,
+        "statusCode": request.status_code,
+        "trackingId": request.tracking_id,
+        "error": request.error,
+        **_body(request.body),
+    }
+
+
+def _delivery(delivery: Delivery) -> Json:
+    return {
+        "webhook": delivery.webhook.name,
+        "url": delivery.url,
+        "headers": dict(delivery.headers),
+        "statusCode": delivery.status_code,
+        "error": delivery.error,
+        "switchedOff": delivery.switched_off,
+        "ok": delivery.ok,
+        **_notification(delivery.body),
+        **_body(delivery.body),
+    }
+
+
+def _notification(body: bytes) -> Json:
+    notification: Mapping[str, Any] = json.loads(body)
+    return {
+        "resource": notification["resource"],
+        "event": notification["event"],
+        "about": notification["data"].get("id"),
+    }
+
+
+def _body(body: bytes) -> Json:
+    text = _without_secrets(body[: 4 * MAX_BODY].decode(errors="replace")[:MAX_BODY])
+    return {"body": text, "bodySize": len(body)}
+
+
+def _without_secrets(text: str) -> str:
+    return _SECRETS.sub(
+        lambda match: (
+            f'{match["before"]}"{_REDACTED}"' if match["before"] else f"{match['name']}{_REDACTED}"
+        ),
+        text,
+    )

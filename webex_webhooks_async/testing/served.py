@@ -1,0 +1,176 @@
+"""The sandbox as it is served on loopback: who may call it, the page, and what the page needs.
+
+Besides the API there is one private endpoint, ``/sandbox``, for what Webex has no way to ask. The
+page and `chat` use it, and nothing that they do there is recorded, or made to fail.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from importlib.resources import files
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.strict_json import dump_json, parse_json
+from webex_webhooks_async.testing.delivery import Delivery
+from webex_webhooks_async.testing.gateway import SANDBOX_HEADER
+from webex_webhooks_async.testing.live import Live
+from webex_webhooks_async.validation import is_loopback
+
+PRIVATE = "/sandbox"
+"""The path of the private endpoint, which Webex doesn't have."""
+
+RENDERER = "https://cdn.jsdelivr.net/npm/adaptivecards@3.0.6/dist/adaptivecards.min.js"
+"""What renders cards: the one script that isn't our own. The page loads it by its integrity."""
+
+INTEGRITY = "sha384-M6IdJidOpX9E8ISrXtcfFvFTf4ePKNWDy3pRXxzb/8dro8ceUoIIzcK4higcq/JC"
+"""The digest of the file in the npm package."""
+
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        f"script-src 'self' {RENDERER}",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data: blob: https:",  # cards have pictures
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+_HEADERS = {
+    SANDBOX_HEADER[0].decode(): SANDBOX_HEADER[1].decode(),
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_PAGE = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
+
+
+class ServedSandbox:
+    """An ASGI application: the API, the private endpoint and, if wanted, the page.
+
+    Args:
+        api: Responds to what is below ``/v1``, and to every other path that isn't ours.
+        unrecorded: The same, for the page and `chat`: without a record, and without faults.
+        live: What happens.
+        redeliver: Sends a delivery again.
+        page: Whether the page is served.
+        allow_remote: Whether requests may name another host than this machine.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
+        self,
+        api: ASGIApp,
+        *,
+        unrecorded: ASGIApp,
+        live: Live,
+        redeliver: Callable[[Delivery], Awaitable[Delivery]],
+        page: bool,
+        allow_remote: bool,
+    ) -> None:
+        self._api = api
+        self._unrecorded = unrecorded
+        self._live = live
+        self._redeliver = redeliver
+        self._allow_remote = allow_remote
+        self._ours = Starlette(
+            routes=[
+                *(Route(path, _static(*file)) for path, file in _PAGE.items() if page),
+                Route(f"{PRIVATE}/events", self._events),
+                Route(f"{PRIVATE}/redeliver", self._send_again, methods=["POST"]),
+            ]
+        )
+        self._paths = frozenset(_PAGE) if page else frozenset[str]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to one request."""
+        request = Request(scope)
+        path = request.url.path
+        if not (self._allow_remote or _is_loopback(request)):
+            respond: ASGIApp = _refused(
+                403,
+                "the sandbox is for this machine: call it as 127.0.0.1 or localhost, or allow "
+                "other hosts with Sandbox(allow_remote=True), on the command line with "
+                "--allow-remote",
+            )
+        elif path in self._paths:
+            respond = self._ours
+        elif path.startswith(f"{PRIVATE}/"):
+            respond = self._ours
+            if not _is_same_origin(request):
+                respond = _refused(403, "this is for the page of the sandbox, not for another one")
+            elif path.startswith(f"{PRIVATE}/v1/"):
+                respond = self._unrecorded
+                scope = _without_prefix(scope)
+        else:
+            respond = self._api
+        await respond(scope, receive, send)
+
+    async def _events(self, _request: Request) -> Response:
+        return StreamingResponse(
+            _server_sent(self._live), media_type="text/event-stream", headers=_HEADERS
+        )
+
+    async def _send_again(self, request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+            return _refused(415, "send application/json")
+        try:
+            document = parse_json(await request.body())
+        except DecodeError:
+            return _refused(400, "the body is not valid JSON")
+        fields = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+        delivery = self._live.delivery(fields.get("delivery"))
+        if delivery is None:
+            return _refused(404, "no delivery has this number; only the last ones are kept")
+        again = await self._redeliver(delivery)
+        return JSONResponse({"statusCode": again.status_code, "error": again.error})
+
+
+def _is_loopback(request: Request) -> bool:
+    host = request.headers.get("host", "")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return is_loopback(name.removeprefix("[").removesuffix("]"))
+
+
+def _without_prefix(scope: Scope) -> Scope:
+    raw_path: bytes = scope["raw_path"]
+    return {
+        **scope,
+        "path": scope["path"].removeprefix(PRIVATE),
+        "raw_path": raw_path.removeprefix(PRIVATE.encode()),
+    }
+
+
+def _is_same_origin(request: Request) -> bool:
+    """Whether no other page asks: a browser names the origin of the page that does."""
+    origin = request.headers.get("origin")
+    return origin is None or origin == f"http://{request.headers.get('host')}"
+
+
+def _refused(status_code: int, message: str) -> Response:
+    return JSONResponse({"message": message}, status_code, headers=_HEADERS)
+
+
+def _static(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(_request: Request) -> Response:
+        content = files("webex_webhooks_async.testing").joinpath("page", name).read_text("utf-8")
+        for word, meaning in {"$RENDERER": RENDERER, "$INTEGRITY": INTEGRITY}.items():
+            content = content.replace(word, meaning)
+        return Response(content, media_type=media_type, headers=_HEADERS)
+
+    return respond
+
+
+async def _server_sent(live: Live) -> AsyncGenerator[bytes, None]:
+    async for event in live.events():
+        yield b"data: " + dump_json(event) + b"\n\n"
