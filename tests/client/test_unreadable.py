@@ -85,6 +85,17 @@ async def test_a_list_warns_once_a_page(
     assert record.getMessage().endswith("(in the webhook with the id 'W9') and 90 more")
 
 
+async def test_a_huge_id_makes_no_huge_warning(
+    sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id from elsewhere is cut and on one line, in the log and in the error."""
+    listed(sandbox, item(MESSAGES, "W\n" + "x" * 100_000, event=None))
+    with pytest.raises(DecodeError) as caught:
+        await webhooks.ensure([MESSAGES])
+    assert len(caplog.text) + len(str(caught.value)) + len(repr(caught.value)) < 5_000
+    assert [len(each.getMessage().splitlines()) for each in caplog.records] == [1]
+
+
 async def test_an_echoed_token_is_shown_nowhere(
     sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
 ) -> None:

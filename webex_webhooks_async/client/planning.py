@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 from webex_webhooks_async.validation import check_type
@@ -163,7 +164,8 @@ class UnreadableWebhook:
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
-        which = "without an id that can be read" if self.id is None else f"with the id {self.id!r}"
+        known = None if self.id is None else short_id(self.id)
+        which = "without an id that can be read" if known is None else f"with the id {known!r}"
         return f"{', '.join(self.problems)} (in the webhook {which})"
 
 
@@ -267,8 +269,9 @@ class DesiredState:
                 and other.status != Status.INACTIVE
             ):
                 yield (
-                    f"every event of {name!r} arrives twice: the webhook {other.name!r} with the "
-                    f"id {other.id!r} has the same target URL, resource, event and filter; delete "
+                    f"every event of {name!r} arrives twice: the webhook "
+                    f"{short_id(other.name)!r} with the id {short_id(other.id)!r} has the same "
+                    "target URL, resource, event and filter; delete "
                     "it"
                 )
 
@@ -282,7 +285,7 @@ class DesiredState:
                 yield str(each)
             else:
                 for key in sorted(_COMPARED.intersection(each.extra)):
-                    yield f"{key}: does not fit (in the webhook with the id {each.id!r})"
+                    yield f"{key}: does not fit (in the webhook with the id {short_id(each.id)!r})"
 
     def _deletions(self, others: Iterable[Webhook]) -> Iterator[Change]:
         names = self.names
