@@ -81,7 +81,7 @@ def tests(session: nox.Session) -> None:
     runs_all = session.python == NEWEST
     if session.python == PYTHONS[0] and not runs_all:
         oldest = "--resolution=lowest-direct"
-        needed = [*requirements(), *group("tests"), *group("arq")]
+        needed = [*requirements(), *group("tests")]
         session.install(oldest, built("*.whl", EXTRAS), *needed)
     else:
         session.install(built("*.whl", EXTRAS), *group("tests"), *group("taskiq"))
@@ -140,7 +140,6 @@ def pip(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the types with mypy and pyright, and that users' type checkers see all of them."""
     session.install(built("*.whl", EXTRAS), *group("typing"))
-    session.install("--no-deps", *group("arq"))  # it requires an older redis-py
     session.run("mypy")
     pyright = ["pyright", "--pythonpath", str(Path(session.bin, "python"))]
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # don't look for newer releases

@@ -25,15 +25,14 @@ from taskiq.schedule_sources import LabelScheduleSource
 from taskiq_redis import ListRedisScheduleSource, RedisAsyncResultBackend, RedisStreamBroker
 
 from webex_webhooks_async import (
-    Client,
-    Event,
-    MessageData,
+    Bot,
+    MessageContext,
     Notification,
+    NotificationData,
     RateLimitError,
     Receiver,
     RedisDeduplicator,
-    Resource,
-    from_json,
+    parse_unverified_notification,
     to_json,
 )
 
@@ -56,10 +55,11 @@ receiver = Receiver(
     deduplicator=RedisDeduplicator(redis, lease=2 * REDIS_TIMEOUT, timeout=REDIS_TIMEOUT),
     ignore_own_actions=True,
 )
+bot = Bot.from_env()  # runs in the workers
 
 
-@receiver.on(Resource.MESSAGES, Event.CREATED)
-async def enqueue(notification: Notification[MessageData]) -> None:
+@receiver.on()
+async def enqueue(notification: Notification[NotificationData]) -> None:
     """Put a notification into the queue before the response."""
     async with asyncio.timeout(REDIS_TIMEOUT):
         await work.kiq(to_json(notification).decode())
@@ -67,18 +67,19 @@ async def enqueue(notification: Notification[MessageData]) -> None:
 
 @broker.task
 async def work(job: str) -> None:
-    """Reply to a message; this may run twice."""
-    client: Client = broker.state.client
-    notification = from_json(job, Notification[MessageData])
+    """Run the handlers, later if Webex says so; they may run twice."""
     try:
-        message = await client.fetch(notification)
-        reply = {"roomId": message.room_id, "text": f"You said: {message.text or 'nothing'}"}
-        await client.post("messages", json=reply)
+        await bot.dispatch(parse_unverified_notification(job))
     except RateLimitError as error:
         due = datetime.now(UTC) + timedelta(seconds=error.retry_after or 60)
         await work.kicker().schedule_by_time(schedules, due, job)
-    else:
-        print("replied to", message.id, flush=True)
+
+
+@bot.message()
+async def echo(context: MessageContext) -> None:
+    """Reply to a message."""
+    await context.reply(f"You said: {context.text}")
+    print("replied to", context.message.id, flush=True)
 
 
 @broker.task(schedule=[{"interval": LONGEST_TASK}])
@@ -87,17 +88,17 @@ async def knock() -> None:
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
-async def open_client(state: TaskiqState) -> None:
-    """Create the client of a worker."""
+async def start(_: TaskiqState) -> None:
+    """Start the bot of a worker."""
     # taskiq configures logging only for workers that are forked, which ends with Python 3.14.
     logging.basicConfig(level=logging.INFO)
-    state.client = Client.from_env()
+    await bot.__aenter__()
 
 
 @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
-async def close_client(state: TaskiqState) -> None:
-    """Close it after the last task."""
-    await state.client.aclose()
+async def end(_: TaskiqState) -> None:
+    """End it after the last task."""
+    await bot.__aexit__(None, None, None)
 
 
 async def health(_: Request) -> PlainTextResponse:

@@ -24,7 +24,7 @@ from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once
 
-pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py than arq allows")
+pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py")
 
 NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "200"))
 KILLS = max(1, NOTIFICATIONS // 200)

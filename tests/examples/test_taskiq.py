@@ -13,10 +13,10 @@ from tests.examples.serving import EXAMPLES, import_again
 from tests.support.redis_server import free_port
 from tests.support.services import PATIENCE, Service
 from tests.support.stage import SECRET, Stage, stage
-from webex_webhooks_async import NotFoundError, parse_unverified_notification, to_json
+from webex_webhooks_async import PermissionDeniedError, parse_unverified_notification, to_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
-pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py than arq allows")
+pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py")
 
 from redis.asyncio import Redis
 from taskiq import ScheduledTask
@@ -74,7 +74,7 @@ async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage, program: ModuleTy
     """After a long Retry-After the task is enqueued for later, and a worker does it then."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
     worker = bot.services.start(WORKER)
-    bot.webex.fail(status=429, retry_after=3600)
+    bot.webex.fail(status=429, retry_after=3600, path="/messages")
     job = job_of("M1")
     started = datetime.now(UTC)
     result = await (await program.work.kiq(job)).wait_result(timeout=PATIENCE)
@@ -94,12 +94,13 @@ async def test_a_rate_limit_does_not_hold_a_worker(bot: Stage, program: ModuleTy
 async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) -> None:
     """The result of a failed task is the error, with all its attributes."""
     bot.services.start(WORKER)
-    task = await program.work.kiq(job_of("no-message"))
+    bot.webex.fail(status=403, path="/messages")
+    task = await program.work.kiq(job_of("M1"))
     result = await task.wait_result(timeout=PATIENCE)
-    (request,) = bot.webex.requests
+    *_, request = bot.webex.requests
 
-    assert isinstance(result.error, NotFoundError)
-    assert (result.error.status_code, result.error.path) == (404, "/v1/messages/no-message")
+    assert isinstance(result.error, PermissionDeniedError)
+    assert (result.error.status_code, result.error.path) == (403, "/v1/messages/M1")
     assert result.error.tracking_id == request.tracking_id
 
 
@@ -107,7 +108,7 @@ async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) ->
 async def test_what_a_dead_worker_had_is_done_by_another(bot: Stage, program: ModuleType) -> None:
     """A task whose worker was killed is done in the end, even without another task."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
-    bot.webex.fail(delay=60, times=None)
+    bot.webex.fail(delay=60, times=None, path="/messages")
     worker = bot.services.start(WORKER)
     await program.work.kiq(job_of("M1"))
     await bot.services.until(lambda: worker.says("Executing task"))
@@ -174,7 +175,7 @@ async def test_a_receiver_ends_when_its_requests_are_done(bot: Stage) -> None:
 async def test_a_worker_ends_when_its_tasks_are_done(bot: Stage, program: ModuleType) -> None:
     """A worker that is stopped first finishes its tasks."""
     await bot.webex.emit("messages", "created", {"id": "M1"})
-    bot.webex.fail(delay=1)
+    bot.webex.fail(delay=1, path="/messages")
     worker = bot.services.start(WORKER)
     await program.work.kiq(job_of("M1"))
     await bot.services.until(lambda: worker.says("Executing task"))
