@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -8,7 +9,11 @@ import pytest
 from tests.cli.conftest import Invoke
 from tests.cli.harness import ServedWebex
 from webex_webhooks_async import NewWebhook, Tokens
-from webex_webhooks_async.cli.files import read_wanted, write_tokens
+from webex_webhooks_async.cli.files import (
+    check_that_tokens_can_be_written,
+    read_wanted,
+    write_tokens,
+)
 from webex_webhooks_async.cli.running import CommandError, UsageError
 
 TOKENS = Tokens(access_token="a-canary-access", refresh_token="a-canary-refresh", expires_in=1)
@@ -67,8 +72,18 @@ def test_write_to_a_link(token_file: Path) -> None:
     assert (link.is_symlink(), json.loads(token_file.read_text())) == (True, DOCUMENT)
 
 
-def test_write_where_it_is_impossible(token_file: Path) -> None:
+def test_write_where_it_is_impossible(token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure names the file, and leaves nothing behind."""
+
+    def fail(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", fail)
+        with pytest.raises(CommandError, match="Operation not permitted"):
+            write_tokens(token_file, TOKENS)
+    check_that_tokens_can_be_written(token_file)
+    assert list(token_file.parent.iterdir()) == []
     token_file.mkdir()
 
     with pytest.raises(

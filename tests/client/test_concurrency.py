@@ -259,7 +259,7 @@ existing_webhooks = st.lists(
 
 
 @given(count=st.integers(2, 4), schedule=schedules, births=births)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_first_starts_at_the_same_time_leave_one_of_each(
     count: int, schedule: Schedule, births: Births
 ) -> None:
@@ -290,7 +290,7 @@ def test_first_starts_at_the_same_time_leave_one_of_each(
     existing=[],
     lost=[[], []],
 )
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 def test_runs_that_want_different_things_leave_one(
     wanted: list[NewWebhook],
     schedule: Schedule,

@@ -880,4 +880,4 @@ def hesitation(chance: Random) -> Interference:
 
 
 TestDeployments = Deployments.TestCase
-TestDeployments.settings = settings(max_examples=100, stateful_step_count=12)
+TestDeployments.settings = settings(max_examples=50, stateful_step_count=8)

@@ -20,6 +20,7 @@ from webex_webhooks_async.cli.console import (
     print_json,
     stdout,
 )
+from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.client.planning import Action, Change, Plan
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import on_one_line
@@ -30,7 +31,10 @@ from webex_webhooks_async.testing import Delivery, RecordedRequest
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
     """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
-    document: dict[str, Any] = unstructure(webhook)
+    try:
+        document: dict[str, Any] = unstructure(webhook)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
     document["hasSecret"] = _has_secret(webhook)
     if not show_secret:
         document.pop("secret", None)

@@ -194,9 +194,11 @@ def test_ensure_that_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> N
 def test_a_secret_in_a_url_is_not_shown(
     webex: ServedWebex, invoke: Invoke, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The value of a variable is hidden, also in what Webex says about a webhook."""
+    """The value of a variable is hidden in what Webex says about a webhook, but not in a name."""
     url = "https://bot.example.com/?key=${SECRET}"
-    Path(wanted).write_text(re.sub('target_url = ".*?"', f'target_url = "{url}"', WANTED))
+    monkeypatch.setenv("BOT", "lunch-bot")
+    named = WANTED.replace('name = "bot:', 'name = "${BOT}:')
+    Path(wanted).write_text(re.sub('target_url = ".*?"', f'target_url = "{url}"', named))
     refused = {"message": "bad target https://bot.example.com/?key=a-canary-secret"}
     webex.sandbox.fail(status=400, method="POST", body=refused, times=2)
     monkeypatch.setenv("PLACE", "not a URL")
@@ -206,6 +208,7 @@ def test_a_secret_in_a_url_is_not_shown(
 
     assert (done.exit_code, unusable.exit_code) == (1, 2)
     assert "bad target https://bot.example.com/?key=***" in done.err
+    assert "(while trying to create webhook 'lunch-bot:messages')" in done.err
     assert unusable.err.endswith("got '${PLACE}.example.com/?key=${SECRET}'\n")
     assert "canary" not in f"{done} {unusable}"
 
