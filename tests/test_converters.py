@@ -1232,7 +1232,7 @@ def test_classes_are_told_apart_by_their_keys() -> None:
     read = from_json('[{"typeOf": "deleted", "id": "a"}]', list[Created | Deleted])
 
     assert read == [Deleted("deleted", "a")]
-    with pytest.raises(TypeError, match=r"(?i)could not disambiguate|unique"):
+    with pytest.raises(TypeError, match="non-default attributes"):
         from_json(b"{}", Tree | Tree2)  # type: ignore[arg-type]
 
 

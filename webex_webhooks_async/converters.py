@@ -87,6 +87,7 @@ def make_converter() -> Converter:
     converter.register_structure_hook(float, _structure_number)
     converter.register_structure_hook(datetime, _structure_datetime)
     converter.register_structure_hook(Path, _structure_path)
+    converter.register_structure_hook(Enum, _structure_enum)
     for cls in (bytes, bytearray, memoryview):
         converter.register_structure_hook(cls, _refuse)
         converter.register_unstructure_hook(cls, identity)
@@ -94,7 +95,6 @@ def make_converter() -> Converter:
     converter.register_structure_hook_func(lambda cls: cls is object, _structure_any)
     converter.register_structure_hook_func(lambda cls: cls in {None, NoneType}, _structure_null)
     reading: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], StructureHook]]] = (
-        (_is_enum, lambda _, __: _structure_enum),
         (_is_literal, _literal_hook),
         (_is_array, _array_hook),
         (_is_fixed_tuple, _fixed_tuple_hook),
@@ -383,9 +383,9 @@ def _is_enum(cls: Any) -> bool:  # noqa: ANN401 - a type
     return isinstance(cls, type) and issubclass(cls, Enum)
 
 
-def _structure_enum(value: object, cls: type[Enum]) -> Enum:
+def _structure_enum(value: object, cls: Any) -> Enum:  # noqa: ANN401 - a type
     try:
-        member = cls(value)
+        member: Enum | None = cls(value)
     except ValueError:
         member = None
     if member is None or type(member.value) is not type(value):
