@@ -3,15 +3,15 @@
 $ flask --app flask_bot run
 $ gunicorn --preload --workers 2 flask_bot:app
 
-Webex posts to https://bot.example.com/webex
+Webex posts to https://bot.example.com/webex, which is the PUBLIC_URL.
 
-The receiver and the client use one event loop, which runs in its own thread. It starts with the
-first request: a server may import this module in one process, and handle requests in others.
+The bot uses one event loop, which runs in its own thread. It starts with the first request: a
+server may import this module in one process, and handle requests in others. So let your service
+manager or load balancer look at /health: that makes the webhooks, too.
 """
 
 import asyncio
 import atexit
-import os
 from collections.abc import Coroutine
 from functools import cache
 from threading import Lock, Thread
@@ -19,35 +19,44 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, request
 
-from webex_webhooks_async import Client, MessageData, Notification, Receiver
+from webex_webhooks_async import Bot, MessageContext
 
 T = TypeVar("T")
 
-client = Client.from_env()
-receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
+bot = Bot.from_env()
 app = Flask(__name__)
-app.config["MAX_CONTENT_LENGTH"] = 1_048_576  # the receiver's own limit; Flask has none
+app.config["MAX_CONTENT_LENGTH"] = 1_048_576  # the bot's own limit; Flask has none
 
 
-@receiver.on("messages", "created")
-async def echo(notification: Notification[MessageData]) -> None:
+@bot.message()
+async def echo(context: MessageContext) -> None:
     """Reply to a message."""
-    message = await client.fetch(notification)
-    reply = {"roomId": message.room_id, "text": f"You said: {message.text or 'nothing'}"}
-    await client.post("messages", json=reply)
+    await context.reply(f"You said: {context.text or 'nothing'}")
 
 
 @app.post("/webex")
 def webex() -> Response:
-    """Pass a request on to the receiver, and wait for its status."""
-    return Response(status=run(receiver.handle(request.get_data(), request.headers)))
+    """Pass a request on to the bot, and wait for its status."""
+    started()
+    return Response(status=run(bot.handle(request.get_data(), request.headers)))
+
+
+@app.get("/health")
+def health() -> str:
+    """Say who is at work."""
+    started()
+    return str(bot.me.display_name)
+
+
+def started() -> None:
+    """Start the bot in this process, if it isn't."""
+    with starting:
+        event_loop()
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in the event loop of this process, and wait for its result."""
-    with starting:
-        loop = event_loop()
-    return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+    return asyncio.run_coroutine_threadsafe(coroutine, event_loop()).result()
 
 
 starting = Lock()
@@ -55,23 +64,18 @@ starting = Lock()
 
 @cache
 def event_loop() -> asyncio.AbstractEventLoop:
-    """Start the event loop of this process in a thread."""
+    """Start the event loop of this process in a thread, and the bot in it."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    asyncio.run_coroutine_threadsafe(bot.__aenter__(), loop).result()
     atexit.register(stop, loop, thread)
     return loop
 
 
 def stop(loop: asyncio.AbstractEventLoop, thread: Thread) -> None:
-    """Close the receiver and the client in their event loop, then stop it."""
-    asyncio.run_coroutine_threadsafe(close(), loop).result()
+    """Finish what is in progress, close the connections, and stop the event loop."""
+    asyncio.run_coroutine_threadsafe(bot.__aexit__(None, None, None), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
-
-
-async def close() -> None:
-    """Finish what is in progress, and close the connections."""
-    await receiver.aclose()
-    await client.aclose()

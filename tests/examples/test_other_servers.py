@@ -15,7 +15,7 @@ from webex_webhooks_async.testing import Sandbox, sample_notification, signed_re
 
 pytestmark = pytest.mark.once
 
-SECRET = "the webhook's secret"
+SECRET = "the-webhook's-secret"
 
 INVOKE_TWICE = """
 import json, sys, lambda_bot
@@ -47,7 +47,7 @@ def settings(base_url: str) -> dict[str, str]:
     [
         ("flask --app flask_bot run --port {port}", "Press CTRL+C to quit"),
         ("gunicorn --preload --workers 2 flask_bot:app --bind 127.0.0.1:{port}", "Booting worker"),
-        ("uvicorn django_bot:app --port {port}", "Press CTRL+C to quit"),
+        ("uvicorn django_bot:application --port {port}", "Press CTRL+C to quit"),
     ],
     ids=["Flask", "Flask in forked workers", "Django"],
 )

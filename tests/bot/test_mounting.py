@@ -1,0 +1,136 @@
+"""A bot in the applications and servers that its users have, on a real socket."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from litestar import Litestar, asgi
+from quart import Quart, Response, request
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tests.bot.doubles import bot_of, texts
+from tests.examples.running import running
+from tests.examples.serving import EXAMPLES, SERVERS
+from tests.support.services import PATIENCE as PATIENCE_WITH_PROCESSES
+from tests.support.wire import PATIENCE, until, unused_port
+from webex_webhooks_async import Bot, Client, MessageContext
+from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
+
+
+def alone(bot: Bot) -> Any:  # noqa: ANN401 - an application
+    """The bot is the application."""
+    return bot
+
+
+def in_starlette(bot: Bot) -> Starlette:
+    """Mounted, and started by the lifespan."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with bot:
+            yield
+
+    return Starlette(routes=[Mount("/webex", bot)], lifespan=lifespan)
+
+
+def in_fastapi(bot: Bot) -> FastAPI:
+    """The same in FastAPI."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        async with bot:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.mount("/webex", bot)
+    return app
+
+
+def in_litestar(bot: Bot) -> Litestar:
+    """Mounted, and itself the lifespan."""
+    return Litestar([asgi("/webex", is_mount=True, copy_scope=True)(bot)], lifespan=[bot])
+
+
+def in_quart(bot: Bot) -> Quart:
+    """Called by a route, and started while the application serves."""
+    app = Quart(__name__)
+
+    @app.post("/webex/")
+    async def webex() -> Response:  # pyright: ignore[reportUnusedFunction] - Quart calls it
+        body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+        return Response(status=await bot.handle(body, request.headers))
+
+    @app.while_serving
+    async def receiving() -> AsyncGenerator[None]:  # pyright: ignore[reportUnusedFunction] - the same
+        async with bot:
+            yield
+
+    return app
+
+
+MOUNTED: Mapping[str, tuple[str, Callable[[Bot], Any]]] = {
+    "uvicorn": ("uvicorn", alone),
+    "hypercorn": ("hypercorn", alone),
+    "FastAPI": ("uvicorn", in_fastapi),
+    "Starlette": ("uvicorn", in_starlette),
+    "Litestar": ("uvicorn", in_litestar),
+    "Quart": ("hypercorn", in_quart),
+}
+
+
+@pytest.mark.parametrize("name", MOUNTED)
+async def test_a_bot_is_a_part_of_an_application(
+    name: str, webex_client: Client, webex_sandbox: Sandbox
+) -> None:
+    """It starts with the server, gets what Webex posts, and ends with the server."""
+    server, application_of = MOUNTED[name]
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/webex/"
+    bot = bot_of(webex_client, target_url=url)
+
+    @bot.message()
+    async def echo(context: MessageContext) -> None:
+        await context.reply(f"You said: {context.text}")
+
+    stop = asyncio.Event()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(SERVERS[server](application_of(bot), listener, stop))
+        try:
+            await until(lambda: bool(webex_sandbox.webhooks))
+            (delivery,) = await webex_sandbox.say("Hello")
+        finally:
+            stop.set()
+
+    assert delivery.status_code == 204
+    assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+    with pytest.raises(RuntimeError, match="the bot isn't running"):
+        await bot.handle(b"", {})
+
+
+async def test_granian_serves_a_bot(webex_sandbox: Sandbox) -> None:
+    """A server in Rust runs the lifespan as well."""
+    port = str(unused_port())
+    async with webex_sandbox.serve() as base_url:
+        settings = {
+            "WEBEX_ACCESS_TOKEN": "a-token",
+            "WEBEX_BASE_URL": base_url,
+            "WEBEX_WEBHOOK_SECRET": "a secret",
+            "PUBLIC_URL": f"http://127.0.0.1:{port}/",
+        }
+        command = (sys.executable, "-m", "granian", "--interface", "asgi", "--port", port)
+        async with running(*command, "echo_bot:bot", settings=settings, folder=EXAMPLES) as server:
+            assert server.stdout is not None
+            async with asyncio.timeout(PATIENCE_WITH_PROCESSES):
+                await server.stdout.readuntil(b"Started worker-1")
+            (delivery,) = await webex_sandbox.say("Hello")
+
+    assert delivery.status_code == 204
+    assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
