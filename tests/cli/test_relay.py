@@ -260,3 +260,12 @@ async def test_a_server_that_hangs() -> None:
         problem = await ArrivalCheck(HERE).check(url, 8080, 0.5)
 
     assert problem == "nothing responds there within 0.5 s"
+
+
+async def test_no_proxy_leads_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL on this machine is checked directly, whatever proxy the environment names."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("NO_PROXY", "")
+    arrivals = ArrivalCheck(HERE)
+    async with served(arrivals) as url:
+        assert await arrivals.check(url, 8080, PATIENCE) is None
