@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -39,6 +40,7 @@ from webex_webhooks_async import (
     Notification,
     Receiver,
     Resource,
+    SQLiteInbox,
     parse_notification,
 )
 from webex_webhooks_async.notifications.asgi import follow_lifespan
@@ -193,6 +195,48 @@ def receiver(*, handlers: int = 1, deduplicator: MemoryDeduplicator | None = Non
 
 async def handle(_: Notification[MessageData]) -> None:
     """Do nothing about a message."""
+
+
+@asynccontextmanager
+async def accepting_with_an_inbox(_: str) -> AsyncGenerator[Round]:
+    """Respond when the notification is on the disk, and handle it meanwhile."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # /tmp may be in memory
+        made = Receiver(SECRET, inbox=SQLiteInbox(Path(folder, "inbox.db")))
+        made.on(Resource.MESSAGES, Event.CREATED)(handle)
+        cost_of_a_flush = flushed(Path(folder, "flushed"))
+        async with called(made) as send:
+            yield timed(send, f"with an inbox; one fsync takes {1000 * cost_of_a_flush:.2f} ms")
+
+
+@asynccontextmanager
+async def accepting_without_an_inbox(_: str) -> AsyncGenerator[Round]:
+    """Respond when a handler has run that does nothing."""
+    async with called(receiver()) as send:
+        yield timed(send, "without an inbox")
+
+
+def timed(send: Round, how: str) -> Round:
+    """Return a round whose cost is the time that it takes, and that says how many were accepted."""
+
+    async def play(count: int) -> float:
+        start = time.perf_counter()
+        await send(count)
+        seconds = time.perf_counter() - start
+        if count > 1:  # to warm up
+            print(f"{count / seconds:.0f} accepted a second {how}", file=sys.stderr)  # noqa: T201 - for people
+        return seconds
+
+    return play
+
+
+def flushed(path: Path) -> float:
+    """How many seconds it takes to write a page and to flush it to the disk."""
+    with path.open("wb", buffering=0) as file:
+        start = time.perf_counter()
+        for _ in range(100):
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+        return (time.perf_counter() - start) / 100
 
 
 @asynccontextmanager
@@ -361,6 +405,12 @@ CASES = (
         peer=starlette_by_hand,
         count=2000,
         at_most=0.85,
+    ),
+    Case(
+        name="accepted with an inbox / without (time)",
+        ours=accepting_with_an_inbox,
+        peer=accepting_without_an_inbox,
+        count=2000,
     ),
     Case(
         name="command of a bot / by hand",
