@@ -221,6 +221,15 @@ def release(session: nox.Session) -> None:
         session.error(f"CHANGELOG.md begins with {newest!r}, not with '{version} - YYYY-MM-DD'")
 
 
+@nox.session(default=False, requires=["wheel"])
+def pictures(session: nox.Session) -> None:
+    """Draw the pictures in the documentation again: of the commands, and of the sandbox's page."""
+    session.install(built("*.whl", EXTRAS), *group("browser"))
+    tools = {"CHROMIUM": installed_chromium() or "", "NPM_ARCHIVES": npm_archives(session)}
+    for program in ("draw.py", "photograph.py"):
+        session.run("python", f"docs/pictures/{program}", env=tools)
+
+
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def chaos(session: nox.Session) -> None:
     """Kill a bot, its Redis, or receivers that share an inbox, and attack one, at full size."""

@@ -322,11 +322,14 @@ function renderMessages() {
   $("earlier").hidden = inRoom.length <= SHOWN_MESSAGES;
   $("earlier").textContent = `The last ${SHOWN_MESSAGES} messages of this room`;
   renderWelcome(inRoom.length === 0, room);
-  if (follow) {
-    const last = shown.at(-1);
-    if (last && before !== items.size && ids.has(last.parentId)) items.get(last.id).element.scrollIntoView({ block: "nearest" });
-    else $("scroll").scrollTop = $("scroll").scrollHeight;
-  }
+  if (!follow) return;
+  const last = shown.at(-1);
+  if (last && before !== items.size && ids.has(last.parentId)) items.get(last.id).element.scrollIntoView({ block: "nearest" });
+  else showEnd();
+}
+
+function showEnd() {
+  if (follow) $("scroll").scrollTop = $("scroll").scrollHeight;
 }
 
 /** Make the list have exactly these messages, and touch no element that stays. */
@@ -606,7 +609,7 @@ function cardOf(message, attachment) {
     } catch (error) {
       showBroken(card, attachment, error.message);
     }
-    if (follow) $("scroll").scrollTop = $("scroll").scrollHeight;
+    showEnd();
   });
   return card;
 }
@@ -953,6 +956,8 @@ $("scroll").addEventListener("scroll", () => {
   const { scrollTop, scrollHeight, clientHeight } = $("scroll");
   follow = scrollHeight - scrollTop - clientHeight < 60;
 });
+
+window.addEventListener("resize", showEnd);
 
 $("person").addEventListener("change", () => {
   const email = $("person").value;

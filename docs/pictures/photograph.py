@@ -1,0 +1,107 @@
+"""Takes the pictures of the sandbox's page, with the bot of README.md, in a real browser.
+
+$ nox -s pictures
+"""
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Route, expect, sync_playwright
+
+from webex_webhooks_async.testing.served import RENDERER
+
+FOLDER = Path(__file__).parent
+EXAMPLES = FOLDER.parent / "examples"
+PORT, BOT_PORT = 8900, 8000
+URL = f"http://127.0.0.1:{PORT}"
+SETTINGS = {
+    "WEBEX_BASE_URL": f"{URL}/v1",
+    "WEBEX_ACCESS_TOKEN": "anything",
+    "WEBEX_WEBHOOK_SECRET": "a-secret-of-the-bot",
+    "PUBLIC_URL": f"http://127.0.0.1:{BOT_PORT}",
+}
+PATIENCE = 20_000  # milliseconds
+
+
+@contextmanager
+def running(until: str, *command: str) -> Generator[None]:
+    """Run a program as long as the block runs, from the line that has this text on."""
+    with subprocess.Popen(  # noqa: S603 - it is this package's own command, and uvicorn
+        command,
+        env=os.environ | SETTINGS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout  # noqa: S101 - it is a pipe
+        next(line for line in process.stdout if until in line)
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def renderer() -> bytes:
+    """What renders cards, from the npm package."""
+    (archive,) = Path(os.environ["NPM_ARCHIVES"]).glob("adaptivecards-*.tgz")
+    with tarfile.open(archive) as opened:
+        file = opened.extractfile("package/dist/adaptivecards.min.js")
+        assert file  # noqa: S101 - the package has it
+        return file.read()
+
+
+def converse(browser: Browser) -> None:
+    """Order lunch, and take a picture on a screen and on a phone."""
+    with browser.new_context(viewport={"width": 1240, "height": 720}) as context:
+        file = renderer()
+
+        def respond(route: Route) -> None:
+            headers = {"Access-Control-Allow-Origin": "*"}
+            route.fulfill(body=file, content_type="text/javascript", headers=headers)
+
+        context.route(RENDERER, respond)
+        page = context.new_page()
+        page.goto(URL)
+        message = page.get_by_role("textbox", name="Message", exact=True)
+        message.fill("What can you do?")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_text("Order lunch.")).to_be_visible()
+        message.fill("lunch")
+        message.press("Enter")
+        page.get_by_placeholder("Pasta").fill("Soup")
+        page.get_by_role("button", name="Order").click()
+        expect(page.get_by_text("One Soup, please!")).to_be_visible()
+        page.get_by_role("list", name="Deliveries").locator("summary").first.click()
+        page.get_by_role("heading", name="Deliveries").click()  # nothing has the focus
+        page.screenshot(path=FOLDER / "sandbox.png")
+        page.set_viewport_size({"width": 360, "height": 640})
+        page.emulate_media(color_scheme="dark")
+        page.screenshot(path=FOLDER / "sandbox-narrow.png")
+
+
+if __name__ == "__main__":
+    command = str(Path(sys.executable).with_name("webex-webhooks"))
+    bot = (
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "bot:bot",
+        f"--app-dir={EXAMPLES}",
+        f"--port={BOT_PORT}",
+    )
+    with (
+        running("export", command, "sandbox", f"--port={PORT}"),
+        running("Uvicorn running", *bot),
+        sync_playwright() as playwright,
+    ):
+        expect.set_options(timeout=PATIENCE)
+        options = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium refuses root otherwise
+        path = os.environ["CHROMIUM"]
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        converse(browser)
+        browser.close()
