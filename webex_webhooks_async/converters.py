@@ -104,6 +104,7 @@ def make_converter() -> Converter:
         (_is_nullable, _nullable_hook),
         (_is_class, _class_hook),
         (lambda cls: cls in _OF_ANY_DATA, _notification_hook),
+        (_is_instance_of_class, _refuse_instance),
     )
     for applies, make_hook in reading:
         converter.register_structure_hook_factory(applies, make_hook)
@@ -235,9 +236,6 @@ def structure_hook(cls: Any, converter: Converter | None = None) -> StructureHoo
     Raises:
         TypeError: The type can't be read.
     """
-    its_class: Any = type(cast("object", cls))
-    if _is_class(its_class):
-        raise TypeError(f"pass the class {its_class.__qualname__}, not an instance of it")
     try:
         return (converter or _own()).get_structure_hook(cls)
     except StructureHandlerNotFoundError as error:
@@ -292,6 +290,14 @@ class _Converter(Converter):
 
 def _refuse(_: object, cls: Any) -> object:  # noqa: ANN401 - a type
     raise StructureHandlerNotFoundError("", cls)
+
+
+def _is_instance_of_class(cls: object) -> bool:
+    return _is_class(type(cls))
+
+
+def _refuse_instance(instance: object, _: Converter) -> StructureHook:
+    raise TypeError(f"pass the class {type(instance).__qualname__}, not an instance of it")
 
 
 def _unsupported(error: StructureHandlerNotFoundError) -> TypeError:
