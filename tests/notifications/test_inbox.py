@@ -469,6 +469,16 @@ async def test_before_the_start_and_after_the_end(
     assert messages == [expected, expected]
 
 
+async def test_a_second_start(path: Path, time: Time) -> None:
+    """A receiver with an inbox works on it once: entering it twice is an error."""
+    bot = InboxBot(path, time)
+    async with bot.receiver:
+        with pytest.raises(RuntimeError, match="running already: enter it once"):
+            await bot.receiver.__aenter__()
+        assert await bot.receive(distinct(1)) == 204
+        await until(lambda: bot.done == ["MESSAGE-1"])
+
+
 async def test_a_start_that_fails(path: Path) -> None:
     """If the file can't be used, the server learns why, and doesn't start."""
     inbox = SQLiteInbox(path)

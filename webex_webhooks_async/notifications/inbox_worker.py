@@ -55,6 +55,8 @@ class InboxWorker:
 
     async def open(self) -> None:
         """Begin to take entries. The first call opens the storage, and raises its error."""
+        if self.is_open:
+            raise RuntimeError("the receiver is running already: enter it once")
         try:
             first = await self.inbox.take()
         except BaseException:
