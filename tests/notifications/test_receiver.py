@@ -1019,7 +1019,7 @@ class TestClosingFromInside:
     async def test_a_task_that_outlives_its_handler_waits_for_all(self, bot: Bot) -> None:
         """A task that a handler began closes like anybody else when that handler has ended."""
         closing: list[asyncio.Task[None]] = []
-        may_close = asyncio.Event()
+        may_close, may_end = asyncio.Event(), asyncio.Event()
 
         @bot.receiver.on("rooms")
         async def begin(_: Notification[Any]) -> None:
@@ -1029,17 +1029,24 @@ class TestClosingFromInside:
 
             closing.append(asyncio.create_task(close()))
 
+        @bot.receiver.on("messages")
+        async def close_after_that(_: Notification[Any]) -> None:
+            await bot.receiver.aclose()
+            bot.started.append("closed")
+            await may_end.wait()
+
         await deliver(bot.receiver, body_of(resource="rooms"))
         await until(lambda: bool(closing))
+        bot.may_end.set()
         under_way = asyncio.create_task(deliver(bot.receiver))
-        await until(lambda: bool(bot.started))
+        await until(lambda: "closed" in bot.started)
         may_close.set()
         for _ in range(10):
             await asyncio.sleep(0)
 
         assert not closing[0].done()
 
-        bot.may_end.set()
+        may_end.set()
         await asyncio.gather(under_way, *closing)
 
         assert bot.done == ["MESSAGE"]

@@ -247,7 +247,7 @@ class Receiver(Router):
         run = self._run_of(notification)
         if run is None:
             return HTTPStatus.NO_CONTENT
-        job = Job(self, run, key)
+        job = Job(run, key)
         self._jobs.add(job)
         try:
             return await self._handle_once(job)
@@ -268,7 +268,6 @@ class Receiver(Router):
         is_inside = inside is not None and not inside.is_finished
         while inside is not None:
             inside.closes = True
-            inside.receiver._wake_closers()  # noqa: SLF001 - a receiver's own
             inside = inside.outer
         while any(not (is_inside and each.closes) for each in self._jobs):
             waiting = asyncio.get_running_loop().create_future()
@@ -396,7 +395,7 @@ class Receiver(Router):
             logger.warning("%s is completed: it has no matching handler", which)
             await worker.complete(entry, which)
             return
-        job = Job(self, run, entry.key)
+        job = Job(run, entry.key)
         _current_job.set(job)  # for this task, which ends with it
         self._jobs.add(job)
         try:
@@ -490,7 +489,6 @@ class Job:
     """A notification that a receiver handles, from its claim until it is finished.
 
     Attributes:
-        receiver: The receiver.
         run: What is to be run.
         key: What the deduplicator knows the notification by.
         outer: The job whose handler called the receiver, if that isn't finished.
@@ -499,8 +497,7 @@ class Job:
         closes: Whether a handler of it closes a receiver, and may wait for other jobs.
     """
 
-    def __init__(self, receiver: Receiver, run: Run, key: str) -> None:
-        self.receiver = receiver
+    def __init__(self, run: Run, key: str) -> None:
         self.run = run
         self.key = key
         self.is_in_background = False
