@@ -1,6 +1,7 @@
 import json
 import re
 import signal
+import socket
 import stat
 import threading
 from collections.abc import Callable
@@ -270,10 +271,15 @@ def test_a_link_that_leads_to_itself(invoke: Invoke, file: Path) -> None:
 def test_a_redirect_to_ipv6(
     webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
-    """A redirect URI with ::1 is served there."""
+    """A redirect URI with ::1 is served there, where the machine has that address."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            has_it = True
+    except OSError:
+        has_it = False
     monkeypatch.setattr("webbrowser.open", get)
     uri = f"http://[::1]:{unused_port()}/callback"
 
     done = invoke("login", "--scope", "s", "--token-file", str(file), "--redirect-uri", uri)
 
-    assert (done.exit_code, file.exists()) == (0, True)
+    assert (done.exit_code == 0, file.exists()) == (has_it, has_it)
