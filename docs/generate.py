@@ -1,8 +1,8 @@
 """Writes the parts of the pages that come from the code: `python -m docs.generate`.
 
 A page marks such a part with `<!-- from code: WHAT -->` and `<!-- end -->`, and everything between
-the two marks is replaced. WHAT is `errors`, `resources`, `commands`, a program in `docs/examples`,
-or public names to describe.
+the two marks is replaced. WHAT is `errors`, `resources`, `commands`, `operations`, a program in
+`docs/examples`, or public names to describe.
 """
 
 import inspect
@@ -22,6 +22,7 @@ from webex_webhooks_async import errors
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.cli.app import app as command_line
 from webex_webhooks_async.models.notifications import data_classes
+from webex_webhooks_async.testing.service.application import ROUTES
 
 DOCS = Path(__file__).parent
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/*.md")))
@@ -80,7 +81,37 @@ def commands() -> Iterator[str]:
             yield "\n".join(["", f"## {name}", "", "```text", *lines, "```"])
 
 
-SPECIAL = {"errors": error_tree, "resources": resources, "commands": commands}
+LACKING = (
+    ("POST", "/people"),
+    ("PUT", "/people/{id}"),
+    ("DELETE", "/people/{id}"),
+    ("GET", "/rooms/{id}/meetingInfo"),
+)
+"""What Webex has besides for people, rooms, memberships, messages, cards, teams and webhooks."""
+
+
+def operations() -> Iterator[str]:
+    """Show in a table which operations the sandbox has, with the parameters of their queries."""
+    there = {
+        (method, path): operation.query
+        for path, methods in ROUTES.items()
+        for method, operation in methods.items()
+    }
+    yield "| operation | in the sandbox | query parameters |"
+    yield "|---|---|---|"
+    for method, path in sorted({*there, *LACKING}, key=lambda each: (each[1], each[0])):
+        answer = "yes" if (method, path) in there else "no"
+        query = there.get((method, path), ())
+        names = " ".join(f"`{each}`" for each in query or () if each != "cursor")
+        yield f"| `{method} {path}` | {answer} | {names if query is not None else 'any'} |"
+
+
+SPECIAL = {
+    "errors": error_tree,
+    "resources": resources,
+    "commands": commands,
+    "operations": operations,
+}
 
 
 def program(name: str) -> Iterator[str]:

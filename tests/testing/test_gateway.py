@@ -248,6 +248,27 @@ async def test_a_faulty_response_is_recorded(
     assert [each.status_code for each in webex_sandbox.requests] == [502]
 
 
+async def test_the_message_of_an_error_is_recorded(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """An error is recorded with its message, in Webex's form or OAuth's, if it has one."""
+    webex_sandbox.fail(status=500, body="<html>")
+    webex_sandbox.fail(status=500, body={"detail": "no"})
+    webex_sandbox.fail(body={"message": "a success"})
+    for _ in range(3):
+        await api.get("/webhooks")
+    await api.get("/webhooks/nope")
+    await api.post("/access_token", data={"grant_type": "nope"})
+
+    assert [each.error for each in webex_sandbox.requests] == [
+        None,
+        None,
+        None,
+        "The requested resource could not be found.",
+        "unsupported grant_type: nope",
+    ]
+
+
 async def test_every_response_is_marked(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """Success, error or fault, a response says that it comes from a sandbox."""
     webex_sandbox.fail(status=503)

@@ -305,6 +305,8 @@ async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncCl
         with pytest.raises(ValueError, match=problem):
             await webex_sandbox.submit(message["id"], person="bob@example.com", **arguments)
 
+    with pytest.raises(ValueError, match=r"no button 'OK' that submits; it has: none"):
+        await webex_sandbox.submit(await card_for_ann(api), press="OK")
     nothing: dict[str, Any] = {**CARD, "content": {}}
     empty = await created(api, "/messages", **fields, attachments=[nothing])
     with pytest.raises(ValueError, match="submits no 'a'; it submits: nothing"):

@@ -10,7 +10,15 @@ from typing import Any, assert_type
 
 import httpx
 
-from webex_webhooks_async import Client, Event, MemoryDeduplicator, Receiver, Resource, Webhook
+from webex_webhooks_async import (
+    Client,
+    Event,
+    File,
+    MemoryDeduplicator,
+    Receiver,
+    Resource,
+    Webhook,
+)
 from webex_webhooks_async.testing import (
     Delivery,
     RecordedRequest,
@@ -63,6 +71,11 @@ async def people_talk_to_a_bot(receiver: Receiver) -> None:
     )
     await sandbox.say("Hello", person="ann@example.com", mention=[sandbox.bot, "bob@example.com"])
     assert_type(await sandbox.submit("id", {"color": "red"}, person=ann), list[Delivery])
+    assert_type(await sandbox.submit("id", press="Order"), list[Delivery])
+    (delivery,) = await sandbox.say("Look", files=[File("menu.txt", b"Soup")])
+    assert_type(await sandbox.redeliver(delivery), Delivery)
+    assert_type(await sandbox.reply(timeout=1), Mapping[str, Any])
+    sandbox.authorize_as(ann)
 
 
 def a_sandbox_remembers(sandbox: Sandbox) -> None:
@@ -80,6 +93,7 @@ def a_sandbox_fails_on_demand(sandbox: Sandbox) -> None:
     sandbox.fail(drop=True, delay=0.5)
     for body in (b"<html>", "<html>", {"message": "no"}, ["no"]):
         sandbox.fail(body=body)
+    sandbox.fail(status=503, path="/messages")
     sandbox.clear_faults()
     sandbox.revoke("token")
 
@@ -89,6 +103,7 @@ def what_went_over_the_wire_is_typed(request: RecordedRequest, delivery: Deliver
     assert_type((request.method, request.path, request.query), tuple[str, str, str])
     assert_type((request.headers, request.body), tuple[Mapping[str, str], bytes])
     assert_type((request.status_code, request.tracking_id), tuple[int | None, str])
+    assert_type(request.error, str | None)
     assert_type((delivery.webhook, delivery.url), tuple[Webhook, str])
     assert_type((delivery.headers, delivery.body), tuple[Mapping[str, str], bytes])
     assert_type((delivery.status_code, delivery.error), tuple[int | None, str | None])
@@ -120,6 +135,10 @@ async def what_cannot_be_is_an_error(sandbox: Sandbox, delivery: Delivery) -> No
     await sandbox.say(b"Hello")  # type: ignore[arg-type] # text
     await sandbox.say("Hello", "ann@example.com")  # type: ignore[call-arg] # by name
     await sandbox.submit("id", "red")  # type: ignore[arg-type] # by the ids of the fields
+    await sandbox.say("Look", files=[b"1"])  # type: ignore[list-item] # with a name
+    await sandbox.reply("5")  # type: ignore[arg-type] # seconds
+    await sandbox.redeliver(b"{}")  # type: ignore[arg-type] # what was delivered
+    sandbox.authorize_as(None)  # type: ignore[arg-type] # someone
     await sandbox.submit("id", press=1)  # type: ignore[arg-type] # a title
     sandbox.deliver_to("app")  # type: ignore[arg-type] # an application
     SandboxPerson(email="ann@example.com")  # type: ignore[call-arg] # a name, too

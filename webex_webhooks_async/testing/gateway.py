@@ -94,17 +94,14 @@ class Gateway:
                 message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
                 start = message
                 return
-            if start is not None and not responded:
+            if start is not None:
                 responded = True
-                status = start["status"]
-                error = (
-                    _message_of(message.get("body", b""))
-                    if status >= HTTPStatus.BAD_REQUEST
-                    else None
-                )
                 # Before the first byte, so that it is recorded when the client has the response.
+                status, error = start["status"], _message_of(message.get("body", b""))
+                error = error if status >= HTTPStatus.BAD_REQUEST else None
                 self._record(_recorded(request, body or b"", status, tracking_id, error))
                 await send(start)
+                start = None
             await send(message)
 
         try:

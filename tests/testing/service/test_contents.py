@@ -71,7 +71,11 @@ async def test_a_file_is_at_the_origin_that_the_requester_uses(webex_sandbox: Sa
 
 async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:
     """A file that is given by its URL isn't fetched: a stand-in with its name is served."""
-    urls = ["https://example.com/menus/to%20day.pdf?x=1", "https://example.com"]
+    urls = [
+        "https://example.com/menus/to%20day.pdf?x=1",
+        "https://example.com",
+        "https://example.com/a%0Ab",
+    ]
     messages = [await created(api, "/messages", **TO_ANN, files=[each]) for each in urls]
 
     served = [await api.get(each["files"][0]) for each in messages]
@@ -79,6 +83,7 @@ async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:
     assert [each.headers["Content-Disposition"] for each in served] == [
         "attachment; filename*=utf-8''to%20day.pdf",
         'attachment; filename="file"',
+        'attachment; filename="a_b"',
     ]
     assert served[0].headers["Content-Type"] == "application/pdf"
     assert served[0].text == f"The sandbox didn't fetch {urls[0]}\n"

@@ -295,6 +295,11 @@ async def test_a_mention(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None
             '<p><a href="https://a.example">a</a> <code>&lt;@all&gt;</code></p>',
             "a <@all>",
         ),
+        (
+            "[ask <@all>](https://a.example)",
+            f'<p><a href="https://a.example">ask {MENTION_OF_ALL}</a></p>',
+            "ask All",
+        ),
         ("```\nx = 1\n```", "<pre><code>x = 1\n</code></pre>", "x = 1"),
         (
             "<script>alert(1)</script>",
@@ -314,7 +319,9 @@ async def test_markdown(api: httpx.AsyncClient, markdown: str, html: str | None,
 
     assert (message["markdown"], message["text"]) == (markdown, text)
     assert html in {None, message["html"]}
-    assert message.get("mentionedGroups") == (["all"] if markdown == "**Hi** <@all>" else None)
+    assert message.get("mentionedGroups") == (
+        ["all"] if MENTION_OF_ALL in message["html"] else None
+    )
 
 
 async def test_a_mention_of_nobody(api: httpx.AsyncClient) -> None:

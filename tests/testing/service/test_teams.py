@@ -13,20 +13,22 @@ async def team_with_ann(api: httpx.AsyncClient) -> tuple[str, str]:
 
 
 async def test_a_team(api: httpx.AsyncClient) -> None:
-    """A team is created, found by its members, changed and deleted."""
+    """A team is created, found by its members, changed and deleted; another one stays."""
+    other = await created(api, "/teams", name="Others")
     team = await created(api, "/teams", name="Cooks", description="At lunch")
     path = f"/teams/{team['id']}"
 
     assert team == {**team, "name": "Cooks", "description": "At lunch"}
     assert (await api.get(path)).json() == team
-    assert await items(api, "/teams") == [team]
+    assert await items(api, "/teams") == [other, team]
     assert await items(api, "/teams", ANN) == []
     assert (await api.get(path, headers=ANN)).status_code == 404
     updated = await api.put(path, json={"name": "Chefs"})
     assert updated.json() == {**team, "name": "Chefs"} == (await api.get(path)).json()
     assert (await api.delete(path)).status_code == 204
     assert (await api.get(path)).status_code == 404
-    assert await items(api, "/rooms", type="group") == []
+    assert [each["teamId"] for each in await items(api, "/rooms", type="group")] == [other["id"]]
+    assert len(await items(api, "/team/memberships", teamId=other["id"])) == 1
 
 
 async def test_a_general_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:

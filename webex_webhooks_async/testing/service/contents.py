@@ -24,6 +24,6 @@ async def get_content(call: Call) -> Response:
         stored.file.content,
         headers={
             "Content-Disposition": f"attachment; {shown}",
-            "Content-Type": stored.file.content_type or "application/octet-stream",
+            "Content-Type": stored.file.content_type,
         },
     )

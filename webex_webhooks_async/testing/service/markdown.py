@@ -82,7 +82,7 @@ def _parse_mention(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - 
     match = _MENTION.match(state.src, state.pos)
     if match is None:
         return False
-    if not silent:
+    if not silent:  # as in a link's text, which is parsed twice
         person = state.env["named"](match[1]) if match[1] else None
         token = state.push("mention", "", 0)
         token.meta = {"person": person} if person else {}

@@ -385,6 +385,7 @@ def _content(
 def _stand_in(url: str) -> File:
     """What is kept of a file that is given by its URL, which the sandbox never fetches."""
     name = unquote(httpx.URL(url).path).rpartition("/")[2]
+    name = "".join(each if each.isprintable() else "_" for each in name)
     return File(name or "file", f"The sandbox didn't fetch {url}\n".encode())
 
 

@@ -33,7 +33,6 @@ async def create_team(call: Call) -> Response:
     team = {
         "id": webex_id("TEAM"),
         **fields,
-        "creatorId": call.person.id,
         "created": call.state.now(),
     }
     call.state.teams.put(team["id"], team)
