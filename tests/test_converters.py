@@ -31,6 +31,7 @@ from uuid import UUID
 import pytest
 from attrs import evolve, field, fields, frozen, make_class
 from cattrs import Converter
+from cattrs.errors import StructureHandlerNotFoundError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -1370,6 +1371,23 @@ def test_what_is_too_deep_or_contains_itself_is_a_value_error() -> None:
     for each in (nested(5_000), evolve(WEBHOOK, extra=endless)):
         with pytest.raises(ValueError, match="nested too deeply for JSON, or contains itself"):
             to_json(each)
+
+
+@frozen
+class Empty(Generic[T]):
+    """A generic class without fields."""
+
+
+def test_a_generic_class_needs_its_arguments() -> None:
+    """Without them the error names the class, if it has no fields."""
+    with pytest.raises(TypeError, match="the type of Empty"):
+        from_json(b"{}", Empty)
+
+
+def test_bytes_are_refused_by_the_converter_itself() -> None:
+    """Who calls the converter's own methods gets the error of cattrs."""
+    with pytest.raises(StructureHandlerNotFoundError):
+        make_converter().structure("a", bytes)
 
 
 def test_an_instance_is_not_a_type() -> None:
