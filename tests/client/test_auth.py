@@ -530,6 +530,23 @@ async def test_a_401_that_comes_late_takes_the_token_that_is_there() -> None:
     assert sent(wire) == [OLD, OLD, None, NEW, NEW]
 
 
+async def test_a_401_that_comes_after_a_failed_refresh_gets_its_error() -> None:
+    """A request that was sent before the refresh failed doesn't try it again."""
+    failed = asyncio.Event()
+    refusal = http_response(400, {"error": "invalid_grant"})
+    script = after(failed, REJECTED), webex(refusal)
+    async with Wire(*script) as wire, client_of(wire, integration()) as client:
+        late = asyncio.create_task(client.webhooks.get("W1"))
+        await wire.received(1)
+        with pytest.raises(BadRequestError):
+            await client.webhooks.get("W1")
+        failed.set()
+        with pytest.raises(BadRequestError):
+            await late
+
+    assert sent(wire) == [OLD, OLD, None]
+
+
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
 async def test_a_cancelled_task_takes_no_other_down(cancelled: int) -> None:
     """If one task that waits for a refresh is cancelled, the others succeed."""

@@ -3,8 +3,7 @@
 import asyncio
 import re
 import zlib
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
 from email.message import Message
 from email.utils import collapse_rfc2231_value
 from typing import cast
@@ -71,19 +70,18 @@ async def _read(
     gzip = _Gzip() if _is_gzip(response) else None
     received = size = 0
     pieces: list[bytes] = []
-    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as stream:
-        async for raw in stream:
-            on_piece()
-            received += len(raw)
-            for piece in (raw,) if gzip is None else gzip.inflated(raw):
-                size += len(piece)
-                if max(received, size) > max_bytes:
-                    raise TooLargeError(max_bytes)
-                pieces.append(piece)
-                if len(piece) == _PIECE:
-                    await asyncio.sleep(0)
-            if received > max_bytes:
+    async for raw in cast("httpx.AsyncByteStream", response.stream):
+        on_piece()
+        received += len(raw)
+        for piece in (raw,) if gzip is None else gzip.inflated(raw):
+            size += len(piece)
+            if max(received, size) > max_bytes:
                 raise TooLargeError(max_bytes)
+            pieces.append(piece)
+            if len(piece) == _PIECE:
+                await asyncio.sleep(0)
+        if received > max_bytes:
+            raise TooLargeError(max_bytes)
     if received and gzip is not None and not gzip.is_complete:
         raise httpx.DecodingError("the gzip data end too early")
     return pieces

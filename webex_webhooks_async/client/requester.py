@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from types import NoneType
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -151,7 +151,7 @@ class Requester:
         if http_client is None:
             http_client = ConnectionPool.to(httpx.URL(self.base_url))
         if isinstance(http_client, httpx.AsyncBaseTransport):
-            http_client = httpx.AsyncClient(transport=http_client, cookies=_no_cookies())
+            http_client = httpx.AsyncClient(transport=http_client, cookies=_NoCookies())
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
         self._closed = False
@@ -475,9 +475,11 @@ def _has_ended(refresh: "asyncio.Task[str]") -> bool:
     return refresh.done() and not refresh.cancelled()
 
 
-def _no_cookies() -> CookieJar:
+class _NoCookies(CookieJar):
     """A jar that takes no cookie: httpx stores those of each response, and has no other setting."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Leave the cookies that a response sets."""
 
 
 def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:

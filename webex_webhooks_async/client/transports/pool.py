@@ -4,7 +4,7 @@ import asyncio
 import math
 import urllib.request
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -123,26 +123,36 @@ class _Body(httpx.AsyncByteStream):
         release: Callable[[httpx.AsyncBaseTransport], Awaitable[None]],
     ) -> None:
         self._stream = stream
+        self._parts = aiter(stream)
         self._connection = connection
         self._release = release
         self._is_complete = False
         self._is_closed = False
 
-    async def __aiter__(self) -> AsyncGenerator[bytes]:
-        async for part in self._stream:
-            yield part
-        self._is_complete = True
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._parts)
+        except StopAsyncIteration:
+            self._is_complete = True
+            raise
 
     async def aclose(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
-        async with AsyncExitStack() as on_failure:
-            on_failure.push_async_callback(self._connection.aclose)
+        try:
             await self._stream.aclose()
-            if self._is_complete:
-                on_failure.pop_all()
-                await self._release(self._connection)
+        except BaseException:
+            self._is_complete = False
+            raise
+        finally:
+            if not self._is_complete:
+                await self._connection.aclose()
+        if self._is_complete:
+            await self._release(self._connection)
 
 
 def pool_size(client: httpx.AsyncClient) -> float:
