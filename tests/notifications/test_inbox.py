@@ -469,6 +469,23 @@ async def test_before_the_start_and_after_the_end(
     assert messages == [expected, expected]
 
 
+def test_loops_one_after_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver with an inbox works in event loops one after another."""
+    time = Time()
+    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    bot = InboxBot(path, time)
+
+    async def run(number: int) -> None:
+        await bot.receiver.aclose()
+        async with bot.receiver:
+            await bot.receive(distinct(number))
+            await until(lambda: len(bot.done) == number)
+
+    for number in (1, 2):
+        asyncio.run(run(number))
+    assert bot.done == ["MESSAGE-1", "MESSAGE-2"]
+
+
 async def test_a_second_start(path: Path, time: Time) -> None:
     """A receiver with an inbox works on it once: entering it twice is an error."""
     bot = InboxBot(path, time)

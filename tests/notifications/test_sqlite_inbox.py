@@ -121,6 +121,15 @@ async def test_the_file_is_for_its_owner_alone(path: Path, *, is_there: bool) ->
     assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_the_file_is_never_readable_by_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new file has mode 600 from the first moment, not only when it is an inbox."""
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    InboxFile.open(path).close()
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 async def test_it_is_on_the_disk_when_put_returns(path: Path, executed: list[str]) -> None:
     """Each commit is flushed to the disk, on macOS through the cache of the disk as well."""
     async with opened(path) as inbox:
@@ -174,6 +183,21 @@ async def test_an_inbox_works_in_loops_one_after_another(path: Path) -> None:
     await inbox.aclose()
 
     assert results == [True, True, False]
+
+
+async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:
+    """What shares a transaction with a call that fails isn't stored, and says so."""
+    async with opened(path) as inbox:
+        wrong: Any = object()
+        calls = (inbox.put("a", b""), inbox.put("b", wrong))
+        results = [await each for each in map(outcome, calls)]
+        together = await asyncio.gather(*map(outcome, (inbox.put("c", b""), inbox.put("d", wrong))))
+
+        assert results[0] == "True"
+        assert results[1].startswith(f"can't use the inbox {path}: ")
+        assert "True" not in together
+        assert await inbox.put("c", b"") is True
+    assert [key for key, _ in rows(path)] == ["a", "c"]
 
 
 async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ class InboxWorker:
         """Take no more entries; those that were taken are still worked on."""
         self.is_open = False
         self._woken.set()
-        if self._taking is not None:
+        if self._taking is not None and not self._taking.done():  # it may be another loop's
             await asyncio.wait({self._taking})
 
     def wake(self) -> None:
