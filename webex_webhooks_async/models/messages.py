@@ -25,7 +25,7 @@ class Message:
         room_type: ``direct`` or ``group``.
         person_id: Who wrote it.
         person_email: Who wrote it.
-        text: What it says, as plain text. In a group room it starts with the bot's display name.
+        text: What it says, as plain text. A mention is part of it, with the name that it shows.
         markdown: What it says in Markdown, if it was written so.
         html: What it says in HTML, if it is formatted or mentions someone.
         files: The URLs of its files; downloading them takes the access token.
