@@ -71,8 +71,8 @@ async def test_a_reply_is_in_the_thread(
         reply = {"id": "M1", "text": "both", "roomId": root["roomId"], "parentId": root["id"]}
         await webex_sandbox.emit("messages", "created", reply)
 
-    (thread, _) = webex_sandbox.messages[-2:]
-    assert thread["parentId"] == root["id"]
+    replied = [each for each in webex_sandbox.requests if each.method == "POST"][-2]
+    assert json.loads(replied.body)["parentId"] == root["id"]
 
 
 async def test_a_submission_is_answered_in_the_thread_of_its_card(
