@@ -1,13 +1,16 @@
 import asyncio
 import gc
+import importlib.metadata
 import json
 import logging
 import pickle
 import random
+import runpy
 import ssl
 import traceback
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -49,6 +52,7 @@ from webex_webhooks_async import (
     WebexError,
     Webhook,
     WebhookUpdate,
+    version,
 )
 from webex_webhooks_async.client.transports.pool import tls_context
 from webex_webhooks_async.testing import Sandbox
@@ -570,6 +574,17 @@ async def test_a_given_client_that_is_closed() -> None:
 
     with pytest.raises(RuntimeError, match="http_client is closed"):
         await client.webhooks.get("W1")
+
+
+def test_without_metadata_the_version_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a zipapp, which has none, requests are sent all the same."""
+
+    def find(_: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(importlib.metadata, "version", find)
+
+    assert runpy.run_path(version.__file__)["__version__"] == "unknown"
 
 
 async def test_an_error_has_the_id_of_the_request_where_webex_sends_none() -> None:

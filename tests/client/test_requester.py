@@ -2,16 +2,14 @@ import asyncio
 import contextlib
 import gc
 import gzip
-import importlib.metadata
 import logging
 import random
 import re
-import runpy
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import format_datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -492,17 +490,6 @@ async def test_a_request_says_what_it_is() -> None:
     assert "content-type" not in get
     assert put["content-type"] == "application/json"
     assert wire.requests[1].body == b"{}"
-
-
-def test_without_metadata_the_version_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a zipapp, which has none, requests are sent all the same."""
-
-    def find(_: str) -> str:
-        raise PackageNotFoundError
-
-    monkeypatch.setattr(importlib.metadata, "version", find)
-
-    assert runpy.run_module("webex_webhooks_async.version")["__version__"] == "unknown"
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Drip: ", raw_http_response(200, b"")])
