@@ -68,17 +68,17 @@ class FailingInbox(SQLiteInbox):
 
     Attributes:
         fails: The methods that fail.
-        failed: Each call that failed.
+        may_give: Cleared when `take` has to wait with what it has taken.
     """
 
     def __init__(self, path: Path, time: Time) -> None:
         super().__init__(path, lease=LEASE, keep=KEEP, clock=time.now_in_seconds)
         self.fails: set[str] = set()
-        self.failed: list[str] = []
+        self.may_give = asyncio.Event()
+        self.may_give.set()
 
     def _check(self, method: str) -> None:
         if method in self.fails:
-            self.failed.append(method)
             raise OSError("the disk is full")
 
     async def put(self, key: str, body: bytes) -> bool:
@@ -89,7 +89,9 @@ class FailingInbox(SQLiteInbox):
     async def take(self) -> InboxEntry | None:
         """Take one, or fail."""
         self._check("take")
-        return await super().take()
+        entry = await super().take()
+        await self.may_give.wait()
+        return entry
 
     async def renew(self, entry: InboxEntry) -> bool:
         """Renew it, or fail."""
@@ -446,6 +448,21 @@ async def test_the_end_of_the_lifespan(path: Path, time: Time) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
     async with bot.receiver:
         await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
+
+
+async def test_an_end_while_something_is_taken(path: Path, time: Time) -> None:
+    """What is being taken at the end is still handled, so that no lease is left."""
+    bot = InboxBot(path, time)
+    async with bot.receiver:
+        bot.inbox.may_give.clear()
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["running"])
+        ending = asyncio.create_task(bot.receiver.aclose())
+        await asyncio.wait({ending}, timeout=0)
+        bot.inbox.may_give.set()
+        await ending
+
+        assert (bot.done, bot.states()) == (["MESSAGE-1"], [])
 
 
 async def test_before_the_start_and_after_the_end(

@@ -83,6 +83,15 @@ class RenewsOnlyInWords(SQLiteInbox):
         return renewed
 
 
+class HidesItsLease(SQLiteInbox):
+    """It doesn't say how long its leases last."""
+
+    async def take(self) -> InboxEntry | None:
+        """Leave the lease out."""
+        entry = await super().take()
+        return None if entry is None else evolve(entry, lease=60.0)
+
+
 class CompletesWhatIsLost(SQLiteInbox):
     """Who lost the lease isn't told."""
 
@@ -112,6 +121,7 @@ class RemembersForTooLong(SQLiteInbox):
         (KeepsFailing, "what failed for good is never due"),
         (RenewsNothing, "fail ends the lease"),
         (RenewsOnlyInWords, "a lease lasts for `lease` seconds after renew"),
+        (HidesItsLease, "an entry says for how many seconds its lease lasts"),
         (CompletesWhatIsLost, "complete ends the lease"),
         (RemembersForTooLong, "what is completed is known for `keep` seconds"),
     ],

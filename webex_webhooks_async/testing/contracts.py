@@ -140,6 +140,7 @@ class _InboxCheck:
     async def leases(self) -> None:
         await self._quick.put(self._key(), b"body")
         lost = await self._take(self._quick, "put")
+        _expect(lost.lease == _SECONDS, "an entry says for how many seconds its lease lasts")
         await asyncio.sleep(_SECONDS / 2)
         start = time.monotonic()
         _expect(await self._quick.renew(lost) is True, "renew returns True")
