@@ -143,6 +143,7 @@ def disposition(data: bytes) -> None:
     name = file_name(header)
     assert name.isprintable()
     assert 0 < len(name) <= 200
+    assert name == name.strip(" .")
     for path in (PurePosixPath("downloads", name), PureWindowsPath("C:/downloads", name)):
         assert path.name == name
         assert path.parent.name == "downloads"

@@ -143,15 +143,14 @@ class _Body(httpx.AsyncByteStream):
         if self._is_closed:
             return
         self._is_closed = True
+        is_reusable = False
         try:
             await self._stream.aclose()
-        except BaseException:
-            self._is_complete = False
-            raise
+            is_reusable = self._is_complete
         finally:
-            if not self._is_complete:
+            if not is_reusable:
                 await self._connection.aclose()
-        if self._is_complete:
+        if is_reusable:
             await self._release(self._connection)
 
 
