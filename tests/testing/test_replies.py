@@ -3,12 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import BOT, CARD, created
-from webex_webhooks_async import Client, MessageData, Notification, Receiver
+from webex_webhooks_async import (
+    Client,
+    Inbox,
+    MessageData,
+    Notification,
+    Receiver,
+    SQLiteInbox,
+)
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 
 SECRET = "the webhook's secret"
@@ -16,10 +24,10 @@ SECRET = "the webhook's secret"
 
 @asynccontextmanager
 async def bot(
-    sandbox: Sandbox, client: Client, *, background: bool = False
+    sandbox: Sandbox, client: Client, *, background: bool = False, inbox: Inbox | None = None
 ) -> AsyncGenerator[Receiver]:
     """A bot that repeats what it hears, except for "nothing"."""
-    receiver = Receiver(SECRET, ignore_own_actions=True, background=background)
+    receiver = Receiver(SECRET, ignore_own_actions=True, background=background, inbox=inbox)
 
     @receiver.on("messages", "created")
     async def echo(notification: Notification[MessageData]) -> None:
@@ -30,13 +38,17 @@ async def bot(
     webhooks = receiver.webhooks(name="bot", target_url="https://bot.example.com/")
     await client.webhooks.ensure(webhooks)
     sandbox.deliver_to(receiver)
-    yield receiver
-    await receiver.aclose()
+    async with receiver:
+        yield receiver
 
 
-async def test_a_bot_that_responds_first(webex_sandbox: Sandbox, webex_client: Client) -> None:
+@pytest.mark.parametrize("kind", ["background", "inbox"])
+async def test_a_bot_that_responds_first(
+    webex_sandbox: Sandbox, webex_client: Client, tmp_path: Path, kind: str
+) -> None:
     """Each reply is returned once, oldest first, whether it is there already or comes later."""
-    async with bot(webex_sandbox, webex_client, background=True):
+    inbox = SQLiteInbox(tmp_path / "inbox.db") if kind == "inbox" else None
+    async with bot(webex_sandbox, webex_client, background=inbox is None, inbox=inbox):
         for text in ("One", "Two"):
             (delivery,) = await webex_sandbox.say(text, person=f"{text}@example.com")
             assert delivery.ok

@@ -85,7 +85,7 @@ class Gateway:
             body = await _body_of(request)
         except ClientDisconnect:
             return
-        start: Message | None = None
+        start: Message = {}
         responded = False
 
         async def send_marked(message: Message) -> None:
@@ -94,14 +94,12 @@ class Gateway:
                 message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
                 start = message
                 return
-            if start is not None:
-                responded = True
-                # Before the first byte, so that it is recorded when the client has the response.
-                status, error = start["status"], _message_of(message.get("body", b""))
-                error = error if status >= HTTPStatus.BAD_REQUEST else None
-                self._record(_recorded(request, body or b"", status, tracking_id, error))
-                await send(start)
-                start = None
+            responded = True  # the body, which the service sends in one piece
+            status, error = start["status"], _message_of(message.get("body", b""))
+            error = error if status >= HTTPStatus.BAD_REQUEST else None
+            # Before the first byte, so that it is recorded when the client has the response.
+            self._record(_recorded(request, body or b"", status, tracking_id, error))
+            await send(start)
             await send(message)
 
         try:

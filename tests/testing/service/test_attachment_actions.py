@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -45,6 +46,36 @@ async def test_submit(api: httpx.AsyncClient) -> None:
         assert read.json() == action
     others = await api.get(f"/attachment/actions/{action['id']}", headers=BOB)
     assert others.status_code == 404
+
+
+async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
+    """Over HTTP, what is sent is kept as it is: inputs anywhere in the card, and data."""
+    content: dict[str, Any] = {
+        "type": "AdaptiveCard",
+        "body": [{"type": "Input.Text", "id": "dish", "value": "soup"}],
+        "actions": [
+            {"type": "Action.Submit", "title": "Order", "data": {"do": "order"}},
+            {
+                "type": "Action.ShowCard",
+                "card": {"type": "AdaptiveCard", "body": [{"type": "Input.Toggle", "id": "vegan"}]},
+            },
+        ],
+    }
+    card = {**CARD, "content": content}
+    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [card]}
+    message = await created(api, "/messages", **fields)
+    inputs = {"vegan": "true", "do": "something else"}
+    action = {"type": "submit", "messageId": message["id"], "inputs": inputs}
+
+    submitted = await created(api, "/attachment/actions", ANN, **action)
+    refused = await api.post(
+        "/attachment/actions", json={**action, "inputs": {"whta": "1"}}, headers=ANN
+    )
+
+    assert submitted["inputs"] == inputs
+    assert refused.json()["message"] == (
+        "the card submits no 'whta'; it submits: 'dish', 'do', 'vegan'"
+    )
 
 
 async def test_the_notification_has_no_inputs(webex_sandbox: Sandbox) -> None:
