@@ -200,6 +200,17 @@ async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:
     assert [key for key, _ in rows(path)] == ["a", "c"]
 
 
+async def test_a_file_that_is_locked_for_a_moment(path: Path) -> None:
+    """A lock is waited for, while the event loop goes on."""
+    async with opened(path) as inbox:
+        await inbox.put("a", b"")
+        with locked(path) as unlock:
+            waiting = asyncio.create_task(inbox.put("b", b""))
+            await asyncio.wait({waiting}, timeout=0)
+            unlock()
+            assert await waiting is True
+
+
 async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another program locks the file, all calls fail; afterwards they work."""
     monkeypatch.setattr(sqlite_inbox, "LOCKED_SECONDS", 0.01)
