@@ -158,7 +158,10 @@ def file_name(disposition: str | None) -> str:
     """The name in a Content-Disposition header, without any folder; ``file`` where it has none."""
     message = Message()
     message["Content-Disposition"] = (disposition or "")[:_MAX_DISPOSITION]
-    params = message.get_params([], "content-disposition")
+    try:
+        params = message.get_params([], "content-disposition")
+    except ValueError:  # it isn't valid Unicode
+        params = []
     names = [cast("object", value) for name, value in params if name.lower() == "filename"]
     names.sort(key=lambda value: isinstance(value, str))  # filename* first: it has any character
     name = collapse_rfc2231_value(cast("str", names[0])) if names else ""
