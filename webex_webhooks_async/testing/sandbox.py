@@ -40,8 +40,9 @@ class Sandbox:
     """A local Webex simulator that a bot can live in.
 
     It has one bot, and any number of persons, rooms and messages. An access token
-    ``person:ann@example.com`` is that person's; every other non-empty token is the bot's. A person
-    exists as soon as somebody uses the address, and has a direct room with the bot from then on.
+    ``person:ann@example.com`` is that person's; every other non-empty token is the bot's, unless it
+    was granted after `authorize_as`. A person exists as soon as somebody uses the address, and has
+    a direct room with the bot from then on.
 
     Where Webex's own behavior isn't documented, the sandbox does what is most useful:
 
@@ -55,6 +56,7 @@ class Sandbox:
     * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again.
     * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is
       notified before the message. Only the bot has to be a member before it can write.
+    * Nobody is notified when a room or a team is deleted, or a message edited.
     * Webhooks are notified of what their owner can see. In a group room the bot sees, and can read
       and list, only messages that mention it, and its own.
 

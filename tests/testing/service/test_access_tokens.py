@@ -160,6 +160,11 @@ async def test_a_code_with_pkce(api: httpx.AsyncClient) -> None:
     assert refreshed.status_code == 200
 
 
+async def test_unknown_parameters_of_an_authorization(api: httpx.AsyncClient) -> None:
+    """What an authorization asks besides is ignored, as RFC 6749 wants."""
+    assert "code" in await redirected_with(api, prompt="select_account")
+
+
 async def test_a_code_without_pkce(api: httpx.AsyncClient) -> None:
     """PKCE, state and scope are optional."""
     optional = ("code_challenge", "code_challenge_method", "state", "scope")
