@@ -373,4 +373,5 @@ def test_a_tracking_id_is_short_and_on_one_line(make: Callable[[str], WebexError
     assert len(str(error)) + len(repr(error.args)) < 2_000
     assert "ROUTER\\nERROR forged\\x1b[31m" in str(error)
     assert len(str(error).splitlines()) == 1
+    assert str(vars(error)["tracking_id"]).isprintable()
     assert repr(pickled(4, error)) == repr(type(error)(*error.args)) == repr(error)
