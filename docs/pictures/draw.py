@@ -8,17 +8,18 @@ import io
 import os
 import pty
 import re
+import runpy
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest.mock import patch
 
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from webex_webhooks_async import Client, MessageData, NewWebhook, Notification, Receiver
 from webex_webhooks_async.testing import Sandbox
 
 FOLDER = Path(__file__).parent
@@ -72,36 +73,24 @@ def listen() -> str:
 
 
 def chat() -> str:
-    """A conversation with a bot that echoes, on a terminal."""
+    """A conversation with the bot of README.md, on a terminal."""
     return _svg("webex-webhooks chat", Text.from_ansi(asyncio.run(_converse())).split("\n"))
 
 
 async def _converse() -> str:
     sandbox = Sandbox()
-    receiver = Receiver("a secret", ignore_own_actions=True)
-    async with (
-        sandbox.serve() as base_url,
-        Client("the-bots-token", base_url=base_url) as client,
-        asyncio.timeout(_PATIENCE),
-    ):
-
-        @receiver.on("messages", "created")
-        async def echo(notification: Notification[MessageData]) -> None:
-            message = await client.fetch(notification)
-            text = f"You said: {message.text}"
-            await client.post("messages", json={"roomId": message.room_id, "text": text})
-
-        sandbox.deliver_to(receiver)
-        await client.webhooks.create(
-            NewWebhook(
-                name="bot",
-                target_url="https://bot.example.com/webex",
-                resource="messages",
-                event="created",
-                secret="a secret",  # noqa: S106 - of the sandbox
-            )
-        )
-        return await asyncio.to_thread(_type_on_a_terminal, base_url)
+    async with sandbox.serve() as base_url, asyncio.timeout(_PATIENCE):
+        settings = {
+            "WEBEX_BASE_URL": base_url,
+            "WEBEX_ACCESS_TOKEN": "anything",
+            "WEBEX_WEBHOOK_SECRET": "a-secret-of-the-bot",
+            "PUBLIC_URL": "https://bot.example.com/webex",
+        }
+        with patch.dict(os.environ, settings):
+            bot = runpy.run_path(str(FOLDER.parent / "examples" / "bot.py"))["bot"]
+        sandbox.deliver_to(bot)
+        async with bot:
+            return await asyncio.to_thread(_type_on_a_terminal, base_url)
 
 
 def _type_on_a_terminal(base_url: str) -> str:
@@ -115,9 +104,13 @@ def _type_on_a_terminal(base_url: str) -> str:
     ) as process:
         os.close(theirs)
         shown = _read_until(ours, _PROMPT)
-        for text in ("Hello, bot!", "How are you?"):
+        for text, reply in (
+            ("What can you do?", "Order lunch."),
+            ("lunch", "[card: "),
+            ("/press Order dish=Soup", "One Soup, please!"),
+        ):
             os.write(ours, f"{text}\n".encode())
-            shown += _read_until(ours, f"You said: {text}") + _read_until(ours, _PROMPT)
+            shown += _read_until(ours, reply) + _read_until(ours, _PROMPT)
         os.write(ours, b"\x04")
         process.wait(_PATIENCE)
     os.close(ours)

@@ -2,6 +2,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import Message
 from webex_webhooks_async.cli.chat_terminal import (
+    MAX_WAITING,
     TypedLines,
     erase_prompt,
     print_message,
@@ -41,6 +43,21 @@ async def test_lines(pipe: Pipe) -> None:
 
     assert first == "Hello"
     assert [await lines.next(), await lines.next()] == ["Caf\u00e9\ufffd", None]
+
+
+async def test_an_endless_input(tmp_path: Path) -> None:
+    """Only so much of an input waits in memory, however long it and its lines are."""
+    path = tmp_path / "lines"
+    path.write_text("yes\n" * 5_000 + "x" * 1_000_000 + "\nlast")
+    with path.open("rb") as file:
+        lines = TypedLines(file.fileno())
+        seen: list[str] = []
+        while line := await lines.next(PATIENCE):
+            assert lines.waiting <= MAX_WAITING
+            seen.append(line)
+
+    assert (seen[:5_000], seen[-1]) == (["yes"] * 5_000, "last")
+    assert max(map(len, seen)) < 200_000
 
 
 async def test_a_loop_that_has_ended(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +93,17 @@ CARD = {
 }
 
 
+BUTTONS = {
+    "content": {
+        "body": [{"type": "Input.Text", "id": "lunch"}],
+        "actions": [
+            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
+            {"type": "Action.Submit", "title": "Not today"},
+        ],
+    }
+}
+
+
 @pytest.mark.parametrize(
     ("fields", "lines"),
     [
@@ -86,6 +114,10 @@ CARD = {
         (
             {"attachments": (CARD,)},
             ["bot: [card: /submit lunch=... vote=...]"],
+        ),
+        (
+            {"attachments": (BUTTONS,)},
+            ["bot: [card: /press Order lunch=...]", "     [card: /press 'Not today' lunch=...]"],
         ),
         ({"text": None}, ["bot: "]),
     ],

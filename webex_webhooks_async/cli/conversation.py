@@ -1,148 +1,435 @@
-"""A person's conversation with the bot of a sandbox."""
+"""A person's conversation with the bot of a sandbox, in their direct room or in a group room."""
 
 import asyncio
+import json
+import re
 import shlex
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, cast
 
 import httpx
+from attrs import frozen
 
+from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.errors import TransportError
+from webex_webhooks_async.converters import from_json
+from webex_webhooks_async.errors import DecodeError, TransportError
 from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.testing.gateway import SANDBOX_HEADER
+from webex_webhooks_async.testing.served import PRIVATE
+from webex_webhooks_async.testing.service import cards
 
-POLL_SECONDS = 0.2
-QUIET_SECONDS = 1.0  # after a reply, before a conversation counts as quiet
-SUBMIT = "/submit"
-"""A line that begins with this word submits a card."""
+QUIET_SECONDS = 1.0
+"""After a reply or a failure, before a message counts as handled."""
+
+SUBMIT, PRESS, FILE = "/submit", "/press", "/file"
+"""A line that begins with one of these words isn't a message."""
+
+_START = "start one with `webex-webhooks sandbox`"
+
+Json = Mapping[str, Any]
+
+
+@frozen(kw_only=True)
+class Place:
+    """Where someone talks to the bot.
+
+    Attributes:
+        base_url: The base URL of the sandbox.
+        person: The address of who talks.
+        room: The title of a group room; None for the direct room with the bot.
+        mention: Whether messages in a group room mention the bot.
+        timeout: Seconds for each message with all its replies, and for the sandbox to begin.
+    """
+
+    base_url: str
+    person: str
+    timeout: float
+    room: str | None = None
+    mention: bool = True
+
+    @property
+    def private(self) -> str:
+        """The URL of the private endpoint."""
+        return self.base_url.rstrip("/").removesuffix("/v1") + PRIVATE
 
 
 class Conversation:
-    """The direct room of a person and the bot.
+    """What a person and the bot say to each other.
 
     Args:
         client: Calls the sandbox as the person.
+        place: Where they talk.
+        state: What the sandbox held at the beginning.
+        on_message: Is called with each message of the bot, and with the title of its room if that
+            is another one.
+        on_failure: Is called with how the bot failed to handle a notification.
+
+    Attributes:
         bot: The address of the bot.
     """
 
-    def __init__(self, client: Client, bot: str) -> None:
-        self.bot = bot
+    def __init__(
+        self,
+        client: Client,
+        place: Place,
+        state: Json,
+        *,
+        on_message: Callable[[Message, str | None], None],
+        on_failure: Callable[[str], None],
+    ) -> None:
         self._client = client
-        self._room_id: str | None = None
-        self._seen: set[str] = set()
-        self._card_id: str | None = None
+        self._place = place
+        self._on_message = on_message
+        self._on_failure = on_failure
+        self._persons: dict[str, Json] = {each["id"]: each for each in state["persons"]}
+        self._rooms: dict[str, Json] = {each["id"]: each for each in state["rooms"]}
+        self._bot: Json = self._persons[state["bot"]]
+        self.bot: str = self._bot["email"]
+        self._webhooks: list[Json] = state["webhooks"]
+        self._card: Json | None = None
+        self._heard = False
+        self._failed = False
+        self._changed = asyncio.Event()
+        self._over: CommandError | None = None
+        self._room_id = self._group_room() if place.room is not None else None
+        for message in state["messages"]:
+            self._note_card(message)
 
     async def send(self, line: str) -> None:
-        """Send a line to the bot: a message, or after `SUBMIT` the inputs of its last card.
+        """Send a line to the bot: a message, a file, or what a card submits.
 
         Raises:
-            UsageError: There is no card, or the inputs have another form than ID=VALUE.
+            UsageError: The card, the button or the file isn't there, or the line has a wrong form.
             WebexError: The sandbox refuses it, or is gone.
         """
-        if line.split()[:1] == [SUBMIT]:
-            await self._submit(line)
+        word, _, rest = line.partition(" ")
+        if word == SUBMIT:
+            await self._submit(self._inputs(SUBMIT, _words(SUBMIT, rest)))
+        elif word == PRESS:
+            await self._press(_words(PRESS, rest))
+        elif word == FILE:
+            await self._post({}, _file(rest.strip()))
         else:
-            await self._say(line)
+            await self._post({"text": line})
 
-    async def _submit(self, line: str) -> None:
-        if self._card_id is None:
+    async def exchange(self, line: str) -> str | None:
+        """Send a line, and wait for the replies until the bot is quiet.
+
+        Args:
+            line: The line, as `send` takes it.
+
+        Returns:
+            Why no reply came; None if one did.
+
+        Raises:
+            CommandError: The sandbox is gone, or hangs.
+            UsageError: As in `send`.
+            WebexError: As in `send`.
+        """
+        self._heard = self._failed = sent = False
+        try:
+            async with asyncio.timeout(self._place.timeout):
+                await self.send(line)
+                sent = True
+                await self._until_quiet()
+        except TimeoutError:
+            pass
+        if self._heard:
+            return None
+        if not sent:
+            raise _silent(self._place)
+        if self._failed:
+            return f"{self.bot} did not reply"
+        within = f"within {self._place.timeout:g} s"
+        return f"{self.bot} did not reply {within}: does the bot run? {self._hint()}"
+
+    async def _until_quiet(self) -> None:
+        while True:
+            self.check()
+            try:
+                async with asyncio.timeout(QUIET_SECONDS if self._heard or self._failed else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                return
+            self._changed.clear()
+
+    def check(self) -> None:
+        """Check that the sandbox is there.
+
+        Raises:
+            CommandError: It isn't any more, or its answers aren't those of a sandbox.
+        """
+        if self._over is not None:
+            raise self._over
+
+    async def follow(self, events: AsyncIterator[Json]) -> None:
+        """Take in what happens, until the sandbox ends."""
+        try:
+            with _odd_answers(self._place):
+                async for event in events:
+                    self._take_in(event)
+        except CommandError as error:
+            self._over = error
+        else:
+            self._over = _gone(self._place)
+        self._changed.set()
+
+    def _take_in(self, event: Json) -> None:
+        match event["kind"]:
+            case "room":
+                self._rooms[event["room"]["id"]] = event["room"]
+                self._persons |= {each["id"]: each for each in event["persons"]}
+            case "webhooks":
+                self._webhooks = event["webhooks"]
+            case "message":
+                self._receive(event["message"])
+            case "delivery":
+                self._notice(event["delivery"])
+            case _:
+                pass
+
+    def _receive(self, document: Json) -> None:
+        if document["personId"] != self._bot["id"] or "updated" in document:
+            return
+        self._note_card(document)
+        text = json.dumps(document).replace(f"{BASE_URL}/contents/", self._contents)
+        message = from_json(text, Message)
+        is_here = self._is_here(message.room_id)
+        self._on_message(message, None if is_here else self._title_of(message.room_id))
+        if is_here:
+            self._heard = True
+            self._changed.set()
+
+    @property
+    def _contents(self) -> str:
+        return f"{self._place.base_url.rstrip('/')}/contents/"
+
+    def _notice(self, delivery: Json) -> None:
+        if delivery["ok"] or delivery["createdBy"] != self._bot["id"]:
+            return
+        how = delivery["error"]
+        if how is None:
+            status = delivery["statusCode"]
+            how = f"it responded with {status} {httpx.codes.get_reason_phrase(status)}".rstrip()
+        what = f"{delivery['resource']} {delivery['event']}"
+        self._on_failure(f"{self.bot} was notified of {what}, but failed: {how}")
+        self._failed = True
+        self._changed.set()
+
+    def _hint(self) -> str:
+        if any(each["status"] == "active" for each in self._webhooks):
+            return "The terminal of the sandbox shows whether it was notified"
+        return "It has no active webhook, so nothing notifies it"
+
+    def _is_here(self, room_id: str) -> bool:
+        if self._place.room is not None:
+            return room_id == self._room_id
+        room = self._rooms.get(room_id, {})
+        return room.get("type") == "direct" and self._me in room.get("members", ())
+
+    @property
+    def _me(self) -> str | None:
+        address = self._place.person.lower()
+        ids = (each["id"] for each in self._persons.values() if each["email"].lower() == address)
+        return next(ids, None)
+
+    def _title_of(self, room_id: str) -> str:
+        room = self._rooms.get(room_id, {})
+        if room.get("type") != "direct":
+            return str(room.get("title", room_id))
+        members = (self._persons[each] for each in room["members"] if each in self._persons)
+        return next((each["email"] for each in members if each != self._bot), room_id)
+
+    def _group_room(self) -> str | None:
+        """The id of the group room; None if it has to be created.
+
+        Raises:
+            UsageError: Several rooms have the title.
+        """
+        title = self._place.room
+        found = [
+            each["id"]
+            for each in self._rooms.values()
+            if each["type"] != "direct" and each["title"] == title
+        ]
+        if len(found) > 1:
+            raise UsageError(f"{len(found)} rooms have the title {title!r}: choose another one")
+        return found[0] if found else None
+
+    def _note_card(self, document: Json) -> None:
+        is_card = document["personId"] == self._bot["id"] and bool(document.get("attachments"))
+        if is_card and self._is_here(document["roomId"]):
+            self._card = document
+
+    def _last_card(self) -> Json:
+        if self._card is None:
             raise UsageError(f"{self.bot} has not sent a card in this conversation")
-        with usage_errors(SUBMIT):  # such as for a quotation mark that isn't closed
-            _, *words = shlex.split(line)
+        return self._card
+
+    @staticmethod
+    def _inputs(command: str, words: list[str]) -> dict[str, str]:
         inputs: dict[str, str] = {}
         for word in words:
             input_id, equals, value = word.partition("=")
             if not (input_id and equals):
-                raise UsageError(f"{SUBMIT}: write each input as ID=VALUE, got {word!r}")
+                raise UsageError(f"{command}: write each input as ID=VALUE, got {word!r}")
             inputs[input_id] = value
-        action = {"type": "submit", "messageId": self._card_id, "inputs": inputs}
+        return inputs
+
+    async def _press(self, words: list[str]) -> None:
+        attachments = self._last_card()["attachments"]
+        titles = {each.title for each in cards.buttons(attachments)}
+        # The title may have several words, quoted or not.
+        count = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]) in titles), None)
+        if count is None:
+            shown = ", ".join(repr(each) for each in titles if each is not None) or "none"
+            raise UsageError(f"{PRESS}: write the title of a button, of these: {shown}")
+        inputs = self._inputs(PRESS, words[count:])
+        with usage_errors(PRESS):
+            submitted = cards.submitted(attachments, inputs, " ".join(words[:count]))
+        await self._submit(submitted)
+
+    async def _submit(self, inputs: Json) -> None:
+        action = {"type": "submit", "messageId": self._last_card()["id"], "inputs": inputs}
         await self._client.post("attachment/actions", json=action)
 
-    async def _say(self, text: str) -> None:
-        message = await self._client.post(
-            "messages", json={"toPersonEmail": self.bot, "text": text}, into=Message
-        )
+    async def _post(self, fields: dict[str, str], file: File | None = None) -> None:
+        if self._place.room is None:
+            fields["toPersonEmail"] = self.bot
+        else:
+            fields["roomId"] = await self._joined_room()
+            if self._place.mention:
+                fields |= self._mentioning(fields.get("text", ""))
+        await self._client.post("messages", json=fields, file=file)
+
+    async def _joined_room(self) -> str:
         if self._room_id is None:
-            self._room_id = message.room_id
-            newest_first = [each.id for each in await self._newest()]
-            self._seen = set(newest_first[newest_first.index(message.id) :])
+            room = await self._client.post("rooms", json={"title": self._place.room})
+            self._room_id = cast("str", room["id"])
+            membership = {"roomId": self._room_id, "personEmail": self.bot}
+            await self._client.post("memberships", json=membership)
+        return self._room_id
 
-    async def new_replies(self) -> list[Message]:
-        """What the bot has said since the last call, oldest first.
+    def _mentioning(self, text: str) -> dict[str, str]:
+        """The text with the bot mentioned; every mark of Markdown in it stays as it is typed."""
+        name = self._bot["displayName"]
+        escaped = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+        return {
+            "text": f"{name} {text}".strip(),
+            "markdown": f"<@personId:{self._bot['id']}|{name}> {escaped}".strip(),
+        }
 
-        Raises:
-            WebexError: The sandbox is gone.
-        """
-        new = [each for each in await self._newest() if each.id not in self._seen]
-        self._seen.update(each.id for each in new)
-        replies = [each for each in reversed(new) if each.person_email == self.bot]
-        for each in replies:
-            self._card_id = each.id if each.attachments else self._card_id
-        return replies
 
-    async def replies(self, timeout: float) -> AsyncIterator[Message]:  # noqa: ASYNC109 - of the first
-        """What the bot says, until it is quiet.
+def _words(command: str, text: str) -> list[str]:
+    with usage_errors(command):  # such as for a quotation mark that isn't closed
+        return shlex.split(text)
 
-        Args:
-            timeout: Seconds to wait for the first reply; after each one, `QUIET_SECONDS`.
-        """
-        now = asyncio.get_running_loop().time
-        end = now() + timeout
-        while now() < end:
-            for reply in await self.new_replies():
-                yield reply
-                end = now() + QUIET_SECONDS
-            await asyncio.sleep(POLL_SECONDS)
 
-    async def _newest(self) -> Iterable[Message]:
-        if self._room_id is None:
-            return ()
-        page = await self._client.list("messages", params={"roomId": self._room_id}, into=Message)
-        return page.items
+def _file(text: str) -> File:
+    """The file at a path, which may be quoted.
+
+    Raises:
+        UsageError: There is none, or it can't be read.
+    """
+    if text[:1] in {"'", '"'}:
+        text = " ".join(_words(FILE, text))
+    if not text:
+        raise UsageError(f"{FILE}: write the path of a file")
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise UsageError(f"{FILE}: {text!r} isn't a file")
+    try:
+        with usage_errors(FILE):
+            return File.from_path(path)
+    except OSError as error:
+        raise UsageError(f"{FILE}: {text!r} can't be read ({error.strerror})") from error
 
 
 @asynccontextmanager
-async def conversation(base_url: str, person: str) -> AsyncGenerator[Conversation]:
+async def conversation(
+    place: Place,
+    *,
+    on_message: Callable[[Message, str | None], None],
+    on_failure: Callable[[str], None],
+) -> AsyncGenerator[Conversation]:
     """Talk to the bot of a sandbox as long as the block runs.
 
     Raises:
         CommandError: No sandbox responds there, at the beginning or later.
-        UsageError: The URL or the address can't be used, or the person is the bot.
+        UsageError: The URL or the address can't be used, the person is the bot, or several rooms
+            have the title.
     """
     with usage_errors():
-        client = Client(f"person:{person}", base_url=base_url)
-    async with client:
-        bot = await _bot_of(base_url)
-        if person.lower() == bot.lower():
-            raise UsageError(f"--as must be another person than the bot, {bot}")
+        client = Client(f"person:{place.person}", base_url=f"{place.private}/v1")
+    async with client, aclosing(_events(place)) as events:
+        with _odd_answers(place):
+            state = await _first(events, place)
+            talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)
+        if place.person.lower() == talk.bot.lower():
+            raise UsageError(f"--as must be another person than the bot, {talk.bot}")
+        follower = asyncio.create_task(talk.follow(events))
         try:
-            yield Conversation(client, bot)
+            yield talk
         except TransportError as error:
-            raise CommandError(
-                f"the sandbox at {base_url} responds no longer: start one with "
-                "`webex-webhooks sandbox`"
-            ) from error
+            raise _gone(place) from error
+        finally:
+            follower.cancel()
+            await asyncio.wait([follower])
 
 
-async def _bot_of(base_url: str) -> str:
-    """The address of the bot. No token goes there: it may be another service than a sandbox."""
+async def _first(events: AsyncIterator[Json], place: Place) -> Json:
     try:
-        async with httpx.AsyncClient(trust_env=False) as http_client:
-            response = await http_client.get(
-                f"{base_url.rstrip('/')}/people/me", headers={"Authorization": "Bearer sandbox"}
-            )
-    except httpx.RequestError as error:
+        async with asyncio.timeout(place.timeout):
+            return await anext(events)
+    except TimeoutError:
+        raise _silent(place) from None
+
+
+async def _events(place: Place) -> AsyncGenerator[Json, None]:
+    """What the sandbox holds, and then what happens. No token goes there: it may be no sandbox."""
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=None) as http_client,  # noqa: S113 - see _first
+            http_client.stream("GET", f"{place.private}/events") as response,
+        ):
+            if SANDBOX_HEADER not in response.headers.raw:
+                raise CommandError(
+                    f"the service at {place.base_url} isn't a sandbox: {_START}, and set "
+                    "WEBEX_BASE_URL to the URL that it prints"
+                )
+            async for line in response.aiter_lines():
+                if line:
+                    yield json.loads(line.removeprefix("data: "))
+    except httpx.ConnectError as error:
         raise CommandError(
-            f"no sandbox responds at {base_url} ({describe_exception(error)}): start one with "
-            "`webex-webhooks sandbox`"
+            f"no sandbox responds at {place.base_url} ({describe_exception(error)}): {_START}"
         ) from error
-    if SANDBOX_HEADER not in response.headers.raw:
+    except httpx.RequestError as error:
+        raise _gone(place) from error
+
+
+def _silent(place: Place) -> CommandError:
+    return CommandError(
+        f"the service at {place.base_url} did not respond within {place.timeout:g} s"
+    )
+
+
+def _gone(place: Place) -> CommandError:
+    return CommandError(f"the sandbox at {place.base_url} responds no longer: {_START}")
+
+
+@contextmanager
+def _odd_answers(place: Place) -> Generator[None]:
+    """Turn what answers that aren't a sandbox's lead to into an error of one line."""
+    try:
+        yield
+    except (AttributeError, LookupError, StopAsyncIteration, TypeError, ValueError, DecodeError):
         raise CommandError(
-            f"the service at {base_url} isn't a sandbox: start one with `webex-webhooks sandbox`, "
-            "and set WEBEX_BASE_URL to the URL that it prints"
-        )
-    address: str = response.json()["emails"][0]
-    return address
+            f"the service at {place.base_url} doesn't answer as a sandbox of this release does"
+        ) from None

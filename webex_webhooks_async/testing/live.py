@@ -178,6 +178,7 @@ def _request(request: RecordedRequest) -> Json:
 def _delivery(delivery: Delivery) -> Json:
     return {
         "webhook": delivery.webhook.name,
+        "createdBy": delivery.webhook.created_by,
         "url": delivery.url,
         "headers": dict(delivery.headers),
         "statusCode": delivery.status_code,

@@ -1,9 +1,13 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
@@ -13,11 +17,14 @@ from tests.cli.harness import (
     ServedWebex,
     finished,
     served,
+    served_bot,
     served_echo_bot,
     served_webex,
     terminal,
 )
 from tests.support.wire import unused_port
+from webex_webhooks_async import File
+from webex_webhooks_async.testing.gateway import ConnectionDroppedError
 
 pytestmark = pytest.mark.once
 
@@ -46,9 +53,304 @@ def test_a_bot_that_is_silent(webex: ServedWebex, invoke: Invoke) -> None:
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == (
-        f"error: {webex.sandbox.bot.email} did not reply within 0.1 s: does the bot run? The "
-        "terminal of the sandbox shows whether it was notified\n"
+        f"error: {webex.sandbox.bot.email} did not reply within 0.1 s: does the bot run? It has no "
+        "active webhook, so nothing notifies it\n"
     )
+
+
+def test_a_bot_that_is_notified_and_silent(webex: ServedWebex, invoke: Invoke) -> None:
+    """When a bot has a webhook, but doesn't reply, it says where to look."""
+    with served_bot("") as bot:
+        webex.create(target_url=bot.url)
+        done = invoke("chat", "Hello", "--timeout", "0.5")
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err.endswith("The terminal of the sandbox shows whether it was notified\n")
+
+
+def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
+    """A bot that was notified and responded with an error is named, before the time is over."""
+    with served_bot("", 500) as bot:
+        webex.create(target_url=bot.url)
+        done = invoke("chat", "Hello", "--timeout", "60")
+
+    bot_address, reason = webex.sandbox.bot.email, "it responded with 500 Internal Server Error"
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err.splitlines() == [
+        f"error: {bot_address} was notified of messages created, but failed: {reason}",
+        f"error: {bot_address} did not reply",
+    ]
+
+
+def test_a_bot_that_keeps_talking(webex: ServedWebex, invoke: Invoke) -> None:
+    """The time covers a message with all its replies: a bot that keeps talking doesn't delay it."""
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        data = json.loads(await Request(scope, receive).body())["data"]
+        async with httpx.AsyncClient(
+            base_url=webex.base_url, headers=BOT, trust_env=False
+        ) as http_client:
+            reply = {"roomId": data["roomId"], "text": "and another thing"}
+            await http_client.post("messages", json=reply)  # which notifies it again
+        await PlainTextResponse("")(scope, receive, send)
+
+    with served(endless) as url:
+        webex.create(target_url=url)
+        done = invoke("chat", "Hello", "--timeout", "1.5")
+        for each in webex.sandbox.webhooks:
+            httpx.delete(f"{webex.base_url}/webhooks/{each.id}", headers=BOT, trust_env=False)
+
+    assert (done.exit_code, done.err) == (0, "")
+    assert set(done.out.splitlines()) == {"and another thing"}
+
+
+def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
+    """With --room it talks in a group room, which is created once; the bot is mentioned."""
+    text = "*What* is_on [today](x) `1.`?"
+    with served_echo_bot(webex) as rooms:
+        first = invoke("chat", text, "--room", "Lunch")
+        second = invoke("chat", "Hello", "--room", "Lunch", "--as", "ann@example.com")
+
+    assert (first.exit_code, first.out) == (0, f"You said:\nSandbox Bot {text}\n")
+    assert (second.exit_code, second.out) == (0, "You said:\nSandbox Bot Hello\n")
+    assert len(set(rooms)) == 1
+    assert webex.sandbox.messages[0]["mentionedPeople"] == [webex.sandbox.bot.id]
+
+
+def test_without_a_mention(webex: ServedWebex, invoke: Invoke) -> None:
+    """With --no-mention the bot isn't mentioned, and so not notified."""
+    with served_echo_bot(webex) as rooms:
+        done = invoke("chat", "Hello", "--room", "Lunch", "--no-mention", "--timeout", "0.3")
+
+    assert (done.exit_code, done.out, rooms) == (1, "", [])
+    assert [each["text"] for each in webex.sandbox.messages] == ["Hello"]
+
+
+def test_a_title_of_several_rooms(webex: ServedWebex, invoke: Invoke) -> None:
+    """A title that several rooms have is wrong usage."""
+    for _ in range(2):
+        url = f"{webex.base_url}/rooms"
+        httpx.post(url, json={"title": "Lunch"}, headers=BOT, trust_env=False)
+
+    done = invoke("chat", "Hello", "--room", "Lunch")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err == "error: 2 rooms have the title 'Lunch': choose another one\n"
+
+
+def test_what_the_bot_writes_elsewhere(webex: ServedWebex) -> None:
+    """A message of the bot in another room is shown with the room, in a pipe on standard error."""
+
+    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+        data = json.loads(await Request(scope, receive).body())["data"]
+        async with httpx.AsyncClient(base_url=webex.base_url, headers=BOT, trust_env=False) as bot:
+            if data["personEmail"] != webex.sandbox.bot.email:
+                room = (await bot.post("rooms", json={"title": "News"})).json()
+                await bot.post("messages", json={"roomId": room["id"], "text": "a visitor"})
+                to_ann = {"toPersonEmail": "ann@example.com", "text": "psst"}
+                await bot.post("messages", json=to_ann)
+                await bot.post("messages", json={"roomId": data["roomId"], "text": "Welcome"})
+        await PlainTextResponse("")(scope, receive, send)
+
+    with served(elsewhere) as url:
+        webex.create(target_url=url)
+        done = finished("chat", "Hello")
+
+    bot = webex.sandbox.bot.email
+    assert (done.exit_code, done.out) == (0, "Welcome\n")
+    assert done.err.splitlines() == [f"[News] {bot}: a visitor", f"[ann@example.com] {bot}: psst"]
+
+
+@pytest.mark.parametrize("quote", ["{}", "'{}'", '"{}"'])
+def test_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path, quote: str) -> None:
+    """The line /file sends a file, whose path may be quoted."""
+    path = tmp_path / "my menu.txt"
+    path.write_text("Soup")
+
+    invoke("chat", f"/file {quote.format(path)}", "--timeout", "0.3")
+
+    (message,) = webex.sandbox.messages
+    url = message["files"][0].replace("https://webexapis.com/v1", webex.base_url)
+    file = httpx.get(url, headers={"Authorization": "Bearer x"}, trust_env=False)
+    assert (file.text, "my%20menu.txt" in file.headers["content-disposition"]) == ("Soup", True)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("/file", "/file: write the path of a file"),
+        ("/file /nowhere/at.all", "/file: '/nowhere/at.all' isn't a file"),
+        ("/file '/nowhere", "/file: No closing quotation"),
+        ("/file {folder}", "/file: '{folder}' isn't a file"),
+    ],
+)
+def test_no_file(
+    webex: ServedWebex, invoke: Invoke, tmp_path: Path, line: str, message: str
+) -> None:
+    """A file that can't be sent is wrong usage, and nothing is sent."""
+    done = invoke("chat", line.format(folder=tmp_path))
+
+    assert (done.exit_code, webex.sandbox.messages) == (2, ())
+    assert done.err == f"error: {message.format(folder=tmp_path)}\n"
+
+
+def test_a_file_that_can_not_be_read(
+    webex: ServedWebex, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is one that can't be read."""
+    path = tmp_path / "locked"
+    path.touch()
+
+    def refuse(_path: object) -> File:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(File, "from_path", refuse)
+
+    done = invoke("chat", f"/file {path}")
+
+    assert (done.exit_code, webex.sandbox.messages) == (2, ())
+    assert done.err == f"error: /file: '{path}' can't be read (Permission denied)\n"
+
+
+BUTTONS = {
+    "contentType": "application/vnd.microsoft.card.adaptive",
+    "content": {
+        "type": "AdaptiveCard",
+        "body": [
+            {"type": "Input.Text", "id": "dish", "value": "Soup"},
+            {"type": "Input.Text", "id": "note"},
+        ],
+        "actions": [
+            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
+            {"type": "Action.Submit", "title": "Not today", "data": {"action": "skip"}},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "inputs"),
+    [
+        ("/press Order note='No onions'", {"action": "order", "dish": "Soup", "note": "No onions"}),
+        ("/press Not today dish=Pie", {"action": "skip", "dish": "Pie"}),
+        ("/press 'Not today'", {"action": "skip", "dish": "Soup"}),
+    ],
+)
+def test_a_button(webex: ServedWebex, invoke: Invoke, line: str, inputs: dict[str, str]) -> None:
+    """The line /press presses a button, also of a card that the conversation already had."""
+    card = {"toPersonEmail": "you@example.com", "text": "A card", "attachments": [BUTTONS]}
+    httpx.post(f"{webex.base_url}/messages", json=card, headers=BOT, trust_env=False)
+
+    with served_echo_bot(webex):
+        done = invoke("chat", line)
+
+    assert (done.exit_code, done.err) == (0, "")
+    assert json.loads(done.out.splitlines()[1]) == inputs
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("/press", "/press: write the title of a button, of these: 'Not today', 'Order'"),
+        ("/press Ordr", "/press: write the title of a button, of these: 'Not today', 'Order'"),
+        ("/press Order dsh=Pie", "/press: the card submits no 'dsh'; it submits: "),
+        ("/press Order dish", "/press: write each input as ID=VALUE, got 'dish'"),
+    ],
+)
+def test_no_button(webex: ServedWebex, invoke: Invoke, line: str, message: str) -> None:
+    """A button or an input that the card doesn't have is wrong usage."""
+    card = {"toPersonEmail": "you@example.com", "text": "A card", "attachments": [BUTTONS]}
+    httpx.post(f"{webex.base_url}/messages", json=card, headers=BOT, trust_env=False)
+
+    done = invoke("chat", line)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {message}")
+
+
+STATE = {
+    "kind": "state",
+    "bot": "B",
+    "persons": [{"id": "B", "email": "sandbox@webex.bot", "displayName": "Bot"}],
+    "rooms": [],
+    "messages": [],
+    "webhooks": [],
+}
+
+
+ODD = "the service at {url} doesn't answer as a sandbox of this release does"
+SILENT = "the service at {url} did not respond within 0.5 s"
+GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
+UNHEARD = (
+    "sandbox@webex.bot did not reply within 0.5 s: does the bot run? The terminal of the sandbox "
+    "shows whether it was notified"
+)
+NEW_WEBHOOK = {"kind": "webhooks", "webhooks": [{"status": "active"}]}
+
+
+async def hang() -> Response:
+    """Never respond."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def drop() -> Response:
+    """Drop the connection."""
+    raise ConnectionDroppedError
+
+
+async def accept() -> Response:
+    """Accept a message."""
+    return Response("{}", media_type="application/json")
+
+
+ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]], str]] = [
+    (["nonsense", None], hang, ODD),
+    ([[], None], hang, ODD),
+    ([{}, None], hang, ODD),
+    ((), hang, ODD),
+    ([None], hang, SILENT),
+    ([STATE, None], hang, SILENT),
+    ([STATE, {}, None], accept, ODD),
+    ([STATE], accept, GONE),
+    ([STATE, None], drop, GONE),
+    (
+        [STATE, NEW_WEBHOOK, None],
+        accept,
+        UNHEARD,
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "respond", "message"), ODD_SERVICES)
+def test_a_service_with_odd_answers(
+    invoke: Invoke,
+    events: Sequence[object],
+    respond: Callable[[], Awaitable[Response]],
+    message: str,
+) -> None:
+    """Answers that aren't a sandbox's are an error of one line, and so is a service that hangs."""
+
+    async def lines() -> AsyncIterator[str]:
+        for event in events:
+            if event is None:
+                await asyncio.Event().wait()
+            yield f"{event}\n\n" if isinstance(event, str) else f"data: {json.dumps(event)}\n\n"
+
+    async def odd(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/sandbox/events":
+            headers = {"X-Webex-Sandbox": "webex-webhooks-async"}
+            response: Response = StreamingResponse(lines(), headers=headers)
+        else:
+            response = await respond()
+        await response(scope, receive, send)
+
+    with served(odd) as origin:
+        url = f"{origin}/v1"
+        done = invoke("chat", "Hello", "--base-url", url, "--timeout", "0.5")
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == f"error: {message.format(url=url)}\n"
 
 
 def test_a_pipe(webex: ServedWebex) -> None:
@@ -97,6 +399,20 @@ def test_no_card(webex: ServedWebex, invoke: Invoke) -> None:
     assert done.err == (
         f"error: {webex.sandbox.bot.email} has not sent a card in this conversation\n"
     )
+
+
+def test_a_bot_that_is_down(webex: ServedWebex) -> None:
+    """In a conversation, it says at once that the bot was notified and failed, also when narrow."""
+    webex.create(target_url=f"http://127.0.0.1:{unused_port()}/")
+    with terminal("chat", "--room", "[b]Lunch", columns=60) as screen:
+        screen.wait_for("> ")
+        screen.type("Hello\n")
+        screen.wait_for(r"was notified of\s+messages created, but\s+failed:\s+ConnectError")
+        screen.type("\x04")
+        exit_code = screen.finish()
+
+    assert exit_code == 0
+    assert "in [b]Lunch" in screen.seen
 
 
 def test_mistakes_do_not_end_a_conversation(webex: ServedWebex) -> None:
@@ -191,8 +507,8 @@ def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.Monkey
         "sandbox`, and set WEBEX_BASE_URL to the URL that it prints\n"
     )
     (request,) = seen
-    assert (request.method, request.url.path) == ("GET", "/v1/people/me")
-    assert request.headers["authorization"] == "Bearer sandbox"
+    assert (request.method, request.url.path) == ("GET", "/sandbox/events")
+    assert "authorization" not in request.headers
 
 
 def test_no_sandbox(invoke: Invoke) -> None:
@@ -212,6 +528,8 @@ def test_no_sandbox(invoke: Invoke) -> None:
         (("Hello", "--as", ""), "--as must be an address, such as ann@example.com"),
         (("Hello", "--as", "\udcff@example.com"), "--as must be an address, such as"),
         (("",), "TEXT is empty"),
+        (("Hello", "--room", ""), "--room is empty"),
+        (("Hello", "--no-mention"), "--no-mention needs --room"),
         (("Hello", "--timeout", "0"), "--timeout must be > 0"),
         (("Hello", "--base-url", "http://example.com/v1"), "base_url must be https"),
     ],

@@ -106,19 +106,6 @@ def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> 
         running.line(running.out, f"→ +{target} {outcome}")
 
 
-def test_what_chat_looks_for() -> None:
-    """The messages that `chat` sends are printed, but not its polling."""
-    with process("sandbox", "--port", "0") as running, httpx.Client(trust_env=False) as webex:
-        webex.base_url = running.line(running.out, "^http://.+$")[0]
-        webex.headers = {"Authorization": "Bearer person:ann@example.com"}
-        webex.get("/rooms")
-        webex.post("/messages", json={"toPersonEmail": "bob@example.com", "text": "Hello"})
-        first = running.line(running.out, "/v1/(.+) ")[1]
-        running.end(signal.SIGINT)
-
-    assert first.startswith("messages")
-
-
 def test_on_a_terminal() -> None:
     """On a terminal Ctrl-C ends it without a traceback."""
     with terminal("sandbox", "--port", "0") as screen:

@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from typing import Annotated
 
 from cyclopts import Parameter, validators
@@ -14,7 +15,7 @@ from webex_webhooks_async.cli.chat_terminal import (
     print_prompt,
 )
 from webex_webhooks_async.cli.console import print_error, stderr, stdout
-from webex_webhooks_async.cli.conversation import POLL_SECONDS, Conversation, conversation
+from webex_webhooks_async.cli.conversation import Conversation, Place, conversation
 from webex_webhooks_async.cli.options import SANDBOX_PORT, NotEmpty
 from webex_webhooks_async.cli.running import (
     CommandError,
@@ -25,6 +26,10 @@ from webex_webhooks_async.cli.running import (
 )
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.errors import APIError
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.models.messages import Message
+
+_WAKE_SECONDS = 0.2  # to notice that the sandbox has ended
 
 _SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
 
@@ -34,11 +39,13 @@ def _address(_: object, text: str) -> None:
         raise ValueError("it must be an address, such as ann@example.com")
 
 
-def command(
+def command(  # noqa: PLR0913 - each is an option of its own
     text: NotEmpty | None = None,
     /,
     *,
     as_: Annotated[str, Parameter(name="--as", validator=_address)] = "you@example.com",
+    room: NotEmpty | None = None,
+    no_mention: Annotated[bool, Parameter(show_default=False)] = False,
     timeout: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 10.0,
     base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = _SANDBOX_URL,
 ) -> int:
@@ -46,86 +53,110 @@ def command(
 
     $ webex-webhooks chat
     $ webex-webhooks chat "Hello"
+    $ webex-webhooks chat --room Lunch "Who is hungry?"
     $ printf 'Hello\nHelp\n' | webex-webhooks chat
 
     Each line that you type is a message to the bot, and its replies appear as they
     come. With a message as the argument, or with lines in a pipe, it prints the
     replies to each message, and exits with 1 if one gets no reply.
 
-    The line /submit lunch=Pasta drink="Red wine" submits the last card of the bot.
+    A line that begins with one of these words isn't a message:
+
+    /press Order dish=Pasta  presses a button of the bot's last card
+    /submit dish=Pasta       submits the inputs of the bot's last card
+    /file menu.pdf           sends a file
 
     Args:
         text: The message; without it, what you type or pipe.
         as_: The address of the person who talks to the bot.
-        timeout: Seconds to wait for the first reply to a message.
+        room: Talk in the group room with this title; it is created if there is none.
+        no_mention: Don't mention the bot in the group room, so that it isn't notified.
+        timeout: Seconds for each message with all its replies; not when you type.
         base_url: The URL of the sandbox.
     """
     if text is None and sys.stdin is None:
         raise UsageError("standard input is closed: pass the message as an argument")
-    url = base_url or _SANDBOX_URL
+    if no_mention and room is None:
+        raise UsageError("--no-mention needs --room: in a direct room nobody is mentioned")
+    place = Place(
+        base_url=base_url or _SANDBOX_URL,
+        person=as_,
+        room=room,
+        mention=not no_mention,
+        timeout=timeout,
+    )
     if text is None and sys.stdin.isatty():
-        run(_converse(url, as_))
+        run(_converse(place))
         return ExitCode.DONE
-    return run(_send(url, as_, text, timeout))
+    return run(_send(place, text))
 
 
-async def _converse(base_url: str, person: str) -> None:
-    async with conversation(base_url, person) as room:
+async def _converse(place: Place) -> None:
+    console = stdout()
+
+    @contextmanager
+    def above_the_prompt() -> Generator[None]:
+        erase_prompt(console)
+        yield
+        print_prompt(console)
+
+    def show(message: Message, room: str | None) -> None:
+        with above_the_prompt():
+            print_message(console, message, with_sender=True, room=room)
+
+    def show_failure(failure: str) -> None:
+        with above_the_prompt():
+            print_error(CommandError(failure))
+
+    async with conversation(place, on_message=show, on_failure=show_failure) as talk:
+        where = "" if place.room is None else f" in {on_one_line(place.room)}"
         stderr().print(
-            f"You are {person}, and talk to {room.bot}. Ctrl-C or Ctrl-D ends it.", style="dim"
+            f"You are {place.person}, and talk to {talk.bot}{where}. Ctrl-C or Ctrl-D ends it.",
+            style="dim",
+            markup=False,
         )
         try:
             with ended_by_signal():
-                await _take_turns(room, TypedLines(sys.stdin.fileno()))
-        finally:
-            erase_prompt(stdout())
-
-
-async def _take_turns(room: Conversation, typed: TypedLines) -> None:
-    console = stdout()
-    print_prompt(console)
-    is_over = False
-    while not is_over:
-        try:
-            line = await typed.next(POLL_SECONDS)
-        except TimeoutError:
-            pass
-        else:
-            is_over = line is None
-            if line is not None:
-                try:
-                    await room.send(line)
-                except (APIError, UsageError) as error:
-                    print_error(error)
                 print_prompt(console)
-        if replies := await room.new_replies():
+                await _take_turns(talk, TypedLines(sys.stdin.fileno()))
+        finally:
             erase_prompt(console)
-            for reply in replies:
-                print_message(console, reply, with_sender=True)
-            print_prompt(console)
 
 
-async def _send(base_url: str, person: str, text: str | None, timeout: float) -> ExitCode:  # noqa: ASYNC109 - of the bot
+async def _take_turns(talk: Conversation, typed: TypedLines) -> None:
+    while True:
+        talk.check()
+        try:
+            line = await typed.next(_WAKE_SECONDS)
+        except TimeoutError:
+            continue
+        if line is None:
+            return
+        try:
+            await talk.send(line)
+        except (APIError, UsageError) as error:
+            print_error(error)
+        print_prompt(stdout())
+
+
+async def _send(place: Place, text: str | None) -> ExitCode:
+    def show(message: Message, room: str | None) -> None:
+        console = stdout() if room is None else stderr()
+        print_message(console, message, with_sender=room is not None, room=room)
+
+    def show_failure(failure: str) -> None:
+        print_error(CommandError(failure))
+
     exit_code = ExitCode.DONE
-    async with conversation(base_url, person) as room:
-        async for message in _messages(text):
-            await room.send(message)
-            is_silent = True
-            async for reply in room.replies(timeout):
-                is_silent = False
-                print_message(stdout(), reply, with_sender=False)
-            if is_silent:
+    async with conversation(place, on_message=show, on_failure=show_failure) as talk:
+        async for line in _lines(text):
+            if failure := await talk.exchange(line):
                 exit_code = ExitCode.REFUSED
-                print_error(
-                    CommandError(
-                        f"{room.bot} did not reply within {timeout:g} s: does the bot run? The "
-                        "terminal of the sandbox shows whether it was notified"
-                    )
-                )
+                show_failure(failure)
     return exit_code
 
 
-async def _messages(text: str | None) -> AsyncIterator[str]:
+async def _lines(text: str | None) -> AsyncIterator[str]:
     if text is not None:
         yield text
     else:

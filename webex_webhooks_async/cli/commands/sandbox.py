@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from webex_webhooks_async.cli.console import log_messages_to, stderr, stdout
 from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
@@ -18,7 +17,7 @@ from webex_webhooks_async.cli.rendering import (
 )
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.client import environment
-from webex_webhooks_async.testing import RecordedRequest, Sandbox
+from webex_webhooks_async.testing import Sandbox
 
 T = TypeVar("T")
 
@@ -53,7 +52,7 @@ async def _serve(port: int, *, page: bool, allow_remote: bool) -> None:
     console = stdout()
     sandbox = Sandbox(
         allow_remote=allow_remote,
-        on_request=_even_if_nobody_reads(partial(_print_request, console)),
+        on_request=_even_if_nobody_reads(partial(print_request, console)),
         on_delivery=_even_if_nobody_reads(partial(print_delivery, console)),
     )
     print_logged = _even_if_nobody_reads(partial(print_no_delivery, console))
@@ -71,13 +70,6 @@ async def _serve(port: int, *, page: bool, allow_remote: bool) -> None:
 
 def _where_to_look(base_url: str) -> str:
     return f"  Open {base_url.removesuffix('v1')} in a browser, to talk to your bot.\n"
-
-
-def _print_request(console: Console, request: RecordedRequest) -> None:
-    """Print a request, unless `chat` looks for new messages: it does so all the time."""
-    is_a_persons = request.headers.get("authorization", "").startswith("Bearer person:")
-    if not (is_a_persons and request.method == "GET"):
-        print_request(console, request)
 
 
 def _even_if_nobody_reads(report: Callable[[T], None]) -> Callable[[T], None]:
