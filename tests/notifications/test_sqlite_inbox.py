@@ -124,7 +124,11 @@ async def test_the_file_is_for_its_owner_alone(path: Path, *, is_there: bool) ->
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 def test_the_file_is_never_readable_by_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new file has mode 600 from the first moment, not only when it is an inbox."""
-    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+
+    def do_nothing(_: Path, mode: int) -> None:
+        """Leave the mode as it is."""
+
+    monkeypatch.setattr(Path, "chmod", do_nothing)
     InboxFile.open(path).close()
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
