@@ -1,6 +1,7 @@
 """Takes the mentions of the bot itself out of what a message says."""
 
 import re
+from functools import lru_cache
 from html import unescape
 
 from webex_webhooks_async.models.messages import Message
@@ -16,7 +17,7 @@ def text_without_mention(message: Message, person_id: str) -> str:
     if person_id in html:
         spans = {
             span
-            for each in re.finditer(_MENTION.format(re.escape(person_id)), html, re.DOTALL)
+            for each in _mention_of(person_id).finditer(html)
             for span in _spans(_shown(each[1]), text, html[: each.start()])
         }
         for start, end in sorted(spans, reverse=True):
@@ -25,7 +26,14 @@ def text_without_mention(message: Message, person_id: str) -> str:
     return text.strip()
 
 
-_MENTION = r"""<spark-mention\s[^<>]*data-object-id=["']{}["'][^<>]*>(.*?)</spark-mention>"""
+@lru_cache
+def _mention_of(person_id: str) -> re.Pattern[str]:
+    attribute = rf"""data-object-id=["']{re.escape(person_id)}["']"""
+    return re.compile(
+        rf"<spark-mention\s[^<>]*{attribute}[^<>]*>(.{{0,1000}}?)</spark-mention>", re.DOTALL
+    )
+
+
 _TAG = re.compile(r"<[^<>]*>")
 _MARK = "\0"
 _LEADING = re.compile(rf"\A\s*(?:{_MARK}\s*[,:]?\s*)+")

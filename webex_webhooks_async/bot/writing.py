@@ -40,9 +40,9 @@ def new_messages(
     if card is not None:
         last["attachments"] = [_attachment(card)]
     pieces = {
-        name: list(split(given))
+        name: [given] if len(utf8) <= MAX_BYTES else list(split(given))
         for name, given in (("text", text), ("markdown", markdown))
-        if given is not None and check_text(name, given).strip()
+        if given is not None and (utf8 := check_text(name, given)).strip()
     }
     if card is not None and not pieces:
         pieces["text"] = list(split(_fallback_text(last["attachments"][0]["content"])))
