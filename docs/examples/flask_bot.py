@@ -5,9 +5,10 @@ $ gunicorn --preload --workers 2 flask_bot:app
 
 Webex posts to https://bot.example.com/webex, which is the PUBLIC_URL.
 
-The bot uses one event loop, which runs in its own thread. It starts with the first request: a
-server may import this module in one process, and handle requests in others. So let your service
-manager or load balancer look at /health: that makes the webhooks, too.
+The bot has an event loop in a thread of its own. Both start with the first request, because a
+server may import this module in one process and handle requests in others. So let your service
+manager call /health after the start, which makes the webhooks, and restart the process if that
+isn't a 200: a bot that failed to start can't start again.
 """
 
 import asyncio
@@ -37,21 +38,14 @@ async def echo(context: MessageContext) -> None:
 @app.post("/webex")
 def webex() -> Response:
     """Pass a request on to the bot, and wait for its status."""
-    started()
     return Response(status=run(bot.handle(request.get_data(), request.headers)))
 
 
 @app.get("/health")
 def health() -> str:
     """Say who is at work."""
-    started()
+    event_loop()
     return str(bot.me.display_name)
-
-
-def started() -> None:
-    """Start the bot in this process, if it isn't."""
-    with starting:
-        event_loop()
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -59,12 +53,18 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run_coroutine_threadsafe(coroutine, event_loop()).result()
 
 
+def event_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop of this process, with the bot started in it."""
+    with starting:  # one request at a time
+        return started()
+
+
 starting = Lock()
 
 
 @cache
-def event_loop() -> asyncio.AbstractEventLoop:
-    """Start the event loop of this process in a thread, and the bot in it."""
+def started() -> asyncio.AbstractEventLoop:
+    """Start an event loop in a thread, and the bot in it."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -2,32 +2,32 @@
 
 Webex posts to the function's URL. Set the handler to lambda_bot.handler.
 
-A function that stays warm keeps its event loop, and with it the client's connections. Functions run
-side by side and share no memory, so use a RedisDeduplicator where a duplicate must not be handled.
+Lambda imports this module once for each instance of the function: a cold start. The bot asks then
+who it is, which is one request to Webex. An instance that stays warm keeps the bot, its event loop
+and its connections.
 """
 
 import asyncio
 import base64
-import os
 from typing import Any
 
-from webex_webhooks_async import Client, MessageData, Notification, Receiver
+from webex_webhooks_async import Bot, MessageContext
 
-client = Client.from_env()
-receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], ignore_own_actions=True)
+bot = Bot.from_env(watch=None)  # nothing runs between two requests
 runner = asyncio.Runner()
 
 
-@receiver.on("messages", "created")
-async def echo(notification: Notification[MessageData]) -> None:
+@bot.message()
+async def echo(context: MessageContext) -> None:
     """Reply to a message."""
-    message = await client.fetch(notification)
-    reply = {"roomId": message.room_id, "text": f"You said: {message.text or 'nothing'}"}
-    await client.post("messages", json=reply)
+    await context.reply(f"You said: {context.text or 'nothing'}")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Handle one request."""
     body = event.get("body") or ""
     raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
-    return {"statusCode": runner.run(receiver.handle(raw, event["headers"]))}
+    return {"statusCode": runner.run(bot.handle(raw, event["headers"]))}
+
+
+runner.run(bot.__aenter__())
