@@ -284,11 +284,11 @@ class Conversation:
 
     async def _press(self, words: list[str]) -> None:
         attachments = self._last_card()["attachments"]
-        titles = {each.title for each in cards.buttons(attachments)}
+        titles = [each.title for each in cards.buttons(attachments) if each.title is not None]
         # The title may have several words, quoted or not.
         count = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]) in titles), None)
         if count is None:
-            shown = ", ".join(repr(each) for each in titles if each is not None) or "none"
+            shown = ", ".join(map(repr, titles)) or "none"
             raise UsageError(f"{PRESS}: write the title of a button, of these: {shown}")
         inputs = self._inputs(PRESS, words[count:])
         with usage_errors(PRESS):

@@ -251,8 +251,8 @@ def test_a_button(webex: ServedWebex, invoke: Invoke, line: str, inputs: dict[st
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("/press", "/press: write the title of a button, of these: 'Not today', 'Order'"),
-        ("/press Ordr", "/press: write the title of a button, of these: 'Not today', 'Order'"),
+        ("/press", "/press: write the title of a button, of these: 'Order', 'Not today'"),
+        ("/press Ordr", "/press: write the title of a button, of these: 'Order', 'Not today'"),
         ("/press Order dsh=Pie", "/press: the card submits no 'dsh'; it submits: "),
         ("/press Order dish", "/press: write each input as ID=VALUE, got 'dish'"),
     ],
