@@ -5,23 +5,11 @@
 
 import dataclasses
 import re
-from collections import deque
-from collections.abc import (
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    MutableMapping,
-    MutableSequence,
-    MutableSet,
-    Sequence,
-)
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from itertools import repeat
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -39,7 +27,9 @@ import attrs
 from cattrs import Converter
 from cattrs.cols import (
     is_mapping,
+    iterable_unstructure_factory,
     mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType] - its defaults have no type
+    mapping_unstructure_factory,
 )
 from cattrs.disambiguators import create_default_dis_func
 from cattrs.errors import (
@@ -50,7 +40,6 @@ from cattrs.errors import (
     IterableValidationNote,
     StructureHandlerNotFoundError,
 )
-from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override, typeddicts
 
 from webex_webhooks_async.errors import DecodeError
@@ -61,7 +50,7 @@ from webex_webhooks_async.validation import check_type
 
 T = TypeVar("T")
 StructureHook = Callable[[Any, Any], Any]
-"""Makes a value of parsed JSON and the type that it shall have."""
+"""Makes a value of parsed JSON and the type that it becomes."""
 UnstructureHook = Callable[[Any], Any]
 """Makes parsed JSON of a value."""
 
@@ -81,24 +70,16 @@ def make_converter() -> Converter:
     >>> from_json('["f81d4fae-7dec-11d0-a765-00a0c91e6bf6"]', list[UUID], converter=converter)
     [UUID('f81d4fae-7dec-11d0-a765-00a0c91e6bf6')]
     """
-    converter = _Converter(unstruct_collection_overrides={AbstractSet: list})
-    for cls, hook in _EXACT.items():
+    converter = _Converter()
+    for cls, hook in _SCALARS.items():
         converter.register_structure_hook(cls, hook)
-    converter.register_structure_hook(float, _structure_number)
-    converter.register_structure_hook(datetime, _structure_datetime)
-    converter.register_structure_hook(Path, _structure_path)
-    converter.register_structure_hook(Enum, _structure_enum)
-    for cls in (bytes, bytearray, memoryview):
+    for cls in (bytes, bytearray):
         converter.register_structure_hook(cls, _refuse)
-        converter.register_unstructure_hook(cls, identity)
-    converter.register_unstructure_hook(datetime, _write_datetime)
-    converter.register_structure_hook_func(lambda cls: cls is object, _structure_any)
-    converter.register_structure_hook_func(lambda cls: cls in {None, NoneType}, _structure_null)
+    converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _: value)
     reading: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], StructureHook]]] = (
         (_is_literal, _literal_hook),
         (_is_array, _array_hook),
-        (_is_fixed_tuple, _fixed_tuple_hook),
-        (lambda cls: _origin(cls) in _OBJECTS, _object_hook),
+        (lambda cls: _origin(cls) in {dict, Mapping, MutableMapping}, _object_hook),
         (lambda cls: is_typeddict(_origin(cls)), _typed_dict_hook),
         (_is_union_of_classes, _class_union_hook),
         (_is_nullable, _nullable_hook),
@@ -108,12 +89,11 @@ def make_converter() -> Converter:
     )
     for applies, make_hook in reading:
         converter.register_structure_hook_factory(applies, make_hook)
+    converter.register_unstructure_hook(datetime, _write_datetime)
+    converter.register_unstructure_hook(Enum, _write_enum)
     writing: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], UnstructureHook]]] = (
-        (lambda cls: cls is object, _object_of_any_class_writer),
-        (_is_enum, _enum_writer),
-        (lambda cls: _is_array(cls) and bool(get_args(cls)), _array_writer),
+        (_is_array, _array_writer),
         (lambda cls: is_mapping(cls) and not is_typeddict(_origin(cls)), _object_writer),
-        (_is_nullable, _nullable_writer),
         (_is_class, _class_writer),
     )
     for applies, make_writer in writing:
@@ -164,8 +144,7 @@ def from_json(data: bytes | str, cls: type[T], *, converter: Converter | None = 
     ``Path``                                         a string
     ``Enum``, ``Literal``                            one of the values
     ``list[T]``, ``tuple[T, ...]``, ``Sequence[T]``  an array; `Sequence` becomes a tuple
-    ``set[T]``, ``frozenset[T]``, ``deque[T]``       an array
-    ``tuple[A, B]``, a ``NamedTuple``                an array of that length
+    ``set[T]``, ``frozenset[T]``                     an array
     ``dict[str, T]``, ``Mapping[str, T]``            an object
     a ``TypedDict``                                  an object with these keys, as they are spelled
     an attrs class or a dataclass, generic ones too  an object; keys it doesn't know are ignored
@@ -314,42 +293,23 @@ def _origin(cls: Any) -> Any:  # noqa: ANN401 - a type
     return get_origin(cls) or cls
 
 
-# Scalars: their hooks are found for subclasses, too.
+# Scalars: cattrs finds the hooks of `str`, `int` and `float` for their subclasses, too.
 
 
-def _exactly(cls: type, expected: str) -> StructureHook:
-    def structure_scalar(value: object, wanted: Any) -> object:  # noqa: ANN401 - a type
-        if wanted is not cls and _is_enum(wanted):
+def _scalar(expected: str, *classes: type) -> StructureHook:
+    def structure_scalar(value: Any, wanted: Any) -> object:  # noqa: ANN401 - any JSON, a type
+        if type(value) is wanted:
+            return value
+        if issubclass(wanted, Enum):
             return _structure_enum(value, wanted)
-        if type(value) is not cls:
+        if type(value) not in classes:
             raise MisfitError(f"expected {expected}, got {_kind(value)}")
-        return value if wanted is cls else _as_subclass(value, cls, wanted)
+        try:
+            return wanted(value)
+        except OverflowError:
+            raise MisfitError("a number is too large") from None
 
     return structure_scalar
-
-
-_EXACT = {
-    str: _exactly(str, "a string"),
-    bool: _exactly(bool, "a boolean"),
-    int: _exactly(int, "a whole number"),
-}
-
-
-def _structure_number(value: Any, wanted: Any) -> object:  # noqa: ANN401 - any JSON
-    if wanted is not float and _is_enum(wanted):
-        return _structure_enum(value, wanted)
-    if type(value) not in {int, float}:
-        raise MisfitError(f"expected a number, got {_kind(value)}")
-    try:
-        number = float(value)
-    except OverflowError:
-        raise MisfitError("a number is too large") from None
-    return number if wanted is float else _as_subclass(number, float, wanted)
-
-
-def _as_subclass(value: object, cls: type[Any], wanted: Any) -> object:  # noqa: ANN401 - a type
-    is_subclass = isinstance(wanted, type) and issubclass(wanted, cls)
-    return cast("Any", wanted)(value) if is_subclass else value
 
 
 def _structure_datetime(value: Any, _: object) -> datetime:  # noqa: ANN401 - any JSON
@@ -362,33 +322,6 @@ def _structure_datetime(value: Any, _: object) -> datetime:  # noqa: ANN401 - an
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _write_datetime(value: object) -> object:
-    return format_datetime(value) if isinstance(value, datetime) else value
-
-
-def _structure_path(value: object, _: object) -> Path:
-    if type(value) is not str:
-        raise MisfitError(f"expected a string, got {_kind(value)}")
-    return Path(value)
-
-
-def _structure_any(value: object, _: object) -> object:
-    return value
-
-
-def _object_of_any_class_writer(_: object, converter: Converter) -> UnstructureHook:
-    return lambda value: value if type(value) is object else converter.unstructure(value)
-
-
-def _structure_null(value: object, _: object) -> None:
-    if value is not None:
-        raise MisfitError(f"expected null, got {_kind(value)}")
-
-
-def _is_enum(cls: Any) -> bool:  # noqa: ANN401 - a type
-    return isinstance(cls, type) and issubclass(cls, Enum)
-
-
 def _structure_enum(value: object, cls: Any) -> Enum:  # noqa: ANN401 - a type
     try:
         member: Enum | None = cls(value)
@@ -399,14 +332,7 @@ def _structure_enum(value: object, cls: Any) -> Enum:  # noqa: ANN401 - a type
     return member
 
 
-def _enum_writer(_: object, converter: Converter) -> UnstructureHook:
-    def write_enum(value: object) -> JSON:
-        return converter.unstructure(value.value if isinstance(value, Enum) else value)
-
-    return write_enum
-
-
-def _is_literal(cls: Any) -> bool:  # noqa: ANN401 - a type
+def _is_literal(cls: object) -> bool:
     return get_origin(cls) is Literal
 
 
@@ -426,111 +352,84 @@ def _not_one_of(choices: Iterable[object]) -> MisfitError:
     return MisfitError(f"expected one of {', '.join(map(repr, choices))}")
 
 
+_SCALARS: dict[Any, StructureHook] = {
+    str: _scalar("a string", str),
+    bool: _scalar("a boolean", bool),
+    int: _scalar("a whole number", int),
+    float: _scalar("a number", float, int),
+    datetime: _structure_datetime,
+    Enum: _structure_enum,
+}
+
+
+# Attrs checks no types: what a field holds is written by the field's type only if it fits.
+
+
+def _write_datetime(value: object) -> object:
+    return format_datetime(value) if isinstance(value, datetime) else value
+
+
+def _write_enum(value: object) -> object:
+    return value.value if isinstance(value, Enum) else value
+
+
 # Arrays
 
 
 _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
-    MutableSequence: list,
     tuple: tuple,
     Sequence: tuple,
     set: set,
-    MutableSet: set,
     frozenset: frozenset,
     AbstractSet: frozenset,
-    deque: deque,
 }
+_MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what doesn't fit
 
 
 def _is_array(cls: object) -> bool:
-    return _origin(cls) in _ARRAYS and not _is_fixed_tuple(cls)
-
-
-def _is_fixed_tuple(cls: object) -> bool:
-    return get_origin(cls) is tuple and get_args(cls)[-1:] not in {(), (...,)}
+    is_fixed = get_origin(cls) is tuple and get_args(cls)[-1:] != (...,)
+    return _origin(cls) in _ARRAYS and not is_fixed
 
 
 def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
     make = _ARRAYS[_origin(cls)]
     wanted = (*get_args(cls), Any)[0]
-    item = (converter.get_structure_hook(wanted), wanted)
+    structure_item = converter.get_structure_hook(wanted)
 
     def structure_array(value: object, _: object) -> object:
-        return make(_items(_array(value), repeat(item)))
+        if type(value) is not list:
+            raise MisfitError(f"expected an array, got {_kind(value)}")
+        items: list[object] = []
+        misfits: list[Exception] = []
+        for index, each in enumerate(cast("list[object]", value)):
+            try:
+                items.append(structure_item(each, wanted))
+            except Exception as error:  # noqa: BLE001 - as cattrs does
+                error.add_note(IterableValidationNote("", index, None))
+                misfits.append(error)
+                if len(misfits) == _MAX_MISFITS:
+                    break
+        if misfits:
+            # cattrs' own __new__ takes the class.
+            raise IterableValidationError("", misfits, list)  # pyright: ignore[reportCallIssue] - see above
+        return make(items)
 
     return structure_array
 
 
-def _fixed_tuple_hook(cls: object, converter: Converter) -> StructureHook:
-    types = get_args(cls)
-    members = [(converter.get_structure_hook(each), each) for each in types]
+def _array_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
+    write_items = iterable_unstructure_factory(cls, converter, unstructure_to=list)
 
-    def structure_tuple(value: object, _: object) -> object:
-        array = _array(value)
-        if len(array) != len(members):
-            raise MisfitError(f"expected an array of {len(members)}, got one of {len(array)}")
-        return tuple(_items(array, members))
-
-    return structure_tuple
-
-
-_MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what doesn't fit
-
-
-def _items(array: list[object], members: Iterable[tuple[StructureHook, Any]]) -> list[object]:
-    items: list[object] = []
-    misfits: list[Exception] = []
-    for index, (each, (hook, cls)) in enumerate(zip(array, members, strict=False)):
-        try:
-            items.append(hook(each, cls))
-        except Exception as error:  # noqa: BLE001 - as cattrs does
-            error.add_note(IterableValidationNote("", index, None))
-            misfits.append(error)
-            if len(misfits) == _MAX_MISFITS:
-                break
-    if misfits:
-        # cattrs' own __new__ takes the class.
-        raise IterableValidationError("", misfits, list)  # pyright: ignore[reportCallIssue] - see above
-    return items
-
-
-def _array(value: object) -> list[object]:
-    if type(value) is not list:
-        raise MisfitError(f"expected an array, got {_kind(value)}")
-    return cast("list[object]", value)
-
-
-def _array_writer(cls: object, converter: Converter) -> UnstructureHook:
-    write_item = _writer(get_args(cls)[0], converter)
-
-    def write_array(value: object) -> JSON:
-        if not isinstance(value, Sequence | AbstractSet | deque) or isinstance(value, str):
-            return converter.unstructure(value)
-        items = cast("Iterable[object]", value)
-        return list(items) if write_item is identity else [write_item(each) for each in items]
+    def write_array(value: Any) -> JSON:  # noqa: ANN401 - whatever the field holds
+        # Text is a sequence, too.
+        is_array = isinstance(value, list | tuple | AbstractSet)
+        return write_items(value) if is_array else converter.unstructure(value)
 
     return write_array
 
 
 # Objects
-
-
-_OBJECTS = {dict, Mapping, MutableMapping}
-
-
-def _object_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
-    keys, values = get_args(cls) or (str, Any)
-    if keys in {int, float, bool}:  # JSON's keys are text
-        raise StructureHandlerNotFoundError("", cls)
-    if (keys, values) == (str, Any) and converter.get_structure_hook(str) is _EXACT[str]:
-        return lambda value, _: _object(value)
-    structure_members = mapping_structure_factory(cast("Any", dict)[keys, values], converter)
-    return lambda value, _: structure_members(_object(value), dict)
-
-
-def _typed_dict_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
-    structure_members: StructureHook = typeddicts.make_dict_structure_fn(cls, converter)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - its dict has no arguments
-    return lambda value, _: structure_members(_object(value), cls)
 
 
 def _object(value: object) -> dict[str, object]:
@@ -539,25 +438,37 @@ def _object(value: object) -> dict[str, object]:
     return cast("dict[str, object]", value)
 
 
-def _object_writer(cls: object, converter: Converter) -> UnstructureHook:
-    write_value = _writer((*get_args(cls)[1:], Any)[0], converter)
+def _object_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    keys, values = get_args(cls) or (str, Any)
+    if keys in {int, float, bool}:  # JSON's keys are text
+        raise StructureHandlerNotFoundError("", cls)
+    if (keys, values) == (str, Any) and converter.get_structure_hook(str) is _SCALARS[str]:
+        return lambda value, _: _object(value)
+    structure_members = mapping_structure_factory(cast("Any", dict)[keys, values], converter)
+    return _strict_hook(dict, structure_members)
 
-    def write_key(key: object) -> str:
+
+def _typed_dict_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    structure_members: StructureHook = typeddicts.make_dict_structure_fn(cls, converter)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - its dict has no arguments
+    return _strict_hook(cls, structure_members)
+
+
+def _object_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
+    def write_key(key: object, _: object = None) -> str:
         text = converter.unstructure(key)
         if not isinstance(text, str):
             raise TypeError(f"JSON can't hold a key of type {type(key).__qualname__}, only text")
         return text
 
-    def write_members(value: object) -> JSON:
-        if not isinstance(value, Mapping):
-            return converter.unstructure(value)
-        members = cast("Mapping[object, object]", value)
-        return {
-            key if type(key) is str else write_key(key): write_value(each)
-            for key, each in members.items()
-        }
+    write_members = mapping_unstructure_factory(
+        cls, converter, unstructure_to=dict, key_handler=write_key
+    )
 
-    return write_members
+    def write_object(value: Any) -> JSON:  # noqa: ANN401 - whatever the field holds
+        is_object = isinstance(value, Mapping)
+        return write_members(cast("Any", value)) if is_object else converter.unstructure(value)
+
+    return write_object
 
 
 # Unions
@@ -578,13 +489,9 @@ def _is_nullable(cls: object) -> bool:
 def _nullable_hook(cls: object, converter: Converter) -> StructureHook:
     (present,) = _members_of(cls)
     structure_present = converter.get_structure_hook(present)
-    if present is str and structure_present is _EXACT[str]:
+    if present is str and structure_present is _SCALARS[str]:
         return _structure_optional_text
-
-    def structure_nullable(value: object, _: object) -> object:
-        return None if value is None else structure_present(value, present)
-
-    return structure_nullable
+    return lambda value, _: None if value is None else structure_present(value, present)
 
 
 def _structure_optional_text(value: object, _: object) -> object:
@@ -594,26 +501,9 @@ def _structure_optional_text(value: object, _: object) -> object:
     raise MisfitError(f"expected a string, got {_kind(value)}")
 
 
-def _nullable_writer(cls: object, converter: Converter) -> UnstructureHook:
-    write_present = _writer(_members_of(cls)[0], converter)
-    if write_present is identity:
-        return identity
-    return lambda value: None if value is None else write_present(value)
-
-
-def _writer(cls: object, converter: Converter) -> UnstructureHook:
-    """The function that writes what a generic type holds."""
-    return (
-        converter.unstructure if isinstance(cls, TypeVar) else converter.get_unstructure_hook(cls)
-    )
-
-
 def _is_union_of_classes(cls: object) -> bool:
-    return (
-        get_origin(cls) in _UNIONS
-        and len(_members_of(cls)) > 1
-        and all(map(_is_class, _members_of(cls)))
-    )
+    members = _members_of(cls) if get_origin(cls) in _UNIONS else []
+    return len(members) > 1 and all(map(_is_class, members))
 
 
 def _class_union_hook(cls: object, converter: Converter) -> StructureHook:
@@ -646,7 +536,7 @@ def _class_union_hook(cls: object, converter: Converter) -> StructureHook:
 # Attrs classes and dataclasses
 
 
-def _is_class(cls: object) -> bool:
+def _is_class(cls: Any) -> bool:  # noqa: ANN401 - a type
     origin = _origin(cls)
     return isinstance(origin, type) and (attrs.has(origin) or dataclasses.is_dataclass(origin))
 
@@ -692,10 +582,7 @@ def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> Struc
 
 def _resolve_types(cls: type[Any]) -> None:
     try:
-        if attrs.has(cls):
-            attrs.resolve_types(cls)
-        else:
-            get_type_hints(cls)
+        attrs.resolve_types(cls) if attrs.has(cls) else get_type_hints(cls)
     except NameError as error:
         raise TypeError(
             f"the types of {cls.__qualname__} can't be found: {error}; import it where the "
@@ -716,8 +603,8 @@ def _field_that_fails(cls: Any, converter: Converter, overrides: dict[str, Any])
     return str(origin.__qualname__)  # a generic class without its arguments
 
 
-def _strict_hook(cls: Any, structure_fields: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
-    return lambda value, _: structure_fields(_object(value), cls)
+def _strict_hook(cls: Any, structure_members: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
+    return lambda value, _: structure_members(_object(value), cls)
 
 
 def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
@@ -819,20 +706,14 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
             yield from _problems(cause, path + _step(cause, error.cl))
     elif isinstance(error, StructureHandlerNotFoundError):  # of a class that contains itself
         raise _unsupported(error) from None
-    else:
-        yield f"{path}: {_problem(error)}"
-
-
-def _problem(error: BaseException) -> str:
-    match error:
-        case MisfitError():
-            return str(error)
-        case KeyError():
-            return "missing"
-        case RecursionError():
-            return "nested too deeply"
-        case _:  # raised by a class that refuses its values, or by a hook
-            return "does not fit"
+    elif isinstance(error, MisfitError):
+        yield f"{path}: {error}"
+    elif isinstance(error, KeyError):
+        yield f"{path}: missing"
+    elif isinstance(error, RecursionError):
+        yield f"{path}: nested too deeply"
+    else:  # raised by a class that refuses its values, or by a hook
+        yield f"{path}: does not fit"
 
 
 def _step(error: BaseException, cls: Any) -> str:  # noqa: ANN401 - a type
