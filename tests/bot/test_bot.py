@@ -212,6 +212,8 @@ class TestWatch:
             update = WebhookUpdate.of(webhook, status="inactive")
             await webex_client.webhooks.update(webhook.id, update)
             await until(lambda: "reactivate" in caplog.text)
+            await webex_client.webhooks.delete(webhook.id)
+            await until(lambda: "create webhook" in caplog.text)
 
         assert webex_sandbox.webhooks[0].status == "active"
         assert "reactivate webhook bot:messages:created: switched off" in caplog.text

@@ -141,7 +141,7 @@ class MessageContext(Context):
     me: Person
     text: str = Factory(_text_of, takes_self=True)
     arguments: str = ""
-    _match: re.Match[str] | None = None
+    _match: re.Match[str] | None = field(default=None, alias="match")
 
     @property
     def match(self) -> re.Match[str]:
