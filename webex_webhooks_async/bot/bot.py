@@ -341,8 +341,9 @@ class Bot(BotRouter):
         """Correct the webhooks whenever something has happened to them."""
         while True:
             await asyncio.sleep(every)
+            watching = self.client.webhooks.watch(wanted, every=every, prune=prune)
             try:
-                async for result in self.client.webhooks.watch(wanted, every=every, prune=prune):
+                async for result in watching:  # pragma: no branch - it ends with an error alone
                     for each in result.changes:
                         logger.warning("%s webhook %s: %s", each.action, each.name, each.reason)
             except Exception:
