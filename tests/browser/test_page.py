@@ -179,6 +179,94 @@ def test_without_the_renderer(browser: Browser, stage: Stage) -> None:
         expect_reply(page, '{"action": "skip", "dish": "pasta", "note": "", "vegan": "true"}')
 
 
+ALL_INPUTS = {
+    "contentType": CARD["contentType"],
+    "content": {
+        "type": "AdaptiveCard",
+        "version": "1.3",
+        "body": [
+            {
+                "type": "ColumnSet",
+                "columns": [
+                    {
+                        "type": "Column",
+                        "items": [
+                            {"type": "Input.Number", "id": "count", "label": "How many", "value": 2}
+                        ],
+                    },
+                    {"type": "Column", "items": [{"type": "TextBlock", "text": "a column"}]},
+                ],
+            },
+            {"type": "Input.Date", "id": "day", "label": "Day", "value": "2026-11-25"},
+            {"type": "Input.Time", "id": "hour", "label": "Hour", "value": "12:30"},
+            {"type": "Input.Text", "id": "name", "label": "Name", "isRequired": True},
+            {
+                "type": "Input.ChoiceSet",
+                "id": "sizes",
+                "label": "Sizes",
+                "isMultiSelect": True,
+                "value": "small",
+                "choices": [
+                    {"title": "Small", "value": "small"},
+                    {"title": "Large", "value": "large"},
+                ],
+            },
+            {
+                "type": "Input.ChoiceSet",
+                "id": "color",
+                "label": "Color",
+                "style": "expanded",
+                "choices": [
+                    {"title": "Red", "value": "red"},
+                    {"title": "Blue", "value": "blue"},
+                ],
+            },
+        ],
+        "actions": [
+            {
+                "type": "Action.ShowCard",
+                "title": "More",
+                "card": {
+                    "type": "AdaptiveCard",
+                    "body": [{"type": "Input.Text", "id": "more", "label": "Anything else"}],
+                    "actions": [
+                        {"type": "Action.Submit", "title": "Send it", "data": {"name": "x", "n": 1}}
+                    ],
+                },
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("with_renderer", [True, False])
+def test_every_input(browser: Browser, stage: Stage, with_renderer: bool) -> None:  # noqa: FBT001 - a table
+    """With and without the renderer, the same is submitted; an input wins over data of its name."""
+    renderer = from_npm("adaptivecards", RENDERER_FILE) if with_renderer else None
+    with opened(browser, stage.url, renderer=renderer) as page:
+        card(stage, ALL_INPUTS)
+        page.get_by_role("button", name="More").click()
+        page.get_by_label("Anything else").fill("Salt")
+        page.get_by_role("button", name="Send it").click()
+        assert stage.submitted() is None  # a name is required
+        page.get_by_label("Name").fill("Ann")
+        page.get_by_label("Large").check()
+        page.get_by_label("Blue").check()
+        page.get_by_role("button", name="Send it").click()
+        expect(page.get_by_text("Submitted")).to_be_visible()
+
+    assert stage.submitted() == {
+        "count": "2",
+        "day": "2026-11-25",
+        "hour": "12:30",
+        "name": "Ann",
+        "sizes": "small,large",
+        "color": "blue",
+        "more": "Salt",
+        "n": 1,
+    }
+
+
 def test_the_renderer_is_the_one_of_npm(browser: Browser, stage: Stage) -> None:
     """The integrity is that of the npm package; anything else isn't run, and is done without."""
     file = from_npm("adaptivecards", RENDERER_FILE)

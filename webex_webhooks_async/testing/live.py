@@ -7,13 +7,17 @@ import re
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
 
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.gateway import RecordedRequest
 from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
 from webex_webhooks_async.testing.service.shared.state import Json, State
+
+T = TypeVar("T")
 
 MAX_MESSAGES = 1_000
 """The first event has this many messages at most, the latest ones."""
@@ -34,6 +38,20 @@ _SECRETS = re.compile(
 _REDACTED = "…"
 
 
+@frozen(kw_only=True)
+class _Numbered(Generic[T]):
+    """A request or a delivery, with a number of its own and the time at which it was recorded."""
+
+    number: int
+    time: str
+    item: T
+
+    @property
+    def members(self) -> Json:
+        """What its JSON begins with."""
+        return {"number": self.number, "time": self.time}
+
+
 class Live:
     """The present state of a sandbox as one event, and then an event for each change.
 
@@ -45,8 +63,8 @@ class Live:
         self._id = str(uuid.uuid4())
         self._state = state
         self._numbers = itertools.count(1)
-        self._requests: deque[Json] = deque(maxlen=MAX_SHOWN)
-        self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
+        self._requests: deque[_Numbered[RecordedRequest]] = deque(maxlen=MAX_SHOWN)
+        self._deliveries: deque[_Numbered[Delivery]] = deque(maxlen=MAX_SHOWN)
         self._readers: set[asyncio.Queue[Json | None]] = set()
         state.messages.watch(self._message)
         state.rooms.watch(self._room)
@@ -55,24 +73,24 @@ class Live:
 
     def record_request(self, request: RecordedRequest) -> None:
         """Report a request."""
-        document = self._numbered(_request(request))
-        self._requests.append(document)
-        self._publish("request", request=document)
+        self._requests.append(self._numbered(request))
+        if self._readers:
+            self._publish("request", request=_request(self._requests[-1]))
 
     def record_delivery(self, delivery: Delivery) -> None:
         """Report an attempt to deliver a notification."""
-        document = self._numbered(_delivery(delivery))
-        self._deliveries.append((document, delivery))
-        self._publish("delivery", delivery=document)
+        self._deliveries.append(self._numbered(delivery))
+        if self._readers:
+            self._publish("delivery", delivery=_delivery(self._deliveries[-1]))
 
-    def _numbered(self, document: Json) -> Json:
-        return {"number": next(self._numbers), "time": self._state.now(), **document}
+    def _numbered(self, item: T) -> "_Numbered[T]":
+        return _Numbered(number=next(self._numbers), time=self._state.now(), item=item)
 
     def delivery(self, number: object) -> Delivery | None:
         """The delivery that was reported with this number, if it isn't too long ago."""
-        for document, delivery in self._deliveries:
-            if document["number"] == number:
-                return delivery
+        for each in self._deliveries:
+            if each.number == number:
+                return each.item
         return None
 
     async def events(self) -> AsyncGenerator[Json, None]:
@@ -100,8 +118,8 @@ class Live:
             ],
             "messages": [*self._state.messages][-MAX_MESSAGES:],
             "webhooks": self._webhooks(),
-            "requests": [*self._requests],
-            "deliveries": [document for document, _ in self._deliveries],
+            "requests": [_request(each) for each in self._requests],
+            "deliveries": [_delivery(each) for each in self._deliveries],
         }
 
     def _publish(self, kind: str, **members: object) -> None:
@@ -156,10 +174,12 @@ def _person(person: SandboxPerson) -> Json:
     return {"id": person.id, "email": person.email, "displayName": person.display_name}
 
 
-def _request(request: RecordedRequest) -> Json:
+def _request(numbered: _Numbered[RecordedRequest]) -> Json:
+    request = numbered.item
     authorization = request.headers.get("authorization", "")
     who = authorization.removeprefix("Bearer ")
     return {
+        **numbered.members,
         "method": request.method,
         "path": request.path,
         "query": _without_secrets(request.query),
@@ -175,8 +195,10 @@ def _request(request: RecordedRequest) -> Json:
     }
 
 
-def _delivery(delivery: Delivery) -> Json:
+def _delivery(numbered: _Numbered[Delivery]) -> Json:
+    delivery = numbered.item
     return {
+        **numbered.members,
         "webhook": delivery.webhook.name,
         "createdBy": delivery.webhook.created_by,
         "url": delivery.url,

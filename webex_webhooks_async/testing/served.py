@@ -36,7 +36,8 @@ _POLICY = "; ".join(
         f"script-src 'self' {RENDERER}",
         "style-src 'self'",
         "connect-src 'self'",
-        "img-src 'self' data: blob: https:",  # cards have pictures
+        # Cards have pictures, which a bot in development may serve itself.
+        "img-src 'self' data: blob: https: http://127.0.0.1:* http://localhost:*",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",

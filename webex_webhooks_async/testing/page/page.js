@@ -413,7 +413,7 @@ function renderWelcome(isEmpty, room) {
     : [
       el("h3", {}, "Start your bot"),
       el("p", {}, "This is a Webex for your machine alone. Point your bot to it, and let it create its webhooks:"),
-      el("pre", {}, `export WEBEX_BASE_URL=${address}\nexport WEBEX_ACCESS_TOKEN=anything`),
+      el("pre", {}, `export WEBEX_BASE_URL=${address} WEBEX_ACCESS_TOKEN=anything`),
       el("p", {}, "Then write to it here. Requests and deliveries show what happens."),
     ]));
 }
@@ -706,64 +706,66 @@ function hostConfig() {
 
 /** Texts, facts, inputs with their labels, and buttons: what a card says without its looks. */
 function plainCard(content, submit) {
-  const form = el("form", { class: "plain-card" });
-  form.addEventListener("submit", (event) => event.preventDefault());
-  plainParts(content, form, [form], submit, 0);
-  return form;
+  const scope = el("div", { class: "plain-card scope" });
+  plainParts(content, [scope], submit, 0);
+  return scope;
 }
 
-function plainParts(card, holder, forms, submit, depth) {
-  holder.append(...(card.body ?? []).flatMap((each) => plainPart(each, forms, submit, depth)));
-  plainActions(card.actions, holder, forms, submit, depth);
+/** Draw a card into the last of the scopes: that of its inputs, after those of the cards around it. */
+function plainParts(card, scopes, submit, depth) {
+  scopes.at(-1).append(
+    ...(card.body ?? []).flatMap((each) => plainPart(each, scopes, submit, depth)),
+    ...plainActions(card.actions, scopes, submit, depth),
+  );
 }
 
-function plainActions(actions, holder, forms, submit, depth) {
-  if (!Array.isArray(actions) || !actions.length || depth > 20) return;
+function plainActions(actions, scopes, submit, depth) {
+  if (!Array.isArray(actions) || !actions.length || depth > 20) return [];
   const row = el("div", { class: "actions" });
-  holder.append(row);
+  const below = [];
   for (const action of actions) {
-    const title = action.title ?? action.type ?? "";
-    const url = safeUrl(action.url);
-    if (action.type === "Action.OpenUrl") row.append(link(url, title));
+    const title = String(action.title ?? action.type ?? "");
+    const inner = el("div", { class: "plain-card scope", hidden: true });
+    if (action.type === "Action.OpenUrl") row.append(link(safeUrl(action.url), title));
     else if (action.type === "Action.Submit") {
       const press = () => {
-        if (action.associatedInputs !== "none" && !forms.every((each) => each.reportValidity?.() ?? true)) return;
+        const fields = action.associatedInputs === "none" ? [] : fieldsOf(scopes);
+        if (!fields.every((each) => each.reportValidity())) return;
         const data = Object(action.data) === action.data ? action.data : {};
-        submit({ ...data, ...(action.associatedInputs === "none" ? {} : inputsOf(forms)) });
+        submit({ ...data, ...valuesOf(fields) });
       };
       row.append(el("button", { type: "button", class: action.style === "positive" && "positive", onclick: press }, title));
     } else if (action.type === "Action.ShowCard") {
-      const inner = el("form", { class: "plain-card", hidden: true });
-      inner.addEventListener("submit", (event) => event.preventDefault());
-      plainParts(action.card ?? {}, inner, [...forms, inner], submit, depth + 1);
+      plainParts(action.card ?? {}, [...scopes, inner], submit, depth + 1);
       const button = el("button", { type: "button", "aria-expanded": "false" }, title);
       button.addEventListener("click", () => {
         inner.hidden = !inner.hidden;
         button.setAttribute("aria-expanded", String(!inner.hidden));
       });
       row.append(button);
-      holder.after(inner);
-      forms[0].parentNode ? forms.at(-1).after(inner) : queueMicrotask(() => forms.at(-1).after(inner));
+      below.push(inner);
     } else row.append(el("small", {}, `${title} (${action.type}) isn't shown here`));
   }
+  return [row, ...below];
 }
 
-function inputsOf(forms) {
-  const inputs = {};
-  for (const field of forms.flatMap((form) => [...form.elements])) {
+const fieldsOf = (scopes) => scopes.flatMap((scope) => [...scope.querySelectorAll("[data-id]")].filter((each) => each.closest(".scope") === scope));
+
+function valuesOf(fields) {
+  const values = {};
+  for (const field of fields) {
     const { id, on, off } = field.dataset;
-    if (id === undefined) continue;
-    if (on !== undefined) inputs[id] = field.checked ? on : off;
+    if (on !== undefined) values[id] = field.checked ? on : off;
     else if (field.type === "radio" || field.type === "checkbox") {
-      if (field.checked) inputs[id] = inputs[id] ? `${inputs[id]},${field.value}` : field.value;
-    } else inputs[id] = field.value;
+      if (field.checked) values[id] = values[id] ? `${values[id]},${field.value}` : field.value;
+    } else values[id] = field.value;
   }
-  return inputs;
+  return values;
 }
 
-function plainPart(part, forms, submit, depth) {
+function plainPart(part, scopes, submit, depth) {
   if (Object(part) !== part || depth > 20 || part.isVisible === false) return [];
-  const inside = (list) => (Array.isArray(list) ? list.flatMap((each) => plainPart(each, forms, submit, depth + 1)) : []);
+  const inside = (list) => (Array.isArray(list) ? list.flatMap((each) => plainPart(each, scopes, submit, depth + 1)) : []);
   switch (part.type) {
     case "TextBlock": {
       const large = /large/i.test(part.size ?? "") ? " large" : "";
@@ -783,11 +785,8 @@ function plainPart(part, forms, submit, depth) {
     case "Container":
     case "Column":
       return [el("div", { class: "plain-card" }, ...inside(part.items))];
-    case "ActionSet": {
-      const holder = el("div");
-      plainActions(part.actions, holder, forms, submit, depth + 1);
-      return [holder];
-    }
+    case "ActionSet":
+      return plainActions(part.actions, scopes, submit, depth + 1);
     default:
       return /^Input\./.test(part.type) ? [plainInput(part)] : [el("pre", {}, JSON.stringify(part, null, 2))];
   }
