@@ -1,0 +1,97 @@
+"""A bot that asks one question after the other.
+
+$ uvicorn dialog_bot:bot
+
+With REDIS_URL, it keeps in Redis how far each dialog is. Otherwise it keeps that in memory.
+"""
+
+import os
+from collections import OrderedDict
+
+from attrs import frozen
+from redis.asyncio import Redis
+
+from webex_webhooks_async import Bot, MessageContext, from_json, to_json
+
+
+@frozen
+class Order:
+    """What is known so far."""
+
+    dish: str | None = None
+
+
+class MemoryStore:
+    """Keeps the newest 10,000 dialogs, for one process, until it ends."""
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[str, Order] = OrderedDict()
+
+    async def get(self, key: str) -> Order | None:
+        """Return the order of a dialog, or `None` if there is no such dialog."""
+        return self._orders.get(key)
+
+    async def put(self, key: str, order: Order | None) -> None:
+        """Keep the order of a dialog; `None` ends the dialog."""
+        self._orders.pop(key, None)
+        if order is not None:
+            self._orders[key] = order
+        if len(self._orders) > 10_000:
+            self._orders.popitem(last=False)
+
+
+class RedisStore:
+    """Keeps each dialog for a day after its last message, for any number of processes."""
+
+    def __init__(self, url: str) -> None:
+        self.redis = Redis.from_url(url)  # pyright: ignore[reportUnknownMemberType] - redis-py's
+
+    async def get(self, key: str) -> Order | None:
+        """Return the order of a dialog, or `None` if there is no such dialog."""
+        data = await self.redis.get(key)
+        return None if data is None else from_json(data, Order)
+
+    async def put(self, key: str, order: Order | None) -> None:
+        """Keep the order of a dialog; `None` ends the dialog."""
+        if order is None:
+            await self.redis.delete(key)
+        else:
+            await self.redis.set(key, to_json(order), ex=86_400)
+
+
+bot = Bot.from_env()
+store = RedisStore(os.environ["REDIS_URL"]) if "REDIS_URL" in os.environ else MemoryStore()
+
+
+def dialog(context: MessageContext) -> str:
+    """The key of a dialog: the room, the person and, in a group room, the thread."""
+    message = context.message
+    thread = "" if message.room_type == "direct" else message.parent_id or message.id
+    return f"dialog:{message.room_id}:{message.person_id}:{thread}"
+
+
+@bot.command("order")
+async def begin(context: MessageContext) -> None:
+    """Order lunch."""
+    await store.put(dialog(context), Order())
+    await context.reply("Which dish?")
+
+
+@bot.command("cancel")
+async def cancel(context: MessageContext) -> None:
+    """Forget the order."""
+    await store.put(dialog(context), None)
+    await context.reply("No order, then.")
+
+
+@bot.message()
+async def continue_dialog(context: MessageContext) -> None:
+    order = await store.get(dialog(context))
+    if order is None:
+        await context.reply(markdown=bot.help)
+    elif order.dish is None:
+        await store.put(dialog(context), Order(dish=context.text))
+        await context.reply("How many?")
+    else:
+        await store.put(dialog(context), None)
+        await context.reply(f"Ordered: {context.text} {order.dish}")

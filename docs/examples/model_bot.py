@@ -1,0 +1,94 @@
+"""A bot that passes questions on to a language model, and shows the answer while it grows.
+
+$ uvicorn model_bot:bot
+
+MODEL_URL is the base URL of a server with the API "chat completions", such as llama.cpp, Ollama,
+vLLM or OpenAI; MODEL and MODEL_KEY are the name of a model and the key of the server.
+"""
+
+import json
+import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import httpx
+
+from webex_webhooks_async import Bot, Message, MessageContext
+
+LONGEST = 7_439  # bytes: as much as a message can have
+FIRST = 200  # characters to show first
+
+bot = Bot.from_env(background=True)  # Webex doesn't wait for the model
+
+
+@bot.message()
+async def ask(context: MessageContext) -> None:
+    growing = GrowingReply(context)
+    try:
+        async with aclosing(answer(context.text)) as pieces:
+            async for piece in pieces:
+                await growing.add(piece)
+    except httpx.HTTPError:
+        await growing.add("\n\nSorry, the model failed.")
+        raise  # so that it is logged
+    finally:
+        await growing.show()
+
+
+async def answer(question: str) -> AsyncGenerator[str]:
+    """Yield the model's answer in pieces, as the model writes them."""
+    body = {
+        "model": os.environ["MODEL"],
+        "messages": [{"role": "user", "content": question}],
+        "stream": True,
+    }
+    headers = {"Authorization": f"Bearer {os.environ['MODEL_KEY']}"}
+    url = f"{os.environ['MODEL_URL']}/chat/completions"
+    async with (
+        httpx.AsyncClient(timeout=60) as http_client,
+        http_client.stream("POST", url, json=body, headers=headers) as response,
+    ):
+        response.raise_for_status()
+        async for line in response.aiter_lines():
+            event, _, data = line.partition(": ")
+            if event == "data" and data != "[DONE]":
+                for choice in json.loads(data)["choices"]:
+                    yield choice["delta"].get("content") or ""
+
+
+class GrowingReply:
+    """A reply that is edited as its text grows, and continued in another message when it is full.
+
+    Webex takes ten edits of a message. The text is shown whenever it has grown by half, and at the
+    end: from 200 characters on, that is nine edits at most.
+    """
+
+    def __init__(self, context: MessageContext) -> None:
+        self._context = context
+        self._begin_message()
+
+    def _begin_message(self) -> None:
+        self._message: Message | None = None
+        self._text = self._shown = ""
+        self._due = FIRST
+
+    async def add(self, piece: str) -> None:
+        """Add a piece to the text, and show the text if it has grown enough."""
+        if len((self._text + piece).encode()) > LONGEST:
+            await self.show()
+            self._begin_message()
+        self._text += piece
+        if len(self._text) >= self._due:
+            await self.show()
+            self._due = len(self._text) * 3 // 2
+
+    async def show(self) -> None:
+        """Show the whole text."""
+        if not self._text.strip() or self._text == self._shown:
+            return
+        if self._message is None:
+            self._message = await self._context.reply(markdown=self._text)
+        else:
+            body = {"roomId": self._message.room_id, "markdown": self._text}
+            await self._context.client.put("messages", self._message.id, json=body)
+        self._shown = self._text

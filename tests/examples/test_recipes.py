@@ -1,0 +1,218 @@
+"""The programs docs/examples/{allow_list,dialog,model}_bot.py, in a sandbox."""
+
+import asyncio
+import json
+import socket
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager, nullcontext
+from types import ModuleType
+from typing import Self
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.examples.serving import EXAMPLES, import_again, serve_with_uvicorn
+from tests.support.redis_server import running_redis
+from webex_webhooks_async import Client
+from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
+
+
+@asynccontextmanager
+async def running(
+    name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
+) -> AsyncGenerator[ModuleType]:
+    """Import a program and run its bot, which finishes what it accepted at the end."""
+    async with sandbox.serve() as base_url:
+        settings |= {
+            "WEBEX_ACCESS_TOKEN": "a-token-of-nobody",
+            "WEBEX_BASE_URL": base_url,
+            "WEBEX_WEBHOOK_SECRET": "a secret",
+            "PUBLIC_URL": "https://bot.example.com/webex",
+        }
+        for variable, value in settings.items():
+            monkeypatch.setenv(variable, value)
+        program = import_again(EXAMPLES / f"{name}.py", monkeypatch)
+        sandbox.deliver_to(program.bot)
+        async with program.bot:
+            yield program
+
+
+def replies(sandbox: Sandbox) -> list[str]:
+    """What the bot has written."""
+    return [each["text"] for each in sandbox.messages if each["personId"] == sandbox.bot.id]
+
+
+async def test_an_allow_list_has_addresses_and_domains(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Allowed people get a reply, others none, however their addresses end."""
+    allowed = "Ann@example.com @example.org"
+    async with running("allow_list_bot", webex_sandbox, monkeypatch, ALLOWED=allowed):
+        for person in (
+            "ann@example.com",
+            "joann@example.com",
+            "bob@example.org",
+            "eve@notexample.org",
+            "eve@sub.example.org",
+            "ann@example.com",
+        ):
+            await webex_sandbox.say(person, person=person)
+
+    assert replies(webex_sandbox) == [
+        "You said: ann@example.com",
+        "You said: bob@example.org",
+        "You said: ann@example.com",
+    ]
+
+
+@pytest.mark.parametrize("storage", ["memory", "Redis"])
+async def test_a_dialog_belongs_to_a_person_in_a_thread(
+    storage: str, webex_sandbox: Sandbox, webex_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people order at the same time in a room, and one of them in a direct room as well."""
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
+    with running_redis() if storage == "Redis" else nullcontext() as redis:
+        settings = {"REDIS_URL": redis.url} if redis else {}
+        async with (
+            running("dialog_bot", webex_sandbox, monkeypatch, **settings) as program,
+            Threads(webex_sandbox, room) as threads,
+        ):
+            conversation = [
+                await threads.say("ann@example.com", "order"),
+                await threads.say("bob@example.com", "order"),
+                await direct("order", webex_sandbox),
+                await threads.say("ann@example.com", "Pasta"),
+                await threads.say("bob@example.com", "Soup"),
+                await direct("Salad", webex_sandbox),
+                await threads.say("ann@example.com", "2"),
+                await threads.say("bob@example.com", "cancel"),
+                await direct("3", webex_sandbox),
+                await threads.say("ann@example.com", "2"),
+            ]
+            if redis:
+                await program.store.redis.aclose()
+
+    assert conversation == [
+        *("Which dish?", "Which dish?", "Which dish?"),
+        *("How many?", "How many?", "How many?"),
+        *("Ordered: 2 Pasta", "No order, then.", "Ordered: 3 Salad"),
+        "order: Order lunch.\ncancel: Forget the order.",
+    ]
+
+
+async def direct(text: str, sandbox: Sandbox) -> str:
+    """Ann writes to the bot alone, and gets this reply."""
+    await sandbox.say(text, person="ann@example.com")
+    return str((await sandbox.reply())["text"])
+
+
+class Threads:
+    """Each person's thread in a group room."""
+
+    def __init__(self, sandbox: Sandbox, room_id: str) -> None:
+        self._sandbox = sandbox
+        self._room_id = room_id
+        self._http_client = sandbox.http_client()
+        self._roots: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http_client.aclose()
+
+    async def say(self, person: str, text: str) -> str:
+        """Mention the bot in a person's thread, and return the reply."""
+        body = {
+            "roomId": self._room_id,
+            "markdown": f"<@personEmail:{self._sandbox.bot.email}|bot> {text}",
+        }
+        if person in self._roots:
+            body["parentId"] = self._roots[person]
+        else:
+            await self._sandbox.say("Hi all", person=person, room=self._room_id)  # joins
+        response = await self._http_client.post(
+            "/messages", json=body, headers={"Authorization": f"Bearer person:{person}"}
+        )
+        self._roots.setdefault(person, response.raise_for_status().json()["id"])
+        return str((await self._sandbox.reply())["text"])
+
+
+@asynccontextmanager
+async def a_model(pieces: Iterable[str]) -> AsyncGenerator[str]:
+    """Serve a model that answers every question with these pieces."""
+
+    async def stream() -> AsyncIterator[str]:
+        for piece in pieces:
+            yield f"data: {json.dumps({'choices': [{'delta': {'content': piece}}]})}\n\n"
+        yield 'data: {"choices": [], "usage": {"total_tokens": 1}}\n\ndata: [DONE]\n\n'
+
+    async def complete(request: Request) -> Response:
+        question = await request.json()
+        assert question["messages"] == [{"role": "user", "content": "Why?"}]
+        assert request.headers["Authorization"] == "Bearer a key"
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve_with_uvicorn(app, listener, stop))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            stop.set()
+
+
+@pytest.mark.parametrize(("count", "messages"), [(1, 1), (2_500, 4)])
+async def test_an_answer_grows_within_the_limits(
+    count: int, messages: int, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is shown, in messages that Webex takes, which are edited ten times at most."""
+    words = [f"wörd{number} " for number in range(count)]
+    await ask_model(webex_sandbox, monkeypatch, words)
+
+    shown = replies(webex_sandbox)
+    edits = Counter(each.path for each in webex_sandbox.requests if each.method == "PUT")
+    assert " ".join(shown).split() == "".join(words).split()
+    assert len(shown) == messages
+    assert max(edits.values(), default=0) <= 10
+    assert {each.status_code for each in webex_sandbox.requests} == {200}
+
+
+async def test_an_answer_in_one_piece(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A piece that is longer than a message is cut, and what follows is shown behind it."""
+    await ask_model(webex_sandbox, monkeypatch, ["First. ", "word " * 2_000, "Last."])
+
+    assert " ".join(replies(webex_sandbox)).split() == ["First.", *["word"] * 2_000, "Last."]
+
+
+async def test_a_model_that_fails(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The person gets to know it, and so does the log."""
+    async with a_model([]) as url:
+        missing = url.replace("/v1", "/v2")
+        await ask_model(webex_sandbox, monkeypatch, [], url=missing)
+
+    assert replies(webex_sandbox) == ["Sorry, the model failed."]
+    assert "404 Not Found" in caplog.text
+
+
+async def ask_model(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, pieces: Iterable[str], url: str | None = None
+) -> None:
+    """Ask the bot in front of a model a question, and wait until it has replied."""
+    async with a_model(pieces) as served:
+        settings = {"MODEL": "a model", "MODEL_KEY": "a key", "MODEL_URL": url or served}
+        async with running("model_bot", sandbox, monkeypatch, **settings):
+            await sandbox.say("Why?")
