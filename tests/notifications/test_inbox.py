@@ -587,20 +587,21 @@ async def test_an_outcome_that_is_never_recorded(
     assert bot.states() == ["running"]
 
 
-async def test_a_handler_that_closes_its_receiver(path: Path, time: Time) -> None:
-    """A handler may close its own receiver; it is finished, and its outcome is recorded."""
-    bot = InboxBot(path, time)
+async def test_a_handler_that_closes_its_receiver(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handler that closes its own receiver fails at once, as any handler fails."""
+    bot = InboxBot(path, time, attempts=1)
 
     @bot.receiver.on()
     async def close(_: Notification[NotificationData]) -> None:
         await bot.receiver.aclose()
 
-    await bot.receiver.__aenter__()
-    await bot.receive(distinct(1))
-    await until(lambda: bot.states() == [])
-    await bot.inbox.aclose()
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["failed"])
 
-    assert bot.done == ["MESSAGE-1"]
+    assert "a handler can't close its own receiver" in caplog.text
 
 
 async def test_an_error_is_stored_without_addresses(path: Path, time: Time) -> None:

@@ -21,7 +21,7 @@ from tests.notifications.doubles import (
     distinct,
     signed,
 )
-from tests.support.wire import PATIENCE, until
+from tests.support.wire import until
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -946,82 +946,59 @@ class TestBackground:
         assert bot.done == ["MESSAGE"]
 
 
-@pytest.mark.parametrize("background", [True, False])
 class TestClosingFromInside:
     """Handlers that close their receiver."""
 
-    @pytest.fixture
-    def bot(self, *, background: bool) -> Bot:
-        """A bot whose handler for messages waits."""
-        bot = Bot(background=background)
-        bot.may_end.clear()
-        return bot
-
-    async def deliver_all(self, bot: Bot, *bodies: bytes) -> None:
-        """Deliver all at once, and wait until the bot has nothing to do."""
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            for body in bodies:
-                group.create_task(deliver(bot.receiver, body))
-            await until(lambda: bool(bot.started))
-            bot.may_end.set()
-        await until(lambda: not bot.receiver._jobs)  # pyright: ignore[reportPrivateUsage] - nothing public shows it
-
+    @pytest.mark.parametrize("background", [True, False])
     @pytest.mark.parametrize("in_a_task", [True, False])
-    @pytest.mark.parametrize("handlers", [1, 2])
-    async def test_it_waits_for_others(self, bot: Bot, *, in_a_task: bool, handlers: int) -> None:
-        """It waits for all handlers but itself and others that close, also from its own task."""
-        closed: list[list[str]] = []
-        at_once = asyncio.Barrier(handlers)
+    async def test_it_is_an_error(self, *, background: bool, in_a_task: bool) -> None:
+        """A handler that closes its receiver, and `on_error` too, get an error at once."""
+        errors: list[str] = []
 
-        @bot.receiver.on("rooms")
-        async def close(_: Notification[Any]) -> None:
-            await at_once.wait()
+        async def close(*_: object) -> None:
             closing = bot.receiver.aclose()
-            await (asyncio.create_task(closing) if in_a_task else closing)
-            closed.append(bot.done.copy())
+            try:
+                await (asyncio.create_task(closing) if in_a_task else closing)
+            except RuntimeError as error:
+                errors.append(str(error))
+                raise
 
-        bodies = [body_of(resource="rooms", name=str(number)) for number in range(handlers)]
-        await self.deliver_all(bot, BODY, *bodies)
+        bot = Bot(background=background, on_error=close)
+        bot.receiver.on()(close)
+        status = await deliver(bot.receiver)
+        await bot.receiver.aclose()
 
-        assert closed == [["MESSAGE"]] * handlers
-        assert await deliver(bot.receiver, distinct(1)) == 503
+        assert status == (204 if background else 500)
+        assert len(errors) == 2
+        assert all("a handler can't close its own receiver" in each for each in errors)
 
-    async def test_it_may_close_while_another_one_waits(self, bot: Bot) -> None:
-        """A handler that closes its receiver while another one waits for it ends that wait."""
-        closed: list[str] = []
-
-        @bot.receiver.on()
-        async def close(notification: Notification[Any]) -> None:
-            await bot.receiver.aclose()
-            closed.append(notification.resource)
-
-        await self.deliver_all(bot, BODY, body_of(resource="rooms"))
-
-        assert sorted(closed) == ["messages", "rooms"]
-
-    async def test_a_handler_that_delivers_may_close(self, bot: Bot) -> None:
-        """A handler may deliver to its receiver a notification whose handler closes it."""
+    async def test_a_handler_that_delivers(self) -> None:
+        """A handler whose receiver waits for another handler that closes it isn't hung up."""
+        bot = Bot()
         inner = body_of(resource="rooms")
         statuses: list[int] = []
 
         @bot.receiver.on("memberships")
         async def pass_on(_: Notification[Any]) -> None:
-            statuses.append(await deliver(bot.receiver, inner))
+            statuses.append(await deliver(other.receiver, inner))
 
-        @bot.receiver.on("rooms")
+        other = Bot()
+
+        @other.receiver.on("rooms")
         async def close(_: Notification[Any]) -> None:
             await bot.receiver.aclose()
 
-        await self.deliver_all(bot, BODY, body_of(resource="memberships"))
+        await deliver(bot.receiver, body_of(resource="memberships"))
 
-        assert statuses == [204]
+        assert statuses == [500]
 
-    async def test_a_task_that_outlives_its_handler_waits_for_all(self, bot: Bot) -> None:
-        """A task that a handler began closes like anybody else when that handler has ended."""
+    async def test_a_task_that_outlives_its_handler(self) -> None:
+        """A task that a handler began closes the receiver like anybody else afterwards."""
+        bot = Bot()
         closing: list[asyncio.Task[None]] = []
-        may_close, may_end = asyncio.Event(), asyncio.Event()
+        may_close = asyncio.Event()
 
-        @bot.receiver.on("rooms")
+        @bot.receiver.on()
         async def begin(_: Notification[Any]) -> None:
             async def close() -> None:
                 await may_close.wait()
@@ -1029,27 +1006,27 @@ class TestClosingFromInside:
 
             closing.append(asyncio.create_task(close()))
 
-        @bot.receiver.on("messages")
-        async def close_after_that(_: Notification[Any]) -> None:
-            await bot.receiver.aclose()
-            bot.started.append("closed")
-            await may_end.wait()
-
-        await deliver(bot.receiver, body_of(resource="rooms"))
-        await until(lambda: bool(closing))
-        bot.may_end.set()
-        under_way = asyncio.create_task(deliver(bot.receiver))
-        await until(lambda: "closed" in bot.started)
+        await deliver(bot.receiver)
         may_close.set()
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await asyncio.gather(*closing)
 
-        assert not closing[0].done()
+        assert await deliver(bot.receiver, distinct(1)) == 503
 
-        may_end.set()
-        await asyncio.gather(under_way, *closing)
+    async def test_closing_that_is_cancelled(self) -> None:
+        """Closing can be cancelled while it waits, and be repeated."""
+        bot = Bot()
+        bot.may_end.clear()
+        request = asyncio.create_task(deliver(bot.receiver))
+        await until(lambda: bool(bot.started))
+        closing = asyncio.create_task(bot.receiver.aclose())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        bot.may_end.set()
+        await bot.receiver.aclose()
 
-        assert bot.done == ["MESSAGE"]
+        assert await request == 204
 
 
 class TestLog:

@@ -172,9 +172,9 @@ class Receiver(Router):
         self._minimum = minimum
         self._on_error = on_error
         self._is_closing = False
-        self._jobs: set[Job] = set()  # those in `handle` and in the background
-        self._pending: set[asyncio.Task[bool]] = set()  # those in the background
-        self._closers: set[asyncio.Future[None]] = set()  # each call of `aclose` that waits
+        self._runs: set[Run] = set()  # those that `aclose` waits for
+        self._pending: dict[Run, asyncio.Task[bool]] = {}  # those of them in the background
+        self._closers: list[asyncio.Future[None]] = []  # each call of `aclose` that waits
 
     def webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
@@ -247,49 +247,46 @@ class Receiver(Router):
         run = self._run_of(notification)
         if run is None:
             return HTTPStatus.NO_CONTENT
-        job = Job(run, key)
-        self._jobs.add(job)
+        self._runs.add(run)
+        current = _current_runs.set((*_current_runs.get(), run))
         try:
-            return await self._handle_once(job)
+            return await self._handle_once(run, key)
         finally:
-            if not job.is_in_background:
-                self._finish(job)
+            _current_runs.reset(current)
+            if run not in self._pending:
+                self._finish(run)
 
     async def aclose(self) -> None:
         """Accept no more notifications, and wait until the accepted ones are handled.
 
-        It waits for handlers in the foreground and in the background. A handler may close its own
-        receiver: it doesn't wait for itself, nor for other handlers that close a receiver.
+        Raises:
+            RuntimeError: A handler of this receiver called it, and would wait for itself.
         """
+        if not self._runs.isdisjoint(_current_runs.get()):
+            raise RuntimeError(
+                "a handler can't close its own receiver, because closing waits for the handlers: "
+                "close it where it was started"
+            )
         self._is_closing = True
         if self._worker is not None:
             await self._worker.stop()
-        inside = _current_job.get()  # also in a task that a handler has begun
-        is_inside = inside is not None and not inside.is_finished
-        while inside is not None:
-            inside.closes = True
-            inside = inside.outer
-        while any(not (is_inside and each.closes) for each in self._jobs):
-            waiting = asyncio.get_running_loop().create_future()
-            self._closers.add(waiting)
-            try:
-                await waiting
-            finally:
-                self._closers.discard(waiting)
+        while self._runs:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._closers.append(waiting)
+            await waiting
         while self._in_flight.unfinished:
             await asyncio.wait(self._in_flight.unfinished)
         if self._worker is not None:
             await self._worker.inbox.aclose()
 
-    def _finish(self, job: "Job") -> None:
-        job.is_finished = True
-        self._jobs.discard(job)
-        self._wake_closers()
-
-    def _wake_closers(self) -> None:
-        for waiting in self._closers:
-            if not waiting.done():
-                waiting.set_result(None)
+    def _finish(self, run: Run) -> None:
+        self._runs.discard(run)
+        self._pending.pop(run, None)
+        if not self._runs:
+            for waiting in self._closers:
+                if not waiting.done():  # it was cancelled
+                    waiting.set_result(None)
+            self._closers.clear()
 
     async def __aenter__(self) -> Self:
         if self._worker is not None:
@@ -395,16 +392,13 @@ class Receiver(Router):
             logger.warning("%s is completed: it has no matching handler", which)
             await worker.complete(entry, which)
             return
-        job = Job(run, entry.key)
-        _current_job.set(job)  # for this task, which ends with it
-        self._jobs.add(job)
+        self._runs.add(run)
+        _current_runs.set((run,))  # for this task, which ends with it
         try:
             async with worker.renewing(entry, which):
                 await self._attempt(run, entry, worker)
         finally:
-            self._finish(job)
-        if self._is_closing and not self._jobs:
-            await worker.inbox.aclose()  # a handler may have closed the receiver before
+            self._finish(run)
 
     async def _attempt(self, run: Run, entry: InboxEntry, worker: InboxWorker) -> None:
         which = describe(run.notification)
@@ -420,52 +414,47 @@ class Receiver(Router):
         await self._report(failure, run, f": attempt {number} of {self._attempts}, {then}")
         await worker.fail(entry, which, failure, again_in)
 
-    async def _handle_once(self, job: "Job") -> int:
+    async def _handle_once(self, run: Run, key: str) -> int:
         try:
-            claim = await self._in_flight.claim(job.key)
+            claim = await self._in_flight.claim(key)
         except Exception:
             logger.exception(
-                "%s is not handled: the deduplicator failed", describe(job.run.notification)
+                "%s is not handled: the deduplicator failed", describe(run.notification)
             )
             return HTTPStatus.SERVICE_UNAVAILABLE
         if claim is Claim.DONE:
-            log_debug("%s is a duplicate", job.run.notification)
+            log_debug("%s is a duplicate", run.notification)
             return HTTPStatus.NO_CONTENT
         if claim is Claim.IN_PROGRESS:
             logger.info(
                 "%s is being handled elsewhere, and has to come again",
-                describe(job.run.notification),
+                describe(run.notification),
             )
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._is_closing or len(self._pending) >= self._max_pending:
-            await self._in_flight.finish(job.key, done=False)
+            await self._in_flight.finish(key, done=False)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
-            logger.warning("%s is not handled: %s", describe(job.run.notification), why)
+            logger.warning("%s is not handled: %s", describe(run.notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._background:
-            job.is_in_background = True
-            task = asyncio.create_task(self._execute(job))
-            self._pending.add(task)
-            task.add_done_callback(self._pending.discard)
-            task.add_done_callback(lambda _: self._finish(job))
+            task = asyncio.create_task(self._execute(run, key))
+            self._pending[run] = task
+            task.add_done_callback(lambda _: self._finish(run))
             return HTTPStatus.NO_CONTENT
-        done = await self._execute(job)
+        done = await self._execute(run, key)
         return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
 
-    async def _execute(self, job: "Job") -> bool:
+    async def _execute(self, run: Run, key: str) -> bool:
         done = False
-        current = _current_job.set(job)
         try:
             if self._background:
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
-            await job.run()
-            done = True
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it raises
-            await self._report(_failure(error), job.run)
-            done = self._settles_failures
+            failure = await _failure_of(run)
+            if failure is not None:
+                await self._report(failure, run)
+            done = failure is None or self._settles_failures
         finally:
-            _current_job.reset(current)
-            await self._in_flight.finish(job.key, done=done)
+            await self._in_flight.finish(key, done=done)
         return done
 
     async def _report(self, failure: Exception, run: Run, then: str = "") -> None:
@@ -485,30 +474,8 @@ class Receiver(Router):
             logger.exception("on_error failed for %s", which, exc_info=_failure(error))
 
 
-class Job:
-    """A notification that a receiver handles, from its claim until it is finished.
-
-    Attributes:
-        run: What is to be run.
-        key: What the deduplicator knows the notification by.
-        outer: The job whose handler called the receiver, if that isn't finished.
-        is_in_background: Whether it goes on after `handle` has returned.
-        is_finished: Whether it is finished.
-        closes: Whether a handler of it closes a receiver, and may wait for other jobs.
-    """
-
-    def __init__(self, run: Run, key: str) -> None:
-        self.run = run
-        self.key = key
-        self.is_in_background = False
-        self.is_finished = False
-        self.closes = False
-        outer = _current_job.get()
-        self.outer = None if outer is None or outer.is_finished else outer
-
-
-_current_job: ContextVar[Job | None] = ContextVar("_current_job", default=None)
-"""The job whose handler runs; tasks that a handler begins have it, too."""
+_current_runs: ContextVar[tuple[Run, ...]] = ContextVar("_current_runs", default=())
+"""The runs of which this is a part: a handler, `on_error`, or a task that one of them has begun."""
 
 
 async def _failure_of(run: Run) -> Exception | None:
