@@ -200,7 +200,7 @@ async def handle(_: Notification[MessageData]) -> None:
 @asynccontextmanager
 async def accepting_with_an_inbox(_: str) -> AsyncGenerator[Round]:
     """Respond when the notification is on the disk, and handle it meanwhile."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # /tmp may be in memory
+    with tempfile.TemporaryDirectory() as folder:  # TMPDIR must be on a disk
         made = Receiver(SECRET, inbox=SQLiteInbox(Path(folder, "inbox.db")))
         made.on(Resource.MESSAGES, Event.CREATED)(handle)
         cost_of_a_flush = flushed(Path(folder, "flushed"))
