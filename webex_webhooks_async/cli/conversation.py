@@ -27,6 +27,9 @@ from webex_webhooks_async.testing.service import cards
 QUIET_SECONDS = 1.0
 """After a reply or a failure, before a message counts as handled."""
 
+OPENING_SECONDS = 10.0
+"""For the sandbox to say what it holds."""
+
 SUBMIT, PRESS, FILE = "/submit", "/press", "/file"
 """A line that begins with one of these words isn't a message."""
 
@@ -44,7 +47,7 @@ class Place:
         person: The address of who talks.
         room: The title of a group room; None for the direct room with the bot.
         mention: Whether messages in a group room mention the bot.
-        timeout: Seconds for each message with all its replies, and for the sandbox to begin.
+        timeout: Seconds for each message with all its replies.
     """
 
     base_url: str
@@ -143,7 +146,7 @@ class Conversation:
         if self._heard:
             return None
         if not sent:
-            raise _silent(self._place)
+            raise _silent(self._place, self._place.timeout)
         if self._failed:
             return f"{self.bot} did not reply"
         within = f"within {self._place.timeout:g} s"
@@ -385,10 +388,10 @@ async def conversation(
 
 async def _first(events: AsyncIterator[Json], place: Place) -> Json:
     try:
-        async with asyncio.timeout(place.timeout):
+        async with asyncio.timeout(OPENING_SECONDS):
             return await anext(events)
     except TimeoutError:
-        raise _silent(place) from None
+        raise _silent(place, OPENING_SECONDS) from None
 
 
 async def _events(place: Place) -> AsyncGenerator[Json, None]:
@@ -414,10 +417,8 @@ async def _events(place: Place) -> AsyncGenerator[Json, None]:
         raise _gone(place) from error
 
 
-def _silent(place: Place) -> CommandError:
-    return CommandError(
-        f"the service at {place.base_url} did not respond within {place.timeout:g} s"
-    )
+def _silent(place: Place, seconds: float) -> CommandError:
+    return CommandError(f"the service at {place.base_url} did not respond within {seconds:g} s")
 
 
 def _gone(place: Place) -> CommandError:

@@ -24,6 +24,7 @@ from tests.cli.harness import (
 )
 from tests.support.wire import unused_port
 from webex_webhooks_async import File
+from webex_webhooks_async.cli import conversation
 from webex_webhooks_async.testing.gateway import ConnectionDroppedError
 
 pytestmark = pytest.mark.once
@@ -49,11 +50,11 @@ def test_another_person(webex: ServedWebex, invoke: Invoke) -> None:
 
 def test_a_bot_that_is_silent(webex: ServedWebex, invoke: Invoke) -> None:
     """When no reply comes in time, it says so, and exits with 1."""
-    done = invoke("chat", "Hello", "--timeout", "0.1")
+    done = invoke("chat", "Hello", "--timeout", "1")
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == (
-        f"error: {webex.sandbox.bot.email} did not reply within 0.1 s: does the bot run? It has no "
+        f"error: {webex.sandbox.bot.email} did not reply within 1 s: does the bot run? It has no "
         "active webhook, so nothing notifies it\n"
     )
 
@@ -62,7 +63,7 @@ def test_a_bot_that_is_notified_and_silent(webex: ServedWebex, invoke: Invoke) -
     """When a bot has a webhook, but doesn't reply, it says where to look."""
     with served_bot("") as bot:
         webex.create(target_url=bot.url)
-        done = invoke("chat", "Hello", "--timeout", "0.5")
+        done = invoke("chat", "Hello", "--timeout", "1")
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err.endswith("The terminal of the sandbox shows whether it was notified\n")
@@ -120,7 +121,7 @@ def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
 def test_without_a_mention(webex: ServedWebex, invoke: Invoke) -> None:
     """With --no-mention the bot isn't mentioned, and so not notified."""
     with served_echo_bot(webex) as rooms:
-        done = invoke("chat", "Hello", "--room", "Lunch", "--no-mention", "--timeout", "0.3")
+        done = invoke("chat", "Hello", "--room", "Lunch", "--no-mention", "--timeout", "1")
 
     assert (done.exit_code, done.out, rooms) == (1, "", [])
     assert [each["text"] for each in webex.sandbox.messages] == ["Hello"]
@@ -167,7 +168,7 @@ def test_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path, quote: str) 
     path = tmp_path / "my menu.txt"
     path.write_text("Soup")
 
-    invoke("chat", f"/file {quote.format(path)}", "--timeout", "0.3")
+    invoke("chat", f"/file {quote.format(path)}", "--timeout", "1")
 
     (message,) = webex.sandbox.messages
     url = message["files"][0].replace("https://webexapis.com/v1", webex.base_url)
@@ -279,10 +280,10 @@ STATE = {
 
 
 ODD = "the service at {url} doesn't answer as a sandbox of this release does"
-SILENT = "the service at {url} did not respond within 0.5 s"
+SILENT = "the service at {url} did not respond within 1 s"
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
 UNHEARD = (
-    "sandbox@webex.bot did not reply within 0.5 s: does the bot run? The terminal of the sandbox "
+    "sandbox@webex.bot did not reply within 1 s: does the bot run? The terminal of the sandbox "
     "shows whether it was notified"
 )
 NEW_WEBHOOK = {"kind": "webhooks", "webhooks": [{"status": "active"}]}
@@ -325,11 +326,13 @@ ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]]
 @pytest.mark.parametrize(("events", "respond", "message"), ODD_SERVICES)
 def test_a_service_with_odd_answers(
     invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
     events: Sequence[object],
     respond: Callable[[], Awaitable[Response]],
     message: str,
 ) -> None:
     """Answers that aren't a sandbox's are an error of one line, and so is a service that hangs."""
+    monkeypatch.setattr(conversation, "OPENING_SECONDS", 1.0)
 
     async def lines() -> AsyncIterator[str]:
         for event in events:
@@ -347,7 +350,7 @@ def test_a_service_with_odd_answers(
 
     with served(odd) as origin:
         url = f"{origin}/v1"
-        done = invoke("chat", "Hello", "--base-url", url, "--timeout", "0.5")
+        done = invoke("chat", "Hello", "--base-url", url, "--timeout", "1")
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == f"error: {message.format(url=url)}\n"
