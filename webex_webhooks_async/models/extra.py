@@ -1,4 +1,7 @@
-"""The field in which a model keeps what Webex sent and the model has no field for."""
+"""The field ``extra``: unknown keys, and optional values that don't fit, by their names in JSON.
+
+Every model has it. The docstrings of `Notification` and `Webhook` alone describe it.
+"""
 
 from collections.abc import Callable
 from typing import Any

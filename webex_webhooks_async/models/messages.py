@@ -36,7 +36,6 @@ class Message:
         created: When it was written; aware.
         updated: When it was last edited; aware.
         is_voice_clip: Whether it is a voice clip.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -72,7 +71,6 @@ class AttachmentAction:
         room_id: The room that the message is in.
         inputs: The value of each input of the card, by the input's id.
         created: When it was submitted; aware.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str

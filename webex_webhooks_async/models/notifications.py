@@ -85,7 +85,6 @@ class MessageData:
         files: The URLs of its files; requests for them need the access token.
         mentioned_people: The ids of the people it mentions.
         mentioned_groups: The groups it mentions, such as ``all``.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -115,7 +114,6 @@ class AttachmentActionData:
         room_id: The room that the message is in.
         type: The kind of action, such as ``submit``.
         created: When it was submitted; aware.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -145,7 +143,6 @@ class MembershipData:
         is_room_hidden: Whether the member's own clients hide the room.
         room_type: ``direct`` or ``group``.
         created: When the member joined; aware.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -177,7 +174,6 @@ class RoomData:
         creator_id: Its creator.
         last_activity: When something last happened in it; aware.
         created: When it was created; aware.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -204,7 +200,6 @@ class RemoteParty:
         place_id: The workspace, when it is one.
         call_type: The kind of call, such as ``location``, ``organization``, ``external``.
         privacy_enabled: Whether it hides its identity.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     name: str | None = None
@@ -242,7 +237,6 @@ class TelephonyCallData:
         redirections: How it was redirected, as Webex sent it.
         recall: Why it came back, as Webex sent it.
         recording_state: The state of its recording, such as ``started`` or ``paused``.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     call_id: str
@@ -277,7 +271,6 @@ class ServiceAppData:
         id: The service app's id.
         authorizer_org_id: The customer. The notification's own `org_id` is the app's owner.
         authorization_date: When the customer decided; aware.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
@@ -312,7 +305,6 @@ class MeetingData:
         site_url: The Webex site, without a scheme.
         web_link: Where people join.
         room_id: Its room.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None
@@ -359,7 +351,6 @@ class MeetingParticipantData:
         host_email: The host's address.
         host_person_id: The host.
         site_url: The Webex site, without a scheme.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None
@@ -404,7 +395,6 @@ class RecordingData:
         duration_seconds: Its length in seconds.
         size_bytes: Its size in bytes.
         status: Such as ``available``, ``deleted``, ``purged``.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None
@@ -446,7 +436,6 @@ class MeetingTranscriptData:
         vtt_download_link: Where it can be downloaded as WebVTT.
         txt_download_link: Where it can be downloaded as text.
         status: Such as ``available`` or ``deleted``.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str | None = None

@@ -29,7 +29,6 @@ class Person:
         org_id: The person's organization.
         type: ``person``, ``bot`` or ``appuser``.
         created: When the account was created; aware.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str
