@@ -1,6 +1,7 @@
 """What can be watched: the events, the filter keys and the REST path of each resource.
 
-Facts: https://developer.webex.com/docs/api/guides/webhooks
+Facts: https://developer.webex.com/docs/webhook-event-reference and
+https://developer.webex.com/docs/api/guides/webhooks
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """The webhooks resource: create, get, list, update, delete, and keep as wanted.
 
-Facts: https://developer.webex.com/docs/api/v1/webhooks
+Facts: https://developer.webex.com/docs/api/v1/webhooks and
+https://developer.webex.com/docs/register-and-manage-webhooks
 """
 
 import logging

@@ -5,7 +5,8 @@ those by id. An id is opaque: compare it, never parse it.
 
 An optional field is `None` when Webex didn't send it, or sent a value that doesn't fit.
 
-Facts: https://developer.webex.com/docs/api/guides/webhooks
+Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
+https://developer.webex.com/docs/api/guides/webhooks
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """The words of the Webex API: resources, events, statuses, owners.
 
-Facts: https://developer.webex.com/docs/api/guides/webhooks
+Facts: https://developer.webex.com/docs/webhook-event-reference and
+https://developer.webex.com/docs/api/guides/webhooks
 """
 
 import warnings

@@ -1,6 +1,7 @@
 """Webhooks: one that exists, one to create, and one to update.
 
-Facts: https://developer.webex.com/docs/api/v1/webhooks
+Facts: https://developer.webex.com/docs/api/v1/webhooks and
+https://developer.webex.com/docs/register-and-manage-webhooks
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """Delivers notifications to the targets of the webhooks.
 
-Facts: https://developer.webex.com/docs/api/guides/webhooks
+Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
+https://developer.webex.com/docs/api/guides/webhooks
 """
 
 import asyncio
