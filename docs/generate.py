@@ -25,7 +25,7 @@ from webex_webhooks_async.models.notifications import data_classes
 from webex_webhooks_async.testing.service.application import ROUTES
 
 DOCS = Path(__file__).parent
-PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/*.md")))
+PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/**/*.md")))
 SOURCES = Path(webex_webhooks_async.__file__).parents[1]
 
 GENERATED = re.compile(r"(?<=<!-- from code: )(?P<what>.+?) -->\n.*?(?=<!-- end -->)", re.DOTALL)

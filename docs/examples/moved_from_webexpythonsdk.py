@@ -1,0 +1,37 @@
+"""A bot that takes orders for lunch. It was a Flask application on webexpythonsdk.
+
+$ uvicorn moved_from_webexpythonsdk:bot
+"""
+
+from webex_webhooks_async import Bot, MessageContext, SubmissionContext
+
+bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL
+
+MENU = {
+    "type": "AdaptiveCard",
+    "version": "1.3",
+    "body": [{"type": "Input.Text", "id": "dish"}],
+    "actions": [{"type": "Action.Submit", "title": "Order", "data": {"action": "order"}}],
+}
+
+
+@bot.command("order")
+async def order(context: MessageContext) -> None:
+    """Order lunch."""
+    await context.reply(f"Ordered: {context.arguments or 'nothing'}")
+
+
+@bot.command("menu")
+async def menu(context: MessageContext) -> None:
+    """Choose from the menu."""
+    await context.reply("What would you like?", card=MENU)
+
+
+@bot.submission(action="order")
+async def ordered(context: SubmissionContext) -> None:
+    await context.reply(f"Ordered: {context.inputs['dish']}")
+
+
+@bot.message()
+async def show_help(context: MessageContext) -> None:
+    await context.reply(markdown=bot.help)

@@ -1,0 +1,319 @@
+"""The pages docs/how-to/move/*.md: their calls, and a bot of each SDK before and after the move."""
+
+import ast
+import asyncio
+import inspect
+import json
+import re
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from asgiref.wsgi import WsgiToAsgi
+
+import webex_webhooks_async
+from tests.examples.serving import EXAMPLES, import_again
+from webex_webhooks_async import (
+    AsyncPaginator,
+    Bot,
+    Client,
+    File,
+    Message,
+    MessageContext,
+    NewWebhook,
+    Notification,
+    SubmissionContext,
+    sign,
+)
+from webex_webhooks_async.testing import Sandbox, sample_notification
+
+pytestmark = pytest.mark.once
+
+PAGES = EXAMPLES.parent / "how-to" / "move"
+SECRET = "a-secret-of-the-bot"
+OTHER = "a-secret-of-another-webhook"
+PUBLIC_URL = "https://bot.example.com/webex/"
+ANN = "ann@example.com"
+BOB = "bob@example.com"
+EVE = "eve@elsewhere.example"
+CARD = {
+    "type": "AdaptiveCard",
+    "version": "1.3",
+    "body": [{"type": "Input.Text", "id": "dish"}],
+    "actions": [{"type": "Action.Submit", "title": "Order"}],
+}
+# In a group room, a bot may only list the messages that mention it.
+LISTS_ALL = re.compile(r"(?:list\(\"messages\"|messages\.list\()(?!.*mentionedPeople)")
+ATTACHMENT = {"contentType": "application/vnd.microsoft.card.adaptive", "content": CARD}
+
+
+@asynccontextmanager
+async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[tuple[Sandbox, str]]:
+    """Serve a sandbox, and name it in the environment of the bots."""
+    sandbox = Sandbox()
+    async with sandbox.serve() as base_url:
+        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
+        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-token-of-nobody")
+        monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("PUBLIC_URL", PUBLIC_URL)
+        yield sandbox, base_url
+
+
+@asynccontextmanager
+async def moved_bot(name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Sandbox]:
+    """Serve a moved bot as long as the block runs."""
+    async with stage(monkeypatch) as (sandbox, _):
+        module = import_again(EXAMPLES / f"moved_from_{name}.py", monkeypatch)
+        app = getattr(module, "app", None)
+        sandbox.deliver_to(app or module.bot)
+        async with app.router.lifespan_context(app) if app else module.bot:
+            yield sandbox
+
+
+async def talk(sandbox: Sandbox, *texts: str) -> list[tuple[str, bool]]:
+    """Write to the bot and fill in its card; return what it wrote, and whether into a thread."""
+    for text in texts:
+        await sandbox.say(text, person=ANN)
+    (card,) = (message for message in sandbox.messages if message.get("attachments"))
+    await sandbox.submit(card["id"], {"dish": "Pasta"}, person=ANN)
+    replies = (each for each in sandbox.messages if each["personId"] == sandbox.bot.id)
+    return [(each["text"], "parentId" in each) for each in replies]
+
+
+LUNCH = [
+    ("Ordered: two pizzas", True),
+    ("What would you like?", True),
+    ("order: Order lunch.\nmenu: Choose from the menu.", True),
+    ("Ordered: Pasta", True),
+]
+
+
+async def test_a_bot_on_flask_and_webexpythonsdk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The program that is shown as the one before the move does what the moved one does."""
+    program = tmp_path / "lunch_on_flask.py"
+    async with stage(monkeypatch) as (sandbox, base_url):
+        monkeypatch.setenv("PUBLIC_URL", "https://bot.example.com/webex")
+        source, _ = programs("webexpythonsdk")
+        here = source.replace("WebexAPI()", f"WebexAPI('a-token', '{base_url}/')")
+        program.write_text(here, encoding="utf-8")
+        module = await asyncio.to_thread(import_again, program, monkeypatch)
+        sandbox.deliver_to(WsgiToAsgi(module.app))  # type: ignore[no-untyped-call]  # asgiref's
+        before = await talk(sandbox, "Order two pizzas", "menu", "What?")
+
+    assert before == LUNCH
+
+
+@pytest.mark.parametrize("name", ["webexpythonsdk", "wxc_sdk"])
+async def test_a_bot_moved_from_an_sdk(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moved bot knows its commands and its card, and replies in threads."""
+    async with moved_bot(name, monkeypatch) as sandbox:
+        assert await talk(sandbox, "Order two pizzas", "menu", "What?") == LUNCH
+
+
+async def test_a_bot_moved_from_webex_bot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moved bot ignores strangers, takes the card as it was, and deletes it afterwards."""
+    async with moved_bot("webex_bot", monkeypatch) as sandbox:
+        await sandbox.say("order a lot", person=EVE)
+        written = await talk(sandbox, "Order two pizzas", "menu")
+
+    assert written == [("Ordered: two pizzas", True), ("Ordered: Pasta", False)]
+
+
+async def test_a_bot_moved_from_webexteamsbot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moved bot ignores who isn't approved, and writes into the room."""
+    commands = "/order: Order lunch.\n/menu: Choose from the menu."
+    async with moved_bot("webexteamsbot", monkeypatch) as sandbox:
+        await sandbox.say("/order a lot", person=EVE)
+        written = await talk(sandbox, "/order two pizzas", "/menu", "What?")
+
+    assert written == [
+        ("Ordered: two pizzas", False),
+        ("What would you like?", False),
+        (f"I understand the following commands:\n{commands}", False),
+        ("Ordered: Pasta", False),
+    ]
+
+
+def test_the_lines_are_counted() -> None:
+    """The table of all SDKs says how long each bot was, and is."""
+    overview = (PAGES.parent / "move-from-another-sdk.md").read_text(encoding="utf-8")
+    stated = re.findall(r"\(move/([\w-]+)\.md\).* \| (\d+), (\d+) \|$", overview, re.MULTILINE)
+    counted = [(name, *(str(lines(each)) for each in programs(name))) for name, *_ in stated]
+
+    assert len(stated) == 4
+    assert stated == counted
+
+
+@pytest.mark.parametrize(
+    "name", ["webexpythonsdk", "webex-bot", "webexteamsbot", "wxc-sdk", "go-sdk"]
+)
+async def test_the_calls_here(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the tables name as the calls of this package works, in a handler of a bot."""
+    (tmp_path / "menu.pdf").write_bytes(b"%PDF")
+    monkeypatch.chdir(tmp_path)
+    async with stage(monkeypatch) as (sandbox, base_url):
+        names = await world(sandbox, base_url)
+        snippets = calls(
+            name,
+            1,
+            r"\(?await |async for |\[each|client\.|parse_|context\.|message\.|room\.|to_json",
+        )
+        await run_in_handlers(snippets, sandbox, base_url, names)
+
+    assert len(snippets) >= 8
+
+
+async def test_the_calls_of_webexpythonsdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the table names as the calls of webexpythonsdk works."""
+    (tmp_path / "menu.pdf").write_bytes(b"%PDF")
+    monkeypatch.chdir(tmp_path)
+    async with stage(monkeypatch) as (sandbox, base_url):
+        names = await world(sandbox, base_url)
+        sdk = import_module("webexpythonsdk")  # which has no types
+        names |= vars(sdk) | {"api": sdk.WebexAPI("a-token", f"{base_url}/")}
+        snippets = calls("webexpythonsdk", 0, r"api\.|for \w+ in api|requests\.get|WebhookEvent")
+        for snippet in snippets:
+            await asyncio.to_thread(run_on_webexpythonsdk, snippet, names)
+
+    assert len(snippets) > 30
+
+
+def page(name: str) -> str:
+    """The text of a page."""
+    return (PAGES / f"{name}.md").read_text(encoding="utf-8")
+
+
+def programs(name: str) -> list[str]:
+    """The programs in a page, before and after."""
+    blocks = re.findall(r"^```python\n(.+?)^```", page(name), re.DOTALL | re.MULTILINE)
+    return [each for each in blocks if each.startswith(("# lunch_on_", '"""A bot'))]
+
+
+def lines(source: str) -> int:
+    """The number of lines that aren't blank, a comment, or the description at the top."""
+    code = re.sub(r'\A"""[^"]+"""', "", source)
+    return sum(1 for each in code.splitlines() if each.strip() and each[0] != "#")
+
+
+def calls(name: str, column: int, start: str) -> list[str]:
+    """The code in a column of a page's tables that begins like this, deletions last."""
+    rows = re.findall(r"^\| (.*`.*) \| (.*`.*) \|$", page(name), re.MULTILINE)
+    code = [each for row in rows for each in re.findall(r"`([^`]+)`", row[column])]
+    kept = [each for each in code if re.match(start, each) and "..." not in each]
+    return sorted(
+        kept, key=lambda each: (".delete(" in each, "rooms" in each and ".delete(" in each)
+    )
+
+
+async def world(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
+    """Let everything exist that the names in the tables stand for."""
+    body = sample_notification("messages", "created")
+    async with Client("a-token", base_url=base_url) as client:
+        webhook, _ = [
+            await client.webhooks.create(
+                NewWebhook(
+                    name=name, target_url=PUBLIC_URL, resource="attachmentActions", event="all"
+                )
+            )
+            for name in ("one", "other")
+        ]
+        page = await client.webhooks.list(max=1)
+        me = await client.get("people/me")
+        room = await client.post("rooms", json={"title": "Kitchen"})
+        team = await client.post("teams", json={"name": "Lunch"})
+        member = {"roomId": room["id"], "personEmail": ANN}
+        membership = await client.post("memberships", json=member)
+        message = await client.post("messages", json={"roomId": room["id"], "text": "Hi"})
+        card = {"roomId": room["id"], "text": "Menu", "attachments": [ATTACHMENT]}
+        menu = await client.post("messages", json=card, into=Message)
+        submitted, _ = await sandbox.submit(menu.id, {"dish": "Pasta"}, person=ANN)
+        await sandbox.say("Look", person=BOB, files=[File("look.txt", b"Here")])
+        look = await client.get("messages", sandbox.messages[-1]["id"])
+    return {
+        **{name: getattr(webex_webhooks_async, name) for name in webex_webhooks_async.__all__},
+        "asyncio": asyncio,
+        "datetime": datetime,
+        "re": re,
+        "requests": requests,
+        "UTC": UTC,
+        "url": PUBLIC_URL,
+        "token": "a-token",
+        "secret": OTHER,
+        "email": BOB,
+        "body": body,
+        "headers": sign(body, OTHER),
+        "content": b"Soup",
+        "page": page,
+        "card": CARD,
+        "attachment": ATTACHMENT,
+        "message": menu,
+        "room": room,
+        **dict.fromkeys(("client_id", "client_secret", "refresh_token"), "of-an-integration"),
+        "webhook": webhook,
+        "webhook_id": webhook.id,
+        "room_id": room["id"],
+        "direct_id": look["roomId"],
+        "team_id": team["id"],
+        "membership_id": membership["id"],
+        "message_id": message["id"],
+        "person_id": me["id"],
+        "action_id": json.loads(submitted.body)["data"]["id"],
+        "file_url": look["files"][0],
+    }
+
+
+async def run_in_handlers(
+    snippets: Iterable[str], sandbox: Sandbox, base_url: str, names: Mapping[str, Any]
+) -> None:
+    """Run each snippet in a handler of a message, or of a submitted card if it is about one."""
+    snippet = ""
+    ran: list[str] = []
+    errors: list[Exception] = []
+
+    async def on_error(error: Exception, _: Notification[Any]) -> None:
+        errors.append(error)
+
+    async def run(context: MessageContext | SubmissionContext) -> None:
+        source = f"{snippet} pass" if snippet.endswith(":") else snippet
+        mode = "exec" if source.startswith("async for") else "eval"
+        room = names["direct_id"] if LISTS_ALL.search(source) else names["room_id"]
+        code = compile(source, "a table", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        own = {"room_id": room, "context": context, "client": context.client, "bot": bot}
+        result = eval(code, {**names, **own})  # noqa: S307 - the page's own
+        if inspect.iscoroutine(result):
+            result = await result
+        if isinstance(result, AsyncPaginator):
+            await result
+        ran.append(snippet)
+
+    client = Client("a-token", base_url=base_url)
+    bot = Bot(client, SECRET, target_url=PUBLIC_URL, on_error=on_error)
+    bot.message()(run)
+    bot.submission()(run)
+    sandbox.deliver_to(bot)
+    async with client, bot:
+        for snippet in snippets:
+            if re.search(r"context\.(inputs|action|notification)", snippet):
+                await sandbox.submit(names["message"].id, {"dish": "Pasta"}, person=ANN)
+            else:
+                await sandbox.say("Hello", person=ANN)
+            assert (ran[-1:], errors) == ([snippet], [])
+
+
+def run_on_webexpythonsdk(snippet: str, names: Mapping[str, Any]) -> None:
+    """Run a snippet that isn't asynchronous."""
+    room = names["direct_id"] if LISTS_ALL.search(snippet) else names["room_id"]
+    namespace = {**names, "room_id": room}
+    if snippet.endswith(":"):
+        exec(f"{snippet} pass", namespace)  # noqa: S102 - the page's own
+    else:
+        result = eval(snippet, namespace)  # noqa: S307 - the page's own
+        if type(result).__name__ == "GeneratorContainer":
+            list(result)
