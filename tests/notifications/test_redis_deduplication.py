@@ -495,14 +495,6 @@ class TestReceivers:
 
         assert [await other.deliver(), other.done] == [204, ["MESSAGE"]]
 
-    async def test_a_failed_one_is_anyones(self, join: Join) -> None:
-        """What one receiver failed to handle, another one can handle at once."""
-        first, second = Replica(await join()), Replica(await join())
-        first.fails = True
-
-        assert [await first.deliver(), await second.deliver()] == [500, 204]
-        assert second.done == ["MESSAGE"]
-
     @pytest.mark.parametrize("outage", ["stop", "freeze"])
     async def test_while_redis_is_away(self, server: RedisServer, join: Join, outage: str) -> None:
         """While Redis is down, the response is 503, and nothing is handled."""
@@ -518,36 +510,6 @@ class TestReceivers:
                 pass
 
         assert second.done == ["MESSAGE"]
-
-    @pytest.mark.parametrize("outage", ["stop", "freeze"])
-    @pytest.mark.parametrize(
-        ("fails", "status", "message"),
-        [
-            (False, 204, "a copy of it may be handled again"),
-            (True, 500, "a claim could not be released"),
-        ],
-    )
-    async def test_redis_goes_away_meanwhile(  # noqa: PLR0913, PLR0917 - what it takes
-        self,
-        server: RedisServer,
-        join: Join,
-        caplog: pytest.LogCaptureFixture,
-        outage: str,
-        fails: bool,  # noqa: FBT001 - a parameter of the test
-        status: int,
-        message: str,
-    ) -> None:
-        """If Redis fails after the claim, the response still reports the handler's outcome."""
-        replica = Replica(await join(timeout=0.5))
-        replica.fails = fails
-        replica.may_end.clear()
-        request = asyncio.create_task(replica.deliver())
-        await until(lambda: bool(replica.started))
-        getattr(server, outage)()
-        replica.may_end.set()
-
-        assert await request == status
-        assert message in caplog.text
 
 
 class TestSecrets:
@@ -595,7 +557,7 @@ class TestArguments:
             RedisDeduplicator(blocking)
 
     @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
-    @pytest.mark.parametrize("seconds", [0, -1.0, 1e20, float("nan"), float("inf")])
+    @pytest.mark.parametrize("seconds", [0, 1e20, float("nan")])
     def test_a_time_is_positive(self, name: str, seconds: float) -> None:
         """A time that isn't positive, or longer than Redis takes, is refused."""
         options: dict[str, Any] = {name: seconds}
@@ -603,20 +565,19 @@ class TestArguments:
         with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds"):
             RedisDeduplicator(Redis(), **options)
 
-    @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
-    def test_a_time_is_a_number(self, name: str) -> None:
-        """Text instead of a number is refused by name."""
-        options: dict[str, Any] = {name: "5"}
-
-        with pytest.raises(TypeError, match=f"{name} must be float or int, got str"):
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"ttl": "5"}, "ttl must be float or int, got str"),
+            ({"lease": "5"}, "lease must be float or int, got str"),
+            ({"timeout": "5"}, "timeout must be float or int, got str"),
+            ({"prefix": b"bot:"}, "prefix must be str, got bytes"),
+        ],
+    )
+    def test_an_option_of_a_wrong_type(self, options: dict[str, Any], match: str) -> None:
+        """An option of another type is refused by name."""
+        with pytest.raises(TypeError, match=match):
             RedisDeduplicator(Redis(), **options)
-
-    def test_a_prefix_is_text(self) -> None:
-        """A prefix of another type is refused."""
-        prefix: Any = b"bot:"
-
-        with pytest.raises(TypeError, match="prefix must be str, got bytes"):
-            RedisDeduplicator(Redis(), prefix=prefix)
 
 
 def test_the_package_does_not_need_redis() -> None:
