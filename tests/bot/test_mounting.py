@@ -15,9 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tests.bot.doubles import bot_of, texts
-from tests.examples.running import running
+from tests.examples.running import connectable, running
 from tests.examples.serving import EXAMPLES, SERVERS
-from tests.support.services import PATIENCE as PATIENCE_WITH_PROCESSES
 from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async import Bot, Client, MessageContext
 from webex_webhooks_async.testing import Sandbox
@@ -117,7 +116,7 @@ async def test_a_bot_is_a_part_of_an_application(
 
 async def test_granian_serves_a_bot(webex_sandbox: Sandbox) -> None:
     """A server in Rust runs the lifespan as well."""
-    port = str(unused_port())
+    port = unused_port()
     async with webex_sandbox.serve() as base_url:
         settings = {
             "WEBEX_ACCESS_TOKEN": "a-token",
@@ -125,11 +124,9 @@ async def test_granian_serves_a_bot(webex_sandbox: Sandbox) -> None:
             "WEBEX_WEBHOOK_SECRET": "a secret",
             "PUBLIC_URL": f"http://127.0.0.1:{port}/",
         }
-        command = (sys.executable, "-m", "granian", "--interface", "asgi", "--port", port)
-        async with running(*command, "echo_bot:bot", settings=settings, folder=EXAMPLES) as server:
-            assert server.stdout is not None
-            async with asyncio.timeout(PATIENCE_WITH_PROCESSES):
-                await server.stdout.readuntil(b"Started worker-1")
+        command = (sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port))
+        async with running(*command, "echo_bot:bot", settings=settings, folder=EXAMPLES):
+            await connectable(port)
             (delivery,) = await webex_sandbox.say("Hello")
 
     assert delivery.status_code == 204

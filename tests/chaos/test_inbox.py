@@ -70,11 +70,11 @@ class Bot:
         """Send a signal to one receiver after the other, at random moments."""
         moments = random.Random(NOTIFICATIONS).sample(range(NOTIFICATIONS), SIGNALS)  # noqa: S311 - no secret
         for moment, receiver in zip(sorted(moments), cycle(self.receivers), strict=False):
-            await self.services.until(lambda moment=moment: self.sender.acknowledged >= moment)  # type: ignore[misc]
+            await self.services.until(lambda moment=moment: self.sender.acknowledged >= moment)  # type: ignore[misc] # its default has a type
             starts = self.starts(receiver)
             receiver.signal(number)
             await self.services.until(
-                lambda each=receiver, starts=starts: self.starts(each) > starts  # type: ignore[misc]
+                lambda each=receiver, starts=starts: self.starts(each) > starts  # type: ignore[misc] # its default has a type
             )
 
     def starts(self, receiver: Service) -> int:

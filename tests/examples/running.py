@@ -5,9 +5,10 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from tests.support.services import PATIENCE as PATIENCE_WITH_PROCESSES
 from tests.support.wire import PATIENCE
 
 
@@ -40,3 +41,15 @@ async def read_until(process: Process, text: str) -> str:
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
         return (await process.stdout.readuntil(text.encode())).decode()
+
+
+async def connectable(port: int) -> None:
+    """Wait until a server accepts connections at a port of loopback."""
+    async with asyncio.timeout(PATIENCE_WITH_PROCESSES):
+        while True:
+            with suppress(ConnectionRefusedError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            await asyncio.sleep(0)
+    writer.close()
+    await writer.wait_closed()

@@ -633,4 +633,4 @@ def test_wrong_arguments(path: Path) -> None:
     with pytest.raises(ValueError, match="attempts must be positive, got 0"):
         Receiver(SECRET, inbox=SQLiteInbox(path), attempts=0)
     with pytest.raises(TypeError, match="inbox must be Inbox, got str"):
-        Receiver(SECRET, inbox="inbox.db")  # type: ignore[arg-type]
+        Receiver(SECRET, inbox="inbox.db")  # type: ignore[arg-type] # it is refused

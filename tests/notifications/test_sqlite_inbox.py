@@ -332,9 +332,9 @@ def test_times_are_positive(path: Path, name: str, seconds: float) -> None:
 def test_wrong_types(path: Path) -> None:
     """An argument of a wrong type is named."""
     with pytest.raises(TypeError, match="path must be str or PathLike, got int"):
-        SQLiteInbox(1)  # type: ignore[arg-type]
+        SQLiteInbox(1)  # type: ignore[arg-type] # it is refused
     with pytest.raises(TypeError, match="keep must be float or int, got str"):
-        SQLiteInbox(path, keep="1")  # type: ignore[arg-type]
+        SQLiteInbox(path, keep="1")  # type: ignore[arg-type] # it is refused
 
 
 def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:

@@ -35,8 +35,8 @@ Bot("token", "secret")
 Bot(StaticToken("token"), ["secret", "old secret"], target_url="https://bot.example.com")
 Bot(Client("token"), "secret", background=True)
 
-Bot("token", "secret", title="lunch")  # type: ignore[call-arg]
-Bot.from_env(title="lunch")  # type: ignore[call-arg]
+Bot("token", "secret", title="lunch")  # type: ignore[call-arg] # it is refused
+Bot.from_env(title="lunch")  # type: ignore[call-arg] # it is refused
 
 assert_type(bot.client, Client)
 assert_type(bot.receiver, Receiver)
@@ -57,9 +57,9 @@ async def order(context: MessageContext) -> None:
     assert_type(await context.reply("Hello", card={"type": "AdaptiveCard"}), Message)
     assert_type(await context.send(markdown="**Hello**", files=["https://example.com"]), Message)
     await context.reply(file=File("menu.txt", b"Pasta"))
-    await context.reply(file="menu.txt")  # type: ignore[arg-type]
-    await context.reply(txt="Hello")  # type: ignore[call-arg]
-    await context.reply("Hello", card="card")  # type: ignore[arg-type]
+    await context.reply(file="menu.txt")  # type: ignore[arg-type] # it is refused
+    await context.reply(txt="Hello")  # type: ignore[call-arg] # it is refused
+    await context.reply("Hello", card="card")  # type: ignore[arg-type] # it is refused
 
 
 @bot.message(re.compile("ticket"))
@@ -97,46 +97,46 @@ async def calls(message: MessageContext, submission: SubmissionContext) -> None:
     """A decorated handler can be called as it is, and in a test."""
     assert_type(await order(message), None)
     assert_type(await wrapped(message), int)
-    await wrapped(submission)  # type: ignore[arg-type]
+    await wrapped(submission)  # type: ignore[arg-type] # it is refused
 
 
-@bot.command("wrong")  # type: ignore[type-var]
+@bot.command("wrong")  # type: ignore[type-var] # it is refused
 async def wrong_context(context: SubmissionContext) -> None:
     """A command doesn't get a submission."""
 
 
-@bot.submission()  # type: ignore[type-var]
+@bot.submission()  # type: ignore[type-var] # it is refused
 @timed
 async def wrong_wrapped(context: MessageContext) -> None:
     """A submission isn't a message, whatever is around the handler."""
 
 
-@bot.message()  # type: ignore[type-var]
+@bot.message()  # type: ignore[type-var] # it is refused
 async def wrong_notification(notification: Notification[MessageData]) -> None:
     """Handlers of messages get a context."""
 
 
-@bot.message()  # type: ignore[type-var]
+@bot.message()  # type: ignore[type-var] # it is refused
 def not_async(context: MessageContext) -> None:
     """A handler is an async function."""
 
 
-@bot.message  # type: ignore[arg-type]
+@bot.message  # type: ignore[arg-type] # it is refused
 async def without_parentheses(context: MessageContext) -> None:
     """The decorator is called."""
 
 
-bot.message("ticket")  # type: ignore[arg-type]
-bot.message(re.compile(b"ticket"))  # type: ignore[arg-type]
-bot.command(7)  # type: ignore[arg-type]
-bot.submission(dishes=["Pasta"])  # type: ignore[arg-type]
+bot.message("ticket")  # type: ignore[arg-type] # it is refused
+bot.message(re.compile(b"ticket"))  # type: ignore[arg-type] # it is refused
+bot.command(7)  # type: ignore[arg-type] # it is refused
+bot.submission(dishes=["Pasta"])  # type: ignore[arg-type] # it is refused
 
 
 router = BotRouter()
 router.include(BotRouter())
 bot.include(router)
 bot.include(Router())
-Receiver("secret").include(router)  # type: ignore[arg-type]
+Receiver("secret").include(router)  # type: ignore[arg-type] # it is refused
 
 
 @router.on("messages", "created")
@@ -144,7 +144,7 @@ async def on_message(notification: Notification[MessageData]) -> None:
     """`on` is the one of `Router`."""
     assert_type(await bot.handle(b"", {}), int)
     await bot.dispatch(notification)
-    await router.dispatch(notification)  # type: ignore[attr-defined]
+    await router.dispatch(notification)  # type: ignore[attr-defined] # it has none
 
 
 @router.middleware
