@@ -87,7 +87,8 @@ async def test_without_the_page(webex_sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/v1/people/me", "/sandbox/events"])
 @pytest.mark.parametrize(
-    "host", ["evil.example.com", "evil.example.com:80", "localhost.evil.example", "10.0.0.1", ""]
+    "host",
+    ["evil.example.com", "evil.example.com:80", "localhost.evil.example", "10.0.0.1", "[", ""],
 )
 async def test_another_host_is_refused(browser: httpx.AsyncClient, path: str, host: str) -> None:
     """A request that names another host gets nothing, so that no rebound site can read."""

@@ -130,28 +130,26 @@ class Live:
                 waiting.put_nowait(None)
                 self._readers.discard(waiting)
 
-    def _message(self, message_id: str, message: Json | None) -> None:
-        if message is None:
-            self._publish("removed", id=message_id)
-        else:
+    def _message(self, message: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
+        if is_there:
             self._publish("message", message=message)
+        else:
+            self._publish("removed", id=message["id"])
 
-    def _room(self, room_id: str, room: Json | None) -> None:
-        if room is None:
-            self._publish("removed", id=room_id)
+    def _room(self, room: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
+        if not is_there:
+            self._publish("removed", id=room["id"])
         elif self._readers:
-            members = self._state.members(room_id)
+            members = self._state.members(room["id"])
             persons = [_person(each) for each in self._state.persons if each.id in members]
             self._publish("room", room={**room, "members": sorted(members)}, persons=persons)
 
-    def _membership(self, _membership_id: str, membership: Json | None) -> None:
-        if self._readers:
-            # One that was removed doesn't say whose it was: every room is reported then.
-            for room in self._state.rooms:
-                if membership is None or room["id"] == membership["roomId"]:
-                    self._room(room["id"], room)
+    def _membership(self, membership: Json, _is_there: bool) -> None:  # noqa: FBT001 - a watcher's
+        room = self._state.rooms.get(membership["roomId"])
+        if room is not None:
+            self._room(room, True)  # noqa: FBT003 - a watcher's
 
-    def _webhook(self, _webhook_id: str, _webhook: Webhook | None) -> None:
+    def _webhook(self, _webhook: Webhook, _is_there: bool) -> None:  # noqa: FBT001 - a watcher's
         if self._readers:
             self._publish("webhooks", webhooks=self._webhooks())
 

@@ -96,7 +96,7 @@ class ServedSandbox:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
         request = Request(scope)
-        path = request.url.path
+        path: str = scope["path"]
         if not (self._allow_remote or _is_loopback(request)):
             respond: ASGIApp = _refused(
                 403,

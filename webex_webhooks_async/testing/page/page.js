@@ -838,8 +838,12 @@ function addRequest(request) {
   const path = request.query ? `${request.path}?${request.query}` : request.path;
   $("requests").prepend(row(request, request.method, path.replace(/[\w-]{24,}/g, (id) => `…${id.slice(-6)}`), isBad(request.statusCode), () => [
     ...(request.error ? [el("p", { class: "reason" }, request.error)] : []),
-    ...(request.statusCode === null ? [el("p", { class: "reason" }, "It got no response.")] : []),
-    pairs({ Caller: request.person ?? bot().email, Path: path, TrackingID: request.trackingId }),
+    pairs({
+      Status: request.statusCode === null ? "none: it got no response" : statusText(request.statusCode),
+      Caller: request.person ?? bot().email,
+      Path: path,
+      TrackingID: request.trackingId,
+    }),
   ]));
 }
 

@@ -45,7 +45,7 @@ class Store(Generic[T]):
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._stored: dict[str, tuple[int, T]] = {}
-        self._watchers: list[Callable[[str, T | None], None]] = []
+        self._watchers: list[Callable[[T, bool], None]] = []
 
     def __iter__(self) -> Iterator[T]:
         return iter([item for _, item in self._stored.values()])
@@ -59,20 +59,21 @@ class Store(Generic[T]):
         """Store an item; it takes the place of the one with the same id."""
         stored = self._stored.get(item_id)
         self._stored[item_id] = (stored[0] if stored else next(self._numbers), item)
-        self._report(item_id, item)
+        self._report(item, is_there=True)
 
     def remove(self, item_id: str) -> None:
         """Remove the item with this id, if it is there."""
-        if self._stored.pop(item_id, None) is not None:
-            self._report(item_id, None)
+        stored = self._stored.pop(item_id, None)
+        if stored is not None:
+            self._report(stored[1], is_there=False)
 
-    def watch(self, watcher: Callable[[str, T | None], None]) -> None:
-        """Call `watcher` after each change, with the id and the item; None stands for removed."""
+    def watch(self, watcher: Callable[[T, bool], None]) -> None:
+        """Call `watcher` after each change, with the item and whether it is there from now on."""
         self._watchers.append(watcher)
 
-    def _report(self, item_id: str, item: T | None) -> None:
+    def _report(self, item: T, *, is_there: bool) -> None:
         for watcher in self._watchers:
-            watcher(item_id, item)
+            watcher(item, is_there)
 
     def page(
         self,
