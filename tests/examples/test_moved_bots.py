@@ -5,12 +5,14 @@ import asyncio
 import inspect
 import json
 import re
+import warnings
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import requests
@@ -183,6 +185,22 @@ async def test_the_calls_of_webexpythonsdk(monkeypatch: pytest.MonkeyPatch, tmp_
             await asyncio.to_thread(run_on_webexpythonsdk, snippet, names)
 
     assert len(snippets) > 30
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(429, 2), (502, 1), (503, 1)])
+async def test_the_retries_of_webexpythonsdk(
+    status: int, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It repeats a request after a 429 alone, as the page and the comparison say."""
+    sdk = import_module("webexpythonsdk")
+    monkeypatch.setattr("webexpythonsdk.restsession.time", Mock())  # it sleeps a second or more
+    async with stage(monkeypatch) as (sandbox, base_url):
+        api = sdk.WebexAPI("a-token", f"{base_url}/")
+        sandbox.fail(status=status, retry_after=0)
+        with suppress(sdk.ApiError), warnings.catch_warnings(action="ignore"):
+            await asyncio.to_thread(api.people.me)
+
+    assert len(sandbox.requests) == attempts
 
 
 def page(name: str) -> str:
