@@ -81,13 +81,13 @@ class Bot(BotRouter):
             await context.reply("Hello!")
 
     It is an ASGI application. When the server starts it, it asks who it is, makes the webhooks
-    match its handlers, and keeps them so; when that fails, the server's start fails with the
+    match its handlers, and keeps them so. If that fails, the server doesn't start, and shows the
     reason. When the server stops it, it finishes what it has accepted. An application that mounts
     it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
     after the end, requests get 503, and an ERROR is logged that says so.
 
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
-    the first handler that matches; one that is gone by then is passed over.
+    the first handler that matches; one that was deleted in the meantime is skipped.
 
     A handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries

@@ -130,7 +130,7 @@ class MessageContext(Context):
         me: The bot itself.
         text: What the message says, without the mention of the bot and without whitespace around
             it; empty when the message has no text. The mention is recognized by the bot's id,
-            wherever it stands; a comma or a colon behind a leading one goes with it. Mentions of
+            wherever it is; a comma or a colon behind a leading one is removed, too. Mentions of
             others stay, as the names that they show.
         arguments: What follows the command; empty for other handlers.
     """

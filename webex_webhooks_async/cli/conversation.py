@@ -166,7 +166,7 @@ class Conversation:
         """Check that the sandbox is there.
 
         Raises:
-            CommandError: It isn't any more, or its answers aren't those of a sandbox.
+            CommandError: It isn't any more, or it doesn't respond as a sandbox does.
         """
         if self._over is not None:
             raise self._over
@@ -427,7 +427,7 @@ def _gone(place: Place) -> CommandError:
 
 @contextmanager
 def _odd_answers(place: Place) -> Generator[None]:
-    """Turn what answers that aren't a sandbox's lead to into an error of one line."""
+    """Report a response that no sandbox sends as an error of one line."""
     try:
         yield
     except (AttributeError, LookupError, StopAsyncIteration, TypeError, ValueError, DecodeError):

@@ -48,7 +48,7 @@ class TokenProvider(Protocol):
     async def get(self) -> str:
         """Return the token to send, or an empty string when it must be refreshed first.
 
-        The request occupies one of the client's concurrency slots meanwhile, so this must not use
+        The request counts against the client's concurrency limit meanwhile, so this must not use
         that client.
         """
         ...
@@ -102,7 +102,7 @@ class Tokens:
     """The result of a refresh.
 
     `from_json` reads it from the response of the token endpoint, and from what `to_json` makes of
-    it: alone in the API, its keys are snake_case.
+    it. Unlike the rest of the API, its keys are snake_case.
 
     Attributes:
         access_token: To send with requests.

@@ -83,9 +83,9 @@ class Client(APIResource):
         webhooks: The `Webhooks` resource.
 
     Raises:
-        ValueError: The token is empty or can't stand in a header, `base_url` isn't https, a number
-            is out of its range, `http_client` has fewer connections than `max_concurrency`, or
-            the proxy URL in the environment is invalid.
+        ValueError: The token is empty or can't be sent in a header, `base_url` isn't https, a
+            number is out of its range, `http_client` has fewer connections than `max_concurrency`,
+            or the proxy URL in the environment is invalid.
         TypeError: An argument is of a wrong type.
     """
 
@@ -126,7 +126,7 @@ class Client(APIResource):
         rejects it, and an access token isn't needed. The new tokens are kept in memory; make a
         `RefreshingToken` with `on_refresh` to store them.
 
-        ``WEBEX_BASE_URL`` takes the place of the default `base_url`; a sandbox sets it, for one.
+        ``WEBEX_BASE_URL`` takes the place of the default `base_url`, to call a sandbox, say.
 
         Raises:
             ValueError: There is no access token, and a part of what refreshes one is missing; or as
@@ -283,7 +283,7 @@ class Client(APIResource):
         json: object = None,
         into: type[T] | None = None,
     ) -> T | JSON:
-        """PATCH what is at a path; it is repeated as rarely as a POST.
+        """PATCH what is at a path; as a POST, it is repeated only after a 429 or a 423.
 
         ::
 

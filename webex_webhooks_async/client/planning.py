@@ -40,7 +40,7 @@ def plan(
             fit, so that it can't be compared.
 
     Warns:
-        WebhookPlanWarning: What you want can't work as it seems to be meant, or another webhook
+        WebhookPlanWarning: A wanted webhook probably doesn't do what you want, or another webhook
             brings the same events to the same URL.
     """
     desired, existing = DesiredState.of(wanted, prune), tuple(existing)
@@ -146,7 +146,7 @@ class Plan:
 
 
 class WebhookPlanWarning(UserWarning):
-    """The webhooks you want can't work as they seem to be meant."""
+    """The webhooks you want probably don't do what you want."""
 
 
 @frozen(kw_only=True)

@@ -140,8 +140,8 @@ class Webhooks(APIResource):
                 then. After a 401, and without a response, nothing more is sent.
 
         Warns:
-            WebhookPlanWarning: What you want can't work as it seems to be meant, or another webhook
-                brings the same events to the same URL.
+            WebhookPlanWarning: A wanted webhook probably doesn't do what you want, or another
+                webhook brings the same events to the same URL.
         """
         reconciler = self._reconciler(DesiredState.of(wanted, prune))
         return await reconciler.apply(await reconciler.plan())

@@ -69,7 +69,7 @@ class Receiver(Router):
     first one that fails ends the run: the response is 500, and when the notification comes again,
     all handlers run again. While they run, and when they are done, a copy counts as a duplicate;
     with leases, as in a `RedisDeduplicator`, only when they are done. Notifications are handled in
-    no particular order, because Webex doesn't keep an order either.
+    no particular order, because Webex promises no order.
 
     A handler of a resource only ever gets that resource's data class. When a required field of the
     data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,

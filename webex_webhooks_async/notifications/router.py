@@ -156,10 +156,9 @@ class Registry:
         ``await call_next()`` runs the next middleware; in the last one, it runs the handlers, those
         of included routers as well. The first one registered is the outermost.
 
-        An error of a handler that it catches is settled: the notification counts as handled. It
-        also does if ``call_next`` isn't called, as far as the handlers of this router go; others
-        still run. Calling it twice runs the handlers twice. Without a matching handler, no
-        middleware runs.
+        If it catches a handler's error, the notification counts as handled. If it doesn't call
+        ``call_next``, the handlers of this router don't run; those of others still do. Calling it
+        twice runs the handlers twice. Without a matching handler, no middleware runs.
 
         Data that doesn't fit its class is the mapping that was sent.
 

@@ -44,7 +44,7 @@ class Sandbox:
     was granted after `authorize_as`. A person exists as soon as somebody uses the address, and has
     a direct room with the bot from then on.
 
-    Where Webex's own behavior isn't documented, the sandbox does what is most useful:
+    Where Webex's own behavior isn't documented, the sandbox does what helps most in tests:
 
     * Lists are in the order of creation, messages in the opposite order. Without ``ownedBy``, the
       list of webhooks has both kinds. Everyone sees only their own webhooks.
