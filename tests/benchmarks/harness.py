@@ -1,15 +1,13 @@
 """Compares the costs of two contenders: each in its own process, in turns.
 
-A figure isn't a time. It is the median of many ratios, each of two rounds, one right after the
-other.
+A figure isn't a time. It is the ratio of the lowest costs: what disturbs a round only adds to it.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib import import_module
 from typing import IO, Any
@@ -58,29 +56,23 @@ class Case:
     count: int
     at_most: float | None = None
 
-    @property
-    def target(self) -> str:
-        """The target in words."""
-        return "" if self.at_most is None else f"<= {self.at_most:.2f}"
-
-    def is_met_by(self, ratio: float) -> bool:
-        """Whether the ratio is within the target."""
-        return self.at_most is None or ratio <= self.at_most
-
 
 @frozen
 class Figure:
     """The result of a case.
 
     Attributes:
-        ratio: The median.
-        low: A quarter of the ratios is lower.
-        high: A quarter of the ratios is higher.
+        ours: The lowest cost of doing our thing once.
+        peer: The same of the peer.
     """
 
-    ratio: float
-    low: float
-    high: float
+    ours: float
+    peer: float
+
+    @property
+    def ratio(self) -> float:
+        """Our cost divided by the peer's."""
+        return self.ours / self.peer
 
 
 def measure(case: Case, *, processes: int, rounds: int) -> Figure:
@@ -88,20 +80,15 @@ def measure(case: Case, *, processes: int, rounds: int) -> Figure:
 
     Two processes of the same program differ by some percent for their whole life.
     """
-    ratios = [ratio for _ in range(processes) for ratio in _duel(case, rounds)]
-    low, ratio, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    return Figure(ratio, low, high)
-
-
-def _duel(case: Case, rounds: int) -> Iterator[float]:
-    """Run rounds of two processes in turns."""
-    with (
-        server() as base_url,
-        _rounds_of(case.ours, base_url) as ours,
-        _rounds_of(case.peer, base_url) as peer,
-    ):
-        for _ in range(rounds):
-            yield ours(case.count) / peer(case.count)
+    costs: list[tuple[float, float]] = []
+    for _ in range(processes):
+        with (
+            server() as base_url,
+            _rounds_of(case.ours, base_url) as ours,
+            _rounds_of(case.peer, base_url) as peer,
+        ):
+            costs += [(ours(case.count), peer(case.count)) for _ in range(rounds)]
+    return Figure(*(min(each) / case.count for each in zip(*costs, strict=True)))
 
 
 @contextmanager

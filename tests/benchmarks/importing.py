@@ -53,6 +53,6 @@ CASES = (
         ours=own_import,
         peer=import_of_dependencies,
         count=3,
-        at_most=1.25,
+        at_most=1.30,
     ),
 )

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import count, islice
 from uuid import UUID
 
-from webex_webhooks_async.notifications.signatures import SPARK_SIGNATURE, sign
+from webex_webhooks_async import sign
 
 SECRET = "a-secret-of-the-bot"
 CONNECTIONS = 8
@@ -51,15 +51,11 @@ def body_of(number: int) -> bytes:
     return json.dumps({**envelope, "data": data}, separators=(",", ":")).encode()
 
 
-def signature_of(body: bytes) -> str:
-    """The signature that every verifier knows: SHA-1."""
-    return sign(body, SECRET)[SPARK_SIGNATURE]
-
-
 def requests() -> Iterator[bytes]:
     """Requests as Webex sends them."""
     for number in count():
         body = body_of(number)
+        signatures = "".join(f"{name}: {value}\r\n" for name, value in sign(body, SECRET).items())
         head = (
             "POST /webhook-receiver HTTP/1.1\r\n"
             "Host: bot.example.com\r\n"
@@ -67,7 +63,7 @@ def requests() -> Iterator[bytes]:
             "Accept: */*\r\n"
             "Accept-Encoding: gzip\r\n"
             "Content-Type: application/json; charset=UTF-8\r\n"
-            f"{SPARK_SIGNATURE}: {signature_of(body)}\r\n"
+            f"{signatures}"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         yield head.encode() + body
