@@ -1,4 +1,4 @@
-"""Turns a response into a model, or into the error that it stands for; no I/O.
+"""Turns a response into a model, or into the error of its status; no I/O.
 
 Facts: "Errors" on https://developer.webex.com/docs/basics, and further shapes that were seen
 """
@@ -114,7 +114,7 @@ class Response:
         return self._decoded(lambda: _items(self.body, key, cls, converter))
 
     def error(self, retry_after: float | None) -> APIError:
-        """The error that this response stands for; `retry_after` is in seconds."""
+        """The error of this response; `retry_after` is in seconds."""
         try:
             body = parse_json(self.body)
         except DecodeError:  # HTML, or an empty body: seen on 429 and 5xx
@@ -146,7 +146,7 @@ class Response:
 
 
 def api_error_type(status_code: int) -> type[APIError]:
-    """The class of the error that a status stands for."""
+    """The class of the error of a status."""
     is_5xx = status_code // 100 == 5  # noqa: PLR2004 - as HTTP has it
     return _ERRORS.get(status_code, ServerError if is_5xx else APIError)
 

@@ -119,7 +119,7 @@ def _is_repeatable(method: str, status_code: int | None, *, has_retry_after: boo
 def may_have_been_processed(status_code: int | None) -> bool:
     """Whether the server may have processed a request that ended with this status.
 
-    `None` stands for no response.
+    `None` means that there was no response.
     """
     return status_code in {None, 502, 503, 504}
 

@@ -77,5 +77,5 @@ def check_concrete(resource: str, event: str) -> None:
 
 
 def without_nones(members: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of an object that are present: None stands for absence."""
+    """The members of an object that are present: one that is None is absent."""
     return {key: value for key, value in members.items() if value is not None}
