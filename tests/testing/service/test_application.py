@@ -31,6 +31,18 @@ async def test_what_the_sandbox_lacks(
     assert webex_sandbox.requests[-1].error == message
 
 
+async def test_a_path_outside_of_the_api(webex_sandbox: Sandbox) -> None:
+    """A client with a wrong base URL reads where the API is."""
+    async with webex_sandbox.serve() as base_url, httpx.AsyncClient(trust_env=False) as http_client:
+        response = await http_client.get(base_url.removesuffix("/v1") + "/webhooks")
+
+    assert response.status_code == 501
+    assert response.json()["message"] == (
+        "The sandbox doesn't have GET /webhooks: its paths begin with /v1/. A base URL may need a "
+        "slash at its end."
+    )
+
+
 async def test_what_there_is(api: httpx.AsyncClient) -> None:
     """The refusal of a method lists those of its path, and the refusal of a path everything."""
     of_path = descriptions(await api.request("PATCH", "/webhooks/W1"))

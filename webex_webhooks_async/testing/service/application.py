@@ -190,6 +190,12 @@ def _operation(request: Request) -> tuple[str, Operation]:
                 request.scope["path_params"] = params
                 return path, operations[method]
             raise _lacking(request.method, sent, _named({path: operations}))
+    if not sent.startswith(f"{_PREFIX}/"):
+        raise RefusedCallError(
+            501,
+            message=f"The sandbox doesn't have {request.method} {sent}: its paths begin with "
+            f"{_PREFIX}/. A base URL may need a slash at its end.",
+        )
     raise _lacking(request.method, sent, _named(_ALL))
 
 
