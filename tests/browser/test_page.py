@@ -80,7 +80,8 @@ def test_by_mouse(page: Page, stage: Stage) -> None:
         page, '{"action": "order", "dish": "pasta", "note": "No onions", "vegan": "false"}'
     )
 
-    before = len(stage.sandbox.deliveries)
+    before = 6  # of three messages or submissions, and of what the bot wrote about each
+    expect(lists(page, "Deliveries")).to_have_count(before)
     lists(page, "Deliveries").first.locator("summary").click()
     page.get_by_role("button", name="Send again").click()
     expect(page.get_by_text("Sent again: 204 No Content")).to_be_visible()
