@@ -19,6 +19,7 @@ from webex_webhooks_async import (
     Client,
     MessageContext,
     MessageData,
+    NewWebhook,
     Notification,
     PayloadError,
     Person,
@@ -218,6 +219,22 @@ class TestWatch:
         assert webex_sandbox.webhooks[0].status == "active"
         assert "reactivate webhook bot:messages:created: switched off" in caplog.text
 
+    async def test_a_webhook_forges_no_line_of_the_log(
+        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Everyone who has the bot's token can name a webhook."""
+        bot = bot_of(webex_client, watch=0.001)
+        bot.message()(ignore)
+        async with bot:
+            (webhook,) = webex_sandbox.webhooks
+            forging = NewWebhook(
+                name="bot:\nERROR", target_url=URL, resource="rooms", event=webhook.event
+            )
+            await webex_client.webhooks.create(forging)
+            await until(lambda: "delete webhook" in caplog.text)
+
+        assert r"delete webhook bot:\nERROR: not wanted" in caplog.text
+
     async def test_an_error_is_logged_and_it_tries_again(
         self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -310,6 +327,27 @@ class TestReceiving:
             asyncio.get_running_loop().call_soon(ending.set)
 
         assert texts(webex_sandbox) == ["Hello", "Done"]
+
+    async def test_a_handler_cannot_end_the_bot(
+        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is an error, after which the bot still runs."""
+        bot = bot_of(webex_client)
+
+        @bot.command("end")
+        async def end(_: MessageContext) -> None:
+            await bot.__aexit__(None, None, None)
+
+        @bot.command("hello")
+        async def hello(context: MessageContext) -> None:
+            await context.reply("Hello!")
+
+        async with running(bot, webex_sandbox):
+            await webex_sandbox.say("end")
+            await webex_sandbox.say("hello")
+
+        assert "a handler can't close its own receiver" in caplog.text
+        assert texts(webex_sandbox)[-1] == "Hello!"
 
     async def test_its_own_actions_are_ignored(
         self, bot: Bot, handlers: Handlers, webex_sandbox: Sandbox

@@ -89,6 +89,11 @@ def test_a_mention_of_a_namesake_beside_the_bots_stays() -> None:
     assert said("Bot thank Bot", f"{ME.format('Bot')} thank {ANN.format('Bot')}") == "thank Bot"
 
 
+def test_only_so_many_mentions_are_looked_for() -> None:
+    """A message that is full of mentions doesn't take more and more of the bot's time."""
+    assert said("Bot " * 300, ME.format("Bot") * 300) == " ".join(["Bot"] * 280)
+
+
 def test_a_message_without_text_says_nothing() -> None:
     """A file may come without a text."""
     assert said(None) == ""

@@ -71,6 +71,14 @@ def test_the_last_message_has_the_card_and_the_files() -> None:
     assert last.keys() == {"text", "markdown", "attachments", "files"}
 
 
+@pytest.mark.parametrize("text", ["x" * MAX_BYTES + "\n", " " * MAX_BYTES + "x" * MAX_BYTES])
+def test_no_message_is_whitespace_alone(text: str) -> None:
+    """Webex would refuse it, and what goes with the last message would be lost."""
+    (only,) = messages(text, card=CARD)
+
+    assert only["text"] == "x" * MAX_BYTES
+
+
 def test_markdown_is_cut_like_text() -> None:
     """Each piece is markdown, too, and a file goes with the last one."""
     first, last = messages(markdown="word " * 2000, file=FILE)

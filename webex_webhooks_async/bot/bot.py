@@ -15,6 +15,7 @@ from webex_webhooks_async.bot.router import BotRouter, MessageRoute, SubmissionR
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
     MessageData,
@@ -305,6 +306,7 @@ class Bot(BotRouter):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.receiver._check_is_outside()  # noqa: SLF001 - before anything is closed
         try:
             await self._stack.aclose()
         finally:
@@ -345,7 +347,8 @@ class Bot(BotRouter):
             try:
                 async for result in watching:  # pragma: no branch - it ends with an error alone
                     for each in result.changes:
-                        logger.warning("%s webhook %s: %s", each.action, each.name, each.reason)
+                        name = short_id(each.name)
+                        logger.warning("%s webhook %s: %s", each.action, name, each.reason)
             except Exception:
                 logger.exception("the webhooks can't be watched; trying again in %g s", every)
 

@@ -131,7 +131,7 @@ class MessageContext(Context):
         text: What the message says, without the mention of the bot and without whitespace around
             it; empty when the message has no text. The mention is recognized by the bot's id,
             wherever it is; a comma or a colon behind a leading one is removed, too. Mentions of
-            others stay, as the names that they show.
+            others stay, as the names that they show, and so do the bot's own after the first 20.
         arguments: What follows the command; empty for other handlers.
     """
 

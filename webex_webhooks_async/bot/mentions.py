@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from html import unescape
+from itertools import islice
 
 from webex_webhooks_async.models.messages import Message
 
@@ -17,7 +18,7 @@ def text_without_mention(message: Message, person_id: str) -> str:
     if person_id in html:
         spans = {
             span
-            for each in _mention_of(person_id).finditer(html)
+            for each in islice(_mention_of(person_id).finditer(html), _MAX_MENTIONS)
             for span in _spans(_shown(each[1]), text, html[: each.start()])
         }
         for start, end in sorted(spans, reverse=True):
@@ -34,6 +35,7 @@ def _mention_of(person_id: str) -> re.Pattern[str]:
     )
 
 
+_MAX_MENTIONS = 20  # each takes a look at the whole message
 _TAG = re.compile(r"<[^<>]*>")
 _MARK = "\0"
 _LEADING = re.compile(rf"\A\s*(?:{_MARK}\s*[,:]?\s*)+")

@@ -40,12 +40,12 @@ def new_messages(
     if card is not None:
         last["attachments"] = [_attachment(card)]
     pieces = {
-        name: [given] if len(utf8) <= MAX_BYTES else list(split(given))
+        name: [given] if len(utf8) <= MAX_BYTES else _pieces(given)
         for name, given in (("text", text), ("markdown", markdown))
         if given is not None and (utf8 := check_text(name, given)).strip()
     }
     if card is not None and not pieces:
-        pieces["text"] = list(split(_fallback_text(last["attachments"][0]["content"])))
+        pieces["text"] = _pieces(_fallback_text(last["attachments"][0]["content"]))
     check_type("file", file, File, NoneType)
     if file is not None and last:
         raise ValueError("a file can't go with a card or with files: write two messages")
@@ -61,6 +61,11 @@ def new_messages(
     if long:  # what JSON can't hold must not be noticed after the first piece
         dump_json(unstructure(last))
     return [*({name: piece} for name in long for piece in pieces[name][:-1]), last]
+
+
+def _pieces(text: str) -> list[str]:
+    # Webex refuses a message of whitespace alone, perhaps after others were sent.
+    return [piece for piece in split(text) if not piece.isspace()]
 
 
 def split(text: str, limit: int = MAX_BYTES) -> Iterator[str]:

@@ -262,11 +262,7 @@ class Receiver(Router):
         Raises:
             RuntimeError: A handler of this receiver called it, and would wait for itself.
         """
-        if not self._runs.isdisjoint(_current_runs.get()):
-            raise RuntimeError(
-                "a handler can't close its own receiver, because closing waits for the handlers: "
-                "close it where it was started"
-            )
+        self._check_is_outside()
         self._is_closing = True
         if self._worker is not None:
             await self._worker.stop()
@@ -278,6 +274,13 @@ class Receiver(Router):
             await asyncio.wait(self._in_flight.unfinished)
         if self._worker is not None:
             await self._worker.inbox.aclose()
+
+    def _check_is_outside(self) -> None:
+        if not self._runs.isdisjoint(_current_runs.get()):
+            raise RuntimeError(
+                "a handler can't close its own receiver, because closing waits for the handlers: "
+                "close it where it was started"
+            )
 
     def _finish(self, run: Run) -> None:
         self._runs.discard(run)
