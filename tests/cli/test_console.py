@@ -1,6 +1,5 @@
 import json
 import logging
-import sys
 
 import pytest
 from rich.text import Text
@@ -75,12 +74,6 @@ def test_fields_in_one_piece(
     print_fields(page(), {"id": Text("x" * 40), "owner": Text("me")})
 
     assert capsys.readouterr().out == f"id     {'x' * 40}\nowner  me\n"
-
-
-def test_they_follow_what_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
-    """A console prints to the standard output at the time of the call."""
-    assert (stdout().file, stderr().file) == (sys.stdout, sys.stderr)
-    assert capsys.readouterr() == ("", "")
 
 
 LOGGER = logging.getLogger("webex_webhooks_async")

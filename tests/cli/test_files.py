@@ -96,16 +96,6 @@ def test_write_where_it_is_impossible(token_file: Path, monkeypatch: pytest.Monk
     assert list(token_file.parent.iterdir()) == [token_file]
 
 
-def test_the_tokens_of_login(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
-    """A command reads the access token from a file of login."""
-    write_tokens(token_file, TOKENS)
-
-    done = invoke("list", "--token-file", str(token_file))
-
-    assert done.exit_code == 0
-    assert webex.sandbox.requests[0].headers["authorization"] == "Bearer a-canary-access"
-
-
 def test_renewal(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
     """An access token that Webex rejects is renewed, and the new tokens are stored."""
     write_tokens(token_file, TOKENS)

@@ -9,6 +9,7 @@ from webex_webhooks_async.cli import app
 
 def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
     """A token file overrides the environment; a newline at its end is ignored."""
+    invoke("list")
     file = tmp_path / "token"
     file.write_text("of-a-file\n")
 
@@ -16,16 +17,8 @@ def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path)
 
     assert done.exit_code == 0
     assert [each.headers["authorization"] for each in webex.sandbox.requests] == [
-        "Bearer of-a-file"
-    ]
-
-
-def test_the_token_of_the_environment(webex: ServedWebex, invoke: Invoke) -> None:
-    """Without a file, the token comes from the environment."""
-    invoke("list")
-
-    assert [each.headers["authorization"] for each in webex.sandbox.requests] == [
-        "Bearer a-canary-token"
+        "Bearer a-canary-token",
+        "Bearer of-a-file",
     ]
 
 
@@ -114,13 +107,8 @@ def test_a_secret_that_is_not_there(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["get", "W\udcff"], "is not valid Unicode"),
         (["delete", "W1", "W\udcff", "--yes"], "is not valid Unicode"),
         (["delete", "W1", "", "--yes"], "MORE_IDS is empty"),
-        (
-            ["trigger", "messages", "m\udcff", "--to", "http://127.0.0.1:9"],
-            "is not valid Unicode",
-        ),
         (
             ["trigger", "messages", "created", "--to", "http://127.0.0.1:9", "--secret-env", "BAD"],
             "the secret in the environment variable BAD is not valid Unicode",

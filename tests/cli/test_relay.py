@@ -98,25 +98,18 @@ async def test_forward() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (httpx.ConnectError("refused"), "POST http://bot/x: ConnectError: refused"),
-        (httpx.ReadError(""), "POST http://bot/x: ReadError"),
-    ],
-)
-async def test_no_response(error: httpx.RequestError, message: str) -> None:
+async def test_no_response() -> None:
     """The text says what failed, without the secrets in the URL."""
 
     def fail(_: httpx.Request) -> httpx.Response:
-        raise error
+        raise httpx.ReadError("")
 
     request = httpx.Request("POST", "http://me:canary@bot/x?key=canary")
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http_client:
         with pytest.raises(CommandError) as caught:
             await post(http_client, request)
 
-    assert str(caught.value) == message
+    assert str(caught.value) == "POST http://bot/x: ReadError"
 
 
 async def test_a_bot_that_never_stops_responding() -> None:
@@ -148,8 +141,7 @@ def test_a_request_shows_nothing() -> None:
     assert repr(RawRequest([(b"authorization", b"canary")], [b"canary"])) == "RawRequest()"
 
 
-@pytest.mark.parametrize("body", [b"", b"{}"])
-async def test_what_is_no_notification(body: bytes) -> None:
+async def test_what_is_no_notification() -> None:
     """A request that isn't verified, or isn't a notification, reaches no handler."""
 
     async def handle(_: RawRequest) -> None:
@@ -157,7 +149,7 @@ async def test_what_is_no_notification(body: bytes) -> None:
 
     transport = httpx.ASGITransport(relay(Receiver("secret"), handle))
     async with httpx.AsyncClient(transport=transport) as webex:
-        response = await webex.send(signed_request("http://bot/", body, "secret"))
+        response = await webex.send(signed_request("http://bot/", b"{}", "secret"))
 
     assert response.status_code == 400
 
@@ -230,14 +222,13 @@ async def test_a_public_url_that_leads_elsewhere(
         assert await ArrivalCheck(HERE).check(public_url, 8080, PATIENCE) == reason
 
 
-@pytest.mark.parametrize("status_code", [200, 302, 401])
-async def test_a_url_of_this_machine_that_leads_elsewhere(status_code: int) -> None:
+async def test_a_url_of_this_machine_that_leads_elsewhere() -> None:
     """On this machine there is no tunnel that could ask for a login: the port is wrong."""
-    async with served(HTMLResponse("another server", status_code)) as url:
+    async with served(HTMLResponse("another server", 401)) as url:
         problem = await ArrivalCheck(HERE).check(url, 8080, PATIENCE)
 
     assert problem
-    assert problem.startswith(f"another server responds there ({status_code} ")
+    assert problem.startswith("another server responds there (401 ")
     assert problem.endswith("): does the URL lead to port 8080?")
 
 

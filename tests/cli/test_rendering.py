@@ -9,15 +9,15 @@ from tests.testing.doubles import webhook
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.cli.rendering import (
     print_delivery,
+    print_no_delivery,
     print_notification,
-    print_request,
     print_response,
     print_webhook,
     print_webhooks,
     status_code_text,
     webhook_document,
 )
-from webex_webhooks_async.testing import Delivery, RecordedRequest
+from webex_webhooks_async.testing import Delivery
 
 ID = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZhYmMyYWEtM2RjYy0xMWU1LWExNTItZmUzNDgxOWNkYzlh"
 CARDS = Webhook(
@@ -112,24 +112,6 @@ def test_a_status(status_code: int | None, text: str, style: str) -> None:
     assert (shown.plain, shown.style) == (text, style)
 
 
-def test_a_request(capsys: pytest.CaptureFixture[str]) -> None:
-    """A request is one line without its headers and its body."""
-    request = RecordedRequest(
-        method="POST",
-        path="/v1/webhooks",
-        headers={"authorization": "Bearer canary"},
-        body=b"canary",
-        status_code=None,
-        tracking_id="ROUTER_1",
-    )
-
-    print_request(Console(), request)
-
-    assert re.fullmatch(
-        r"\d\d:\d\d:\d\d POST   /v1/webhooks no response ROUTER_1\n", capsys.readouterr().out
-    )
-
-
 @pytest.mark.parametrize(
     ("outcome", "shown"),
     [
@@ -159,6 +141,13 @@ def test_a_delivery(
         rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(shown)}\n",
         capsys.readouterr().out,
     )
+
+
+def test_no_delivery(capsys: pytest.CaptureFixture[str]) -> None:
+    """Why nobody was notified is one line."""
+    print_no_delivery(Console(), "nobody\nwatches")
+
+    assert re.fullmatch(r"\d\d:\d\d:\d\d →      nobody\\nwatches\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

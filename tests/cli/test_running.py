@@ -6,22 +6,11 @@ import pytest
 
 from webex_webhooks_async.cli.running import (
     StoppedError,
-    UsageError,
     run,
     until_stopped,
-    usage_errors,
 )
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def test_the_result() -> None:
-    """`run` returns what the coroutine returns."""
-
-    async def command() -> int:
-        return 3
-
-    assert run(command()) == 3
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -117,18 +106,6 @@ def test_a_signal_that_interrupts_nothing_is_handled() -> None:
     thread.join()
 
     assert events == []
-
-
-def test_a_bad_argument_is_wrong_usage() -> None:
-    """A ValueError of the library becomes wrong usage, with its text."""
-    with pytest.raises(UsageError, match="too small"), usage_errors():
-        raise ValueError("too small")
-
-
-def test_other_errors_pass() -> None:
-    """Other errors pass unchanged."""
-    with pytest.raises(KeyError), usage_errors():
-        raise KeyError("a bug")
 
 
 def test_a_signal_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:

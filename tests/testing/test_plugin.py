@@ -4,29 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from webex_webhooks_async import Client, NewWebhook
-from webex_webhooks_async.testing import Sandbox
-
 PATIENCE = 100  # seconds
 
 LOOP_SCOPE = ["-o", "asyncio_default_fixture_loop_scope=function"]
 """Without it pytest-asyncio warns."""
-
-WEBHOOK = NewWebhook(
-    name="Messages", target_url="https://example.com/hook", resource="messages", event="created"
-)
-
-
-async def test_the_client_is_on_the_sandbox(webex_client: Client, webex_sandbox: Sandbox) -> None:
-    """The client's webhooks are in the sandbox."""
-    made = await webex_client.webhooks.create(WEBHOOK)
-
-    assert webex_sandbox.webhooks == (made,)
-
-
-async def test_the_sandbox_is_fresh(webex_sandbox: Sandbox) -> None:
-    """The sandbox has no state of another test."""
-    assert webex_sandbox.webhooks == ()
 
 
 USERS_TESTS = """
@@ -87,10 +68,9 @@ def run_pytest(folder: Path, source: str, *arguments: str) -> subprocess.Complet
     ("marker", "arguments"),
     [
         ("asyncio", ["-o", "asyncio_mode=strict", *LOOP_SCOPE]),
-        pytest.param("asyncio", ["-o", "asyncio_mode=auto", *LOOP_SCOPE], marks=pytest.mark.once),
         pytest.param("anyio", ["-p", "no:asyncio", "-k", "not trio"], marks=pytest.mark.once),
     ],
-    ids=["pytest-asyncio strict", "pytest-asyncio auto", "anyio"],
+    ids=["pytest-asyncio", "anyio"],
 )
 def test_any_plugin_for_asyncio(tmp_path: Path, marker: str, arguments: list[str]) -> None:
     """The fixtures work with each plugin, and the client is closed after each test."""

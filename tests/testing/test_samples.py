@@ -66,13 +66,6 @@ def test_a_signed_request() -> None:
     verify(body, request.headers, SECRET)
 
 
-def test_both_signatures_are_sent() -> None:
-    """The request has the old header and the new one."""
-    headers = signed_request(URL, b"{}", SECRET).headers
-
-    assert {"x-spark-signature", "x-webex-signature"} <= headers.keys()
-
-
 def test_a_request_without_a_secret() -> None:
     """The requests of a webhook without a secret are unsigned."""
     headers = signed_request(URL, b"{}", None).headers

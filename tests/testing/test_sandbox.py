@@ -1,7 +1,4 @@
 import asyncio
-import base64
-import hashlib
-import json
 from typing import Any
 
 import httpx
@@ -9,7 +6,6 @@ import pytest
 
 from tests.testing.doubles import NEW, FakeClock
 from webex_webhooks_async import (
-    APIError,
     Client,
     Event,
     NewWebhook,
@@ -19,7 +15,6 @@ from webex_webhooks_async import (
     Resource,
     Webhook,
     WebhookUpdate,
-    authorization_url,
 )
 from webex_webhooks_async.models.notifications import MessageData
 from webex_webhooks_async.notifications.parsing import parse_notification
@@ -86,19 +81,6 @@ async def test_a_token_that_expires(webex_sandbox: Sandbox) -> None:
         ("/v1/access_token", 200),
         ("/v1/webhooks", 200),
     ]
-
-
-async def test_a_refresh_token_that_expires(webex_sandbox: Sandbox) -> None:
-    """A client whose tokens are all revoked gets an error that says so."""
-    token = RefreshingToken(
-        client_id="C1", client_secret="S1", refresh_token="R1", access_token="old"
-    )
-    webex_sandbox.revoke("old")
-    webex_sandbox.revoke("R1")
-
-    async with Client(token, http_client=webex_sandbox.http_client()) as client:
-        with pytest.raises(APIError, match="the refresh token is not valid"):
-            await client.webhooks.create(wanted())
 
 
 async def test_requests_as_they_come() -> None:
@@ -175,38 +157,6 @@ async def test_the_bots_own_action() -> None:
     assert notification.is_own_action
     assert isinstance(notification.data, MessageData)
     assert notification.data.person_email == sandbox.bot.email
-
-
-async def test_someone_elses_action() -> None:
-    """The actor can be any person."""
-    async with target_of() as targets:
-        sandbox = Sandbox(deliver_with=targets)
-        async with client_of(sandbox) as client:
-            await client.webhooks.create(wanted())
-
-        (delivery,) = await sandbox.emit("messages", "created", actor_id="P")
-
-    notification = json.loads(delivery.body)
-    assert (notification["actorId"], notification["data"]["personId"]) == ("P", "P")
-
-
-async def test_nothing_happens_to_everything() -> None:
-    """Emitting ``all`` raises, because no notification says that."""
-    with pytest.raises(ValueError, match="concrete"):
-        await Sandbox().emit("all", "created")
-
-
-async def test_mentioned_people_me() -> None:
-    """A webhook with mentionedPeople=me gets mentions of its creator alone."""
-    async with target_of() as targets:
-        sandbox = Sandbox(deliver_with=targets)
-        async with client_of(sandbox) as client:
-            await client.webhooks.create(wanted(filter="mentionedPeople=me"))
-
-        mention = {"mentionedPeople": [sandbox.bot.id]}
-        deliveries = [await sandbox.emit("messages", "created", data) for data in (mention, None)]
-
-    assert [len(each) for each in deliveries] == [1, 0]
 
 
 async def test_switched_off_and_on_again() -> None:
@@ -339,34 +289,6 @@ def test_deliver_to_something_else(webex_sandbox: Sandbox, app: Any) -> None:  #
     """`deliver_to` refuses anything but an application."""
     with pytest.raises(TypeError, match="app must be an ASGI application or None, got"):
         webex_sandbox.deliver_to(app)
-
-
-async def test_a_code_gives_tokens(webex_sandbox: Sandbox) -> None:
-    """A client gets its first tokens for a code of the sandbox, and uses them."""
-    verifier = "a-verifier-of-at-least-43-characters-in-length"
-    digest = hashlib.sha256(verifier.encode()).digest()
-    url = authorization_url(
-        client_id="C1",
-        redirect_uri="http://localhost:8765/callback",
-        scopes=["spark:all"],
-        state="xyz",
-        code_challenge=base64.urlsafe_b64encode(digest).decode().rstrip("="),
-        base_url=Sandbox.base_url,
-    )
-    async with webex_sandbox.http_client() as http_client:
-        redirect = httpx.URL((await http_client.get(url)).headers["Location"])
-        token = RefreshingToken.from_code(
-            client_id="C1",
-            client_secret="S1",
-            code=redirect.params["code"],
-            redirect_uri="http://localhost:8765/callback",
-            code_verifier=verifier,
-        )
-        async with Client(token, http_client=http_client) as client:
-            made = await client.webhooks.create(wanted())
-
-    assert redirect.params["state"] == "xyz"
-    assert webex_sandbox.webhooks == (made,)
 
 
 @pytest.mark.parametrize(

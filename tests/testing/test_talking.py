@@ -64,15 +64,6 @@ async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncCli
     assert len(await items(api, "/rooms")) == 1
 
 
-async def test_two_persons_are_apart(webex_sandbox: Sandbox) -> None:
-    """Two persons write in two rooms."""
-    for email in ("ann@example.com", "bob@example.com"):
-        await webex_sandbox.say("Hello", person=email)
-
-    first, second = webex_sandbox.messages
-    assert first["roomId"] != second["roomId"]
-
-
 async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
     """In a direct room its own person writes, unless someone else is named."""
     await webex_sandbox.say("Hello", person="ann@example.com")
@@ -130,15 +121,6 @@ async def test_who_joins_is_notified_first(webex_sandbox: Sandbox, api: httpx.As
 
     assert heard == [("memberships", "created"), ("messages", "created")]
     assert [json.loads(each.body)["resource"] for each in deliveries] == ["memberships", "messages"]
-
-
-async def test_the_bot_speaks_in_a_group_room(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
-    """The bot may be the one who writes, where it is a member."""
-    await webex_sandbox.say("Hello", room=await group_room(api), person=webex_sandbox.bot)
-
-    assert said(webex_sandbox)["personId"] == webex_sandbox.bot.id
 
 
 @pytest.mark.parametrize("person", [None, "ann@example.com"])

@@ -46,17 +46,6 @@ def test_create_with_a_typo(invoke: Invoke, webex: ServedWebex) -> None:
     assert done.err.startswith("warning: the resource 'mesages' is unknown: did you mean 'mess")
 
 
-def test_create_what_webex_refuses(webex: ServedWebex, invoke: Invoke) -> None:
-    """A refusal is reported in Webex's words."""
-    done = invoke(
-        *("create", "--name", "bot", "--target-url", "https://example.com/webex"),
-        *("--resource", "messages", "--event", "updated"),
-    )
-
-    assert (done.exit_code, done.out, webex.names) == (1, "", [])
-    assert "400 Bad Request: Invalid event for resource messages: updated" in done.err
-
-
 def test_create_for_no_url(webex: ServedWebex, invoke: Invoke) -> None:
     """Invalid fields are wrong usage, and nothing is sent."""
     done = invoke(

@@ -79,14 +79,6 @@ def test_ensure_of_everything_that_can_change(
     ]
 
 
-def test_a_dry_run(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """A dry run shows the plan, and changes nothing."""
-    done = invoke("ensure", wanted, "--dry-run")
-
-    assert [row[0] for row in rows(done.out)] == ["ACTION", "create", "create"]
-    assert (done.exit_code, webex.names) == (0, [])
-
-
 def test_check(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
     """--check changes nothing, and exits with 3 as long as something would change."""
     before = invoke("ensure", wanted, "--check")
@@ -282,7 +274,6 @@ def test_a_file_that_is_typed(webex: ServedWebex) -> None:
     "case",
     [
         (WANTED, ("--prune", ""), "--prune is empty"),
-        (WANTED.replace("cards", "messages"), (), "webhooks.toml: 'bot:messages' is wanted twice"),
         ("[[webhooks]]", (), "webhooks[0].name: missing"),
     ],
 )

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import finished, served_bot
+from tests.cli.harness import served_bot
 from webex_webhooks_async import verify
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 
@@ -19,7 +19,7 @@ def test_a_sample(invoke: Invoke) -> None:
     assert (notification.resource, notification.event) == ("messages", "created")
     assert "messages created by" in done.out
     assert done.out.endswith("→ 202 Accepted\n  thanks,\\x1b[2J\n  bot\n")
-    assert (done.exit_code, done.err) == (0, "")
+    assert (done.exit_code, done.err, "a-canary" in done.out) == (0, "", False)
 
 
 def test_values(invoke: Invoke) -> None:
@@ -59,13 +59,10 @@ def test_a_bot_that_refuses(invoke: Invoke) -> None:
     assert done.out.endswith("→ 500 Internal Server Error\n")
 
 
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
-def test_a_proxy_is_not_for_bots(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_proxy_is_not_for_bots(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample is sent directly to the bot, not through a proxy."""
     monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     with served_bot("ok") as bot:
         done = invoke("trigger", "messages", "created", "--to", bot.url, "--secret-env", "SECRET")
 
@@ -106,8 +103,7 @@ def test_a_value_beside_the_data(invoke: Invoke, value: str) -> None:
         (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: NaN is not JSON\n"),
         (("--set", "x:=" + "[" * 90_000), "--set x: what follows := must be JSON: $: nested too"),
         (("--to", "localhost:80"), "--to must be an absolute http(s) URL"),
-        (("--to", "http://a b"), "--to must be an absolute http(s) URL"),
-        (("--to", "http://a\x00b"), "--to must be an absolute http(s) URL"),
+        (("--to", "http://xn--.com/"), "--to must be an absolute http(s) URL\n"),
     ],
 )
 def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
@@ -126,30 +122,6 @@ def test_what_is_no_event(invoke: Invoke, words: tuple[str, str]) -> None:
     done = invoke("trigger", *words, "--to", "http://127.0.0.1:1", "--secret-env", "SECRET")
 
     assert (done.exit_code, done.out) == (2, "")
-
-
-def test_no_secret(invoke: Invoke) -> None:
-    """Without a secret it is wrong usage."""
-    done = invoke("trigger", "messages", "created", "--to", "http://127.0.0.1:1")
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err == "error: pass the secret with --secret-env or --secret-file\n"
-
-
-def test_the_installed_command() -> None:
-    """The installed command shows no secret."""
-    with served_bot("ok") as bot:
-        done = finished("trigger", "rooms", "updated", "--to", bot.url, "--secret-env", "SECRET")
-
-    assert (done.exit_code, "a-canary" in done.out + done.err) == (0, False)
-
-
-@pytest.mark.parametrize("url", ["http://xn--.com/", "http://xn--zzzzzz\\.com/", "http://[::1/"])
-def test_a_url_that_leads_nowhere(invoke: Invoke, url: str) -> None:
-    """A host in broken Punycode is one line on standard error, as every other wrong URL."""
-    done = invoke("trigger", "messages", "created", "--to", url, "--secret-env", "SECRET")
-
-    assert (done.exit_code, done.err) == (2, "error: --to must be an absolute http(s) URL\n")
 
 
 def test_a_path_without_end(invoke: Invoke) -> None:

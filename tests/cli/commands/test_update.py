@@ -32,13 +32,3 @@ def test_update_of_nothing(webex: ServedWebex, invoke: Invoke) -> None:
 
     assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
     assert "nothing to change: pass --name" in done.err
-
-
-def test_update_to_no_url(webex: ServedWebex, invoke: Invoke) -> None:
-    """A target that isn't a URL is wrong usage, and changes nothing."""
-    webhook = webex.create()
-
-    done = invoke("update", webhook.id, "--target-url", "example.com")
-
-    assert done.exit_code == 2
-    assert webex.sandbox.webhooks == (webhook,)

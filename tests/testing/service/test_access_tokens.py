@@ -1,5 +1,3 @@
-import base64
-import hashlib
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -65,17 +63,11 @@ async def exchange(api: httpx.AsyncClient, code: str, **changes: str | None) -> 
     return await api.post("/access_token", data=present)
 
 
-def test_the_challenge_is_the_verifiers() -> None:
-    """The verifier and the challenge in these tests belong together."""
-    digest = hashlib.sha256(VERIFIER.encode()).digest()
-
-    assert base64.urlsafe_b64encode(digest).decode().rstrip("=") == CHALLENGE
-
-
 async def test_refresh(api: httpx.AsyncClient) -> None:
     """A refresh token gives an access token, with the lifetimes of both in seconds."""
-    granted = (await api.post("/access_token", data=REFRESH)).json()
+    granted, again = [(await api.post("/access_token", data=REFRESH)).json() for _ in range(2)]
 
+    assert granted["access_token"] != again["access_token"]
     assert granted == {
         **granted,
         "expires_in": 14 * 24 * 3600,
@@ -84,27 +76,6 @@ async def test_refresh(api: httpx.AsyncClient) -> None:
         "token_type": "Bearer",
     }
     assert granted.keys() >= {"access_token", "scope"}
-
-
-async def test_granted_tokens_are_distinct(api: httpx.AsyncClient) -> None:
-    """Each grant gives another access token."""
-    granted = [(await api.post("/access_token", data=REFRESH)).json() for _ in range(2)]
-
-    assert granted[0]["access_token"] != granted[1]["access_token"]
-
-
-async def test_a_refreshed_token_is_valid(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A revoked access token is replaced by a valid one."""
-    webex_sandbox.revoke("old")
-    refused = await api.get("/webhooks", headers={"Authorization": "Bearer old"})
-
-    granted = (await api.post("/access_token", data=REFRESH)).json()
-    headers = {"Authorization": f"Bearer {granted['access_token']}"}
-
-    assert (refused.status_code, (await api.get("/webhooks", headers=headers)).status_code) == (
-        401,
-        200,
-    )
 
 
 @pytest.mark.parametrize(
@@ -278,9 +249,7 @@ async def test_errors_of_an_authorization(
     [
         {"client_id": None},
         {"redirect_uri": None},
-        {"redirect_uri": "/callback"},
         {"redirect_uri": "http://localhost/#fragment"},
-        {"redirect_uri": "http://[::1"},
         {"redirect_uri": "https://xn--/"},
     ],
 )

@@ -10,13 +10,9 @@ from webex_webhooks_async.testing import Sandbox
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
         ("GET", "/team"),
         ("GET", "/webhooks/W1/x"),
-        ("PUT", "/people/me"),
         ("PATCH", "/rooms/R1"),
-        ("DELETE", "/messages"),
-        ("GET", "/access_token"),
     ],
 )
 async def test_what_the_sandbox_lacks(
@@ -71,22 +67,20 @@ async def test_query_parameters_that_the_sandbox_lacks(api: httpx.AsyncClient) -
     ]
 
 
-@pytest.mark.parametrize(
-    "path", ["/rooms/a%2Fb", "/messages/a%2Fb", "/teams/a%2Fb", "/contents/a%2Fb", "/rooms/"]
-)
+@pytest.mark.parametrize("path", ["/rooms/a%2Fb", "/contents/a%2Fb", "/rooms/"])
 async def test_any_id_is_an_id(api: httpx.AsyncClient, path: str) -> None:
     """A percent-encoded slash belongs to an id: nothing has that id."""
     assert (await api.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic abc", "token"])
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("authorization", "method", "path"),
     [
-        ("GET", "/webhooks"),
-        ("POST", "/webhooks"),
-        ("DELETE", "/webhooks/W1"),
-        ("GET", "/people/me"),
+        (None, "GET", "/webhooks"),
+        ("", "POST", "/webhooks"),
+        ("Bearer  ", "DELETE", "/webhooks/W1"),
+        ("Basic abc", "GET", "/people/me"),
+        ("token", "POST", "/messages"),
     ],
 )
 async def test_no_token(

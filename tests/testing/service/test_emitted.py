@@ -254,14 +254,6 @@ async def test_unknown_documents(api: httpx.AsyncClient) -> None:
     assert {(await api.get(path)).status_code for path in paths} == {404}
 
 
-def test_data_is_laid_over_a_sample() -> None:
-    """Given values replace those of the sample; None leaves a key out."""
-    data = emitted(data={"roomId": "R", "mentionedPeople": ["P"], "personEmail": None}).data
-
-    assert data.keys() == {"id", "roomId", "roomType", "personId", "created", "mentionedPeople"}
-    assert (data["roomId"], data["mentionedPeople"]) == ("R", ["P"])
-
-
 def test_data_of_an_unknown_resource() -> None:
     """Without a sample, what is given is all the data; without anything given, there is an id."""
     assert emitted("whiteboards", "moved", {"color": "red"}).data == {"color": "red"}

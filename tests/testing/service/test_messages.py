@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import httpx
@@ -142,12 +141,9 @@ async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
             "exactly one of roomId, toPersonId, toPersonEmail is required",
         ),
         ({"roomId": "ROOM"}, "one of text, markdown, files is required"),
-        ({"roomId": "ROOM", "text": ""}, "one of text, markdown, files is required"),
         ({"roomId": "ROOM", "attachments": [CARD]}, "one of text, markdown, files is required"),
         ({"roomId": "ROOM", "text": 7}, "text must be a string"),
         ({"roomId": "ROOM", "files": "https://a"}, "files must be an array with one http(s) URL"),
-        ({"roomId": "ROOM", "files": []}, "files must be an array with one http(s) URL"),
-        ({"roomId": "ROOM", "files": [1]}, "files must be an array with one http(s) URL"),
         (
             {"roomId": "ROOM", "files": ["/etc/hosts"]},
             "files must be an array with one http(s) URL",
@@ -169,15 +165,7 @@ async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
             "files must be an array with one http(s) URL",
         ),
         (
-            {"roomId": "ROOM", "text": "t", "attachments": "card"},
-            "attachments must be an array with one object with a contentType",
-        ),
-        (
             {"roomId": "ROOM", "text": "t", "attachments": [{"content": "card"}]},
-            "attachments must be an array with one object with a contentType",
-        ),
-        (
-            {"roomId": "ROOM", "text": "t", "attachments": [1]},
             "attachments must be an array with one object with a contentType",
         ),
         (
@@ -229,17 +217,6 @@ async def test_unknown_messages(api: httpx.AsyncClient) -> None:
 
     assert [(await api.get(path)).status_code for path in paths] == [404, 404, 400]
     assert (await api.delete("/messages/nope")).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/messages"), ("GET", "/messages"), ("GET", "/messages/M1")]
-)
-async def test_messages_need_a_token(webex_sandbox: Sandbox, method: str, path: str) -> None:
-    """Without a token nothing is written or shown."""
-    async with webex_sandbox.http_client() as api:
-        response = await api.request(method, path, json={"roomId": "R1", "text": "Hello"})
-
-    assert (response.status_code, webex_sandbox.messages) == (401, ())
 
 
 async def test_a_bot_in_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -570,14 +547,3 @@ async def test_pages(api: httpx.AsyncClient) -> None:
 
     texts = [[each["text"] for each in page.json()["items"]] for page in (first, second)]
     assert texts == [["C", "B"], ["A"]]
-
-
-async def test_json_survives(api: httpx.AsyncClient) -> None:
-    """A card comes back as it was posted."""
-    room = await group_room(api)
-    card = {**CARD, "content": {"nested": [{"é": None, "n": 1.5}]}}
-
-    message = await created(api, "/messages", roomId=room, text="Card", attachments=[card])
-
-    read = (await api.get(f"/messages/{message['id']}")).json()
-    assert json.dumps(read["attachments"]) == json.dumps([card])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.testing.doubles import NEW, FakeClock, webhook
+from tests.testing.doubles import NEW, FakeClock, descriptions, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.application import application
@@ -52,11 +52,6 @@ async def names_of_pages(api: httpx.AsyncClient, query: str) -> list[list[str]]:
     raise AssertionError("the pages have no end")
 
 
-def descriptions(response: httpx.Response) -> list[str]:
-    """The descriptions in an error."""
-    return [error["description"] for error in response.json()["errors"]]
-
-
 async def test_create(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """The response has the given fields, and those that the service adds."""
     created = await create(api, filter="roomId=R", secret="s3cret", ownedBy="org")
@@ -88,22 +83,6 @@ async def test_created_at() -> None:
         api.headers["Authorization"] = "Bearer token"
 
         assert (await create(api))["created"] == "2022-04-07T09:17:23.164Z"
-
-
-async def test_an_equal_webhook_is_accepted(api: httpx.AsyncClient) -> None:
-    """A client can create two equal webhooks."""
-    first, second = await create(api), await create(api)
-
-    assert first["id"] != second["id"]
-
-
-async def test_get(api: httpx.AsyncClient) -> None:
-    """A webhook is found by its id."""
-    created = await create(api)
-
-    response = await api.get(f"/webhooks/{created['id']}")
-
-    assert (response.status_code, response.json()) == (200, created)
 
 
 async def test_update(api: httpx.AsyncClient) -> None:
@@ -156,13 +135,6 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.webhooks == ()
 
 
-async def test_the_response_to_delete_is_empty(api: httpx.AsyncClient) -> None:
-    """A 204 has no body."""
-    response = await api.delete(f"/webhooks/{(await create(api))['id']}")
-
-    assert response.content == b""
-
-
 async def test_failures_are_forgotten_with_the_webhook() -> None:
     """However many webhooks come and go, nothing is kept of deleted ones."""
 
@@ -180,8 +152,9 @@ async def test_failures_are_forgotten_with_the_webhook() -> None:
     assert not state.failures.attempt_failed("W1")
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-@pytest.mark.parametrize("webhook_id", ["nope", "a/../../people/me", "x?y#z", "é", ""])
+@pytest.mark.parametrize(
+    ("method", "webhook_id"), [("GET", "a/../../people/me"), ("PUT", "nope"), ("DELETE", "x?y#z")]
+)
 async def test_unknown_webhooks(api: httpx.AsyncClient, method: str, webhook_id: str) -> None:
     """Any unknown id is not found."""
     body = {"name": "n", "targetUrl": "http://t"} if method == "PUT" else None
@@ -191,8 +164,7 @@ async def test_unknown_webhooks(api: httpx.AsyncClient, method: str, webhook_id:
     assert response.status_code == 404
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT"])
-@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "json"])
+@pytest.mark.parametrize(("method", "media_type"), [("POST", "text/plain"), ("PUT", "json")])
 async def test_other_media_types(api: httpx.AsyncClient, method: str, media_type: str) -> None:
     """Another media type than JSON is refused."""
     path = "/webhooks" if method == "POST" else f"/webhooks/{(await create(api))['id']}"
@@ -282,22 +254,17 @@ async def test_links_are_absolute_to_the_host_that_was_asked(api: httpx.AsyncCli
     assert response.headers["Link"].endswith('>; rel="next"')
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"), [("", 100), ("max=100", 100), ("max=1000000000000", 100), ("max=007", 7)]
-)
-async def test_page_sizes(query: str, expected: int) -> None:
+async def test_page_sizes(api: httpx.AsyncClient) -> None:
     """A page has a hundred webhooks, or fewer on request; a larger size is clamped."""
-    async with Sandbox().http_client() as api:
-        api.headers["Authorization"] = "Bearer token"
-        for _ in range(101):
-            await create(api)
+    for _ in range(101):
+        await create(api)
 
-        response = await api.get(f"/webhooks?{query}")
+    pages = [await items(api, "/webhooks", max=size) for size in ("100", "1000000000000", "007")]
 
-        assert len(response.json()["items"]) == expected
+    assert [len(each) for each in (*pages, await items(api, "/webhooks"))] == [100, 100, 7, 100]
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "null", "", "1.5", "²", "٣", "00"])
+@pytest.mark.parametrize("size", ["0", "-1", "", "²"])
 async def test_no_page_sizes(api: httpx.AsyncClient, size: str) -> None:
     """The size of a page must be a positive number."""
     assert (await api.get("/webhooks", params={"max": size})).status_code == 400

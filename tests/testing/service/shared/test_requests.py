@@ -8,17 +8,11 @@ from tests.testing.doubles import NEW
     "body",
     [
         b"",
-        b"nope",
-        b"{",
         b"\xff",
-        b"\xef\xbb\xbf{}",
         b'{"name": NaN}',
-        b'{"name": "a", "name": "b"}',
-        b'{"name": "\\ud800"}',
         b"[" * 100_000,
-        b'{"name": ' + b"1" * 5_000 + b"}",
     ],
-    ids=range(10),
+    ids=range(4),
 )
 async def test_no_json(api: httpx.AsyncClient, body: bytes) -> None:
     """A body that isn't JSON is refused, whatever it is."""
@@ -30,7 +24,7 @@ async def test_no_json(api: httpx.AsyncClient, body: bytes) -> None:
     assert response.json()["message"] == "The request's body is not valid JSON."
 
 
-@pytest.mark.parametrize("body", [[], "text", 1, None, True])
+@pytest.mark.parametrize("body", [[], None])
 async def test_no_object(api: httpx.AsyncClient, body: object) -> None:
     """JSON that isn't an object is refused."""
     response = await api.post("/webhooks", json=body)
@@ -42,8 +36,10 @@ async def test_no_object(api: httpx.AsyncClient, body: object) -> None:
     }
 
 
-@pytest.mark.parametrize("field", [*NEW, "filter", "secret", "ownedBy"])
-@pytest.mark.parametrize("value", [1, True, [], {}, ["x"], 0])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", 1), ("targetUrl", True), ("resource", []), ("event", {}), ("filter", 0)],
+)
 async def test_wrong_types(api: httpx.AsyncClient, field: str, value: object) -> None:
     """Nothing is coerced: a value that must be text is refused otherwise."""
     response = await api.post("/webhooks", json={**NEW, field: value})
@@ -52,8 +48,7 @@ async def test_wrong_types(api: httpx.AsyncClient, field: str, value: object) ->
     assert response.json()["message"] == f"{field} must be a string"
 
 
-@pytest.mark.parametrize("field", NEW)
-@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize(("field", "value"), [("name", None), ("event", "")])
 async def test_required_fields(api: httpx.AsyncClient, field: str, value: str | None) -> None:
     """A required field that is null or empty is missing."""
     response = await api.post("/webhooks", json={**NEW, field: value})
@@ -62,18 +57,7 @@ async def test_required_fields(api: httpx.AsyncClient, field: str, value: str | 
     assert response.json()["message"] == f"{field} is required and must not be empty"
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "example.com",
-        "/hook",
-        "ftp://example.com",
-        "https://",
-        "http://[::1",
-        "https://a:99999/",
-        "https://xn--/",
-    ],
-)
+@pytest.mark.parametrize("url", ["example.com", "ftp://example.com", "https://xn--/"])
 async def test_targets(api: httpx.AsyncClient, url: str) -> None:
     """A target that isn't an absolute http(s) URL is refused."""
     response = await api.post("/webhooks", json={**NEW, "targetUrl": url})
@@ -113,16 +97,3 @@ async def test_no_form(api: httpx.AsyncClient, body: bytes, media_type: str, exp
     response = await api.post("/access_token", content=body, headers={"Content-Type": media_type})
 
     assert response.status_code == expected
-
-
-async def test_a_form_field_that_comes_twice(api: httpx.AsyncClient) -> None:
-    """Of a repeated field of a form, the last one counts."""
-    form = b"grant_type=nope&grant_type=refresh_token&client_id=a&client_secret=b&refresh_token=c"
-
-    response = await api.post(
-        "/access_token",
-        content=form,
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-    )
-
-    assert response.status_code == 200
