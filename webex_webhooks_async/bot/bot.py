@@ -85,7 +85,8 @@ class Bot(BotRouter):
     match its handlers, and keeps them so. If that fails, the server doesn't start, and shows the
     reason. When the server stops it, it finishes what it has accepted. An application that mounts
     it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
-    after the end, requests get 503, and an ERROR is logged that says so.
+    after the end, requests get 503, an ERROR is logged that says so, and `handle` raises
+    `RuntimeError`.
 
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.

@@ -90,6 +90,17 @@ def test_list_as_json(file: str, invoke: Invoke) -> None:
     }
 
 
+def test_a_long_id_is_cut(tmp_path: Path, invoke: Invoke) -> None:
+    """A notification doesn't fill the terminal; JSON has the whole id."""
+    path = tmp_path / "inbox.db"
+    with closing(InboxFile.open(path)) as inbox, inbox.transaction():
+        inbox.put("K", body("M" * 10_000))
+
+    assert f"  {'M' * 200}...\n" in invoke("inbox", "list", str(path)).out
+    (shown,) = json.loads(invoke("inbox", "list", str(path), "--json").out)
+    assert shown["dataId"] == "M" * 10_000
+
+
 def test_nothing_to_list(tmp_path: Path, invoke: Invoke) -> None:
     """An empty inbox is said to be empty."""
     path = tmp_path / "inbox.db"

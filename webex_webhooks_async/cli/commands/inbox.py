@@ -12,7 +12,7 @@ from webex_webhooks_async.cli.console import print_json, stderr, stdout
 from webex_webhooks_async.cli.options import AsJson, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.errors import PayloadError
-from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.formatting import on_one_line, short_id
 from webex_webhooks_async.notifications.dispatch import id_of_data
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, StoredNotification
@@ -110,7 +110,8 @@ def _document(stored: StoredNotification) -> dict[str, Any]:
 
 def _print(stored: StoredNotification) -> None:
     """Print what identifies a notification on one line, and below it what doesn't fit there."""
-    shown = {name: on_one_line(str(value)) for name, value in _document(stored).items()}
+    shown = {name: short_id(str(value)) for name, value in _document(stored).items()}
+    shown["error"] = on_one_line(str(stored.error))  # it was cut when it was stored
     style = {"failed": "red", "running": "green"}.get(stored.state, "")
     line = Text.assemble(
         (stored.key[:_SHOWN], "bold"),
