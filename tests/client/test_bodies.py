@@ -210,9 +210,10 @@ async def test_what_a_mock_has_read_is_limited_too() -> None:
             await client.get("people/me")
 
 
-async def test_a_redirect_that_httpx_can_t_read_is_a_transport_error() -> None:
-    """Httpx decodes the host of a redirect, also of one that isn't followed."""
-    redirect = http_response(302, b"", "Location: https://xn--a.com/")
+@pytest.mark.parametrize("location", ["https://xn--a.com/", "mailto:ann@example.com", "https:x"])
+async def test_a_redirect_that_httpx_can_t_read_is_a_transport_error(location: str) -> None:
+    """Httpx reads the URL of a redirect, also of one that isn't followed."""
+    redirect = http_response(302, b"", f"Location: {location}")
     async with Wire(redirect) as wire, client_of(wire) as client:
         with pytest.raises(TransportError, match="no response"):
             await client.get("people/me")

@@ -160,10 +160,10 @@ def file_name(disposition: str | None) -> str:
     message["Content-Disposition"] = (disposition or "")[:_MAX_DISPOSITION]
     try:
         params = message.get_params([], "content-disposition")
-    except ValueError:  # it isn't valid Unicode
-        params = []
-    names = [cast("object", value) for name, value in params if name.lower() == "filename"]
-    names.sort(key=lambda value: isinstance(value, str))  # filename* first: it has any character
-    name = collapse_rfc2231_value(cast("str", names[0])) if names else ""
+        names = [cast("object", value) for name, value in params if name.lower() == "filename"]
+        names.sort(key=lambda value: isinstance(value, str))  # filename* first: any character
+        name = collapse_rfc2231_value(cast("str", names[0])) if names else ""
+    except ValueError:  # it isn't valid Unicode, or its charset isn't one of text
+        name = ""
     name = "".join(each for each in re.split(r"[/\\:]", name)[-1] if each.isprintable())
     return name.strip(" .")[-_MAX_NAME:] or "file"

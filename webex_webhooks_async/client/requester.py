@@ -52,8 +52,8 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 # One timeout covers the whole attempt, so httpx has none for its phases.
 _NO_TIMEOUT = httpx.Timeout(None).as_dict()
 
-# httpx decodes the host of each redirect, also of one that it doesn't follow.
-_NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError)
+# httpx reads the URL of each redirect, also of one that it doesn't follow.
+_NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
 
 # h11 quotes bytes of the response, and so possibly a part of a secret, in its errors.
 _QUOTED = re.compile(r"""(bytearray\()?b['"].*""", re.DOTALL)
