@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Receiver
-from webex_webhooks_async.cli.relay import ArrivalCheck, RawRequest, forward, post, relay
+from webex_webhooks_async.cli.relay import ArrivalCheck, RawRequest, Reply, forward, post, relay
 from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.notifications.asgi import Message
 from webex_webhooks_async.testing import sample_notification, signed_request
@@ -136,6 +137,23 @@ async def test_a_bot_that_never_stops_responding() -> None:
     assert (len(reply.text), sent) == (65_536, 8)
 
 
+async def test_a_compressed_response() -> None:
+    """It is decompressed up to the same limit, and not twice: a few KB would become gigabytes."""
+    bomb = gzip.compress(bytes(1_000_000))
+    headers = {"/once": "gzip", "/twice": "gzip, gzip"}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        coding = {"Content-Encoding": headers[request.url.path]}
+        return httpx.Response(500, headers=coding, stream=httpx.ByteStream(bomb))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http_client:
+        once = await post(http_client, httpx.Request("POST", "http://bot/once"))
+        twice = await post(http_client, httpx.Request("POST", "http://bot/twice"))
+
+    assert once.text == "\0" * 65_536
+    assert twice == Reply(500, "(it has more than one content coding)")
+
+
 def test_a_request_shows_nothing() -> None:
     """A repr shows no headers and no body."""
     assert repr(RawRequest([(b"authorization", b"canary")], [b"canary"])) == "RawRequest()"
@@ -196,6 +214,13 @@ LOGIN = "probably the tunnel's login page: allow requests without a login"
     ("response", "reason"),
     [
         (HTMLResponse("log in"), f"a page responds there (200 OK), {LOGIN}"),
+        (
+            Response(status_code=302, headers={"Location": "mailto:ann@example.com"}),
+            (
+                "InvalidURL: For absolute URLs, path must be empty or begin with '/'; is there a "
+                "typo in it, and does the tunnel run?"
+            ),
+        ),
         (RedirectResponse("/login", 302), f"a page responds there (302 Found), {LOGIN}"),
         (Response(status_code=401), f"a page responds there (401 Unauthorized), {LOGIN}"),
         (

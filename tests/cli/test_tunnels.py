@@ -227,7 +227,7 @@ async def test_an_agent_that_hangs() -> None:
         JSONResponse({"endpoints": 1}),
         JSONResponse({"endpoints": []}, 500),
         JSONResponse({"hostname": 1}),
-        Response(status_code=302, headers={"location": "/"}),
+        Response(status_code=302, headers={"location": "mailto:ann@example.com"}),
     ],
 )
 async def test_a_response_that_makes_no_sense(nonsense: Response) -> None:

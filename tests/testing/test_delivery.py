@@ -11,7 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tests.support.wire import PATIENCE, Wire, http_response, reset, unused_port
+from tests.support.wire import (
+    PATIENCE,
+    Wire,
+    http_response,
+    raw_http_response,
+    reset,
+    unused_port,
+)
 from tests.testing.doubles import FakeClock, webhook
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import verify
@@ -250,6 +257,18 @@ async def test_a_response_that_never_ends() -> None:
         (delivery,) = await Delivering(active(target_url=wire.origin), timeout=0.05).emit()
 
     assert not delivery.ok
+
+
+async def test_a_response_that_would_fill_the_memory() -> None:
+    """Only the status counts: a large body isn't read on, and one in two codings not at all."""
+    size = 100_000_000
+    large = raw_http_response(200, bytes(100_000), f"Content-Length: {size}")
+    bomb = http_response(200, b"not gzip", "Content-Encoding: gzip, gzip")
+    async with Wire(large, bomb) as wire:
+        delivering = Delivering(active(target_url=wire.origin))
+        deliveries = [*await delivering.emit(), *await delivering.emit()]
+
+    assert [each.status_code for each in deliveries] == [200, 200]
 
 
 async def test_deliveries_are_concurrent() -> None:

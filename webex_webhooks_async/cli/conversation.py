@@ -15,6 +15,7 @@ from attrs import frozen
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError, TransportError
 from webex_webhooks_async.formatting import describe_exception
@@ -413,7 +414,7 @@ async def _events(place: Place) -> AsyncGenerator[Json, None]:
         raise CommandError(
             f"no sandbox responds at {place.base_url} ({describe_exception(error)}): {_START}"
         ) from error
-    except httpx.RequestError as error:
+    except NO_RESPONSE as error:
         raise _gone(place) from error
 
 

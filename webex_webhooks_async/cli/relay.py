@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.cli.tunnels import LOOPBACK
+from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
+from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.notifications.asgi import Message, Receive, Scope, Send
@@ -110,23 +112,25 @@ async def post(
     Raises:
         CommandError: There is no response in time.
     """
-    body = b""
     try:
         async with asyncio.timeout(seconds):
             response = await http_client.send(request, stream=True)
-            try:
-                async for piece in response.aiter_bytes():
-                    body += piece
-                    if len(body) >= _MOST_BYTES:
-                        break
-            finally:
-                await response.aclose()
-    except (httpx.RequestError, TimeoutError) as error:
+            body = await _beginning(response)
+    except NO_RESPONSE as error:
         reason = f"no response within {seconds:g} s"
-        if isinstance(error, httpx.RequestError):
+        if not isinstance(error, TimeoutError):
             reason = describe_exception(error)
         raise CommandError(f"POST {shown_url(str(request.url))}: {reason}") from error
     return Reply(response.status_code, body[:_MOST_BYTES].decode(errors="replace"))
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    try:
+        return await read_body(response, _MOST_BYTES)
+    except TooLargeError as error:
+        return b"".join(error.args[1])
+    except CodingError:
+        return b"(it has more than one content coding)"
 
 
 CHECK_SECONDS = 5.0
@@ -168,7 +172,7 @@ class ArrivalCheck:
                 reason = _reason(response, port, is_public=is_public)
         except TimeoutError:
             reason = f"nothing responds there within {seconds:g} s"
-        except httpx.RequestError as error:
+        except NO_RESPONSE as error:
             reason = f"{describe_exception(error)}; is there a typo in it, and does the tunnel run?"
         return None if self._arrived else reason
 

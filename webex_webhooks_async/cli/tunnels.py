@@ -13,6 +13,7 @@ from attrs import frozen
 from webex_webhooks_async.cli.rendering import parse_url
 from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
+from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import parse_json
 
@@ -110,7 +111,7 @@ async def _ask(port: int, asking: Awaitable[tuple[Tunnel, ...]], seconds: float)
         return _Report()
     except TimeoutError:
         return _Report(problem=f"the agent at 127.0.0.1:{port} doesn't respond")
-    except (httpx.HTTPError, _NoTunnelsError):
+    except (*NO_RESPONSE, _NoTunnelsError):
         return _Report(problem=f"127.0.0.1:{port} responds, but not as a tunnel's agent")
 
 

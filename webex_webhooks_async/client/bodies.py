@@ -22,7 +22,7 @@ _MAX_NAME = 200  # characters; a file system allows 255 bytes, and UTF-8 takes u
 
 
 class TooLargeError(Exception):
-    """A body has more bytes than its argument says."""
+    """A body has more bytes than its first argument says; the pieces of its beginning follow."""
 
 
 class CodingError(Exception):
@@ -60,7 +60,7 @@ async def read_body(
     # httpx's stream holds its response: the body would wait for the garbage collector.
     response.stream = httpx.ByteStream(b"")
     if len(body) > max_bytes:
-        raise TooLargeError(max_bytes)
+        raise TooLargeError(max_bytes, [body[:max_bytes]])
     return body
 
 
@@ -75,13 +75,13 @@ async def _read(
         received += len(raw)
         for piece in (raw,) if gzip is None else gzip.inflated(raw):
             size += len(piece)
-            if max(received, size) > max_bytes:
-                raise TooLargeError(max_bytes)
             pieces.append(piece)
+            if max(received, size) > max_bytes:
+                raise TooLargeError(max_bytes, pieces)
             if len(piece) == _PIECE:
                 await asyncio.sleep(0)
         if received > max_bytes:
-            raise TooLargeError(max_bytes)
+            raise TooLargeError(max_bytes, pieces)
     if received and gzip is not None and not gzip.is_complete:
         raise httpx.DecodingError("the gzip data end too early")
     return pieces

@@ -53,7 +53,8 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 _NO_TIMEOUT = httpx.Timeout(None).as_dict()
 
 # httpx reads the URL of each redirect, also of one that it doesn't follow.
-_NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
+NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
+"""What httpx raises without a response that can be read; a `TimeoutError` is an `OSError`."""
 
 # h11 quotes bytes of the response, and so possibly a part of a secret, in its errors.
 _QUOTED = re.compile(r"""(bytearray\()?b['"].*""", re.DOTALL)
@@ -310,7 +311,7 @@ class Requester:
                 received = await self._received(sent)
                 outcome = received.status_code
                 body = await self._body(request, received, deadline)
-        except _NO_RESPONSE as error:
+        except NO_RESPONSE as error:
             description = redact(_QUOTED.sub("...", describe_exception(error)))
             message = self._no_response(url, error, description)
             error_type = RequestTimeoutError if _is_timeout(error) else TransportError

@@ -7,13 +7,14 @@ https://developer.webex.com/docs/api/guides/webhooks
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import attrs
 import httpx
 from attrs import field, frozen
 
+from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.transports.pool import tls_context
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _MAX_CONCURRENCY = 50
+_MAX_BODY = 65_536  # bytes of a response
 
 
 @frozen(kw_only=True)
@@ -146,7 +148,11 @@ class DeliveryService:
         )
         try:
             async with asyncio.timeout(self._timeout):
-                response = await http_client.send(request, auth=None, follow_redirects=False)
+                response = await http_client.send(
+                    request, auth=None, follow_redirects=False, stream=True
+                )
+                with suppress(TooLargeError, CodingError):  # only the status counts
+                    await read_body(response, _MAX_BODY)
         except TimeoutError:
             return attrs.evolve(attempt, error=f"no response within {self._timeout:g} seconds")
         except _RemoteError as error:

@@ -514,6 +514,16 @@ def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.Monkey
     assert "authorization" not in request.headers
 
 
+def test_a_redirect_that_httpx_can_t_read(invoke: Invoke) -> None:
+    """It is an error of one line, too."""
+    with served(
+        Response(status_code=302, headers={"Location": "mailto:ann@example.com"})
+    ) as origin:
+        done = invoke("chat", "Hello", "--base-url", f"{origin}/v1")
+
+    assert (done.exit_code, done.err) == (1, f"error: {GONE.format(url=f'{origin}/v1')}\n")
+
+
 def test_no_sandbox(invoke: Invoke) -> None:
     """If nothing responds, the error says how to start a sandbox."""
     url = f"http://127.0.0.1:{unused_port()}/v1"
