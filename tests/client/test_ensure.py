@@ -185,8 +185,6 @@ async def test_a_webhook_that_was_switched_off_is_reactivated(
     "wanted",
     [
         pytest.param(evolve(MESSAGES, resource="memberships", filter=None), id="resource"),
-        pytest.param(evolve(MESSAGES, event="deleted"), id="event"),
-        pytest.param(evolve(MESSAGES, filter="roomType=group"), id="filter"),
         pytest.param(evolve(MESSAGES, owned_by="org"), id="owner"),
     ],
 )
@@ -319,15 +317,14 @@ async def test_a_secret_that_is_not_returned_is_in_the_result(
 # When others change webhooks at the same time
 
 
-@pytest.mark.parametrize("status", [404, 410])
 async def test_a_webhook_that_was_deleted_meanwhile_is_created(
-    sandbox: Sandbox, webhooks: Webhooks, status: int
+    sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
     """An update whose webhook is gone leads to a new webhook."""
     existing = await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
     plan = await webhooks.plan([MESSAGES])
     await webhooks.delete(existing.id)
-    sandbox.fail(status=status, method="PUT")
+    sandbox.fail(status=410, method="PUT")
     result = await plan.apply()
     expected = Change(action=Action.CREATE, name="bot:messages", wanted=MESSAGES, reason="missing")
     assert (result.changes, list(result.webhooks.values())) == (
@@ -336,15 +333,13 @@ async def test_a_webhook_that_was_deleted_meanwhile_is_created(
     )
 
 
-@pytest.mark.parametrize("status", [404, 410])
 async def test_a_webhook_that_others_deleted_counts_as_deleted(
-    sandbox: Sandbox, webhooks: Webhooks, status: int
+    sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
     """A delete whose webhook is gone has done its work."""
     existing = await made(webhooks, MESSAGES)
     plan = await webhooks.plan([], prune="bot:")
     await webhooks.delete(existing.id)
-    sandbox.fail(status=status, method="DELETE")
     result = await plan.apply()
     assert actions(result.changes) == [("delete", "bot:messages")]
 

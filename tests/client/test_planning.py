@@ -237,23 +237,6 @@ def test_a_webhook_that_is_listed_twice_is_not_a_duplicate() -> None:
     assert actions(plan([WANTED], [THERE, THERE])) == [("keep", "W1")]
 
 
-def test_pruning_deletes_by_prefix() -> None:
-    """Webhooks that aren't wanted are deleted if their names start with the prefix."""
-    existing = [
-        evolve(THERE, id="1", name="bot:"),
-        evolve(THERE, id="2", name="bot:old"),
-        evolve(THERE, id="3", name="Bot:old"),
-        evolve(THERE, id="4", name="a bot:old"),
-        evolve(THERE, id="5", name="bot"),
-    ]
-    deleted = plan([], existing, prune="bot:").changes
-    reason = "not wanted, and its name starts with 'bot:'"
-    assert [(each.action, each.existing, each.wanted, each.reason) for each in deleted] == [
-        (Action.DELETE, existing[0], None, reason),
-        (Action.DELETE, existing[1], None, reason),
-    ]
-
-
 def test_wanted_webhooks_come_before_deletions() -> None:
     """A plan lists the wanted webhooks in the order given, and then the deletions."""
     cards = evolve(WANTED, name="bot:cards")

@@ -80,16 +80,6 @@ async def test_it_says_everything_back(sandbox: Sandbox, tunnel: Tunnel) -> None
     assert reply["parentId"] == said["id"]
 
 
-async def test_it_does_not_reply_to_itself(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """The bot is notified of its own messages, and doesn't echo them."""
-    async with running_bot("echo_bot", sandbox, tunnel):
-        await sandbox.say("Hello, bot!")
-        own = {"id": sandbox.messages[-1]["id"]}
-        (delivery,) = await sandbox.emit("messages", "created", own, actor_id=sandbox.bot.id)
-
-    assert (delivery.status_code, len(sandbox.messages)) == (204, 2)
-
-
 async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> None:
     """A message with a file and no text gets no reply."""
     async with running_bot("echo_bot", sandbox, tunnel), sandbox.http_client() as someone:

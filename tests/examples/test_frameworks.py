@@ -79,22 +79,6 @@ async def test_a_forged_notification_is_refused(
     assert capsys.readouterr().out == "alex@example.com wrote M1\n"
 
 
-async def test_a_duplicate_is_handled_once(
-    program: Program,
-    webex_client: Client,
-    webex_sandbox: Sandbox,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The response to a copy is 204 too, and the handler runs once."""
-    async with program.serving() as url, httpx.AsyncClient(trust_env=False) as http_client:
-        await create_webhook(webex_client, url)
-        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
-        again = await http_client.send(signed_request(url, delivery.body, SECRET))
-
-    assert again.status_code == 204
-    assert capsys.readouterr().out == "alex@example.com wrote M1\n"
-
-
 async def test_what_was_accepted_is_finished_at_shutdown(
     program: Program,
     webex_client: Client,
