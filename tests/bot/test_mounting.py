@@ -55,7 +55,8 @@ def in_fastapi(bot: Bot) -> FastAPI:
 
 def in_litestar(bot: Bot) -> Litestar:
     """Mounted, and itself the lifespan."""
-    return Litestar([asgi("/webex", is_mount=True, copy_scope=True)(bot)], lifespan=[bot])
+    route = asgi("/webex", is_mount=True, copy_scope=True)(bot)
+    return Litestar([route], lifespan=[bot], logging_config=None)  # or it sets the root's level
 
 
 def in_quart(bot: Bot) -> Quart:
