@@ -119,7 +119,7 @@ async def test_what_does_not_fit_is_a_decode_error(
     step = http_response(200, body, "TrackingID: ROUTER_1")
     async with Wire(step) as wire, client_of(wire) as client:
         with pytest.raises(DecodeError, match=problem) as raised:
-            await client.get("rooms", into=into)
+            await verb_of(client, "get")("rooms", into=into)
 
     assert (raised.value.method, raised.value.path) == ("GET", "/v1/rooms")
     assert raised.value.tracking_id == "ROUTER_1"
@@ -329,9 +329,9 @@ async def test_a_segment_is_a_non_empty_string(segment: object, error: type[Exce
     """Any other segment raises before anything is sent."""
     async with Wire(FOUND) as wire, client_of(wire) as client:
         with pytest.raises(error, match="a path segment"):
-            await client.get("rooms", segment)
+            await verb_of(client, "get")("rooms", segment)
         with pytest.raises(TypeError, match="path must be str"):
-            await client.get(5)
+            await verb_of(client, "get")(5)
 
     assert wire.connections == 0
 
