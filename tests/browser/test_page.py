@@ -103,6 +103,7 @@ def test_persons_and_rooms_by_mouse(page: Page, stage: Stage) -> None:
     page.get_by_role("button", name="New room").click()
     page.get_by_label("Title", exact=True).fill("Lunch <b>club</b>")
     page.get_by_role("button", name="Create").click()
+    expect(page.get_by_label("Mention the bot")).to_be_visible()  # the new room is open
     say(page, "*What* is_on [today]?")
     expect_reply(page, "You said: Sandbox Bot *What* is_on [today]?")
     page.get_by_label("Mention the bot").uncheck()
