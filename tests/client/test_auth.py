@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 from attrs import define, field
 
@@ -167,6 +168,17 @@ def test_a_token_that_no_header_can_carry_is_refused_unshown(token: str) -> None
 
     assert str(static.value) == str(refreshing.value)
     assert "nary" not in str(static.value)
+
+
+@pytest.mark.parametrize("place", ["token", "next_token"])
+async def test_a_provider_that_returns_something_else_than_text(place: str) -> None:
+    """The error says what it has to be; the request isn't sent with it."""
+    vault = Vault(OLD)
+    setattr(vault, place, b"a-canary-token")
+    http_client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(401)))
+    async with http_client, Client(vault, http_client=http_client) as client:
+        with pytest.raises(TypeError, match=r"^an access token must be str, got bytes$"):
+            await client.get("people/me")
 
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret", "refresh_token"])

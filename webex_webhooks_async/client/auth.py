@@ -67,7 +67,9 @@ def checked_token(token: str) -> str:
 
     Raises:
         ValueError: It is empty or has a character that a header can't carry. It isn't shown.
+        TypeError: It isn't a string.
     """
+    check_type("an access token", token, str)
     if token.lower().startswith("bearer "):
         raise ValueError("pass the token alone, without 'Bearer '")
     if not re.fullmatch(r"[\x21-\x7e]+", token):

@@ -184,6 +184,7 @@ class Requester:
             RuntimeError: The client is closed.
             ValueError: The URL is too long to be sent, or the token provider returned a token
                 that a header can't carry.
+            TypeError: The token provider returned something other than text.
         """
         url = self._url(request)
         provider = self._tokens if request.authorized else None
