@@ -50,6 +50,15 @@ def test_a_webhook_that_is_nested_deeply(webex: ServedWebex, invoke: Invoke) -> 
     assert (done.exit_code, done.err.count("\n")) in {(0, 0), (1, 1)}
 
 
+def test_get_as_json(webex: ServedWebex, invoke: Invoke) -> None:
+    """JSON is one object, which says whether there is a secret."""
+    webhook = webex.create()
+
+    document = json.loads(invoke("get", webhook.id, "--json").out)
+
+    assert (document["id"], document["hasSecret"]) == (webhook.id, False)
+
+
 @pytest.mark.usefixtures("webex")
 def test_get_what_is_not_there(invoke: Invoke) -> None:
     """An error of Webex is one line with its tracking id, and the exit code is 1."""
