@@ -1373,3 +1373,17 @@ def test_no_class_is_lost_in_json(instance: object) -> None:
 
     written = to_json(instance, converter=converter)
     assert from_json(written, type(instance), converter=converter) == instance
+
+
+@pytest.mark.parametrize("error", [KeyError("canary"), KeyError()])
+def test_a_hook_that_looks_a_value_up(error: KeyError) -> None:
+    """The `KeyError` of a hook says that the value doesn't fit, not that its key is missing."""
+
+    def look_up(_value: object, _: object) -> UUID:
+        raise error
+
+    converter = make_converter()
+    converter.register_structure_hook(UUID, look_up)
+    cls = make_class("Room", {"id": field(type=UUID)})
+    with pytest.raises(DecodeError, match=r"^\$\.id: does not fit$"):
+        from_json('{"id": "canary"}', cls, converter=converter)

@@ -708,7 +708,7 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
         raise _unsupported(error) from None
     elif isinstance(error, MisfitError):
         yield f"{path}: {error}"
-    elif isinstance(error, KeyError):
+    elif isinstance(error, KeyError) and path.endswith(tuple(f".{key}" for key in error.args)):
         yield f"{path}: missing"
     elif isinstance(error, RecursionError):
         yield f"{path}: nested too deeply"
