@@ -307,7 +307,7 @@ class Bot(BotRouter):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.receiver._check_is_outside()  # noqa: SLF001 - before anything is closed
+        self.receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - before anything is closed
         try:
             await self._stack.aclose()
         finally:

@@ -30,7 +30,9 @@ def test_samples_are_what_the_receiving_side_knows(resource: str, event: str) ->
     """A sample fits the data class of its resource, if it has one, and no two are equal."""
     body = sample_notification(resource, event)
     notification = parse_unverified_notification(body)
-    unknown = {} if isinstance(notification.data, Mapping) else notification.data.extra
+    unknown: Mapping[str, Any] = (
+        {} if isinstance(notification.data, Mapping) else notification.data.extra
+    )
 
     has_a_sample = sample(resource, event) is not None
     assert has_a_sample == (not isinstance(notification.data, dict))
