@@ -217,8 +217,8 @@ def structure_hook(cls: Any, converter: Converter | None = None) -> StructureHoo
     """
     try:
         return (converter or _own()).get_structure_hook(cls)
-    except StructureHandlerNotFoundError as error:
-        raise _unsupported(error) from None
+    except (StructureHandlerNotFoundError, NameError) as error:  # Python 3.15 looks names up
+        raise _unsupported(error, cls) from None
 
 
 def unstructure(value: object, converter: Converter | None = None) -> JSON:
@@ -279,8 +279,8 @@ def _refuse_instance(instance: object, _: Converter) -> StructureHook:
     raise TypeError(f"pass the class {type(instance).__qualname__}, not an instance of it")
 
 
-def _unsupported(error: StructureHandlerNotFoundError) -> TypeError:
-    cls: Any = error.type_
+def _unsupported(error: Exception, cls: Any = None) -> TypeError:  # noqa: ANN401 - a type
+    cls = getattr(error, "type_", cls)
     name = cls.__qualname__ if isinstance(cls, type) and not get_args(cls) else str(cls)
     fields = "".join(f", the type of {each}" for each in getattr(error, "__notes__", ())[:1])
     return TypeError(

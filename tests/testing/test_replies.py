@@ -204,3 +204,30 @@ async def test_whose_tokens_are_granted(webex_sandbox: Sandbox) -> None:
             await grant(grant_type="refresh_token", refresh_token=each)
 
     assert owners == ["ann@example.com", "ann@example.com", "bob@example.com"]
+
+
+async def test_a_server_ends_when_its_bot_has_finished(webex_sandbox: Sandbox) -> None:
+    """An application in process isn't cancelled at the end: a thread may wait for it."""
+    finished = asyncio.Event()
+    receiver = Receiver(SECRET)
+
+    @receiver.on("messages", "created")
+    async def slow(_: Notification[MessageData]) -> None:
+        started.set()
+        for _step in range(100):
+            await asyncio.sleep(0)
+        finished.set()
+
+    started = asyncio.Event()
+    async with (
+        asyncio.timeout(PATIENCE),
+        webex_sandbox.serve() as base_url,
+        Client("a-token", base_url=base_url) as client,
+    ):
+        await client.webhooks.ensure(receiver.webhooks(name="bot", target_url="https://bot/"))
+        webex_sandbox.deliver_to(receiver)
+        ann = {"toPersonEmail": "ann@example.com", "text": "Hello"}
+        await client.post("messages", json=ann)
+        await started.wait()
+
+    assert finished.is_set()

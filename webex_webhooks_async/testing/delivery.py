@@ -81,6 +81,7 @@ class DeliveryService:
         record: Callable[[Delivery], None],
     ) -> None:
         self.app: ASGIApp | None = None
+        self._in_process: set[asyncio.Task[Delivery]] = set()
         self._state = state
         self._http_client = http_client
         self._allow_remote = allow_remote
@@ -106,7 +107,19 @@ class DeliveryService:
 
         async with self._client() as http_client, asyncio.TaskGroup() as group:
             tasks = [group.create_task(notify(attempt)) for attempt in attempts]
+            if self.app is not None:
+                self._in_process.update(tasks)
+                for task in tasks:
+                    task.add_done_callback(self._in_process.discard)
         return [task.result() for task in tasks]
+
+    async def finish(self) -> None:
+        """Wait for the application in process, for as long as an attempt may take.
+
+        If it were cancelled, the thread of a WSGI application would wait for it for ever.
+        """
+        if self._in_process:
+            await asyncio.wait(self._in_process, timeout=self._timeout)
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
         """Send the bytes of a delivery to its URL once more."""

@@ -162,7 +162,8 @@ class Sandbox:
     async def serve(self, *, port: int = 0, page: bool = False) -> AsyncGenerator[str, None]:
         """Serve the sandbox on loopback while the block runs, for clients in any language.
 
-        Requests must name this machine as their host, unless the sandbox has `allow_remote`.
+        Requests must name this machine as their host, unless the sandbox has `allow_remote`. At the
+        end, an application of `deliver_to` finishes what it is notified of.
 
         Args:
             port: The port to listen on; 0 takes a free one.
@@ -185,7 +186,10 @@ class Sandbox:
             allow_remote=self._allow_remote,
         )
         async with serve_on_loopback(served, port) as origin:
-            yield f"{origin}/v1"
+            try:
+                yield f"{origin}/v1"
+            finally:
+                await self._delivery_service.finish()
 
     def deliver_to(self, app: ASGIApp | None) -> None:
         """Deliver notifications to an ASGI application in process, until ``deliver_to(None)``.

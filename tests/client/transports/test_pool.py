@@ -1,4 +1,5 @@
 import asyncio
+from typing import cast
 
 import httpx
 import pytest
@@ -101,6 +102,27 @@ async def test_a_pool_closes_what_is_expiring() -> None:
     await pool.aclose()
 
     assert len(closed) == 1
+
+
+async def test_a_response_that_is_closed_twice_frees_its_connection_once() -> None:
+    """Two requests at the same time never share a connection."""
+    made: list[httpx.AsyncBaseTransport] = []
+
+    def connection() -> httpx.AsyncBaseTransport:
+        stream = httpx.ByteStream(b"")
+        made.append(httpx.MockTransport(lambda _: httpx.Response(200, stream=stream)))
+        return made[-1]
+
+    pool = ConnectionPool(connection)
+    request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
+    response = await pool.handle_async_request(request)
+    await response.aread()
+    stream = cast("httpx.AsyncByteStream", response.stream)
+    await stream.aclose()
+    await asyncio.gather(*(pool.handle_async_request(request) for _ in range(2)))
+    await pool.aclose()
+
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize("size", [1, 100])
