@@ -129,6 +129,7 @@ async def without_parentheses(context: MessageContext) -> None:
 bot.message("ticket")  # type: ignore[arg-type] # it is refused
 bot.message(re.compile(b"ticket"))  # type: ignore[arg-type] # it is refused
 bot.command(7)  # type: ignore[arg-type] # it is refused
+bot.submission("order")  # type: ignore[arg-type] # it is refused
 bot.submission(dishes=["Pasta"])  # type: ignore[arg-type] # it is refused
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 from attrs import frozen
 
@@ -115,7 +115,7 @@ class BotRouter(Registry):
         return register
 
     def submission(
-        self, /, **inputs: str | float | bool | None
+        self, /, *_unnamed: Never, **inputs: str | float | bool | None
     ) -> Callable[[OnSubmission], OnSubmission]:
         """Register a handler of submitted cards: all of them, or those with certain inputs.
 
@@ -131,10 +131,12 @@ class BotRouter(Registry):
                 ``"true"``.
 
         Raises:
-            TypeError: A value is an array or an object, or the handler isn't an async function that
-                can be called with one argument.
+            TypeError: A value is an array or an object, or has no name; or the handler isn't an
+                async function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
+        if _unnamed:
+            raise TypeError('submission takes inputs by name: write submission(action="order")')
         for name, value in inputs.items():
             _check_scalar(name, value)
 
