@@ -301,7 +301,9 @@ async def test_it_is_taken_over_within_two_seconds(path: Path, time: Time) -> No
             await until(lambda: bot.done == ["MESSAGE-1"])
 
 
-async def test_what_kills_its_process_is_given_up(path: Path, time: Time) -> None:
+async def test_what_kills_its_process_is_given_up(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
     """After five leases that expired, the notification is kept as failed, and reported."""
     bot = InboxBot(path, time)
     async with another_process(path, time) as dead:
@@ -316,6 +318,8 @@ async def test_what_kills_its_process_is_given_up(path: Path, time: Time) -> Non
     assert [str(each) for each in bot.errors_reported] == [
         "its lease has expired 5 times: its process was killed or hung, probably because of it"
     ]
+    (record,) = caplog.records
+    assert record.getMessage().endswith(" failed: 5 leases have expired, kept as failed")
 
 
 async def test_expired_leases_are_no_failures(path: Path, time: Time) -> None:

@@ -84,11 +84,12 @@ class Receiver(Router):
     that application has to call `aclose` or enter the receiver with ``async with``.
 
     With an `inbox`, the response comes when the notification is stored, and a killed process loses
-    nothing. The handlers run from the inbox, again after 1, 4, 16 and 64 seconds if they fail, and
-    not before the ``retry_after`` of a `RateLimitError`; each failure is logged and reported. After
-    `attempts` failures the notification is kept as failed, and so is one whose data doesn't fit, or
-    whose process was killed five times while its handlers ran. The receiver works on its inbox, and
-    accepts notifications, from the start to the end of its lifespan or of ``async with``.
+    nothing that it has accepted. The handlers run from the inbox, again after 1, 4, 16 and 64
+    seconds if they fail, and not before the ``retry_after`` of a `RateLimitError`; each failure is
+    logged and reported. After `attempts` failures the notification is kept as failed, and so is one
+    whose data doesn't fit, or whose process was killed five times while its handlers ran. The
+    receiver works on its inbox, and accepts notifications, from the start to the end of its
+    lifespan or of ``async with``.
 
     ========  ========================================================================
     response  meaning
@@ -413,8 +414,11 @@ class Receiver(Router):
         number = entry.failures + 1
         is_last = is_expired or failure is run.misfit or number >= self._attempts
         again_in = None if is_last else pause_after(number, failure)
+        what = f"attempt {number} of {self._attempts}"
+        if is_expired:
+            what = f"{entry.expiries} leases have expired"
         then = "kept as failed" if again_in is None else f"again in {again_in:g} s"
-        await self._report(failure, run, f": attempt {number} of {self._attempts}, {then}")
+        await self._report(failure, run, f": {what}, {then}")
         await worker.fail(entry, which, failure, again_in)
 
     async def _handle_once(self, run: Run, key: str) -> int:
