@@ -24,7 +24,7 @@ def command(
     """Show the notifications in an inbox, or decide about failed ones.
 
     $ webex-webhooks inbox list inbox.db
-    $ webex-webhooks inbox list inbox.db --json | jq -r '.[].key'
+    $ webex-webhooks inbox list inbox.db --json
     $ webex-webhooks inbox retry inbox.db
 
     The bot may go on working. It gets notifications that are tried again within a second.
