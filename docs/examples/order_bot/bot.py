@@ -5,6 +5,7 @@ $ uvicorn --factory order_bot.bot:main
 
 import hashlib
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 from webex_webhooks_async import (
@@ -14,6 +15,7 @@ from webex_webhooks_async import (
     MessageContext,
     Notification,
     SubmissionContext,
+    WebexError,
 )
 
 CARD = {
@@ -49,8 +51,9 @@ def be_polite(bot: Bot) -> None:
         except Exception:
             if room_id := getattr(notification.data, "room_id", None):
                 sorry = {"roomId": room_id, "text": "Sorry, something went wrong."}
-                await bot.client.post("messages", json=sorry)
-            raise  # so that it is logged
+                with suppress(WebexError):  # so that the first error is raised
+                    await bot.client.post("messages", json=sorry)
+            raise  # so that it is logged; with an inbox, each attempt gets here
 
     @bot.on("memberships", "created")
     async def greet(notification: Notification[MembershipData]) -> None:

@@ -79,6 +79,19 @@ async def test_an_apology(webex_sandbox: Sandbox) -> None:
     assert delivery.status_code == 204
 
 
+async def test_an_apology_that_fails(
+    webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has the error of the handler, not that of the apology."""
+    webex_sandbox.fail(status=403, method="POST")
+    await webex_sandbox.say("cancel")
+
+    (record,) = (each for each in caplog.records if each.levelname == "ERROR")
+    assert record.exc_info is not None
+    assert record.exc_info[0] is IndexError
+    assert len(webex_sandbox.messages) == 1
+
+
 async def reply_to(sandbox: Sandbox, text: str, who: str) -> str:
     """Say something, and return the last reply."""
     await sandbox.say(text, person=f"{who}@example.com")
