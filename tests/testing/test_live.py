@@ -113,6 +113,7 @@ async def test_only_so_much_is_kept(
         MAX_SHOWN,
         MAX_SHOWN,
     ]
+    assert first["messages"][-1]["id"] == webex_sandbox.messages[-1]["id"]
     assert (len(first["requests"][-1]["body"]), first["requests"][-1]["bodySize"]) == (
         20_000,
         100_000,
