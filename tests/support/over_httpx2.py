@@ -12,17 +12,22 @@ import pytest
 httpx2: Any = importlib.import_module("httpx2")
 httpx2.alias_httpx()
 
-PUNYCODE = "httpx2 accepts a host with broken punycode, which no name server knows"
 LEFT_OUT = {
-    "test_any_other_base_url_is_refused['https://xn--a.com/v1']": PUNYCODE,
-    "test_a_redirect_that_httpx_can_t_read_is_a_transport_error": PUNYCODE,
+    "test_any_other_base_url_is_refused['https://xn--a.com/v1']": (
+        "httpx2 accepts a host with broken punycode, which no name server knows"
+    ),
+    "test_a_redirect_that_httpx_can_t_read_is_a_transport_error": (
+        "httpx2 doesn't read the URL of a redirect that it doesn't follow"
+    ),
 }
-"""Tests that can't pass this way, with the reason."""
+"""Tests that can't pass this way, with the reason: one case, or all cases of a test."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what can't run."""
-    left_out = [each for each in items if each.name in LEFT_OUT]
+    left_out = [
+        each for each in items if each.name in LEFT_OUT or each.name.partition("[")[0] in LEFT_OUT
+    ]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [each for each in items if each not in left_out]
 
