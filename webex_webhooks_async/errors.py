@@ -75,7 +75,7 @@ class APIError(WebexError):
         self.status_code = status_code
         self.message = message
         self.errors: tuple[str, ...] = tuple(errors)
-        self.tracking_id = _short(tracking_id)
+        self.tracking_id: str | None = _short(tracking_id)
         self.method = method
         self.path = path
         self.retry_after = retry_after
@@ -153,7 +153,7 @@ class TransportError(WebexError):
         self.message = message
         self.method = method
         self.path = path
-        self.tracking_id = _short(tracking_id)
+        self.tracking_id: str | None = _short(tracking_id)
         super().__init__(message, method, path, self.tracking_id)
 
     def __str__(self) -> str:
@@ -192,7 +192,7 @@ class DecodeError(WebexError):
         self.problems: tuple[str, ...] = tuple(problems)
         self.method = method
         self.path = path
-        self.tracking_id = _short(tracking_id)
+        self.tracking_id: str | None = _short(tracking_id)
         super().__init__(self.problems, method, path, self.tracking_id)
 
     def __str__(self) -> str:

@@ -74,7 +74,7 @@ class Run:
 
     def __init__(self, notification: Notification[Any], group: Group) -> None:
         self.notification = notification
-        self.handlers = 0
+        self.handlers: int = 0
         self.misfit: PayloadError | None = None
         data_class = data_classes.get(notification.resource)
         self._fits = data_class is None or isinstance(notification.data, data_class)

@@ -46,7 +46,7 @@ class InboxWorker:
         limit: int,
     ) -> None:
         self.inbox = inbox
-        self.is_open = False
+        self.is_open: bool = False
         self._work = work
         self._limit = limit
         self._woken = asyncio.Event()
