@@ -321,8 +321,8 @@ def built(pattern: str, extras: list[str] | None = None) -> str:
 @contextmanager
 def unpacked_sdist() -> Generator[Path]:
     """Unpack the sdist into a folder outside the checkout while the block runs."""
-    with tempfile.TemporaryDirectory() as folder, tarfile.open(built("*.tar.gz")) as archive:
-        archive.extractall(folder, filter="data")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(built("*.tar.gz"), folder)
         (path,) = Path(folder).iterdir()
         yield path
 
