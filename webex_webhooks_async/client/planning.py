@@ -14,7 +14,7 @@ from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
-from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
+from webex_webhooks_async.models.webhooks import NewWebhook, UnreadableWebhook, Webhook
 from webex_webhooks_async.validation import check_type
 
 
@@ -149,26 +149,6 @@ class WebhookPlanWarning(UserWarning):
     """The webhooks you want probably don't do what you want."""
 
 
-@frozen(kw_only=True)
-class UnreadableWebhook:
-    """An item of a list that isn't a webhook that can be read.
-
-    Attributes:
-        id: Its id, if that can be read.
-        name: Its name, if that can be read.
-        problems: What doesn't fit, with its path in the page.
-    """
-
-    id: str | None
-    name: str | None
-    problems: tuple[str, ...]
-
-    def __str__(self) -> str:
-        known = None if self.id is None else short_id(self.id)
-        which = "without an id that can be read" if known is None else f"with the id {known!r}"
-        return f"{', '.join(self.problems)} (in the webhook {which})"
-
-
 @frozen
 class DesiredState:
     """The webhooks that should exist.
@@ -182,8 +162,14 @@ class DesiredState:
     prune: str | None = None
 
     @classmethod
-    def of(cls, wanted: Iterable[NewWebhook], prune: str | None) -> Self:
-        """Check the arguments; warnings point to where the caller of this was called.
+    def of(cls, wanted: Iterable[NewWebhook], prune: str | None, *, stacklevel: int = 3) -> Self:
+        """Check the arguments.
+
+        Args:
+            wanted: The webhooks you want.
+            prune: The prefix.
+            stacklevel: As of `warnings.warn`; by default, warnings point to where the caller of
+                this was called.
 
         Raises:
             ValueError: A name is wanted twice, or `prune` is empty.
@@ -207,7 +193,7 @@ class DesiredState:
                 )
             names.add(each.name)
         for hint in _hints(desired.wanted):
-            warnings.warn(hint, WebhookPlanWarning, stacklevel=3)
+            warnings.warn(hint, WebhookPlanWarning, stacklevel=stacklevel)
         return desired
 
     @property

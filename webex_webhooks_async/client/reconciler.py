@@ -17,7 +17,6 @@ from webex_webhooks_async.client.planning import (
     DesiredState,
     Plan,
     Result,
-    UnreadableWebhook,
     WebhookPlanWarning,
 )
 from webex_webhooks_async.client.retries import RetryPolicy, may_have_been_processed
@@ -34,7 +33,12 @@ from webex_webhooks_async.errors import (
     WebexError,
 )
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
-from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async.models.webhooks import (
+    NewWebhook,
+    UnreadableWebhook,
+    Webhook,
+    WebhookUpdate,
+)
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 

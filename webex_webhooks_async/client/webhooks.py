@@ -7,24 +7,26 @@ https://developer.webex.com/docs/register-and-manage-webhooks
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from math import inf
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from webex_webhooks_async.client.pagination import AsyncPaginator
-from webex_webhooks_async.client.planning import (
-    DesiredState,
-    Plan,
-    Result,
-    UnreadableWebhook,
-)
-from webex_webhooks_async.client.reconciler import Reconciler
 from webex_webhooks_async.client.resource import APIResource
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import Redactor
-from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async.models.webhooks import (
+    NewWebhook,
+    UnreadableWebhook,
+    Webhook,
+    WebhookUpdate,
+)
 from webex_webhooks_async.strict_json import JSON
 from webex_webhooks_async.validation import check_segment, check_text, check_type
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.client.planning import Plan, Result
+    from webex_webhooks_async.client.reconciler import Reconciler
 
 _PATH = "webhooks"
 
@@ -118,7 +120,7 @@ class Webhooks(APIResource):
             _read_webhooks, _PATH, params=params, start=start, prefetch=prefetch
         )
 
-    async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Result:
+    async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> "Result":
         """Make exactly one webhook of each wanted name exist, as wanted.
 
         It sends only what that needs: one list where everything is as wanted; after a create, one
@@ -143,10 +145,10 @@ class Webhooks(APIResource):
             WebhookPlanWarning: A wanted webhook probably doesn't do what you want, or another
                 webhook brings the same events to the same URL.
         """
-        reconciler = self._reconciler(DesiredState.of(wanted, prune))
+        reconciler = self._reconciler(wanted, prune)
         return await reconciler.apply(await reconciler.plan())
 
-    async def plan(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> Plan:
+    async def plan(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> "Plan":
         """Plan what `ensure` would do; ``await plan.apply()`` does it.
 
         Raises:
@@ -157,11 +159,11 @@ class Webhooks(APIResource):
         Warns:
             WebhookPlanWarning: As `ensure`.
         """
-        return await self._reconciler(DesiredState.of(wanted, prune)).plan()
+        return await self._reconciler(wanted, prune).plan()
 
     def watch(
         self, wanted: Iterable[NewWebhook], *, every: float = 300.0, prune: str | None = None
-    ) -> AsyncGenerator[Result]:
+    ) -> "AsyncGenerator[Result]":
         """Do what `ensure` does, at once and then every so many seconds, until it is cancelled.
 
         ::
@@ -191,13 +193,17 @@ class Webhooks(APIResource):
         check_type("every", every, float, int)
         if not 0 < every < inf:
             raise ValueError(f"every must be a positive number of seconds, got {every}")
-        return self._reconciler(DesiredState.of(wanted, prune)).watch(every=every)
+        return self._reconciler(wanted, prune).watch(every=every)
 
-    def _reconciler(self, desired: DesiredState) -> Reconciler:
+    def _reconciler(self, wanted: Iterable[NewWebhook], prune: str | None) -> "Reconciler":
+        # Imported here: most programs that import a client plan nothing, and it takes 5 ms.
+        from webex_webhooks_async.client.planning import DesiredState  # noqa: PLC0415 - see above
+        from webex_webhooks_async.client.reconciler import Reconciler  # noqa: PLC0415 - see above
+
         return Reconciler(
             self,
             self._scan,
-            desired,
+            DesiredState.of(wanted, prune, stacklevel=4),
             retry=self._requester.retry,
             clock=self._requester.clock,
         )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import attrs
 from attrs import field, frozen
 
+from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.extra import extra_field
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
 from webex_webhooks_async.validation import check_text
@@ -54,6 +55,26 @@ class Webhook:
     created_by: str | None = None
     app_id: str | None = None
     extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class UnreadableWebhook:
+    """An item of a list that isn't a webhook that can be read.
+
+    Attributes:
+        id: Its id, if that can be read.
+        name: Its name, if that can be read.
+        problems: What doesn't fit, with its path in the page.
+    """
+
+    id: str | None
+    name: str | None
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        known = None if self.id is None else short_id(self.id)
+        which = "without an id that can be read" if known is None else f"with the id {known!r}"
+        return f"{', '.join(self.problems)} (in the webhook {which})"
 
 
 def _text(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
