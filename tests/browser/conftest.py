@@ -92,10 +92,10 @@ class Stage(ServedWebex):
         data = {"roomId": person["roomId"], "personId": self.sandbox.bot.id, **members}
         self.portal.call(self.sandbox.emit, "messages", "created", data)
 
-    def submitted(self) -> object:
-        """The inputs of the last card that was submitted."""
-        actions = [*self.sandbox._state.documents["attachmentActions"]]  # pyright: ignore[reportPrivateUsage] - the API lists none
-        return actions[-1]["inputs"] if actions else None
+    def submitted(self) -> list[object]:
+        """The inputs of each card that was submitted."""
+        actions = self.sandbox._state.documents["attachmentActions"]  # pyright: ignore[reportPrivateUsage] - the API lists none
+        return [each["inputs"] for each in actions]
 
     def _post(self, token: str, path: str, document: Any) -> Any:  # noqa: ANN401 - JSON
         headers = {"Authorization": token}

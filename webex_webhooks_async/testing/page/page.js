@@ -244,26 +244,37 @@ function become(email) {
   showRoom();
 }
 
+const roomItems = new Map(); // the elements of the rooms, by id; an element stays while it is pressed
+
 function renderRooms() {
   const current = currentRoom();
   const me = person(model.me)?.id;
-  const focused = document.activeElement?.dataset?.room;
-  $("rooms").replaceChildren(...rooms().map((room) => {
+  place($("rooms"), rooms().map((room) => {
+    const key = isWithBot(room) ? model.bot : room.id; // the room with the bot has no id at first
     const isMember = room.id === null || room.members.includes(me);
     const about = room.type === "direct" ? "direct" : isMember ? `${room.members.length} members` : "write to join";
-    const button = el(
-      "button",
-      {
-        type: "button", "data-room": room.id ?? "", "aria-current": room.id === current.id && "true",
-        onclick: () => { model.roomId = room.id; showRoom(); view("talk"); },
-      },
+    if (!roomItems.has(key)) roomItems.set(key, el("li", {}, el("button", { type: "button" })));
+    const button = roomItems.get(key).firstElementChild;
+    button.setAttribute("aria-current", String(room.id === current.id));
+    button.onclick = () => { model.roomId = room.id; showRoom(); view("talk"); };
+    button.replaceChildren(
       avatar(room.type === "direct" ? room.members.find((id) => id !== me) ?? model.bot : room.id, titleOf(room)),
       el("span", { class: "name" }, el("bdi", {}, titleOf(room)), el("small", {}, about)),
-      model.unread.has(room.id) ? el("span", { class: "badge" }, "new") : null,
+      model.unread.has(room.id) ? el("span", { class: "badge" }, "new") : "",
     );
-    return el("li", {}, button);
+    return roomItems.get(key);
   }));
-  if (focused !== undefined) [...$("rooms").querySelectorAll("button")].find((each) => each.dataset.room === focused)?.focus();
+}
+
+/** Make the list have exactly these elements. One that stays isn't moved: it keeps its focus. */
+function place(list, elements) {
+  const staying = new Set(elements);
+  for (const each of [...list.children]) if (!staying.has(each)) each.remove();
+  let next = list.firstElementChild;
+  for (const each of elements) {
+    if (each === next) next = next.nextElementSibling;
+    else list.insertBefore(each, next);
+  }
 }
 
 function avatar(id, name) {
@@ -317,8 +328,9 @@ function renderMessages() {
   }
   for (const id of [...items.keys()]) if (!ids.has(id)) items.delete(id);
   const before = items.size;
-  place($("messages"), roots);
-  for (const root of roots) place(items.get(root.id).replies, replies.get(root.id) ?? []);
+  const elementsOf = (messages) => messages.map((each) => itemOf(each).element);
+  place($("messages"), elementsOf(roots));
+  for (const root of roots) place(items.get(root.id).replies, elementsOf(replies.get(root.id) ?? []));
   $("earlier").hidden = inRoom.length <= SHOWN_MESSAGES;
   $("earlier").textContent = `The last ${SHOWN_MESSAGES} messages of this room`;
   renderWelcome(inRoom.length === 0, room);
@@ -330,21 +342,6 @@ function renderMessages() {
 
 function showEnd() {
   if (follow) $("scroll").scrollTop = $("scroll").scrollHeight;
-}
-
-/** Make the list have exactly these messages, and touch no element that stays. */
-function place(list, messages) {
-  let next = list.firstElementChild;
-  for (const message of messages) {
-    const { element } = itemOf(message);
-    if (element === next) next = next.nextElementSibling;
-    else list.insertBefore(element, next);
-  }
-  while (next) {
-    const gone = next;
-    next = next.nextElementSibling;
-    gone.remove();
-  }
 }
 
 function itemOf(message) {
@@ -434,15 +431,17 @@ async function send() {
   const text = $("message").value.trim();
   const file = $("file").files[0];
   if ($("send").disabled || !(text || file)) return;
+  const { parent } = model;
   const room = currentRoom();
   const fields = room.id === null ? { toPersonEmail: bot().email } : { roomId: room.id };
-  if (model.parent) fields.parentId = model.parent;
+  if (parent) fields.parentId = parent;
   if (text) fields.text = text;
   if (room.type !== "direct" && $("mention").checked) {
     fields.text = `${bot().displayName} ${text}`.trim();
     fields.markdown = `<@personId:${model.bot}|${bot().displayName}> ${escapeMarkdown(text)}`.trim();
   }
   $("send").disabled = true;
+  $("message").focus();
   const sent = await attempt(async () => {
     if (!file) return post("messages", fields);
     const form = new FormData();
@@ -452,13 +451,11 @@ async function send() {
   });
   $("send").disabled = false;
   if (!sent) return;
+  // What was written, chosen or opened meanwhile stays.
   if ($("message").value.trim() === text) $("message").value = "";
-  dropFile();
-  forgetParent();
-  model.roomId = sent.roomId;
-  remember("room", sent.roomId);
+  if ($("file").files[0] === file) dropFile();
+  if (model.parent === parent) forgetParent();
   follow = true;
-  $("message").focus();
   schedule();
 }
 
@@ -924,8 +921,7 @@ const clockTime = (text) => new Date(text).toLocaleTimeString("en-GB");
 function view(name) {
   document.body.dataset.view = name;
   for (const button of document.querySelectorAll(".views button")) {
-    if (button.dataset.shows === name) button.setAttribute("aria-current", "true");
-    else button.removeAttribute("aria-current");
+    button.setAttribute("aria-current", String(button.dataset.shows === name));
   }
 }
 
