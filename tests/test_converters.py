@@ -1045,6 +1045,13 @@ class Place(NamedTuple):
     point: Point
 
 
+class Label(NamedTuple):
+    """A named tuple of text alone."""
+
+    name: str
+    color: str
+
+
 class Options(TypedDict):
     """A typed mapping, whose keys are as they are spelled."""
 
@@ -1108,6 +1115,10 @@ def test_what_cattrs_reads_is_read_and_written() -> None:
 AS_STRICT: list[tuple[Any, Any, str]] = [
     (set[str], "ab", "$: expected an array, got a string"),
     (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
+    (tuple[str, str], "ab", "$: expected an array, got a string"),
+    (tuple[str, str], ["a"], "$: expected 2 items, got 1"),
+    (Label, "ab", "$: expected an array, got a string"),
+    (Label, ["a", "b", "c"], "$: expected 2 items, got 3"),
     (Place, ["a", {}], "$[1].xAxis: missing"),
     (Options, [], "$: expected an object, got an array"),
     (Options, {"is_open": 1}, "$.is_open: expected a boolean, got a number"),

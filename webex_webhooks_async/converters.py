@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from itertools import repeat
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -31,7 +32,8 @@ from cattrs.cols import (
     mapping_structure_factory,  # pyright: ignore[reportUnknownVariableType] - its defaults have no type
     mapping_unstructure_factory,
 )
-from cattrs.disambiguators import create_default_dis_func
+from cattrs.disambiguators import create_default_dis_func, is_supported_union
+from cattrs.dispatch import StructureHook, UnstructureHook
 from cattrs.errors import (
     AttributeValidationNote,
     BaseValidationError,
@@ -49,10 +51,6 @@ from webex_webhooks_async.strict_json import JSON, TOO_DEEP, MisfitError, dump_j
 from webex_webhooks_async.validation import check_type
 
 T = TypeVar("T")
-StructureHook = Callable[[Any, Any], Any]
-"""Makes a value of parsed JSON and the type that it becomes."""
-UnstructureHook = Callable[[Any], Any]
-"""Makes parsed JSON of a value."""
 
 JSON_KEY = "webex_webhooks_async.json_key"
 """In the metadata of an attrs field: its key in JSON, where that isn't its name in camelCase."""
@@ -73,31 +71,23 @@ def make_converter() -> Converter:
     converter = _Converter()
     for cls, hook in _SCALARS.items():
         converter.register_structure_hook(cls, hook)
-    for cls in (bytes, bytearray):
-        converter.register_structure_hook(cls, _refuse)
     converter.register_structure_hook_func(lambda cls: cls is object, lambda value, _: value)
-    reading: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], StructureHook]]] = (
-        (_is_literal, _literal_hook),
-        (_is_array, _array_hook),
-        (lambda cls: _origin(cls) in {dict, Mapping, MutableMapping}, _object_hook),
-        (lambda cls: is_typeddict(_origin(cls)), _typed_dict_hook),
-        (_is_union_of_classes, _class_union_hook),
-        (_is_nullable, _nullable_hook),
-        (_is_class, _class_hook),
-        (lambda cls: cls in _OF_ANY_DATA, _notification_hook),
-        (_is_instance_of_class, _refuse_instance),
-    )
-    for applies, make_hook in reading:
-        converter.register_structure_hook_factory(applies, make_hook)
-    converter.register_unstructure_hook(datetime, _write_datetime)
-    converter.register_unstructure_hook(Enum, _write_enum)
-    writing: Sequence[tuple[Callable[[Any], bool], Callable[[Any, Converter], UnstructureHook]]] = (
-        (_is_array, _array_writer),
-        (lambda cls: is_mapping(cls) and not is_typeddict(_origin(cls)), _object_writer),
-        (_is_class, _class_writer),
-    )
-    for applies, make_writer in writing:
-        converter.register_unstructure_hook_factory(applies, make_writer)
+    reads = converter.register_structure_hook_factory  # of several that apply, the last counts
+    reads(_is_literal, _literal_hook)
+    reads(lambda cls: _origin(cls) in _ARRAYS, _array_hook)
+    reads(lambda cls: _origin(cls) in {dict, Mapping, MutableMapping}, _object_hook)
+    reads(lambda cls: is_typeddict(_origin(cls)), _typed_dict_hook)
+    reads(is_supported_union, _class_union_hook)
+    reads(_is_nullable, _nullable_hook)
+    reads(_is_class, _class_hook)
+    reads(lambda cls: cls in _OF_ANY_DATA, _notification_hook)
+    reads(lambda cls: _is_class(type(cls)), _refuse_instance)
+    writes = converter.register_unstructure_hook_factory
+    writes(lambda cls: _origin(cls) in _ARRAYS and not _is_fixed(cls), _array_writer)
+    writes(lambda cls: is_mapping(cls) and not is_typeddict(_origin(cls)), _object_writer)
+    writes(_is_class, _class_writer)
+    converter.register_unstructure_hook(datetime, _writer_of(datetime, format_datetime, converter))
+    converter.register_unstructure_hook(Enum, _writer_of(Enum, lambda it: it.value, converter))
     return converter
 
 
@@ -198,9 +188,8 @@ def structure(
         DecodeError: The value doesn't fit; the error names every problem.
         TypeError: The class is or contains a type that can't be read.
     """
-    hook = structure_hook(cls, converter)
     try:
-        structured: T = hook(value, cls)
+        structured = (converter or _own()).structure(value, cls)
     except Exception as error:  # noqa: BLE001 - hooks of users may raise anything
         problems = tuple(_problems(error, path))
     else:
@@ -247,14 +236,16 @@ def wire_name(name: str) -> str:
 
 def format_datetime(moment: datetime) -> str:
     """An aware datetime as Webex writes it: ``2022-04-07T09:17:23.164Z``."""
-    timespec = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    return re.sub(r"\+00:00$", "Z", moment.isoformat(timespec=timespec))
+    text = moment.isoformat(
+        timespec="microseconds" if moment.microsecond % 1000 else "milliseconds"
+    )
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 
 class _Converter(Converter):
     def register_structure_hook(self, cl: Any, func: Any = None) -> Any:  # noqa: ANN401 - as its base has it
         """Let a hook for ``T | None`` win over ours, as it does over cattrs' own."""
-        if func is not None and get_origin(cl) in _UNIONS:
+        if func is not None and get_origin(cl) in {Union, UnionType}:
             return self.register_structure_hook_func(lambda cls: cls == cl, func)
         register: Any = super().register_structure_hook
         return register(cl, func)
@@ -271,11 +262,7 @@ def _refuse(_: object, cls: Any) -> object:  # noqa: ANN401 - a type
     raise StructureHandlerNotFoundError("", cls)
 
 
-def _is_instance_of_class(cls: object) -> bool:
-    return _is_class(type(cls))
-
-
-def _refuse_instance(instance: object, _: Converter) -> StructureHook:
+def _refuse_instance(instance: object) -> StructureHook:
     raise TypeError(f"pass the class {type(instance).__qualname__}, not an instance of it")
 
 
@@ -303,7 +290,7 @@ def _scalar(expected: str, *classes: type) -> StructureHook:
         if issubclass(wanted, Enum):
             return _structure_enum(value, wanted)
         if type(value) not in classes:
-            raise MisfitError(f"expected {expected}, got {_kind(value)}")
+            raise _misfit(expected, value)
         try:
             return wanted(value)
         except OverflowError:
@@ -314,7 +301,7 @@ def _scalar(expected: str, *classes: type) -> StructureHook:
 
 def _structure_datetime(value: Any, _: object) -> datetime:  # noqa: ANN401 - any JSON
     if type(value) is not str:
-        raise MisfitError(f"expected a string, got {_kind(value)}")
+        raise _misfit("a string", value)
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -352,6 +339,19 @@ def _not_one_of(choices: Iterable[object]) -> MisfitError:
     return MisfitError(f"expected one of {', '.join(map(repr, choices))}")
 
 
+def _misfit(expected: str, value: object) -> MisfitError:
+    return MisfitError(f"expected {expected}, got {_KINDS.get(type(value), 'an object')}")
+
+
+_KINDS: dict[type, str] = {
+    NoneType: "null",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+}
+
 _SCALARS: dict[Any, StructureHook] = {
     str: _scalar("a string", str),
     bool: _scalar("a boolean", bool),
@@ -359,18 +359,25 @@ _SCALARS: dict[Any, StructureHook] = {
     float: _scalar("a number", float, int),
     datetime: _structure_datetime,
     Enum: _structure_enum,
+    bytes: _refuse,
+    bytearray: _refuse,
 }
 
 
-# Attrs checks no types: what a field holds is written by the field's type only if it fits.
+def _writer_of(
+    classes: Any,  # noqa: ANN401 - as isinstance takes them
+    write: UnstructureHook,
+    converter: Converter,
+) -> UnstructureHook:
+    """A hook that writes what is no instance of the classes by its own class.
 
+    Attrs checks no types, so a field may hold anything.
+    """
 
-def _write_datetime(value: object) -> object:
-    return format_datetime(value) if isinstance(value, datetime) else value
+    def write_value(value: object) -> object:
+        return write(value) if isinstance(value, classes) else converter.unstructure(value)
 
-
-def _write_enum(value: object) -> object:
-    return value.value if isinstance(value, Enum) else value
+    return write_value
 
 
 # Arrays
@@ -387,24 +394,29 @@ _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
 _MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what doesn't fit
 
 
-def _is_array(cls: object) -> bool:
-    is_fixed = get_origin(cls) is tuple and get_args(cls)[-1:] != (...,)
-    return _origin(cls) in _ARRAYS and not is_fixed
+def _is_fixed(cls: object) -> bool:
+    """Whether it is a tuple with a type for each item."""
+    return get_origin(cls) is tuple and get_args(cls)[-1:] != (...,)
 
 
 def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
     make = _ARRAYS[_origin(cls)]
-    wanted = (*get_args(cls), Any)[0]
-    structure_item = converter.get_structure_hook(wanted)
+    wanted = get_args(cls) if _is_fixed(cls) else (*get_args(cls), Any)[:1]
+    hooks = [(converter.get_structure_hook(each), each) for each in wanted]
+    length = len(hooks) if _is_fixed(cls) else None
 
     def structure_array(value: object, _: object) -> object:
         if type(value) is not list:
-            raise MisfitError(f"expected an array, got {_kind(value)}")
+            raise _misfit("an array", value)
+        values = cast("list[object]", value)
+        if length is not None and length != len(values):
+            raise MisfitError(f"expected {length} items, got {len(values)}")
         items: list[object] = []
         misfits: list[Exception] = []
-        for index, each in enumerate(cast("list[object]", value)):
+        pairs = zip(values, repeat(hooks[0]) if length is None else hooks, strict=False)
+        for index, (each, (structure_item, item_class)) in enumerate(pairs):
             try:
-                items.append(structure_item(each, wanted))
+                items.append(structure_item(each, item_class))
             except Exception as error:  # noqa: BLE001 - as cattrs does
                 error.add_note(IterableValidationNote("", index, None))
                 misfits.append(error)
@@ -420,13 +432,8 @@ def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN40
 
 def _array_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
     write_items = iterable_unstructure_factory(cls, converter, unstructure_to=list)
-
-    def write_array(value: Any) -> JSON:  # noqa: ANN401 - whatever the field holds
-        # Text is a sequence, too.
-        is_array = isinstance(value, list | tuple | AbstractSet)
-        return write_items(value) if is_array else converter.unstructure(value)
-
-    return write_array
+    # Text is a sequence, too.
+    return _writer_of((list, tuple, AbstractSet), write_items, converter)
 
 
 # Objects
@@ -434,7 +441,7 @@ def _array_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: A
 
 def _object(value: object) -> dict[str, object]:
     if type(value) is not dict:
-        raise MisfitError(f"expected an object, got {_kind(value)}")
+        raise _misfit("an object", value)
     return cast("dict[str, object]", value)
 
 
@@ -453,6 +460,10 @@ def _typed_dict_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: 
     return _strict_hook(cls, structure_members)
 
 
+def _strict_hook(cls: Any, structure_members: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
+    return lambda value, _: structure_members(_object(value), cls)
+
+
 def _object_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
     def write_key(key: object, _: object = None) -> str:
         text = converter.unstructure(key)
@@ -463,31 +474,20 @@ def _object_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: 
     write_members = mapping_unstructure_factory(
         cls, converter, unstructure_to=dict, key_handler=write_key
     )
-
-    def write_object(value: Any) -> JSON:  # noqa: ANN401 - whatever the field holds
-        is_object = isinstance(value, Mapping)
-        return write_members(cast("Any", value)) if is_object else converter.unstructure(value)
-
-    return write_object
+    return _writer_of(Mapping, write_members, converter)
 
 
 # Unions
 
 
-_UNIONS = {Union, UnionType}
-
-
-def _members_of(cls: object) -> list[Any]:
-    """What a union is made of, besides `None`."""
-    return [each for each in get_args(cls) if each is not NoneType]
-
-
 def _is_nullable(cls: object) -> bool:
-    return get_origin(cls) in _UNIONS and len(_members_of(cls)) == 1
+    members = get_args(cls)
+    is_union = get_origin(cls) in {Union, UnionType}
+    return is_union and NoneType in members and len(members) == 2  # noqa: PLR2004 - the other is what may be null
 
 
 def _nullable_hook(cls: object, converter: Converter) -> StructureHook:
-    (present,) = _members_of(cls)
+    (present,) = set(get_args(cls)) - {NoneType}
     structure_present = converter.get_structure_hook(present)
     if present is str and structure_present is _SCALARS[str]:
         return _structure_optional_text
@@ -498,19 +498,15 @@ def _structure_optional_text(value: object, _: object) -> object:
     """The commonest type of all, so it gets by with one call."""
     if type(value) is str or value is None:
         return value
-    raise MisfitError(f"expected a string, got {_kind(value)}")
-
-
-def _is_union_of_classes(cls: object) -> bool:
-    members = _members_of(cls) if get_origin(cls) in _UNIONS else []
-    return len(members) > 1 and all(map(_is_class, members))
+    raise _misfit("a string", value)
 
 
 def _class_union_hook(cls: object, converter: Converter) -> StructureHook:
-    classes = _members_of(cls)
+    nullable = NoneType in get_args(cls)
+    classes = [each for each in get_args(cls) if each is not NoneType]
     # cattrs looks for the values of Literals under the names of the fields.
     use_literals = all(
-        each.name == keys_of(_origin(member))[each.name]
+        keys_of(_origin(member))[each.name] == each.name
         for member in classes
         for each in _fields(_origin(member))
         if _is_literal(each.type)
@@ -519,15 +515,13 @@ def _class_union_hook(cls: object, converter: Converter) -> StructureHook:
     expected = " or ".join(_origin(each).__qualname__ for each in classes)
 
     def structure_union(value: object, _: object) -> object:
-        if value is None and NoneType in get_args(cls):
+        if value is None and nullable:
             return None
         members = _object(value)
         try:
             chosen: Any = choose(members)
         except (KeyError, TypeError, ValueError):
-            chosen = None
-        if chosen is None:
-            raise MisfitError(f"expected the keys of {expected}")
+            raise MisfitError(f"expected the keys of {expected}") from None
         return converter.structure(members, chosen)
 
     return structure_union
@@ -551,9 +545,20 @@ def _is_tolerant(cls: type[Any]) -> bool:
 
 @cache
 def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type that may be unhashable
-    """The fields of a class, each with its key in JSON. Our ``extra`` has none."""
+    """The fields of a class, each with its key in JSON. Our ``extra`` has none.
+
+    Raises:
+        TypeError: The types of its fields can't be found.
+    """
     if not _is_class(cls):
         return {}
+    try:
+        attrs.resolve_types(cls) if attrs.has(cls) else get_type_hints(cls)
+    except NameError as error:
+        raise TypeError(
+            f"the types of {cls.__qualname__} can't be found: {error}; import it where the "
+            "class is, and define the class at the top level of its module"
+        ) from error
     return {
         each.name: each.metadata.get(JSON_KEY)
         or wire_name(getattr(each, "alias", None) or each.name)
@@ -569,7 +574,6 @@ def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> Struc
         name: override(rename=key, struct_hook=hooks.get(name))
         for name, key in keys_of(origin).items()
     }
-    _resolve_types(origin)
     try:
         structure_fields: Any = make_dict_structure_fn(cls, converter, **overrides)
     except StructureHandlerNotFoundError as error:
@@ -578,16 +582,6 @@ def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> Struc
     hook: Any = (_tolerant_hook if _is_tolerant(origin) else _strict_hook)(origin, structure_fields)
     hook.overrides = overrides  # from which cattrs knows the keys in JSON
     return cast("StructureHook", hook)
-
-
-def _resolve_types(cls: type[Any]) -> None:
-    try:
-        attrs.resolve_types(cls) if attrs.has(cls) else get_type_hints(cls)
-    except NameError as error:
-        raise TypeError(
-            f"the types of {cls.__qualname__} can't be found: {error}; import it where the "
-            "class is, and define the class at the top level of its module"
-        ) from error
 
 
 def _field_that_fails(cls: Any, converter: Converter, overrides: dict[str, Any]) -> str:  # noqa: ANN401 - a type
@@ -601,10 +595,6 @@ def _field_that_fails(cls: Any, converter: Converter, overrides: dict[str, Any])
         except StructureHandlerNotFoundError:
             return f"{origin.__qualname__}.{each.name}"
     return str(origin.__qualname__)  # a generic class without its arguments
-
-
-def _strict_hook(cls: Any, structure_members: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
-    return lambda value, _: structure_members(_object(value), cls)
 
 
 def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
@@ -621,12 +611,12 @@ def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook: 
         try:
             return structure_fields(members, cls)
         except ClassValidationError as error:
-            misfits = error.exceptions
-        required = [each for each in misfits if _attribute(each) not in optional]
-        if required:
+            misfits, others = error.group_exceptions()
+        others += [each for each, note in misfits if note.name not in optional]
+        if others:
             # cattrs' own __new__ takes the class.
-            raise ClassValidationError("", required, cls)  # pyright: ignore[reportCallIssue] - see above
-        odd = {keys[_attribute(each)] for each in misfits}
+            raise ClassValidationError("", others, cls)  # pyright: ignore[reportCallIssue] - see above
+        odd = {keys[note.name] for _, note in misfits}
         return structure_fields(_with_extra(_object(value), known - odd), cls)
 
     return structure_model
@@ -641,7 +631,6 @@ def _with_extra(members: dict[str, object], known: AbstractSet[str]) -> dict[str
 def _class_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
     origin = _origin(cls)
     keys = keys_of(origin)
-    _resolve_types(origin)
     overrides: dict[str, Any] = {
         each.name: override(
             rename=keys.get(each.name),
@@ -672,25 +661,24 @@ def _notification_hook(_: object, converter: Converter) -> StructureHook:
 
     ``Notification[MessageData]`` is strict about its data; this is for the types of `_OF_ANY_DATA`.
     """
-
-    @cache  # made on first use: making all of them takes milliseconds
-    def hook_of(resource: str | None) -> StructureHook:
-        cls: Any = data_classes[resource] if resource else Mapping[str, Any]
-        structure_known = converter.get_structure_hook(cls)
-
-        def structure_data(value: object, _: object) -> object:
-            try:
-                return structure_known(value, cls)
-            except ClassValidationError:
-                return value
-
-        return _class_hook(Notification[Any], converter, data=structure_data)
+    made = set(data_classes.values())
+    structure_fields = _class_hook(
+        Notification[Any],
+        converter,
+        data=lambda data, _: data if type(data) in made else _object(data),
+    )
 
     def structure_notification(value: object, cls: object) -> object:
-        resource = _object(value).get("resource")
-        known = resource if type(resource) is str and resource in data_classes else None
-        structure_known: StructureHook = hook_of(known)
-        return cast("object", structure_known(value, cls))
+        members = _object(value)
+        resource, data = members.get("resource"), members.get("data")
+        if type(resource) is str and resource in data_classes and type(data) is dict:
+            try:
+                data = converter.structure(cast("object", data), data_classes[resource])
+            except ClassValidationError:
+                pass
+            else:
+                members = {**members, "data": data}
+        return cast("object", structure_fields(members, cls))
 
     return structure_notification
 
@@ -725,24 +713,3 @@ def _step(error: BaseException, cls: Any) -> str:  # noqa: ANN401 - a type
             # The key of an object isn't shown: it may be anything, a secret too.
             return f"[{note.index if isinstance(note.index, int) else '*'}]"
     return ""
-
-
-def _attribute(error: BaseException) -> str:
-    notes = getattr(error, "__notes__", ())
-    return next((note.name for note in notes if isinstance(note, AttributeValidationNote)), "")
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "an array"
-        case _:
-            return "an object"

@@ -75,14 +75,10 @@ def _unknown(value: object, path: str) -> Iterator[tuple[str, object]]:
         yield path, value
 
 
-def _reject_constant(name: str) -> object:
-    raise MisfitError(f"{name} is not JSON")
-
-
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise MisfitError("a number is too large")
+        raise MisfitError("a number is not finite")
     return number
 
 
@@ -94,5 +90,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_reject_constant, parse_float=_finite
+    object_pairs_hook=_unique,
+    parse_constant=_finite,  # NaN and the infinities
+    parse_float=_finite,
 )
