@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import COMMAND, ServedWebex
+from tests.cli.harness import COMMAND, ServedWebex, finished
 from tests.support.wire import PATIENCE
 from webex_webhooks_async.cli import app
 
@@ -229,7 +229,7 @@ def ctrl_c_at_import_of(module: str, handler: str) -> "subprocess.CompletedProce
 
 @pytest.mark.parametrize(
     "module",
-    ["webex_webhooks_async.cli.app", "webex_webhooks_async.cli.commands.list"],
+    ["webex_webhooks_async.cli.app", "webex_webhooks_async.cli.commands.webhooks"],
 )
 def test_ctrl_c_at_the_start(module: str) -> None:
     """Ctrl-C ends the command at once, without a traceback, whatever it is importing."""
@@ -250,7 +250,8 @@ def test_a_command_waits_for_no_other() -> None:
     """The version is printed without importing a server, or any command."""
     check = (
         "import sys; from webex_webhooks_async.cli.app import run; run(['--version']); "
-        "print({'starlette', 'uvicorn', 'webex_webhooks_async.cli.commands.list'} & {*sys.modules})"
+        "print([each for each in sys.modules if each.partition('.')[0] in {'starlette', 'uvicorn'} "
+        "or '.commands.' in each])"
     )
 
     done = subprocess.run(
@@ -261,4 +262,47 @@ def test_a_command_waits_for_no_other() -> None:
         check=False,
     )
 
-    assert done.stdout.splitlines()[1:] == ["set()"]
+    assert done.stdout.splitlines()[1:] == ["[]"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script(invoke: Invoke, shell: str) -> None:
+    """Each shell has a script, which contains every command."""
+    done = invoke("completion", shell)
+
+    assert (done.exit_code, done.err) == (0, "")
+    for command in ("listen", "ensure", "--owned-by"):
+        assert command in done.out
+
+
+def test_bash_completes() -> None:
+    """In bash, commands and options are completed, and so are Webex's words."""
+    script = (
+        finished("completion", "bash").out
+        + f"""
+webex-webhooks() {{ {COMMAND} "$@"; }}
+complete_at() {{
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+    $(complete -p webex-webhooks | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+    echo "${{COMPREPLY[@]}}"
+}}
+complete_at webex-webhooks lis
+complete_at webex-webhooks list --own
+complete_at webex-webhooks create --resource attach
+"""
+    )
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert [sorted(line.split()) for line in done.stdout.splitlines()] == [
+        ["list", "listen"],
+        ["--owned-by"],
+        ["attachmentActions"],
+    ]
+    assert done.stderr == ""

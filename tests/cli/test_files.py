@@ -9,9 +9,9 @@ import pytest
 from tests.cli.conftest import Invoke
 from tests.cli.harness import ServedWebex
 from webex_webhooks_async import NewWebhook, Tokens
+from webex_webhooks_async.cli.commands.ensure import read_wanted
 from webex_webhooks_async.cli.files import (
     check_that_tokens_can_be_written,
-    read_wanted,
     write_tokens,
 )
 from webex_webhooks_async.cli.running import CommandError, UsageError
@@ -206,23 +206,31 @@ def test_none(wanted_file: Path) -> None:
     assert read_wanted(wanted_file).webhooks == []
 
 
+NO_TABLES = "expected tables, such as [[webhooks]]; if none is intended, write webhooks = []"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("[[webhooks", "Expected ']]' at the end of an array declaration (at end of document)"),
         ("[[webhook]]", "webhook: unknown key; a webhook is a table [[webhooks]]"),
-        ("", "there are no webhooks; if that is intended, write webhooks = []"),
-        ("webhooks = 1", "webhooks: expected tables, such as [[webhooks]]"),
+        ("", f"webhooks: {NO_TABLES}"),
+        ("[webhooks]", f"webhooks: {NO_TABLES}"),
         ("webhooks = [1]", "webhooks[0]: expected a table"),
         (
             MESSAGES + "url = 1",
             (
-                "webhooks[0].url: unknown key; known are "
+                "webhooks[0]: unknown key url; known are "
                 "name, target_url, resource, event, filter, secret, owned_by"
             ),
         ),
-        (MESSAGES + "[[webhooks]]\nname = 'x'", "webhooks[1].target_url: missing"),
-        (MESSAGES.replace('"created"', "1"), "webhooks[0].event: expected text in quotes"),
+        (
+            MESSAGES + "[[webhooks]]\nname = 'x'\nevent = 1",
+            (
+                "webhooks[1].target_url: missing; webhooks[1].resource: missing; "
+                "webhooks[1].event: expected text in quotes"
+            ),
+        ),
         (
             MESSAGES.replace("HOST", "UNSET"),
             "webhooks[0].target_url: the environment variable UNSET is unset or empty",
@@ -242,7 +250,7 @@ def test_none(wanted_file: Path) -> None:
     ],
 )
 def test_what_is_wrong(wanted_file: Path, text: str, problem: str) -> None:
-    """An error names the file and the path of the key, and shows no secret."""
+    """An error names the file and every problem with the path of its key, and shows no secret."""
     wanted_file.write_text(text)
 
     with pytest.raises(UsageError) as error:

@@ -79,7 +79,7 @@ def test_what_webex_added(capsys: pytest.CaptureFixture[str]) -> None:
         id="1", name="n", target_url="https://e.com", resource="r", event="e", extra={"new": [1]}
     )
 
-    print_webhook(Console(), webhook, show_secret=False)
+    print_webhook(webhook, as_json=False, show_secret=False)
 
     assert "new      [1]\n" in capsys.readouterr().out
     assert webhook_document(webhook, show_secret=False)["new"] == [1]
@@ -87,7 +87,7 @@ def test_what_webex_added(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
     """For a webhook without a secret, the risk is shown."""
-    print_webhook(Console(), ROOMS, show_secret=True)
+    print_webhook(ROOMS, as_json=False, show_secret=True)
 
     assert "secret   none: nothing proves" in capsys.readouterr().out
 

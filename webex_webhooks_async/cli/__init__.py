@@ -1,6 +1,6 @@
 """The command line `webex-webhooks`.
 
-`app.py` lists the commands; each is a module of `commands/`. `rendering/` has what they print.
+`app.py` lists the commands, which are in `commands/`.
 """
 
 import signal

@@ -4,7 +4,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cyclopts import (
     App,
@@ -19,19 +19,42 @@ from cyclopts.argument import Argument
 from cyclopts.exceptions import UnusedCliTokensError
 from rich.text import Text
 
-from webex_webhooks_async.cli.console import error_text, page, print_error, print_warning, stderr
+from webex_webhooks_async.cli.console import (
+    error_text,
+    page,
+    print_error,
+    print_warning,
+    stderr,
+    stdout,
+)
 from webex_webhooks_async.cli.running import CommandError, ExitCode, StoppedError, UsageError
 from webex_webhooks_async.errors import WebexError
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
 
-# To add a command: write the function `command` in commands/NAME.py, and add NAME here.
-_COMMANDS: Mapping[str, Sequence[str]] = {
-    "Try it": ("demo", "sandbox", "chat"),
-    "Webhooks": ("list", "get", "create", "update", "delete", "ensure"),
-    "Notifications": ("listen", "trigger", "verify", "inbox"),
-    "Setup": ("login", "completion"),
+# For each command, its function. It is imported when it is called: no command waits for another.
+_COMMANDS: Mapping[str, Mapping[str, str]] = {
+    "Try it": {
+        "demo": "commands.demo:command",
+        "sandbox": "commands.sandbox:command",
+        "chat": "commands.chat:command",
+    },
+    "Webhooks": {
+        "list": "commands.webhooks:list_all",
+        "get": "commands.webhooks:get",
+        "create": "commands.webhooks:create",
+        "update": "commands.webhooks:update",
+        "delete": "commands.webhooks:delete",
+        "ensure": "commands.ensure:command",
+    },
+    "Notifications": {
+        "listen": "commands.listen:command",
+        "trigger": "commands.trigger:command",
+        "verify": "commands.verify:command",
+        "inbox": "commands.inbox:command",
+    },
+    "Setup": {"login": "commands.login:command", "completion": "app:completion"},
 }
 
 _A_SECRET = "(--secret-env STR | --secret-file PATH)"  # noqa: S105 - how to pass one
@@ -55,18 +78,30 @@ def _make_app() -> App:
         help_format="plaintext",  # examples stay as they are
         default_parameter=Parameter(negative=()),
     )
-    for number, (title, names) in enumerate(_COMMANDS.items()):
+    for number, (title, commands) in enumerate(_COMMANDS.items()):
         group = Group(title, sort_key=number)
-        for name in names:
-            # Given as text, a command is imported when it is called: no command waits for another.
-            path = f"webex_webhooks_async.cli.commands.{name}:command"
+        for name, function in commands.items():
             usage = f"Usage: {app.name[0]} {name} {_USAGE[name]}" if name in _USAGE else None
+            path = f"webex_webhooks_async.cli.{function}"
             app.command(path, name=name, group=group, usage=usage)
     app["--help"].group = app["--version"].group = Group("Options", sort_key=len(_COMMANDS))
     return app
 
 
 app: App = _make_app()
+
+
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print a script that lets a shell complete commands, options and Webex's words.
+
+    $ webex-webhooks completion bash >> ~/.bash_completion
+    $ webex-webhooks completion zsh > ~/.zfunc/_webex-webhooks
+    $ webex-webhooks completion fish > ~/.config/fish/completions/webex-webhooks.fish
+
+    Args:
+        shell: The shell.
+    """
+    stdout().out(app.generate_completion(shell=shell), highlight=False)
 
 
 def run(arguments: Sequence[str]) -> int:

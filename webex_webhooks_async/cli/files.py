@@ -1,21 +1,17 @@
-"""The files that commands take: input (- is standard input), tokens, and wanted webhooks."""
+"""The files that commands take: input (- is standard input) and tokens."""
 
 import errno
 import json
 import os
-import re
 import stat
 import sys
 import tempfile
-import tomllib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Annotated, Any, cast
+from typing import IO, Annotated
 
-import attrs
-from attrs import frozen
 from cyclopts import Parameter, Token
 
 from webex_webhooks_async.cli.console import stderr
@@ -24,8 +20,6 @@ from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, Token
 from webex_webhooks_async.client.environment import CLIENT_ID, CLIENT_SECRET
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.formatting import Redactor
-from webex_webhooks_async.models.webhooks import NewWebhook
 
 STDIN = Path("-")
 """Standard input. It is this object alone: the path of ./- is equal, and a file."""
@@ -170,105 +164,3 @@ def client_credentials() -> tuple[str, str]:
             "integration: they renew its tokens"
         )
     return client_id, client_secret
-
-
-_KEY = "webhooks"
-_FIELDS = attrs.fields_dict(NewWebhook)
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-@frozen
-class WantedFile:
-    """What a file describes.
-
-    Attributes:
-        webhooks: The webhooks.
-        redact: Hides the values of its variables; names, which identify webhooks, aren't hidden.
-    """
-
-    webhooks: Sequence[NewWebhook]
-    redact: Redactor
-
-
-def read_wanted(path: Path) -> WantedFile:
-    """The webhooks that a file describes; - is standard input.
-
-    ::
-
-        [[webhooks]]
-        name = "bot:messages"
-        target_url = "https://example.com/webex"
-        resource = "messages"
-        event = "created"
-        secret = "${WEBHOOK_SECRET}"
-
-    Raises:
-        UsageError: The file can't be read, or has another form; the text has the path of the key.
-    """
-    text = read_text(path)
-    with usage_errors(name_of(path)):
-        try:
-            tables = _tables(tomllib.loads(text))
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-        webhooks = [_webhook(f"{_KEY}[{index}]", table) for index, table in enumerate(tables)]
-    return WantedFile(webhooks, Redactor(tuple(_hidden(tables))))
-
-
-class _FormError(ValueError):
-    """The file has another form than it should have."""
-
-
-def _tables(document: Mapping[str, Any]) -> list[object]:
-    for key in document:
-        if key != _KEY:
-            raise _FormError(f"{key}: unknown key; a webhook is a table [[{_KEY}]]")
-    if _KEY not in document:
-        raise _FormError(f"there are no webhooks; if that is intended, write {_KEY} = []")
-    tables = document[_KEY]
-    if not isinstance(tables, list):
-        raise _FormError(f"{_KEY}: expected tables, such as [[{_KEY}]]")
-    return cast("list[object]", tables)
-
-
-def _webhook(path: str, table: object) -> NewWebhook:
-    if not isinstance(table, dict):
-        raise _FormError(f"{path}: expected a table")
-    members = cast("dict[str, Any]", table)
-    for key in members:
-        if key not in _FIELDS:
-            raise _FormError(f"{path}.{key}: unknown key; known are {', '.join(_FIELDS)}")
-    for name, field in _FIELDS.items():
-        if field.default is attrs.NOTHING and name not in members:
-            raise _FormError(f"{path}.{name}: missing")
-    values = {key: _text(f"{path}.{key}", value) for key, value in members.items()}
-    try:
-        return NewWebhook(**values)
-    except ValueError as error:  # it has the value, which may have a secret in it
-        text = str(error)
-        for key, value in values.items():
-            text = text.replace(repr(value), repr(members[key]))
-        raise _FormError(f"{path}: {text}") from None
-
-
-def _text(path: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _FormError(f"{path}: expected text in quotes")
-    if "${" in _VARIABLE.sub("", value):
-        raise _FormError(f"{path}: write a variable as ${{NAME}}; this one is unclosed or misnamed")
-    return _VARIABLE.sub(lambda variable: _variable(path, variable[1]), value)
-
-
-def _variable(path: str, name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise _FormError(f"{path}: the environment variable {name} is unset or empty")
-    return value
-
-
-def _hidden(tables: Iterable[object]) -> Iterator[str]:
-    """The values of the variables, but those in names."""
-    for table in tables:
-        for key, value in cast("dict[str, str]", table).items():
-            if key != "name":
-                yield from (os.environ[variable[1]] for variable in _VARIABLE.finditer(value))

@@ -1,8 +1,8 @@
 """The options that several commands share."""
 
 import os
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, Literal, TypeVar
 
 import httpx
 from attrs import frozen
@@ -11,13 +11,15 @@ from cyclopts import Parameter, validators
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
 from webex_webhooks_async.cli.rendering import parse_url
-from webex_webhooks_async.cli.running import UsageError, usage_errors
+from webex_webhooks_async.cli.running import UsageError, run, usage_errors
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import WebhookUpdate
 from webex_webhooks_async.validation import check_text
+
+T = TypeVar("T")
 
 SANDBOX_PORT = 8900
 
@@ -40,7 +42,6 @@ AnyEvent = Annotated[str, _suggest(Event)]
 Owner = Literal["creator", "org"]
 
 NotEmpty = Annotated[str, Parameter(validator=_not_empty)]
-WebhookId = NotEmpty
 
 
 def _absolute(_: object, text: str | None) -> None:
@@ -98,6 +99,15 @@ class Connection:
         token = self._token()
         with usage_errors():
             return Client(token, base_url=self.url, http_client=http_client)
+
+    def call(self, operation: Callable[[Client], Awaitable[T]]) -> T:
+        """Run an operation with a client and an event loop of its own."""
+
+        async def operate() -> T:
+            async with self.client() as client:
+                return await operation(client)
+
+        return run(operate())
 
     def _token(self) -> TokenProvider:
         if self.token_file is not None:

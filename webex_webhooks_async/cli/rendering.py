@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from itertools import accumulate
 from typing import Any, cast
 
 import httpx
-from attrs import frozen
 from rich.console import Console
-from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
-    UNBOUNDED,
     json_text,
     print_approval,
     print_fields,
@@ -41,64 +39,42 @@ def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
     return document
 
 
-def print_webhooks(console: Console, webhooks: Sequence[Webhook]) -> None:
+_COLUMNS: Mapping[str, Callable[[Webhook], Text]] = {
+    "NAME": lambda webhook: Text(on_one_line(webhook.name), "bold"),
+    "STATUS": lambda webhook: status_text(webhook.status),
+    "WATCHES": lambda webhook: Text(on_one_line(f"{webhook.resource} {webhook.event}")),
+    "TARGET": lambda webhook: Text(on_one_line(webhook.target_url), "cyan"),
+    "FILTER": lambda webhook: Text(on_one_line(webhook.filter or "")),
+    "ID": lambda webhook: Text(on_one_line(webhook.id), "dim"),
+}
+_GAP = 2  # spaces between columns
+
+
+def print_webhooks(console: Console, webhooks: Iterable[Webhook]) -> None:
     """Print webhooks as a table.
 
     Nothing is cut off, so that it can be copied: the columns that don't fit side by side are
     printed below the webhook, a line each.
     """
-    unbounded = console.options.update(width=UNBOUNDED)
-    tables = [webhook_table(webhooks, columns=n + 1) for n in range(len(_COLUMNS))]
-    widths = [console.measure(table, options=unbounded).maximum for table in tables]
-    number = max(1, sum(width <= console.width for width in widths))
-    header, *rows = console.render_lines(tables[number - 1], unbounded, pad=False)
-    _print_line(console, header)
-    for webhook, row in zip(webhooks, rows, strict=True):
-        _print_line(console, row)
-        for column in _COLUMNS[number:]:
-            if cell := column.cell(webhook):
-                console.print(Text.assemble("  ", cell), style="dim", soft_wrap=True)
+    header = [Text(name, "dim") for name in _COLUMNS]
+    rows = [[cell(webhook) for cell in _COLUMNS.values()] for webhook in webhooks]
+    widths = [
+        max(cell.cell_len for cell in column) + _GAP for column in zip(header, *rows, strict=True)
+    ]
+    fitting = max(1, sum(end - _GAP <= console.width for end in accumulate(widths)))
+    _print_row(console, header[:fitting], widths)
+    for row in rows:
+        _print_row(console, row[:fitting], widths)
+        for cell in filter(None, row[fitting:]):
+            console.print(Text.assemble("  ", cell), style="dim", soft_wrap=True)
 
 
-def _print_line(console: Console, segments: Iterable[Segment]) -> None:
-    styled = [(segment.text, segment.style or "") for segment in segments]
-    line = Text.assemble(*styled)
+def _print_row(console: Console, cells: Iterable[Text], widths: Iterable[int]) -> None:
+    line = Text()
+    for cell, width in zip(cells, widths, strict=False):
+        line.append_text(cell).append(" " * (width - cell.cell_len))
     line.rstrip()
     console.print(line, soft_wrap=True)
-
-
-@frozen
-class _Column:
-    header: str
-    cell: Callable[[Webhook], Text]
-
-
-_COLUMNS = (
-    _Column("NAME", lambda webhook: Text(on_one_line(webhook.name), "bold")),
-    _Column("STATUS", lambda webhook: status_text(webhook.status)),
-    _Column("WATCHES", lambda webhook: Text(on_one_line(f"{webhook.resource} {webhook.event}"))),
-    _Column("TARGET", lambda webhook: Text(on_one_line(webhook.target_url), "cyan")),
-    _Column("FILTER", lambda webhook: Text(on_one_line(webhook.filter or ""))),
-    _Column("ID", lambda webhook: Text(on_one_line(webhook.id), "dim")),
-)
-
-
-def webhook_table(webhooks: Iterable[Webhook], *, columns: int) -> Table:
-    """A table with the first columns of: name, status, watches, target, filter, id."""
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for column in _COLUMNS[:columns]:
-        table.add_column(column.header, no_wrap=True)
-    for webhook in webhooks:
-        table.add_row(*(column.cell(webhook) for column in _COLUMNS[:columns]))
-    return table
-
-
-def print_result(webhook: Webhook, *, as_json: bool, show_secret: bool) -> None:
-    """Print the webhook that a command returns, as JSON or field by field."""
-    if as_json:
-        print_json(webhook_document(webhook, show_secret=show_secret))
-    else:
-        print_webhook(stdout(), webhook, show_secret=show_secret)
 
 
 def status_text(status: str | None) -> Text:
@@ -107,9 +83,12 @@ def status_text(status: str | None) -> Text:
     return Text(on_one_line(status or "-"), styles.get(status or "", ""))
 
 
-def print_webhook(console: Console, webhook: Webhook, *, show_secret: bool) -> None:
-    """Print every field of a webhook."""
-    print_fields(console, webhook_fields(webhook, show_secret=show_secret))
+def print_webhook(webhook: Webhook, *, as_json: bool, show_secret: bool) -> None:
+    """Print the webhook that a command returns, as JSON or field by field."""
+    if as_json:
+        print_json(webhook_document(webhook, show_secret=show_secret))
+    else:
+        print_fields(stdout(), webhook_fields(webhook, show_secret=show_secret))
 
 
 def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
@@ -197,47 +176,39 @@ def print_request(console: Console, request: RecordedRequest) -> None:
     """Print a request, its status, both tracking ids and what was wrong on one line."""
     target = f"{request.path}?{request.query}" if request.query else request.path
     sent_id = request.headers.get("trackingid")
-    console.print(
-        Text.assemble(
-            (f"{_clock_time()} ", "dim"),
-            (f"{request.method:6} ", "cyan"),
-            f"{on_one_line(target)} ",
-            status_code_text(request.status_code),
-            (f" {request.tracking_id}", "dim"),
-            (f" (sent TrackingID {on_one_line(sent_id)})" if sent_id else "", "dim"),
-            (f" {on_one_line(request.error)}" if request.error else "", "red"),
-        ),
-        soft_wrap=True,
+    _print_event(
+        console,
+        (f"{request.method:6} ", "cyan"),
+        f"{on_one_line(target)} ",
+        status_code_text(request.status_code),
+        (f" {request.tracking_id}", "dim"),
+        (f" (sent TrackingID {on_one_line(sent_id)})" if sent_id else "", "dim"),
+        (f" {on_one_line(request.error)}" if request.error else "", "red"),
     )
 
 
 def print_delivery(console: Console, delivery: Delivery) -> None:
     """Print where a notification was sent, and the outcome, on one line."""
-    outcome = (
-        status_code_text(delivery.status_code)
-        if delivery.error is None
-        else Text(on_one_line(delivery.error), "red")
-    )
-    console.print(
-        Text.assemble(
-            (f"{_clock_time()} ", "dim"),
-            (f"{'→':6} ", "cyan"),
-            f"{on_one_line(delivery.url)} ",
-            outcome,
-            ("; the webhook was switched off" if delivery.switched_off else "", "red"),
-        ),
-        soft_wrap=True,
-    )
+    if delivery.error is None:
+        outcome = status_code_text(delivery.status_code)
+    else:
+        outcome = Text(on_one_line(delivery.error), "red")
+    switched_off = "; the webhook was switched off" if delivery.switched_off else ""
+    _print_event(console, _ARROW, f"{on_one_line(delivery.url)} ", outcome, (switched_off, "red"))
 
 
 def print_no_delivery(console: Console, reason: str) -> None:
     """Print on one line why a notification was sent to nobody."""
-    console.print(
-        Text.assemble(
-            (f"{_clock_time()} ", "dim"), (f"{'→':6} ", "cyan"), (on_one_line(reason), "yellow")
-        ),
-        soft_wrap=True,
-    )
+    _print_event(console, _ARROW, (on_one_line(reason), "yellow"))
+
+
+_ARROW = (f"{'→':6} ", "cyan")
+
+
+def _print_event(console: Console, *parts: str | Text | tuple[str, str]) -> None:
+    """Print the time, and what happens, on one line."""
+    time = (f"{datetime.now().astimezone():%H:%M:%S} ", "dim")
+    console.print(Text.assemble(time, *parts), soft_wrap=True)
 
 
 def print_notification(
@@ -249,14 +220,11 @@ def print_notification(
     actor_id = notification.get("actorId")
     actor = fields.get("personEmail") or actor_id
     is_own = actor_id is not None and actor_id == notification.get("createdBy")
-    console.print(
-        Text.assemble(
-            (f"{_clock_time()} ", "dim"),
-            (headline(notification, number), "bold green"),
-            (on_one_line(f" by {actor}") if actor else ""),
-            (" (the webhook's own creator)" if is_own else "", "yellow"),
-        ),
-        soft_wrap=True,
+    _print_event(
+        console,
+        (headline(notification, number), "bold green"),
+        on_one_line(f" by {actor}") if actor else "",
+        (" (the webhook's own creator)" if is_own else "", "yellow"),
     )
     if fields:
         print_fields(
@@ -307,7 +275,3 @@ def status_code_text(status_code: int | None) -> Text:
 
 
 _KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
-
-
-def _clock_time() -> str:
-    return f"{datetime.now().astimezone():%H:%M:%S}"

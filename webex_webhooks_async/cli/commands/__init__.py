@@ -1,1 +1,1 @@
-"""The commands, one module each: its function `command` has the options and the help text."""
+"""The commands: functions that have the options, and whose docstrings are the help texts."""

@@ -5,7 +5,7 @@ import asyncio
 import inspect
 import secrets
 import textwrap
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,11 +26,11 @@ from webex_webhooks_async.cli.rendering import (
     status_code_text,
     status_text,
     webhook_fields,
-    webhook_table,
 )
 from webex_webhooks_async.cli.running import UsageError, run
 from webex_webhooks_async.cli.temporary import deleted_on_error, temporary_name
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import describe_exception, on_one_line
 from webex_webhooks_async.models.notifications import MessageData, Notification
@@ -120,10 +120,11 @@ async def _on_webex(narrator: "Narrator", connection: Connection) -> None:
 async def _look_around(narrator: "Narrator", client: Client) -> None:
     await narrator.step(steps.list_first_page)
     first = await steps.list_first_page(client)
-    if first.items:
-        narrator.show_webhooks(first.items)
-    else:
-        narrator.say("There are no webhooks yet.")
+    narrator.say(_names(first) or "There are no webhooks yet.")
+
+
+def _names(page: Page[Webhook]) -> str:
+    return ", ".join(webhook.name for webhook in page.items)
 
 
 async def _manage(narrator: "Narrator", client: Client, name: str) -> list[Webhook]:
@@ -149,7 +150,7 @@ async def _manage(narrator: "Narrator", client: Client, name: str) -> list[Webho
         number = 0
         async for each in pages:
             number += 1
-            narrator.say(f"page {number}: {', '.join(webhook.name for webhook in each.items)}")
+            narrator.say(f"page {number}: {_names(each)}")
             if number == _MOST_PAGES:
                 break
 
@@ -262,10 +263,6 @@ class Narrator:
     def disapprove(self, text: str) -> None:
         """Report something bad that the demo expects."""
         self._print(Text.assemble(("✗ ", "bold red"), on_one_line(text)))
-
-    def show_webhooks(self, webhooks: Iterable[Webhook]) -> None:
-        """Show some webhooks."""
-        self._print(webhook_table(webhooks, columns=3))
 
     def show_fields(self, fields: Mapping[str, Text]) -> None:
         """Show names and values."""

@@ -1,9 +1,15 @@
 """The command ensure."""
 
+import os
+import re
+import tomllib
 import warnings
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, cast
 
+from attrs import fields_dict, frozen
+from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, transform_error
 from cyclopts import Parameter
 
 from webex_webhooks_async.cli.console import (
@@ -13,13 +19,16 @@ from webex_webhooks_async.cli.console import (
     stdout,
     with_notes,
 )
-from webex_webhooks_async.cli.files import InputFile, WantedFile, name_of, read_wanted
+from webex_webhooks_async.cli.files import InputFile, name_of, read_text
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connection, NotEmpty
 from webex_webhooks_async.cli.rendering import print_changes, print_plan
 from webex_webhooks_async.cli.running import CommandError, ExitCode, run, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.planning import Change, Plan, WebhookPlanWarning
 from webex_webhooks_async.errors import WebexError
+from webex_webhooks_async.formatting import Redactor
+from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.strict_json import MisfitError
 
 
 def command(  # noqa: PLR0913 - each is an option
@@ -64,7 +73,7 @@ def command(  # noqa: PLR0913 - each is an option
 
 async def _ensure(  # noqa: PLR0913 - each is an option
     client: Client,
-    wanted: WantedFile,
+    wanted: "WantedFile",
     source: str,
     prune: str | None,
     *,
@@ -84,7 +93,7 @@ async def _ensure(  # noqa: PLR0913 - each is an option
     return plan
 
 
-async def _plan(client: Client, wanted: WantedFile, source: str, prune: str | None) -> Plan:
+async def _plan(client: Client, wanted: "WantedFile", source: str, prune: str | None) -> Plan:
     with (
         usage_errors(source),
         warnings.catch_warnings(record=True) as caught,
@@ -107,3 +116,89 @@ def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
         }
         for change in changes
     ]
+
+
+@frozen
+class WantedFile:
+    """What a file describes.
+
+    Attributes:
+        webhooks: The webhooks.
+        redact: Hides the values of its variables; names, which identify webhooks, aren't hidden.
+    """
+
+    webhooks: Sequence[NewWebhook]
+    redact: Redactor
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def read_wanted(path: Path) -> WantedFile:
+    """The webhooks that a file describes; - is standard input.
+
+    Raises:
+        UsageError: The file can't be read, or has another form; the text names every problem with
+            the path of its key.
+    """
+    text = read_text(path)
+    with usage_errors(name_of(path)):
+        try:
+            document = tomllib.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        unknown = [key for key in document if key != "webhooks"]
+        if unknown:
+            raise ValueError(f"{unknown[0]}: unknown key; a webhook is a table [[webhooks]]")
+        if not isinstance(document.get("webhooks"), list):
+            raise MisfitError(
+                "webhooks: expected tables, such as [[webhooks]]; if none is intended, write "
+                "webhooks = []"
+            )
+        tables = cast("list[dict[str, str]]", document["webhooks"])
+        try:
+            webhooks = _converter.structure(tables, list[NewWebhook])
+        except BaseValidationError as error:
+            found = (
+                each.rpartition(" @ ") for each in transform_error(error, "webhooks", _problem)
+            )
+            problems = "; ".join(f"{place}: {what}" for what, _, place in found)
+            raise ValueError(_redactor(_VARIABLE.findall(text))(problems)) from None
+    fields = (each for table in tables for each in table.items())
+    hidden = (_VARIABLE.findall(value) for key, value in fields if key != "name")
+    return WantedFile(webhooks, _redactor(name for names in hidden for name in names))
+
+
+def _redactor(variables: Iterable[str]) -> Redactor:
+    return Redactor(tuple(filter(None, map(os.environ.get, variables))))
+
+
+_converter = Converter(forbid_extra_keys=True)
+
+
+@_converter.register_structure_hook
+def _text(value: object, _: type[str]) -> str:
+    if not isinstance(value, str):
+        raise MisfitError("expected text in quotes")
+    if "${" in _VARIABLE.sub("", value):
+        raise ValueError("write a variable as ${NAME}; this one is unclosed or misnamed")
+    return _VARIABLE.sub(_variable, value)
+
+
+def _variable(variable: re.Match[str]) -> str:
+    value = os.environ.get(variable[1])
+    if not value:
+        raise ValueError(f"the environment variable {variable[1]} is unset or empty")
+    return value
+
+
+def _problem(error: BaseException, _: object) -> str:
+    match error:
+        case KeyError():
+            return "missing"
+        case ForbiddenExtraKeysError(extra_fields=keys):
+            return f"unknown key {', '.join(keys)}; known are {', '.join(fields_dict(NewWebhook))}"
+        case ValueError():
+            return str(error)
+        case _:
+            return "expected a table"

@@ -6,6 +6,7 @@ import shlex
 import signal
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count, cycle, product
 from typing import Annotated, Any, cast
 
@@ -146,7 +147,7 @@ def _found_url(port: int) -> str:
 
 def _offer_to_delete_left_over(connection: Connection) -> None:
     """Offer to delete the webhooks of a `listen` that was killed."""
-    webhooks = run(_left_over(connection.client()))
+    webhooks = connection.call(_left_over)
     if not webhooks:
         return
     print_warning(
@@ -157,18 +158,12 @@ def _offer_to_delete_left_over(connection: Connection) -> None:
         ids = shlex.join(on_one_line(webhook.id) for webhook in webhooks)
         stderr().print(f"Delete them with: webex-webhooks delete --yes -- {ids}", style="dim")
     elif ask("Was it killed? Delete them?"):
-        run(_delete(connection.client(), webhooks))
+        connection.call(partial(delete_all, webhooks=webhooks))
 
 
 async def _left_over(client: Client) -> list[Webhook]:
     prefix = name_prefix("listen")
-    async with client:
-        return [each async for each in client.webhooks.list() if each.name.startswith(prefix)]
-
-
-async def _delete(client: Client, webhooks: Iterable[Webhook]) -> None:
-    async with client:
-        await delete_all(client, webhooks)
+    return [each async for each in client.webhooks.list() if each.name.startswith(prefix)]
 
 
 @frozen(kw_only=True)

@@ -1,0 +1,254 @@
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import ServedWebex, Typist, terminal
+from webex_webhooks_async import to_json
+
+WANTED = (
+    *("--name", "bot", "--target-url", "https://example.com/webex"),
+    *("--resource", "messages", "--event", "created"),
+)
+
+
+def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
+    """In a pipe each webhook is one complete line, and nothing else is printed."""
+    first = webex.create()
+    second = webex.create(name="bot:cards", resource="attachmentActions", filter="roomId=Y2lz")
+
+    done = invoke("list")
+
+    header, *rows = [re.split(r"  +", line) for line in done.out.splitlines()]
+    url = "https://example.com/webex"
+    assert header == ["NAME", "STATUS", "WATCHES", "TARGET", "FILTER", "ID"]
+    assert rows == [
+        ["bot:messages", "active", "messages created", url, first.id],
+        ["bot:cards", "active", "attachmentActions created", url, "roomId=Y2lz", second.id],
+    ]
+    assert (done.exit_code, done.err) == (0, "")
+
+
+def test_list_as_json(webex: ServedWebex, invoke: Invoke) -> None:
+    """JSON has Webex's names and whether a secret is set; the secret only if it is asked for."""
+    webhook = webex.create(secret="a-canary-secret")
+
+    done, shown = invoke("list", "--json"), invoke("list", "--json", "--show-secret")
+
+    (document,) = json.loads(done.out)
+    assert (document["id"], document["targetUrl"]) == (webhook.id, "https://example.com/webex")
+    assert document["hasSecret"] is True
+    assert "a-canary" not in done.out + done.err
+    assert [each["secret"] for each in json.loads(shown.out)] == ["a-canary-secret"]
+
+
+def test_list_with_secrets_in_a_table(webex: ServedWebex, invoke: Invoke) -> None:
+    """The table has no secrets, and asking for them there is wrong usage."""
+    done = invoke("list", "--show-secret")
+
+    assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
+
+
+def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
+    """The pages are followed to the last one; --owned-by org lists the organization's."""
+    for number in range(101):
+        webex.create(name=f"bot:{number}")
+    org = webex.create(name="org", owned_by="org")
+
+    own, of_org = invoke("list", "--json"), invoke("list", "--owned-by", "org", "--json")
+
+    assert [each["name"] for each in json.loads(own.out)] == webex.names
+    assert [each["id"] for each in json.loads(of_org.out)] == [org.id]
+
+
+@pytest.mark.usefixtures("webex")
+def test_list_of_nothing(invoke: Invoke) -> None:
+    """An empty list is a sentence for people, and an empty array in JSON."""
+    table, document = invoke("list"), invoke("list", "--json")
+
+    assert (table.out, table.err) == ("", "There are no webhooks.\n")
+    assert json.loads(document.out) == []
+
+
+def test_get(webex: ServedWebex, invoke: Invoke) -> None:
+    """One webhook is shown field by field, or as JSON; its secret is not."""
+    webhook = webex.create(filter="roomId=Y2lz", secret="a-canary-secret")
+
+    done, as_json = invoke("get", webhook.id), invoke("get", webhook.id, "--json")
+
+    fields = dict(re.split(r"  +", line) for line in done.out.splitlines())
+    document = json.loads(as_json.out)
+    assert (fields["id"], fields["watches"]) == (webhook.id, "messages created")
+    assert (fields["filter"], fields["secret"]) == ("roomId=Y2lz", "set, not shown")
+    assert (document["id"], document["hasSecret"]) == (webhook.id, True)
+    assert (done.exit_code, done.err, "canary" in done.out + as_json.out) == (0, "", False)
+
+
+@pytest.mark.parametrize("secret", [4_217_421_742, ["canary"]])
+def test_a_secret_that_is_not_text(webex: ServedWebex, invoke: Invoke, secret: object) -> None:
+    """A secret in another type than Webex documents is a secret all the same."""
+    webhook = webex.create()
+    document = {**json.loads(to_json(webhook)), "secret": secret}
+    webex.sandbox.fail(body=document, times=3)
+
+    done, as_json = invoke("get", webhook.id), invoke("get", webhook.id, "--json")
+
+    assert re.search("secret +set, not shown\n", done.out)
+    assert json.loads(as_json.out)["hasSecret"] is True
+    assert json.dumps(secret) not in done.out + as_json.out
+    assert json.dumps(secret) in invoke("get", webhook.id, "--show-secret").out
+
+
+def test_a_webhook_that_is_nested_deeply(webex: ServedWebex, invoke: Invoke) -> None:
+    """What can't be printed is one line on standard error."""
+    webhook = webex.create()
+    deep: object = 1
+    for _ in range(900):
+        deep = [deep]
+    webex.sandbox.fail(body={**json.loads(to_json(webhook)), "more": deep})
+
+    done = invoke("get", webhook.id, "--json")
+
+    assert (done.exit_code, done.err.count("\n")) in {(0, 0), (1, 1)}
+
+
+@pytest.mark.usefixtures("webex")
+def test_get_what_is_not_there(invoke: Invoke) -> None:
+    """An error of Webex is one line with its tracking id, and the exit code is 1."""
+    done = invoke("get", "nothing", "--json")
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert re.fullmatch(
+        r"error: GET /v1/webhooks/nothing: 404 Not Found: .+ \(tracking id ROUTER_[0-9A-F-]+\)\n",
+        done.err,
+    )
+
+
+def test_create(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
+    """All options are sent; a secret from a file is sent without its newline."""
+    secret = tmp_path / "secret"
+    secret.write_text("from a file\n")
+
+    done = invoke(
+        *("create", *WANTED, "--filter", "roomId=Y2lz", "--owned-by", "org"),
+        *("--secret-file", str(secret), "--json", "--show-secret"),
+    )
+
+    (made,) = webex.sandbox.webhooks
+    assert (made.name, made.target_url) == ("bot", "https://example.com/webex")
+    assert (made.resource, made.event, made.filter) == ("messages", "created", "roomId=Y2lz")
+    assert (made.owned_by, made.secret) == ("org", "from a file")
+    document = json.loads(done.out)
+    assert (document["id"], document["secret"]) == (made.id, "from a file")
+
+
+def test_create_with_a_secret_of_the_environment(webex: ServedWebex, invoke: Invoke) -> None:
+    """A secret from the environment is sent, and not shown."""
+    done = invoke("create", *WANTED, "--secret-env", "SECRET")
+
+    assert [each.secret for each in webex.sandbox.webhooks] == ["a-canary-secret"]
+    assert "a-canary" not in done.out + done.err
+
+
+def test_create_with_a_typo(invoke: Invoke, webex: ServedWebex) -> None:
+    """A word that is probably misspelled gets a warning, and is sent all the same."""
+    done = invoke("create", *WANTED[:-4], "--resource", "mesages", "--event", "created")
+
+    assert json.loads(webex.sandbox.requests[0].body)["resource"] == "mesages"
+    assert done.err.startswith("warning: the resource 'mesages' is unknown: did you mean 'mess")
+
+
+def test_create_for_no_url(webex: ServedWebex, invoke: Invoke) -> None:
+    """Invalid fields are wrong usage, and nothing is sent."""
+    done = invoke("create", "--name", "bot", "--target-url", "example.com", *WANTED[4:])
+
+    assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
+    assert "target_url must be an absolute http(s) URL, got 'example.com'" in done.err
+
+
+def test_update(webex: ServedWebex, invoke: Invoke) -> None:
+    """The given fields change; all others stay, also the secret."""
+    webhook = webex.create(secret="old")
+
+    done = invoke("update", webhook.id, "--name", "new", "--target-url", "https://example.com/new")
+    (moved,) = webex.sandbox.webhooks
+    invoke("update", webhook.id, "--status", "inactive", "--secret-env", "SECRET")
+    (off,) = webex.sandbox.webhooks
+
+    assert (moved.name, moved.target_url) == ("new", "https://example.com/new")
+    assert (moved.status, moved.secret) == ("active", "old")
+    assert (off.name, off.status, off.secret) == ("new", "inactive", "a-canary-secret")
+    assert (done.exit_code, "https://example.com/new" in done.out) == (0, True)
+
+
+def test_update_of_nothing(webex: ServedWebex, invoke: Invoke) -> None:
+    """An update without a change is wrong usage, and nothing is sent."""
+    done = invoke("update", "some-id")
+
+    assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
+    assert "nothing to change: pass --name" in done.err
+
+
+def test_delete(webex: ServedWebex, invoke: Invoke) -> None:
+    """Several are deleted at once, one that is named twice only once, and others stay."""
+    first, second, _ = (webex.create(name=name) for name in ("first", "second", "third"))
+
+    done = invoke("delete", first.id, second.id, first.id, "--yes")
+
+    assert sorted(done.out.splitlines()) == sorted([f"deleted {first.id}", f"deleted {second.id}"])
+    assert (done.exit_code, done.err, webex.names) == (0, "", ["third"])
+
+
+def test_delete_in_part(webex: ServedWebex, invoke: Invoke) -> None:
+    """If one can't be deleted, the others are, and the exit code is 1."""
+    webhook = webex.create()
+
+    done = invoke("delete", "nothing", webhook.id, "--yes", "--json")
+
+    assert json.loads(done.out) == [
+        {"id": "nothing", "deleted": False},
+        {"id": webhook.id, "deleted": True},
+    ]
+    assert (done.exit_code, webex.names) == (1, [])
+    assert done.err.startswith("error: DELETE /v1/webhooks/nothing: 404 Not Found")
+
+
+def test_delete_with_nobody_to_ask(webex: ServedWebex, invoke: Invoke) -> None:
+    """Without a terminal and without --yes nothing is deleted."""
+    webhook = webex.create()
+
+    done = invoke("delete", webhook.id)
+
+    assert (done.exit_code, done.out, webex.names) == (2, "", [webhook.name])
+    assert "pass --yes" in done.err
+
+
+@pytest.mark.parametrize(("typed", "left"), [("Yes\n", 0), ("\n", 1), ("", 1)])
+def test_delete_asks(
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, typed: str, left: int
+) -> None:
+    """On a terminal the webhooks are shown, and are deleted only after a yes."""
+    webhook = webex.create()
+    monkeypatch.setattr("sys.stdin", Typist(typed))
+
+    done = invoke("delete", webhook.id)
+
+    assert webhook.name in done.err
+    assert "Delete this webhook? [y/N]" in done.err
+    assert (done.exit_code, len(webex.names)) == (left, left)
+
+
+def test_ctrl_c_at_the_question(webex: ServedWebex) -> None:
+    """On a real terminal it asks once for several webhooks; Ctrl-C deletes none of them."""
+    first, second = (webex.create(name=name) for name in ("first", "second"))
+
+    with terminal("delete", first.id, second.id) as screen:
+        screen.wait_for(r"Delete these 2 webhooks\? \[y/N\] ")
+        screen.type("\x03")
+        exit_code = screen.finish()
+
+    assert (exit_code, webex.names) == (-signal.SIGINT, ["first", "second"])
+    assert "Traceback" not in screen.seen
