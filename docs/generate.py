@@ -92,11 +92,7 @@ LACKING = (
 
 def operations() -> Iterator[str]:
     """Show in a table which operations the sandbox has, with the parameters of their queries."""
-    there = {
-        (method, path): operation.query
-        for path, methods in ROUTES.items()
-        for method, operation in methods.items()
-    }
+    there = {tuple(name.split()): operation.query for name, operation in ROUTES.items()}
     yield "| operation | in the sandbox | query parameters |"
     yield "|---|---|---|"
     for method, path in sorted({*there, *LACKING}, key=lambda each: (each[1], each[0])):

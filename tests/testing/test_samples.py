@@ -1,13 +1,25 @@
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 import pytest
 
+from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 URL = "https://example.com/hook"
 SECRET = "s3cret"
+
+EVENTS = [
+    (resource, event)
+    for resource, watchable in CATALOG.items()
+    if resource != Resource.ALL
+    for event in sorted(watchable.events)
+]
 
 
 def test_a_sample_has_the_whole_envelope() -> None:
@@ -53,6 +65,60 @@ def test_a_sample_is_of_something_concrete() -> None:
     """A sample of ``all`` raises, because no notification says that."""
     with pytest.raises(ValueError, match="concrete"):
         sample_notification("all", "created")
+
+
+@pytest.mark.parametrize(("resource", "event"), EVENTS)
+def test_samples_are_what_the_receiving_side_knows(resource: str, event: str) -> None:
+    """A sample fits the data class of its resource, if it has one, and no two are equal."""
+    body = sample_notification(resource, event)
+    notification = parse_unverified_notification(body)
+    unknown: Mapping[str, Any] = (
+        {} if isinstance(notification.data, Mapping) else notification.data.extra
+    )
+
+    assert (notification.resource, notification.event) == (resource, event)
+    assert unknown == {}, "a key of the sample has a field in models/notifications.py"
+    assert body != sample_notification(resource, event)
+
+
+def test_a_resource_that_is_not_known() -> None:
+    """The sample of a resource without documented data has an id, or what is given, alone."""
+    fake, given = (
+        json.loads(sample_notification("whiteboards", "moved", data=data))["data"]
+        for data in (None, {"x": 1})
+    )
+
+    assert (fake.keys(), given) == ({"id"}, {"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [("created", "alerting"), ("updated", "connected"), ("deleted", "disconnected")],
+)
+def test_calls(event: str, state: str) -> None:
+    """A call's state goes with what happened to it."""
+    data = json.loads(sample_notification("telephony_calls", event))["data"]
+
+    assert data["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("event", "state"), [("created", "scheduled"), ("started", "inProgress"), ("ended", "ended")]
+)
+def test_meetings(event: str, state: str) -> None:
+    """A meeting's state goes with what happened to it."""
+    assert json.loads(sample_notification("meetings", event))["data"]["state"] == state
+
+
+def test_participants() -> None:
+    """Only a participant who left has a time of leaving."""
+    joined, left = (
+        json.loads(sample_notification("meetingParticipants", event))["data"]
+        for event in ("joined", "left")
+    )
+
+    assert "leftTime" in left
+    assert "leftTime" not in joined
 
 
 def test_a_signed_request() -> None:

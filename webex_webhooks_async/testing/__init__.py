@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from webex_webhooks_async.testing.gateway import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
     from webex_webhooks_async.testing.sandbox import Sandbox
-    from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
+    from webex_webhooks_async.testing.service.persons import SandboxPerson
 else:
     _MODULES = {
         "Delivery": "delivery",
-        "SandboxPerson": "service.shared.persons",
+        "SandboxPerson": "service.persons",
         "RecordedRequest": "gateway",
         "Sandbox": "sandbox",
         "check_deduplicator": "contracts",

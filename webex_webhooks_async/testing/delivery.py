@@ -21,8 +21,8 @@ from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.samples import signed_request
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.state import State
+from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.state import State
 from webex_webhooks_async.testing.service.subscriptions import matches
 from webex_webhooks_async.validation import is_loopback
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webex_webhooks_async.testing.faults import Fault, Faults
-from webex_webhooks_async.testing.service.shared.responses import error_response
+from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
 
 
 @frozen(kw_only=True)
@@ -104,7 +104,8 @@ class Gateway:
 
         try:
             if body is None:
-                await error_response(request, 413, (_TOO_LARGE,))(scope, receive, send_marked)
+                refusal = RefusedCallError(413, _TOO_LARGE)
+                await error_response(request, refusal)(scope, receive, send_marked)
             else:
                 await self._respond(request, _replay(body), send_marked)
         finally:
@@ -155,7 +156,7 @@ def _replacement(fault: Fault, request: Request) -> Response:
         body, media_type = fault.content
         return Response(body, status_code, fault.headers, media_type)
     if status_code >= HTTPStatus.BAD_REQUEST:
-        return error_response(request, status_code, headers=fault.headers)
+        return error_response(request, RefusedCallError(status_code), fault.headers)
     return Response(None, status_code, fault.headers)
 
 

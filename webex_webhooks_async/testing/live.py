@@ -14,8 +14,8 @@ from attrs import frozen
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.gateway import RecordedRequest
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.state import Json, State
+from webex_webhooks_async.testing.service.persons import SandboxPerson
+from webex_webhooks_async.testing.service.state import Json, State
 
 T = TypeVar("T")
 

@@ -9,18 +9,18 @@ from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import sign
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.testing.service.shared.events import (
+from webex_webhooks_async.testing.service.events import (
     WebexEvent,
     actor_of,
     check_concrete,
     fake_data,
-    without_nones,
 )
-from webex_webhooks_async.testing.service.shared.persons import fake_person
-from webex_webhooks_async.testing.service.shared.wire import (
+from webex_webhooks_async.testing.service.persons import (
+    fake_person,
     system_clock,
     to_utc_milliseconds,
     webex_id,
+    without_nones,
 )
 
 

@@ -21,13 +21,17 @@ from webex_webhooks_async.testing.gateway import Gateway, InProcessTransport, Re
 from webex_webhooks_async.testing.live import Live
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 from webex_webhooks_async.testing.served import ServedSandbox
-from webex_webhooks_async.testing.service import attachment_actions, cards, emitted, messages
+from webex_webhooks_async.testing.service import cards, emitted, messages
 from webex_webhooks_async.testing.service.application import application
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_person
-from webex_webhooks_async.testing.service.shared.responses import RefusedCallError
-from webex_webhooks_async.testing.service.shared.state import DIRECT, Json, State
-from webex_webhooks_async.testing.service.shared.wire import WallClock, system_clock
+from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.persons import (
+    SandboxPerson,
+    WallClock,
+    fake_person,
+    system_clock,
+)
+from webex_webhooks_async.testing.service.responses import RefusedCallError
+from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.validation import check_text, check_type
 
 _SHOWN = 5  # deliveries in an error
@@ -340,11 +344,11 @@ class Sandbox:
             message = self._state.messages.get(message_id)
             if message is None:
                 raise ValueError(f"no message has the id {message_id!r}")
-            values = cards.submitted(attachment_actions.cards_of(message), inputs or {}, press)
+            values = cards.submitted(cards.cards_of(message), inputs or {}, press)
             room = messages.find_room(self._state, message["roomId"])
             author = self._author(person, room)
             events = messages.join(self._state, room, author)
-            events.append(attachment_actions.submit(self._state, author, message, values))
+            events.append(cards.submit(self._state, author, message, values))
         return await self._deliver(events)
 
     async def reply(self, timeout: float = 5.0) -> Mapping[str, Any]:  # noqa: ASYNC109 - of a test

@@ -51,14 +51,15 @@ async def test_what_there_is(api: httpx.AsyncClient) -> None:
 async def test_query_parameters_that_the_sandbox_lacks(api: httpx.AsyncClient) -> None:
     """Unknown parameters, with or without a value, are a 501 with those that there are."""
     responses = [
-        await api.get(path) for path in ("/rooms?sortBy=id&max=2&x", "/people/me?callingData=true")
+        await api.get(path)
+        for path in ("/rooms?orgPublicSpaces=true&max=2&x", "/people/me?callingData=true")
     ]
 
     assert [each.status_code for each in responses] == [501, 501]
     assert [(each.json()["message"], *descriptions(each)) for each in responses] == [
         (
-            "The sandbox doesn't have the query parameter sortBy, x of GET /v1/rooms.",
-            "it has: teamId, type, max, cursor",
+            "The sandbox doesn't have the query parameter orgPublicSpaces, x of GET /v1/rooms.",
+            "it has: teamId, type, sortBy, max, cursor",
         ),
         (
             "The sandbox doesn't have the query parameter callingData of GET /v1/people/me.",

@@ -8,9 +8,9 @@ from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.emitted import emit
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.state import PATHS, State
+from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.persons import SandboxPerson
+from webex_webhooks_async.testing.service.state import PATHS, State
 
 KEPT = [
     (resource, event)

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, created, items, noting
+from tests.testing.doubles import ANN, BOB, BOT, FakeClock, created, items, noting
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -57,17 +57,50 @@ async def test_list_by_type(api: httpx.AsyncClient) -> None:
 
 
 async def test_pages(api: httpx.AsyncClient) -> None:
-    """A list comes in pages, whose links keep the rest of the query."""
+    """A list comes in pages, whose links keep the rest of the query.
+
+    Rooms that are deleted or created meanwhile hide no other one.
+    """
     for title in "ABC":
         await created(api, "/rooms", title=title)
 
     first = await api.get("/rooms", params={"max": "2", "type": "group"})
+    for each in first.json()["items"]:
+        await api.delete(f"/rooms/{each['id']}")
+    await created(api, "/rooms", title="D")
     second = await api.get(first.links["next"]["url"])
 
     titles = [[each["title"] for each in page.json()["items"]] for page in (first, second)]
-    assert titles == [["A", "B"], ["C"]]
+    assert titles == [["A", "B"], ["C", "D"]]
     assert "type=group" in first.links["next"]["url"]
     assert "next" not in second.links
+
+
+@pytest.mark.parametrize(
+    ("sort_by", "expected"),
+    [("lastactivity", "ACB"), ("created", "CBA"), ("id", None), ("title", 400)],
+)
+async def test_sorted(sort_by: str, expected: str | int | None) -> None:
+    """Rooms are sorted by latest message or creation, latest first, or by id, on all pages."""
+    clock = FakeClock()
+    async with Sandbox(clock=clock).http_client() as api:
+        rooms: list[dict[str, str]] = []
+        for title in "ABC":
+            clock.advance(seconds=1)
+            rooms.append(await created(api, "/rooms", BOT, title=title))
+        clock.advance(seconds=1)
+        await created(api, "/messages", BOT, roomId=rooms[0]["id"], text="Hello")
+
+        query = {"sortBy": sort_by, "type": "group", "max": "2"}
+        first = await api.get("/rooms", params=query, headers=BOT)
+        if isinstance(expected, int):
+            assert first.status_code == expected
+            return
+        second = await api.get(first.links["next"]["url"], headers=BOT)
+
+    listed = [each["title"] for page in (first, second) for each in page.json()["items"]]
+    by_id = [each["title"] for each in sorted(rooms, key=lambda each: each["id"])]
+    assert listed == ([*expected] if expected else by_id)
 
 
 async def test_what_a_room_may_have(api: httpx.AsyncClient) -> None:

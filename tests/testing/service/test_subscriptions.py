@@ -12,8 +12,8 @@ from tests.testing.doubles import NEW, FakeClock, descriptions, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.application import application
-from webex_webhooks_async.testing.service.shared.persons import fake_person
-from webex_webhooks_async.testing.service.shared.state import State
+from webex_webhooks_async.testing.service.persons import fake_person
+from webex_webhooks_async.testing.service.state import State
 from webex_webhooks_async.testing.service.subscriptions import (
     matches,
     problems_of_subscription,
@@ -270,7 +270,9 @@ async def test_no_page_sizes(api: httpx.AsyncClient, size: str) -> None:
     assert (await api.get("/webhooks", params={"max": size})).status_code == 400
 
 
-@pytest.mark.parametrize("query", ["cursor=", "cursor=nope", "ownedBy=nobody"])
+@pytest.mark.parametrize(
+    "query", ["cursor=", "cursor=-1-", "cursor=²-", f"cursor={'1' * 5000}-", "ownedBy=nobody"]
+)
 async def test_unknown_words_in_the_query(api: httpx.AsyncClient, query: str) -> None:
     """A cursor from elsewhere is refused, and so is an unknown owner."""
     assert (await api.get(f"/webhooks?{query}")).status_code == 400

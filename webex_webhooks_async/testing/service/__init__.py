@@ -1,1 +1,1 @@
-"""The simulated Webex: one module per part of its API; `shared` holds what they have in common."""
+"""The simulated Webex: one module per part of its API, above what the parts share."""

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import httpx
 from starlette.responses import RedirectResponse, Response
 
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.requests import Call
-from webex_webhooks_async.testing.service.shared.responses import (
+from webex_webhooks_async.testing.service.persons import SandboxPerson
+from webex_webhooks_async.testing.service.requests import Call
+from webex_webhooks_async.testing.service.responses import (
     OAuthError,
     RefusedCallError,
     json_response,

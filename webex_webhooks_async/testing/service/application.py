@@ -1,6 +1,7 @@
 """The simulated API as an ASGI application: which operation a path and a method lead to."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from urllib.parse import unquote
 
 from attrs import frozen
@@ -11,26 +12,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async.testing.service import (
     access_tokens,
-    attachment_actions,
-    contents,
+    cards,
     emitted,
-    memberships,
     messages,
     people,
     rooms,
     subscriptions,
     teams,
 )
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.requests import Call
-from webex_webhooks_async.testing.service.shared.responses import (
-    OAuthError,
-    RefusedCallError,
-    oauth_error_response,
-    refusal,
-)
-from webex_webhooks_async.testing.service.shared.state import PATHS, State
+from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.persons import SandboxPerson
+from webex_webhooks_async.testing.service.requests import Call
+from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
+from webex_webhooks_async.testing.service.state import PATHS, State
 
 Run = Callable[[Call], Awaitable[Response]]
 Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
@@ -53,90 +47,72 @@ def _list(run: Run, *query: str) -> Operation:
     return Operation(run, (*query, "max", "cursor"))
 
 
-ROUTES: Mapping[str, Mapping[str, Operation]] = {
-    "/webhooks": {
-        "GET": _list(subscriptions.list_webhooks, "ownedBy"),
-        "POST": Operation(subscriptions.create_webhook),
-    },
-    "/webhooks/{id}": {
-        "GET": Operation(subscriptions.get_webhook),
-        "PUT": Operation(subscriptions.update_webhook),
-        "DELETE": Operation(subscriptions.delete_webhook),
-    },
-    "/people": {"GET": _list(people.list_people, "email", "id", "displayName")},
-    "/people/me": {"GET": Operation(people.get_me)},
-    "/people/{id}": {"GET": Operation(people.get_person)},
-    "/rooms": {
-        "GET": _list(rooms.list_rooms, "teamId", "type"),
-        "POST": Operation(rooms.create_room),
-    },
-    "/rooms/{id}": {
-        "GET": Operation(rooms.get_room),
-        "PUT": Operation(rooms.update_room),
-        "DELETE": Operation(rooms.delete_room),
-    },
-    "/memberships": {
-        "GET": _list(memberships.list_memberships, "roomId", "personId", "personEmail"),
-        "POST": Operation(memberships.create_membership),
-    },
-    "/memberships/{id}": {
-        "GET": Operation(memberships.get_membership),
-        "PUT": Operation(memberships.update_membership),
-        "DELETE": Operation(memberships.delete_membership),
-    },
-    "/messages": {
-        "GET": _list(
-            messages.list_messages,
-            *("roomId", "parentId", "mentionedPeople", "before", "beforeMessage"),
-        ),
-        "POST": Operation(messages.create_message),
-    },
-    "/messages/direct": {
-        "GET": _list(messages.list_direct_messages, "personId", "personEmail", "parentId"),
-    },
-    "/messages/{id}": {
-        "GET": Operation(messages.get_message),
-        "PUT": Operation(messages.update_message),
-        "DELETE": Operation(messages.delete_message),
-    },
-    "/contents/{id}": {"GET": Operation(contents.get_content, ("allow",))},
-    "/attachment/actions": {"POST": Operation(attachment_actions.create_action)},
-    "/attachment/actions/{id}": {"GET": Operation(attachment_actions.get_action)},
-    "/teams": {"GET": _list(teams.list_teams), "POST": Operation(teams.create_team)},
-    "/teams/{id}": {
-        "GET": Operation(teams.get_team),
-        "PUT": Operation(teams.update_team),
-        "DELETE": Operation(teams.delete_team),
-    },
-    "/team/memberships": {
-        "GET": _list(teams.list_memberships, "teamId"),
-        "POST": Operation(teams.create_membership),
-    },
-    "/team/memberships/{id}": {
-        "GET": Operation(teams.get_membership),
-        "PUT": Operation(teams.update_membership),
-        "DELETE": Operation(teams.delete_membership),
-    },
-    "/access_token": {"POST": Operation(access_tokens.create_access_token)},
-    "/authorize": {"GET": Operation(access_tokens.authorize, None)},  # RFC 6749, section 3.1
+ROUTES: Mapping[str, Operation] = {
+    "GET /webhooks": _list(subscriptions.list_webhooks, "ownedBy"),
+    "POST /webhooks": Operation(subscriptions.create_webhook),
+    "GET /webhooks/{id}": Operation(subscriptions.get_webhook),
+    "PUT /webhooks/{id}": Operation(subscriptions.update_webhook),
+    "DELETE /webhooks/{id}": Operation(subscriptions.delete_webhook),
+    "GET /people": _list(people.list_people, "email", "id", "displayName"),
+    "GET /people/me": Operation(people.get_me),
+    "GET /people/{id}": Operation(people.get_person),
+    "GET /rooms": _list(rooms.list_rooms, "teamId", "type", "sortBy"),
+    "POST /rooms": Operation(rooms.create_room),
+    "GET /rooms/{id}": Operation(rooms.get_room),
+    "PUT /rooms/{id}": Operation(rooms.update_room),
+    "DELETE /rooms/{id}": Operation(rooms.delete_room),
+    "GET /memberships": _list(rooms.list_memberships, "roomId", "personId", "personEmail"),
+    "POST /memberships": Operation(rooms.create_membership),
+    "GET /memberships/{id}": Operation(rooms.get_membership),
+    "PUT /memberships/{id}": Operation(rooms.update_membership),
+    "DELETE /memberships/{id}": Operation(rooms.delete_membership),
+    "GET /messages": _list(
+        messages.list_messages,
+        *("roomId", "parentId", "mentionedPeople", "before", "beforeMessage"),
+    ),
+    "POST /messages": Operation(messages.create_message),
+    "GET /messages/direct": _list(
+        messages.list_direct_messages, "personId", "personEmail", "parentId"
+    ),
+    "GET /messages/{id}": Operation(messages.get_message),
+    "PUT /messages/{id}": Operation(messages.update_message),
+    "DELETE /messages/{id}": Operation(messages.delete_message),
+    "GET /contents/{id}": Operation(messages.get_content, ("allow",)),
+    "POST /attachment/actions": Operation(cards.create_action),
+    "GET /attachment/actions/{id}": Operation(cards.get_action),
+    "GET /teams": _list(teams.list_teams),
+    "POST /teams": Operation(teams.create_team),
+    "GET /teams/{id}": Operation(teams.get_team),
+    "PUT /teams/{id}": Operation(teams.update_team),
+    "DELETE /teams/{id}": Operation(teams.delete_team),
+    "GET /team/memberships": _list(teams.list_memberships, "teamId"),
+    "POST /team/memberships": Operation(teams.create_membership),
+    "GET /team/memberships/{id}": Operation(teams.get_membership),
+    "PUT /team/memberships/{id}": Operation(teams.update_membership),
+    "DELETE /team/memberships/{id}": Operation(teams.delete_membership),
+    "POST /access_token": Operation(access_tokens.create_access_token),
+    "GET /authorize": Operation(access_tokens.authorize, None),  # RFC 6749, section 3.1
 }
 """The operations, of two paths that match the more specific first.
 
 The resources in the catalog that have none here can be read by id.
 """
 
-_ALL: Mapping[str, Mapping[str, Operation]] = {
+_ALL: Mapping[str, Operation] = {
     **ROUTES,
     **{
-        f"/{path}/{{id}}": {"GET": Operation(emitted.get_document(resource))}
+        name: Operation(emitted.get_document(resource))
         for resource, path in PATHS.items()
-        if f"/{path}/{{id}}" not in ROUTES
+        if (name := f"GET /{path}/{{id}}") not in ROUTES
     },
 }
 
-_WITHOUT_TOKEN = frozenset({"/access_token", "/authorize"})
-
 _PREFIX = "/v1"
+_PATTERNS = {  # a percent-encoded slash belongs to the id
+    path: re.compile(_PREFIX + path.replace("{id}", "(?P<id>[^/]*)"))
+    for path in dict.fromkeys(name.split()[1] for name in _ALL)
+}
+_WITHOUT_TOKEN = frozenset({"/access_token", "/authorize"})
 _PERSON_TOKEN = "person:"  # noqa: S105 - the prefix of a token, not a token
 
 
@@ -153,9 +129,7 @@ def application(state: State, notify: Notify) -> ASGIApp:
         try:
             response = await _execute(state, notify, request)
         except RefusedCallError as error:
-            response = refusal(request, error)
-        except OAuthError as error:
-            response = oauth_error_response(request, error)
+            response = error_response(request, error)
         await response(scope, receive, send)
 
     return respond
@@ -183,50 +157,27 @@ def _operation(request: Request) -> tuple[str, Operation]:
     """
     sent: str = request.scope["raw_path"].decode("latin-1")
     method = "GET" if request.method == "HEAD" else request.method
-    for path, operations in _ALL.items():
-        params = _match(_PREFIX + path, sent)
-        if params is not None:
-            if method in operations:
-                request.scope["path_params"] = params
-                return path, operations[method]
-            raise _lacking(request.method, sent, _named({path: operations}))
+    for path, pattern in _PATTERNS.items():
+        if match := pattern.fullmatch(sent):
+            operation = _ALL.get(f"{method} {path}")
+            if operation is None:
+                raise _lacking(request.method, sent, f" {path}")
+            params = {name: unquote(value) for name, value in match.groupdict().items()}
+            request.scope["path_params"] = params
+            return path, operation
     if not sent.startswith(f"{_PREFIX}/"):
         raise RefusedCallError(
             501,
             message=f"The sandbox doesn't have {request.method} {sent}: its paths begin with "
             f"{_PREFIX}/. A base URL may need a slash at its end.",
         )
-    raise _lacking(request.method, sent, _named(_ALL))
+    raise _lacking(request.method, sent)
 
 
-def _match(path: str, sent: str) -> dict[str, str] | None:
-    """The id in the path that was sent; None if it is another path.
-
-    A percent-encoded slash belongs to the id, so the path is taken apart before it is decoded.
-    """
-    parts, given = path.split("/"), sent.split("/")
-    params: dict[str, str] = {}
-    if len(parts) != len(given):
-        return None
-    for part, segment in zip(parts, given, strict=True):
-        if part == "{id}":
-            params["id"] = unquote(segment)
-        elif part != segment:
-            return None
-    return params
-
-
-def _lacking(method: str, sent: str, there_is: Iterator[str]) -> RefusedCallError:
-    return RefusedCallError(
-        501,
-        *there_is,
-        message=f"The sandbox doesn't have {method} {sent}; errors lists what it has.",
-    )
-
-
-def _named(routes: Mapping[str, Mapping[str, Operation]]) -> Iterator[str]:
-    for path, operations in routes.items():
-        yield from (f"{method} {_PREFIX}{path}" for method in operations)
+def _lacking(method: str, sent: str, path: str = "") -> RefusedCallError:
+    there_is = (name.replace(" ", f" {_PREFIX}") for name in _ALL if name.endswith(path))
+    message = f"The sandbox doesn't have {method} {sent}; errors lists what it has."
+    return RefusedCallError(501, *there_is, message=message)
 
 
 def _check_query(path: str, operation: Operation, request: Request) -> None:

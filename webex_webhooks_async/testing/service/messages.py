@@ -1,6 +1,7 @@
-"""Messages.
+"""Messages and their files.
 
-Facts: https://developer.webex.com/docs/api/v1/messages
+Facts: https://developer.webex.com/docs/api/v1/messages and
+https://developer.webex.com/docs/basics#message-attachments
 """
 
 import html
@@ -8,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import httpx
 from attrs import frozen
@@ -17,24 +18,28 @@ from starlette.responses import Response
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.markdown import mention, render
-from webex_webhooks_async.testing.service.shared.events import WebexEvent, without_nones
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.requests import (
+from webex_webhooks_async.testing.service.persons import (
+    SandboxPerson,
+    timestamp,
+    webex_id,
+    without_nones,
+)
+from webex_webhooks_async.testing.service.requests import (
     Call,
     fields_of,
     is_http_url,
     page_response,
 )
-from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
-from webex_webhooks_async.testing.service.shared.state import (
+from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.state import (
     DIRECT,
     GROUP,
     Json,
     State,
     StoredFile,
 )
-from webex_webhooks_async.testing.service.shared.wire import timestamp, webex_id
 
 _EDITABLE = ("text", "markdown", "html", "mentionedPeople", "mentionedGroups", "updated")
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})
@@ -77,7 +82,8 @@ async def list_messages(call: Call) -> Response:
     mentioned = call.query("mentionedPeople")
     if mentioned == "me":
         mentioned = call.person.id
-    if mentioned != call.person.id and _hears_only_mentions(call.state, call.person, room):
+    is_bot_in_a_group = call.person.id == call.state.bot.id and room["type"] == GROUP
+    if is_bot_in_a_group and mentioned != call.person.id:
         raise RefusedCallError(
             403, "a bot must add mentionedPeople=me to list a group room's messages"
         )
@@ -184,6 +190,23 @@ async def delete_message(call: Call) -> Response:
     return Response(status_code=204)
 
 
+async def get_content(call: Call) -> Response:
+    """A file of a message that the caller may read."""
+    stored = call.state.contents.get(call.id)
+    if stored is None:
+        raise RefusedCallError(404, f"no file has the id {call.id!r}")
+    find(call.state, call.person, stored.message_id)
+    name = stored.file.name
+    shown = f'filename="{name}"' if quote(name) == name else f"filename*=utf-8''{quote(name, '')}"
+    return Response(
+        stored.file.content,
+        headers={
+            "Content-Disposition": f"attachment; {shown}",
+            "Content-Type": stored.file.content_type,
+        },
+    )
+
+
 def _own(call: Call, verb: str) -> Json:
     message = find(call.state, call.person, call.id)
     if message["personId"] != call.person.id:
@@ -212,21 +235,10 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
                 400, f"parentId must be a message of the same room, got {parent!r}"
             )
         parent = replied_to.get("parentId", parent)  # a thread has one level
-    message_id = webex_id("MESSAGE")
-    message = without_nones(
-        {
-            "id": message_id,
-            "roomId": room["id"],
-            "roomType": room["type"],
-            **content.members,
-            "parentId": parent,
-            "files": [_stored(state, message_id, each) for each in content.files] or None,
-            "personId": author.id,
-            "personEmail": author.email,
-            **_mentions(content),
-            "created": state.now(),
-        }
-    )
+    message = state.new(Resource.MESSAGES, author, {"roomId": room["id"], "roomType": room["type"]})
+    files = [_stored(state, message["id"], each) for each in content.files]
+    thread = {"parentId": parent, "files": files or None}
+    message = without_nones({**message, **content.members, **thread, **_mentions(content)})
     state.messages.put(message["id"], message)
     state.rooms.put(room["id"], {**room, "lastActivity": message["created"]})
     for wake in tuple(state.waiting):
@@ -275,10 +287,6 @@ def _readers(state: State, message: Json) -> frozenset[str]:
     if message.get("roomType") == GROUP and state.bot.id not in involved:
         return members - {state.bot.id}
     return members
-
-
-def _hears_only_mentions(state: State, person: SandboxPerson, room: Json) -> bool:
-    return person.id == state.bot.id and room["type"] == GROUP
 
 
 def _event(state: State, event: str, message: Json) -> WebexEvent:
@@ -349,12 +357,15 @@ def _content(
         raise RefusedCallError(400, "a message has a card or an uploaded file, not both")
     if urls is not None and not _is_list_of_one_url(urls):
         raise RefusedCallError(400, "files must be an array with one http(s) URL")
+    match attachments:
+        case None | [] | [{"contentType": str()}]:
+            pass
+        case _:
+            raise RefusedCallError(
+                400, "attachments must be an array with one object with a contentType"
+            )
     if any(len(each.content) > MAX_FILE for each in uploaded):
         raise RefusedCallError(400, f"a file must not exceed {MAX_FILE} bytes")
-    if attachments is not None and not _is_list_of_one_card(attachments):
-        raise RefusedCallError(
-            400, "attachments must be an array with one object with a contentType"
-        )
     for name in _TEXTS:
         if (size := len(fields.get(name, "").encode())) > MAX_TEXT:
             raise RefusedCallError(400, f"{name} must not exceed {MAX_TEXT} bytes, got {size}")
@@ -393,13 +404,5 @@ def _is_list_of_one_url(value: object) -> bool:
     match value:
         case [str(url)]:
             return is_http_url(url)
-        case _:
-            return False
-
-
-def _is_list_of_one_card(value: object) -> bool:
-    match value:
-        case [] | [{"contentType": str()}]:
-            return True
         case _:
             return False

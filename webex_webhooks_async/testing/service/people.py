@@ -7,10 +7,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from webex_webhooks_async.testing.service.shared.events import without_nones
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.requests import Call, page_response
-from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.persons import SandboxPerson, without_nones
+from webex_webhooks_async.testing.service.requests import Call, page_response
+from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 
 
 async def list_people(call: Call) -> Response:
@@ -21,7 +20,7 @@ async def list_people(call: Call) -> Response:
     wanted = ids.split(",") if ids else []
     return page_response(
         call,
-        call.state.persons.stored,
+        call.state.persons,
         where=lambda each: (
             (email is None or each.email.lower() == email.lower())
             and (ids is None or each.id in wanted)

@@ -20,25 +20,23 @@ from webex_webhooks_async.catalog import (
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.service.shared.requests import (
+from webex_webhooks_async.testing.service.persons import to_utc_milliseconds, webex_id
+from webex_webhooks_async.testing.service.requests import (
     Call,
     fields_of,
     page_response,
-    wanted_owner,
 )
-from webex_webhooks_async.testing.service.shared.responses import (
+from webex_webhooks_async.testing.service.responses import (
     RefusedCallError,
     json_response,
-    relayed,
 )
-from webex_webhooks_async.testing.service.shared.wire import to_utc_milliseconds, webex_id
 
 _APP_ID = webex_id("APPLICATION")
 
 
 async def list_webhooks(call: Call) -> Response:
     """The caller's webhooks, in the order of creation."""
-    owner = wanted_owner(call)
+    owner = call.query_word("ownedBy")
     return page_response(
         call,
         call.state.webhooks,
@@ -70,7 +68,7 @@ async def create_webhook(call: Call) -> Response:
         app_id=_APP_ID,
     )
     if problems := tuple(problems_of_subscription(webhook)):
-        raise RefusedCallError(400, *(relayed(problem) for problem in problems))
+        raise RefusedCallError(400, *map(_relayed, problems))
     return _stored(call, webhook)
 
 
@@ -104,6 +102,14 @@ async def delete_webhook(call: Call) -> Response:
     call.state.webhooks.remove(webhook.id)
     call.state.failures.forget(webhook.id)
     return Response(status_code=204)
+
+
+def _relayed(problem: str) -> str:
+    """A problem as Webex relays it from the inner service that checks webhooks."""
+    return (
+        "POST failed: HTTP/1.1 400 Bad Request "
+        f"(url = https://webhooks.sandbox.invalid/webhooks/api/v1/webhooks, error = '{problem}')"
+    )
 
 
 def _find(call: Call) -> Webhook:

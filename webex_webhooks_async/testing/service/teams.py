@@ -10,12 +10,10 @@ from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.testing.service import rooms
-from webex_webhooks_async.testing.service.memberships import person_of
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.requests import Call, fields_of, page_response
-from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
-from webex_webhooks_async.testing.service.shared.state import Json
-from webex_webhooks_async.testing.service.shared.wire import webex_id
+from webex_webhooks_async.testing.service.persons import SandboxPerson, webex_id
+from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.state import Json, matching
 
 
 async def list_teams(call: Call) -> Response:
@@ -30,11 +28,7 @@ async def list_teams(call: Call) -> Response:
 async def create_team(call: Call) -> Response:
     """Create a team, with the caller as its moderator, and its general room."""
     fields = fields_of(await call.json(), required=("name",), optional=("description",))
-    team = {
-        "id": webex_id("TEAM"),
-        **fields,
-        "created": call.state.now(),
-    }
+    team = {"id": webex_id("TEAM"), **fields, "created": call.state.now()}
     call.state.teams.put(team["id"], team)
     room = call.state.add_room({"title": team["name"], "teamId": team["id"]}, creator=call.person)
     call.state.general_rooms[team["id"]] = room["id"]
@@ -63,12 +57,10 @@ async def delete_team(call: Call) -> Response:
     team = call.state.team_for(call.person, call.id)
     _check_moderator(call, team)
     call.state.teams.remove(call.id)
-    for each in call.state.team_memberships:
-        if each["teamId"] == call.id:
-            call.state.team_memberships.remove(each["id"])
-    for room in call.state.rooms:
-        if room.get("teamId") == call.id:
-            call.state.remove_room(room["id"])
+    for each in matching(call.state.team_memberships, teamId=call.id):
+        call.state.team_memberships.remove(each["id"])
+    for room in matching(call.state.rooms, teamId=call.id):
+        call.state.remove_room(room["id"])
     return Response(status_code=204)
 
 
@@ -92,7 +84,7 @@ async def create_membership(call: Call) -> Response:
     )
     team = call.state.team_for(call.person, fields["teamId"])
     _check_moderator(call, team)
-    person = person_of(call.state, fields)
+    person = rooms.person_of(call.state, fields)
     if call.state.team_membership(team["id"], person.id) is not None:
         raise RefusedCallError(409, "the person is a member of the team already")
     return json_response(_join(call, team, person, is_moderator=fields.get("isModerator", False)))
@@ -123,9 +115,9 @@ async def delete_membership(call: Call) -> Response:
         _check_moderator(call, team)
     _check_another_moderator(call, membership)
     call.state.team_memberships.remove(call.id)
-    for room in call.state.rooms:
+    for room in matching(call.state.rooms, teamId=team["id"]):
         of_room = call.state.membership(room["id"], membership["personId"])
-        if room.get("teamId") == team["id"] and of_room is not None:
+        if of_room is not None:
             call.state.memberships.remove(of_room["id"])
             event = call.state.membership_event(Event.DELETED, of_room, actor=call.person)
             call.events.append(event)
@@ -164,10 +156,7 @@ def _check_moderator(call: Call, team: Json) -> None:
 
 
 def _check_another_moderator(call: Call, membership: Json) -> None:
-    moderators = [
-        each["id"]
-        for each in call.state.team_memberships
-        if each["teamId"] == membership["teamId"] and each["isModerator"]
-    ]
-    if moderators == [membership["id"]]:
+    team_id = membership["teamId"]
+    moderators = matching(call.state.team_memberships, teamId=team_id, isModerator=True)
+    if [each["id"] for each in moderators] == [membership["id"]]:
         raise RefusedCallError(400, "the last moderator of a team can't be removed")

@@ -1,7 +1,7 @@
 import base64
 from datetime import datetime, timedelta, timezone
 
-from webex_webhooks_async.testing.service.shared.wire import (
+from webex_webhooks_async.testing.service.persons import (
     timestamp,
     webex_id,
 )

@@ -13,26 +13,17 @@ from webex_webhooks_async.catalog import BASE_URL, CATALOG
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_person
-from webex_webhooks_async.testing.service.shared.responses import RefusedCallError
-from webex_webhooks_async.testing.service.shared.tokens import TokenStore
-from webex_webhooks_async.testing.service.shared.wire import WallClock, timestamp, webex_id
+from webex_webhooks_async.testing.service.events import WebexEvent, fake_data
+from webex_webhooks_async.testing.service.persons import (
+    SandboxPerson,
+    WallClock,
+    fake_person,
+    timestamp,
+)
+from webex_webhooks_async.testing.service.responses import RefusedCallError
+from webex_webhooks_async.testing.service.tokens import TokenStore
 
 T = TypeVar("T")
-
-
-@frozen(kw_only=True)
-class StoredPage(Generic[T]):
-    """A page of what is stored.
-
-    Attributes:
-        items: The items, in the order of the list.
-        cursor: Where the next page continues; None after the last page.
-    """
-
-    items: tuple[T, ...]
-    cursor: str | None
 
 
 class Store(Generic[T]):
@@ -79,35 +70,42 @@ class Store(Generic[T]):
         self,
         *,
         size: int,
-        cursor: str | None = None,
-        where: Callable[[T], bool] = lambda _item: True,
-        newest_first: bool = False,
-    ) -> StoredPage[T]:
-        """The items after a cursor.
+        cursor: str | None,
+        where: Callable[[T], bool],
+        order: Callable[[T], str],
+        newest_first: bool,
+    ) -> tuple[list[T], str | None]:
+        """The items after a cursor, and the cursor of the next page; None after the last one.
+
+        Args:
+            size: How many items at most.
+            cursor: Where the page begins; None for the first one.
+            where: Which items are listed.
+            order: What they are sorted by; among equals, by when they were added.
+            newest_first: Whether they are sorted in the opposite order.
 
         Raises:
-            ValueError: `cursor` comes from elsewhere.
+            RefusedCallError: `cursor` comes from elsewhere.
         """
-        last = None if cursor is None else _number(cursor)
-        numbered = [*self._stored.values()]
-        if newest_first:
-            numbered.reverse()
+        last = ("", 0) if cursor is None else _position(cursor)
+        positions = {
+            (order(item), number): item for number, item in self._stored.values() if where(item)
+        }
         rest = [
-            (number, item)
-            for number, item in numbered
-            if (last is None or (number < last if newest_first else number > last)) and where(item)
+            each
+            for each in sorted(positions, reverse=newest_first)
+            if cursor is None or (each < last if newest_first else each > last)
         ]
         page = rest[:size]
-        return StoredPage(
-            items=tuple(item for _, item in page),
-            cursor=str(page[-1][0]) if len(rest) > size else None,
-        )
+        following = "{1}-{0}".format(*page[-1]) if len(rest) > size else None
+        return [positions[each] for each in page], following
 
 
-def _number(cursor: str) -> int:
-    if not re.fullmatch("[0-9]{1,18}", cursor):
-        raise ValueError("the cursor must come from the Link header of the page before")
-    return int(cursor)
+def _position(cursor: str) -> tuple[str, int]:
+    match = re.fullmatch("([0-9]{1,18})-(.*)", cursor)
+    if match is None:
+        raise RefusedCallError(400, "the cursor must come from the Link header of the page before")
+    return match[2], int(match[1])
 
 
 MAX_FAILURES = 100
@@ -155,25 +153,18 @@ DIRECT = "direct"
 GROUP = "group"
 
 
-class Persons:
-    """Everyone whom the sandbox knows, by id and by address. Addresses ignore case.
-
-    Attributes:
-        stored: The persons by id.
-    """
+class Persons(Store[SandboxPerson]):
+    """Everyone whom the sandbox knows, by id and by address. Addresses ignore case."""
 
     def __init__(self) -> None:
-        self.stored: Store[SandboxPerson] = Store[SandboxPerson]()
+        super().__init__()
         self._by_email: dict[str, SandboxPerson] = {}
-
-    def __iter__(self) -> Iterator[SandboxPerson]:
-        return iter(self.stored)
 
     def find(self, id_or_email: str | None) -> SandboxPerson | None:
         """The person with this id or address."""
         if id_or_email is None:
             return None
-        return self.stored.get(id_or_email) or self._by_email.get(id_or_email.lower())
+        return self.get(id_or_email) or self._by_email.get(id_or_email.lower())
 
     def add(self, person: SandboxPerson) -> None:
         """Add a person.
@@ -186,8 +177,15 @@ class Persons:
                 f"another person has the id or the address of {person.display_name} "
                 f"<{person.email}>; pass the address alone to mean that person"
             )
-        self.stored.put(person.id, person)
+        self.put(person.id, person)
         self._by_email[person.email.lower()] = person
+
+
+def matching(store: Store[Json], **wanted: object) -> Iterator[Json]:
+    """The items that have these members."""
+    for each in store:
+        if all(each.get(key) == value for key, value in wanted.items()):
+            yield each
 
 
 @frozen(kw_only=True)
@@ -212,6 +210,9 @@ class State:
         persons: Everyone who has been named, the bot included.
         webhooks: Everyone's webhooks.
         documents: What can be read by id, by the name of its resource and by the id.
+        rooms: The rooms among them.
+        memberships: The memberships among them.
+        messages: The messages among them.
         emitted: The ids of the messages that `Sandbox.emit` reported; everyone may read them.
         edits: How many times a message was edited, by its id.
         contents: The files of the messages, by id.
@@ -231,6 +232,9 @@ class State:
         self.persons.add(bot)
         self.webhooks: Store[Webhook] = Store[Webhook]()
         self.documents: Mapping[str, Store[Json]] = {each: Store[Json]() for each in PATHS}
+        self.rooms: Store[Json] = self.documents[Resource.ROOMS]
+        self.memberships: Store[Json] = self.documents[Resource.MEMBERSHIPS]
+        self.messages: Store[Json] = self.documents[Resource.MESSAGES]
         self.emitted: set[str] = set()
         self.edits: Counter[str] = Counter()
         self.contents: Store[StoredFile] = Store[StoredFile]()
@@ -242,21 +246,6 @@ class State:
         self.failures: FailureTracker = FailureTracker(clock)
         self.tokens: TokenStore = TokenStore(clock, bot)
         self._direct_rooms: dict[frozenset[str], str] = {}
-
-    @property
-    def rooms(self) -> Store[Json]:
-        """The rooms, by the keys on the wire."""
-        return self.documents[Resource.ROOMS]
-
-    @property
-    def memberships(self) -> Store[Json]:
-        """The memberships, by the keys on the wire."""
-        return self.documents[Resource.MEMBERSHIPS]
-
-    @property
-    def messages(self) -> Store[Json]:
-        """The messages, by the keys on the wire."""
-        return self.documents[Resource.MESSAGES]
 
     def now(self) -> str:
         """The current time as Webex writes it."""
@@ -310,58 +299,38 @@ class State:
                 self.add_member(room, person)
         return room
 
+    def new(self, resource: str, person: SandboxPerson, members: Json) -> dict[str, Any]:
+        """What someone creates; `members` are laid over the defaults of its object."""
+        now = self.clock()
+        return {**fake_data(resource, Event.CREATED, {}, subject=person, now=now), **members}
+
     def add_room(self, members: Json, *, creator: SandboxPerson) -> Json:
-        """A new room, without members; `members` are laid over the defaults of its object."""
-        now = self.now()
-        room: dict[str, Any] = {
-            "id": webex_id("ROOM"),
-            "title": creator.display_name,
-            "type": GROUP,
-            "isLocked": False,
-            "creatorId": creator.id,
-            "lastActivity": now,
-            "created": now,
-            **members,
-        }
+        """A new room, without members."""
+        room = self.new(Resource.ROOMS, creator, {"title": creator.display_name, **members})
         self.rooms.put(room["id"], room)
         return room
 
     def add_member(self, room: Json, person: SandboxPerson, *, is_moderator: bool = False) -> Json:
         """Make someone a member of a room."""
-        membership: dict[str, Any] = {
-            "id": webex_id("MEMBERSHIP"),
-            "roomId": room["id"],
-            "roomType": room["type"],
-            "personId": person.id,
-            "personEmail": person.email,
-            "personDisplayName": person.display_name,
-            "personOrgId": person.org_id,
-            "isModerator": is_moderator,
-            "isMonitor": False,
-            "isRoomHidden": False,
-            "created": self.now(),
-        }
+        members = {"roomId": room["id"], "roomType": room["type"], "isModerator": is_moderator}
+        membership = self.new(Resource.MEMBERSHIPS, person, members)
         self.memberships.put(membership["id"], membership)
         return membership
 
     def membership(self, room_id: str, person_id: str) -> Json | None:
         """Someone's membership in a room."""
-        for each in self.memberships:
-            if (each["roomId"], each["personId"]) == (room_id, person_id):
-                return each
-        return None
+        return next(matching(self.memberships, roomId=room_id, personId=person_id), None)
 
     def remove_room(self, room_id: str) -> None:
         """Remove a room, its messages and its memberships."""
         self.rooms.remove(room_id)
         for store in (self.messages, self.memberships):
-            for each in store:
-                if each["roomId"] == room_id:
-                    store.remove(each["id"])
+            for each in matching(store, roomId=room_id):
+                store.remove(each["id"])
 
     def members(self, room_id: str) -> frozenset[str]:
         """The ids of a room's members."""
-        return frozenset(each["personId"] for each in self.memberships if each["roomId"] == room_id)
+        return frozenset(each["personId"] for each in matching(self.memberships, roomId=room_id))
 
     def join(
         self,
@@ -419,7 +388,4 @@ class State:
 
     def team_membership(self, team_id: str, person_id: str) -> Json | None:
         """Someone's membership in a team."""
-        for each in self.team_memberships:
-            if (each["teamId"], each["personId"]) == (team_id, person_id):
-                return each
-        return None
+        return next(matching(self.team_memberships, teamId=team_id, personId=person_id), None)

@@ -1,5 +1,5 @@
 from tests.testing.doubles import webhook
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
+from webex_webhooks_async.testing.service.events import WebexEvent
 
 
 def test_the_notification() -> None:

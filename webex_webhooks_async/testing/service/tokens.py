@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from attrs import frozen
 from starlette.requests import Request
 
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.responses import OAuthError, RefusedCallError
-from webex_webhooks_async.testing.service.shared.wire import WallClock
+from webex_webhooks_async.testing.service.persons import SandboxPerson, WallClock
+from webex_webhooks_async.testing.service.responses import OAuthError, RefusedCallError
 
 CODE_LIFETIME = timedelta(minutes=5)
 

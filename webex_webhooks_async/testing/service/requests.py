@@ -1,8 +1,13 @@
-"""What a request contains: the caller, the body, the query, the page; or why it is refused."""
+"""What a request contains: the caller, the body, the query, the page; or why it is refused.
+
+Facts: RFC 7578 (multipart)
+"""
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from email.message import Message
+from email.parser import HeaderParser
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlencode
 
@@ -15,15 +20,17 @@ from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.strict_json import parse_json
-from webex_webhooks_async.testing.service.shared.events import WebexEvent
-from webex_webhooks_async.testing.service.shared.multipart import parse_multipart
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson
-from webex_webhooks_async.testing.service.shared.responses import RefusedCallError, json_response
-from webex_webhooks_async.testing.service.shared.state import State, Store
+from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.persons import SandboxPerson
+from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.state import State, Store
 
 MAX_PAGE_SIZE = 100
 """The size of a page by default, and at most: a larger `max` is clamped, not refused."""
 
+T = TypeVar("T")
+
+_OURS = frozenset({"cursor", "max"})
 _HIGHEST_PORT = 65535
 _JSON = "application/json"
 _MULTIPART = "multipart/form-data"
@@ -55,6 +62,17 @@ class Call:
         """A parameter of the query; None if it is absent or empty."""
         return self.request.query_params.get(name) or None
 
+    def query_word(self, name: str) -> str | None:
+        """A parameter of the query that must be one of some words; None if it is absent or empty.
+
+        Raises:
+            RefusedCallError: It is another word.
+        """
+        word = self.query(name)
+        if problem := word and _problem(name, word):
+            raise RefusedCallError(400, problem)
+        return word
+
     async def json(self) -> dict[str, Any]:
         """The JSON object in the body.
 
@@ -80,11 +98,7 @@ class Call:
         content_type = self.request.headers.get("content-type", _JSON)
         if content_type.partition(";")[0].strip().lower() != _MULTIPART:
             return await self.json(), ()
-        try:
-            fields, files = parse_multipart(content_type, await self.request.body())
-        except ValueError as error:
-            raise RefusedCallError(400, str(error)) from None
-        return dict(fields), files
+        return _parse_multipart(content_type, await self.request.body())
 
     async def form(self) -> Mapping[str, str]:
         """The fields of a form, without empty ones; of repeated ones, the last.
@@ -126,30 +140,6 @@ def fields_of(
     return fields
 
 
-def page_size(request: Request) -> int:
-    """How many items the page has.
-
-    Raises:
-        RefusedCallError: ``max`` isn't a positive number.
-    """
-    text = request.query_params.get("max", str(MAX_PAGE_SIZE))
-    if not re.fullmatch(r"0*[1-9][0-9]*", text, re.ASCII):
-        raise RefusedCallError(400, f"max must be a positive number, got {text}")
-    return min(int(text.lstrip("0")[:9]), MAX_PAGE_SIZE)  # 9 digits exceed any page
-
-
-def wanted_owner(call: Call) -> str | None:
-    """The ``ownedBy`` of the query; None for every owner.
-
-    Raises:
-        RefusedCallError: It is neither of the two words.
-    """
-    owner = call.query("ownedBy")
-    if problem := owner and _problem("ownedBy", owner):
-        raise RefusedCallError(400, problem)
-    return owner
-
-
 def is_http_url(text: str) -> bool:
     """Whether this is an absolute http(s) URL."""
     try:
@@ -166,7 +156,11 @@ def _check_media_type(request: Request, expected: str) -> None:
         raise RefusedCallError(415, f"The request's media type is not supported; send {expected}.")
 
 
-_WORDS = {"ownedBy": frozenset(OwnedBy), "status": frozenset(Status)}
+_WORDS = {
+    "ownedBy": frozenset(OwnedBy),
+    "status": frozenset(Status),
+    "sortBy": frozenset({"id", "lastactivity", "created"}),
+}
 
 
 def _problem(name: str, value: object) -> str | None:
@@ -181,17 +175,13 @@ def _problem(name: str, value: object) -> str | None:
     return None
 
 
-T = TypeVar("T")
-
-_OURS = frozenset({"cursor", "max"})
-
-
-def page_response(
+def page_response(  # noqa: PLR0913 - each says something else about the list
     call: Call,
     store: Store[T],
     *,
     where: Callable[[T], bool],
     on_wire: Callable[[T], Any] = lambda item: item,
+    order: Callable[[T], str] = lambda _item: "",
     newest_first: bool = False,
 ) -> Response:
     """The page of a list that the query asks for, with the link to the next one.
@@ -200,16 +190,62 @@ def page_response(
         RefusedCallError: ``max`` isn't a positive number, or the cursor comes from elsewhere.
     """
     query = call.request.query_params
-    size = page_size(call.request)
-    try:
-        page = store.page(
-            size=size, cursor=query.get("cursor"), where=where, newest_first=newest_first
-        )
-    except ValueError as error:
-        raise RefusedCallError(400, str(error)) from None
-    response = json_response({"items": [on_wire(item) for item in page.items]})
-    if page.cursor is not None:
+    text = query.get("max", str(MAX_PAGE_SIZE))
+    if not re.fullmatch(r"0*[1-9][0-9]*", text, re.ASCII):
+        raise RefusedCallError(400, f"max must be a positive number, got {text}")
+    size = min(int(text.lstrip("0")[:9]), MAX_PAGE_SIZE)  # 9 digits exceed any page
+    items, cursor = store.page(
+        size=size,
+        cursor=query.get("cursor"),
+        where=where,
+        order=order,
+        newest_first=newest_first,
+    )
+    response = json_response({"items": [on_wire(item) for item in items]})
+    if cursor is not None:
         rest = {key: value for key, value in query.items() if value and key not in _OURS}
-        text = urlencode({"max": size, **rest, "cursor": page.cursor})
-        response.headers["Link"] = f'<{call.request.url.replace(query=text)}>; rel="next"'
+        link = call.request.url.replace(query=urlencode({"max": size, **rest, "cursor": cursor}))
+        response.headers["Link"] = f'<{link}>; rel="next"'
     return response
+
+
+def _parse_multipart(content_type: str, body: bytes) -> tuple[dict[str, Any], tuple[File, ...]]:
+    """The fields of a form, the last of a repeated one, and its files."""
+    header = Message()
+    header["Content-Type"] = content_type
+    boundary = header.get_boundary()
+    if not boundary:
+        raise RefusedCallError(400, "multipart/form-data needs a boundary")
+    _, *parts = (b"\r\n" + body).split(f"\r\n--{boundary}".encode("latin-1", "replace"))
+    ends = [number for number, part in enumerate(parts) if part.startswith(b"--")]
+    if not ends:
+        raise RefusedCallError(
+            400, "the multipart body ends too early: its last boundary is missing; send it again"
+        )
+    fields: dict[str, Any] = {}
+    files: list[File] = []
+    for part in parts[: ends[0]]:
+        name, value = _parsed(part)
+        if isinstance(value, File):
+            files.append(value)
+        else:
+            fields[name] = value
+    return fields, tuple(files)
+
+
+def _parsed(part: bytes) -> tuple[str, File | str]:
+    head, separator, content = part.partition(b"\r\n\r\n")
+    headers = HeaderParser().parsestr(head.decode("utf-8", "replace").lstrip())
+    name = headers.get_param("name", header="content-disposition")
+    if not separator or not isinstance(name, str):
+        raise RefusedCallError(400, "a part of the multipart body has no name")
+    filename = headers.get_filename()
+    if filename is None:
+        return name, content.decode("utf-8", "replace")
+    for escape, character in (("%22", '"'), ("%0D", " "), ("%0A", " ")):
+        filename = filename.replace(escape, character)
+    return name, File(
+        filename.replace("\\", "/").rpartition("/")[2] or "file",
+        content,
+        headers.get_content_type() if "content-type" in headers else None,
+    )

@@ -1,28 +1,93 @@
-"""The data of a notification for each resource: realistic, and distinct each time.
+"""Something that happened in the simulated Webex: its notification, and realistic data for it.
 
 Facts: https://developer.webex.com/docs/api/guides/webhooks. Notifications of meetings, recordings
 and transcripts aren't documented; their data here is that of the REST resource.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from attrs import frozen
+
+from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.shared.persons import SandboxPerson, fake_name
-from webex_webhooks_async.testing.service.shared.wire import timestamp, webex_id
+from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.testing.service.persons import (
+    SandboxPerson,
+    fake_name,
+    timestamp,
+    webex_id,
+    without_nones,
+)
 
-Json = dict[str, Any]
+_ALERTS = frozenset({Resource.CONTROL_HUB_ALERTS, Resource.VIDEO_MESH_ALERTS})
 
 
-def sample_data(resource: str, event: str, *, actor: SandboxPerson, now: datetime) -> Json | None:
-    """Sample data of a notification; None for a resource whose data isn't documented."""
-    make = _MAKERS.get(resource)
-    return make(event, actor, now) if make else None
+@frozen(kw_only=True)
+class WebexEvent:
+    """Something that happened.
+
+    Attributes:
+        resource: What it happened to: a concrete resource.
+        event: What happened: a concrete event.
+        actor_id: Who did it; None for an alert, which has no actor.
+        data: The notification's data, by the keys on the wire.
+        audience: The ids of the persons whose webhooks are notified; None for everyone's.
+    """
+
+    resource: str
+    event: str
+    actor_id: str | None
+    data: Mapping[str, Any]
+    audience: frozenset[str] | None = None
+
+    def notification_for(self, webhook: Webhook) -> dict[str, Any]:
+        """The notification that a webhook gets, by the keys on the wire."""
+        of_webhook: dict[str, Any] = unstructure(webhook)
+        of_webhook.pop("secret", None)
+        return without_nones(
+            {
+                **of_webhook,
+                "resource": self.resource,
+                "event": self.event,
+                "actorId": self.actor_id,
+                "data": self.data,
+            }
+        )
 
 
-def _message(_event: str, actor: SandboxPerson, now: datetime) -> Json:
+def actor_of(resource: str, actor_id: str | None, subject: SandboxPerson) -> str | None:
+    """Who acts: the given actor, or the person that the data is about; an alert has no actor."""
+    return actor_id or (None if resource in _ALERTS else subject.id)
+
+
+def check_concrete(resource: str, event: str) -> None:
+    """Refuse ``all``.
+
+    Raises:
+        ValueError: The resource or the event is ``all``.
+    """
+    if Resource.ALL in {resource, event}:
+        raise ValueError(
+            f"a notification is of a concrete resource and event, got {resource} {event}"
+        )
+
+
+def fake_data(
+    resource: str, event: str, given: Mapping[str, Any], *, subject: SandboxPerson, now: datetime
+) -> dict[str, Any]:
+    """Sample data, distinct each time.
+
+    For a resource whose data isn't documented, it is the id that `given` lacks altogether.
+    """
+    if resource in _MAKERS:
+        return _MAKERS[resource](event, subject, now)
+    return {} if given else {"id": webex_id(resource.upper())}
+
+
+def _message(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     return {
         "id": webex_id("MESSAGE"),
         "roomId": webex_id("ROOM"),
@@ -33,7 +98,7 @@ def _message(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-def _attachment_action(_event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _attachment_action(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     return {
         "id": webex_id("ATTACHMENT_ACTION"),
         "type": "submit",
@@ -44,7 +109,7 @@ def _attachment_action(_event: str, actor: SandboxPerson, now: datetime) -> Json
     }
 
 
-def _membership(_event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _membership(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     return {
         "id": webex_id("MEMBERSHIP"),
         "roomId": webex_id("ROOM"),
@@ -60,7 +125,7 @@ def _membership(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-def _room(_event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _room(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     return {
         "id": webex_id("ROOM"),
         "title": f"Project {secrets.token_hex(2)}",
@@ -78,7 +143,7 @@ _CALL_STATES: dict[str, tuple[str, str]] = {
 }
 
 
-def _call(event: str, _actor: SandboxPerson, now: datetime) -> Json:
+def _call(event: str, _actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     state, what_happened = _CALL_STATES.get(event, ("connected", "answered"))
     return {
         "callId": webex_id("CALL"),
@@ -101,7 +166,7 @@ def _call(event: str, _actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-def _service_app(_event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _service_app(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     return {
         "id": webex_id("APPLICATION"),
         "authorizerOrgId": actor.org_id,
@@ -109,7 +174,7 @@ def _service_app(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-def _meeting(event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _meeting(event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     state = {"started": "inProgress", "ended": "ended"}.get(event, "scheduled")
     return {
         "id": secrets.token_hex(16),
@@ -127,7 +192,7 @@ def _meeting(event: str, actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-def _participant(event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _participant(event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     left = event == Event.LEFT
     return {
         "id": secrets.token_hex(16),
@@ -145,7 +210,7 @@ def _participant(event: str, actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-def _recording(_event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _recording(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     return {
         "id": secrets.token_hex(16),
         "meetingId": secrets.token_hex(16),
@@ -163,7 +228,7 @@ def _recording(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-def _transcript(_event: str, actor: SandboxPerson, now: datetime) -> Json:
+def _transcript(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
     return {
         "id": secrets.token_hex(16),
         "meetingId": secrets.token_hex(16),
@@ -176,7 +241,7 @@ def _transcript(_event: str, actor: SandboxPerson, now: datetime) -> Json:
     }
 
 
-_MAKERS: dict[str, Callable[[str, SandboxPerson, datetime], Json]] = {
+_MAKERS: dict[str, Callable[[str, SandboxPerson, datetime], dict[str, Any]]] = {
     Resource.ATTACHMENT_ACTIONS: _attachment_action,
     Resource.MEETING_PARTICIPANTS: _participant,
     Resource.MEETING_TRANSCRIPTS: _transcript,

@@ -1,0 +1,82 @@
+"""Responses, and the errors with which Webex refuses a request."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from webex_webhooks_async.strict_json import dump_json
+
+_MESSAGES = {
+    401: "The request requires a valid access token set in the Authorization request header.",
+    404: "The requested resource could not be found.",
+    429: "Too many requests: try again after the time in Retry-After.",
+}
+
+
+class RefusedCallError(Exception):
+    """A request that is refused.
+
+    Attributes:
+        status_code: The status of the response.
+        problems: What is wrong; by default the status's usual message.
+        message: What is wrong in a sentence; by default the first problem.
+    """
+
+    def __init__(self, status_code: int, *problems: str, message: str | None = None) -> None:
+        super().__init__(status_code, *problems)
+        self.status_code = status_code
+        self.problems = problems or (_message(status_code),)
+        self.message = message or self.problems[0]
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The error in Webex's form."""
+        errors = [{"description": problem} for problem in self.problems]
+        return {"message": self.message, "errors": errors}
+
+
+class OAuthError(RefusedCallError):
+    """A refused request for a token, in the words of RFC 6749, section 5.2.
+
+    Attributes:
+        error: The code, such as ``invalid_grant``.
+    """
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(HTTPStatus.BAD_REQUEST, description)
+        self.error = error
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The error in the form of OAuth."""
+        return {"error": self.error, "error_description": self.message}
+
+
+def json_response(content: Mapping[str, Any], status_code: int = 200) -> Response:
+    """A response with a JSON object."""
+    return Response(dump_json(content), status_code, media_type="application/json;charset=UTF-8")
+
+
+def error_response(
+    request: Request, error: RefusedCallError, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The response to a request that is refused."""
+    body = {**error.body, "trackingId": request.state.tracking_id}
+    response = json_response(body, error.status_code)
+    response.headers.update(headers or {})
+    return response
+
+
+def _message(status_code: int) -> str:
+    if status_code in _MESSAGES:
+        return _MESSAGES[status_code]
+    try:
+        return HTTPStatus(status_code).phrase
+    except ValueError:
+        return f"Status {status_code}"
