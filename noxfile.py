@@ -96,7 +96,9 @@ def tests(session: nox.Session) -> None:
             workers = [f"--numprocesses={os.cpu_count()}", "--dist=loadfile"]
             session.run("coverage", "run", "-m", "pytest", *workers, env=measured | redis)
             session.run("coverage", "combine", "--quiet", env=measured)
-            session.run("coverage", "report", env=measured)
+            # 3.11.2, which Debian 12 has, misses some lines behind a coroutine that has ended.
+            least = "99" if session.python == "3.11" else "100"
+            session.run("coverage", "report", f"--fail-under={least}", env=measured)
         else:
             session.run("pytest", "-m", "not once and not hypothesis", "tests", env=redis)
 
