@@ -56,7 +56,6 @@ def test_a_name_is_what_type_checkers_take_it_for() -> None:
     """Each lazily imported name is the object that type checkers see."""
     source = Path(webex_webhooks_async.__file__).read_text(encoding="utf-8")
     imports = [each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.ImportFrom)]
-    public: list[str] = webex_webhooks_async.__all__
     promised = {
         alias.name: getattr(import_module(str(each.module)), alias.name)
         for each in imports
@@ -64,7 +63,9 @@ def test_a_name_is_what_type_checkers_take_it_for() -> None:
         for alias in each.names
     }
 
-    assert promised == {name: getattr(webex_webhooks_async, name) for name in public}
+    assert promised == {
+        name: getattr(webex_webhooks_async, name) for name in webex_webhooks_async.__all__
+    }
 
 
 def test_another_name_is_an_error() -> None:

@@ -7,177 +7,149 @@ pytest, which loads our plugin wherever the package is installed, imports nothin
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# Type checkers read the imports, and Python the names below them; a test compares the two.
 if TYPE_CHECKING:
-    from webex_webhooks_async.bot.bot import Bot
-    from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
-    from webex_webhooks_async.bot.router import BotRouter
-    from webex_webhooks_async.client.auth import (
-        RefreshingToken,
-        StaticToken,
-        TokenProvider,
-        Tokens,
-        authorization_url,
-    )
-    from webex_webhooks_async.client.client import Client
-    from webex_webhooks_async.client.pagination import AsyncPaginator, Page
-    from webex_webhooks_async.client.planning import (
-        Action,
-        Change,
-        Plan,
-        Result,
-        WebhookPlanWarning,
-        plan,
-    )
-    from webex_webhooks_async.client.retries import RetryPolicy
-    from webex_webhooks_async.client.transports.aiohttp import AiohttpTransport
-    from webex_webhooks_async.client.webhooks import Webhooks
-    from webex_webhooks_async.converters import from_json, make_converter, to_json
-    from webex_webhooks_async.errors import (
-        APIError,
-        AuthenticationError,
-        BadRequestError,
-        ConflictError,
-        DecodeError,
-        GoneError,
-        LockedError,
-        NotFoundError,
-        NotificationError,
-        PaginationError,
-        PayloadError,
-        PermissionDeniedError,
-        RateLimitError,
-        RequestTimeoutError,
-        ResponseTooLargeError,
-        ServerError,
-        SignatureError,
-        TransportError,
-        WebexError,
-    )
-    from webex_webhooks_async.models.files import File
-    from webex_webhooks_async.models.messages import AttachmentAction, Message
+    from webex_webhooks_async.bot.bot import Bot as Bot
+    from webex_webhooks_async.bot.contexts import MessageContext as MessageContext
+    from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
+    from webex_webhooks_async.bot.router import BotRouter as BotRouter
+    from webex_webhooks_async.client.auth import RefreshingToken as RefreshingToken
+    from webex_webhooks_async.client.auth import StaticToken as StaticToken
+    from webex_webhooks_async.client.auth import TokenProvider as TokenProvider
+    from webex_webhooks_async.client.auth import Tokens as Tokens
+    from webex_webhooks_async.client.auth import authorization_url as authorization_url
+    from webex_webhooks_async.client.client import Client as Client
+    from webex_webhooks_async.client.pagination import AsyncPaginator as AsyncPaginator
+    from webex_webhooks_async.client.pagination import Page as Page
+    from webex_webhooks_async.client.planning import Action as Action
+    from webex_webhooks_async.client.planning import Change as Change
+    from webex_webhooks_async.client.planning import Plan as Plan
+    from webex_webhooks_async.client.planning import Result as Result
+    from webex_webhooks_async.client.planning import WebhookPlanWarning as WebhookPlanWarning
+    from webex_webhooks_async.client.planning import plan as plan
+    from webex_webhooks_async.client.retries import RetryPolicy as RetryPolicy
+    from webex_webhooks_async.client.transports.aiohttp import AiohttpTransport as AiohttpTransport
+    from webex_webhooks_async.client.webhooks import Webhooks as Webhooks
+    from webex_webhooks_async.converters import from_json as from_json
+    from webex_webhooks_async.converters import make_converter as make_converter
+    from webex_webhooks_async.converters import to_json as to_json
+    from webex_webhooks_async.errors import APIError as APIError
+    from webex_webhooks_async.errors import AuthenticationError as AuthenticationError
+    from webex_webhooks_async.errors import BadRequestError as BadRequestError
+    from webex_webhooks_async.errors import ConflictError as ConflictError
+    from webex_webhooks_async.errors import DecodeError as DecodeError
+    from webex_webhooks_async.errors import GoneError as GoneError
+    from webex_webhooks_async.errors import LockedError as LockedError
+    from webex_webhooks_async.errors import NotFoundError as NotFoundError
+    from webex_webhooks_async.errors import NotificationError as NotificationError
+    from webex_webhooks_async.errors import PaginationError as PaginationError
+    from webex_webhooks_async.errors import PayloadError as PayloadError
+    from webex_webhooks_async.errors import PermissionDeniedError as PermissionDeniedError
+    from webex_webhooks_async.errors import RateLimitError as RateLimitError
+    from webex_webhooks_async.errors import RequestTimeoutError as RequestTimeoutError
+    from webex_webhooks_async.errors import ResponseTooLargeError as ResponseTooLargeError
+    from webex_webhooks_async.errors import ServerError as ServerError
+    from webex_webhooks_async.errors import SignatureError as SignatureError
+    from webex_webhooks_async.errors import TransportError as TransportError
+    from webex_webhooks_async.errors import WebexError as WebexError
+    from webex_webhooks_async.models.files import File as File
+    from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
+    from webex_webhooks_async.models.messages import Message as Message
     from webex_webhooks_async.models.notifications import (
-        AttachmentActionData,
-        MeetingData,
-        MeetingParticipantData,
-        MeetingTranscriptData,
-        MembershipData,
-        MessageData,
-        Notification,
-        NotificationData,
-        RecordingData,
-        RemoteParty,
-        RoomData,
-        ServiceAppData,
-        TelephonyCallData,
+        AttachmentActionData as AttachmentActionData,
     )
-    from webex_webhooks_async.models.people import Person
-    from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
-    from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+    from webex_webhooks_async.models.notifications import MeetingData as MeetingData
+    from webex_webhooks_async.models.notifications import (
+        MeetingParticipantData as MeetingParticipantData,
+    )
+    from webex_webhooks_async.models.notifications import (
+        MeetingTranscriptData as MeetingTranscriptData,
+    )
+    from webex_webhooks_async.models.notifications import MembershipData as MembershipData
+    from webex_webhooks_async.models.notifications import MessageData as MessageData
+    from webex_webhooks_async.models.notifications import Notification as Notification
+    from webex_webhooks_async.models.notifications import NotificationData as NotificationData
+    from webex_webhooks_async.models.notifications import RecordingData as RecordingData
+    from webex_webhooks_async.models.notifications import RemoteParty as RemoteParty
+    from webex_webhooks_async.models.notifications import RoomData as RoomData
+    from webex_webhooks_async.models.notifications import ServiceAppData as ServiceAppData
+    from webex_webhooks_async.models.notifications import TelephonyCallData as TelephonyCallData
+    from webex_webhooks_async.models.people import Person as Person
+    from webex_webhooks_async.models.vocabulary import Event as Event
+    from webex_webhooks_async.models.vocabulary import OwnedBy as OwnedBy
+    from webex_webhooks_async.models.vocabulary import Resource as Resource
+    from webex_webhooks_async.models.vocabulary import Status as Status
+    from webex_webhooks_async.models.webhooks import NewWebhook as NewWebhook
+    from webex_webhooks_async.models.webhooks import Webhook as Webhook
+    from webex_webhooks_async.models.webhooks import WebhookUpdate as WebhookUpdate
+    from webex_webhooks_async.notifications.deduplication import Claim as Claim
+    from webex_webhooks_async.notifications.deduplication import Deduplicator as Deduplicator
     from webex_webhooks_async.notifications.deduplication import (
-        Claim,
-        Deduplicator,
-        MemoryDeduplicator,
-        RedisDeduplicator,
+        MemoryDeduplicator as MemoryDeduplicator,
     )
-    from webex_webhooks_async.notifications.dispatch import CallNext, Handler
-    from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+    from webex_webhooks_async.notifications.deduplication import (
+        RedisDeduplicator as RedisDeduplicator,
+    )
+    from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
+    from webex_webhooks_async.notifications.dispatch import Handler as Handler
+    from webex_webhooks_async.notifications.inbox import Inbox as Inbox
+    from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
+    from webex_webhooks_async.notifications.parsing import parse_notification as parse_notification
     from webex_webhooks_async.notifications.parsing import (
-        parse_notification,
-        parse_unverified_notification,
+        parse_unverified_notification as parse_unverified_notification,
     )
-    from webex_webhooks_async.notifications.receiver import Receiver
-    from webex_webhooks_async.notifications.router import Router
-    from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign, verify
-    from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
+    from webex_webhooks_async.notifications.receiver import Receiver as Receiver
+    from webex_webhooks_async.notifications.router import Router as Router
+    from webex_webhooks_async.notifications.signatures import (
+        SignatureAlgorithm as SignatureAlgorithm,
+    )
+    from webex_webhooks_async.notifications.signatures import sign as sign
+    from webex_webhooks_async.notifications.signatures import verify as verify
+    from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox as SQLiteInbox
 
+    __all__: list[str]
     __version__: str
 else:
-    _MODULES = {
-        "APIError": "errors",
-        "Action": "client.planning",
-        "AiohttpTransport": "client.transports.aiohttp",
-        "AsyncPaginator": "client.pagination",
-        "AttachmentAction": "models.messages",
-        "AttachmentActionData": "models.notifications",
-        "AuthenticationError": "errors",
-        "BadRequestError": "errors",
-        "Bot": "bot.bot",
-        "BotRouter": "bot.router",
-        "CallNext": "notifications.dispatch",
-        "Change": "client.planning",
-        "Claim": "notifications.deduplication",
-        "Client": "client.client",
-        "ConflictError": "errors",
-        "DecodeError": "errors",
-        "Deduplicator": "notifications.deduplication",
-        "Event": "models.vocabulary",
-        "File": "models.files",
-        "GoneError": "errors",
-        "Handler": "notifications.dispatch",
-        "Inbox": "notifications.inbox",
-        "InboxEntry": "notifications.inbox",
-        "LockedError": "errors",
-        "MeetingData": "models.notifications",
-        "MeetingParticipantData": "models.notifications",
-        "MeetingTranscriptData": "models.notifications",
-        "MembershipData": "models.notifications",
-        "MemoryDeduplicator": "notifications.deduplication",
-        "Message": "models.messages",
-        "MessageContext": "bot.contexts",
-        "MessageData": "models.notifications",
-        "NewWebhook": "models.webhooks",
-        "NotFoundError": "errors",
-        "Notification": "models.notifications",
-        "NotificationData": "models.notifications",
-        "NotificationError": "errors",
-        "OwnedBy": "models.vocabulary",
-        "Page": "client.pagination",
-        "PaginationError": "errors",
-        "PayloadError": "errors",
-        "PermissionDeniedError": "errors",
-        "Person": "models.people",
-        "Plan": "client.planning",
-        "RateLimitError": "errors",
-        "Receiver": "notifications.receiver",
-        "RecordingData": "models.notifications",
-        "RedisDeduplicator": "notifications.deduplication",
-        "RefreshingToken": "client.auth",
-        "RemoteParty": "models.notifications",
-        "RequestTimeoutError": "errors",
-        "ResponseTooLargeError": "errors",
-        "Resource": "models.vocabulary",
-        "Result": "client.planning",
-        "RetryPolicy": "client.retries",
-        "RoomData": "models.notifications",
-        "Router": "notifications.router",
-        "SQLiteInbox": "notifications.sqlite_inbox",
-        "ServerError": "errors",
-        "ServiceAppData": "models.notifications",
-        "SignatureAlgorithm": "notifications.signatures",
-        "SignatureError": "errors",
-        "StaticToken": "client.auth",
-        "Status": "models.vocabulary",
-        "SubmissionContext": "bot.contexts",
-        "TelephonyCallData": "models.notifications",
-        "TokenProvider": "client.auth",
-        "Tokens": "client.auth",
-        "TransportError": "errors",
-        "WebexError": "errors",
-        "Webhook": "models.webhooks",
-        "WebhookPlanWarning": "client.planning",
-        "WebhookUpdate": "models.webhooks",
-        "Webhooks": "client.webhooks",
-        "__version__": "version",
-        "authorization_url": "client.auth",
-        "from_json": "converters",
-        "make_converter": "converters",
-        "parse_notification": "notifications.parsing",
-        "parse_unverified_notification": "notifications.parsing",
-        "plan": "client.planning",
-        "sign": "notifications.signatures",
-        "to_json": "converters",
-        "verify": "notifications.signatures",
+    _NAMES = {
+        "bot.bot": "Bot",
+        "bot.contexts": "MessageContext SubmissionContext",
+        "bot.router": "BotRouter",
+        "client.auth": "RefreshingToken StaticToken TokenProvider Tokens authorization_url",
+        "client.client": "Client",
+        "client.pagination": "AsyncPaginator Page",
+        "client.planning": "Action Change Plan Result WebhookPlanWarning plan",
+        "client.retries": "RetryPolicy",
+        "client.transports.aiohttp": "AiohttpTransport",
+        "client.webhooks": "Webhooks",
+        "converters": "from_json make_converter to_json",
+        "errors": (
+            "APIError AuthenticationError BadRequestError ConflictError DecodeError GoneError "
+            "LockedError NotFoundError NotificationError PaginationError PayloadError "
+            "PermissionDeniedError RateLimitError RequestTimeoutError ResponseTooLargeError "
+            "ServerError SignatureError TransportError WebexError"
+        ),
+        "models.files": "File",
+        "models.messages": "AttachmentAction Message",
+        "models.notifications": (
+            "AttachmentActionData MeetingData MeetingParticipantData MeetingTranscriptData "
+            "MembershipData MessageData Notification NotificationData RecordingData RemoteParty "
+            "RoomData ServiceAppData TelephonyCallData"
+        ),
+        "models.people": "Person",
+        "models.vocabulary": "Event OwnedBy Resource Status",
+        "models.webhooks": "NewWebhook Webhook WebhookUpdate",
+        "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator RedisDeduplicator",
+        "notifications.dispatch": "CallNext Handler",
+        "notifications.inbox": "Inbox InboxEntry",
+        "notifications.parsing": "parse_notification parse_unverified_notification",
+        "notifications.receiver": "Receiver",
+        "notifications.router": "Router",
+        "notifications.signatures": "SignatureAlgorithm sign verify",
+        "notifications.sqlite_inbox": "SQLiteInbox",
     }
+    _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+    __all__ = list(_MODULES)
+    _MODULES["__version__"] = "version"
 
     def __getattr__(name: str) -> object:
         """Import a public name from its module."""
@@ -189,90 +161,3 @@ else:
     def __dir__() -> list[str]:
         """All public names, imported or not."""
         return __all__
-
-
-__all__ = [
-    "APIError",
-    "Action",
-    "AiohttpTransport",
-    "AsyncPaginator",
-    "AttachmentAction",
-    "AttachmentActionData",
-    "AuthenticationError",
-    "BadRequestError",
-    "Bot",
-    "BotRouter",
-    "CallNext",
-    "Change",
-    "Claim",
-    "Client",
-    "ConflictError",
-    "DecodeError",
-    "Deduplicator",
-    "Event",
-    "File",
-    "GoneError",
-    "Handler",
-    "Inbox",
-    "InboxEntry",
-    "LockedError",
-    "MeetingData",
-    "MeetingParticipantData",
-    "MeetingTranscriptData",
-    "MembershipData",
-    "MemoryDeduplicator",
-    "Message",
-    "MessageContext",
-    "MessageData",
-    "NewWebhook",
-    "NotFoundError",
-    "Notification",
-    "NotificationData",
-    "NotificationError",
-    "OwnedBy",
-    "Page",
-    "PaginationError",
-    "PayloadError",
-    "PermissionDeniedError",
-    "Person",
-    "Plan",
-    "RateLimitError",
-    "Receiver",
-    "RecordingData",
-    "RedisDeduplicator",
-    "RefreshingToken",
-    "RemoteParty",
-    "RequestTimeoutError",
-    "Resource",
-    "ResponseTooLargeError",
-    "Result",
-    "RetryPolicy",
-    "RoomData",
-    "Router",
-    "SQLiteInbox",
-    "ServerError",
-    "ServiceAppData",
-    "SignatureAlgorithm",
-    "SignatureError",
-    "StaticToken",
-    "Status",
-    "SubmissionContext",
-    "TelephonyCallData",
-    "TokenProvider",
-    "Tokens",
-    "TransportError",
-    "WebexError",
-    "Webhook",
-    "WebhookPlanWarning",
-    "WebhookUpdate",
-    "Webhooks",
-    "authorization_url",
-    "from_json",
-    "make_converter",
-    "parse_notification",
-    "parse_unverified_notification",
-    "plan",
-    "sign",
-    "to_json",
-    "verify",
-]

@@ -11,6 +11,7 @@ from pathlib import Path
 import griffe
 
 import webex_webhooks_async
+from webex_webhooks_async import testing
 from webex_webhooks_async.cli.app import app
 
 SNAPSHOT = Path(__file__).with_suffix(".txt")
@@ -21,8 +22,8 @@ INDENT = "    "
 def surface() -> str:
     """Describe the public names, the aliases in their signatures, and the commands."""
     package = griffe.load(NAME, search_paths=[Path(webex_webhooks_async.__file__).parent.parent])
-    importable = _exported(package)
-    for_tests = _exported(package["testing"])
+    importable = _public(package, webex_webhooks_async.__all__)
+    for_tests = _public(package["testing"], testing.__all__)
     fixtures = [each for each in package["testing.plugin"].functions.values() if each.is_public]
     return "\n".join(
         [
@@ -37,8 +38,8 @@ def surface() -> str:
     )
 
 
-def _exported(module: griffe.Object | griffe.Alias) -> list[griffe.Object]:
-    return [_resolved(module[name]) for name in sorted(map(str, module.exports or ()))]
+def _public(module: griffe.Object | griffe.Alias, names: list[str]) -> list[griffe.Object]:
+    return [_resolved(module[name]) for name in sorted(names)]
 
 
 def _resolved(found: griffe.Object | griffe.Alias) -> griffe.Object:
