@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from attrs import evolve
 from hypothesis import given
@@ -30,10 +31,9 @@ RESPONSE = Response(
     method="POST",
     path="/v1/webhooks",
     status_code=400,
+    headers=httpx.Headers({"TrackingID": "ROUTER_header"}),
     body=b"",
-    links=(),
-    tracking_id="ROUTER_header",
-    retry_after=None,
+    sent_tracking_id="sent",
     redact=Redactor((CANARY,)),
 )
 WEBHOOK = {
@@ -209,9 +209,9 @@ def test_an_error_knows_its_request() -> None:
     )
 
 
-def test_a_response_without_a_tracking_id_has_none() -> None:
-    """Without one in body and header, the tracking id is `None`."""
-    assert evolve(RESPONSE, tracking_id=None).error(None).tracking_id is None
+def test_a_response_without_a_tracking_id_has_the_one_that_was_sent() -> None:
+    """Without one in body and header, it is the id that the request had."""
+    assert evolve(RESPONSE, headers=httpx.Headers()).error(None).tracking_id == "sent"
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,8 @@ def test_an_echoed_secret_is_redacted(body: object) -> None:
 
 def test_a_secret_in_a_header_is_redacted() -> None:
     """A tracking id that holds a secret doesn't show it in any error."""
-    odd = evolve(RESPONSE, tracking_id=f"a {CANARY}", body=b"{}")
+    headers = httpx.Headers({b"TrackingID": f"a {CANARY}".encode()})
+    odd = evolve(RESPONSE, headers=headers, body=b"{}")
 
     assert odd.error(None).tracking_id == "a ***"
     assert decode_error(lambda: odd.to(Webhook)).tracking_id == "a ***"
@@ -451,9 +452,10 @@ def test_a_response_that_does_not_fit_names_its_request(
 
 def test_a_body_that_isn_t_json_names_its_request() -> None:
     """A body that isn't JSON raises an error with the request."""
-    error = decode_error(evolve(RESPONSE, body=b"<html>", tracking_id=None).json)
+    error = decode_error(evolve(RESPONSE, body=b"<html>").json)
 
-    assert str(error) == "POST /v1/webhooks: $: not JSON (Expecting value at character 0)"
+    reason = "$: not JSON (Expecting value at character 0)"
+    assert str(error) == f"POST /v1/webhooks: {reason} (tracking id ROUTER_header)"
     assert error.__context__ is None
 
 

@@ -125,10 +125,9 @@ def errors(data: bytes) -> None:
         method="POST",
         path="/v1/webhooks",
         status_code=400,
+        headers=httpx.Headers(),
         body=filled(body, {"JSON": as_json.encode(), "URL": as_url.encode()}),
-        links=(),
-        tracking_id=f"ROUTER_{secret}",
-        retry_after=None,
+        sent_tracking_id=f"ROUTER_{secret}",
         redact=Redactor((secret,)),
     )
     error = response.error(None)

@@ -456,7 +456,8 @@ class Client(APIResource):
         target = target_on(self._requester.base_url, url, "url", ValueError)
         request = Request(method="GET", target=target, max_bytes=max_bytes)
         response = await self._requester.send(request)
-        name, content_type = file_name(response.disposition), response.content_type
+        name = file_name(response.headers.get("content-disposition"))
+        content_type = response.headers.get("content-type")
         return File(name, response.body, content_type if _is_sound(content_type) else None)
 
     async def aclose(self) -> None:

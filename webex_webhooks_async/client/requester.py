@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
-from http.cookiejar import CookieJar
 from types import NoneType
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -152,7 +151,9 @@ class Requester:
         if http_client is None:
             http_client = ConnectionPool.to(httpx.URL(self.base_url))
         if isinstance(http_client, httpx.AsyncBaseTransport):
-            http_client = httpx.AsyncClient(transport=http_client, cookies=_NoCookies())
+            http_client = httpx.AsyncClient(transport=http_client)
+            # httpx has no setting for this, and looking for cookies takes 5 % of a request.
+            http_client.cookies.extract_cookies = _keep_no_cookies  # type: ignore[method-assign]
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
         self._closed = False
@@ -212,7 +213,8 @@ class Requester:
                     continue  # the replay uses up no attempt
                 if response.is_success or (may_be_processed and _is_gone(response)):
                     return response
-                error = response.error(parse_retry_after(response.retry_after, self.clock.now()))
+                retry_after = response.headers.get("retry-after")
+                error = response.error(parse_retry_after(retry_after, self.clock.now()))
                 if response.status_code == HTTPStatus.NOT_FOUND and self._repeats_base(request):
                     error.add_note(
                         f"The path repeats the end of base_url, {self.base_url}: leave it out."
@@ -240,7 +242,7 @@ class Requester:
             attempt=attempt,
             status_code=status_code,
             retry_after=retry_after,
-            has_retry_after=response is not None and response.retry_after is not None,
+            has_retry_after=response is not None and "retry-after" in response.headers,
             jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
         )
         if isinstance(error, RateLimitError):
@@ -338,18 +340,14 @@ class Requester:
                 milliseconds,
                 tracking_id,
             )
-        headers = received.headers
         return Response(
             method=request.method,
             path=request.path,
             status_code=received.status_code,
+            headers=received.headers,
             body=body,
-            links=tuple(headers.get_list("link")),
-            tracking_id=headers.get("trackingid") or tracking_id,
-            retry_after=headers.get("retry-after"),
+            sent_tracking_id=tracking_id,
             redact=redact,
-            content_type=headers.get("content-type"),
-            disposition=headers.get("content-disposition"),
         )
 
     async def _received(self, sent: httpx.Request) -> httpx.Response:
@@ -477,11 +475,8 @@ def _has_ended(refresh: "asyncio.Task[str]") -> bool:
     return refresh.done() and not refresh.cancelled()
 
 
-class _NoCookies(CookieJar):
-    """A jar that takes no cookie: httpx stores those of each response, and has no other setting."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Leave the cookies that a response sets."""
+def _keep_no_cookies(response: httpx.Response) -> None:
+    """Leave the cookies that a response sets."""
 
 
 def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:

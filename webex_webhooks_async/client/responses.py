@@ -8,6 +8,7 @@ from itertools import islice
 from types import GenericAlias
 from typing import TypeVar, cast, overload
 
+import httpx
 from attrs import field, frozen
 from cattrs import Converter
 
@@ -52,25 +53,19 @@ class Response:
         method: The HTTP method of the request.
         path: The path of the request, without the query.
         status_code: The HTTP status.
+        headers: The headers.
         body: The content, decompressed.
-        links: The values of the Link headers.
-        tracking_id: Webex's own id of the request, from the header.
-        retry_after: The text of the Retry-After header.
-        content_type: The text of the Content-Type header.
-        disposition: The text of the Content-Disposition header.
+        sent_tracking_id: The id that the request had, for a response without one.
         redact: Removes the secrets of the request from a text.
     """
 
     method: str
     path: str
     status_code: int
+    headers: httpx.Headers = field(repr=False)
     body: bytes = field(repr=False)
-    links: tuple[str, ...]
-    tracking_id: str | None
-    retry_after: str | None
+    sent_tracking_id: str
     redact: Redactor
-    content_type: str | None = None
-    disposition: str | None = None
 
     @property
     def is_success(self) -> bool:
@@ -127,7 +122,7 @@ class Response:
             self.status_code,
             message or (errors[0] if errors else ""),
             errors,
-            self._redacted(_text(members.get("trackingId")) or self.tracking_id),
+            self._tracking_id(_text(members.get("trackingId"))),
             self.method,
             self.path,
             retry_after,
@@ -139,10 +134,11 @@ class Response:
             return decode()
         except DecodeError as error:
             problems = error.problems
-        raise DecodeError(problems, self.method, self.path, self._redacted(self.tracking_id))
+        raise DecodeError(problems, self.method, self.path, self._tracking_id())
 
-    def _redacted(self, text: str | None) -> str | None:
-        return None if text is None else self.redact(text)
+    def _tracking_id(self, from_body: str = "") -> str:
+        """Webex's own id of the request, if the response has one."""
+        return self.redact(from_body or self.headers.get("trackingid") or self.sent_tracking_id)
 
 
 def api_error_type(status_code: int) -> type[APIError]:

@@ -5,7 +5,7 @@ import math
 import urllib.request
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import aclosing
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -64,17 +64,20 @@ class ConnectionPool(httpx.AsyncBaseTransport):
                 "a client belongs to the event loop of its first request; make another client here"
             )
         connection = self._idle.pop()[1] if self._idle else self._new_connection()
-        async with AsyncExitStack() as on_failure:
-            on_failure.push_async_callback(connection.aclose)
+        sockets: list[Any] = []
 
-            async def trace(event: str, info: Mapping[str, Any]) -> None:
-                # httpcore itself doesn't close a socket whose TLS handshake was cancelled.
-                if event.endswith("connect_tcp.complete"):
-                    on_failure.push_async_callback(info["return_value"].aclose)
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith("connect_tcp.complete"):
+                sockets.append(info["return_value"])
 
-            request.extensions["trace"] = trace
+        request.extensions["trace"] = trace
+        try:
             response = await connection.handle_async_request(request)
-            on_failure.pop_all()
+        except BaseException:
+            async with aclosing(connection):
+                for socket in sockets:  # httpcore leaves one open whose TLS handshake was cancelled
+                    await socket.aclose()
+            raise
         stream = cast("httpx.AsyncByteStream", response.stream)
         response.stream = _Body(stream, connection, self._release)
         return response
