@@ -5,14 +5,15 @@ import json
 import re
 import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Never, cast
 
 import httpx
 from attrs import frozen
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.requester import NO_RESPONSE
@@ -100,7 +101,6 @@ class Conversation:
         self._heard = False
         self._failed = False
         self._changed = asyncio.Event()
-        self._over: CommandError | None = None
         self._room_id = self._group_room() if place.room is not None else None
         for message in state["messages"]:
             self._note_card(message)
@@ -154,35 +154,22 @@ class Conversation:
         return f"{self.bot} did not reply {within}: does the bot run? {self._hint()}"
 
     async def _until_quiet(self) -> None:
-        while True:
-            self.check()
-            try:
+        with suppress(TimeoutError):
+            while True:
                 async with asyncio.timeout(QUIET_SECONDS if self._heard or self._failed else None):
                     await self._changed.wait()
-            except TimeoutError:
-                return
-            self._changed.clear()
+                self._changed.clear()
 
-    def check(self) -> None:
-        """Check that the sandbox is there.
+    async def follow(self, events: AsyncIterator[Json]) -> Never:
+        """Take in what happens.
 
         Raises:
-            CommandError: It isn't any more, or it doesn't respond as a sandbox does.
+            CommandError: The sandbox has ended, or doesn't respond as a sandbox does.
         """
-        if self._over is not None:
-            raise self._over
-
-    async def follow(self, events: AsyncIterator[Json]) -> None:
-        """Take in what happens, until the sandbox ends."""
-        try:
-            with _odd_answers(self._place):
-                async for event in events:
-                    self._take_in(event)
-        except CommandError as error:
-            self._over = error
-        else:
-            self._over = _gone(self._place)
-        self._changed.set()
+        with _odd_answers(self._place):
+            async for event in events:
+                self._take_in(event)
+        raise _gone(self._place)
 
     def _take_in(self, event: Json) -> None:
         match event["kind"]:
@@ -202,17 +189,14 @@ class Conversation:
         if document["personId"] != self._bot["id"] or "updated" in document:
             return
         self._note_card(document)
-        text = json.dumps(document).replace(f"{BASE_URL}/contents/", self._contents)
+        contents = f"{self._place.base_url.rstrip('/')}/contents/"
+        text = json.dumps(document).replace(f"{BASE_URL}/contents/", contents)
         message = from_json(text, Message)
         is_here = self._is_here(message.room_id)
         self._on_message(message, None if is_here else self._title_of(message.room_id))
         if is_here:
             self._heard = True
             self._changed.set()
-
-    @property
-    def _contents(self) -> str:
-        return f"{self._place.base_url.rstrip('/')}/contents/"
 
     def _notice(self, delivery: Json) -> None:
         if delivery["ok"] or delivery["createdBy"] != self._bot["id"]:
@@ -221,7 +205,7 @@ class Conversation:
         if how is None:
             status = delivery["statusCode"]
             how = f"it responded with {status} {httpx.codes.get_reason_phrase(status)}".rstrip()
-        what = f"{delivery['resource']} {delivery['event']}"
+        what = f"{delivery['resource']} {delivery['event']} at {shown_url(delivery['url'])}"
         self._on_failure(f"{self.bot} was notified of {what}, but failed: {how}")
         self._failed = True
         self._changed.set()
@@ -377,14 +361,14 @@ async def conversation(
             talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)
         if place.person.lower() == talk.bot.lower():
             raise UsageError(f"--as must be another person than the bot, {talk.bot}")
-        follower = asyncio.create_task(talk.follow(events))
         try:
-            yield talk
-        except TransportError as error:
-            raise _gone(place) from error
-        finally:
-            follower.cancel()
-            await asyncio.wait([follower])
+            async with asyncio.TaskGroup() as group:  # it ends the block when the sandbox ends
+                follower = group.create_task(talk.follow(events))
+                yield talk
+                follower.cancel()
+        except ExceptionGroup as errors:
+            error = errors.exceptions[0]
+            raise _gone(place) if isinstance(error, TransportError) else error from None
 
 
 async def _first(events: AsyncIterator[Json], place: Place) -> Json:

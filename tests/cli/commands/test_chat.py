@@ -1,11 +1,16 @@
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -22,9 +27,10 @@ from tests.cli.harness import (
     served_webex,
     terminal,
 )
-from tests.support.wire import unused_port
-from webex_webhooks_async import File
+from tests.support.wire import PATIENCE, unused_port
+from webex_webhooks_async import File, Message
 from webex_webhooks_async.cli import conversation
+from webex_webhooks_async.cli.commands.chat import MAX_WAITING, TypedLines, print_message
 from webex_webhooks_async.testing.gateway import ConnectionDroppedError
 
 pytestmark = pytest.mark.once
@@ -70,15 +76,15 @@ def test_a_bot_that_is_notified_and_silent(webex: ServedWebex, invoke: Invoke) -
 
 
 def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
-    """A bot that was notified and responded with an error is named, before the time is over."""
+    """A bot that responded with an error is named, with its URL, before the time is over."""
     with served_bot("", 500) as bot:
-        webex.create(target_url=bot.url)
+        webex.create(target_url=f"{bot.url}?key=canary")
         done = invoke("chat", "Hello", "--timeout", "60")
 
     bot_address, reason = webex.sandbox.bot.email, "it responded with 500 Internal Server Error"
     assert (done.exit_code, done.out) == (1, "")
     assert done.err.splitlines() == [
-        f"error: {bot_address} was notified of messages created, but failed: {reason}",
+        f"error: {bot_address} was notified of messages created at {bot.url}, but failed: {reason}",
         f"error: {bot_address} did not reply",
     ]
 
@@ -406,11 +412,14 @@ def test_no_card(webex: ServedWebex, invoke: Invoke) -> None:
 
 def test_a_bot_that_is_down(webex: ServedWebex) -> None:
     """In a conversation, it says at once that the bot was notified and failed, also when narrow."""
-    webex.create(target_url=f"http://127.0.0.1:{unused_port()}/")
+    url = f"http://127.0.0.1:{unused_port()}/"
+    webex.create(target_url=url)
     with terminal("chat", "--room", "[b]Lunch", columns=60) as screen:
         screen.wait_for("> ")
         screen.type("Hello\n")
-        screen.wait_for(r"was notified of\s+messages created, but\s+failed:\s+ConnectError")
+        screen.wait_for(
+            rf"was notified of\s+messages created at\s+{url}, but\s+failed:\s+ConnectError"
+        )
         screen.type("\x04")
         exit_code = screen.finish()
 
@@ -584,3 +593,119 @@ def test_standard_input_that_is_closed(invoke: Invoke, monkeypatch: pytest.Monke
         2,
         "error: standard input is closed: pass the message as an argument\n",
     )
+
+
+Pipe = tuple[int, int]
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    """A pipe: where to read, and where to write."""
+    reader, writer = os.pipe()
+    yield reader, writer
+    os.close(reader)
+
+
+async def test_lines(pipe: Pipe) -> None:
+    """Each line comes as soon as it is complete; blank ones are skipped."""
+    reader, writer = pipe
+    lines = TypedLines(reader)
+    os.write(writer, b"Hello\n\n  \nCaf\xc3")
+
+    first = await lines.next()
+    os.write(writer, b"\xa9\xff")
+    os.close(writer)
+
+    assert first == "Hello"
+    assert [await lines.next(), await lines.next()] == ["Caf\u00e9\ufffd", None]
+
+
+async def test_an_endless_input(tmp_path: Path) -> None:
+    """Only so much of an input waits in memory, however long it and its lines are."""
+    path = tmp_path / "lines"
+    path.write_text("yes\n" * 5_000 + "x" * 1_000_000 + "\nlast")
+    with path.open("rb") as file:
+        lines = TypedLines(file.fileno())
+        seen: list[str] = []
+        while line := await lines.next():
+            assert lines.waiting <= MAX_WAITING
+            seen.append(line)
+
+    assert (seen[:5_000], seen[-1]) == (["yes"] * 5_000, "last")
+    assert max(map(len, seen)) < 200_000
+
+
+async def test_a_loop_that_has_ended(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines after the end of the event loop are ignored."""
+    reader, writer = pipe
+    lines = TypedLines(reader)
+    thread = threading.enumerate()[-1]
+    monkeypatch.setattr(lines, "_loop", _ClosedLoop())
+    os.write(writer, b"late\n")
+    os.close(writer)
+
+    thread.join(PATIENCE)
+
+    assert not thread.is_alive()
+
+
+class _ClosedLoop:
+    """A loop that was closed."""
+
+    def call_soon_threadsafe(self, *_: object) -> None:
+        """Refuse, as asyncio does."""
+        raise RuntimeError("Event loop is closed")
+
+
+UNTITLED = {
+    "content": {
+        "body": [{"type": "Input.Text", "id": "lunch"}, {"items": [{"type": "TextBlock"}]}],
+        "actions": [
+            {"type": "Action.Submit", "data": {"vote": "yes"}},
+            {"type": "Action.Submit", "data": {"vote": "no"}},
+        ],
+    }
+}
+
+
+PRESSED = {
+    "content": {
+        "body": [{"type": "Input.Text", "id": "lunch"}],
+        "actions": [
+            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
+            {"type": "Action.Submit", "title": "Not today"},
+        ],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "lines"),
+    [
+        ({"text": "one\n\ntwo\x1b"}, ["bot: one", "     ", "     two\\x1b"]),
+        ({"markdown": "**bold**"}, ["bot: **bold**"]),
+        ({"files": ("https://e.com/1", "https://e.com/2")}, ["bot: [file https://e.com/1]", "..."]),
+        ({"text": "a", "attachments": ({"a": 1},)}, ["bot: a", "     [card]"]),
+        (
+            {"attachments": (UNTITLED,)},
+            ["bot: [card: /submit lunch=... vote=...]"],
+        ),
+        (
+            {"attachments": (PRESSED,)},
+            ["bot: [card: /press Order lunch=...]", "     [card: /press 'Not today' lunch=...]"],
+        ),
+        ({"text": None}, ["bot: "]),
+    ],
+)
+def test_a_message(fields: dict[str, Any], lines: list[str]) -> None:
+    """Text, files and cards are shown, a line each, below the sender."""
+    console = Console(file=io.StringIO(), width=80)
+    message = Message(id="1", room_id="2", person_email="bot", **fields)
+
+    print_message(console, message, with_sender=True)
+
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue().splitlines()
+    assert [a for a, b in zip(shown, lines, strict=True) if b != "..."] == [
+        each for each in lines if each != "..."
+    ]
