@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.files import File as File
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
+    from webex_webhooks_async.models.messages import Person as Person
     from webex_webhooks_async.models.notifications import (
         AttachmentActionData as AttachmentActionData,
     )
@@ -74,7 +75,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.notifications import RoomData as RoomData
     from webex_webhooks_async.models.notifications import ServiceAppData as ServiceAppData
     from webex_webhooks_async.models.notifications import TelephonyCallData as TelephonyCallData
-    from webex_webhooks_async.models.people import Person as Person
     from webex_webhooks_async.models.vocabulary import Event as Event
     from webex_webhooks_async.models.vocabulary import OwnedBy as OwnedBy
     from webex_webhooks_async.models.vocabulary import Resource as Resource
@@ -129,13 +129,12 @@ else:
             "ServerError SignatureError TransportError WebexError"
         ),
         "models.files": "File",
-        "models.messages": "AttachmentAction Message",
+        "models.messages": "AttachmentAction Message Person",
         "models.notifications": (
             "AttachmentActionData MeetingData MeetingParticipantData MeetingTranscriptData "
             "MembershipData MessageData Notification NotificationData RecordingData RemoteParty "
             "RoomData ServiceAppData TelephonyCallData"
         ),
-        "models.people": "Person",
         "models.vocabulary": "Event OwnedBy Resource Status",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator RedisDeduplicator",

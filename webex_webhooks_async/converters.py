@@ -45,7 +45,7 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override, typeddicts
 
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.models.extra import EXTRA, has_extra
+from webex_webhooks_async.models import EXTRA, has_extra
 from webex_webhooks_async.models.notifications import Notification, NotificationData, data_classes
 from webex_webhooks_async.strict_json import JSON, TOO_DEEP, MisfitError, dump_json, parse_json
 from webex_webhooks_async.validation import check_type

@@ -16,12 +16,12 @@ from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id
+from webex_webhooks_async.models.messages import Person
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
     MessageData,
     Notification,
 )
-from webex_webhooks_async.models.people import Person
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.asgi import (

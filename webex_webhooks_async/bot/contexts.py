@@ -13,13 +13,12 @@ from webex_webhooks_async.bot.writing import new_messages
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import AttachmentAction, Message
+from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
     MessageData,
     Notification,
 )
-from webex_webhooks_async.models.people import Person
 
 
 class Context(ABC):

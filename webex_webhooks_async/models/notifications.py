@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from webex_webhooks_async.models.extra import extra_field
+from webex_webhooks_async.models import extra_field
 from webex_webhooks_async.models.vocabulary import Resource
 
 D_co = TypeVar("D_co", covariant=True)

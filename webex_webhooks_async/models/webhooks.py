@@ -13,7 +13,7 @@ import attrs
 from attrs import field, frozen
 
 from webex_webhooks_async.formatting import short_id
-from webex_webhooks_async.models.extra import extra_field
+from webex_webhooks_async.models import extra_field
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
 from webex_webhooks_async.validation import check_text
 
