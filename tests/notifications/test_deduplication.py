@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -55,6 +56,26 @@ async def test_a_key_is_forgotten_in_time() -> None:
 async def test_the_oldest_key_makes_room() -> None:
     """At most `max_entries` keys are remembered; the oldest is forgotten first."""
     assert await granted(MemoryDeduplicator(max_entries=2), "abccba") == "abca"
+
+
+async def test_memory_stays_bounded() -> None:
+    """After 50,000 distinct keys no more is held than after the first 2,000."""
+    deduplicator = MemoryDeduplicator(max_entries=1000)
+
+    async def held_after(numbers: range) -> int:
+        for number in numbers:
+            await deduplicator.claim(f"{number:064}")
+            await deduplicator.confirm(f"{number:064}")
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        first = await held_after(range(2_000))
+        last = await held_after(range(2_000, 50_000))
+    finally:
+        tracemalloc.stop()
+
+    assert last < first + 20_000
 
 
 async def test_a_copy_makes_no_room() -> None:

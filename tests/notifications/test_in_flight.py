@@ -1,6 +1,5 @@
 import asyncio
 import logging
-import tracemalloc
 
 import pytest
 
@@ -11,7 +10,6 @@ from tests.notifications.doubles import (
     HeldLeases,
 )
 from tests.support.wire import until
-from webex_webhooks_async.notifications.deduplication import Claim, MemoryDeduplicator
 from webex_webhooks_async.notifications.in_flight import InFlight
 
 pytestmark = pytest.mark.usefixtures("tasks")
@@ -24,109 +22,71 @@ async def cancel(task: "asyncio.Task[object]") -> None:
         await task
 
 
-class TestClaims:
-    """Which calls a deduplicator gets."""
+async def test_a_claim_that_is_granted_at_the_same_moment_is_released() -> None:
+    """A request that is cancelled just after its claim was granted leaves no claim."""
+    deduplicator = HeldDeduplicator()
+    deduplicator.may_return.set()
+    in_flight = InFlight(deduplicator)
+    claiming = asyncio.create_task(in_flight.claim("a"))
+    await until(lambda: deduplicator.claimed == {"a"})
+    await cancel(claiming)
+    await until(lambda: not in_flight.unfinished)
 
-    async def test_memory_stays_bounded(self) -> None:
-        """After 50,000 distinct notifications no more is held than after the first 1,000."""
-        in_flight = InFlight(MemoryDeduplicator(max_entries=1000))
-
-        async def handle(numbers: range) -> int:
-            for number in numbers:
-                await in_flight.claim(f"{number:064}")
-                await in_flight.finish(f"{number:064}", done=True)
-            return tracemalloc.get_traced_memory()[0]
-
-        tracemalloc.start()
-        try:
-            first = await handle(range(2_000))
-            last = await handle(range(2_000, 50_000))
-        finally:
-            tracemalloc.stop()
-
-        assert last < first + 20_000
-
-    async def test_a_memory_deduplicator_needs_no_task(self) -> None:
-        """A claim in memory creates no task, which would cost more than all the rest."""
-        in_flight = InFlight(MemoryDeduplicator())
-        before = asyncio.all_tasks()
-        claiming = in_flight.claim("a")
-
-        with pytest.raises(StopIteration) as ended:  # it never waits for the event loop
-            claiming.send(None)
-
-        assert ended.value.value is Claim.GRANTED
-
-        with pytest.raises(StopIteration):
-            in_flight.finish("a", done=True).send(None)
-
-        assert asyncio.all_tasks() == before
+    assert (deduplicator.calls, deduplicator.claimed) == (["claim", "release"], set())
 
 
-class TestCancellation:
-    """What a cancelled request leaves behind."""
+@pytest.mark.parametrize("kind", [HeldDeduplicator, HeldLeases])
+async def test_a_cancelled_request_releases_nothing_of_others(
+    caplog: pytest.LogCaptureFixture, kind: type[HeldDeduplicator]
+) -> None:
+    """A claim that isn't granted isn't released: someone else holds it."""
+    deduplicator = kind()
+    deduplicator.claimed.add("a")
+    in_flight = InFlight(deduplicator)
+    claiming = asyncio.create_task(in_flight.claim("a"))
+    await until(lambda: deduplicator.calls == ["claim"])
+    await cancel(claiming)
+    deduplicator.may_return.set()
+    await until(lambda: not in_flight.unfinished)
 
-    async def test_a_claim_that_is_granted_at_the_same_moment_is_released(self) -> None:
-        """A request that is cancelled just after its claim was granted leaves no claim."""
-        deduplicator = HeldDeduplicator()
-        deduplicator.may_return.set()
-        in_flight = InFlight(deduplicator)
-        claiming = asyncio.create_task(in_flight.claim("a"))
-        await until(lambda: deduplicator.claimed == {"a"})
-        await cancel(claiming)
-        await until(lambda: not in_flight.unfinished)
+    assert (deduplicator.calls, deduplicator.claimed) == (["claim"], {"a"})
+    assert caplog.records == []
 
-        assert (deduplicator.calls, deduplicator.claimed) == (["claim", "release"], set())
 
-    @pytest.mark.parametrize("kind", [HeldDeduplicator, HeldLeases])
-    async def test_a_cancelled_request_releases_nothing_of_others(
-        self, caplog: pytest.LogCaptureFixture, kind: type[HeldDeduplicator]
-    ) -> None:
-        """A claim that isn't granted isn't released: someone else holds it."""
-        deduplicator = kind()
-        deduplicator.claimed.add("a")
-        in_flight = InFlight(deduplicator)
-        claiming = asyncio.create_task(in_flight.claim("a"))
-        await until(lambda: deduplicator.calls == ["claim"])
-        await cancel(claiming)
-        deduplicator.may_return.set()
-        await until(lambda: not in_flight.unfinished)
+@pytest.mark.parametrize("error", [DownError(), asyncio.CancelledError()])
+async def test_a_claim_that_fails_for_a_cancelled_request_claims_nothing(
+    caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    """The package alone logs that the deduplicator failed, and mentions no claim."""
+    caplog.set_level(logging.DEBUG, logger="asyncio")
+    deduplicator = FailingDeduplicator("claim", error=error)
+    deduplicator.may_return.clear()
+    in_flight = InFlight(deduplicator)
+    claiming = asyncio.create_task(in_flight.claim("a"))
+    await until(lambda: deduplicator.calls == ["claim"])
+    await cancel(claiming)
+    deduplicator.may_return.set()
+    await until(lambda: not in_flight.unfinished)
 
-        assert (deduplicator.calls, deduplicator.claimed) == (["claim"], {"a"})
-        assert caplog.records == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "the deduplicator failed for a request that was cancelled"
+    ]
 
-    @pytest.mark.parametrize("error", [DownError(), asyncio.CancelledError()])
-    async def test_a_claim_that_fails_for_a_cancelled_request_claims_nothing(
-        self, caplog: pytest.LogCaptureFixture, error: BaseException
-    ) -> None:
-        """The package alone logs that the deduplicator failed, and mentions no claim."""
-        caplog.set_level(logging.DEBUG, logger="asyncio")
-        deduplicator = FailingDeduplicator("claim", error=error)
-        deduplicator.may_return.clear()
-        in_flight = InFlight(deduplicator)
-        claiming = asyncio.create_task(in_flight.claim("a"))
-        await until(lambda: deduplicator.calls == ["claim"])
-        await cancel(claiming)
-        deduplicator.may_return.set()
-        await until(lambda: not in_flight.unfinished)
 
-        assert [record.getMessage() for record in caplog.records] == [
-            "the deduplicator failed for a request that was cancelled"
-        ]
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_finish_goes_on_when_its_request_is_cancelled(*, done: bool) -> None:
+    """A claim is finished however often its request is cancelled meanwhile."""
+    deduplicator = HeldDeduplicator()
+    deduplicator.may_return.set()
+    in_flight = InFlight(deduplicator)
+    await in_flight.claim("a")
+    deduplicator.may_return.clear()
+    finish = in_flight.confirm if done else in_flight.release
+    finishing = asyncio.create_task(finish("a"))
+    await until(lambda: len(deduplicator.calls) == 2)
+    await cancel(finishing)
+    deduplicator.may_return.set()
+    await until(lambda: not in_flight.unfinished)
 
-    @pytest.mark.parametrize("done", [True, False])
-    async def test_a_finish_goes_on_when_its_request_is_cancelled(self, *, done: bool) -> None:
-        """A claim is finished however often its request is cancelled meanwhile."""
-        deduplicator = HeldDeduplicator()
-        deduplicator.may_return.set()
-        in_flight = InFlight(deduplicator)
-        await in_flight.claim("a")
-        deduplicator.may_return.clear()
-        finishing = asyncio.create_task(in_flight.finish("a", done=done))
-        await until(lambda: len(deduplicator.calls) == 2)
-        await cancel(finishing)
-        deduplicator.may_return.set()
-        await until(lambda: not in_flight.unfinished)
-
-        assert deduplicator.calls == ["claim", "confirm" if done else "release"]
-        assert deduplicator.claimed == ({"a"} if done else set())
+    assert deduplicator.calls == ["claim", "confirm" if done else "release"]
+    assert deduplicator.claimed == ({"a"} if done else set())

@@ -90,6 +90,17 @@ class TestDispatch:
 
         assert await deliver(receiver) == 204
 
+    async def test_a_notification_needs_no_task(self) -> None:
+        """By default nothing waits for the event loop: a task would cost more than all the rest."""
+        bot = Bot()
+        before = asyncio.all_tasks()
+
+        with pytest.raises(StopIteration) as ended:
+            bot.receiver.handle(*signed(BODY)).send(None)
+
+        assert (ended.value.value, bot.done) == (204, ["MESSAGE"])
+        assert asyncio.all_tasks() == before
+
     @pytest.mark.parametrize(("ignore", "runs"), [(True, 0), (False, 1)])
     async def test_own_actions_can_be_ignored(self, *, ignore: bool, runs: int) -> None:
         """With `ignore_own_actions`, what the bot itself did is ignored."""

@@ -1,15 +1,11 @@
-"""Claims each notification with the deduplicator, and finishes each claim."""
+"""Claims that a cancelled request leaves neither half-made nor half-finished."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from webex_webhooks_async.notifications.deduplication import (
-    Claim,
-    Deduplicator,
-    MemoryDeduplicator,
-)
+from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -17,56 +13,44 @@ T = TypeVar("T")
 
 
 class InFlight:
-    """The claims of one receiver.
+    """A deduplicator whose calls go on when the request that made them is cancelled.
 
-    Every claim is finished: cancelling a request interrupts no call of the deduplicator, and a
-    claim that is granted to a cancelled request is released.
+    A claim that is granted to a cancelled request is released. An error of `confirm` or `release`
+    is logged, not raised.
 
     Args:
-        deduplicator: Asked for each claim. Without one, every claim is granted.
+        deduplicator: It gets the calls.
 
     Attributes:
-        unfinished: The calls of the deduplicator that haven't returned yet.
+        unfinished: The calls that haven't returned yet.
     """
 
-    def __init__(self, deduplicator: Deduplicator | None) -> None:
+    def __init__(self, deduplicator: Deduplicator) -> None:
         self.unfinished: set[asyncio.Task[Any]] = set()
         self._deduplicator = deduplicator
-        # It never waits, so that nothing can be cancelled in the middle of a call.
-        self._is_in_memory = type(deduplicator) is MemoryDeduplicator
 
     async def claim(self, key: str) -> Claim:
-        """Claim a notification; if it is granted, `finish` has to follow."""
-        if self._deduplicator is None:
-            return Claim.GRANTED
-        claim = self._deduplicator.claim(key)
-        if self._is_in_memory:
-            return await claim
-        claiming = self._start(_checked(claim))
+        """Claim a notification; if it is granted, `confirm` or `release` has to follow."""
+        claiming = self._start(_checked(self._deduplicator.claim(key)))
         try:
             return await _result_of(claiming)
         except asyncio.CancelledError:
             self._start(self._abandon(key, claiming))
             raise
 
-    async def finish(self, key: str, *, done: bool) -> None:
-        """Confirm the claim of a notification that is done; release that of one that isn't."""
-        if self._deduplicator is None:
-            return
-        if done:
-            call, failure = self._deduplicator.confirm, _NOT_CONFIRMED
-        else:
-            call, failure = self._deduplicator.release, _NOT_RELEASED
-        if self._is_in_memory:
-            await call(key)
-        else:
-            await _result_of(self._start(_call_last(call, key, failure)))
+    async def confirm(self, key: str) -> None:
+        """Remember the key as done."""
+        await _result_of(self._start(_logged(self._deduplicator.confirm, key, _NOT_CONFIRMED)))
+
+    async def release(self, key: str) -> None:
+        """Let the key be claimed again."""
+        await _result_of(self._start(_logged(self._deduplicator.release, key, _NOT_RELEASED)))
 
     async def _abandon(self, key: str, claiming: asyncio.Task[Claim]) -> None:
         """Release a claim whose request was cancelled, if it is granted."""
         try:
             if await _result_of(claiming) is Claim.GRANTED:
-                await self.finish(key, done=False)
+                await self.release(key)
         except Exception:
             logger.exception("the deduplicator failed for a request that was cancelled")
 
@@ -84,7 +68,7 @@ async def _checked(claiming: Awaitable[object]) -> Claim:
     return claim
 
 
-async def _call_last(call: Callable[[str], Awaitable[None]], key: str, failure: str) -> None:
+async def _logged(call: Callable[[str], Awaitable[None]], key: str, failure: str) -> None:
     try:
         await call(key)
     except (Exception, asyncio.CancelledError):  # the latter of what it waited for

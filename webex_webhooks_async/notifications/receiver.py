@@ -167,14 +167,20 @@ class Receiver(Router):
         self._attempts = attempts
         self._background = background
         self._max_pending = max_pending
-        self._in_flight = InFlight(MemoryDeduplicator() if deduplicator is ... else deduplicator)
+        if deduplicator is ...:
+            deduplicator = MemoryDeduplicator()
+        self._deduplicator: Deduplicator | None = deduplicator
+        self._in_flight: InFlight | None = None
+        # A call in our memory never waits, so nothing can cancel it in the middle.
+        if deduplicator is not None and type(deduplicator) is not MemoryDeduplicator:
+            self._deduplicator = self._in_flight = InFlight(deduplicator)
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
         self._minimum = minimum
         self._on_error = on_error
         self._is_closing = False
         self._runs: set[Run] = set()  # those that `aclose` waits for
-        self._pending: dict[Run, asyncio.Task[bool]] = {}  # those of them in the background
+        self._pending: dict[Run, asyncio.Task[int]] = {}  # those of them in the background
         self._closers: list[asyncio.Future[None]] = []  # each call of `aclose` that waits
 
     def webhooks(
@@ -249,11 +255,9 @@ class Receiver(Router):
         if run is None:
             return HTTPStatus.NO_CONTENT
         self._runs.add(run)
-        current = _current_runs.set((*_current_runs.get(), run))
         try:
             return await self._handle_once(run, key)
         finally:
-            _current_runs.reset(current)
             if run not in self._pending:
                 self._finish(run)
 
@@ -271,7 +275,7 @@ class Receiver(Router):
             waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._closers.append(waiting)
             await waiting
-        while self._in_flight.unfinished:
+        while self._in_flight is not None and self._in_flight.unfinished:
             await asyncio.wait(self._in_flight.unfinished)
         if self._worker is not None:
             await self._worker.inbox.aclose()
@@ -423,23 +427,15 @@ class Receiver(Router):
 
     async def _handle_once(self, run: Run, key: str) -> int:
         try:
-            claim = await self._in_flight.claim(key)
+            claim = await self._deduplicator.claim(key) if self._deduplicator else Claim.GRANTED
         except Exception:
-            logger.exception(
-                "%s is not handled: the deduplicator failed", describe(run.notification)
-            )
+            which = describe(run.notification)
+            logger.exception("%s is not handled: the deduplicator failed", which)
             return HTTPStatus.SERVICE_UNAVAILABLE
-        if claim is Claim.DONE:
-            log_debug("%s is a duplicate", run.notification)
-            return HTTPStatus.NO_CONTENT
-        if claim is Claim.IN_PROGRESS:
-            logger.info(
-                "%s is being handled elsewhere, and has to come again",
-                describe(run.notification),
-            )
-            return HTTPStatus.SERVICE_UNAVAILABLE
+        if claim is not Claim.GRANTED:
+            return self._not_granted(claim, run)
         if self._is_closing or len(self._pending) >= self._max_pending:
-            await self._in_flight.finish(key, done=False)
+            await self._finish_claim(key, done=False)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
             logger.warning("%s is not handled: %s", describe(run.notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE
@@ -448,11 +444,19 @@ class Receiver(Router):
             self._pending[run] = task
             task.add_done_callback(lambda _: self._finish(run))
             return HTTPStatus.NO_CONTENT
-        done = await self._execute(run, key)
-        return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
+        return await self._execute(run, key)
 
-    async def _execute(self, run: Run, key: str) -> bool:
+    def _not_granted(self, claim: Claim, run: Run) -> int:
+        if claim is Claim.DONE:
+            log_debug("%s is a duplicate", run.notification)
+            return HTTPStatus.NO_CONTENT
+        which = describe(run.notification)
+        logger.info("%s is being handled elsewhere, and has to come again", which)
+        return HTTPStatus.SERVICE_UNAVAILABLE
+
+    async def _execute(self, run: Run, key: str) -> int:
         done = False
+        outer = _current_runs.set((*_current_runs.get(), run))
         try:
             if self._background:
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
@@ -461,8 +465,13 @@ class Receiver(Router):
                 await self._report(failure, run)
             done = failure is None or self._settles_failures
         finally:
-            await self._in_flight.finish(key, done=done)
-        return done
+            _current_runs.reset(outer)
+            await self._finish_claim(key, done=done)
+        return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
+
+    async def _finish_claim(self, key: str, *, done: bool) -> None:
+        if self._deduplicator is not None:
+            await (self._deduplicator.confirm if done else self._deduplicator.release)(key)
 
     async def _report(self, failure: Exception, run: Run, then: str = "") -> None:
         which = describe(run.notification)
