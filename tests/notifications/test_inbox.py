@@ -23,6 +23,7 @@ from webex_webhooks_async.errors import PayloadError, RateLimitError
 from webex_webhooks_async.models.notifications import Notification, NotificationData
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
+from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.inbox import InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, SQLiteInbox
@@ -112,6 +113,7 @@ class InboxBot(Bot):
         time: The time.
         path: The file.
         errors_reported: What `on_error` got.
+        last_attempts: What the receiver said of each of these attempts.
     """
 
     def __init__(self, path: Path, time: Time, **options: Any) -> None:  # noqa: ANN401 - any option
@@ -119,11 +121,13 @@ class InboxBot(Bot):
         self.time = time
         self.path = path
         self.errors_reported: list[Exception] = []
+        self.last_attempts: list[bool] = []
         super().__init__(inbox=self.inbox, on_error=self.report, **options)
 
     def report(self, error: Exception, _: Notification[NotificationData]) -> None:
         """Take an error."""
         self.errors_reported.append(error)
+        self.last_attempts.append(self.receiver.is_last_attempt)
 
     async def receive(self, body: bytes) -> int:
         """Get a notification."""
@@ -207,6 +211,26 @@ async def test_it_is_tried_again(path: Path, time: Time, caplog: pytest.LogCaptu
     assert bot.errors_stored() == ["RuntimeError: failure 5"]
 
 
+async def test_the_last_attempt(path: Path, time: Time) -> None:
+    """Middleware, handlers and `on_error` know whether another attempt follows a failure."""
+    bot = InboxBot(path, time, attempts=2)
+    bot.errors = [RuntimeError(), RuntimeError()]
+    said: list[bool] = []
+
+    @bot.receiver.middleware
+    async def ask(_: Notification[NotificationData], call_next: CallNext) -> None:
+        said.append(bot.receiver.is_last_attempt)
+        await call_next()
+
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["waiting"])
+        await time.pass_(1)
+        await until(lambda: bot.states() == ["failed"])
+
+    assert said == bot.last_attempts == [False, True]
+
+
 async def test_another_round(path: Path, time: Time) -> None:
     """One that failed gets all its attempts again, while the bot works, when someone wants it."""
     bot = InboxBot(path, time, attempts=1)
@@ -237,14 +261,23 @@ async def test_webex_says_when(
 
 
 @pytest.mark.parametrize(
-    ("failures", "seconds"), [(1, 1), (2, 4), (6, 1024), (7, 3600), (10_000, 3600)]
+    ("failures", "failure", "seconds"),
+    [
+        (1, RuntimeError(), 1),
+        (6, RuntimeError(), 1024),
+        (7, RuntimeError(), 3600),
+        (10_000, RuntimeError(), 3600),
+        (1, RateLimitError(429, retry_after=1_000_000.0), 3600),
+    ],
 )
-def test_pauses_are_an_hour_at_most(failures: int, seconds: float) -> None:
-    """However many attempts there are, an hour is the longest pause."""
-    assert inbox_worker.pause_after(failures, RuntimeError()) == seconds
+def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: float) -> None:
+    """However many attempts there are, and whatever Webex says, an hour is the longest pause."""
+    assert inbox_worker.pause_after(failures, failure) == seconds
 
 
-async def test_data_that_does_not_fit(path: Path, time: Time) -> None:
+async def test_data_that_does_not_fit(
+    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
     """Data that doesn't fit its class fails at once, because it can't get better."""
     bot = InboxBot(path, time)
     async with bot.receiver:
@@ -252,7 +285,9 @@ async def test_data_that_does_not_fit(path: Path, time: Time) -> None:
         await until(lambda: bot.states() == ["failed"])
 
     assert [type(each) for each in bot.errors_reported] == [PayloadError]
+    assert bot.last_attempts == [True]
     assert bot.started == []
+    assert "another attempt can't help, kept as failed" in caplog.text
 
 
 async def test_no_handler(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
@@ -315,6 +350,7 @@ async def test_what_kills_its_process_is_given_up(
             await until(lambda: bot.states() == ["failed"])
 
     assert bot.started == []
+    assert bot.last_attempts == [True]
     assert [str(each) for each in bot.errors_reported] == [
         "its lease has expired 5 times: its process was killed or hung, probably because of it"
     ]

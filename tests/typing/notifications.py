@@ -285,6 +285,7 @@ async def a_receiver_serves_any_server(body: bytes, headers: dict[str, str]) -> 
     async with Receiver("secret", background=True, max_pending=10, max_body=1000) as entered:
         assert_type(entered, Receiver)
         assert_type(await entered.handle(body, headers), int)
+        assert_type(entered.is_last_attempt, bool)
     other = Receiver(
         ("secret",), ignore_own_actions=True, minimum=SignatureAlgorithm.SHA256, on_error=report
     )

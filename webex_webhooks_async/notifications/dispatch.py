@@ -70,12 +70,14 @@ class Run:
         handlers: How many handlers match.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
+        is_last: Whether nothing will run for the notification again, if this fails.
     """
 
     def __init__(self, notification: Notification[Any], group: Group) -> None:
         self.notification = notification
         self.handlers: int = 0
         self.misfit: PayloadError | None = None
+        self.is_last: bool = True
         data_class = data_classes.get(notification.resource)
         self._fits = data_class is None or isinstance(notification.data, data_class)
         self._steps = self._steps_of(group)

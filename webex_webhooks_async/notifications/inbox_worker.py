@@ -162,10 +162,10 @@ class InboxWorker:
 
 def pause_after(failures: int, failure: Exception) -> float:
     """Return after how many seconds handlers run again that have failed so often."""
-    pause = min(4.0 ** min(failures - 1, 9), _LONGEST_PAUSE)
-    if isinstance(failure, RateLimitError) and failure.retry_after is not None:
-        return max(pause, failure.retry_after)
-    return pause
+    pause = 4.0 ** min(failures - 1, 9)
+    if isinstance(failure, RateLimitError):
+        pause = max(pause, failure.retry_after or 0)
+    return min(pause, _LONGEST_PAUSE)
 
 
 def _error_text(failure: Exception) -> str:

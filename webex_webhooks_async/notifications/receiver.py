@@ -85,11 +85,11 @@ class Receiver(Router):
 
     With an `inbox`, the response comes when the notification is stored, and a killed process loses
     nothing that it has accepted. The handlers run from the inbox, again after 1, 4, 16 and 64
-    seconds if they fail, and not before the ``retry_after`` of a `RateLimitError`; each failure is
-    logged and reported. After `attempts` failures the notification is kept as failed, and so is one
-    whose data doesn't fit, or whose process was killed five times while its handlers ran. The
-    receiver works on its inbox, and accepts notifications, from the start to the end of its
-    lifespan or of ``async with``.
+    seconds if they fail, and not before the ``retry_after`` of a `RateLimitError`, up to an hour;
+    each failure is logged and reported. After `attempts` failures the notification is kept as
+    failed, and so is one whose data doesn't fit, or whose process was killed five times while its
+    handlers ran. The receiver works on its inbox, and accepts notifications, from the start to the
+    end of its lifespan or of ``async with``.
 
     ========  ========================================================================
     response  meaning
@@ -231,6 +231,16 @@ class Receiver(Router):
             for resource, event in wanted
             if event == Event.ALL or (resource, Event.ALL) not in wanted
         )
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the handlers that are running won't run again from the inbox if they fail.
+
+        Ask in a handler, a middleware or `on_error`, to tell people once that something failed. In
+        `on_error` it is true if the notification is kept as failed. Without an inbox it is always
+        true.
+        """
+        return all(run.is_last for run in _current_runs.get() if run in self._runs)
 
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
@@ -410,17 +420,21 @@ class Receiver(Router):
 
     async def _attempt(self, run: Run, entry: InboxEntry, worker: InboxWorker) -> None:
         which = describe(run.notification)
+        number = entry.failures + 1
         is_expired = entry.expiries >= MAX_EXPIRIES
+        run.is_last = is_expired or number >= self._attempts
         failure = _expired(entry) if is_expired else await _failure_of(run)
         if failure is None:
             await worker.complete(entry, which)
             return
-        number = entry.failures + 1
-        is_last = is_expired or failure is run.misfit or number >= self._attempts
-        again_in = None if is_last else pause_after(number, failure)
+        is_misfit = failure is run.misfit
+        run.is_last = run.is_last or is_misfit
         what = f"attempt {number} of {self._attempts}"
         if is_expired:
             what = f"{entry.expiries} leases have expired"
+        elif is_misfit:
+            what = "another attempt can't help"
+        again_in = None if run.is_last else pause_after(number, failure)
         then = "kept as failed" if again_in is None else f"again in {again_in:g} s"
         await self._report(failure, run, f": {what}, {then}")
         await worker.fail(entry, which, failure, again_in)
