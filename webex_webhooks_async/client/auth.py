@@ -7,9 +7,7 @@ import asyncio
 import copy
 import inspect
 import re
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 from urllib.parse import quote, urlencode
@@ -225,7 +223,7 @@ class RefreshingToken:
         """
         if self._access_token != rejected or self._refreshes.is_caller:
             return self._access_token
-        return await self._refreshes.join(self._refresh)
+        return await self._refreshes.join(self._refresh, since=self._refreshes.latest)
 
     async def _refresh(self) -> str:
         tokens = await self._granted()
@@ -259,7 +257,7 @@ class RefreshingToken:
 
     async def _post(self, form: Mapping[str, str]) -> object:
         """Post through the client that calls, or through another one if that is closed."""
-        calling = _calling_client.get()
+        calling = calling_client.get()
         posts = [*([calling] if calling else ()), *reversed(self._clients)]
         closed = ClosedError(
             "a RefreshingToken refreshes through an open client: pass it to Client(token)"
@@ -273,54 +271,62 @@ class RefreshingToken:
 
 
 class SharedRefresh:
-    """Runs one refresh at a time, for all tasks that need its result.
-
-    A refresh whose event loop is closed has ended.
-    """
+    """Runs one refresh at a time, for all tasks that need its result."""
 
     def __init__(self) -> None:
         self.latest: asyncio.Task[str] | None = None
         """The refresh that was started last; it may have ended."""
-        self._lock = threading.Lock()
 
     @property
-    def is_running(self) -> bool:
-        """Whether a refresh is in progress."""
+    def running(self) -> "asyncio.Task[str] | None":
+        """The refresh in progress; one whose event loop is closed has ended."""
         latest = self.latest
-        return latest is not None and not latest.done() and not latest.get_loop().is_closed()
+        if latest is None or latest.done() or latest.get_loop().is_closed():
+            return None
+        return latest
 
     @property
     def is_caller(self) -> bool:
         """Whether the refresh in progress is what calls this, and so can't be waited for."""
-        return self.is_running and self.latest in _surrounding.get()
+        return self.running in _surrounding.get()
 
-    async def join(self, refresh: Callable[[], Coroutine[Any, Any, str]]) -> str:
-        """Return the result of the refresh in progress, or of a new one.
+    async def join(
+        self, refresh: Callable[[], Coroutine[Any, Any, str]], since: "asyncio.Task[str] | None"
+    ) -> str:
+        """Return the result of a refresh: the one in progress, one that ended, or a new one.
+
+        Args:
+            refresh: Makes a new one.
+            since: The `latest` at the time of the token that was rejected.
 
         Raises:
             RuntimeError: A refresh is in progress in another event loop.
         """
-        with self._lock:
-            latest = self.latest
-            if latest is None or not self.is_running:
-                latest = self.latest = asyncio.create_task(_marked(refresh))
-                latest.add_done_callback(_retrieve)
-        return await self.result(latest)
+        latest = self.latest
+        if latest is None or (
+            self.running is None  # and if it hasn't ended all the same, its loop is closed
+            and (latest is since or latest.cancelled() or not latest.done())
+        ):
+            latest = self.latest = asyncio.create_task(_marked(refresh))
+            # Retrieve its error, even if every task that waits for it is gone.
+            latest.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return await result(latest)
 
-    async def result(self, refresh: "asyncio.Task[str]") -> str:
-        """Wait for a refresh, and return or raise what it does.
 
-        Raises:
-            RuntimeError: It is in progress in another event loop.
-        """
-        if not refresh.done():
-            if refresh.get_loop() is not asyncio.get_running_loop():
-                raise RuntimeError(
-                    "the token is being refreshed in another event loop; try again when that ends"
-                )
-            # Not asyncio.shield: it logs the error of a refresh when the waiting task is cancelled.
-            await asyncio.wait([refresh])
-        return refresh.result()
+async def result(refresh: "asyncio.Task[str]") -> str:
+    """Wait for a refresh, and return or raise what it does.
+
+    Raises:
+        RuntimeError: It is in progress in another event loop.
+    """
+    if not refresh.done():
+        if refresh.get_loop() is not asyncio.get_running_loop():
+            raise RuntimeError(
+                "the token is being refreshed in another event loop; try again when that ends"
+            )
+        # Not asyncio.shield: it logs the error of a refresh when the waiting task is cancelled.
+        await asyncio.wait([refresh])
+    return refresh.result()
 
 
 async def _marked(refresh: Callable[[], Coroutine[Any, Any, str]]) -> str:
@@ -329,15 +335,15 @@ async def _marked(refresh: Callable[[], Coroutine[Any, Any, str]]) -> str:
     return await refresh()
 
 
-def _retrieve(refresh: "asyncio.Task[str]") -> None:
-    """Mark the error as retrieved, even if every task that waited for it is gone."""
-    if not refresh.cancelled():
-        refresh.exception()
-
-
 def is_in_refresh() -> bool:
     """Whether a refresh that is in progress calls this."""
     return any(not each.done() for each in _surrounding.get())
+
+
+_surrounding = ContextVar[frozenset["asyncio.Task[str]"]]("_surrounding", default=frozenset())
+
+calling_client = ContextVar[FormPost | None]("calling_client", default=None)
+"""The client for which a token is refreshed, however the `RefreshingToken` is wrapped."""
 
 
 def authorization_url(  # noqa: PLR0913 - the parameters of the request
@@ -384,20 +390,6 @@ def authorization_url(  # noqa: PLR0913 - the parameters of the request
         query |= _checked(code_challenge=code_challenge) | {"code_challenge_method": "S256"}
     check_text("base_url", base_url)
     return f"{base_url.rstrip('/')}/authorize?{urlencode(query, quote_via=quote)}"
-
-
-@contextmanager
-def refreshing_through(client: FormPost) -> Generator[None]:
-    """Let every `RefreshingToken` that is reached from here refresh through this client."""
-    before = _calling_client.set(client)
-    try:
-        yield
-    finally:
-        _calling_client.reset(before)
-
-
-_calling_client = ContextVar[FormPost | None]("_calling_client", default=None)
-_surrounding = ContextVar[frozenset["asyncio.Task[str]"]]("_surrounding", default=frozenset())
 
 
 def _checked(**texts: str) -> dict[str, str]:

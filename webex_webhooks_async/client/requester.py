@@ -17,13 +17,13 @@ from attrs import field, frozen
 
 from webex_webhooks_async.client.auth import (
     ClosedError,
-    FormPost,
     RefreshingToken,
     SharedRefresh,
     TokenProvider,
+    calling_client,
     checked_token,
     is_in_refresh,
-    refreshing_through,
+    result,
 )
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.limiter import Clock, Limiter
@@ -38,6 +38,7 @@ from webex_webhooks_async.client.transports.pool import ConnectionPool, pool_siz
 from webex_webhooks_async.errors import (
     APIError,
     DecodeError,
+    NotFoundError,
     RateLimitError,
     RequestTimeoutError,
     ResponseTooLargeError,
@@ -188,41 +189,62 @@ class Requester:
             TypeError: The token provider returned something other than text.
         """
         url = self._url(request)
-        provider = self._tokens if request.authorized else None
-        credentials = _Credentials(provider, self._refreshes, self._post_form)
         attempt = 1
         may_be_processed = False
+        fresh: str | None = None  # the token that this request has refreshed
         while True:  # until the retry policy ends it
             response: Response | None = None
             error: APIError | TransportError | None = None
-            await credentials.refreshed()
+            if (refresh := self._refresh_before(request)) is not None:
+                await result(refresh)
             async with self._limiter:
-                if credentials.must_wait:  # for a refresh that began while this was in the queue
+                if (
+                    self._refresh_before(request) is not None
+                ):  # it began while this was in the queue
                     continue
-                token = await credentials.get()
+                before = self._refreshes.latest
+                token = fresh or (await self._token() if request.authorized else None)
                 try:
                     if token is None or token:
                         response = await self._exchange(request, url, token)
                 except TransportError as no_response:
                     error = no_response
             if error is None:
-                # Outside of the limiter, since a refresh is a request too.
-                if (response is None or response.status_code == HTTPStatus.UNAUTHORIZED) and (
-                    await credentials.refresh() or response is None
+                is_refreshable = token is not None and fresh is None
+                if response is None or (
+                    is_refreshable and response.status_code == HTTPStatus.UNAUTHORIZED
                 ):
-                    continue  # the replay uses up no attempt
+                    # Outside of the limiter, since a refresh is a request too.
+                    fresh = await self._refreshed(token or "", before)
+                    if fresh != token or response is None:
+                        continue  # the replay uses up no attempt
                 if response.is_success or (may_be_processed and _is_gone(response)):
                     return response
-                retry_after = response.headers.get("retry-after")
-                error = response.error(parse_retry_after(retry_after, self.clock.now()))
-                if response.status_code == HTTPStatus.NOT_FOUND and self._repeats_base(request):
-                    error.add_note(
-                        f"The path repeats the end of base_url, {self.base_url}: leave it out."
-                    )
+                error = self._error(request, response)
             await self._wait_for_next_attempt(request, attempt, error, response)
             attempt += 1
-            if response is None or may_have_been_processed(response.status_code):
-                may_be_processed = True
+            status_code = None if response is None else response.status_code
+            may_be_processed |= may_have_been_processed(status_code)
+
+    def _refresh_before(self, request: Request) -> "asyncio.Task[str] | None":
+        """The refresh in progress, if the request has to wait for it: not if that sends it."""
+        return self._refreshes.running if request.authorized and not is_in_refresh() else None
+
+    async def _token(self) -> str:
+        """The token to send, empty if a refresh comes first."""
+        token = await self._tokens.get()
+        return checked_token(token) if token else ""
+
+    async def _refreshed(self, rejected: str, before: "asyncio.Task[str] | None") -> str:
+        """The token to send instead, once refreshed for all requests since a refresh."""
+
+        async def refresh() -> str:
+            calling_client.set(self._post_form)
+            return checked_token(await self._tokens.refresh(rejected))
+
+        if is_in_refresh():  # which may be what the others wait for
+            return await refresh()
+        return await self._refreshes.join(refresh, before)
 
     async def _wait_for_next_attempt(
         self,
@@ -260,10 +282,14 @@ class Requester:
         )
         await self.clock.sleep(delay)
 
-    def _repeats_base(self, request: Request) -> bool:
-        """Whether the path is like ``v1/people/me``, below a base URL that ends in ``/v1``."""
+    def _error(self, request: Request, response: Response) -> APIError:
+        retry_after = response.headers.get("retry-after")
+        error = response.error(parse_retry_after(retry_after, self.clock.now()))
         end = self._base_path.rpartition("/")[2]
-        return bool(end) and f"{request.path}/".startswith(f"{self._base_path}/{end}/")
+        repeats_end = end and f"{request.path}/".startswith(f"{self._base_path}/{end}/")
+        if repeats_end and isinstance(error, NotFoundError):  # such as v1/people/me below /v1
+            error.add_note(f"The path repeats the end of base_url, {self.base_url}: leave it out.")
+        return error
 
     def _url(self, request: Request) -> httpx.URL:
         try:
@@ -408,71 +434,6 @@ def _user_agent() -> bytes:
     from webex_webhooks_async.version import __version__  # noqa: PLC0415 - imported when needed
 
     return f"webex-webhooks-async/{__version__}".encode()
-
-
-class _Credentials:
-    """The access token of one request, refreshed once at most.
-
-    Requests that haven't been sent wait for the refresh that another one has started, except those
-    that the refresh itself sends, such as those of its `on_refresh`.
-
-    Args:
-        provider: Provides the token; `None` for a request that carries none.
-        refreshes: The refreshes of the client.
-        post: Posts a form through the client.
-    """
-
-    def __init__(
-        self, provider: TokenProvider | None, refreshes: SharedRefresh, post: FormPost
-    ) -> None:
-        self._provider = provider
-        self._refreshes = refreshes
-        self._post = post
-        self._sent = ""
-        self._before: asyncio.Task[str] | None = None
-        self._refreshed: str | None = None
-
-    @property
-    def must_wait(self) -> bool:
-        """Whether a refresh is in progress for which the request has to wait."""
-        return self._provider is not None and self._refreshes.is_running and not is_in_refresh()
-
-    async def refreshed(self) -> None:
-        """Wait for the refresh in progress, and raise its error."""
-        if self.must_wait and (refresh := self._refreshes.latest) is not None:
-            await self._refreshes.result(refresh)
-
-    async def get(self) -> str | None:
-        """The token to send, `None` for a request without one, empty if a refresh comes first."""
-        if self._provider is None:
-            return None
-        self._before = self._refreshes.latest
-        token = self._refreshed or await self._provider.get()
-        self._sent = checked_token(token) if token else ""
-        return self._sent
-
-    async def refresh(self) -> bool:
-        """Refresh the token that was sent last, and return whether there is another one now."""
-        if self._provider is None or self._refreshed is not None:
-            return False
-        with refreshing_through(self._post):
-            self._refreshed = await self._fresh(self._provider)
-        return self._refreshed != self._sent
-
-    async def _fresh(self, provider: TokenProvider) -> str:
-        async def refresh() -> str:
-            return checked_token(await provider.refresh(self._sent))
-
-        latest = self._refreshes.latest
-        if is_in_refresh():  # which may be what others wait for
-            return await refresh()
-        if latest is not self._before and latest is not None and _has_ended(latest):
-            return await self._refreshes.result(latest)  # the 401 came late
-        return await self._refreshes.join(refresh)
-
-
-def _has_ended(refresh: "asyncio.Task[str]") -> bool:
-    return refresh.done() and not refresh.cancelled()
 
 
 def _keep_no_cookies(response: httpx.Response) -> None:
