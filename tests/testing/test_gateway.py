@@ -5,7 +5,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from tests.testing.doubles import NEW
+from tests.testing.doubles import ANN, NEW, created, noting
 from webex_webhooks_async.testing import RecordedRequest, Sandbox
 
 TOKEN = {"Authorization": "Bearer token"}
@@ -166,6 +166,19 @@ async def test_a_lost_response(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
         await api.post("/webhooks", json=NEW)
 
     assert [webhook.name for webhook in webex_sandbox.webhooks] == [NEW["name"]]
+
+
+async def test_what_follows_from_a_lost_response(webex_sandbox: Sandbox) -> None:
+    """Webhooks are notified of what was executed, also when the response is lost."""
+    notified: list[tuple[str, str]] = []
+    webex_sandbox.deliver_to(noting(notified))
+    async with webex_sandbox.http_client() as api:
+        await created(api, "/webhooks", **NEW)
+        webex_sandbox.fail(drop=True, execute=True)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await created(api, "/messages", ANN, toPersonEmail=webex_sandbox.bot.email, text="Hi")
+
+    assert notified == [("messages", "created")]
 
 
 async def test_an_error_after_it_was_done(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:

@@ -386,7 +386,7 @@ async def _events(place: Place) -> AsyncGenerator[Json, None]:
             httpx.AsyncClient(trust_env=False, timeout=None) as http_client,  # noqa: S113 - see _first
             http_client.stream("GET", f"{place.private}/events") as response,
         ):
-            if SANDBOX_HEADER not in response.headers.raw:
+            if not SANDBOX_HEADER.items() <= response.headers.items():
                 raise CommandError(
                     f"the service at {place.base_url} isn't a sandbox: {_START}, and set "
                     "WEBEX_BASE_URL to the URL that it prints"

@@ -10,9 +10,10 @@ import httpx
 from attrs import field, frozen
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from webex_webhooks_async.testing.faults import Fault, Faults
+from webex_webhooks_async.testing.service import messages
 from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
 
 
@@ -42,14 +43,14 @@ class RecordedRequest:
     error: str | None = None
 
 
+Service = Callable[[Request], Awaitable[Response]]
 Sleep = Callable[[float], Awaitable[object]]
 
-SANDBOX_HEADER = (b"x-webex-sandbox", b"webex-webhooks-async")
+SANDBOX_HEADER: Mapping[str, str] = {"x-webex-sandbox": "webex-webhooks-async"}
 """It is on every response, so that tools recognize a sandbox."""
 
-
-_MAX_BODY = 104_857_600 + 65_536  # bytes: the largest file, with the rest of its message
-_TOO_LARGE = f"a request must not exceed {_MAX_BODY} bytes, and a file 104857600"
+MAX_BODY = messages.MAX_FILE + 65_536
+"""The size in bytes of the largest request: a file, with the rest of its message."""
 
 
 class ConnectionDroppedError(Exception):
@@ -61,7 +62,7 @@ class Gateway:
 
     def __init__(
         self,
-        service: ASGIApp,
+        service: Service,
         *,
         faults: Faults,
         sleep: Sleep,
@@ -80,60 +81,41 @@ class Gateway:
         """
         tracking_id = f"ROUTER_{str(uuid.uuid4()).upper()}"
         scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": tracking_id}}
-        request = Request(scope, receive)
         try:
-            body = await _body_of(request)
+            body = await _body_of(Request(scope, receive))
         except ClientDisconnect:
             return
-        start: Message = {}
-        responded = False
-
-        async def send_marked(message: Message) -> None:
-            nonlocal start, responded
-            if message["type"] == "http.response.start":
-                message["headers"] += [(b"trackingid", tracking_id.encode()), SANDBOX_HEADER]
-                start = message
-                return
-            responded = True  # the body, which the service sends in one piece
-            status, error = start["status"], _message_of(message.get("body", b""))
-            error = error if status >= HTTPStatus.BAD_REQUEST else None
-            # Before the first byte, so that it is recorded when the client has the response.
-            self._record(_recorded(request, body or b"", status, tracking_id, error))
-            await send(start)
-            await send(message)
-
+        request = Request(scope, _replay(body or b""))
         try:
-            if body is None:
-                refusal = RefusedCallError(413, _TOO_LARGE)
-                await error_response(request, refusal)(scope, receive, send_marked)
-            else:
-                await self._respond(request, _replay(body), send_marked)
-        finally:
-            if not responded:
-                self._record(_recorded(request, body or b"", None, tracking_id))
+            response = await self._respond(request, is_too_large=body is None)
+        except BaseException:
+            self._record(_recorded(request, body or b"", None))
+            raise
+        # Before the first byte, so that it is recorded when the client has the response.
+        self._record(_recorded(request, body or b"", response))
+        response.headers.update({"TrackingID": tracking_id, **SANDBOX_HEADER})
+        await response(scope, receive, send)
 
-    async def _respond(self, request: Request, receive: Receive, send: Send) -> None:
+    async def _respond(self, request: Request, *, is_too_large: bool) -> Response:
+        if is_too_large:
+            problem = f"a request must not exceed {MAX_BODY} bytes, and a file {messages.MAX_FILE}"
+            return error_response(request, RefusedCallError(413, problem))
         fault = self._faults.take(request.method, _raw_path(request))
         if fault is None:
-            await self._service(request.scope, receive, send)
-        else:
-            await self._respond_faultily(fault, request, receive, send)
-
-    async def _respond_faultily(
-        self, fault: Fault, request: Request, receive: Receive, send: Send
-    ) -> None:
-        response: list[Message] = []
+            return await self._service(request)
+        response = None
         if fault.reaches_service:
-            await self._service(request.scope, receive, _keep(response))
+            response = await self._service(request)
+            if response.background is not None:
+                await response.background()
+                response.background = None
         if fault.delay:
             await self._sleep(fault.delay)
         if fault.drop:
             raise ConnectionDroppedError
-        if fault.replaces_response:
-            await _replacement(fault, request)(request.scope, receive, send)
-        else:
-            for message in response:
-                await send(message)
+        if response is None or fault.replaces_response:
+            return _replacement(fault, request)
+        return response
 
 
 def _replay(body: bytes) -> Receive:
@@ -141,13 +123,6 @@ def _replay(body: bytes) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
-
-
-def _keep(response: list[Message]) -> Send:
-    async def send(message: Message) -> None:
-        response.append(message)
-
-    return send
 
 
 def _replacement(fault: Fault, request: Request) -> Response:
@@ -160,21 +135,18 @@ def _replacement(fault: Fault, request: Request) -> Response:
     return Response(None, status_code, fault.headers)
 
 
-def _recorded(
-    request: Request,
-    body: bytes,
-    status_code: int | None,
-    tracking_id: str,
-    error: str | None = None,
-) -> RecordedRequest:
+def _recorded(request: Request, body: bytes, response: Response | None) -> RecordedRequest:
+    error = None
+    if response is not None and response.status_code >= HTTPStatus.BAD_REQUEST:
+        error = _message_of(bytes(response.body))
     return RecordedRequest(
         method=request.method,
         path=_raw_path(request),
         query=request.scope["query_string"].decode("latin-1"),
         headers=dict(request.headers),
         body=body,
-        status_code=status_code,
-        tracking_id=tracking_id,
+        status_code=None if response is None else response.status_code,
+        tracking_id=request.state.tracking_id,
         error=error,
     )
 
@@ -202,7 +174,7 @@ async def _body_of(request: Request) -> bytes | None:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > _MAX_BODY:
+        if len(body) > MAX_BODY:
             return None
     return bytes(body)
 

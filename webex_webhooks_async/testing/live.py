@@ -6,18 +6,16 @@ import json
 import re
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncGenerator
 
-from attrs import frozen
+import attrs
 
+from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.gateway import RecordedRequest
 from webex_webhooks_async.testing.service.persons import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
-
-T = TypeVar("T")
 
 MAX_MESSAGES = 1_000
 """The first event has this many messages at most, the latest ones."""
@@ -38,20 +36,6 @@ _SECRETS = re.compile(
 _REDACTED = "…"
 
 
-@frozen(kw_only=True)
-class _Numbered(Generic[T]):
-    """A request or a delivery, with a number of its own and the time at which it was recorded."""
-
-    number: int
-    time: str
-    item: T
-
-    @property
-    def members(self) -> Json:
-        """What its JSON begins with."""
-        return {"number": self.number, "time": self.time}
-
-
 class Live:
     """The present state of a sandbox as one event, and then an event for each change.
 
@@ -63,8 +47,8 @@ class Live:
         self._id = str(uuid.uuid4())
         self._state = state
         self._numbers = itertools.count(1)
-        self._requests: deque[_Numbered[RecordedRequest]] = deque(maxlen=MAX_SHOWN)
-        self._deliveries: deque[_Numbered[Delivery]] = deque(maxlen=MAX_SHOWN)
+        self._requests: deque[Json] = deque(maxlen=MAX_SHOWN)
+        self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
         self._readers: set[asyncio.Queue[Json | None]] = set()
         state.messages.watch(self._message)
         state.rooms.watch(self._room)
@@ -73,25 +57,18 @@ class Live:
 
     def record_request(self, request: RecordedRequest) -> None:
         """Report a request."""
-        self._requests.append(self._numbered(request))
-        if self._readers:
-            self._publish("request", request=_request(self._requests[-1]))
+        self._requests.append({"time": self._state.now(), **_request(request)})
+        self._publish("request", request=self._requests[-1])
 
     def record_delivery(self, delivery: Delivery) -> None:
         """Report an attempt to deliver a notification."""
-        self._deliveries.append(self._numbered(delivery))
-        if self._readers:
-            self._publish("delivery", delivery=_delivery(self._deliveries[-1]))
-
-    def _numbered(self, item: T) -> "_Numbered[T]":
-        return _Numbered(number=next(self._numbers), time=self._state.now(), item=item)
+        shown = {"number": next(self._numbers), "time": self._state.now(), **_delivery(delivery)}
+        self._deliveries.append((shown, delivery))
+        self._publish("delivery", delivery=shown)
 
     def delivery(self, number: object) -> Delivery | None:
         """The delivery that was reported with this number, if it isn't too long ago."""
-        for each in self._deliveries:
-            if each.number == number:
-                return each.item
-        return None
+        return next((each for shown, each in self._deliveries if shown["number"] == number), None)
 
     async def events(self) -> AsyncGenerator[Json, None]:
         """The present state, then each change; ends when the reader is too slow."""
@@ -118,8 +95,8 @@ class Live:
             ],
             "messages": [*self._state.messages][-MAX_MESSAGES:],
             "webhooks": self._webhooks(),
-            "requests": [_request(each) for each in self._requests],
-            "deliveries": [_delivery(each) for each in self._deliveries],
+            "requests": [*self._requests],
+            "deliveries": [shown for shown, _ in self._deliveries],
         }
 
     def _publish(self, kind: str, **members: object) -> None:
@@ -154,30 +131,17 @@ class Live:
             self._publish("webhooks", webhooks=self._webhooks())
 
     def _webhooks(self) -> list[Json]:
-        return [
-            {
-                "id": each.id,
-                "name": each.name,
-                "resource": each.resource,
-                "event": each.event,
-                "targetUrl": each.target_url,
-                "status": each.status,
-                "createdBy": each.created_by,
-            }
-            for each in self._state.webhooks
-        ]
+        return [unstructure(attrs.evolve(each, secret=None)) for each in self._state.webhooks]
 
 
 def _person(person: SandboxPerson) -> Json:
     return {"id": person.id, "email": person.email, "displayName": person.display_name}
 
 
-def _request(numbered: _Numbered[RecordedRequest]) -> Json:
-    request = numbered.item
+def _request(request: RecordedRequest) -> Json:
     authorization = request.headers.get("authorization", "")
     who = authorization.removeprefix("Bearer ")
     return {
-        **numbered.members,
         "method": request.method,
         "path": request.path,
         "query": _without_secrets(request.query),
@@ -193,10 +157,9 @@ def _request(numbered: _Numbered[RecordedRequest]) -> Json:
     }
 
 
-def _delivery(numbered: _Numbered[Delivery]) -> Json:
-    delivery = numbered.item
+def _delivery(delivery: Delivery) -> Json:
+    notification = json.loads(delivery.body)
     return {
-        **numbered.members,
         "webhook": delivery.webhook.name,
         "createdBy": delivery.webhook.created_by,
         "url": delivery.url,
@@ -205,17 +168,10 @@ def _delivery(numbered: _Numbered[Delivery]) -> Json:
         "error": delivery.error,
         "switchedOff": delivery.switched_off,
         "ok": delivery.ok,
-        **_notification(delivery.body),
-        **_body(delivery.body),
-    }
-
-
-def _notification(body: bytes) -> Json:
-    notification: Mapping[str, Any] = json.loads(body)
-    return {
         "resource": notification["resource"],
         "event": notification["event"],
         "about": notification["data"].get("id"),
+        **_body(delivery.body),
     }
 
 

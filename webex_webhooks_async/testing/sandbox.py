@@ -9,6 +9,7 @@ from functools import partial
 from types import NoneType
 from typing import Any, ClassVar
 
+import attrs
 import httpx
 from starlette.types import ASGIApp
 
@@ -35,6 +36,8 @@ from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.validation import check_text, check_type
 
 _SHOWN = 5  # deliveries in an error
+
+_MAX_BODY = 1_000_000  # bytes of a request that are kept
 
 MAX_RECORDED = 10_000
 """This many requests are kept, and this many deliveries; older ones are dropped."""
@@ -148,7 +151,10 @@ class Sandbox:
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
-        """The last requests, oldest first, including those that got no response."""
+        """The last requests, oldest first, including those that got no response.
+
+        Of a body, such as that of an upload, the first megabyte is kept.
+        """
         return tuple(self._requests)
 
     @property
@@ -548,7 +554,7 @@ class Sandbox:
         return tuple(self._known(each) for each in persons)
 
     def _record_request(self, request: RecordedRequest) -> None:
-        self._requests.append(request)
+        self._requests.append(attrs.evolve(request, body=request.body[:_MAX_BODY]))
         self._live.record_request(request)
         if self._on_request is not None:
             self._on_request(request)

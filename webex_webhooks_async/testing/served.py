@@ -44,7 +44,7 @@ _POLICY = "; ".join(
     ]
 )
 _HEADERS = {
-    SANDBOX_HEADER[0].decode(): SANDBOX_HEADER[1].decode(),
+    **SANDBOX_HEADER,
     "Content-Security-Policy": _POLICY,
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",

@@ -6,8 +6,8 @@ import pytest
 
 from tests.testing.doubles import ANN, BOB, BOT, CARD, created, items
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.service.messages import MAX_FILE
+from webex_webhooks_async.testing import Sandbox, gateway
+from webex_webhooks_async.testing.service import messages
 
 TO_ANN = {"toPersonEmail": "ann@example.com"}
 
@@ -156,8 +156,11 @@ async def test_files_that_are_refused(api: httpx.AsyncClient, webex_sandbox: San
     assert webex_sandbox.messages == ()
 
 
-async def test_the_largest_file(webex_sandbox: Sandbox) -> None:
+async def test_the_largest_file(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file has 100 MB at most, and so has a request, besides what is around its file."""
+    assert (messages.MAX_FILE, gateway.MAX_BODY - messages.MAX_FILE) == (104_857_600, 65_536)
+    monkeypatch.setattr(messages, "MAX_FILE", 1_000)
+    monkeypatch.setattr(gateway, "MAX_BODY", 66_536)
     head = (
         b'--x\r\nContent-Disposition: form-data; name="toPersonEmail"\r\n\r\na@b.c\r\n'
         b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
@@ -167,9 +170,20 @@ async def test_the_largest_file(webex_sandbox: Sandbox) -> None:
         api.headers["Content-Type"] = "multipart/form-data; boundary=x"
         responses = [
             await api.post("/messages", content=b"%b%b\r\n--x--" % (head, bytes(size)))
-            for size in (MAX_FILE, MAX_FILE + 1, MAX_FILE + 100_000)
+            for size in (1_000, 1_001, 66_536)
         ]
 
     assert [each.status_code for each in responses] == [200, 400, 413]
-    assert responses[1].json()["message"] == "a file must not exceed 104857600 bytes"
-    assert "a file 104857600" in responses[2].json()["message"]
+    assert responses[1].json()["message"] == "a file must not exceed 1000 bytes"
+    assert responses[2].json()["message"] == (
+        "a request must not exceed 66536 bytes, and a file 1000"
+    )
+
+
+async def test_an_upload_does_not_stay_in_memory(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient
+) -> None:
+    """The first megabyte of a request's body is recorded."""
+    await api.post("/messages", content=bytes(1_000_001))
+
+    assert [len(each.body) for each in webex_sandbox.requests] == [1_000_000]

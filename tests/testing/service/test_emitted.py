@@ -74,6 +74,7 @@ async def test_what_is_deleted_is_gone(
 
     assert deleted[key] == data[key]
     assert (await api.get(f"/{PATHS[resource]}/{data[key]}")).status_code == 404
+    assert await data_of(webex_sandbox, resource, "deleted")  # of something that never was
 
 
 @pytest.mark.parametrize("resource", ["messages", "attachmentActions", "memberships", "rooms"])

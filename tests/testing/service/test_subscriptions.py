@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.testing.doubles import NEW, FakeClock, descriptions, items, webhook
+from tests.testing.doubles import NEW, FakeClock, created, descriptions, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.service.application import application
-from webex_webhooks_async.testing.service.persons import fake_person
-from webex_webhooks_async.testing.service.state import State
 from webex_webhooks_async.testing.service.subscriptions import (
     matches,
     problems_of_subscription,
@@ -135,21 +132,17 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.webhooks == ()
 
 
-async def test_failures_are_forgotten_with_the_webhook() -> None:
+async def test_failures_are_forgotten_with_the_webhook(
+    api: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
     """However many webhooks come and go, nothing is kept of deleted ones."""
+    failures = webex_sandbox._state.failures  # pyright: ignore[reportPrivateUsage] - nobody shows it
+    webhook = await created(api, "/webhooks", **NEW)
+    failures.reactivated(webhook["id"])
 
-    async def notify(_events: object) -> None: ...
+    await api.delete(f"/webhooks/{webhook['id']}")
 
-    bot = fake_person(person_id="BOT")
-    state = State(bot=bot, clock=FakeClock())
-    state.webhooks.put("W1", webhook(id="W1"))
-    state.failures.reactivated("W1")
-    transport = httpx.ASGITransport(application(state, notify))
-
-    async with httpx.AsyncClient(transport=transport, base_url="https://webex.test/v1") as api:
-        await api.delete("/webhooks/W1", headers={"Authorization": "Bearer token"})
-
-    assert not state.failures.attempt_failed("W1")
+    assert not failures.attempt_failed(webhook["id"])
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ async def test_rooms_of_a_team(api: httpx.AsyncClient) -> None:
 async def test_memberships(api: httpx.AsyncClient) -> None:
     """Members of a team are found, become moderators, and leave."""
     team, ann = await team_with_ann(api)
+    await created(api, "/rooms", title="Without Ann", teamId=team)
     path = f"/team/memberships/{ann}"
 
     membership = (await api.get(path, headers=ANN)).json()

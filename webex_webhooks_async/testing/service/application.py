@@ -8,7 +8,6 @@ from attrs import frozen
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async.testing.service import (
     access_tokens,
@@ -116,7 +115,7 @@ _WITHOUT_TOKEN = frozenset({"/access_token", "/authorize"})
 _PERSON_TOKEN = "person:"  # noqa: S105 - the prefix of a token, not a token
 
 
-def application(state: State, notify: Notify) -> ASGIApp:
+def application(state: State, notify: Notify) -> Callable[[Request], Awaitable[Response]]:
     """The API of what `state` holds.
 
     Args:
@@ -124,13 +123,11 @@ def application(state: State, notify: Notify) -> ASGIApp:
         notify: Notifies the webhooks, after the response, of what an operation caused.
     """
 
-    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+    async def respond(request: Request) -> Response:
         try:
-            response = await _execute(state, notify, request)
+            return await _execute(state, notify, request)
         except RefusedCallError as error:
-            response = error_response(request, error)
-        await response(scope, receive, send)
+            return error_response(request, error)
 
     return respond
 
