@@ -221,12 +221,10 @@ class TestRefusal:
         """A signature of a weaker algorithm than `minimum` is refused."""
         bot = Bot(minimum=SignatureAlgorithm.SHA256)
         headers = sign(BODY, SECRET)
+        weak = {"X-Spark-Signature": headers["X-Spark-Signature"]}
 
         assert await bot.receiver.handle(BODY, headers) == 204
-
-        del headers["X-Webex-Signature"]
-
-        assert await bot.receiver.handle(BODY, headers) == 401
+        assert await bot.receiver.handle(BODY, weak) == 401
 
     async def test_no_headers_are_a_mistake(self) -> None:
         """`None` instead of headers is a `TypeError` that says so."""

@@ -19,6 +19,7 @@ any case, names and values as ``str`` or ``bytes``, and a value can be a list of
 
 SPARK_SIGNATURE = "X-Spark-Signature"
 WEBEX_SIGNATURE = "X-Webex-Signature"
+SIGNATURE_HEADERS = (SPARK_SIGNATURE, WEBEX_SIGNATURE)
 
 
 class SignatureAlgorithm(IntEnum):
@@ -194,10 +195,10 @@ def _decoded(digits: str) -> bytes:
     return digest if len(digits) == 2 * len(digest) else b""  # fromhex skips spaces
 
 
-_header_names = frozenset({SPARK_SIGNATURE.lower(), WEBEX_SIGNATURE.lower()})
+_header_names = frozenset(name.lower() for name in SIGNATURE_HEADERS)
 _names = _header_names | {name.encode() for name in _header_names}
 
-_MAX_BYTES, _MAX_PARTS = 4096, 16  # of a request; Webex needs 253 bytes and 3 parts
+_MAX_BYTES, _MAX_PARTS = 4096, 16  # of a request; what `sign` returns is far below
 
 
 def _signature_parts(headers: Headers) -> list[str]:

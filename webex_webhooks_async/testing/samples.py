@@ -70,7 +70,7 @@ def sample_notification(
 
 
 def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:
-    """The request with which Webex would deliver a body, with both signature headers.
+    """The request with which Webex would deliver a body, with the signatures of the secret.
 
     >>> request = signed_request("https://bot.example.com/webex", b"{}", "secret")
     >>> request.headers["X-Spark-Signature"]

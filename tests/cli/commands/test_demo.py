@@ -42,7 +42,7 @@ def test_the_tour(invoke: Invoke) -> None:
         r"429 Too Many Requests, Retry-After: 1\n +→ GET /v1/webhooks/\S+ +200 OK",
         r"→ DELETE /v1/webhooks/\S+ +204 No Content",
         r"✓ verified: \S+@example\.com wrote a message\n +← POST \S+ +204 No Content",
-        r"X-Spark-Signature  [0-9a-f]{40}\n +X-Webex-Signature  SHA-256=",
+        r"X-Spark-Signature +[0-9a-f]{40}\n +X-Webex-Signature +SHA-256=",
         r"✗ refused a request: the signature is of another [^←]+← POST \S+ +401 Unauthorized",
         r"← POST \S+ +204 No Content\n +✓ handled 1 time, responded twice",
     ):

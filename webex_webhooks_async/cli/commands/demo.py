@@ -35,7 +35,7 @@ from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import describe_exception, on_one_line
 from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.notifications.signatures import SPARK_SIGNATURE, WEBEX_SIGNATURE
+from webex_webhooks_async.notifications.signatures import SIGNATURE_HEADERS
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback import serve_on_loopback
 
@@ -187,8 +187,7 @@ async def _receive(narrator: "Narrator", client: Client, sandbox: Sandbox) -> No
         delivery = await steps.emit(sandbox)
         narrator.incoming(delivery.url, delivery.status_code)
         headers = httpx.Headers(delivery.headers)
-        signatures = (SPARK_SIGNATURE, WEBEX_SIGNATURE)
-        narrator.show_fields({name: Text(headers[name]) for name in signatures})
+        narrator.show_fields({name: Text(headers[name]) for name in SIGNATURE_HEADERS})
 
         await narrator.step(steps.forge)
         with log_messages_to(narrator.disapprove):
