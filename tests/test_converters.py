@@ -1,4 +1,3 @@
-import copy
 import json
 import pickle
 import re
@@ -43,13 +42,22 @@ from webex_webhooks_async.converters import (
     wire_name,
 )
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.models.notifications import MessageData, data_classes
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 from webex_webhooks_async.strict_json import dump_json
 
 T = TypeVar("T")
 RoomId = NewType("RoomId", str)
+
+
+def upper(text: str) -> str:
+    """Convert text."""
+    return text.upper()
+
+
+def as_tuple(names: Iterable[str]) -> tuple[str, ...]:
+    """Convert an array."""
+    return tuple(names)
 
 
 class Kind(StrEnum):
@@ -110,11 +118,6 @@ class Odd:
     computed: int = field(init=False, default=3)
 
 
-def upper(text: str) -> str:
-    """Convert text."""
-    return text.upper()
-
-
 @frozen
 class File:
     """A class that converts its values itself."""
@@ -144,6 +147,198 @@ class Holder:
 
     name: str = ""
     path: Decimal | None = None
+
+
+@frozen(kw_only=True)
+class Shelf:
+    """A model with every kind of field."""
+
+    count: int
+    is_open: bool
+    webhooks: tuple[Webhook, ...] = ()
+    tags: tuple[str, ...] | None = None
+    labels: Mapping[str, Any] | None = None
+    opened: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Pair:
+    """A model that explains what it refuses."""
+
+    left: int
+    right: int
+
+    def __attrs_post_init__(self) -> None:
+        if self.left > self.right:
+            error = ValueError("the wrong way round")
+            error.add_note(f"in {self.left}, {self.right}")
+            raise error
+
+
+@frozen(kw_only=True)
+class Pairs:
+    """Models that may refuse, in a model."""
+
+    pairs: tuple[Pair, ...]
+
+
+@frozen
+class Meeting:
+    """A class of a union."""
+
+    meeting_id: UUID
+    day: date
+
+
+@frozen
+class Call:
+    """Another class of it."""
+
+    call_id: UUID
+    missed: bool = False
+
+
+@frozen
+class Calendar:
+    """A class that needs two hooks."""
+
+    id: UUID
+    entries: tuple[Meeting | Call | None, ...]
+    by_day: Mapping[date, UUID | None]
+    first: date | None = None
+
+
+@dataclass
+class Point:
+    """A dataclass."""
+
+    x_axis: int
+    label_text: str | None = None
+
+
+class Place(NamedTuple):
+    """A named tuple."""
+
+    name: str
+    point: Point
+
+
+class Label(NamedTuple):
+    """A named tuple of text alone."""
+
+    name: str
+    color: str
+
+
+class Options(TypedDict):
+    """A typed mapping, whose keys are as they are spelled."""
+
+    is_open: bool
+
+
+class Shout(str):
+    """A subclass of text."""
+
+    __slots__ = ()
+
+
+class Ratio(float, Enum):
+    """An enumeration of a subclass of numbers."""
+
+    HALF = 0.5
+
+
+@frozen
+class Everything:
+    """A class of what plain cattrs reads."""
+
+    point: Point
+    place: Place
+    options: Options
+    pair: tuple[int, str]
+    tags: set[str]
+    frozen: frozenset[int]
+    path: Path
+    shout: Shout
+    ratio: Ratio
+    level: Literal[Level.HIGH, "a"]
+    labels: dict[Kind, int]
+    anything: object = None
+
+
+@frozen
+class Created:
+    """A class that a Literal tells from others."""
+
+    type_of: Literal["created"]
+    id: str
+    name: str
+
+
+@frozen
+class Deleted:
+    """Another one, of which every key is one of the first as well."""
+
+    type_of: Literal["deleted"]
+    id: str
+
+
+@frozen
+class Tree2:
+    """A class with the keys of another one."""
+
+    name: str
+    children: tuple[str, ...] = ()
+    parent: str | None = None
+
+
+@frozen
+class Nullable:
+    """Fields that may be `None`, with other defaults."""
+
+    required: str | None
+    count: int | None = 5
+    absent: str | None = None
+
+
+@frozen
+class Priced:
+    """Fields whose types have no hook, with attrs converters."""
+
+    price: Decimal = field(converter=Decimal)
+    names: tuple[str, ...] = field(default=(), converter=as_tuple)
+
+
+@frozen
+class Base:
+    """A class with a subclass."""
+
+    a: int
+
+
+@frozen
+class Derived(Base):
+    """The subclass."""
+
+    b: int = 2
+
+
+@frozen
+class Holding:
+    """A class that holds the base."""
+
+    one: Base
+    many: list[Base] | None = None
+    kind: Kind | None = None
+    flag: Flag | None = None
+    created: datetime | None = None
+    tags: list[str] | None = None
+    labels: Mapping[str, int] | None = None
+
+
+@frozen
+class Empty(Generic[T]):
+    """A generic class without fields."""
 
 
 MOMENT = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
@@ -237,6 +432,20 @@ COERCED_ELSEWHERE: list[tuple[Any, Any, str]] = [
     (Odd, {"type": 1}, "$.type: expected a string, got a number"),
     (File, {"path": 1}, "$.path: does not fit"),
     (File, {"path": "a", "name": 1}, "$.name: expected a string, got a number"),
+    (set[str], "ab", "$: expected an array, got a string"),
+    (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
+    (tuple[str, str], "ab", "$: expected an array, got a string"),
+    (tuple[str, str], ["a"], "$: expected 2 items, got 1"),
+    (Label, "ab", "$: expected an array, got a string"),
+    (Label, ["a", "b", "c"], "$: expected 2 items, got 3"),
+    (Place, ["a", {}], "$[1].xAxis: missing"),
+    (Options, [], "$: expected an object, got an array"),
+    (Options, {"is_open": 1}, "$.is_open: expected a boolean, got a number"),
+    (Shout, 5, "$: expected a string, got a number"),
+    (Ratio, 1, "$: expected one of 0.5"),
+    (Meeting | Call, {"id": 1}, "$: expected the keys of Meeting or Call"),
+    (Meeting | Call, [], "$: expected an object, got an array"),
+    (set[Any], [[]], "$: does not fit"),
 ]
 
 
@@ -244,7 +453,7 @@ COERCED_ELSEWHERE: list[tuple[Any, Any, str]] = [
 def test_nothing_is_coerced(cls: Any, value: object, problem: str) -> None:  # noqa: ANN401 - unions, too
     """A value of another type is a problem, also where Python or cattrs would convert it."""
     with pytest.raises(DecodeError) as raised:
-        from_json(json.dumps(value), cls)
+        from_json(json.dumps(value), cls, converter=converter_with_hooks())
 
     assert raised.value.problems == (problem,)
 
@@ -268,45 +477,17 @@ UNSUPPORTED: list[Any] = [
 ]
 
 
-def itself(cls: Any) -> Any:  # noqa: ANN401 - whatever users pass
-    """The type itself."""
-    return cls
-
-
-def list_of(cls: Any) -> Any:  # noqa: ANN401 - whatever users pass
-    """The type in a list."""
-    return GenericAlias(list, cls)
-
-
-def items_of(cls: Any) -> Any:  # noqa: ANN401 - whatever users pass
-    """The type in a generic class."""
-    generic: Any = Items
-    return generic[cls]
-
-
 @pytest.mark.parametrize("cls", UNSUPPORTED, ids=str)
-@pytest.mark.parametrize("wrap", [itself, list_of, items_of])
-@pytest.mark.parametrize("data", [b"{}", b"no JSON"])
-def test_an_unsupported_type_is_a_type_error(
-    cls: Any,  # noqa: ANN401 - what users pass
-    wrap: Callable[[Any], Any],
-    data: bytes,
-) -> None:
+def test_an_unsupported_type_is_a_type_error(cls: Any) -> None:  # noqa: ANN401 - what users pass
     """A type that can't be read is a TypeError that names it, whatever the data is."""
     name = cls.__qualname__ if isinstance(cls, type) and "[" not in str(cls) else str(cls)
-    try:
-        wrapped = wrap(cls)
-    except TypeError:  # Python itself refuses 5 as an argument
-        return
-    if wrapped == Items[Items]:  # type: ignore[type-arg] # on purpose
-        return
+    name = {"Items": "T"}.get(name, name.removeprefix("typing.").rpartition(".")[2])
 
-    with pytest.raises(
-        TypeError, match=r"JSON can't be read into .*: register a structure hook"
-    ) as raised:
-        from_json(data, wrapped)
-
-    assert name.removeprefix("typing.").rpartition(".")[2] in str(raised.value) or cls is Items
+    wrapped: Any = GenericAlias(list, cls)
+    for wanted in (cls, wrapped):
+        with pytest.raises(TypeError, match=r"JSON can't be read into .*: register a") as raised:
+            from_json(b"no JSON", wanted)
+        assert name in str(raised.value)
 
 
 def test_an_unsupported_type_of_a_field_is_a_type_error() -> None:
@@ -396,7 +577,6 @@ import sys
 import attrs
 import webex_webhooks_async
 
-read = 0
 for name in webex_webhooks_async.__all__:
     for module in [each for each in sys.modules if each.startswith("webex_webhooks_async")]:
         del sys.modules[module]
@@ -406,12 +586,8 @@ for name in webex_webhooks_async.__all__:
     if attrs.has(thing):
         try:
             webex_webhooks_async.from_json(b"{}", thing)
-        except webex_webhooks_async.DecodeError as error:
-            assert "missing" in str(error), error
-        except TypeError as error:
-            assert "JSON can't be read into" in str(error), error
-        read += 1
-print(read)
+        except (webex_webhooks_async.DecodeError, TypeError) as error:
+            print(name, error)
 """
 
 
@@ -419,26 +595,8 @@ def test_every_public_class_is_read_where_nothing_else_is_imported() -> None:
     """No public name depends on another module having been imported before."""
     output = subprocess.check_output([sys.executable, "-c", FRESH], text=True)
 
-    assert int(output) >= len({Webhook, *data_classes.values()})
-
-
-def test_a_notification_is_read_where_nothing_else_is_imported() -> None:
-    """`from_json` knows the data classes in a process that imported nothing else."""
-    document = {
-        "id": "W",
-        "name": "n",
-        "resource": "messages",
-        "event": "created",
-        "data": {"id": "M", "roomId": "R", "personId": "P", "personEmail": "matt@example.com"},
-    }
-    program = (
-        "from webex_webhooks_async import Notification, from_json;"
-        f"print(type(from_json({json.dumps(document)!r}, Notification).data).__name__)"
-    )
-
-    output = subprocess.check_output([sys.executable, "-c", program], text=True)
-
-    assert output == f"{MessageData.__name__}\n"
+    assert "Webhook $.id: missing" in output
+    assert "can't be found" not in output
 
 
 CANARY = "c4n4ry"
@@ -462,56 +620,7 @@ DOCUMENT = {
 }
 
 
-MODELS: list[type[Any]] = [Webhook, NewWebhook, WebhookUpdate]
-
-
-WIRE_NAMES = {wire_name(each.name) for cls in MODELS for each in fields(cls)} - {"extra"}
-
-
-each_model = pytest.mark.parametrize("cls", MODELS)
-
-
-@frozen(kw_only=True)
-class Shelf:
-    """A model with every kind of field."""
-
-    count: int
-    is_open: bool
-    webhooks: tuple[Webhook, ...] = ()
-    tags: tuple[str, ...] | None = None
-    labels: Mapping[str, Any] | None = None
-    opened: datetime | None = None
-
-
-@frozen(kw_only=True)
-class NewMembership:
-    """A model of a user's own, with defaults."""
-
-    person_id: str
-    person_email: str | None = None
-    is_moderator: bool = True
-    tags: tuple[str, ...] = ()
-
-
-@frozen(kw_only=True)
-class Pair:
-    """A model that explains what it refuses."""
-
-    left: int
-    right: int
-
-    def __attrs_post_init__(self) -> None:
-        if self.left > self.right:
-            error = ValueError("the wrong way round")
-            error.add_note(f"in {self.left}, {self.right}")
-            raise error
-
-
-@frozen(kw_only=True)
-class Pairs:
-    """Models that may refuse, in a model."""
-
-    pairs: tuple[Pair, ...]
+WIRE_NAMES = {wire_name(each.name) for each in fields(Webhook)} - {"extra"}
 
 
 def text_as_it_comes() -> st.SearchStrategy[str]:
@@ -577,56 +686,10 @@ def webhooks() -> st.SearchStrategy[Webhook]:
     )
 
 
-def targets() -> st.SearchStrategy[str]:
-    """Any target URLs that a user may pass."""
-    paths = st.text(st.characters(exclude_categories=("C", "Z")))
-    return paths.map(lambda path: f"https://example.com/{path}")
-
-
-def given_text() -> st.SearchStrategy[str]:
-    """Any text that a user may pass."""
-    return st.text(min_size=1)
-
-
-def new_webhooks() -> st.SearchStrategy[NewWebhook]:
-    """Any webhooks that a user may want."""
-    return st.builds(
-        NewWebhook,
-        name=given_text(),
-        target_url=targets(),
-        resource=given_text() | st.sampled_from(Resource),
-        event=given_text(),
-        filter=optional(given_text()),
-        secret=optional(given_text()),
-        owned_by=optional(given_text()),
-    )
-
-
-def updates() -> st.SearchStrategy[WebhookUpdate]:
-    """Any updates that a user may make."""
-    return st.builds(
-        WebhookUpdate,
-        name=given_text(),
-        target_url=targets(),
-        secret=optional(given_text()),
-        status=optional(given_text()),
-    )
-
-
 def near_misses(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Webhooks in which some members have these values."""
     names = st.sampled_from(sorted(WIRE_NAMES)) | text_as_it_comes()
     return st.dictionaries(names, values, max_size=3).map(lambda members: DOCUMENT | members)
-
-
-def error_of(data: bytes | str, cls: type[Any]) -> DecodeError | None:
-    """Return the error of reading a model, if there is one; raise every other error."""
-    try:
-        model = from_json(data, cls)
-    except DecodeError as error:
-        return error
-    assert isinstance(model, cls)
-    return None
 
 
 def problems_of(data: bytes | str, cls: type[Any]) -> tuple[str, ...]:
@@ -636,97 +699,25 @@ def problems_of(data: bytes | str, cls: type[Any]) -> tuple[str, ...]:
     return raised.value.problems
 
 
-@pytest.mark.filterwarnings("ignore:the (resource|event) .* is unknown")  # of random words
-@given(webhooks() | new_webhooks() | updates())
-def test_every_model_goes_out_and_back(model: Webhook | NewWebhook | WebhookUpdate) -> None:
-    """A model that went through JSON equals the original."""
-    assert from_json(to_json(model), type(model)) == model
-
-
-def test_the_wire_speaks_camel_case() -> None:
-    """A model is written in camelCase, without the fields that are `None`."""
-    new = NewWebhook(
-        name="Messages",
-        target_url="https://example.com/hook",
-        resource=Resource.MESSAGES,
-        event="created",
-        owned_by="org",
-    )
-
-    assert to_json(new) == (
-        b'{"name":"Messages","targetUrl":"https://example.com/hook","resource":"messages",'
-        b'"event":"created","ownedBy":"org"}'
-    )
+@given(webhooks())
+def test_every_webhook_goes_out_and_back(webhook: Webhook) -> None:
+    """A webhook with any text, and anything in `extra`, equals what is read of what was written."""
+    assert from_json(to_json(webhook), Webhook) == webhook
 
 
 def test_a_value_that_equals_its_default_is_sent() -> None:
     """Only `None` is left out: a service doesn't know the defaults of a user's class."""
-    document = json.loads(to_json(NewMembership(person_id="P1")))
+    document = json.loads(to_json(Room(RoomId("R"))))
 
-    assert document == {"personId": "P1", "isModerator": True, "tags": []}
-
-
-def test_every_field_of_a_webhook_is_read() -> None:
-    """Each documented member of a webhook is read into its field."""
-    document = {
-        **DOCUMENT,
-        "filter": "roomId=x",
-        "secret": "s3cret",
-        "status": "active",
-        "created": "2022-04-07T09:17:23.164Z",
-        "ownedBy": "creator",
-        "orgId": "an-org",
-        "createdBy": "a-person",
-        "appId": "an-app",
-    }
-
-    assert from_json(json.dumps(document), Webhook) == Webhook(
-        id="an-id",
-        name="Messages",
-        target_url="https://example.com/hook",
-        resource="messages",
-        event="created",
-        filter="roomId=x",
-        secret="s3cret",
-        status="active",
-        created=datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC),
-        owned_by="creator",
-        org_id="an-org",
-        created_by="a-person",
-        app_id="an-app",
-    )
+    assert document == {"id": "R", "title": "", "isLocked": False}
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["filter", "secret", "status", "created", "ownedBy", "orgId", "createdBy", "appId"],
-)
-def test_null_is_absence(name: str) -> None:
+def test_null_is_absence() -> None:
     """An optional member that is null is `None`, like a missing one, and never "None"."""
-    webhook = from_json(json.dumps({**DOCUMENT, name: None}), Webhook)
+    webhook = from_json(json.dumps({**DOCUMENT, "filter": None, "created": None}), Webhook)
 
     assert webhook == WEBHOOK
     assert json.loads(to_json(webhook)) == DOCUMENT
-
-
-@pytest.mark.parametrize("name", ["hostId", "extra", "target_url", "\0extra", "", "e.x[t]ra", "ü"])
-def test_what_is_unknown_stays(name: str) -> None:
-    """An unknown member is kept in `extra`, and is written again."""
-    document = {**DOCUMENT, name: {"any": [1, None, "thing"]}}
-
-    webhook = from_json(json.dumps(document), Webhook)
-
-    assert webhook == evolve(WEBHOOK, extra={name: {"any": [1, None, "thing"]}})
-    assert json.loads(to_json(webhook)) == document
-
-
-@pytest.mark.parametrize("cls", [NewWebhook, WebhookUpdate])
-def test_a_model_without_an_extra_lets_go_what_is_unknown(cls: type[Any]) -> None:
-    """A class without `extra` ignores unknown members."""
-    known = from_json(json.dumps(DOCUMENT), cls)
-    more = from_json(json.dumps({**DOCUMENT, "extra": 1, "\0extra": 2, "hostId": 3}), cls)
-
-    assert more == known
 
 
 @pytest.mark.parametrize(
@@ -782,26 +773,16 @@ def test_other_text_is_no_timestamp(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("filter", 5),
-        ("secret", True),
-        ("status", ["active"]),
-        ("created", "yesterday"),
-        ("created", []),
-        ("ownedBy", {}),
-    ],
-)
-def test_an_optional_value_that_does_not_fit_stays_in_extra(name: str, value: object) -> None:
-    """An optional field whose value doesn't fit is `None`, and the value is written again."""
-    document = {**DOCUMENT, name: value, "hostId": 1}
+def test_what_is_unknown_or_does_not_fit_stays_in_extra() -> None:
+    """Unknown keys and optional values that don't fit are kept in order, and written again."""
+    kept: dict[str, Any] = {"z": [1, None], "status": 5, "b": 2, "created": "yesterday", "extra": 3}
+    document = {"z": [1, None], **DOCUMENT, **kept}
 
     webhook = from_json(json.dumps(document), Webhook)
 
-    assert webhook == evolve(WEBHOOK, extra={name: value, "hostId": 1})
+    assert webhook == evolve(WEBHOOK, extra=kept)
+    assert list(webhook.extra) == list(kept)
     assert json.loads(to_json(webhook)) == document
-    assert from_json(to_json(webhook), Webhook) == webhook
 
 
 def test_every_problem_is_named_with_its_path() -> None:
@@ -846,84 +827,41 @@ def test_paths_lead_into_lists_and_objects() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("document", "cls"),
-    [
-        ({**DOCUMENT, "name": ""}, NewWebhook),
-        ({**DOCUMENT, "targetUrl": CANARY}, NewWebhook),
-        ({**DOCUMENT, "targetUrl": CANARY}, WebhookUpdate),
-        ({**DOCUMENT, "secret": ""}, WebhookUpdate),
-    ],
-)
-def test_what_a_model_refuses_does_not_fit(document: object, cls: type[Any]) -> None:
-    """A value that a model refuses is a `DecodeError`, too, and isn't shown."""
-    assert problems_of(json.dumps(document), cls) == ("$: does not fit",)
+def test_an_array_has_at_most_100_problems() -> None:
+    """An error takes hundreds of times the memory of what doesn't fit, so it names the first."""
+    assert problems_of(json.dumps([5] * 1_000), list[str]) == tuple(
+        f"$[{index}]: expected a string, got a number" for index in range(100)
+    )
 
 
 def test_what_a_model_explains_is_no_step_of_a_path() -> None:
-    """The path ends at the model that refuses; the note on its error isn't shown."""
+    """A value that a model refuses doesn't fit: the path ends there, and no note is shown."""
     data = b'{"pairs": [{"left": 1, "right": 2}, {"left": 4, "right": 3}]}'
 
     assert problems_of(data, Pairs) == ("$.pairs[1]: does not fit",)
 
 
-def test_deep_json_can_be_written_again() -> None:
-    """A model with deep JSON in it can be written, copied and compared, too."""
-    depth = 200
-    deep = {**DOCUMENT, "new": json.loads("[" * depth + "]" * depth)}
-    model = from_json(json.dumps(deep), Webhook)
-
-    assert from_json(to_json(model), Webhook) == copy.deepcopy(model)
-
-
-@each_model
-@given(data=st.binary())
-def test_any_bytes_are_a_model_or_a_decode_error(cls: type[Any], data: bytes) -> None:
-    """Any bytes are read as a model or raise `DecodeError`, and nothing else."""
-    error = error_of(data, cls)
-
-    assert error is None or error.problems
-
-
-@each_model
-@given(value=json_values() | near_misses(json_values()))
-def test_any_json_is_a_model_or_a_decode_error(cls: type[Any], value: object) -> None:
-    """Any JSON is read as a model or raises `DecodeError` with a path."""
-    error = error_of(json.dumps(value), cls)
-
-    assert error is None or all(re.match(r"\$(\.\w+)*: ", each) for each in error.problems)
-
-
-@each_model
+@pytest.mark.filterwarnings("ignore:the (resource|event) .* is unknown")  # of random words
 @given(
-    value=near_misses(st.sampled_from([CANARY, [CANARY], {"a": CANARY}]) | json_values()),
+    cls=st.sampled_from([Webhook, NewWebhook]),
+    value=near_misses(st.sampled_from([CANARY, [CANARY], {"a": CANARY}]) | json_values())
+    | json_values(),
     garbage=st.sampled_from(["", "}", '"', "\\", f" {CANARY}"]),
 )
-def test_problems_show_no_values(cls: type[Any], value: object, garbage: str) -> None:
-    """The error, its traceback and its pickle contain no value of the document."""
-    error = error_of(json.dumps(value) + garbage, cls)
+def test_any_json_is_a_model_or_a_decode_error(cls: type[Any], value: object, garbage: str) -> None:
+    """The problems have paths; error, traceback and pickle contain no value of the document."""
+    error: DecodeError | None = None
+    try:
+        from_json(json.dumps(value) + garbage, cls)
+    except DecodeError as raised:
+        error = raised
 
     if error is not None:
         shown = "".join(traceback.format_exception(error))
+        assert all(re.match(r"\$(\.\w+)*: ", each) for each in error.problems)
         assert CANARY not in f"{error} {error!r} {vars(error)} {shown}"
         assert CANARY.encode() not in pickle.dumps(error)
         assert error.__context__ is None
-
-
-@pytest.mark.parametrize(
-    ("value", "error"),
-    [(float("nan"), ValueError), (float("inf"), ValueError), (object(), TypeError)],
-)
-def test_what_json_cannot_hold_does_not_go_out(value: object, error: type[Exception]) -> None:
-    """An `extra` that JSON can't hold is refused, not changed."""
-    with pytest.raises(error):
-        to_json(evolve(WEBHOOK, extra={"a": value}))
-
-
-def test_only_a_model_goes_out() -> None:
-    """Something else is refused, in words that say so."""
-    with pytest.raises(TypeError, match=r"to_json takes a model or .*dataclass, got dict"):
-        to_json(cast("Webhook", {"name": "bot"}))
 
 
 MOMENT_OF_DAY = date(2015, 10, 18)
@@ -938,32 +876,6 @@ def converter_with_hooks() -> Converter:
     converter.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
     converter.register_unstructure_hook(date, date.isoformat)
     return converter
-
-
-@frozen
-class Meeting:
-    """A class of a union."""
-
-    meeting_id: UUID
-    day: date
-
-
-@frozen
-class Call:
-    """Another class of it."""
-
-    call_id: UUID
-    missed: bool = False
-
-
-@frozen
-class Calendar:
-    """A class that needs two hooks."""
-
-    id: UUID
-    entries: tuple[Meeting | Call | None, ...]
-    by_day: Mapping[date, UUID | None]
-    first: date | None = None
 
 
 CALENDAR = Calendar(
@@ -1019,73 +931,18 @@ def test_a_hook_for_text_counts_everywhere() -> None:
     assert read(" a ", str | None) == "a"
     assert read([" a "], list[str]) == ["a"]
     assert read({" a ": " b "}, dict[str, str]) == {"a": "b"}
+    assert read({" a ": 1}, dict[str, Any]) == {"a": 1}
     assert read({"id": " a "}, Room) == Room(RoomId("a"))
     assert read(None, int | None) == 0
     assert from_json('" a "', str | None) == " a "  # type: ignore[arg-type] # a union is no class to mypy
 
 
-def test_only_a_converter_converts() -> None:
+def test_only_a_model_and_a_converter_are_taken() -> None:
     """Something else is refused, in words that say so."""
+    with pytest.raises(TypeError, match=r"to_json takes a model or .*dataclass, got dict"):
+        to_json(cast("Webhook", {"name": "bot"}))
     with pytest.raises(TypeError, match="converter must be Converter, got str"):
         from_json(b"1", int, converter=cast("Converter", "converter"))
-
-
-@dataclass
-class Point:
-    """A dataclass."""
-
-    x_axis: int
-    label_text: str | None = None
-
-
-class Place(NamedTuple):
-    """A named tuple."""
-
-    name: str
-    point: Point
-
-
-class Label(NamedTuple):
-    """A named tuple of text alone."""
-
-    name: str
-    color: str
-
-
-class Options(TypedDict):
-    """A typed mapping, whose keys are as they are spelled."""
-
-    is_open: bool
-
-
-class Shout(str):
-    """A subclass of text."""
-
-    __slots__ = ()
-
-
-class Ratio(float, Enum):
-    """An enumeration of a subclass of numbers."""
-
-    HALF = 0.5
-
-
-@frozen
-class Everything:
-    """A class of what plain cattrs reads."""
-
-    point: Point
-    place: Place
-    options: Options
-    pair: tuple[int, str]
-    tags: set[str]
-    frozen: frozenset[int]
-    path: Path
-    shout: Shout
-    ratio: Ratio
-    level: Literal[Level.HIGH, "a"]
-    labels: dict[Kind, int]
-    anything: object = None
 
 
 def test_what_cattrs_reads_is_read_and_written() -> None:
@@ -1112,50 +969,6 @@ def test_what_cattrs_reads_is_read_and_written() -> None:
     assert to_json(Point(1)) == b'{"xAxis":1}'
 
 
-AS_STRICT: list[tuple[Any, Any, str]] = [
-    (set[str], "ab", "$: expected an array, got a string"),
-    (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
-    (tuple[str, str], "ab", "$: expected an array, got a string"),
-    (tuple[str, str], ["a"], "$: expected 2 items, got 1"),
-    (Label, "ab", "$: expected an array, got a string"),
-    (Label, ["a", "b", "c"], "$: expected 2 items, got 3"),
-    (Place, ["a", {}], "$[1].xAxis: missing"),
-    (Options, [], "$: expected an object, got an array"),
-    (Options, {"is_open": 1}, "$.is_open: expected a boolean, got a number"),
-    (Shout, 5, "$: expected a string, got a number"),
-    (Ratio, 1, "$: expected one of 0.5"),
-    (Meeting | Call, {"id": 1}, "$: expected the keys of Meeting or Call"),
-    (Meeting | Call, [], "$: expected an object, got an array"),
-    (set[Any], [[]], "$: does not fit"),
-]
-
-
-@pytest.mark.parametrize(("cls", "value", "problem"), AS_STRICT)
-def test_further_types_are_as_strict(cls: Any, value: object, problem: str) -> None:  # noqa: ANN401 - unions, too
-    """Nothing is coerced in what cattrs reads besides."""
-    with pytest.raises(DecodeError) as raised:
-        from_json(json.dumps(value), cls, converter=converter_with_hooks())
-
-    assert raised.value.problems == (problem,)
-
-
-@frozen
-class Created:
-    """A class that a Literal tells from others."""
-
-    type_of: Literal["created"]
-    id: str
-    name: str
-
-
-@frozen
-class Deleted:
-    """Another one, of which every key is one of the first as well."""
-
-    type_of: Literal["deleted"]
-    id: str
-
-
 def test_classes_are_told_apart_by_their_keys() -> None:
     """The keys in JSON count, not the names of the fields; what is ambiguous is a TypeError."""
     read = from_json('[{"typeOf": "deleted", "id": "a"}]', list[Created | Deleted])
@@ -1163,24 +976,6 @@ def test_classes_are_told_apart_by_their_keys() -> None:
     assert read == [Deleted("deleted", "a")]
     with pytest.raises(TypeError, match="non-default attributes"):
         from_json(b"{}", Tree | Tree2)  # type: ignore[arg-type] # a union is no class to mypy
-
-
-@frozen
-class Tree2:
-    """A class with the keys of another one."""
-
-    name: str
-    children: tuple[str, ...] = ()
-    parent: str | None = None
-
-
-@frozen
-class Nullable:
-    """Fields that may be `None`, with other defaults."""
-
-    required: str | None
-    count: int | None = 5
-    absent: str | None = None
 
 
 def test_none_is_written_where_reading_needs_it() -> None:
@@ -1191,51 +986,11 @@ def test_none_is_written_where_reading_needs_it() -> None:
     assert from_json(to_json(nullable), Nullable) == nullable
 
 
-def as_tuple(names: Iterable[str]) -> tuple[str, ...]:
-    """Convert an array."""
-    return tuple(names)
-
-
-@frozen
-class Priced:
-    """Fields whose types have no hook, with attrs converters."""
-
-    price: Decimal = field(converter=Decimal)
-    names: tuple[str, ...] = field(default=(), converter=as_tuple)
-
-
 def test_an_attrs_converter_stands_in_for_a_hook() -> None:
     """It gets the parsed JSON; what it makes is written if JSON can hold it."""
     assert from_json('{"price": "1.5", "names": ["a"]}', Priced) == Priced("1.5", ["a"])
     with pytest.raises(TypeError, match=r"^\$\.price: JSON can't hold a value of type Decimal$"):
         to_json(Priced("1.5"))
-
-
-@frozen
-class Base:
-    """A class with a subclass."""
-
-    a: int
-
-
-@frozen
-class Derived(Base):
-    """The subclass."""
-
-    b: int = 2
-
-
-@frozen
-class Holding:
-    """A class that holds the base."""
-
-    one: Base
-    many: list[Base] | None = None
-    kind: Kind | None = None
-    flag: Flag | None = None
-    created: datetime | None = None
-    tags: list[str] | None = None
-    labels: Mapping[str, int] | None = None
 
 
 def test_a_subclass_is_written_whole() -> None:
@@ -1274,15 +1029,6 @@ def test_bytes_are_written_by_nobody() -> None:
             to_json(evolve(WEBHOOK, extra={"a": each}))
 
 
-def test_extra_keeps_the_order() -> None:
-    """Unknown keys and values that don't fit stand in the order in which Webex sent them."""
-    document: dict[str, Any] = {"z": 1, **DOCUMENT, "status": 5, "b": 2, "filter": [], "a": 3}
-
-    webhook = from_json(json.dumps(document), Webhook)
-
-    assert list(webhook.extra) == ["z", "status", "b", "filter", "a"]
-
-
 def test_what_is_too_deep_or_contains_itself_is_a_value_error() -> None:
     """100 levels are written, 5,000 aren't, and no RecursionError escapes."""
 
@@ -1299,11 +1045,6 @@ def test_what_is_too_deep_or_contains_itself_is_a_value_error() -> None:
     for each in (nested(5_000), evolve(WEBHOOK, extra=endless)):
         with pytest.raises(ValueError, match="nested too deeply for JSON, or contains itself"):
             to_json(each)
-
-
-@frozen
-class Empty(Generic[T]):
-    """A generic class without fields."""
 
 
 def test_a_generic_class_needs_its_arguments() -> None:
