@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import httpx
 from attrs import field, frozen
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import CommandError
@@ -17,7 +17,6 @@ from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.notifications import Notification, NotificationData
-from webex_webhooks_async.notifications.asgi import Message, Receive, Scope, Send
 from webex_webhooks_async.notifications.receiver import Receiver
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -31,12 +30,7 @@ _CONNECTION_HEADERS = frozenset({b"host", b"connection", b"content-length", b"tr
 
 @frozen
 class RawRequest:
-    """A request with its original bytes.
-
-    Attributes:
-        headers: The headers.
-        chunks: The body, in pieces.
-    """
+    """A request with its original bytes."""
 
     headers: RawHeaders = field(repr=False)
     chunks: list[bytes] = field(factory=list[bytes], repr=False)
@@ -50,24 +44,14 @@ class RawRequest:
 _request: ContextVar[RawRequest] = ContextVar("_request")
 
 
-def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -> "ASGIRelay":
+def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -> ASGIApp:
     """An ASGI application: a receiver whose only handler gets the original request."""
 
     @receiver.on()
     async def hand_over(_: Notification[NotificationData]) -> None:
         await handle(_request.get())
 
-    return ASGIRelay(receiver)
-
-
-@frozen
-class ASGIRelay:
-    """Keeps the bytes that a receiver reads."""
-
-    receiver: Receiver
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Receive a request."""
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = RawRequest(scope["headers"])
         _request.set(request)  # visible in this request's task, and in the tasks that it starts
 
@@ -76,7 +60,9 @@ class ASGIRelay:
             request.chunks.append(message.get("body", b""))
             return message
 
-        await self.receiver(scope, keep, send)
+        await receiver(scope, keep, send)
+
+    return application
 
 
 async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> "Reply":
