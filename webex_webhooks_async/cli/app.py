@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -114,8 +114,8 @@ def run(arguments: Sequence[str]) -> int:
             cast("TextIOWrapper", stream).reconfigure(errors="replace")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _print_each_once()
+            warnings.simplefilter("default", UserWarning)  # each once
+            warnings.showwarning = _show_warning
             return _run(arguments)
     except UsageError as error:
         return _failed(error, ExitCode.USAGE)
@@ -144,15 +144,8 @@ def _run(arguments: Sequence[str]) -> int:
     return ExitCode.DONE if result is None else result
 
 
-def _print_each_once() -> Callable[..., None]:
-    printed: set[str] = set()
-
-    def print_once(message: Warning | str, *_: object) -> None:
-        if str(message) not in printed:
-            printed.add(str(message))
-            print_warning(str(message))
-
-    return print_once
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print_warning(str(message))
 
 
 def _failed(error: Exception, exit_code: ExitCode) -> int:

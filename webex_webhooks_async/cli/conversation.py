@@ -42,21 +42,13 @@ Json = Mapping[str, Any]
 
 @frozen(kw_only=True)
 class Place:
-    """Where someone talks to the bot.
-
-    Attributes:
-        base_url: The base URL of the sandbox.
-        person: The address of who talks.
-        room: The title of a group room; None for the direct room with the bot.
-        mention: Whether messages in a group room mention the bot.
-        timeout: Seconds for each message with all its replies.
-    """
+    """Where someone talks to the bot."""
 
     base_url: str
-    person: str
-    timeout: float
-    room: str | None = None
-    mention: bool = True
+    person: str  # the address
+    timeout: float  # seconds for each message with all its replies
+    room: str | None = None  # the title of a group room, instead of the direct room with the bot
+    mention: bool = True  # in a group room
 
     @property
     def private(self) -> str:
@@ -71,12 +63,8 @@ class Conversation:
         client: Calls the sandbox as the person.
         place: Where they talk.
         state: What the sandbox held at the beginning.
-        on_message: Is called with each message of the bot, and with the title of its room if that
-            is another one.
-        on_failure: Is called with how the bot failed to handle a notification.
-
-    Attributes:
-        bot: The address of the bot.
+        on_message: Gets each message of the bot, and the title of its room if that is another one.
+        on_failure: Gets how the bot failed to handle a notification.
     """
 
     def __init__(
@@ -123,27 +111,19 @@ class Conversation:
             await self._post({"text": line})
 
     async def exchange(self, line: str) -> str | None:
-        """Send a line, and wait for the replies until the bot is quiet.
-
-        Args:
-            line: The line, as `send` takes it.
-
-        Returns:
-            Why no reply came; None if one did.
+        """Send a line, wait for the replies until the bot is quiet, and return why none came.
 
         Raises:
-            CommandError: The sandbox is gone, or hangs.
+            CommandError: The sandbox hangs.
             UsageError: As in `send`.
             WebexError: As in `send`.
         """
         self._heard = self._failed = sent = False
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._place.timeout):
                 await self.send(line)
                 sent = True
                 await self._until_quiet()
-        except TimeoutError:
-            pass
         if self._heard:
             return None
         if not sent:

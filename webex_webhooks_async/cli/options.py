@@ -16,7 +16,6 @@ from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.models.webhooks import WebhookUpdate
 from webex_webhooks_async.validation import check_text
 
 T = TypeVar("T")
@@ -45,15 +44,8 @@ NotEmpty = Annotated[str, Parameter(validator=_not_empty)]
 
 
 def _absolute(_: object, text: str | None) -> None:
-    if text is None:
-        return
-    try:
-        WebhookUpdate(name="any", target_url=text)  # has the rule for a target
-    except ValueError:
-        is_usable = False
-    else:
-        is_usable = parse_url(text) is not None
-    if not is_usable:
+    url = None if text is None else parse_url(text)
+    if text is not None and (url is None or url.scheme not in {"http", "https"}):
         raise ValueError("it must be an absolute http(s) URL")
 
 

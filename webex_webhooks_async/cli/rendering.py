@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from http import HTTPStatus
 from itertools import accumulate
 from typing import Any, cast
 
@@ -269,9 +268,5 @@ def status_code_text(status_code: int | None) -> Text:
     """The status of a response, in numbers and words."""
     if status_code is None:
         return Text("no response", "red")
-    phrase = HTTPStatus(status_code).phrase if status_code in _KNOWN_STATUSES else ""
     style = {2: "green", 4: "yellow", 5: "red"}.get(status_code // 100, "")
-    return Text(f"{status_code} {phrase}".rstrip(), style)
-
-
-_KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
+    return Text(f"{status_code} {httpx.codes.get_reason_phrase(status_code)}".rstrip(), style)

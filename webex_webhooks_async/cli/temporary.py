@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Coroutine, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from webex_webhooks_async.cli.console import print_error
@@ -59,27 +59,24 @@ async def deleted_on_error(client: Client, name: str) -> AsyncGenerator[None]:
 
 
 async def delete_all(client: Client, webhooks: Iterable[Webhook]) -> None:
-    """Delete webhooks at the same time.
+    """Delete webhooks at the same time; those that are gone already are no error.
 
     Raises:
         WebexError: Webex refuses to delete one; all others are deleted.
     """
-    outcomes = await asyncio.gather(
-        *(_delete_one(client, each) for each in webhooks), return_exceptions=True
-    )
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
+    deletions = (client.webhooks.delete(each.id) for each in webhooks)
+    for outcome in await asyncio.gather(*deletions, return_exceptions=True):
+        if outcome is not None and not isinstance(outcome, NotFoundError):
             raise outcome
 
 
 async def _delete_named(client: Client, name: str) -> None:
-    webhooks = [each async for each in client.webhooks.list() if each.name.startswith(name)]
-    await delete_all(client, webhooks)
+    await delete_all(client, await named(client, name))
 
 
-async def _delete_one(client: Client, webhook: Webhook) -> None:
-    with suppress(NotFoundError):
-        await client.webhooks.delete(webhook.id)
+async def named(client: Client, prefix: str) -> list[Webhook]:
+    """The webhooks whose names begin with a prefix."""
+    return [each async for each in client.webhooks.list() if each.name.startswith(prefix)]
 
 
 async def _tidy(name: str, deleting: Coroutine[Any, Any, None], seconds: float | None) -> None:

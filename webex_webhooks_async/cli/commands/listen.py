@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import shlex
 import signal
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count, cycle, product
@@ -56,6 +56,7 @@ from webex_webhooks_async.cli.running import CommandError, UsageError, run, unti
 from webex_webhooks_async.cli.temporary import (
     delete_all,
     name_prefix,
+    named,
     temporary_name,
     temporary_webhooks,
 )
@@ -63,7 +64,7 @@ from webex_webhooks_async.cli.tunnels import find_tunnel
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
+from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing import Sandbox
@@ -147,7 +148,7 @@ def _found_url(port: int) -> str:
 
 def _offer_to_delete_left_over(connection: Connection) -> None:
     """Offer to delete the webhooks of a `listen` that was killed."""
-    webhooks = connection.call(_left_over)
+    webhooks = connection.call(partial(named, prefix=name_prefix("listen")))
     if not webhooks:
         return
     print_warning(
@@ -159,11 +160,6 @@ def _offer_to_delete_left_over(connection: Connection) -> None:
         stderr().print(f"Delete them with: webex-webhooks delete --yes -- {ids}", style="dim")
     elif ask("Was it killed? Delete them?"):
         connection.call(partial(delete_all, webhooks=webhooks))
-
-
-async def _left_over(client: Client) -> list[Webhook]:
-    prefix = name_prefix("listen")
-    return [each async for each in client.webhooks.list() if each.name.startswith(prefix)]
 
 
 @frozen(kw_only=True)
@@ -209,10 +205,11 @@ async def _listen_to_sandbox(listening: Listening) -> None:
         Client("any-token", http_client=http_client) as client,
         _receiving(listening) as (origin, _),
         _webhooks(listening, client, origin),
-        _alongside(_make_things_happen(sandbox, listening.subscriptions)),
     ):
+        samples = asyncio.create_task(_make_things_happen(sandbox, listening.subscriptions))
         _announce(f"{origin}, where a sandbox sends samples")
         await until_stopped()
+        samples.cancel()
 
 
 def _announce(place: str) -> None:
@@ -290,17 +287,6 @@ async def _webhooks(listening: Listening, client: Client, target_url: str) -> As
     async with temporary_webhooks(client, name, listening.wanted(name, target_url)):
         yield
     stderr().print("Deleted its webhooks.", style="dim")
-
-
-@asynccontextmanager
-async def _alongside(coroutine: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Run a coroutine until the block ends."""
-    task = asyncio.create_task(coroutine)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _make_things_happen(sandbox: Sandbox, subscriptions: Iterable[Subscription]) -> None:
