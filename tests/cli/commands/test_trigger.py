@@ -100,7 +100,7 @@ def test_a_value_beside_the_data(invoke: Invoke, value: str) -> None:
         (("--set", "data..x=1"), "--set takes a path and a value, such as data.roomId=Y2lz"),
         (("--set", "name.x=1"), "--set name.x=1: name isn't an object"),
         (("--set", "name:=x"), "--set name: what follows := must be JSON: $: not JSON ("),
-        (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: NaN is not JSON\n"),
+        (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: a number is not finite\n"),
         (("--set", "x:=" + "[" * 90_000), "--set x: what follows := must be JSON: $: nested too"),
         (("--to", "localhost:80"), "--to must be an absolute http(s) URL"),
         (("--to", "http://xn--.com/"), "--to must be an absolute http(s) URL\n"),
