@@ -81,7 +81,7 @@ async def test_without_the_page(webex_sandbox: Sandbox) -> None:
         me = await client.get("/v1/people/me", headers=BOT)
         event = await first_event(client)
 
-    assert all(status >= 400 for status in statuses)
+    assert statuses == [501] * 3
     assert (me.status_code, event["kind"]) == (200, "state")
 
 
@@ -156,6 +156,11 @@ async def test_what_the_page_does_is_not_recorded(
     assert [each["id"] for each in webex_sandbox.messages] == [message["id"]]
     assert failed.status_code == 503
     assert [each.path for each in webex_sandbox.requests] == ["/v1/people/me"]
+
+
+async def test_a_path_that_it_lacks(browser: httpx.AsyncClient) -> None:
+    """Another path of the private endpoint is a 501, as everywhere."""
+    assert (await browser.get("/sandbox/nothing")).status_code == 501
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])

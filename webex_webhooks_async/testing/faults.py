@@ -15,15 +15,11 @@ Body = bytes | str | Mapping[str, Any] | Sequence[Any]
 """Raw bytes or text; anything else is sent as JSON."""
 
 _WITHOUT_BODY = frozenset({204, 304})
-_HIGHEST_STATUS = 599
-_LOWEST_STATUS = 200
+_STATUSES = range(200, 600)
 
 
 def _check_status(_fault: object, _field: object, status: int | None) -> None:
-    if isinstance(status, bool) or status not in {
-        None,
-        *range(_LOWEST_STATUS, _HIGHEST_STATUS + 1),
-    }:
+    if isinstance(status, bool) or not (status is None or status in _STATUSES):
         raise ValueError(f"status must be from 200 to 599, got {status!r}")
 
 
@@ -52,16 +48,6 @@ def _check_path(_fault: object, _field: object, path: str | None) -> None:
 @frozen(kw_only=True)
 class Fault:
     """What happens to a request, in the words of `Sandbox.fail`.
-
-    Attributes:
-        status: The status of the response; None for 200, or for the real response.
-        retry_after: The ``Retry-After`` header: seconds, or its raw text.
-        body: The body of the response; None for the service's own error body.
-        drop: Whether the connection is dropped without a byte of a response.
-        delay: Seconds before the response.
-        execute: Whether the operation is executed all the same, before the delay.
-        method: The HTTP method of the requests that it applies to; None for all.
-        path: The path of the requests that it applies to, with those below it; None for all.
 
     Raises:
         ValueError: An argument makes no sense, alone or together with the others.

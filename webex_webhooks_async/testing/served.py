@@ -8,10 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from importlib.resources import files
 from typing import Any, cast
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async.errors import DecodeError
@@ -84,43 +82,41 @@ class ServedSandbox:
         self._live = live
         self._redeliver = redeliver
         self._allow_remote = allow_remote
-        self._ours = Starlette(
-            routes=[
-                *(Route(path, _static(*file)) for path, file in _PAGE.items() if page),
-                Route(f"{PRIVATE}/events", self._events),
-                Route(f"{PRIVATE}/redeliver", self._send_again, methods=["POST"]),
-            ]
-        )
-        self._paths = frozenset(_PAGE) if page else frozenset[str]()
+        self._page = _PAGE if page else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
-        request = Request(scope)
         path: str = scope["path"]
+        if path.startswith(f"{PRIVATE}/v1/"):
+            scope = _without_prefix(scope)
+        response = await self._response_to(Request(scope, receive), path)
+        await response(scope, receive, send)
+
+    async def _response_to(self, request: Request, path: str) -> ASGIApp:
         if not (self._allow_remote or _is_loopback(request)):
-            respond: ASGIApp = _refused(
+            return _refused(
                 403,
                 "the sandbox is for this machine: call it as 127.0.0.1 or localhost, or allow "
                 "other hosts with Sandbox(allow_remote=True), on the command line with "
                 "--allow-remote",
             )
-        elif path in self._paths:
-            respond = self._ours
-        elif path.startswith(f"{PRIVATE}/"):
-            respond = self._ours
-            if not _is_same_origin(request):
-                respond = _refused(403, "this is for the page of the sandbox, not for another one")
-            elif path.startswith(f"{PRIVATE}/v1/"):
-                respond = self._unrecorded
-                scope = _without_prefix(scope)
-        else:
-            respond = self._api
-        await respond(scope, receive, send)
+        if path in self._page:
+            return _static(*self._page[path])
+        if path.startswith(f"{PRIVATE}/"):
+            return await self._private(request, path.removeprefix(PRIVATE))
+        return self._api
 
-    async def _events(self, _request: Request) -> Response:
-        return StreamingResponse(
-            _server_sent(self._live), media_type="text/event-stream", headers=_HEADERS
-        )
+    async def _private(self, request: Request, path: str) -> ASGIApp:
+        if not _is_same_origin(request):
+            return _refused(403, "this is for the page of the sandbox, not for another one")
+        if path.startswith("/v1/"):
+            return self._unrecorded
+        if path == "/events":
+            events = _server_sent(self._live)
+            return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+        if path == "/redeliver":
+            return await self._send_again(request)
+        return self._api
 
     async def _send_again(self, request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
@@ -162,14 +158,11 @@ def _refused(status_code: int, message: str) -> Response:
     return JSONResponse({"message": message}, status_code, headers=_HEADERS)
 
 
-def _static(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    async def respond(_request: Request) -> Response:
-        content = files("webex_webhooks_async.testing").joinpath("page", name).read_text("utf-8")
-        for word, meaning in {"$RENDERER": RENDERER, "$INTEGRITY": INTEGRITY}.items():
-            content = content.replace(word, meaning)
-        return Response(content, media_type=media_type, headers=_HEADERS)
-
-    return respond
+def _static(name: str, media_type: str) -> Response:
+    content = files("webex_webhooks_async.testing").joinpath("page", name).read_text("utf-8")
+    for word, meaning in {"$RENDERER": RENDERER, "$INTEGRITY": INTEGRITY}.items():
+        content = content.replace(word, meaning)
+    return Response(content, media_type=media_type, headers=_HEADERS)
 
 
 async def _server_sent(live: Live) -> AsyncGenerator[bytes, None]:

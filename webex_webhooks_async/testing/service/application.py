@@ -31,12 +31,7 @@ Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
 
 @frozen
 class Operation:
-    """An operation.
-
-    Attributes:
-        run: Executes it.
-        query: The parameters that its query may have; None if it ignores unknown ones.
-    """
+    """What executes an operation, and its query's parameters; None if it ignores unknown ones."""
 
     run: Run
     query: tuple[str, ...] | None = ()

@@ -87,7 +87,7 @@ class Button:
     Attributes:
         title: What people see on it; None for a part of the card that submits when it is clicked.
         data: What it submits besides the inputs.
-        inputs: The inputs that it submits, by id: their values in the card, None without one.
+        inputs: The ids of the inputs that it submits, with their values in the card.
     """
 
     title: str | None

@@ -22,14 +22,7 @@ _MENTION = re.compile(r"<@(?:person(?:Id|Email):([^|>]+)|(all))(?:\|([^>]*))?>")
 
 @frozen(kw_only=True)
 class Rendered:
-    """What people see of markdown.
-
-    Attributes:
-        html: The HTML. HTML in the markdown is shown as it is written.
-        text: The plain text.
-        mentioned: Whom it mentions.
-        mentions_all: Whether it mentions everyone.
-    """
+    """What people see of markdown. HTML in it is shown as it is written."""
 
     html: str
     text: str

@@ -31,6 +31,7 @@ from webex_webhooks_async.testing.service.requests import (
     fields_of,
     is_http_url,
     page_response,
+    person_of,
 )
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.state import (
@@ -60,13 +61,7 @@ _TEXTS = ("text", "markdown")
 
 @frozen(kw_only=True)
 class Content:
-    """What a message says.
-
-    Attributes:
-        members: Its members on the wire, such as ``text`` and ``html``.
-        files: Its files.
-        mentioned: Whom it mentions.
-    """
+    """What a message says, whom it mentions, and its files."""
 
     members: Json
     files: tuple[File, ...] = ()
@@ -92,10 +87,7 @@ async def list_messages(call: Call) -> Response:
 
 async def list_direct_messages(call: Call) -> Response:
     """The messages of the caller's direct room with someone, the latest first."""
-    given = [value for key in ("personId", "personEmail") if (value := call.query(key))]
-    if len(given) != 1:
-        raise RefusedCallError(400, "exactly one of personId, personEmail is required")
-    person = call.state.named(given[0])
+    person = person_of(call, call.request.query_params)
     if person.id == call.person.id:
         raise RefusedCallError(400, "nobody has a direct room with themselves")
     return _list(call, call.state.direct_room(call.person, person), None)

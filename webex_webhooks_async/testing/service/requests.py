@@ -140,6 +140,18 @@ def fields_of(
     return fields
 
 
+def person_of(call: Call, fields: Mapping[str, str]) -> SandboxPerson:
+    """The person whom a request names by id or by address.
+
+    Raises:
+        RefusedCallError: It names nobody, or two, or an id that nobody has.
+    """
+    given = [fields[name] for name in ("personId", "personEmail") if fields.get(name)]
+    if len(given) != 1:
+        raise RefusedCallError(400, "exactly one of personId, personEmail is required")
+    return call.state.named(given[0])
+
+
 def is_http_url(text: str) -> bool:
     """Whether this is an absolute http(s) URL."""
     try:

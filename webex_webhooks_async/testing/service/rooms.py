@@ -4,14 +4,12 @@ Facts: https://developer.webex.com/docs/api/v1/rooms and
 https://developer.webex.com/docs/api/v1/memberships
 """
 
-from collections.abc import Mapping
-
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.persons import SandboxPerson
-from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response, person_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 
@@ -133,7 +131,7 @@ async def create_membership(call: Call) -> Response:
     if room["type"] == DIRECT:
         raise RefusedCallError(403, "nobody can be added to a direct room")
     call.state.check_moderator(room, call.person)
-    person = person_of(call.state, fields)
+    person = person_of(call, fields)
     if person.id in call.state.members(room["id"]):
         raise RefusedCallError(409, "the person is a member of the room already")
     event = call.state.join(
@@ -171,17 +169,6 @@ async def delete_membership(call: Call) -> Response:
     event = call.state.membership_event(Event.DELETED, membership, actor=call.person)
     call.events.append(event)
     return Response(status_code=204)
-
-
-def person_of(state: State, fields: Mapping[str, str]) -> SandboxPerson:
-    """The person whom a request names by id or by address.
-
-    Raises:
-        RefusedCallError: It names nobody, or two, or an id that nobody has.
-    """
-    if len(fields.keys() & {"personId", "personEmail"}) != 1:
-        raise RefusedCallError(400, "exactly one of personId, personEmail is required")
-    return state.named(fields.get("personId") or fields["personEmail"])
 
 
 def _find_membership(call: Call) -> Json:

@@ -190,12 +190,7 @@ def matching(store: Store[Json], **wanted: object) -> Iterator[Json]:
 
 @frozen(kw_only=True)
 class StoredFile:
-    """A file of a message.
-
-    Attributes:
-        message_id: The message.
-        file: The file.
-    """
+    """A file of a message."""
 
     message_id: str
     file: File

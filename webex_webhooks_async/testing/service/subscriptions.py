@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import attrs
-from attrs import frozen
 from starlette.responses import Response
 
 from webex_webhooks_async.catalog import (
@@ -41,7 +40,7 @@ async def list_webhooks(call: Call) -> Response:
         call,
         call.state.webhooks,
         where=lambda each: each.created_by == call.person.id and owner in {None, each.owned_by},
-        on_wire=_on_wire,
+        on_wire=unstructure,
     )
 
 
@@ -74,7 +73,7 @@ async def create_webhook(call: Call) -> Response:
 
 async def get_webhook(call: Call) -> Response:
     """One webhook."""
-    return json_response(_on_wire(_find(call)))
+    return json_response(unstructure(_find(call)))
 
 
 async def update_webhook(call: Call) -> Response:
@@ -121,25 +120,7 @@ def _find(call: Call) -> Webhook:
 
 def _stored(call: Call, webhook: Webhook) -> Response:
     call.state.webhooks.put(webhook.id, webhook)
-    return json_response(_on_wire(webhook))
-
-
-def _on_wire(webhook: Webhook) -> dict[str, Any]:
-    members: dict[str, Any] = unstructure(webhook)
-    return members
-
-
-@frozen
-class Condition:
-    """One condition of a filter.
-
-    Attributes:
-        key: Which member of the data is compared.
-        value: What it must equal.
-    """
-
-    key: str
-    value: str
+    return json_response(unstructure(webhook))
 
 
 def problems_of_subscription(webhook: Webhook) -> Iterator[str]:
@@ -147,34 +128,34 @@ def problems_of_subscription(webhook: Webhook) -> Iterator[str]:
 
     Resources and events with unknown names pass, because Webex adds new ones.
     """
-    watchable = CATALOG.get(webhook.resource)
-    if watchable is not None and not watchable.events:  # Webex doesn't document them
-        watchable = None
-    if watchable is not None:
-        yield from _problems_of_event(webhook, watchable)
     try:
         conditions = _conditions(webhook.filter)
     except ValueError as error:
         yield str(error)
-    else:
-        if watchable is not None:
-            yield from _problems_of_filter(conditions, webhook, watchable)
+        conditions = ()
+    watchable = CATALOG.get(webhook.resource)
+    if watchable is not None and watchable.events:  # else Webex doesn't document them
+        yield from _problems_of_event(webhook, watchable)
+        yield from _problems_of_filter(conditions, webhook, watchable)
 
 
 def matches(webhook: Webhook, resource: str, event: str, data: Mapping[str, Any]) -> bool:
     """Whether a webhook watches for an event with this data."""
-    return _watches(webhook, resource, event) and all(
-        _wanted(condition, webhook) in _values(condition.key, data)
-        for condition in _conditions(webhook.filter)
-    )
+    if not _watches(webhook, resource, event):
+        return False
+    for key, value in _conditions(webhook.filter):
+        is_me = (key, value) == ("mentionedPeople", "me")
+        if (webhook.created_by if is_me else value) not in _values(key, data):
+            return False
+    return True
 
 
-def _conditions(text: str | None) -> tuple[Condition, ...]:
-    parts = text.split("&") if text else []
-    conditions = tuple(Condition(*part.partition("=")[::2]) for part in parts)
-    if not all(condition.key and condition.value for condition in conditions):
+def _conditions(text: str | None) -> tuple[tuple[str, str], ...]:
+    """The keys of a filter, and the values that they must have."""
+    parts = [part.partition("=") for part in (text.split("&") if text else [])]
+    if not all(key and value for key, _, value in parts):
         raise ValueError(f"Invalid value for filter: {text}")
-    return conditions
+    return tuple((key, value) for key, _, value in parts)
 
 
 def _problems_of_event(webhook: Webhook, watchable: Watchable) -> Iterator[str]:
@@ -186,12 +167,12 @@ def _problems_of_event(webhook: Webhook, watchable: Watchable) -> Iterator[str]:
 
 
 def _problems_of_filter(
-    conditions: tuple[Condition, ...], webhook: Webhook, watchable: Watchable
+    conditions: tuple[tuple[str, str], ...], webhook: Webhook, watchable: Watchable
 ) -> Iterator[str]:
     allowed = frozenset[str]()
     if (webhook.resource, webhook.event) not in WITHOUT_FILTER:
         allowed = watchable.filters
-    for key in (condition.key for condition in conditions):
+    for key, _ in conditions:
         if key not in allowed:
             yield f"Invalid value for filter: {key}"
         elif key in watchable.org_filters and webhook.owned_by != OwnedBy.ORG:
@@ -206,12 +187,6 @@ def _watches(webhook: Webhook, resource: str, event: str) -> bool:
     if webhook.event != Event.ALL:
         return webhook.event == event
     return event in FIREHOSE_EVENTS or resource not in FIREHOSE_RESOURCES
-
-
-def _wanted(condition: Condition, webhook: Webhook) -> str | None:
-    if condition == Condition("mentionedPeople", "me"):
-        return webhook.created_by
-    return condition.value
 
 
 def _values(key: str, data: Mapping[str, Any]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.testing.service import rooms
 from webex_webhooks_async.testing.service.persons import SandboxPerson, webex_id
-from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response, person_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.state import Json, matching
 
@@ -84,7 +84,7 @@ async def create_membership(call: Call) -> Response:
     )
     team = call.state.team_for(call.person, fields["teamId"])
     _check_moderator(call, team)
-    person = rooms.person_of(call.state, fields)
+    person = person_of(call, fields)
     if call.state.team_membership(team["id"], person.id) is not None:
         raise RefusedCallError(409, "the person is a member of the team already")
     return json_response(_join(call, team, person, is_moderator=fields.get("isModerator", False)))

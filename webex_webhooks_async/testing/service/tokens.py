@@ -20,21 +20,12 @@ CODE_LIFETIME = timedelta(minutes=5)
 
 @frozen(kw_only=True)
 class AuthorizationCode:
-    """A code, and what it was issued for.
-
-    Attributes:
-        client_id: The integration that asked.
-        redirect_uri: Where the code was sent.
-        scope: The scopes that were asked for, separated by spaces.
-        code_challenge: The PKCE challenge (S256); None without PKCE.
-        owner: Who authorized.
-        expires: When the code expires.
-    """
+    """A code, and what it was issued for."""
 
     client_id: str
     redirect_uri: str
     scope: str
-    code_challenge: str | None
+    code_challenge: str | None  # of PKCE (S256)
     owner: SandboxPerson
     expires: datetime
 
