@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from webex_webhooks_async import AiohttpTransport
-from webex_webhooks_async.client.transports.pool import ConnectionPool
+from webex_webhooks_async.client.pool import ConnectionPool
 
 # The page of the sandbox is tested by `nox -s browser`, which says where a browser is.
 collect_ignore = [] if "CHROMIUM" in os.environ else ["browser"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.contexts import MessageContext as MessageContext
     from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
     from webex_webhooks_async.bot.router import BotRouter as BotRouter
+    from webex_webhooks_async.client.aiohttp_transport import AiohttpTransport as AiohttpTransport
     from webex_webhooks_async.client.auth import RefreshingToken as RefreshingToken
     from webex_webhooks_async.client.auth import StaticToken as StaticToken
     from webex_webhooks_async.client.auth import TokenProvider as TokenProvider
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import WebhookPlanWarning as WebhookPlanWarning
     from webex_webhooks_async.client.planning import plan as plan
     from webex_webhooks_async.client.retries import RetryPolicy as RetryPolicy
-    from webex_webhooks_async.client.transports.aiohttp import AiohttpTransport as AiohttpTransport
     from webex_webhooks_async.client.webhooks import Webhooks as Webhooks
     from webex_webhooks_async.converters import from_json as from_json
     from webex_webhooks_async.converters import make_converter as make_converter
@@ -119,7 +119,7 @@ else:
         "client.pagination": "AsyncPaginator Page",
         "client.planning": "Action Change Plan Result WebhookPlanWarning plan",
         "client.retries": "RetryPolicy",
-        "client.transports.aiohttp": "AiohttpTransport",
+        "client.aiohttp_transport": "AiohttpTransport",
         "client.webhooks": "Webhooks",
         "converters": "from_json make_converter to_json",
         "errors": (

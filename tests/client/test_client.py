@@ -54,7 +54,7 @@ from webex_webhooks_async import (
     WebhookUpdate,
     version,
 )
-from webex_webhooks_async.client.transports.pool import tls_context
+from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.testing import Sandbox
 
 TOKEN = "a-token"

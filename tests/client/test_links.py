@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webex_webhooks_async.client.links import absolute_link, next_link, target_on
+from webex_webhooks_async.client.pagination import absolute_link, next_link, target_on
 from webex_webhooks_async.errors import PaginationError
 
 BASE = "https://webexapis.com/v1"

@@ -34,7 +34,7 @@ from webex_webhooks_async import (
     WebexError,
     Webhooks,
 )
-from webex_webhooks_async.client.transports.pool import tls_context
+from webex_webhooks_async.client.pool import tls_context
 
 
 def own() -> AbstractAsyncContextManager[None]:

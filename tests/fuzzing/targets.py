@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from webex_webhooks_async.client.bodies import file_name
-from webex_webhooks_async.client.links import absolute_link, next_link, target_on
+from webex_webhooks_async.client.pagination import absolute_link, next_link, target_on
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError, PaginationError, PayloadError, SignatureError

@@ -11,10 +11,10 @@ from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.bodies import file_name
-from webex_webhooks_async.client.links import target_on
-from webex_webhooks_async.client.pagination import AsyncPaginator
+from webex_webhooks_async.client.pagination import AsyncPaginator, target_on
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params
+from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.client.webhooks import Webhooks
 from webex_webhooks_async.converters import wire_name
@@ -358,15 +358,12 @@ class Client(APIResource):
             ValueError: The path, a segment or a parameter can't be sent, or `start` is empty.
             TypeError: An argument has a wrong type.
         """
-        return self._paginate(
-            path,
-            *segments,
-            params=params,
-            into=into,
-            items_key=items_key,
-            start=start,
-            prefetch=prefetch,
-        )
+        self._check_into(into)
+
+        def read(response: Response) -> tuple[Any, ...]:
+            return response.items(items_key, into, self._converter)
+
+        return self._paginate(read, path, *segments, params=params, start=start, prefetch=prefetch)
 
     @overload
     async def fetch(self, notification: Notification[MessageData]) -> Message: ...

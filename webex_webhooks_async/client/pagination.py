@@ -1,9 +1,14 @@
-"""Lists that come in pages: awaited for one page, iterated for all items."""
+"""Lists that come in pages, and the links from one page to the next.
+
+Facts: RFC 8288, and "Pagination" on https://developer.webex.com/docs/basics
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Generic, TypeVar
+from urllib.parse import SplitResult, unquote_plus, urljoin, urlsplit
 
 from attrs import frozen
 
@@ -89,3 +94,106 @@ async def _in_progress(fetch: Coroutine[Any, Any, T]) -> AsyncGenerator["asyncio
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+_TARGET = re.compile(r"<([^<>]*)>")
+_PARAMETER = re.compile(
+    r"""
+    \s*+;\s*+ (?P<name>[^\s=;,<>"]*+) \s*+
+    (?:=\s*+ (?: "(?P<quoted>(?:[^"\\]|\\.)*+)" | (?P<token>[^\s;,"]*+) ))?+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+_POSITIONS = ("before", "beforeMessage", "offset", "cursor", "start")
+
+_MAX_LENGTH = 65_536  # httpx sends no longer URL
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def next_link(headers: Iterable[str]) -> str | None:
+    """Return the target of the first link with the relation ``next`` in these Link header lines.
+
+    It is unchanged, so it may be relative. What isn't a link is skipped.
+    """
+    for header in headers:
+        position = 0
+        while target := _TARGET.search(header, position):
+            relations, position = _relations(header, target.end())
+            if "next" in relations:
+                return target[1]
+    return None
+
+
+def _relations(header: str, position: int) -> tuple[list[str], int]:
+    """Return the relations of the link whose parameters start here, and where they end."""
+    relations: list[str] | None = None
+    while parameter := _PARAMETER.match(header, position):
+        position = parameter.end()
+        if parameter["name"].lower() == "rel" and relations is None:  # only the first one counts
+            relations = (parameter["quoted"] or parameter["token"] or "").lower().split()
+    return relations or [], position
+
+
+def absolute_link(link: str, request_url: str) -> str:
+    """Return the next link in the response to a request, absolute and corrected.
+
+    Two mistakes of the service were seen: a link that lost parameters of the request, such as
+    ``ownedBy`` and ``mentionedPeople``, and one with ``max=null``, which the service then refuses.
+    The rest is unchanged, parameters without a value included.
+    """
+    try:
+        parts = urlsplit(urljoin(request_url, link))
+    except ValueError:
+        return link  # `target_on` refuses it when it is followed
+    parameters = [each for each in _parameters(parts) if each != "max=null"]
+    kept = {*map(_name, parameters), *_POSITIONS}
+    parameters.extend(
+        each for each in _parameters(urlsplit(request_url)) if _name(each) not in kept
+    )
+    return parts._replace(query="&".join(parameters), fragment="").geturl()
+
+
+def _parameters(parts: SplitResult) -> list[str]:
+    return parts.query.split("&") if parts.query else []
+
+
+def _name(parameter: str) -> str:
+    return unquote_plus(parameter.partition("=")[0])
+
+
+def target_on(
+    base_url: str,
+    url: str,
+    name: str = "the next link",
+    error: type[Exception] = PaginationError,
+) -> str:
+    """Return the path and query of a URL that has the origin of `base_url`.
+
+    The requester appends them to the origin of its own `base_url`, so the token is never sent to
+    another host, whatever the URL looks like. `name` is what the error calls the URL.
+
+    Raises:
+        Exception: Of the type `error`: it has another origin or credentials, or isn't a URL.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise error(f"{name} isn't a URL") from None
+    if len(url) > _MAX_LENGTH:
+        raise error(f"{name} is longer than {_MAX_LENGTH} characters")
+    if _UNSENDABLE.search(url):
+        raise error(f"{name} has a character that no URL can have")
+    if _origin(parts) != _origin(urlsplit(base_url)):
+        raise error(
+            f"{name} has another origin than {base_url}, or has credentials; nothing was sent to it"
+        )
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def _origin(parts: SplitResult) -> tuple[str, str]:
+    # The whole authority, because a URL with credentials or another port has another origin, too.
+    return parts.scheme, parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, ""))

@@ -27,6 +27,7 @@ from webex_webhooks_async.client.auth import (
 )
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.limiter import Clock, Limiter
+from webex_webhooks_async.client.pool import ConnectionPool, pool_size
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import (
     RetryPolicy,
@@ -34,7 +35,6 @@ from webex_webhooks_async.client.retries import (
     may_have_been_processed,
     parse_retry_after,
 )
-from webex_webhooks_async.client.transports.pool import ConnectionPool, pool_size
 from webex_webhooks_async.errors import (
     APIError,
     DecodeError,

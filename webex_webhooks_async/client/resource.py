@@ -10,15 +10,20 @@ A typed resource is a subclass with one line per operation::
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from attrs import evolve
 from cattrs import Converter
 
 from webex_webhooks_async.client.bodies import multipart
-from webex_webhooks_async.client.links import absolute_link, next_link, target_on
-from webex_webhooks_async.client.pagination import AsyncPaginator, Page
+from webex_webhooks_async.client.pagination import (
+    AsyncPaginator,
+    Page,
+    absolute_link,
+    next_link,
+    target_on,
+)
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.converters import (
@@ -49,39 +54,6 @@ class APIResource:
         self._requester = requester
         self._converter = checked_converter(converter)
 
-    @overload
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        json: object = None,
-    ) -> JSON: ...
-
-    @overload
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        json: object = None,
-        into: type[T],
-    ) -> T: ...
-
-    @overload
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        json: object = None,
-        file: File | None = None,
-        into: type[T] | None,
-    ) -> T | JSON: ...
-
     async def _send(  # noqa: PLR0913 - the parts of a request; most have a default
         self,
         method: str,
@@ -94,22 +66,7 @@ class APIResource:
     ) -> T | JSON:
         """Send a request, and return what the response holds.
 
-        Args:
-            method: The HTTP method, in capitals.
-            path: As in Webex's reference, relative to the base URL.
-            segments: Further segments of the path, each percent-encoded whole.
-            params: The query.
-            json: The body: anything JSON can hold, or an attrs instance.
-            file: A file to upload, with the members of `json` as fields.
-            into: The class of the result; without it, the result is parsed JSON, and `None` for an
-                empty body.
-
-        Raises:
-            ValueError: The path, a segment or a value can't be sent; nothing was sent.
-            TypeError: An argument has a wrong type; nothing was sent.
-            APIError: Webex responded with an error status.
-            TransportError: No response arrived.
-            DecodeError: The response doesn't fit `into`, or isn't JSON.
+        The arguments and the errors are those of `Client.get` and `Client.post`.
         """
         self._check_into(into)
         request = self._request(method, path, segments, params, json)
@@ -120,86 +77,10 @@ class APIResource:
         return (await self._requester.send(request)).to(into, self._converter)
 
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
-        """Send a DELETE, whatever the body of its response holds.
-
-        Raises:
-            ValueError: As `_send`.
-            TypeError: As `_send`.
-            APIError: As `_send`.
-            TransportError: As `_send`.
-        """
+        """Send a DELETE, whatever the body of its response holds."""
         await self._requester.send(self._request("DELETE", path, segments, params))
 
-    @overload
     def _paginate(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        items_key: str = "items",
-        start: str | None = None,
-        prefetch: bool = False,
-    ) -> AsyncPaginator[JSON]: ...
-
-    @overload
-    def _paginate(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        into: type[T],
-        items_key: str = "items",
-        start: str | None = None,
-        prefetch: bool = False,
-    ) -> AsyncPaginator[T]: ...
-
-    @overload
-    def _paginate(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        into: type[T] | None,
-        items_key: str = "items",
-        start: str | None = None,
-        prefetch: bool = False,
-    ) -> AsyncPaginator[T] | AsyncPaginator[JSON]: ...
-
-    def _paginate(  # noqa: PLR0913 - what a list takes; all but the path have a default
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        into: type[T] | None = None,
-        items_key: str = "items",
-        start: str | None = None,
-        prefetch: bool = False,
-    ) -> AsyncPaginator[T] | AsyncPaginator[JSON]:
-        """Return a list that is fetched page by page; nothing is sent yet.
-
-        Args:
-            path: As in Webex's reference, relative to the base URL.
-            segments: Further segments of the path, each percent-encoded whole.
-            params: The query of the first page; the next links have their own.
-            into: The class of the items; without it, they are parsed JSON.
-            items_key: The member of a page that holds the items.
-            start: A kept `Page.next_url` to continue from.
-            prefetch: Request the next page while the caller works on this one.
-
-        Raises:
-            ValueError: The path, a segment or a value can't be sent, or `start` is empty.
-            TypeError: An argument has a wrong type.
-        """
-        self._check_into(into)
-
-        def read(response: Response) -> tuple[Any, ...]:
-            return response.items(items_key, into, self._converter)
-
-        return self._paginate_with(
-            read, path, *segments, params=params, start=start, prefetch=prefetch
-        )
-
-    def _paginate_with(
         self,
         read: Callable[[Response], tuple[T, ...]],
         path: str,
@@ -208,12 +89,7 @@ class APIResource:
         start: str | None = None,
         prefetch: bool = False,
     ) -> AsyncPaginator[T]:
-        """Return a list that is fetched as `_paginate` does, but whose pages `read` reads.
-
-        Raises:
-            ValueError: As `_paginate`.
-            TypeError: As `_paginate`.
-        """
+        """Return a list whose pages `read` reads; the other arguments are `Client.list`'s."""
         base_url = self._requester.base_url
         first = self._request("GET", path, segments, params)
         first_url = f"{base_url}{_target(path, segments, params)}"

@@ -116,9 +116,7 @@ class Webhooks(APIResource):
         if owned_by is not None:
             check_text("owned_by", owned_by)
         params = {"max": max, "ownedBy": owned_by}
-        return self._paginate_with(
-            _read_webhooks, _PATH, params=params, start=start, prefetch=prefetch
-        )
+        return self._paginate(_read_webhooks, _PATH, params=params, start=start, prefetch=prefetch)
 
     async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> "Result":
         """Make exactly one webhook of each wanted name exist, as wanted.
@@ -210,7 +208,7 @@ class Webhooks(APIResource):
 
     def _scan(self, owned_by: str | None) -> AsyncPaginator[Webhook | UnreadableWebhook]:
         """Return the webhooks, also those that can't be read."""
-        return self._paginate_with(_read, _PATH, params={"ownedBy": owned_by})
+        return self._paginate(_read, _PATH, params={"ownedBy": owned_by})
 
 
 def _read_webhooks(response: Response) -> tuple[Webhook, ...]:

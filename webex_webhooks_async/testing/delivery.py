@@ -15,7 +15,7 @@ import httpx
 from attrs import field, frozen
 
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
-from webex_webhooks_async.client.transports.pool import tls_context
+from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook

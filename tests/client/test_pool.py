@@ -7,7 +7,7 @@ import pytest
 from tests.support.clocks import let_pass
 from tests.support.wire import FOUND, Peer, Wire, after, until
 from webex_webhooks_async import Client, RetryPolicy
-from webex_webhooks_async.client.transports.pool import KEEPALIVE_SECONDS, ConnectionPool, pool_size
+from webex_webhooks_async.client.pool import KEEPALIVE_SECONDS, ConnectionPool, pool_size
 
 TOKEN = "a-token"
 

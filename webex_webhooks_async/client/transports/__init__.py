@@ -1,1 +1,0 @@
-"""HTTP transports for `httpx`: how a request reaches the network."""
