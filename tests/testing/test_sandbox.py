@@ -54,17 +54,6 @@ async def test_our_client_finds_it_unasked(webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.webhooks == tuple(made)
 
 
-async def test_it_is_served() -> None:
-    """The same service is reached over a socket."""
-    sandbox = Sandbox()
-
-    async with sandbox.serve() as base_url, Client("token", base_url=base_url) as client:
-        made = await client.webhooks.create(wanted())
-        changed = await client.webhooks.update(made.id, WebhookUpdate.of(made, name="changed"))
-
-    assert sandbox.webhooks == (changed,)
-
-
 async def test_a_token_that_expires(webex_sandbox: Sandbox) -> None:
     """A client whose token is revoked refreshes it, and goes on."""
     token = RefreshingToken(

@@ -1,3 +1,5 @@
+import base64
+
 import httpx
 import pytest
 
@@ -110,3 +112,11 @@ async def test_search(api: httpx.AsyncClient) -> None:
         400,
         "one of email, id, displayName is required",
     )
+
+
+async def test_ids_are_like_the_real_ones(api: httpx.AsyncClient) -> None:
+    """An id is base64 of what it identifies, without padding."""
+    me = (await api.get("/people/me")).json()["id"]
+
+    assert base64.urlsafe_b64decode(me + "==").startswith(b"ciscospark://us/PEOPLE/")
+    assert me.startswith("Y2lz")
