@@ -268,7 +268,7 @@ class Everything:
 
 @frozen
 class Created:
-    """A class that a Literal tells from others."""
+    """A class whose Literal has another key than its name."""
 
     type_of: Literal["created"]
     id: str
@@ -280,6 +280,22 @@ class Deleted:
     """Another one, of which every key is one of the first as well."""
 
     type_of: Literal["deleted"]
+    id: str
+
+
+@frozen
+class Opened:
+    """A class that only the value of a Literal tells from others."""
+
+    type: Literal["opened"]
+    id: str
+
+
+@frozen
+class Closed:
+    """Another one with the same keys."""
+
+    type: Literal["closed"]
     id: str
 
 
@@ -445,6 +461,8 @@ COERCED_ELSEWHERE: list[tuple[Any, Any, str]] = [
     (Ratio, 1, "$: expected one of 0.5"),
     (Meeting | Call, {"id": 1}, "$: expected the keys of Meeting or Call"),
     (Meeting | Call, [], "$: expected an object, got an array"),
+    (Opened | Closed, {"type": "other", "id": "a"}, "$: expected the keys of Opened or Closed"),
+    (Opened | Closed, {"type": [], "id": "a"}, "$: expected the keys of Opened or Closed"),
     (set[Any], [[]], "$: does not fit"),
 ]
 
@@ -970,7 +988,10 @@ def test_what_cattrs_reads_is_read_and_written() -> None:
 
 
 def test_classes_are_told_apart_by_their_keys() -> None:
-    """The keys in JSON count, not the names of the fields; what is ambiguous is a TypeError."""
+    """The keys in JSON count, or the values of Literals; what is ambiguous is a TypeError."""
+    assert from_json('[{"type": "closed", "id": "a"}]', list[Opened | Closed]) == [
+        Closed("closed", "a")
+    ]
     read = from_json('[{"typeOf": "deleted", "id": "a"}]', list[Created | Deleted])
 
     assert read == [Deleted("deleted", "a")]
