@@ -258,10 +258,10 @@ class TestRefusal:
             ({"max_body": None}, "max_body must be int, got NoneType"),
             ({"minimum": "sha256"}, "minimum must be SignatureAlgorithm, got str"),
             ({"on_error": 5}, "on_error must be a function, got 5"),
-            ({"deduplicator": 5}, "deduplicator must be"),
+            ({"deduplicator": 5}, "and int lacks claim, confirm, release"),
             (
                 {"deduplicator": Mock(spec=["claim", "release"])},
-                "a deduplicator needs the method confirm, and Mock has none",
+                "needs the async methods claim, confirm and release, and Mock lacks confirm",
             ),
             (
                 {"deduplicator": MemoryDeduplicator},

@@ -25,8 +25,37 @@ class Leases:
         self.keys[key] = Claim.DONE
 
     async def release(self, key: str) -> None:
+        """Forget the key, unless it is done."""
+        if self.keys.get(key) is Claim.IN_PROGRESS:
+            del self.keys[key]
+
+
+class ForgetsAnything(Leases):
+    """Forgets what it is asked to, even what is done."""
+
+    async def release(self, key: str) -> None:
         """Forget the key."""
         self.keys.pop(key, None)
+
+
+class ConfirmsItsOwn(Leases):
+    """One of several that share their claims: it confirms only what was granted to it."""
+
+    def __init__(self, keys: dict[str, Claim]) -> None:
+        self.keys = keys
+        self.granted: set[str] = set()
+
+    async def claim(self, key: str) -> Any:  # noqa: ANN401 - as its base
+        """Lease the key, and remember that it was granted here."""
+        claim = await super().claim(key)
+        if claim is Claim.GRANTED:
+            self.granted.add(key)
+        return claim
+
+    async def confirm(self, key: str) -> None:
+        """Remember the key as done, if it was granted here."""
+        if key in self.granted:
+            await super().confirm(key)
 
 
 async def nothing(*_: object) -> None:
@@ -96,6 +125,20 @@ async def test_leases_are_confirmed() -> None:
         await check_deduplicator(lambda: shared)
 
 
+async def test_a_release_keeps_what_is_confirmed() -> None:
+    """A receiver that lost its lease, and then failed, doesn't undo what another has done."""
+    shared = ForgetsAnything()
+    with pytest.raises(AssertionError, match=r"Claim\.DONE when a confirmed key was released"):
+        await check_deduplicator(lambda: shared)
+
+
+async def test_another_receiver_may_confirm() -> None:
+    """What a receiver has handled is done, even if it has lost its lease by then."""
+    keys: dict[str, Claim] = {}
+    with pytest.raises(AssertionError, match=r"Claim\.DONE when another one has confirmed the key"):
+        await check_deduplicator(lambda: ConfirmsItsOwn(keys))
+
+
 async def test_an_outdated_deduplicator_fails() -> None:
     """A boolean isn't a claim."""
     shared = OldMemory()
@@ -116,8 +159,29 @@ async def test_simultaneous_claims_are_checked() -> None:
         await check_deduplicator(lambda: shared)
 
 
-async def test_a_missing_method_is_named() -> None:
-    """A class without `confirm` isn't checked any further."""
-    incomplete: Any = type("Incomplete", (), {"claim": nothing, "release": nothing})
-    with pytest.raises(TypeError, match="a deduplicator needs the method confirm, and Incomplete"):
-        await check_deduplicator(incomplete)
+def plain(_self: object, _key: str) -> Claim:
+    """Grant a claim without being async."""
+    return Claim.GRANTED
+
+
+async def without_a_key(_self: object) -> Claim:
+    """Grant a claim of nothing."""
+    return Claim.GRANTED
+
+
+@pytest.mark.parametrize(
+    ("factory", "match"),
+    [
+        (object, "methods claim, confirm and release, and object lacks claim, confirm, release$"),
+        (changed(Leases, confirm=None, release=5), "and Changed lacks confirm, release$"),
+        (lambda: None, "and NoneType lacks claim, confirm, release$"),
+        (lambda: Leases, "got the class Leases: pass an instance$"),
+        (Leases(), "factory must be a function, got Leases: pass one that returns a deduplicator$"),
+        (changed(Leases, claim=plain), "claim must be an async method: it returned <Claim.GRANTED"),
+        (changed(Leases, claim=without_a_key), r"without_a_key\(\) takes 1 positional argument"),
+    ],
+)
+async def test_what_is_not_a_deduplicator(factory: Any, match: str) -> None:  # noqa: ANN401 - mistakes
+    """The error says what a deduplicator has to have, and what this one lacks."""
+    with pytest.raises(TypeError, match=match):
+        await check_deduplicator(factory)

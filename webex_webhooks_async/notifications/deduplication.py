@@ -11,7 +11,6 @@ from collections.abc import Callable
 from enum import Enum
 from functools import cached_property
 from itertools import count
-from types import NoneType
 from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
@@ -68,20 +67,25 @@ class Deduplicator(Protocol):
         ...
 
 
+DEDUPLICATOR_METHODS = ("claim", "confirm", "release")
+
+
 def check_methods(deduplicator: object) -> None:
-    """Check that an argument is a deduplicator or `None`.
+    """Check that an argument has the methods of a deduplicator.
 
     Raises:
-        TypeError: It isn't; the error names the methods that it lacks.
+        TypeError: It is a class, or lacks a method; the error names what it lacks.
     """
-    methods = ("claim", "confirm", "release")
-    missing = [each for each in methods if not hasattr(deduplicator, each)]
-    if 0 < len(missing) < len(methods):
+    if isinstance(deduplicator, type):
+        check_type("deduplicator", deduplicator, Deduplicator)
+    missing = [
+        name for name in DEDUPLICATOR_METHODS if not callable(getattr(deduplicator, name, None))
+    ]
+    if missing:
         raise TypeError(
-            f"a deduplicator needs the method {' and '.join(missing)}, and "
-            f"{type(deduplicator).__name__} has none"
+            "a deduplicator needs the async methods claim, confirm and release, and "
+            f"{type(deduplicator).__name__} lacks {', '.join(missing)}"
         )
-    check_type("deduplicator", deduplicator, Deduplicator, NoneType)
 
 
 class MemoryDeduplicator:

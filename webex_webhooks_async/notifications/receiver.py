@@ -146,7 +146,7 @@ class Receiver(Router):
         check_type("minimum", minimum, SignatureAlgorithm)
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
-        if deduplicator is not ...:
+        if deduplicator is not ... and deduplicator is not None:
             check_methods(deduplicator)
         check_type("inbox", inbox, Inbox, NoneType)
         if inbox is not None and (background or deduplicator is not ...):

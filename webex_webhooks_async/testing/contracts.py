@@ -3,13 +3,19 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
 from attrs import evolve
 
-from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator, check_methods
+from webex_webhooks_async.notifications.deduplication import (
+    DEDUPLICATOR_METHODS,
+    Claim,
+    Deduplicator,
+    check_methods,
+)
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 
 T = TypeVar("T")
@@ -20,6 +26,7 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
 
     ::
 
+        @pytest.mark.asyncio  # of pytest-asyncio, which needs no mark in its auto mode
         async def test_my_deduplicator(tmp_path: Path) -> None:
             await check_deduplicator(lambda: MyDeduplicator(tmp_path / "claims.db"))
 
@@ -32,12 +39,20 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
 
     Raises:
         AssertionError: It breaks a promise; the message says which.
-        TypeError: It lacks a method.
+        TypeError: `factory` isn't a function, what it returns lacks a method, or a method isn't
+            async.
         Exception: What a method raised.
     """
+    if not callable(factory):
+        raise TypeError(
+            f"factory must be a function, got {type(factory).__name__}: pass one that returns a "
+            "deduplicator"
+        )
     one, other = factory(), factory()
     check_methods(one)
+    await _check_calls(one)
     await _check_claims(one, other)
+    await _check_lost_claims(one, other)
     await _check_simultaneous_claims([factory() for _ in range(20)])
 
 
@@ -198,8 +213,17 @@ async def _later(start: float, call: Callable[[], Awaitable[T | None]], promise:
     raise AssertionError(promise)
 
 
+async def _check_calls(deduplicator: Deduplicator) -> None:
+    key = _new_key()
+    for name in DEDUPLICATOR_METHODS:
+        result: object = getattr(deduplicator, name)(key)
+        if not isawaitable(result):
+            raise TypeError(f"{name} must be an async method: it returned {result!r}")
+        await result
+
+
 async def _check_claims(one: Deduplicator, other: Deduplicator) -> None:
-    taken, free = uuid4().hex * 2, uuid4().hex * 2
+    taken, free = _new_key(), _new_key()
     await _expect_claim(one, taken, Claim.GRANTED, when="nobody has claimed the key")
     for each in (one, other):
         await _expect_claim(each, taken, Claim.DONE, Claim.IN_PROGRESS, when="the key is claimed")
@@ -212,11 +236,22 @@ async def _check_claims(one: Deduplicator, other: Deduplicator) -> None:
     await other.release(free)
     await _expect_claim(one, free, Claim.GRANTED, when="the key was released again")
     await one.confirm(free)
-    await other.release(uuid4().hex * 2)  # of which it knows nothing
+    await other.release(_new_key())  # of which it knows nothing
+
+
+async def _check_lost_claims(one: Deduplicator, other: Deduplicator) -> None:
+    """Check what happens when a lease has expired, and another one was granted the key."""
+    key = _new_key()
+    await _expect_claim(one, key, Claim.GRANTED, when="nobody has claimed the key")
+    await other.confirm(key)
+    await _expect_claim(other, key, Claim.DONE, when="another one has confirmed the key")
+    await one.release(key)
+    for each in (one, other):
+        await _expect_claim(each, key, Claim.DONE, when="a confirmed key was released")
 
 
 async def _check_simultaneous_claims(everyone: list[Deduplicator]) -> None:
-    key = uuid4().hex * 2
+    key = _new_key()
     claims = await asyncio.gather(*(each.claim(key) for each in everyone))
     if (granted := claims.count(Claim.GRANTED)) != 1:
         raise AssertionError(
@@ -232,3 +267,7 @@ async def _expect_claim(deduplicator: Deduplicator, key: str, *expected: Claim, 
     if claim not in expected:
         names = " or ".join(str(each) for each in expected)
         raise AssertionError(f"claim must return {names} when {when}; it returned {claim!r}")
+
+
+def _new_key() -> str:
+    return uuid4().hex * 2
