@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import respx
 
-from tests.bot.doubles import SECRET, URL, Handlers, bot_of, running, texts
+from tests.bot.doubles import CARD, SECRET, URL, Handlers, bot_of, running, texts
 from tests.support.wire import until
 from webex_webhooks_async import (
     AuthenticationError,
@@ -175,28 +175,23 @@ class TestStart:
         assert texts(webex_sandbox) == ["Hello", "You said: Hello"] * 2
 
     @pytest.mark.parametrize("token", ["a-token", StaticToken("a-token")], ids=["text", "provider"])
-    async def test_a_bot_that_made_its_client_can_be_started_once(
+    async def test_a_bot_that_made_its_client_can_be_started_again(
         self, token: str | StaticToken, respx_mock: respx.MockRouter
     ) -> None:
-        """It closes the client at the end, so that a second start is an error."""
-        respx_mock.get("https://webexapis.com/v1/people/me").respond(json={"id": "ME"})
+        """It closes the client at the end, or if the start fails, and makes another one then."""
+        route = respx_mock.get("https://webexapis.com/v1/people/me")
         bot = Bot(token, SECRET)
-        async with bot:
-            assert not bot.client.http_client.is_closed
-        with pytest.raises(RuntimeError, match="it has closed its client: make a new Bot, or pass"):
+        closed: list[bool] = []
+        route.respond(401)
+        with pytest.raises(AuthenticationError):
             await bot.__aenter__()
+        closed.append(bot.client.http_client.is_closed)
+        route.respond(json={"id": "ME"})
+        async with bot:
+            closed.append(bot.client.http_client.is_closed)
+        closed.append(bot.client.http_client.is_closed)
 
-        assert bot.client.http_client.is_closed
-
-    async def test_a_start_that_fails_closes_the_client(self, respx_mock: respx.MockRouter) -> None:
-        """Nothing stays open, and the next start is an error."""
-        respx_mock.get("https://webexapis.com/v1/people/me").respond(401)
-        bot = Bot("a-token", SECRET)
-        for error in (AuthenticationError, RuntimeError):
-            with pytest.raises(error):
-                await bot.__aenter__()
-
-        assert bot.client.http_client.is_closed
+        assert closed == [True, False, True]
 
 
 class TestWatch:
@@ -399,6 +394,40 @@ class TestReceiving:
         assert (delivery.status_code, handlers.heard) == (204, [])
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
         assert len(texts(webex_sandbox)) == (resource == "messages")
+
+
+class TestSend:
+    """What a bot writes by itself."""
+
+    async def test_it_writes_to_a_room_or_a_person(
+        self, webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """The place is one of three; a long text is cut as that of a reply."""
+        (ann_id,) = (await webex_sandbox.say("Hi"), webex_sandbox.messages[0]["personId"])[1:]
+        async with bot_of(webex_client, target_url=None) as bot:
+            first = await bot.send("One", to_person_email=webex_sandbox.messages[0]["personEmail"])
+            await bot.send("Two", to_person_id=ann_id, card=CARD)
+            await bot.send(markdown="word " * 2000, room_id=first.room_id)
+        _, one, two, *pieces = webex_sandbox.messages
+
+        assert {each["roomId"] for each in webex_sandbox.messages} == {first.room_id}
+        assert (one["id"], one["text"]) == (first.id, "One")
+        assert (two["text"], len(two["attachments"])) == ("Two", 1)
+        assert len(pieces) == 2
+
+    @pytest.mark.parametrize("place", [{}, {"room_id": "R", "to_person_email": "a@example.com"}])
+    async def test_it_needs_one_place(
+        self, place: dict[str, str], webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """Anything else is an error before anything is sent; so is a bot that doesn't run."""
+        bot = bot_of(webex_client, target_url=None)
+        with pytest.raises(RuntimeError, match="the bot isn't running"):
+            await bot.send("Hello", room_id="R")
+        async with bot:
+            with pytest.raises(ValueError, match="pass one of room_id, to_person_id and to_pers"):
+                await bot.send("Hello", **place)  # type: ignore[arg-type] # of a mapping
+
+        assert webex_sandbox.messages == ()
 
 
 class TestErrors:

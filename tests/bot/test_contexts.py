@@ -115,6 +115,40 @@ async def test_a_card_that_is_gone_is_still_answered(
     assert replies[-1]["text"].startswith("None for ")
 
 
+async def test_who_it_is_from(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """Both contexts know the person who wrote or submitted, and ask Webex once."""
+    people: list[tuple[str, ...] | None] = []
+
+    async def ask(context: MessageContext | SubmissionContext) -> None:
+        people.extend([(await context.person()).emails, (await context.person()).emails])
+
+    bot = bot_of(bot.client)
+    bot.message()(ask)
+    bot.submission()(ask)
+    async with running(bot, webex_sandbox):
+        card = await bot.send(card=CARD, to_person_email="ann@example.com")
+        await webex_sandbox.say("Hello", person="ann@example.com")
+        await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+
+    assert people == [("ann@example.com",)] * 4
+    assert sum(each.path.startswith("/v1/people/") for each in webex_sandbox.requests) == 3
+
+
+async def test_a_card_can_be_deleted(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """A submission knows the message that its card is in."""
+    bot = bot_of(bot.client)
+
+    @bot.submission()
+    async def delete(context: SubmissionContext) -> None:
+        await context.client.delete("messages", context.message_id)
+
+    async with running(bot, webex_sandbox):
+        card = await bot.send(card=CARD, to_person_email="ann@example.com")
+        await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+
+    assert webex_sandbox.messages == ()
+
+
 async def test_a_mention_in_a_group_room_is_no_part_of_the_command(
     bot: Bot, webex_sandbox: Sandbox, webex_client: Client
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webex_webhooks_async import File
-from webex_webhooks_async.bot.writing import MAX_BYTES, new_messages, split
+from webex_webhooks_async.bot.writing import MAX_BYTES, new_messages, split, split_markdown
 
 pytestmark = pytest.mark.once
 
@@ -47,6 +47,47 @@ def test_the_limit_counts_bytes() -> None:
 def test_a_text_is_cut_where_a_reader_pauses(text: str, pieces: list[str]) -> None:
     """A piece ends behind a paragraph, a line or a word, if there is one."""
     assert list(split(text, 15)) == pieces
+
+
+MARKDOWN = st.lists(
+    st.sampled_from(["```", "````", "~~~", "```py", "  ~~~ c++ x", "``` a`", "code", "ö " * 20, ""])
+)
+
+
+@given(MARKDOWN.map("\n".join))
+def test_pieces_of_markdown_show_the_same(markdown: str) -> None:
+    """What is in a code block stays in one, what isn't stays outside, and nothing else changes."""
+    pieces = list(split_markdown(markdown, 100))
+
+    assert all(len(each.encode()) <= 100 for each in pieces)
+    assert [shown for each in pieces for shown in words(each)] == words(markdown)
+
+
+def words(markdown: str) -> list[tuple[str, str]]:
+    """Each word, with the fence of the code block that it is in."""
+    found: list[tuple[str, str]] = []
+    fence = ""
+    for line in markdown.splitlines():
+        stripped = line.strip()
+        mark = stripped[: len(stripped) - len(stripped.lstrip(stripped[:1]))]
+        if not fence and mark[:3] in {"```", "~~~"} and "`" not in stripped[len(mark) :]:
+            fence = mark
+        elif fence and mark.startswith(fence) and mark == stripped:
+            fence = ""
+        else:
+            found += [(word, fence) for word in line.split()]
+    return found
+
+
+def test_a_code_block_that_is_cut_goes_on_in_the_next_message() -> None:
+    """Its fence is closed and opened again, with its language; text is cut as it is."""
+    code = "x = 1\n" * 2000
+    first, last = messages(markdown=f"Look:\n```python\n{code}```\nDone.")
+
+    assert first["markdown"].endswith("x = 1\n```")
+    assert last["markdown"].startswith("```python\nx = 1\n")
+    assert last["markdown"].endswith("x = 1\n```\nDone.")
+    assert "```\nx" not in "".join(each["text"] for each in messages(f"```\n{code}")[1:])
 
 
 def messages(

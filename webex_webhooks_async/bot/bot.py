@@ -4,25 +4,28 @@ import asyncio
 import inspect
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from http import HTTPStatus
-from types import EllipsisType, TracebackType
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
-from webex_webhooks_async.bot.router import BotRouter, MessageRoute, SubmissionRoute
+from webex_webhooks_async.bot.router import BotRouter, Route
+from webex_webhooks_async.bot.writing import write
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id
-from webex_webhooks_async.models.messages import Person
+from webex_webhooks_async.models.files import File
+from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notifications import (
     AttachmentActionData,
     MessageData,
     Notification,
 )
-from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.asgi import (
     Receive,
@@ -33,8 +36,9 @@ from webex_webhooks_async.notifications.asgi import (
 )
 from webex_webhooks_async.notifications.deduplication import Deduplicator
 from webex_webhooks_async.notifications.dispatch import (
-    Handler,
+    Group,
     Middleware,
+    Registration,
     describe,
     log_debug,
     within,
@@ -44,14 +48,13 @@ from webex_webhooks_async.notifications.receiver import ErrorHandler, Receiver
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm
 from webex_webhooks_async.validation import check_text, check_type
 
+if TYPE_CHECKING:
+    from webex_webhooks_async.notifications.router import Registry
+
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
 PUBLIC_URL = "PUBLIC_URL"
-
-
-T = TypeVar("T")
-C = TypeVar("C", MessageContext, SubmissionContext)
 
 
 class BotOptions(TypedDict, total=False):
@@ -97,7 +100,7 @@ class Bot(BotRouter):
 
     Args:
         client: A `Client`, which stays open, or an access token or `TokenProvider`. Of these, the
-            bot makes a client that it closes, so that it can be started once.
+            bot makes a client that it closes at its end, and another one if it is started again.
         secrets: The webhook's secret, or several of which any may have signed; the first is the
             one that the webhooks get.
         name: What the names of the bot's webhooks begin with. Others that begin with it and a
@@ -165,17 +168,17 @@ class Bot(BotRouter):
             max_body=max_body,
             minimum=minimum,
         )
-        self._owns_client = not isinstance(client, Client)
+        self._make_client: Callable[[], Client] | None = None
+        if not isinstance(client, Client):
+            self._make_client = partial(Client, client)
         self.client: Client = client if isinstance(client, Client) else Client(client)
         self._name = name
         self._target_url = target_url
         self._watch = watch
         self._me: Person | None = None
-        self._state: Literal["new", "starting", "running", "ended"] = "new"
+        self._state: Literal["ended", "starting", "running"] = "ended"
         self._stack = AsyncExitStack()  # what has to be ended
-        self._messages: list[_Choice[MessageContext]] = []
-        self._submissions: list[_Choice[SubmissionContext]] = []
-        self._hears_messages = self._hears_submissions = False
+        self._choices: list[tuple[Route, tuple[Middleware, ...]]] = []
 
     @classmethod
     def from_env(cls, **options: Unpack[BotOptions]) -> Self:
@@ -205,7 +208,7 @@ class Bot(BotRouter):
             check_url(PUBLIC_URL, url)
             options["target_url"] = url
         bot = cls(Client.from_env(), secrets, **options)
-        bot._owns_client = True
+        bot._make_client = Client.from_env
         return bot
 
     @property
@@ -229,28 +232,16 @@ class Bot(BotRouter):
             async def help_(context: MessageContext) -> None:
                 await context.reply(markdown=bot.help)
         """
-        described = [(each.names, _summary(each.handler)) for each in self._commands()]
         return "\n".join(
-            f"* {', '.join(f'**{name}**' for name in names)}: {summary}"
-            for names, summary in described
-            if summary
+            f"* {', '.join(f'**{name}**' for name in route.names)}: {summary}"
+            for route, _ in self._all_routes({self})
+            if route.names and (summary := _summary(route.handler))
         )
 
     def webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
     ) -> tuple[NewWebhook, ...]:
-        """Return the webhooks that the handlers need, as `Receiver.webhooks` does.
-
-        Args:
-            name: As for `Receiver.webhooks`.
-            target_url: As for `Receiver.webhooks`.
-            owned_by: As for `Receiver.webhooks`.
-
-        Raises:
-            ValueError: As for `Receiver.webhooks`.
-            TypeError: As for `Receiver.webhooks`.
-        """
-        self._prepare()
+        """Return the webhooks that the handlers need, as `Receiver.webhooks` does."""
         return self.receiver.webhooks(name=name, target_url=target_url, owned_by=owned_by)
 
     async def handle(self, body: bytes, headers: Headers) -> int:
@@ -275,21 +266,47 @@ class Bot(BotRouter):
 
         Raises:
             RuntimeError: The bot hasn't been started, or has ended.
-            PayloadError: As for `Receiver.dispatch`.
-            TypeError: As for `Receiver.dispatch`.
-            Exception: As for `Receiver.dispatch`.
         """
         self._check_is_running()
         await self.receiver.dispatch(notification)
 
+    async def send(  # noqa: PLR0913 - where to, and what a message may have
+        self,
+        text: str | None = None,
+        *,
+        room_id: str | None = None,
+        to_person_id: str | None = None,
+        to_person_email: str | None = None,
+        markdown: str | None = None,
+        card: Mapping[str, Any] | None = None,
+        file: File | None = None,
+        files: Sequence[str] | None = None,
+    ) -> Message:
+        """Write into a room or to a person, from anywhere in the program.
+
+        ::
+
+            await bot.send("Lunch is ready!", to_person_email="ann@example.com")
+
+        Pass the place as one of `room_id`, `to_person_id` and `to_person_email`. The other
+        arguments, and the errors, are those of `MessageContext.reply`.
+
+        Raises:
+            ValueError: None of the three is given, or more than one; or as for `reply`.
+            RuntimeError: The bot hasn't been started, or has ended.
+        """
+        self._check_is_running()
+        ids = {"roomId": room_id, "toPersonId": to_person_id, "toPersonEmail": to_person_email}
+        place = {name: given for name, given in ids.items() if given is not None}
+        if len(place) != 1:
+            raise ValueError("pass one of room_id, to_person_id and to_person_email")
+        return await write(
+            self.client, place, text, markdown=markdown, card=card, file=file, files=files
+        )
+
     async def __aenter__(self) -> Self:
-        if self._state in {"starting", "running"}:
+        if self._state != "ended":
             raise RuntimeError("the bot has been started: it can't be started a second time")
-        if self._state == "ended" and self._owns_client:
-            raise RuntimeError(
-                "the bot can't be started again, because it has closed its client: make a new "
-                "Bot, or pass it a Client"
-            )
         self._state = "starting"
         try:
             async with AsyncExitStack() as stack:
@@ -301,12 +318,7 @@ class Bot(BotRouter):
         self._state = "running"
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - before anything is closed
         try:
             await self._stack.aclose()
@@ -324,10 +336,12 @@ class Bot(BotRouter):
             await self.receiver(scope, receive, send)
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        if self._owns_client:
+        if self._make_client is not None:
+            if self.client.http_client.is_closed:
+                self.client = self._make_client()
             await stack.enter_async_context(self.client)
-        self._prepare()
         self.receiver._freeze("the start of the bot")  # noqa: SLF001 - with all that is registered here
+        self._choices = list(self._all_routes({self}))
         wanted: tuple[NewWebhook, ...] = ()
         if self._target_url is not None:
             wanted = self.webhooks(name=self._name, target_url=self._target_url)
@@ -353,44 +367,46 @@ class Bot(BotRouter):
             except Exception:
                 logger.exception("the webhooks can't be watched; trying again in %g s", every)
 
-    def _prepare(self) -> None:
-        """Register what passes messages and submissions on, if anything handles them."""
-        self._check_names()
-        routes = list(self._all_routes({self}))
-        self._messages = [(each.match, m) for each, m in routes if isinstance(each, MessageRoute)]
-        self._submissions = [
-            (each.match, m) for each, m in routes if isinstance(each, SubmissionRoute)
-        ]
-        if self._messages and not self._hears_messages:
-            self._hears_messages = True
-            self.on(Resource.MESSAGES, Event.CREATED)(self._on_message)
-        if self._submissions and not self._hears_submissions:
-            self._hears_submissions = True
-            self.on(Resource.ATTACHMENT_ACTIONS, Event.CREATED)(self._on_submission)
+    def _group(self, routers: "set[Registry]") -> Group:
+        """Add what passes messages and submissions on, if anything handles them."""
+        self._check_routes()
+        group = super()._group(routers)
+        resources = dict.fromkeys(route.resource for route, _ in self._all_routes({self}))
+        passing = (Registration(each, Event.CREATED, self._pass_on) for each in resources)
+        return Group(group.middlewares, (*group.entries, *passing))
 
-    async def _on_message(self, notification: Notification[MessageData]) -> None:
-        message = await _fetched(self.client.fetch(notification), notification)
-        if message is not None:
-            context = MessageContext(
-                client=self.client, notification=notification, message=message, me=self.me
-            )
-            await _run_first_match(context, self._messages)
+    async def _pass_on(
+        self, notification: Notification[MessageData] | Notification[AttachmentActionData]
+    ) -> None:
+        """Pass a message or a submission to the first handler that matches it."""
+        try:
+            found = await self.client.fetch(notification)
+        except (NotFoundError, GoneError):
+            logger.info("%s is passed over: it is gone", describe(notification))
+            return
+        context = self._context(notification, found)
+        for route, middlewares in self._choices:
+            handle = route.match(context)
+            if handle is not None:
+                for step in within(middlewares, [handle]):
+                    await step(notification)
+                return
+        log_debug("%s has no matching handler", notification)
 
-    async def _on_submission(self, notification: Notification[AttachmentActionData]) -> None:
-        action = await _fetched(self.client.fetch(notification), notification)
-        if action is not None:
-            context = SubmissionContext(
-                client=self.client, notification=notification, action=action, me=self.me
+    def _context(
+        self, notification: Notification[Any], found: Message | AttachmentAction
+    ) -> MessageContext | SubmissionContext:
+        if isinstance(found, Message):
+            return MessageContext(
+                client=self.client, notification=notification, message=found, me=self.me
             )
-            await _run_first_match(context, self._submissions)
+        return SubmissionContext(
+            client=self.client, notification=notification, action=found, me=self.me
+        )
 
     def _check_is_running(self) -> None:
         if self._state != "running":
             raise RuntimeError(_NOT_RUNNING)
-
-
-_Choice = tuple[Callable[[C], Handler[Any] | None], tuple[Middleware, ...]]
-"""Returns what handles a context, if it is for that handler; and the middleware around it."""
 
 
 class _BotReceiver(Receiver):
@@ -412,25 +428,6 @@ _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "
     "lifespan of the application that it is a part of"
 )
-
-
-async def _fetched(fetching: Awaitable[T], notification: Notification[Any]) -> T | None:
-    """What a notification is about, or `None` if that is gone."""
-    try:
-        return await fetching
-    except (NotFoundError, GoneError):
-        logger.info("%s is passed over: it is gone", describe(notification))
-        return None
-
-
-async def _run_first_match(context: C, choices: Iterable[_Choice[C]]) -> None:
-    for match, middlewares in choices:
-        handle = match(context)
-        if handle is not None:
-            for step in within(middlewares, [handle]):
-                await step(context.notification)
-            return
-    log_debug("%s has no matching handler", context.notification)
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:

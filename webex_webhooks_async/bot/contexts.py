@@ -4,12 +4,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from attrs import Factory, field, frozen
 
 from webex_webhooks_async.bot.mentions import text_without_mention
-from webex_webhooks_async.bot.writing import new_messages
+from webex_webhooks_async.bot.writing import write
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
@@ -20,11 +20,33 @@ from webex_webhooks_async.models.notifications import (
     Notification,
 )
 
+D = TypeVar("D", MessageData, AttachmentActionData)
 
-class Context(ABC):
-    """What can be done about a message or a submission: write into its thread, or its room."""
 
-    client: Client
+@frozen(kw_only=True)
+class Context(ABC, Generic[D]):
+    """A message or a submission, and what can be done about it."""
+
+    client: Client = field(repr=False)
+    notification: Notification[D]
+    me: Person
+    _people: list[Person] = field(factory=list[Person], init=False, repr=False, eq=False)
+
+    async def person(self) -> Person:
+        """Return who wrote the message, or submitted the card: with the addresses and the name.
+
+        Webex is asked once for each context. The address of who wrote a message is also in
+        ``context.message.person_email``.
+
+        Raises:
+            APIError: Webex responded with an error status.
+            TransportError: No response arrived.
+            DecodeError: The response doesn't fit.
+        """
+        if not self._people:
+            person_id = self.notification.data.person_id
+            self._people.append(await self.client.get("people", person_id, into=Person))
+        return self._people[0]
 
     async def reply(
         self,
@@ -43,7 +65,8 @@ class Context(ABC):
 
         A text or markdown of more than 7,439 bytes, which is as much as Webex takes, is sent as
         several messages. It is cut behind a paragraph, a line or a word, and never inside a
-        character. Everything is checked before the first one is sent.
+        character. A code block of markdown that is cut is closed, and opened again in the next
+        message. Everything is checked before the first one is sent.
 
         Args:
             text: Plain text. Beside `markdown` and `card` it is for clients that can't show these.
@@ -65,8 +88,10 @@ class Context(ABC):
             TransportError: No response arrived. The message may have been sent.
             DecodeError: The response doesn't fit.
         """
-        bodies = new_messages(text, markdown=markdown, card=card, file=file, files=files)
-        return await self._write(bodies, file, parentId=await self._thread())
+        place = {"roomId": self._room_id, "parentId": await self._thread()}
+        return await write(
+            self.client, place, text, markdown=markdown, card=card, file=file, files=files
+        )
 
     async def send(
         self,
@@ -77,37 +102,18 @@ class Context(ABC):
         file: File | None = None,
         files: Sequence[str] | None = None,
     ) -> Message:
-        """Write into the room, outside of a thread, and otherwise as `reply` does.
+        """Write into the room, outside of a thread.
 
-        Args:
-            text: As for `reply`.
-            markdown: As for `reply`.
-            card: As for `reply`.
-            file: As for `reply`.
-            files: As for `reply`.
-
-        Raises:
-            ValueError: As for `reply`.
-            TypeError: As for `reply`.
-            APIError: As for `reply`.
-            TransportError: As for `reply`.
-            DecodeError: As for `reply`.
+        The arguments and the errors are those of `reply`. `Bot.send` writes elsewhere.
         """
-        bodies = new_messages(text, markdown=markdown, card=card, file=file, files=files)
-        return await self._write(bodies, file)
-
-    async def _write(
-        self, bodies: Sequence[Mapping[str, Any]], file: File | None, **place: str
-    ) -> Message:
-        place["roomId"] = self._room_id
-        for body in bodies[:-1]:
-            await self.client.post("messages", json={**place, **body})
-        last = {**place, **bodies[-1]}
-        return await self.client.post("messages", json=last, file=file, into=Message)
+        place = {"roomId": self._room_id}
+        return await write(
+            self.client, place, text, markdown=markdown, card=card, file=file, files=files
+        )
 
     @property
-    @abstractmethod
-    def _room_id(self) -> str: ...
+    def _room_id(self) -> str:
+        return self.notification.data.room_id
 
     @abstractmethod
     async def _thread(self) -> str:
@@ -119,14 +125,14 @@ def _text_of(context: "MessageContext") -> str:
 
 
 @frozen(kw_only=True)
-class MessageContext(Context):
+class MessageContext(Context[MessageData]):
     """A message to the bot, for a handler of `Bot.command` or `Bot.message`.
 
     Attributes:
         client: The bot's client, for the rest of the Webex API.
         notification: The notification of the message.
-        message: The message, as Webex has it.
         me: The bot itself.
+        message: The message, as Webex has it.
         text: What the message says, without the mention of the bot and without whitespace around
             it; empty when the message has no text. The mention is recognized by the bot's id,
             wherever it is; a comma or a colon behind a leading one is removed, too. Mentions of
@@ -134,10 +140,7 @@ class MessageContext(Context):
         arguments: What follows the command; empty for other handlers.
     """
 
-    client: Client = field(repr=False)
-    notification: Notification[MessageData]
     message: Message
-    me: Person
     text: str = Factory(_text_of, takes_self=True)
     arguments: str = ""
     _match: re.Match[str] | None = field(default=None, alias="match")
@@ -164,20 +167,17 @@ class MessageContext(Context):
 
 
 @frozen(kw_only=True)
-class SubmissionContext(Context):
+class SubmissionContext(Context[AttachmentActionData]):
     """A submitted card, for a handler of `Bot.submission`.
 
     Attributes:
         client: The bot's client, for the rest of the Webex API.
         notification: The notification of the submission.
-        action: The submission, as Webex has it.
         me: The bot itself.
+        action: The submission, as Webex has it.
     """
 
-    client: Client = field(repr=False)
-    notification: Notification[AttachmentActionData]
     action: AttachmentAction
-    me: Person
     _threads: list[str] = field(factory=list[str], init=False, repr=False, eq=False)
 
     @property
@@ -186,14 +186,15 @@ class SubmissionContext(Context):
         return self.action.inputs or {}
 
     @property
-    def _room_id(self) -> str:
-        return self.notification.data.room_id
+    def message_id(self) -> str:
+        """The id of the message with the card, to delete it, say."""
+        return self.notification.data.message_id
 
     async def _thread(self) -> str:
         if not self._threads:  # the message with the card is fetched once
-            message_id = self.notification.data.message_id
+            root = self.message_id
             with suppress(NotFoundError, GoneError):
-                message = await self.client.get("messages", message_id, into=Message)
-                message_id = message.parent_id or message_id
-            self._threads.append(message_id)
+                message = await self.client.get("messages", root, into=Message)
+                root = message.parent_id or root
+            self._threads.append(root)
         return self._threads[0]

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, Never, TypeVar
+from typing import Any, ClassVar, Never, TypeVar
 
 from attrs import frozen
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.dispatch import Handler, Middleware
 from webex_webhooks_async.notifications.router import Registry, Router, check_function
 from webex_webhooks_async.validation import check_text, check_type
@@ -44,7 +45,7 @@ class BotRouter(Registry):
 
     def __init__(self) -> None:
         super().__init__()
-        self._routes: list[MessageRoute | SubmissionRoute | BotRouter] = []
+        self._routes: list[Route | BotRouter] = []
 
     def command(self, *names: str) -> Callable[[OnMessage], OnMessage]:
         """Register a handler of messages that begin with a word: ``@bot.command("order")``.
@@ -57,7 +58,8 @@ class BotRouter(Registry):
             names: The command, and other names for it.
 
         Raises:
-            ValueError: There is no name; one is empty, has whitespace around it, or is taken.
+            ValueError: There is no name; one is empty or has whitespace around it; or the handler
+                would get nothing, because a handler that is registered before it takes everything.
             TypeError: A name isn't a string, or the handler isn't an async function that can be
                 called with one argument.
             RuntimeError: A bot with this handler has been started.
@@ -95,12 +97,13 @@ class BotRouter(Registry):
                 await context.reply(f"Looking at {context.match[1]}")
 
         ``context.match`` is what `re.search` finds in ``context.text``. Register the handler of all
-        messages last, because those that are registered after it get none.
+        messages last.
 
         Args:
             pattern: A compiled pattern. Without one, every message matches.
 
         Raises:
+            ValueError: A handler of all messages is registered before it.
             TypeError: `pattern` isn't a compiled pattern of text, or the handler isn't an async
                 function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
@@ -131,6 +134,7 @@ class BotRouter(Registry):
                 ``"true"``.
 
         Raises:
+            ValueError: A handler of all submissions is registered before it.
             TypeError: A value is an array or an object, or has no name; or the handler isn't an
                 async function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
@@ -153,7 +157,8 @@ class BotRouter(Registry):
         They count in the place of this call among the handlers that are registered here.
 
         Raises:
-            ValueError: Two commands have one name.
+            ValueError: A handler would get nothing, because one that is registered before it takes
+                everything.
             TypeError: `router` is neither a `BotRouter` nor a `Router`.
             RuntimeError: The bot has been started.
         """
@@ -163,30 +168,39 @@ class BotRouter(Registry):
         self._check_is_open()
         self._entries.append(router)
 
-    def _add_route(self, route: "MessageRoute | SubmissionRoute | BotRouter") -> None:
+    def _add_route(self, route: "Route | BotRouter") -> None:
         self._check_is_open()
         self._routes.append(route)
         try:
-            self._check_names()
+            self._check_routes()
         except ValueError:
             self._routes.pop()
             raise
 
-    def _check_names(self) -> None:
-        taken = set[str]()
-        for command in self._commands():
-            names = {name.lower() for name in command.names}
-            if clash := taken & names:
-                raise ValueError(f"two commands have the name {clash.pop()!r}")
-            taken |= names
-
-    def _commands(self) -> "list[MessageRoute]":
-        routes = (route for route, _ in self._all_routes({self}))
-        return [each for each in routes if isinstance(each, MessageRoute) and each.names]
+    def _check_routes(self) -> None:
+        """Check that each handler may get something."""
+        takes_all: dict[type, Route] = {}
+        commands = dict[str, Route]()
+        for route, _ in self._all_routes({self}):
+            if other := takes_all.get(type(route)):
+                raise ValueError(
+                    f"{route} gets nothing, because {other} takes everything: register that last"
+                )
+            if route.takes_all:
+                takes_all[type(route)] = route
+            names = [name.lower() for name in route.names]
+            for name in names:
+                for end in (*(each.start() for each in re.finditer(r"\s", name)), len(name)):
+                    if other := commands.get(name[:end]):
+                        raise ValueError(
+                            f"{route} gets no {name!r}, because {other} takes {name[:end]!r} and "
+                            "what follows it: give it another name, or register it first"
+                        )
+            commands |= dict.fromkeys(names, route)
 
     def _all_routes(
         self, routers: "set[BotRouter]", middlewares: tuple[Middleware, ...] = ()
-    ) -> "Iterator[tuple[MessageRoute | SubmissionRoute, tuple[Middleware, ...]]]":
+    ) -> "Iterator[tuple[Route, tuple[Middleware, ...]]]":
         """Yield each route here and in included routers, with the middleware of those."""
         for entry in self._routes:
             if not isinstance(entry, BotRouter):
@@ -206,12 +220,26 @@ class MessageRoute:
         names: The names of the command, if it is one.
     """
 
+    resource: ClassVar = Resource.MESSAGES
+
     handler: ContextHandler[MessageContext]
     pattern: re.Pattern[str] | None = None
     names: tuple[str, ...] = ()
 
-    def match(self, context: MessageContext) -> Handler[Any] | None:
+    @property
+    def takes_all(self) -> bool:
+        """Whether it handles every message."""
+        return self.pattern is None
+
+    def __str__(self) -> str:
+        if self.names:
+            return _title(self.handler, "command", ", ".join(map(repr, self.names)))
+        return _title(self.handler, "message", repr(self.pattern) if self.pattern else "")
+
+    def match(self, context: MessageContext | SubmissionContext) -> Handler[Any] | None:
         """Return what handles a message, if it is for this handler."""
+        if not isinstance(context, MessageContext):
+            return None
         if self.pattern is None:
             return lambda _: self.handler(context)
         found = self.pattern.search(context.text)
@@ -238,15 +266,37 @@ class SubmissionRoute:
         inputs: The values that inputs of these cards have.
     """
 
+    resource: ClassVar = Resource.ATTACHMENT_ACTIONS
+    names: ClassVar[tuple[str, ...]] = ()
+
     handler: ContextHandler[SubmissionContext]
     inputs: Mapping[str, str | float | bool | None]
 
-    def match(self, context: SubmissionContext) -> Handler[Any] | None:
+    @property
+    def takes_all(self) -> bool:
+        """Whether it handles every submission."""
+        return not self.inputs
+
+    def __str__(self) -> str:
+        inputs = ", ".join(f"{name}={value!r}" for name, value in self.inputs.items())
+        return _title(self.handler, "submission", inputs)
+
+    def match(self, context: MessageContext | SubmissionContext) -> Handler[Any] | None:
         """Return what handles a submission, if it is for this handler."""
+        if not isinstance(context, SubmissionContext):
+            return None
         given = context.inputs
         if all(name in given and _is(given[name], value) for name, value in self.inputs.items()):
             return lambda _: self.handler(context)
         return None
+
+
+Route = MessageRoute | SubmissionRoute
+
+
+def _title(handler: object, decorator: str, arguments: str) -> str:
+    """Name a route in an error, as it was registered."""
+    return f"{getattr(handler, '__name__', handler)} of {decorator}({arguments})"
 
 
 def _is(given: object, value: object) -> bool:

@@ -1,12 +1,14 @@
-"""Makes the messages that a bot writes: checked as a whole, and cut where one is too long."""
+"""Writes the messages of a bot: checked as a whole, and cut where one is too long."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any
 
+from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.files import File
+from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_text, check_type
 
@@ -18,6 +20,23 @@ https://developer.webex.com/docs/api/v1/messages/create-a-message
 
 _CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 _CARD_TEXT = "This message is a card, which your client can't show."
+
+
+async def write(  # noqa: PLR0913 - what a message may have
+    client: Client,
+    place: Mapping[str, str],
+    text: str | None,
+    *,
+    markdown: str | None,
+    card: Mapping[str, Any] | None,
+    file: File | None,
+    files: Sequence[str] | None,
+) -> Message:
+    """Write to a place, as `Context.reply` says."""
+    bodies = new_messages(text, markdown=markdown, card=card, file=file, files=files)
+    for body in bodies[:-1]:
+        await client.post("messages", json={**place, **body})
+    return await client.post("messages", json={**place, **bodies[-1]}, file=file, into=Message)
 
 
 def new_messages(
@@ -40,12 +59,12 @@ def new_messages(
     if card is not None:
         last["attachments"] = [_attachment(card)]
     pieces = {
-        name: [given] if len(utf8) <= MAX_BYTES else _pieces(given)
-        for name, given in (("text", text), ("markdown", markdown))
+        name: [given] if len(utf8) <= MAX_BYTES else _visible(cut(given))
+        for name, given, cut in (("text", text, split), ("markdown", markdown, split_markdown))
         if given is not None and (utf8 := check_text(name, given)).strip()
     }
     if card is not None and not pieces:
-        pieces["text"] = _pieces(_fallback_text(last["attachments"][0]["content"]))
+        pieces["text"] = _visible(split(_fallback_text(last["attachments"][0]["content"])))
     check_type("file", file, File, NoneType)
     if file is not None and last:
         raise ValueError("a file can't go with a card or with files: write two messages")
@@ -63,9 +82,9 @@ def new_messages(
     return [*({name: piece} for name in long for piece in pieces[name][:-1]), last]
 
 
-def _pieces(text: str) -> list[str]:
+def _visible(pieces: Iterable[str]) -> list[str]:
     # Webex refuses a message of whitespace alone, perhaps after others were sent.
-    return [piece for piece in split(text) if not piece.isspace()]
+    return [piece for piece in pieces if not piece.isspace()]
 
 
 def split(text: str, limit: int = MAX_BYTES) -> Iterator[str]:
@@ -76,11 +95,59 @@ def split(text: str, limit: int = MAX_BYTES) -> Iterator[str]:
     """
     start = 0
     while start < len(text):
-        piece = text[start : start + limit].encode()[:limit].decode(errors="ignore")
-        if start + len(piece) < len(text):
-            piece = piece[: _end_of_piece(piece)]
+        piece = _first_piece(text, start, limit)
         yield piece
         start += len(piece)
+
+
+def split_markdown(markdown: str, limit: int = MAX_BYTES) -> Iterator[str]:
+    """Cut markdown as `split` cuts a text, but close a code block that is cut, and open it again.
+
+    Whitespace at the end is left out.
+    """
+    closing = max((len(each["mark"]) for each in _FENCE.finditer(markdown)), default=-1) + 1
+    start, opening = 0, ""
+    while start < len(markdown.rstrip()):
+        piece = _first_piece(markdown, start, limit - len(opening) - closing)
+        start += len(piece)
+        piece = opening + piece
+        opening = ""
+        if start < len(markdown) and (fence := _open_fence(piece)):
+            piece += ("" if piece.endswith("\n") else "\n") + fence["mark"]
+            rest = _FENCE.match(markdown, start)
+            if rest and _closes(rest, fence):
+                start = rest.end()
+            else:
+                opening = f"{fence['mark']}{fence['language']}\n"
+        yield piece
+
+
+_FENCE = re.compile(
+    r"^[ \t]*(?P<mark>`{3,20}|~{3,20})[ \t]*(?P<language>[\w+#.-]{0,20})[^\n`]*$",
+    re.ASCII | re.MULTILINE,
+)  # https://spec.commonmark.org/0.31.2/#fenced-code-blocks, also where a list indents it
+
+
+def _open_fence(markdown: str) -> re.Match[str] | None:
+    """The line that opens the code block in which this ends, if it does."""
+    opened: re.Match[str] | None = None
+    for each in _FENCE.finditer(markdown):
+        if opened is None:
+            opened = each
+        elif _closes(each, opened):
+            opened = None
+    return opened
+
+
+def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
+    return fence["mark"].startswith(opened["mark"]) and fence[0].strip() == fence["mark"]
+
+
+def _first_piece(text: str, start: int, limit: int) -> str:
+    piece = text[start : start + limit].encode()[:limit].decode(errors="ignore")
+    if start + len(piece) < len(text):
+        piece = piece[: _end_of_piece(piece)]
+    return piece
 
 
 def _end_of_piece(piece: str) -> int:
