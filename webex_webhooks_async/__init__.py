@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.contexts import MessageContext as MessageContext
     from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
     from webex_webhooks_async.bot.router import BotRouter as BotRouter
+    from webex_webhooks_async.bot.thread import BotThread as BotThread
     from webex_webhooks_async.client.aiohttp_transport import AiohttpTransport as AiohttpTransport
     from webex_webhooks_async.client.auth import RefreshingToken as RefreshingToken
     from webex_webhooks_async.client.auth import StaticToken as StaticToken
@@ -114,6 +115,7 @@ else:
         "bot.bot": "Bot",
         "bot.contexts": "MessageContext SubmissionContext",
         "bot.router": "BotRouter",
+        "bot.thread": "BotThread",
         "client.auth": "RefreshingToken StaticToken TokenProvider Tokens authorization_url",
         "client.client": "Client",
         "client.pagination": "AsyncPaginator Page",

@@ -5,12 +5,12 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 
+import httpx
 import pytest
 
-from tests.examples.running import read_until, running
+from tests.examples.running import connectable, running
 from tests.examples.serving import EXAMPLES
-from tests.support.wire import unused_port
-from webex_webhooks_async import Client, NewWebhook
+from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
 pytestmark = pytest.mark.once
@@ -42,32 +42,32 @@ def settings(base_url: str) -> dict[str, str]:
     }
 
 
+FLASK = "flask --app flask_bot run --port {port}"
+GUNICORN = "gunicorn --preload --workers 2 flask_bot:app --bind 127.0.0.1:{port}"
+HOOKS = "gunicorn --config gunicorn_settings.py flask_bot:app --bind 127.0.0.1:{port}"
+DJANGO = "uvicorn django_bot:application --port {port}"
+
+
 @pytest.mark.parametrize(
-    ("command", "is_up"),
-    [
-        ("flask --app flask_bot run --port {port}", "Press CTRL+C to quit"),
-        ("gunicorn --preload --workers 2 flask_bot:app --bind 127.0.0.1:{port}", "Booting worker"),
-        ("uvicorn django_bot:application --port {port}", "Press CTRL+C to quit"),
-    ],
-    ids=["Flask", "Flask in forked workers", "Django"],
+    ("command", "path"),
+    [(FLASK, "/health"), (GUNICORN, "/health"), (HOOKS, None), (DJANGO, None)],
+    ids=["Flask", "forked workers", "gunicorn with hooks", "Django"],
 )
 async def test_it_replies(
-    command: str,
-    is_up: str,
-    settings: dict[str, str],
-    webex_sandbox: Sandbox,
-    webex_client: Client,
+    command: str, path: str | None, settings: dict[str, str], webex_sandbox: Sandbox
 ) -> None:
-    """Each message gets one reply, over one client."""
-    port = str(unused_port())
-    url = f"http://127.0.0.1:{port}/webex"
-    webhook = NewWebhook(
-        name="bot", target_url=url, resource="messages", event="created", secret=SECRET
-    )
+    """The bot makes its webhook, and each message gets one reply."""
+    port = unused_port()
+    url = f"http://127.0.0.1:{port}"
+    settings["PUBLIC_URL"] = f"{url}/webex"
     words = command.format(port=port).split()
-    async with running(*words, settings=settings, folder=EXAMPLES) as bot:
-        await read_until(bot, is_up)
-        await webex_client.webhooks.create(webhook)
+    async with running(*words, settings=settings, folder=EXAMPLES):
+        await connectable(port)
+        if path:
+            async with httpx.AsyncClient() as http_client:
+                response = await http_client.get(url + path, timeout=PATIENCE)
+                assert response.status_code == 200
+        await until(lambda: bool(webex_sandbox.webhooks))
         deliveries = [
             delivery
             for text in ("Hello", "Hello again")

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar, assert_type
 from webex_webhooks_async import (
     Bot,
     BotRouter,
+    BotThread,
     CallNext,
     Client,
     File,
@@ -73,6 +74,9 @@ async def ticket(context: MessageContext) -> str:
 async def ordered(context: SubmissionContext) -> None:
     """A submission has inputs."""
     assert_type(context.inputs, Mapping[str, Any])
+    assert_type((context.message_id, await context.person()), tuple[str, Person])
+    assert_type(await bot.send("Hello", room_id="R", card={"type": "AdaptiveCard"}), Message)
+    await bot.send("Hello", "R")  # type: ignore[call-arg] # it is refused
     assert_type(await context.reply("Thank you"), Message)
 
 
@@ -152,6 +156,16 @@ async def on_message(notification: Notification[MessageData]) -> None:
 async def around(notification: Notification[Any], call_next: CallNext) -> None:
     """Middleware, too."""
     await call_next()
+
+
+def synchronous(body: bytes) -> None:
+    """A bot in a thread is called without await."""
+    bot_thread = BotThread(bot)
+    assert_type(bot_thread.handle(body, {}), int)
+    assert_type(bot_thread.run(bot.send("Hello", room_id="R")), Message)
+    bot_thread.start()
+    bot_thread.close()
+    BotThread("token")  # type: ignore[arg-type] # it is refused
 
 
 async def running() -> None:

@@ -1,0 +1,164 @@
+"""A bot in a thread, for programs without an event loop."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, create_subprocess_exec
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bot.doubles import texts
+from tests.support.wire import PATIENCE
+from webex_webhooks_async import Bot, BotThread, MessageContext, ServerError, SQLiteInbox, sign
+from webex_webhooks_async.testing import Sandbox, sample_notification
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(autouse=True)
+async def served(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[dict[str, str]]:
+    """Serve the sandbox, which the bot calls from another event loop."""
+    async with webex_sandbox.serve() as base_url:
+        settings = {
+            "WEBEX_BASE_URL": base_url,
+            "WEBEX_ACCESS_TOKEN": "a-token",
+            "WEBEX_WEBHOOK_SECRET": "a-secret",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        yield settings
+
+
+def echoing(**options: Any) -> Bot:  # noqa: ANN401 - a bot's
+    """A bot that says back what it hears."""
+    bot = Bot.from_env(**options)
+
+    @bot.message()
+    async def echo(context: MessageContext) -> None:
+        await context.reply(f"You said: {context.text}")
+
+    return bot
+
+
+def handle(bot_thread: BotThread, id_: str = "N1") -> int:
+    """Receive a signed notification of the message."""
+    body = sample_notification("messages", "created", id=id_, data={"id": "M1"})
+    return bot_thread.handle(body, sign(body, "a-secret"))
+
+
+async def test_it_starts_with_the_first_request(webex_sandbox: Sandbox) -> None:
+    """Several requests at once start it once; each gets the status when its handlers have run."""
+    bot = echoing()
+    bot_thread = BotThread(bot)
+    statuses = await asyncio.gather(
+        *(asyncio.to_thread(handle, bot_thread, f"N{number}") for number in range(3))
+    )
+    me = await asyncio.to_thread(bot_thread.run, bot.client.get("people/me"))
+    await asyncio.to_thread(bot_thread.close)
+
+    assert statuses == [204, 204, 204]
+    assert texts(webex_sandbox)[1:] == ["You said: Hello"] * 3
+    assert isinstance(me, dict)
+    assert [each.path for each in webex_sandbox.requests].count("/v1/people/me") == 2
+    assert bot.client.http_client.is_closed
+
+
+async def test_a_start_that_fails_is_tried_again(webex_sandbox: Sandbox) -> None:
+    """The caller gets the error, and the next request finds a bot that works."""
+    bot_thread = BotThread(echoing())
+    webex_sandbox.fail(status=501)
+    with pytest.raises(ServerError, match="people/me"):
+        await asyncio.to_thread(handle, bot_thread)
+    status = await asyncio.to_thread(handle, bot_thread)
+    await asyncio.to_thread(bot_thread.close)
+
+    assert status == 204
+    assert texts(webex_sandbox)[1:] == ["You said: Hello"]
+
+
+async def test_what_was_accepted_is_finished_at_the_end(webex_sandbox: Sandbox) -> None:
+    """`close` waits for the handlers, and can be called twice; a bot can be started again."""
+    bot_thread = BotThread(echoing(background=True))
+    for number in range(2):
+        await asyncio.to_thread(handle, bot_thread, f"N{number}")
+        await asyncio.to_thread(bot_thread.close)
+        await asyncio.to_thread(bot_thread.close)
+        assert texts(webex_sandbox)[1:] == ["You said: Hello"] * (number + 1)
+
+
+async def test_an_error_at_the_end_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What closes it gets to know it."""
+    inbox = SQLiteInbox(tmp_path / "inbox.db")
+    bot_thread = BotThread(echoing(inbox=inbox))
+    await asyncio.to_thread(bot_thread.start)
+    closing = inbox.aclose
+
+    async def failing() -> None:
+        await closing()
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(inbox, "aclose", failing)
+    with pytest.raises(OSError, match="the disk is gone"):
+        await asyncio.to_thread(bot_thread.close)
+
+
+async def test_a_handler_cannot_wait_for_its_own_thread() -> None:
+    """It would wait forever, so it is an error that says what to write."""
+    bot = Bot.from_env()
+    bot_thread = BotThread(bot)
+    errors: list[str] = []
+
+    @bot.message()
+    async def wait(context: MessageContext) -> None:
+        for call in (lambda: bot_thread.run(context.send("Hello")), bot_thread.close):
+            with pytest.raises(RuntimeError) as caught:
+                call()
+            errors.append(str(caught.value))
+
+    await asyncio.to_thread(handle, bot_thread)
+    await asyncio.to_thread(bot_thread.close)
+
+    assert errors == ["a handler can't wait for its own event loop: use await there"] * 2
+
+
+AFTER_A_FORK = """
+import json, os, warnings
+from webex_webhooks_async import Bot, BotThread
+warnings.simplefilter("ignore")  # newer Pythons warn of what this is about
+bot_thread = BotThread(Bot.from_env())
+bot_thread.start()
+if os.fork() == 0:
+    try:
+        bot_thread.handle(b"", {})
+    except RuntimeError as error:
+        print(json.dumps(str(error)))
+else:
+    os.wait()
+"""
+
+
+async def test_a_fork_leaves_the_thread_behind(served: dict[str, str]) -> None:
+    """A bot that was started too early is an error that says where to start it."""
+    process = await create_subprocess_exec(
+        sys.executable, "-c", AFTER_A_FORK, env={**os.environ, **served}, stdout=PIPE
+    )
+    async with asyncio.timeout(PATIENCE):
+        output, _ = await process.communicate()
+
+    assert "was started before the process was forked" in json.loads(output)
+    assert process.returncode == 0
+
+
+def test_it_takes_a_bot() -> None:
+    """Anything else is an error at once."""
+    with pytest.raises(TypeError, match="bot must be Bot, got the class Bot: pass an instance"):
+        BotThread(Bot)  # type: ignore[arg-type] # it is refused
