@@ -1,7 +1,10 @@
 """Where commands print, what all of them print alike, and how they ask."""
 
+import asyncio
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -16,22 +19,42 @@ from webex_webhooks_async.formatting import on_one_line
 UNBOUNDED = 10_000  # columns: text in a pipe isn't wrapped
 
 
-def stdout() -> Console:
-    """Where results go: coloured on a terminal; plain and not wrapped in a pipe."""
+class _Console(Console):
+    goes_on = False  # when nobody reads any more
+
+    def on_broken_pipe(self) -> None:
+        """End the command: one that runs in an event loop as SIGTERM ends it, so it tidies up."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        if self.goes_on:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise SystemExit(1) from None
+        signal.raise_signal(signal.SIGTERM)
+
+
+def stdout(*, goes_on: bool = False) -> Console:
+    """Where results go: coloured on a terminal; plain and not wrapped in a pipe.
+
+    With `goes_on`, a command doesn't end when nobody reads them.
+    """
     console = page()
+    console.goes_on = goes_on
     if not console.is_terminal:
         console.width = UNBOUNDED
     return console
 
 
-def page() -> Console:
+def page() -> _Console:
     """Standard output for prose: it is wrapped in a pipe too."""
-    return Console(highlight=False, emoji=False, markup=False)
+    return _Console(highlight=False, emoji=False, markup=False)
 
 
 def stderr() -> Console:
     """Where errors, questions and progress go."""
-    return Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    return _Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
 
 
 def with_notes(error: Exception) -> str:

@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import os
+import subprocess
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from tests.cli.conftest import Invoke
 from tests.cli.harness import (
     BOT,
     CARD,
+    COMMAND,
     ServedWebex,
     finished,
     served,
@@ -30,7 +32,14 @@ from tests.cli.harness import (
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import File, Message
 from webex_webhooks_async.cli import conversation
-from webex_webhooks_async.cli.commands.chat import MAX_WAITING, TypedLines, print_message
+from webex_webhooks_async.cli.commands.chat import (
+    MAX_WAITING,
+    TypedLines,
+    erase_prompt,
+    print_message,
+    print_prompt,
+)
+from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.testing.gateway import ConnectionDroppedError
 
 pytestmark = pytest.mark.once
@@ -54,25 +63,25 @@ def test_another_person(webex: ServedWebex, invoke: Invoke) -> None:
     assert len(set(rooms)) == 2
 
 
-def test_a_bot_that_is_silent(webex: ServedWebex, invoke: Invoke) -> None:
-    """When no reply comes in time, it says so, and exits with 1."""
-    done = invoke("chat", "Hello", "--timeout", "1")
-
-    assert (done.exit_code, done.out) == (1, "")
-    assert done.err == (
-        f"error: {webex.sandbox.bot.email} did not reply within 1 s: does the bot run? It has no "
-        "active webhook, so nothing notifies it\n"
-    )
-
-
-def test_a_bot_that_is_notified_and_silent(webex: ServedWebex, invoke: Invoke) -> None:
-    """When a bot has a webhook, but doesn't reply, it says where to look."""
+@pytest.mark.parametrize(
+    ("resource", "hint"),
+    [
+        (None, "It has no active webhook, so nothing notifies it"),
+        ("messages", "The terminal of the sandbox shows whether it was notified"),
+    ],
+)
+def test_a_bot_that_is_silent(
+    webex: ServedWebex, invoke: Invoke, resource: str | None, hint: str
+) -> None:
+    """When no reply comes in time, it says so and where to look, and exits with 1."""
     with served_bot("") as bot:
-        webex.create(target_url=bot.url)
+        if resource is not None:
+            webex.create(target_url=bot.url, resource=resource)
         done = invoke("chat", "Hello", "--timeout", "1")
 
+    bot_address = webex.sandbox.bot.email
     assert (done.exit_code, done.out) == (1, "")
-    assert done.err.endswith("The terminal of the sandbox shows whether it was notified\n")
+    assert done.err == f"error: {bot_address} did not reply within 1 s: does the bot run? {hint}\n"
 
 
 def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
@@ -145,7 +154,7 @@ def test_a_title_of_several_rooms(webex: ServedWebex, invoke: Invoke) -> None:
     assert done.err == "error: 2 rooms have the title 'Lunch': choose another one\n"
 
 
-def test_what_the_bot_writes_elsewhere(webex: ServedWebex) -> None:
+def test_what_the_bot_writes_elsewhere(webex: ServedWebex, invoke: Invoke) -> None:
     """A message of the bot in another room is shown with the room, in a pipe on standard error."""
 
     async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,7 +170,7 @@ def test_what_the_bot_writes_elsewhere(webex: ServedWebex) -> None:
 
     with served(elsewhere) as url:
         webex.create(target_url=url)
-        done = finished("chat", "Hello")
+        done = invoke("chat", "Hello")
 
     bot = webex.sandbox.bot.email
     assert (done.exit_code, done.out) == (0, "Welcome\n")
@@ -189,16 +198,17 @@ def test_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path, quote: str) 
         ("/file /nowhere/at.all", "/file: '/nowhere/at.all' isn't a file"),
         ("/file '/nowhere", "/file: No closing quotation"),
         ("/file {folder}", "/file: '{folder}' isn't a file"),
+        ("/submit lunch=Pasta", "{bot} has not sent a card in this conversation"),
     ],
 )
-def test_no_file(
+def test_what_can_not_be_sent(
     webex: ServedWebex, invoke: Invoke, tmp_path: Path, line: str, message: str
 ) -> None:
-    """A file that can't be sent is wrong usage, and nothing is sent."""
+    """A file or a card that isn't there is wrong usage, and nothing is sent."""
     done = invoke("chat", line.format(folder=tmp_path))
 
-    assert (done.exit_code, webex.sandbox.messages) == (2, ())
-    assert done.err == f"error: {message.format(folder=tmp_path)}\n"
+    assert (done.exit_code, done.out, webex.sandbox.messages) == (2, "", ())
+    assert done.err == f"error: {message.format(folder=tmp_path, bot=webex.sandbox.bot.email)}\n"
 
 
 def test_a_file_that_can_not_be_read(
@@ -262,10 +272,13 @@ def test_a_button(webex: ServedWebex, invoke: Invoke, line: str, inputs: dict[st
         ("/press Ordr", "/press: write the title of a button, of these: 'Order', 'Not today'"),
         ("/press Order dsh=Pie", "/press: the card submits no 'dsh'; it submits: "),
         ("/press Order dish", "/press: write each input as ID=VALUE, got 'dish'"),
+        ("/submit dish", "/submit: write each input as ID=VALUE, got 'dish'"),
+        ("/submit =Pasta", "/submit: write each input as ID=VALUE, got '=Pasta'"),
+        ("/submit dish='Pasta", "/submit: No closing quotation"),
     ],
 )
 def test_no_button(webex: ServedWebex, invoke: Invoke, line: str, message: str) -> None:
-    """A button or an input that the card doesn't have is wrong usage."""
+    """What the card doesn't have or nobody can read is wrong usage, and nothing is submitted."""
     card = {"toPersonEmail": "you@example.com", "text": "A card", "attachments": [BUTTONS]}
     httpx.post(f"{webex.base_url}/messages", json=card, headers=BOT, trust_env=False)
 
@@ -273,6 +286,7 @@ def test_no_button(webex: ServedWebex, invoke: Invoke, line: str, message: str) 
 
     assert (done.exit_code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
+    assert all(each.path != "/v1/attachment/actions" for each in webex.sandbox.requests)
 
 
 STATE = {
@@ -313,7 +327,6 @@ async def accept() -> Response:
 
 ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]], str]] = [
     (["nonsense", None], hang, ODD),
-    ([[], None], hang, ODD),
     ([{}, None], hang, ODD),
     ((), hang, ODD),
     ([None], hang, SILENT),
@@ -363,86 +376,31 @@ def test_a_service_with_odd_answers(
 
 
 def test_a_pipe(webex: ServedWebex) -> None:
-    """In a pipe, each line is a message, and the replies are printed in order."""
+    """In a pipe, each line is a message or submits a card, and the replies come in order."""
     with served_echo_bot(webex):
-        done = finished("chat", stdin=b"Hello\n\nBye")
-
-    assert (done.exit_code, done.err) == (0, "")
-    assert done.out == "You said:\nHello\nYou said:\nBye\n"
-
-
-def test_a_card(webex: ServedWebex) -> None:
-    """A card is shown with the line that submits it; the inputs reach the bot."""
-    with served_echo_bot(webex):
-        done = finished("chat", stdin=b'card\n/submit lunch="Fish pie" drink=a=b\n')
+        done = finished("chat", stdin=b'Hello\n\ncard\n/submit lunch="Fish pie" drink=a=b')
 
     assert (done.exit_code, done.err) == (0, "")
     assert done.out.splitlines() == [
+        *("You said:", "Hello"),
         *("You said:", "card", "[card: /submit lunch=... drink=...]"),
         *("You said:", '{"lunch": "Fish pie", "drink": "a=b"}'),
     ]
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("/submit lunch", "/submit: write each input as ID=VALUE, got 'lunch'"),
-        ("/submit =Pasta", "/submit: write each input as ID=VALUE, got '=Pasta'"),
-        ("/submit lunch='Pasta", "/submit: No closing quotation"),
-    ],
-)
-def test_inputs_in_another_form(webex: ServedWebex, line: str, message: str) -> None:
-    """Inputs that can't be read are wrong usage, and nothing is submitted."""
-    with served_echo_bot(webex):
-        done = finished("chat", stdin=f"card\n{line}\n".encode())
-
-    assert (done.exit_code, done.err) == (2, f"error: {message}\n")
-    assert all(each.path != "/v1/attachment/actions" for each in webex.sandbox.requests)
-
-
-def test_no_card(webex: ServedWebex, invoke: Invoke) -> None:
-    """Without a card there is nothing to submit, and the bot gets nothing."""
-    done = invoke("chat", "/submit lunch=Pasta")
-
-    assert (done.exit_code, done.out, webex.sandbox.messages) == (2, "", ())
-    assert done.err == (
-        f"error: {webex.sandbox.bot.email} has not sent a card in this conversation\n"
-    )
-
-
 def test_a_bot_that_is_down(webex: ServedWebex) -> None:
-    """In a conversation, it says at once that the bot was notified and failed, also when narrow."""
+    """In a conversation, it says at once where the bot failed, also when narrow; Ctrl-C ends it."""
     url = f"http://127.0.0.1:{unused_port()}/"
     webex.create(target_url=url)
     with terminal("chat", "--room", "[b]Lunch", columns=60) as screen:
         screen.wait_for("> ")
         screen.type("Hello\n")
-        screen.wait_for(
-            rf"was notified of\s+messages created at\s+{url}, but\s+failed:\s+ConnectError"
-        )
-        screen.type("\x04")
+        screen.wait_for(rf"messages created at\s+{url}, but\s+failed:\s+ConnectError")
+        screen.type("\x03")
         exit_code = screen.finish()
 
-    assert exit_code == 0
+    assert (exit_code, "Traceback" in screen.seen) == (0, False)
     assert "in [b]Lunch" in screen.seen
-
-
-def test_mistakes_do_not_end_a_conversation(webex: ServedWebex) -> None:
-    """In a conversation, a line that can't be sent is an error of one line, and it goes on."""
-    with served_echo_bot(webex), terminal("chat") as screen:
-        screen.wait_for("> ")
-        screen.type("/submit lunch=Pasta\n")
-        screen.wait_for("error: .+ has not sent a card in this conversation")
-        screen.type("card\n")
-        screen.wait_for(r"lunch=\.\.\.")
-        screen.type("/submit lnch=Pasta\n")
-        screen.wait_for("400 Bad Request: the card .+lnch")
-        screen.type("/submit lunch=Pasta\n")
-        screen.wait_for('"lunch": "Pasta"')
-        screen.type("\x04")
-        exit_code = screen.finish()
-
-    assert exit_code == 0
 
 
 def test_a_sandbox_that_ends() -> None:
@@ -463,7 +421,7 @@ def test_a_sandbox_that_ends() -> None:
 
 
 def test_a_conversation(webex: ServedWebex) -> None:
-    """On a terminal the bot's messages appear as they come, until Ctrl-D."""
+    """On a terminal the bot's messages appear as they come, also after a mistake, until Ctrl-D."""
     with served_echo_bot(webex) as rooms, terminal("chat", columns=80) as screen:
         screen.wait_for(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
         screen.type("Hello\n")
@@ -476,6 +434,10 @@ def test_a_conversation(webex: ServedWebex) -> None:
         }
         httpx.post(f"{webex.base_url}/messages", json=message, headers=BOT, trust_env=False)
         screen.wait_for(r"\[card")
+        screen.type("/submit lnch=Pasta\n")
+        screen.wait_for("400 Bad Request: the card .+lnch")
+        screen.type("/submit lunch=Pasta\n")
+        screen.wait_for('"lunch": "Pasta"')
         screen.type("\x04")
         exit_code = screen.finish()
 
@@ -484,21 +446,10 @@ def test_a_conversation(webex: ServedWebex) -> None:
     assert f"{bot}: You said:" in shown
     assert " " * (len(bot) + 2) + "Hello" in shown
     assert f"{bot}: evil\\x1b[2J" in shown
-    file = webex.sandbox.messages[-1]["files"][0].rpartition("/")[2]
+    file = webex.sandbox.messages[2]["files"][0].rpartition("/")[2]
     assert any(line.startswith(f"{' ' * len(bot)}  [file http://127.0.0.1:") for line in shown)
     assert file in "".join(shown)
     assert exit_code == 0
-
-
-@pytest.mark.usefixtures("webex")
-def test_ctrl_c() -> None:
-    """Ctrl-C ends a conversation, too."""
-    with terminal("chat") as screen:
-        screen.wait_for("> ")
-        screen.type("\x03")
-        exit_code = screen.finish()
-
-    assert (exit_code, "Traceback" in screen.seen) == (0, False)
 
 
 def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -709,3 +660,24 @@ def test_a_message(fields: dict[str, Any], lines: list[str]) -> None:
     assert [a for a, b in zip(shown, lines, strict=True) if b != "..."] == [
         each for each in lines if each != "..."
     ]
+
+
+def test_a_reader_that_has_seen_enough(webex: ServedWebex) -> None:
+    """A pipe that is closed ends a conversation without a traceback."""
+    with served_echo_bot(webex):
+        done = subprocess.run(
+            ["bash", "-c", f"yes | {COMMAND} chat | head -1"],
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    assert (done.stdout, done.stderr) == (b"You said:\n", b"")
+
+
+def test_no_prompt_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe no prompt is printed."""
+    print_prompt(stdout())
+    erase_prompt(stdout())
+
+    assert capsys.readouterr().out == ""

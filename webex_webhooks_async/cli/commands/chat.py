@@ -254,5 +254,4 @@ def print_prompt(console: Console) -> None:
 
 def erase_prompt(console: Console) -> None:
     """Erase the prompt before something else is printed, on a terminal."""
-    if console.is_terminal:
-        console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+    console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))

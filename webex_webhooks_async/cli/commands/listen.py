@@ -3,8 +3,7 @@
 import asyncio
 import secrets
 import shlex
-import signal
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count, cycle, product
@@ -229,7 +228,10 @@ async def _receiving(listening: Listening) -> AsyncGenerator[tuple[str, ArrivalC
     async def handle(request: RawRequest) -> None:
         number = next(numbers)
         notification = cast("dict[str, Any]", parse_json(request.body))
-        _print(notification, number, json=listening.json)
+        if listening.json:
+            print_json(notification, indent=None)
+        else:
+            print_notification(stdout(), notification, number)
         if listening.forward_to is not None:
             # Webex gets its response before a bot, which may be in a debugger, has responded.
             task = asyncio.create_task(
@@ -253,16 +255,6 @@ async def _receiving(listening: Listening) -> AsyncGenerator[tuple[str, ArrivalC
                 finally:
                     for task in forwarding:
                         task.cancel()
-
-
-def _print(notification: Mapping[str, Any], number: int, *, json: bool) -> None:
-    try:
-        if json:
-            print_json(notification, indent=None)
-        else:
-            print_notification(stdout(), notification, number)
-    except SystemExit:  # rich raises it when nobody reads the pipe
-        signal.raise_signal(signal.SIGTERM)  # ends the command, which tidies up
 
 
 async def _forward(

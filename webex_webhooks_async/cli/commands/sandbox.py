@@ -1,10 +1,8 @@
 """The command sandbox."""
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -18,8 +16,6 @@ from webex_webhooks_async.cli.rendering import (
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.testing import Sandbox
-
-T = TypeVar("T")
 
 
 def command(
@@ -49,14 +45,13 @@ def command(
 
 
 async def _serve(port: int, *, page: bool, allow_remote: bool) -> None:
-    console = stdout()
+    console = stdout(goes_on=True)
     sandbox = Sandbox(
         allow_remote=allow_remote,
-        on_request=_even_if_nobody_reads(partial(print_request, console)),
-        on_delivery=_even_if_nobody_reads(partial(print_delivery, console)),
+        on_request=partial(print_request, console),
+        on_delivery=partial(print_delivery, console),
     )
-    print_logged = _even_if_nobody_reads(partial(print_no_delivery, console))
-    with log_messages_to(print_logged, logging.INFO):
+    with log_messages_to(partial(print_no_delivery, console), logging.INFO):
         async with sandbox.serve(port=port, page=page) as base_url:
             console.print(base_url, style="bold")
             stderr().print(
@@ -70,11 +65,3 @@ async def _serve(port: int, *, page: bool, allow_remote: bool) -> None:
 
 def _where_to_look(base_url: str) -> str:
     return f"  Open {base_url.removesuffix('v1')} in a browser, to talk to your bot.\n"
-
-
-def _even_if_nobody_reads(report: Callable[[T], None]) -> Callable[[T], None]:
-    def report_and_go_on(item: T) -> None:
-        with suppress(SystemExit):  # rich raises it when nobody reads the pipe
-            report(item)
-
-    return report_and_go_on
