@@ -1,12 +1,13 @@
 import json
 import pickle
+import re
 import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,24 +39,15 @@ from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, si
 BORN = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
 WIRE = "2015-10-18T14:26:16.000Z"
 
-KNOWN: list[tuple[str, dict[str, Any], object]] = [
+KNOWN: list[tuple[str, type[Any], dict[str, Any]]] = [
     (
         "messages",
+        MessageData,
         {**MESSAGE_DATA, "files": ["F"], "mentionedPeople": ["P"], "parentId": "PARENT"},
-        MessageData(
-            id="MESSAGE",
-            room_id="ROOM",
-            room_type="group",
-            person_id="PERSON",
-            person_email="matt@example.com",
-            created=BORN,
-            files=("F",),
-            mentioned_people=("P",),
-            parent_id="PARENT",
-        ),
     ),
     (
         "attachmentActions",
+        AttachmentActionData,
         {
             "id": "ACTION",
             "type": "submit",
@@ -64,17 +56,10 @@ KNOWN: list[tuple[str, dict[str, Any], object]] = [
             "roomId": "ROOM",
             "created": WIRE,
         },
-        AttachmentActionData(
-            id="ACTION",
-            type="submit",
-            message_id="MESSAGE",
-            person_id="PERSON",
-            room_id="ROOM",
-            created=BORN,
-        ),
     ),
     (
         "memberships",
+        MembershipData,
         {
             "id": "MEMBERSHIP",
             "roomId": "ROOM",
@@ -88,22 +73,10 @@ KNOWN: list[tuple[str, dict[str, Any], object]] = [
             "roomType": "group",
             "isRoomHidden": False,
         },
-        MembershipData(
-            id="MEMBERSHIP",
-            room_id="ROOM",
-            person_id="PERSON",
-            person_email="matt@example.com",
-            person_display_name="Matt",
-            person_org_id="ORG",
-            is_moderator=False,
-            is_monitor=True,
-            created=BORN,
-            room_type="group",
-            is_room_hidden=False,
-        ),
     ),
     (
         "rooms",
+        RoomData,
         {
             "id": "ROOM",
             "type": "group",
@@ -113,18 +86,10 @@ KNOWN: list[tuple[str, dict[str, Any], object]] = [
             "created": WIRE,
             "title": "Project Unicorn",
         },
-        RoomData(
-            id="ROOM",
-            type="group",
-            is_locked=False,
-            creator_id="PERSON",
-            last_activity=BORN,
-            created=BORN,
-            title="Project Unicorn",
-        ),
     ),
     (
         "telephony_calls",
+        TelephonyCallData,
         {
             "callId": "CALL",
             "callSessionId": "SESSION",
@@ -151,63 +116,51 @@ KNOWN: list[tuple[str, dict[str, Any], object]] = [
             "recall": {"type": "park"},
             "recordingState": "started",
         },
-        TelephonyCallData(
-            call_id="CALL",
-            call_session_id="SESSION",
-            personality="terminator",
-            state="alerting",
-            appearance=1,
-            event_type="received",
-            event_timestamp=BORN,
-            created=BORN,
-            remote_party=RemoteParty(
-                name="Matt",
-                number="1234",
-                privacy_enabled=False,
-                call_type="location",
-                person_id="PERSON",
-                place_id="PLACE",
-                extra={"mood": "good"},
-            ),
-            mute_capable=True,
-            muted=False,
-            completed_elsewhere=False,
-            endpoint_id="DEVICE",
-            redirections=({"reason": "busy"},),
-            recall={"type": "park"},
-            recording_state="started",
-        ),
     ),
     (
         "serviceApp",
+        ServiceAppData,
         {"id": "APP", "authorizerOrgId": "CUSTOMER", "authorizationDate": WIRE},
-        ServiceAppData(id="APP", authorizer_org_id="CUSTOMER", authorization_date=BORN),
     ),
     (
         "meetings",
+        MeetingData,
         {"id": "MEETING", "meetingNumber": "123", "start": WIRE, "telephony": {"links": []}},
-        MeetingData(
-            id="MEETING", meeting_number="123", start=BORN, extra={"telephony": {"links": []}}
-        ),
     ),
     (
         "meetingParticipants",
+        MeetingParticipantData,
         {"id": "P", "meetingId": "MEETING", "host": True, "devices": [{}], "joinedTime": WIRE},
-        MeetingParticipantData(
-            id="P", meeting_id="MEETING", host=True, joined_time=BORN, extra={"devices": [{}]}
-        ),
     ),
     (
         "recordings",
+        RecordingData,
         {"id": "RECORDING", "meetingSeriesId": "SERIES", "durationSeconds": 4472},
-        RecordingData(id="RECORDING", meeting_series_id="SERIES", duration_seconds=4472),
     ),
     (
         "meetingTranscripts",
+        MeetingTranscriptData,
         {"id": "TRANSCRIPT", "hostUserId": "PERSON", "status": "available"},
-        MeetingTranscriptData(id="TRANSCRIPT", host_user_id="PERSON", status="available"),
     ),
 ]
+
+
+def expected_of(cls: type[Any], data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of any class
+    """The instance of a class that data becomes: each member in the field of its name."""
+    names = {each.name for each in fields(cls)}
+    known: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in data.items():
+        name = re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", key)
+        if name not in names:
+            extra[key] = value
+        elif name == "remote_party":
+            known[name] = expected_of(RemoteParty, value)
+        elif isinstance(value, list):
+            known[name] = tuple(cast("list[Any]", value))
+        else:
+            known[name] = BORN if value == WIRE else value
+    return cls(**known, extra=extra)
 
 
 def parsed(body: bytes) -> Notification[NotificationData]:
@@ -224,14 +177,7 @@ def test_a_notification_as_webex_sends_it() -> None:
         name="New message in 'Project Unicorn' room",
         resource="messages",
         event="created",
-        data=MessageData(
-            id="MESSAGE",
-            room_id="ROOM",
-            room_type="group",
-            person_id="PERSON",
-            person_email="matt@example.com",
-            created=BORN,
-        ),
+        data=expected_of(MessageData, MESSAGE_DATA),
         target_url="https://example.com/mywebhook",
         filter="roomId=ROOM",
         org_id="ORG",
@@ -244,30 +190,22 @@ def test_a_notification_as_webex_sends_it() -> None:
     )
 
 
-@pytest.mark.parametrize(("resource", "data", "expected"), KNOWN)
-def test_data_of_a_known_resource(
-    resource: str, data: Mapping[str, Any], expected: NotificationData
-) -> None:
+@pytest.mark.parametrize(("resource", "cls", "data"), KNOWN)
+def test_data_of_a_known_resource(resource: str, cls: type[Any], data: Mapping[str, Any]) -> None:
     """The data of each resource that has a class is an instance of it."""
-    assert parsed(body_of(data, resource=resource)).data == expected
+    assert parsed(body_of(data, resource=resource)).data == expected_of(cls, data)
 
 
 @pytest.mark.parametrize("value", ["left out", None])
 def test_what_is_not_required_may_be_missing(value: str | None) -> None:
-    """An optional member that is left out, or null, is None."""
-    envelope: dict[str, Any] = {"id": "W", "name": "n", "resource": "alerts", "event": "created"}
+    """An optional member of the envelope or the data that is left out, or null, is None."""
+    envelope: dict[str, Any] = {"id": "W", "name": "n", "resource": "memberships", "event": "new"}
     others = {} if value else dict.fromkeys(ENVELOPE.keys() - envelope.keys())
-    body = json.dumps({**envelope, **others, "data": {}}).encode()
+    data = {"id": "M", "roomId": "R", "personId": "P", "personEmail": "E"}
+    optional = {} if value else {"roomType": None, "isMonitor": None, "created": None}
+    body = json.dumps({**envelope, **others, "data": {**data, **optional}}).encode()
 
-    assert parsed(body) == Notification[Any](**envelope, data={})
-
-
-def test_null_in_data_counts_as_absent() -> None:
-    """Null in an optional field of the data is None."""
-    data = parsed(body_of({**MESSAGE_DATA, "roomType": None, "files": None, "created": None})).data
-
-    assert isinstance(data, MessageData)
-    assert (data.room_type, data.files, data.created) == (None, None, None)
+    assert parsed(body) == Notification[Any](**envelope, data=expected_of(MembershipData, data))
 
 
 @pytest.mark.parametrize(
@@ -381,16 +319,7 @@ def test_an_optional_value_of_the_envelope_stays_in_extra(key: str, value: objec
         (b'"text"', ("$: expected an object, got a string",)),
         (b"null", ("$: expected an object, got null",)),
         (b"", ("$: not JSON (Expecting value at character 0)",)),
-        (b"\xef\xbb\xbf" + body_of(), ("$: not JSON (Expecting value at character 0)",)),
-        (body_of().decode().encode("utf-16"), ("$: not UTF-8",)),
-        (b'{"id": "\xff"}', ("$: not UTF-8",)),
-        (b'{"id": NaN}', ("$: a number is not finite",)),
-        (b'{"id": -Infinity}', ("$: a number is not finite",)),
-        (b'{"id": 1e999}', ("$: a number is not finite",)),
-        (b'{"id": "a", "id": "b"}', ("$: an object has a key twice",)),
         (b'{"data": {"id": "a", "id": "b"}}', ("$: an object has a key twice",)),
-        (b"[" * 100_000, ("$: nested too deeply",)),
-        (b'{"data":' * 100_000, ("$: nested too deeply",)),
     ],
 )
 def test_what_is_no_notification(body: bytes, problems: tuple[str, ...]) -> None:
@@ -412,26 +341,25 @@ def test_problems_show_no_values(body: bytes) -> None:
     assert "s3cret" not in repr((raised.value, raised.value.__context__, raised.value.__cause__))
 
 
-def test_the_signature_is_verified_first() -> None:
-    """A body without a valid signature isn't parsed."""
-    with pytest.raises(SignatureError):
-        parse_notification(b"no JSON", {}, secrets=SECRET)
+@pytest.mark.parametrize(
+    ("body", "signing", "options"),
+    [
+        (b"no JSON", "another", {}),
+        (body_of(), SECRET, {"minimum": SignatureAlgorithm.SHA256}),
+        (body_of(), "old", {"secrets": ["older", "old"]}),
+    ],
+)
+def test_the_signature_is_verified_first(
+    body: bytes, signing: str, options: dict[str, Any]
+) -> None:
+    """A notification is signed with one of the secrets, and with no weaker algorithm than asked."""
+    headers = {"X-Spark-Signature": sign(body, signing)["X-Spark-Signature"]}
 
-
-def test_a_minimum_is_held() -> None:
-    """The caller chooses the weakest algorithm that is accepted."""
-    body, headers = signed(body_of())
-    weak = {"X-Spark-Signature": headers["X-Spark-Signature"]}
-
-    with pytest.raises(SignatureError):
-        parse_notification(body, weak, secrets=SECRET, minimum=SignatureAlgorithm.SHA256)
-
-
-def test_any_of_several_secrets_will_do() -> None:
-    """While a secret is replaced, notifications signed with either are parsed."""
-    body = body_of()
-
-    assert parse_notification(body, sign(body, "old"), secrets=[SECRET, "old"]) == parsed(body)
+    if "secrets" in options:
+        assert parse_notification(body, headers, **options) == parsed(body)
+    else:
+        with pytest.raises(SignatureError):
+            parse_notification(body, headers, secrets=SECRET, **options)
 
 
 @given(st.binary())
@@ -466,7 +394,7 @@ def times(draw: st.DrawFn) -> str:
 @st.composite
 def notifications(draw: st.DrawFn) -> dict[str, Any]:
     """What Webex could send: any members, known and unknown."""
-    resource, data, _ = draw(st.sampled_from([*KNOWN, ("telepathy", {}, None)]))
+    resource, _, data = draw(st.sampled_from([*KNOWN, ("telepathy", dict, {})]))
     known = draw(st.permutations([*data.items()]))[: draw(st.integers(0, len(data)))]
     optional: list[tuple[str, Any]] = [
         *ENVELOPE.items(),

@@ -1,11 +1,10 @@
 import asyncio
 import hashlib
-import logging
 import random
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count, cycle
 from typing import Any
 
@@ -134,21 +133,6 @@ class TestLeases:
 
         await check_deduplicator(lambda: next(everyone))
 
-    async def test_what_is_leased_is_neither_done_nor_free(self, join: Join) -> None:
-        """While one receiver holds the lease, a claim of another one is in progress."""
-        first, second = await join(), await join()
-
-        assert await outcome(first) == "granted"
-        assert [await outcome(second), await outcome(first)] == ["in progress", "in progress"]
-
-    async def test_nobody_releases_what_is_anothers(self, join: Join) -> None:
-        """Only the holder of a lease can release it."""
-        first, second, third = await join(), await join(), await join()
-        await first.claim("a")
-        await second.release("a")
-
-        assert await outcome(third) == "in progress"
-
     async def test_a_lease_ends_in_time(self, join: Join) -> None:
         """The lease of a killed receiver expires; then another one can claim the key."""
         killed, other = await join(lease=0.05), await join()
@@ -175,41 +159,6 @@ class TestLeases:
         assert await outcome(deduplicator) == "granted"
 
         await deduplicator.confirm("a")
-
-    async def test_a_lease_that_was_taken_over(self, join: Join, redis: RedisClient) -> None:
-        """A slow receiver doesn't release another's lease, and what is done stays done."""
-        slow, quick, third = await join(), await join(), await join()
-        await slow.claim("a")
-        await redis.execute_command("DEL", KEY)  # as when the lease expires
-
-        assert await outcome(quick) == "granted"
-
-        await slow.release("a")
-
-        assert await outcome(third) == "in progress"
-
-    async def test_what_took_too_long_is_done_all_the_same(
-        self, join: Join, redis: RedisClient
-    ) -> None:
-        """A receiver that took over and failed doesn't undo what the first one has done."""
-        slow, quick = await join(), await join()
-        await slow.claim("a")
-        await redis.execute_command("DEL", KEY)
-        await quick.claim("a")
-        await slow.confirm("a")
-        await quick.release("a")
-
-        assert [await outcome(slow), await outcome(quick)] == ["done", "done"]
-
-    async def test_what_is_in_flight_is_known_after_it_expired(
-        self, join: Join, redis: RedisClient
-    ) -> None:
-        """Within one deduplicator, a key stays claimed when its handling outlasts its lease."""
-        deduplicator = await join()
-        await deduplicator.claim("a")
-        await redis.execute_command("DEL", KEY)
-
-        assert await outcome(deduplicator) == "in progress"
 
     async def test_keys_have_a_prefix(self, join: Join, redis: RedisClient) -> None:
         """Bots with different prefixes don't affect each other."""
@@ -409,16 +358,6 @@ class TestOutages:
 
         assert [await outcome(deduplicator, key) for key in "ab"] == ["granted", "done"]
 
-    async def test_what_is_done_stays_done(self, server: RedisServer, join: Join) -> None:
-        """A Redis that persists its data remembers keys after a restart."""
-        deduplicator = await join()
-        await deduplicator.claim("a")
-        await deduplicator.confirm("a")
-        server.stop()
-        server.restart()
-
-        assert await outcome(deduplicator) == "done"
-
     async def test_a_key_of_someone_else(self, join: Join, redis: RedisClient) -> None:
         """If another program stores a value under the key, nothing is claimed."""
         deduplicator = await join()
@@ -449,67 +388,6 @@ class TestReceivers:
         done = [each for replica in replicas for each in replica.done]
 
         assert sorted(done) == sorted(f"MESSAGE-{number}" for number in range(200))
-
-    @pytest.mark.parametrize("background", [False, True])
-    async def test_a_copy_comes_again_until_it_is_done(
-        self, join: Join, caplog: pytest.LogCaptureFixture, *, background: bool
-    ) -> None:
-        """While one handles a notification, the response to a copy is 503, logged at INFO."""
-        first = Replica(await join(), background=background)
-        second = Replica(await join())
-        first.may_end.clear()
-        original = asyncio.create_task(first.deliver())
-        await until(lambda: bool(first.started))
-        with caplog.at_level(logging.INFO):
-            assert [await first.deliver(), await second.deliver()] == [503, 503]
-
-        assert [(record.levelname, record.exc_info) for record in caplog.records] == [
-            ("INFO", None)
-        ] * 2
-        assert "has to come again" in caplog.text
-
-        first.may_end.set()
-
-        assert await original == 204
-
-        await first.receiver.aclose()
-
-        assert [await second.deliver(), second.started] == [204, []]
-
-    async def test_a_receiver_that_is_killed(self, join: Join, redis: RedisClient) -> None:
-        """What a killed receiver was handling is handled by another one when its lease expires."""
-        killed, other = Replica(await join()), Replica(await join())
-        killed.may_end.clear()
-        request = asyncio.create_task(killed.deliver())
-        await until(lambda: bool(killed.started))
-
-        assert [await other.deliver(), other.started] == [503, []]
-
-        await redis.execute_command("DEL", KEY_OF_BODY)  # as when the lease expires
-
-        assert [await other.deliver(), other.done] == [204, ["MESSAGE"]]
-
-        request.cancel()
-        with suppress(asyncio.CancelledError):
-            await request
-
-        assert [await other.deliver(), other.done] == [204, ["MESSAGE"]]
-
-    @pytest.mark.parametrize("outage", ["stop", "freeze"])
-    async def test_while_redis_is_away(self, server: RedisServer, join: Join, outage: str) -> None:
-        """While Redis is down, the response is 503, and nothing is handled."""
-        first = Replica(await join(timeout=0.05, lease=0.05))
-        second = Replica(await join())
-        getattr(server, outage)()
-
-        assert [await first.deliver(), first.started] == [503, []]
-
-        {"stop": server.restart, "freeze": server.thaw}[outage]()
-        async with asyncio.timeout(PATIENCE):
-            while await second.deliver() != 204:  # a claim of the first may arrive late
-                pass
-
-        assert second.done == ["MESSAGE"]
 
 
 class TestSecrets:

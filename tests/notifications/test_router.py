@@ -88,12 +88,16 @@ class TestInclude:
 
         assert names.ran == ["shared", "shared"]
 
-    async def test_registration_ends_with_the_first_notification(self) -> None:
-        """A router takes no handlers after a receiver that includes it got a notification."""
-        inner, outer, receiver = Router(), Router(), Receiver(SECRET)
+    @pytest.mark.parametrize("envelope", [{}, {"resource": "telepathy"}, {"actorId": "BOT"}])
+    async def test_registration_ends_with_the_first_notification(
+        self, envelope: dict[str, object]
+    ) -> None:
+        """No handlers are taken that would have missed a notification, also by routers."""
+        inner, outer = Router(), Router()
+        receiver = Receiver(SECRET, ignore_own_actions=True)
         receiver.include(outer)
         outer.include(inner)
-        await deliver(receiver)
+        await deliver(receiver, **envelope)
 
         for each in (inner, outer, receiver):
             with pytest.raises(RuntimeError, match="before the first"):

@@ -47,13 +47,6 @@ def webex(value: object) -> dict[str, object]:
     return {"X-Webex-Signature": value}
 
 
-def test_the_known_pair() -> None:
-    """The signature of Cisco's well-known example is reproduced."""
-    expected = "01e0cb6a53731b9615b483335d77d97023410c72"
-
-    assert sign(BODY, "myBongoSecret")["X-Spark-Signature"] == expected
-
-
 def test_sign_makes_the_headers() -> None:
     """A body is signed as Webex signs it: SHA-1 in one header, the others in the second."""
     assert sign(BODY, SECRET) == {
@@ -216,11 +209,6 @@ def test_the_algorithm_that_decided_is_returned(
 ) -> None:
     """`verify` returns the algorithm of the signature that proved the request."""
     assert verify(BODY, headers, SECRET) is algorithm
-
-
-def test_algorithms_are_ordered_by_strength() -> None:
-    """The algorithms can be compared."""
-    assert SignatureAlgorithm.SHA1 < SignatureAlgorithm.SHA256 < SignatureAlgorithm.SHA512
 
 
 class ManyValued(Mapping[str, str]):
@@ -433,9 +421,11 @@ def test_one_secret_is_no_sequence_of_letters() -> None:
 
 @pytest.mark.parametrize("secrets", ["", [], (), None, [""], [SECRET, ""], [None], b""])
 def test_no_secret_is_refused(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
-    """Without a secret, or with an empty one, nothing is verified: it raises."""
+    """Without a secret, or with an empty one, nothing is verified or signed: it raises."""
     with pytest.raises(ValueError, match="secret"):
         verify(BODY, sign(BODY, SECRET), secrets)
+    with pytest.raises(ValueError, match="empty"):
+        sign(BODY, "")
 
 
 @pytest.mark.parametrize("secrets", [b"secret", [b"secret"], 7, [7], [SECRET, b"old"]])
@@ -471,12 +461,6 @@ def test_a_body_is_raw_bytes(body: Any) -> None:  # noqa: ANN401 - what users pa
     for call in (lambda: verify(body, sign(BODY, SECRET), SECRET), lambda: sign(body, SECRET)):
         with pytest.raises(TypeError, match="raw bytes"):
             call()
-
-
-def test_signing_takes_a_secret() -> None:
-    """Signing with an empty secret raises."""
-    with pytest.raises(ValueError, match="empty"):
-        sign(BODY, "")
 
 
 def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:

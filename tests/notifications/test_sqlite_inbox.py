@@ -240,11 +240,6 @@ def test_a_file_that_is_locked_for_long_is_noticed_when_it_is_used(path: Path) -
         SQLiteInbox(path)
 
 
-def test_how_long_a_lock_is_waited_for() -> None:
-    """Five seconds, as documented."""
-    assert sqlite_inbox.LOCKED_SECONDS == 5
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no files")
 async def test_a_full_disk(path: Path) -> None:
     """What can't be stored is an error and isn't stored; when there is room, it is."""
