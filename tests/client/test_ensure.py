@@ -324,7 +324,6 @@ async def test_a_webhook_that_was_deleted_meanwhile_is_created(
     existing = await made(webhooks, evolve(MESSAGES, target_url=ELSEWHERE))
     plan = await webhooks.plan([MESSAGES])
     await webhooks.delete(existing.id)
-    sandbox.fail(status=410, method="PUT")
     result = await plan.apply()
     expected = Change(action=Action.CREATE, name="bot:messages", wanted=MESSAGES, reason="missing")
     assert (result.changes, list(result.webhooks.values())) == (
@@ -404,6 +403,20 @@ async def test_a_service_that_never_shows_what_it_creates_ends_a_run(
     log = Log(sandbox)
     result = await webhooks.ensure([MESSAGES])
     assert Counter(log.methods)["POST"] == 10
+    assert result.webhooks["bot:messages"].id == body["id"]
+
+
+async def test_a_service_that_invents_a_duplicate_in_each_list_ends_a_run(
+    sandbox: Sandbox, webhooks: Webhooks
+) -> None:
+    """A run lists ten times at most, and deletes what it saw."""
+    body = json.loads(to_json(await made(webhooks, MESSAGES)))
+    for number in range(20):
+        duplicate = {**body, "id": f"invented-{number}", "created": "2999-01-01T00:00:00Z"}
+        sandbox.fail(body={"items": [body, duplicate]}, method="GET")
+    log = Log(sandbox)
+    result = await webhooks.ensure([MESSAGES])
+    assert Counter(log.methods) == {"GET": 10, "DELETE": 10}
     assert result.webhooks["bot:messages"].id == body["id"]
 
 

@@ -24,7 +24,6 @@ from webex_webhooks_async.errors import (
     AuthenticationError,
     ConflictError,
     DecodeError,
-    GoneError,
     LockedError,
     NotFoundError,
     RateLimitError,
@@ -54,19 +53,15 @@ class Operations(Protocol):
 
     async def create(self, webhook: NewWebhook) -> Webhook:
         """Create a webhook."""
-        ...
 
     async def get(self, webhook_id: str) -> Webhook:
         """Get the webhook with this id."""
-        ...
 
     async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
         """Update a webhook."""
-        ...
 
     async def delete(self, webhook_id: str) -> None:
         """Delete a webhook."""
-        ...
 
 
 Scan = Callable[[str | None], AsyncIterable[Webhook | UnreadableWebhook]]
@@ -192,7 +187,7 @@ class PlanExecution:
         self._live: dict[str, Webhook] = {}  # by name
         self._gone: set[str] = set()  # ids; a list that lags behind still has them
         self._creates = Counter[str]()  # how often one was sent, by name
-        self._lost: dict[str, _LostCreate] = {}  # by name
+        self._lost: dict[str, _Failure] = {}  # creates that may have made a webhook, by name
         self._to_recheck: set[str] = set()  # names
         self._failed: dict[str, _Failure] = {}  # by name
 
@@ -207,7 +202,8 @@ class PlanExecution:
         except WebexError as error:
             for failure in self._failed.values():
                 if failure.error is not error:
-                    error.add_note(f"{failure.attempt} failed too: {failure.error}")
+                    failed = f"{failure.change.action} {failure.change.name!r}"
+                    error.add_note(f"{failed} failed too: {failure.error}")
             if self.done:
                 done = ", ".join(f"{each.action} {each.name!r}" for each in self.done)
                 error.add_note(f"done before: {done}")
@@ -217,7 +213,7 @@ class PlanExecution:
         names = {each.name for each in self._wanted}
         await self._execute([each for each in self._changes if each.name in names])
         looks = 1
-        while self._to_recheck:
+        while self._to_recheck and looks < _MAX_LOOKS:
             if not self._lost:
                 looks += 1
             await self._execute(await self._look_again(agree=looks > _LOOKS_BEFORE_AGREEING))
@@ -225,7 +221,8 @@ class PlanExecution:
             await self._execute([each for each in self._changes if each.name not in names])
         for failure in self._failed.values():
             raise failure.error
-        return {each.name: self._live[each.name] for each in self._wanted}
+        live = self._live  # lacks what a service has lost at the last look
+        return {each.name: live[each.name] for each in self._wanted if each.name in live}
 
     async def _execute(self, changes: Iterable[Change]) -> None:
         for step in (self._make, self._remove):
@@ -242,9 +239,8 @@ class PlanExecution:
 
     def _fail(self, change: Change, error: WebexError) -> None:
         """Keep an error for later, or raise it if it isn't one of this webhook alone."""
-        failure = _Failure(f"{change.action} {change.name!r}", error)
         error.add_note(f"while trying to {change.action} webhook {change.name!r}")
-        self._failed[change.name] = failure
+        self._failed[change.name] = _Failure(change, error)
         if isinstance(error, AuthenticationError | TransportError):
             raise error
 
@@ -266,13 +262,11 @@ class PlanExecution:
         except WebexError as error:
             if not _may_be_there(error):
                 raise
-            self._lost[change.name] = _LostCreate(change, error)
-            self._to_recheck.add(change.name)
+            self._lost[change.name] = _Failure(change, error)
         else:
             self._live[change.name] = _with_secret(created, wanted.secret)
             self.done.append(change)
-            if self._creates[change.name] < _MAX_CREATES:
-                self._to_recheck.add(change.name)
+        self._to_recheck.add(change.name)
 
     async def _update(self, change: Change, wanted: NewWebhook, existing: Webhook) -> None:
         secret = wanted.secret or existing.secret
@@ -285,7 +279,7 @@ class PlanExecution:
         )
         try:
             updated = await self._operations.update(existing.id, update)
-        except (NotFoundError, GoneError):
+        except NotFoundError:
             self._gone.add(existing.id)
             self._to_recheck.add(change.name)
         else:
@@ -299,7 +293,7 @@ class PlanExecution:
             return
         if change.name in self._lost:  # first a new one, then the old one goes
             return
-        with suppress(NotFoundError, GoneError):
+        with suppress(NotFoundError):
             await self._operations.delete(change.existing.id)
         self._gone.add(change.existing.id)
         self._to_recheck.add(change.name)
@@ -331,7 +325,7 @@ class PlanExecution:
             return []
         try:
             return [await self._operations.get(live.id)]
-        except (NotFoundError, GoneError):
+        except NotFoundError:
             return []
 
     def _resolve(self, changes: Iterable[Change]) -> None:
@@ -348,35 +342,17 @@ class PlanExecution:
                 self._fail(lost.change, lost.error)
 
 
-_MAX_CREATES = 10
-"""After so many creates of one name a run no longer checks whether other runs delete them."""
+_MAX_LOOKS = 10
+"""After so many lists a run takes what it made as it is, whatever other runs do."""
 
 _LOOKS_BEFORE_AGREEING = 2
 
 
 @frozen
-class _LostCreate:
-    """A create that may have made a webhook, or not.
-
-    Attributes:
-        change: What should be executed.
-        error: What came instead of a response that can be read.
-    """
+class _Failure:
+    """A change that was tried, and its error."""
 
     change: Change
-    error: WebexError
-
-
-@frozen
-class _Failure:
-    """An error that keeps one webhook from being as wanted.
-
-    Attributes:
-        attempt: What was tried, such as "create 'bot:messages'".
-        error: The error.
-    """
-
-    attempt: str
     error: WebexError
 
 
