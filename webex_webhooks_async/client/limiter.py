@@ -25,16 +25,7 @@ class Clock:
 
 
 class Limiter:
-    """Admits a limited number of requests at a time, and none during a pause.
-
-    Args:
-        max_concurrency: The number of requests, 1 or more.
-        clock: Measures a pause.
-
-    Raises:
-        ValueError: `max_concurrency` is below 1.
-        TypeError: `max_concurrency` isn't an `int`.
-    """
+    """Admits a limited number of requests at a time, and none during a pause."""
 
     def __init__(self, max_concurrency: int, clock: Clock) -> None:
         check_type("max_concurrency", max_concurrency, int)

@@ -10,7 +10,7 @@ from typing import Self
 
 from attrs import evolve, field, frozen
 
-from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH
+from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH, Watchable
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
@@ -257,8 +257,7 @@ class DesiredState:
                 yield (
                     f"every event of {name!r} arrives twice: the webhook "
                     f"{short_id(other.name)!r} with the id {short_id(other.id)!r} has the same "
-                    "target URL, resource, event and filter; delete "
-                    "it"
+                    "target URL, resource, event and filter; delete it"
                 )
 
     def _problems(self, existing: Iterable[Webhook | UnreadableWebhook]) -> Iterator[str]:
@@ -387,9 +386,8 @@ def _on_one_line(name: str) -> str:
 
 def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:
     for each in wanted:
-        if each.owned_by != OwnedBy.ORG:
-            yield from _org_only_hints(each)
-        yield from _interest_hints(each)
+        if (watchable := CATALOG.get(each.resource)) is not None:
+            yield from _hints_about(each, watchable)
     firehoses = [each.name for each in wanted if each.resource == Resource.ALL]
     if firehoses and all(each.resource != Resource.ATTACHMENT_ACTIONS for each in wanted):
         yield (
@@ -398,20 +396,14 @@ def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:
         )
 
 
-def _org_only_hints(wanted: NewWebhook) -> Iterator[str]:
-    watchable = CATALOG.get(wanted.resource)
-    if watchable is None:
-        return
-    if watchable.org_only:
-        yield f"{wanted.name!r} watches {wanted.resource}, which needs owned_by='org'"
-    keys = {condition.partition("=")[0] for condition in _conditions(wanted.filter)}
-    for key in sorted(keys & watchable.org_filters):
-        yield f"{wanted.name!r} filters by {key}, which needs owned_by='org'"
-
-
-def _interest_hints(wanted: NewWebhook) -> Iterator[str]:
-    watchable = CATALOG.get(wanted.resource)
-    if watchable is not None and watchable.interest is not None:
+def _hints_about(wanted: NewWebhook, watchable: Watchable) -> Iterator[str]:
+    if wanted.owned_by != OwnedBy.ORG:
+        if watchable.org_only:
+            yield f"{wanted.name!r} watches {wanted.resource}, which needs owned_by='org'"
+        keys = {condition.partition("=")[0] for condition in _conditions(wanted.filter)}
+        for key in sorted(keys & watchable.org_filters):
+            yield f"{wanted.name!r} filters by {key}, which needs owned_by='org'"
+    if watchable.interest is not None:
         yield (
             f"{wanted.name!r} watches {wanted.resource}, which sends nothing unless an interest is "
             f"registered: await client.post({INTERESTS_PATH!r}, "

@@ -111,13 +111,7 @@ class ConnectionPool(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response; its connection is released when all of it was read, or closed.
-
-    Args:
-        stream: The bytes.
-        connection: Where they come from.
-        release: Is called with the connection when it can be used again.
-    """
+    """The body of a response; its connection is released when all of it was read, or closed."""
 
     def __init__(
         self,

@@ -92,29 +92,7 @@ class Request:
 
 
 class Requester:
-    """Sends the requests of one client.
-
-    Args:
-        tokens: Provides the access token.
-        base_url: Absolute; https, or http on loopback. No request goes to another origin.
-        http_client: Sends the requests, and is left unchanged and open. Without it, there is a
-            connection pool.
-        timeout: Seconds for one attempt, from its start to the last byte of the response.
-        retry: Which requests are repeated, and when.
-        max_concurrency: The number of requests, and so of connections, at a time.
-        max_body: How many bytes a response may have.
-        clock: The clock.
-
-    Attributes:
-        base_url: As given, without a slash at its end.
-        clock: As given.
-        http_client: The `httpx.AsyncClient` that sends the requests.
-        retry: As given.
-
-    Raises:
-        ValueError: An argument is out of its range.
-        TypeError: An argument is of a wrong type.
-    """
+    """Sends the requests of one client, whose arguments it has, and the clock for tests."""
 
     def __init__(  # noqa: PLR0913 - a client's arguments, and the clock
         self,

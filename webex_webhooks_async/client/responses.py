@@ -6,7 +6,7 @@ Facts: "Errors" on https://developer.webex.com/docs/basics, and further shapes t
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import GenericAlias
-from typing import TypeVar, cast, overload
+from typing import TypeVar, cast
 
 import httpx
 from attrs import field, frozen
@@ -79,12 +79,6 @@ class Response:
             DecodeError: The body isn't JSON.
         """
         return self._decoded(lambda: parse_json(self.body))
-
-    @overload
-    def to(self, cls: type[T], converter: Converter | None = None) -> T: ...
-
-    @overload
-    def to(self, cls: type[T] | None, converter: Converter | None = None) -> T | JSON: ...
 
     def to(self, cls: type[T] | None, converter: Converter | None = None) -> T | JSON:
         """The body as an instance of this class.

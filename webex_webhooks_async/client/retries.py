@@ -37,7 +37,6 @@ def _number(_policy: object, attribute: "attrs.Attribute[float]", value: object)
 
 _finite = [_number, attrs.validators.ge(0.0), attrs.validators.lt(math.inf)]
 
-
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _HEEDED = frozenset({423, 429, 503})  # where Retry-After sets the wait
 
@@ -86,14 +85,8 @@ def delay_before_next(  # noqa: PLR0913 - the facts that the decision rests on
 ) -> float | None:
     """Seconds to wait before the request is repeated; `None` when its error is raised.
 
-    Args:
-        policy: How often and how long.
-        method: The HTTP method, in capitals.
-        attempt: The number of the attempt that failed, from 1.
-        status_code: The status of the response; `None` without a response.
-        retry_after: Seconds of the Retry-After header, if it can be read.
-        has_retry_after: Whether the response has this header.
-        jitter: Random, in [0, 1).
+    `attempt` is the number of the one that failed, from 1. `status_code` is `None` without a
+    response, and `retry_after` (seconds) if the response has no such header or an unreadable one.
     """
     if attempt >= policy.attempts or not _is_repeatable(
         method, status_code, has_retry_after=has_retry_after
