@@ -32,7 +32,7 @@ def text_of(svg: str) -> str:
 def test_a_picture_shows_what_the_program_shows(name: str) -> None:
     """Each picture shows what its program shows today.
 
-    If it wasn't, `python docs/pictures/draw.py` draws them again.
+    If it wasn't, `python docs/pictures/draw.py NAME` draws it again.
     """
     draw = runpy.run_path(str(PICTURES / "draw.py"))["PICTURES"][name]
     assert text_of(draw()) == text_of((PICTURES / f"{name}.svg").read_text(encoding="utf-8"))

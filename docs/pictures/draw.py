@@ -1,6 +1,6 @@
 """Draws the pictures of the command line: what the real program shows today.
 
-$ python docs/pictures/draw.py
+$ python docs/pictures/draw.py demo  # without a name, all of them
 """
 
 import asyncio
@@ -134,5 +134,5 @@ def _svg(title: str, lines: Iterable[Text]) -> str:
 PICTURES: dict[str, Callable[[], str]] = {"demo": demo, "listen": listen, "chat": chat}
 
 if __name__ == "__main__":
-    for name, draw in PICTURES.items():
-        (FOLDER / f"{name}.svg").write_text(draw(), encoding="utf-8")
+    for name in sys.argv[1:] or PICTURES:
+        (FOLDER / f"{name}.svg").write_text(PICTURES[name](), encoding="utf-8")

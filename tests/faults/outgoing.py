@@ -132,11 +132,13 @@ class Operation:
 
 ALL, ONE, ROOM = "/v1/webhooks", "/v1/webhooks/W1", "/v1/rooms/R%2F1"
 OPERATIONS = {
-    "create": Operation(
+    "webhooks.create": Operation(
         "POST", ALL, lambda client: client.webhooks.create(NEW), lambda: WEBHOOK, MODEL
     ),
-    "get": Operation("GET", ONE, lambda client: client.webhooks.get("W1"), lambda: WEBHOOK, MODEL),
-    "list": Operation("GET", ALL, everything, lambda: PAGE, [MODEL]),
+    "webhooks.get": Operation(
+        "GET", ONE, lambda client: client.webhooks.get("W1"), lambda: WEBHOOK, MODEL
+    ),
+    "webhooks.list": Operation("GET", ALL, everything, lambda: PAGE, [MODEL]),
     "second page": Operation(
         *("GET", ALL, everything, lambda: PAGE, [MODEL, MODEL]),
         first=(
@@ -144,10 +146,10 @@ OPERATIONS = {
             http_response(200, PAGE, "Connection: close", "Link: <?cursor=2>; rel=next"),
         ),
     ),
-    "update": Operation(
+    "webhooks.update": Operation(
         "PUT", ONE, lambda client: client.webhooks.update("W1", UPDATE), lambda: WEBHOOK, MODEL
     ),
-    "delete": Operation(
+    "webhooks.delete": Operation(
         *("DELETE", ONE),
         lambda client: client.webhooks.delete("W1"),
         lambda: WEBHOOK,

@@ -32,9 +32,9 @@ from webex_webhooks_async import (
     RetryPolicy,
     TransportError,
     WebexError,
-    Webhooks,
 )
 from webex_webhooks_async.client.pool import tls_context
+from webex_webhooks_async.client.resource import APIResource
 
 
 def own() -> AbstractAsyncContextManager[None]:
@@ -45,7 +45,7 @@ def own() -> AbstractAsyncContextManager[None]:
 Engine = Callable[[], AbstractAsyncContextManager[AiohttpTransport | None]]
 
 # One that is repeated, and one that isn't; what has several requests; and what isn't JSON.
-THOROUGH = ("get", "create", "second page", "refresh", "client.download")
+THOROUGH = ("webhooks.get", "webhooks.create", "second page", "refresh", "client.download")
 # Where the call differs, but not what happens to its request: a repeated, a raised, a lost one.
 BRIEF = ("429, and when", "404", "half a response")
 
@@ -60,7 +60,7 @@ each_call = pytest.mark.parametrize(
         ),
         *(
             pytest.param(name, fault, AiohttpTransport, marks=pytest.mark.once)
-            for name in ("get", "create")
+            for name in ("webhooks.get", "webhooks.create")
             for fault in FAULTS
         ),
     ],
@@ -149,7 +149,7 @@ async def test_each_operation_meets_each_fault(
 
 @pytest.mark.parametrize("engine", [own, AiohttpTransport])
 @pytest.mark.parametrize("status", [302, 307])
-@pytest.mark.parametrize("name", ["get", "create", "refresh", "client.download"])
+@pytest.mark.parametrize("name", ["webhooks.get", "webhooks.create", "refresh", "client.download"])
 async def test_a_redirect_is_not_followed(
     name: str, status: int, caplog: pytest.LogCaptureFixture, engine: Engine
 ) -> None:
@@ -166,7 +166,7 @@ async def test_a_redirect_is_not_followed(
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 async def test_repeated_faults_keep_no_memory(fault: Fault, engine: Engine) -> None:
     """However often a fault is applied, the number of objects doesn't grow with it."""
-    operation, times = OPERATIONS["get"], 5
+    operation, times = OPERATIONS["webhooks.get"], 5
     async with (
         Service(operation, fault) as service,
         client_of(service, operation, engine) as client,
@@ -195,14 +195,16 @@ async def test_repeated_faults_keep_no_memory(fault: Fault, engine: Engine) -> N
             pytest.fail("each time something was kept")
 
 
-def test_each_operation_is_in_the_table() -> None:
-    """Every public operation of a client is in the table, but those made of the others."""
-    webhooks = {name for name in vars(Webhooks) if not name.startswith("_")}
-    verbs = {
-        f"client.{name}"
-        for name, member in vars(Client).items()
-        if not name.startswith("_") and inspect.isfunction(member)
+async def test_each_operation_is_in_the_table() -> None:
+    """Each public operation of a client and its resources has a row, but those made of others."""
+    async with Client("a-token") as client:
+        parts = {name: part for name, part in vars(client).items() if isinstance(part, APIResource)}
+    operations = {
+        f"{name}.{operation}"
+        for name, part in {"client": client, **parts}.items()
+        for operation, member in vars(type(part)).items()
+        if not operation.startswith("_") and inspect.isfunction(member)
     }
+    made_of_others = {"client.aclose", "webhooks.ensure", "webhooks.plan", "webhooks.watch"}
 
-    assert webhooks - {"ensure", "plan", "watch"} - OPERATIONS.keys() == set()
-    assert verbs - {"client.aclose"} - OPERATIONS.keys() == set()
+    assert operations - OPERATIONS.keys() == made_of_others
