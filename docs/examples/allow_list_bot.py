@@ -8,7 +8,14 @@ ALLOWED has their addresses, or whole domains: "ann@example.com @example.org".
 import os
 from typing import Any
 
-from webex_webhooks_async import Bot, CallNext, MessageContext, Notification, Person
+from webex_webhooks_async import (
+    Bot,
+    CallNext,
+    MessageContext,
+    Notification,
+    Person,
+    SubmissionContext,
+)
 
 bot = Bot.from_env()
 ALLOWED = set(os.environ["ALLOWED"].lower().split())
@@ -35,3 +42,8 @@ async def is_allowed(person_id: str) -> bool:
 @bot.message()
 async def echo(context: MessageContext) -> None:
     await context.reply(f"You said: {context.text}")
+
+
+@bot.submission()
+async def submitted(context: SubmissionContext) -> None:
+    await context.reply(f"You chose: {context.inputs['dish']}")

@@ -9,8 +9,8 @@ from webex_webhooks_async import (
     Bot,
     CallNext,
     MessageContext,
-    MessageData,
     Notification,
+    Person,
     SubmissionContext,
 )
 
@@ -26,8 +26,9 @@ MENU = {
 
 @bot.middleware
 async def colleagues_only(notification: Notification[Any], call_next: CallNext) -> None:
-    data = notification.data
-    if not isinstance(data, MessageData) or data.person_email.endswith("@example.com"):
+    person_id = notification.data.person_id  # who wrote, or submitted a card
+    person = await bot.client.get("people", person_id, into=Person)
+    if any(address.endswith("@example.com") for address in person.emails or ()):
         await call_next()
 
 
@@ -46,7 +47,7 @@ async def menu(context: MessageContext) -> None:
 @bot.submission(callback_keyword="order")
 async def ordered(context: SubmissionContext) -> None:
     await context.send(f"Ordered: {context.inputs['dish']}")
-    await context.client.delete("messages", context.notification.data.message_id)
+    await context.client.delete("messages", context.message_id)
 
 
 @bot.message()

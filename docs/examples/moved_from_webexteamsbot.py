@@ -9,8 +9,8 @@ from webex_webhooks_async import (
     Bot,
     CallNext,
     MessageContext,
-    MessageData,
     Notification,
+    Person,
     SubmissionContext,
 )
 
@@ -27,8 +27,9 @@ MENU = {
 
 @bot.middleware
 async def approved_users_only(notification: Notification[Any], call_next: CallNext) -> None:
-    data = notification.data
-    if not isinstance(data, MessageData) or data.person_email in APPROVED_USERS:
+    person_id = notification.data.person_id  # who wrote, or submitted a card
+    person = await bot.client.get("people", person_id, into=Person)
+    if APPROVED_USERS & set(person.emails or ()):
         await call_next()
 
 

@@ -122,7 +122,7 @@ async def test_a_bot_moved_from_an_sdk(name: str, monkeypatch: pytest.MonkeyPatc
 async def test_a_bot_moved_from_webex_bot(monkeypatch: pytest.MonkeyPatch) -> None:
     """The moved bot ignores strangers, takes the card as it was, and deletes it afterwards."""
     async with moved_bot("webex_bot", monkeypatch) as sandbox:
-        await sandbox.say("order a lot", person=EVE)
+        await intrude(sandbox, {"dish": "All of it", "callback_keyword": "order"})
         written = await talk(sandbox, "Order two pizzas", "menu")
 
     assert written == [("Ordered: two pizzas", True), ("Ordered: Pasta", False)]
@@ -132,7 +132,7 @@ async def test_a_bot_moved_from_webexteamsbot(monkeypatch: pytest.MonkeyPatch) -
     """The moved bot ignores who isn't approved, and writes into the room."""
     commands = "/order: Order lunch.\n/menu: Choose from the menu."
     async with moved_bot("webexteamsbot", monkeypatch) as sandbox:
-        await sandbox.say("/order a lot", person=EVE)
+        await intrude(sandbox, {"dish": "All of it"})
         written = await talk(sandbox, "/order two pizzas", "/menu", "What?")
 
     assert written == [
@@ -141,6 +141,14 @@ async def test_a_bot_moved_from_webexteamsbot(monkeypatch: pytest.MonkeyPatch) -
         (f"I understand the following commands:\n{commands}", False),
         ("Ordered: Pasta", False),
     ]
+
+
+async def intrude(sandbox: Sandbox, inputs: Mapping[str, str]) -> None:
+    """Let a stranger write to the bot, and submit a card."""
+    await sandbox.say("What?", person=EVE)
+    (message,) = sandbox.messages
+    action = {"personId": message["personId"], "messageId": message["id"], "inputs": inputs}
+    await sandbox.emit("attachmentActions", "created", {**action, "roomId": message["roomId"]})
 
 
 def test_the_lines_are_counted() -> None:
@@ -318,7 +326,7 @@ async def run_in_handlers(
     sandbox.deliver_to(bot)
     async with client, bot:
         for snippet in snippets:
-            if re.search(r"context\.(inputs|action|notification)", snippet):
+            if re.search(r"context\.(inputs|action|message_id)", snippet):
                 await sandbox.submit(names["message"].id, {"dish": "Pasta"}, person=ANN)
             else:
                 await sandbox.say("Hello", person=ANN)

@@ -51,7 +51,7 @@ def replies(sandbox: Sandbox) -> list[str]:
 async def test_an_allow_list_has_addresses_and_domains(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Allowed people get a reply, others none, however their addresses end."""
+    """Allowed people get a reply, also to a card; others none, however their addresses end."""
     allowed = "Ann@example.com @example.org"
     async with running("allow_list_bot", webex_sandbox, monkeypatch, ALLOWED=allowed):
         for person in (
@@ -63,11 +63,15 @@ async def test_an_allow_list_has_addresses_and_domains(
             "ann@example.com",
         ):
             await webex_sandbox.say(person, person=person)
+            *_, said = (each for each in webex_sandbox.messages if each["text"] == person)
+            card = {"messageId": said["id"], "inputs": {"dish": person}}
+            who = {name: said[name] for name in ("personId", "roomId")}
+            await webex_sandbox.emit("attachmentActions", "created", {**card, **who})
 
     assert replies(webex_sandbox) == [
-        "You said: ann@example.com",
-        "You said: bob@example.org",
-        "You said: ann@example.com",
+        f"You {verb}: {person}"
+        for person in ("ann@example.com", "bob@example.org", "ann@example.com")
+        for verb in ("said", "chose")
     ]
 
 

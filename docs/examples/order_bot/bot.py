@@ -49,17 +49,17 @@ def be_polite(bot: Bot) -> None:
         try:
             await call_next()
         except Exception:
-            if room_id := getattr(notification.data, "room_id", None):
-                sorry = {"roomId": room_id, "text": "Sorry, something went wrong."}
+            room_id = getattr(notification.data, "room_id", None)
+            if room_id and bot.receiver.is_last_attempt:
                 with suppress(WebexError):  # so that the first error is raised
-                    await bot.client.post("messages", json=sorry)
-            raise  # so that it is logged; with an inbox, each attempt gets here
+                    await bot.send("Sorry, something went wrong.", room_id=room_id)
+            raise  # so that it is logged
 
     @bot.on("memberships", "created")
     async def greet(notification: Notification[MembershipData]) -> None:
         if notification.data.person_id == bot.me.id:
-            greeting = {"roomId": notification.data.room_id, "markdown": f"Hello!\n\n{bot.help}"}
-            await bot.client.post("messages", json=greeting)
+            greeting = f"Hello!\n\n{bot.help}"
+            await bot.send(markdown=greeting, room_id=notification.data.room_id)
 
     @bot.command("help")
     async def show_help(context: MessageContext) -> None:
