@@ -10,7 +10,7 @@ from tests.notifications.doubles import (
     HeldLeases,
 )
 from tests.support.wire import until
-from webex_webhooks_async.notifications.in_flight import InFlight
+from webex_webhooks_async.notifications.deduplication import InFlight
 
 pytestmark = pytest.mark.usefixtures("tasks")
 

@@ -4,7 +4,7 @@ import re
 import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from attrs import evolve, fields
@@ -156,8 +156,8 @@ def expected_of(cls: type[Any], data: Mapping[str, Any]) -> Any:  # noqa: ANN401
             extra[key] = value
         elif name == "remote_party":
             known[name] = expected_of(RemoteParty, value)
-        elif isinstance(value, list):
-            known[name] = tuple(cast("list[Any]", value))
+        elif name in {"files", "mentioned_people", "redirections"}:
+            known[name] = tuple(value)
         else:
             known[name] = BORN if value == WIRE else value
     return cls(**known, extra=extra)

@@ -28,11 +28,11 @@ from webex_webhooks_async.notifications.asgi import (
 from webex_webhooks_async.notifications.deduplication import (
     Claim,
     Deduplicator,
+    InFlight,
     MemoryDeduplicator,
     check_methods,
 )
 from webex_webhooks_async.notifications.dispatch import Run, describe, log_debug
-from webex_webhooks_async.notifications.in_flight import InFlight
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.inbox_worker import MAX_EXPIRIES, InboxWorker, pause_after
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
