@@ -77,6 +77,8 @@ def test_the_version(invoke: Invoke) -> None:
         ),
         (("list", "--owned-by", "nobody"), 'Invalid value "nobody" for --owned-by'),
         (("sandbox", "--port", "70000"), "--port must be <= 65535\n"),
+        (("ensure", "--dry"), "there is no option --dry; a file of that name is"),
+        (("ensure", "x", "--prune", ""), "--prune is empty\n"),
     ],
 )
 def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:

@@ -8,13 +8,12 @@ import pytest
 
 from tests.cli.conftest import Invoke
 from tests.cli.harness import ServedWebex
-from webex_webhooks_async import NewWebhook, Tokens
-from webex_webhooks_async.cli.commands.ensure import read_wanted
+from webex_webhooks_async import Tokens
 from webex_webhooks_async.cli.files import (
     check_that_tokens_can_be_written,
     write_tokens,
 )
-from webex_webhooks_async.cli.running import CommandError, UsageError
+from webex_webhooks_async.cli.running import CommandError
 
 TOKENS = Tokens(access_token="a-canary-access", refresh_token="a-canary-refresh", expires_in=1)
 DOCUMENT = {"access_token": "a-canary-access", "refresh_token": "a-canary-refresh"}
@@ -147,113 +146,3 @@ def test_a_file_that_makes_no_sense(
     assert (done.exit_code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message.replace('{}', str(token_file))}")
     assert "canary" not in done.err
-
-
-def test_without_the_integration(
-    invoke: Invoke, token_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The tokens of an integration can't be renewed without its id and its secret."""
-    write_tokens(token_file, TOKENS)
-    monkeypatch.delenv("WEBEX_CLIENT_SECRET")
-
-    done = invoke("list", "--token-file", str(token_file))
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith("error: set WEBEX_CLIENT_ID and WEBEX_CLIENT_SECRET")
-
-
-MESSAGES = """
-[[webhooks]]
-name = "bot:messages"
-target_url = "https://${HOST}/webex"
-resource = "messages"
-event = "created"
-filter = "roomId=Y2lz"
-secret = "${SECRET}"
-owned_by = "org"
-"""
-
-
-@pytest.fixture
-def wanted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place for a file, and the variables that it may name."""
-    monkeypatch.setenv("HOST", "example.com")
-    monkeypatch.setenv("EMPTY", "")
-    return tmp_path / "webhooks.toml"
-
-
-def test_a_webhook(wanted_file: Path) -> None:
-    """Every field is read, and variables are replaced by their values in the environment."""
-    wanted_file.write_text(MESSAGES)
-
-    assert read_wanted(wanted_file).webhooks == [
-        NewWebhook(
-            name="bot:messages",
-            target_url="https://example.com/webex",
-            resource="messages",
-            event="created",
-            filter="roomId=Y2lz",
-            secret="a-canary-secret",
-            owned_by="org",
-        )
-    ]
-
-
-def test_none(wanted_file: Path) -> None:
-    """A file may explicitly want no webhooks."""
-    wanted_file.write_text("webhooks = []")
-
-    assert read_wanted(wanted_file).webhooks == []
-
-
-NO_TABLES = "expected tables, such as [[webhooks]]; if none is intended, write webhooks = []"
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("[[webhooks", "Expected ']]' at the end of an array declaration (at end of document)"),
-        ("[[webhook]]", "webhook: unknown key; a webhook is a table [[webhooks]]"),
-        ("", f"webhooks: {NO_TABLES}"),
-        ("[webhooks]", f"webhooks: {NO_TABLES}"),
-        ("webhooks = [1]", "webhooks[0]: expected a table"),
-        (
-            MESSAGES + "url = 1",
-            (
-                "webhooks[0]: unknown key url; known are "
-                "name, target_url, resource, event, filter, secret, owned_by"
-            ),
-        ),
-        (
-            MESSAGES + "[[webhooks]]\nname = 'x'\nevent = 1",
-            (
-                "webhooks[1].target_url: missing; webhooks[1].resource: missing; "
-                "webhooks[1].event: expected text in quotes"
-            ),
-        ),
-        (
-            MESSAGES.replace("HOST", "UNSET"),
-            "webhooks[0].target_url: the environment variable UNSET is unset or empty",
-        ),
-        (
-            MESSAGES.replace("HOST", "EMPTY"),
-            "webhooks[0].target_url: the environment variable EMPTY is unset or empty",
-        ),
-        (
-            MESSAGES.replace("${HOST}", "${HOST"),
-            "webhooks[0].target_url: write a variable as ${NAME}; this one is unclosed or misnamed",
-        ),
-        (
-            MESSAGES.replace("https://${HOST}/webex", "example.com"),
-            "webhooks[0]: target_url must be an absolute http(s) URL, got 'example.com'",
-        ),
-    ],
-)
-def test_what_is_wrong(wanted_file: Path, text: str, problem: str) -> None:
-    """An error names the file and every problem with the path of its key, and shows no secret."""
-    wanted_file.write_text(text)
-
-    with pytest.raises(UsageError) as error:
-        read_wanted(wanted_file)
-
-    assert str(error.value) == f"{wanted_file}: {problem}"

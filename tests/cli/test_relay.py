@@ -159,19 +159,6 @@ def test_a_request_shows_nothing() -> None:
     assert repr(RawRequest([(b"authorization", b"canary")], [b"canary"])) == "RawRequest()"
 
 
-async def test_what_is_no_notification() -> None:
-    """A request that isn't verified, or isn't a notification, reaches no handler."""
-
-    async def handle(_: RawRequest) -> None:
-        pytest.fail("it was handed over")
-
-    transport = httpx.ASGITransport(relay(Receiver("secret"), handle))
-    async with httpx.AsyncClient(transport=transport) as webex:
-        response = await webex.send(signed_request("http://bot/", b"{}", "secret"))
-
-    assert response.status_code == 400
-
-
 HERE = PlainTextResponse("the application")
 
 

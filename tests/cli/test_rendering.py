@@ -9,7 +9,6 @@ from tests.testing.doubles import webhook
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.cli.rendering import (
     print_delivery,
-    print_no_delivery,
     print_notification,
     print_response,
     print_webhook,
@@ -141,13 +140,6 @@ def test_a_delivery(
         rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(shown)}\n",
         capsys.readouterr().out,
     )
-
-
-def test_no_delivery(capsys: pytest.CaptureFixture[str]) -> None:
-    """Why nobody was notified is one line."""
-    print_no_delivery(Console(), "nobody\nwatches")
-
-    assert re.fullmatch(r"\d\d:\d\d:\d\d →      nobody\\nwatches\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -88,21 +88,17 @@ async def test_the_tunnel_of_ngrok(kind: Callable[..., Starlette], upstream: str
     assert str(found) == f"https://ours.ngrok.app (ngrok, leads to {upstream})"
 
 
-async def test_http_and_https() -> None:
-    """If a tunnel has two URLs, the https one is chosen."""
-    one = old_ngrok(("http://one.ngrok.io", TO_PORT), ("https://one.ngrok.io", TO_PORT))
+@pytest.mark.parametrize(
+    ("schemes", "chosen"),
+    [(("http", "https"), "https"), (("https", "http"), "https"), (("http",), "http")],
+)
+async def test_http_and_https(schemes: tuple[str, ...], chosen: str) -> None:
+    """If a tunnel has two URLs, the https one is chosen; one that has only http is accepted."""
+    one = old_ngrok(*((f"{scheme}://one.ngrok.io", "http://localhost") for scheme in schemes))
     async with agents(one) as there:
-        found = await find_tunnel(PORT, there)
-
-    assert found.public_url == "https://one.ngrok.io"
-
-
-async def test_a_tunnel_without_tls() -> None:
-    """A tunnel that has only an http URL is accepted."""
-    async with agents(ngrok(("http://one.ngrok.io", "http://localhost:80"))) as there:
         found = await find_tunnel(80, there)
 
-    assert found.public_url == "http://one.ngrok.io"
+    assert found.public_url == f"{chosen}://one.ngrok.io"
 
 
 async def test_a_quick_tunnel() -> None:
@@ -153,11 +149,14 @@ async def test_another_port(upstream: str) -> None:
 
 
 async def test_several_tunnels() -> None:
-    """If several lead to the port, the user has to choose."""
+    """If several lead to the port, or several quick tunnels run, the user has to choose."""
     first, second = ((f"https://{name}.ngrok.app", TO_PORT) for name in ("first", "second"))
     async with agents(ngrok(first), old_ngrok(second)) as there:
         error = await error_of(there)
+    async with agents(cloudflared=(cloudflared("a.b"), cloudflared("c.d"))) as there:
+        quick = await error_of(there)
 
+    assert quick.startswith("several tunnels are candidates: https://a.b (cloudflared, leads to a")
     assert error == (
         "several tunnels are candidates: "
         f"https://first.ngrok.app (ngrok, leads to {TO_PORT}), "
@@ -165,15 +164,9 @@ async def test_several_tunnels() -> None:
     )
 
 
-async def test_several_quick_tunnels() -> None:
-    """If there are several quick tunnels, the user has to choose."""
-    async with agents(cloudflared=(cloudflared("a.b"), cloudflared("c.d"))) as there:
-        error = await error_of(there)
-
-    assert error.startswith("several tunnels are candidates: https://a.b (cloudflared, leads to a")
-
-
-@pytest.mark.parametrize("hostile", ["https://xn--.com", "https://\x1b[2J.com", "https://[::1"])
+@pytest.mark.parametrize(
+    "hostile", ["https://", "https://xn--.com", "https://\x1b[2J.com", "https://[::1"]
+)
 async def test_an_agent_with_odd_urls(hostile: str) -> None:
     """A URL that leads nowhere is passed over."""
     odd = ngrok((hostile, TO_PORT), ("https://ours.ngrok.app", TO_PORT), ("https://a.b", hostile))
@@ -252,12 +245,3 @@ async def test_a_connection_that_breaks() -> None:
         error = await error_of(Agents(ngrok=(port,), cloudflared=(), seconds=PATIENCE))
 
     assert "responds, but not as a tunnel's agent" in error
-
-
-@pytest.mark.parametrize("hostname", ["", "a b\x00"])
-async def test_no_quick_tunnel(hostname: str) -> None:
-    """A cloudflared without a quick tunnel has none to choose."""
-    async with agents(cloudflared=(cloudflared(hostname),)) as there:
-        error = await error_of(there)
-
-    assert error.startswith("no tunnel leads to port 8080: ")

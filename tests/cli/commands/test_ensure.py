@@ -7,6 +7,9 @@ import pytest
 
 from tests.cli.conftest import Invoke
 from tests.cli.harness import ServedWebex, terminal
+from webex_webhooks_async import NewWebhook
+from webex_webhooks_async.cli.commands.ensure import read_wanted
+from webex_webhooks_async.cli.running import UsageError
 
 WANTED = """
 [[webhooks]]
@@ -113,14 +116,16 @@ def test_check_while_webex_fails(webex: ServedWebex, invoke: Invoke, wanted: str
 
 
 def test_standard_input(
-    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
-    """- reads the file from standard input, at any position among the options."""
+    """- reads the file from standard input, at any position among the options; ./- is a file."""
     for arguments in (("-", "--check"), ("--dry-run", "-"), ("-",)):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(WANTED.encode())))
         invoke("ensure", *arguments)
+    monkeypatch.chdir(Path(wanted).rename(Path(wanted).with_name("-")).parent)
 
     assert webex.names == ["bot:messages", "bot:cards"]
+    assert invoke("ensure", "./-", "--check").exit_code == 0
 
 
 @pytest.mark.usefixtures("webex")
@@ -137,14 +142,6 @@ def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatc
 
         assert (done.exit_code, done.out) == (2, "")
         assert done.err.startswith(f"error: {message}")
-
-
-def test_an_option_that_does_not_exist(invoke: Invoke) -> None:
-    """A mistyped option isn't taken for the name of a file."""
-    done = invoke("ensure", "--dry")
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert "there is no option --dry" in done.err
 
 
 def test_a_typo(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
@@ -205,17 +202,6 @@ def test_a_secret_in_a_url_is_not_shown(
     assert "canary" not in f"{done} {unusable}"
 
 
-def test_a_file_called_dash(
-    webex: ServedWebex, invoke: Invoke, wanted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A file called - is written ./- and isn't standard input."""
-    Path(wanted).rename(tmp_path / "-")
-    monkeypatch.chdir(tmp_path)
-
-    assert invoke("ensure", "./-", "--check").exit_code == 3
-    assert webex.names == []
-
-
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -270,21 +256,98 @@ def test_a_file_that_is_typed(webex: ServedWebex) -> None:
     assert (exit_code, webex.names) == (0, [])
 
 
+MESSAGES = """
+[[webhooks]]
+name = "bot:messages"
+target_url = "https://${HOST}/webex"
+resource = "messages"
+event = "created"
+filter = "roomId=Y2lz"
+secret = "${SECRET}"
+owned_by = "org"
+"""
+
+
+@pytest.fixture
+def wanted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for a file, and the variables that it may name."""
+    monkeypatch.setenv("HOST", "example.com")
+    monkeypatch.setenv("EMPTY", "")
+    return tmp_path / "webhooks.toml"
+
+
+def test_a_webhook(wanted_file: Path) -> None:
+    """Every field is read, and variables are replaced by their values in the environment."""
+    wanted_file.write_text(MESSAGES)
+
+    assert read_wanted(wanted_file).webhooks == [
+        NewWebhook(
+            name="bot:messages",
+            target_url="https://example.com/webex",
+            resource="messages",
+            event="created",
+            filter="roomId=Y2lz",
+            secret="a-canary-secret",
+            owned_by="org",
+        )
+    ]
+
+
+def test_none(wanted_file: Path) -> None:
+    """A file may explicitly want no webhooks."""
+    wanted_file.write_text("webhooks = []")
+
+    assert read_wanted(wanted_file).webhooks == []
+
+
+NO_TABLES = "expected tables, such as [[webhooks]]; if none is intended, write webhooks = []"
+
+
 @pytest.mark.parametrize(
-    "case",
+    ("text", "problem"),
     [
-        (WANTED, ("--prune", ""), "--prune is empty"),
-        ("[[webhooks]]", (), "webhooks[0].name: missing"),
+        ("[[webhooks", "Expected ']]' at the end of an array declaration (at end of document)"),
+        ("[[webhook]]", "webhook: unknown key; a webhook is a table [[webhooks]]"),
+        ("", f"webhooks: {NO_TABLES}"),
+        ("[webhooks]", f"webhooks: {NO_TABLES}"),
+        ("webhooks = [1]", "webhooks[0]: expected a table"),
+        (
+            MESSAGES + "url = 1",
+            (
+                "webhooks[0]: unknown key url; known are "
+                "name, target_url, resource, event, filter, secret, owned_by"
+            ),
+        ),
+        (
+            MESSAGES + "[[webhooks]]\nname = 'x'\nevent = 1",
+            (
+                "webhooks[1].target_url: missing; webhooks[1].resource: missing; "
+                "webhooks[1].event: expected text in quotes"
+            ),
+        ),
+        (
+            MESSAGES.replace("HOST", "UNSET"),
+            "webhooks[0].target_url: the environment variable UNSET is unset or empty",
+        ),
+        (
+            MESSAGES.replace("HOST", "EMPTY"),
+            "webhooks[0].target_url: the environment variable EMPTY is unset or empty",
+        ),
+        (
+            MESSAGES.replace("${HOST}", "${HOST"),
+            "webhooks[0].target_url: write a variable as ${NAME}; this one is unclosed or misnamed",
+        ),
+        (
+            MESSAGES.replace("https://${HOST}/webex", "example.com"),
+            "webhooks[0]: target_url must be an absolute http(s) URL, got 'example.com'",
+        ),
     ],
 )
-def test_what_can_not_be_wanted(
-    webex: ServedWebex, invoke: Invoke, wanted: str, case: tuple[str, tuple[str, ...], str]
-) -> None:
-    """An invalid file is wrong usage, and changes nothing."""
-    text, arguments, message = case
-    Path(wanted).write_text(text)
+def test_what_is_wrong(wanted_file: Path, text: str, problem: str) -> None:
+    """An error names the file and every problem with the path of its key, and shows no secret."""
+    wanted_file.write_text(text)
 
-    done = invoke("ensure", wanted, *arguments)
+    with pytest.raises(UsageError) as error:
+        read_wanted(wanted_file)
 
-    assert (done.exit_code, done.out, webex.names) == (2, "", [])
-    assert message in done.err
+    assert str(error.value) == f"{wanted_file}: {problem}"
