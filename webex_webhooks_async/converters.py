@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -310,13 +311,11 @@ def _structure_datetime(value: Any, _: object) -> datetime:  # noqa: ANN401 - an
 
 
 def _structure_enum(value: object, cls: Any) -> Enum:  # noqa: ANN401 - a type
-    try:
-        member: Enum | None = cls(value)
-    except ValueError:
-        member = None
-    if member is None or type(member.value) is not type(value):
-        raise _not_one_of(each.value for each in cls)
-    return member
+    with suppress(ValueError):
+        member: Enum = cls(value)
+        if type(member.value) is type(value):
+            return member
+    raise _not_one_of(each.value for each in cls)
 
 
 def _is_literal(cls: object) -> bool:
@@ -539,10 +538,6 @@ def _fields(cls: type[Any]) -> tuple[Any, ...]:
     return attrs.fields(cls) if attrs.has(cls) else dataclasses.fields(cls)
 
 
-def _is_tolerant(cls: type[Any]) -> bool:
-    return attrs.has(cls) and has_extra(cls)
-
-
 @cache
 def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type that may be unhashable
     """The fields of a class, each with its key in JSON. Our ``extra`` has none.
@@ -563,7 +558,7 @@ def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type th
         each.name: each.metadata.get(JSON_KEY)
         or wire_name(getattr(each, "alias", None) or each.name)
         for each in _fields(cls)
-        if each.init and not (each.name == EXTRA and _is_tolerant(cls))
+        if each.init and not (each.name == EXTRA and has_extra(cls))
     }
 
 
@@ -579,7 +574,7 @@ def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> Struc
     except StructureHandlerNotFoundError as error:
         error.add_note(_field_that_fails(cls, converter, overrides))
         raise
-    hook: Any = (_tolerant_hook if _is_tolerant(origin) else _strict_hook)(origin, structure_fields)
+    hook: Any = (_tolerant_hook if has_extra(origin) else _strict_hook)(origin, structure_fields)
     hook.overrides = overrides  # from which cattrs knows the keys in JSON
     return cast("StructureHook", hook)
 
@@ -640,7 +635,7 @@ def _class_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: A
         for each in _fields(origin)
     }
     write_fields = make_dict_unstructure_fn(cls, converter, **overrides)
-    tolerant = _is_tolerant(origin)
+    tolerant = has_extra(origin)
 
     def write_model(value: object) -> JSON:
         if value.__class__ is not origin:  # a subclass is written whole

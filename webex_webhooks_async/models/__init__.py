@@ -35,4 +35,4 @@ _new_extra: Callable[[], dict[str, Any]] = dict  # dict[str, Any] itself is slow
 
 def has_extra(cls: type[Any]) -> bool:
     """Whether a class has the field ``extra`` of `extra_field`."""
-    return any(_MARK in each.metadata for each in attrs.fields(cls))
+    return attrs.has(cls) and any(_MARK in each.metadata for each in attrs.fields(cls))
