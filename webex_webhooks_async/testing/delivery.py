@@ -33,6 +33,10 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _MAX_CONCURRENCY = 50
 _MAX_BODY = 65_536  # bytes of a response
+_NOT_SENT = (
+    "not sent, because {} isn't this machine: deliver in process with sandbox.deliver_to(app), or "
+    "allow other hosts with Sandbox(allow_remote=True), on the command line with --allow-remote"
+)
 
 
 @frozen(kw_only=True)
@@ -144,10 +148,8 @@ class DeliveryService:
             return
         if self.app is not None:
             transport: httpx.AsyncBaseTransport = httpx.ASGITransport(self.app)
-        elif self._allow_remote:
-            transport = httpx.AsyncHTTPTransport(verify=tls_context())
         else:
-            transport = _LoopbackTransport()
+            transport = httpx.AsyncHTTPTransport(verify=tls_context())
         async with httpx.AsyncClient(transport=transport, trust_env=False) as http_client:
             yield http_client
 
@@ -159,6 +161,9 @@ class DeliveryService:
             headers=attempt.headers,
             extensions={"timeout": {}},  # one timeout covers the whole attempt
         )
+        any_host = self._allow_remote or self._http_client is not None or self.app is not None
+        if not (any_host or is_loopback(request.url.host)):
+            return attrs.evolve(attempt, error=_NOT_SENT.format(request.url.host))
         try:
             async with asyncio.timeout(self._timeout):
                 response = await http_client.send(
@@ -168,8 +173,6 @@ class DeliveryService:
                     await read_body(response, _MAX_BODY)
         except TimeoutError:
             return attrs.evolve(attempt, error=f"no response within {self._timeout:g} seconds")
-        except _RemoteError as error:
-            return attrs.evolve(attempt, error=str(error))
         except Exception as error:  # noqa: BLE001 - an application in process raises anything
             return attrs.evolve(attempt, error=describe_exception(error))
         return attrs.evolve(attempt, status_code=response.status_code)
@@ -198,23 +201,3 @@ def _may_know(webhook: Webhook, event: WebexEvent) -> bool:
         or webhook.owned_by == OwnedBy.ORG
         or webhook.created_by in event.audience
     )
-
-
-class _RemoteError(Exception):
-    """A target that isn't on this machine."""
-
-
-class _LoopbackTransport(httpx.AsyncHTTPTransport):
-    """Connects to this machine only, and looks up no other host."""
-
-    def __init__(self) -> None:
-        super().__init__(verify=tls_context())
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if not is_loopback(request.url.host):
-            raise _RemoteError(
-                f"not sent, because {request.url.host} isn't this machine: deliver in process with "
-                "sandbox.deliver_to(app), or allow other hosts with Sandbox(allow_remote=True), on "
-                "the command line with --allow-remote"
-            )
-        return await super().handle_async_request(request)

@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, FakeClock, collecting, created, items
+from tests.testing.doubles import ANN, FakeClock, collecting, created, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing import Sandbox
@@ -285,5 +285,8 @@ def test_who_acts_is_in_the_sample() -> None:
 
 def test_alerts_have_no_actor() -> None:
     """An alert has no actor, unless one is given."""
-    assert emitted("videoMeshAlerts", "triggered").actor_id is None
+    alert = emitted("videoMeshAlerts", "triggered")
+
+    assert alert.actor_id is None
+    assert "actorId" not in alert.notification_for(webhook())
     assert emitted("videoMeshAlerts", "triggered", actor_id="P").actor_id == "P"

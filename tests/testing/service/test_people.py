@@ -120,3 +120,4 @@ async def test_ids_are_like_the_real_ones(api: httpx.AsyncClient) -> None:
 
     assert base64.urlsafe_b64decode(me + "==").startswith(b"ciscospark://us/PEOPLE/")
     assert me.startswith("Y2lz")
+    assert "=" not in me

@@ -1,10 +1,9 @@
-"""TokenStore of integrations: authorization codes with PKCE, and refresh tokens.
+"""Tokens of integrations: authorization codes with PKCE, and refresh tokens.
 
 Facts: https://developer.webex.com/docs/integrations, RFC 6749, RFC 7636
 """
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -31,10 +30,8 @@ async def authorize(call: Call) -> Response:
         raise RefusedCallError(400, "client_id is required and must not be empty")
     if not redirect_uri or not _is_redirect_uri(redirect_uri):
         raise RefusedCallError(400, "redirect_uri must be an absolute URL without a fragment")
-    problem = _problem_of_authorization(query)
-    if problem:
-        result = problem
-    else:
+    try:
+        _check_authorization(query)
         code = call.state.tokens.issue_code(
             client_id=client_id,
             redirect_uri=redirect_uri,
@@ -42,6 +39,8 @@ async def authorize(call: Call) -> Response:
             code_challenge=query.get("code_challenge"),
         )
         result = {"code": code}
+    except OAuthError as error:
+        result = error.body
     if "state" in query:
         result["state"] = query["state"]
     separator = "&" if "?" in redirect_uri else "?"
@@ -98,18 +97,11 @@ def _required(form: Mapping[str, str], name: str) -> str:
     return form[name]
 
 
-def _problem_of_authorization(query: Mapping[str, Any]) -> dict[str, str] | None:
+def _check_authorization(query: Mapping[str, str]) -> None:
     if query.get("response_type") != "code":
-        return {
-            "error": "unsupported_response_type",
-            "error_description": "response_type must be code",
-        }
+        raise OAuthError("unsupported_response_type", "response_type must be code")
     if "code_challenge" in query and query.get("code_challenge_method") != "S256":
-        return {
-            "error": "invalid_request",
-            "error_description": "code_challenge_method must be S256",
-        }
-    return None
+        raise OAuthError("invalid_request", "code_challenge_method must be S256")
 
 
 def _is_redirect_uri(text: str) -> bool:

@@ -97,17 +97,13 @@ def _stored(
     content = _CONTENT.get(resource, {})
     left_out = {k: None for k in content if k in given and given[k] is None}
     document = without_nones({**content, **base, **sound, **left_out})
-    _store(state, resource, event, document[key], document)
-    return subject, members
-
-
-def _store(state: State, resource: str, event: str, key: str, document: Json) -> None:
     if event == Event.DELETED:
-        state.documents[resource].remove(key)
-        return
-    state.documents[resource].put(key, document)
-    if resource == Resource.MESSAGES:
-        state.emitted.add(key)
+        state.documents[resource].remove(document[key])
+    else:
+        state.documents[resource].put(document[key], document)
+        if resource == Resource.MESSAGES:
+            state.emitted.add(document[key])
+    return subject, members
 
 
 def _subject(state: State, members: Json, actor_id: str | None) -> SandboxPerson:

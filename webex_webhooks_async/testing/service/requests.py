@@ -198,6 +198,17 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
 ) -> Response:
     """The page of a list that the query asks for, with the link to the next one.
 
+    A cursor is the position of the last item that was listed, so items that are added or removed
+    between two pages neither repeat nor skip another.
+
+    Args:
+        call: The call.
+        store: What is listed.
+        where: Which items are listed.
+        on_wire: Makes JSON of an item.
+        order: What they are sorted by; among equals, by when they were added.
+        newest_first: Whether they are sorted in the opposite order.
+
     Raises:
         RefusedCallError: ``max`` isn't a positive number, or the cursor comes from elsewhere.
     """
@@ -206,19 +217,28 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
     if not re.fullmatch(r"0*[1-9][0-9]*", text, re.ASCII):
         raise RefusedCallError(400, f"max must be a positive number, got {text}")
     size = min(int(text.lstrip("0")[:9]), MAX_PAGE_SIZE)  # 9 digits exceed any page
-    items, cursor = store.page(
-        size=size,
-        cursor=query.get("cursor"),
-        where=where,
-        order=order,
-        newest_first=newest_first,
-    )
-    response = json_response({"items": [on_wire(item) for item in items]})
-    if cursor is not None:
-        rest = {key: value for key, value in query.items() if value and key not in _OURS}
-        link = call.request.url.replace(query=urlencode({"max": size, **rest, "cursor": cursor}))
-        response.headers["Link"] = f'<{link}>; rel="next"'
+    cursor = query.get("cursor")
+    last = ("", 0) if cursor is None else _position(cursor)
+    found = {(order(item), number): item for number, item in store.numbered() if where(item)}
+    rest = [
+        each
+        for each in sorted(found, reverse=newest_first)
+        if cursor is None or (each < last if newest_first else each > last)
+    ]
+    response = json_response({"items": [on_wire(found[each]) for each in rest[:size]]})
+    if len(rest) > size:
+        value, number = rest[size - 1]
+        kept = {key: each for key, each in query.items() if each and key not in _OURS}
+        following = urlencode({"max": size, **kept, "cursor": f"{number}-{value}"})
+        response.headers["Link"] = f'<{call.request.url.replace(query=following)}>; rel="next"'
     return response
+
+
+def _position(cursor: str) -> tuple[str, int]:
+    match = re.fullmatch("([0-9]{1,18})-(.*)", cursor)
+    if match is None:
+        raise RefusedCallError(400, "the cursor must come from the Link header of the page before")
+    return match[2], int(match[1])
 
 
 def _parse_multipart(content_type: str, body: bytes) -> tuple[dict[str, Any], tuple[File, ...]]:

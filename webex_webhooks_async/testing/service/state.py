@@ -1,7 +1,6 @@
 """Everything that the simulated Webex holds, and how its parts belong together."""
 
 import itertools
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -29,8 +28,7 @@ T = TypeVar("T")
 class Store(Generic[T]):
     """What is stored, by id.
 
-    Each item has a number that only grows, and a cursor is the number of the last item that was
-    listed. So items that are added or removed between two pages neither repeat nor skip another.
+    Each item keeps the number that it has got, and numbers only grow.
     """
 
     def __init__(self) -> None:
@@ -66,46 +64,9 @@ class Store(Generic[T]):
         for watcher in self._watchers:
             watcher(item, is_there)
 
-    def page(
-        self,
-        *,
-        size: int,
-        cursor: str | None,
-        where: Callable[[T], bool],
-        order: Callable[[T], str],
-        newest_first: bool,
-    ) -> tuple[list[T], str | None]:
-        """The items after a cursor, and the cursor of the next page; None after the last one.
-
-        Args:
-            size: How many items at most.
-            cursor: Where the page begins; None for the first one.
-            where: Which items are listed.
-            order: What they are sorted by; among equals, by when they were added.
-            newest_first: Whether they are sorted in the opposite order.
-
-        Raises:
-            RefusedCallError: `cursor` comes from elsewhere.
-        """
-        last = ("", 0) if cursor is None else _position(cursor)
-        positions = {
-            (order(item), number): item for number, item in self._stored.values() if where(item)
-        }
-        rest = [
-            each
-            for each in sorted(positions, reverse=newest_first)
-            if cursor is None or (each < last if newest_first else each > last)
-        ]
-        page = rest[:size]
-        following = "{1}-{0}".format(*page[-1]) if len(rest) > size else None
-        return [positions[each] for each in page], following
-
-
-def _position(cursor: str) -> tuple[str, int]:
-    match = re.fullmatch("([0-9]{1,18})-(.*)", cursor)
-    if match is None:
-        raise RefusedCallError(400, "the cursor must come from the Link header of the page before")
-    return match[2], int(match[1])
+    def numbered(self) -> list[tuple[int, T]]:
+        """The items with their numbers, in the order in which they were added."""
+        return [*self._stored.values()]
 
 
 MAX_FAILURES = 100
