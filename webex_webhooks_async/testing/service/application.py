@@ -142,11 +142,7 @@ async def _execute(state: State, notify: Notify, request: Request) -> Response:
 
 
 def _operation(request: Request) -> tuple[str, Operation]:
-    """The path with ``{id}``, and the operation; the id goes into the request's scope.
-
-    Raises:
-        RefusedCallError: The sandbox doesn't have it.
-    """
+    """The path with ``{id}``, and the operation; the id goes into the request's scope."""
     sent: str = request.scope["raw_path"].decode("latin-1")
     method = "GET" if request.method == "HEAD" else request.method
     for path, pattern in _PATTERNS.items():
@@ -173,11 +169,7 @@ def _lacking(method: str, sent: str, path: str = "") -> RefusedCallError:
 
 
 def _check_query(path: str, operation: Operation, request: Request) -> None:
-    """Refuse parameters that the operation doesn't have.
-
-    Raises:
-        RefusedCallError: There are some.
-    """
+    """Refuse parameters that the operation doesn't have."""
     if operation.query is None:
         return
     if unknown := [each for each in request.query_params if each not in operation.query]:

@@ -69,11 +69,7 @@ def submit(
 
 
 def cards_of(message: Json) -> Sequence[object]:
-    """The cards of a message.
-
-    Raises:
-        RefusedCallError: It has none.
-    """
+    """The cards of a message."""
     cards: Sequence[object] | None = message.get("attachments")
     if not cards:
         raise RefusedCallError(400, f"the message {message['id']!r} has no card to submit")

@@ -214,9 +214,6 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
     """Post a message, and return what happened: who joined, and the message as the last event.
 
     Who speaks in a group room, or is mentioned there, joins it; the bot has to be a member.
-
-    Raises:
-        RefusedCallError: The author can't join the room, or ``parentId`` is in another room.
     """
     joined = join(state, room, author, content.mentioned)
     parent = content.members.get("parentId")
@@ -259,11 +256,7 @@ def spoken(text: str, mentioned: Sequence[SandboxPerson], files: tuple[File, ...
 
 
 def find(state: State, person: SandboxPerson, message_id: str) -> Json:
-    """A message that someone may read.
-
-    Raises:
-        RefusedCallError: It doesn't exist, or the person may not read it.
-    """
+    """A message that someone may read."""
     message = state.messages.get(message_id)
     if message is None:
         raise RefusedCallError(404, f"no message has the id {message_id!r}")
@@ -308,11 +301,7 @@ def _target(state: State, author: SandboxPerson, fields: Mapping[str, str]) -> J
 
 
 def find_room(state: State, room_id: str) -> Json:
-    """A room, also one that the caller isn't a member of.
-
-    Raises:
-        RefusedCallError: It doesn't exist.
-    """
+    """A room, also one that the caller isn't a member of."""
     room = state.rooms.get(room_id)
     if room is None:
         raise RefusedCallError(404, f"no room has the id {room_id!r}; POST /rooms creates one")
@@ -322,11 +311,7 @@ def find_room(state: State, room_id: str) -> Json:
 def join(
     state: State, room: Json, author: SandboxPerson, mentioned: Iterable[SandboxPerson] = ()
 ) -> list[WebexEvent]:
-    """Make those who speak or are mentioned in a group room members of it.
-
-    Raises:
-        RefusedCallError: The author has to be a member: the bot, and everyone in a direct room.
-    """
+    """Make who speaks or is mentioned in a group room a member; the bot has to be one before."""
     members = state.members(room["id"])
     if author.id not in members and (room["type"] == DIRECT or author.id == state.bot.id):
         raise RefusedCallError(404, f"{author.email} is not a member of the room {room['id']!r}")

@@ -63,22 +63,14 @@ class Call:
         return self.request.query_params.get(name) or None
 
     def query_word(self, name: str) -> str | None:
-        """A parameter of the query that must be one of some words; None if it is absent or empty.
-
-        Raises:
-            RefusedCallError: It is another word.
-        """
+        """A parameter of the query that has to be one of some words; None without a value."""
         word = self.query(name)
         if problem := word and _problem(name, word):
             raise RefusedCallError(400, problem)
         return word
 
     async def json(self) -> dict[str, Any]:
-        """The JSON object in the body.
-
-        Raises:
-            RefusedCallError: The media type is another, or the body isn't a JSON object.
-        """
+        """The JSON object in the body."""
         _check_media_type(self.request, _JSON)
         try:
             document = parse_json(await self.request.body())
@@ -90,22 +82,14 @@ class Call:
         return cast("dict[str, Any]", document)
 
     async def message(self) -> tuple[dict[str, Any], tuple[File, ...]]:
-        """The members of the message in the body, and its files: in JSON there are none.
-
-        Raises:
-            RefusedCallError: The body is neither JSON nor complete multipart.
-        """
+        """The members of the message in the body, and its files: in JSON there are none."""
         content_type = self.request.headers.get("content-type", _JSON)
         if content_type.partition(";")[0].strip().lower() != _MULTIPART:
             return await self.json(), ()
         return _parse_multipart(content_type, await self.request.body())
 
     async def form(self) -> Mapping[str, str]:
-        """The fields of a form, without empty ones; of repeated ones, the last.
-
-        Raises:
-            RefusedCallError: The media type is another, or the body isn't text.
-        """
+        """The fields of a form, without empty ones; of repeated ones, the last."""
         _check_media_type(self.request, _FORM)
         try:
             fields = parse_qs((await self.request.body()).decode())
@@ -120,9 +104,6 @@ def fields_of(
     """The fields that an operation knows: texts, and booleans where the name begins with ``is``.
 
     A null or empty optional one counts as absent.
-
-    Raises:
-        RefusedCallError: A required one is missing, or one is malformed; every problem is named.
     """
     fields: dict[str, Any] = {}
     problems: list[str] = []
@@ -141,11 +122,7 @@ def fields_of(
 
 
 def person_of(call: Call, fields: Mapping[str, str]) -> SandboxPerson:
-    """The person whom a request names by id or by address.
-
-    Raises:
-        RefusedCallError: It names nobody, or two, or an id that nobody has.
-    """
+    """The person whom a request names by id or by address."""
     given = [fields[name] for name in ("personId", "personEmail") if fields.get(name)]
     if len(given) != 1:
         raise RefusedCallError(400, "exactly one of personId, personEmail is required")
@@ -208,9 +185,6 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
         on_wire: Makes JSON of an item.
         order: What they are sorted by; among equals, by when they were added.
         newest_first: Whether they are sorted in the opposite order.
-
-    Raises:
-        RefusedCallError: ``max`` isn't a positive number, or the cursor comes from elsewhere.
     """
     query = call.request.query_params
     text = query.get("max", str(MAX_PAGE_SIZE))

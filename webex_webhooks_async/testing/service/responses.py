@@ -17,7 +17,7 @@ _MESSAGES = {
 
 
 class RefusedCallError(Exception):
-    """A request that is refused.
+    """A request that is refused: whatever an operation does for it raises this, with the reason.
 
     Attributes:
         status_code: The status of the response.

@@ -230,11 +230,7 @@ class State:
         return person
 
     def named(self, email: str) -> SandboxPerson:
-        """The person with this address, who is introduced if need be.
-
-        Raises:
-            RefusedCallError: It isn't an address.
-        """
+        """The person with this address, who is introduced if need be."""
         known = self.persons.find(email)
         if known is not None:
             return known
@@ -311,32 +307,20 @@ class State:
         )
 
     def room_for(self, person: SandboxPerson, room_id: str) -> Json:
-        """A room that someone is a member of.
-
-        Raises:
-            RefusedCallError: It doesn't exist, or the person isn't a member.
-        """
+        """A room that someone is a member of."""
         room = self.rooms.get(room_id)
         if room is None or person.id not in self.members(room_id):
             raise RefusedCallError(404, f"no room of yours has the id {room_id!r}")
         return room
 
     def check_moderator(self, room: Json, person: SandboxPerson) -> None:
-        """Let the moderators of a locked room pass, and all members of another one.
-
-        Raises:
-            RefusedCallError: The room is locked, and the person isn't a moderator.
-        """
+        """Let the moderators of a locked room pass, and all members of another one."""
         membership = self.membership(room["id"], person.id) or {}
         if room.get("isLocked") and not membership.get("isModerator"):
             raise RefusedCallError(403, f"only a moderator can change the room {room['id']!r}")
 
     def team_for(self, person: SandboxPerson, team_id: str) -> Json:
-        """A team that someone is a member of.
-
-        Raises:
-            RefusedCallError: It doesn't exist, or the person isn't a member.
-        """
+        """A team that someone is a member of."""
         team = self.teams.get(team_id)
         if team is None or self.team_membership(team_id, person.id) is None:
             raise RefusedCallError(404, f"no team of yours has the id {team_id!r}")

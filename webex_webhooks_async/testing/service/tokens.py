@@ -50,11 +50,7 @@ class TokenStore:
         self._revoked.add(token)
 
     def bearer(self, request: Request) -> str:
-        """The access token of a request.
-
-        Raises:
-            RefusedCallError: It is missing or revoked.
-        """
+        """The access token of a request."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or token in self._revoked:
@@ -72,11 +68,7 @@ class TokenStore:
         return self._owners.get(token)
 
     def owner_of_refresh_token(self, token: str) -> SandboxPerson:
-        """Whom a refresh token belongs to; one that wasn't granted here is the authorizer's.
-
-        Raises:
-            OAuthError: It is revoked.
-        """
+        """Whom a refresh token belongs to; one that wasn't granted here is the authorizer's."""
         if token in self._revoked:
             raise OAuthError("invalid_grant", "the refresh token is not valid")
         return self.owner(token) or self.authorizer
@@ -99,11 +91,7 @@ class TokenStore:
     def redeem_code(
         self, code: str, *, client_id: str, redirect_uri: str, code_verifier: str | None
     ) -> AuthorizationCode:
-        """Use a code up, whether or not it fits.
-
-        Raises:
-            OAuthError: The code is unknown, used or expired, or was issued for something else.
-        """
+        """Use a code up, whether or not it fits."""
         issued = self._codes.pop(code, None)
         if issued is None or self._clock() > issued.expires:
             problem = "the code is unknown, used or expired; authorize again"
