@@ -656,24 +656,18 @@ def _notification_hook(_: object, converter: Converter) -> StructureHook:
 
     ``Notification[MessageData]`` is strict about its data; this is for the types of `_OF_ANY_DATA`.
     """
-    made = set(data_classes.values())
-    structure_fields = _class_hook(
-        Notification[Any],
-        converter,
-        data=lambda data, _: data if type(data) in made else _object(data),
-    )
+    structure_fields = _class_hook(Notification[Any], converter, data=lambda data, _: _object(data))
 
     def structure_notification(value: object, cls: object) -> object:
-        members = _object(value)
-        resource, data = members.get("resource"), members.get("data")
-        if type(resource) is str and resource in data_classes and type(data) is dict:
+        notification: Notification[Any] = structure_fields(value, cls)
+        data_class = data_classes.get(notification.resource)
+        if data_class is not None:
             try:
-                data = converter.structure(cast("object", data), data_classes[resource])
+                data = converter.structure(notification.data, data_class)
             except ClassValidationError:
-                pass
-            else:
-                members = {**members, "data": data}
-        return cast("object", structure_fields(members, cls))
+                return notification
+            object.__setattr__(notification, "data", data)  # frozen, but ours alone so far
+        return notification
 
     return structure_notification
 
