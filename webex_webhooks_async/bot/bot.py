@@ -12,7 +12,8 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
-from webex_webhooks_async.bot.router import BotRouter, Route
+from webex_webhooks_async.bot.mentions import text_without_mention
+from webex_webhooks_async.bot.router import BotRouter, ContextHandler, Route
 from webex_webhooks_async.bot.writing import write
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -20,11 +21,7 @@ from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
-from webex_webhooks_async.models.notifications import (
-    AttachmentActionData,
-    MessageData,
-    Notification,
-)
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.asgi import (
@@ -375,34 +372,30 @@ class Bot(BotRouter):
         passing = (Registration(each, Event.CREATED, self._pass_on) for each in resources)
         return Group(group.middlewares, (*group.entries, *passing))
 
-    async def _pass_on(
-        self, notification: Notification[MessageData] | Notification[AttachmentActionData]
-    ) -> None:
+    async def _pass_on(self, notification: Notification[Any]) -> None:
         """Pass a message or a submission to the first handler that matches it."""
         try:
-            found = await self.client.fetch(notification)
+            found: Message | AttachmentAction = await self.client.fetch(notification)
         except (NotFoundError, GoneError):
             logger.info("%s is passed over: it is gone", describe(notification))
             return
-        context = self._context(notification, found)
+        context_of: Callable[..., object]
+        if isinstance(found, Message):
+            said: Any = text_without_mention(found, self.me.id)
+            context_of = partial(MessageContext, message=found, text=said)
+        else:
+            said = found.inputs or {}
+            context_of = partial(SubmissionContext, action=found)
         for route, middlewares in self._choices:
-            handle = route.match(context)
-            if handle is not None:
-                for step in within(middlewares, [handle]):
+            details = route.details(notification.resource, said)
+            if details is not None:
+                context = context_of(
+                    client=self.client, notification=notification, me=self.me, **details
+                )
+                for step in within(middlewares, [partial(_handle, route.handler, context)]):
                     await step(notification)
                 return
         log_debug("%s has no matching handler", notification)
-
-    def _context(
-        self, notification: Notification[Any], found: Message | AttachmentAction
-    ) -> MessageContext | SubmissionContext:
-        if isinstance(found, Message):
-            return MessageContext(
-                client=self.client, notification=notification, message=found, me=self.me
-            )
-        return SubmissionContext(
-            client=self.client, notification=notification, action=found, me=self.me
-        )
 
     def _check_is_running(self) -> None:
         if self._state != "running":
@@ -428,6 +421,10 @@ _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "
     "lifespan of the application that it is a part of"
 )
+
+
+async def _handle(handler: ContextHandler[Any], context: object, _: object) -> None:
+    await handler(context)
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:

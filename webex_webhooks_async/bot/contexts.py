@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
-from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.writing import write
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
@@ -120,10 +119,6 @@ class Context(ABC, Generic[D]):
         """The id of the message that the thread begins with: a thread has one level."""
 
 
-def _text_of(context: "MessageContext") -> str:
-    return text_without_mention(context.message, context.me.id)
-
-
 @frozen(kw_only=True)
 class MessageContext(Context[MessageData]):
     """A message to the bot, for a handler of `Bot.command` or `Bot.message`.
@@ -141,7 +136,7 @@ class MessageContext(Context[MessageData]):
     """
 
     message: Message
-    text: str = Factory(_text_of, takes_self=True)
+    text: str
     arguments: str = ""
     _match: re.Match[str] | None = field(default=None, alias="match")
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any, ClassVar, Never, TypeVar
+from typing import Any, Never, TypeVar
 
 from attrs import frozen
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.notifications.dispatch import Handler, Middleware
+from webex_webhooks_async.notifications.dispatch import Middleware
 from webex_webhooks_async.notifications.router import Registry, Router, check_function
 from webex_webhooks_async.validation import check_text, check_type
 
@@ -20,6 +20,36 @@ ContextHandler = Callable[[C], Coroutine[Any, Any, object]]
 # A decorated handler keeps its own type.
 OnMessage = TypeVar("OnMessage", bound=ContextHandler[MessageContext])
 OnSubmission = TypeVar("OnSubmission", bound=ContextHandler[SubmissionContext])
+
+H = TypeVar("H", bound=ContextHandler[Any])
+
+Find = Callable[[Any], Mapping[str, Any] | None]
+"""Returns what a context has in addition, if a text or inputs are for a handler."""
+
+
+@frozen
+class Route:
+    """A handler of messages or of submitted cards, and which ones it handles.
+
+    Attributes:
+        resource: What it handles.
+        title: How it was registered, for errors.
+        handler: The handler.
+        find: Recognizes what is for it; `None` if everything is.
+        names: The names of a command.
+    """
+
+    resource: Resource
+    title: str
+    handler: ContextHandler[Any]
+    find: Find | None
+    names: tuple[str, ...]
+
+    def details(self, resource: str, said: object) -> Mapping[str, Any] | None:
+        """Return what the context has in addition; `None` if the handler isn't for it."""
+        if resource != self.resource:
+            return None
+        return {} if self.find is None else self.find(said)
 
 
 class BotRouter(Registry):
@@ -76,16 +106,16 @@ class BotRouter(Registry):
                 )
         longest_first = sorted(names, key=len, reverse=True)
         pattern = re.compile(
-            rf"\A(?:{'|'.join(map(re.escape, longest_first))})(?:\s+(?P<arguments>.*))?\Z",
+            rf"(?:{'|'.join(map(re.escape, longest_first))})(?:\s+(?P<arguments>.*))?\Z",
             re.IGNORECASE | re.DOTALL,
         )
 
-        def register(handler: OnMessage) -> OnMessage:
-            _check_handler(handler)
-            self._add_route(MessageRoute(handler=handler, pattern=pattern, names=names))
-            return handler
+        def find(text: str) -> Mapping[str, str] | None:
+            found = pattern.match(text)
+            return found and {"arguments": found["arguments"] or ""}
 
-        return register
+        title = f"command({', '.join(map(repr, names))})"
+        return self._registering(Resource.MESSAGES, title, find, names=names)
 
     def message(self, pattern: re.Pattern[str] | None = None) -> Callable[[OnMessage], OnMessage]:
         r"""Register a handler of messages in whose text a pattern is found, or of all messages.
@@ -108,14 +138,15 @@ class BotRouter(Registry):
                 function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
+        if pattern is None:
+            return self._registering(Resource.MESSAGES, "message()", None)
         _check_pattern(pattern)
 
-        def register(handler: OnMessage) -> OnMessage:
-            _check_handler(handler)
-            self._add_route(MessageRoute(handler=handler, pattern=pattern))
-            return handler
+        def find(text: str) -> Mapping[str, re.Match[str]] | None:
+            found = pattern.search(text)
+            return found and {"match": found}
 
-        return register
+        return self._registering(Resource.MESSAGES, f"message({pattern})", find)
 
     def submission(
         self, /, *_unnamed: Never, **inputs: str | float | bool | None
@@ -144,12 +175,12 @@ class BotRouter(Registry):
         for name, value in inputs.items():
             _check_scalar(name, value)
 
-        def register(handler: OnSubmission) -> OnSubmission:
-            _check_handler(handler)
-            self._add_route(SubmissionRoute(handler=handler, inputs=inputs))
-            return handler
+        def find(given: Mapping[str, object]) -> Mapping[str, Never] | None:
+            fits = (name in given and _is(given[name], value) for name, value in inputs.items())
+            return {} if all(fits) else None
 
-        return register
+        title = f"submission({', '.join(f'{name}={value!r}' for name, value in inputs.items())})"
+        return self._registering(Resource.ATTACHMENT_ACTIONS, title, find if inputs else None)
 
     def include(self, router: "BotRouter | Router") -> None:
         """Include the handlers of a router, also those that are added to it later.
@@ -168,6 +199,17 @@ class BotRouter(Registry):
         self._check_is_open()
         self._entries.append(router)
 
+    def _registering(
+        self, resource: Resource, title: str, find: Find | None, *, names: tuple[str, ...] = ()
+    ) -> Callable[[H], H]:
+        def register(handler: H) -> H:
+            check_function("a handler", handler, "one argument, the context", 1)
+            who = getattr(handler, "__name__", handler)
+            self._add_route(Route(resource, f"{who} of {title}", handler, find, names))
+            return handler
+
+        return register
+
     def _add_route(self, route: "Route | BotRouter") -> None:
         self._check_is_open()
         self._routes.append(route)
@@ -179,22 +221,24 @@ class BotRouter(Registry):
 
     def _check_routes(self) -> None:
         """Check that each handler may get something."""
-        takes_all: dict[type, Route] = {}
+        taking_all = dict[str, Route]()
         commands = dict[str, Route]()
         for route, _ in self._all_routes({self}):
-            if other := takes_all.get(type(route)):
+            if other := taking_all.get(route.resource):
                 raise ValueError(
-                    f"{route} gets nothing, because {other} takes everything: register that last"
+                    f"{route.title} gets nothing, because {other.title} takes everything: register "
+                    "that last"
                 )
-            if route.takes_all:
-                takes_all[type(route)] = route
+            if route.find is None:
+                taking_all[route.resource] = route
             names = [name.lower() for name in route.names]
             for name in names:
                 for end in (*(each.start() for each in re.finditer(r"\s", name)), len(name)):
                     if other := commands.get(name[:end]):
                         raise ValueError(
-                            f"{route} gets no {name!r}, because {other} takes {name[:end]!r} and "
-                            "what follows it: give it another name, or register it first"
+                            f"{route.title} gets no {name!r}, because {other.title} takes "
+                            f"{name[:end]!r} and what follows it: give it another name, or "
+                            "register it first"
                         )
             commands |= dict.fromkeys(names, route)
 
@@ -210,102 +254,9 @@ class BotRouter(Registry):
                 yield from entry._all_routes(routers, (*middlewares, *entry._middlewares))  # noqa: SLF001 - a router's own
 
 
-@frozen(kw_only=True)
-class MessageRoute:
-    """A handler of messages, and which ones it handles.
-
-    Attributes:
-        handler: The handler.
-        pattern: Is found in the text of these messages; `None` for all messages.
-        names: The names of the command, if it is one.
-    """
-
-    resource: ClassVar = Resource.MESSAGES
-
-    handler: ContextHandler[MessageContext]
-    pattern: re.Pattern[str] | None = None
-    names: tuple[str, ...] = ()
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether it handles every message."""
-        return self.pattern is None
-
-    def __str__(self) -> str:
-        if self.names:
-            return _title(self.handler, "command", ", ".join(map(repr, self.names)))
-        return _title(self.handler, "message", repr(self.pattern) if self.pattern else "")
-
-    def match(self, context: MessageContext | SubmissionContext) -> Handler[Any] | None:
-        """Return what handles a message, if it is for this handler."""
-        if not isinstance(context, MessageContext):
-            return None
-        if self.pattern is None:
-            return lambda _: self.handler(context)
-        found = self.pattern.search(context.text)
-        if found is None:
-            return None
-        own = MessageContext(  # evolve takes far longer
-            client=context.client,
-            notification=context.notification,
-            message=context.message,
-            me=context.me,
-            text=context.text,
-            arguments=(found["arguments"] or "") if self.names else "",
-            match=None if self.names else found,
-        )
-        return lambda _: self.handler(own)
-
-
-@frozen(kw_only=True)
-class SubmissionRoute:
-    """A handler of submitted cards, and which ones it handles.
-
-    Attributes:
-        handler: The handler.
-        inputs: The values that inputs of these cards have.
-    """
-
-    resource: ClassVar = Resource.ATTACHMENT_ACTIONS
-    names: ClassVar[tuple[str, ...]] = ()
-
-    handler: ContextHandler[SubmissionContext]
-    inputs: Mapping[str, str | float | bool | None]
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether it handles every submission."""
-        return not self.inputs
-
-    def __str__(self) -> str:
-        inputs = ", ".join(f"{name}={value!r}" for name, value in self.inputs.items())
-        return _title(self.handler, "submission", inputs)
-
-    def match(self, context: MessageContext | SubmissionContext) -> Handler[Any] | None:
-        """Return what handles a submission, if it is for this handler."""
-        if not isinstance(context, SubmissionContext):
-            return None
-        given = context.inputs
-        if all(name in given and _is(given[name], value) for name, value in self.inputs.items()):
-            return lambda _: self.handler(context)
-        return None
-
-
-Route = MessageRoute | SubmissionRoute
-
-
-def _title(handler: object, decorator: str, arguments: str) -> str:
-    """Name a route in an error, as it was registered."""
-    return f"{getattr(handler, '__name__', handler)} of {decorator}({arguments})"
-
-
 def _is(given: object, value: object) -> bool:
     """Whether two values are the same in JSON, where a boolean isn't a number."""
     return given == value and isinstance(given, bool) == isinstance(value, bool)
-
-
-def _check_handler(handler: object) -> None:
-    check_function("a handler", handler, "one argument, the context", 1)
 
 
 def _check_pattern(pattern: object) -> None:
@@ -316,9 +267,8 @@ def _check_pattern(pattern: object) -> None:
         )
     if callable(pattern):
         raise TypeError("message takes a pattern: write @bot.message() for all messages")
-    if pattern is not None:
-        check_type("pattern", pattern, re.Pattern)
-        check_text("the text of pattern", getattr(pattern, "pattern", None))
+    check_type("pattern", pattern, re.Pattern)
+    check_text("the text of pattern", getattr(pattern, "pattern", None))
 
 
 def _check_scalar(name: str, value: object) -> None:

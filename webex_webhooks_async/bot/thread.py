@@ -4,7 +4,7 @@ import asyncio
 import atexit
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from threading import Lock, Thread, current_thread
+from threading import RLock, Thread, current_thread
 from typing import Any, TypeVar
 
 from webex_webhooks_async.bot.bot import Bot
@@ -29,15 +29,12 @@ class BotThread:
     The first request starts the bot, in each process that a server forks. A start that fails is
     raised, and the next request tries again. At the end of the process the bot finishes what it has
     accepted, and ends. Any number of threads may call the methods.
-
-    Raises:
-        TypeError: `bot` isn't a `Bot`.
     """
 
     def __init__(self, bot: Bot) -> None:
         check_type("bot", bot, Bot)
         self._bot = bot
-        self._lock = Lock()
+        self._lock = RLock()
         self._thread: Thread | None = None
         self._running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._ended: Future[None] = Future()
@@ -51,7 +48,20 @@ class BotThread:
             Exception: What `Bot` raises when it is started.
         """
         with self._lock:
-            self._loop()
+            if self._thread is None:
+                self._running, self._ended = Future(), Future()
+                self._thread = Thread(target=self._run, name="webex-bot", daemon=True)
+                self._thread.start()
+                try:
+                    self._running.result()
+                except Exception:
+                    self._thread = None
+                    raise
+            if not self._thread.is_alive():  # a fork copies one thread alone
+                raise RuntimeError(
+                    "the bot was started before the process was forked, and doesn't run in this "
+                    "one: call start in the forked process"
+                )
 
     def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, and wait for its handlers, as `Bot.handle` does.
@@ -74,7 +84,9 @@ class BotThread:
         try:
             self._check_is_outside()
             with self._lock:
-                future = asyncio.run_coroutine_threadsafe(coroutine, self._loop())
+                self.start()
+                loop, _ = self._running.result()
+                future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         except BaseException:
             coroutine.close()
             raise
@@ -94,24 +106,6 @@ class BotThread:
                 loop, ending = self._running.result()
                 loop.call_soon_threadsafe(ending.set)
                 self._ended.result()
-
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        """Return the event loop of the bot, which is started if it isn't running."""
-        if self._thread is None:
-            self._running, self._ended = Future(), Future()
-            self._thread = Thread(target=self._run, name="webex-bot", daemon=True)
-            self._thread.start()
-            try:
-                self._running.result()
-            except Exception:
-                self._thread = None
-                raise
-        if not self._thread.is_alive():  # a fork copies one thread alone
-            raise RuntimeError(
-                "the bot was started before the process was forked, and doesn't run in this one: "
-                "call start in the forked process"
-            )
-        return self._running.result()[0]
 
     def _check_is_outside(self) -> None:
         if current_thread() is self._thread:
