@@ -53,15 +53,19 @@ class Operations(Protocol):
 
     async def create(self, webhook: NewWebhook) -> Webhook:
         """Create a webhook."""
+        ...
 
     async def get(self, webhook_id: str) -> Webhook:
         """Get the webhook with this id."""
+        ...
 
     async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
         """Update a webhook."""
+        ...
 
     async def delete(self, webhook_id: str) -> None:
         """Delete a webhook."""
+        ...
 
 
 Scan = Callable[[str | None], AsyncIterable[Webhook | UnreadableWebhook]]
