@@ -2,8 +2,7 @@ import asyncio
 import gc
 import json
 import traceback
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -43,7 +42,6 @@ from webex_webhooks_async import (
     from_json,
     to_json,
 )
-from webex_webhooks_async.client.requester import Request, Requester
 
 OLD = "old-access"
 NEW = "new-access"
@@ -89,24 +87,6 @@ def client_of(
         retry=RetryPolicy(attempts=attempts, base_delay=0.0),
         max_concurrency=max_concurrency,
     )
-
-
-@asynccontextmanager
-async def transport_of(wire: Wire, token: TokenProvider) -> AsyncGenerator[Requester]:
-    """A client's transport, which sends any method; it doesn't wait between its four attempts."""
-    transport = Requester(
-        token,
-        base_url=wire.base_url,
-        http_client=None,
-        timeout=20.0,
-        retry=RetryPolicy(base_delay=0.0),
-        max_concurrency=20,
-        max_body=1_000_000,
-    )
-    try:
-        yield transport
-    finally:
-        await transport.aclose()
 
 
 def webex(grant: Step = GRANTED) -> Act:
@@ -222,15 +202,6 @@ def test_a_provider_is_what_has_both_methods(provider: object) -> None:
     assert isinstance(provider, TokenProvider)
 
 
-async def test_a_token_that_stays_is_not_sent_again() -> None:
-    """A 401 with a token that can't be refreshed is raised, after one request."""
-    async with Wire(webex()) as wire, client_of(wire, OLD, attempts=4) as client:
-        with pytest.raises(AuthenticationError, match="requires a valid access token"):
-            await client.webhooks.get("W1")
-
-    assert sent(wire) == [OLD]
-
-
 async def test_a_rejected_token_is_refreshed_and_the_request_replayed() -> None:
     """A 401 is followed by one refresh and one replay, and uses up no attempt."""
     async with Wire(webex()) as wire, client_of(wire, integration()) as client:
@@ -239,18 +210,6 @@ async def test_a_rejected_token_is_refreshed_and_the_request_replayed() -> None:
 
     assert webhook.id == "W1"
     assert sent(wire) == [OLD, None, NEW, NEW]
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
-async def test_a_401_is_replayed_whatever_the_method(method: str) -> None:
-    """A request whose token was rejected wasn't processed, so a POST is sent again too."""
-    async with (
-        Wire(REJECTED, GRANTED, FOUND) as wire,
-        transport_of(wire, integration()) as transport,
-    ):
-        await transport.send(Request(method=method, target="/v1/webhooks"))
-
-    assert [each.method for each in wire.requests] == [method, "POST", method]
 
 
 async def test_a_refresh_is_the_documented_form() -> None:
@@ -270,16 +229,6 @@ async def test_a_refresh_is_the_documented_form() -> None:
     }
 
 
-async def test_a_second_401_is_raised() -> None:
-    """If the refreshed token is rejected too, the error is raised."""
-    script = REJECTED, GRANTED, REJECTED
-    async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
-        with pytest.raises(AuthenticationError):
-            await client.webhooks.get("W1")
-
-    assert sent(wire) == [OLD, None, NEW]
-
-
 async def test_a_second_401_is_raised_after_a_retry_too() -> None:
     """One request refreshes once, however many attempts it takes."""
     script = REJECTED, GRANTED, http_response(503), REJECTED
@@ -288,14 +237,6 @@ async def test_a_second_401_is_raised_after_a_retry_too() -> None:
             await client.webhooks.get("W1")
 
     assert sent(wire) == [OLD, None, NEW, NEW]
-
-
-async def test_without_an_access_token_the_first_request_begins_with_a_refresh() -> None:
-    """A refresh token alone is enough."""
-    async with Wire(webex()) as wire, client_of(wire, integration(access_token=None)) as client:
-        await client.webhooks.get("W1")
-
-    assert sent(wire) == [None, NEW]
 
 
 @pytest.mark.parametrize("access_token", [OLD, None])
@@ -308,24 +249,6 @@ async def test_a_refresh_needs_no_concurrency_of_its_own(access_token: str | Non
         await asyncio.gather(*(client.webhooks.get("W1") for _ in range(5)))
 
     assert sent(wire).count(None) == 1
-
-
-async def test_fifty_tasks_that_meet_a_401_together_refresh_once() -> None:
-    """However many requests were rejected, the token is refreshed once, and all are replayed."""
-    all_here = asyncio.Event()
-    take = webex()
-
-    async def act(peer: Peer) -> None:
-        if len(wire.requests) >= 50:
-            all_here.set()
-        await all_here.wait()
-        await take(peer)
-
-    async with Wire(act) as wire, client_of(wire, integration(), max_concurrency=50) as client:
-        webhooks = await asyncio.gather(*(client.webhooks.get("W1") for _ in range(50)))
-
-    assert len(webhooks) == 50
-    assert sent(wire) == [OLD] * 50 + [None] + [NEW] * 50
 
 
 async def test_a_thousand_tasks_see_as_many_401s_as_are_sent_at_a_time() -> None:
@@ -650,17 +573,6 @@ async def test_a_refresh_that_is_cancelled_itself_is_repeated() -> None:
         assert waiting.cancelled()
 
 
-async def test_the_new_tokens_are_stored_before_any_task_goes_on() -> None:
-    """A plain `on_refresh` gets the new tokens before the first replay."""
-    seen: list[tuple[Tokens, int]] = []
-    token = integration(on_refresh=lambda tokens: seen.append((tokens, len(wire.requests))))
-    async with Wire(webex()) as wire, client_of(wire, token) as client:
-        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(3)))
-
-    assert seen == [(EXPECTED, 4)]
-    assert len(wire.requests) == 7
-
-
 async def test_an_async_on_refresh_is_awaited_before_any_task_goes_on() -> None:
     """The replays wait until the tokens are stored."""
     storing, stored = asyncio.Event(), asyncio.Event()
@@ -740,25 +652,6 @@ async def test_a_refresh_without_a_response_deletes_nothing() -> None:
             await client.webhooks.delete("W1")
         with pytest.raises(NotFoundError):
             await client.webhooks.delete("W1")
-
-
-async def test_a_refresh_is_posted_again_after_a_429() -> None:
-    """After a 429 the refresh is sent again, because it wasn't processed."""
-    script = REJECTED, http_response(429, b"", "Retry-After: 0"), GRANTED, FOUND
-    async with Wire(*script) as wire, client_of(wire, integration(), attempts=2) as client:
-        await client.webhooks.get("W1")
-
-    assert sent(wire) == [OLD, None, None, NEW]
-
-
-async def test_the_error_has_the_reason_of_a_refused_refresh() -> None:
-    """The message is the description from the token endpoint."""
-    refusal = http_response(400, {"error": "invalid_grant", "error_description": "expired"})
-    async with Wire(webex(refusal)) as wire, client_of(wire, integration()) as client:
-        with pytest.raises(
-            BadRequestError, match="POST /v1/access_token: 400 Bad Request: expired"
-        ):
-            await client.webhooks.get("W1")
 
 
 @pytest.mark.parametrize(
@@ -861,30 +754,6 @@ async def test_what_a_provider_raises_is_raised() -> None:
 
     assert vault.rejected == ["asked"]
     assert sent(wire) == []
-
-
-async def test_one_provider_may_serve_several_clients() -> None:
-    """The client that gets the 401 refreshes for both."""
-    token = integration()
-    async with (
-        Wire(webex()) as one,
-        Wire(webex()) as other,
-        client_of(one, token) as first,
-        client_of(other, token) as second,
-    ):
-        await first.webhooks.get("W1")
-        await second.webhooks.get("W1")
-
-    assert (sent(one), sent(other)) == ([OLD, None, NEW], [NEW])
-
-
-async def test_a_token_refreshes_as_soon_as_a_client_has_it() -> None:
-    """`refresh` works before the first request of the client."""
-    token = integration()
-    async with Wire(webex()) as wire, client_of(wire, token):
-        assert await token.refresh(OLD) == NEW
-
-    assert sent(wire) == [None]
 
 
 async def test_closing_one_client_does_not_take_the_token_from_another() -> None:

@@ -141,15 +141,6 @@ def test_a_token_is_passed_without_its_scheme(token: str) -> None:
     assert "c4n4ry" not in str(raised.value)
 
 
-@pytest.mark.parametrize("token", ["", " ", "c4n4ry\n", "c4n4ry token"])
-def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
-    """The error asks about a newline at the end, and doesn't show the token."""
-    with pytest.raises(ValueError, match="newline at its end") as raised:
-        Client(token)
-
-    assert "c4n4ry" not in str(raised.value)
-
-
 async def test_the_token_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """`from_env` reads WEBEX_ACCESS_TOKEN, and takes every option."""
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "from-the-environment")
@@ -309,16 +300,6 @@ async def test_max_concurrency_is_the_number_of_connections(number: int) -> None
 
     assert wire.connections <= number
     assert len(wire.requests) == 300
-
-
-@pytest.mark.usefixtures("engine")
-async def test_a_thousand_tasks_finish() -> None:
-    """Every one of them gets its response."""
-    async with Wire(FOUND) as wire, Client(TOKEN, base_url=wire.base_url) as client:
-        webhooks = await asyncio.gather(*(client.webhooks.get("W1") for _ in range(1000)))
-
-    assert [each.id for each in webhooks] == ["W1"] * 1000
-    assert wire.most_open <= 20
 
 
 @pytest.mark.usefixtures("engine")
@@ -669,17 +650,6 @@ async def test_a_hook_s_own_request_says_nothing_about_ours() -> None:
         Client(TOKEN, http_client=http_client, retry=RetryPolicy.none()) as client,
     ):
         with pytest.raises(TransportError, match="elsewhere"):
-            await client.webhooks.get("W1")
-
-
-async def test_an_assertion_in_a_mock_is_raised_as_it_is() -> None:
-    """A user's test fails with its own assertion, at once."""
-
-    def fail(request: httpx.Request) -> httpx.Response:
-        raise AssertionError("it broke")
-
-    async with given(fail) as http_client, Client(TOKEN, http_client=http_client) as client:
-        with pytest.raises(AssertionError, match="it broke"):
             await client.webhooks.get("W1")
 
 

@@ -10,7 +10,6 @@ from webex_webhooks_async.client.pagination import absolute_link, next_link, tar
 from webex_webhooks_async.errors import PaginationError
 
 BASE = "https://webexapis.com/v1"
-REQUEST = f"{BASE}/webhooks"
 NEXT = f"{BASE}/webhooks?cursor=two"
 
 SCHEMES = ["https://", "http://", "HTTPS://", "//", "https:/", "ftp://", ""]
@@ -51,119 +50,12 @@ def urls() -> st.SearchStrategy[str]:
     return st.tuples(*parts).map("".join)
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        f'<{NEXT}>; rel="next"',
-        f"<{NEXT}>; rel=next",
-        f"<{NEXT}>;rel=next",
-        f'<{NEXT}> ; rel = "next"',
-        f'<{NEXT}>\t;\trel="next"\t',
-        f'<{NEXT}>; REL="next"',
-        f'<{NEXT}>; rel="NEXT"',
-        f'<{NEXT}>; rel="prev next"',
-        f'<{NEXT}>; rel="next  prev"',
-        f'<{NEXT}>; title="a, b; c"; rel="next"',
-        f'<{NEXT}>; rel="next"; title="a, b; <c>; rel=\\"prev\\""',
-        f'<{NEXT}>; title=""; rel="next"',
-        f'<{NEXT}>; hreflang=en; crossorigin; rel="next"',
-        f"<{NEXT}>; title*=UTF-8''%e2%82%ac; rel=\"next\"",
-        f'<{NEXT}>; rel="next"; rel="prev"',
-        f'<{BASE}/webhooks>; rel="first", <{NEXT}>; rel="next"',
-        f'<{NEXT}>; rel="next", <{BASE}/webhooks?cursor=three>; rel="next"',
-        f'<{BASE}/webhooks>; rel="first",<{NEXT}>;rel="next",<{BASE}/x>; rel="prev"',
-        f'<{BASE}/webhooks>, <{NEXT}>; rel="next"',
-        f'<{BASE}/webhooks> rel="next", <{NEXT}>; rel="next"',
-        f'<{BASE}/webhooks>; title="<{BASE}/x>; rel=next", <{NEXT}>; rel="next"',
-        f'no link at all, <{NEXT}>; rel="next"',
-        f'<<{NEXT}>; rel="next"',
-    ],
-)
-def test_the_next_link_is_found(header: str) -> None:
-    """In each form that RFC 8288 allows, and in some that it doesn't, the next link is found."""
-    assert next_link([header]) == NEXT
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        "",
-        "next",
-        f"{NEXT}; rel=next",
-        f"<{NEXT}>",
-        f"<{NEXT}>; next",
-        f"<{NEXT}>; rel",
-        f"<{NEXT}>; rel=",
-        f'<{NEXT}>; rel=""',
-        f'<{NEXT}>; rel="prev"',
-        f'<{NEXT}>; rel="next-archive"',
-        f'<{NEXT}>; rel="prev"; rel="next"',
-        f'<{NEXT}>; rel=; rel="next"',
-        f'<{NEXT}>; title="rel=next"',
-        f'<{NEXT}>; title="; rel=next"',
-        f'<{NEXT}>; title="a \\"; rel=next; \\""',
-        f'<{NEXT}>; rev="next"',
-        f'<{NEXT}; rel="next"',
-        f'<{NEXT}>, ; rel="next"',
-    ],
-)
-def test_what_is_no_next_link_is_passed_over(header: str) -> None:
-    """Other links, and what is none, lead nowhere."""
-    assert next_link([header]) is None
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        "/v1/webhooks?a=1,2;3&before&x",
-        "?cursor=two",
-        "",
-        "//evil.example/x",
-        "https://a/?q=(a,b);c",
-    ],
-)
-def test_the_target_is_as_it_stands_there(link: str) -> None:
-    """Commas, semicolons and relative forms are the link's own."""
-    assert next_link([f'<{link}>; rel="next"']) == link
-
-
-def test_several_headers_are_one() -> None:
-    """The next link may stand in any of several Link headers; the first one counts."""
-    assert next_link([f"<{BASE}/x>; rel=prev", f"<{NEXT}>; rel=next", "<x>; rel=next"]) == NEXT
-    assert next_link([]) is None
-
-
 @given(st.lists(any_text() | headers()))
 def test_no_header_is_too_odd(lines: list[str]) -> None:
     """Whatever stands in Link headers, it is a link or none, and nothing is raised."""
     link = next_link(lines)
 
     assert link is None or any(f"<{link}>" in line for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("link", "absolute"),
-    [
-        (NEXT, NEXT),
-        ("/v1/webhooks?cursor=two", NEXT),
-        ("webhooks?cursor=two", NEXT),
-        ("?cursor=two", NEXT),
-        ("//webexapis.com/v1/webhooks?cursor=two", NEXT),
-        ("//evil.example/x", "https://evil.example/x"),
-        (f"{NEXT}#top", NEXT),
-        (f"{NEXT}&before&max=5", f"{NEXT}&before&max=5"),
-        (f"{NEXT}&before&", f"{NEXT}&before&"),
-        (f"{NEXT}&x=%2F+%20a=b", f"{NEXT}&x=%2F+%20a=b"),
-        (f"{NEXT}&max=null", NEXT),
-        (f"{BASE}/webhooks?max=null&cursor=two", NEXT),
-        (f"{BASE}/webhooks?max=null", f"{BASE}/webhooks"),
-        (f"{NEXT}&max=null0&xmax=null", f"{NEXT}&max=null0&xmax=null"),
-        (f"{BASE}/webhooks", f"{BASE}/webhooks"),
-    ],
-)
-def test_links_become_absolute_and_stay_what_they_are(link: str, absolute: str) -> None:
-    """A link is resolved, and loses `max=null`, which the service refuses, and nothing else."""
-    assert absolute_link(link, REQUEST) == absolute
 
 
 @pytest.mark.parametrize(
@@ -187,23 +79,6 @@ def test_a_link_gets_back_what_it_lost(query: str, link: str, absolute: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("url", "target"),
-    [
-        (NEXT, "/v1/webhooks?cursor=two"),
-        ("https://webexapis.com", "/"),
-        ("https://webexapis.com?a=b", "/?a=b"),
-        ("https://webexapis.com:443/v1", "/v1"),
-        ("HTTPS://WebexAPIs.COM/V1", "/V1"),
-        ("https://webexapis.com/other/path?a&b=#c", "/other/path?a&b="),
-        ("https://webexapis.com//evil.example/x", "//evil.example/x"),
-    ],
-)
-def test_the_origin_of_the_base_url_is_followed(url: str, target: str) -> None:
-    """A URL with the base URL's origin gives its path and query."""
-    assert target_on(BASE, url) == target
-
-
-@pytest.mark.parametrize(
     ("base", "url"),
     [
         ("http://localhost:8900/v1", "http://localhost:8900/v1/webhooks"),
@@ -216,50 +91,6 @@ def test_the_origin_of_the_base_url_is_followed(url: str, target: str) -> None:
 def test_the_origin_may_be_any_that_a_client_has(base: str, url: str) -> None:
     """The case and the default port don't change the origin."""
     assert target_on(base, url) == "/v1/webhooks"
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://evil.example/v1/webhooks",
-        "https://webexapis.com.evil.example/v1",
-        "https://evilwebexapis.com/v1",
-        "https://webexapis.com./v1",
-        "http://webexapis.com/v1",
-        "http://webexapis.com:443/v1",
-        "ftp://webexapis.com/v1",
-        "https://webexapis.com:8443/v1",
-        "https://webexapis.com:80/v1",
-        "https://webexapis.com:0/v1",
-        "//webexapis.com/v1",
-        "/v1/webhooks",
-        "",
-        "https:/v1/webhooks",
-        "https:///v1/webhooks",
-        "https://someone@webexapis.com/v1",
-        "https://someone:word@webexapis.com/v1",
-        "https://@webexapis.com/v1",
-        "https://webexapis.com@evil.example/v1",
-        "https://webexapis.com:443@evil.example/v1",
-        "https://webexapis.com\\@evil.example/v1",
-        "https://evil.example\\@webexapis.com/v1",
-        "https://webexapis%2ecom/v1",
-        "https://webexapis\u3002com/v1",
-        "https://webexapis.com:port/v1",
-        "https://webexapis.com:99999/v1",
-        "https://webexapis.com:-443/v1",
-        "https://[webexapis.com/v1",
-        "https://webexapis.com]/v1",
-        "https://[webexapis.com]/v1",
-        "https://webexapis.com\uff0fevil.example/v1",
-        "javascript:alert(1)",
-    ],
-    ids=ascii,
-)
-def test_another_origin_is_not_followed(url: str) -> None:
-    """A URL with another scheme, host or port, or with credentials, is refused."""
-    with pytest.raises(PaginationError, match=r"^the next link "):
-        target_on(BASE, url)
 
 
 def test_a_link_that_is_too_long_is_not_followed() -> None:

@@ -403,24 +403,6 @@ async def test_each_pause_has_one_warning_in_the_log(caplog: pytest.LogCaptureFi
     assert seen == [["rate limit reached (429): all requests pause for 30.00 s"]] * 2
 
 
-@pytest.mark.parametrize("method", METHODS)
-async def test_a_503_is_repeated_after_its_retry_after(method: str) -> None:
-    """The wait is the service's, for the methods that are repeated; others are raised at once."""
-    clock = QuickClock()
-    unavailable = http_response(503, b"", "Retry-After: 7")
-    async with (
-        Wire(unavailable, FOUND) as wire,
-        requester_to(wire.base_url, clock=clock) as requester,
-    ):
-        if method in {"POST", "PATCH"}:
-            with pytest.raises(ServerError, match="retry after 7 s"):
-                await requester.send(request(method))
-        else:
-            await requester.send(request(method))
-
-    assert clock.slept == ([] if method in {"POST", "PATCH"} else [7.0])
-
-
 @pytest.mark.parametrize("target", ["/v1/webhooks/" + "x" * 70_000, "/v1/webhooks?" + "x" * 70_000])
 async def test_a_url_that_is_too_long_is_refused(target: str) -> None:
     """It is a `ValueError`, and nothing is sent."""
@@ -428,24 +410,6 @@ async def test_a_url_that_is_too_long_is_refused(target: str) -> None:
     async with Wire(FOUND) as wire, requester_to(wire.base_url, clock=clock) as requester:
         with pytest.raises(ValueError, match=r"URL of this GET can't be sent \(URL too long\)"):
             await requester.send(Request(method="GET", target=target))
-
-    assert (wire.connections, clock.slept) == (0, [])
-
-
-async def test_a_token_provider_s_own_error_is_raised_at_once() -> None:
-    """A provider's `TransportError` isn't retried, because the request wasn't sent."""
-
-    class Unreachable(StaticToken):
-        async def get(self) -> str:
-            raise TransportError("no response from the vault")
-
-    clock = QuickClock()
-    async with (
-        Wire(FOUND) as wire,
-        requester_to(wire.base_url, clock=clock, tokens=Unreachable(TOKEN)) as requester,
-    ):
-        with pytest.raises(TransportError, match="the vault"):
-            await requester.send(request())
 
     assert (wire.connections, clock.slept) == (0, [])
 

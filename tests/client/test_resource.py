@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, cast
@@ -16,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import client_of
-from tests.support.clocks import StoppedClock
-from tests.support.wire import WEBHOOK, Peer, Step, Wire, hang_up, http_response, reset, until
+from tests.support.wire import WEBHOOK, Peer, Wire, http_response
 from webex_webhooks_async import (
     BadRequestError,
     Client,
@@ -26,13 +24,9 @@ from webex_webhooks_async import (
     NewWebhook,
     NotFoundError,
     Notification,
-    PaginationError,
     RefreshingToken,
-    RetryPolicy,
-    WebexError,
     make_converter,
 )
-from webex_webhooks_async.client import requester
 
 
 @frozen(kw_only=True)
@@ -386,15 +380,6 @@ async def test_a_list_has_the_member_that_is_named() -> None:
     assert wire.targets == ["/v1/identity/scim/O1/v2%2FUsers"]
 
 
-async def test_a_list_goes_on_from_a_kept_url() -> None:
-    """A list with `start` begins with that page, and ignores the parameters."""
-    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
-        kept = f"{wire.base_url}/rooms?cursor=2"
-        assert (await client.list("rooms", params={"max": 1}, start=kept)).next_url is None
-
-    assert wire.targets == ["/v1/rooms?cursor=2"]
-
-
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
@@ -521,108 +506,6 @@ async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
 
     tokens = [each.headers.get("authorization") for each in wire.requests]
     assert tokens == ["Bearer old"] * 50 + [None] + ["Bearer new"] * 50
-
-
-@pytest.mark.parametrize("first", MIXED)
-async def test_one_429_pauses_fifty_mixed_tasks(
-    first: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a 429 of any operation, no other one is sent before Retry-After is over."""
-    clock = StoppedClock()
-    monkeypatch.setattr(requester, "Clock", lambda: clock)
-    async with (
-        Wire(http_response(429, b"", "Retry-After: 30"), GOOD) as wire,
-        Client("a-token", base_url=wire.base_url, max_concurrency=50) as client,
-    ):
-        tasks = [asyncio.ensure_future(MIXED[first](client))]
-        await until(lambda: clock.sleepers == 1)
-        tasks += [asyncio.ensure_future(each(client)) for each in list(MIXED.values()) * 5]
-        await until(lambda: clock.sleepers == 51)
-        clock.advance(29.9)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        before = len(wire.requests)
-        clock.advance(0.2)
-        await asyncio.gather(*tasks)
-
-    assert (before, len(wire.requests)) == (1, 52)
-
-
-RETRIED_VERBS: dict[str, Operation] = {
-    name: MIXED[name] for name in ("get", "list", "fetch", "put", "delete", "post", "patch")
-}
-EVERY = frozenset(RETRIED_VERBS)
-READING = frozenset({"get", "list", "fetch"})
-REPEATABLE = READING | {"put", "delete"}
-
-
-@pytest.mark.parametrize("name", RETRIED_VERBS)
-@pytest.mark.parametrize(
-    ("step", "repeated"),
-    [
-        (http_response(429), EVERY),
-        (http_response(429, b"", "Retry-After: 0"), EVERY),
-        (http_response(429, b"", "Retry-After: 3600"), frozenset[str]()),
-        (http_response(423, b"", "Retry-After: 0"), EVERY),
-        (http_response(423), frozenset[str]()),
-        (http_response(500), READING),
-        (http_response(501), frozenset[str]()),
-        (http_response(502), REPEATABLE),
-        (http_response(503), REPEATABLE),
-        (http_response(503, b"", "Retry-After: 0"), REPEATABLE),
-        (http_response(504), REPEATABLE),
-        (hang_up, REPEATABLE),
-        (reset, REPEATABLE),
-        *(
-            (http_response(status), frozenset[str]())
-            for status in (400, 403, 404, 405, 409, 410, 428)
-        ),
-        (http_response(200, b"<html>"), frozenset[str]()),
-    ],
-    ids=lambda value: (
-        value.split(b"\r\n\r\n")[0].decode()
-        if isinstance(value, bytes)
-        else getattr(value, "__name__", "")
-    ),
-)
-async def test_a_verb_is_repeated_as_its_method_allows(
-    step: Step, repeated: frozenset[str], name: str
-) -> None:
-    """Each row of the table of retries, counted on a real server: three attempts, or one."""
-    async with (
-        Wire(step) as wire,
-        Client(
-            "a-token", base_url=wire.base_url, retry=RetryPolicy(attempts=3, base_delay=0.0)
-        ) as client,
-    ):
-        with suppress(WebexError):
-            await RETRIED_VERBS[name](client)
-
-    assert len(wire.requests) == (3 if name in repeated else 1)
-
-
-async def test_a_delete_that_was_processed_before_is_done() -> None:
-    """A 404 after a lost response isn't an error."""
-    async with (
-        Wire(hang_up, http_response(404)) as wire,
-        Client("a-token", base_url=wire.base_url, retry=RetryPolicy(base_delay=0.0)) as client,
-    ):
-        await client.delete("messages", "M1")
-
-    assert len(wire.requests) == 2
-
-
-@pytest.mark.parametrize("link", ["https://elsewhere.example/v1/rooms", "//elsewhere.example/a"])
-async def test_a_list_follows_no_link_to_another_origin(link: str) -> None:
-    """A link to another origin gets no request, whether it comes from a page or was kept."""
-    page = http_response(200, {"items": []}, f'Link: <{link}>; rel="next"')
-    async with Wire(page) as wire, client_of(wire) as client:
-        with pytest.raises(PaginationError, match="the next link"):
-            _ = [each async for each in client.list("rooms")]
-        with pytest.raises(PaginationError, match="start, which must be a kept next_url"):
-            await client.list("rooms", start=link)
-
-    assert len(wire.requests) == 1
 
 
 @frozen
