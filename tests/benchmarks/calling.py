@@ -45,6 +45,16 @@ async def own_gets_from_1000_tasks(base_url: str) -> AsyncGenerator[Round]:
 
 
 @asynccontextmanager
+async def own_gets_over_aiohttp(base_url: str) -> AsyncGenerator[Round]:
+    """One by one, with the extra."""
+    async with (
+        AiohttpTransport() as transport,
+        Client(TOKEN, base_url=base_url, http_client=transport) as client,
+    ):
+        yield calls(lambda: client.webhooks.get(ID))
+
+
+@asynccontextmanager
 async def own_lists_over_aiohttp(base_url: str) -> AsyncGenerator[Round]:
     """All items of all pages, with the extra."""
     async with (
@@ -113,6 +123,13 @@ async def wxc_sdk_lists(base_url: str) -> AsyncGenerator[Round]:
 
 CASES = (
     Case(name="get / httpx", ours=own_gets, peer=httpx_gets, count=200, at_most=1.05),
+    Case(
+        name="get over aiohttp / over the default transport",
+        ours=own_gets_over_aiohttp,
+        peer=own_gets,
+        count=200,
+        at_most=0.75,
+    ),
     Case(
         name="growth: get from 1000 tasks / sequential",
         ours=own_gets_from_1000_tasks,

@@ -396,27 +396,27 @@ async def test_a_deleted_webhook_that_the_list_still_shows_is_not_deleted_again(
 async def test_a_service_that_never_shows_what_it_creates_ends_a_run(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """A run creates ten webhooks of a name at most, and then takes the last one as it is."""
+    """A run creates twenty webhooks of a name at most, and then takes the last one as it is."""
     body = json.loads(to_json(await made(webhooks, MESSAGES)))
     await webhooks.delete(body["id"])
     sandbox.fail(body=body, method="POST", times=None)
     log = Log(sandbox)
     result = await webhooks.ensure([MESSAGES])
-    assert Counter(log.methods)["POST"] == 10
+    assert Counter(log.methods)["POST"] == 20
     assert result.webhooks["bot:messages"].id == body["id"]
 
 
 async def test_a_service_that_invents_a_duplicate_in_each_list_ends_a_run(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
-    """A run lists ten times at most, and deletes what it saw."""
+    """A run lists twenty times at most, and deletes what it saw."""
     body = json.loads(to_json(await made(webhooks, MESSAGES)))
-    for number in range(20):
+    for number in range(30):
         duplicate = {**body, "id": f"invented-{number}", "created": "2999-01-01T00:00:00Z"}
         sandbox.fail(body={"items": [body, duplicate]}, method="GET")
     log = Log(sandbox)
     result = await webhooks.ensure([MESSAGES])
-    assert Counter(log.methods) == {"GET": 10, "DELETE": 10}
+    assert Counter(log.methods) == {"GET": 20, "DELETE": 20}
     assert result.webhooks["bot:messages"].id == body["id"]
 
 

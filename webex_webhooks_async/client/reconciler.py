@@ -346,8 +346,8 @@ class PlanExecution:
                 self._fail(lost.change, lost.error)
 
 
-_MAX_LOOKS = 10
-"""After so many lists a run takes what it made as it is, whatever other runs do."""
+_MAX_LOOKS = 20
+"""After so many lists a run takes what it made as it is; four runs at a time need up to nine."""
 
 _LOOKS_BEFORE_AGREEING = 2
 
