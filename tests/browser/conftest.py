@@ -92,6 +92,15 @@ class Stage(ServedWebex):
         data = {"roomId": person["roomId"], "personId": self.sandbox.bot.id, **members}
         self.portal.call(self.sandbox.emit, "messages", "created", data)
 
+    def cut_off(self) -> None:
+        """Break the page's connection off, as a machine that sleeps does."""
+
+        async def end() -> None:
+            for waiting in self.sandbox._live._readers:  # pyright: ignore[reportPrivateUsage] - only a reader that is slow is ended
+                waiting.put_nowait(None)
+
+        self.portal.call(end)
+
     def submitted(self) -> list[object]:
         """The inputs of each card that was submitted."""
         actions = self.sandbox._state.documents["attachmentActions"]  # pyright: ignore[reportPrivateUsage] - the API lists none

@@ -158,7 +158,7 @@ def test_by_keyboard_alone(page: Page, stage: Stage) -> None:
 
 
 def test_what_one_is_about_to_do(page: Page, stage: Stage) -> None:
-    """Typing in a card and pressing a button go on while messages come and go."""
+    """What one types or presses goes on while messages, and the connection, come and go."""
     stage.as_person("you@example.com", "rooms", title="Lunch")
     earlier = stage.as_bot("messages", toPersonEmail="you@example.com", text="earlier")
     card(stage)
@@ -167,6 +167,12 @@ def test_what_one_is_about_to_do(page: Page, stage: Stage) -> None:
     url = f"{stage.base_url}/messages/{earlier['id']}"
     httpx.delete(url, headers={"Authorization": "Bearer the-bot"}, trust_env=False)
     expect(lists(page, "Messages")).to_have_count(1)
+    lists(page, "Requests").first.locator("summary").click()
+    page.get_by_label("A note for the kitchen").focus()
+    stage.cut_off()
+    expect(page.get_by_role("status").first).to_contain_text("The sandbox has ended")
+    expect(page.get_by_role("status").first).to_have_text("Connected")
+    expect(lists(page, "Requests").first.get_by_text("TrackingID", exact=True)).to_be_visible()
     page.keyboard.type("ions")
     expect(page.get_by_label("A note for the kitchen")).to_have_value("No onions")
 

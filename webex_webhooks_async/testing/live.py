@@ -57,14 +57,17 @@ class Live:
 
     def record_request(self, request: RecordedRequest) -> None:
         """Report a request."""
-        self._requests.append({"time": self._state.now(), **_request(request)})
+        self._requests.append({**self._numbered(), **_request(request)})
         self._publish("request", request=self._requests[-1])
 
     def record_delivery(self, delivery: Delivery) -> None:
         """Report an attempt to deliver a notification."""
-        shown = {"number": next(self._numbers), "time": self._state.now(), **_delivery(delivery)}
+        shown = {**self._numbered(), **_delivery(delivery)}
         self._deliveries.append((shown, delivery))
         self._publish("delivery", delivery=shown)
+
+    def _numbered(self) -> Json:
+        return {"number": next(self._numbers), "time": self._state.now()}
 
     def delivery(self, number: object) -> Delivery | None:
         """The delivery that was reported with this number, if it isn't too long ago."""

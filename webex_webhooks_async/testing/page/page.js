@@ -41,6 +41,7 @@ const model = {
   messages: new Map(),
   webhooks: [],
   outcomes: new Map(), // of the deliveries, by the id of what they are about
+  shown: new Set(), // the numbers of the requests and deliveries that have a row
   me: remembered("person") || ME,
   roomId: remembered("room"),
   unread: new Set(),
@@ -100,25 +101,26 @@ function connect() {
 
 const receivers = {
   state(state) {
-    const began = model.sandbox !== state.sandbox;
-    if (began) {
-      forgetParent();
+    const isAnother = model.sandbox !== state.sandbox;
+    if (isAnother) {
       hideError();
       if (model.sandbox !== null) announce("The sandbox has started again, and has forgotten everything.");
+      model.messages.clear();
+      model.outcomes.clear();
+      model.shown.clear();
+      $("requests").replaceChildren();
+      $("deliveries").replaceChildren();
     }
     model.sandbox = state.sandbox;
     model.bot = state.bot;
     model.persons = byId(state.persons);
     model.rooms = byId(state.rooms);
-    model.messages = byId(state.messages);
+    model.messages = byId(state.messages.map(asBefore));
     model.webhooks = state.webhooks;
-    model.outcomes.clear();
     $("send").disabled = false;
-    $("requests").replaceChildren();
-    $("deliveries").replaceChildren();
     state.requests.forEach((each) => addRequest(each));
     state.deliveries.forEach((each) => addDelivery(each));
-    showRoom();
+    if (isAnother) showRoom();
   },
   room({ room, persons }) {
     model.rooms.set(room.id, room);
@@ -135,6 +137,12 @@ const receivers = {
   request: ({ request }) => addRequest(request),
   delivery: ({ delivery }) => addDelivery(delivery),
 };
+
+/** The message that is shown already, if it is the same: what someone has typed into its card stays. */
+function asBefore(message) {
+  const known = model.messages.get(message.id);
+  return JSON.stringify(known) === JSON.stringify(message) ? known : message;
+}
 
 const byId = (items) => new Map(items.map((each) => [each.id, each]));
 
@@ -832,6 +840,8 @@ function plainInput(part) {
 // ---------------------------------------------------------------- requests and deliveries
 
 function addRequest(request) {
+  if (model.shown.has(request.number)) return;
+  model.shown.add(request.number);
   const path = request.query ? `${request.path}?${request.query}` : request.path;
   $("requests").prepend(row(request, request.method, path.replace(/[\w-]{24,}/g, (id) => `…${id.slice(-6)}`), isBad(request.statusCode), () => [
     ...(request.error ? [el("p", { class: "reason" }, request.error)] : []),
@@ -845,6 +855,8 @@ function addRequest(request) {
 }
 
 function addDelivery(delivery) {
+  if (model.shown.has(delivery.number)) return;
+  model.shown.add(delivery.number);
   const outcomes = model.outcomes.get(delivery.about) ?? new Map();
   model.outcomes.set(delivery.about, outcomes.set(`${delivery.webhook} ${delivery.url}`, delivery));
   if (model.outcomes.size > KEPT_MESSAGES) model.outcomes.delete(model.outcomes.keys().next().value);
