@@ -653,24 +653,11 @@ def extras() -> st.SearchStrategy[dict[str, Any]]:
 
 def webhooks() -> st.SearchStrategy[Webhook]:
     """Any webhooks that a service may send."""
-    word = text_as_it_comes()
-    return st.builds(
-        Webhook,
-        id=word,
-        name=word,
-        target_url=word,
-        resource=word | st.sampled_from(Resource),
-        event=word,
-        filter=optional(word),
-        secret=optional(word),
-        status=optional(word),
-        created=optional(moments()),
-        owned_by=optional(word),
-        org_id=optional(word),
-        created_by=optional(word),
-        app_id=optional(word),
-        extra=extras(),
-    )
+    words = {each.name: optional(text_as_it_comes()) for each in fields(Webhook)}
+    words |= {name: text_as_it_comes() for name in ("id", "name", "target_url", "event")}
+    resources = text_as_it_comes() | st.sampled_from(Resource)
+    others = {"resource": resources, "created": optional(moments()), "extra": extras()}
+    return st.builds(Webhook, **{**words, **others})
 
 
 def near_misses(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
