@@ -15,7 +15,7 @@ from tests.support.documents import find_doctests, set_up, tear_down
 pytestmark = pytest.mark.once
 
 PACKAGE = webex_webhooks_async.__name__
-PUBLIC = {name: getattr(webex_webhooks_async, name) for name in webex_webhooks_async.__all__}
+PUBLIC = {name: getattr(webex_webhooks_async, name) for name in dir(webex_webhooks_async)}
 MODULES = [
     PACKAGE,
     *(

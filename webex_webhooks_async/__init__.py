@@ -108,7 +108,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.signatures import verify as verify
     from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox as SQLiteInbox
 
-    __all__: list[str]
     __version__: str
 else:
     _NAMES = {

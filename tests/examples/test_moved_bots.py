@@ -263,7 +263,7 @@ async def world(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
         await sandbox.say("Look", person=BOB, files=[File("look.txt", b"Here")])
         look = await client.get("messages", sandbox.messages[-1]["id"])
     return {
-        **{name: getattr(webex_webhooks_async, name) for name in webex_webhooks_async.__all__},
+        **{name: getattr(webex_webhooks_async, name) for name in dir(webex_webhooks_async)},
         "asyncio": asyncio,
         "datetime": datetime,
         "re": re,

@@ -22,7 +22,7 @@ INDENT = "    "
 def surface() -> str:
     """Describe the public names, the aliases in their signatures, and the commands."""
     package = griffe.load(NAME, search_paths=[Path(webex_webhooks_async.__file__).parent.parent])
-    importable = _public(package, webex_webhooks_async.__all__)
+    importable = _public(package, dir(webex_webhooks_async))
     for_tests = _public(package["testing"], testing.__all__)
     fixtures = [each for each in package["testing.plugin"].functions.values() if each.is_public]
     return "\n".join(
