@@ -138,6 +138,7 @@ async def test_submit(
     data = notified[-1]["data"]
     action = (await api.get(f"/attachment/actions/{data['id']}")).json()
     assert delivery.ok
+    assert "inputs" not in data
     assert (action["inputs"], action["messageId"]) == ({"color": "red"}, message)
     ann = (await api.get("/people/me", headers=ANN)).json()
     assert (action["personId"], notified[-1]["actorId"]) == (ann["id"], ann["id"])

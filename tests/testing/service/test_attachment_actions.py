@@ -1,11 +1,9 @@
-import json
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.testing.doubles import ANN, BOB, BOT, CARD, created
-from webex_webhooks_async.testing import Sandbox
 
 INPUTS = {"color": "red", "sizes": "1,2"}
 
@@ -78,22 +76,6 @@ async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
     )
 
 
-async def test_the_notification_has_no_inputs(webex_sandbox: Sandbox) -> None:
-    """A submission notifies the bot with ids alone; the inputs are fetched."""
-    async with webex_sandbox.http_client() as api:
-        api.headers["Authorization"] = "Bearer token"
-        message = await card_for_ann(api)
-        fields = {"name": "n", "targetUrl": "http://127.0.0.1:9/", "event": "created"}
-        await created(api, "/webhooks", **fields, resource="attachmentActions")
-
-        (delivery,) = await webex_sandbox.submit(message, INPUTS)
-        action_id = json.loads(delivery.body)["data"]["id"]
-        read = await api.get(f"/attachment/actions/{action_id}")
-
-    assert b"inputs" not in delivery.body
-    assert read.json()["inputs"] == INPUTS
-
-
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
@@ -114,19 +96,3 @@ async def test_what_is_refused(
     response = await api.post("/attachment/actions", json={**fields, **changes}, headers=ANN)
 
     assert response.status_code == status
-
-
-async def test_a_message_without_a_card(api: httpx.AsyncClient) -> None:
-    """A message without a card can't be submitted."""
-    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="No card")
-    fields = {"type": "submit", "messageId": message["id"], "inputs": INPUTS}
-
-    response = await api.post("/attachment/actions", json=fields, headers=ANN)
-
-    assert response.status_code == 400
-    assert "has no card" in response.json()["message"]
-
-
-async def test_unknown_actions(api: httpx.AsyncClient) -> None:
-    """An action that doesn't exist is not found."""
-    assert (await api.get("/attachment/actions/nope")).status_code == 404

@@ -45,13 +45,6 @@ async def test_no_persons_token(api: httpx.AsyncClient, token: str) -> None:
     assert "address" in response.json()["message"]
 
 
-async def test_a_revoked_persons_token(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A person's token can be revoked like any other."""
-    webex_sandbox.revoke("person:ann@example.com")
-
-    assert (await api.get("/people/me", headers=ANN)).status_code == 401
-
-
 @pytest.mark.parametrize("person_id", ["nobody", "ann@example.com"])
 async def test_unknown_people(api: httpx.AsyncClient, person_id: str) -> None:
     """An id that nobody has is not found; an address is not an id."""
