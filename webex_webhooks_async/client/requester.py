@@ -132,7 +132,7 @@ class Requester:
         if isinstance(http_client, httpx.AsyncBaseTransport):
             http_client = httpx.AsyncClient(transport=http_client)
             # httpx has no setting for this, and looking for cookies takes 5 % of a request.
-            http_client.cookies.extract_cookies = _keep_no_cookies  # type: ignore[method-assign]
+            http_client.cookies.extract_cookies = _keep_no_cookies  # type: ignore[method-assign] # see above
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
         self._closed = False
