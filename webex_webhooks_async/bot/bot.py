@@ -20,9 +20,9 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
+from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.vocabulary import Event
+from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.asgi import (
     Receive,
@@ -375,12 +375,12 @@ class Bot(BotRouter):
     async def _pass_on(self, notification: Notification[Any]) -> None:
         """Pass a message or a submission to the first handler that matches it."""
         try:
-            found: Message | AttachmentAction = await self.client.fetch(notification)
+            found: Any = await self.client.fetch(notification)
         except (NotFoundError, GoneError):
             logger.info("%s is passed over: it is gone", describe(notification))
             return
         context_of: Callable[..., object]
-        if isinstance(found, Message):
+        if notification.resource == Resource.MESSAGES:
             said: Any = text_without_mention(found, self.me.id)
             context_of = partial(MessageContext, message=found, text=said)
         else:
