@@ -149,17 +149,6 @@ async def test_a_card_can_be_deleted(bot: Bot, webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.messages == ()
 
 
-async def test_a_mention_in_a_group_room_is_no_part_of_the_command(
-    bot: Bot, webex_sandbox: Sandbox, webex_client: Client
-) -> None:
-    """What a person says to the bot is a command there as well."""
-    async with running(bot, webex_sandbox):
-        room = await webex_client.post("rooms", json={"title": "Lunch"})
-        await webex_sandbox.say("both", room=room["id"], mention=webex_sandbox.bot)
-
-    assert [text for text, _ in last(webex_sandbox, 2)] == ["in the thread", "in the room"]
-
-
 @pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.email}>"])
 @pytest.mark.parametrize("direct", [True, False], ids=["direct", "group"])
 async def test_a_mention_in_markdown_is_no_part_of_the_command(
@@ -222,20 +211,3 @@ async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex_sandbox: S
         await webex_sandbox.say("fail")
 
     assert texts(webex_sandbox) == ["fail"]
-
-
-async def test_an_unknown_argument_is_an_error(bot: Bot, webex_sandbox: Sandbox) -> None:
-    """A misspelled one isn't ignored."""
-    errors: list[str] = []
-
-    @bot.message()
-    async def misspelled(context: MessageContext) -> None:
-        for write in (context.reply, context.send):
-            with pytest.raises(TypeError, match="unexpected keyword argument 'markdow'") as caught:
-                await write(markdow="**Hello**")  # type: ignore[call-arg]  # on purpose
-            errors.append(str(caught.value))
-
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("Hello")
-
-    assert len(errors) == 2

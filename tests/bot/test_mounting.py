@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from litestar import Litestar, asgi
 from quart import Quart, Response, request
 from starlette.applications import Starlette
@@ -40,19 +39,6 @@ def in_starlette(bot: Bot) -> Starlette:
     return Starlette(routes=[Mount("/webex", bot)], lifespan=lifespan)
 
 
-def in_fastapi(bot: Bot) -> FastAPI:
-    """The same in FastAPI."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        async with bot:
-            yield
-
-    app = FastAPI(lifespan=lifespan)
-    app.mount("/webex", bot)
-    return app
-
-
 def in_litestar(bot: Bot) -> Litestar:
     """Mounted, and itself the lifespan."""
     route = asgi("/webex", is_mount=True, copy_scope=True)(bot)
@@ -79,7 +65,6 @@ def in_quart(bot: Bot) -> Quart:
 MOUNTED: Mapping[str, tuple[str, Callable[[Bot], Any]]] = {
     "uvicorn": ("uvicorn", alone),
     "hypercorn": ("hypercorn", alone),
-    "FastAPI": ("uvicorn", in_fastapi),
     "Starlette": ("uvicorn", in_starlette),
     "Litestar": ("uvicorn", in_litestar),
     "Quart": ("hypercorn", in_quart),

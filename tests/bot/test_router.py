@@ -221,26 +221,6 @@ async def test_middleware_runs_around_the_handlers_of_its_router(
     assert handlers.names == ["one", "all", "two"]
 
 
-async def test_middleware_decides_whether_a_handler_runs(
-    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
-) -> None:
-    """A router whose middleware doesn't go on has handled what is its own."""
-    router = BotRouter()
-
-    @router.middleware
-    async def refuse(_: Notification[Any], call_next: CallNext) -> None:
-        del call_next
-
-    handlers.command(router, "secret")
-    bot.include(router)
-    handlers.message(bot)
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("secret")
-        await webex_sandbox.say("public")
-
-    assert handlers.names == ["all"]
-
-
 async def handler(_: object) -> None:
     """Do nothing."""
 

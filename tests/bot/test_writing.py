@@ -90,6 +90,15 @@ def test_a_code_block_that_is_cut_goes_on_in_the_next_message() -> None:
     assert "```\nx" not in "".join(each["text"] for each in messages(f"```\n{code}")[1:])
 
 
+def test_a_code_block_that_ends_at_the_cut_does_not_go_on() -> None:
+    """The next message has no empty code block."""
+    code = "x = 1\n" * 1238
+    first, last = messages(markdown=f"```\n{code}```\nDone.")
+
+    assert first["markdown"].endswith("x = 1\n```")
+    assert last["markdown"] == "\nDone."
+
+
 def messages(
     text: str | None = None,
     *,
