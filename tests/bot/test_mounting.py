@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from litestar import Litestar, asgi
-from quart import Quart, Response, request
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -45,29 +44,11 @@ def in_litestar(bot: Bot) -> Litestar:
     return Litestar([route], lifespan=[bot], logging_config=None)  # or it sets the root's level
 
 
-def in_quart(bot: Bot) -> Quart:
-    """Called by a route, and started while the application serves."""
-    app = Quart(__name__)
-
-    @app.post("/webex/")
-    async def webex() -> Response:  # pyright: ignore[reportUnusedFunction] - Quart calls it
-        body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-        return Response(status=await bot.handle(body, request.headers))
-
-    @app.while_serving
-    async def receiving() -> AsyncGenerator[None]:  # pyright: ignore[reportUnusedFunction] - the same
-        async with bot:
-            yield
-
-    return app
-
-
 MOUNTED: Mapping[str, tuple[str, Callable[[Bot], Any]]] = {
     "uvicorn": ("uvicorn", alone),
     "hypercorn": ("hypercorn", alone),
     "Starlette": ("uvicorn", in_starlette),
     "Litestar": ("uvicorn", in_litestar),
-    "Quart": ("hypercorn", in_quart),
 }
 
 

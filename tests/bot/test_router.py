@@ -1,6 +1,5 @@
 """Which handler gets a message or a submitted card."""
 
-import asyncio
 import functools
 import re
 from collections.abc import Callable
@@ -327,37 +326,6 @@ def test_a_handler_is_an_async_function_of_a_context(decorator: Callable[[Any], 
         decorator(print)
     with pytest.raises(TypeError, match="a handler must take one argument, the context; got "):
         decorator(takes_two)
-
-
-async def test_a_handler_may_be_any_async_callable(bot: Bot, webex_sandbox: Sandbox) -> None:
-    """An object, a method, a partial or a function in a user's own decorator works, and stays."""
-    names: list[str] = []
-
-    class Object:
-        async def __call__(self, context: MessageContext) -> None:
-            names.append(context.text)
-
-    async def also(sink: list[str], context: MessageContext) -> None:
-        sink.append(context.text)
-
-    def logged(function: Any) -> Any:  # noqa: ANN401 - any handler
-        @functools.wraps(function)
-        async def wrapper(*args: object) -> None:
-            await asyncio.sleep(0)
-            await function(*args)
-
-        return wrapper
-
-    made = Object()
-    assert bot.command("object")(made) is made
-    bot.command("method")(made.__call__)
-    bot.command("partial")(functools.partial(also, names))
-    bot.command("wrapped")(logged(made.__call__))
-    async with running(bot, webex_sandbox):
-        for text in ("object", "method", "partial", "wrapped"):
-            await webex_sandbox.say(text)
-
-    assert names == ["object", "method", "partial", "wrapped"]
 
 
 async def test_registering_ends_with_the_start(bot: Bot, webex_sandbox: Sandbox) -> None:

@@ -129,13 +129,6 @@ def test_no_message_is_whitespace_alone(text: str) -> None:
     assert only["text"] == "x" * MAX_BYTES
 
 
-def test_markdown_is_cut_like_text() -> None:
-    """Each piece is markdown, too, and a file goes with the last one."""
-    first, last = messages(markdown="word " * 2000, file=FILE)
-
-    assert [first.keys(), last.keys()] == [{"markdown"}, {"markdown"}]
-
-
 @pytest.mark.parametrize(
     ("text", "card", "expected"),
     [
