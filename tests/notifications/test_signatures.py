@@ -172,9 +172,10 @@ def test_a_malformed_header_fails(value: object) -> None:
     assert {reason({name: value}) for name in SIGNATURE_HEADERS} == {expected}
 
 
-def test_a_malformed_strong_signature_never_falls_back() -> None:
+@pytest.mark.parametrize("value", ["SHA-256=oops", "x" * 64])
+def test_a_malformed_strong_signature_never_falls_back(value: str) -> None:
     """A malformed strong signature decides too: no weaker one replaces it."""
-    assert reason({**spark(SHA1), **webex("SHA-256=oops")}) == "malformed"
+    assert reason({**spark(SHA1), **webex(value)}) == "malformed"
 
 
 @pytest.mark.parametrize(

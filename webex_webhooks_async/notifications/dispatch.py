@@ -28,13 +28,7 @@ Middleware = Callable[[Notification[Any], CallNext], Coroutine[Any, Any, object]
 
 @frozen
 class Registration:
-    """A handler, and what it handles.
-
-    Attributes:
-        resource: The resource; `None` for all.
-        event: The event; `None` for all.
-        handler: The handler.
-    """
+    """A handler, and what it handles; `None` is for all."""
 
     resource: str | None
     event: str | None

@@ -30,13 +30,9 @@ class InboxWorker:
     """Hands what is in an inbox to a function, in a task for each entry.
 
     Args:
-        inbox: The inbox.
+        inbox: Where the entries are.
         work: Handles an entry, and records the outcome. It raises nothing.
         limit: How many entries may be worked on at a time.
-
-    Attributes:
-        inbox: The inbox.
-        is_open: Whether entries are taken.
     """
 
     def __init__(

@@ -441,7 +441,9 @@ class Receiver(Router):
 
     async def _handle_once(self, run: Run, key: str) -> int:
         try:
-            claim = await self._deduplicator.claim(key) if self._deduplicator else Claim.GRANTED
+            claim = Claim.GRANTED
+            if self._deduplicator is not None:
+                claim = await self._deduplicator.claim(key)
         except Exception:
             which = describe(run.notification)
             logger.exception("%s is not handled: the deduplicator failed", which)

@@ -136,39 +136,22 @@ def _thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="webex-webhooks-inbox")
 
 
-@frozen(kw_only=True)
+@frozen
 class StoredNotification:
-    """What the inbox's file says of a notification that isn't completed.
-
-    Attributes:
-        key: What a copy is recognized by.
-        state: ``waiting``, ``running`` or ``failed``.
-        body: The body as it came.
-        failures: How often its handlers have failed.
-        error: Why they failed last.
-        stored: When it was accepted, in seconds since 1970.
-    """
+    """What the inbox's file says of a notification that isn't completed."""
 
     key: str
-    state: str
+    state: str  # waiting, running or failed
     body: bytes = field(repr=False)
     failures: int
     error: str | None
-    stored: float
+    stored: float  # in seconds since 1970
 
 
 class InboxFile:
     """The file of a `SQLiteInbox`, used in one thread, inside of `transaction`.
 
     Its errors are `OSError`.
-
-    Args:
-        path: The file.
-        connection: Opened on it.
-        clock: Returns the time.
-
-    Attributes:
-        connection: The given one.
     """
 
     def __init__(
@@ -275,12 +258,7 @@ class InboxFile:
             "ELSE 'waiting' END, body, failures, error, stored FROM notifications "
             "WHERE forget IS NULL ORDER BY stored"
         )
-        return [
-            StoredNotification(
-                key=key, state=state, body=body, failures=failures, error=error, stored=stored
-            )
-            for key, state, body, failures, error, stored in rows
-        ]
+        return [StoredNotification(*row) for row in rows]
 
     def retry(self, keys: Iterable[str]) -> None:
         """Let failed notifications be due now, as if they had just come."""
