@@ -17,6 +17,7 @@ async def test_a_team(api: httpx.AsyncClient) -> None:
     other = await created(api, "/teams", name="Others")
     team = await created(api, "/teams", name="Cooks", description="At lunch")
     path = f"/teams/{team['id']}"
+    (mine,) = await items(api, "/team/memberships", teamId=team["id"])
 
     assert team == {**team, "name": "Cooks", "description": "At lunch"}
     assert (await api.get(path)).json() == team
@@ -27,6 +28,7 @@ async def test_a_team(api: httpx.AsyncClient) -> None:
     assert updated.json() == {**team, "name": "Chefs"} == (await api.get(path)).json()
     assert (await api.delete(path)).status_code == 204
     assert (await api.get(path)).status_code == 404
+    assert (await api.get(f"/team/memberships/{mine['id']}")).status_code == 404
     assert [each["teamId"] for each in await items(api, "/rooms", type="group")] == [other["id"]]
     assert len(await items(api, "/team/memberships", teamId=other["id"])) == 1
 
