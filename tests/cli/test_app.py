@@ -8,8 +8,7 @@ from importlib.metadata import version
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import COMMAND, ServedWebex, finished
-from tests.support.wire import PATIENCE
+from tests.cli.harness import COMMAND, PATIENCE, ServedWebex, finished
 from webex_webhooks_async.cli import app
 
 COMMANDS = (

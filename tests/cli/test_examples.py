@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.harness import COMMAND, ServedWebex, process, served_bot, served_echo_bot
+from tests.cli.harness import COMMAND, PATIENCE, ServedWebex, process, served_bot, served_echo_bot
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import app
 from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
@@ -77,7 +77,7 @@ def test_examples(webex: ServedWebex, command: str, folder: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 

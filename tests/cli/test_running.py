@@ -4,8 +4,7 @@ import threading
 
 import pytest
 
-from tests.cli.harness import process, served
-from tests.support.wire import PATIENCE
+from tests.cli.harness import PATIENCE, process, served
 from webex_webhooks_async.cli.running import (
     StoppedError,
     run,

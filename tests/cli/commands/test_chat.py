@@ -21,6 +21,7 @@ from tests.cli.harness import (
     BOT,
     CARD,
     COMMAND,
+    PATIENCE,
     ServedWebex,
     finished,
     served,
@@ -29,7 +30,7 @@ from tests.cli.harness import (
     served_webex,
     terminal,
 )
-from tests.support.wire import PATIENCE, unused_port
+from tests.support.wire import unused_port
 from webex_webhooks_async import File, Message
 from webex_webhooks_async.cli import conversation
 from webex_webhooks_async.cli.commands.chat import (
@@ -77,11 +78,11 @@ def test_a_bot_that_is_silent(
     with served_bot("") as bot:
         if resource is not None:
             webex.create(target_url=bot.url, resource=resource)
-        done = invoke("chat", "Hello", "--timeout", "1")
+        done = invoke("chat", "Hello", "--timeout", "3")
 
     bot_address = webex.sandbox.bot.email
     assert (done.exit_code, done.out) == (1, "")
-    assert done.err == f"error: {bot_address} did not reply within 1 s: does the bot run? {hint}\n"
+    assert done.err == f"error: {bot_address} did not reply within 3 s: does the bot run? {hint}\n"
 
 
 def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
@@ -112,7 +113,7 @@ def test_a_bot_that_keeps_talking(webex: ServedWebex, invoke: Invoke) -> None:
 
     with served(endless) as url:
         webex.create(target_url=url)
-        done = invoke("chat", "Hello", "--timeout", "1.5")
+        done = invoke("chat", "Hello", "--timeout", "3")
         for each in webex.sandbox.webhooks:
             httpx.delete(f"{webex.base_url}/webhooks/{each.id}", headers=BOT, trust_env=False)
 
@@ -136,7 +137,7 @@ def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
 def test_without_a_mention(webex: ServedWebex, invoke: Invoke) -> None:
     """With --no-mention the bot isn't mentioned, and so not notified."""
     with served_echo_bot(webex) as rooms:
-        done = invoke("chat", "Hello", "--room", "Lunch", "--no-mention", "--timeout", "1")
+        done = invoke("chat", "Hello", "--room", "Lunch", "--no-mention", "--timeout", "3")
 
     assert (done.exit_code, done.out, rooms) == (1, "", [])
     assert [each["text"] for each in webex.sandbox.messages] == ["Hello"]
@@ -183,7 +184,9 @@ def test_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path, quote: str) 
     path = tmp_path / "my menu.txt"
     path.write_text("Soup")
 
-    invoke("chat", f"/file {quote.format(path)}", "--timeout", "1")
+    with served_bot("", 500) as bot:  # so that nobody waits for a reply
+        webex.create(target_url=bot.url)
+        invoke("chat", f"/file {quote.format(path)}")
 
     (message,) = webex.sandbox.messages
     url = message["files"][0].replace("https://webexapis.com/v1", webex.base_url)
@@ -300,10 +303,10 @@ STATE = {
 
 
 ODD = "the service at {url} doesn't answer as a sandbox of this release does"
-SILENT = "the service at {url} did not respond within 1 s"
+SILENT = "the service at {url} did not respond within 3 s"
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
 UNHEARD = (
-    "sandbox@webex.bot did not reply within 1 s: does the bot run? The terminal of the sandbox "
+    "sandbox@webex.bot did not reply within 3 s: does the bot run? The terminal of the sandbox "
     "shows whether it was notified"
 )
 NEW_WEBHOOK = {"kind": "webhooks", "webhooks": [{"status": "active"}]}
@@ -351,7 +354,7 @@ def test_a_service_with_odd_answers(
     message: str,
 ) -> None:
     """Answers that aren't a sandbox's are an error of one line, and so is a service that hangs."""
-    monkeypatch.setattr(conversation, "OPENING_SECONDS", 1.0)
+    monkeypatch.setattr(conversation, "OPENING_SECONDS", 3.0)
 
     async def lines() -> AsyncIterator[str]:
         for event in events:
@@ -369,7 +372,7 @@ def test_a_service_with_odd_answers(
 
     with served(odd) as origin:
         url = f"{origin}/v1"
-        done = invoke("chat", "Hello", "--base-url", url, "--timeout", "1")
+        done = invoke("chat", "Hello", "--base-url", url, "--timeout", "3")
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == f"error: {message.format(url=url)}\n"

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from tests.cli.conftest import Invoke
 from tests.cli.harness import (
     COMMAND,
+    PATIENCE,
     Process,
     ServedWebex,
     Typist,
@@ -24,7 +25,6 @@ from tests.cli.harness import (
     served_bot,
     terminal,
 )
-from tests.support.wire import PATIENCE
 from webex_webhooks_async import to_json, verify
 from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request

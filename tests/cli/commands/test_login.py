@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import Finished, ServedWebex, process
-from tests.support.wire import PATIENCE, unused_port
+from tests.cli.harness import PATIENCE, Finished, ServedWebex, process
+from tests.support.wire import unused_port
 
 pytestmark = pytest.mark.once
 

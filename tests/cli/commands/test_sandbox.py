@@ -5,8 +5,8 @@ import subprocess
 import httpx
 import pytest
 
-from tests.cli.harness import COMMAND, process, terminal
-from tests.support.wire import PATIENCE, unused_port
+from tests.cli.harness import COMMAND, PATIENCE, process, terminal
+from tests.support.wire import unused_port
 from tests.testing.doubles import NEW
 
 pytestmark = pytest.mark.once
@@ -68,6 +68,7 @@ def test_nobody_watches() -> None:
         webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
         running.line(running.out, "POST   /v1/messages 200 OK")
         line = running.line(running.out, "→ +(.+)$")[1]
+        running.end(signal.SIGTERM)
 
     assert line == "no active webhook watches messages created"
 

@@ -1,6 +1,5 @@
 """The command demo."""
 
-import ast
 import asyncio
 import inspect
 import secrets
@@ -323,8 +322,5 @@ class Narrator:
 
 def _code_of(function: Callable[..., Any]) -> str:
     """The code of a function, without its signature and its docstring."""
-    source = textwrap.dedent(inspect.getsource(function))
-    definition = ast.parse(source).body[0]
-    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101 - by its type
-    _docstring, first, *_ = definition.body
-    return textwrap.dedent("\n".join(source.splitlines()[first.lineno - 1 :]))
+    _, _docstring, code = inspect.getsource(function).split('"""', 2)
+    return textwrap.dedent(code).strip("\n")
