@@ -558,7 +558,7 @@ def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type th
         each.name: each.metadata.get(JSON_KEY)
         or wire_name(getattr(each, "alias", None) or each.name)
         for each in _fields(cls)
-        if each.init and not (each.name == EXTRA and has_extra(cls))
+        if not (each.name == EXTRA and has_extra(cls))
     }
 
 
@@ -677,9 +677,7 @@ def _notification_hook(_: object, converter: Converter) -> StructureHook:
 
 def _problems(error: BaseException, path: str) -> Iterator[str]:
     if isinstance(error, BaseValidationError):
-        # Where the depth ends, each field fails: one problem is enough.
-        too_deep = [each for each in error.exceptions if isinstance(each, RecursionError)]
-        for cause in too_deep[:1] or error.exceptions:
+        for cause in error.exceptions:
             yield from _problems(cause, path + _step(cause, error.cl))
     elif isinstance(error, StructureHandlerNotFoundError):  # of a class that contains itself
         raise _unsupported(error) from None

@@ -29,7 +29,7 @@ URL = "https://example.com/hook"
     ],
 )
 def test_a_typo_is_recognized(word: str, meant: str | None) -> None:
-    """A word that is close to a known one leads to it, whatever the case and the underscores."""
+    """A word that is close to a known one leads to it, whatever the case."""
     assert did_you_mean(word, Resource) == meant
 
 

@@ -90,21 +90,17 @@ def warn_if_misspelled(resource: str | None, event: str | None, *, stacklevel: i
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that a word is probably meant to be; `None` for a known one.
 
-    Case and underscores don't count.
+    Case doesn't count.
 
     >>> did_you_mean("mesages", Resource)
     'messages'
     >>> did_you_mean("attachment_actions", Resource)
     'attachmentActions'
     """
-    candidates = {_plain(each): str(each) for each in known}
+    candidates = {each.lower(): str(each) for each in known}
     if word in candidates.values():
         return None
     from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed, and slow to import
 
-    matches = get_close_matches(_plain(word), candidates, n=1, cutoff=0.8)
+    matches = get_close_matches(word.lower(), candidates, n=1, cutoff=0.8)
     return candidates[matches[0]] if matches else None
-
-
-def _plain(word: str) -> str:
-    return word.lower().replace("_", "")
