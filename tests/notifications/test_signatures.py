@@ -93,6 +93,7 @@ def test_nothing_else_is_verified(body: bytes, other: bytes, secret: str, wrong:
         webex(f"v2, SHA-256={SHA256}"),
         {**spark(SHA1), **webex("")},
         {**spark(SHA1), **webex("none")},
+        {**spark(SHA1), **webex("x" * 64)},
         {**spark(None), **webex(SHA256)},
     ],
 )
@@ -172,10 +173,9 @@ def test_a_malformed_header_fails(value: object) -> None:
     assert {reason({name: value}) for name in SIGNATURE_HEADERS} == {expected}
 
 
-@pytest.mark.parametrize("value", ["SHA-256=oops", "x" * 64])
-def test_a_malformed_strong_signature_never_falls_back(value: str) -> None:
+def test_a_malformed_strong_signature_never_falls_back() -> None:
     """A malformed strong signature decides too: no weaker one replaces it."""
-    assert reason({**spark(SHA1), **webex(value)}) == "malformed"
+    assert reason({**spark(SHA1), **webex("SHA-256=oops")}) == "malformed"
 
 
 @pytest.mark.parametrize(

@@ -154,14 +154,14 @@ def _keyed(key: bytes, algorithm: SignatureAlgorithm) -> hmac.HMAC:
 
 _hash_names = {each: each.name.lower() for each in SignatureAlgorithm}
 _algorithm_of_label = {name: each for each, name in _hash_names.items()}
-_algorithm_of_length = {each // 4: each for each in SignatureAlgorithm}  # in digits
+_algorithm_of_length = {each // 8: each for each in SignatureAlgorithm}  # in bytes
 
 
 def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
     """The strongest algorithm that signed the request, by its headers, and that one's digests.
 
     A part is ``SHA-256=<digits>`` or ``<digits>``. A known label claims a signature even without a
-    digest of that algorithm, and so does text without a label that is as long as a digest.
+    digest of that algorithm.
 
     Raises:
         SignatureError: There is no signature, or the strongest one isn't a digest.
@@ -174,7 +174,7 @@ def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
         if labelled:  # the label's case varies in the wild, and so does its hyphen
             algorithm = _algorithm_of_label.get(label.strip().lower().replace("-", ""))
         else:
-            algorithm = _algorithm_of_length.get(len(digits))
+            algorithm = _algorithm_of_length.get(len(_decoded(digits)))
         if algorithm is None:
             continue
         if strongest is None or algorithm > strongest:
