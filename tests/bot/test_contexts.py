@@ -86,12 +86,15 @@ async def test_a_submission_is_answered_in_the_thread_of_its_card(
             before = len(webex_sandbox.requests)
             await webex_sandbox.submit(message["id"], {"dish": "Pasta"})
             *replies, room = last(webex_sandbox, 3)
-            gets = [each for each in webex_sandbox.requests[before:] if each.method == "GET"]
+            requests = webex_sandbox.requests[before:]
+            gets = [each for each in requests if each.method == "GET"]
+            posted = [json.loads(each.body) for each in requests if each.method == "POST"]
 
             root = "card" if text == "card" else message["text"]
             assert [parent for _, parent in replies] == [root, root]
             assert str(replies[0][0]).startswith("Pasta for ")
             assert room == ("in the room", None)
+            assert posted[0]["parentId"] == message.get("parentId", message["id"])
             assert len(gets) == 2  # the submission and, once, the message with the card
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import Handlers, bot_of, running
+from tests.bot.doubles import URL, Handlers, bot_of, running
 from webex_webhooks_async import (
     Bot,
     BotRouter,
@@ -275,6 +275,7 @@ async def test_a_handler_that_would_get_nothing_is_an_error(
     for register in (lambda: second(bot)(other), lambda: bot.include(late)):
         with pytest.raises(ValueError, match=re.escape(error)):
             register()
+    bot.webhooks(name="bot", target_url=URL)  # what was refused isn't kept
 
     first(early)(other)
     with pytest.raises(ValueError, match=r"handler of .*, because other of "):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.bot.doubles import texts
-from tests.support.wire import PATIENCE
+from tests.support.services import PATIENCE
 from webex_webhooks_async import Bot, BotThread, MessageContext, ServerError, SQLiteInbox, sign
 from webex_webhooks_async.testing import Sandbox, sample_notification
 

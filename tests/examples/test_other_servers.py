@@ -44,7 +44,7 @@ def settings(base_url: str) -> dict[str, str]:
 
 FLASK = "flask --app flask_bot run --port {port}"
 GUNICORN = "gunicorn --preload --workers 2 flask_bot:app --bind 127.0.0.1:{port}"
-HOOKS = "gunicorn --config gunicorn_settings.py flask_bot:app --bind 127.0.0.1:{port}"
+HOOKS = "gunicorn --preload --config gunicorn_settings.py flask_bot:app --bind 127.0.0.1:{port}"
 DJANGO = "uvicorn django_bot:application --port {port}"
 
 
@@ -77,6 +77,19 @@ async def test_it_replies(
 
     assert replies == ["You said: Hello", "You said: Hello again"]
     assert [delivery.status_code for delivery in deliveries] == [204, 204]
+
+
+async def test_a_worker_does_not_serve_a_bot_that_cannot_start(
+    settings: dict[str, str], webex_sandbox: Sandbox
+) -> None:
+    """With the hooks, gunicorn ends then, and its log says why."""
+    webex_sandbox.revoke(settings["WEBEX_ACCESS_TOKEN"])
+    words = HOOKS.format(port=unused_port()).split()
+    async with running(*words, settings=settings, folder=EXAMPLES) as server:
+        output, _ = await server.communicate()
+
+    assert server.returncode != 0
+    assert b"GET /v1/people/me: 401 Unauthorized" in output
 
 
 async def test_a_warm_function_replies(settings: dict[str, str], webex_sandbox: Sandbox) -> None:
