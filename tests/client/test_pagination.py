@@ -13,7 +13,6 @@ from webex_webhooks_async import (
     NotFoundError,
     Page,
     PaginationError,
-    RetryPolicy,
     TransportError,
     Webhook,
 )
@@ -407,19 +406,6 @@ async def test_an_error_comes_after_the_items_before_it(*, prefetch: bool) -> No
     assert found == ["W1"]
 
 
-async def test_a_page_with_a_transient_failure_is_requested_again() -> None:
-    """Each page is retried like any request."""
-    script = [page("W1", links=("<?cursor=2>; rel=next",)), http_response(503), page("W2")]
-    retry = RetryPolicy(base_delay=0.0)
-    async with (
-        Wire(*script) as wire,
-        Client("a-token", base_url=wire.base_url, retry=retry) as client,
-    ):
-        found = await ids(client.webhooks.list())
-
-    assert found == ["W1", "W2"]
-
-
 async def test_prefetch_asks_for_the_next_page_while_the_consumer_works() -> None:
     """While a page is consumed, exactly the next page is requested."""
     counts: list[int] = []
@@ -481,21 +467,6 @@ async def test_prefetch_stops_where_the_consumer_does(
     assert caplog.messages == []
 
 
-async def test_prefetch_stops_where_the_pages_are_left(caplog: pytest.LogCaptureFixture) -> None:
-    """After a break in a loop over pages, no request runs."""
-    async with Wire(by_target(three_pages(never))) as wire:
-        async with client_of(wire) as client:
-            async for _ in client.webhooks.list(prefetch=True).pages():
-                await wire.received(2)
-                break
-            gc.collect()
-            await idle_loop()
-        await wire.closed()
-        assert others() == set()
-
-    assert caplog.messages == []
-
-
 async def test_an_iteration_can_be_closed() -> None:
     """After `aclose`, without garbage collection, the prefetched page isn't requested any more."""
     asking, never_set = asyncio.Event(), asyncio.Event()
@@ -512,30 +483,6 @@ async def test_an_iteration_can_be_closed() -> None:
         await asking.wait()
 
     assert others() == set()
-
-
-@pytest.mark.parametrize("at_second", [never, http_response(404), page("W2")])
-async def test_prefetch_stops_when_the_consumer_fails(
-    at_second: Step, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An error of the consumer is raised, and the prefetch ends."""
-
-    async def consume() -> None:
-        async for _ in client.webhooks.list(prefetch=True):
-            await wire.received(2)
-            await idle_loop()
-            raise LookupError("mine")
-
-    async with Wire(by_target(three_pages(at_second))) as wire:
-        async with client_of(wire) as client:
-            with pytest.raises(LookupError, match="mine"):
-                await consume()
-            gc.collect()
-            await idle_loop()
-        await wire.closed()
-        assert others() == set()
-
-    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("works", [True, False])

@@ -42,7 +42,6 @@ from webex_webhooks_async.errors import (
     RequestTimeoutError,
     ServerError,
     TransportError,
-    WebexError,
 )
 
 TOKEN = "a-token"
@@ -88,32 +87,6 @@ def request(method: str = "GET") -> Request:
         target="/v1/webhooks/W1",
         content=b"{}" if method in {"PUT", "POST", "PATCH"} else None,
     )
-
-
-@pytest.mark.parametrize(
-    "lost", [http_response(502), http_response(503), http_response(504), reset, hang_up]
-)
-async def test_a_transient_failure_is_retried(lost: Step) -> None:
-    """A request succeeds as soon as an attempt does."""
-    async with Wire(lost, lost, FOUND) as wire, requester_to(wire.base_url) as requester:
-        found = await requester.send(request())
-
-    assert found.json() == WEBHOOK
-    assert wire.connections + len(wire.requests) > 3
-
-
-@pytest.mark.parametrize("method", METHODS)
-async def test_no_retry_sends_once(method: str) -> None:
-    """With `RetryPolicy.none()` each request is sent once, whatever the outcome."""
-    for step in (http_response(429, b"", "Retry-After: 0"), http_response(503), reset):
-        async with (
-            Wire(step) as wire,
-            requester_to(wire.base_url, retry=RetryPolicy.none()) as requester,
-        ):
-            with pytest.raises(WebexError):
-                await requester.send(request(method))
-
-        assert wire.connections == len(wire.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -401,17 +374,6 @@ async def test_each_pause_has_one_warning_in_the_log(caplog: pytest.LogCaptureFi
             caplog.clear()
 
     assert seen == [["rate limit reached (429): all requests pause for 30.00 s"]] * 2
-
-
-@pytest.mark.parametrize("target", ["/v1/webhooks/" + "x" * 70_000, "/v1/webhooks?" + "x" * 70_000])
-async def test_a_url_that_is_too_long_is_refused(target: str) -> None:
-    """It is a `ValueError`, and nothing is sent."""
-    clock = QuickClock()
-    async with Wire(FOUND) as wire, requester_to(wire.base_url, clock=clock) as requester:
-        with pytest.raises(ValueError, match=r"URL of this GET can't be sent \(URL too long\)"):
-            await requester.send(Request(method="GET", target=target))
-
-    assert (wire.connections, clock.slept) == (0, [])
 
 
 async def test_an_error_without_a_response_names_host_and_tracking_id() -> None:

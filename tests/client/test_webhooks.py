@@ -10,10 +10,8 @@ from tests.support.clients import client_of
 from tests.support.wire import DELETED, FOUND, WEBHOOK, Wire, http_response, page
 from webex_webhooks_async import (
     Client,
-    ConflictError,
     DecodeError,
     NewWebhook,
-    NotFoundError,
     Webhook,
     WebhookUpdate,
 )
@@ -233,25 +231,6 @@ async def test_a_base_url_may_have_any_path() -> None:
     assert wire.targets == ["/webhooks/W1", "/webhooks/W1", "/a/b/webhooks/W1"]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-async def test_an_error_has_what_webex_sent(operation: str) -> None:
-    """The error has method, path, status, the service's words and its tracking id."""
-    body = {
-        "message": "POST failed: HTTP/1.1 409 Conflict (url = x, error = 'it is there already')",
-        "errors": [{"description": "twice"}],
-        "trackingId": "ROUTER_1",
-    }
-    async with Wire(http_response(409, body)) as wire, client_of(wire) as client:
-        with pytest.raises(ConflictError) as raised:
-            await OPERATIONS[operation](client)
-
-    (request,) = wire.requests
-    assert str(raised.value) == (
-        f"{request.method} {request.target}: 409 Conflict: it is there already; twice "
-        "(tracking id ROUTER_1)"
-    )
-
-
 @pytest.mark.parametrize("operation", ["create", "get", "update", "list"])
 @pytest.mark.parametrize(
     ("body", "problem"),
@@ -294,13 +273,6 @@ async def test_every_problem_of_a_page_is_named() -> None:
         "$.items[2].resource: missing",
         "$.items[2].event: missing",
     )
-
-
-async def test_what_isn_t_there_is_not_found() -> None:
-    """A 404 of `get` has an error class of its own."""
-    async with Wire(http_response(404)) as wire, client_of(wire) as client:
-        with pytest.raises(NotFoundError):
-            await client.webhooks.get("W1")
 
 
 @pytest.mark.parametrize(
