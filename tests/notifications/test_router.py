@@ -215,6 +215,7 @@ class TestWebhooks:
         receiver.on()(handler)
         receiver.on(event=Event.CREATED)(handler)
         router.on("telepathy", "pondered")(handler)
+        router.middleware(AsyncMock())
 
         assert receiver.webhooks(name="bot", target_url=URL) == tuple(
             NewWebhook(
