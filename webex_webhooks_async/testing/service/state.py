@@ -258,7 +258,7 @@ class State:
 
     def add_room(self, members: Json, *, creator: SandboxPerson) -> Json:
         """A new room, without members."""
-        room = self.new(Resource.ROOMS, creator, {"title": creator.display_name, **members})
+        room = self.new(Resource.ROOMS, creator, members)
         self.rooms.put(room["id"], room)
         return room
 
