@@ -83,13 +83,15 @@ def test_ensure_of_everything_that_can_change(
 
 
 def test_check(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """--check changes nothing, and exits with 3 as long as something would change."""
+    """--check changes nothing; it exits with 3 if something would change, with 1 if Webex fails."""
     before = invoke("ensure", wanted, "--check")
     names = webex.names
     invoke("ensure", wanted)
     after = invoke("ensure", wanted, "--check")
+    webex.sandbox.fail(status=403)
+    failed = invoke("ensure", wanted, "--check")
 
-    assert (before.exit_code, names, after.exit_code) == (3, [], 0)
+    assert (before.exit_code, names, after.exit_code, failed.exit_code) == (3, [], 0, 1)
     assert [row[0] for row in rows(before.out)] == ["ACTION", "create", "create"]
     assert [row[0] for row in rows(after.out)] == ["ACTION", "keep", "keep"]
 
@@ -106,13 +108,6 @@ def test_check_counts_what_would_be_pruned(webex: ServedWebex, invoke: Invoke, w
     assert json.loads(pruned.out)["planned"][-1]["action"] == "delete"
     assert json.loads(pruned.out)["done"] == []
     assert "bot:old" in webex.names
-
-
-def test_check_while_webex_fails(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """A failure of Webex isn't a difference: the exit code is 1."""
-    webex.sandbox.fail(status=403)
-
-    assert invoke("ensure", wanted, "--check").exit_code == 1
 
 
 def test_standard_input(
@@ -221,21 +216,8 @@ def test_a_hostile_file(invoke: Invoke, wanted: str, content: str, problem: str)
     assert problem in done.err
 
 
-def test_warnings(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
-    """Webhooks that may not be intended get a warning, and are created."""
-    file = tmp_path / "webhooks.toml"
-    file.write_text(
-        WANTED.partition('[[webhooks]]\nname = "bot:cards')[0].replace("messages", "all")
-    )
-
-    done = invoke("ensure", str(file))
-
-    assert (done.exit_code, webex.names) == (0, ["bot:all"])
-    assert done.err.startswith("warning: 'bot:all' brings memberships, messages and rooms")
-
-
 def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
-    """On a terminal a warning has a line of its own, apart from the spinner."""
+    """What may not be intended gets a warning on a line of its own, and is created."""
     messages, _, _ = WANTED.partition('[[webhooks]]\nname = "bot:cards"')
     Path(wanted).write_text(messages.replace("messages", "all"))
 
