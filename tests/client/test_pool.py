@@ -139,7 +139,7 @@ async def test_the_size_of_a_given_pool_is_seen(size: int) -> None:
 
 
 def test_a_pool_belongs_to_one_event_loop() -> None:
-    """A request in another event loop raises `RuntimeError`, and nothing is sent."""
+    """In another one a request raises `RuntimeError`, and nothing is sent; so does closing it."""
     requests: list[httpx.Request] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -155,4 +155,6 @@ def test_a_pool_belongs_to_one_event_loop() -> None:
     assert asyncio.run(send()) == 200
     with pytest.raises(RuntimeError, match="belongs to the event loop"):
         asyncio.run(send())
+    with pytest.raises(RuntimeError, match="belongs to the event loop"):
+        asyncio.run(pool.aclose())
     assert len(requests) == 1

@@ -4,6 +4,7 @@ import resource
 import sqlite3
 import stat
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -187,6 +188,37 @@ async def test_an_inbox_works_in_loops_one_after_another(path: Path) -> None:
     await inbox.aclose()
 
     assert results == [True, True, False]
+
+
+AFTER_A_FORK = """
+import asyncio, os, sys, warnings
+from webex_webhooks_async import SQLiteInbox
+
+warnings.simplefilter("ignore")  # newer Pythons warn of what this is about
+inbox = SQLiteInbox(sys.argv[1])
+asyncio.run(inbox.put("a", b"{}"))
+if os.fork() == 0:
+    for call in (inbox.put("b", b"{}"), inbox.aclose()):
+        try:
+            asyncio.run(call)
+        except RuntimeError as error:
+            print(error, flush=True)
+    os._exit(0)
+print(os.wait()[1])
+"""
+
+
+async def test_an_inbox_can_not_be_carried_across_a_fork(path: Path) -> None:
+    """The child gets an error that says where to open one."""
+    arguments = ("-c", AFTER_A_FORK, str(path))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
+    async with asyncio.timeout(PATIENCE):
+        output, _ = await process.communicate()
+
+    *errors, status = output.decode().splitlines()
+    assert status == "0"
+    assert len(errors) == 2
+    assert all("was opened before the process was forked: open it in" in each for each in errors)
 
 
 async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:

@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -134,3 +136,25 @@ async def test_a_reader_that_does_not_read(
 
     assert len(rest) == 10
     assert (await state(live_of(webex_sandbox)))["kind"] == "state"
+
+
+async def test_a_reader_that_has_gone_gets_no_more(webex_sandbox: Sandbox) -> None:
+    """Events that wait for a reader don't keep the sandbox from anything else."""
+    events = live_of(webex_sandbox).events()
+    for number in range(10):
+        await webex_sandbox.say(str(number), person="ann@example.com")
+        if not number:
+            await anext(events)
+    taken: list[object] = []
+
+    async def read() -> None:
+        async for event in events:
+            taken.append(event)  # noqa: PERF401 - a list that is complete alone would show nothing
+
+    reader = asyncio.create_task(read())
+    await asyncio.sleep(0)
+    reader.cancel()
+    with suppress(asyncio.CancelledError):
+        await reader
+
+    assert len(taken) < 9

@@ -57,12 +57,8 @@ class ConnectionPool(httpx.AsyncBaseTransport):
             httpx.TransportError: No response.
             RuntimeError: This isn't the event loop of the first request.
         """
-        loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
-        if loop is not self._loop:
-            raise RuntimeError(
-                "a client belongs to the event loop of its first request; make another client here"
-            )
+        self._loop = self._loop or asyncio.get_running_loop()
+        self._check_loop()
         connection = self._idle.pop()[1] if self._idle else self._new_connection()
         sockets: list[Any] = []
 
@@ -83,13 +79,24 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close the idle connections now, and each other one when its request has ended."""
+        """Close the idle connections now, and each other one when its request has ended.
+
+        Raises:
+            RuntimeError: This isn't the event loop of the first request.
+        """
+        self._check_loop()
         self._closed = True
         if self._expiry is not None:
             self._expiry.cancel()
         while self._idle:
             await self._idle.pop()[1].aclose()
         await asyncio.gather(*self._closing)
+
+    def _check_loop(self) -> None:
+        if self._loop not in {None, asyncio.get_running_loop()}:
+            raise RuntimeError(
+                "a client belongs to the event loop of its first request; make another client here"
+            )
 
     async def _release(self, connection: httpx.AsyncBaseTransport) -> None:
         if self._closed:

@@ -33,7 +33,8 @@ class SQLiteInbox:
     file system can lose or corrupt the file.
 
     The methods raise `OSError` if the disk is full, or if another program locks the file for five
-    seconds. They work again as soon as that is over.
+    seconds. They work again as soon as that is over. A process that is forked needs an inbox of its
+    own, opened by none of its parents: SQLite can't be carried across a fork.
 
     Args:
         path: The file. It is created with the first call, in a folder that exists.
@@ -67,6 +68,7 @@ class SQLiteInbox:
         self._keep = keep
         self._clock = clock
         self._file: InboxFile | None = None
+        self._process: int | None = None  # that uses the file
         # Only the thread uses the file. The calls that wait for it share one transaction.
         self._thread = _thread()
         self._calls: deque[tuple[Callable[[InboxFile], Any], Future[Any]]] = deque()
@@ -93,16 +95,26 @@ class SQLiteInbox:
 
     async def aclose(self) -> None:
         """Close the file, after the calls that wait."""
-        closed = self._thread.submit(self._close)
+        closed = self._in_thread(self._close)
         self._thread.shutdown(wait=False)
         self._thread = _thread()
+        self._process = None
         await asyncio.wrap_future(closed)
 
     async def _call(self, call: Callable[["InboxFile"], T]) -> T:
         future: Future[T] = Future()
         self._calls.append((call, future))
-        self._thread.submit(self._run_calls)
+        self._in_thread(self._run_calls)
         return await asyncio.wrap_future(future)
+
+    def _in_thread(self, run: Callable[[], None]) -> Future[None]:
+        self._process = self._process or os.getpid()
+        if self._process != os.getpid():  # where there is neither the thread nor the locks
+            raise RuntimeError(
+                f"the inbox {self._path} was opened before the process was forked: open it in "
+                "each process, after the fork"
+            )
+        return self._thread.submit(run)
 
     def _run_calls(self) -> None:
         if not self._calls:

@@ -81,6 +81,7 @@ class Live:
             yield self._present()
             while (event := await waiting.get()) is not None:
                 yield event
+                await asyncio.sleep(0)  # a reader that has gone is noticed meanwhile
         finally:
             self._readers.discard(waiting)
 
