@@ -70,7 +70,7 @@ def test_no_header_is_too_odd(lines: list[str]) -> None:
         ("mentioned%50eople=me", "mentionedPeople=you", "mentionedPeople=you"),
         ("ownedBy=a%26b%3D%C3%BC%2F", "cursor=two", "cursor=two&ownedBy=a%26b%3D%C3%BC%2F"),
         ("before=x&beforeMessage=x&offset=1&cursor=one&start=1", "max=5", "max=5"),
-        ("", "cursor=two", "cursor=two"),
+        ("", "cursor=two#fragment", "cursor=two"),
     ],
 )
 def test_a_link_gets_back_what_it_lost(query: str, link: str, absolute: str) -> None:
