@@ -5,7 +5,7 @@ and transcripts aren't documented; their data here is that of the REST resource.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,10 @@ from webex_webhooks_async.testing.service.persons import (
     without_nones,
 )
 
+_CALL_STATES: dict[str, tuple[str, str]] = {
+    Event.CREATED: ("alerting", "received"),
+    Event.DELETED: ("disconnected", "disconnected"),
+}
 _ALERTS = frozenset({Resource.CONTROL_HUB_ALERTS, Resource.VIDEO_MESH_ALERTS})
 
 
@@ -75,181 +79,143 @@ def check_concrete(resource: str, event: str) -> None:
         )
 
 
-def fake_data(
+def fake_data(  # noqa: C901 - one case for each resource
     resource: str, event: str, given: Mapping[str, Any], *, subject: SandboxPerson, now: datetime
 ) -> dict[str, Any]:
     """Sample data, distinct each time.
 
     For a resource whose data isn't documented, it is the id that `given` lacks altogether.
     """
-    if resource in _MAKERS:
-        return _MAKERS[resource](event, subject, now)
-    return {} if given else {"id": webex_id(resource.upper())}
-
-
-def _message(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    return {
-        "id": webex_id("MESSAGE"),
-        "roomId": webex_id("ROOM"),
-        "roomType": "group",
-        "personId": actor.id,
-        "personEmail": actor.email,
-        "created": timestamp(now),
-    }
-
-
-def _attachment_action(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    return {
-        "id": webex_id("ATTACHMENT_ACTION"),
-        "type": "submit",
-        "messageId": webex_id("MESSAGE"),
-        "personId": actor.id,
-        "roomId": webex_id("ROOM"),
-        "created": timestamp(now),
-    }
-
-
-def _membership(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    return {
-        "id": webex_id("MEMBERSHIP"),
-        "roomId": webex_id("ROOM"),
-        "roomType": "group",
-        "personId": actor.id,
-        "personEmail": actor.email,
-        "personDisplayName": actor.display_name,
-        "personOrgId": actor.org_id,
-        "isModerator": False,
-        "isMonitor": False,
-        "isRoomHidden": False,
-        "created": timestamp(now),
-    }
-
-
-def _room(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    return {
-        "id": webex_id("ROOM"),
-        "title": f"Project {secrets.token_hex(2)}",
-        "type": "group",
-        "isLocked": False,
-        "creatorId": actor.id,
-        "lastActivity": timestamp(now),
-        "created": timestamp(now),
-    }
-
-
-_CALL_STATES: dict[str, tuple[str, str]] = {
-    Event.CREATED: ("alerting", "received"),
-    Event.DELETED: ("disconnected", "disconnected"),
-}
-
-
-def _call(event: str, _actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    state, what_happened = _CALL_STATES.get(event, ("connected", "answered"))
-    return {
-        "callId": webex_id("CALL"),
-        "callSessionId": webex_id("CALL_SESSION"),
-        "personality": "terminator",
-        "state": state,
-        "appearance": 1,
-        "eventType": what_happened,
-        "eventTimestamp": timestamp(now),
-        "created": timestamp(now - timedelta(seconds=20)),
-        "remoteParty": {
-            "name": fake_name(),
-            "number": f"+1555{secrets.randbelow(10**7):07}",
-            "privacyEnabled": False,
-            "callType": "external",
-        },
-        "muteCapable": False,
-        "muted": False,
-        "completedElsewhere": False,
-    }
-
-
-def _service_app(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    return {
-        "id": webex_id("APPLICATION"),
-        "authorizerOrgId": actor.org_id,
-        "authorizationDate": timestamp(now),
-    }
-
-
-def _meeting(event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    state = {"started": "inProgress", "ended": "ended"}.get(event, "scheduled")
-    return {
-        "id": secrets.token_hex(16),
-        "meetingNumber": f"{secrets.randbelow(10**11):011}",
-        "title": "Weekly sync",
-        "meetingType": "scheduledMeeting" if state == "scheduled" else "meeting",
-        "state": state,
-        "timezone": "UTC",
-        "start": timestamp(now),
-        "end": timestamp(now + timedelta(hours=1)),
-        "hostUserId": actor.id,
-        "hostDisplayName": actor.display_name,
-        "hostEmail": actor.email,
-        "siteUrl": "example.webex.com",
-    }
-
-
-def _participant(event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    left = event == Event.LEFT
-    return {
-        "id": secrets.token_hex(16),
-        "meetingId": secrets.token_hex(16),
-        "state": "end" if left else "joined",
-        "host": False,
-        "coHost": False,
-        "email": actor.email,
-        "displayName": actor.display_name,
-        "invitee": True,
-        "joinedTime": timestamp(now - timedelta(minutes=30)),
-        **({"leftTime": timestamp(now)} if left else {}),
-        "hostEmail": "host@example.com",
-        "siteUrl": "example.webex.com",
-    }
-
-
-def _recording(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    return {
-        "id": secrets.token_hex(16),
-        "meetingId": secrets.token_hex(16),
-        "topic": "Weekly sync",
-        "createTime": timestamp(now),
-        "timeRecorded": timestamp(now - timedelta(hours=1)),
-        "hostEmail": actor.email,
-        "hostUserId": actor.id,
-        "siteUrl": "example.webex.com",
-        "format": "MP4",
-        "durationSeconds": 3600,
-        "sizeBytes": 248_023_188,
-        "serviceType": "MeetingCenter",
-        "status": "available",
-    }
-
-
-def _transcript(_event: str, actor: SandboxPerson, now: datetime) -> dict[str, Any]:
-    return {
-        "id": secrets.token_hex(16),
-        "meetingId": secrets.token_hex(16),
-        "meetingTopic": "Weekly sync",
-        "siteUrl": "example.webex.com",
-        "startTime": timestamp(now),
-        "hostUserId": actor.id,
-        "hostEmail": actor.email,
-        "status": "available",
-    }
-
-
-_MAKERS: dict[str, Callable[[str, SandboxPerson, datetime], dict[str, Any]]] = {
-    Resource.ATTACHMENT_ACTIONS: _attachment_action,
-    Resource.MEETING_PARTICIPANTS: _participant,
-    Resource.MEETING_TRANSCRIPTS: _transcript,
-    Resource.MEETINGS: _meeting,
-    Resource.MEMBERSHIPS: _membership,
-    Resource.MESSAGES: _message,
-    Resource.RECORDINGS: _recording,
-    Resource.ROOMS: _room,
-    Resource.SERVICE_APP: _service_app,
-    Resource.TELEPHONY_CALLS: _call,
-}
+    data: dict[str, Any]
+    match resource:
+        case Resource.MESSAGES:
+            data = {
+                "id": webex_id("MESSAGE"),
+                "roomId": webex_id("ROOM"),
+                "roomType": "group",
+                "personId": subject.id,
+                "personEmail": subject.email,
+                "created": timestamp(now),
+            }
+        case Resource.ATTACHMENT_ACTIONS:
+            data = {
+                "id": webex_id("ATTACHMENT_ACTION"),
+                "type": "submit",
+                "messageId": webex_id("MESSAGE"),
+                "personId": subject.id,
+                "roomId": webex_id("ROOM"),
+                "created": timestamp(now),
+            }
+        case Resource.MEMBERSHIPS:
+            data = {
+                "id": webex_id("MEMBERSHIP"),
+                "roomId": webex_id("ROOM"),
+                "roomType": "group",
+                "personId": subject.id,
+                "personEmail": subject.email,
+                "personDisplayName": subject.display_name,
+                "personOrgId": subject.org_id,
+                "isModerator": False,
+                "isMonitor": False,
+                "isRoomHidden": False,
+                "created": timestamp(now),
+            }
+        case Resource.ROOMS:
+            data = {
+                "id": webex_id("ROOM"),
+                "title": f"Project {secrets.token_hex(2)}",
+                "type": "group",
+                "isLocked": False,
+                "creatorId": subject.id,
+                "lastActivity": timestamp(now),
+                "created": timestamp(now),
+            }
+        case Resource.TELEPHONY_CALLS:
+            state, what_happened = _CALL_STATES.get(event, ("connected", "answered"))
+            data = {
+                "callId": webex_id("CALL"),
+                "callSessionId": webex_id("CALL_SESSION"),
+                "personality": "terminator",
+                "state": state,
+                "appearance": 1,
+                "eventType": what_happened,
+                "eventTimestamp": timestamp(now),
+                "created": timestamp(now - timedelta(seconds=20)),
+                "remoteParty": {
+                    "name": fake_name(),
+                    "number": f"+1555{secrets.randbelow(10**7):07}",
+                    "privacyEnabled": False,
+                    "callType": "external",
+                },
+                "muteCapable": False,
+                "muted": False,
+                "completedElsewhere": False,
+            }
+        case Resource.SERVICE_APP:
+            data = {
+                "id": webex_id("APPLICATION"),
+                "authorizerOrgId": subject.org_id,
+                "authorizationDate": timestamp(now),
+            }
+        case Resource.MEETINGS:
+            state = {"started": "inProgress", "ended": "ended"}.get(event, "scheduled")
+            data = {
+                "id": secrets.token_hex(16),
+                "meetingNumber": f"{secrets.randbelow(10**11):011}",
+                "title": "Weekly sync",
+                "meetingType": "scheduledMeeting" if state == "scheduled" else "meeting",
+                "state": state,
+                "timezone": "UTC",
+                "start": timestamp(now),
+                "end": timestamp(now + timedelta(hours=1)),
+                "hostUserId": subject.id,
+                "hostDisplayName": subject.display_name,
+                "hostEmail": subject.email,
+                "siteUrl": "example.webex.com",
+            }
+        case Resource.MEETING_PARTICIPANTS:
+            left = event == Event.LEFT
+            data = {
+                "id": secrets.token_hex(16),
+                "meetingId": secrets.token_hex(16),
+                "state": "end" if left else "joined",
+                "host": False,
+                "coHost": False,
+                "email": subject.email,
+                "displayName": subject.display_name,
+                "invitee": True,
+                "joinedTime": timestamp(now - timedelta(minutes=30)),
+                **({"leftTime": timestamp(now)} if left else {}),
+                "hostEmail": "host@example.com",
+                "siteUrl": "example.webex.com",
+            }
+        case Resource.RECORDINGS:
+            data = {
+                "id": secrets.token_hex(16),
+                "meetingId": secrets.token_hex(16),
+                "topic": "Weekly sync",
+                "createTime": timestamp(now),
+                "timeRecorded": timestamp(now - timedelta(hours=1)),
+                "hostEmail": subject.email,
+                "hostUserId": subject.id,
+                "siteUrl": "example.webex.com",
+                "format": "MP4",
+                "durationSeconds": 3600,
+                "sizeBytes": 248_023_188,
+                "serviceType": "MeetingCenter",
+                "status": "available",
+            }
+        case Resource.MEETING_TRANSCRIPTS:
+            data = {
+                "id": secrets.token_hex(16),
+                "meetingId": secrets.token_hex(16),
+                "meetingTopic": "Weekly sync",
+                "siteUrl": "example.webex.com",
+                "startTime": timestamp(now),
+                "hostUserId": subject.id,
+                "hostEmail": subject.email,
+                "status": "available",
+            }
+        case _:
+            data = {} if given else {"id": webex_id(resource.upper())}
+    return data
