@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.testing.doubles import NEW, FakeClock, created, descriptions, items, webhook
+from tests.testing.doubles import NEW, FakeClock, descriptions, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.subscriptions import (
@@ -111,19 +111,6 @@ async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
 
     assert statuses == [204, 404]
     assert webex_sandbox.webhooks == ()
-
-
-async def test_failures_are_forgotten_with_the_webhook(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
-    """However many webhooks come and go, nothing is kept of deleted ones."""
-    failures = webex_sandbox._state.failures  # pyright: ignore[reportPrivateUsage] - nobody shows it
-    webhook = await created(api, "/webhooks", **NEW)
-    failures.reactivated(webhook["id"])
-
-    await api.delete(f"/webhooks/{webhook['id']}")
-
-    assert not failures.attempt_failed(webhook["id"])
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,6 @@ class FailureTracker:
         """Note that a webhook is active again: within `WINDOW`, one failure switches it off."""
         self._reactivated_at[webhook_id] = self._clock()
 
-    def forget(self, webhook_id: str) -> None:
-        """Forget a deleted webhook."""
-        self._failures.pop(webhook_id, None)
-        self._reactivated_at.pop(webhook_id, None)
-
 
 Json = Mapping[str, Any]
 

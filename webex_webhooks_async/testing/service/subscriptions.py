@@ -97,9 +97,7 @@ async def update_webhook(call: Call) -> Response:
 
 async def delete_webhook(call: Call) -> Response:
     """Delete a webhook."""
-    webhook = _find(call)
-    call.state.webhooks.remove(webhook.id)
-    call.state.failures.forget(webhook.id)
+    call.state.webhooks.remove(_find(call).id)
     return Response(status_code=204)
 
 
