@@ -42,8 +42,8 @@ def printed(columns: int, *webhooks: Webhook) -> list[str]:
 
 
 def test_a_wide_terminal() -> None:
-    """On a wide terminal, a webhook is one line."""
-    assert printed(200, CARDS, ROOMS) == [
+    """On a terminal that is just wide enough, a webhook is one line."""
+    lines = [
         "NAME       STATUS  WATCHES                    TARGET                     FILTER       ID",
         (
             "bot:cards  active  attachmentActions created  https://example.com/webex  "
@@ -51,6 +51,7 @@ def test_a_wide_terminal() -> None:
         ),
         "bot:rooms  -       rooms updated              https://example.com                     2",
     ]
+    assert printed(max(map(len, lines)), CARDS, ROOMS) == lines
 
 
 def test_a_narrow_terminal() -> None:

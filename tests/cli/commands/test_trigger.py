@@ -95,6 +95,7 @@ def test_a_value_beside_the_data(invoke: Invoke, value: str) -> None:
         (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: a number is not finite\n"),
         (("--set", "x:=" + "[" * 90_000), "--set x: what follows := must be JSON: $: nested too"),
         (("--to", "localhost:80"), "--to must be an absolute http(s) URL"),
+        (("--to", "ftp://127.0.0.1/"), "--to must be an absolute http(s) URL"),
         (("--to", "http://xn--.com/"), "--to must be an absolute http(s) URL\n"),
     ],
 )
