@@ -541,7 +541,7 @@ def test_what_is_read_goes_out_as_it_came(cls: Any, value: object) -> None:  # n
 
 @pytest.mark.parametrize("frames", range(12))
 def test_what_is_nested_too_deeply_is_a_problem(frames: int) -> None:
-    """JSON that is nested too deeply is one problem, at whichever call Python's depth ends."""
+    """JSON that is nested too deeply is a problem, at whichever call Python's depth ends."""
     value: dict[str, Any] = {"name": "a"}
     for _ in range(20_000):
         value = {"name": "a", "parent": value}
@@ -555,7 +555,7 @@ def test_what_is_nested_too_deeply_is_a_problem(frames: int) -> None:
     with pytest.raises(DecodeError) as raised:
         structure_below(frames)
 
-    assert [each.rpartition(": ")[2] for each in raised.value.problems] == ["nested too deeply"]
+    assert {each.rpartition(": ")[2] for each in raised.value.problems} == {"nested too deeply"}
 
 
 FRESH = """

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +22,7 @@ from tests.notifications.doubles import (
     distinct,
     signed,
 )
-from tests.support.wire import until
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
@@ -813,6 +814,22 @@ class TestBackground:
             assert await deliver(bot.receiver) == 204
 
         assert bot.done == ["MESSAGE"]
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    async def test_an_event_loop_that_ended_before_its_handlers(self) -> None:
+        """Closing doesn't wait for handlers whose event loop was closed: they never end."""
+        bot = Bot(background=True)
+        bot.may_end.clear()
+
+        def deliver_in_another_loop() -> None:
+            loop = asyncio.new_event_loop()
+            assert loop.run_until_complete(deliver(bot.receiver)) == 204
+            loop.close()
+
+        await asyncio.to_thread(deliver_in_another_loop)
+        async with asyncio.timeout(PATIENCE):
+            await bot.receiver.aclose()
+        gc.collect()  # Python reports the task that was lost
 
 
 class TestClosingFromInside:

@@ -181,7 +181,7 @@ class Receiver(Router):
         self._is_closing = False
         self._runs: set[Run] = set()  # those that `aclose` waits for
         self._pending: dict[Run, asyncio.Task[int]] = {}  # those of them in the background
-        self._closers: list[asyncio.Future[None]] = []  # each call of `aclose` that waits
+        self._closers: list[asyncio.Event] = []  # of each call of `aclose` that waits
 
     def webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
@@ -281,10 +281,12 @@ class Receiver(Router):
         self._is_closing = True
         if self._worker is not None:
             await self._worker.stop()
+        for run, task in [*self._pending.items()]:
+            if task.get_loop().is_closed():  # it will never end
+                self._finish(run)
         while self._runs:
-            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._closers.append(waiting)
-            await waiting
+            self._closers.append(closer := asyncio.Event())
+            await closer.wait()
         while self._in_flight is not None and self._in_flight.unfinished:
             await asyncio.wait(self._in_flight.unfinished)
         if self._worker is not None:
@@ -301,9 +303,8 @@ class Receiver(Router):
         self._runs.discard(run)
         self._pending.pop(run, None)
         if not self._runs:
-            for waiting in self._closers:
-                if not waiting.done():  # it was cancelled
-                    waiting.set_result(None)
+            for closer in self._closers:
+                closer.set()
             self._closers.clear()
 
     async def __aenter__(self) -> Self:
