@@ -12,6 +12,7 @@ from webex_webhooks_async import (
     Bot,
     CallNext,
     MessageContext,
+    MessageData,
     Notification,
     Person,
     SubmissionContext,
@@ -19,24 +20,19 @@ from webex_webhooks_async import (
 
 bot = Bot.from_env()
 ALLOWED = set(os.environ["ALLOWED"].lower().split())
-known: dict[str, bool] = {}  # by the id of a person
 
 
 @bot.middleware
 async def allow(notification: Notification[Any], call_next: CallNext) -> None:
     """Pass on what allowed people do, and nothing else."""
-    if notification.actor_id and await is_allowed(notification.actor_id):
+    addresses: list[str] = []
+    if isinstance(notification.data, MessageData):
+        addresses = [notification.data.person_email]
+    elif notification.actor_id:  # a submitted card, for example, comes without an address
+        person = await bot.client.get("people", notification.actor_id, into=Person)
+        addresses = list(person.emails or ())
+    if any(ALLOWED & {each, each[each.index("@") :]} for each in map(str.lower, addresses)):
         await call_next()
-
-
-async def is_allowed(person_id: str) -> bool:
-    """Whether a person has one of the addresses, or one in a domain."""
-    if person_id not in known:
-        person = await bot.client.get("people", person_id, into=Person)
-        addresses = {address.lower() for address in person.emails or ()}
-        domains = {address[address.index("@") :] for address in addresses}
-        known[person_id] = bool(ALLOWED & (addresses | domains))
-    return known[person_id]
 
 
 @bot.message()

@@ -9,6 +9,7 @@ from webex_webhooks_async import (
     Bot,
     CallNext,
     MessageContext,
+    MessageData,
     Notification,
     Person,
     SubmissionContext,
@@ -27,9 +28,12 @@ MENU = {
 
 @bot.middleware
 async def approved_users_only(notification: Notification[Any], call_next: CallNext) -> None:
-    person_id = notification.data.person_id  # who wrote, or submitted a card
-    person = await bot.client.get("people", person_id, into=Person)
-    if APPROVED_USERS & set(person.emails or ()):
+    if isinstance(notification.data, MessageData):
+        addresses = [notification.data.person_email]
+    else:  # a submitted card comes without an address
+        person = await bot.client.get("people", notification.data.person_id, into=Person)
+        addresses = list(person.emails or ())
+    if any(address.lower() in APPROVED_USERS for address in addresses):
         await call_next()
 
 

@@ -51,7 +51,10 @@ def replies(sandbox: Sandbox) -> list[str]:
 async def test_an_allow_list_has_addresses_and_domains(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Allowed people get a reply, also to a card; others none, however their addresses end."""
+    """Allowed people get a reply, also to a card; others none, however their addresses end.
+
+    Webex is asked for a person only after a card was submitted.
+    """
     allowed = "Ann@example.com @example.org"
     async with running("allow_list_bot", webex_sandbox, monkeypatch, ALLOWED=allowed):
         for person in (
@@ -73,6 +76,8 @@ async def test_an_allow_list_has_addresses_and_domains(
         for person in ("ann@example.com", "bob@example.org", "ann@example.com")
         for verb in ("said", "chose")
     ]
+    asked = [each.path for each in webex_sandbox.requests if "/people/" in each.path]
+    assert len(asked) == 1 + 6  # the bot itself, and six submissions
 
 
 @pytest.mark.parametrize("storage", ["memory", "Redis"])
