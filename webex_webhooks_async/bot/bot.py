@@ -46,6 +46,7 @@ from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgo
 from webex_webhooks_async.validation import check_text, check_type
 
 if TYPE_CHECKING:
+    from webex_webhooks_async.client.planning import Result
     from webex_webhooks_async.notifications.router import Registry
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -346,7 +347,7 @@ class Bot(BotRouter):
         await stack.enter_async_context(self.receiver)
         if wanted:
             prune = f"{self._name}:"
-            await self.client.webhooks.ensure(wanted, prune=prune)
+            _log_changes(await self.client.webhooks.ensure(wanted, prune=prune), logging.INFO)
             if self._watch is not None:
                 watching = asyncio.create_task(self._keep(wanted, prune, every=self._watch))
                 stack.push_async_callback(_stop, watching)
@@ -358,9 +359,7 @@ class Bot(BotRouter):
             watching = self.client.webhooks.watch(wanted, every=every, prune=prune)
             try:
                 async for result in watching:  # pragma: no branch - it ends with an error alone
-                    for each in result.changes:
-                        name = short_id(each.name)
-                        logger.warning("%s webhook %s: %s", each.action, name, each.reason)
+                    _log_changes(result, logging.WARNING)
             except Exception:
                 logger.exception("the webhooks can't be watched; trying again in %g s", every)
 
@@ -425,6 +424,26 @@ _NOT_RUNNING = (
 
 async def _handle(handler: ContextHandler[Any], context: object, _: object) -> None:
     await handler(context)
+
+
+def _log_changes(result: "Result", level: int) -> None:
+    """Log what was corrected; that a webhook was switched off is always a warning."""
+    for each in result.changes:
+        switched_off = each.action == "reactivate"
+        logger.log(
+            logging.WARNING if switched_off else level,
+            "%s webhook %s: %s%s",
+            each.action,
+            short_id(each.name),
+            each.reason,
+            _SWITCHED_OFF if switched_off else "",
+        )
+
+
+_SWITCHED_OFF = (
+    "; Webex does that after 100 failed deliveries within five minutes: with inbox= or "
+    "background=True, slow handlers cause none"
+)
 
 
 async def _stop(task: "asyncio.Task[None]") -> None:
