@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
+from http.cookiejar import CookieJar
 from types import NoneType
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -130,9 +131,7 @@ class Requester:
         if http_client is None:
             http_client = ConnectionPool.to(httpx.URL(self.base_url))
         if isinstance(http_client, httpx.AsyncBaseTransport):
-            http_client = httpx.AsyncClient(transport=http_client)
-            # httpx has no setting for this, and looking for cookies takes 5 % of a request.
-            http_client.cookies.extract_cookies = _keep_no_cookies  # type: ignore[method-assign] # see above
+            http_client = httpx.AsyncClient(transport=http_client, cookies=_NoCookies())
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
         self._closed = False
@@ -414,8 +413,11 @@ def _user_agent() -> bytes:
     return f"webex-webhooks-async/{__version__}".encode()
 
 
-def _keep_no_cookies(response: httpx.Response) -> None:
-    """Leave the cookies that a response sets."""
+class _NoCookies(CookieJar):
+    """A jar that takes no cookies: httpx has no setting for this."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Leave the cookies that a response sets."""
 
 
 def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:
