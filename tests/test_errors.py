@@ -174,20 +174,9 @@ def test_sequences_become_tuples() -> None:
     assert PayloadError(iter(["one"])).problems == ("one",)
 
 
-@each_error
-def test_every_error_is_a_webex_error(error: WebexError) -> None:
-    """`except WebexError` catches every error of this package, and no builtin error."""
-    assert isinstance(error, WebexError)
-    assert not isinstance(error, ValueError | TypeError | LookupError)
-
-
 def test_a_timeout_is_a_builtin_timeout() -> None:
-    """`except TimeoutError` catches a request that took too long, with all its attributes."""
-    error = RequestTimeoutError("no response within 5 s", "GET", "/v1/webhooks", "id-1")
-
-    assert isinstance(error, TimeoutError)
-    assert error.args == ("no response within 5 s", "GET", "/v1/webhooks", "id-1")
-    assert str(error) == "GET /v1/webhooks: no response within 5 s (tracking id id-1)"
+    """`except TimeoutError` catches a request that took too long."""
+    assert issubclass(RequestTimeoutError, TimeoutError)
 
 
 @pytest.mark.parametrize(
@@ -205,20 +194,17 @@ def test_other_statuses_have_a_class(status: int, expected: type[APIError]) -> N
     assert api_error_type(status) is expected
 
 
-def test_text_of_an_api_error_has_all_that_support_asks_for() -> None:
-    """The text has method, path, status, message, the further descriptions and the tracking id."""
-    error = BadRequestError(
-        400, "Bad filter", ("Bad filter", "roomId is unknown"), "ROUTER_1", "POST", "/v1/webhooks"
-    )
-
-    assert str(error) == (
-        "POST /v1/webhooks: 400 Bad Request: Bad filter; roomId is unknown (tracking id ROUTER_1)"
-    )
-
-
 @pytest.mark.parametrize(
     ("error", "text"),
     [
+        (
+            APIError(400, "Bad", ("Bad", "roomId is unknown"), "ROUTER_1", "PUT", "/v1/webhooks"),
+            "PUT /v1/webhooks: 400 Bad Request: Bad; roomId is unknown (tracking id ROUTER_1)",
+        ),
+        (
+            RequestTimeoutError("no response within 5 s", *OF_A_REQUEST),
+            "PUT /v1/webhooks/an-id: no response within 5 s (tracking id ROUTER_1)",
+        ),
         (APIError(404), "404 Not Found"),
         (APIError(418, "Short"), "418 I'm a Teapot: Short"),
         (APIError(599), "599"),
@@ -239,8 +225,8 @@ def test_text_of_an_api_error_has_all_that_support_asks_for() -> None:
         (PayloadError(("$.a: missing", "$.b: missing")), "$.a: missing; $.b: missing"),
     ],
 )
-def test_text_leaves_out_what_is_unknown(error: WebexError, text: str) -> None:
-    """The text leaves out what is unknown, without a gap."""
+def test_text_has_all_that_is_known(error: WebexError, text: str) -> None:
+    """The text has what support asks for, and leaves out what is unknown, without a gap."""
     assert str(error) == text
 
 

@@ -1,6 +1,4 @@
-import copy
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,12 +32,6 @@ def notification(**changes: Any) -> Notification[Any]:  # noqa: ANN401 - any fie
     return Notification(resource="messages", event="created", **fields)
 
 
-def pickled(notification: Notification[Any]) -> Notification[Any]:
-    """A notification after pickling and unpickling."""
-    carried: Notification[Any] = pickle.loads(pickle.dumps(notification))  # noqa: S301 - our own
-    return carried
-
-
 @pytest.mark.parametrize(
     ("actors", "expected"),
     [
@@ -55,17 +47,6 @@ def test_own_actions(actors: Mapping[str, str], expected: bool) -> None:  # noqa
     assert notification(**actors).is_own_action is expected
 
 
-@pytest.mark.parametrize("data", [MESSAGE, {"a": [1, {"b": None}]}])
-@pytest.mark.parametrize("carry", [copy.copy, copy.deepcopy, pickled])
-def test_a_notification_can_be_pickled_and_copied(
-    data: object, carry: Callable[[Notification[Any]], Notification[Any]]
-) -> None:
-    """A notification is pickled and copied, its data as well."""
-    carried = carry(notification(data=data, extra={"x": 1}))
-
-    assert carried == notification(data=data, extra={"x": 1})
-
-
 def test_a_notification_with_known_data_is_hashable() -> None:
     """Equal notifications count as one in a set, whatever mappings they hold."""
     call = TelephonyCallData(
@@ -73,12 +54,6 @@ def test_a_notification_with_known_data_is_hashable() -> None:
     )
 
     assert len({notification(), notification(), notification(data=call)}) == 2
-
-
-def test_a_notification_is_frozen() -> None:
-    """What was received can't be changed."""
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        notification().event = "deleted"  # type: ignore[misc] # the mistake that is tested
 
 
 @pytest.mark.parametrize(

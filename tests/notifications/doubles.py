@@ -14,6 +14,7 @@ from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.deduplication import Claim
+from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import sign
 
@@ -59,6 +60,11 @@ def distinct(number: int) -> bytes:
 def signed(body: bytes) -> tuple[bytes, dict[str, str]]:
     """A body and its headers."""
     return body, sign(body, SECRET)
+
+
+async def deliver(receiver: Receiver, body: bytes | None = None) -> int:
+    """Deliver a signed body, and return the status of the response."""
+    return await receiver.handle(*signed(body or body_of()))
 
 
 class Conversation:
@@ -177,6 +183,52 @@ class Bot:
         if self.errors:
             raise self.errors.pop(0)
         self.done.append(notification.data.id)
+
+
+class SetClock:
+    """A clock that stands still until a test sets it.
+
+    Attributes:
+        seconds: The time.
+    """
+
+    seconds = 1_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.seconds
+
+
+class Traces:
+    """Handlers and middlewares that note when they run.
+
+    Attributes:
+        ran: What ran, in this order; a middleware is noted before and after what it is around.
+    """
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def handler(self, name: str, error: Exception | None = None) -> Any:  # noqa: ANN401 - it fits everywhere
+        """Return a handler that notes its name, and fails if there is an error."""
+
+        async def note(_: Notification[Any]) -> None:
+            self.ran.append(name)
+            if error is not None:
+                raise error
+
+        return note
+
+    def middleware(self, name: str, *, calls: int = 1) -> Any:  # noqa: ANN401 - it fits everywhere
+        """Return a middleware that calls the next one so often."""
+
+        async def note(_: Notification[Any], call_next: CallNext) -> None:
+            self.ran.append(f"<{name}")
+            for _call in range(calls):
+                await call_next()
+            self.ran.append(f"{name}>")
+
+        return note
 
 
 class HeldDeduplicator:

@@ -1,19 +1,9 @@
-import tracemalloc
 from typing import Any
 
 import pytest
 
+from tests.notifications.doubles import SetClock
 from webex_webhooks_async.notifications.deduplication import Claim, MemoryDeduplicator
-
-
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 async def granted(deduplicator: MemoryDeduplicator, keys: str, *, done: bool = True) -> str:
@@ -36,19 +26,19 @@ async def test_a_key_is_done_as_soon_as_it_is_granted() -> None:
 
 async def test_a_key_is_forgotten_in_time() -> None:
     """A key is remembered for `ttl` seconds, counted from its confirmation."""
-    clock = Clock()
+    clock = SetClock()
     deduplicator = MemoryDeduplicator(ttl=10, clock=clock)
     await deduplicator.claim("a")
-    clock.now += 100
+    clock.seconds += 100
 
     assert await granted(deduplicator, "a") == ""
 
     await deduplicator.confirm("a")
-    clock.now += 9.9
+    clock.seconds += 9.9
 
     assert await granted(deduplicator, "ab") == "b"
 
-    clock.now += 0.1
+    clock.seconds += 0.1
 
     assert await granted(deduplicator, "ab") == "a"
 
@@ -56,26 +46,6 @@ async def test_a_key_is_forgotten_in_time() -> None:
 async def test_the_oldest_key_makes_room() -> None:
     """At most `max_entries` keys are remembered; the oldest is forgotten first."""
     assert await granted(MemoryDeduplicator(max_entries=2), "abccba") == "abca"
-
-
-async def test_memory_stays_bounded() -> None:
-    """After 50,000 distinct keys no more is held than after the first 2,000."""
-    deduplicator = MemoryDeduplicator(max_entries=1000)
-
-    async def held_after(numbers: range) -> int:
-        for number in numbers:
-            await deduplicator.claim(f"{number:064}")
-            await deduplicator.confirm(f"{number:064}")
-        return tracemalloc.get_traced_memory()[0]
-
-    tracemalloc.start()
-    try:
-        first = await held_after(range(2_000))
-        last = await held_after(range(2_000, 50_000))
-    finally:
-        tracemalloc.stop()
-
-    assert last < first + 20_000
 
 
 async def test_a_copy_makes_no_room() -> None:
@@ -107,8 +77,7 @@ def test_limits_are_numbers() -> None:
         MemoryDeduplicator(max_entries=text)
 
 
-@pytest.mark.parametrize("max_entries", [0, -1])
-def test_a_bound_is_positive(max_entries: int) -> None:
+def test_a_bound_is_positive() -> None:
     """A `max_entries` that isn't positive is refused."""
-    with pytest.raises(ValueError, match="max_entries must be positive"):
-        MemoryDeduplicator(max_entries=max_entries)
+    with pytest.raises(ValueError, match="max_entries must be positive, got 0"):
+        MemoryDeduplicator(max_entries=0)

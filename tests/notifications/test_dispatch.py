@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.notifications.doubles import MESSAGE_DATA, SECRET, body_of, signed
+from tests.notifications.doubles import MESSAGE_DATA, SECRET, Traces, body_of, deliver
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.dispatch import CallNext
@@ -16,47 +16,10 @@ from webex_webhooks_async.testing import sample_notification
 MISFIT = body_of({**MESSAGE_DATA, "personId": None})
 
 
-class Traces:
-    """Handlers and middlewares that note when they run.
-
-    Attributes:
-        ran: What ran, in this order; a middleware is noted before and after what it is around.
-    """
-
-    def __init__(self) -> None:
-        self.ran: list[str] = []
-
-    def handler(self, name: str, error: Exception | None = None) -> Any:  # noqa: ANN401 - it fits everywhere
-        """Return a handler that notes its name, and fails if there is an error."""
-
-        async def note(_: Notification[Any]) -> None:
-            self.ran.append(name)
-            if error is not None:
-                raise error
-
-        return note
-
-    def middleware(self, name: str, *, calls: int = 1) -> Any:  # noqa: ANN401 - it fits everywhere
-        """Return a middleware that calls the next one so often."""
-
-        async def note(_: Notification[Any], call_next: CallNext) -> None:
-            self.ran.append(f"<{name}")
-            for _call in range(calls):
-                await call_next()
-            self.ran.append(f"{name}>")
-
-        return note
-
-
 @pytest.fixture
 def traces() -> Traces:
     """Return what notes what runs."""
     return Traces()
-
-
-async def deliver(receiver: Receiver, body: bytes | None = None) -> int:
-    """Deliver a signed body, and return the status of the response."""
-    return await receiver.handle(*signed(body or body_of()))
 
 
 class TestMiddleware:

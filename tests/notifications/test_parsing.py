@@ -423,14 +423,6 @@ def test_a_notification_survives_a_queue(document: dict[str, Any]) -> None:
     assert pickle.loads(pickle.dumps(notification)) == notification  # noqa: S301 - our own
 
 
-@given(times())
-def test_a_moment_survives_a_queue(moment: str) -> None:
-    """A moment that went through JSON equals the original, to the microsecond, in any time zone."""
-    notification = parsed(body_of(created=moment))
-
-    assert from_json(to_json(notification), Notification).created == notification.created
-
-
 @given(notifications())
 def test_nothing_that_webex_sends_is_lost(document: dict[str, Any]) -> None:
     """The JSON of a notification has everything that was sent, except optional nulls."""

@@ -1,5 +1,4 @@
 import asyncio
-import hashlib
 import random
 import subprocess
 import sys
@@ -18,20 +17,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from tests.notifications.doubles import SECRET, body_of, distinct, signed
+from tests.notifications.doubles import Bot, deliver, distinct
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.models.notifications import MessageData, Notification
-from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.deduplication import (
     RedisClient,
     RedisDeduplicator,
 )
-from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.testing import check_deduplicator
 
 KEY = "webex-webhooks:a"
-KEY_OF_BODY = f"webex-webhooks:{hashlib.sha256(body_of()).hexdigest()}"
 PASSWORD = "hunter2-hunter2"
 
 
@@ -89,39 +84,6 @@ async def join(server: RedisServer) -> AsyncGenerator[Join]:
 async def outcome(deduplicator: RedisDeduplicator, key: str = "a") -> str:
     """The result of a claim."""
     return (await deduplicator.claim(key)).value
-
-
-class Replica:
-    """One of several receivers, and its handler.
-
-    Attributes:
-        receiver: What is tested.
-        started: The ids of the messages whose handling began.
-        done: The ids of the messages that are handled.
-        fails: Whether the handler fails.
-        may_end: Set unless runs have to wait.
-    """
-
-    def __init__(self, deduplicator: RedisDeduplicator, **options: Any) -> None:  # noqa: ANN401 - any
-        self.receiver = Receiver(SECRET, deduplicator=deduplicator, **options)
-        self.started: list[str] = []
-        self.done: list[str] = []
-        self.fails = False
-        self.may_end = asyncio.Event()
-        self.may_end.set()
-        self.receiver.on(Resource.MESSAGES)(self.work)
-
-    async def work(self, notification: Notification[MessageData]) -> None:
-        """Handle a message."""
-        self.started.append(notification.data.id)
-        await self.may_end.wait()
-        if self.fails:
-            raise ValueError
-        self.done.append(notification.data.id)
-
-    async def deliver(self, body: bytes | None = None) -> int:
-        """Deliver a signed body, and return the status of the response."""
-        return await self.receiver.handle(*signed(body or body_of()))
 
 
 class TestLeases:
@@ -374,17 +336,17 @@ class TestReceivers:
 
     async def test_each_notification_is_handled_once(self, join: Join) -> None:
         """Of 200 notifications, delivered twice in any order, each is handled once."""
-        replicas = [Replica(await join()) for _ in range(3)]
+        replicas = [Bot(deduplicator=await join()) for _ in range(3)]
         dice = random.Random(1)  # noqa: S311 - no secret
         bodies = [distinct(number) for number in range(200)] * 2
         dice.shuffle(bodies)
 
-        async def deliver(body: bytes) -> None:
+        async def deliver_once(body: bytes) -> None:
             async with asyncio.timeout(PATIENCE):
-                while await dice.choice(replicas).deliver(body) != 204:
+                while await deliver(dice.choice(replicas).receiver, body) != 204:
                     pass
 
-        await asyncio.gather(*map(deliver, bodies))
+        await asyncio.gather(*map(deliver_once, bodies))
         done = [each for replica in replicas for each in replica.done]
 
         assert sorted(done) == sorted(f"MESSAGE-{number}" for number in range(200))
@@ -400,13 +362,13 @@ class TestSecrets:
         await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
         for password in (PASSWORD, f"not-{PASSWORD}"):
             async with connected(server.port, password=password) as client:
-                replica = Replica(RedisDeduplicator(client))
+                receiver = Bot(deduplicator=RedisDeduplicator(client)).receiver
 
-                assert await replica.deliver() == (204 if password == PASSWORD else 503)
+                assert await deliver(receiver) == (204 if password == PASSWORD else 503)
 
                 server.stop()
 
-                assert await replica.deliver(distinct(1)) == 503
+                assert await deliver(receiver, distinct(1)) == 503
 
                 server.restart()
                 await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)

@@ -5,9 +5,8 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from tests.notifications.doubles import SECRET, body_of, signed
+from tests.notifications.doubles import SECRET, Traces, body_of, deliver
 from webex_webhooks_async.catalog import CATALOG
-from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -16,77 +15,53 @@ from webex_webhooks_async.notifications.router import Router
 URL = "https://bot.example.com/webex"
 
 
-class Names:
-    """Handlers that note their names.
-
-    Attributes:
-        ran: The names of the handlers that ran.
-    """
-
-    def __init__(self) -> None:
-        self.ran: list[str] = []
-
-    def handler(self, name: str) -> Any:  # noqa: ANN401 - it fits everywhere
-        """Return a handler that notes this name."""
-
-        async def note(_: Notification[Any]) -> None:
-            self.ran.append(name)
-
-        return note
-
-
-async def deliver(receiver: Receiver, **envelope: object) -> int:
-    """Deliver a notification, and return the status of the response."""
-    return await receiver.handle(*signed(body_of(**envelope)))
-
-
 class TestInclude:
     """Which handlers run, in which order."""
 
     async def test_included_handlers_run_in_their_place(self) -> None:
         """The handlers of a router run in the place of `include`, also those added later."""
-        names, router, receiver = Names(), Router(), Receiver(SECRET)
-        receiver.on(Resource.MESSAGES)(names.handler("before"))
-        router.on(Resource.MESSAGES, Event.CREATED)(names.handler("routed"))
+        traces, router, receiver = Traces(), Router(), Receiver(SECRET)
+        receiver.on(Resource.MESSAGES)(traces.handler("before"))
+        router.on(Resource.MESSAGES, Event.CREATED)(traces.handler("routed"))
         receiver.include(router)
-        receiver.on()(names.handler("after"))
-        router.on("messages")(names.handler("added later"))
+        receiver.on()(traces.handler("after"))
+        router.on("messages")(traces.handler("added later"))
 
         assert await deliver(receiver) == 204
-        assert names.ran == ["before", "routed", "added later", "after"]
+        assert traces.ran == ["before", "routed", "added later", "after"]
 
     async def test_routers_include_routers(self) -> None:
         """A router that a router includes counts, also if it is included later."""
-        names, inner, outer, receiver = Names(), Router(), Router(), Receiver(SECRET)
+        traces, inner, outer, receiver = Traces(), Router(), Router(), Receiver(SECRET)
         receiver.include(outer)
         outer.include(inner)
-        inner.on()(names.handler("inner"))
+        inner.on()(traces.handler("inner"))
 
         assert await deliver(receiver) == 204
-        assert names.ran == ["inner"]
+        assert traces.ran == ["inner"]
 
     async def test_a_router_counts_once(self) -> None:
         """Within one receiver the handlers of a router run once, however it is included."""
-        names, shared, other, receiver = Names(), Router(), Router(), Receiver(SECRET)
-        shared.on()(names.handler("shared"))
+        traces, shared, other, receiver = Traces(), Router(), Router(), Receiver(SECRET)
+        shared.on()(traces.handler("shared"))
         shared.include(other)
         other.include(shared)
         for router in (shared, other, shared):
             receiver.include(router)
 
         assert await deliver(receiver) == 204
-        assert names.ran == ["shared"]
+        assert traces.ran == ["shared"]
 
     async def test_receivers_share_a_router(self) -> None:
         """Two receivers that include one router each run its handlers, also after the first."""
-        names, router = Names(), Router()
-        router.on()(names.handler("shared"))
+        traces, router = Traces(), Router()
+        router.on()(traces.handler("shared"))
         for _ in range(2):
             receiver = Receiver(SECRET)
             receiver.include(router)
             await deliver(receiver)
 
-        assert names.ran == ["shared", "shared"]
+        assert traces.ran == ["shared", "shared"]
 
     @pytest.mark.parametrize("envelope", [{}, {"resource": "telepathy"}, {"actorId": "BOT"}])
     async def test_registration_ends_with_the_first_notification(
@@ -97,11 +72,11 @@ class TestInclude:
         receiver = Receiver(SECRET, ignore_own_actions=True)
         receiver.include(outer)
         outer.include(inner)
-        await deliver(receiver, **envelope)
+        await deliver(receiver, body_of(**envelope))
 
         for each in (inner, outer, receiver):
             with pytest.raises(RuntimeError, match="before the first"):
-                each.on()(Names().handler("too late"))
+                each.on()(Traces().handler("too late"))
             with pytest.raises(RuntimeError, match="before the first"):
                 each.include(Router())
 
@@ -133,7 +108,7 @@ class TestWords:
         """A probable typo, and an event that a resource doesn't have, are warnings at the line."""
 
         def register() -> None:
-            router.on(*words)(Names().handler("typo"))
+            router.on(*words)(Traces().handler("typo"))
 
         with pytest.warns(UserWarning, match=match) as record:
             register()
@@ -207,7 +182,7 @@ class TestWebhooks:
 
     def test_each_resource_and_event_has_a_webhook(self) -> None:
         """Each resource and event has one webhook, with the receiver's first secret."""
-        receiver, router, handler = Receiver(["new", "old"]), Router(), Names().handler("any")
+        receiver, router, handler = Receiver(["new", "old"]), Router(), Traces().handler("any")
         receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
         receiver.on("messages", "created")(handler)
         receiver.on(Resource.MESSAGES, Event.DELETED)(handler)
@@ -234,7 +209,7 @@ class TestWebhooks:
 
     def test_all_events_cover_single_ones(self) -> None:
         """A handler for all events of a resource covers the handlers of its single events."""
-        receiver, handler = Receiver(SECRET), Names().handler("any")
+        receiver, handler = Receiver(SECRET), Traces().handler("any")
         receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
         receiver.on(Resource.MESSAGES)(handler)
         receiver.on(Resource.ROOMS, Event.CREATED)(handler)
@@ -249,7 +224,7 @@ class TestWebhooks:
 
     def test_asking_does_not_end_registration(self) -> None:
         """Handlers can be registered after a call of `webhooks`."""
-        receiver, handler = Receiver(SECRET), Names().handler("any")
+        receiver, handler = Receiver(SECRET), Traces().handler("any")
         receiver.on("rooms")(handler)
         before = receiver.webhooks(name="bot", target_url=URL)
         receiver.on("messages")(handler)
@@ -260,7 +235,7 @@ class TestWebhooks:
     def test_no_webhooks_are_an_error(self, words: tuple[Any, ...]) -> None:
         """Without a webhook it raises: an empty result would let `prune` delete all of them."""
         receiver: Any = Receiver(SECRET)
-        receiver.on(*words)(Names().handler("any"))
+        receiver.on(*words)(Traces().handler("any"))
 
         with pytest.raises(ValueError, match="no handler names a resource"):
             receiver.webhooks(name="bot", target_url=URL)
@@ -282,7 +257,7 @@ class TestWebhooks:
     ) -> None:
         """An argument that no webhook could have is refused by name."""
         receiver = Receiver(SECRET)
-        receiver.on("rooms")(Names().handler("any"))
+        receiver.on("rooms")(Traces().handler("any"))
 
         with pytest.raises(error, match=match):
             receiver.webhooks(**{"name": "bot", "target_url": URL, **arguments})

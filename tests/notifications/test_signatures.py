@@ -103,31 +103,24 @@ def test_each_form_is_known(headers: Mapping[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "expected"),
     [
-        spark(WRONG1),
-        webex(WRONG256),
-        {**spark(SHA1), **webex(WRONG256)},
-        {**spark(SHA1), **webex(f"SHA-256={WRONG256}")},
-        {**spark(SHA1), **webex(f"SHA-256={SHA256}, SHA-512={WRONG512}")},
-        {**spark(WRONG512), **webex(f"SHA-256={SHA256}")},
+        (spark(WRONG1), "mismatch"),
+        (webex(WRONG256), "mismatch"),
+        ({**spark(SHA1), **webex(WRONG256)}, "mismatch"),
+        ({**spark(SHA1), **webex(f"SHA-256={WRONG256}")}, "mismatch"),
+        ({**spark(SHA1), **webex(f"SHA-256={SHA256}, SHA-512={WRONG512}")}, "mismatch"),
+        ({**spark(WRONG512), **webex(f"SHA-256={SHA256}")}, "mismatch"),
+        ({**spark(SHA1), **webex("SHA-256=oops")}, "malformed"),
+        ({**spark(WRONG1), **webex(f"SHA-256={SHA256}")}, None),
+        ({**spark(SHA1), **webex(f"SHA-256={WRONG256}, SHA-512={SHA512}")}, None),
     ],
 )
-def test_the_strongest_signature_decides(headers: Mapping[str, object]) -> None:
-    """A wrong strong signature isn't replaced by a correct weaker one."""
-    assert reason(headers) == "mismatch"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {**spark(WRONG1), **webex(f"SHA-256={SHA256}")},
-        {**spark(SHA1), **webex(f"SHA-256={WRONG256}, SHA-512={SHA512}")},
-    ],
-)
-def test_a_weaker_signature_is_not_looked_at(headers: Mapping[str, object]) -> None:
-    """A correct strong signature is enough."""
-    assert reason(headers) is None
+def test_the_strongest_signature_decides(
+    headers: Mapping[str, object], expected: str | None
+) -> None:
+    """A weaker signature, correct or wrong, changes nothing."""
+    assert reason(headers) == expected
 
 
 @pytest.mark.parametrize("headers", [{}, [], {"X-Signature": SHA1}, spark(None), [("",)], [1, ""]])
@@ -171,11 +164,6 @@ def test_a_malformed_header_fails(value: object) -> None:
     expected = "missing" if value == [] else "malformed"
 
     assert {reason({name: value}) for name in SIGNATURE_HEADERS} == {expected}
-
-
-def test_a_malformed_strong_signature_never_falls_back() -> None:
-    """A malformed strong signature decides too: no weaker one replaces it."""
-    assert reason({**spark(SHA1), **webex("SHA-256=oops")}) == "malformed"
 
 
 @pytest.mark.parametrize(
@@ -396,16 +384,6 @@ def cost(call: Callable[[], object]) -> float:
 def test_signature_headers_have_a_limit(headers: Any, expected: str | None) -> None:  # noqa: ANN401 - of any framework
     """4,096 bytes and 16 parts in all are accepted, one more is malformed; empty parts count."""
     assert reason(headers) == expected
-
-
-@given(st.binary(), st.data())
-def test_a_signature_with_one_digit_changed(body: bytes, data: st.DataObject) -> None:
-    """No digit of the deciding signature can be changed."""
-    digits = sign(body, SECRET)["X-Webex-Signature"]
-    place = len(digits) - 1 - data.draw(st.integers(0, 127))
-    other = "1" if digits[place] == "0" else "0"
-
-    assert reason(webex(digits[:place] + other + digits[place + 1 :]), body) == "mismatch"
 
 
 @pytest.mark.parametrize("secrets", [["old", SECRET], (SECRET, "new"), {SECRET}, iter([SECRET])])

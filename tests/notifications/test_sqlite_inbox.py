@@ -16,26 +16,12 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from tests.notifications.doubles import SetClock
 from tests.support.wire import PATIENCE
 from webex_webhooks_async.notifications import sqlite_inbox
 from webex_webhooks_async.notifications.inbox import InboxEntry
 from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, SQLiteInbox
 from webex_webhooks_async.testing import check_inbox
-
-
-class Time:
-    """A clock that a test sets.
-
-    Attributes:
-        now: The time in seconds.
-    """
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
 
 
 @pytest.fixture
@@ -76,14 +62,14 @@ async def test_the_contract(path: Path) -> None:
 
 async def test_the_oldest_comes_first(path: Path) -> None:
     """Notifications are taken in the order in which they are due."""
-    clock = Time()
+    clock = SetClock()
     async with opened(path, clock=clock) as inbox:
         for key in "cab":
-            clock.now += 1
+            clock.seconds += 1
             await inbox.put(key, b"")
         first = await inbox.take()
         assert first is not None
-        clock.now += 1
+        clock.seconds += 1
         await inbox.fail(first, 0)
 
         entries = [await inbox.take() for _ in range(4)]
@@ -92,16 +78,16 @@ async def test_the_oldest_comes_first(path: Path) -> None:
 
 async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
     """Of a completed notification the body is removed at once, and the key after `keep`."""
-    clock = Time()
+    clock = SetClock()
     async with opened(path, keep=60, clock=clock) as inbox:
         await inbox.put("a", b"the body")
         entry = await inbox.take()
         assert entry is not None
         await inbox.complete(entry)
         completed = rows(path)
-        clock.now += 59.9
+        clock.seconds += 59.9
         assert await inbox.put("a", b"") is False
-        clock.now += 0.1
+        clock.seconds += 0.1
         await inbox.put("b", b"")
 
         assert completed == [("a", b"")]

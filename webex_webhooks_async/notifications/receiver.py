@@ -44,7 +44,7 @@ from webex_webhooks_async.notifications.signatures import (
     secret_keys,
     verify_with_keys,
 )
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_size, check_text, check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -153,15 +153,11 @@ class Receiver(Router):
             raise ValueError(
                 "an inbox takes the place of background and of a deduplicator: leave them out"
             )
-        check_type("attempts", attempts, int)
-        if attempts < 1:
-            raise ValueError(f"attempts must be positive, got {attempts}")
-        check_type("max_pending", max_pending, int)
-        check_type("max_body", max_body, int)
-        if max_pending < 1:
-            raise ValueError(f"max_pending must be positive, got {max_pending}")
-        if max_body < 1:
-            raise ValueError(f"max_body must be a positive number of bytes, got {max_body}")
+        for name, limit in (("attempts", attempts), ("max_pending", max_pending)):
+            check_type(name, limit, int)
+            if limit < 1:
+                raise ValueError(f"{name} must be positive, got {limit}")
+        check_size("max_body", max_body)
         self._keys = secret_keys(secrets)
         self._worker = None if inbox is None else InboxWorker(inbox, self._work, max_pending)
         self._attempts = attempts
@@ -369,13 +365,13 @@ class Receiver(Router):
 
     def _run_of(self, notification: Notification[Any]) -> Run | None:
         run = super()._run_of(notification)
-        if run is not None and self._ignores(notification):
-            log_debug("%s is ignored: it is the bot's own action", notification)
-            return None
-        return run
+        return None if run is None or self._ignores(notification) else run
 
     def _ignores(self, notification: Notification[Any]) -> bool:
-        return self._ignore_own_actions and notification.is_own_action
+        if self._ignore_own_actions and notification.is_own_action:
+            log_debug("%s is ignored: it is the bot's own action", notification)
+            return True
+        return False
 
     async def _store(
         self, key: str, body: bytes, notification: Notification[Any], worker: InboxWorker
@@ -384,7 +380,6 @@ class Receiver(Router):
             logger.error("%s is not stored: %s", describe(notification), _NOT_RUNNING)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._ignores(notification):
-            log_debug("%s is ignored: it is the bot's own action", notification)
             return HTTPStatus.NO_CONTENT
         try:
             is_new = await worker.inbox.put(key, body)
