@@ -1,4 +1,4 @@
-"""The programs docs/examples/{allow_list,dialog,model}_bot.py, in a sandbox."""
+"""The programs docs/examples/{allow_list,dialog,reminding,model}_bot.py, in a sandbox."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Self
 
@@ -28,6 +29,17 @@ async def running(
     name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
 ) -> AsyncGenerator[ModuleType]:
     """Import a program and run its bot, which finishes what it accepted at the end."""
+    async with sandboxed(name, sandbox, monkeypatch, **settings) as program:
+        sandbox.deliver_to(program.bot)
+        async with program.bot:
+            yield program
+
+
+@asynccontextmanager
+async def sandboxed(
+    name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
+) -> AsyncGenerator[ModuleType]:
+    """Import a program that calls the sandbox."""
     async with sandbox.serve() as base_url:
         settings |= {
             "WEBEX_ACCESS_TOKEN": "a-token-of-nobody",
@@ -37,10 +49,7 @@ async def running(
         }
         for variable, value in settings.items():
             monkeypatch.setenv(variable, value)
-        program = import_again(EXAMPLES / f"{name}.py", monkeypatch)
-        sandbox.deliver_to(program.bot)
-        async with program.bot:
-            yield program
+        yield import_again(EXAMPLES / f"{name}.py", monkeypatch)
 
 
 def replies(sandbox: Sandbox) -> list[str]:
@@ -113,6 +122,42 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
         *("How many?", "How many?", "How many?"),
         *("Ordered: 2 Pasta", "No order, then.", "Ordered: 3 Salad"),
         "order: Order lunch.\ncancel: Forget the order.",
+    ]
+
+
+async def test_a_reminder_is_sent_every_day(
+    webex_sandbox: Sandbox,
+    webex_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Beside the replies, once a day at the same time; a failure is logged, and it goes on."""
+    room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
+    days: list[datetime] = []
+    third_day = asyncio.Event()
+
+    async def sleep_until(due: datetime) -> None:
+        days.append(due)
+        if len(days) == 2:
+            webex_sandbox.fail(status=503, method="POST")
+        if len(days) == 4:
+            third_day.set()
+            await asyncio.Event().wait()
+
+    async with sandboxed("reminding_bot", webex_sandbox, monkeypatch, ROOM_ID=room) as program:
+        monkeypatch.setattr(program, "sleep_until", sleep_until)
+        webex_sandbox.deliver_to(program.app)
+        began = datetime.now(UTC)
+        async with program.lifespan(program.app):
+            await third_day.wait()
+            await webex_sandbox.say("Hello")
+
+    assert replies(webex_sandbox) == ["Lunch?", "Lunch?", "You said: Hello"]
+    assert "nobody was reminded" in caplog.text
+    assert [(each.hour, each.minute) for each in days] == [(11, 45)] * 4
+    assert began < days[0] <= datetime.now(UTC) + timedelta(days=1)
+    assert [each.date() - days[0].date() for each in days] == [
+        timedelta(days=number) for number in range(4)
     ]
 
 
