@@ -510,6 +510,13 @@ class TestFromEnv:
         with pytest.raises(ValueError, match=f"^{re.escape(error)}"):
             Bot.from_env()
 
+    def test_what_is_missing_is_named_at_once(self, environment: pytest.MonkeyPatch) -> None:
+        """One error names the token's variable and the secret's."""
+        environment.delenv("WEBEX_ACCESS_TOKEN")
+        environment.delenv("WEBEX_WEBHOOK_SECRET")
+        with pytest.raises(ValueError, match=r"set .* WEBEX_ACCESS_TOKEN .*; set .* WEBEX_WEB"):
+            Bot.from_env()
+
 
 @pytest.mark.parametrize(
     ("options", "error"),

@@ -15,6 +15,7 @@ from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, ContextHandler, Route
 from webex_webhooks_async.bot.writing import write
+from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
@@ -192,16 +193,23 @@ class Bot(BotRouter):
             options: The other arguments of a `Bot`.
 
         Raises:
-            ValueError: There is no token or no secret, ``PUBLIC_URL`` isn't an absolute http(s)
-                URL; or as when made directly.
+            ValueError: There is no token or no secret, which one error says of both;
+                ``PUBLIC_URL`` isn't an absolute http(s) URL; or as when made directly.
             TypeError: As when made directly.
         """
+        missing: list[str] = []
+        try:
+            environment.token_from_env()
+        except ValueError as error:
+            missing.append(str(error))
         secrets = os.environ.get(SECRET, "").split()
         if not secrets:
-            raise ValueError(
+            missing.append(
                 f"set the environment variable {SECRET} to a long random text, which Webex signs "
                 "its requests with"
             )
+        if missing:
+            raise ValueError("; ".join(missing))
         if options.get("target_url") is None and (url := os.environ.get(PUBLIC_URL)):
             check_url(PUBLIC_URL, url)
             options["target_url"] = url

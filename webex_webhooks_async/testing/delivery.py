@@ -44,9 +44,9 @@ class Delivery:
     """An attempt to deliver a notification.
 
     Attributes:
-        webhook: The webhook as it was then.
+        webhook: The webhook as it was then. A repr shows its name alone.
         url: Where the notification was sent.
-        body: What was sent.
+        body: What was sent. A repr doesn't show it.
         headers: The headers of the request, with the signatures if the webhook has a secret. A
             repr doesn't show them.
         status_code: The status of the response; None without one.
@@ -54,9 +54,9 @@ class Delivery:
         switched_off: Whether this failure made Webex switch the webhook off.
     """
 
-    webhook: Webhook
+    webhook: Webhook = field(repr=lambda webhook: repr(webhook.name))
     url: str
-    body: bytes
+    body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(hash=False, repr=False)
     status_code: int | None = None
     error: str | None = None

@@ -170,7 +170,7 @@ async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
         ),
         (
             {"roomId": "ROOM", "text": "t", "parentId": "nope"},
-            "parentId must be a message of the same room, got 'nope'",
+            "parentId must be a message of the same room that wasn't deleted, got 'nope'",
         ),
     ],
 )

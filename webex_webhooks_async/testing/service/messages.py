@@ -221,7 +221,8 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
         replied_to = state.messages.get(parent)
         if replied_to is None or replied_to["roomId"] != room["id"]:
             raise RefusedCallError(
-                400, f"parentId must be a message of the same room, got {parent!r}"
+                400,
+                f"parentId must be a message of the same room that wasn't deleted, got {parent!r}",
             )
         parent = replied_to.get("parentId", parent)  # a thread has one level
     message = state.new(Resource.MESSAGES, author, {"roomId": room["id"], "roomType": room["type"]})
