@@ -14,7 +14,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +35,14 @@ PATIENCE = 100.0
 """Seconds for a process, which takes long to start where others do: many times what it needs."""
 
 COMMAND = str(Path(sys.executable).with_name("webex-webhooks"))
+
+_PATIENT = f"""
+from webex_webhooks_async.cli import main, temporary
+temporary.TIDY_SECONDS = {PATIENCE}
+main()
+"""
+PATIENT_COMMAND = (sys.executable, "-c", _PATIENT)
+"""The same, with time to delete webhooks after a signal on a machine with other work."""
 
 
 @frozen
@@ -122,10 +130,10 @@ class Process:
 
 
 @contextmanager
-def process(*arguments: str) -> Generator[Process]:
-    """Run the installed command as long as the block runs."""
+def process(*arguments: str, command: Sequence[str] = PATIENT_COMMAND) -> Generator[Process]:
+    """Run the command in pipes as long as the block runs."""
     with subprocess.Popen(
-        [COMMAND, *arguments],
+        [*command, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -215,11 +223,11 @@ class Terminal:
 
 @contextmanager
 def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
-    """Run the installed command on a terminal as long as the block runs."""
+    """Run the command on a terminal as long as the block runs."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     with subprocess.Popen(
-        [sys.executable, "-c", _ON_THE_TERMINAL, COMMAND, *arguments],
+        [sys.executable, "-c", _ON_THE_TERMINAL, *PATIENT_COMMAND, *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

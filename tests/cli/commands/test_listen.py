@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -17,6 +18,7 @@ from tests.cli.conftest import Invoke
 from tests.cli.harness import (
     COMMAND,
     PATIENCE,
+    PATIENT_COMMAND,
     Process,
     ServedWebex,
     Typist,
@@ -41,10 +43,13 @@ def port() -> str:
         return str(listener.getsockname()[1])
 
 
-def listen(port: str, *arguments: str) -> AbstractContextManager[Process]:
+def listen(
+    port: str, *arguments: str, command: Sequence[str] = PATIENT_COMMAND
+) -> AbstractContextManager[Process]:
     """Listen to a sandbox that reaches the port."""
     public_url = f"http://127.0.0.1:{port}/webex"
-    return process("listen", "--public-url", public_url, "--port", port, *arguments)
+    options = ("--public-url", public_url, "--port", port)
+    return process("listen", *options, *arguments, command=command)
 
 
 def send(delivery: Delivery, secret: str | None = None) -> int:
@@ -190,12 +195,13 @@ def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str, invoke
 
 @pytest.fixture
 def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End listening as soon as it is up."""
+    """End listening as soon as it is up, with time to delete its webhooks."""
 
     async def go_on() -> None:
         return
 
     monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.until_stopped", go_on)
+    monkeypatch.setattr("webex_webhooks_async.cli.temporary.TIDY_SECONDS", PATIENCE)
 
 
 @pytest.mark.usefixtures("briefly")
@@ -308,7 +314,7 @@ def test_webhooks_that_are_left_over_are_deleted(
 
 def test_ctrl_c_while_webex_hangs(webex: ServedWebex, port: str) -> None:
     """While Webex hangs, Ctrl-C ends it, and it says which webhooks may be left."""
-    with listen(port) as running:
+    with listen(port, command=[COMMAND]) as running:
         running.line(running.err, IT_LISTENS)
         webex.sandbox.fail(delay=600, times=None)
         exit_code = running.end(signal.SIGINT)
@@ -328,7 +334,10 @@ def test_ctrl_c_while_webex_hangs_at_the_start(port: str, monkeypatch: pytest.Mo
         await JSONResponse({"items": []})(scope, receive, send)
 
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
-    with served(webex) as origin, listen(port, "--base-url", f"{origin}/v1") as running:
+    with (
+        served(webex) as origin,
+        listen(port, "--base-url", f"{origin}/v1", command=[COMMAND]) as running,
+    ):
         assert arrived.wait(PATIENCE)
         exit_code = running.end(signal.SIGINT)
         running.line(running.err, "^error: webhooks whose names begin with '.+' may be left;")
