@@ -32,7 +32,7 @@ async def ask(context: MessageContext) -> None:
         await growing.add("\n\nSorry, the model failed.")
         raise  # so that it is logged
     finally:
-        await growing.show()
+        await growing.end()
 
 
 async def answer(question: str) -> AsyncGenerator[str]:
@@ -57,33 +57,37 @@ async def answer(question: str) -> AsyncGenerator[str]:
 
 
 class GrowingReply:
-    """A reply that is edited as its text grows, and continued in another message when it is full.
+    """A reply that is edited as its text grows.
 
     Webex takes ten edits of a message. The text is shown whenever it has grown by half, and at the
-    end: from 200 characters on, that is nine edits at most.
+    end: from 200 characters on, that is nine edits at most. A text that is too long for one message
+    is shown in full at the end: `reply` cuts it.
     """
 
     def __init__(self, context: MessageContext) -> None:
         self._context = context
-        self._begin_message()
-
-    def _begin_message(self) -> None:
         self._message: Message | None = None
         self._text = self._shown = ""
         self._due = FIRST
 
     async def add(self, piece: str) -> None:
         """Add a piece to the text, and show the text if it has grown enough."""
-        if len((self._text + piece).encode()) > LONGEST:
-            await self.show()
-            self._begin_message()
         self._text += piece
-        if len(self._text) >= self._due:
-            await self.show()
+        if len(self._text) >= self._due and self._fits():
+            await self._show()
             self._due = len(self._text) * 3 // 2
 
-    async def show(self) -> None:
+    async def end(self) -> None:
         """Show the whole text."""
+        if self._message is not None and not self._fits():
+            await self._context.client.delete("messages", self._message.id)
+            self._message = None
+        await self._show()
+
+    def _fits(self) -> bool:
+        return len(self._text.encode()) <= LONGEST
+
+    async def _show(self) -> None:
         if not self._text.strip() or self._text == self._shown:
             return
         if self._message is None:

@@ -238,16 +238,20 @@ async def test_an_answer_grows_within_the_limits(
     assert " ".join(shown).split() == "".join(words).split()
     assert len(shown) == messages
     assert max(edits.values(), default=0) <= 10
-    assert {each.status_code for each in webex_sandbox.requests} == {200}
+    assert {each.status_code for each in webex_sandbox.requests} <= {200, 204}
 
 
-async def test_an_answer_in_one_piece(
+async def test_a_long_answer_keeps_its_code_blocks(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A piece that is longer than a message is cut, and what follows is shown behind it."""
-    await ask_model(webex_sandbox, monkeypatch, ["First. ", "word " * 2_000, "Last."])
+    """What is shown at last is cut by `reply`, also in the middle of a piece of the model's."""
+    await ask_model(webex_sandbox, monkeypatch, ["First.\n```\n", "word " * 2_000, "\n```\nLast."])
 
-    assert " ".join(replies(webex_sandbox)).split() == ["First.", *["word"] * 2_000, "Last."]
+    first, last = (each["markdown"] for each in webex_sandbox.messages[1:])
+    assert first.startswith("First.\n```\nword")
+    assert first.endswith("\n```")
+    assert last.startswith("```\nword")
+    assert last.endswith("\n```\nLast.")
 
 
 async def test_a_model_that_fails(
