@@ -44,15 +44,17 @@ _INNER = re.compile(rf"(?<=\s){_MARK}[^\S\n]+|{_MARK}")  # leaves one space of t
 
 def _spans(name: str, text: str, html_before: str) -> list[tuple[int, int]]:
     """Where the text has a mention: as often as the HTML has its name before it, it's another."""
-    words = name.split()
-    if not words:
-        return []
-    pattern = re.compile(r"\s+".join(map(re.escape, words)))
+    pattern = _pattern_of(name)
     places = [each.span() for each in pattern.finditer(text)]
     if len(places) > 1:
         earlier = sum(1 for _ in pattern.finditer(_shown(html_before)))
         places = places[earlier : earlier + 1]
     return places
+
+
+@lru_cache
+def _pattern_of(name: str) -> re.Pattern[str]:
+    return re.compile(r"\s+".join(map(re.escape, name.split())) or r"(?!)")
 
 
 def _shown(html: str) -> str:
