@@ -1,4 +1,4 @@
-"""Starts the bot of flask_bot.py with each worker of gunicorn, and ends it before the worker exits.
+"""Starts the bot of flask_bot.py with each worker of gunicorn.
 
 $ gunicorn --workers 2 --config gunicorn_settings.py flask_bot:app
 """
@@ -10,9 +10,3 @@ def post_worker_init(_worker: object) -> None:
     from flask_bot import bot_thread  # type: ignore[import-not-found] # a checker's path lacks it
 
     bot_thread.start()
-
-
-def worker_exit(_server: object, _worker: object) -> None:
-    from flask_bot import bot_thread
-
-    bot_thread.close()

@@ -130,6 +130,46 @@ async def test_a_handler_cannot_wait_for_its_own_thread() -> None:
     assert errors == ["a handler can't wait for its own event loop: use await there"] * 2
 
 
+WITHOUT_A_CLOSE = """
+import asyncio, logging, sys, threading
+from webex_webhooks_async import Bot, BotThread, SQLiteInbox, sign
+logging.disable()  # of the request that is refused
+bot = Bot.from_env(inbox=SQLiteInbox(sys.argv[1]))
+bot_thread = BotThread(bot)
+body = sys.stdin.buffer.read()
+signature = sign(body, "a-secret")
+started = threading.Event()
+
+@bot.message()
+async def echo(context):
+    started.set()
+    while await bot.handle(body, signature) != 503:  # until the bot ends
+        await asyncio.sleep(0)
+    await context.reply(f"You said: {context.text}")
+
+bot_thread.handle(body, signature)
+started.wait()
+"""
+
+
+async def test_it_ends_with_the_process(
+    served: dict[str, str], webex_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What was accepted is finished, and nothing is printed."""
+    process = await create_subprocess_exec(
+        *(sys.executable, "-c", WITHOUT_A_CLOSE, str(tmp_path / "inbox.db")),
+        env={**os.environ, **served},
+        stdin=PIPE,
+        stderr=PIPE,
+    )
+    body = sample_notification("messages", "created", data={"id": "M1"})
+    async with asyncio.timeout(PATIENCE):
+        _, printed = await process.communicate(body)
+
+    assert texts(webex_sandbox)[1:] == ["You said: Hello"]
+    assert (process.returncode, printed) == (0, b"")
+
+
 AFTER_A_FORK = """
 import json, os, warnings
 from webex_webhooks_async import Bot, BotThread

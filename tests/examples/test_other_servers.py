@@ -44,14 +44,14 @@ def settings(base_url: str) -> dict[str, str]:
 
 FLASK = "flask --app flask_bot run --port {port}"
 GUNICORN = "gunicorn --preload --workers 2 flask_bot:app --bind 127.0.0.1:{port}"
-HOOKS = "gunicorn --preload --config gunicorn_settings.py flask_bot:app --bind 127.0.0.1:{port}"
+HOOK = "gunicorn --preload --config gunicorn_settings.py flask_bot:app --bind 127.0.0.1:{port}"
 DJANGO = "uvicorn django_bot:application --port {port}"
 
 
 @pytest.mark.parametrize(
     ("command", "path"),
-    [(FLASK, "/health"), (GUNICORN, "/health"), (HOOKS, None), (DJANGO, None)],
-    ids=["Flask", "forked workers", "gunicorn with hooks", "Django"],
+    [(FLASK, "/health"), (GUNICORN, "/health"), (HOOK, None), (DJANGO, None)],
+    ids=["Flask", "forked workers", "gunicorn with a hook", "Django"],
 )
 async def test_it_replies(
     command: str, path: str | None, settings: dict[str, str], webex_sandbox: Sandbox
@@ -82,9 +82,9 @@ async def test_it_replies(
 async def test_a_worker_does_not_serve_a_bot_that_cannot_start(
     settings: dict[str, str], webex_sandbox: Sandbox
 ) -> None:
-    """With the hooks, gunicorn ends then, and its log says why."""
+    """With the hook, gunicorn ends then, and its log says why."""
     webex_sandbox.revoke(settings["WEBEX_ACCESS_TOKEN"])
-    words = HOOKS.format(port=unused_port()).split()
+    words = HOOK.format(port=unused_port()).split()
     async with running(*words, settings=settings, folder=EXAMPLES) as server:
         output, _ = await server.communicate()
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import atexit
-from collections.abc import Coroutine
+import concurrent.futures.thread  # noqa: F401 # pyright: ignore[reportUnusedImport] - see _at_exit
+import threading
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from threading import RLock, Thread, current_thread
 from typing import Any, TypeVar
 
 from webex_webhooks_async.bot.bot import Bot
@@ -12,6 +13,10 @@ from webex_webhooks_async.notifications.signatures import Headers
 from webex_webhooks_async.validation import check_type
 
 T = TypeVar("T")
+
+# The functions of atexit run after Python has closed its thread pools, which the bot needs to end.
+# Those of threading run before, the last one first, so the thread pools have to be imported first.
+_at_exit: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
 
 
 class BotThread:
@@ -34,11 +39,11 @@ class BotThread:
     def __init__(self, bot: Bot) -> None:
         check_type("bot", bot, Bot)
         self._bot = bot
-        self._lock = RLock()
-        self._thread: Thread | None = None
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
         self._running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._ended: Future[None] = Future()
-        atexit.register(self.close)
+        _at_exit(self.close)
 
     def start(self) -> None:
         """Start the bot, if it isn't running, and wait until it is.
@@ -50,7 +55,7 @@ class BotThread:
         with self._lock:
             if self._thread is None:
                 self._running, self._ended = Future(), Future()
-                self._thread = Thread(target=self._run, name="webex-bot", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="webex-bot", daemon=True)
                 self._thread.start()
                 try:
                     self._running.result()
@@ -108,7 +113,7 @@ class BotThread:
                 self._ended.result()
 
     def _check_is_outside(self) -> None:
-        if current_thread() is self._thread:
+        if threading.current_thread() is self._thread:
             raise RuntimeError("a handler can't wait for its own event loop: use await there")
 
     def _run(self) -> None:
