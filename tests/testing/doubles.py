@@ -1,15 +1,16 @@
 """What the sandbox's tests share: a clock that stands still, webhooks, and tokens of persons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.testing import Sandbox
 
 ANN: Mapping[str, str] = {"Authorization": "Bearer person:ann@example.com"}
 BOB: Mapping[str, str] = {"Authorization": "Bearer person:bob@example.com"}
@@ -86,19 +87,38 @@ def descriptions(response: httpx.Response) -> list[str]:
     return [error["description"] for error in response.json()["errors"]]
 
 
-def noting(notified: list[Any]) -> ASGIApp:
-    """An application that notes the resource and the event of each notification."""
-    return collecting(notified, lambda each: (each["resource"], each["event"]))
-
-
-def collecting(
-    notified: list[Any], take: Callable[[dict[str, Any]], object] = lambda each: each
-) -> ASGIApp:
-    """An application that accepts notifications, and keeps what `take` makes of each."""
+async def notifications_of(
+    sandbox: Sandbox,
+    api: httpx.AsyncClient,
+    resource: str,
+    event: str = "all",
+    headers: Mapping[str, str] = BOT,
+    **fields: str,
+) -> list[dict[str, Any]]:
+    """Create a webhook, and return what it is notified of, as it comes."""
+    notified: list[dict[str, Any]] = []
 
     async def accept(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        notified.append(take(await request.json()))
+        notified.append(await Request(scope, receive).json())
         await Response(status_code=204)(scope, receive, send)
 
-    return accept
+    sandbox.deliver_to(accept)
+    watching = {**NEW, "resource": resource, "event": event, **fields}
+    await created(api, "/webhooks", headers, **watching)
+    return notified
+
+
+def kinds(notified: list[dict[str, Any]]) -> list[str]:
+    """The resource and the event of each notification."""
+    return [f"{each['resource']} {each['event']}" for each in notified]
+
+
+async def group_room(api: httpx.AsyncClient) -> str:
+    """Create a group room with the bot in it, and return its id."""
+    return str((await created(api, "/rooms", title="Plans"))["id"])
+
+
+async def card_for_ann(api: httpx.AsyncClient) -> str:
+    """Let the bot post a card to Ann, and return the id of the message."""
+    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [CARD]}
+    return str((await created(api, "/messages", **fields))["id"])

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -91,72 +93,43 @@ def changed(base: type, **methods: Any) -> type:  # noqa: ANN401 - wrong methods
     return type("Changed", (base,), methods)
 
 
+def shared(kind: type[Any]) -> Callable[[], Any]:
+    """A factory that returns the same deduplicator each time."""
+    one = kind()
+    return lambda: one
+
+
 @pytest.mark.parametrize("kind", [MemoryDeduplicator, Leases])
 async def test_a_right_deduplicator_passes(kind: type[Any]) -> None:
     """One with leases passes, and one without."""
-    shared = kind()
-    await check_deduplicator(lambda: shared)
+    await check_deduplicator(shared(kind))
 
 
-@pytest.mark.parametrize("base", [MemoryDeduplicator, Leases])
 @pytest.mark.parametrize(
-    ("methods", "match"),
+    ("factory", "match"),
     [
-        ({"claim": always_granted}, "Claim.DONE or Claim.IN_PROGRESS when the key is claimed"),
-        ({"release": nothing}, "Claim.GRANTED when the key was released; it returned"),
-        ({"claim": nothing}, "when nobody has claimed the key; it returned None"),
-        ({"confirm": "release"}, "Claim.DONE when the key was confirmed"),
+        (
+            shared(changed(Leases, claim=always_granted)),
+            "Claim.DONE or Claim.IN_PROGRESS when the key is claimed",
+        ),
+        (shared(changed(Leases, claim=nothing)), "nobody has claimed the key; it returned None"),
+        (shared(changed(Leases, release=nothing)), "Claim.GRANTED when the key was released"),
+        (shared(changed(Leases, confirm=nothing)), "Claim.DONE when the key was confirmed"),
+        (
+            shared(changed(MemoryDeduplicator, confirm=MemoryDeduplicator.release)),
+            "Claim.DONE when the key was confirmed",
+        ),
+        (shared(ForgetsAnything), "Claim.DONE when a confirmed key was released"),
+        (partial(ConfirmsItsOwn, {}), "Claim.DONE when another one has confirmed the key"),
+        (shared(OldMemory), "must return Claim.GRANTED .* it returned True"),
+        (MemoryDeduplicator, "when the key is claimed; it returned <Claim"),  # nothing is shared
+        (shared(SlowLeases), "of 20 simultaneous claims of a key, 20 are granted"),
     ],
 )
-async def test_a_broken_promise_is_named(base: type, methods: dict[str, Any], match: str) -> None:
-    """Without what the method promises, the check fails, and says which promise is broken."""
-    others = {name: getattr(base, str(each), each) for name, each in methods.items()}
-    shared = changed(base, **others)()
+async def test_a_broken_promise_is_named(factory: Callable[[], Any], match: str) -> None:
+    """The check fails, and says which promise is broken."""
     with pytest.raises(AssertionError, match=match):
-        await check_deduplicator(lambda: shared)
-
-
-async def test_leases_are_confirmed() -> None:
-    """A lease that is never done would be handled again."""
-    shared = changed(Leases, confirm=nothing)()
-    with pytest.raises(
-        AssertionError, match=r"Claim\.DONE when the key was confirmed; it returned"
-    ):
-        await check_deduplicator(lambda: shared)
-
-
-async def test_a_release_keeps_what_is_confirmed() -> None:
-    """A receiver that lost its lease, and then failed, doesn't undo what another has done."""
-    shared = ForgetsAnything()
-    with pytest.raises(AssertionError, match=r"Claim\.DONE when a confirmed key was released"):
-        await check_deduplicator(lambda: shared)
-
-
-async def test_another_receiver_may_confirm() -> None:
-    """What a receiver has handled is done, even if it has lost its lease by then."""
-    keys: dict[str, Claim] = {}
-    with pytest.raises(AssertionError, match=r"Claim\.DONE when another one has confirmed the key"):
-        await check_deduplicator(lambda: ConfirmsItsOwn(keys))
-
-
-async def test_an_outdated_deduplicator_fails() -> None:
-    """A boolean isn't a claim."""
-    shared = OldMemory()
-    with pytest.raises(AssertionError, match=r"must return Claim\.GRANTED .* it returned True"):
-        await check_deduplicator(lambda: shared)
-
-
-async def test_claims_that_are_not_shared_fail() -> None:
-    """What the factory returns shares its claims."""
-    with pytest.raises(AssertionError, match="when the key is claimed; it returned <Claim"):
-        await check_deduplicator(MemoryDeduplicator)
-
-
-async def test_simultaneous_claims_are_checked() -> None:
-    """One that looks before it claims is caught."""
-    shared = SlowLeases()
-    with pytest.raises(AssertionError, match="of 20 simultaneous claims of a key, 20 are granted"):
-        await check_deduplicator(lambda: shared)
+        await check_deduplicator(factory)
 
 
 def plain(_self: object, _key: str) -> Claim:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOT, NEW, created, noting
+from tests.testing.doubles import ANN, BOT, NEW, created, notifications_of
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.live import MAX_SHOWN, Live
 
@@ -101,8 +101,7 @@ async def test_only_so_much_is_kept(
     monkeypatch.setattr("webex_webhooks_async.testing.live.MAX_MESSAGES", 3)
     for number in range(4):
         await webex_sandbox.say(str(number), person="ann@example.com")
-    webex_sandbox.deliver_to(noting([]))
-    await created(api, "webhooks", **NEW)
+    await notifications_of(webex_sandbox, api, "messages")
     for _ in range(MAX_SHOWN + 1):
         await api.get("people/me", headers=BOT)
         await webex_sandbox.emit("messages", "created")

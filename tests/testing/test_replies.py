@@ -171,13 +171,6 @@ async def test_a_fault_on_one_path(webex_sandbox: Sandbox, webex_client: Client)
     ]
 
 
-@pytest.mark.parametrize("path", ["messages", "/v1/messages", "/v1"])
-def test_paths_of_faults(webex_sandbox: Sandbox, path: str) -> None:
-    """A path that no request would ever have is refused."""
-    with pytest.raises(ValueError, match="path must begin with a slash, without /v1"):
-        webex_sandbox.fail(status=503, path=path)
-
-
 async def test_whose_tokens_are_granted(webex_sandbox: Sandbox) -> None:
     """Tokens are those of who authorized, also when they are refreshed after someone else did."""
     ann = SandboxPerson(email="ann@example.com", display_name="Ann Lee")

@@ -93,33 +93,24 @@ def test_a_resource_that_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "state"),
-    [("created", "alerting"), ("updated", "connected"), ("deleted", "disconnected")],
+    ("resource", "event", "state"),
+    [
+        ("telephony_calls", "created", "alerting"),
+        ("telephony_calls", "updated", "connected"),
+        ("telephony_calls", "deleted", "disconnected"),
+        ("meetings", "created", "scheduled"),
+        ("meetings", "started", "inProgress"),
+        ("meetings", "ended", "ended"),
+        ("meetingParticipants", "joined", "joined"),
+        ("meetingParticipants", "left", "end"),
+    ],
 )
-def test_calls(event: str, state: str) -> None:
-    """A call's state goes with what happened to it."""
-    data = json.loads(sample_notification("telephony_calls", event))["data"]
+def test_states(resource: str, event: str, state: str) -> None:
+    """A state goes with what happened, and only a participant who left has a time of leaving."""
+    data = json.loads(sample_notification(resource, event))["data"]
 
     assert data["state"] == state
-
-
-@pytest.mark.parametrize(
-    ("event", "state"), [("created", "scheduled"), ("started", "inProgress"), ("ended", "ended")]
-)
-def test_meetings(event: str, state: str) -> None:
-    """A meeting's state goes with what happened to it."""
-    assert json.loads(sample_notification("meetings", event))["data"]["state"] == state
-
-
-def test_participants() -> None:
-    """Only a participant who left has a time of leaving."""
-    joined, left = (
-        json.loads(sample_notification("meetingParticipants", event))["data"]
-        for event in ("joined", "left")
-    )
-
-    assert "leftTime" in left
-    assert "leftTime" not in joined
+    assert ("leftTime" in data) == (event == "left")
 
 
 def test_a_signed_request() -> None:

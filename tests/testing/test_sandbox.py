@@ -7,12 +7,8 @@ import pytest
 from tests.testing.doubles import NEW, FakeClock
 from webex_webhooks_async import (
     Client,
-    Event,
     NewWebhook,
-    Notification,
-    Receiver,
     RefreshingToken,
-    Resource,
     Webhook,
     WebhookUpdate,
 )
@@ -72,31 +68,17 @@ async def test_a_token_that_expires(webex_sandbox: Sandbox) -> None:
     ]
 
 
-async def test_requests_as_they_come() -> None:
-    """on_request is called with each request, after its response."""
-    seen: list[RecordedRequest] = []
-    sandbox = Sandbox(on_request=seen.append)
-
-    async with client_of(sandbox) as client:
-        await client.webhooks.create(wanted())
-        await client.webhooks.list()
-
-    assert [(each.method, each.status_code) for each in seen] == [("POST", 200), ("GET", 200)]
-    assert sandbox.requests == tuple(seen)
-
-
-async def test_deliveries_as_they_come() -> None:
-    """on_delivery is called with each delivery, after its outcome."""
-    seen: list[Delivery] = []
+async def test_what_happens_as_it_happens() -> None:
+    """on_request and on_delivery are called with each request and delivery, after its outcome."""
+    seen: list[RecordedRequest | Delivery] = []
     async with target_of() as targets:
-        sandbox = Sandbox(deliver_with=targets, on_delivery=seen.append)
+        sandbox = Sandbox(deliver_with=targets, on_request=seen.append, on_delivery=seen.append)
         async with client_of(sandbox) as client:
             await client.webhooks.create(wanted())
+            await sandbox.emit("messages", "created")
 
-        await sandbox.emit("messages", "created")
-
-    assert [each.status_code for each in seen] == [204]
-    assert sandbox.deliveries == tuple(seen)
+    assert [each.status_code for each in seen] == [200, 204]
+    assert (*sandbox.requests, *sandbox.deliveries) == tuple(seen)
 
 
 async def test_what_is_recorded_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,25 +94,6 @@ async def test_what_is_recorded_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert [each.method for each in sandbox.requests] == ["GET", "GET"]
     assert len(sandbox.deliveries) == 2
-
-
-async def test_emit() -> None:
-    """An emitted event reaches the receiving side as a valid notification."""
-    async with target_of() as targets:
-        sandbox = Sandbox(deliver_with=targets)
-        async with client_of(sandbox) as client:
-            webhook = await client.webhooks.create(wanted(secret=SECRET))
-
-        deliveries = await sandbox.emit("messages", "created", {"roomId": "R"})
-
-    (delivery,) = deliveries
-    assert sandbox.deliveries == (delivery,)
-    assert (delivery.webhook, delivery.ok) == (webhook, True)
-    notification = parse_notification(delivery.body, delivery.headers, secrets=SECRET)
-    assert isinstance(notification.data, MessageData)
-    assert notification.data.room_id == "R"
-    assert (notification.id, notification.created_by) == (webhook.id, webhook.created_by)
-    assert not notification.is_own_action
 
 
 async def test_the_bots_own_action() -> None:
@@ -249,28 +212,6 @@ async def test_sandboxes_are_apart(webex_sandbox: Sandbox) -> None:
 
     assert (len(webex_sandbox.webhooks), len(other.webhooks)) == (0, 1)
     assert webex_sandbox.bot != other.bot
-
-
-async def test_deliver_to(webex_sandbox: Sandbox) -> None:
-    """A bot gets its notifications in process, whatever host its webhook names."""
-    receiver = Receiver(SECRET)
-    handled: list[str] = []
-
-    @receiver.on(Resource.MESSAGES, Event.CREATED)
-    async def handle(notification: Notification[MessageData]) -> None:
-        handled.append(notification.data.id)
-
-    webex_sandbox.deliver_to(receiver)
-    async with client_of(webex_sandbox) as client:
-        await client.webhooks.create(wanted(secret=SECRET))
-
-        (delivered,) = await webex_sandbox.say("Hello")
-        webex_sandbox.deliver_to(None)
-        (refused,) = await webex_sandbox.say("Hello again")
-
-    assert (delivered.status_code, delivered.url) == (204, "https://example.com/hook")
-    assert handled == [webex_sandbox.messages[0]["id"]]
-    assert (refused.error or "").startswith("not sent, because example.com isn't this machine")
 
 
 @pytest.mark.parametrize("app", ["bot:app", 5])

@@ -3,15 +3,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, BOT, CARD, created
+from tests.testing.doubles import ANN, BOB, BOT, CARD, card_for_ann, created
 
 INPUTS = {"color": "red", "sizes": "1,2"}
-
-
-async def card_for_ann(api: httpx.AsyncClient) -> str:
-    """Let the bot post a card to Ann, and return the id of the message."""
-    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [CARD]}
-    return str((await created(api, "/messages", **fields))["id"])
 
 
 async def test_submit(api: httpx.AsyncClient) -> None:

@@ -3,14 +3,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, FakeClock, collecting, created, items, webhook
+from tests.testing.doubles import ANN, created, items, notifications_of
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.service.emitted import emit
-from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.persons import SandboxPerson
-from webex_webhooks_async.testing.service.state import PATHS, State
+from webex_webhooks_async.testing.service.state import PATHS
 
 KEPT = [
     (resource, event)
@@ -19,34 +16,14 @@ KEPT = [
 ]
 
 
-def emitted(
-    resource: str = "messages",
-    event: str = "created",
-    data: dict[str, Any] | None = None,
-    actor_id: str | None = None,
-) -> WebexEvent:
-    """Emit an event in a fresh sandbox."""
-    return emit(State(bot=bot(), clock=FakeClock()), resource, event, data, actor_id=actor_id)
-
-
-def bot() -> SandboxPerson:
-    """The bot of a state."""
-    return SandboxPerson(id="BOT", email="sandbox@webex.bot", display_name="Sandbox Bot")
-
-
 async def data_of(
     webex_sandbox: Sandbox, resource: str, event: str, data: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Emit an event that the bot watches for, and return the notification's data."""
-    notified: list[Any] = []
-    webex_sandbox.deliver_to(collecting(notified, lambda each: each["data"]))
     async with webex_sandbox.http_client() as api:
-        fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": resource}
-        await created(api, "/webhooks", **fields, event=event)
+        notified = await notifications_of(webex_sandbox, api, resource, event)
     await webex_sandbox.emit(resource, event, data)
-    webex_sandbox.deliver_to(None)
-    taken: dict[str, Any] = notified[-1]
-    return taken
+    return dict(notified[-1]["data"])
 
 
 @pytest.mark.parametrize(("resource", "event"), KEPT)
@@ -255,38 +232,34 @@ async def test_unknown_documents(api: httpx.AsyncClient) -> None:
     assert {(await api.get(path)).status_code for path in paths} == {404}
 
 
-def test_data_of_an_unknown_resource() -> None:
-    """Without a sample, what is given is all the data; without anything given, there is an id."""
-    assert emitted("whiteboards", "moved", {"color": "red"}).data == {"color": "red"}
-    assert emitted("whiteboards", "moved").data.keys() == {"id"}
-
-
-@pytest.mark.parametrize(("resource", "event"), [("all", "created"), ("messages", "all")])
-def test_events_are_concrete(resource: str, event: str) -> None:
+async def test_events_are_concrete(webex_sandbox: Sandbox) -> None:
     """Emitting ``all`` raises, because no notification says that."""
     with pytest.raises(ValueError, match="concrete"):
-        emitted(resource, event)
+        await webex_sandbox.emit("messages", "all")
 
 
 @pytest.mark.parametrize(
-    ("resource", "data"), [("messages", {"personId": "P"}), ("rooms", {"creatorId": "P"})]
+    ("resource", "data", "actor_id", "actor"),
+    [
+        ("messages", {"personId": "P"}, None, "P"),
+        ("rooms", {"creatorId": "P"}, None, "P"),
+        ("messages", {}, "P", "P"),
+        ("videoMeshAlerts", {}, None, None),
+        ("videoMeshAlerts", {}, "P", "P"),
+    ],
 )
-def test_who_is_named_by_the_data_acts(resource: str, data: dict[str, str]) -> None:
-    """Without an actor, the person whom the data names acts."""
-    assert emitted(resource, data=data).actor_id == "P"
+async def test_who_acts(
+    webex_sandbox: Sandbox,
+    resource: str,
+    data: dict[str, str],
+    actor_id: str | None,
+    actor: str | None,
+) -> None:
+    """Who is given acts, or else the person whom the data names; an alert has no actor."""
+    async with webex_sandbox.http_client() as api:
+        notified = await notifications_of(webex_sandbox, api, resource, ownedBy="org")
 
+    await webex_sandbox.emit(resource, "created", data, actor_id=actor_id)
 
-def test_who_acts_is_in_the_sample() -> None:
-    """A sample names the actor as the person."""
-    event = emitted(actor_id="P")
-
-    assert (event.actor_id, event.data["personId"]) == ("P", "P")
-
-
-def test_alerts_have_no_actor() -> None:
-    """An alert has no actor, unless one is given."""
-    alert = emitted("videoMeshAlerts", "triggered")
-
-    assert alert.actor_id is None
-    assert "actorId" not in alert.notification_for(webhook())
-    assert emitted("videoMeshAlerts", "triggered", actor_id="P").actor_id == "P"
+    assert notified[0].get("actorId") == actor
+    assert notified[0]["data"].get("personId", actor) == actor

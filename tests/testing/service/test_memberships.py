@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, BOT, collecting, created, items, noting
+from tests.testing.doubles import ANN, BOB, BOT, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -65,27 +65,21 @@ async def test_get(api: httpx.AsyncClient) -> None:
 async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """Someone is added to a room and removed from it, and webhooks are notified of both."""
     room = await room_of_bot_and(api)
-    notified: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(noting(notified))
-    fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "memberships"}
-    await created(api, "/webhooks", **fields, event="all")
+    notified = await notifications_of(webex_sandbox, api, "memberships")
 
     membership = await created(api, "/memberships", roomId=room, personEmail="ann@example.com")
     deleted = await api.delete(f"/memberships/{membership['id']}")
 
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert (await api.get(f"/rooms/{room}", headers=ANN)).status_code == 404
-    assert notified == [("memberships", "created"), ("memberships", "deleted")]
+    assert kinds(notified) == ["memberships created", "memberships deleted"]
 
 
 async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A member becomes a moderator, a direct room is hidden, and webhooks are notified."""
     await room_of_bot_and(api, "ann@example.com")
     (direct, membership) = await items(api, "/memberships", ANN)
-    notified: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(noting(notified))
-    fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "memberships"}
-    await created(api, "/webhooks", **fields, event="updated")
+    notified = await notifications_of(webex_sandbox, api, "memberships", "updated")
 
     async def put(which: dict[str, Any], **flags: bool) -> httpx.Response:
         return await api.put(f"/memberships/{which['id']}", json=flags, headers=ANN)
@@ -105,15 +99,12 @@ async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
         (400, "only a direct room can be hidden"),
         (400, "isRoomHidden is required and must not be empty"),
     ]
-    assert notified == [("memberships", "updated")] * 2
+    assert kinds(notified) == ["memberships updated"] * 2
 
 
 async def test_the_bot_is_added(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A bot is notified when someone adds it to a room."""
-    notified: list[dict[str, Any]] = []
-    webex_sandbox.deliver_to(collecting(notified))
-    fields = {"name": "n", "targetUrl": "https://bot.example.com/", "resource": "memberships"}
-    await created(api, "/webhooks", **fields, event="created")
+    notified = await notifications_of(webex_sandbox, api, "memberships", "created")
     room = await created(api, "/rooms", ANN, title="Ann's")
 
     await created(api, "/memberships", ANN, roomId=room["id"], personId=webex_sandbox.bot.id)

@@ -2,43 +2,27 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from tests.testing.doubles import (
     ANN,
     BOB,
     BOT,
     CARD,
+    NEW,
     FakeClock,
-    collecting,
     created,
+    group_room,
     items,
-    noting,
+    kinds,
+    notifications_of,
 )
 from webex_webhooks_async.testing import Sandbox
 
-WATCH_ALL = {
-    "name": "all",
-    "targetUrl": "https://bot.example.com/",
-    "resource": "all",
-    "event": "all",
-}
 MENTION_OF_ALL = (
     '<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>'
 )
-WATCH_MESSAGES = {**WATCH_ALL, "resource": "messages"}
-
-
-async def group_room(api: httpx.AsyncClient) -> str:
-    """Create a group room with the bot in it."""
-    return str((await created(api, "/rooms", title="Plans"))["id"])
-
-
-async def bot_of(webex_sandbox: Sandbox, api: httpx.AsyncClient, **webhook: str) -> list[Any]:
-    """Let the bot watch, and return its notifications as they come."""
-    notified: list[Any] = []
-    webex_sandbox.deliver_to(collecting(notified))
-    await created(api, "/webhooks", **webhook)
-    return notified
 
 
 async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -72,7 +56,7 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
 
 
 async def test_direct_rooms_are_apart(api: httpx.AsyncClient) -> None:
-    """Nobody sees what others write to the bot."""
+    """Nobody sees what others write to the bot, or joins their direct room."""
     anns = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
     bobs = await created(api, "/messages", toPersonEmail="bob@example.com", text="Hello, Bob!")
 
@@ -82,11 +66,13 @@ async def test_direct_rooms_are_apart(api: httpx.AsyncClient) -> None:
         for path in (f"/messages/{anns['id']}", f"/messages?roomId={anns['roomId']}")
     ]
     assert statuses == [404, 404]
+    fields = {"roomId": anns["roomId"], "text": "Hello"}
+    assert (await api.post("/messages", json=fields, headers=BOB)).status_code == 404
 
 
 async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """The bot is not notified of what two persons write to each other, and can't read it."""
-    notified = await bot_of(webex_sandbox, api, **WATCH_ALL)
+    notified = await notifications_of(webex_sandbox, api, "all")
 
     message = await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
 
@@ -222,7 +208,7 @@ async def test_unknown_messages(api: httpx.AsyncClient) -> None:
 async def test_a_bot_in_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A bot is notified of, lists and reads only what mentions it; persons see everything."""
     room = await group_room(api)
-    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES)
+    notified = await notifications_of(webex_sandbox, api, "messages")
     secret = await created(api, "/messages", ANN, roomId=room, text="Don't tell the bot")
 
     mention = await created(
@@ -315,9 +301,7 @@ async def test_who_speaks_or_is_mentioned_joins(
 ) -> None:
     """Joining a group room by speaking or by a mention is notified, before the message."""
     room = await group_room(api)
-    notified: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(noting(notified))
-    await created(api, "/webhooks", **WATCH_ALL)
+    notified = await notifications_of(webex_sandbox, api, "all")
     markdown = "<@personEmail:sandbox@webex.bot> ask <@personEmail:bob@example.com>"
 
     await created(api, "/messages", ANN, roomId=room, markdown=markdown)
@@ -325,7 +309,7 @@ async def test_who_speaks_or_is_mentioned_joins(
 
     emails = [each["personEmail"] for each in await items(api, "/memberships", roomId=room)]
     assert emails == ["sandbox@webex.bot", "ann@example.com", "bob@example.com"]
-    assert notified == [("memberships", "created")] * 2 + [("messages", "created")]
+    assert kinds(notified) == [*["memberships created"] * 2, "messages created"]
 
 
 async def test_a_bot_must_be_a_member(api: httpx.AsyncClient) -> None:
@@ -341,18 +325,10 @@ async def test_a_bot_must_be_a_member(api: httpx.AsyncClient) -> None:
     await created(api, "/messages", roomId=room, text="Hello")
 
 
-async def test_a_direct_room_of_others(api: httpx.AsyncClient) -> None:
-    """Nobody joins a direct room."""
-    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
-    fields = {"roomId": message["roomId"], "text": "Hello"}
-
-    assert (await api.post("/messages", json=fields, headers=BOB)).status_code == 404
-
-
 async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """An author deletes a message, and webhooks are notified; others can't."""
     message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
-    notified = await bot_of(webex_sandbox, api, **{**WATCH_MESSAGES, "event": "deleted"})
+    notified = await notifications_of(webex_sandbox, api, "messages", "deleted")
     path = f"/messages/{message['id']}"
 
     refused = await api.delete(path, headers=ANN)
@@ -372,7 +348,7 @@ async def test_notifications_have_no_content(
     api: httpx.AsyncClient, webex_sandbox: Sandbox
 ) -> None:
     """A notification has a message's ids, but neither its text nor its card; own ones come too."""
-    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES)
+    notified = await notifications_of(webex_sandbox, api, "messages")
     fields = {"markdown": "Hello", "attachments": [CARD]}
 
     own = await created(api, "/messages", toPersonEmail="ann@example.com", **fields)
@@ -391,15 +367,17 @@ async def test_the_cause_comes_before_its_effect(
 ) -> None:
     """When a webhook is notified of a message, the request that wrote it is recorded already."""
     before: list[list[str]] = []
-    webex_sandbox.deliver_to(
-        collecting(before, lambda _: [each.path for each in webex_sandbox.requests])
-    )
-    room = await group_room(api)
-    await created(api, "/webhooks", **WATCH_MESSAGES)
 
-    await created(api, "/messages", roomId=room, text="Hello")
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        before.append([each.path for each in webex_sandbox.requests])
+        await Response()(scope, receive, send)
 
-    assert before == [["/v1/rooms", "/v1/webhooks", "/v1/messages"]]
+    webex_sandbox.deliver_to(note)
+    await created(api, "/webhooks", **NEW)
+
+    await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello")
+
+    assert before == [["/v1/webhooks", "/v1/messages"]]
 
 
 async def test_everyone_has_webhooks_of_their_own(
@@ -408,19 +386,19 @@ async def test_everyone_has_webhooks_of_their_own(
     """A person's webhook is that person's alone, and is notified of what the person sees."""
     room = await group_room(api)
     await created(api, "/messages", ANN, roomId=room, text="I'm here")
-    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES)
-    anns = await created(api, "/webhooks", ANN, **WATCH_MESSAGES)
+    await created(api, "/webhooks", **NEW)
+    notified = await notifications_of(webex_sandbox, api, "messages", headers=ANN)
+    (anns,) = await items(api, "/webhooks", ANN)
 
     await created(api, "/messages", ANN, roomId=room, text="Not for the bot")
 
     assert [each["id"] for each in notified] == [anns["id"]]
-    assert [each["id"] for each in await items(api, "/webhooks", ANN)] == [anns["id"]]
     assert (await api.get(f"/webhooks/{anns['id']}")).status_code == 404
 
 
 async def test_an_organizations_webhook(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A webhook of the organization is notified of what its creator can't see."""
-    notified = await bot_of(webex_sandbox, api, **WATCH_MESSAGES, ownedBy="org")
+    notified = await notifications_of(webex_sandbox, api, "messages", ownedBy="org")
 
     await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
 
@@ -494,7 +472,7 @@ async def test_an_edit(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """An author edits a message ten times at most; no webhook is notified."""
     room = await group_room(api)
     message = await created(api, "/messages", roomId=room, text="Helo")
-    notified = await bot_of(webex_sandbox, api, **WATCH_ALL)
+    notified = await notifications_of(webex_sandbox, api, "all")
     path, text = f"/messages/{message['id']}", {"roomId": room, "text": "Hello"}
     mentioning = {"roomId": room, "markdown": "**Hi** <@personEmail:ann@example.com>"}
 
@@ -534,16 +512,3 @@ async def test_edits_that_are_refused(api: httpx.AsyncClient) -> None:
     assert statuses == [status for *_, status in edits]
     assert (await api.put(f"/messages/{message['id']}", json=text, headers=BOB)).status_code == 404
     assert (await api.put(f"/messages/{message['id']}", json=text)).status_code == 403
-
-
-async def test_pages(api: httpx.AsyncClient) -> None:
-    """The messages of a room come in pages, the latest first."""
-    for text in "ABC":
-        await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text=text)
-    (_, room) = [each["id"] for each in await items(api, "/rooms", ANN, type="direct")]
-
-    first = await api.get("/messages", params={"roomId": room, "max": "2"}, headers=ANN)
-    second = await api.get(first.links["next"]["url"], headers=ANN)
-
-    texts = [[each["text"] for each in page.json()["items"]] for page in (first, second)]
-    assert texts == [["C", "B"], ["A"]]

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, created, items, noting
+from tests.testing.doubles import ANN, BOB, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -35,10 +35,7 @@ async def test_a_team(api: httpx.AsyncClient) -> None:
 
 async def test_a_general_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A team has a room of its name, which its members join and leave with the team."""
-    notified: list[tuple[str, str]] = []
-    webex_sandbox.deliver_to(noting(notified))
-    hook = {"name": "n", "targetUrl": "https://bot.example.com/", "event": "all"}
-    await created(api, "/webhooks", **hook, resource="all")
+    notified = await notifications_of(webex_sandbox, api, "all")
 
     team, ann = await team_with_ann(api)
     rooms = await items(api, "/rooms", ANN, teamId=team)
@@ -47,11 +44,11 @@ async def test_a_general_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) ->
     assert [each["title"] for each in rooms] == ["Cooks"]
     assert await items(api, "/rooms", ANN, teamId=team) == []
     assert (await items(api, "/team/memberships", teamId=team))[0]["isModerator"] is True
-    assert notified == [
-        ("rooms", "created"),
-        ("memberships", "created"),
-        ("memberships", "created"),
-        ("memberships", "deleted"),
+    assert kinds(notified) == [
+        "rooms created",
+        "memberships created",
+        "memberships created",
+        "memberships deleted",
     ]
 
 
