@@ -105,8 +105,7 @@ class Fault:
             case str():
                 return {"Retry-After": self.retry_after}
             case seconds:
-                whole = seconds == int(seconds)
-                return {"Retry-After": str(int(seconds) if whole else seconds)}
+                return {"Retry-After": f"{seconds:.15g}"}
 
     def applies_to(self, method: str, path: str) -> bool:
         """Whether it applies to requests of this HTTP method and path."""

@@ -8,7 +8,7 @@ import html
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote, unquote
 
 import httpx
@@ -34,15 +34,8 @@ from webex_webhooks_async.testing.service.requests import (
     person_of,
 )
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
-from webex_webhooks_async.testing.service.state import (
-    DIRECT,
-    GROUP,
-    Json,
-    State,
-    StoredFile,
-)
+from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State, StoredFile
 
-_EDITABLE = ("text", "markdown", "html", "mentionedPeople", "mentionedGroups", "updated")
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})
 """What a notification of a message never contains."""
 
@@ -57,6 +50,7 @@ MAX_EDITS = 10
 
 _TARGETS = ("roomId", "toPersonId", "toPersonEmail")
 _TEXTS = ("text", "markdown")
+_EDITABLE = (*_TEXTS, "html", "mentionedPeople", "mentionedGroups", "updated")
 
 
 @frozen(kw_only=True)
@@ -141,7 +135,7 @@ async def create_message(call: Call) -> Response:
     room = _target(call.state, call.person, fields)
     content = _content(call.state, fields, document, uploaded)
     call.events.extend(post(call.state, call.person, room, content))
-    return _response(call, call.state.messages.get(call.events[-1].data["id"]))
+    return _response(call, find(call.state, call.person, call.events[-1].data["id"]))
 
 
 async def get_message(call: Call) -> Response:
@@ -206,8 +200,8 @@ def _own(call: Call, verb: str) -> Json:
     return message
 
 
-def _response(call: Call, message: Json | None) -> Response:
-    return json_response(call.state.seen_by(call.person.id, cast("Json", message)))
+def _response(call: Call, message: Json) -> Response:
+    return json_response(call.state.seen_by(call.person.id, message))
 
 
 def post(state: State, author: SandboxPerson, room: Json, content: Content) -> list[WebexEvent]:
@@ -328,32 +322,17 @@ def _content(
     document: Mapping[str, Any],
     uploaded: tuple[File, ...] = (),
 ) -> Content:
-    urls, attachments = document.get("files"), document.get("attachments")
-    if len(uploaded) > 1 or (uploaded and urls is not None):
-        raise RefusedCallError(400, "a message has one file at most")
-    if uploaded and attachments is not None:
-        raise RefusedCallError(400, "a message has a card or an uploaded file, not both")
-    if urls is not None and not _is_list_of_one_url(urls):
-        raise RefusedCallError(400, "files must be an array with one http(s) URL")
-    match attachments:
-        case None | [] | [{"contentType": str()}]:
-            pass
-        case _:
-            raise RefusedCallError(
-                400, "attachments must be an array with one object with a contentType"
-            )
-    if any(len(each.content) > MAX_FILE for each in uploaded):
-        raise RefusedCallError(400, f"a file must not exceed {MAX_FILE} bytes")
+    _check_attached(document, uploaded)
     for name in _TEXTS:
         if (size := len(fields.get(name, "").encode())) > MAX_TEXT:
             raise RefusedCallError(400, f"{name} must not exceed {MAX_TEXT} bytes, got {size}")
-    files = uploaded or tuple(_stand_in(each) for each in urls or ())
+    files = uploaded or tuple(_stand_in(each) for each in document.get("files") or ())
     if fields.keys().isdisjoint(_TEXTS) and not files:
         raise RefusedCallError(400, "one of text, markdown, files is required")
     members: dict[str, Any] = {
         "text": fields.get("text"),
         "parentId": fields.get("parentId"),
-        "attachments": attachments,
+        "attachments": document.get("attachments"),
     }
     if "markdown" not in fields:
         return Content(members=members, files=files)
@@ -371,16 +350,32 @@ def _content(
     )
 
 
+def _check_attached(document: Mapping[str, Any], uploaded: tuple[File, ...]) -> None:
+    urls, attachments = document.get("files"), document.get("attachments")
+    if len(uploaded) > 1 or (uploaded and urls is not None):
+        raise RefusedCallError(400, "a message has one file at most")
+    if uploaded and attachments is not None:
+        raise RefusedCallError(400, "a message has a card or an uploaded file, not both")
+    match urls:
+        case None:
+            pass
+        case [str(url)] if is_http_url(url):
+            pass
+        case _:
+            raise RefusedCallError(400, "files must be an array with one http(s) URL")
+    match attachments:
+        case None | [] | [{"contentType": str()}]:
+            pass
+        case _:
+            raise RefusedCallError(
+                400, "attachments must be an array with one object with a contentType"
+            )
+    if any(len(each.content) > MAX_FILE for each in uploaded):
+        raise RefusedCallError(400, f"a file must not exceed {MAX_FILE} bytes")
+
+
 def _stand_in(url: str) -> File:
     """What is kept of a file that is given by its URL, which the sandbox never fetches."""
     name = unquote(httpx.URL(url).path).rpartition("/")[2]
     name = "".join(each if each.isprintable() else "_" for each in name)
     return File(name or "file", f"The sandbox didn't fetch {url}\n".encode())
-
-
-def _is_list_of_one_url(value: object) -> bool:
-    match value:
-        case [str(url)]:
-            return is_http_url(url)
-        case _:
-            return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from webex_webhooks_async.strict_json import dump_json
 
 _MESSAGES = {
+    **responses,
     401: "The request requires a valid access token set in the Authorization request header.",
     404: "The requested resource could not be found.",
     429: "Too many requests: try again after the time in Retry-After.",
@@ -28,7 +30,7 @@ class RefusedCallError(Exception):
     def __init__(self, status_code: int, *problems: str, message: str | None = None) -> None:
         super().__init__(status_code, *problems)
         self.status_code = status_code
-        self.problems = problems or (_message(status_code),)
+        self.problems = problems or (_MESSAGES.get(status_code, f"Status {status_code}"),)
         self.message = message or self.problems[0]
 
     def __str__(self) -> str:
@@ -71,12 +73,3 @@ def error_response(
     response = json_response(body, error.status_code)
     response.headers.update(headers or {})
     return response
-
-
-def _message(status_code: int) -> str:
-    if status_code in _MESSAGES:
-        return _MESSAGES[status_code]
-    try:
-        return HTTPStatus(status_code).phrase
-    except ValueError:
-        return f"Status {status_code}"

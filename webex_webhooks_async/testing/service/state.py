@@ -159,21 +159,14 @@ class State:
         bot: The bot; every access token that isn't a person's is the bot's.
         clock: The current time.
         persons: Everyone who has been named, the bot included.
-        webhooks: Everyone's webhooks.
-        documents: What can be read by id, by the name of its resource and by the id.
-        rooms: The rooms among them.
-        memberships: The memberships among them.
-        messages: The messages among them.
+        documents: What can be read by id, by the name of its resource and by the id; `rooms`,
+            `memberships` and `messages` are among them.
         emitted: The ids of the messages that `Sandbox.emit` reported; everyone may read them.
         edits: How many times a message was edited, by its id.
         contents: The files of the messages, by id.
-        teams: The teams, by the keys on the wire.
-        team_memberships: Who is in which team, by the keys on the wire.
         general_rooms: The id of each team's general room, by the id of the team.
         base_urls: The base URL that each person called last, by the id of the person.
         waiting: Are called when somebody posts a message, from any thread.
-        failures: The webhooks' failed deliveries.
-        tokens: Tokens and unused codes.
     """
 
     def __init__(self, *, bot: SandboxPerson, clock: WallClock) -> None:
