@@ -148,7 +148,7 @@ async def test_a_duplicate_counts(webex_sandbox: Sandbox, webex_client: Client) 
 
 async def test_a_fault_on_one_path(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """A fault by path leaves the others alone, also when they begin with the same letters."""
-    webex_sandbox.fail(status=503, path="/messages", method="GET", times=None)
+    webex_sandbox.fail(status=503, path="/messages", method="get", times=None)
     hello = {"toPersonEmail": "ann@example.com", "text": "Hello", "attachments": [CARD]}
     async with webex_sandbox.http_client() as api:
         message = await created(api, "/messages", BOT, **hello)

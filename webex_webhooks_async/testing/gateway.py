@@ -10,9 +10,10 @@ import httpx
 from attrs import field, frozen
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from webex_webhooks_async.testing.faults import Fault, Faults
+from webex_webhooks_async.testing.service import messages
 from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
 
 
@@ -48,6 +49,9 @@ Sleep = Callable[[float], Awaitable[object]]
 SANDBOX_HEADER: Mapping[str, str] = {"x-webex-sandbox": "webex-webhooks-async"}
 """It is on every response, so that tools recognize a sandbox."""
 
+MAX_BODY = messages.MAX_FILE + 65_536
+"""The size in bytes of the largest request: a file, with the rest of its message."""
+
 
 class ConnectionDroppedError(Exception):
     """A fault dropped the connection; the server that holds it has to close it."""
@@ -77,22 +81,25 @@ class Gateway:
         """
         tracking_id = f"ROUTER_{str(uuid.uuid4()).upper()}"
         scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": tracking_id}}
-        request = Request(scope, receive)
         try:
-            body = await request.body()
+            body = await _body_of(Request(scope, receive))
         except ClientDisconnect:
             return
+        request = Request(scope, _replay(body or b""))
         try:
-            response = await self._respond(request)
+            response = await self._respond(request, is_too_large=body is None)
         except BaseException:
-            self._record(_recorded(request, body, None))
+            self._record(_recorded(request, body or b"", None))
             raise
         # Before the first byte, so that it is recorded when the client has the response.
-        self._record(_recorded(request, body, response))
+        self._record(_recorded(request, body or b"", response))
         response.headers.update({"TrackingID": tracking_id, **SANDBOX_HEADER})
         await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request, *, is_too_large: bool) -> Response:
+        if is_too_large:
+            problem = f"a request must not exceed {MAX_BODY} bytes, and a file {messages.MAX_FILE}"
+            return error_response(request, RefusedCallError(413, problem))
         fault = self._faults.take(request.method, _raw_path(request))
         if fault is None:
             return await self._service(request)
@@ -109,6 +116,13 @@ class Gateway:
         if response is None or fault.replaces_response:
             return _replacement(fault, request)
         return response
+
+
+def _replay(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
 
 
 def _replacement(fault: Fault, request: Request) -> Response:
@@ -153,6 +167,16 @@ def _message_of(body: bytes) -> str | None:
             return message
         case _:
             return None
+
+
+async def _body_of(request: Request) -> bytes | None:
+    """The body of a request; None if it is larger than any that the API takes."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY:
+            return None
+    return bytes(body)
 
 
 class InProcessTransport(httpx.ASGITransport):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.testing.doubles import ANN, BOB, BOT, CARD, created, items
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing import Sandbox, gateway
 from webex_webhooks_async.testing.service import messages
 
 TO_ANN = {"toPersonEmail": "ann@example.com"}
@@ -156,15 +156,28 @@ async def test_files_that_are_refused(api: httpx.AsyncClient, webex_sandbox: San
     assert webex_sandbox.messages == ()
 
 
-async def test_the_largest_file(api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file has 100 MB at most."""
-    assert messages.MAX_FILE == 104_857_600
+async def test_the_largest_file(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file has 100 MB at most, and so has a request, besides what is around its file."""
+    assert (messages.MAX_FILE, gateway.MAX_BODY - messages.MAX_FILE) == (104_857_600, 65_536)
     monkeypatch.setattr(messages, "MAX_FILE", 1_000)
+    monkeypatch.setattr(gateway, "MAX_BODY", 66_536)
+    head = (
+        b'--x\r\nContent-Disposition: form-data; name="toPersonEmail"\r\n\r\na@b.c\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    )
+    async with webex_sandbox.http_client() as api:
+        api.headers["Authorization"] = "Bearer token"
+        api.headers["Content-Type"] = "multipart/form-data; boundary=x"
+        responses = [
+            await api.post("/messages", content=b"%b%b\r\n--x--" % (head, bytes(size)))
+            for size in (1_000, 1_001, 66_536)
+        ]
 
-    responses = [await upload(api, ("files", ("a", bytes(size)))) for size in (1_000, 1_001)]
-
-    assert [each.status_code for each in responses] == [200, 400]
+    assert [each.status_code for each in responses] == [200, 400, 413]
     assert responses[1].json()["message"] == "a file must not exceed 1000 bytes"
+    assert responses[2].json()["message"] == (
+        "a request must not exceed 66536 bytes, and a file 1000"
+    )
 
 
 async def test_an_upload_does_not_stay_in_memory(
