@@ -60,8 +60,11 @@ def test_text_is_read_like_bytes() -> None:
     ids=lambda value: ascii(value)[:40],
 )
 def test_odd_json_is_json(data: bytes, value: object) -> None:
-    """Unusual but unambiguous JSON is read."""
-    assert parse_json(data) == value or value is None
+    """Unusual but unambiguous JSON is read, and can be written."""
+    read = parse_json(data)
+
+    assert read == value or value is None
+    assert parse_json(dump_json(read)) == read
 
 
 def test_only_bytes_or_text_come_in() -> None:

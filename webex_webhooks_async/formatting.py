@@ -34,14 +34,14 @@ class Redactor:
 
     @cached_property  # most requests redact nothing
     def _pattern(self) -> re.Pattern[str] | None:
-        long_enough = [each for each in self.secrets if len(each) >= _MIN_SECRET]
-        forms = {form for secret in long_enough for form in _forms(secret)}
+        forms = {
+            form
+            for each in self.secrets
+            if len(each) >= _MIN_SECRET
+            for form in (each, json.dumps(each)[1:-1], quote(each, safe="", errors="replace"))
+        }
         longest_first = sorted(forms, key=len, reverse=True)  # one may be a part of another
         return re.compile("|".join(map(re.escape, longest_first))) if forms else None
-
-
-def _forms(secret: str) -> tuple[str, str, str]:
-    return secret, json.dumps(secret)[1:-1], quote(secret, safe="", errors="replace")
 
 
 def describe_exception(error: BaseException) -> str:
