@@ -1,1 +1,1 @@
-"""The layer that bots are written in: it receives with one wing, and replies with the other."""
+"""The layer to write bots in: it receives notifications, and replies with a client."""

@@ -97,6 +97,8 @@ class Bot(BotRouter):
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
     within five minutes switch the webhook off, for everybody. With an `inbox`, it runs again.
 
+    The arguments that aren't listed here are those of `Receiver`.
+
     Args:
         client: A `Client`, which stays open, or an access token or `TokenProvider`. Of these, the
             bot makes a client that it closes at its end, and another one if it is started again.
@@ -107,14 +109,6 @@ class Bot(BotRouter):
         target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, no
             webhook is created, changed or deleted.
         watch: Seconds between two looks at the webhooks; `None` for the one at the start.
-        on_error: As for `Receiver`.
-        inbox: As for `Receiver`.
-        attempts: As for `Receiver`.
-        deduplicator: As for `Receiver`.
-        background: As for `Receiver`.
-        max_pending: As for `Receiver`.
-        max_body: As for `Receiver`.
-        minimum: As for `Receiver`.
 
     Attributes:
         client: The client.
@@ -251,18 +245,12 @@ class Bot(BotRouter):
         return self.receiver.webhooks(name=name, target_url=target_url, owned_by=owned_by)
 
     async def handle(self, body: bytes, headers: Headers) -> int:
-        """Receive a request, on a server that isn't ASGI, as `Receiver.handle` does.
+        """Receive a request, on a server that isn't ASGI, and return the status of the response.
 
-        Args:
-            body: The raw bytes of the request, as they came.
-            headers: The headers of the request, as any framework has them.
-
-        Returns:
-            The status of the response; it needs no body.
+        The arguments and the errors are also those of `Receiver.handle`.
 
         Raises:
             RuntimeError: The bot hasn't been started, or has ended.
-            TypeError: `body` isn't bytes, or `headers` aren't headers.
         """
         self._check_is_running()
         return await self.receiver.handle(body, headers)

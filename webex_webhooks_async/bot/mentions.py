@@ -43,7 +43,7 @@ _INNER = re.compile(rf"(?<=\s){_MARK}[^\S\n]+|{_MARK}")  # leaves one space of t
 
 
 def _spans(name: str, text: str, html_before: str) -> list[tuple[int, int]]:
-    """Where the text has a mention: as often as the HTML has its name before it, it's another."""
+    """Where the text has the mention: the HTML before it has the same name as often."""
     pattern = _pattern_of(name)
     places = [each.span() for each in pattern.finditer(text)]
     if len(places) > 1:

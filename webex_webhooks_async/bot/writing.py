@@ -83,7 +83,7 @@ def new_messages(
 
 
 def _visible(pieces: Iterable[str]) -> list[str]:
-    # Webex refuses a message of whitespace alone, perhaps after others were sent.
+    # Webex refuses a message of whitespace alone, and others may have been sent before it.
     return [piece for piece in pieces if not piece.isspace()]
 
 
