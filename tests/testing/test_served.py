@@ -103,12 +103,12 @@ async def test_another_host_is_refused(browser: httpx.AsyncClient, path: str, ho
     assert "--allow-remote" in response.json()["message"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:80", "[::1]:80", "[::1]"])
-async def test_the_names_of_this_machine(browser: httpx.AsyncClient, host: str) -> None:
+async def test_the_names_of_this_machine(browser: httpx.AsyncClient) -> None:
     """Each loopback name is accepted, with and without a port."""
-    response = await browser.get("/v1/people/me", headers={**BOT, "Host": host})
+    for host in ("127.0.0.1", "localhost:80", "[::1]:80", "[::1]"):
+        response = await browser.get("/v1/people/me", headers={**BOT, "Host": host})
 
-    assert response.status_code == 200
+        assert response.status_code == 200, host
 
 
 async def test_remote_use() -> None:
@@ -163,10 +163,9 @@ async def test_a_path_that_it_lacks(browser: httpx.AsyncClient) -> None:
     assert (await browser.get("/sandbox/nothing")).status_code == 501
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
-async def test_only_json(browser: httpx.AsyncClient, content_type: str) -> None:
+async def test_only_json(browser: httpx.AsyncClient) -> None:
     """The private endpoint takes JSON, which a page of another origin can't send unasked."""
-    headers = {**ANN, "Content-Type": content_type}
+    headers = {**ANN, "Content-Type": "text/plain"}
 
     responses = [
         await browser.post(path, content=b"{}", headers=headers)

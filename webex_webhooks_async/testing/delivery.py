@@ -95,7 +95,7 @@ class DeliveryService:
     async def deliver(self, event: WebexEvent) -> list[Delivery]:
         """Notify the webhooks that watch for an event, concurrently; oldest first in the result."""
         attempts = [
-            _attempt_of(webhook, self._seen_by_owner(event, webhook))
+            self._notification(event, webhook)
             for webhook in self._state.webhooks
             if webhook.status == Status.ACTIVE
             and matches(webhook, event.resource, event.event, event.data)
@@ -131,9 +131,12 @@ class DeliveryService:
         async with self._client() as http_client:
             return await self._deliver(http_client, attempt)
 
-    def _seen_by_owner(self, event: WebexEvent, webhook: Webhook) -> bytes:
+    def _notification(self, event: WebexEvent, webhook: Webhook) -> Delivery:
         data = self._state.seen_by(webhook.created_by, event.data)
-        return dump_json(attrs.evolve(event, data=data).notification_for(webhook))
+        body = dump_json(attrs.evolve(event, data=data).notification_for(webhook))
+        url = webhook.target_url
+        headers = dict(signed_request(url, body, webhook.secret).headers)
+        return Delivery(webhook=webhook, url=url, body=body, headers=headers)
 
     async def _deliver(self, http_client: httpx.AsyncClient, attempt: Delivery) -> Delivery:
         delivery = await self._attempt(http_client, attempt)
@@ -186,13 +189,6 @@ class DeliveryService:
             return False
         self._state.webhooks.put(webhook.id, attrs.evolve(webhook, status=Status.INACTIVE))
         return True
-
-
-def _attempt_of(webhook: Webhook, body: bytes) -> Delivery:
-    request = signed_request(webhook.target_url, body, webhook.secret)
-    return Delivery(
-        webhook=webhook, url=webhook.target_url, body=body, headers=dict(request.headers)
-    )
 
 
 def _may_know(webhook: Webhook, event: WebexEvent) -> bool:

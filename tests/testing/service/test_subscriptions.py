@@ -90,14 +90,13 @@ async def test_an_update_needs_the_name_and_the_target(
     api: httpx.AsyncClient, left_out: str
 ) -> None:
     """A PUT that lacks either is refused, and nothing changes."""
-    created = await create(api)
-    changes = {"name": "n", "targetUrl": "http://t", "status": "inactive"}
-    del changes[left_out]
+    webhook = await create(api)
+    changes = {**NEW, "status": "inactive", left_out: None}
 
-    response = await api.put(f"/webhooks/{created['id']}", json=changes)
+    response = await api.put(f"/webhooks/{webhook['id']}", json=changes)
 
     assert response.status_code == 400
-    assert (await api.get(f"/webhooks/{created['id']}")).json() == created
+    assert (await api.get(f"/webhooks/{webhook['id']}")).json() == webhook
 
 
 async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:

@@ -120,25 +120,19 @@ def application(state: State, notify: Notify) -> Callable[[Request], Awaitable[R
 
     async def respond(request: Request) -> Response:
         try:
-            return await _execute(state, notify, request)
+            path, operation = _operation(request)
+            person = state.bot if path in _WITHOUT_TOKEN else _caller(state, request)
+            _check_query(path, operation, request)
+            call = Call(request=request, state=state, person=person)
+            response = await operation.run(call)
         except RefusedCallError as error:
             return error_response(request, error)
+        if call.events:
+            # Not before the response: a bot that does one thing at a time is free by then.
+            response.background = BackgroundTask(notify, call.events)
+        return response
 
     return respond
-
-
-async def _execute(state: State, notify: Notify, request: Request) -> Response:
-    path, operation = _operation(request)
-    person = state.bot if path in _WITHOUT_TOKEN else _caller(state, request)
-    _check_query(path, operation, request)
-    if path not in _WITHOUT_TOKEN:
-        state.base_urls[person.id] = f"{request.url.scheme}://{request.url.netloc}{_PREFIX}"
-    call = Call(request=request, state=state, person=person)
-    response = await operation.run(call)
-    if call.events:
-        # Not before the response: a bot that does one thing at a time is free by then.
-        response.background = BackgroundTask(notify, call.events)
-    return response
 
 
 def _operation(request: Request) -> tuple[str, Operation]:
@@ -182,7 +176,11 @@ def _check_query(path: str, operation: Operation, request: Request) -> None:
 
 
 def _caller(state: State, request: Request) -> SandboxPerson:
+    """Whose access token a request carries; notes the base URL that this person calls."""
     token = state.tokens.bearer(request)
     if token.startswith(_PERSON_TOKEN):
-        return state.named(token.removeprefix(_PERSON_TOKEN))
-    return state.tokens.owner(token) or state.bot
+        person = state.named(token.removeprefix(_PERSON_TOKEN))
+    else:
+        person = state.tokens.owner(token) or state.bot
+    state.base_urls[person.id] = f"{request.url.scheme}://{request.url.netloc}{_PREFIX}"
+    return person
