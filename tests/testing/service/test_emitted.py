@@ -232,6 +232,14 @@ async def test_unknown_documents(api: httpx.AsyncClient) -> None:
     assert {(await api.get(path)).status_code for path in paths} == {404}
 
 
+async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox) -> None:
+    """Without a sample, what is given is all the data; without anything given, there is an id."""
+    given = {"color": "red"}
+
+    assert await data_of(webex_sandbox, "whiteboards", "moved", given) == given
+    assert (await data_of(webex_sandbox, "whiteboards", "moved")).keys() == {"id"}
+
+
 async def test_events_are_concrete(webex_sandbox: Sandbox) -> None:
     """Emitting ``all`` raises, because no notification says that."""
     with pytest.raises(ValueError, match="concrete"):
