@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from tests.cli.harness import PATIENCE, process, served
 from webex_webhooks_async.cli.running import (
     StoppedError,
     run,
@@ -124,19 +123,3 @@ def test_a_signal_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(StoppedError):
         run(command())
-
-
-def test_ctrl_c_while_webex_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C doesn't wait for a response."""
-    arrived = threading.Event()
-
-    async def hang(*_: object) -> None:
-        arrived.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
-    with served(hang) as origin, process("list", "--base-url", f"{origin}/v1") as running:
-        assert arrived.wait(PATIENCE)
-        exit_code = running.end(signal.SIGINT)
-
-    assert exit_code == 128 + signal.SIGINT

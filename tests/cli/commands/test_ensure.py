@@ -275,13 +275,6 @@ def test_a_webhook(wanted_file: Path) -> None:
     ]
 
 
-def test_none(wanted_file: Path) -> None:
-    """A file may explicitly want no webhooks."""
-    wanted_file.write_text("webhooks = []")
-
-    assert read_wanted(wanted_file).webhooks == []
-
-
 NO_TABLES = "expected tables, such as [[webhooks]]; if none is intended, write webhooks = []"
 
 

@@ -240,14 +240,18 @@ def test_a_tunnel_that_runs(
 
 
 def test_no_tunnel(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a tunnel it is wrong usage, and nothing is sent to Webex."""
+    """Without a tunnel the error says what to do, and nothing is sent to Webex."""
     find = partial(find_tunnel, agents=Agents(ngrok=(), cloudflared=()))
     monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.find_tunnel", find)
 
     done = invoke("listen", "--port", "8080")
 
     assert (done.exit_code, done.out, webex.sandbox.requests) == (2, "", ())
-    assert done.err.startswith("error: no tunnel leads to port 8080: start one, such as `ngrok")
+    assert done.err == (
+        "error: no tunnel leads to port 8080: start one, such as `ngrok http 8080`; or pass the "
+        "port that a tunnel leads to with --port, or the public URL with --public-url; or use "
+        "--sandbox, which needs neither a tunnel nor an account\n"
+    )
 
 
 @pytest.mark.usefixtures("briefly")

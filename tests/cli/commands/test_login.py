@@ -245,18 +245,6 @@ def test_without_an_integration(
     assert "canary" not in done.err
 
 
-def test_a_link_that_leads_to_itself(invoke: Invoke, file: Path) -> None:
-    """It is noticed before the code is spent."""
-    file.symlink_to(file)
-
-    done = invoke("login", "--scope", "s", "--token-file", str(file))
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert (
-        done.err == f"error: can't write the tokens to {file}: Too many levels of symbolic links\n"
-    )
-
-
 def test_a_redirect_to_ipv6(
     webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:

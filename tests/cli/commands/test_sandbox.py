@@ -5,7 +5,7 @@ import subprocess
 import httpx
 import pytest
 
-from tests.cli.harness import COMMAND, PATIENCE, process, terminal
+from tests.cli.harness import COMMAND, PATIENCE, process
 from tests.support.wire import unused_port
 from tests.testing.doubles import NEW
 
@@ -88,16 +88,6 @@ def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> 
         webex.post("/webhooks", json={**NEW, "targetUrl": target})
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
         running.line(running.out, f"→ +{target} {outcome}")
-
-
-def test_on_a_terminal() -> None:
-    """On a terminal Ctrl-C ends it without a traceback."""
-    with terminal("sandbox", "--port", "0") as screen:
-        screen.wait_for("Ctrl-C ends it")
-        screen.type("\x03")
-        exit_code = screen.finish()
-
-    assert (exit_code, "Traceback" in screen.seen) == (0, False)
 
 
 def test_a_reader_that_knows_the_base_url() -> None:

@@ -4,9 +4,9 @@ import asyncio
 import inspect
 import secrets
 import textwrap
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any
 
 import httpx
 from cyclopts import Parameter
@@ -37,10 +37,6 @@ from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import SIGNATURE_HEADERS
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.loopback import serve_on_loopback
-
-if TYPE_CHECKING:
-    from rich.status import Status
-
 
 _MOST_PAGES = 3
 
@@ -173,7 +169,7 @@ async def _receive(narrator: "Narrator", client: Client, sandbox: Sandbox) -> No
 
     def report(notification: Notification[MessageData]) -> None:
         handled.append(notification)
-        narrator.approve("verified: ", notification.data.person_email, " wrote a message")
+        narrator.approve(f"verified: {notification.data.person_email} wrote a message")
 
     await narrator.step(steps.receive)
     async with (
@@ -211,7 +207,6 @@ class Narrator:
         console.width = min(console.width, _WIDEST)
         self._console = console
         self._steps = 0
-        self._waiting: Status | None = None
 
     def introduce(self, title: str, text: str) -> None:
         """Say what this is."""
@@ -252,11 +247,9 @@ class Narrator:
         """Print a sentence."""
         self._print(Text(on_one_line(text)))
 
-    def approve(self, text: str, emphasized: str = "", rest: str = "") -> None:
+    def approve(self, text: str) -> None:
         """Report something good."""
-        self._print(
-            Text.assemble(("✓ ", "bold green"), text, (on_one_line(emphasized), "bold"), rest)
-        )
+        self._print(Text.assemble(("✓ ", "bold green"), on_one_line(text)))
 
     def disapprove(self, text: str) -> None:
         """Report something bad that the demo expects."""
@@ -271,42 +264,23 @@ class Narrator:
             grid.add_row(name, value)
         self._print(grid)
 
-    @asynccontextmanager
-    async def narrated_client(self, *, trust_env: bool) -> AsyncGenerator[httpx.AsyncClient]:
+    def narrated_client(self, *, trust_env: bool) -> httpx.AsyncClient:
         """An HTTP client whose requests and responses are shown."""
-        async with httpx.AsyncClient(
-            trust_env=trust_env,
-            event_hooks={"request": [self._show_request], "response": [self._show_response]},
-        ) as http_client:
-            try:
-                yield http_client
-            finally:  # it may be waiting when it is stopped
-                self._stop_waiting()
+        return httpx.AsyncClient(
+            trust_env=trust_env, event_hooks={"response": [self._show_response]}
+        )
 
     def incoming(self, url: str, status_code: int | None) -> None:
         """Show a notification and the status of its response."""
         self._exchange("←", "POST", url, status_code_text(status_code))
 
-    async def _show_request(self, _: httpx.Request) -> None:
-        self._stop_waiting()
-
     async def _show_response(self, response: httpx.Response) -> None:
         request = response.request
         wait = response.headers.get("Retry-After")
-        status = status_code_text(response.status_code)
+        target = request.url.raw_path.decode()
+        self._exchange("→", request.method, target, status_code_text(response.status_code))
         if wait:
-            status.append(on_one_line(f", Retry-After: {wait}"), "yellow")
-        self._exchange("→", request.method, request.url.raw_path.decode(), status)
-        if wait:
-            self._waiting = self._console.status(
-                Text(on_one_line(f"waiting {wait} s, as Webex asks"))
-            )
-            self._waiting.start()
-
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.stop()
-            self._waiting = None
+            self.say(f"waiting {wait} s, as Webex asks")
 
     def _exchange(self, arrow: str, method: str, target: str, status: Text) -> None:
         grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
