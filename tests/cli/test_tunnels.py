@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -38,6 +39,10 @@ def ngrok(*tunnels: tuple[object, object]) -> Starlette:
 def cloudflared(hostname: object = "a-b.trycloudflare.com") -> Starlette:
     """A quick tunnel of cloudflared."""
     return agent(quicktunnel={"hostname": hostname})
+
+
+NO_ENDPOINTS = b'{"endpoints": [], "hostname": "a-b.trycloudflare.com"}'
+TOO_LONG = NO_ENDPOINTS.ljust(1_000_001)
 
 
 async def hang(*_: object) -> None:
@@ -166,8 +171,11 @@ async def test_an_agent_that_hangs() -> None:
         JSONResponse({"endpoints": []}, 500),
         JSONResponse({"hostname": 1}),
         Response(status_code=302, headers={"location": "mailto:ann@example.com"}),
-        Response(b'{"endpoints": []}'.ljust(1_000_001)),
-        Response(b"", headers={"Content-Encoding": "gzip, gzip"}),
+        Response(TOO_LONG),
+        Response(gzip.compress(TOO_LONG), headers={"Content-Encoding": "gzip"}),
+        Response(
+            gzip.compress(gzip.compress(NO_ENDPOINTS)), headers={"Content-Encoding": "gzip, gzip"}
+        ),
     ],
 )
 async def test_a_response_that_makes_no_sense(nonsense: Response) -> None:
