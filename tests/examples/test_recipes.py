@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from tests.examples.serving import EXAMPLES, import_again, serve_with_uvicorn
 from tests.support.redis_server import running_redis
+from tests.support.wire import PATIENCE
 from webex_webhooks_async import Client
 from webex_webhooks_async.testing import Sandbox
 
@@ -149,7 +150,8 @@ async def test_a_reminder_is_sent_every_day(
         webex_sandbox.deliver_to(program.app)
         began = datetime.now(UTC)
         async with program.lifespan(program.app):
-            await third_day.wait()
+            async with asyncio.timeout(PATIENCE):
+                await third_day.wait()
             await webex_sandbox.say("Hello")
 
     assert replies(webex_sandbox) == ["Lunch?", "Lunch?", "You said: Hello"]
