@@ -368,7 +368,7 @@ def _writer_of(
     write: UnstructureHook,
     converter: Converter,
 ) -> UnstructureHook:
-    """A hook that writes what is no instance of the classes by its own class.
+    """A hook that writes an instance of another class by that class.
 
     Attrs checks no types, so a field may hold anything.
     """

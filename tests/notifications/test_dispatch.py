@@ -70,7 +70,7 @@ class TestMiddleware:
 
         assert traces.ran == ["<receiver", "deleted", "receiver>"]
 
-    async def test_an_error_that_it_catches_is_settled(
+    async def test_an_error_that_it_catches_is_handled(
         self, traces: Traces, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The notification counts as handled; other handlers of the router don't run any more."""
@@ -79,7 +79,7 @@ class TestMiddleware:
         receiver.on()(traces.handler("isn't reached"))
 
         @receiver.middleware
-        async def settle(_: Notification[Any], call_next: CallNext) -> None:
+        async def catch(_: Notification[Any], call_next: CallNext) -> None:
             with pytest.raises(LookupError):
                 await call_next()
 

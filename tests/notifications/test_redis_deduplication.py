@@ -149,7 +149,7 @@ keys = count()
 @given(st.lists(steps, max_size=12))
 async def test_any_order(lasting_server: RedisServer, steps: list[tuple[str, int]]) -> None:
     """In any order of calls and expiries, each claim has the result of this model."""
-    key, holder, in_hand = f"key-{next(keys)}", None, set[int]()
+    key, holder, granted = f"key-{next(keys)}", None, set[int]()
     async with AsyncExitStack() as clients:
         redis, *others = [
             await clients.enter_async_context(connected(lasting_server.port)) for _ in range(4)
@@ -157,21 +157,21 @@ async def test_any_order(lasting_server: RedisServer, steps: list[tuple[str, int
         replicas = [RedisDeduplicator(each, prefix="") for each in others]
         for step, who in steps:
             match step:
-                case "claim" if who in in_hand or holder not in {None, "done"}:
+                case "claim" if who in granted or holder not in {None, "done"}:
                     assert await outcome(replicas[who], key) == "in progress"
                 case "claim" if holder == "done":
                     assert await outcome(replicas[who], key) == "done"
                 case "claim":
                     assert await outcome(replicas[who], key) == "granted"
-                    in_hand.add(who)
+                    granted.add(who)
                     holder = str(who)
                 case "confirm":
                     await replicas[who].confirm(key)
-                    in_hand.discard(who)
+                    granted.discard(who)
                     holder = "done"
                 case "release":
                     await replicas[who].release(key)
-                    in_hand.discard(who)
+                    granted.discard(who)
                     holder = None if holder == str(who) else holder
                 case _:
                     await redis.execute_command("DEL", key)

@@ -351,7 +351,7 @@ def test_wrong_types(path: Path) -> None:
 
 
 def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
-    """Whoever opens a file that others are just making waits until it is made."""
+    """Opening a file that others are just making waits until it is made."""
     together = Barrier(8)
 
     def put(number: int) -> None:

@@ -400,7 +400,7 @@ class Bot(BotRouter):
 class _BotReceiver(Receiver):
     """Has the handlers of a bot. One that fails isn't run again, except with an inbox."""
 
-    _settles_failures = True
+    _failed_is_handled = True
 
     def __init__(self, bot: Bot, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as there
         super().__init__(*args, **options)

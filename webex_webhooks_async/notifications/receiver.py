@@ -126,7 +126,7 @@ class Receiver(Router):
         TypeError: An argument has a wrong type.
     """
 
-    _settles_failures = False  # whether a notification counts as handled when its handlers failed
+    _failed_is_handled = False  # whether a notification isn't handled again after a failure
 
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
@@ -475,7 +475,7 @@ class Receiver(Router):
             failure = await _failure_of(run)
             if failure is not None:
                 await self._report(failure, run)
-            done = failure is None or self._settles_failures
+            done = failure is None or self._failed_is_handled
         finally:
             _current_runs.reset(outer)
             await self._finish_claim(key, done=done)

@@ -164,7 +164,7 @@ def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
     digest of that algorithm.
 
     Raises:
-        SignatureError: There is no signature, or the strongest one isn't a digest.
+        SignatureError: No signature was found, or the strongest one isn't a digest.
     """
     strongest: SignatureAlgorithm | None = None
     claimed: list[str] = []
@@ -205,7 +205,7 @@ def _signature_parts(headers: Headers) -> list[str]:
     """The parts of the signature headers; a header may come twice, or as a list.
 
     Raises:
-        SignatureError: There is none, or they are longer than signatures may be.
+        SignatureError: They are missing, or longer than signatures may be.
     """
     values: list[str] = []
     size = 0
