@@ -54,7 +54,7 @@ def _spans(name: str, text: str, html_before: str) -> list[tuple[int, int]]:
 
 @lru_cache
 def _pattern_of(name: str) -> re.Pattern[str]:
-    return re.compile(r"\s+".join(map(re.escape, name.split())) or r"(?!)")
+    return re.compile(r"\s+".join(map(re.escape, name.split())))
 
 
 def _shown(html: str) -> str:
