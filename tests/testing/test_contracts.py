@@ -30,7 +30,7 @@ class KnowsNothing(SQLiteInbox):
 
 
 class LeasesNothing(SQLiteInbox):
-    """Whoever asks gets the entry, even if it is leased."""
+    """It gives out an entry that is leased already."""
 
     async def take(self) -> InboxEntry | None:
         """Free the entry that is taken."""
@@ -93,7 +93,7 @@ class HidesItsLease(SQLiteInbox):
 
 
 class CompletesWhatIsLost(SQLiteInbox):
-    """Who lost the lease isn't told."""
+    """It completes an entry whose lease is lost."""
 
     async def complete(self, entry: InboxEntry) -> bool:
         """Say that it is complete."""

@@ -140,7 +140,7 @@ def test_an_empty_secret_is_refused() -> None:
         signed_request(URL, b"{}", "")
 
 
-def test_a_url_that_is_none_is_refused() -> None:
+def test_an_invalid_url_is_refused() -> None:
     """An invalid URL is refused."""
     with pytest.raises(httpx.InvalidURL):
         signed_request("http://a:b", b"{}", SECRET)

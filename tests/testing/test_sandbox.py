@@ -150,7 +150,7 @@ async def test_switched_off_and_on_again() -> None:
     ]
 
 
-async def test_an_update_of_an_active_webhook_is_no_reactivation() -> None:
+async def test_an_active_webhook_is_not_reactivated() -> None:
     """A webhook that stays active has the usual hundred failures."""
     async with target_of(500) as targets:
         sandbox = Sandbox(deliver_with=targets)
