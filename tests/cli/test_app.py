@@ -89,20 +89,6 @@ def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -
     assert done.err.count("\n") == 1
 
 
-def test_no_response(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed connection is one line on standard error, and the exit code is 1."""
-    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
-
-    done = invoke(
-        *("create", "--base-url", "http://127.0.0.1:1/v1", "--name", "bot"),
-        *("--target-url", "https://example.com", "--resource", "messages", "--event", "created"),
-    )
-
-    assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
-    expected = "error: POST /v1/webhooks: no response from 127.0.0.1:1: ConnectError"
-    assert done.err.startswith(expected)
-
-
 def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:
     """Text from elsewhere can't move the cursor or begin a line of its own."""
     webhook = webex.create(name="evil\x1b[2J\nerror: \u202e")

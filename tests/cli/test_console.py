@@ -6,7 +6,6 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
     error_text,
-    json_text,
     log_messages_to,
     page,
     print_fields,
@@ -93,13 +92,3 @@ def test_progress_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with progress("[/nothing]\x1b[2J") as status:
         assert str(status.status) == "[/nothing]\\x1b[2J"
-
-
-def test_json_that_is_nested_too_deeply() -> None:
-    """A million levels are too deep for every Python."""
-    document: object = 1
-    for _ in range(1_000_000):
-        document = [document]
-
-    with pytest.raises(CommandError, match="nested too deeply"):
-        json_text(document)

@@ -130,16 +130,21 @@ def test_renewal_that_can_not_be_stored(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "{}: $: not JSON"),
-        ("{}", "{}: $.access_token: missing"),
-        ('{"access_token": "a b", "refresh_token": "canary"}', "{}: "),
+        (None, "can't read {}: No such file or directory"),
+        (b"", "{}: an access token is one or more visible ASCII characters"),
+        (b"a canary", "{}: an access token is one or more visible ASCII characters"),
+        (b"\xff\xfe", "{} must be text in UTF-8"),
+        (b"{", "{}: $: not JSON"),
+        (b"{}", "{}: $.access_token: missing"),
+        (b'{"access_token": "a b", "refresh_token": "canary"}', "{}: "),
     ],
 )
-def test_a_file_that_makes_no_sense(
-    invoke: Invoke, token_file: Path, content: str, message: str
+def test_a_file_without_usable_tokens(
+    invoke: Invoke, token_file: Path, content: bytes | None, message: str
 ) -> None:
-    """A file without usable tokens is wrong usage; its content isn't shown."""
-    token_file.write_text(content)
+    """A missing file, or one without usable tokens, is wrong usage; its content isn't shown."""
+    if content is not None:
+        token_file.write_bytes(content)
 
     done = invoke("list", "--token-file", str(token_file))
 

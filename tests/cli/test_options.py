@@ -33,30 +33,6 @@ def test_no_token(invoke: Invoke) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "can't read {}: No such file or directory"),
-        (b"", "{}: an access token is one or more visible ASCII characters"),
-        (b"a canary", "{}: an access token is one or more visible ASCII characters"),
-        (b"\xff\xfe", "{} must be text in UTF-8"),
-    ],
-)
-def test_a_token_file_without_a_token(
-    invoke: Invoke, tmp_path: Path, content: bytes | None, message: str
-) -> None:
-    """A missing file, or one without a token, is wrong usage; its content isn't shown."""
-    file = tmp_path / "token"
-    if content is not None:
-        file.write_bytes(content)
-
-    done = invoke("list", "--token-file", str(file))
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {message.format(file)}")
-    assert "canary" not in done.err
-
-
 def test_no_token_over_a_readable_way(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """A base URL that isn't https is wrong usage."""
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")

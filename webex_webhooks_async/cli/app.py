@@ -121,6 +121,8 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(error, ExitCode.USAGE)
     except (WebexError, CommandError) as error:
         return _failed(error, ExitCode.REFUSED)
+    except RecursionError:
+        return _failed(CommandError("it is nested too deeply to be printed"), ExitCode.REFUSED)
     except OSError as error:  # such as a port that is in use
         return _failed(CommandError(error.strerror), ExitCode.REFUSED)
     except StoppedError as stopped:

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.formatting import on_one_line
 
 UNBOUNDED = 10_000  # columns: text in a pipe isn't wrapped
@@ -90,19 +89,7 @@ def print_refusal(console: Console, text: str) -> None:
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
     """Print JSON in ASCII, which every pipe can carry; without `indent` on one line."""
-    stdout().print(json_text(document, indent=indent), soft_wrap=True)
-
-
-def json_text(document: object, *, indent: int | None = None) -> str:
-    """A document as JSON.
-
-    Raises:
-        CommandError: It is nested too deeply.
-    """
-    try:
-        return json.dumps(document, indent=indent)
-    except RecursionError:
-        raise CommandError("it is nested too deeply to be printed") from None
+    stdout().print(json.dumps(document, indent=indent), soft_wrap=True)
 
 
 def progress(text: str) -> Status:

@@ -1,5 +1,6 @@
 """How webhooks, plans, requests, notifications and responses look."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
@@ -11,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
-    json_text,
     print_approval,
     print_fields,
     print_json,
@@ -106,7 +106,7 @@ def webhook_fields(webhook: Webhook, *, show_secret: bool) -> dict[str, Text]:
         "org": webhook.org_id,
         "app": webhook.app_id,
         **{
-            on_one_line(name): json_text(value)
+            on_one_line(name): json.dumps(value)
             for name, value in webhook.extra.items()
             if name != "secret"
         },
@@ -127,7 +127,7 @@ def _secret_text(webhook: Webhook, *, show_secret: bool) -> Text | str:
         return Text("none: nothing proves that a notification comes from Webex", "yellow")
     if not show_secret:
         return Text("set, not shown", "dim")
-    return webhook.secret or json_text(webhook.extra["secret"])
+    return webhook.secret or json.dumps(webhook.extra["secret"])
 
 
 _STYLE_OF_ACTION = {
@@ -238,7 +238,7 @@ def headline(notification: Mapping[str, Any], number: int | None = None) -> str:
 
 
 def _value(value: object) -> Text:
-    return Text(on_one_line(value if isinstance(value, str) else json_text(value)))
+    return Text(on_one_line(value if isinstance(value, str) else json.dumps(value)))
 
 
 def print_response(console: Console, status_code: int, body: str, to: str = "") -> None:

@@ -118,16 +118,11 @@ def test_what_is_no_event(invoke: Invoke, words: tuple[str, str]) -> None:
 
 
 def test_a_path_without_end(invoke: Invoke) -> None:
-    """A value that is nested too deeply is one line on standard error.
-
-    How deep is too deep depends on the Python. What can be printed finds nobody who listens.
-    """
+    """A value that is nested too deeply for every Python is one line on standard error."""
     done = invoke(
         *("trigger", "messages", "created", "--to", "http://127.0.0.1:1", "--secret-env", "SECRET"),
-        *("--set", f"{'.'.join('a' * 20_000)}=1"),
+        *("--set", f"{'.'.join('a' * 1_000_000)}=1"),
     )
 
-    assert done.exit_code == 1
-    assert done.err.splitlines()[-1].startswith(
-        ("error: it is nested too deeply to be printed", "error: POST http://127.0.0.1:1: ")
-    )
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err.endswith("error: it is nested too deeply to be printed\n")

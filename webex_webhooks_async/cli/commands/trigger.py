@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 import httpx
 from cyclopts import Parameter
 
-from webex_webhooks_async.cli.console import json_text, print_warning, stdout
+from webex_webhooks_async.cli.console import print_warning, stdout
 from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, Reply, post
 from webex_webhooks_async.cli.rendering import print_notification, print_response
@@ -47,7 +47,7 @@ def command(
         notification = json.loads(sample_notification(resource, event))
     for assignment in set_:
         _assign(notification, assignment)
-    body = json_text(notification).encode()
+    body = json.dumps(notification).encode()
     print_notification(stdout(), notification)
     reply = run(_send(signed_request(to, body, key)))
     print_response(stdout(), reply.status_code, reply.text)
