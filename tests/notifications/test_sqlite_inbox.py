@@ -189,7 +189,7 @@ if os.fork() == 0:
             asyncio.run(call)
         except RuntimeError as error:
             print(error, flush=True)
-    os._exit(0)
+    sys.exit()
 print(os.wait()[1])
 """
 
