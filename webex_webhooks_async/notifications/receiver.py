@@ -86,10 +86,10 @@ class Receiver(Router):
     With an `inbox`, the response comes when the notification is stored, and a killed process loses
     nothing that it has accepted. The handlers run from the inbox, again after 1, 4, 16 and 64
     seconds if they fail, and not before the ``retry_after`` of a `RateLimitError`, up to an hour;
-    each failure is logged and reported. After `attempts` failures the notification is kept as
-    failed, and so is one whose data doesn't fit, or whose process was killed five times while its
-    handlers ran. The receiver works on its inbox, and accepts notifications, from the start to the
-    end of its lifespan or of ``async with``.
+    each failure is logged, the last one as an ERROR, and reported. After `attempts` failures the
+    notification is kept as failed, and so is one whose data doesn't fit, or whose process was
+    killed five times while its handlers ran. The receiver works on its inbox, and accepts
+    notifications, from the start to the end of its lifespan or of ``async with``.
 
     ========  ========================================================================
     response  meaning
@@ -491,7 +491,8 @@ class Receiver(Router):
             message = "%s is not passed to the handlers of its resource: %s%s"
             logger.error(message, which, failure, then)
         else:
-            logger.error("a handler of %s failed%s", which, then, exc_info=failure)
+            level = logging.ERROR if run.is_last else logging.WARNING
+            logger.log(level, "a handler of %s failed%s", which, then, exc_info=failure)
         if self._on_error is None:
             return
         try:
