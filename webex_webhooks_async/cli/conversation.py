@@ -191,7 +191,7 @@ class Conversation:
     def _hint(self) -> str:
         if any(each["status"] == "active" for each in self._webhooks):
             return "The terminal of the sandbox shows whether it was notified"
-        return "It has no active webhook, so nothing notifies it"
+        return "It has no active webhook, so nothing notifies it: restart it after the sandbox"
 
     def _is_here(self, room_id: str) -> bool:
         if self._place.room is not None:

@@ -67,7 +67,10 @@ def test_another_person(webex: ServedWebex, invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("resource", "hint"),
     [
-        (None, "It has no active webhook, so nothing notifies it"),
+        (
+            None,
+            "It has no active webhook, so nothing notifies it: restart it after the sandbox",
+        ),
         ("messages", "The terminal of the sandbox shows whether it was notified"),
     ],
 )
