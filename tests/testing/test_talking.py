@@ -250,6 +250,40 @@ async def test_a_button_submits_its_data_and_the_inputs(
         assert action["inputs"] == submitted
 
 
+async def test_what_cannot_be_filled_in(
+    webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
+) -> None:
+    """A choice that the card doesn't have, and a date that isn't one, are a ValueError."""
+    size = {"type": "Input.ChoiceSet", "id": "size", "choices": [{"value": "S"}, {"value": "L"}]}
+    body = [
+        size,
+        {**size, "id": "sizes", "isMultiSelect": True},
+        {"type": "Input.Date", "id": "on"},
+    ]
+    card = {**LUNCH, "content": {**LUNCH["content"], "body": body, "actions": []}}
+    fields = {"toPersonEmail": "ann@example.com", "text": "Lunch?", "attachments": [card]}
+    message = await created(api, "/messages", **fields)
+    wrong = [
+        ({"size": "M"}, "'size' has no choice 'M'; it has: 'S', 'L'"),
+        ({"size": "S,L"}, "'size' has no choice 'S,L'"),
+        ({"sizes": "S,M"}, "'sizes' has no choice 'M'"),
+        ({"on": "tomorrow"}, "'on' must be a date such as '2026-12-31', got 'tomorrow'"),
+        ({"on": "20261231"}, "'on' must be a date"),
+    ]
+
+    for inputs, problem in wrong:
+        with pytest.raises(ValueError, match=problem):
+            await webex_sandbox.submit(message["id"], inputs)
+
+    for inputs in (
+        {"size": "L", "sizes": "S,L", "on": "2026-12-31"},
+        {"size": "", "sizes": "", "on": ""},
+    ):
+        await webex_sandbox.submit(message["id"], inputs)
+        action = (await api.get(f"/attachment/actions/{notified[-1]['data']['id']}")).json()
+        assert action["inputs"] == inputs
+
+
 async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """What the card doesn't have, and what its data contradicts, is a ValueError that says so."""
     fields: dict[str, Any] = {"toPersonEmail": "ann@example.com", "text": "Lunch?"}

@@ -338,9 +338,9 @@ class Sandbox:
 
         Raises:
             ValueError: The message is unknown or has no card; the card doesn't have the button, or
-                has several and `press` doesn't say which; it doesn't have one of the inputs, or
-                the button's data has another value; the person is unknown, or isn't a member of
-                the message's direct room.
+                has several and `press` doesn't say which; it doesn't have one of the inputs, or a
+                choice of it; a date isn't one; the button's data has another value; the person is
+                unknown, or isn't a member of the message's direct room.
             TypeError: An argument has a wrong type, such as a message in place of its id.
         """
         check_type("message_id", message_id, str)

@@ -6,6 +6,7 @@ https://developer.webex.com/docs/api/v1/attachment-actions
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import date
 from typing import Any, cast
 
 from attrs import frozen
@@ -83,18 +84,19 @@ class Button:
     Attributes:
         title: What people see on it; None for a part of the card that submits when it is clicked.
         data: What it submits besides the inputs.
-        inputs: The ids of the inputs that it submits, with their values in the card.
+        inputs: The inputs that it submits, by their ids.
     """
 
     title: str | None
     data: Mapping[str, Any]
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Mapping[str, Any]]
 
     def submitted(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What is submitted if someone fills in some inputs and presses the button.
 
         Raises:
-            ValueError: An input isn't one of the button's, or its data has another value.
+            ValueError: An input isn't one of the button's, or can't have the value, or the button's
+                data has another value.
         """
         if unknown := given.keys() - self.inputs.keys() - self.data.keys():
             raise ValueError(unknown_inputs(unknown, self.inputs.keys() | self.data.keys()))
@@ -104,7 +106,10 @@ class Button:
                     f"{key!r} isn't an input: the card submits {self.data[key]!r}, "
                     f"not {given[key]!r}"
                 )
-        values = {key: value for key, value in self.inputs.items() if value is not None}
+        for key in given.keys() & self.inputs.keys():
+            _check_value(key, self.inputs[key], given[key])
+        in_card = {key: each.get("value") for key, each in self.inputs.items()}
+        values = {key: value for key, value in in_card.items() if value is not None}
         return {**self.data, **values, **given}
 
 
@@ -172,9 +177,9 @@ def unknown_inputs(unknown: AbstractSet[str], known: AbstractSet[str]) -> str:
     )
 
 
-def _scopes(cards: object) -> Iterator[tuple[object, dict[str, Any]]]:
+def _scopes(cards: object) -> Iterator[tuple[object, dict[str, Mapping[str, Any]]]]:
     """Each card, outer ones first, with the inputs that it and the cards around it have."""
-    scopes: list[tuple[object, dict[str, Any]]] = [(cards, {})]
+    scopes: list[tuple[object, dict[str, Mapping[str, Any]]]] = [(cards, {})]
     for card, around in scopes:  # it grows
         inputs = {**around, **_inputs(card)}
         yield card, inputs
@@ -183,12 +188,32 @@ def _scopes(cards: object) -> Iterator[tuple[object, dict[str, Any]]]:
         )
 
 
-def _inputs(card: object) -> dict[str, Any]:
+def _inputs(card: object) -> dict[str, Mapping[str, Any]]:
     return {
-        str(part["id"]): part.get("value")
+        str(part["id"]): part
         for part in _parts(card)
         if str(part.get("type")).startswith("Input.") and "id" in part
     }
+
+
+def _check_value(key: str, part: Mapping[str, Any], value: object) -> None:
+    if value == "":  # nothing is filled in
+        return
+    if part.get("type") == "Input.Date" and not _is_date(value):
+        raise ValueError(f"{key!r} must be a date such as '2026-12-31', got {value!r}")
+    if part.get("type") == "Input.ChoiceSet":
+        known = [each.get("value") for each in _parts(part.get("choices"))]
+        chosen: list[object] = [*str(value).split(",")] if part.get("isMultiSelect") else [value]
+        if unknown := [each for each in chosen if each not in known]:
+            shown = ", ".join(map(repr, known)) or "none"
+            raise ValueError(f"{key!r} has no choice {unknown[0]!r}; it has: {shown}")
+
+
+def _is_date(value: object) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def _data(action: Mapping[str, Any]) -> Mapping[str, Any]:
