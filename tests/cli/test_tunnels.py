@@ -1,6 +1,6 @@
 import asyncio
 import gzip
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
@@ -36,13 +36,15 @@ def ngrok(*tunnels: tuple[object, object]) -> Starlette:
     return agent(endpoints={"endpoints": items})
 
 
+def old_ngrok(*tunnels: tuple[object, object]) -> Starlette:
+    """An older agent of ngrok, without endpoints."""
+    items = [{"public_url": url, "proto": "https", "config": {"addr": to}} for url, to in tunnels]
+    return agent(tunnels={"tunnels": items})
+
+
 def cloudflared(hostname: object = "a-b.trycloudflare.com") -> Starlette:
     """A quick tunnel of cloudflared."""
     return agent(quicktunnel={"hostname": hostname})
-
-
-NO_ENDPOINTS = b'{"endpoints": [], "hostname": "a-b.trycloudflare.com"}'
-TOO_LONG = NO_ENDPOINTS.ljust(1_000_001)
 
 
 async def hang(*_: object) -> None:
@@ -67,17 +69,36 @@ async def agents(*ngrok: ASGIApp, cloudflared: tuple[ASGIApp, ...] = ()) -> Asyn
 
 
 @pytest.mark.parametrize(
-    "upstream", ["localhost:8080", "8080", "http://127.0.0.1:8080", "http://[::1]:8080/"]
+    ("kind", "upstream"),
+    [
+        (ngrok, "localhost:8080"),
+        (ngrok, "8080"),
+        (old_ngrok, "http://127.0.0.1:8080"),
+        (old_ngrok, "http://[::1]:8080/"),
+    ],
 )
-async def test_the_tunnel_of_ngrok(upstream: str) -> None:
-    """The tunnel that leads to the port is chosen."""
-    other = ngrok(("https://other.ngrok.app", "http://localhost:3000"))
-    ours = ngrok(("https://ours.ngrok.app", upstream), ("tcp://x.ngrok.io:1", "localhost:22"))
+async def test_the_tunnel_of_ngrok(kind: Callable[..., Starlette], upstream: str) -> None:
+    """The tunnel that leads to the port is chosen, with newer and older agents."""
+    other = kind(("https://other.ngrok.app", "http://localhost:3000"))
+    ours = kind(("https://ours.ngrok.app", upstream), ("tcp://x.ngrok.io:1", "localhost:22"))
     async with agents(other, ours, cloudflared=(cloudflared(),)) as there:
         found = await find_tunnel(PORT, there)
 
     assert found == Tunnel(agent="ngrok", public_url="https://ours.ngrok.app", upstream=upstream)
     assert str(found) == f"https://ours.ngrok.app (ngrok, leads to {upstream})"
+
+
+@pytest.mark.parametrize(
+    ("schemes", "chosen"),
+    [(("http", "https"), "https"), (("https", "http"), "https"), (("http",), "http")],
+)
+async def test_http_and_https(schemes: tuple[str, ...], chosen: str) -> None:
+    """If a tunnel has two URLs, the https one is chosen; one that has only http is accepted."""
+    one = old_ngrok(*((f"{scheme}://one.ngrok.io", "http://localhost") for scheme in schemes))
+    async with agents(one) as there:
+        found = await find_tunnel(80, there)
+
+    assert found.public_url == f"{chosen}://one.ngrok.io"
 
 
 async def test_a_quick_tunnel() -> None:
@@ -96,6 +117,16 @@ async def error_of(there: Agents) -> str:
         with pytest.raises(UsageError) as error:
             await find_tunnel(PORT, there)
     return str(error.value)
+
+
+async def test_no_tunnel() -> None:
+    """Without a tunnel, the error says what to do."""
+    async with agents() as there:
+        assert await error_of(there) == (
+            "no tunnel leads to port 8080: start one, such as `ngrok http 8080`; or pass the port "
+            "that a tunnel leads to with --port, or the public URL with --public-url; or use "
+            "--sandbox, which needs neither a tunnel nor an account"
+        )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +151,7 @@ async def test_another_port(upstream: str) -> None:
 async def test_several_tunnels() -> None:
     """If several lead to the port, or several quick tunnels run, the user has to choose."""
     first, second = ((f"https://{name}.ngrok.app", TO_PORT) for name in ("first", "second"))
-    async with agents(ngrok(first), ngrok(second)) as there:
+    async with agents(ngrok(first), old_ngrok(second)) as there:
         error = await error_of(there)
     async with agents(cloudflared=(cloudflared("a.b"), cloudflared("c.d"))) as there:
         quick = await error_of(there)
@@ -143,6 +174,26 @@ async def test_an_agent_with_odd_urls(hostile: str) -> None:
         found = await find_tunnel(PORT, there)
 
     assert found.public_url == "https://ours.ngrok.app"
+
+
+@pytest.mark.parametrize(
+    ("size", "codings"),
+    [(1_000_001, ()), (1_000_000, ("gzip",)), (1_000_001, ("gzip",)), (100, ("gzip", "gzip"))],
+)
+async def test_an_agent_that_sends_too_much(codings: tuple[str, ...], size: int) -> None:
+    """One megabyte is read at most, decompressed, and one coding."""
+    body = b'{"endpoints": []}'.ljust(size)
+    for _ in codings:
+        body = gzip.compress(body)
+
+    async def respond(_: Request) -> Response:
+        return Response(body, headers={"Content-Encoding": ", ".join(codings)} if codings else {})
+
+    async with agents(Starlette(routes=[Route("/{path:path}", respond)])) as there:
+        error = await error_of(there)
+
+    is_refused = size > 1_000_000 or len(codings) > 1
+    assert ("responds, but not as a tunnel's agent" in error) is is_refused
 
 
 async def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,11 +222,6 @@ async def test_an_agent_that_hangs() -> None:
         JSONResponse({"endpoints": []}, 500),
         JSONResponse({"hostname": 1}),
         Response(status_code=302, headers={"location": "mailto:ann@example.com"}),
-        Response(TOO_LONG),
-        Response(gzip.compress(TOO_LONG), headers={"Content-Encoding": "gzip"}),
-        Response(
-            gzip.compress(gzip.compress(NO_ENDPOINTS)), headers={"Content-Encoding": "gzip, gzip"}
-        ),
     ],
 )
 async def test_a_response_that_makes_no_sense(nonsense: Response) -> None:
@@ -185,3 +231,17 @@ async def test_a_response_that_makes_no_sense(nonsense: Response) -> None:
 
     for port in (there.ngrok[1], there.cloudflared[1]):
         assert f"127.0.0.1:{port} responds, but not as a tunnel's agent" in error
+
+
+async def test_a_connection_that_breaks() -> None:
+    """A program that doesn't speak HTTP isn't an agent; the error names the port."""
+
+    async def garbage(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-garbage\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(garbage, "127.0.0.1", 0) as server:
+        port: int = server.sockets[0].getsockname()[1]
+        error = await error_of(Agents(ngrok=(port,), cloudflared=(), seconds=PATIENCE))
+
+    assert "responds, but not as a tunnel's agent" in error

@@ -4,8 +4,8 @@ import asyncio
 import json
 import re
 import shlex
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Never, cast
 
@@ -18,7 +18,7 @@ from webex_webhooks_async.cli.running import CommandError, UsageError, usage_err
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.converters import from_json
-from webex_webhooks_async.errors import TransportError
+from webex_webhooks_async.errors import DecodeError, TransportError
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
@@ -144,10 +144,12 @@ class Conversation:
         """Take in what happens.
 
         Raises:
-            CommandError: The sandbox has ended.
+            CommandError: The sandbox has ended, or doesn't respond as a sandbox does.
         """
-        while True:
-            self._take_in(await anext(events))
+        with _odd_answers(self._place):
+            async for event in events:
+                self._take_in(event)
+        raise _gone(self._place)
 
     def _take_in(self, event: Json) -> None:
         match event["kind"]:
@@ -334,8 +336,9 @@ async def conversation(
     with usage_errors():
         client = Client(f"person:{place.person}", base_url=f"{place.private}/v1")
     async with client, aclosing(_events(place)) as events:
-        state = await _first(events, place)
-        talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)
+        with _odd_answers(place):
+            state = await _first(events, place)
+            talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)
         if place.person.lower() == talk.bot.lower():
             raise UsageError(f"--as must be another person than the bot, {talk.bot}")
         try:
@@ -371,7 +374,6 @@ async def _events(place: Place) -> AsyncGenerator[Json, None]:
             async for line in response.aiter_lines():
                 if line:
                     yield json.loads(line.removeprefix("data: "))
-            raise _gone(place)
     except httpx.ConnectError as error:
         raise CommandError(
             f"no sandbox responds at {place.base_url} ({describe_exception(error)}): {_START}"
@@ -386,3 +388,14 @@ def _silent(place: Place, seconds: float) -> CommandError:
 
 def _gone(place: Place) -> CommandError:
     return CommandError(f"the sandbox at {place.base_url} responds no longer: {_START}")
+
+
+@contextmanager
+def _odd_answers(place: Place) -> Generator[None]:
+    """Report a response that no sandbox sends as an error of one line."""
+    try:
+        yield
+    except (AttributeError, LookupError, StopAsyncIteration, TypeError, ValueError, DecodeError):
+        raise CommandError(
+            f"the service at {place.base_url} doesn't answer as a sandbox of this release does"
+        ) from None

@@ -104,17 +104,26 @@ async def _ask(
         return []
     except TimeoutError:
         return [f"the agent at 127.0.0.1:{port} doesn't respond"]
-    except (*NO_RESPONSE, CodingError, DecodeError, LookupError, TooLargeError, TypeError):
+    except (*NO_RESPONSE, *_NONSENSE):
         return [f"127.0.0.1:{port} responds, but not as a tunnel's agent"]
 
 
+_NONSENSE = (CodingError, DecodeError, LookupError, TooLargeError, TypeError)
+"""Raised for a response that doesn't describe tunnels."""
+
+
 async def _ngrok_tunnels(http_client: httpx.AsyncClient, port: int) -> list[Tunnel]:
-    document = await _document(http_client, f"http://127.0.0.1:{port}/api/endpoints")
-    leads = {each["url"]: each["upstream"]["url"] for each in document["endpoints"]}
+    origin = f"http://127.0.0.1:{port}/api"
+    try:
+        endpoints = (await _document(http_client, f"{origin}/endpoints"))["endpoints"]
+        leads = {each["url"]: each["upstream"]["url"] for each in endpoints}
+    except _NONSENSE:  # an older agent
+        tunnels = (await _document(http_client, f"{origin}/tunnels"))["tunnels"]
+        leads = {each["public_url"]: each["config"]["addr"] for each in tunnels}
     return [
         Tunnel(agent="ngrok", public_url=url, upstream=upstream)
         for url, upstream in structure(leads, dict[str, str]).items()
-        if _is_public(url)
+        if _is_public(url) and not (url.startswith("http:") and f"https{url[4:]}" in leads)
     ]
 
 

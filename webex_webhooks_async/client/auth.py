@@ -342,7 +342,7 @@ def is_in_refresh() -> bool:
 
 _surrounding = ContextVar[frozenset["asyncio.Task[str]"]]("_surrounding", default=frozenset())
 
-calling_client = ContextVar[FormPost | None]("calling_client", default=None)
+calling_client: ContextVar[FormPost | None] = ContextVar("calling_client", default=None)
 """The client for which a token is refreshed, however the `RefreshingToken` is wrapped."""
 
 

@@ -305,6 +305,7 @@ STATE = {
 }
 
 
+ODD = "the service at {url} doesn't answer as a sandbox of this release does"
 SILENT = "the service at {url} did not respond within 3 s"
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
 UNHEARD = (
@@ -330,34 +331,41 @@ async def accept() -> Response:
     return Response("{}", media_type="application/json")
 
 
-ENDINGS: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]], str]] = [
-    ((), hang, GONE),
+ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]], str]] = [
+    (["nonsense", None], hang, ODD),
+    ([{}, None], hang, ODD),
+    ((), hang, ODD),
     ([None], hang, SILENT),
     ([STATE, None], hang, SILENT),
+    ([STATE, {}, None], accept, ODD),
     ([STATE], accept, GONE),
     ([STATE, None], drop, GONE),
-    ([STATE, NEW_WEBHOOK, None], accept, UNHEARD),
+    (
+        [STATE, NEW_WEBHOOK, None],
+        accept,
+        UNHEARD,
+    ),
 ]
 
 
-@pytest.mark.parametrize(("events", "respond", "message"), ENDINGS)
-def test_a_sandbox_that_stops_responding(
+@pytest.mark.parametrize(("events", "respond", "message"), ODD_SERVICES)
+def test_a_service_with_odd_answers(
     invoke: Invoke,
     monkeypatch: pytest.MonkeyPatch,
     events: Sequence[object],
     respond: Callable[[], Awaitable[Response]],
     message: str,
 ) -> None:
-    """A sandbox that ends or hangs at any point is an error of one line."""
+    """Answers that aren't a sandbox's are an error of one line, and so is a service that hangs."""
     monkeypatch.setattr(conversation, "OPENING_SECONDS", 3.0)
 
     async def lines() -> AsyncIterator[str]:
         for event in events:
             if event is None:
                 await asyncio.Event().wait()
-            yield f"data: {json.dumps(event)}\n\n"
+            yield f"{event}\n\n" if isinstance(event, str) else f"data: {json.dumps(event)}\n\n"
 
-    async def sandbox(scope: Scope, receive: Receive, send: Send) -> None:
+    async def odd(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/sandbox/events":
             headers = {"X-Webex-Sandbox": "webex-webhooks-async"}
             response: Response = StreamingResponse(lines(), headers=headers)
@@ -365,7 +373,7 @@ def test_a_sandbox_that_stops_responding(
             response = await respond()
         await response(scope, receive, send)
 
-    with served(sandbox) as origin:
+    with served(odd) as origin:
         url = f"{origin}/v1"
         done = invoke("chat", "Hello", "--base-url", url, "--timeout", "3")
 
@@ -617,6 +625,17 @@ UNTITLED = {
 }
 
 
+PRESSED = {
+    "content": {
+        "body": [{"type": "Input.Text", "id": "lunch"}],
+        "actions": [
+            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
+            {"type": "Action.Submit", "title": "Not today"},
+        ],
+    }
+}
+
+
 @pytest.mark.parametrize(
     ("fields", "lines"),
     [
@@ -629,11 +648,8 @@ UNTITLED = {
             ["bot: [card: /submit lunch=... vote=...]"],
         ),
         (
-            {"attachments": (BUTTONS,)},
-            [
-                "bot: [card: /press Order dish=... note=...]",
-                "     [card: /press 'Not today' dish=... note=...]",
-            ],
+            {"attachments": (PRESSED,)},
+            ["bot: [card: /press Order lunch=...]", "     [card: /press 'Not today' lunch=...]"],
         ),
         ({"text": None}, ["bot: "]),
     ],

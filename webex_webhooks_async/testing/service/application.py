@@ -92,14 +92,11 @@ ROUTES: Mapping[str, Operation] = {
 The resources in the catalog that have none here can be read by id.
 """
 
-_ALL: Mapping[str, Operation] = {
-    **ROUTES,
-    **{
-        name: Operation(emitted.get_document(resource))
-        for resource, path in PATHS.items()
-        if (name := f"GET /{path}/{{id}}") not in ROUTES
-    },
+_BY_ID: Mapping[str, Operation] = {
+    f"GET /{path}/{{id}}": Operation(emitted.get_document(resource))
+    for resource, path in PATHS.items()
 }
+_ALL: Mapping[str, Operation] = {**ROUTES, **_BY_ID, **ROUTES}
 
 _PREFIX = "/v1"
 _PATTERNS = {  # a percent-encoded slash belongs to the id

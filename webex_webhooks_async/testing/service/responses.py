@@ -30,8 +30,10 @@ class RefusedCallError(Exception):
     def __init__(self, status_code: int, *problems: str, message: str | None = None) -> None:
         super().__init__(status_code, *problems)
         self.status_code = status_code
-        self.problems = problems or (_MESSAGES.get(status_code, f"Status {status_code}"),)
-        self.message = message or self.problems[0]
+        self.problems: tuple[str, ...] = problems or (
+            _MESSAGES.get(status_code, f"Status {status_code}"),
+        )
+        self.message: str = message or self.problems[0]
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
