@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 import socket
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -116,6 +117,21 @@ async def test_nothing_is_left_at_the_end(webex_sandbox: Sandbox) -> None:
 
     gc.collect()  # a socket that wasn't closed would warn now
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_connection_at_the_end(webex_sandbox: Sandbox, turns: int) -> None:
+    """A connection that comes as the server ends is closed: left open, it would be a warning."""
+    with socket.socket() as connection:
+        async with webex_sandbox.serve() as base_url:
+            connection.connect(("127.0.0.1", urlsplit(base_url).port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        gc.collect()
+
+        connection.settimeout(PATIENCE)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
 
 
 async def test_a_request_that_is_broken_off(

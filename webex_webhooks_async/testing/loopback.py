@@ -19,6 +19,7 @@ from webex_webhooks_async.testing.gateway import ConnectionDroppedError
 
 HOST = "127.0.0.1"
 _HIGHEST_PORT = 65535
+_ACCEPTING = 5  # turns of the event loop, until a connection is accepted
 _KEEP_ALIVE = 75  # seconds; a client's pool should close an idle connection before we do
 
 
@@ -53,6 +54,8 @@ async def serve_on_loopback(
     try:
         yield f"http://{host}:{server.sockets[0].getsockname()[1]}"
     finally:
+        for _ in range(_ACCEPTING):
+            await asyncio.sleep(0)  # asyncio leaks a connection that it accepts while it closes
         server.close()
         await _abort_all(state)
 
