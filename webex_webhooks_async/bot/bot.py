@@ -187,8 +187,8 @@ class Bot(BotRouter):
             options: The other arguments of a `Bot`.
 
         Raises:
-            ValueError: There is no token or no secret, which one error says of both;
-                ``PUBLIC_URL`` isn't an absolute http(s) URL; or as when made directly.
+            ValueError: The token or the secret is missing (one error names each that is),
+                ``PUBLIC_URL`` isn't an absolute http(s) URL, or as when made directly.
             TypeError: As when made directly.
         """
         missing: list[str] = []
