@@ -175,9 +175,8 @@ class Requester:
             if (refresh := self._refresh_before(request)) is not None:
                 await result(refresh)
             async with self._limiter:
-                if (
-                    self._refresh_before(request) is not None
-                ):  # it began while this was in the queue
+                # One may have begun while this was in the queue.
+                if self._refresh_before(request) is not None:
                     continue
                 before = self._refreshes.latest
                 token = fresh or (await self._token() if request.authorized else None)
