@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.testing.doubles import webhook
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.cli.rendering import (
-    print_delivery,
     print_notification,
     print_response,
     print_webhook,
@@ -16,7 +14,6 @@ from webex_webhooks_async.cli.rendering import (
     status_code_text,
     webhook_document,
 )
-from webex_webhooks_async.testing import Delivery
 
 ID = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZhYmMyYWEtM2RjYy0xMWU1LWExNTItZmUzNDgxOWNkYzlh"
 CARDS = Webhook(
@@ -110,37 +107,6 @@ def test_a_status(status_code: int | None, text: str, style: str) -> None:
     shown = status_code_text(status_code)
 
     assert (shown.plain, shown.style) == (text, style)
-
-
-@pytest.mark.parametrize(
-    ("outcome", "shown"),
-    [
-        ({"status_code": 204}, "204 No Content"),
-        ({"error": "ConnectError: refused"}, "ConnectError: refused"),
-        (
-            {"status_code": 500, "switched_off": True},
-            "500 Internal Server Error; the webhook was switched off",
-        ),
-    ],
-)
-def test_a_delivery(
-    capsys: pytest.CaptureFixture[str], outcome: dict[str, Any], shown: str
-) -> None:
-    """A delivery is one line with its URL and its outcome, without its body."""
-    delivery = Delivery(
-        webhook=webhook(),
-        url="https://example.com/hook",
-        body=b"canary",
-        headers={"x-spark-signature": "canary"},
-        **outcome,
-    )
-
-    print_delivery(Console(), delivery)
-
-    assert re.fullmatch(
-        rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(shown)}\n",
-        capsys.readouterr().out,
-    )
 
 
 @pytest.mark.parametrize(

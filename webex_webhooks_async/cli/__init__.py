@@ -5,6 +5,7 @@
 
 import signal
 import sys
+from typing import cast
 
 
 def main() -> None:
@@ -13,6 +14,8 @@ def main() -> None:
         # Ctrl-C ends the process at once, without a traceback: imports take a moment, and outside
         # of an event loop there is nothing to tidy up. In one, `running.run` handles the signals.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # httpx has a command line of its own, and imports it, click and pygments where it can.
+    cast("dict[str, object]", sys.modules)["httpx._main"] = None
     try:
         from webex_webhooks_async.cli.app import run  # noqa: PLC0415 - its extra may be missing
     except ModuleNotFoundError as error:

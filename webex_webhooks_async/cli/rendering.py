@@ -1,29 +1,21 @@
-"""How webhooks, plans, requests, notifications and responses look."""
+"""How webhooks, notifications and responses look."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import accumulate
 from typing import Any, cast
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from webex_webhooks_async.cli.console import (
-    print_approval,
-    print_fields,
-    print_json,
-    stdout,
-)
+from webex_webhooks_async.cli.console import print_fields, print_json, stdout
 from webex_webhooks_async.cli.running import CommandError
-from webex_webhooks_async.client.planning import Action, Change, Plan
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing import Delivery, RecordedRequest
 
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
@@ -130,81 +122,10 @@ def _secret_text(webhook: Webhook, *, show_secret: bool) -> Text | str:
     return webhook.secret or json.dumps(webhook.extra["secret"])
 
 
-_STYLE_OF_ACTION = {
-    Action.KEEP: "dim",
-    Action.CREATE: "green",
-    Action.UPDATE: "yellow",
-    Action.REACTIVATE: "yellow",
-    Action.REPLACE: "magenta",
-    Action.DELETE: "red",
-}
-
-
-def print_plan(console: Console, plan: Plan) -> None:
-    """Print what a plan does with each webhook."""
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for header in ("ACTION", "NAME", "REASON"):
-        table.add_column(header)
-    for change in plan.changes:
-        action = Text(change.action, _STYLE_OF_ACTION[change.action])
-        table.add_row(action, Text(on_one_line(change.name), "bold"), on_one_line(change.reason))
-    console.print(table)
-
-
-def print_changes(console: Console, changes: Sequence[Change]) -> None:
-    """Print the changes that were made."""
-    for change in changes:
-        print_approval(console, f"{_DONE[change.action]} {change.name}")
-    if not changes:
-        print_approval(console, "nothing to change")
-
-
-_DONE = {
-    Action.CREATE: "created",
-    Action.UPDATE: "updated",
-    Action.REACTIVATE: "re-activated",
-    Action.REPLACE: "replaced",
-    Action.DELETE: "deleted",
-}
-
-
 _MOST_LINES = 20  # of a response's body
 
 
-def print_request(console: Console, request: RecordedRequest) -> None:
-    """Print a request, its status, both tracking ids and what was wrong on one line."""
-    target = f"{request.path}?{request.query}" if request.query else request.path
-    sent_id = request.headers.get("trackingid")
-    _print_event(
-        console,
-        (f"{request.method:6} ", "cyan"),
-        f"{on_one_line(target)} ",
-        status_code_text(request.status_code),
-        (f" {request.tracking_id}", "dim"),
-        (f" (sent TrackingID {on_one_line(sent_id)})" if sent_id else "", "dim"),
-        (f" {on_one_line(request.error)}" if request.error else "", "red"),
-    )
-
-
-def print_delivery(console: Console, delivery: Delivery) -> None:
-    """Print where a notification was sent, and the outcome, on one line."""
-    if delivery.error is None:
-        outcome = status_code_text(delivery.status_code)
-    else:
-        outcome = Text(on_one_line(delivery.error), "red")
-    switched_off = "; the webhook was switched off" if delivery.switched_off else ""
-    _print_event(console, _ARROW, f"{on_one_line(delivery.url)} ", outcome, (switched_off, "red"))
-
-
-def print_no_delivery(console: Console, reason: str) -> None:
-    """Print on one line why a notification was sent to nobody."""
-    _print_event(console, _ARROW, (on_one_line(reason), "yellow"))
-
-
-_ARROW = (f"{'→':6} ", "cyan")
-
-
-def _print_event(console: Console, *parts: str | Text | tuple[str, str]) -> None:
+def print_event(console: Console, *parts: str | Text | tuple[str, str]) -> None:
     """Print the time, and what happens, on one line."""
     time = (f"{datetime.now().astimezone():%H:%M:%S} ", "dim")
     console.print(Text.assemble(time, *parts), soft_wrap=True)
@@ -219,7 +140,7 @@ def print_notification(
     actor_id = notification.get("actorId")
     actor = fields.get("personEmail") or actor_id
     is_own = actor_id is not None and actor_id == notification.get("createdBy")
-    _print_event(
+    print_event(
         console,
         (headline(notification, number), "bold green"),
         on_one_line(f" by {actor}") if actor else "",

@@ -11,8 +11,12 @@ from typing import Annotated, Any, cast
 from attrs import fields_dict, frozen
 from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, transform_error
 from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
+    print_approval,
     print_json,
     print_warning,
     progress,
@@ -21,12 +25,11 @@ from webex_webhooks_async.cli.console import (
 )
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connection, NotEmpty
-from webex_webhooks_async.cli.rendering import print_changes, print_plan
 from webex_webhooks_async.cli.running import CommandError, ExitCode, run, usage_errors
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.planning import Change, Plan, WebhookPlanWarning
+from webex_webhooks_async.client.planning import Action, Change, Plan, WebhookPlanWarning
 from webex_webhooks_async.errors import WebexError
-from webex_webhooks_async.formatting import Redactor
+from webex_webhooks_async.formatting import Redactor, on_one_line
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.strict_json import MisfitError
 
@@ -83,13 +86,13 @@ async def _ensure(  # noqa: PLR0913 - each is an option
     async with client:
         plan = await _plan(client, wanted, source, prune)
         if not json:
-            print_plan(stdout(), plan)
+            _print_plan(stdout(), plan)
         changes = (await plan.apply()).changes if change else ()
     if json:
         planned, done = map(_documents, (plan.changes, changes))
         print_json({"planned": planned, "done": done})
     elif change:
-        print_changes(stdout(), changes)
+        _print_changes(stdout(), changes)
     return plan
 
 
@@ -116,6 +119,44 @@ def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
         }
         for change in changes
     ]
+
+
+_STYLE_OF_ACTION = {
+    Action.KEEP: "dim",
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.REACTIVATE: "yellow",
+    Action.REPLACE: "magenta",
+    Action.DELETE: "red",
+}
+
+
+def _print_plan(console: Console, plan: Plan) -> None:
+    """Print what a plan does with each webhook."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for header in ("ACTION", "NAME", "REASON"):
+        table.add_column(header)
+    for change in plan.changes:
+        action = Text(change.action, _STYLE_OF_ACTION[change.action])
+        table.add_row(action, Text(on_one_line(change.name), "bold"), on_one_line(change.reason))
+    console.print(table)
+
+
+def _print_changes(console: Console, changes: Sequence[Change]) -> None:
+    """Print the changes that were made."""
+    for change in changes:
+        print_approval(console, f"{_DONE[change.action]} {change.name}")
+    if not changes:
+        print_approval(console, "nothing to change")
+
+
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REACTIVATE: "re-activated",
+    Action.REPLACE: "replaced",
+    Action.DELETE: "deleted",
+}
 
 
 @frozen

@@ -8,12 +8,8 @@ from cyclopts import Parameter
 
 from webex_webhooks_async.cli.console import log_messages_to, stderr, stdout
 from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
-from webex_webhooks_async.cli.rendering import (
-    print_delivery,
-    print_no_delivery,
-    print_request,
-)
 from webex_webhooks_async.cli.running import run, until_stopped
+from webex_webhooks_async.cli.traffic import print_delivery, print_no_delivery, print_request
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.testing import Sandbox
 

@@ -1,0 +1,41 @@
+"""How the requests to a sandbox and its deliveries look, each on a line."""
+
+from rich.console import Console
+from rich.text import Text
+
+from webex_webhooks_async.cli.rendering import print_event, status_code_text
+from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.testing import Delivery, RecordedRequest
+
+
+def print_request(console: Console, request: RecordedRequest) -> None:
+    """Print a request, its status, both tracking ids and what was wrong on one line."""
+    target = f"{request.path}?{request.query}" if request.query else request.path
+    sent_id = request.headers.get("trackingid")
+    print_event(
+        console,
+        (f"{request.method:6} ", "cyan"),
+        f"{on_one_line(target)} ",
+        status_code_text(request.status_code),
+        (f" {request.tracking_id}", "dim"),
+        (f" (sent TrackingID {on_one_line(sent_id)})" if sent_id else "", "dim"),
+        (f" {on_one_line(request.error)}" if request.error else "", "red"),
+    )
+
+
+def print_delivery(console: Console, delivery: Delivery) -> None:
+    """Print where a notification was sent, and the outcome, on one line."""
+    if delivery.error is None:
+        outcome = status_code_text(delivery.status_code)
+    else:
+        outcome = Text(on_one_line(delivery.error), "red")
+    switched_off = "; the webhook was switched off" if delivery.switched_off else ""
+    print_event(console, _ARROW, f"{on_one_line(delivery.url)} ", outcome, (switched_off, "red"))
+
+
+def print_no_delivery(console: Console, reason: str) -> None:
+    """Print on one line why a notification was sent to nobody."""
+    print_event(console, _ARROW, (on_one_line(reason), "yellow"))
+
+
+_ARROW = (f"{'→':6} ", "cyan")
