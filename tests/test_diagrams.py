@@ -20,7 +20,7 @@ def test_every_module_has_its_place() -> None:
     lines = [
         line
         for contract in contracts
-        if contract.get("containers") != ["webex_webhooks_async.testing.service"]
+        if "testing" not in str(contract.get("containers"))
         for line in contract.get("layers", [])
     ]
     layers = {layer for line in lines for layer in line.split(" | ")}

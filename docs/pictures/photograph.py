@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Route, expect, sync_playwright
 
-from webex_webhooks_async.testing.served import RENDERER
+from webex_webhooks_async.testing.web_app import RENDERER
 
 FOLDER = Path(__file__).parent
 EXAMPLES = FOLDER.parent / "examples"

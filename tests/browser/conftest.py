@@ -24,7 +24,7 @@ from webex_webhooks_async import (
     Receiver,
 )
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.served import RENDERER
+from webex_webhooks_async.testing.web_app import RENDERER
 
 CHROMIUM = os.environ["CHROMIUM"]
 ARCHIVES = Path(os.environ["NPM_ARCHIVES"])
@@ -96,7 +96,7 @@ class Stage(ServedWebex):
         """Break the page's connection off, as a machine that sleeps does."""
 
         async def end() -> None:
-            for waiting in self.sandbox._live._readers:  # pyright: ignore[reportPrivateUsage] - only a reader that is slow is ended
+            for waiting in self.sandbox._events._readers:  # pyright: ignore[reportPrivateUsage] - only a reader that is slow is ended
                 waiting.put_nowait(None)
 
         self.portal.call(end)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from tests.browser.conftest import CARD, Stage, from_npm, opened, staged
 from tests.cli.harness import served
 from tests.support.wire import unused_port
-from webex_webhooks_async.testing.served import INTEGRITY, RENDERER
+from webex_webhooks_async.testing.web_app import INTEGRITY, RENDERER
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

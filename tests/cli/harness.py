@@ -28,8 +28,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async import NewWebhook, Webhook
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
-from webex_webhooks_async.testing.loopback import serve_on_loopback
 
 PATIENCE = 100.0
 """Seconds for a process, which takes long to start where others do: many times what it needs."""

@@ -12,9 +12,9 @@ from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Receiver
 from webex_webhooks_async.cli.relay import ArrivalCheck, RawRequest, Reply, forward, post, relay
 from webex_webhooks_async.cli.running import CommandError
+from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.notifications.asgi import Message
 from webex_webhooks_async.testing import sample_notification, signed_request
-from webex_webhooks_async.testing.loopback import serve_on_loopback
 
 
 async def test_requests_at_once() -> None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.cli.tunnels import Agents, Tunnel, find_tunnel
-from webex_webhooks_async.testing.loopback import serve_on_loopback
+from webex_webhooks_async.loopback_server import serve_on_loopback
 
 PORT = 8080
 TO_PORT = "http://localhost:8080"

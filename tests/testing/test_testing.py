@@ -15,7 +15,8 @@ def test_what_is_not_there() -> None:
 @pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """Only the sandbox needs the extra, and says what to install."""
-    for name in [name for name in sys.modules if name.startswith("webex_webhooks_async.testing.")]:
+    ours = ("webex_webhooks_async.testing.", "webex_webhooks_async.loopback_server")
+    for name in [name for name in sys.modules if name.startswith(ours)]:
         monkeypatch.delitem(sys.modules, name)
     for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
         monkeypatch.setitem(sys.modules, name, None)

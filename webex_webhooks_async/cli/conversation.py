@@ -22,9 +22,9 @@ from webex_webhooks_async.errors import DecodeError, TransportError
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
-from webex_webhooks_async.testing.gateway import SANDBOX_HEADER
-from webex_webhooks_async.testing.served import PRIVATE
+from webex_webhooks_async.testing.requests import SANDBOX_HEADER
 from webex_webhooks_async.testing.service import cards
+from webex_webhooks_async.testing.web_app import PRIVATE
 
 QUIET_SECONDS = 1.0
 """After a reply or a failure, before a message counts as handled."""

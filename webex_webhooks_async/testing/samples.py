@@ -15,13 +15,13 @@ from webex_webhooks_async.testing.service.events import (
     check_concrete,
     fake_data,
 )
-from webex_webhooks_async.testing.service.persons import (
-    fake_person,
+from webex_webhooks_async.testing.service.formats import (
     system_clock,
     to_utc_milliseconds,
     webex_id,
     without_nones,
 )
+from webex_webhooks_async.testing.service.sandbox_person import fake_person
 
 
 def sample_notification(

@@ -14,25 +14,26 @@ import httpx
 from starlette.types import ASGIApp
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.delivery import Delivery, DeliveryService
+from webex_webhooks_async.testing.deliveries import Delivery, DeliveryService
+from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
-from webex_webhooks_async.testing.gateway import Gateway, InProcessTransport, RecordedRequest, Sleep
-from webex_webhooks_async.testing.live import Live
-from webex_webhooks_async.testing.loopback import serve_on_loopback
-from webex_webhooks_async.testing.served import ServedSandbox
-from webex_webhooks_async.testing.service import cards, emitted, messages
+from webex_webhooks_async.testing.requests import (
+    Entrance,
+    InProcessTransport,
+    RecordedRequest,
+    Sleep,
+)
+from webex_webhooks_async.testing.service import attachment_actions, cards, documents, messages
 from webex_webhooks_async.testing.service.application import application
 from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.persons import (
-    SandboxPerson,
-    WallClock,
-    fake_person,
-    system_clock,
-)
+from webex_webhooks_async.testing.service.formats import WallClock, system_clock
 from webex_webhooks_async.testing.service.responses import RefusedCallError
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_person
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
+from webex_webhooks_async.testing.web_app import WebApp
 from webex_webhooks_async.validation import check_text, check_type
 
 _SHOWN = 5  # deliveries in an error
@@ -129,13 +130,13 @@ class Sandbox:
             timeout=delivery_timeout,
             record=self._record_delivery,
         )
-        self._live = Live(self._state)
+        self._events = EventStream(self._state)
         self._allow_remote = allow_remote
         service = application(self._state, self._deliver)
-        self._gateway = Gateway(
+        self._entrance = Entrance(
             service, faults=self._faults, sleep=sleep, record=self._record_request
         )
-        self._unrecorded = Gateway(
+        self._unrecorded = Entrance(
             service, faults=Faults(), sleep=sleep, record=lambda _request: None
         )
 
@@ -165,7 +166,7 @@ class Sandbox:
     def http_client(self) -> httpx.AsyncClient:
         """A client that reaches the sandbox in process, without a socket. Close it after use."""
         return httpx.AsyncClient(
-            base_url=self.base_url, transport=InProcessTransport(self._gateway), trust_env=False
+            base_url=self.base_url, transport=InProcessTransport(self._entrance), trust_env=False
         )
 
     @asynccontextmanager
@@ -187,15 +188,15 @@ class Sandbox:
             OSError: The port is taken, or may not be used.
             ValueError: `port` isn't from 0 to 65535.
         """
-        served = ServedSandbox(
-            self._gateway,
+        web_app = WebApp(
+            self._entrance,
             unrecorded=self._unrecorded,
-            live=self._live,
+            events=self._events,
             redeliver=self.redeliver,
             page=page,
             allow_remote=self._allow_remote,
         )
-        async with serve_on_loopback(served, port) as origin:
+        async with serve_on_loopback(web_app, port) as origin:
             try:
                 yield f"{origin}/v1"
             finally:
@@ -253,7 +254,7 @@ class Sandbox:
             ValueError: The resource or the event is ``all``: no notification says that.
         """
         return await self._deliver(
-            [emitted.emit(self._state, resource, event, data, actor_id=actor_id)]
+            [documents.emit(self._state, resource, event, data, actor_id=actor_id)]
         )
 
     async def say(
@@ -350,11 +351,11 @@ class Sandbox:
             message = self._state.messages.get(message_id)
             if message is None:
                 raise ValueError(f"no message has the id {message_id!r}")
-            values = cards.submitted(cards.cards_of(message), inputs or {}, press)
+            values = cards.submitted(attachment_actions.cards_of(message), inputs or {}, press)
             room = messages.find_room(self._state, message["roomId"])
             author = self._author(person, room)
             events = messages.join(self._state, room, author)
-            events.append(cards.submit(self._state, author, message, values))
+            events.append(attachment_actions.submit(self._state, author, message, values))
         return await self._deliver(events)
 
     async def reply(self, timeout: float = 5.0) -> Mapping[str, Any]:  # noqa: ASYNC109 - of a test
@@ -555,13 +556,13 @@ class Sandbox:
 
     def _record_request(self, request: RecordedRequest) -> None:
         self._requests.append(attrs.evolve(request, body=request.body[:_MAX_BODY]))
-        self._live.record_request(request)
+        self._events.record_request(request)
         if self._on_request is not None:
             self._on_request(request)
 
     def _record_delivery(self, delivery: Delivery) -> None:
         self._deliveries.append(delivery)
-        self._live.record_delivery(delivery)
+        self._events.record_delivery(delivery)
         if self._on_delivery is not None:
             self._on_delivery(delivery)
 

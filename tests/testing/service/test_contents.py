@@ -6,7 +6,7 @@ import pytest
 
 from tests.testing.doubles import ANN, BOB, BOT, CARD, created, items
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.testing import Sandbox, gateway
+from webex_webhooks_async.testing import Sandbox, requests
 from webex_webhooks_async.testing.service import messages
 
 TO_ANN = {"toPersonEmail": "ann@example.com"}
@@ -158,9 +158,9 @@ async def test_files_that_are_refused(api: httpx.AsyncClient, webex_sandbox: San
 
 async def test_the_largest_file(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file has 100 MB at most, and so has a request, besides what is around its file."""
-    assert (messages.MAX_FILE, gateway.MAX_BODY - messages.MAX_FILE) == (104_857_600, 65_536)
+    assert (messages.MAX_FILE, requests.MAX_BODY - messages.MAX_FILE) == (104_857_600, 65_536)
     monkeypatch.setattr(messages, "MAX_FILE", 1_000)
-    monkeypatch.setattr(gateway, "MAX_BODY", 66_536)
+    monkeypatch.setattr(requests, "MAX_BODY", 66_536)
     head = (
         b'--x\r\nContent-Disposition: form-data; name="toPersonEmail"\r\n\r\na@b.c\r\n'
         b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'

@@ -32,11 +32,11 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import describe_exception, on_one_line
+from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.notifications import MessageData, Notification
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import SIGNATURE_HEADERS
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.loopback import serve_on_loopback
 
 _MOST_PAGES = 3
 

@@ -41,7 +41,7 @@ from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import RefreshingToken, authorization_url
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.formatting import on_one_line
-from webex_webhooks_async.testing.loopback import HOST, serve_on_loopback
+from webex_webhooks_async.loopback_server import HOST, serve_on_loopback
 
 
 def command(

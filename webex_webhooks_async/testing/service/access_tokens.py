@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 import httpx
 from starlette.responses import RedirectResponse, Response
 
-from webex_webhooks_async.testing.service.persons import SandboxPerson
-from webex_webhooks_async.testing.service.requests import Call
+from webex_webhooks_async.testing.service.calls import Call
 from webex_webhooks_async.testing.service.responses import (
     OAuthError,
     RefusedCallError,
     json_response,
 )
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
 _ACCESS_LIFETIME = 14 * 24 * 3600  # seconds, as for an integration
 _REFRESH_LIFETIME = 90 * 24 * 3600

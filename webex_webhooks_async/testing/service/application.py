@@ -11,18 +11,18 @@ from starlette.responses import Response
 
 from webex_webhooks_async.testing.service import (
     access_tokens,
-    cards,
-    emitted,
+    attachment_actions,
+    documents,
     messages,
     people,
     rooms,
-    subscriptions,
     teams,
+    webhooks,
 )
+from webex_webhooks_async.testing.service.calls import Call
 from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.persons import SandboxPerson
-from webex_webhooks_async.testing.service.requests import Call
 from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import PATHS, State
 
 Run = Callable[[Call], Awaitable[Response]]
@@ -42,11 +42,11 @@ def _list(run: Run, *query: str) -> Operation:
 
 
 ROUTES: Mapping[str, Operation] = {
-    "GET /webhooks": _list(subscriptions.list_webhooks, "ownedBy"),
-    "POST /webhooks": Operation(subscriptions.create_webhook),
-    "GET /webhooks/{id}": Operation(subscriptions.get_webhook),
-    "PUT /webhooks/{id}": Operation(subscriptions.update_webhook),
-    "DELETE /webhooks/{id}": Operation(subscriptions.delete_webhook),
+    "GET /webhooks": _list(webhooks.list_webhooks, "ownedBy"),
+    "POST /webhooks": Operation(webhooks.create_webhook),
+    "GET /webhooks/{id}": Operation(webhooks.get_webhook),
+    "PUT /webhooks/{id}": Operation(webhooks.update_webhook),
+    "DELETE /webhooks/{id}": Operation(webhooks.delete_webhook),
     "GET /people": _list(people.list_people, "email", "id", "displayName"),
     "GET /people/me": Operation(people.get_me),
     "GET /people/{id}": Operation(people.get_person),
@@ -72,8 +72,8 @@ ROUTES: Mapping[str, Operation] = {
     "PUT /messages/{id}": Operation(messages.update_message),
     "DELETE /messages/{id}": Operation(messages.delete_message),
     "GET /contents/{id}": Operation(messages.get_content, ("allow",)),
-    "POST /attachment/actions": Operation(cards.create_action),
-    "GET /attachment/actions/{id}": Operation(cards.get_action),
+    "POST /attachment/actions": Operation(attachment_actions.create_action),
+    "GET /attachment/actions/{id}": Operation(attachment_actions.get_action),
     "GET /teams": _list(teams.list_teams),
     "POST /teams": Operation(teams.create_team),
     "GET /teams/{id}": Operation(teams.get_team),
@@ -93,7 +93,7 @@ The resources in the catalog that have none here can be read by id.
 """
 
 _BY_ID: Mapping[str, Operation] = {
-    f"GET /{path}/{{id}}": Operation(emitted.get_document(resource))
+    f"GET /{path}/{{id}}": Operation(documents.get_document(resource))
     for resource, path in PATHS.items()
 }
 _ALL: Mapping[str, Operation] = {**ROUTES, **_BY_ID, **ROUTES}

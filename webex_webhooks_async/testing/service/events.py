@@ -14,13 +14,8 @@ from attrs import frozen
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.service.persons import (
-    SandboxPerson,
-    fake_name,
-    timestamp,
-    webex_id,
-    without_nones,
-)
+from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_name
 
 _CALL_STATES: dict[str, tuple[str, str]] = {
     Event.CREATED: ("alerting", "received"),

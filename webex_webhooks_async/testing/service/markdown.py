@@ -15,7 +15,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from webex_webhooks_async.testing.service.persons import SandboxPerson
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
 _MENTION = re.compile(r"<@(?:person(?:Id|Email):([^|>]+)|(all))(?:\|([^>]*))?>")
 

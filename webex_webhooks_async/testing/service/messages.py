@@ -18,22 +18,18 @@ from starlette.responses import Response
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.markdown import mention, render
-from webex_webhooks_async.testing.service.persons import (
-    SandboxPerson,
-    timestamp,
-    webex_id,
-    without_nones,
-)
-from webex_webhooks_async.testing.service.requests import (
+from webex_webhooks_async.testing.service.calls import (
     Call,
     fields_of,
     is_http_url,
     page_response,
     person_of,
 )
+from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
+from webex_webhooks_async.testing.service.markdown import mention, render
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State, StoredFile
 
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})

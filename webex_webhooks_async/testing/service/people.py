@@ -7,9 +7,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from webex_webhooks_async.testing.service.persons import SandboxPerson, without_nones
-from webex_webhooks_async.testing.service.requests import Call, page_response
+from webex_webhooks_async.testing.service.calls import Call, page_response
+from webex_webhooks_async.testing.service.formats import without_nones
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
 
 async def list_people(call: Call) -> Response:

@@ -7,10 +7,10 @@ https://developer.webex.com/docs/api/v1/memberships
 from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response, person_of
 from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.persons import SandboxPerson
-from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response, person_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 
 _DETAILS = ("isLocked", "isPublic", "isAnnouncementOnly", "description")

@@ -13,14 +13,10 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.service.events import WebexEvent, fake_data
-from webex_webhooks_async.testing.service.persons import (
-    SandboxPerson,
-    WallClock,
-    fake_person,
-    timestamp,
-)
+from webex_webhooks_async.testing.service.formats import WallClock, timestamp
 from webex_webhooks_async.testing.service.responses import RefusedCallError
-from webex_webhooks_async.testing.service.tokens import TokenStore
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_person
+from webex_webhooks_async.testing.service.token_store import TokenStore
 
 T = TypeVar("T")
 

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.testing.service import rooms
-from webex_webhooks_async.testing.service.persons import SandboxPerson, webex_id
-from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response, person_of
+from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response, person_of
+from webex_webhooks_async.testing.service.formats import webex_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, matching
 
 

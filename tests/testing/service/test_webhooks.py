@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.testing.doubles import NEW, FakeClock, created, descriptions, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.service.subscriptions import (
+from webex_webhooks_async.testing.service.webhooks import (
     matches,
     problems_of_subscription,
 )

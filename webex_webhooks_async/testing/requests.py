@@ -1,4 +1,4 @@
-"""The entrance of the service: records requests, applies faults, marks responses."""
+"""What comes in: requests to the service, recorded, with faults applied."""
 
 import asyncio
 import json
@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from webex_webhooks_async.loopback_server import ConnectionDroppedError
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.service import messages
 from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
@@ -53,11 +54,7 @@ MAX_BODY = messages.MAX_FILE + 65_536
 """The size in bytes of the largest request: a file, with the rest of its message."""
 
 
-class ConnectionDroppedError(Exception):
-    """A fault dropped the connection; the server that holds it has to close it."""
-
-
-class Gateway:
+class Entrance:
     """An ASGI application around the service."""
 
     def __init__(

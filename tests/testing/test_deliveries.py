@@ -22,9 +22,9 @@ from tests.testing.doubles import FakeClock, webhook
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import verify
 from webex_webhooks_async.testing import Delivery
-from webex_webhooks_async.testing.delivery import DeliveryService
+from webex_webhooks_async.testing.deliveries import DeliveryService
 from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.persons import fake_person
+from webex_webhooks_async.testing.service.sandbox_person import fake_person
 from webex_webhooks_async.testing.service.state import State
 
 CANARY = "canary"

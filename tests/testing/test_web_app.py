@@ -12,7 +12,7 @@ import pytest
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import ANN, BOT, NEW, created
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.served import INTEGRITY, RENDERER
+from webex_webhooks_async.testing.web_app import INTEGRITY, RENDERER
 
 OWN_FILES = ("/", "/page.css", "/page.js")
 

@@ -12,9 +12,9 @@ import attrs
 
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.delivery import Delivery
-from webex_webhooks_async.testing.gateway import RecordedRequest
-from webex_webhooks_async.testing.service.persons import SandboxPerson
+from webex_webhooks_async.testing.deliveries import Delivery
+from webex_webhooks_async.testing.requests import RecordedRequest
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
 
 MAX_MESSAGES = 1_000
@@ -36,7 +36,7 @@ _SECRETS = re.compile(
 _REDACTED = "…"
 
 
-class Live:
+class EventStream:
     """The present state of a sandbox as one event, and then an event for each change.
 
     Each event is a JSON object whose ``kind`` says what it is: ``state``, ``room``, ``message``,
@@ -73,7 +73,7 @@ class Live:
         """The delivery that was reported with this number, if it isn't too long ago."""
         return next((each for shown, each in self._deliveries if shown["number"] == number), None)
 
-    async def events(self) -> AsyncGenerator[Json, None]:
+    async def follow(self) -> AsyncGenerator[Json, None]:
         """The present state, then each change; ends when the reader is too slow."""
         waiting: asyncio.Queue[Json | None] = asyncio.Queue()
         self._readers.add(waiting)

@@ -15,12 +15,14 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from webex_webhooks_async.testing.gateway import ConnectionDroppedError
-
 HOST = "127.0.0.1"
 _HIGHEST_PORT = 65535
 _ACCEPTING = 5  # turns of the event loop, until a connection is accepted
 _KEEP_ALIVE = 75  # seconds; a client's pool should close an idle connection before we do
+
+
+class ConnectionDroppedError(Exception):
+    """An application raises it to have the connection aborted, without a response."""
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ from webex_webhooks_async.catalog import (
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.service.persons import to_utc_milliseconds, webex_id
-from webex_webhooks_async.testing.service.requests import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.formats import to_utc_milliseconds, webex_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 
 _APP_ID = webex_id("APPLICATION")

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from attrs import frozen
 from starlette.requests import Request
 
-from webex_webhooks_async.testing.service.persons import SandboxPerson, WallClock
+from webex_webhooks_async.testing.service.formats import WallClock
 from webex_webhooks_async.testing.service.responses import OAuthError, RefusedCallError
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
 CODE_LIFETIME = timedelta(minutes=5)
 

@@ -8,22 +8,18 @@ from starlette.responses import Response
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.converters import wire_name
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.cards import INPUTS
+from webex_webhooks_async.testing.service.attachment_actions import INPUTS
+from webex_webhooks_async.testing.service.calls import Call
 from webex_webhooks_async.testing.service.events import (
     WebexEvent,
     actor_of,
     check_concrete,
     fake_data,
 )
+from webex_webhooks_async.testing.service.formats import webex_id, without_nones
 from webex_webhooks_async.testing.service.messages import CONTENT
-from webex_webhooks_async.testing.service.persons import (
-    SandboxPerson,
-    fake_person,
-    webex_id,
-    without_nones,
-)
-from webex_webhooks_async.testing.service.requests import Call
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_person
 from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State
 
 _CONTENT: Mapping[str, Json] = {

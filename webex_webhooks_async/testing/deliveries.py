@@ -1,4 +1,4 @@
-"""Delivers notifications to the targets of the webhooks.
+"""What goes out: delivers notifications to the targets of the webhooks.
 
 Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
 https://developer.webex.com/docs/api/guides/webhooks
@@ -23,7 +23,7 @@ from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.samples import signed_request
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.state import State
-from webex_webhooks_async.testing.service.subscriptions import matches
+from webex_webhooks_async.testing.service.webhooks import matches
 from webex_webhooks_async.validation import is_loopback
 
 if TYPE_CHECKING:

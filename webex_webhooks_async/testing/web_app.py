@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import dump_json, parse_json
-from webex_webhooks_async.testing.delivery import Delivery
-from webex_webhooks_async.testing.gateway import SANDBOX_HEADER
-from webex_webhooks_async.testing.live import Live
+from webex_webhooks_async.testing.deliveries import Delivery
+from webex_webhooks_async.testing.event_stream import EventStream
+from webex_webhooks_async.testing.requests import SANDBOX_HEADER
 from webex_webhooks_async.validation import is_loopback
 
 PRIVATE = "/sandbox"
@@ -55,13 +55,13 @@ _PAGE = {
 }
 
 
-class ServedSandbox:
+class WebApp:
     """An ASGI application: the API, the private endpoint and, if wanted, the page.
 
     Args:
         api: Responds to what is below ``/v1``, and to every other path that isn't ours.
         unrecorded: The same, for the page and `chat`: without a record, and without faults.
-        live: What happens.
+        events: What happens.
         redeliver: Sends a delivery again.
         page: Whether the page is served.
         allow_remote: Whether requests may name another host than this machine.
@@ -72,14 +72,14 @@ class ServedSandbox:
         api: ASGIApp,
         *,
         unrecorded: ASGIApp,
-        live: Live,
+        events: EventStream,
         redeliver: Callable[[Delivery], Awaitable[Delivery]],
         page: bool,
         allow_remote: bool,
     ) -> None:
         self._api = api
         self._unrecorded = unrecorded
-        self._live = live
+        self._events = events
         self._redeliver = redeliver
         self._allow_remote = allow_remote
         self._page = _PAGE if page else {}
@@ -112,8 +112,8 @@ class ServedSandbox:
         if path.startswith("/v1/"):
             return self._unrecorded
         if path == "/events":
-            events = _server_sent(self._live)
-            return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
+            stream = _server_sent(self._events)
+            return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
         if path == "/redeliver":
             return await self._send_again(request)
         return self._api
@@ -126,7 +126,7 @@ class ServedSandbox:
         except DecodeError:
             return _refused(400, "the body is not valid JSON")
         fields = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
-        delivery = self._live.delivery(fields.get("delivery"))
+        delivery = self._events.delivery(fields.get("delivery"))
         if delivery is None:
             return _refused(404, "no delivery has this number; only the last ones are kept")
         again = await self._redeliver(delivery)
@@ -165,6 +165,6 @@ def _static(name: str, media_type: str) -> Response:
     return Response(content, media_type=media_type, headers=_HEADERS)
 
 
-async def _server_sent(live: Live) -> AsyncGenerator[bytes, None]:
-    async for event in live.events():
+async def _server_sent(events: EventStream) -> AsyncGenerator[bytes, None]:
+    async for event in events.follow():
         yield b"data: " + dump_json(event) + b"\n\n"

@@ -8,17 +8,17 @@ import pytest
 
 from tests.testing.doubles import ANN, BOT, NEW, created, notifications_of
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.live import MAX_SHOWN, Live
+from webex_webhooks_async.testing.event_stream import MAX_SHOWN, EventStream
 
 
-def live_of(sandbox: Sandbox) -> Live:
+def stream_of(sandbox: Sandbox) -> EventStream:
     """What reports the changes of a sandbox."""
-    return sandbox._live  # pyright: ignore[reportPrivateUsage] - over HTTP, nobody is too slow
+    return sandbox._events  # pyright: ignore[reportPrivateUsage] - over HTTP, nobody is too slow
 
 
-async def state(live: Live) -> Mapping[str, Any]:
+async def state(stream: EventStream) -> Mapping[str, Any]:
     """The first event that a new reader gets."""
-    events = live.events()
+    events = stream.follow()
     first = await anext(events)
     await events.aclose()
     return first
@@ -30,7 +30,7 @@ async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     room = await created(api, "rooms", ANN, title="Lunch")
     await webex_sandbox.say("Hello", person="ann@example.com", room=room["id"])
 
-    first = await state(live_of(webex_sandbox))
+    first = await state(stream_of(webex_sandbox))
 
     ann = next(each for each in first["persons"] if each["email"] == "ann@example.com")
     assert (first["kind"], first["bot"]) == ("state", webex_sandbox.bot.id)
@@ -42,7 +42,7 @@ async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient)
 
 async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """A reader gets each change of rooms, members, messages and webhooks, also what is removed."""
-    events = live_of(webex_sandbox).events()
+    events = stream_of(webex_sandbox).follow()
     await anext(events)
     seen: list[tuple[str, Any]] = []
 
@@ -86,7 +86,7 @@ async def test_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient
     await api.get("rooms", headers={"Authorization": ""})
     await webex_sandbox.say("Hello")
 
-    first = await state(live_of(webex_sandbox))
+    first = await state(stream_of(webex_sandbox))
 
     assert "canary" not in str(first)
     assert [each["person"] for each in first["requests"]] == [None, None, "ann@example.com", None]
@@ -98,7 +98,7 @@ async def test_only_so_much_is_kept(
     webex_sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first event has the last messages, requests and deliveries, and their first bytes."""
-    monkeypatch.setattr("webex_webhooks_async.testing.live.MAX_MESSAGES", 3)
+    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_MESSAGES", 3)
     for number in range(4):
         await webex_sandbox.say(str(number), person="ann@example.com")
     await notifications_of(webex_sandbox, api, "messages")
@@ -107,7 +107,7 @@ async def test_only_so_much_is_kept(
         await webex_sandbox.emit("messages", "created")
     await api.post("messages", content=b"x" * 100_000, headers=BOT)
 
-    first = await state(live_of(webex_sandbox))
+    first = await state(stream_of(webex_sandbox))
 
     assert [len(first[each]) for each in ("messages", "requests", "deliveries")] == [
         3,
@@ -125,8 +125,8 @@ async def test_a_reader_that_does_not_read(
     webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that is too far behind is ended, so that nothing grows without bound."""
-    monkeypatch.setattr("webex_webhooks_async.testing.live.MAX_WAITING", 10)
-    events = live_of(webex_sandbox).events()
+    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_WAITING", 10)
+    events = stream_of(webex_sandbox).follow()
     await anext(events)
     for number in range(10):
         await webex_sandbox.say(str(number), person="ann@example.com")
@@ -134,12 +134,12 @@ async def test_a_reader_that_does_not_read(
     rest = [event["kind"] async for event in events]
 
     assert len(rest) == 10
-    assert (await state(live_of(webex_sandbox)))["kind"] == "state"
+    assert (await state(stream_of(webex_sandbox)))["kind"] == "state"
 
 
 async def test_a_reader_that_has_gone_gets_no_more(webex_sandbox: Sandbox) -> None:
     """Events that wait for a reader don't keep the sandbox from anything else."""
-    events = live_of(webex_sandbox).events()
+    events = stream_of(webex_sandbox).follow()
     for number in range(10):
         await webex_sandbox.say(str(number), person="ann@example.com")
         if not number:
