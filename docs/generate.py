@@ -44,9 +44,13 @@ def up_to_date(page: Path) -> str:
         what = mark["what"]
         if what in SPECIAL:
             lines = SPECIAL[what]()
+        elif what.endswith(".py"):
+            lines = program(what)
         else:
-            lines = program(what) if what.endswith(".py") else names(what)
-        return f"{what} -->\n" + "\n".join(lines) + "\n"
+            heading = re.findall(r"^(#+) ", mark.string[: mark.start()], re.MULTILINE)[-1]
+            lines = names(what, level=len(heading) + 1)
+        text = f"{what} -->\n" + "\n".join(lines) + "\n"
+        return text.replace(f"]({page.name}#", "](#")
 
     return GENERATED.sub(regenerated, page.read_text(encoding="utf-8"))
 
@@ -67,7 +71,7 @@ def resources() -> Iterator[str]:
             for key in sorted(watchable.filters)
         )
         data = data_classes[resource].__name__ if resource in data_classes else ""
-        link = f"[`{data}`](api.md#{data.lower()})" if data else ""
+        link = f"[`{data}`]({anchors()[data]})" if data else ""
         yield f"| {name} | {' '.join(sorted(watchable.events))} | {' '.join(keys)} | {link} |"
 
 
@@ -116,24 +120,33 @@ def program(name: str) -> Iterator[str]:
     yield f"<!-- skip: next -->\n```python\n{source}```"
 
 
-def names(public: str) -> Iterator[str]:
+def names(public: str, *, level: int) -> Iterator[str]:
     """Describe public names: signatures, docstrings, members."""
     for name in public.split():
-        yield from described(name, documented()[name], level=3)
+        yield from described(name, documented()[name], level=level)
 
 
 @cache
 def documented() -> dict[str, griffe.Object]:
     """Find every documented name, `Client.get` for a method, in the order of their headings."""
+    return {name: thing for page in PAGES for name, thing in _documented_in(page)}
+
+
+def _documented_in(page: Path) -> Iterator[tuple[str, griffe.Object]]:
+    package = _package()
+    for name in _public_names(page):
+        module = package if name in package.members else package["testing"]
+        thing = _resolved(module[name])
+        yield name, thing
+        if isinstance(thing, griffe.Class):
+            yield from ((f"{name}.{member.name}", member) for member in _methods(thing))
+
+
+@cache
+def _package() -> griffe.Object:
     name = webex_webhooks_async.__name__
     package = griffe.load(name, search_paths=[SOURCES], docstring_parser=griffe.Parser.google)
-    found: dict[str, griffe.Object] = {}
-    for name in (name for page in PAGES for name in _public_names(page)):
-        module = package if name in package.members else package["testing"]
-        found[name] = thing = _resolved(module[name])
-        if isinstance(thing, griffe.Class):
-            found |= {f"{name}.{member.name}": member for member in _methods(thing)}
-    return found
+    return _resolved(package)
 
 
 def described(name: str, thing: griffe.Object, *, level: int) -> Iterator[str]:
@@ -270,18 +283,21 @@ def _prose(text: str) -> str:
 
 
 def _linked(name: re.Match[str]) -> str:
-    return f"[{name[0]}](#{anchors()[name[1]]})" if name[1] in anchors() else name[0]
+    return f"[{name[0]}]({anchors()[name[1]]})" if name[1] in anchors() else name[0]
 
 
 @cache
 def anchors() -> dict[str, str]:
-    """Know the anchor of each heading; of equal ones the later are numbered."""
-    seen = Counter[str]()
+    """Know the page and the anchor of each heading; of equal ones the later are numbered."""
     found: dict[str, str] = {}
-    for name in documented():
-        slug = re.sub(r"[^\w-]", "", name.lower())
-        found[name] = f"{slug}-{seen[slug]}" if seen[slug] else slug
-        seen[slug] += 1
+    for page in PAGES:
+        seen = Counter[str]()
+        for name, _ in _documented_in(page):
+            slug = re.sub(r"[^\w-]", "", name.lower())
+            found[name] = (
+                f"{page.name}#{slug}-{seen[slug]}" if seen[slug] else f"{page.name}#{slug}"
+            )
+            seen[slug] += 1
     return found
 
 
