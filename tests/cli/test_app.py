@@ -3,12 +3,14 @@ import re
 import signal
 import subprocess
 import sys
-from importlib.metadata import version
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
 from tests.cli.conftest import Invoke
 from tests.cli.harness import COMMAND, PATIENCE, ServedWebex, finished
+from webex_webhooks_async import cli
 from webex_webhooks_async.cli import app
 
 COMMANDS = (
@@ -167,23 +169,47 @@ def test_a_reader_that_has_seen_enough(webex: ServedWebex, arguments: str, line:
     assert done.stdout.startswith(line.encode())
 
 
-def test_without_the_extra() -> None:
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Start the command in this process, and give what it exits with."""
+    monkeypatch.setitem(sys.modules, "httpx._main", None)
+    monkeypatch.setattr(signal, "getsignal", lambda _: signal.SIG_IGN)
+    monkeypatch.setattr(cli, "app", app)  # it is imported once more
+    for name in ("cli.app", "version"):
+        monkeypatch.delitem(sys.modules, f"webex_webhooks_async.{name}")
+
+    def main(*arguments: str) -> object:
+        monkeypatch.setattr(sys, "argv", ["webex-webhooks", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code
+
+    return main
+
+
+def test_without_the_extra(start: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its extra, the command prints how to install it."""
-    block = "import sys; sys.modules['cyclopts'] = None; import webex_webhooks_async.cli as cli"
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
 
-    done = subprocess.run(
-        [sys.executable, "-c", f"{block}; cli.main()"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
+    assert start() == (
         "webex-webhooks: cyclopts is missing: "
-        'install the command line with pip install "webex-webhooks-async[cli]"\n'
+        'install the command line with pip install "webex-webhooks-async[cli]"'
     )
+
+
+def test_without_metadata(
+    start: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In a zipapp without the package's metadata the command works; its version is unknown."""
+
+    def fail(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", fail)
+
+    assert (start("--version"), capsys.readouterr().out) == (0, "unknown\n")
 
 
 PRESS_CTRL_C = """

@@ -85,10 +85,9 @@ def test_write_where_it_is_impossible(token_file: Path, monkeypatch: pytest.Monk
     assert list(token_file.parent.iterdir()) == []
     token_file.mkdir()
 
-    with pytest.raises(
-        CommandError, match=f"can't write the tokens to {token_file}: Is a directory"
-    ):
-        write_tokens(token_file, TOKENS)
+    for other in (token_file, Path(os.devnull)):
+        with pytest.raises(CommandError, match=f"the tokens to {other}: it isn't a regular file"):
+            write_tokens(other, TOKENS)
     with pytest.raises(CommandError, match="No such file or directory"):
         write_tokens(token_file / "nowhere" / "tokens.json", TOKENS)
 

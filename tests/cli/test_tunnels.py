@@ -165,7 +165,8 @@ async def test_several_tunnels() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", ["https://", "https://xn--.com", "https://\x1b[2J.com", "https://[::1"]
+    "hostile",
+    ["https://", "https://xn--.com", "https://\x1b[2J.com", "https://[::1", "https://a.b:99999999"],
 )
 async def test_an_agent_with_odd_urls(hostile: str) -> None:
     """A URL that leads nowhere is passed over."""

@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cyclopts import (
@@ -29,6 +28,7 @@ from webex_webhooks_async.cli.console import (
 )
 from webex_webhooks_async.cli.running import CommandError, ExitCode, StoppedError, UsageError
 from webex_webhooks_async.errors import WebexError
+from webex_webhooks_async.version import __version__
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -74,7 +74,7 @@ def _make_app() -> App:
     app = App(
         name="webex-webhooks",
         help="Manage Webex webhooks, receive notifications, and try both without an account.",
-        version=version("webex-webhooks-async"),
+        version=__version__,
         help_format="plaintext",  # examples stay as they are
         default_parameter=Parameter(negative=()),
     )

@@ -135,10 +135,7 @@ def _new_file_beside(
 ) -> Generator[tuple[IO[str], Callable[[], None]]]:
     """A new file, and what puts it in the place of another one; without that it is deleted."""
     try:
-        target = Path(os.path.realpath(path))  # replaces what a link leads to, not the link
-        with suppress(FileNotFoundError):
-            if stat.S_ISDIR(target.stat().st_mode):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        target = _target(path)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -148,6 +145,15 @@ def _new_file_beside(
                 os.unlink(temporary)  # noqa: PTH108 - the same
     except OSError as error:
         raise failure(f"can't write the tokens to {path}: {error.strerror}") from error
+
+
+def _target(path: Path) -> Path:
+    """What is replaced: what a link leads to, not the link; and no device, such as /dev/null."""
+    target = Path(os.path.realpath(path))
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(target.stat().st_mode):
+            raise OSError(errno.EINVAL, "it isn't a regular file")
+    return target
 
 
 def client_credentials() -> tuple[str, str]:

@@ -10,7 +10,7 @@ from cyclopts import Parameter, validators
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
-from webex_webhooks_async.cli.rendering import parse_url
+from webex_webhooks_async.cli.rendering import LARGEST_PORT, parse_url
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
@@ -51,7 +51,7 @@ def _absolute(_: object, text: str | None) -> None:
 
 HttpUrl = Annotated[str, Parameter(validator=_absolute)]
 
-Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65_535))]
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=LARGEST_PORT))]
 
 AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
 ShowSecret = Annotated[bool, Parameter(name="--show-secret", show_default=False)]

@@ -17,6 +17,8 @@ from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.models.webhooks import Webhook
 
+LARGEST_PORT = 65_535
+
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
     """A webhook as Webex sends it, plus ``hasSecret``; the secret itself only if it is shown."""
@@ -174,10 +176,10 @@ def parse_url(text: str) -> httpx.URL | None:
     """A URL that requests can be sent to; `None` if the text is none."""
     try:
         url = httpx.URL(text)
-        has_host = bool(url.host)
+        is_usable = bool(url.host) and (url.port is None or 0 <= url.port <= LARGEST_PORT)
     except (httpx.InvalidURL, ValueError):  # the latter for a host in broken Punycode
         return None
-    return url if has_host else None
+    return url if is_usable else None
 
 
 def shown_url(url: str) -> str:
