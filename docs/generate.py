@@ -21,7 +21,7 @@ import webex_webhooks_async
 from webex_webhooks_async import errors
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.cli.app import app as command_line
-from webex_webhooks_async.models.notifications import data_classes
+from webex_webhooks_async.models.notification_data import DATA_CLASSES
 from webex_webhooks_async.testing.service.application import ROUTES
 
 DOCS = Path(__file__).parent
@@ -70,7 +70,7 @@ def resources() -> Iterator[str]:
             f"`{key}`*" if key in watchable.org_filters else f"`{key}`"
             for key in sorted(watchable.filters)
         )
-        data = data_classes[resource].__name__ if resource in data_classes else ""
+        data = DATA_CLASSES[resource].__name__ if resource in DATA_CLASSES else ""
         link = f"[`{data}`]({anchors()[data]})" if data else ""
         yield f"| {name} | {' '.join(sorted(watchable.events))} | {' '.join(keys)} | {link} |"
 

@@ -14,7 +14,7 @@ import pytest
 import webex_webhooks_async
 from tests.support.surface import SNAPSHOT, surface
 from webex_webhooks_async import Receiver, errors, testing
-from webex_webhooks_async.models.notifications import data_classes
+from webex_webhooks_async.models.notification_data import DATA_CLASSES
 
 pytestmark = pytest.mark.once
 
@@ -103,9 +103,9 @@ def test_every_data_class_is_known_everywhere() -> None:
         for word in get_args(get_type_hints(overload)["resource"])
     }
 
-    assert set(data_classes.values()) - public == set()
-    assert set(data_classes.values()) == matched
-    assert set(data_classes) - typed == set()
+    assert set(DATA_CLASSES.values()) - public == set()
+    assert set(DATA_CLASSES.values()) == matched
+    assert set(DATA_CLASSES) - typed == set()
 
 
 @pytest.mark.parametrize("thing", [pytest.param(thing, id=name) for name, thing in documentable()])

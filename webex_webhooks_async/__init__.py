@@ -57,25 +57,25 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
     from webex_webhooks_async.models.messages import Person as Person
-    from webex_webhooks_async.models.notifications import (
+    from webex_webhooks_async.models.notification_data import (
         AttachmentActionData as AttachmentActionData,
     )
-    from webex_webhooks_async.models.notifications import MeetingData as MeetingData
-    from webex_webhooks_async.models.notifications import (
+    from webex_webhooks_async.models.notification_data import MeetingData as MeetingData
+    from webex_webhooks_async.models.notification_data import (
         MeetingParticipantData as MeetingParticipantData,
     )
-    from webex_webhooks_async.models.notifications import (
+    from webex_webhooks_async.models.notification_data import (
         MeetingTranscriptData as MeetingTranscriptData,
     )
-    from webex_webhooks_async.models.notifications import MembershipData as MembershipData
-    from webex_webhooks_async.models.notifications import MessageData as MessageData
+    from webex_webhooks_async.models.notification_data import MembershipData as MembershipData
+    from webex_webhooks_async.models.notification_data import MessageData as MessageData
+    from webex_webhooks_async.models.notification_data import NotificationData as NotificationData
+    from webex_webhooks_async.models.notification_data import RecordingData as RecordingData
+    from webex_webhooks_async.models.notification_data import RemoteParty as RemoteParty
+    from webex_webhooks_async.models.notification_data import RoomData as RoomData
+    from webex_webhooks_async.models.notification_data import ServiceAppData as ServiceAppData
+    from webex_webhooks_async.models.notification_data import TelephonyCallData as TelephonyCallData
     from webex_webhooks_async.models.notifications import Notification as Notification
-    from webex_webhooks_async.models.notifications import NotificationData as NotificationData
-    from webex_webhooks_async.models.notifications import RecordingData as RecordingData
-    from webex_webhooks_async.models.notifications import RemoteParty as RemoteParty
-    from webex_webhooks_async.models.notifications import RoomData as RoomData
-    from webex_webhooks_async.models.notifications import ServiceAppData as ServiceAppData
-    from webex_webhooks_async.models.notifications import TelephonyCallData as TelephonyCallData
     from webex_webhooks_async.models.vocabulary import Event as Event
     from webex_webhooks_async.models.vocabulary import OwnedBy as OwnedBy
     from webex_webhooks_async.models.vocabulary import Resource as Resource
@@ -131,11 +131,12 @@ else:
         ),
         "models.files": "File",
         "models.messages": "AttachmentAction Message Person",
-        "models.notifications": (
+        "models.notification_data": (
             "AttachmentActionData MeetingData MeetingParticipantData MeetingTranscriptData "
-            "MembershipData MessageData Notification NotificationData RecordingData RemoteParty "
-            "RoomData ServiceAppData TelephonyCallData"
+            "MembershipData MessageData NotificationData RecordingData RemoteParty RoomData "
+            "ServiceAppData TelephonyCallData"
         ),
+        "models.notifications": "Notification",
         "models.vocabulary": "Event OwnedBy Resource Status",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator RedisDeduplicator",

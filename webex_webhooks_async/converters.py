@@ -47,7 +47,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models import EXTRA, has_extra
-from webex_webhooks_async.models.notifications import Notification, NotificationData, data_classes
+from webex_webhooks_async.models.notifications import Notification, data_classes
 from webex_webhooks_async.strict_json import JSON, TOO_DEEP, MisfitError, dump_json, parse_json
 from webex_webhooks_async.validation import check_type
 
@@ -81,7 +81,7 @@ def make_converter() -> Converter:
     reads(is_supported_union, _class_union_hook)
     reads(_is_nullable, _nullable_hook)
     reads(_is_class, _class_hook)
-    reads(lambda cls: cls in _OF_ANY_DATA, _notification_hook)
+    reads(_is_of_any_data, _notification_hook)
     reads(lambda cls: _is_class(type(cls)), _refuse_instance)
     writes = converter.register_unstructure_hook_factory
     writes(lambda cls: _origin(cls) in _ARRAYS and not _is_fixed(cls), _array_writer)
@@ -647,20 +647,32 @@ def _class_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: A
     return write_model
 
 
-_any_data: Any = NotificationData  # type checkers take no union for an argument here
-_OF_ANY_DATA = {Notification, Notification[Any], Notification[_any_data]}
+def _is_of_any_data(cls: Any) -> bool:  # noqa: ANN401 - a type
+    """Whether it is a `Notification` whose data may be anything that a notification has."""
+    if _origin(cls) is not Notification:
+        return False
+    (data,) = get_args(cls) or (Any,)
+    return data is Any or data == _any_data()
+
+
+@cache
+def _any_data() -> Any:  # noqa: ANN401 - type checkers take no union for a type here
+    # Imported with the first notification that is read, as `data_classes` says.
+    from webex_webhooks_async.models.notification_data import NotificationData  # noqa: PLC0415 - see above
+
+    return NotificationData
 
 
 def _notification_hook(_: object, converter: Converter) -> StructureHook:
     """Make the data an instance of its resource's class, if it has one and the data fits.
 
-    ``Notification[MessageData]`` is strict about its data; this is for the types of `_OF_ANY_DATA`.
+    ``Notification[MessageData]`` is strict about its data; this is for those of `_is_of_any_data`.
     """
     structure_fields = _class_hook(Notification[Any], converter, data=lambda data, _: _object(data))
 
     def structure_notification(value: object, cls: object) -> object:
         notification: Notification[Any] = structure_fields(value, cls)
-        data_class = data_classes.get(notification.resource)
+        data_class = data_classes().get(notification.resource)
         if data_class is not None:
             try:
                 data = converter.structure(notification.data, data_class)

@@ -15,7 +15,8 @@ from tests.examples.serving import Server as ServeOn
 from tests.faults.leaks import nothing_left
 from tests.notifications.doubles import Bot, body_of, chunked, exchange, posted, request
 from tests.support.wire import PATIENCE
-from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.notification_data import MessageData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.deduplication import Claim
 from webex_webhooks_async.notifications.receiver import Receiver
 

@@ -6,13 +6,13 @@ import attrs
 import pytest
 
 from tests.notifications.doubles import MESSAGE_DATA
-from webex_webhooks_async.models.notifications import (
+from webex_webhooks_async.models.notification_data import (
+    DATA_CLASSES,
     MessageData,
-    Notification,
     RemoteParty,
     TelephonyCallData,
-    data_classes,
 )
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 
 MESSAGE = MessageData(
@@ -67,7 +67,7 @@ def test_a_notification_with_known_data_is_hashable() -> None:
 )
 def test_nothing_is_promised_of_data_that_nobody_has_seen(resource: Resource) -> None:
     """Every field of the data of meetings, participants, recordings and transcripts is optional."""
-    fields = attrs.asdict(data_classes[resource](), filter=lambda field, _: field.name != "extra")
+    fields = attrs.asdict(DATA_CLASSES[resource](), filter=lambda field, _: field.name != "extra")
 
     assert set(fields.values()) == {None}
 

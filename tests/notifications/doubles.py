@@ -11,7 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.notification_data import MessageData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.deduplication import Claim
 from webex_webhooks_async.notifications.dispatch import CallNext

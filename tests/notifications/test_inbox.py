@@ -20,7 +20,8 @@ from tests.notifications.doubles import (
 from tests.support.clocks import StoppedClock
 from tests.support.wire import until
 from webex_webhooks_async.errors import PayloadError, RateLimitError
-from webex_webhooks_async.models.notifications import Notification, NotificationData
+from webex_webhooks_async.models.notification_data import NotificationData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext

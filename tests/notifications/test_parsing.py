@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from tests.notifications.doubles import ENVELOPE, MESSAGE_DATA, SECRET, body_of, signed
 from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError, PayloadError, SignatureError
-from webex_webhooks_async.models.notifications import (
+from webex_webhooks_async.models.notification_data import (
     AttachmentActionData,
     MeetingData,
     MeetingParticipantData,
     MeetingTranscriptData,
     MembershipData,
     MessageData,
-    Notification,
     NotificationData,
     RecordingData,
     RemoteParty,
@@ -28,6 +27,7 @@ from webex_webhooks_async.models.notifications import (
     ServiceAppData,
     TelephonyCallData,
 )
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.parsing import (
     parse_notification,
     parse_unverified_notification,

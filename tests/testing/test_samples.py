@@ -78,7 +78,7 @@ def test_samples_are_what_the_receiving_side_knows(resource: str, event: str) ->
     )
 
     assert (notification.resource, notification.event) == (resource, event)
-    assert unknown == {}, "a key of the sample has a field in models/notifications.py"
+    assert unknown == {}, "a key of the sample has a field in models/notification_data.py"
     assert body != sample_notification(resource, event)
 
 

@@ -12,7 +12,7 @@ from webex_webhooks_async import (
     Webhook,
     WebhookUpdate,
 )
-from webex_webhooks_async.models.notifications import MessageData
+from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.notifications.parsing import parse_notification
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox
 

@@ -13,11 +13,8 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
-from webex_webhooks_async.models.notifications import (
-    AttachmentActionData,
-    MessageData,
-    Notification,
-)
+from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
+from webex_webhooks_async.models.notifications import Notification
 
 D = TypeVar("D", MessageData, AttachmentActionData)
 

@@ -6,7 +6,8 @@ import httpx
 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.pagination import Page
-from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.notification_data import MessageData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
 from webex_webhooks_async.notifications.receiver import Receiver

@@ -16,7 +16,8 @@ from webex_webhooks_async.cli.tunnels import LOOPBACK
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception
-from webex_webhooks_async.models.notifications import Notification, NotificationData
+from webex_webhooks_async.models.notification_data import NotificationData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
 RawHeaders = Sequence[tuple[bytes, bytes]]

@@ -20,17 +20,15 @@ from webex_webhooks_async.client.webhooks import Webhooks
 from webex_webhooks_async.converters import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message
-from webex_webhooks_async.models.notifications import (
-    AttachmentActionData,
-    MessageData,
-    Notification,
-)
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.strict_json import JSON
 from webex_webhooks_async.validation import check_size, check_text, check_type
 
 if TYPE_CHECKING:
     import httpx
+
+    from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 
 T = TypeVar("T")
 
@@ -366,10 +364,12 @@ class Client(APIResource):
         return self._paginate(read, path, *segments, params=params, start=start, prefetch=prefetch)
 
     @overload
-    async def fetch(self, notification: Notification[MessageData]) -> Message: ...
+    async def fetch(self, notification: "Notification[MessageData]") -> Message: ...
 
     @overload
-    async def fetch(self, notification: Notification[AttachmentActionData]) -> AttachmentAction: ...
+    async def fetch(
+        self, notification: "Notification[AttachmentActionData]"
+    ) -> AttachmentAction: ...
 
     @overload
     async def fetch(self, notification: Notification[Any]) -> JSON: ...

@@ -72,7 +72,7 @@ class Run:
         self.handlers: int = 0
         self.misfit: PayloadError | None = None
         self.is_last: bool = True
-        data_class = data_classes.get(notification.resource)
+        data_class = data_classes().get(notification.resource)
         self._fits = data_class is None or isinstance(notification.data, data_class)
         self._steps = self._steps_of(group)
 
@@ -134,7 +134,7 @@ def _misfit(notification: Notification[Any]) -> PayloadError:
     """Return the problems of data that isn't of the class that its resource has."""
     problems: tuple[str, ...] = ()
     try:
-        structure(notification.data, data_classes[notification.resource])
+        structure(notification.data, data_classes()[notification.resource])
     except DecodeError as error:
         problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
     return PayloadError(problems)

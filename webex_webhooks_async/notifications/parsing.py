@@ -1,12 +1,16 @@
 """Makes a `Notification` of a request from Webex."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, PayloadError
-from webex_webhooks_async.models.notifications import Notification, NotificationData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm, verify
 from webex_webhooks_async.strict_json import parse_json
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.models.notification_data import NotificationData
 
 
 def parse_notification(
@@ -15,7 +19,7 @@ def parse_notification(
     *,
     secrets: str | Iterable[str],
     minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
-) -> Notification[NotificationData]:
+) -> "Notification[NotificationData]":
     """Verify a request's signature, and return the notification in the request.
 
     The data is the mapping that Webex sent when the resource has no data class, or when a required
@@ -39,7 +43,7 @@ def parse_notification(
     return parse_unverified_notification(body)
 
 
-def parse_unverified_notification(body: bytes | str) -> Notification[NotificationData]:
+def parse_unverified_notification(body: bytes | str) -> "Notification[NotificationData]":
     """Return the notification in a body, without verifying who sent it.
 
     Use it where the signature was verified before, in a task worker say.
@@ -55,4 +59,4 @@ def parse_unverified_notification(body: bytes | str) -> Notification[Notificatio
     raise PayloadError(problems)
 
 
-_notification: type[Notification[NotificationData]] = Notification  # the hash of a union is slow
+_notification: "type[Notification[NotificationData]]" = Notification  # the hash of a union is slow

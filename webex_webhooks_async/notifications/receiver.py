@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from http import HTTPStatus
 from types import EllipsisType, NoneType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from webex_webhooks_async.errors import PayloadError, SignatureError
-from webex_webhooks_async.models.notifications import Notification, NotificationData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.asgi import (
@@ -46,9 +46,12 @@ from webex_webhooks_async.notifications.signatures import (
 )
 from webex_webhooks_async.validation import check_size, check_text, check_type
 
+if TYPE_CHECKING:
+    from webex_webhooks_async.models.notification_data import NotificationData
+
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-ErrorHandler = Callable[[Exception, Notification[NotificationData]], object]
+ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
 """A plain or an async function that takes the exception of a handler, and the notification."""
 
 

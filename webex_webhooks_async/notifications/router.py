@@ -3,23 +3,10 @@
 import inspect
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from webex_webhooks_async.catalog import CATALOG
-from webex_webhooks_async.models.notifications import (
-    AttachmentActionData,
-    MeetingData,
-    MeetingParticipantData,
-    MeetingTranscriptData,
-    MembershipData,
-    MessageData,
-    Notification,
-    NotificationData,
-    RecordingData,
-    RoomData,
-    ServiceAppData,
-    TelephonyCallData,
-)
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource, warn_if_misspelled
 from webex_webhooks_async.notifications.dispatch import (
     Group,
@@ -31,19 +18,34 @@ from webex_webhooks_async.notifications.dispatch import (
 )
 from webex_webhooks_async.validation import check_type
 
+if TYPE_CHECKING:
+    from webex_webhooks_async.models.notification_data import (
+        AttachmentActionData,
+        MeetingData,
+        MeetingParticipantData,
+        MeetingTranscriptData,
+        MembershipData,
+        MessageData,
+        NotificationData,
+        RecordingData,
+        RoomData,
+        ServiceAppData,
+        TelephonyCallData,
+    )
+
 # One type variable per resource: a decorated handler keeps its own type.
 H = TypeVar("H", bound=Handler[Any])
-OnMessage = TypeVar("OnMessage", bound=Handler[MessageData])
-OnAttachmentAction = TypeVar("OnAttachmentAction", bound=Handler[AttachmentActionData])
-OnMembership = TypeVar("OnMembership", bound=Handler[MembershipData])
-OnRoom = TypeVar("OnRoom", bound=Handler[RoomData])
-OnTelephonyCall = TypeVar("OnTelephonyCall", bound=Handler[TelephonyCallData])
-OnServiceApp = TypeVar("OnServiceApp", bound=Handler[ServiceAppData])
-OnMeeting = TypeVar("OnMeeting", bound=Handler[MeetingData])
-OnMeetingParticipant = TypeVar("OnMeetingParticipant", bound=Handler[MeetingParticipantData])
-OnRecording = TypeVar("OnRecording", bound=Handler[RecordingData])
-OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound=Handler[MeetingTranscriptData])
-OnAnything = TypeVar("OnAnything", bound=Handler[NotificationData])
+OnMessage = TypeVar("OnMessage", bound="Handler[MessageData]")
+OnAttachmentAction = TypeVar("OnAttachmentAction", bound="Handler[AttachmentActionData]")
+OnMembership = TypeVar("OnMembership", bound="Handler[MembershipData]")
+OnRoom = TypeVar("OnRoom", bound="Handler[RoomData]")
+OnTelephonyCall = TypeVar("OnTelephonyCall", bound="Handler[TelephonyCallData]")
+OnServiceApp = TypeVar("OnServiceApp", bound="Handler[ServiceAppData]")
+OnMeeting = TypeVar("OnMeeting", bound="Handler[MeetingData]")
+OnMeetingParticipant = TypeVar("OnMeetingParticipant", bound="Handler[MeetingParticipantData]")
+OnRecording = TypeVar("OnRecording", bound="Handler[RecordingData]")
+OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound="Handler[MeetingTranscriptData]")
+OnAnything = TypeVar("OnAnything", bound="Handler[NotificationData]")
 M = TypeVar("M", bound=Middleware)
 
 

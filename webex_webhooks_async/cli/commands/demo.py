@@ -33,7 +33,8 @@ from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import describe_exception, on_one_line
 from webex_webhooks_async.loopback_server import serve_on_loopback
-from webex_webhooks_async.models.notifications import MessageData, Notification
+from webex_webhooks_async.models.notification_data import MessageData
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import SIGNATURE_HEADERS
 from webex_webhooks_async.testing import Sandbox

@@ -1,0 +1,432 @@
+"""The data of each resource in a notification.
+
+An optional field is `None` when Webex didn't send it, or sent a value that doesn't fit.
+
+Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
+https://developer.webex.com/docs/api/guides/webhooks
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from webex_webhooks_async.models import extra_field
+from webex_webhooks_async.models.vocabulary import Resource
+
+
+@frozen(kw_only=True)
+class MessageData:
+    """A message, without its text.
+
+    Facts: https://developer.webex.com/docs/api/v1/messages
+
+    Attributes:
+        id: The message's id.
+        room_id: The room that it is in.
+        person_id: The author.
+        person_email: The author's address.
+        room_type: ``direct`` or ``group``.
+        created: When it was written; aware.
+        updated: When it was last edited; aware.
+        parent_id: The message that it replies to.
+        files: The URLs of its files; requests for them need the access token.
+        mentioned_people: The ids of the people it mentions.
+        mentioned_groups: The groups it mentions, such as ``all``.
+    """
+
+    id: str
+    room_id: str
+    person_id: str
+    person_email: str
+    room_type: str | None = None
+    created: datetime | None = None
+    updated: datetime | None = None
+    parent_id: str | None = None
+    files: tuple[str, ...] | None = None
+    mentioned_people: tuple[str, ...] | None = None
+    mentioned_groups: tuple[str, ...] | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class AttachmentActionData:
+    """The submission of a card, without the inputs.
+
+    Facts: https://developer.webex.com/docs/api/v1/attachment-actions
+
+    Attributes:
+        id: The action's id.
+        message_id: The message that the card is in.
+        person_id: The person who submitted it.
+        room_id: The room that the message is in.
+        type: The kind of action, such as ``submit``.
+        created: When it was submitted; aware.
+    """
+
+    id: str
+    message_id: str
+    person_id: str
+    room_id: str
+    type: str | None = None
+    created: datetime | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class MembershipData:
+    """Someone's membership in a room.
+
+    Facts: https://developer.webex.com/docs/api/v1/memberships
+
+    Attributes:
+        id: The membership's id.
+        room_id: The room.
+        person_id: The member.
+        person_email: The member's address.
+        person_display_name: The member's name.
+        person_org_id: The member's organization.
+        is_moderator: Whether the member moderates the room.
+        is_monitor: The former name of `is_moderator`.
+        is_room_hidden: Whether the member's own clients hide the room.
+        room_type: ``direct`` or ``group``.
+        created: When the member joined; aware.
+    """
+
+    id: str
+    room_id: str
+    person_id: str
+    person_email: str
+    person_display_name: str | None = None
+    person_org_id: str | None = None
+    is_moderator: bool | None = None
+    is_monitor: bool | None = None
+    is_room_hidden: bool | None = None
+    room_type: str | None = None
+    created: datetime | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class RoomData:
+    """A room.
+
+    Facts: https://developer.webex.com/docs/api/v1/rooms
+
+    Attributes:
+        id: The room's id. A migrated room has a new id.
+        type: ``direct`` or ``group``.
+        title: Its title.
+        is_locked: Whether it is moderated.
+        team_id: Its team.
+        creator_id: Its creator.
+        last_activity: When something last happened in it; aware.
+        created: When it was created; aware.
+    """
+
+    id: str
+    type: str | None = None
+    title: str | None = None
+    is_locked: bool | None = None
+    team_id: str | None = None
+    creator_id: str | None = None
+    last_activity: datetime | None = None
+    created: datetime | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class RemoteParty:
+    """The other end of a call.
+
+    Facts: https://developer.webex.com/docs/api/v1/call-controls
+
+    Attributes:
+        name: Its name.
+        number: Its number or address.
+        person_id: The person, when it is one of the organization.
+        place_id: The workspace, when it is one.
+        call_type: The kind of call, such as ``location``, ``organization``, ``external``.
+        privacy_enabled: Whether it hides its identity.
+    """
+
+    name: str | None = None
+    number: str | None = None
+    person_id: str | None = None
+    place_id: str | None = None
+    call_type: str | None = None
+    privacy_enabled: bool | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class TelephonyCallData:
+    """The state of a call after something happened to it.
+
+    Facts: https://developer.webex.com/docs/api/v1/call-controls
+
+    Attributes:
+        call_id: The call's id.
+        call_session_id: The id that the legs of one call share.
+        personality: The person's side of the call, such as ``originator`` or ``terminator``.
+        state: Such as ``alerting``, ``connected``, ``held``, ``disconnected``.
+        event_type: Such as ``received``, ``answered``, ``held``, ``disconnected``.
+        event_timestamp: When it happened; aware. Two events of one call can share it.
+        remote_party: The other end.
+        appearance: The line appearance that the call is on.
+        endpoint_id: The device that the person uses.
+        endpoint_type: Its kind.
+        created: When the call was created; aware.
+        answered: When it was answered; aware.
+        disconnected: When it ended; aware.
+        mute_capable: Whether it can be muted.
+        muted: Whether it is muted.
+        completed_elsewhere: Whether it was answered or ended on another device.
+        redirections: How it was redirected, as Webex sent it.
+        recall: Why it came back, as Webex sent it.
+        recording_state: The state of its recording, such as ``started`` or ``paused``.
+    """
+
+    call_id: str
+    call_session_id: str | None = None
+    personality: str | None = None
+    state: str | None = None
+    event_type: str | None = None
+    event_timestamp: datetime | None = None
+    remote_party: RemoteParty | None = None
+    appearance: int | None = None
+    endpoint_id: str | None = None
+    endpoint_type: str | None = None
+    created: datetime | None = None
+    answered: datetime | None = None
+    disconnected: datetime | None = None
+    mute_capable: bool | None = None
+    muted: bool | None = None
+    completed_elsewhere: bool | None = None
+    redirections: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
+    recall: Mapping[str, Any] | None = field(default=None, hash=False)
+    recording_state: str | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class ServiceAppData:
+    """An organization's decision about a service app.
+
+    Facts: https://developer.webex.com/docs/service-apps
+
+    Attributes:
+        id: The service app's id.
+        authorizer_org_id: The customer. The notification's own `org_id` is the app's owner.
+        authorization_date: When the customer decided; aware.
+    """
+
+    id: str
+    authorizer_org_id: str
+    authorization_date: datetime | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class MeetingData:
+    """A meeting. No notification of one has been seen, so every field is optional.
+
+    Facts: https://developer.webex.com/docs/api/v1/meetings
+
+    Attributes:
+        id: The meeting's id.
+        meeting_number: The number to dial.
+        meeting_series_id: Its series.
+        scheduled_meeting_id: The scheduled meeting that it is an instance of.
+        meeting_type: ``meetingSeries``, ``scheduledMeeting`` or ``meeting``.
+        scheduled_type: ``meeting``, ``webinar`` or ``personalRoomMeeting``.
+        state: Such as ``active``, ``scheduled``, ``inProgress``, ``ended``.
+        title: Its title.
+        agenda: Its agenda.
+        start: When it starts; aware.
+        end: When it ends; aware.
+        timezone: The time zone that it was scheduled in.
+        recurrence: The rule of a series, as RFC 2445 writes it.
+        host_user_id: The host.
+        host_email: The host's address.
+        host_display_name: The host's name.
+        site_url: The Webex site, without a scheme.
+        web_link: Where people join.
+        room_id: Its room.
+    """
+
+    id: str | None = None
+    meeting_number: str | None = None
+    meeting_series_id: str | None = None
+    scheduled_meeting_id: str | None = None
+    meeting_type: str | None = None
+    scheduled_type: str | None = None
+    state: str | None = None
+    title: str | None = None
+    agenda: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    timezone: str | None = None
+    recurrence: str | None = None
+    host_user_id: str | None = None
+    host_email: str | None = None
+    host_display_name: str | None = None
+    site_url: str | None = None
+    web_link: str | None = None
+    room_id: str | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class MeetingParticipantData:
+    """Someone in a meeting. No notification of one has been seen, so every field is optional.
+
+    Facts: https://developer.webex.com/docs/api/v1/meeting-participants
+
+    Attributes:
+        id: The participant's id, within the meeting.
+        meeting_id: The meeting.
+        meeting_start_time: When the meeting started; aware.
+        org_id: The participant's organization.
+        email: The participant's address.
+        display_name: The participant's name.
+        state: Such as ``lobby``, ``joined``, ``end``.
+        host: Whether the participant is the host.
+        co_host: Whether the participant is a co-host.
+        invitee: Whether the participant was invited.
+        joined_time: When the participant joined; aware.
+        left_time: When the participant left; aware.
+        host_email: The host's address.
+        host_person_id: The host.
+        site_url: The Webex site, without a scheme.
+    """
+
+    id: str | None = None
+    meeting_id: str | None = None
+    meeting_start_time: datetime | None = None
+    org_id: str | None = None
+    email: str | None = None
+    display_name: str | None = None
+    state: str | None = None
+    host: bool | None = None
+    co_host: bool | None = None
+    invitee: bool | None = None
+    joined_time: datetime | None = None
+    left_time: datetime | None = None
+    host_email: str | None = None
+    host_person_id: str | None = None
+    site_url: str | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class RecordingData:
+    """A recording. No notification of one has been seen, so every field is optional.
+
+    Facts: https://developer.webex.com/docs/api/v1/recordings
+
+    Attributes:
+        id: The recording's id.
+        meeting_id: The meeting that was recorded.
+        scheduled_meeting_id: The scheduled meeting that it was an instance of.
+        meeting_series_id: The series that it was one of.
+        topic: Its title.
+        create_time: When the recording was created; aware.
+        time_recorded: When the recording started; aware.
+        host_user_id: The host.
+        host_email: The host's address.
+        site_url: The Webex site, without a scheme.
+        download_url: Where it can be downloaded.
+        playback_url: Where it can be watched.
+        format: Such as ``MP4`` or ``ARF``.
+        service_type: Such as ``MeetingCenter``.
+        duration_seconds: Its length in seconds.
+        size_bytes: Its size in bytes.
+        status: Such as ``available``, ``deleted``, ``purged``.
+    """
+
+    id: str | None = None
+    meeting_id: str | None = None
+    scheduled_meeting_id: str | None = None
+    meeting_series_id: str | None = None
+    topic: str | None = None
+    create_time: datetime | None = None
+    time_recorded: datetime | None = None
+    host_user_id: str | None = None
+    host_email: str | None = None
+    site_url: str | None = None
+    download_url: str | None = None
+    playback_url: str | None = None
+    format: str | None = None
+    service_type: str | None = None
+    duration_seconds: int | None = None
+    size_bytes: int | None = None
+    status: str | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
+class MeetingTranscriptData:
+    """A transcript. No notification of one has been seen, so every field is optional.
+
+    Facts: https://developer.webex.com/docs/api/v1/meeting-transcripts
+
+    Attributes:
+        id: The transcript's id.
+        meeting_id: The meeting.
+        scheduled_meeting_id: The scheduled meeting that it was an instance of.
+        meeting_series_id: The series that it was one of.
+        meeting_topic: The meeting's title.
+        start_time: When the meeting started; aware.
+        host_user_id: The host.
+        host_email: The host's address.
+        site_url: The Webex site, without a scheme.
+        vtt_download_link: Where it can be downloaded as WebVTT.
+        txt_download_link: Where it can be downloaded as text.
+        status: Such as ``available`` or ``deleted``.
+    """
+
+    id: str | None = None
+    meeting_id: str | None = None
+    scheduled_meeting_id: str | None = None
+    meeting_series_id: str | None = None
+    meeting_topic: str | None = None
+    start_time: datetime | None = None
+    host_user_id: str | None = None
+    host_email: str | None = None
+    site_url: str | None = None
+    vtt_download_link: str | None = None
+    txt_download_link: str | None = None
+    status: str | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+NotificationData = (
+    MessageData
+    | AttachmentActionData
+    | MembershipData
+    | RoomData
+    | TelephonyCallData
+    | ServiceAppData
+    | MeetingData
+    | MeetingParticipantData
+    | RecordingData
+    | MeetingTranscriptData
+    | Mapping[str, Any]
+)
+"""The data of a notification: a data class, or the mapping that Webex sent."""
+
+DATA_CLASSES: Mapping[str, type[Any]] = {
+    Resource.ATTACHMENT_ACTIONS: AttachmentActionData,
+    Resource.MEETING_PARTICIPANTS: MeetingParticipantData,
+    Resource.MEETING_TRANSCRIPTS: MeetingTranscriptData,
+    Resource.MEETINGS: MeetingData,
+    Resource.MEMBERSHIPS: MembershipData,
+    Resource.MESSAGES: MessageData,
+    Resource.RECORDINGS: RecordingData,
+    Resource.ROOMS: RoomData,
+    Resource.SERVICE_APP: ServiceAppData,
+    Resource.TELEPHONY_CALLS: TelephonyCallData,
+}
+"""The data class of each resource that has one."""
