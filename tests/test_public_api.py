@@ -77,11 +77,19 @@ def test_another_name_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", ["Receiver, Event", "parse_notification, MessageData", "verify, SignatureError"]
+    ("names", "module"),
+    [
+        ("Receiver, Event", "httpx"),
+        ("parse_notification, MessageData", "httpx"),
+        ("verify, SignatureError", "httpx"),
+        ("Client, Receiver, Notification", "webex_webhooks_async.models.notification_data"),
+    ],
 )
-def test_what_receives_waits_for_no_http_client(names: str) -> None:
-    """The incoming wing is imported without httpx, which takes as long as everything else."""
-    program = f"import sys; from webex_webhooks_async import {names}; print('httpx' in sys.modules)"
+def test_a_program_waits_only_for_what_it_imports(names: str, module: str) -> None:
+    """What receives is imported without httpx, and the classes of data with the first of them."""
+    program = (
+        f"import sys; from webex_webhooks_async import {names}; print({module!r} in sys.modules)"
+    )
 
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
 
