@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
     from webex_webhooks_async.models.messages import Person as Person
+    from webex_webhooks_async.models.messages import PhoneNumber as PhoneNumber
     from webex_webhooks_async.models.notification_data import (
         AttachmentActionData as AttachmentActionData,
     )
@@ -130,7 +131,7 @@ else:
             "ServerError SignatureError TransportError WebexError"
         ),
         "models.files": "File",
-        "models.messages": "AttachmentAction Message Person",
+        "models.messages": "AttachmentAction Message Person PhoneNumber",
         "models.notification_data": (
             "AttachmentActionData MeetingData MeetingParticipantData MeetingTranscriptData "
             "MembershipData MessageData NotificationData RecordingData RemoteParty RoomData "

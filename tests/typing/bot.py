@@ -22,6 +22,7 @@ from webex_webhooks_async import (
     MessageData,
     Notification,
     Person,
+    PhoneNumber,
     Receiver,
     Router,
     StaticToken,
@@ -55,6 +56,7 @@ async def order(context: MessageContext) -> None:
     assert_type(context.notification, Notification[MessageData])
     assert_type(context.client, Client)
     assert_type(context.me, Person)
+    assert_type(context.me.phone_numbers, tuple[PhoneNumber, ...] | None)
     assert_type(await context.reply("Hello", card={"type": "AdaptiveCard"}), Message)
     assert_type(await context.send(markdown="**Hello**", files=["https://example.com"]), Message)
     await context.reply(file=File("menu.txt", b"Pasta"))

@@ -80,6 +80,20 @@ class AttachmentAction:
 
 
 @frozen(kw_only=True)
+class PhoneNumber:
+    """One of the telephone numbers of a `Person`.
+
+    Attributes:
+        type: Such as ``work``, ``mobile`` or ``work_extension``.
+        value: The number, as Webex has it.
+    """
+
+    type: str | None = None
+    value: str | None = None
+    extra: Mapping[str, Any] = extra_field()
+
+
+@frozen(kw_only=True)
 class Person:
     """A person or a bot, as ``client.get("people/me", into=Person)`` returns it.
 
@@ -93,6 +107,7 @@ class Person:
         last_name: The last name.
         nick_name: What others call the person.
         avatar: The URL of a picture.
+        phone_numbers: The person's telephone numbers.
         org_id: The person's organization.
         type: ``person``, ``bot`` or ``appuser``.
         created: When the account was created; aware.
@@ -105,6 +120,7 @@ class Person:
     last_name: str | None = None
     nick_name: str | None = None
     avatar: str | None = None
+    phone_numbers: tuple[PhoneNumber, ...] | None = None
     org_id: str | None = None
     type: str | None = None
     created: datetime | None = None

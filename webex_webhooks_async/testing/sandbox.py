@@ -88,6 +88,8 @@ class Sandbox:
             `deliver_with` don't need it. Requests to a sandbox that is served may then name
             another host, too.
         delivery_timeout: Seconds that a target has for its response.
+        bot: Who the bot is; by default ``sandbox@webex.bot``. Its organization is that of everyone
+            who wasn't given another one.
 
     Attributes:
         bot: The bot; its id is the ``created_by`` of the webhooks that it creates.
@@ -109,10 +111,12 @@ class Sandbox:
         deliver_with: httpx.AsyncClient | None = None,
         allow_remote: bool = False,
         delivery_timeout: float = 10.0,
+        bot: SandboxPerson | None = None,
     ) -> None:
         if not delivery_timeout > 0:
             raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
-        self.bot: SandboxPerson = SandboxPerson(
+        check_type("bot", bot, SandboxPerson, NoneType)
+        self.bot: SandboxPerson = bot or SandboxPerson(
             email="sandbox@webex.bot", display_name="Sandbox Bot"
         )
         self._on_request = on_request
@@ -225,6 +229,7 @@ class Sandbox:
         data: Mapping[str, Any] | None = None,
         *,
         actor_id: str | None = None,
+        owner: SandboxPerson | str | None = None,
     ) -> list[Delivery]:
         """Report an event, and notify each active webhook that watches for it.
 
@@ -246,16 +251,24 @@ class Sandbox:
                 ``attachments`` of a message, ``inputs`` of an attachment action) is only stored.
             actor_id: Who acts; by default the person whom `data` names, or a fake one. With
                 ``sandbox.bot.id`` it is the bot's own action.
+            owner: Whose it is: an address, the id of a known person, or a `SandboxPerson`. Only
+                the webhooks that this person created are notified, and those of the organization.
+                By default a meeting, a recording or a transcript is that of the person in its
+                ``hostUserId``, and a call that of the one in its ``personId``, if the sandbox knew
+                that person before; otherwise everyone's webhooks are notified.
 
         Returns:
             One attempt for each webhook, oldest first. Failed ones aren't repeated.
 
         Raises:
-            ValueError: The resource or the event is ``all``: no notification says that.
+            ValueError: The resource or the event is ``all``: no notification says that. Or `owner`
+                is an unknown id.
+            TypeError: `owner` is something else.
         """
-        return await self._deliver(
-            [documents.emit(self._state, resource, event, data, actor_id=actor_id)]
-        )
+        with _refusal_as_value_error():
+            known = None if owner is None else self._known(owner)
+        event_ = documents.emit(self._state, resource, event, data, actor_id=actor_id, owner=known)
+        return await self._deliver([event_])
 
     async def say(
         self,
@@ -542,8 +555,9 @@ class Sandbox:
         check_type("person", person, SandboxPerson, str)
         if isinstance(person, str):
             return self._state.named(person)
+        person = self._state.of_an_organization(person)
         known = self._state.persons.find(person.id)
-        return person if known == person else self._state.introduce(person)
+        return self._state.named(person.id) if known == person else self._state.introduce(person)
 
     def _mentioned(
         self, mention: SandboxPerson | str | Iterable[SandboxPerson | str] | None

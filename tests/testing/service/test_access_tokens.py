@@ -1,3 +1,4 @@
+import base64
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -246,3 +247,33 @@ async def test_an_authorization_that_is_not_redirected(
 
     assert response.status_code == 400
     assert "Location" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("credentials", "form", "status"),
+    [
+        ("C1:S1", {}, 200),
+        ("C1:S1", {"client_id": "C1"}, 200),
+        ("a%3Ab+c:S%201", {"client_id": "a:b c"}, 200),
+        ("C1:S1", {"client_id": "C2"}, 401),
+        ("C1:", {}, 401),
+        (":S1", {}, 401),
+        ("C1", {}, 401),
+        (None, {}, 401),
+    ],
+)
+async def test_http_basic(
+    api: httpx.AsyncClient, credentials: str | None, form: dict[str, str], status: int
+) -> None:
+    """A client may authenticate with HTTP Basic, form-encoded as RFC 6749 wants."""
+    encoded = "*" if credentials is None else base64.b64encode(credentials.encode()).decode()
+    fields = {"grant_type": "refresh_token", "refresh_token": "R1", **form}
+
+    response = await api.post(
+        "/access_token", data=fields, headers={"Authorization": f"Basic {encoded}"}
+    )
+
+    assert response.status_code == status
+    if status == 401:
+        assert response.headers["WWW-Authenticate"].startswith("Basic ")
+        assert response.json()["error"] == "invalid_client"

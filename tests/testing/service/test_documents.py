@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, created, items, notifications_of
+from tests.testing.doubles import ANN, BOB, NEW, created, items, notifications_of
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing import Sandbox
@@ -271,3 +271,41 @@ async def test_who_acts(
 
     assert notified[0].get("actorId") == actor
     assert notified[0]["data"].get("personId", actor) == actor
+
+
+@pytest.mark.parametrize(
+    ("resource", "key"),
+    [
+        ("meetings", "hostUserId"),
+        ("recordings", "hostUserId"),
+        ("meetingTranscripts", "hostUserId"),
+        ("telephony_calls", "personId"),
+        ("meetingParticipants", "hostUserId"),
+    ],
+)
+async def test_whose_webhooks_are_notified(resource: str, key: str) -> None:
+    """What belongs to one person is notified to that person's webhooks, and the organization's."""
+    sandbox = Sandbox()
+    event = "joined" if resource == "meetingParticipants" else "created"
+    async with sandbox.http_client() as api:
+        for headers, owned_by in ((ANN, "creator"), (BOB, "creator"), (BOB, "org")):
+            fields = {"resource": resource, "event": event, "ownedBy": owned_by}
+            await created(api, "/webhooks", headers, **{**NEW, **fields})
+        ann = (await api.get("/people/me", headers=ANN)).json()["id"]
+    numbers = {each.id: number for number, each in enumerate(sandbox.webhooks)}
+
+    async def notified(data: dict[str, Any] | None = None, **options: str) -> list[int]:
+        deliveries = await sandbox.emit(resource, event, data, **options)
+        return [numbers[each.webhook.id] for each in deliveries]
+
+    has_owner = resource != "meetingParticipants"
+    assert await notified(owner="bob@example.com") == [1, 2]
+    assert await notified({"id": "X1", "callId": "X1", key: ann}) == (
+        [0, 2] if has_owner else [0, 1, 2]
+    )
+    # One who is only in the data, however often, is nobody's owner.
+    for _ in range(2):
+        assert await notified({"id": "X2", "callId": "X2", key: "P9"}) == [0, 1, 2]
+    assert await notified() == [0, 1, 2]
+    with pytest.raises(ValueError, match="'nobody'"):
+        await notified(owner="nobody")

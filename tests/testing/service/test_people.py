@@ -61,9 +61,9 @@ async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
     ann = SandboxPerson(
         email="ann@example.com",
         display_name="Ann Lee",
-        first_name="Ann",
         last_name="Lee",
         avatar="https://example.com/ann.png",
+        phone_numbers=["+1 408 526 7209"],
     )
     await webex_sandbox.say("Hello", person=ann)
 
@@ -76,8 +76,29 @@ async def test_a_person_object(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
         "lastName": "Lee",
         "nickName": "Ann",
         "avatar": "https://example.com/ann.png",
+        "phoneNumbers": [{"type": "work", "value": "+1 408 526 7209"}],
         "orgId": ann.org_id,
     }
+
+
+@pytest.mark.parametrize("bot_org", [None, "ORG"])
+async def test_one_organization(bot_org: str | None) -> None:
+    """Everyone is of the bot's organization who wasn't given another one."""
+    given = {} if bot_org is None else {"org_id": bot_org}
+    bot = SandboxPerson(email="bot@webex.bot", display_name="Bot", **given)
+    ann = SandboxPerson(email="ann@example.com", display_name="Ann")
+    eve = SandboxPerson(email="eve@example.org", display_name="Eve", org_id="OTHER")
+    sandbox = Sandbox(bot=bot)
+    for person in (ann, ann, eve, "bob@example.com"):
+        await sandbox.say("Hello", person=person)
+
+    async with sandbox.http_client() as api:
+        orgs = [
+            (await items(api, "/people", email=email))[0]["orgId"]
+            for email in (bot.email, ann.email, "bob@example.com", eve.email)
+        ]
+
+    assert orgs == [bot.org_id, bot.org_id, bot.org_id, "OTHER"]
 
 
 async def test_search(api: httpx.AsyncClient) -> None:

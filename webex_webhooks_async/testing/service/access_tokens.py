@@ -1,16 +1,19 @@
 """Tokens of integrations: authorization codes with PKCE, and refresh tokens.
 
-Facts: https://developer.webex.com/docs/integrations, RFC 6749, RFC 7636
+Facts: https://developer.webex.com/docs/integrations, RFC 6749, RFC 7636, RFC 7617
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import unquote_plus, urlencode
 
 import httpx
 from starlette.responses import RedirectResponse, Response
 
 from webex_webhooks_async.testing.service.calls import Call
 from webex_webhooks_async.testing.service.responses import (
+    ClientAuthenticationError,
     OAuthError,
     RefusedCallError,
     json_response,
@@ -53,9 +56,7 @@ async def create_access_token(call: Call) -> Response:
     grant_type = _required(form, "grant_type")
     if grant_type not in _GRANTS:
         raise OAuthError("unsupported_grant_type", f"unsupported grant_type: {grant_type}")
-    client_id = _required(form, "client_id")
-    if "client_secret" not in form:
-        raise OAuthError("invalid_client", "client_secret is required and must not be empty")
+    client_id = _client_id(call, form)
     owner, refresh_token, scope = _GRANTS[grant_type](call, form, client_id)
     return json_response(
         {
@@ -67,6 +68,26 @@ async def create_access_token(call: Call) -> Response:
             "scope": scope,
         }
     )
+
+
+def _client_id(call: Call, form: Mapping[str, str]) -> str:
+    """The id of the client, which authenticates with a header or in the form."""
+    scheme, _, encoded = call.request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        client_id = _required(form, "client_id")
+        if "client_secret" not in form:
+            raise OAuthError("invalid_client", "client_secret is required and must not be empty")
+        return client_id
+    try:
+        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        client_id = secret = ""
+    client_id = unquote_plus(client_id)  # RFC 6749, 2.3.1
+    if not client_id or not secret or form.get("client_id", client_id) != client_id:
+        raise ClientAuthenticationError(
+            "HTTP Basic needs the client's id and secret, and the id of the form, if it has one"
+        )
+    return client_id
 
 
 def _for_refresh_token(

@@ -9,10 +9,12 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing.service import (
     access_tokens,
     attachment_actions,
     documents,
+    meetings,
     messages,
     people,
     rooms,
@@ -84,6 +86,14 @@ ROUTES: Mapping[str, Operation] = {
     "GET /team/memberships/{id}": Operation(teams.get_membership),
     "PUT /team/memberships/{id}": Operation(teams.update_membership),
     "DELETE /team/memberships/{id}": Operation(teams.delete_membership),
+    "GET /meetings": _list(meetings.list_emitted(Resource.MEETINGS), *meetings.FILTERS),
+    "GET /recordings": _list(meetings.list_emitted(Resource.RECORDINGS), *meetings.FILTERS),
+    "GET /recordings/{id}": Operation(meetings.get_recording),
+    "GET /downloads/{id}": Operation(meetings.download, ("file", "expires")),
+    "GET /meetingTranscripts": _list(
+        meetings.list_emitted(Resource.MEETING_TRANSCRIPTS), *meetings.FILTERS
+    ),
+    "GET /meetingTranscripts/{id}/download": Operation(meetings.download_transcript, ("format",)),
     "POST /access_token": Operation(access_tokens.create_access_token),
     "GET /authorize": Operation(access_tokens.authorize, None),  # RFC 6749, section 3.1
 }
@@ -99,11 +109,14 @@ _BY_ID: Mapping[str, Operation] = {
 _ALL: Mapping[str, Operation] = {**ROUTES, **_BY_ID, **ROUTES}
 
 _PREFIX = "/v1"
+_NOT_BY_ID = frozenset({f"{_PREFIX}/telephony/calls/history"})
+"""What the pattern of another path takes for an id, and the sandbox lacks."""
+
 _PATTERNS = {  # a percent-encoded slash belongs to the id
     path: re.compile(_PREFIX + path.replace("{id}", "(?P<id>[^/]*)"))
     for path in dict.fromkeys(name.split()[1] for name in _ALL)
 }
-_WITHOUT_TOKEN = frozenset({"/access_token", "/authorize"})
+_WITHOUT_TOKEN = frozenset({"/access_token", "/authorize", "/downloads/{id}"})
 _PERSON_TOKEN = "person:"  # noqa: S105 - the prefix of a token, not a token
 
 
@@ -137,7 +150,7 @@ def _operation(request: Request) -> tuple[str, Operation]:
     sent: str = request.scope["raw_path"].decode("latin-1")
     method = "GET" if request.method == "HEAD" else request.method
     for path, pattern in _PATTERNS.items():
-        if match := pattern.fullmatch(sent):
+        if sent not in _NOT_BY_ID and (match := pattern.fullmatch(sent)):
             operation = _ALL.get(f"{method} {path}")
             if operation is None:
                 raise _lacking(request.method, sent, f" {path}")

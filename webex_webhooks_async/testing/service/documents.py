@@ -28,6 +28,14 @@ _CONTENT: Mapping[str, Json] = {
 }
 """What is stored but never in a notification, with its default."""
 
+_OWNER: Mapping[str, str] = {
+    Resource.MEETINGS: "hostUserId",
+    Resource.RECORDINGS: "hostUserId",
+    Resource.MEETING_TRANSCRIPTS: "hostUserId",
+    Resource.TELEPHONY_CALLS: "personId",
+}
+"""Whose it is, for what belongs to one person: only that person's webhooks are notified."""
+
 _IN_A_ROOM = frozenset({Resource.ATTACHMENT_ACTIONS, Resource.MEMBERSHIPS, Resource.MESSAGES})
 
 
@@ -43,45 +51,55 @@ def get_document(resource: str) -> Callable[[Call], Awaitable[Response]]:
     return get
 
 
-def emit(
+def emit(  # noqa: PLR0913 - what `Sandbox.emit` takes
     state: State,
     resource: str,
     event: str,
     data: Mapping[str, Any] | None,
     *,
     actor_id: str | None,
+    owner: SandboxPerson | None,
 ) -> WebexEvent:
     """Report an event, and store what it is about; after ``deleted``, it is gone.
+
+    It notifies the webhooks of its owner, by default of whom the data says it is, if that person
+    was known before; or else everyone's.
 
     Raises:
         ValueError: The resource or the event is ``all``: no notification says that.
     """
     check_concrete(resource, event)
     given = dict(data or {})
+    if owner is not None and resource in _OWNER:
+        given.setdefault(_OWNER[resource], owner.id)
+    known = {each.id for each in state.persons} - state.made_up
     if resource in state.documents:
-        subject, members = _stored(state, resource, event, given, actor_id)
+        subject, members, document = _stored(state, resource, event, given, actor_id)
     else:
-        subject = _subject(state, given, actor_id)
+        subject = _subject(state, resource, given, actor_id)
         fake = fake_data(resource, event, given, subject=subject, now=state.clock())
-        members = without_nones({**fake, **given})
+        members = document = without_nones({**fake, **given})
+    owners = known & {_text(each, _OWNER.get(resource, "")) for each in (members, document)}
     content = _CONTENT.get(resource, {})
     return WebexEvent(
         resource=resource,
         event=event,
         actor_id=actor_of(resource, actor_id, subject),
         data={key: value for key, value in members.items() if key not in content},
+        audience=frozenset({owner.id} if owner else owners) or None,
     )
 
 
 def _stored(
     state: State, resource: str, event: str, given: Json, actor_id: str | None
-) -> tuple[SandboxPerson, Json]:
-    """Store what is reported; return the person that it is about, and its members."""
+) -> tuple[SandboxPerson, Json, Json]:
+    """Store what is reported; return whom it is about, what is sent, and what is stored."""
     key = wire_name(CATALOG[resource].id_field)
     known = state.documents[resource].get(_text(given, key) or "")
-    subject = _subject(state, {**(known or {}), **given}, actor_id)
+    subject = _subject(state, resource, {**(known or {}), **given}, actor_id)
     if state.persons.find(subject.id) is None:
         state.introduce(subject)
+        state.made_up.add(subject.id)
     base = known
     if base is None:
         fake = fake_data(resource, event, given, subject=subject, now=state.clock())
@@ -99,12 +117,13 @@ def _stored(
         state.documents[resource].put(document[key], document)
         if resource == Resource.MESSAGES:
             state.emitted.add(document[key])
-    return subject, members
+    return subject, members, document
 
 
-def _subject(state: State, members: Json, actor_id: str | None) -> SandboxPerson:
+def _subject(state: State, resource: str, members: Json, actor_id: str | None) -> SandboxPerson:
     """The person whom the data names, or else who acts, or else someone."""
-    person_id = _text(members, "personId") or _text(members, "creatorId")
+    named = (_text(members, key) for key in ("personId", "creatorId", _OWNER.get(resource, "")))
+    person_id = next(filter(None, named), None)
     email = _text(members, "personEmail")
     if actor_id is not None and state.persons.find(actor_id) is None:
         state.introduce(fake_person(person_id=actor_id, email=None if person_id else email))
@@ -113,7 +132,7 @@ def _subject(state: State, members: Json, actor_id: str | None) -> SandboxPerson
         return known
     if state.persons.find(email):  # of another id: the data is contradictory, and stays so
         email = None
-    return fake_person(person_id=person_id, email=email)
+    return state.of_an_organization(fake_person(person_id=person_id, email=email))
 
 
 def _room_of(state: State, resource: str, given: Json, subject: SandboxPerson) -> Json:

@@ -45,13 +45,16 @@ async def get_person(call: Call) -> Response:
 
 
 def _on_wire(call: Call, person: SandboxPerson) -> dict[str, Any]:
+    first_name = person.first_name or next(iter(person.display_name.split()), None)
     return without_nones(
         {
             "id": person.id,
             "emails": [person.email],
             "displayName": person.display_name,
-            "nickName": person.first_name or person.display_name,
-            "firstName": person.first_name,
+            "phoneNumbers": [{"type": "work", "value": each} for each in person.phone_numbers]
+            or None,
+            "nickName": first_name,
+            "firstName": first_name,
             "lastName": person.last_name,
             "avatar": person.avatar,
             "userName": person.email,

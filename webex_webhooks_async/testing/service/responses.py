@@ -25,7 +25,10 @@ class RefusedCallError(Exception):
         status_code: The status of the response.
         problems: What is wrong; by default the status's usual message.
         message: What is wrong in a sentence; by default the first problem.
+        headers: Headers of the response.
     """
+
+    headers: Mapping[str, str] = {}
 
     def __init__(self, status_code: int, *problems: str, message: str | None = None) -> None:
         super().__init__(status_code, *problems)
@@ -62,6 +65,16 @@ class OAuthError(RefusedCallError):
         return {"error": self.error, "error_description": self.message}
 
 
+class ClientAuthenticationError(OAuthError):
+    """A client whose HTTP Basic authentication is wrong: RFC 6749 asks for a 401 then."""
+
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Basic realm="Webex", charset="UTF-8"'}
+
+    def __init__(self, description: str) -> None:
+        super().__init__("invalid_client", description)
+        self.status_code = HTTPStatus.UNAUTHORIZED
+
+
 def json_response(content: Mapping[str, Any], status_code: int = 200) -> Response:
     """A response with a JSON object."""
     return Response(dump_json(content), status_code, media_type="application/json;charset=UTF-8")
@@ -73,5 +86,5 @@ def error_response(
     """The response to a request that is refused."""
     body = {**error.body, "trackingId": request.state.tracking_id}
     response = json_response(body, error.status_code)
-    response.headers.update(headers or {})
+    response.headers.update({**error.headers, **(headers or {})})
     return response

@@ -2,9 +2,12 @@
 
 import secrets
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
 from webex_webhooks_async.testing.service.formats import webex_id
+
+ORGANIZATION = webex_id("ORGANIZATION")
+"""The organization of everyone who wasn't given another one."""
 
 _NAMES = ("Alex Chen", "Bea Okafor", "Carla Rossi", "Deniz Kaya", "Emil Novak", "Farah Haddad")
 
@@ -19,19 +22,21 @@ class SandboxPerson:
         id: The person's id.
         email: The person's address.
         display_name: The name that people see.
-        org_id: The person's organization.
-        first_name: The first name, if it is known.
+        org_id: The person's organization; by default the same for all, the bot's.
+        first_name: The first name; by default the first word of the display name.
         last_name: The last name, if it is known.
         avatar: The URL of a picture, if there is one.
+        phone_numbers: Telephone numbers at work, such as ``+1 408 526 7209``.
     """
 
     id: str = Factory(lambda: webex_id("PEOPLE"))
     email: str
     display_name: str
-    org_id: str = Factory(lambda: webex_id("ORGANIZATION"))
+    org_id: str = ORGANIZATION
     first_name: str | None = None
     last_name: str | None = None
     avatar: str | None = None
+    phone_numbers: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
 
 
 def fake_person(*, person_id: str | None = None, email: str | None = None) -> SandboxPerson:

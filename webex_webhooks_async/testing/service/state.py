@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from webex_webhooks_async.catalog import BASE_URL, CATALOG
 from webex_webhooks_async.models.files import File
@@ -15,7 +15,11 @@ from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.service.events import WebexEvent, fake_data
 from webex_webhooks_async.testing.service.formats import WallClock, timestamp
 from webex_webhooks_async.testing.service.responses import RefusedCallError
-from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_person
+from webex_webhooks_async.testing.service.sandbox_person import (
+    ORGANIZATION,
+    SandboxPerson,
+    fake_person,
+)
 from webex_webhooks_async.testing.service.token_store import TokenStore
 
 T = TypeVar("T")
@@ -155,8 +159,9 @@ class State:
         bot: The bot; every access token that isn't a person's is the bot's.
         clock: The current time.
         persons: Everyone who has been named, the bot included.
-        documents: What can be read by id, by the name of its resource and by the id; `rooms`,
+        documents: What can be read, by the name of its resource and by the id; `rooms`,
             `memberships` and `messages` are among them.
+        made_up: The ids of the persons of whom only emitted data speaks: they own nothing.
         emitted: The ids of the messages that `Sandbox.emit` reported; everyone may read them.
         edits: How many times a message was edited, by its id.
         contents: The files of the messages, by id.
@@ -171,10 +176,13 @@ class State:
         self.persons: Persons = Persons()
         self.persons.add(bot)
         self.webhooks: Store[Webhook] = Store[Webhook]()
-        self.documents: Mapping[str, Store[Json]] = {each: Store[Json]() for each in PATHS}
+        self.documents: Mapping[str, Store[Json]] = {
+            each: Store[Json]() for each in (*PATHS, Resource.MEETING_TRANSCRIPTS)
+        }
         self.rooms: Store[Json] = self.documents[Resource.ROOMS]
         self.memberships: Store[Json] = self.documents[Resource.MEMBERSHIPS]
         self.messages: Store[Json] = self.documents[Resource.MESSAGES]
+        self.made_up: set[str] = set()
         self.emitted: set[str] = set()
         self.edits: Counter[str] = Counter()
         self.contents: Store[StoredFile] = Store[StoredFile]()
@@ -209,14 +217,22 @@ class State:
         Raises:
             ValueError: Another person has the id or the address.
         """
+        person = self.of_an_organization(person)
         self.persons.add(person)
         self.direct_room(person, self.bot)
+        return person
+
+    def of_an_organization(self, person: SandboxPerson) -> SandboxPerson:
+        """The person, in the bot's organization if it wasn't given another one."""
+        if person.org_id == ORGANIZATION:
+            return evolve(person, org_id=self.bot.org_id)
         return person
 
     def named(self, email: str) -> SandboxPerson:
         """The person with this address, who is introduced if need be."""
         known = self.persons.find(email)
         if known is not None:
+            self.made_up.discard(known.id)
             return known
         if "@" not in email:
             raise RefusedCallError(

@@ -1,0 +1,104 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.testing.doubles import ANN, FakeClock, items
+from webex_webhooks_async.testing import Sandbox
+
+
+@pytest.mark.parametrize(
+    ("resource", "host_key"),
+    [("meetings", "hostEmail"), ("recordings", "hostEmail"), ("meetingTranscripts", "hostEmail")],
+)
+async def test_a_list_of_what_was_emitted(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, host_key: str
+) -> None:
+    """Everybody can list what was reported, by host and by meeting, in pages."""
+    for number, host in enumerate(["ann@example.com", "bob@example.com"]):
+        data = {"id": f"X{number}", "meetingId": f"M{number}", host_key: host}
+        await webex_sandbox.emit(resource, "created", data)
+
+    async def ids(**query: str) -> list[Any]:
+        return [each["id"] for each in await items(api, f"/{resource}", ANN, **query)]
+
+    assert await ids() == ["X0", "X1"]
+    assert await ids(hostEmail="BOB@example.com") == ["X1"]
+    assert await ids(meetingId="M0", max="1") == ["X0"]
+    unknown = await api.get(f"/{resource}", params={"siteUrl": "example.webex.com"})
+    assert (unknown.status_code, unknown.json()["errors"][0]["description"]) == (
+        501,
+        "it has: hostEmail, meetingId, max, cursor",
+    )
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host"),
+    [
+        ("https://webexapis.com/v1", "files.webexapis.com"),
+        ("http://127.0.0.1:8900/v1", "localhost"),
+        ("http://localhost:8900/v1", "127.0.0.1"),
+    ],
+)
+async def test_the_files_of_a_recording(base_url: str, host: str) -> None:
+    """A recording has links to its files: on another host, without a token, for three hours."""
+    clock = FakeClock()
+    sandbox = Sandbox(clock=clock)
+    await sandbox.emit("recordings", "created", {"id": "R/1", "topic": "Plans"})
+    async with sandbox.http_client() as api:
+        read = await api.get(f"{base_url}/recordings/R%2F1", headers=ANN)
+        links = dict(read.json()["temporaryDirectDownloadLinks"])
+        expiration = links.pop("expiration")
+        files = {name: await api.get(link) for name, link in links.items()}
+        clock.advance(hours=3)
+        in_time = await api.get(links["audioDownloadLink"])
+        clock.advance(seconds=1)
+        late = await api.get(links["audioDownloadLink"])
+        wrong = await api.get(links["audioDownloadLink"].replace("file=audio", "file=video"))
+
+    assert expiration == "2022-04-07T12:17:23.164Z"
+    assert {httpx.URL(link).host for link in links.values()} == {host}
+    assert {name: (each.headers["content-type"], each.text) for name, each in files.items()} == {
+        "recordingDownloadLink": ("video/mp4", "The recording of Plans"),
+        "audioDownloadLink": ("audio/mpeg", "The sound of Plans"),
+        "transcriptDownloadLink": (
+            "text/vtt; charset=utf-8",
+            "WEBVTT\n\n00:01.000 --> 00:03.000\nPlans\n",
+        ),
+    }
+    assert [each.status_code for each in (in_time, late, wrong)] == [200, 403, 404]
+
+
+async def test_links_that_a_test_gives(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Links that were emitted stay as they are."""
+    links = {"recordingDownloadLink": "https://files.example.com/1.mp4"}
+    given = {"id": "R1", "temporaryDirectDownloadLinks": links}
+    await webex_sandbox.emit("recordings", "created", given)
+
+    assert (await api.get("/recordings/R1")).json()["temporaryDirectDownloadLinks"] == links
+
+
+async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """A transcript that was emitted can be downloaded as text or as WebVTT; others are a 404."""
+    ann = (await api.get("/people/me", headers=ANN)).json()
+    for transcript, host in (("T1", ann["id"]), ("T2", 5)):
+        given = {"id": transcript, "hostUserId": host, "meetingTopic": "Plans"}
+        await webex_sandbox.emit("meetingTranscripts", "created", given)
+
+    text = await api.get("/meetingTranscripts/T1/download", params={"format": "txt"})
+    default = await api.get("/meetingTranscripts/T2/download")
+    others = [
+        (await api.get(f"/meetingTranscripts/{path}")).status_code
+        for path in ("T3/download", "T1/download?format=doc", "T1")
+    ]
+
+    assert text.text == "Ann: Welcome to Plans.\n"
+    assert default.headers["content-type"].startswith("text/vtt")
+    assert default.text.startswith("WEBVTT\n")
+    assert others == [404, 400, 501]
+
+
+async def test_the_history_of_calls(api: httpx.AsyncClient) -> None:
+    """The history of calls isn't a call: the sandbox says that it lacks it."""
+    assert (await api.get("/telephony/calls/history")).status_code == 501
+    assert (await api.get("/telephony/calls/history2")).status_code == 404
