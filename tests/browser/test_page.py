@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import httpx
@@ -336,14 +337,15 @@ def card(stage: Stage, content: Any = CARD, **members: object) -> None:  # noqa:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"type": "MessageCard"}, 'type must be "AdaptiveCard", got "MessageCard"'),
-        ({"type": "AdaptiveCard", "body": {}}, "body must be an array"),
-        ({"type": "AdaptiveCard", "body": ["x"]}, "body[0] must be an object with a type"),
-        (None, "content must be an object"),
+        ({"body": {}}, "body must be an array"),
+        ({"body": ["x"]}, "body[0] must be an object with a type"),
     ],
 )
-def test_a_card_that_is_not_valid(page: Page, stage: Stage, content: object, reason: str) -> None:
+def test_a_card_that_is_not_valid(
+    page: Page, stage: Stage, content: Mapping[str, object], reason: str
+) -> None:
     """It is shown as its JSON, with the reason."""
+    content = {"type": "AdaptiveCard", "version": "1.3", **content}
     card(stage, {"contentType": CARD["contentType"], "content": content})
 
     expect(page.get_by_text(reason)).to_be_visible()
@@ -478,6 +480,7 @@ def test_another_origin(browser: Browser, stage: Stage) -> None:
         ["v1/messages", {{method: "POST", body, headers}}],
         ["sandbox/redeliver", {{method: "POST", body: "{{}}"}}],
         ["sandbox/events", {{}}],
+        ...["GET", "HEAD", "POST"].map((method) => ["v1/people/me", {{method, mode: "no-cors"}}]),
       ]) await fetch("{stage.url}" + path, options).then((it) => it.text()).then(
         () => outcomes.push("read"), () => outcomes.push("refused"));
       window.outcomes = outcomes;
@@ -492,11 +495,13 @@ def test_another_origin(browser: Browser, stage: Stage) -> None:
     with served(evil) as origin, opened(browser, origin) as page:
         with page.expect_console_message(is_refusal):
             page.reload()
-        page.wait_for_function("window.outcomes?.length === 4")
+        page.wait_for_function("window.outcomes?.length === 7")
         outcomes = page.evaluate("window.outcomes")
 
-    assert outcomes == ["refused"] * 4
+    # The page may not read what comes after `no-cors`, so it can't know that it was refused.
+    assert outcomes == ["refused"] * 4 + ["read"] * 3
     assert stage.sandbox.messages == ()
+    assert not [each for each in stage.sandbox.requests if "origin" in each.headers]
 
 
 def test_many_messages_and_requests(page: Page, stage: Stage) -> None:

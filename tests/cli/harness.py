@@ -288,6 +288,7 @@ CARD = {
     "contentType": "application/vnd.microsoft.card.adaptive",
     "content": {
         "type": "AdaptiveCard",
+        "version": "1.3",
         "body": [{"type": "Input.Text", "id": "lunch"}, {"type": "Input.Text", "id": "drink"}],
     },
 }

@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -35,6 +36,33 @@ async def test_requests_at_once() -> None:
         )
 
     assert {request.body for request in handled} == bodies
+
+
+async def test_a_body_in_many_pieces() -> None:
+    """A body takes as much memory in small pieces as in one."""
+    count = 20_000
+    pieces = iter([*[b"x"] * count, b""])
+    receiver = Receiver("secret")
+    scope = {"type": "http", "method": "POST", "headers": []}
+
+    async def receive() -> Message:
+        piece = next(pieces)
+        return {"type": "http.request", "body": bytes(bytearray(piece)), "more_body": bool(piece)}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    async def handle(_request: RawRequest) -> None:
+        pass
+
+    application = relay(receiver, handle)
+    async with receiver:
+        tracemalloc.start()
+        await application(scope, receive, send)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert peak < 8 * count
 
 
 async def test_a_body_in_pieces() -> None:
@@ -84,7 +112,7 @@ async def test_forward() -> None:
             (b"x-twice", b"1"),
             (b"X-Twice", b"\xff"),
         ],
-        [b"\x00", b"1"],
+        bytearray(b"\x001"),
     )
     async with httpx.AsyncClient(transport=httpx.MockTransport(bot)) as http_client:
         await forward(http_client, "http://localhost:3000/webex", request)
@@ -142,7 +170,7 @@ async def test_a_compressed_response() -> None:
 
 def test_a_request_shows_nothing() -> None:
     """A repr shows no headers and no body."""
-    assert repr(RawRequest([(b"authorization", b"canary")], [b"canary"])) == "RawRequest()"
+    assert repr(RawRequest([(b"authorization", b"canary")], bytearray(b"canary"))) == "RawRequest()"
 
 
 HERE = PlainTextResponse("the application")

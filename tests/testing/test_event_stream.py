@@ -1,12 +1,12 @@
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOT, NEW, created, notifications_of
+from tests.testing.doubles import ANN, BOT, CARD, NEW, created, notifications_of
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.event_stream import MAX_SHOWN, EventStream
 
@@ -38,6 +38,14 @@ async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert [each["text"] for each in first["messages"]] == ["Hello"]
     assert [each["targetUrl"] for each in first["webhooks"]] == [NEW["targetUrl"]]
     assert [each["method"] for each in first["requests"]] == ["POST", "POST"]
+
+
+async def following(events: AsyncIterator[Mapping[str, Any]], kind: str) -> Mapping[str, Any]:
+    """The next event of a kind."""
+    async for event in events:
+        if event["kind"] == kind:
+            return event
+    raise AssertionError("the events have ended")
 
 
 async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -92,6 +100,25 @@ async def test_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient
     assert [each["person"] for each in first["requests"]] == [None, None, "ann@example.com", None]
     assert first["requests"][0]["headers"]["authorization"] == "Bearer …"
     assert '"secret":"…"' in first["requests"][0]["body"].replace(" ", "")
+
+
+async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """What Webex doesn't support in a card is said at its message, and stays there."""
+    content = {**CARD["content"], "version": "1.5"}
+    stream = stream_of(webex_sandbox)
+    events = stream.follow()
+    await anext(events)
+
+    for card in (CARD, {**CARD, "content": content}):
+        fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [card]}
+        message = await created(api, "messages", **fields)
+
+    nothing, (remark,) = [(await following(events, "message"))["remarks"] for _ in range(2)]
+    await events.aclose()
+    first = await state(stream)
+    assert nothing == ()
+    assert "Webex" in remark
+    assert first["remarks"] == {message["id"]: (remark,)}
 
 
 async def test_only_so_much_is_kept(

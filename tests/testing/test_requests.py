@@ -353,3 +353,9 @@ def test_faults_that_make_no_sense(webex_sandbox: Sandbox, words: dict[str, Any]
     """Arguments that make no sense, alone or together, are a ValueError."""
     with pytest.raises(ValueError, match=r"\w"):
         webex_sandbox.fail(**words)
+
+
+def test_a_path_that_is_not_text(webex_sandbox: Sandbox) -> None:
+    """A path that isn't a string is a TypeError that says so."""
+    with pytest.raises(TypeError, match="path must be str, got int"):
+        webex_sandbox.fail(status=500, path=5)  # type: ignore[arg-type] # it is refused

@@ -197,6 +197,7 @@ LUNCH: dict[str, Any] = {
     **CARD,
     "content": {
         "type": "AdaptiveCard",
+        "version": "1.3",
         "body": [
             {"type": "TextBlock", "id": "title", "text": "Lunch?"},
             {"type": "Input.Text", "id": "dish", "value": "soup"},
@@ -310,7 +311,7 @@ async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncCl
 
     with pytest.raises(ValueError, match=r"no button 'OK' that submits; it has: none"):
         await webex_sandbox.submit(await card_for_ann(api), press="OK")
-    nothing: dict[str, Any] = {**CARD, "content": {}}
+    nothing: dict[str, Any] = {**CARD, "content": {"type": "AdaptiveCard", "version": "1.0"}}
     empty = await created(api, "/messages", **fields, attachments=[nothing])
     with pytest.raises(ValueError, match="submits no 'a'; it submits: nothing"):
         await webex_sandbox.submit(empty["id"], {"a": "b"})

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import json
 import re
@@ -122,19 +123,53 @@ async def test_remote_use() -> None:
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", "http://127.0.0.1:1"])
-async def test_another_origin_is_refused(browser: httpx.AsyncClient, origin: str) -> None:
-    """The private endpoint refuses the page of another origin, whatever it asks."""
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example.com", "null", "http://127.0.0.1:1", "", "127.0.0.1"]
+)
+async def test_another_origin_is_refused(
+    browser: httpx.AsyncClient, webex_sandbox: Sandbox, origin: str
+) -> None:
+    """The page of another origin gets a 403, whatever it asks; no fault, no record."""
     headers = {**ANN, "Origin": origin}
     message = {"toPersonEmail": "sandbox@webex.bot", "text": "Hello"}
+    webex_sandbox.fail(status=503)
 
     responses = [
+        await browser.get("/", headers=headers),
+        await browser.get("/nope", headers=headers),
         await browser.get("/sandbox/events", headers=headers),
-        await browser.post("/sandbox/v1/messages", json=message, headers=headers),
+        *[
+            await browser.post(f"{prefix}/v1/messages", json=message, headers=headers)
+            for prefix in ("", "/sandbox")
+        ],
         await browser.post("/sandbox/redeliver", json={"delivery": 1}, headers=headers),
+        await browser.options("/v1/messages", headers=headers),
     ]
+    own = [("Origin", str(browser.base_url).removesuffix("/"))]
+    twice = await browser.get("/v1/people/me", headers=[*BOT.items(), *own, ("Origin", "null")])
 
-    assert [each.status_code for each in responses] == [403] * 3
+    assert [each.status_code for each in [*responses, twice]] == [403] * 8
+    assert (webex_sandbox.messages, webex_sandbox.requests) == ((), ())
+    over_https = {**BOT, "Origin": own[0][1].replace("http:", "https:")}
+    statuses = [
+        (await browser.get("/v1/people/me", headers=over_https)).status_code for _ in range(2)
+    ]
+    assert statuses == [503, 200]
+
+
+async def test_the_body_of_another_origin_is_not_read(browser: httpx.AsyncClient) -> None:
+    """The page of another origin has its response before it has sent a byte of its body."""
+    url = browser.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(
+        f"POST /v1/messages HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nOrigin: null\r\n"
+        "Content-Length: 100000000\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(PATIENCE):
+        status_line = await reader.readline()
+    writer.close()
+
+    assert status_line.startswith(b"HTTP/1.1 403 ")
 
 
 async def test_what_the_page_does_is_not_recorded(

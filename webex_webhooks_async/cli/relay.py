@@ -34,12 +34,12 @@ class RawRequest:
     """A request with its original bytes."""
 
     headers: RawHeaders = field(repr=False)
-    chunks: list[bytes] = field(factory=list[bytes], repr=False)
+    buffer: bytearray = field(factory=bytearray, repr=False)
 
     @property
     def body(self) -> bytes:
         """The body."""
-        return b"".join(self.chunks)
+        return bytes(self.buffer)
 
 
 _request: ContextVar[RawRequest] = ContextVar("_request")
@@ -58,7 +58,7 @@ def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -
 
         async def keep() -> Message:
             message = await receive()
-            request.chunks.append(message.get("body", b""))
+            request.buffer.extend(message.get("body", b""))
             return message
 
         await receiver(scope, keep, send)

@@ -14,6 +14,7 @@ from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery
 from webex_webhooks_async.testing.requests import RecordedRequest
+from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
 
@@ -40,7 +41,8 @@ class EventStream:
     """The present state of a sandbox as one event, and then an event for each change.
 
     Each event is a JSON object whose ``kind`` says what it is: ``state``, ``room``, ``message``,
-    ``removed``, ``webhooks``, ``request`` or ``delivery``.
+    ``removed``, ``webhooks``, ``request`` or ``delivery``. The remarks at a message say what Webex
+    doesn't support in its card.
     """
 
     def __init__(self, state: State) -> None:
@@ -89,6 +91,7 @@ class EventStream:
         members: dict[str, list[str]] = {}
         for each in self._state.memberships:
             members.setdefault(each["roomId"], []).append(each["personId"])
+        messages = [*self._state.messages][-MAX_MESSAGES:]
         return {
             "kind": "state",
             "sandbox": self._id,
@@ -97,7 +100,12 @@ class EventStream:
             "rooms": [
                 {**room, "members": members.get(room["id"], [])} for room in self._state.rooms
             ],
-            "messages": [*self._state.messages][-MAX_MESSAGES:],
+            "messages": messages,
+            "remarks": {
+                each["id"]: remarks
+                for each in messages
+                if (remarks := remarks_on(each.get("attachments")))
+            },
             "webhooks": self._webhooks(),
             "requests": [*self._requests],
             "deliveries": [shown for shown, _ in self._deliveries],
@@ -113,7 +121,8 @@ class EventStream:
 
     def _message(self, message: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
         if is_there:
-            self._publish("message", message=message)
+            remarks = remarks_on(message.get("attachments"))
+            self._publish("message", message=message, remarks=remarks)
         else:
             self._publish("removed", id=message["id"])
 

@@ -4,9 +4,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPMethod
+from types import NoneType
 from typing import Any
 
 from attrs import Attribute, define, field, frozen
+
+from webex_webhooks_async.validation import check_type
 
 RetryAfter = float | str
 """Seconds, or the header's raw text."""
@@ -39,6 +42,7 @@ def _check_method(_fault: object, _field: object, method: str | None) -> None:
 
 
 def _check_path(_fault: object, _field: object, path: str | None) -> None:
+    check_type("path", path, str, NoneType)
     if path is not None and (not path.startswith("/") or f"{path}/".startswith("/v1/")):
         raise ValueError(
             f"path must begin with a slash, without /v1, such as '/messages'; got {path!r}"
@@ -51,6 +55,7 @@ class Fault:
 
     Raises:
         ValueError: An argument makes no sense, alone or together with the others.
+        TypeError: `path` isn't a string.
     """
 
     status: int | None = field(default=None, validator=_check_status)

@@ -474,6 +474,7 @@ class Sandbox:
 
         Raises:
             ValueError: An argument makes no sense, alone or together with the others.
+            TypeError: `path` isn't a string.
         """
         fault = Fault(
             status=status,

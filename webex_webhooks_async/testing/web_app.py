@@ -100,6 +100,8 @@ class WebApp:
                 "other hosts with Sandbox(allow_remote=True), on the command line with "
                 "--allow-remote",
             )
+        if not _is_same_origin(request):
+            return _refused(403, "pages of other origins can't use the sandbox")
         if path in self._page:
             return _static(*self._page[path])
         if path.startswith(f"{PRIVATE}/"):
@@ -107,8 +109,6 @@ class WebApp:
         return self._api
 
     async def _private(self, request: Request, path: str) -> ASGIApp:
-        if not _is_same_origin(request):
-            return _refused(403, "this is for the page of the sandbox, not for another one")
         if path.startswith("/v1/"):
             return self._unrecorded
         if path == "/events":
@@ -149,9 +149,14 @@ def _without_prefix(scope: Scope) -> Scope:
 
 
 def _is_same_origin(request: Request) -> bool:
-    """Whether no other page asks: a browser names the origin of the page that does."""
-    origin = request.headers.get("origin")
-    return origin is None or origin == f"http://{request.headers.get('host')}"
+    """Whether no other page asks: a browser names the origin of the page that does.
+
+    The scheme doesn't count: behind a proxy, the page may be read over https.
+    """
+    own = request.headers.get("host")
+    return all(
+        origin.partition("://")[1:] == ("://", own) for origin in request.headers.getlist("origin")
+    )
 
 
 def _refused(status_code: int, message: str) -> Response:

@@ -239,6 +239,7 @@ BUTTONS = {
     "contentType": "application/vnd.microsoft.card.adaptive",
     "content": {
         "type": "AdaptiveCard",
+        "version": "1.3",
         "body": [
             {"type": "Input.Text", "id": "dish", "value": "Soup"},
             {"type": "Input.Text", "id": "note"},

@@ -44,6 +44,7 @@ async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
     """Over HTTP, what is sent is kept as it is: inputs anywhere in the card, and data."""
     content: dict[str, Any] = {
         "type": "AdaptiveCard",
+        "version": "1.3",
         "body": [{"type": "Input.Text", "id": "dish", "value": "soup"}],
         "actions": [
             {"type": "Action.Submit", "title": "Order", "data": {"do": "order"}},

@@ -118,6 +118,11 @@ async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
     }
 
 
+def with_card(**changes: object) -> dict[str, Any]:
+    """A message with a card that is changed."""
+    return {"roomId": "ROOM", "text": "t", "attachments": [{**CARD, **changes}]}
+
+
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
@@ -136,7 +141,7 @@ async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
         ),
         (
             {"roomId": "ROOM", "text": "t", "attachments": [CARD, CARD]},
-            "attachments must be an array with one object with a contentType",
+            "attachments must be an array with one object, a card",
         ),
         (
             {"roomId": "ROOM", "text": "é" * 3720},
@@ -151,8 +156,22 @@ async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
             "files must be an array with one http(s) URL",
         ),
         (
-            {"roomId": "ROOM", "text": "t", "attachments": [{"content": "card"}]},
-            "attachments must be an array with one object with a contentType",
+            {"roomId": "ROOM", "text": "t", "attachments": ["card"]},
+            "attachments must be an array with one object, a card",
+        ),
+        (
+            with_card(contentType="application/json"),
+            "contentType of a card must be application/vnd.microsoft.card.adaptive",
+        ),
+        (with_card(content=[CARD["content"]]), "content of a card must be an object"),
+        (
+            with_card(content={**CARD["content"], "type": "MessageCard"}),
+            "type of a card must be AdaptiveCard",
+        ),
+        (with_card(content={"type": "AdaptiveCard"}), "Missing Adaptive Card Version"),
+        (
+            with_card(content={**CARD["content"], "version": 1.3}),
+            "Missing Adaptive Card Version",
         ),
         (
             {"roomId": "ROOM", "text": "t", "parentId": "nope"},
@@ -469,9 +488,10 @@ async def test_messages_before() -> None:
 
 
 async def test_an_edit(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """An author edits a message ten times at most; no webhook is notified."""
+    """An author edits a message ten times at most, and its thread stays; nobody is notified."""
     room = await group_room(api)
-    message = await created(api, "/messages", roomId=room, text="Helo")
+    root = await created(api, "/messages", roomId=room, text="A thread")
+    message = await created(api, "/messages", roomId=room, text="Helo", parentId=root["id"])
     notified = await notifications_of(webex_sandbox, api, "all")
     path, text = f"/messages/{message['id']}", {"roomId": room, "text": "Hello"}
     mentioning = {"roomId": room, "markdown": "**Hi** <@personEmail:ann@example.com>"}

@@ -3,6 +3,7 @@
 Facts: https://developer.webex.com/docs/buttons-and-cards and https://adaptivecards.io/explorer
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
@@ -10,7 +11,49 @@ from typing import Any, cast
 
 from attrs import frozen
 
+CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
+
 _SHOW_CARD = "Action.ShowCard"
+_NEWEST = (1, 3)
+_MOST_ACTIONS = 5
+_UNSUPPORTED = ("Action.Execute", "Table")
+
+
+def problem_of_card(attachment: Mapping[str, Any]) -> str | None:
+    """Why Webex refuses a card; None if it takes it."""
+    if attachment.get("contentType") != CONTENT_TYPE:
+        return f"contentType of a card must be {CONTENT_TYPE}"
+    card = attachment.get("content")
+    if not isinstance(card, dict):
+        return "content of a card must be an object"
+    fields = cast("dict[str, object]", card)
+    if fields.get("type") != "AdaptiveCard":
+        return "type of a card must be AdaptiveCard"
+    if not (isinstance(fields.get("version"), str) and fields["version"]):
+        return "Missing Adaptive Card Version"
+    return None
+
+
+def remarks_on(cards: object) -> tuple[str, ...]:
+    """What is in cards that Webex documents as unsupported, or as beyond its limits."""
+    return tuple(dict.fromkeys(_remarks(cards)))
+
+
+def _remarks(cards: object) -> Iterator[str]:
+    for part in (part for card, _ in _scopes(cards) for part in _parts(card)):
+        kind, actions = part.get("type"), part.get("actions")
+        if kind == "AdaptiveCard" and (version := _version(part)) > _NEWEST:
+            shown, newest = (".".join(map(str, each)) for each in (version, _NEWEST))
+            yield f"Webex supports cards up to version {newest}, and this one has version {shown}"
+        if isinstance(actions, list) and len(cast("list[object]", actions)) > _MOST_ACTIONS:
+            yield f"Webex supports up to {_MOST_ACTIONS} actions in a list, and this card has more"
+        if kind in _UNSUPPORTED:
+            yield f"Webex doesn't support {kind}, which this card has"
+
+
+def _version(card: Mapping[str, Any]) -> tuple[int, ...]:
+    numbers = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", str(card.get("version")), re.ASCII)
+    return tuple(map(int, numbers.groups())) if numbers else ()
 
 
 @frozen(kw_only=True)

@@ -6,9 +6,10 @@ https://developer.webex.com/docs/basics#message-attachments
 
 import html
 import itertools
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, unquote
 
 import httpx
@@ -25,12 +26,15 @@ from webex_webhooks_async.testing.service.calls import (
     page_response,
     person_of,
 )
+from webex_webhooks_async.testing.service.cards import problem_of_card, remarks_on
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
 from webex_webhooks_async.testing.service.markdown import mention, render
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State, StoredFile
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})
 """What a notification of a message never contains."""
@@ -155,7 +159,12 @@ async def update_message(call: Call) -> Response:
     content = _content(call.state, fields, {})
     kept = {key: value for key, value in message.items() if key not in _EDITABLE}
     updated = without_nones(
-        {**kept, **content.members, **_mentions(content), "updated": call.state.now()}
+        {
+            **kept,  # such as parentId
+            **without_nones(content.members),
+            **_mentions(content),
+            "updated": call.state.now(),
+        }
     )
     call.state.edits[call.id] += 1
     call.state.messages.put(call.id, updated)
@@ -220,6 +229,8 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
     thread = {"parentId": parent, "files": files or None}
     message = without_nones({**message, **content.members, **thread, **_mentions(content)})
     state.messages.put(message["id"], message)
+    for remark in remarks_on(message.get("attachments")):
+        logger.warning("the card of the message %s: %s", message["id"], remark)
     state.rooms.put(room["id"], {**room, "lastActivity": message["created"]})
     for wake in tuple(state.waiting):
         wake()
@@ -360,12 +371,13 @@ def _check_attached(document: Mapping[str, Any], uploaded: tuple[File, ...]) -> 
         case _:
             raise RefusedCallError(400, "files must be an array with one http(s) URL")
     match attachments:
-        case None | [] | [{"contentType": str()}]:
+        case None | []:
             pass
+        case [dict(card)]:
+            if problem := problem_of_card(cast("Json", card)):
+                raise RefusedCallError(400, problem)
         case _:
-            raise RefusedCallError(
-                400, "attachments must be an array with one object with a contentType"
-            )
+            raise RefusedCallError(400, "attachments must be an array with one object, a card")
     if any(len(each.content) > MAX_FILE for each in uploaded):
         raise RefusedCallError(400, f"a file must not exceed {MAX_FILE} bytes")
 
