@@ -19,6 +19,29 @@ def check_type(name: str, value: object, *expected: type) -> None:
     raise TypeError(f"{name} must be {names}, got {given}")
 
 
+def check_methods(name: str, value: object, protocol: type) -> None:
+    """Check that an argument has the methods that are abstract in a protocol.
+
+    Raises:
+        TypeError: It is a class, or lacks a method; the error names what it lacks.
+    """
+    if isinstance(value, type):
+        check_type(name, value, protocol)
+    *methods, last = abstract_methods(protocol)
+    missing = [each for each in (*methods, last) if not callable(getattr(value, each, None))]
+    if missing:
+        raise TypeError(
+            f"{name} needs the async methods {', '.join(methods)} and {last}, and "
+            f"{type(value).__name__} lacks {', '.join(missing)}"
+        )
+
+
+def abstract_methods(protocol: type) -> list[str]:
+    """The names of the methods that are abstract in a protocol, in their order."""
+    members = vars(protocol).items()
+    return [name for name, each in members if getattr(each, "__isabstractmethod__", False)]
+
+
 def check_size(name: str, number: object) -> None:
     """Check that an argument is a number of bytes.
 

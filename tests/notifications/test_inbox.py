@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -23,9 +24,9 @@ from webex_webhooks_async.errors import PayloadError, RateLimitError
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications import inbox_worker
-from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
+from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
-from webex_webhooks_async.notifications.inbox import InboxEntry
+from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, SQLiteInbox
 
@@ -673,5 +674,26 @@ def test_wrong_arguments(path: Path) -> None:
     """What can't be is refused, and named."""
     with pytest.raises(ValueError, match="attempts must be positive, got 0"):
         Receiver(SECRET, inbox=SQLiteInbox(path), attempts=0)
-    with pytest.raises(TypeError, match="inbox must be Inbox, got str"):
+    everything = "put, take, renew, complete, fail, recall, remember, aclose"
+    with pytest.raises(TypeError, match=f"^inbox needs .* and str lacks {everything}$"):
         Receiver(SECRET, inbox="inbox.db")  # type: ignore[arg-type] # it is refused
+    with pytest.raises(TypeError, match="inbox must be Inbox, got the class SQLiteInbox: pass an"):
+        Receiver(SECRET, inbox=SQLiteInbox)  # type: ignore[arg-type] # it is refused
+
+
+@pytest.mark.parametrize(
+    ("methods", "lacking"),
+    [
+        ("put take renew complete fail aclose", "recall, remember"),  # as of release 0.2
+        ("put take renew complete fail recall remembers aclose", "remember"),
+    ],
+)
+def test_an_inbox_that_lacks_methods(methods: str, lacking: str) -> None:
+    """It can't be made if it is a subclass of the protocol; otherwise the receiver refuses it."""
+    own = Mock(spec=methods.split())
+    with pytest.raises(TypeError, match=f"^inbox needs the async .* Mock lacks {lacking}$"):
+        Receiver(SECRET, inbox=own)
+    for protocol, missing in ((Inbox, lacking), (Deduplicator, "claim, confirm, release")):
+        made: Any = type("Own", (protocol,), dict.fromkeys(methods.split(), own.put))
+        with pytest.raises(TypeError, match="|".join(missing.split(", "))):
+            made()

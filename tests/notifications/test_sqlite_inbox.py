@@ -60,6 +60,54 @@ async def test_the_contract(path: Path) -> None:
     await check_inbox(partial(SQLiteInbox, path))
 
 
+# What release 0.2 does with a file.
+SCHEMA_OF_0_2 = """
+    CREATE TABLE notifications (
+        key TEXT PRIMARY KEY,
+        body BLOB NOT NULL,
+        stored REAL NOT NULL,
+        due REAL,
+        forget REAL,
+        token TEXT,
+        failures INTEGER NOT NULL DEFAULT 0,
+        expiries INTEGER NOT NULL DEFAULT 0,
+        error TEXT
+    );
+    CREATE INDEX due ON notifications (due) WHERE due IS NOT NULL;
+    CREATE INDEX forget ON notifications (forget) WHERE forget IS NOT NULL;
+    PRAGMA application_id = 0x57627849;
+    PRAGMA user_version = 1;
+    PRAGMA journal_mode = WAL;
+"""
+PUT_IN_0_2 = "INSERT OR IGNORE INTO notifications (key, body, due, stored) VALUES (?, ?, ?, ?)"
+COMPLETE_IN_0_2 = (
+    "UPDATE notifications SET token = NULL, due = NULL, forget = ?, body = x'', error = NULL "
+    "WHERE key = ?"
+)
+DROP_IN_0_2 = "DELETE FROM notifications WHERE key = ?"
+
+
+async def test_a_file_of_release_0_2(path: Path) -> None:
+    """It is opened, what waits in it is handled, and release 0.2 can go on with it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.executescript(SCHEMA_OF_0_2)
+        old.execute(PUT_IN_0_2, ("old", b"body", 1.0, 1.0))
+        async with opened(path) as inbox:
+            await inbox.put("new", b"body")
+            entries = [await inbox.take(), await inbox.take()]
+            for entry in entries:
+                assert entry is not None
+                await inbox.remember(entry, "name", b"value")
+                assert await inbox.recall(entry, "name") == b"value"
+        assert [entry and entry.key for entry in entries] == ["old", "new"]
+        old.execute("PRAGMA quick_check(1)")
+        old.execute(COMPLETE_IN_0_2, (10.0, "old"))
+        old.execute(DROP_IN_0_2, ("new",))
+
+        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+        assert old.execute("SELECT count(*) FROM records").fetchone() == (0,)
+
+
 async def test_the_oldest_comes_first(path: Path) -> None:
     """Notifications are taken in the order in which they are due."""
     clock = SetClock()

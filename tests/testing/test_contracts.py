@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from attrs import evolve
@@ -110,6 +111,84 @@ class RemembersForTooLong(SQLiteInbox):
         return await super().complete(entry)
 
 
+class RecordsNothing(SQLiteInbox):
+    """It forgets every record."""
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Leave it."""
+
+
+class RecordsOnce(SQLiteInbox):
+    """A record that is there stays as it is."""
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record what isn't there yet."""
+        if await super().recall(entry, name) is None:
+            await super().remember(entry, name, value)
+
+
+class MixesEntries(SQLiteInbox):
+    """A record of one entry is found under any."""
+
+    names: ClassVar[dict[str, InboxEntry]] = {}
+
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Look at the entry for which something was recorded under that name."""
+        return await super().recall(self.names.get(name, entry), name)
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record it, and for whom."""
+        self.names[name] = entry
+        await super().remember(entry, name, value)
+
+
+class RecordsInMemory(SQLiteInbox):
+    """Its records aren't durable."""
+
+    def __init__(self, path: Path, **options: float) -> None:
+        super().__init__(path, **options)
+        self._records: dict[tuple[str, str], bytes] = {}
+
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Look into the memory."""
+        return self._records.get((entry.key, name))
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Write into the memory."""
+        self._records[entry.key, name] = value
+
+
+class RecordsUnderALease(SQLiteInbox):
+    """It records nothing for an entry whose lease is lost."""
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Look at the lease first."""
+        if await super().renew(entry):
+            await super().remember(entry, name, value)
+
+
+class ForgetsRecords(SQLiteInbox):
+    """A failure ends the records."""
+
+    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
+        """Remove the records."""
+        await super().remember(entry, "name", b"")
+        return await super().fail(entry, again_in)
+
+
+class KeepsRecords(SQLiteInbox):
+    """A completion doesn't end the records."""
+
+    last = b""
+
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Find the last record again."""
+        found = await super().recall(entry, name)
+        if found is None and not await super().renew(entry) and name == "name":
+            return self.last
+        return found
+
+
 @pytest.mark.parametrize(
     ("broken", "promise"),
     [
@@ -123,6 +202,13 @@ class RemembersForTooLong(SQLiteInbox):
         (RenewsOnlyInWords, "a lease lasts for `lease` seconds after renew"),
         (HidesItsLease, "an entry says for how many seconds its lease lasts"),
         (CompletesWhatIsLost, "complete ends the lease"),
+        (RecordsNothing, "recall returns what was recorded last"),
+        (RecordsOnce, "recall returns what was recorded last"),
+        (MixesEntries, "for that entry and that name alone"),
+        (RecordsInMemory, "records are durable"),
+        (RecordsUnderALease, "records outlast a lost lease"),
+        (ForgetsRecords, "records outlast a failure"),
+        (KeepsRecords, "records end with the completion"),
         (RemembersForTooLong, "what is completed is known for `keep` seconds"),
     ],
 )

@@ -35,6 +35,13 @@ class OwnInbox:
         """Count it."""
         return entry.failures == 0 and again_in is None
 
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Find a record."""
+        return entry.body if name else None
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record something."""
+
     async def aclose(self) -> None:
         """Close it."""
 
@@ -53,6 +60,8 @@ async def any_inbox(inbox: Inbox) -> None:
         assert_type((entry.key, entry.body, entry.error), tuple[str, bytes, str | None])
         assert_type((entry.failures, entry.expiries), tuple[int, int])
         assert_type(await inbox.renew(entry), bool)
+        await inbox.remember(entry, "name", b"value")
+        assert_type(await inbox.recall(entry, "name"), bytes | None)
         assert_type(await inbox.fail(entry, 4), bool)
         assert_type(await inbox.complete(entry), bool)
     await inbox.aclose()

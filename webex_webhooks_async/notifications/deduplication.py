@@ -7,6 +7,7 @@ import asyncio
 import logging
 import math
 import time
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
@@ -52,45 +53,24 @@ class Deduplicator(Protocol):
     ``webex_webhooks_async.testing`` has `check_deduplicator` for tests of one of your own.
     """
 
+    @abstractmethod
     async def claim(self, key: str) -> Claim:
         """Claim the key, a SHA-256 in hexadecimal digits."""
-        ...
 
+    @abstractmethod
     async def confirm(self, key: str) -> None:
         """Remember the key as done, even if another receiver has got its lease by now.
 
         If this raises, the error is logged, and a copy may be handled again.
         """
-        ...
 
+    @abstractmethod
     async def release(self, key: str) -> None:
         """Forget a claim that isn't confirmed, so that the key can be claimed again.
 
         A lease that another receiver has got by now isn't released. If this raises, the error is
         logged, and copies aren't handled until the claim expires.
         """
-        ...
-
-
-DEDUPLICATOR_METHODS = ("claim", "confirm", "release")
-
-
-def check_methods(deduplicator: object) -> None:
-    """Check that an argument has the methods of a deduplicator.
-
-    Raises:
-        TypeError: It is a class, or lacks a method; the error names what it lacks.
-    """
-    if isinstance(deduplicator, type):
-        check_type("deduplicator", deduplicator, Deduplicator)
-    missing = [
-        name for name in DEDUPLICATOR_METHODS if not callable(getattr(deduplicator, name, None))
-    ]
-    if missing:
-        raise TypeError(
-            "a deduplicator needs the async methods claim, confirm and release, and "
-            f"{type(deduplicator).__name__} lacks {', '.join(missing)}"
-        )
 
 
 class MemoryDeduplicator:

@@ -1,5 +1,6 @@
 """Stores notifications until they are handled, so that a killed process loses none."""
 
+from abc import abstractmethod
 from typing import Protocol, runtime_checkable
 
 from attrs import field, frozen
@@ -37,33 +38,34 @@ class Inbox(Protocol):
     run `webex_webhooks_async.testing.check_inbox` in its tests.
     """
 
+    @abstractmethod
     async def put(self, key: str, body: bytes) -> bool:
         """Store a notification durably; return False if the key is known.
 
         A key is known while its notification waits, runs or has failed, and for some time after it
         was completed.
         """
-        ...
 
+    @abstractmethod
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due.
 
         One is due when it is new, when the time that `fail` set has come, or when its lease has
         expired. The last counts as an expiry.
         """
-        ...
 
+    @abstractmethod
     async def renew(self, entry: InboxEntry) -> bool:
         """Let the lease begin again; return False, and change nothing, if it is lost.
 
         A lease is lost when another one was granted after it had expired.
         """
-        ...
 
+    @abstractmethod
     async def complete(self, entry: InboxEntry) -> bool:
         """Record that it is handled; return False, and change nothing, if the lease is lost."""
-        ...
 
+    @abstractmethod
     async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
         """Count a failure, and keep the `error` of the entry.
 
@@ -74,8 +76,22 @@ class Inbox(Protocol):
         Returns:
             False if the lease is lost; then nothing is changed.
         """
-        ...
 
+    @abstractmethod
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Return what was recorded under a name while the notification was handled, if anything.
+
+        Of a notification that is completed, nothing is found.
+        """
+
+    @abstractmethod
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record something under a name, durably, in place of what is there.
+
+        It lasts until the notification is completed or removed, whether or not handlers fail and
+        the lease is lost meanwhile. For a notification that is completed, nothing is recorded.
+        """
+
+    @abstractmethod
     async def aclose(self) -> None:
         """Free what the inbox holds open. What is stored stays; the next call opens it again."""
-        ...

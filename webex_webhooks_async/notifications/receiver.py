@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from http import HTTPStatus
-from types import EllipsisType, NoneType, TracebackType
+from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from webex_webhooks_async.errors import PayloadError, SignatureError
@@ -30,7 +30,6 @@ from webex_webhooks_async.notifications.deduplication import (
     Deduplicator,
     InFlight,
     MemoryDeduplicator,
-    check_methods,
 )
 from webex_webhooks_async.notifications.dispatch import Run, describe, log_debug
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
@@ -44,7 +43,7 @@ from webex_webhooks_async.notifications.signatures import (
     secret_keys,
     verify_with_keys,
 )
-from webex_webhooks_async.validation import check_size, check_text, check_type
+from webex_webhooks_async.validation import check_methods, check_size, check_text, check_type
 
 if TYPE_CHECKING:
     from webex_webhooks_async.models.notification_data import NotificationData
@@ -150,8 +149,9 @@ class Receiver(Router):
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ... and deduplicator is not None:
-            check_methods(deduplicator)
-        check_type("inbox", inbox, Inbox, NoneType)
+            check_methods("deduplicator", deduplicator, Deduplicator)
+        if inbox is not None:
+            check_methods("inbox", inbox, Inbox)
         if inbox is not None and (background or deduplicator is not ...):
             raise ValueError(
                 "an inbox takes the place of background and of a deduplicator: leave them out"

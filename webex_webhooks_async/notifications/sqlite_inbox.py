@@ -93,6 +93,14 @@ class SQLiteInbox:
         """Count a failure; the entry is due again in `again_in` seconds, or kept as failed."""
         return await self._call(lambda file: file.fail(entry, again_in))
 
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Return what was recorded under a name while the notification was handled, if anything."""
+        return await self._call(lambda file: file.recall(entry.key, name))
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record something durably, until the notification is completed or removed."""
+        await self._call(lambda file: file.remember(entry.key, name, value))
+
     async def aclose(self) -> None:
         """Close the file, after the calls that wait."""
         closed = self._in_thread(self._close)
@@ -263,6 +271,21 @@ class InboxFile:
         changes = "token = NULL, due = ?, failures = failures + 1, error = ?"
         return self._update(entry, changes, due, entry.error)
 
+    def recall(self, key: str, name: str) -> bytes | None:
+        """Return what was recorded under a name for a notification."""
+        found = self.connection.execute(
+            "SELECT value FROM records WHERE key = ? AND name = ?", (key, name)
+        ).fetchone()
+        return None if found is None else found[0]
+
+    def remember(self, key: str, name: str, value: bytes) -> None:
+        """Record something for a notification, unless it is completed."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO records (key, name, value) "
+            "SELECT key, ?, ? FROM notifications WHERE key = ? AND forget IS NULL",
+            (name, value, key),
+        )
+
     def unfinished(self) -> Sequence[StoredNotification]:
         """Return what waits, runs or has failed, the oldest first."""
         rows = self.connection.execute(
@@ -316,6 +339,26 @@ _SCHEMA = (
     "CREATE INDEX forget ON notifications (forget) WHERE forget IS NOT NULL",
     f"PRAGMA application_id = {_APPLICATION_ID}",
     f"PRAGMA user_version = {_VERSION}",
+)
+
+# Release 0.2 opens a file that has these, too, and its statements keep them right.
+_RECORDS = (
+    """
+    CREATE TABLE IF NOT EXISTS records (
+        key TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (key, name)
+    )
+    """,
+    """
+    CREATE TRIGGER IF NOT EXISTS completed AFTER UPDATE OF forget ON notifications
+    WHEN NEW.forget IS NOT NULL BEGIN DELETE FROM records WHERE key = NEW.key; END
+    """,
+    """
+    CREATE TRIGGER IF NOT EXISTS removed AFTER DELETE ON notifications
+    BEGIN DELETE FROM records WHERE key = OLD.key; END
+    """,
 )
 
 LOCKED_SECONDS = 5.0
@@ -372,6 +415,8 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
         path.chmod(0o600)
         for statement in _SCHEMA:
             connection.execute(statement)
+    for statement in _RECORDS:
+        connection.execute(statement)
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode = WAL")
 

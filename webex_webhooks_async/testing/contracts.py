@@ -10,13 +10,9 @@ from uuid import uuid4
 
 from attrs import evolve
 
-from webex_webhooks_async.notifications.deduplication import (
-    DEDUPLICATOR_METHODS,
-    Claim,
-    Deduplicator,
-    check_methods,
-)
+from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.validation import abstract_methods, check_methods
 
 T = TypeVar("T")
 
@@ -49,7 +45,7 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
             "deduplicator"
         )
     one, other = factory(), factory()
-    check_methods(one)
+    check_methods("deduplicator", one, Deduplicator)
     await _check_calls(one)
     await _check_claims(one, other)
     await _check_lost_claims(one, other)
@@ -78,6 +74,7 @@ async def check_inbox(factory: Callable[..., Inbox]) -> None:
     try:
         await check.known()
         await check.shared()
+        await check.records()
         await check.failures()
         await check.completion()
         await check.leases()
@@ -170,6 +167,46 @@ class _InboxCheck:
         _expect(await self._inbox.take() is None, "who lost a lease changes nothing")
         await self._complete(taken)
 
+    async def records(self) -> None:
+        """Check records through failures, a lost lease and a restart, until the completion."""
+        quick, other = self._quick, self._inbox
+        for _ in range(2):
+            await quick.put(self._key(), b"")
+        entry, second = await self._take(quick, "put"), await self._take(quick, "put")
+        start = time.monotonic()
+        nothing = "recall returns None where nothing was recorded"
+        _expect(await quick.recall(entry, "name") is None, nothing)
+        await quick.remember(entry, "name", b"first")
+        await quick.remember(entry, "name", b"\x00record")
+        for name, which, found in (
+            ("name", entry, b"\x00record"),
+            ("other", entry, None),
+            ("name", second, None),
+        ):
+            promise = "recall returns what was recorded last, for that entry and that name alone"
+            _expect(await quick.recall(which, name) == found, promise)
+        await self.aclose()
+        promise = "records are durable, and shared as entries are"
+        _expect(await other.recall(entry, "name") == b"\x00record", promise)
+        lost = (entry, second)
+        promise = "a lease lasts for `lease` seconds"
+        again = [await _later(start, other.take, promise) for _ in lost]
+        (entry,) = (each for each in again if each.key == lost[0].key)
+        promise = "records outlast a lost lease, and can be written without it"
+        await quick.remember(lost[0], "late", b"late")
+        for name in ("name", "late"):
+            _expect(await other.recall(entry, name) is not None, promise)
+        await other.fail(entry, 0)
+        promise = "records outlast a failure"
+        entry = await self._take(other, "failed, and is due")
+        _expect(await other.recall(entry, "name") == b"\x00record", promise)
+        for each in again:
+            await self._complete(entry if each.key == entry.key else each)
+        await quick.remember(entry, "late", b"late")
+        for name in ("name", "late"):
+            promise = "records end with the completion"
+            _expect(await other.recall(entry, name) is None, promise)
+
     async def concurrency(self) -> None:
         inboxes = 10 * (self._inbox, self._other)
         key = self._key()
@@ -215,7 +252,7 @@ async def _later(start: float, call: Callable[[], Awaitable[T | None]], promise:
 
 async def _check_calls(deduplicator: Deduplicator) -> None:
     key = _new_key()
-    for name in DEDUPLICATOR_METHODS:
+    for name in abstract_methods(Deduplicator):
         result: object = getattr(deduplicator, name)(key)
         if not isawaitable(result):
             raise TypeError(f"{name} must be an async method: it returned {result!r}")
