@@ -272,8 +272,8 @@ async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:
     WebhookUpdate.of(webhook, owned_by="org")  # type: ignore[call-arg] # fixed
     webhook.name = "New"  # type: ignore[misc] # frozen
     NewWebhook(name="Messages")  # type: ignore[call-arg] # too little
-    await client.get("rooms", 5)  # type: ignore[call-overload] # an id is a string
-    await client.get("rooms", json={})  # type: ignore[call-overload] # a GET has no body
+    await client.get("rooms", 5)  # type: ignore[arg-type] # an id is a string
+    await client.get("rooms", json={})  # type: ignore[call-arg] # a GET has no body
     await client.delete("rooms", into=Room)  # type: ignore[call-arg] # a DELETE has no result
     await client.fetch(webhook)  # type: ignore[call-overload] # not a notification
     Page((), None)  # type: ignore[call-arg] # by name

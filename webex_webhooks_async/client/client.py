@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
 
 from cattrs import Converter
 
@@ -13,7 +13,7 @@ from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.bodies import file_name
 from webex_webhooks_async.client.pagination import AsyncPaginator, target_on
 from webex_webhooks_async.client.requester import Request, Requester
-from webex_webhooks_async.client.resource import APIResource, Params
+from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.client.webhooks import Webhooks
@@ -22,15 +22,12 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.strict_json import JSON
 from webex_webhooks_async.validation import check_size, check_text, check_type
 
 if TYPE_CHECKING:
     import httpx
 
     from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
-
-T = TypeVar("T")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -134,17 +131,9 @@ class Client(APIResource):
         options.setdefault("base_url", os.environ.get(environment.BASE_URL) or BASE_URL)
         return cls(environment.token_from_env(), **options)
 
-    @overload
-    async def get(self, path: str, *segments: str, params: Params | None = None) -> JSON: ...
-
-    @overload
-    async def get(
-        self, path: str, *segments: str, params: Params | None = None, into: type[T]
-    ) -> T: ...
-
     async def get(
         self, path: str, *segments: str, params: Params | None = None, into: type[T] | None = None
-    ) -> T | JSON:
+    ) -> T:
         """GET what is at a path.
 
         ::
@@ -170,27 +159,6 @@ class Client(APIResource):
         """
         return await self._send("GET", path, *segments, params=params, into=into)
 
-    @overload
-    async def post(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        json: object = None,
-        file: File | None = None,
-    ) -> JSON: ...
-
-    @overload
-    async def post(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        json: object = None,
-        file: File | None = None,
-        into: type[T],
-    ) -> T: ...
-
     async def post(
         self,
         path: str,
@@ -199,7 +167,7 @@ class Client(APIResource):
         json: object = None,
         file: File | None = None,
         into: type[T] | None = None,
-    ) -> T | JSON:
+    ) -> T:
         """POST to a path.
 
         ::
@@ -225,21 +193,6 @@ class Client(APIResource):
             "POST", path, *segments, params=params, json=json, file=file, into=into
         )
 
-    @overload
-    async def put(
-        self, path: str, *segments: str, params: Params | None = None, json: object = None
-    ) -> JSON: ...
-
-    @overload
-    async def put(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        json: object = None,
-        into: type[T],
-    ) -> T: ...
-
     async def put(
         self,
         path: str,
@@ -247,7 +200,7 @@ class Client(APIResource):
         params: Params | None = None,
         json: object = None,
         into: type[T] | None = None,
-    ) -> T | JSON:
+    ) -> T:
         """PUT what is at a path.
 
         ::
@@ -258,21 +211,6 @@ class Client(APIResource):
         """
         return await self._send("PUT", path, *segments, params=params, json=json, into=into)
 
-    @overload
-    async def patch(
-        self, path: str, *segments: str, params: Params | None = None, json: object = None
-    ) -> JSON: ...
-
-    @overload
-    async def patch(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        json: object = None,
-        into: type[T],
-    ) -> T: ...
-
     async def patch(
         self,
         path: str,
@@ -280,7 +218,7 @@ class Client(APIResource):
         params: Params | None = None,
         json: object = None,
         into: type[T] | None = None,
-    ) -> T | JSON:
+    ) -> T:
         """PATCH what is at a path; as a POST, it is repeated only after a 429 or a 423.
 
         ::
@@ -303,29 +241,6 @@ class Client(APIResource):
         """
         await self._delete(path, *segments, params=params)
 
-    @overload
-    def list(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        items_key: str = "items",
-        start: str | None = None,
-        prefetch: bool = False,
-    ) -> AsyncPaginator[JSON]: ...
-
-    @overload
-    def list(
-        self,
-        path: str,
-        *segments: str,
-        params: Params | None = None,
-        into: type[T],
-        items_key: str = "items",
-        start: str | None = None,
-        prefetch: bool = False,
-    ) -> AsyncPaginator[T]: ...
-
     def list(  # noqa: PLR0913 - all but the path have a default
         self,
         path: str,
@@ -335,7 +250,7 @@ class Client(APIResource):
         items_key: str = "items",
         start: str | None = None,
         prefetch: bool = False,
-    ) -> AsyncPaginator[T] | AsyncPaginator[JSON]:
+    ) -> AsyncPaginator[T]:
         """Return a list that comes in pages; nothing is sent before it is iterated or awaited.
 
         ::
@@ -372,10 +287,7 @@ class Client(APIResource):
     ) -> AttachmentAction: ...
 
     @overload
-    async def fetch(self, notification: Notification[Any]) -> JSON: ...
-
-    @overload
-    async def fetch(self, notification: Notification[Any], *, into: type[T]) -> T: ...
+    async def fetch(self, notification: Notification[Any], *, into: type[T] | None = None) -> T: ...
 
     async def fetch(
         self, notification: Notification[Any], *, into: type[T] | None = None

@@ -362,9 +362,7 @@ class _Failure:
 
 def _may_be_there(error: WebexError) -> bool:
     """Whether the server may have created the webhook, although this was raised."""
-    if isinstance(error, ServerError):
-        return may_have_been_processed(error.status_code)
-    return isinstance(error, TransportError | ConflictError | DecodeError)
+    return may_have_been_processed(error) or isinstance(error, ConflictError | DecodeError)
 
 
 def _may_be_missing(error: WebexError) -> bool:

@@ -5,7 +5,8 @@ import logging
 import random
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from functools import cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar
@@ -166,41 +167,59 @@ class Requester:
             TypeError: The token provider returned something other than text.
         """
         url = self._url(request)
-        attempt = 1
+        attempt = 0
+        fresh: str | None = None
         may_be_processed = False
-        fresh: str | None = None  # the token that this request has refreshed
-        while True:  # until the retry policy ends it
-            response: Response | None = None
-            error: APIError | TransportError | None = None
+        while True:
+            attempt += 1
+            outcome, fresh = await self._attempt(request, url, fresh)
+            if isinstance(outcome, TransportError):
+                error: APIError | TransportError = outcome
+            elif outcome.is_success or (may_be_processed and _is_gone(outcome)):
+                return outcome
+            else:
+                error = self._error(request, outcome)
+            await self._wait_for_next_attempt(attempt, error, outcome)
+            may_be_processed |= may_have_been_processed(error)
+
+    async def _attempt(
+        self, request: Request, url: httpx.URL, fresh: str | None
+    ) -> tuple[Response | TransportError, str | None]:
+        """Send a request in its turn, and once more if its token has to be refreshed.
+
+        `fresh` is the token that this request has refreshed: it does so once, however many attempts
+        it takes.
+
+        Returns:
+            The response, or the error of a request without one, and the fresh token. The error is
+            returned, because one of the same type that a token provider raises isn't retried.
+        """
+        async with self._turn(request):
+            before = self._refreshes.latest
+            token = fresh or (await self._token() if request.authorized else None)
+            outcome: Response | TransportError | None = None
+            if token != "":
+                try:
+                    outcome = await self._exchange(request, url, token)
+                except TransportError as error:
+                    outcome = error
+        if outcome is None or (token is not None and fresh is None and _is_rejected(outcome)):
+            # Outside of the turn, since a refresh is a request too.
+            refreshed = await self._refreshed(token or "", before)
+            if outcome is None or refreshed != token:
+                return await self._attempt(request, url, refreshed)
+        return outcome, fresh
+
+    @asynccontextmanager
+    async def _turn(self, request: Request) -> AsyncGenerator[None]:
+        """Wait until no refresh is in progress, and fewer requests than the limit are."""
+        while True:
             if (refresh := self._refresh_before(request)) is not None:
                 await result(refresh)
             async with self._limiter:
-                # One may have begun while this was in the queue.
-                if self._refresh_before(request) is not None:
-                    continue
-                before = self._refreshes.latest
-                token = fresh or (await self._token() if request.authorized else None)
-                try:
-                    if token is None or token:
-                        response = await self._exchange(request, url, token)
-                except TransportError as no_response:
-                    error = no_response
-            if error is None:
-                is_refreshable = token is not None and fresh is None
-                if response is None or (
-                    is_refreshable and response.status_code == HTTPStatus.UNAUTHORIZED
-                ):
-                    # Outside of the limiter, since a refresh is a request too.
-                    fresh = await self._refreshed(token or "", before)
-                    if fresh != token or response is None:
-                        continue  # the replay uses up no attempt
-                if response.is_success or (may_be_processed and _is_gone(response)):
-                    return response
-                error = self._error(request, response)
-            await self._wait_for_next_attempt(request, attempt, error, response)
-            attempt += 1
-            status_code = None if response is None else response.status_code
-            may_be_processed |= may_have_been_processed(status_code)
+                if self._refresh_before(request) is None:  # or one began while this was waiting
+                    yield
+                    return
 
     def _refresh_before(self, request: Request) -> "asyncio.Task[str] | None":
         """The refresh in progress, if the request has to wait for it: not if that sends it."""
@@ -223,35 +242,25 @@ class Requester:
         return await self._refreshes.join(refresh, before)
 
     async def _wait_for_next_attempt(
-        self,
-        request: Request,
-        attempt: int,
-        error: APIError | TransportError,
-        response: Response | None,
+        self, attempt: int, error: APIError | TransportError, outcome: Response | TransportError
     ) -> None:
         """Wait as long as the retry policy says; raise the error when it says to stop."""
-        if isinstance(error, ResponseTooLargeError):
-            raise error
-        status_code = None if response is None else response.status_code
-        retry_after = error.retry_after if isinstance(error, APIError) else None
         delay = delay_before_next(
             self.retry,
-            method=request.method,
+            error,
             attempt=attempt,
-            status_code=status_code,
-            retry_after=retry_after,
-            has_retry_after=response is not None and "retry-after" in response.headers,
+            has_retry_after=isinstance(outcome, Response) and "retry-after" in outcome.headers,
             jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
         )
         if isinstance(error, RateLimitError):
-            self._pause(retry_after if delay is None else delay)
+            self._pause(error.retry_after if delay is None else delay)
         if delay is None:
             raise error
         logger.info(
             "%s %s: %s; attempt %d of %d follows in %.2f s",
-            request.method,
-            request.path,
-            "no response" if status_code is None else describe_status(status_code),
+            error.method,
+            error.path,
+            describe_status(error.status_code) if isinstance(error, APIError) else "no response",
             attempt + 1,
             self.retry.attempts,
             delay,
@@ -394,6 +403,11 @@ class Requester:
         if _is_timeout(error):
             return f"no response from {host} within {self._timeout:g} s ({description})"
         return f"no response from {host}: {description}"
+
+
+def _is_rejected(outcome: Response | TransportError) -> bool:
+    """Whether Webex has rejected the access token."""
+    return isinstance(outcome, Response) and outcome.status_code == HTTPStatus.UNAUTHORIZED
 
 
 def _is_gone(response: Response) -> bool:

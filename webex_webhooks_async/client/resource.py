@@ -10,7 +10,7 @@ A typed resource is a subclass with one line per operation::
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from attrs import evolve
@@ -36,7 +36,13 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.strict_json import JSON, dump_json
 from webex_webhooks_async.validation import check_segment, check_text, check_type
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    import typing_extensions
+
+    T = typing_extensions.TypeVar("T", default=JSON)
+    """The class of a result; parsed JSON, unless another one is asked for."""
+else:  # a default at run time takes Python 3.13
+    T = TypeVar("T")
 
 Params = Mapping[str, object]
 """Query parameters: `None` is left out, a boolean is true or false, a sequence repeats the key."""
@@ -63,7 +69,7 @@ class APIResource:
         json: object = None,
         file: File | None = None,
         into: type[T] | None = None,
-    ) -> T | JSON:
+    ) -> T:
         """Send a request, and return what the response holds.
 
         The arguments and the errors are those of `Client.get` and `Client.post`.

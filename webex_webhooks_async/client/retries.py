@@ -24,6 +24,15 @@ from typing import Self
 import attrs
 from attrs import field, frozen
 
+from webex_webhooks_async.errors import (
+    APIError,
+    LockedError,
+    RateLimitError,
+    ResponseTooLargeError,
+    ServerError,
+    TransportError,
+    WebexError,
+)
 from webex_webhooks_async.validation import check_type
 
 
@@ -73,48 +82,53 @@ class RetryPolicy:
         return jitter * min(self.max_delay, self.base_delay * 2.0**doublings)
 
 
-def delay_before_next(  # noqa: PLR0913 - the facts that the decision rests on
+def delay_before_next(
     policy: RetryPolicy,
+    error: APIError | TransportError,
     *,
-    method: str,
     attempt: int,
-    status_code: int | None,
-    retry_after: float | None,
     has_retry_after: bool,
     jitter: float,
 ) -> float | None:
     """Seconds to wait before the request is repeated; `None` when its error is raised.
 
-    `attempt` is the number of the one that failed, from 1. `status_code` is `None` without a
-    response, and `retry_after` (seconds) if the response has no such header or an unreadable one.
+    Args:
+        policy: The policy.
+        error: How the attempt failed. It has no `retry_after` either where the header can't be
+            read.
+        attempt: The number of the one that failed, from 1.
+        has_retry_after: Whether the response has the header, which may be unreadable.
+        jitter: Random, in [0, 1).
     """
-    if attempt >= policy.attempts or not _is_repeatable(
-        method, status_code, has_retry_after=has_retry_after
-    ):
+    if attempt >= policy.attempts or not _is_repeatable(error, has_retry_after=has_retry_after):
         return None
-    if retry_after is None or status_code not in _HEEDED:
+    retry_after = None
+    if isinstance(error, APIError) and error.status_code in _HEEDED:
+        retry_after = error.retry_after
+    if retry_after is None:
         return policy.backoff(attempt, jitter)
     return retry_after if retry_after <= policy.max_delay else None
 
 
-def _is_repeatable(method: str, status_code: int | None, *, has_retry_after: bool) -> bool:
-    match status_code:
-        case HTTPStatus.TOO_MANY_REQUESTS:
+def _is_repeatable(error: APIError | TransportError, *, has_retry_after: bool) -> bool:
+    match error:
+        case RateLimitError():
             return True
-        case HTTPStatus.LOCKED:
+        case LockedError():
             return has_retry_after
-        case HTTPStatus.INTERNAL_SERVER_ERROR:
-            return method == "GET"
+        case ResponseTooLargeError():
+            return False
+        case ServerError(status_code=HTTPStatus.INTERNAL_SERVER_ERROR):
+            return error.method == "GET"
         case _:
-            return method in _IDEMPOTENT and may_have_been_processed(status_code)
+            return error.method in _IDEMPOTENT and may_have_been_processed(error)
 
 
-def may_have_been_processed(status_code: int | None) -> bool:
-    """Whether the server may have processed a request that ended with this status.
-
-    `None` means that there was no response.
-    """
-    return status_code in {None, 502, 503, 504}
+def may_have_been_processed(error: WebexError) -> bool:
+    """Whether the server may have processed a request with this error, as nobody can tell."""
+    return isinstance(error, TransportError) or (
+        isinstance(error, ServerError) and error.status_code in {502, 503, 504}
+    )
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
