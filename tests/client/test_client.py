@@ -918,18 +918,28 @@ async def test_a_certificate_that_the_environment_trusts_is_accepted(
 
 
 @pytest.mark.usefixtures("engine", "fresh_tls", "trusted")
-@pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])
+@pytest.mark.parametrize("connection", ["new", "idle", "left"])
 async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
-    earlier: int, server_tls: ssl.SSLContext
+    connection: str, server_tls: ssl.SSLContext
 ) -> None:
     """Also during a handshake: the next request succeeds, and nothing is left open."""
+
+    async def leave(peer: Peer) -> None:
+        await peer.send(FOUND)
+        await leaving.wait()
+        peer.reset()
+
     for moment in range(200):
-        async with Wire(FOUND, tls=server_tls) as wire:
+        leaving = asyncio.Event()
+        async with Wire(leave if connection == "left" else FOUND, FOUND, tls=server_tls) as wire:
             async with Client(
                 TOKEN, base_url=wire.base_url, retry=RetryPolicy.none(), max_concurrency=1
             ) as client:
-                for _ in range(earlier):
+                if connection != "new":
                     await client.webhooks.get("W1")
+                if connection == "left":
+                    leaving.set()
+                    await wire.closed()
                 task = asyncio.create_task(client.webhooks.get("W1"))
                 for _ in range(moment):
                     await asyncio.sleep(0)

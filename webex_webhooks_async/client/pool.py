@@ -65,6 +65,8 @@ class ConnectionPool(httpx.AsyncBaseTransport):
         async def trace(event: str, info: Mapping[str, Any]) -> None:
             if event.endswith("connect_tcp.complete"):
                 sockets.append(info["return_value"])
+            elif event.endswith("send_request_headers.started"):  # it is connected
+                del request.extensions["trace"]
 
         request.extensions["trace"] = trace
         try:

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from http import HTTPStatus
-from http.cookiejar import CookieJar
 from types import NoneType
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -61,6 +60,8 @@ NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
 # h11 quotes bytes of the response, and so possibly a part of a secret, in its errors.
 _QUOTED = re.compile(r"""(bytearray\()?b['"].*""", re.DOTALL)
 
+JSON_TYPE = "application/json"
+
 _SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 
 
@@ -82,7 +83,7 @@ class Request:
     method: str
     target: str
     content: bytes | None = field(default=None, repr=False)
-    content_type: str = "application/json"
+    content_type: str = JSON_TYPE
     secrets: tuple[str, ...] = field(default=(), repr=False)
     authorized: bool = True
     max_bytes: int | None = None
@@ -132,7 +133,8 @@ class Requester:
         if http_client is None:
             http_client = ConnectionPool.to(httpx.URL(self.base_url))
         if isinstance(http_client, httpx.AsyncBaseTransport):
-            http_client = httpx.AsyncClient(transport=http_client, cookies=_NoCookies())
+            http_client = httpx.AsyncClient(transport=http_client)
+            http_client._cookies = _NoCookies()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - its setter makes a copy
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
         self._closed = False
@@ -385,7 +387,7 @@ class Requester:
     ) -> list[tuple[bytes, bytes]]:
         """Our own headers, and before them the HTTP client's other defaults."""
         own = [
-            (b"Accept", b"application/json" if request.max_bytes is None else b"*/*"),
+            (b"Accept", JSON_TYPE.encode() if request.max_bytes is None else b"*/*"),
             (b"Accept-Encoding", b"gzip"),
             (b"TrackingID", tracking_id.encode()),
             (b"User-Agent", _user_agent()),
@@ -426,10 +428,10 @@ def _user_agent() -> bytes:
     return f"webex-webhooks-async/{__version__}".encode()
 
 
-class _NoCookies(CookieJar):
-    """A jar that takes no cookies: httpx has no setting for this."""
+class _NoCookies(httpx.Cookies):
+    """Takes no cookies. httpx has no setting for this, and a jar would get a request each time."""
 
-    def extract_cookies(self, response: object, request: object) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Leave the cookies that a response sets."""
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-from attrs import evolve
 from cattrs import Converter
 
 from webex_webhooks_async.client.bodies import multipart
@@ -24,7 +23,7 @@ from webex_webhooks_async.client.pagination import (
     next_link,
     target_on,
 )
-from webex_webhooks_async.client.requester import Request, Requester
+from webex_webhooks_async.client.requester import JSON_TYPE, Request, Requester
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.converters import (
     checked_converter,
@@ -75,11 +74,7 @@ class APIResource:
         The arguments and the errors are those of `Client.get` and `Client.post`.
         """
         self._check_into(into)
-        request = self._request(method, path, segments, params, json)
-        if file is not None:
-            check_type("file", file, File)
-            content, content_type = multipart(unstructure(json, self._converter), file)
-            request = evolve(request, content=content, content_type=content_type)
+        request = self._request(method, path, segments, params, json=json, file=file)
         return (await self._requester.send(request)).to(into, self._converter)
 
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
@@ -118,19 +113,28 @@ class APIResource:
 
         return AsyncPaginator(fetch, start or first_url, prefetch=prefetch)
 
-    def _request(
+    def _request(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
         path: str,
         segments: Sequence[str],
         params: Params | None,
+        *,
         json: object = None,
+        file: File | None = None,
     ) -> Request:
         body = unstructure(json, self._converter)
+        content, content_type = None, JSON_TYPE
+        if file is not None:
+            check_type("file", file, File)
+            content, content_type = multipart(body, file)
+        elif body is not None:
+            content = dump_json(body)
         return Request(
             method=method,
             target=self._requester.target(_target(path, segments, params)),
-            content=None if body is None else dump_json(body),
+            content=content,
+            content_type=content_type,
             secrets=tuple(_secrets(body)),
         )
 
