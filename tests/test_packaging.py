@@ -64,11 +64,11 @@ def comments(path: Path) -> Iterator[tuple[int, str]]:
                 yield token.start[0], token.string
 
 
-def test_three_libraries_are_required_and_no_more() -> None:
-    """A plain install brings attrs, cattrs and httpx."""
+def test_four_libraries_are_required_and_no_more() -> None:
+    """A plain install brings attrs, cattrs, httpx, and what makes httpx fast."""
     plain = {each.name for each in requirements() if each.marker is None}
 
-    assert plain == {"attrs", "cattrs", "httpx"}
+    assert plain == {"attrs", "cattrs", "httpx", "sniffio"}
 
 
 def test_every_requirement_has_a_lower_bound() -> None:

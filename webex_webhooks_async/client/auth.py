@@ -271,7 +271,20 @@ class RefreshingToken:
 
 
 class SharedRefresh:
-    """Runs one refresh at a time, for all tasks that need its result."""
+    """Runs one refresh at a time, for all tasks that need its result.
+
+    Who waits for whom: each requester has one, for the requests of one client, and each
+    `RefreshingToken` has one, for the clients that share it. A request that got a 401, or whose
+    turn comes, waits for the task of its requester; that task calls `refresh` of the provider, and
+    so waits for the task of the token; and that one posts the form, which carries no token, and so
+    waits for no refresh. As each is a task of its own, a request that is cancelled ends neither.
+
+    What a refresh calls, such as `on_refresh`, may use the client, and must not wait for that
+    refresh. It inherits a context in which `_surrounding` holds the tasks that it is a part of. A
+    task that `on_refresh` leaves running inherits it too, so only those in progress count. In the
+    same context, `calling_client` says through which client a token is refreshed, because a
+    provider around it may not know.
+    """
 
     def __init__(self) -> None:
         self.latest: asyncio.Task[str] | None = None

@@ -174,6 +174,19 @@ class PlanExecution:
     An error of one webhook doesn't keep the others from being made. Nothing is sent after a 401,
     and without a response only what looks whether a create was processed.
 
+    What changes after what, for a name:
+
+    * A create is counted in `_creates` and looked at again (`_to_recheck`). With its response, the
+      webhook is in `_live` and the change in `done`. If its response was lost, it is in `_lost`;
+      as long as one is there that had no response, changes of other names only wait for the next
+      look. An update that succeeds is in `_live` and `done` as well.
+    * What was deleted, or not found by an update, is in `_gone`, and its name is looked at again.
+      Nothing is deleted while the create of its name is in `_lost`.
+    * After any other error the name is in `_failed`, and gets no further change.
+    * A look empties `_to_recheck`. It leaves out what is in `_gone`, asks by id for what is in
+      `_live` and not in the list, and empties `_lost`: the create goes to `done` if its webhook is
+      there, to `_failed` if it was sent often enough, and else into the new plan.
+
     Args:
         reconciler: What lists the webhooks, and sends the requests.
         plan: The plan.
