@@ -130,8 +130,7 @@ class TestStart:
             webex_sandbox.fail(status=501)
         with pytest.raises(ServerError, match=path):
             await bot.__aenter__()
-        with pytest.raises(RuntimeError, match="the bot isn't running"):
-            await bot.handle(b"", {})
+        assert await bot.handle(b"", {}) == 503
         async with running(bot, webex_sandbox):
             await webex_sandbox.say("Hello")
 
@@ -267,24 +266,24 @@ class TestReceiving:
             )
 
     async def test_on_other_servers_it_is_called(self, bot: Bot, webex_sandbox: Sandbox) -> None:
-        """`handle` takes a request, and `dispatch` a notification; both need a bot that runs."""
+        """`handle` takes a request, and `dispatch` a notification, while the bot runs."""
         body = sample_notification("messages", "created", data={"id": "M1"})
         notification = parse_unverified_notification(body)
         await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
-        for call in (lambda: bot.handle(body, {}), lambda: bot.dispatch(notification)):
-            with pytest.raises(RuntimeError, match="the bot isn't running"):
-                await call()
+        statuses = [await bot.handle(body, sign(body, SECRET))]
         async with bot:
-            status = await bot.handle(body, sign(body, SECRET))
+            statuses.append(await bot.handle(body, sign(body, SECRET)))
+            await bot.dispatch(notification)
+        with pytest.raises(RuntimeError, match="the bot isn't running: serve it as the applic"):
             await bot.dispatch(notification)
 
-        assert status == 204
+        assert statuses == [503, 204]
         assert texts(webex_sandbox)[1:] == ["You said: Hello"] * 2
 
     async def test_what_was_accepted_is_finished_at_the_end(
         self, webex_client: Client, webex_sandbox: Sandbox
     ) -> None:
-        """In the background, a handler may be under way when the server stops the bot."""
+        """Whoever waits for the end, and however often: a handler may be under way."""
         bot = bot_of(webex_client, background=True)
         ending = asyncio.Event()
 
@@ -296,8 +295,11 @@ class TestReceiving:
         async with running(bot, webex_sandbox):
             await webex_sandbox.say("Hello")
             asyncio.get_running_loop().call_soon(ending.set)
+            await asyncio.gather(bot.aclose(), bot.aclose())
 
-        assert texts(webex_sandbox) == ["Hello", "Done"]
+            assert texts(webex_sandbox) == ["Hello", "Done"]
+            with pytest.raises(RuntimeError, match="the bot isn't running"):
+                await bot.send("Hello", room_id="R")
 
     async def test_a_handler_cannot_end_the_bot(
         self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
@@ -307,7 +309,7 @@ class TestReceiving:
 
         @bot.command("end")
         async def end(_: MessageContext) -> None:
-            await bot.__aexit__(None, None, None)
+            await bot.aclose()
 
         @bot.command("hello")
         async def hello(context: MessageContext) -> None:
@@ -352,6 +354,24 @@ class TestReceiving:
         assert (delivery.status_code, handlers.heard) == (204, [])
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
         assert len(texts(webex_sandbox)) == (resource == "messages")
+
+
+    async def test_what_cannot_be_fetched_is_a_failure(
+        self, bot: Bot, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is logged and reported, after the handlers that need nothing of it have run."""
+        seen: list[Any] = []
+
+        @bot.on("messages")
+        async def note(_: object) -> None:
+            seen.append("on")
+
+        async with running(bot, webex_sandbox):
+            webex_sandbox.fail(status=403)
+            (delivery,) = await webex_sandbox.say("Hello")
+
+        assert (delivery.status_code, seen) == (204, ["on"])
+        assert "PermissionDeniedError" in caplog.text
 
 
 class TestSend:
@@ -530,6 +550,8 @@ class TestFromEnv:
         ({"watch": float("inf")}, "ValueError: watch must be a positive number of seconds"),
         ({"watch": "300"}, "TypeError: watch must be float or int, got str"),
         ({"on_error": 7}, "TypeError: on_error must be a function"),
+        ({"titel": "lunch"}, "TypeError: Bot has no argument 'titel'"),
+        ({"ignore_own_actions": True}, "TypeError: Bot has no argument 'ignore_own_actions'"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(options: dict[str, Any], error: str) -> None:

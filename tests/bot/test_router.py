@@ -193,13 +193,20 @@ async def test_handlers_of_notifications_run_in_addition(
 
 
 async def test_middleware_runs_around_the_handlers_of_its_router(
-    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+    bot: Bot, webex_sandbox: Sandbox
 ) -> None:
-    """The bot's is around everything, a router's around what is handled there."""
+    """The bot's is around everything, a router's once around all that is handled there."""
     trace: list[str] = []
     outer, inner = BotRouter(), BotRouter()
     outer.include(inner)
     bot.include(outer)
+
+    def named(name: str) -> Any:  # noqa: ANN401 - a handler of anything
+        async def handle(_: object) -> None:
+            trace.append(name)
+
+        return handle
+
     for name, router in (("bot", bot), ("outer", outer), ("inner", inner)):
 
         async def note(_: Notification[Any], call_next: CallNext, name: str = name) -> None:
@@ -208,16 +215,19 @@ async def test_middleware_runs_around_the_handlers_of_its_router(
             trace.append(f"/{name}")
 
         router.middleware(note)
-    handlers.command(inner, "one")
-    handlers.submission(outer, "two")
-    handlers.message(bot)
+    inner.on("messages")(named("first"))
+    inner.command("one")(named("ONE"))
+    inner.on("messages")(named("last"))
+    outer.submission()(named("TWO"))
+    bot.message()(named("ALL"))
     async with running(bot, webex_sandbox):
         await webex_sandbox.say("one")
         await webex_sandbox.say("else")
         await webex_sandbox.emit("attachmentActions", "created")
 
-    assert " ".join(trace) == ("bot outer inner /inner /outer /bot bot /bot bot outer /outer /bot")
-    assert handlers.names == ["one", "all", "two"]
+    one = "bot outer inner first ONE last /inner /outer /bot"
+    other = "bot outer inner first last /inner /outer ALL /bot"
+    assert " ".join(trace) == f"{one} {other} bot outer TWO /outer /bot"
 
 
 async def handler(_: object) -> None:
@@ -283,6 +293,11 @@ async def test_a_handler_that_would_get_nothing_is_an_error(
     assert webex_sandbox.requests == ()
 
 
+NO_BOT = (
+    "TypeError: a Bot receives by itself, so it can't be included: register its handlers on a "
+    "BotRouter, and include that"
+)
+
 WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
     (lambda router: router.command(), "ValueError: a command needs a name, such as command"),
     (lambda router: router.command(""), "ValueError: the name of a command is the text before"),
@@ -298,6 +313,11 @@ WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
     (lambda router: router.submission("order"), "TypeError: submission takes inputs by name: wr"),  # type: ignore[arg-type] # it is refused
     (lambda router: router.include(Bot), "TypeError: router must be BotRouter or Router"),  # type: ignore[arg-type] # it is refused
     (lambda router: Receiver("s").include(router), "TypeError: router must be Router, got BotRout"),  # type: ignore[arg-type] # it is refused
+    *(
+        (lambda router, into=into: (into or router).include(Bot("t", "s")), NO_BOT)
+        for into in (None, Bot("t", "s"), Receiver("s"), Router())
+    ),
+    (lambda router: router.include(Receiver("s")), "TypeError: a Receiver receives by itself, so it"),
 ]
 
 
@@ -342,7 +362,6 @@ async def test_registering_ends_with_the_start(bot: Bot, webex_sandbox: Sandbox)
             lambda: router.submission()(handler),
             lambda: bot.on("messages")(handler),
             lambda: plain.on("messages")(handler),
-            lambda: bot.receiver.on("messages")(handler),
             lambda: bot.include(Router()),
             lambda: router.include(BotRouter()),
         ):

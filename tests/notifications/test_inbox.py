@@ -274,7 +274,10 @@ async def test_webex_says_when(
 )
 def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: float) -> None:
     """However many attempts there are, and whatever Webex says, an hour is the longest pause."""
-    assert inbox_worker.pause_after(failures, failure) == seconds
+    entry = InboxEntry(key="key", body=b"", token="token", failures=failures - 1)
+    failed = inbox_worker.failure_of(entry, 100_000, failure, is_final=False)
+
+    assert failed.again_in == seconds
 
 
 async def test_data_that_does_not_fit(
@@ -521,9 +524,8 @@ async def test_before_the_start_and_after_the_end(
     assert bot.states() == []
     messages = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     expected = (
-        "messages created MESSAGE-1 of webhook WEBHOOK is not stored: the receiver isn't running: "
-        "it works on its inbox while the server runs its ASGI lifespan, or inside of "
-        "`async with receiver:`"
+        "refused a request: the receiver isn't running: it works on its inbox while the server runs "
+        "its ASGI lifespan, or inside of `async with receiver:`"
     )
     assert messages == [expected, expected]
 

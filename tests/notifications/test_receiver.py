@@ -628,21 +628,68 @@ class TestCancellation:
         with pytest.raises(asyncio.CancelledError):
             await request
 
-    async def test_cancelled_while_the_deduplicator_is_asked(self) -> None:
-        """A request that was cancelled before anything ran leaves no claim behind."""
+    @pytest.mark.parametrize("at_once", [True, False])
+    async def test_cancelled_while_the_deduplicator_is_asked(self, *, at_once: bool) -> None:
+        """The request ends when the deduplicator has responded, and leaves no claim behind."""
         deduplicator = HeldDeduplicator()
         bot = Bot(deduplicator=deduplicator)
         request = asyncio.create_task(deliver(bot.receiver))
         await until(lambda: bool(deduplicator.calls))
-        request.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await request
-        deduplicator.may_return.set()
-        await bot.receiver.aclose()
-        async with bot.receiver:
-            assert await deliver(bot.receiver) == 204
+        if at_once:
+            deduplicator.may_return.set()
+        await cancel(request, deduplicator)
 
+        assert (deduplicator.calls, deduplicator.claimed) == (["claim", "release"], set())
+        assert await deliver(bot.receiver) == 204
         assert bot.done == ["MESSAGE"]
+
+    @pytest.mark.parametrize("kind", [HeldDeduplicator, HeldLeases])
+    async def test_cancelled_while_others_hold_the_claim(
+        self, caplog: pytest.LogCaptureFixture, kind: type[HeldDeduplicator]
+    ) -> None:
+        """A claim that isn't granted isn't released: someone else holds it."""
+        deduplicator = kind()
+        deduplicator.claimed.add(hashlib.sha256(BODY).hexdigest())
+        request = asyncio.create_task(deliver(Bot(deduplicator=deduplicator).receiver))
+        await until(lambda: deduplicator.calls == ["claim"])
+        await cancel(request, deduplicator)
+
+        assert (deduplicator.calls, len(deduplicator.claimed)) == (["claim"], 1)
+        assert caplog.records == []
+
+    @pytest.mark.parametrize("error", [DownError(), asyncio.CancelledError()])
+    async def test_cancelled_while_the_deduplicator_fails(
+        self, caplog: pytest.LogCaptureFixture, error: BaseException
+    ) -> None:
+        """The package alone logs that the deduplicator failed, and mentions no claim."""
+        caplog.set_level(logging.DEBUG, logger="asyncio")
+        deduplicator = FailingDeduplicator("claim", error=error)
+        deduplicator.may_return.clear()
+        request = asyncio.create_task(deliver(Bot(deduplicator=deduplicator).receiver))
+        await until(lambda: deduplicator.calls == ["claim"])
+        await cancel(request, deduplicator)
+
+        assert [record.getMessage() for record in caplog.records] == [
+            "the deduplicator failed for a request that was cancelled"
+        ]
+
+    @pytest.mark.parametrize("done", [True, False])
+    async def test_cancelled_while_a_claim_is_finished(self, *, done: bool) -> None:
+        """A claim is finished however often its request is cancelled meanwhile."""
+        deduplicator = HeldDeduplicator()
+        deduplicator.may_return.set()
+        bot = Bot(deduplicator=deduplicator)
+        bot.errors = [] if done else [ValueError()]
+        bot.may_end.clear()
+        request = asyncio.create_task(deliver(bot.receiver))
+        await until(lambda: bool(bot.started))
+        deduplicator.may_return.clear()
+        bot.may_end.set()
+        await until(lambda: len(deduplicator.calls) == 2)
+        await cancel(request, deduplicator)
+
+        assert deduplicator.calls == ["claim", "confirm" if done else "release"]
+        assert len(deduplicator.claimed) == done
 
     async def test_cancelled_while_on_error_runs(self) -> None:
         """A cancelled request is cancelled in `on_error`, too, and leaves no claim behind."""
@@ -661,6 +708,18 @@ class TestCancellation:
             await request
 
         assert await deliver(bot.receiver) == 204
+
+
+async def cancel(
+    request: "asyncio.Task[int]", deduplicator: HeldDeduplicator | FailingDeduplicator
+) -> None:
+    """Cancel a request twice, and then let its deduplicator respond."""
+    for _ in range(2):
+        request.cancel()
+        await asyncio.sleep(0)
+    deduplicator.may_return.set()
+    with pytest.raises(asyncio.CancelledError):
+        await request
 
 
 class TestForeground:

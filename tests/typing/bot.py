@@ -41,7 +41,8 @@ Bot("token", "secret", title="lunch")  # type: ignore[call-arg] # it is refused
 Bot.from_env(title="lunch")  # type: ignore[call-arg] # it is refused
 
 assert_type(bot.client, Client)
-assert_type(bot.receiver, Receiver)
+assert_type(bot.is_last_attempt, bool)
+receiver: Receiver = bot
 assert_type(bot.me, Person)
 assert_type((bot.me.id, bot.me.emails), tuple[str, tuple[str, ...] | None])
 assert_type(bot.help, str)

@@ -5,11 +5,8 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from functools import partial
-from http import HTTPStatus
-from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
@@ -21,34 +18,22 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import Message, Person
+from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
-from webex_webhooks_async.notifications.asgi import (
-    Receive,
-    Scope,
-    Send,
-    follow_lifespan,
-    send_response,
-)
-from webex_webhooks_async.notifications.deduplication import Deduplicator
 from webex_webhooks_async.notifications.dispatch import (
-    Group,
-    Middleware,
+    Handler,
     Registration,
+    Run,
     describe,
     log_debug,
     within,
 )
-from webex_webhooks_async.notifications.inbox import Inbox
-from webex_webhooks_async.notifications.receiver import ErrorHandler, Receiver
-from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm
+from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import check_text, check_type
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import Result
-    from webex_webhooks_async.notifications.router import Registry
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -56,24 +41,16 @@ SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
 PUBLIC_URL = "PUBLIC_URL"
 
 
-class BotOptions(TypedDict, total=False):
+class BotOptions(ReceiverOptions, total=False):
     """The arguments of a `Bot` besides the client and the secrets."""
 
     name: str
     target_url: str | None
     watch: float | None
-    on_error: ErrorHandler | None
-    inbox: Inbox | None
-    attempts: int
-    deduplicator: Deduplicator | EllipsisType | None
-    background: bool
-    max_pending: int
-    max_body: int
-    minimum: SignatureAlgorithm
 
 
-class Bot(BotRouter):
-    """A bot: handlers of messages and cards, a `Client`, a `Receiver`, and the webhooks it needs.
+class Bot(BotRouter, Receiver):
+    """A `Receiver` with handlers of messages and cards, a `Client`, and the webhooks it needs.
 
     ::
 
@@ -87,8 +64,7 @@ class Bot(BotRouter):
     match its handlers, and keeps them so. If that fails, the server doesn't start, and shows the
     reason. When the server stops it, it finishes what it has accepted. An application that mounts
     it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
-    after the end, requests get 503, an ERROR is logged that says so, and `handle` raises
-    `RuntimeError`.
+    after the end, requests get 503, and an ERROR is logged that says what to enter.
 
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.
@@ -97,7 +73,7 @@ class Bot(BotRouter):
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
     within five minutes switch the webhook off, for everybody. With an `inbox`, it runs again.
 
-    The arguments that aren't listed here are those of `Receiver`.
+    The other arguments, and what isn't said here, are those of `Receiver`.
 
     Args:
         client: A `Client`, which stays open, or an access token or `TokenProvider`. Of these, the
@@ -109,10 +85,10 @@ class Bot(BotRouter):
         target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, no
             webhook is created, changed or deleted.
         watch: Seconds between two looks at the webhooks; `None` for the one at the start.
+        options: The arguments that `Receiver` has, too.
 
     Attributes:
         client: The client.
-        receiver: The receiver.
 
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
@@ -121,7 +97,10 @@ class Bot(BotRouter):
         TypeError: An argument has a wrong type.
     """
 
-    def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
+    _instead = "register its handlers on a BotRouter, and include that"
+    _failed_is_handled = True
+
+    def __init__(
         self,
         client: Client | str | TokenProvider,
         secrets: str | Iterable[str],
@@ -129,16 +108,10 @@ class Bot(BotRouter):
         name: str = "bot",
         target_url: str | None = None,
         watch: float | None = 300.0,
-        on_error: ErrorHandler | None = None,
-        inbox: Inbox | None = None,
-        attempts: int = 5,
-        deduplicator: Deduplicator | EllipsisType | None = ...,
-        background: bool = False,
-        max_pending: int = 1000,
-        max_body: int = 1_048_576,
-        minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
+        **options: Unpack[ReceiverOptions],
     ) -> None:
-        super().__init__()
+        if unknown := options.keys() - ReceiverOptions.__annotations__.keys():
+            raise TypeError(f"Bot has no argument {min(unknown)!r}")
         check_type("client", client, Client, str, TokenProvider)
         check_text("name", name)
         if not name:
@@ -149,18 +122,7 @@ class Bot(BotRouter):
             check_type("watch", watch, float, int)
             if not 0 < watch < float("inf"):
                 raise ValueError(f"watch must be a positive number of seconds, got {watch}")
-        self.receiver: Receiver = _BotReceiver(
-            self,
-            secrets,
-            on_error=on_error,
-            inbox=inbox,
-            attempts=attempts,
-            deduplicator=deduplicator,
-            background=background,
-            max_pending=max_pending,
-            max_body=max_body,
-            minimum=minimum,
-        )
+        super().__init__(secrets, **options)
         self._make_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
             self._make_client = partial(Client, client)
@@ -170,8 +132,7 @@ class Bot(BotRouter):
         self._watch = watch
         self._me: Person | None = None
         self._state: Literal["ended", "starting", "running"] = "ended"
-        self._stack = AsyncExitStack()  # what has to be ended
-        self._choices: list[tuple[Route, tuple[Middleware, ...]]] = []
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     def from_env(cls, **options: Unpack[BotOptions]) -> Self:
@@ -234,26 +195,9 @@ class Bot(BotRouter):
         """
         return "\n".join(
             f"* {', '.join(f'**{name}**' for name in route.names)}: {summary}"
-            for route, _ in self._all_routes({self})
+            for route in self._routes()
             if route.names and (summary := _summary(route.handler))
         )
-
-    def webhooks(
-        self, *, name: str, target_url: str, owned_by: str | None = None
-    ) -> tuple[NewWebhook, ...]:
-        """Return the webhooks that the handlers need, as `Receiver.webhooks` does."""
-        return self.receiver.webhooks(name=name, target_url=target_url, owned_by=owned_by)
-
-    async def handle(self, body: bytes, headers: Headers) -> int:
-        """Receive a request, on a server that isn't ASGI, and return the status of the response.
-
-        The arguments and the errors are also those of `Receiver.handle`.
-
-        Raises:
-            RuntimeError: The bot hasn't been started, or has ended.
-        """
-        self._check_is_running()
-        return await self.receiver.handle(body, headers)
 
     async def dispatch(self, notification: Notification[Any]) -> None:
         """Run the handlers for a notification from anywhere, as `Receiver.dispatch` does.
@@ -262,7 +206,7 @@ class Bot(BotRouter):
             RuntimeError: The bot hasn't been started, or has ended.
         """
         self._check_is_running()
-        await self.receiver.dispatch(notification)
+        await super().dispatch(notification)
 
     async def send(  # noqa: PLR0913 - where to, and what a message may have
         self,
@@ -303,50 +247,49 @@ class Bot(BotRouter):
             raise RuntimeError("the bot has been started: it can't be started a second time")
         self._state = "starting"
         try:
-            async with AsyncExitStack() as stack:
-                await self._start(stack)
-                self._stack = stack.pop_all()
+            await self._start()
         except BaseException:
-            self._state = "ended"
+            await self._stop()
             raise
         self._state = "running"
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self.receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - before anything is closed
-        try:
-            await self._stack.aclose()
-        finally:
-            self._state = "ended"
+    async def aclose(self) -> None:
+        """End the bot, as leaving ``async with`` does: finish what was accepted, close the client.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Receive a request, as an ASGI application."""
-        if scope["type"] == "lifespan":
-            await follow_lifespan(receive, send, self)
-        elif scope["type"] == "http" and self._state != "running":
-            logger.error("refused a request: %s", _NOT_RUNNING)
-            await send_response(send, HTTPStatus.SERVICE_UNAVAILABLE)
-        else:
-            await self.receiver(scope, receive, send)
+        Raises:
+            RuntimeError: A handler of this bot called it, and would wait for itself.
+        """
+        self._check_is_outside()
+        await self._stop()
 
-    async def _start(self, stack: AsyncExitStack) -> None:
-        if self._make_client is not None:
-            if self.client.http_client.is_closed:
-                self.client = self._make_client()
-            await stack.enter_async_context(self.client)
-        self.receiver._freeze("the start of the bot")  # noqa: SLF001 - with all that is registered here
-        self._choices = list(self._all_routes({self}))
+    async def _start(self) -> None:
+        if self._make_client is not None and self.client.http_client.is_closed:
+            self.client = self._make_client()
+        self._freeze("the start of the bot")
+        self._check_routes()  # of all, now that no router gets more
         wanted: tuple[NewWebhook, ...] = ()
         if self._target_url is not None:
             wanted = self.webhooks(name=self._name, target_url=self._target_url)
         self._me = await self.client.get("people/me", into=Person)
-        await stack.enter_async_context(self.receiver)
+        await super().__aenter__()
         if wanted:
             prune = f"{self._name}:"
             _log_changes(await self.client.webhooks.ensure(wanted, prune=prune), logging.INFO)
             if self._watch is not None:
-                watching = asyncio.create_task(self._keep(wanted, prune, every=self._watch))
-                stack.push_async_callback(_stop, watching)
+                keeping = self._keep(wanted, prune, every=self._watch)
+                self._watching = asyncio.create_task(keeping)
+
+    async def _stop(self) -> None:
+        try:
+            if self._watching is not None:
+                self._watching.cancel()
+                await asyncio.wait([self._watching])
+            await super().aclose()
+        finally:
+            if self._make_client is not None:
+                await self.client.aclose()
+            self._state = "ended"
 
     async def _keep(self, wanted: Iterable[NewWebhook], prune: str, *, every: float) -> None:
         """Correct the webhooks whenever something has happened to them."""
@@ -359,57 +302,79 @@ class Bot(BotRouter):
             except Exception:
                 logger.exception("the webhooks can't be watched; trying again in %g s", every)
 
-    def _group(self, routers: "set[Registry]") -> Group:
-        """Add what passes messages and submissions on, if anything handles them."""
-        self._check_routes()
-        group = super()._group(routers)
-        resources = dict.fromkeys(route.resource for route, _ in self._all_routes({self}))
-        passing = (Registration(each, Event.CREATED, self._pass_on) for each in resources)
-        return Group(group.middlewares, (*group.entries, *passing))
+    def _steps_of(self, run: Run) -> list[Handler[Any]]:
+        """Fetch what messages and submissions are about, if that may be for a handler."""
+        routes = [each for each in self._routes() if each.is_for(run.notification)]
+        if not (routes and run.fits):
+            return super()._steps_of(run)
+        return within(self._middlewares, [partial(self._pass_on, run, routes)])
 
-    async def _pass_on(self, notification: Notification[Any]) -> None:
-        """Pass a message or a submission to the first handler that matches it."""
+    async def _pass_on(
+        self, run: Run, routes: Iterable[Route], notification: Notification[Any]
+    ) -> None:
+        """Fetch a message or a submission; run the first handler that is for it, and those of `on`.
+
+        Where it can't be fetched, those of `on` have run.
+        """
+        failure: Exception | None = None
+        chosen: Route | None = None
+        context: object = None
         try:
-            found: Any = await self.client.fetch(notification)
+            chosen, context = self._choose(
+                routes, notification, await self.client.fetch(notification)
+            )
         except (NotFoundError, GoneError):
             logger.info("%s is passed over: it is gone", describe(notification))
-            return
+        except Exception as error:  # noqa: BLE001 - it is raised below
+            failure = error
+
+        def select(entry: Registration) -> Handler[Any] | None:
+            if not isinstance(entry, Route):
+                return run.select(entry)
+            if entry is not chosen:
+                return None
+            run.handlers += 1
+            return partial(_handle, entry.handler, context)
+
+        for step in self._inner_steps(select, set()):
+            await step(notification)
+        if failure is not None:
+            raise failure
+
+    def _choose(
+        self,
+        routes: Iterable[Route],
+        notification: Notification[Any],
+        found: Message | AttachmentAction,
+    ) -> tuple[Route | None, object]:
+        """Return the first handler of what was fetched, and the context for it."""
+        said: object
         context_of: Callable[..., object]
-        if notification.resource == Resource.MESSAGES:
-            said: Any = text_without_mention(found, self.me.id)
-            context_of = partial(MessageContext, message=found, text=said)
+        if isinstance(found, Message):
+            said = text = text_without_mention(found, self.me.id)
+            context_of = partial(MessageContext, message=found, text=text)
         else:
             said = found.inputs or {}
             context_of = partial(SubmissionContext, action=found)
-        for route, middlewares in self._choices:
-            details = route.details(notification.resource, said)
+        for route in routes:
+            details = route.details(said)
             if details is not None:
-                context = context_of(
+                return route, context_of(
                     client=self.client, notification=notification, me=self.me, **details
                 )
-                for step in within(middlewares, [partial(_handle, route.handler, context)]):
-                    await step(notification)
-                return
         log_debug("%s has no matching handler", notification)
+        return None, None
+
+    def _ignores(self, notification: Notification[Any]) -> bool:
+        # The webhook may be somebody else's, so it matters who the bot is.
+        return notification.actor_id == self.me.id
+
+    def _why_not(self) -> str:
+        return super()._why_not() if self._state == "running" else _NOT_RUNNING
 
     def _check_is_running(self) -> None:
         if self._state != "running":
             raise RuntimeError(_NOT_RUNNING)
-
-
-class _BotReceiver(Receiver):
-    """Has the handlers of a bot. One that fails isn't run again, except with an inbox."""
-
-    _failed_is_handled = True
-
-    def __init__(self, bot: Bot, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as there
-        super().__init__(*args, **options)
-        self._bot = bot
-        self._entries.append(bot)
-
-    def _ignores(self, notification: Notification[Any]) -> bool:
-        # The webhook may be somebody else's, so it matters who the bot is.
-        return notification.actor_id == self._bot.me.id
 
 
 _NOT_RUNNING = (
@@ -440,11 +405,6 @@ _SWITCHED_OFF = (
     "; Webex does that after 100 failed deliveries within five minutes: with inbox= or "
     "background=True, slow handlers cause none"
 )
-
-
-async def _stop(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait([task])
 
 
 def _summary(handler: object) -> str:

@@ -1,14 +1,14 @@
 """Registers what a bot does about messages and submitted cards, in one module or in several."""
 
 import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Never, TypeVar
 
 from attrs import frozen
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
-from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.notifications.dispatch import Middleware
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.notifications.dispatch import Registration
 from webex_webhooks_async.notifications.router import Registry, Router, check_function
 from webex_webhooks_async.validation import check_text, check_type
 
@@ -27,28 +27,22 @@ Find = Callable[[Any], Mapping[str, Any] | None]
 """Returns what a context has in addition, if a text or inputs are for a handler."""
 
 
-@frozen
-class Route:
+@frozen(eq=False)
+class Route(Registration):
     """A handler of messages or of submitted cards, and which ones it handles.
 
     Attributes:
-        resource: What it handles.
         title: How it was registered, for errors.
-        handler: The handler.
         find: Recognizes what is for it; `None` if everything is.
         names: The names of a command.
     """
 
-    resource: Resource
     title: str
-    handler: ContextHandler[Any]
     find: Find | None
     names: tuple[str, ...]
 
-    def details(self, resource: str, said: object) -> Mapping[str, Any] | None:
+    def details(self, said: object) -> Mapping[str, Any] | None:
         """Return what the context has in addition; `None` if the handler isn't for it."""
-        if resource != self.resource:
-            return None
         return {} if self.find is None else self.find(said)
 
 
@@ -70,12 +64,13 @@ class BotRouter(Registry):
 
     A message is handled by the first of the handlers of `command` and `message` that matches it,
     in the order of their registration, and a submitted card by the first of `submission`. Handlers
-    of `on` run in addition, for everything that they are registered for.
-    """
+    of `on` run in addition, for everything that they are registered for. All of them run in the
+    order of their registration.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._routes: list[Route | BotRouter] = []
+    The middleware of a router runs once around all of its handlers that a notification is for: the
+    one that was found for a message or a submission, and those of `on`. That of a bot is also
+    around the request that fetches these.
+    """
 
     def command(self, *names: str) -> Callable[[OnMessage], OnMessage]:
         """Register a handler of messages that begin with a word: ``@bot.command("order")``.
@@ -190,14 +185,11 @@ class BotRouter(Registry):
         Raises:
             ValueError: A handler would get nothing, because one that is registered before it takes
                 everything.
-            TypeError: `router` is neither a `BotRouter` nor a `Router`.
+            TypeError: `router` is neither a `BotRouter` nor a `Router`, or it is a `Bot` or a
+                `Receiver`.
             RuntimeError: The bot has been started.
         """
-        check_type("router", router, BotRouter, Router)
-        if isinstance(router, BotRouter):
-            self._add_route(router)
-        self._check_is_open()
-        self._entries.append(router)
+        self._include(router, BotRouter, Router)
 
     def _registering(
         self, resource: Resource, title: str, find: Find | None, *, names: tuple[str, ...] = ()
@@ -205,25 +197,28 @@ class BotRouter(Registry):
         def register(handler: H) -> H:
             check_function("a handler", handler, "one argument, the context", 1)
             who = getattr(handler, "__name__", handler)
-            self._add_route(Route(resource, f"{who} of {title}", handler, find, names))
+            self._add(Route(resource, Event.CREATED, handler, f"{who} of {title}", find, names))
             return handler
 
         return register
 
-    def _add_route(self, route: "Route | BotRouter") -> None:
-        self._check_is_open()
-        self._routes.append(route)
+    def _add(self, entry: Registration | Registry) -> None:
+        super()._add(entry)
         try:
             self._check_routes()
         except ValueError:
-            self._routes.pop()
+            self._entries.pop()
             raise
+
+    def _routes(self) -> list[Route]:
+        """Return the handlers of messages and submissions, those of routers in their place."""
+        return [each for each in self._registrations(set()) if isinstance(each, Route)]
 
     def _check_routes(self) -> None:
         """Check that each handler may get something."""
-        taking_all = dict[str, Route]()
+        taking_all = dict[str | None, Route]()
         commands = dict[str, Route]()
-        for route, _ in self._all_routes({self}):
+        for route in self._routes():
             if other := taking_all.get(route.resource):
                 raise ValueError(
                     f"{route.title} gets nothing, because {other.title} takes everything: register "
@@ -241,17 +236,6 @@ class BotRouter(Registry):
                             "register it first"
                         )
             commands |= dict.fromkeys(names, route)
-
-    def _all_routes(
-        self, routers: "set[BotRouter]", middlewares: tuple[Middleware, ...] = ()
-    ) -> "Iterator[tuple[Route, tuple[Middleware, ...]]]":
-        """Yield each route here and in included routers, with the middleware of those."""
-        for entry in self._routes:
-            if not isinstance(entry, BotRouter):
-                yield entry, middlewares
-            elif entry not in routers:
-                routers.add(entry)
-                yield from entry._all_routes(routers, (*middlewares, *entry._middlewares))  # noqa: SLF001 - a router's own
 
 
 def _is(given: object, value: object) -> bool:

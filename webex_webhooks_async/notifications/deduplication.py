@@ -9,7 +9,7 @@ import math
 import time
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from functools import cached_property
 from itertools import count
@@ -129,53 +129,64 @@ class MemoryDeduplicator:
         self._granted.discard(key)
 
 
-class InFlight:
-    """A deduplicator whose calls go on when the request that made them is cancelled.
+class Uninterrupted:
+    """A deduplicator whose calls end before the request that made them does.
 
-    A claim that is granted to a cancelled request is released. An error of `confirm` or `release`
-    is logged, not raised.
+    A request that is cancelled waits for its call, and releases a claim that it was granted. An
+    error of `confirm` or `release` is logged, not raised.
 
     Args:
         deduplicator: It gets the calls.
-
-    Attributes:
-        unfinished: The calls that haven't returned yet.
     """
 
     def __init__(self, deduplicator: Deduplicator) -> None:
-        self.unfinished: set[asyncio.Task[Any]] = set()
         self._deduplicator = deduplicator
 
     async def claim(self, key: str) -> Claim:
         """Claim a notification; if it is granted, `confirm` or `release` has to follow."""
-        claiming = self._start(_checked(self._deduplicator.claim(key)))
+        claiming = asyncio.create_task(_checked(self._deduplicator.claim(key)))
         try:
-            return await _result_of(claiming)
+            await _end_of(claiming)
         except asyncio.CancelledError:
-            self._start(self._abandon(key, claiming))
+            try:
+                claim = _result_of(claiming)
+            except Exception:
+                logger.exception("the deduplicator failed for a request that was cancelled")
+            else:
+                if claim is Claim.GRANTED:
+                    await self.release(key)
             raise
+        return _result_of(claiming)
 
     async def confirm(self, key: str) -> None:
         """Remember the key as done."""
-        await _result_of(self._start(_logged(self._deduplicator.confirm, key, _NOT_CONFIRMED)))
+        await self._finish(self._deduplicator.confirm, key, _NOT_CONFIRMED)
 
     async def release(self, key: str) -> None:
         """Let the key be claimed again."""
-        await _result_of(self._start(_logged(self._deduplicator.release, key, _NOT_RELEASED)))
+        await self._finish(self._deduplicator.release, key, _NOT_RELEASED)
 
-    async def _abandon(self, key: str, claiming: asyncio.Task[Claim]) -> None:
-        """Release a claim whose request was cancelled, if it is granted."""
+    @staticmethod
+    async def _finish(call: Callable[[str], Awaitable[None]], key: str, failure: str) -> None:
+        await _end_of(asyncio.create_task(_logged(call, key, failure)))
+
+
+async def _end_of(task: asyncio.Task[Any]) -> None:
+    """Wait for the end of a task, also if the caller is cancelled; that is raised afterwards."""
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
         try:
-            if await _result_of(claiming) is Claim.GRANTED:
-                await self.release(key)
-        except Exception:
-            logger.exception("the deduplicator failed for a request that was cancelled")
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        raise cancellation
 
-    def _start(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(call)
-        self.unfinished.add(task)
-        task.add_done_callback(self.unfinished.discard)
-        return task
+
+def _result_of(task: asyncio.Task[T]) -> T:
+    if task.cancelled():
+        raise RuntimeError("what the deduplicator waited for was cancelled")
+    return task.result()
 
 
 async def _checked(claiming: Awaitable[object]) -> Claim:
@@ -190,15 +201,6 @@ async def _logged(call: Callable[[str], Awaitable[None]], key: str, failure: str
         await call(key)
     except (Exception, asyncio.CancelledError):  # the latter of what it waited for
         logger.exception(failure)
-
-
-async def _result_of(task: asyncio.Task[T]) -> T:
-    """Wait for a task, which goes on if the caller is cancelled."""
-    # Not asyncio.shield: it reports the errors of a task whose caller was cancelled.
-    await asyncio.wait({task})
-    if task.cancelled():
-        raise RuntimeError("what the deduplicator waited for was cancelled")
-    return task.result()
 
 
 _NOT_RELEASED = (

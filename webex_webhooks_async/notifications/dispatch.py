@@ -1,8 +1,10 @@
 """Runs the handlers that match a notification, and the middleware around them."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 from attrs import frozen
@@ -26,55 +28,60 @@ Middleware = Callable[[Notification[Any], CallNext], Coroutine[Any, Any, object]
 """An async function that runs around the handlers of a notification."""
 
 
-@frozen
+@frozen(eq=False)
 class Registration:
     """A handler, and what it handles; `None` is for all."""
 
     resource: str | None
     event: str | None
-    handler: Handler[Any]
+    handler: Callable[[Any], Coroutine[Any, Any, object]]
 
-
-@frozen
-class Group:
-    """The handlers of a router, those of included routers in their place, and its middleware.
-
-    Attributes:
-        middlewares: What runs around them, the outermost first.
-        entries: The handlers, and the groups of included routers that have a middleware.
-    """
-
-    middlewares: tuple[Middleware, ...]
-    entries: "tuple[Registration | Group, ...]"
-
-    def registrations(self) -> Iterator[Registration]:
-        """Yield all handlers, in their order."""
-        for entry in self.entries:
-            if isinstance(entry, Group):
-                yield from entry.registrations()
-            else:
-                yield entry
+    def is_for(self, notification: Notification[Any]) -> bool:
+        """Whether it handles such notifications."""
+        return (self.resource is None or self.resource == notification.resource) and (
+            self.event is None or self.event == notification.event
+        )
 
 
 class Run:
-    """A notification, and the handlers and the middleware to run for it.
+    """The handling of a notification, from its acceptance to its end.
 
     Attributes:
         notification: The notification.
+        steps: What runs for it, one after the other: handlers, and middleware with what it is
+            around.
+        fits: Whether its data is of the class that its resource has, if it has one.
         handlers: How many handlers match.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
         is_last: Whether nothing will run for the notification again, if this fails.
+        task: What handles it, if that is a task of its own.
+        ended: Set when all of it has ended.
+        outer: The run of which this is a part, until this one ends: a handler there delivers here.
     """
 
-    def __init__(self, notification: Notification[Any], group: Group) -> None:
+    def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
+        self.steps: Sequence[Handler[Any]] = ()
         self.handlers: int = 0
         self.misfit: PayloadError | None = None
         self.is_last: bool = True
+        self.task: asyncio.Task[Any] | None = None
+        self.ended = asyncio.Event()
+        self.outer: Run | None = current_run.get()
         data_class = data_classes().get(notification.resource)
-        self._fits = data_class is None or isinstance(notification.data, data_class)
-        self._steps = self._steps_of(group)
+        self.fits: bool = data_class is None or isinstance(notification.data, data_class)
+
+    def select(self, entry: Registration) -> Handler[Any] | None:
+        """Return the handler, if it is for the notification; note a misfit."""
+        if not entry.is_for(self.notification):
+            return None
+        if self.fits or entry.resource is None:
+            self.handlers += 1
+            return entry.handler
+        if self.misfit is None:
+            self.misfit = _misfit(self.notification)
+        return None
 
     async def __call__(self) -> None:
         """Run the handlers, one after the other, and log that the notification is handled.
@@ -84,37 +91,37 @@ class Run:
             Exception: What a handler or a middleware raised; the handlers after it haven't run.
         """
         started = time.perf_counter()
-        for step in self._steps:
+        for step in self.steps:
             await step(self.notification)
         if self.misfit is not None:
             raise self.misfit
-        if logger.isEnabledFor(logging.INFO):
+        if self.handlers and logger.isEnabledFor(logging.INFO):
             milliseconds = (time.perf_counter() - started) * 1000
             handlers = "1 handler" if self.handlers == 1 else f"{self.handlers} handlers"
             which = describe(self.notification)
             logger.info("%s is handled: %s, %.0f ms", which, handlers, milliseconds)
 
-    def _steps_of(self, group: Group) -> "list[Handler[Any]]":
-        steps: list[Handler[Any]] = []
-        for entry in group.entries:
-            if isinstance(entry, Group):
-                steps += self._steps_of(entry)
-            elif (entry.resource is None or entry.resource == self.notification.resource) and (
-                entry.event is None or entry.event == self.notification.event
-            ):
-                if self._fits or entry.resource is None:
-                    self.handlers += 1
-                    steps.append(entry.handler)
-                elif self.misfit is None:
-                    self.misfit = _misfit(self.notification)
-        if steps:
-            steps = within(group.middlewares, steps)
-        return steps
+    def end(self) -> None:
+        """Note that all of it has ended."""
+        self.outer = None  # or deliveries out of handlers would hold on to each other
+        self.ended.set()
+
+
+current_run: "ContextVar[Run | None]" = ContextVar("current_run", default=None)
+"""The run of which this is a part: a handler, `on_error`, or a task that one of them has begun."""
+
+
+def current_runs() -> Iterator[Run]:
+    """Yield the runs of which this is a part, the innermost first."""
+    run = current_run.get()
+    while run is not None:
+        yield run
+        run = run.outer
 
 
 def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "list[Handler[Any]]":
-    """Put middleware around handlers; the first one is the outermost."""
-    for middleware in reversed(middlewares):
+    """Put middleware around handlers, if there are any; the first one is the outermost."""
+    for middleware in reversed(middlewares if steps else ()):
         steps = [_around(steps, middleware)]
     return steps
 

@@ -3,50 +3,110 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from webex_webhooks_async.errors import RateLimitError
+from webex_webhooks_async.errors import PayloadError, RateLimitError
 from webex_webhooks_async.formatting import describe_exception, on_one_line
+from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.dispatch import describe
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-MAX_EXPIRIES = 5
-"""How many leases may expire; a notification may kill the process that handles it."""
 
 _POLL_SECONDS = 1.0  # other processes store notifications, too, and leave leases behind
 _RENEWALS_PER_LEASE = 3
 _MANY_RENEWALS = 10
-_LONGEST_PAUSE = 3600.0
 
 _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
 
 
+@frozen
+class Failure:
+    """A failed attempt, and what becomes of the notification.
+
+    Attributes:
+        error: Why it failed.
+        again_in: After how many seconds its handlers run again; with `None`, it is kept as failed.
+        words: The same for the log.
+    """
+
+    error: Exception
+    again_in: float | None
+    words: str = ""
+
+
+def is_last_attempt(entry: InboxEntry, attempts: int) -> bool:
+    """Whether the handlers of a notification don't run again if they fail now."""
+    return entry.failures + 1 >= attempts or entry.expiries >= _MAX_EXPIRIES
+
+
+def expiry_of(entry: InboxEntry) -> Exception | None:
+    """Return the failure of a notification that isn't handled any more: it may kill its process."""
+    if entry.expiries < _MAX_EXPIRIES:
+        return None
+    times = f"its lease has expired {entry.expiries} times"
+    return RuntimeError(f"{times}: its process was killed or hung, probably because of it")
+
+
+def failure_of(entry: InboxEntry, attempts: int, error: Exception, *, is_final: bool) -> Failure:
+    """Return what becomes of a notification whose handlers have failed.
+
+    Args:
+        entry: The notification.
+        attempts: How often its handlers run if they fail.
+        error: Why they failed.
+        is_final: Whether another attempt can't help.
+    """
+    number = entry.failures + 1
+    what = f"attempt {number} of {attempts}"
+    if entry.expiries >= _MAX_EXPIRIES:
+        what = f"{entry.expiries} leases have expired"
+    elif is_final:
+        what = "another attempt can't help"
+    if is_final or is_last_attempt(entry, attempts):
+        return Failure(error, None, f": {what}, kept as failed")
+    pause = 4.0 ** min(number - 1, 9)
+    if isinstance(error, RateLimitError):
+        pause = max(pause, error.retry_after or 0)
+    pause = min(pause, _LONGEST_PAUSE)
+    return Failure(error, pause, f": {what}, again in {pause:g} s")
+
+
+_MAX_EXPIRIES = 5  # a notification may kill the process that handles it
+_LONGEST_PAUSE = 3600.0
+
+
 class InboxWorker:
-    """Hands what is in an inbox to a function, in a task for each entry.
+    """Works on an inbox, one way: takes an entry, parses it, lets it be handled, and records that.
+
+    Each entry has a task, which renews the lease of the entry.
 
     Args:
         inbox: Where the entries are.
-        work: Handles an entry, and records the outcome. It raises nothing.
+        attempt: Handles the notification in an entry, and reports a failure. It raises nothing.
         limit: How many entries may be worked on at a time.
+
+    Attributes:
+        inbox: Where the entries are.
+        is_open: Whether entries are taken.
     """
 
     def __init__(
         self,
         inbox: Inbox,
-        work: "Callable[[InboxEntry, InboxWorker], Coroutine[Any, Any, None]]",
+        attempt: Callable[[Notification[Any], InboxEntry], Awaitable[Failure | None]],
         limit: int,
     ) -> None:
         self.inbox = inbox
         self.is_open: bool = False
-        self._work = work
+        self._attempt = attempt
         self._limit = limit
         self._woken = asyncio.Event()
-        self._taking: asyncio.Task[None] | None = None
+        self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -61,14 +121,15 @@ class InboxWorker:
         self.is_open = True
         self._woken = asyncio.Event()
         self._start(first)
-        self._taking = asyncio.create_task(self._take_each())
+        self._taking = {asyncio.create_task(self._take_each())}
 
-    async def stop(self) -> None:
-        """Take no more entries; those that were taken are still worked on."""
+    async def aclose(self) -> None:
+        """Take no more entries, finish those that were taken, and close the inbox."""
         self.is_open = False
         self._woken.set()
-        if self._taking is not None and not self._taking.done():  # it may be another loop's
-            await asyncio.wait({self._taking})
+        await _ends_of(self._taking)
+        await _ends_of(self._tasks)  # with what was being taken
+        await self.inbox.aclose()
 
     def wake(self) -> None:
         """Look into the inbox at once, because something was stored."""
@@ -95,7 +156,7 @@ class InboxWorker:
 
     def _start(self, entry: InboxEntry | None) -> None:
         if entry is not None:
-            task = asyncio.create_task(self._work(entry, self))
+            task = asyncio.create_task(self._work(entry))
             self._tasks.add(task)
             task.add_done_callback(self._finish)
 
@@ -104,12 +165,18 @@ class InboxWorker:
             self._woken.set()
         self._tasks.discard(task)
 
-    @asynccontextmanager
-    async def renewing(self, entry: InboxEntry, which: str) -> AsyncGenerator[None]:
-        """Renew the lease of an entry while the block runs."""
+    async def _work(self, entry: InboxEntry) -> None:
+        try:
+            notification = parse_unverified_notification(entry.body)
+        except PayloadError as error:
+            logger.error("the inbox has a body that isn't a notification: %s", error)  # noqa: TRY400 - it says all
+            await self._record(entry, "it", Failure(error, None))
+            return
+        which = describe(notification)
         renewing = asyncio.create_task(self._renew(entry, which))
         try:
-            yield
+            failure = await self._attempt(notification, entry)
+            await self._record(entry, which, failure)
         finally:
             renewing.cancel()
 
@@ -129,22 +196,16 @@ class InboxWorker:
                 seconds = number * entry.lease / _RENEWALS_PER_LEASE
                 logger.warning("%s has been running for %.0f s: does it hang?", which, seconds)
 
-    async def complete(self, entry: InboxEntry, which: str) -> None:
-        """Record that an entry is handled."""
-        await self._record(lambda: self.inbox.complete(entry), which)
-
-    async def fail(
-        self, entry: InboxEntry, which: str, failure: Exception, again_in: float | None
-    ) -> None:
-        """Record that an entry failed, and when it is due again."""
-        failed = evolve(entry, error=_error_text(failure))
-        await self._record(lambda: self.inbox.fail(failed, again_in), which)
-
-    async def _record(self, call: Callable[[], Awaitable[bool]], which: str) -> None:
-        """Record an outcome, if need be again and again; its lease is renewed meanwhile."""
+    async def _record(self, entry: InboxEntry, which: str, failure: Failure | None) -> None:
+        """Record an outcome, if need be again and again."""
         while True:
             try:
-                if not await call():
+                if failure is None:
+                    is_ours = await self.inbox.complete(entry)
+                else:
+                    failed = evolve(entry, error=_error_text(failure.error))
+                    is_ours = await self.inbox.fail(failed, failure.again_in)
+                if not is_ours:
                     logger.warning("%s had lost its lease, and may be handled twice", which)
             except Exception as error:  # noqa: BLE001 - it may work again later
                 why = describe_exception(error)
@@ -156,12 +217,11 @@ class InboxWorker:
             return
 
 
-def pause_after(failures: int, failure: Exception) -> float:
-    """Return after how many seconds handlers run again that have failed so often."""
-    pause = 4.0 ** min(failures - 1, 9)
-    if isinstance(failure, RateLimitError):
-        pause = max(pause, failure.retry_after or 0)
-    return min(pause, _LONGEST_PAUSE)
+async def _ends_of(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Wait for tasks, except for those whose event loop has ended before them."""
+    running = [each for each in tasks if not (each.done() or each.get_loop().is_closed())]
+    if running:
+        await asyncio.wait(running)
 
 
 def _error_text(failure: Exception) -> str:

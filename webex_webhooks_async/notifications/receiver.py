@@ -4,11 +4,10 @@ import asyncio
 import hashlib
 import inspect
 import logging
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
@@ -28,12 +27,24 @@ from webex_webhooks_async.notifications.asgi import (
 from webex_webhooks_async.notifications.deduplication import (
     Claim,
     Deduplicator,
-    InFlight,
     MemoryDeduplicator,
+    Uninterrupted,
 )
-from webex_webhooks_async.notifications.dispatch import Run, describe, log_debug
+from webex_webhooks_async.notifications.dispatch import (
+    Run,
+    current_run,
+    current_runs,
+    describe,
+    log_debug,
+)
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
-from webex_webhooks_async.notifications.inbox_worker import MAX_EXPIRIES, InboxWorker, pause_after
+from webex_webhooks_async.notifications.inbox_worker import (
+    Failure,
+    InboxWorker,
+    expiry_of,
+    failure_of,
+    is_last_attempt,
+)
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.router import Router
 from webex_webhooks_async.notifications.signatures import (
@@ -46,12 +57,27 @@ from webex_webhooks_async.notifications.signatures import (
 from webex_webhooks_async.validation import check_methods, check_size, check_text, check_type
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
     from webex_webhooks_async.models.notification_data import NotificationData
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
 """A plain or an async function that takes the exception of a handler, and the notification."""
+
+
+class ReceiverOptions(TypedDict, total=False):
+    """The arguments that a `Receiver` has besides the secrets, and a `Bot` as well."""
+
+    inbox: Inbox | None
+    attempts: int
+    background: bool
+    max_pending: int
+    deduplicator: Deduplicator | EllipsisType | None
+    max_body: int
+    minimum: SignatureAlgorithm
+    on_error: ErrorHandler | None
 
 
 class Receiver(Router):
@@ -128,6 +154,7 @@ class Receiver(Router):
         TypeError: An argument has a wrong type.
     """
 
+    _instead = "register its handlers on a Router, and include that"
     _failed_is_handled = False  # whether a notification isn't handled again after a failure
 
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
@@ -161,26 +188,25 @@ class Receiver(Router):
             if limit < 1:
                 raise ValueError(f"{name} must be positive, got {limit}")
         check_size("max_body", max_body)
-        self._keys = secret_keys(secrets)
-        self._worker = None if inbox is None else InboxWorker(inbox, self._work, max_pending)
+        keys = secret_keys(secrets)
+        self._keys: Callable[[], Sequence[bytes]] = lambda: keys  # its repr shows nothing
+        self._worker = None if inbox is None else InboxWorker(inbox, self._attempt, max_pending)
         self._attempts = attempts
         self._background = background
         self._max_pending = max_pending
         if deduplicator is ...:
             deduplicator = MemoryDeduplicator()
-        self._deduplicator: Deduplicator | None = deduplicator
-        self._in_flight: InFlight | None = None
         # A call in our memory never waits, so nothing can cancel it in the middle.
         if deduplicator is not None and type(deduplicator) is not MemoryDeduplicator:
-            self._deduplicator = self._in_flight = InFlight(deduplicator)
+            deduplicator = Uninterrupted(deduplicator)
+        self._deduplicator: Deduplicator | None = deduplicator
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
         self._minimum = minimum
         self._on_error = on_error
         self._is_closing = False
-        self._runs: set[Run] = set()  # those that `aclose` waits for
-        self._pending: dict[Run, asyncio.Task[int]] = {}  # those of them in the background
-        self._closers: list[asyncio.Event] = []  # of each call of `aclose` that waits
+        self._runs: set[Run] = set()
+        self._pending = 0  # how many of them have a task of their own
 
     def webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
@@ -212,7 +238,7 @@ class Receiver(Router):
             raise ValueError("name is empty; pass what the names of the webhooks begin with")
         wanted = dict.fromkeys(
             (each.resource, each.event or Event.ALL)
-            for each in self._group(set()).registrations()
+            for each in self._registrations(set())
             if each.resource is not None
         )
         if not wanted:
@@ -224,7 +250,7 @@ class Receiver(Router):
                 target_url=target_url,
                 resource=resource,
                 event=event,
-                secret=self._keys[0].decode(),
+                secret=self._keys()[0].decode(),
                 owned_by=owned_by,
             )
             for resource, event in wanted
@@ -239,7 +265,7 @@ class Receiver(Router):
         `on_error` it is true if the notification is kept as failed. Without an inbox it is always
         true.
         """
-        return all(run.is_last for run in _current_runs.get() if run in self._runs)
+        return all(run.is_last for run in current_runs() if run in self._runs)
 
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
@@ -254,6 +280,9 @@ class Receiver(Router):
         Raises:
             TypeError: `body` isn't bytes, or `headers` aren't headers.
         """
+        if why := self._why_not():
+            logger.error("refused a request: %s", why)
+            return HTTPStatus.SERVICE_UNAVAILABLE
         notification = self._verified(body, headers)
         if not isinstance(notification, Notification):
             return notification
@@ -263,12 +292,13 @@ class Receiver(Router):
         run = self._run_of(notification)
         if run is None:
             return HTTPStatus.NO_CONTENT
-        self._runs.add(run)
+        outer = self._begin(run)
         try:
             return await self._handle_once(run, key)
         finally:
-            if run not in self._pending:
-                self._finish(run)
+            current_run.reset(outer)
+            if run.task is None:
+                self._end(run)
 
     async def aclose(self) -> None:
         """Accept no more notifications, and wait until the accepted ones are handled.
@@ -279,32 +309,28 @@ class Receiver(Router):
         self._check_is_outside()
         self._is_closing = True
         if self._worker is not None:
-            await self._worker.stop()
-        for run, task in [*self._pending.items()]:
-            if task.get_loop().is_closed():  # it will never end
-                self._finish(run)
+            await self._worker.aclose()
+        for run in [*self._runs]:
+            if run.task is not None and run.task.get_loop().is_closed():  # it will never end
+                self._end(run)
         while self._runs:
-            self._closers.append(closer := asyncio.Event())
-            await closer.wait()
-        while self._in_flight is not None and self._in_flight.unfinished:
-            await asyncio.wait(self._in_flight.unfinished)
-        if self._worker is not None:
-            await self._worker.inbox.aclose()
+            await next(iter(self._runs)).ended.wait()
 
     def _check_is_outside(self) -> None:
-        if not self._runs.isdisjoint(_current_runs.get()):
+        if not self._runs.isdisjoint(current_runs()):
             raise RuntimeError(
                 "a handler can't close its own receiver, because closing waits for the handlers: "
                 "close it where it was started"
             )
 
-    def _finish(self, run: Run) -> None:
+    def _begin(self, run: Run) -> "Token[Run | None]":
+        self._runs.add(run)
+        return current_run.set(run)
+
+    def _end(self, run: Run) -> None:
         self._runs.discard(run)
-        self._pending.pop(run, None)
-        if not self._runs:
-            for closer in self._closers:
-                closer.set()
-            self._closers.clear()
+        self._pending -= run.task is not None
+        run.end()
 
     async def __aenter__(self) -> Self:
         if self._worker is not None:
@@ -357,7 +383,7 @@ class Receiver(Router):
         if len(body) > self._max_body:
             return self._refuse_large()
         try:
-            verify_with_keys(body, headers, self._keys, self._minimum)
+            verify_with_keys(body, headers, self._keys(), self._minimum)
             return parse_unverified_notification(body)
         except SignatureError as error:
             logger.warning("refused a request: %s", error)
@@ -376,12 +402,13 @@ class Receiver(Router):
             return True
         return False
 
+    def _why_not(self) -> str:
+        """Return why nothing can be received now; it is empty if something can."""
+        return _NOT_RUNNING if self._worker is not None and not self._worker.is_open else ""
+
     async def _store(
         self, key: str, body: bytes, notification: Notification[Any], worker: InboxWorker
     ) -> int:
-        if not worker.is_open:
-            logger.error("%s is not stored: %s", describe(notification), _NOT_RUNNING)
-            return HTTPStatus.SERVICE_UNAVAILABLE
         if self._ignores(notification):
             return HTTPStatus.NO_CONTENT
         try:
@@ -395,48 +422,25 @@ class Receiver(Router):
             log_debug("%s is a duplicate", notification)
         return HTTPStatus.NO_CONTENT
 
-    async def _work(self, entry: InboxEntry, worker: InboxWorker) -> None:
-        """Run the handlers of a notification from the inbox, and record the outcome."""
-        try:
-            notification = parse_unverified_notification(entry.body)
-        except PayloadError as error:
-            logger.error("the inbox has a body that isn't a notification: %s", error)  # noqa: TRY400 - it says all
-            await worker.fail(entry, "it", error, None)
-            return
-        which = describe(notification)
+    async def _attempt(self, notification: Notification[Any], entry: InboxEntry) -> Failure | None:
+        """Run the handlers of a notification from the inbox, in the task of the entry."""
         run = self._run_of(notification)
         if run is None:
-            logger.warning("%s is completed: it has no matching handler", which)
-            await worker.complete(entry, which)
-            return
-        self._runs.add(run)
-        _current_runs.set((run,))  # for this task, which ends with it
+            logger.warning("%s is completed: it has no matching handler", describe(notification))
+            return None
+        run.is_last = is_last_attempt(entry, self._attempts)
+        self._begin(run)
         try:
-            async with worker.renewing(entry, which):
-                await self._attempt(run, entry, worker)
+            error = expiry_of(entry) or await _failure_of(run)
+            if error is None:
+                return None
+            is_final = error is run.misfit
+            failure = failure_of(entry, self._attempts, error, is_final=is_final)
+            run.is_last = failure.again_in is None
+            await self._report(error, run, failure.words)
+            return failure
         finally:
-            self._finish(run)
-
-    async def _attempt(self, run: Run, entry: InboxEntry, worker: InboxWorker) -> None:
-        which = describe(run.notification)
-        number = entry.failures + 1
-        is_expired = entry.expiries >= MAX_EXPIRIES
-        run.is_last = is_expired or number >= self._attempts
-        failure = _expired(entry) if is_expired else await _failure_of(run)
-        if failure is None:
-            await worker.complete(entry, which)
-            return
-        is_misfit = failure is run.misfit
-        run.is_last = run.is_last or is_misfit
-        what = f"attempt {number} of {self._attempts}"
-        if is_expired:
-            what = f"{entry.expiries} leases have expired"
-        elif is_misfit:
-            what = "another attempt can't help"
-        again_in = None if run.is_last else pause_after(number, failure)
-        then = "kept as failed" if again_in is None else f"again in {again_in:g} s"
-        await self._report(failure, run, f": {what}, {then}")
-        await worker.fail(entry, which, failure, again_in)
+            self._end(run)
 
     async def _handle_once(self, run: Run, key: str) -> int:
         try:
@@ -449,15 +453,15 @@ class Receiver(Router):
             return HTTPStatus.SERVICE_UNAVAILABLE
         if claim is not Claim.GRANTED:
             return self._not_granted(claim, run)
-        if self._is_closing or len(self._pending) >= self._max_pending:
+        if self._is_closing or self._pending >= self._max_pending:
             await self._finish_claim(key, done=False)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
             logger.warning("%s is not handled: %s", describe(run.notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._background:
-            task = asyncio.create_task(self._execute(run, key))
-            self._pending[run] = task
-            task.add_done_callback(lambda _: self._finish(run))
+            run.task = asyncio.create_task(self._execute(run, key))
+            run.task.add_done_callback(lambda _: self._end(run))
+            self._pending += 1
             return HTTPStatus.NO_CONTENT
         return await self._execute(run, key)
 
@@ -471,7 +475,6 @@ class Receiver(Router):
 
     async def _execute(self, run: Run, key: str) -> int:
         done = False
-        outer = _current_runs.set((*_current_runs.get(), run))
         try:
             if self._background:
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
@@ -480,7 +483,6 @@ class Receiver(Router):
                 await self._report(failure, run)
             done = failure is None or self._failed_is_handled
         finally:
-            _current_runs.reset(outer)
             await self._finish_claim(key, done=done)
         return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -506,21 +508,12 @@ class Receiver(Router):
             logger.exception("on_error failed for %s", which, exc_info=_failure(error))
 
 
-_current_runs: ContextVar[tuple[Run, ...]] = ContextVar("_current_runs", default=())
-"""The runs of which this is a part: a handler, `on_error`, or a task that one of them has begun."""
-
-
 async def _failure_of(run: Run) -> Exception | None:
     try:
         await run()
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it raises
         return _failure(error)
     return None
-
-
-def _expired(entry: InboxEntry) -> Exception:
-    times = f"its lease has expired {entry.expiries} times"
-    return RuntimeError(f"{times}: its process was killed or hung, probably because of it")
 
 
 def _failure(error: BaseException) -> Exception:

@@ -2,19 +2,20 @@
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource, warn_if_misspelled
 from webex_webhooks_async.notifications.dispatch import (
-    Group,
     Handler,
     Middleware,
     Registration,
     Run,
+    current_run,
     log_debug,
+    within,
 )
 from webex_webhooks_async.validation import check_type
 
@@ -48,9 +49,18 @@ OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound="Handler[MeetingTrans
 OnAnything = TypeVar("OnAnything", bound="Handler[NotificationData]")
 M = TypeVar("M", bound=Middleware)
 
+Select = Callable[[Registration], Handler[Any] | None]
+
 
 class Registry:
-    """What handlers and middleware are registered on."""
+    """What handlers, middleware and routers are registered on: a tree, in one order.
+
+    There are two kinds. The handlers of a `Router` need a notification alone, so that it runs them
+    itself, by `Router.dispatch`. Those of a `BotRouter` also need what a `Bot` fetches, so that
+    only a bot includes it. What both do is here.
+    """
+
+    _instead = ""  # what to do instead of including one of this class
 
     def __init__(self) -> None:
         self._entries: list[Registration | Registry] = []
@@ -139,8 +149,7 @@ class Registry:
 
         def register(handler: Handler[Any]) -> Handler[Any]:
             check_function("a handler", handler, "one argument, the notification", 1)
-            self._check_is_open()
-            self._entries.append(Registration(resource, event, handler))
+            self._add(Registration(resource, event, handler))
             return handler
 
         return register
@@ -173,25 +182,53 @@ class Registry:
         self._middlewares.append(function)
         return function
 
-    def _freeze(self, event: str = "the first notification") -> Group:
+    def _include(self, router: "Registry", *kinds: "type[Registry]") -> None:
+        check_type("router", router, *kinds)
+        if instead := router._instead:  # noqa: SLF001 - a router's own
+            kind = type(router).__name__
+            raise TypeError(f"a {kind} receives by itself, so it can't be included: {instead}")
+        self._add(router)
+
+    def _add(self, entry: "Registration | Registry") -> None:
+        self._check_is_open()
+        self._entries.append(entry)
+
+    def _freeze(self, event: str) -> None:
         """Refuse to register anything more here and in all included routers."""
         routers = set[Registry]()
-        group = self._group(routers)
+        for _ in self._registrations(routers):
+            pass
         for router in routers:
             router._frozen_by = event  # noqa: SLF001 - a router's own
-        return group
 
-    def _group(self, routers: "set[Registry]") -> Group:
-        """Return what is registered here and in included routers; add all of them to `routers`."""
+    def _registrations(self, routers: "set[Registry]") -> Iterator[Registration]:
+        """Yield all handlers, those of included routers in their place; note each router."""
         routers.add(self)
-        entries: list[Registration | Group] = []
         for entry in self._entries:
             if not isinstance(entry, Registry):
-                entries.append(entry)
+                yield entry
             elif entry not in routers:
-                group = entry._group(routers)  # noqa: SLF001 - a router's own
-                entries += [group] if group.middlewares else group.entries
-        return Group(tuple(self._middlewares), tuple(entries))
+                yield from entry._registrations(routers)  # noqa: SLF001 - a router's own
+
+    def _steps(self, select: Select, routers: "set[Registry]") -> list[Handler[Any]]:
+        """Return the selected handlers in their order, each router's within its middleware.
+
+        Args:
+            select: Returns what runs of a registration, if anything does.
+            routers: Those that have had their turn: each counts once.
+        """
+        return within(self._middlewares, self._inner_steps(select, routers))
+
+    def _inner_steps(self, select: Select, routers: "set[Registry]") -> list[Handler[Any]]:
+        routers.add(self)
+        steps: list[Handler[Any]] = []
+        for entry in self._entries:
+            if not isinstance(entry, Registry):
+                if (handler := select(entry)) is not None:
+                    steps.append(handler)
+            elif entry not in routers:
+                steps += entry._steps(select, routers)  # noqa: SLF001 - a router's own
+        return steps
 
     def _check_is_open(self) -> None:
         if self._frozen_by:
@@ -219,22 +256,16 @@ class Router(Registry):
     handlers count once, however often it is included.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._frozen_group: Group | None = None  # from the first notification on
-
     def include(self, router: "Router") -> None:
         """Include the handlers of a router, also those that are added to it later.
 
         They run in the place of this call among the handlers that are registered here.
 
         Raises:
-            TypeError: `router` isn't a `Router`.
+            TypeError: `router` isn't a `Router`, or it is a `Receiver`.
             RuntimeError: A notification has already been received.
         """
-        check_type("router", router, Router)
-        self._check_is_open()
-        self._entries.append(router)
+        self._include(router, Router)
 
     async def dispatch(self, notification: Notification[Any]) -> None:
         """Run the matching handlers, and the middleware around them, for a notification.
@@ -250,18 +281,28 @@ class Router(Registry):
         """
         check_type("notification", notification, Notification)
         run = self._run_of(notification)
-        if run is not None:
+        if run is None:
+            return
+        outer = current_run.set(run)
+        try:
             await run()
+        finally:
+            current_run.reset(outer)
+            run.end()
 
     def _run_of(self, notification: Notification[Any]) -> Run | None:
         """Return what is to be run for a notification; if it is nothing, log why."""
-        if self._frozen_group is None:
-            self._frozen_group = self._freeze()
-        run = Run(notification, self._frozen_group)
-        if run.handlers or run.misfit:
+        if not self._frozen_by:
+            self._freeze("the first notification")
+        run = Run(notification)
+        run.steps = self._steps_of(run)
+        if run.steps or run.misfit:
             return run
         log_debug("%s has no matching handler", notification)
         return None
+
+    def _steps_of(self, run: Run) -> list[Handler[Any]]:
+        return self._steps(run.select, set())
 
 
 def _check_word(name: str, word: object) -> None:

@@ -50,7 +50,7 @@ def be_polite(bot: Bot) -> None:
             await call_next()
         except Exception:
             room_id = getattr(notification.data, "room_id", None)
-            if room_id and bot.receiver.is_last_attempt:
+            if room_id and bot.is_last_attempt:
                 with suppress(WebexError):  # so that the first error is raised
                     await bot.send("Sorry, something went wrong.", room_id=room_id)
             raise  # so that it is logged
