@@ -355,7 +355,6 @@ class TestReceiving:
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
         assert len(texts(webex_sandbox)) == (resource == "messages")
 
-
     async def test_what_cannot_be_fetched_is_a_failure(
         self, bot: Bot, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:

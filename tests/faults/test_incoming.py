@@ -187,8 +187,7 @@ async def test_handlers_may_fail_in_the_background(fail: Act) -> None:
     bot.act = fail
     async with served_by(serve_on_uvicorn, bot.receiver) as served:
         assert await served.responses(GOOD) == [204]
-        pending = bot.receiver._pending  # pyright: ignore[reportPrivateUsage] - nothing public says so
-        await until(lambda: not pending)
+        await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
         assert await served.responses(GOOD) == [204]
 
     assert bot.done == ["MESSAGE"]
