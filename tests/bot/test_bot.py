@@ -549,7 +549,7 @@ class TestFromEnv:
         ({"watch": float("inf")}, "ValueError: watch must be a positive number of seconds"),
         ({"watch": "300"}, "TypeError: watch must be float or int, got str"),
         ({"on_error": 7}, "TypeError: on_error must be a function"),
-        ({"titel": "lunch"}, "TypeError: Bot has no argument 'titel'"),
+        ({"title": "lunch"}, "TypeError: Bot has no argument 'title'"),
         ({"ignore_own_actions": True}, "TypeError: Bot has no argument 'ignore_own_actions'"),
     ],
 )
