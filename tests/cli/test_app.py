@@ -19,10 +19,7 @@ COMMANDS = (
 )
 
 
-CREATE = ("create", "--name", "bot", "--target-url", "https://example.com")
-
-
-@pytest.mark.parametrize("arguments", [(), ("-h",)])
+@pytest.mark.parametrize("arguments", [(), ("-h",), ("webhooks",)])
 def test_the_overview(invoke: Invoke, arguments: tuple[str, ...]) -> None:
     """Without a command, and with --help, every command is listed with its purpose."""
     done = invoke(*arguments)
@@ -56,26 +53,22 @@ def test_the_usage_line_asks_for_the_secret(invoke: Invoke, command: str) -> Non
     assert usage.endswith("(--secret-env STR | --secret-file PATH)")
 
 
-def test_the_version(invoke: Invoke) -> None:
-    """--version prints the package's version."""
-    assert invoke("--version").out == f"{version('webex-webhooks-async')}\n"
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_the_version(invoke: Invoke, word: str) -> None:
+    """--version prints the package's version, and so do the words that other tools have for it."""
+    assert invoke(word).out == f"{version('webex-webhooks-async')}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("lisst",), 'Unknown command "lisst". Did you mean "list"?'),
+        (("webhooks", "lisst"), 'Unknown command "lisst". Did you mean "list"?'),
         (("list", "--bogus"), "Unknown option: --bogus"),
         (("--base-url", "x", "list"), "unknown option --base-url: options come after the command"),
-        (("get",), "WEBHOOK_ID is required\n"),
         (("get", ""), "WEBHOOK_ID is empty\n"),
         (("get", "a", "b"), "unexpected argument 'b'\n"),
         (("verify", "--secret-env"), "--secret-env needs a value\n"),
-        ((*CREATE, "--resource", "rooms"), "--event is required\n"),
-        (
-            (*CREATE, "--resorce", "rooms"),
-            "--resource is required. Did you mean --resource",
-        ),
         (("list", "--owned-by", "nobody"), 'Invalid value "nobody" for --owned-by'),
         (("sandbox", "--port", "70000"), "--port must be <= 65535\n"),
         (("ensure", "--dry"), "there is no option --dry; a file of that name is"),
@@ -89,6 +82,40 @@ def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -
     assert (done.exit_code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "usage"),
+    [
+        (["get"], "WEBHOOK_ID is", "get [OPTIONS] WEBHOOK_ID"),
+        (["webhooks", "get"], "WEBHOOK_ID is", "get [OPTIONS] WEBHOOK_ID"),
+        (
+            ["trigger", "messages"],
+            "EVENT, --to and --secret-env (or --secret-file) are",
+            "trigger --to STR [OPTIONS] RESOURCE EVENT (--secret-env STR | --secret-file PATH)",
+        ),
+        (
+            ["verify", "-H", "a:b"],
+            "--secret-env (or --secret-file) is",
+            "verify --header STR... [BODY] (--secret-env STR | --secret-file PATH)",
+        ),
+    ],
+)
+def test_what_is_missing(invoke: Invoke, arguments: list[str], missing: str, usage: str) -> None:
+    """All that is missing is named at once, and below it is the usage."""
+    done = invoke(*arguments)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err == f"error: {missing} required\nUsage: webex-webhooks {usage}\n"
+
+
+def test_what_is_missing_because_it_is_misspelled(invoke: Invoke) -> None:
+    """Where an unknown option looks like one that is missing, the error says so."""
+    done = invoke("create", "--name", "bot", "--target-url", "https://e.com", "--resorce", "rooms")
+
+    assert done.err.splitlines()[0] == (
+        "error: --resource and --event are required. Did you mean --resource instead of --resorce?"
+    )
 
 
 def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:
@@ -173,7 +200,7 @@ def test_a_reader_that_has_seen_enough(webex: ServedWebex, arguments: str, line:
 def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
     """Start the command in this process, and give what it exits with."""
     monkeypatch.setitem(sys.modules, "httpx._main", None)
-    monkeypatch.setattr(signal, "getsignal", lambda _: signal.SIG_IGN)
+    monkeypatch.setattr(signal, "default_int_handler", None)  # as where a shell ignores it
     monkeypatch.setattr(cli, "app", app)  # it is imported once more
     for name in ("cli.app", "version"):
         monkeypatch.delitem(sys.modules, f"webex_webhooks_async.{name}")

@@ -2,9 +2,11 @@
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from attrs import define
 from cyclopts import (
     App,
     CycloptsError,
@@ -14,11 +16,12 @@ from cyclopts import (
     UnknownCommandError,
     ValidationError,
 )
-from cyclopts.argument import Argument
+from cyclopts.argument import Argument, ArgumentCollection
 from cyclopts.exceptions import UnusedCliTokensError
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
+    UNBOUNDED,
     error_text,
     page,
     print_error,
@@ -57,6 +60,11 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Setup": {"login": "commands.login:command", "completion": "app:completion"},
 }
 
+_SECRET = ("--secret-env", "--secret-file")
+
+# For some commands, of each of these one option is required.
+_ALTERNATIVES: Mapping[str, Sequence[Sequence[str]]] = {"trigger": [_SECRET], "verify": [_SECRET]}
+
 _A_SECRET = "(--secret-env STR | --secret-file PATH)"  # noqa: S105 - how to pass one
 
 # Cyclopts writes the others. It calls each optional argument ARGS, and misses an option that is
@@ -75,8 +83,10 @@ def _make_app() -> App:
         name="webex-webhooks",
         help="Manage Webex webhooks, receive notifications, and try both without an account.",
         version=__version__,
+        version_flags=("--version", "-V"),
         help_format="plaintext",  # examples stay as they are
         default_parameter=Parameter(negative=()),
+        config=_check_that_all_is_given,
     )
     for number, (title, commands) in enumerate(_COMMANDS.items()):
         group = Group(title, sort_key=number)
@@ -86,6 +96,24 @@ def _make_app() -> App:
             app.command(path, name=name, group=group, usage=usage)
     app["--help"].group = app["--version"].group = Group("Options", sort_key=len(_COMMANDS))
     return app
+
+
+def _check_that_all_is_given(
+    _: App, commands: Sequence[str], arguments: ArgumentCollection
+) -> None:
+    """Name all that is missing: the parser itself names the first."""
+    missing = [each.name for each in arguments if each.required and not each.has_tokens]
+    given = {each.name for each in arguments if each.has_tokens}
+    for first, *others in _ALTERNATIVES.get(commands[-1], ()):
+        if given.isdisjoint((first, *others)):
+            missing.append(f"{first} (or {', '.join(others)})")
+    if missing:
+        raise _MissingError(names=missing)
+
+
+@define(kw_only=True)
+class _MissingError(CycloptsError):
+    names: Sequence[str]
 
 
 app: App = _make_app()
@@ -130,6 +158,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    match arguments:
+        case ["webhooks", *rest]:  # the word that other tools need before list
+            arguments = rest
+        case ["version"]:
+            arguments = ["--version"]
+        case _:
+            pass
     if not arguments or arguments[0] in app.help_flags:
         app.resolved_commands()  # imports them: the overview shows a line of each docstring
     try:
@@ -156,15 +191,28 @@ def _failed(error: Exception, exit_code: ExitCode) -> int:
 
 
 def usage_error_text(error: CycloptsError) -> Text:
-    """An error of the parser, on one line."""
-    return error_text(Exception(_message(error)))
+    """An error of the parser, on one line; below one about what is missing, the usage."""
+    text = error_text(Exception(_message(error)))
+    if isinstance(error, _MissingError):
+        text.append(f"\n{_usage(error.command_chain or ())}", "dim")
+    return text
+
+
+def _usage(command: Sequence[str]) -> str:
+    """The usage of a command, on one line: the beginning of its help."""
+    console = page()
+    console.width = UNBOUNDED
+    with console.capture() as captured:
+        app.help_print(command, console=console)
+    return " ".join(captured.get().partition("\n\n")[0].split())
 
 
 def _message(error: CycloptsError) -> str:
     match error:
-        case MissingArgumentError(argument=Argument() as argument, keyword=None):
-            _, did_you_mean, name = str(error).partition(" Did you mean ")
-            return f"{argument.name} is required{did_you_mean and '.'}{did_you_mean}{name}"
+        case _MissingError(names=names):
+            *others, last = names
+            are = f"{', '.join(others)} and {last} are" if others else f"{last} is"
+            return f"{are} required{_hint(names, error.unused_tokens or ())}"
         case MissingArgumentError(keyword=str() as keyword):
             return f"{keyword} needs a value"
         case ValidationError(argument=Argument() as argument, exception_message=message):
@@ -177,3 +225,11 @@ def _message(error: CycloptsError) -> str:
             return f"unknown option {token}: options come after the command, such as list --json"
         case _:
             return str(error)
+
+
+def _hint(names: Iterable[str], unused: Sequence[str]) -> str:
+    """What was probably meant by words that the parser doesn't know."""
+    for name in names:
+        for word in get_close_matches(name, unused, n=1):
+            return f". Did you mean {name} instead of {word}?"
+    return ""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast
 
 import httpx
 from attrs import frozen
@@ -150,15 +150,12 @@ class SecretSource:
         return secret
 
     def require(self) -> str:
-        """The secret.
+        """The secret, in a command that isn't called without one.
 
         Raises:
-            UsageError: As in `read`, or neither option is given.
+            UsageError: As in `read`.
         """
-        secret = self.read()
-        if secret is None:
-            raise UsageError("pass the secret with --secret-env or --secret-file")
-        return secret
+        return cast("str", self.read())
 
 
 FROM_ENVIRONMENT = Connection()

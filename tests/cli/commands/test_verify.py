@@ -73,9 +73,7 @@ def test_bytes_in_a_pipe() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-H", SPARK), "pass the secret with --secret-env or --secret-file"),
         (("-H", "x", "--secret-env", "SECRET"), "a header is a name, a colon and a value, got 'x'"),
-        (("--secret-env", "SECRET"), "--header is required"),
     ],
 )
 def test_wrong_usage(invoke: Invoke, body: str, arguments: tuple[str, ...], message: str) -> None:
