@@ -31,7 +31,7 @@ def test_the_overview(invoke: Invoke, arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(invoke: Invoke, command: str) -> None:
-    """The help of a command has an example, and explains each option and argument."""
+    """The help of a command has an example, explains all options, and breaks lines only once."""
     done = invoke(command, "--help")
     options = app.app[command].assemble_argument_collection(parse_docstring=True)
     usage, _, panels = done.out.partition("\n\n")
@@ -40,7 +40,10 @@ def test_help(invoke: Invoke, command: str) -> None:
     assert (done.exit_code, done.err) == (0, "")
     assert f"$ webex-webhooks {command}" in done.out
     assert max(map(len, done.out.splitlines())) <= 80
-    assert [each.name for each in options if each.show and not each.parameter.help] == []
+    text, _, _ = (app.app[command].help or "").partition("\nArgs:")
+    assert text.strip() in done.out
+    explained = {each.name: each.parameter.help or "" for each in options if each.show}
+    assert [name for name, text in explained.items() if not text or "\n" in text] == []
     assert [each for each in arguments if not re.search(rf"\b{each}\b", usage)] == []
     assert "ARGS" not in usage
 

@@ -71,6 +71,7 @@ _A_SECRET = "(--secret-env STR | --secret-file PATH)"  # noqa: S105 - how to pas
 # required because another one isn't given.
 _USAGE = {
     "chat": "[OPTIONS] [TEXT]",
+    "create": "--name STR --target-url STR --resource STR\n    --event STR [OPTIONS]",
     "delete": "[OPTIONS] WEBHOOK_ID [MORE_IDS...]",
     "inbox": "list|retry|drop FILE [KEYS...] [--json]",
     "trigger": f"--to STR [OPTIONS] RESOURCE EVENT\n    {_A_SECRET}",
@@ -120,11 +121,12 @@ app: App = _make_app()
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
-    """Print a script that lets a shell complete commands, options and Webex's words.
+    r"""Print a script that lets a shell complete commands, options and Webex's words.
 
     $ webex-webhooks completion bash >> ~/.bash_completion
     $ webex-webhooks completion zsh > ~/.zfunc/_webex-webhooks
-    $ webex-webhooks completion fish > ~/.config/fish/completions/webex-webhooks.fish
+    $ webex-webhooks completion fish \
+        > ~/.config/fish/completions/webex-webhooks.fish
 
     Args:
         shell: The shell.

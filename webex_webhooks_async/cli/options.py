@@ -63,8 +63,7 @@ class Connection:
     """Where Webex is, and who calls it.
 
     Attributes:
-        token_file: A file with the access token, or the file that login wrote.
-            The default is WEBEX_ACCESS_TOKEN.
+        token_file: A file with the token, or what login wrote; the default is WEBEX_ACCESS_TOKEN.
         base_url: The URL of the API; https, or http on loopback.
     """
 

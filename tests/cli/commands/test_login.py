@@ -200,7 +200,10 @@ def test_ctrl_c_while_it_waits(file: Path) -> None:
             ("--scope", "s", "--token-file", "/nowhere/t"),
             "can't write the tokens to /nowhere/t: No",
         ),
-        (("--scope", "s", "--token-file", "/"), "can't write the tokens to /: it isn't a regular file"),
+        (
+            ("--scope", "s", "--token-file", "/"),
+            "can't write the tokens to /: it isn't a regular file",
+        ),
         (("--scope", "s", "--base-url", "http://example.com/v1"), "base_url must be https"),
     ],
 )

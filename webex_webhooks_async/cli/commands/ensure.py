@@ -51,9 +51,10 @@ def command(  # noqa: PLR0913 - each is an option
     $ webex-webhooks ensure webhooks.toml --check
 
     The file has a table [[webhooks]] for each webhook, with name, target_url,
-    resource and event, and optionally filter, secret and owned_by. ${NAME} in a value is replaced
-    by an environment variable. Webhooks are matched by name; exactly one of each name remains. You
-    can run it at any time, also after an error.
+    resource and event, and optionally filter, secret and owned_by. ${NAME} in a
+    value is replaced by an environment variable. Webhooks are matched by name;
+    exactly one of each name remains. You can run it at any time, also after an
+    error.
 
     Args:
         file: The TOML file; - reads standard input.

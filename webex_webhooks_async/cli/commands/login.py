@@ -54,8 +54,8 @@ def command(
     r"""Get the first tokens of an integration, and store them in a file.
 
     $ export WEBEX_CLIENT_ID=C1234 WEBEX_CLIENT_SECRET=...
-    $ webex-webhooks login --scope spark:messages_read --scope spark:messages_write \
-        --token-file tokens.json
+    $ webex-webhooks login --token-file tokens.json \
+        --scope spark:messages_read --scope spark:messages_write
     $ webex-webhooks list --token-file tokens.json
 
     It prints the URL at which you authorize the integration, and opens it in a

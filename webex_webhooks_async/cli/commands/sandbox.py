@@ -34,8 +34,7 @@ def command(
     Args:
         port: The port on 127.0.0.1; 0 takes any free one.
         no_page: Leave out the page for the browser.
-        allow_remote: Notify webhooks on other hosts too, such as a bot in a
-            container, and respond to requests that name another host.
+        allow_remote: Notify bots on other hosts too, such as a container, and let them call.
     """
     run(_serve(port, page=not no_page, allow_remote=allow_remote))
 
