@@ -45,8 +45,12 @@ class Redactor:
 
 
 def describe_exception(error: BaseException) -> str:
-    """The type and the text of an exception; the type alone when it has no text."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """The type and the text of an exception; the type alone when there is no text to be had."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {text}" if (text := str(error)) else kind
+    except Exception:  # noqa: BLE001 - it may be anybody's
+        return kind
 
 
 def describe_status(status_code: int) -> str:

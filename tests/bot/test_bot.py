@@ -228,6 +228,31 @@ class TestWatch:
 
         assert "the webhooks can't be watched; trying again in 0.001 s" in caplog.text
 
+    async def test_it_asks_who_it_is(
+        self,
+        webex_client: Client,
+        webex_sandbox: Sandbox,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Before it makes webhooks; where it can't be asked, nothing changes at that look."""
+        bot = bot_of(webex_client, watch=0.001)
+        bot.message()(ignore)
+        async with bot:
+            before = bot.me.id
+            webex_sandbox.fail(status=501, path="/people/me", times=None)
+            await webex_client.webhooks.delete(webex_sandbox.webhooks[0].id)
+            await until(lambda: caplog.text.count("reconciliation failed") == 3)
+            assert webex_sandbox.webhooks == ()
+            other = Sandbox()  # the sandbox was started again
+            async with other.http_client() as http_client:
+                monkeypatch.setattr(bot.client, "get", Client("t", http_client=http_client).get)
+                await until(lambda: bool(webex_sandbox.webhooks))
+                me = bot.me.id
+
+        assert me == other.bot.id != before
+        assert f"the bot is {me} now, and was {before}: the token is another bot's" in caplog.text
+
     async def test_it_ends_with_the_bot(self, webex_client: Client, webex_sandbox: Sandbox) -> None:
         """After the end, and without `watch`, nothing is sent."""
         for watch in (0.001, None):
@@ -335,6 +360,41 @@ class TestReceiving:
                 messages.append(len(webex_sandbox.messages))
 
         assert messages == [1, 2]
+
+    @pytest.mark.parametrize(
+        ("envelope", "is_answered"),
+        [
+            ({"actorId": "OLD", "createdBy": "OLD", "name": "bot:messages:created"}, False),
+            ({"actorId": "OLD", "createdBy": "OLD", "name": "bots:messages:created"}, True),
+            ({"actorId": "ANN", "createdBy": "OLD", "name": "bot:messages:created"}, True),
+        ],
+    )
+    async def test_a_bot_that_was_another_one_is_itself(
+        self, envelope: dict[str, str], *, is_answered: bool, bot: Bot, webex_sandbox: Sandbox
+    ) -> None:
+        """A webhook of its name may be older than its token: who created it is the bot, too."""
+        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        body = sample_notification("messages", "created", data={"id": "M1"}, **envelope)
+        async with bot:
+            await bot.handle(body, sign(body, SECRET))
+
+        assert len(webex_sandbox.messages) == 1 + is_answered
+
+    async def test_its_own_message_is_ignored(self, bot: Bot, webex_sandbox: Sandbox) -> None:
+        """Whoever the notification names: what is fetched says who wrote it."""
+        ran: list[object] = []
+
+        @bot.on("messages")
+        async def note(notification: object) -> None:
+            ran.append(notification)
+
+        async with running(bot, webex_sandbox):
+            message = {"id": "M1", "text": "Hello", "personId": bot.me.id}
+            await webex_sandbox.emit("messages", "created", message)
+            body = sample_notification("messages", "created", data={"id": "M1"}, actorId="ANN")
+            assert await bot.handle(body, sign(body, SECRET)) == 204
+
+        assert (texts(webex_sandbox), ran) == (["Hello"], [])
 
     @pytest.mark.parametrize("resource", ["messages", "attachmentActions"])
     async def test_what_is_gone_is_passed_over(

@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.bot.doubles import CARD, bot_of, running, texts
-from webex_webhooks_async import Bot, Client, File, Message, MessageContext, SubmissionContext
+from tests.bot.doubles import CARD, SECRET, bot_of, running, texts
+from webex_webhooks_async import (
+    Bot,
+    Client,
+    File,
+    Message,
+    MessageContext,
+    SubmissionContext,
+    sign,
+)
 from webex_webhooks_async.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -135,6 +143,35 @@ async def test_who_it_is_from(bot: Bot, webex_sandbox: Sandbox) -> None:
 
     assert people == [("ann@example.com",)] * 4
     assert sum(each.path.startswith("/v1/people/") for each in webex_sandbox.requests) == 3
+
+
+async def test_what_was_fetched_says_who_and_where(bot: Bot, webex_sandbox: Sandbox) -> None:
+    """A notification only says it where that doesn't."""
+    seen: list[object] = []
+    bot = bot_of(bot.client)
+
+    @bot.message()
+    @bot.submission()
+    async def ask(context: Any) -> None:  # noqa: ANN401 - both contexts
+        sent = await context.send("Hello")
+        seen.append(((await context.person()).emails, sent.room_id))
+        if isinstance(context, SubmissionContext):
+            seen.append(context.message_id)
+
+    async with running(bot, webex_sandbox):
+        card = await bot.send(card=CARD, to_person_email="ann@example.com")
+        await webex_sandbox.say("Hello", person="ann@example.com")
+        await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+        before, seen[:] = [*seen], []
+        for delivery in webex_sandbox.deliveries:
+            notification = json.loads(delivery.body)
+            if notification["actorId"] != bot.me.id:
+                wrong = dict.fromkeys(("personId", "roomId", "messageId"), "ANOTHER")
+                notification["data"] |= wrong
+                body = json.dumps(notification).encode()
+                assert await bot.handle(body, sign(body, SECRET)) == 204
+
+    assert seen == before == [(("ann@example.com",), card.room_id)] * 2 + [card.id]
 
 
 async def test_a_card_can_be_deleted(bot: Bot, webex_sandbox: Sandbox) -> None:

@@ -186,6 +186,14 @@ class Bot:
         self.done.append(notification.data.id)
 
 
+class UnspeakableError(BaseException):
+    """Not an `Exception`, and without a text."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise LookupError
+
+
 class SetClock:
     """A clock that stands still until a test sets it.
 

@@ -56,7 +56,7 @@ def response(status: int, *headers: tuple[bytes, bytes]) -> list[dict[str, Any]]
     """A response without a body."""
     return [
         {"type": "http.response.start", "status": status, "headers": list(headers)},
-        {"type": "http.response.body"},
+        {"type": "http.response.body", "body": b""},
     ]
 
 

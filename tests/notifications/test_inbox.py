@@ -14,6 +14,7 @@ from tests.notifications.doubles import (
     SECRET,
     Bot,
     Conversation,
+    UnspeakableError,
     body_of,
     distinct,
     signed,
@@ -211,6 +212,23 @@ async def test_it_is_tried_again(path: Path, time: Time, caplog: pytest.LogCaptu
     ]
     assert all(each.exc_info for each in logged)
     assert bot.errors_stored() == ["RuntimeError: failure 5"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(SystemExit(2), "SystemExit: 2"), (UnspeakableError(), "UnspeakableError")],
+)
+async def test_whatever_a_handler_raises_is_a_failure(
+    path: Path, time: Time, error: BaseException, text: str
+) -> None:
+    """It is recorded, by its class where it has no text, so that it doesn't run for ever."""
+    bot = InboxBot(path, time, attempts=1)
+    bot.errors = [error]
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["failed"])
+
+    assert (bot.errors_reported, bot.errors_stored()) == ([error], [text])
 
 
 async def test_the_last_attempt(path: Path, time: Time) -> None:

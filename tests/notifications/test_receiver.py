@@ -18,6 +18,7 @@ from tests.notifications.doubles import (
     FailingDeduplicator,
     HeldDeduplicator,
     HeldLeases,
+    UnspeakableError,
     body_of,
     deliver,
     distinct,
@@ -286,16 +287,15 @@ class TestFailure:
         assert [await deliver(bot.receiver) for _ in range(3)] == [500, 500, 204]
         assert (len(bot.started), len(bot.done)) == (4, 2)
 
-    async def test_what_ends_the_process_releases_its_claim(self) -> None:
-        """A `BaseException` of a handler is raised, and the claim is released."""
-
-        class StopError(BaseException):
-            pass
-
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
+    async def test_what_ends_the_process_releases_its_claim(
+        self, error: type[BaseException]
+    ) -> None:
+        """It is raised, and the claim is released."""
         bot = Bot()
-        bot.errors = [StopError()]
+        bot.errors = [error()]
 
-        with pytest.raises(StopError):
+        with pytest.raises(error):
             await deliver(bot.receiver)
 
         assert await deliver(bot.receiver) == 204
@@ -330,11 +330,15 @@ class TestFailure:
             "a handler of messages created MESSAGE of webhook W\\n\\x1b[2J failed"
         )
 
+    @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(2), UnspeakableError()])
     @pytest.mark.parametrize("is_async", [True, False])
     async def test_on_error_gets_a_failure(
-        self, caplog: pytest.LogCaptureFixture, *, is_async: bool
+        self, caplog: pytest.LogCaptureFixture, error: BaseException, *, is_async: bool
     ) -> None:
-        """A plain or an async `on_error` is called with each failure, which is logged as well."""
+        """A plain or an async `on_error` is called with each failure, which is logged as well.
+
+        So it is with the `SystemExit` of a parser of arguments.
+        """
         failures: list[tuple[Exception, str]] = []
 
         def report(error: Exception, notification: Notification[Any]) -> None:
@@ -345,14 +349,15 @@ class TestFailure:
             report(error, notification)
 
         bot = Bot(on_error=report_async if is_async else report)
-        error = ValueError("broken")
         bot.errors = [error]
 
         assert await deliver(bot.receiver) == 500
         assert failures == [(error, "WEBHOOK")]
         assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [error]
 
-    @pytest.mark.parametrize("error", [LookupError("unreachable"), asyncio.CancelledError()])
+    @pytest.mark.parametrize(
+        "error", [LookupError("unreachable"), asyncio.CancelledError(), SystemExit(2)]
+    )
     async def test_a_failure_of_on_error_is_logged(
         self, caplog: pytest.LogCaptureFixture, error: BaseException
     ) -> None:

@@ -22,6 +22,7 @@ from webex_webhooks_async.models.messages import AttachmentAction, Message, Pers
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.dispatch import (
+    OWN_ACTION,
     Handler,
     Registration,
     Run,
@@ -268,10 +269,12 @@ class Bot(BotRouter, Receiver):
             self.client = self._make_client()
         self._freeze("the start of the bot")
         self._check_routes()  # of all, now that no router gets more
-        wanted: tuple[NewWebhook, ...] = ()
         if self._target_url is not None:
-            wanted = self.webhooks(name=self._name, target_url=self._target_url)
-        self._me = await self.client.get("people/me", into=Person)
+            self.webhooks(
+                name=self._name, target_url=self._target_url
+            )  # an error before any request
+        self._me = None
+        wanted = await self._look()
         await super().__aenter__()
         if wanted:
             prune = f"{self._name}:"
@@ -279,6 +282,17 @@ class Bot(BotRouter, Receiver):
             if self._watch is not None:
                 keeping = self._keep(wanted, prune, every=self._watch)
                 self._watching = asyncio.create_task(keeping)
+
+    async def _look(self) -> tuple[NewWebhook, ...]:
+        """Ask who the bot is, and return the webhooks that it needs."""
+        before = self._me
+        self._me = await self.client.get("people/me", into=Person)
+        if before is not None and before.id != self._me.id:
+            ids = short_id(self._me.id), short_id(before.id)
+            logger.warning("the bot is %s now, and was %s: the token is another bot's", *ids)
+        if self._target_url is None:
+            return ()
+        return self.webhooks(name=self._name, target_url=self._target_url)
 
     async def _stop(self) -> None:
         try:
@@ -295,7 +309,9 @@ class Bot(BotRouter, Receiver):
         """Correct the webhooks whenever something has happened to them."""
         while True:
             await asyncio.sleep(every)
-            watching = self.client.webhooks.watch(wanted, every=every, prune=prune)
+            watching = self.client.webhooks._keep(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+                wanted, self._look, every=every, prune=prune
+            )
             try:
                 async for result in watching:  # pragma: no branch - it ends with an error alone
                     _log_changes(result, logging.WARNING)
@@ -320,13 +336,16 @@ class Bot(BotRouter, Receiver):
         chosen: Route | None = None
         context: object = None
         try:
-            chosen, context = self._choose(
-                routes, notification, await self.client.fetch(notification)
-            )
+            found = await self.client.fetch(notification)
         except (NotFoundError, GoneError):
             logger.info("%s is passed over: it is gone", describe(notification))
         except Exception as error:  # noqa: BLE001 - it is raised below
             failure = error
+        else:
+            if found.person_id == self.me.id:
+                log_debug(OWN_ACTION, notification)
+                return
+            chosen, context = self._choose(routes, notification, found)
 
         def select(entry: Registration) -> Handler[Any] | None:
             if not isinstance(entry, Route):
@@ -365,9 +384,12 @@ class Bot(BotRouter, Receiver):
         log_debug("%s has no matching handler", notification)
         return None, None
 
-    def _ignores(self, notification: Notification[Any]) -> bool:
-        # The webhook may be somebody else's, so it matters who the bot is.
-        return notification.actor_id == self.me.id
+    def _is_own(self, notification: Notification[Any]) -> bool:
+        # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
+        # name may be of the bot that had another token, or another sandbox, before.
+        return notification.actor_id == self.me.id or (
+            notification.is_own_action and notification.name.startswith(f"{self._name}:")
+        )
 
     def _why_not(self) -> str:
         return super()._why_not() if self._state == "running" else _NOT_RUNNING

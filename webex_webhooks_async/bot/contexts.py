@@ -40,8 +40,7 @@ class Context(ABC, Generic[D]):
             DecodeError: The response doesn't fit.
         """
         if not self._people:
-            person_id = self.notification.data.person_id
-            self._people.append(await self.client.get("people", person_id, into=Person))
+            self._people.append(await self.client.get("people", self._person_id, into=Person))
         return self._people[0]
 
     async def reply(
@@ -108,8 +107,14 @@ class Context(ABC, Generic[D]):
         )
 
     @property
+    @abstractmethod
+    def _person_id(self) -> str:
+        """Who did it: what was fetched says so; the notification only where that doesn't."""
+
+    @property
+    @abstractmethod
     def _room_id(self) -> str:
-        return self.notification.data.room_id
+        """Where it was done, by what was fetched."""
 
     @abstractmethod
     async def _thread(self) -> str:
@@ -151,6 +156,10 @@ class MessageContext(Context[MessageData]):
         return self._match
 
     @property
+    def _person_id(self) -> str:
+        return self.message.person_id or self.notification.data.person_id
+
+    @property
     def _room_id(self) -> str:
         return self.message.room_id
 
@@ -180,7 +189,15 @@ class SubmissionContext(Context[AttachmentActionData]):
     @property
     def message_id(self) -> str:
         """The id of the message with the card, to delete it, say."""
-        return self.notification.data.message_id
+        return self.action.message_id or self.notification.data.message_id
+
+    @property
+    def _person_id(self) -> str:
+        return self.action.person_id or self.notification.data.person_id
+
+    @property
+    def _room_id(self) -> str:
+        return self.action.room_id or self.notification.data.room_id
 
     async def _thread(self) -> str:
         if not self._threads:  # the message with the card is fetched once

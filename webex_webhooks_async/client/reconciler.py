@@ -4,7 +4,7 @@ import logging
 import random
 import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -116,12 +116,21 @@ class Reconciler:
         webhooks = await execution.run()
         return Result(changes=tuple(execution.done), webhooks=webhooks)
 
-    async def watch(self, *, every: float) -> AsyncGenerator[Result]:
-        """Execute a new plan every so many seconds, and yield what was changed."""
+    async def watch(
+        self, *, every: float, look: Callable[[], Awaitable[Iterable[NewWebhook]]] | None = None
+    ) -> AsyncGenerator[Result]:
+        """Execute a new plan every so many seconds, and yield what was changed.
+
+        Args:
+            every: Seconds.
+            look: Returns the webhooks that should exist, before each plan.
+        """
         changes: list[Change] = []  # also of a turn that an outage interrupts
         while True:
             pause = every
             try:
+                if look is not None:
+                    self._desired = evolve(self._desired, wanted=tuple(await look()))
                 execution = PlanExecution(self, await self.plan())
                 try:
                     webhooks = await execution.run()

@@ -5,7 +5,7 @@ https://developer.webex.com/docs/register-and-manage-webhooks
 """
 
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from math import inf
 from typing import TYPE_CHECKING, cast
 
@@ -192,6 +192,17 @@ class Webhooks(APIResource):
         if not 0 < every < inf:
             raise ValueError(f"every must be a positive number of seconds, got {every}")
         return self._reconciler(wanted, prune).watch(every=every)
+
+    def _keep(
+        self,
+        wanted: Iterable[NewWebhook],
+        look: Callable[[], Awaitable[Iterable[NewWebhook]]],
+        *,
+        every: float,
+        prune: str | None,
+    ) -> "AsyncGenerator[Result]":
+        """Do what `watch` does, but ask before each turn which webhooks are wanted."""
+        return self._reconciler(wanted, prune).watch(every=every, look=look)
 
     def _reconciler(self, wanted: Iterable[NewWebhook], prune: str | None) -> "Reconciler":
         # Imported here: most programs that import a client plan nothing, and it takes 5 ms.

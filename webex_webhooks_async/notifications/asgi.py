@@ -67,7 +67,8 @@ async def send_response(send: Send, status: int) -> None:
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers.append((b"allow", b"POST"))
     await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body"})
+    # Its body may be left out, but Azure Functions needs it.
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:

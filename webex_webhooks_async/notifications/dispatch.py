@@ -121,8 +121,9 @@ def current_runs() -> Iterator[Run]:
 
 def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "list[Handler[Any]]":
     """Put middleware around handlers, if there are any; the first one is the outermost."""
-    for middleware in reversed(middlewares if steps else ()):
-        steps = [_around(steps, middleware)]
+    if steps:
+        for middleware in reversed(middlewares):
+            steps = [_around(steps, middleware)]
     return steps
 
 
@@ -145,6 +146,9 @@ def _misfit(notification: Notification[Any]) -> PayloadError:
     except DecodeError as error:
         problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
     return PayloadError(problems)
+
+
+OWN_ACTION = "%s is ignored: it is the bot's own action"
 
 
 def log_debug(message: str, notification: Notification[Any]) -> None:

@@ -34,7 +34,7 @@ class Failure:
         words: The same for the log.
     """
 
-    error: Exception
+    error: BaseException
     again_in: float | None
     words: str = ""
 
@@ -52,7 +52,9 @@ def expiry_of(entry: InboxEntry) -> Exception | None:
     return RuntimeError(f"{times}: its process was killed or hung, probably because of it")
 
 
-def failure_of(entry: InboxEntry, attempts: int, error: Exception, *, is_final: bool) -> Failure:
+def failure_of(
+    entry: InboxEntry, attempts: int, error: BaseException, *, is_final: bool
+) -> Failure:
     """Return what becomes of a notification whose handlers have failed.
 
     Args:
@@ -224,7 +226,7 @@ async def _ends_of(tasks: Iterable[asyncio.Task[None]]) -> None:
         await asyncio.wait(running)
 
 
-def _error_text(failure: Exception) -> str:
+def _error_text(failure: BaseException) -> str:
     """An error as `inbox list` shows it: on one line, not too long, and without addresses."""
     return _ADDRESS.sub("...@...", on_one_line(describe_exception(failure)[:_MAX_ERROR]))
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
 
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
@@ -31,6 +31,7 @@ from webex_webhooks_async.notifications.deduplication import (
     Uninterrupted,
 )
 from webex_webhooks_async.notifications.dispatch import (
+    OWN_ACTION,
     Run,
     current_run,
     current_runs,
@@ -146,7 +147,8 @@ class Receiver(Router):
         max_body: The size in bytes of the largest body to read.
         minimum: The weakest signature algorithm to accept.
         on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
-            data that doesn't fit, and the notification, after the exception was logged.
+            data that doesn't fit, and the notification, after the exception was logged. The
+            `SystemExit` of a handler, which argparse raises, is one of these exceptions.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
@@ -397,14 +399,17 @@ class Receiver(Router):
         return None if run is None or self._ignores(notification) else run
 
     def _ignores(self, notification: Notification[Any]) -> bool:
-        if self._ignore_own_actions and notification.is_own_action:
-            log_debug("%s is ignored: it is the bot's own action", notification)
+        if self._is_own(notification):
+            log_debug(OWN_ACTION, notification)
             return True
         return False
 
     def _why_not(self) -> str:
         """Return why nothing can be received now; it is empty if something can."""
         return _NOT_RUNNING if self._worker is not None and not self._worker.is_open else ""
+
+    def _is_own(self, notification: Notification[Any]) -> bool:
+        return self._ignore_own_actions and notification.is_own_action
 
     async def _store(
         self, key: str, body: bytes, notification: Notification[Any], worker: InboxWorker
@@ -431,7 +436,7 @@ class Receiver(Router):
         run.is_last = is_last_attempt(entry, self._attempts)
         self._begin(run)
         try:
-            error = expiry_of(entry) or await _failure_of(run)
+            error: BaseException | None = expiry_of(entry) or await _failure_of(run)
             if error is None:
                 return None
             is_final = error is run.misfit
@@ -490,7 +495,7 @@ class Receiver(Router):
         if self._deduplicator is not None:
             await (self._deduplicator.confirm if done else self._deduplicator.release)(key)
 
-    async def _report(self, failure: Exception, run: Run, then: str = "") -> None:
+    async def _report(self, failure: BaseException, run: Run, then: str = "") -> None:
         which = describe(run.notification)
         if failure is run.misfit:
             message = "%s is not passed to the handlers of its resource: %s%s"
@@ -501,27 +506,29 @@ class Receiver(Router):
         if self._on_error is None:
             return
         try:
-            reported = self._on_error(failure, run.notification)
+            reported = self._on_error(cast("Exception", failure), run.notification)
             if inspect.isawaitable(reported):
                 await reported
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:
             logger.exception("on_error failed for %s", which, exc_info=_failure(error))
 
 
-async def _failure_of(run: Run) -> Exception | None:
+async def _failure_of(run: Run) -> BaseException | None:
     try:
         await run()
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it raises
+    except BaseException as error:  # noqa: BLE001 - argparse raises SystemExit, and others their own
         return _failure(error)
     return None
 
 
-def _failure(error: BaseException) -> Exception:
-    """Return the failure of a function of the user's; raise our own cancellation again."""
-    if isinstance(error, Exception):
+def _failure(error: BaseException) -> BaseException:
+    """Return the failure of a function of the user's; raise again what ends more than that."""
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        raise error
+    if not isinstance(error, asyncio.CancelledError):
         return error
     task = asyncio.current_task()
-    if task is None or task.cancelling():
+    if task is None or task.cancelling():  # our own
         raise error
     failure = RuntimeError("what it waited for was cancelled")
     failure.__cause__ = error
