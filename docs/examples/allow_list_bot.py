@@ -42,4 +42,4 @@ async def echo(context: MessageContext) -> None:
 
 @bot.submission()
 async def submitted(context: SubmissionContext) -> None:
-    await context.reply(f"You chose: {context.inputs['dish']}")
+    await context.reply(f"You chose: {context.inputs.get('dish')}")

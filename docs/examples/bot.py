@@ -16,7 +16,7 @@ async def lunch(context: MessageContext) -> None:
 
 @bot.submission(action="order")
 async def ordered(context: SubmissionContext) -> None:
-    await context.reply(f"One {context.inputs['dish']}, please!")
+    await context.reply(f"One {context.inputs.get('dish') or 'surprise'}, please!")
 
 
 @bot.message()  # everything else

@@ -50,7 +50,7 @@ async def menu(context: MessageContext) -> None:
 
 @bot.submission(callback_keyword="order")
 async def ordered(context: SubmissionContext) -> None:
-    await context.send(f"Ordered: {context.inputs['dish']}")
+    await context.send(f"Ordered: {context.inputs.get('dish')}")
     await context.client.delete("messages", context.message_id)
 
 

@@ -29,7 +29,7 @@ async def menu(context: MessageContext) -> None:
 
 @bot.submission(action="order")
 async def ordered(context: SubmissionContext) -> None:
-    await context.reply(f"Ordered: {context.inputs['dish']}")
+    await context.reply(f"Ordered: {context.inputs.get('dish')}")
 
 
 @bot.message()

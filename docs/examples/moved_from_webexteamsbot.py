@@ -51,7 +51,7 @@ async def menu(context: MessageContext) -> None:
 
 @bot.submission()
 async def ordered(context: SubmissionContext) -> None:
-    await context.send(f"Ordered: {context.inputs['dish']}")
+    await context.send(f"Ordered: {context.inputs.get('dish')}")
 
 
 @bot.message()

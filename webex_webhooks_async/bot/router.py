@@ -152,7 +152,7 @@ class BotRouter(Registry):
 
             @bot.submission(action="order")
             async def ordered(context: SubmissionContext) -> None:
-                await context.reply(f"One {context.inputs['dish']}, please!")
+                await context.reply(f"One {context.inputs.get('dish') or 'surprise'}, please!")
 
         Args:
             inputs: The values that inputs must have, by their names. Give each button of a card

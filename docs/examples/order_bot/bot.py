@@ -24,7 +24,7 @@ CARD = {
     "fallbackText": "Your client can't show the menu.",
     "body": [
         {"type": "TextBlock", "text": "What would you like?"},
-        {"type": "Input.Text", "id": "dish", "placeholder": "Pasta"},
+        {"type": "Input.Text", "id": "dish", "placeholder": "Pasta", "isRequired": True},
     ],
     "actions": [{"type": "Action.Submit", "title": "Order", "data": {"action": "order"}}],
 }
@@ -77,7 +77,7 @@ def take_orders(bot: Bot) -> None:
 
     @bot.submission(action="order")
     async def ordered(context: SubmissionContext) -> None:
-        dish = context.inputs["dish"]
+        dish = context.inputs.get("dish") or "surprise"
         orders[context.notification.data.person_id].append(dish)
         await context.reply(f"One {dish}, please!")
 
