@@ -1,5 +1,6 @@
 """The command line, run as a user runs it: in this process, in a pipe, and on a terminal."""
 
+import asyncio
 import fcntl
 import io
 import json
@@ -14,10 +15,11 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
+from unittest.mock import patch
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -27,6 +29,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async import NewWebhook, Webhook
+from webex_webhooks_async.cli import app
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
@@ -104,10 +107,9 @@ def served_webex() -> Generator[ServedWebex]:
 
 
 @define
-class Process:
-    """A command that runs in pipes."""
+class Printed:
+    """What a command prints."""
 
-    process: subprocess.Popen[str]
     out: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
     err: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
 
@@ -122,6 +124,13 @@ class Process:
         while True:
             if match := re.search(pattern, lines.get(timeout=PATIENCE)):
                 return match
+
+
+@define(kw_only=True)
+class Process(Printed):
+    """A command that runs in pipes."""
+
+    process: subprocess.Popen[str]
 
     def end(self, number: int) -> int:
         """Send a signal, and wait for the exit code."""
@@ -139,7 +148,7 @@ def process(*arguments: str, command: Sequence[str] = PATIENT_COMMAND) -> Genera
         stderr=subprocess.PIPE,
         text=True,
     ) as popen:
-        running = Process(popen)
+        running = Process(process=popen)
         assert popen.stdout
         assert popen.stderr
         readers = [
@@ -155,6 +164,58 @@ def process(*arguments: str, command: Sequence[str] = PATIENT_COMMAND) -> Genera
             popen.wait()
             for reader in readers:
                 reader.join()
+
+
+@define(kw_only=True)
+class Thread(Printed):
+    """A command that runs in pipes, in a thread of this process."""
+
+    stops: list[Callable[[], object]] = field(factory=list[Callable[[], object]])
+    exit_codes: "queue.SimpleQueue[int]" = field(factory=queue.SimpleQueue[int])
+
+    async def stoppable(self, coroutine: Coroutine[Any, Any, Any]) -> object:
+        """Run a coroutine that `end` can end: a thread gets no signals."""
+        task = asyncio.current_task()
+        assert task
+        loop = task.get_loop()
+        self.stops.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        return await coroutine
+
+    def end(self) -> int:
+        """End it as a signal does, and wait for the exit code."""
+        stop = self.stops[-1]  # of its last event loop
+        self.stops.clear()
+        stop()
+        return self.exit_codes.get(timeout=PATIENCE)
+
+
+@contextmanager
+def thread(*arguments: str) -> Generator[Thread]:
+    """Run a command that goes on until a signal ends it, in a thread as long as the block runs.
+
+    It proves what a process proves, except how the process ends, and takes a tenth of the time.
+    """
+    running = Thread()
+    with ExitStack() as stack:
+        for name in ("out", "err"):
+            read, write = os.pipe()
+            reader = threading.Thread(
+                target=running.read,
+                args=(stack.enter_context(os.fdopen(read)), getattr(running, name)),
+            )
+            reader.start()
+            stack.callback(reader.join)
+            stream = stack.enter_context(os.fdopen(write, "w", buffering=1))
+            stack.enter_context(patch.object(sys, f"std{name}", stream))
+        stack.enter_context(patch("webex_webhooks_async.cli.running._stoppable", running.stoppable))
+        command = threading.Thread(target=lambda: running.exit_codes.put(app.run(arguments)))
+        command.start()
+        try:
+            yield running
+        finally:
+            if running.stops and command.is_alive():
+                running.end()
+            command.join()
 
 
 def finished(*arguments: str, stdin: bytes = b"") -> Finished:

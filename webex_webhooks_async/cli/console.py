@@ -87,9 +87,9 @@ def print_refusal(console: Console, text: str) -> None:
     console.print(Text.assemble(("✗ ", "bold red"), on_one_line(text)), soft_wrap=True)
 
 
-def print_json(document: object, *, indent: int | None = 2) -> None:
+def print_json(document: object, *, indent: int | None = 2, console: Console | None = None) -> None:
     """Print JSON in ASCII, which every pipe can carry; without `indent` on one line."""
-    stdout().print(json.dumps(document, indent=indent), soft_wrap=True)
+    (console or stdout()).print(json.dumps(document, indent=indent), soft_wrap=True)
 
 
 def progress(text: str) -> Status:

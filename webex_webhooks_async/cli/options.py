@@ -1,6 +1,7 @@
 """The options that several commands share."""
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Literal, TypeVar, cast
 
@@ -50,6 +51,14 @@ def _absolute(_: object, text: str | None) -> None:
 
 
 HttpUrl = Annotated[str, Parameter(validator=_absolute)]
+
+
+def _is_address(_: object, text: str) -> None:
+    if not re.fullmatch("[!-~]+@[!-~]+", text):
+        raise ValueError("it must be an address, such as ann@example.com")
+
+
+Address = Annotated[str, Parameter(validator=_is_address)]
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=LARGEST_PORT))]
 

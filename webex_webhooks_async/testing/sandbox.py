@@ -31,7 +31,12 @@ from webex_webhooks_async.testing.service.application import application
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import WallClock, system_clock
 from webex_webhooks_async.testing.service.responses import RefusedCallError
-from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_person
+from webex_webhooks_async.testing.service.sandbox_person import (
+    BOT_EMAIL,
+    BOT_NAME,
+    SandboxPerson,
+    fake_person,
+)
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.testing.web_app import WebApp
 from webex_webhooks_async.validation import check_text, check_type
@@ -116,9 +121,7 @@ class Sandbox:
         if not delivery_timeout > 0:
             raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
         check_type("bot", bot, SandboxPerson, NoneType)
-        self.bot: SandboxPerson = bot or SandboxPerson(
-            email="sandbox@webex.bot", display_name="Sandbox Bot"
-        )
+        self.bot: SandboxPerson = bot or SandboxPerson(email=BOT_EMAIL, display_name=BOT_NAME)
         self._on_request = on_request
         self._on_delivery = on_delivery
         self._state = State(bot=self.bot, clock=clock)

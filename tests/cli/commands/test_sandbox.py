@@ -1,3 +1,4 @@
+import json
 import re
 import signal
 import subprocess
@@ -5,19 +6,23 @@ import subprocess
 import httpx
 import pytest
 
-from tests.cli.harness import COMMAND, PATIENCE, process
+from tests.cli.conftest import Invoke
+from tests.cli.harness import COMMAND, PATIENCE, thread
 from tests.support.wire import unused_port
 from tests.testing.doubles import NEW
 
 pytestmark = pytest.mark.once
 
+START = ("sandbox", "--port", "0")
+BOT = {"Authorization": "Bearer a-canary-token"}
+
 
 def test_the_page() -> None:
     """It says where the page is, and serves it there; with --no-page it does neither."""
-    with process("sandbox", "--port", "0") as running:
+    with thread(*START) as running:
         url = running.line(running.err, "Open (http://127.0.0.1:[0-9]+/) in a browser")[1]
         page = httpx.get(url, trust_env=False)
-    with process("sandbox", "--port", "0", "--no-page") as running:
+    with thread(*START, "--no-page") as running:
         base_url = running.line(running.out, "^http://.+$")[0]
         without = httpx.get(base_url.removesuffix("v1"), trust_env=False)
         hint = running.line(running.err, ".+")[0] + running.line(running.err, ".+")[0]
@@ -27,29 +32,48 @@ def test_the_page() -> None:
 
 
 def test_a_sandbox() -> None:
-    """It prints the base URL, then each request, until it is stopped."""
-    with process("sandbox", "--port", "0") as running:
+    """It prints the base URL, what to set for a bot, then each request, until it is stopped."""
+    with thread(*START) as running:
         base_url = running.line(running.out, "^http://127.0.0.1:[0-9]+/v1$")[0]
-        response = httpx.get(
-            f"{base_url}/webhooks?max=3", headers={"Authorization": "Bearer x"}, trust_env=False
-        )
+        response = httpx.get(f"{base_url}/webhooks?max=3", headers=BOT, trust_env=False)
         tracking_id = response.headers["trackingid"]
         running.line(
             running.out, rf"\d\d:\d\d:\d\d GET    /v1/webhooks\?max=3 200 OK {tracking_id}$"
         )
-        hint = running.line(running.err, "export (.+)$")[1]
-        exit_code = running.end(signal.SIGTERM)
+        hints = [running.line(running.err, "^export ([^ ]+)=([^ ]+)$") for _ in range(4)]
+        exit_code = running.end()
 
-    assert response.json() == {"items": []}
-    assert hint == f"WEBEX_BASE_URL={base_url} WEBEX_ACCESS_TOKEN=anything"
-    assert exit_code == 0
+    settings = {hint[1]: hint[2] for hint in hints}
+    assert len(settings.pop("WEBEX_WEBHOOK_SECRET")) > 30
+    assert settings == {
+        "WEBEX_BASE_URL": base_url,
+        "WEBEX_ACCESS_TOKEN": "anything",
+        "PUBLIC_URL": "http://127.0.0.1:8000",
+    }
+    assert (response.json(), exit_code) == ({"items": []}, 0)
+
+
+def test_who_the_bot_is() -> None:
+    """Its options set the bot's name and address, and the organization of all."""
+    with thread(
+        *START, "--bot-name", "Lunch", "--bot-email", "lunch@webex.bot", "--org", "O1"
+    ) as running:
+        base_url = running.line(running.out, "^http://.+$")[0]
+        with httpx.Client(base_url=base_url, trust_env=False) as webex:
+            bot = webex.get("/people/me", headers=BOT).json()
+            ann = webex.get(
+                "/people/me", headers={"Authorization": "Bearer person:ann@example.com"}
+            ).json()
+
+    assert (bot["displayName"], bot["emails"]) == ("Lunch", ["lunch@webex.bot"])
+    assert (bot["orgId"], ann["orgId"]) == ("O1", "O1")
 
 
 def test_a_refused_request() -> None:
     """It prints why a request was refused, and the tracking id that the client sent."""
-    with process("sandbox", "--port", "0") as running, httpx.Client(trust_env=False) as webex:
+    with thread(*START) as running, httpx.Client(trust_env=False) as webex:
         webex.base_url = running.line(running.out, "^http://.+$")[0]
-        webex.headers = {"Authorization": "Bearer x", "TrackingID": "bot_1"}
+        webex.headers = {**BOT, "TrackingID": "bot_1"}
         webex.get("/licenses")
         line = running.line(running.out, "GET +(.+)$")[1]
 
@@ -62,13 +86,12 @@ def test_a_refused_request() -> None:
 
 def test_nobody_watches() -> None:
     """Below a request whose event no webhook watches, it says so."""
-    with process("sandbox", "--port", "0") as running, httpx.Client(trust_env=False) as webex:
+    with thread(*START) as running, httpx.Client(trust_env=False) as webex:
         webex.base_url = running.line(running.out, "^http://.+$")[0]
         webex.headers = {"Authorization": "Bearer person:ann@example.com"}
         webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
         running.line(running.out, "POST   /v1/messages 200 OK")
         line = running.line(running.out, "→ +(.+)$")[1]
-        running.end(signal.SIGTERM)
 
     assert line == "no active webhook watches messages created"
 
@@ -80,14 +103,45 @@ def test_nobody_watches() -> None:
 def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> None:
     """Other hosts are called only with --allow-remote; without it, the output names the option."""
     target = f"http://0.0.0.0:{unused_port()}/"  # an address of this machine that isn't loopback
-    with (
-        process("sandbox", "--port", "0", *arguments) as running,
-        httpx.Client(headers={"Authorization": "Bearer x"}, trust_env=False) as webex,
-    ):
+    with thread(*START, *arguments) as running, httpx.Client(headers=BOT, trust_env=False) as webex:
         webex.base_url = running.line(running.out, "^http://.+$")[0]
         webex.post("/webhooks", json={**NEW, "targetUrl": target})
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
         running.line(running.out, f"→ +{target} {outcome}")
+
+
+def test_json() -> None:
+    """With --json each line is an object, first the URL; no secret and no token is in them."""
+    target = f"http://127.0.0.1:{unused_port()}/?canary"
+    with thread(*START, "--json") as running, httpx.Client(headers=BOT, trust_env=False) as webex:
+        lines = [running.line(running.out, ".+")[0]]
+        webex.base_url = json.loads(lines[0])["url"]
+        webex.post("/webhooks", json={**NEW, "targetUrl": target, "secret": "a-canary"})
+        webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
+        lines += [running.line(running.out, ".+")[0] for _ in range(3)]
+        webex.post("/rooms", json={"title": "Lunch"})
+        lines += [running.line(running.out, ".+")[0] for _ in range(2)]
+
+    documents = [json.loads(line) for line in lines]
+    assert [each["kind"] for each in documents] == [
+        *("sandbox", "request", "request", "delivery", "request", "noDelivery")
+    ]
+    _, created, _, delivery, _, nothing = documents
+    assert (created["method"], created["path"], created["status"]) == ("POST", "/v1/webhooks", 200)
+    assert delivery["url"] == target.partition("?")[0]
+    assert (delivery["status"], delivery["error"].partition(":")[0]) == (None, "ConnectError")
+    assert delivery["notification"]["resource"] == "messages"
+    assert nothing["reason"] == "no active webhook watches rooms created"
+    assert [line for line in lines if "canary" in line] == []
+    assert running.err.empty()
+
+
+@pytest.mark.parametrize("arguments", [("--bot-email", "me"), ("--bot-name", ""), ("--org", "")])
+def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...]) -> None:
+    """A bot without a name, an address or an organization is wrong usage."""
+    done = invoke(*START, *arguments)
+
+    assert (done.exit_code, done.out, done.err.count("\n")) == (2, "", 1)
 
 
 def test_a_reader_that_knows_the_base_url() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import shlex
 import sys
 import threading
@@ -18,7 +17,7 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.console import print_error, stderr, stdout
 from webex_webhooks_async.cli.conversation import PRESS, SUBMIT, Conversation, Place, conversation
-from webex_webhooks_async.cli.options import SANDBOX_PORT, NotEmpty
+from webex_webhooks_async.cli.options import SANDBOX_PORT, Address, NotEmpty
 from webex_webhooks_async.cli.running import (
     CommandError,
     ExitCode,
@@ -35,16 +34,11 @@ from webex_webhooks_async.testing.service import cards
 _SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
 
 
-def _address(_: object, text: str) -> None:
-    if not re.fullmatch("[!-~]+@[!-~]+", text):
-        raise ValueError("it must be an address, such as ann@example.com")
-
-
 def command(  # noqa: PLR0913 - each is an option of its own
     text: NotEmpty | None = None,
     /,
     *,
-    as_: Annotated[str, Parameter(name="--as", validator=_address)] = "you@example.com",
+    as_: Annotated[Address, Parameter(name="--as")] = "you@example.com",
     room: NotEmpty | None = None,
     no_mention: Annotated[bool, Parameter(show_default=False)] = False,
     timeout: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 10.0,

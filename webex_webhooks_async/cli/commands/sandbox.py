@@ -1,28 +1,41 @@
 """The command sandbox."""
 
+import json
 import logging
+import secrets
 from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
 
-from webex_webhooks_async.cli.console import log_messages_to, stderr, stdout
-from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
+from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
+from webex_webhooks_async.cli.console import log_messages_to, print_json, stderr, stdout
+from webex_webhooks_async.cli.options import SANDBOX_PORT, Address, AsJson, NotEmpty, Port
+from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.cli.traffic import print_delivery, print_no_delivery, print_request
 from webex_webhooks_async.client import environment
-from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
+from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
+
+_BOT_PORT = 8000  # uvicorn's own
 
 
-def command(
+def command(  # noqa: PLR0913 - each is an option
     *,
     port: Port = SANDBOX_PORT,
     no_page: Annotated[bool, Parameter(show_default=False)] = False,
     allow_remote: Annotated[bool, Parameter(show_default=False)] = False,
+    bot_name: NotEmpty = BOT_NAME,
+    bot_email: Address = BOT_EMAIL,
+    org: Annotated[NotEmpty, Parameter(show_default=False)] = ORGANIZATION,
+    as_json: AsJson = False,
 ) -> None:
     """Run a local Webex simulator, and print each request and each delivery.
 
     $ webex-webhooks sandbox
+    $ webex-webhooks sandbox --bot-name Lunch --bot-email lunch@webex.bot
     $ webex-webhooks sandbox --allow-remote
 
     Programs in any language can use it until Ctrl-C ends it. Then it forgets
@@ -35,28 +48,85 @@ def command(
         port: The port on 127.0.0.1; 0 takes any free one.
         no_page: Leave out the page for the browser.
         allow_remote: Notify bots on other hosts too, such as a container, and let them call.
+        bot_name: The name of the bot.
+        bot_email: The address of the bot.
+        org: The id of the organization of the bot and of everybody else.
+        as_json: Print JSON, an object a line: the URL, then requests and deliveries.
     """
-    run(_serve(port, page=not no_page, allow_remote=allow_remote))
+    bot = SandboxPerson(email=bot_email, display_name=bot_name, org_id=org)
+    run(_serve(bot, port, page=not no_page, allow_remote=allow_remote, as_json=as_json))
 
 
-async def _serve(port: int, *, page: bool, allow_remote: bool) -> None:
+async def _serve(
+    bot: SandboxPerson, port: int, *, page: bool, allow_remote: bool, as_json: bool
+) -> None:
     console = stdout(goes_on=True)
-    sandbox = Sandbox(
-        allow_remote=allow_remote,
-        on_request=partial(print_request, console),
-        on_delivery=partial(print_delivery, console),
+    on_request, on_delivery, on_no_delivery = (
+        (_report_request, _report_delivery, _report_no_delivery)
+        if as_json
+        else (print_request, print_delivery, print_no_delivery)
     )
-    with log_messages_to(partial(print_no_delivery, console), logging.INFO):
+    sandbox = Sandbox(
+        bot=bot,
+        allow_remote=allow_remote,
+        on_request=partial(on_request, console),
+        on_delivery=partial(on_delivery, console),
+    )
+    with log_messages_to(partial(on_no_delivery, console), logging.INFO):
         async with sandbox.serve(port=port, page=page) as base_url:
-            console.print(base_url, style="bold")
-            stderr().print(
-                "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
-                f"{_where_to_look(base_url) if page else ''}"
-                f"  export {environment.BASE_URL}={base_url} {environment.ACCESS_TOKEN}=anything",
-                style="dim",
-            )
+            if as_json:
+                _report(console, "sandbox", url=base_url)
+            else:
+                console.print(base_url, style="bold")
+                stderr().print(_hint(base_url, page=page), style="dim")
             await until_stopped()
 
 
-def _where_to_look(base_url: str) -> str:
-    return f"  Open {base_url.removesuffix('v1')} in a browser, to talk to your bot.\n"
+def _hint(base_url: str, *, page: bool) -> str:
+    """What to open, and what to set for a bot on uvicorn's port; the lines can be copied."""
+    where = f"Open {base_url.removesuffix('v1')} in a browser, to talk to your bot.\n"
+    return (
+        "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
+        f"{where if page else ''}"
+        "In the terminal of your bot:\n"
+        f"export {environment.BASE_URL}={base_url}\n"
+        f"export {environment.ACCESS_TOKEN}=anything\n"
+        f"export {SECRET}={secrets.token_urlsafe()}\n"
+        f"export {PUBLIC_URL}=http://127.0.0.1:{_BOT_PORT}"
+    )
+
+
+def _report(console: Console, kind: str, **members: object) -> None:
+    print_json({"kind": kind, **members}, indent=None, console=console)
+
+
+def _report_request(console: Console, request: RecordedRequest) -> None:
+    """Report a request as JSON, without its headers and its body, which have secrets."""
+    _report(
+        console,
+        "request",
+        method=request.method,
+        path=request.path,
+        query=request.query,
+        status=request.status_code,
+        trackingId=request.tracking_id,
+        error=request.error,
+    )
+
+
+def _report_delivery(console: Console, delivery: Delivery) -> None:
+    url = shown_url(delivery.url)
+    _report(
+        console,
+        "delivery",
+        webhook=delivery.webhook.name,
+        url=url,
+        status=delivery.status_code,
+        error=delivery.error,
+        switchedOff=delivery.switched_off,
+        notification=json.loads(delivery.body) | {"targetUrl": url},
+    )
+
+
+def _report_no_delivery(console: Console, reason: str) -> None:
+    _report(console, "noDelivery", reason=reason)

@@ -9,6 +9,10 @@ from webex_webhooks_async.testing.service.formats import webex_id
 ORGANIZATION = webex_id("ORGANIZATION")
 """The organization of everyone who wasn't given another one."""
 
+BOT_EMAIL = "sandbox@webex.bot"
+BOT_NAME = "Sandbox Bot"
+"""Who the bot is, unless somebody says otherwise."""
+
 _NAMES = ("Alex Chen", "Bea Okafor", "Carla Rossi", "Deniz Kaya", "Emil Novak", "Farah Haddad")
 
 
