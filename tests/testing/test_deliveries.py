@@ -39,6 +39,7 @@ class Delivering:
         store: The webhooks.
         failures: The failed attempts.
         recorded: The deliveries, in the order of their outcomes.
+        responses: The bodies of their responses.
         service: The service.
     """
 
@@ -56,6 +57,7 @@ class Delivering:
         for each in webhooks:
             self.store.put(each.id, each)
         self.recorded: list[Delivery] = []
+        self.responses: list[bytes] = []
         if target is not None:
             http_client = httpx.AsyncClient(transport=httpx.MockTransport(target))
         self.service = DeliveryService(
@@ -63,8 +65,12 @@ class Delivering:
             http_client=http_client,
             allow_remote=allow_remote,
             timeout=timeout,
-            record=self.recorded.append,
+            record=self._record,
         )
+
+    def _record(self, delivery: Delivery, response: bytes) -> None:
+        self.recorded.append(delivery)
+        self.responses.append(response)
 
     async def emit(self, resource: str = "messages", event: str = "created") -> list[Delivery]:
         """Deliver an event."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
 
-from tests.testing.doubles import ANN, BOT, CARD, NEW, created, notifications_of
+from tests.testing.doubles import ANN, BOT, CARD, NEW, card_for_ann, created, notifications_of
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.event_stream import MAX_SHOWN, EventStream
 
@@ -66,6 +67,11 @@ async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncC
     await api.delete(f"memberships/{membership['id']}", headers=ANN)
     message = await created(api, "messages", ANN, roomId=room["id"], text="Hello")
     assert (await until("message"))["message"]["text"] == "Hello"
+    card = await card_for_ann(api)
+    await webex_sandbox.submit(card, {"color": "red"}, person="ann@example.com")
+    action = (await until("action"))["action"]
+    assert action["inputs"] == {"color": "red"}
+    await webex_sandbox.emit("attachmentActions", "deleted", {"id": action["id"]})
     await api.delete(f"messages/{message['id']}", headers=ANN)
     assert (await until("removed"))["id"] == message["id"]
     await created(api, "webhooks", **NEW)
@@ -89,15 +95,25 @@ async def test_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient
     """Tokens and secrets in headers, bodies and queries are redacted; persons are named."""
     await created(api, "webhooks", {"Authorization": "Bearer canary-1"}, **NEW, secret="canary-2")
     form = {"grant_type": "refresh_token", "client_secret": "canary-3", "refresh_token": "canary-4"}
-    await api.post("access_token", data={**form, "client_id": "id"})
+    granted = await api.post("access_token", data={**form, "client_id": "id"})
     await api.get("rooms", headers=ANN)
     await api.get("rooms", headers={"Authorization": ""})
+    await api.post("access_token", data=form, headers={"Authorization": "Basic canary-5"})
+    await api.post("rooms", json={"title": "canary-1", "isLocked": "true"})
+    webex_sandbox.deliver_to(PlainTextResponse("canary-2 or Bearer canary-6 or canary-1"))
     await webex_sandbox.say("Hello")
 
     first = await state(stream_of(webex_sandbox))
 
+    requests = first["requests"]
     assert "canary" not in str(first)
-    assert [each["person"] for each in first["requests"]] == [None, None, "ann@example.com", None]
+    assert granted.json()["access_token"] not in str(first)
+    assert [each["person"] for each in requests[:4]] == [None, None, "ann@example.com", None]
+    assert [each["withheld"] for each in requests] == [
+        *("a secret", "a secret", None, None, "a secret", "a secret")
+    ]
+    assert '"expires_in"' in requests[1]["response"]
+    assert [each["response"] for each in first["deliveries"]] == ["… or Bearer … or …"]
     assert first["requests"][0]["headers"]["authorization"] == "Bearer …"
     assert '"secret":"…"' in first["requests"][0]["body"].replace(" ", "")
 
@@ -132,6 +148,7 @@ async def test_only_so_much_is_kept(
     for _ in range(MAX_SHOWN + 1):
         await api.get("people/me", headers=BOT)
         await webex_sandbox.emit("messages", "created")
+    await api.post("messages", content=b"\xff", headers=BOT)
     await api.post("messages", content=b"x" * 100_000, headers=BOT)
 
     first = await state(stream_of(webex_sandbox))
@@ -146,6 +163,23 @@ async def test_only_so_much_is_kept(
         20_000,
         100_000,
     )
+    assert [each["withheld"] for each in first["requests"][-3:]] == [
+        None,
+        "bytes that aren't text",
+        "more than 20000 characters",
+    ]
+
+
+async def test_the_program(webex_sandbox: Sandbox) -> None:
+    """Why the bot's program doesn't run is reported, to who comes later as well, until it runs."""
+    stream = stream_of(webex_sandbox)
+    events = stream.follow()
+    await anext(events)
+    stream.report_program("Traceback: ...")
+
+    assert await anext(events) == {"kind": "program", "text": "Traceback: ..."}
+    assert (await state(stream))["program"] == "Traceback: ..."
+    await events.aclose()
 
 
 async def test_a_reader_that_does_not_read(

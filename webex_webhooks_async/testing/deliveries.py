@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import attrs
@@ -82,7 +83,7 @@ class DeliveryService:
         http_client: httpx.AsyncClient | None,
         allow_remote: bool,
         timeout: float,
-        record: Callable[[Delivery], None],
+        record: Callable[[Delivery, bytes], None],
     ) -> None:
         self.app: ASGIApp | None = None
         self._in_process: set[asyncio.Task[Delivery]] = set()
@@ -92,10 +93,15 @@ class DeliveryService:
         self._timeout = timeout
         self._record = record
 
-    async def deliver(self, event: WebexEvent) -> list[Delivery]:
-        """Notify the webhooks that watch for an event, concurrently; oldest first in the result."""
+    async def deliver(self, event: WebexEvent, *, is_forged: bool = False) -> list[Delivery]:
+        """Notify the webhooks that watch for an event, concurrently; oldest first in the result.
+
+        Args:
+            event: What happened.
+            is_forged: Whether the signatures are those of a stranger: they are there, and wrong.
+        """
         attempts = [
-            self._notification(event, webhook)
+            self._notification(event, webhook, is_forged=is_forged)
             for webhook in self._state.webhooks
             if webhook.status == Status.ACTIVE
             and matches(webhook, event.resource, event.event, event.data)
@@ -131,17 +137,18 @@ class DeliveryService:
         async with self._client() as http_client:
             return await self._deliver(http_client, attempt)
 
-    def _notification(self, event: WebexEvent, webhook: Webhook) -> Delivery:
+    def _notification(self, event: WebexEvent, webhook: Webhook, *, is_forged: bool) -> Delivery:
         data = self._state.seen_by(webhook.created_by, event.data)
         body = dump_json(attrs.evolve(event, data=data).notification_for(webhook))
         url = webhook.target_url
-        headers = dict(signed_request(url, body, webhook.secret).headers)
+        secret = token_hex() if is_forged else webhook.secret
+        headers = dict(signed_request(url, body, secret).headers)
         return Delivery(webhook=webhook, url=url, body=body, headers=headers)
 
     async def _deliver(self, http_client: httpx.AsyncClient, attempt: Delivery) -> Delivery:
-        delivery = await self._attempt(http_client, attempt)
+        delivery, response = await self._attempt(http_client, attempt)
         delivery = attrs.evolve(delivery, switched_off=self._switch_off_after(delivery))
-        self._record(delivery)
+        self._record(delivery, response)
         return delivery
 
     @asynccontextmanager
@@ -156,7 +163,10 @@ class DeliveryService:
         async with httpx.AsyncClient(transport=transport, trust_env=False) as http_client:
             yield http_client
 
-    async def _attempt(self, http_client: httpx.AsyncClient, attempt: Delivery) -> Delivery:
+    async def _attempt(
+        self, http_client: httpx.AsyncClient, attempt: Delivery
+    ) -> tuple[Delivery, bytes]:
+        """The outcome, and the body of the response; empty if it is too large, or can't be read."""
         request = httpx.Request(
             "POST",
             attempt.url,
@@ -164,21 +174,23 @@ class DeliveryService:
             headers=attempt.headers,
             extensions={"timeout": {}},  # one timeout covers the whole attempt
         )
+        body = b""
         any_host = self._allow_remote or self._http_client is not None or self.app is not None
         if not (any_host or is_loopback(request.url.host)):
-            return attrs.evolve(attempt, error=_NOT_SENT.format(request.url.host))
+            return attrs.evolve(attempt, error=_NOT_SENT.format(request.url.host)), body
         try:
             async with asyncio.timeout(self._timeout):
                 response = await http_client.send(
                     request, auth=None, follow_redirects=False, stream=True
                 )
                 with suppress(TooLargeError, CodingError):  # only the status counts
-                    await read_body(response, _MAX_BODY)
+                    body = await read_body(response, _MAX_BODY)
         except TimeoutError:
-            return attrs.evolve(attempt, error=f"no response within {self._timeout:g} seconds")
+            error = f"no response within {self._timeout:g} seconds"
+            return attrs.evolve(attempt, error=error), body
         except Exception as error:  # noqa: BLE001 - an application in process raises anything
-            return attrs.evolve(attempt, error=describe_exception(error))
-        return attrs.evolve(attempt, status_code=response.status_code)
+            return attrs.evolve(attempt, error=describe_exception(error)), body
+        return attrs.evolve(attempt, status_code=response.status_code), body
 
     def _switch_off_after(self, delivery: Delivery) -> bool:
         """Switch the webhook off if this is one failure too many; true if so."""

@@ -6,11 +6,13 @@ import json
 import re
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
 import attrs
 
+from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery
 from webex_webhooks_async.testing.requests import RecordedRequest
@@ -31,18 +33,30 @@ MAX_BODY = 20_000
 """So many characters of a body are shown."""
 
 _SECRETS = re.compile(
-    r"""(?P<before>"(?:secret|clientSecret)"\s*:\s*)"(?:[^"\\]|\\.)*"?"""
-    r"""|(?P<name>\b(?:client_secret|refresh_token|code|code_verifier)=)[^&\s]*"""
+    r"""(?P<json>"(?:secret|clientSecret|access_token|refresh_token|client_secret|code)"\s*:\s*)"""
+    r""""(?:[^"\\]|\\.)*"?"""
+    r"""|(?P<form>\b(?:client_secret|refresh_token|code|code_verifier)=)[^&\s]*"""
+    r"""|(?P<header>\bBearer )[^\s"'<>]+"""
 )
 _REDACTED = "…"
+
+_EVENTS: Mapping[str, Sequence[str]] = {
+    resource: sorted(watchable.events)
+    for resource, watchable in CATALOG.items()
+    if resource != Resource.ALL
+}
+
+_MIN_SECRET = 6  # characters of a token or a secret that is looked for; a shorter one is a word
+_MAX_TOKENS = 20
 
 
 class EventStream:
     """The present state of a sandbox as one event, and then an event for each change.
 
     Each event is a JSON object whose ``kind`` says what it is: ``state``, ``room``, ``message``,
-    ``removed``, ``webhooks``, ``request`` or ``delivery``. The remarks at a message say what Webex
-    doesn't support in its card.
+    ``action`` (something was submitted), ``removed``, ``webhooks``, ``request``, ``delivery`` or
+    ``program``: why the program of ``webex-webhooks dev`` doesn't run, empty when it does. The
+    remarks at a message say what Webex doesn't support in its card.
     """
 
     def __init__(self, state: State) -> None:
@@ -51,22 +65,33 @@ class EventStream:
         self._numbers = itertools.count(1)
         self._requests: deque[Json] = deque(maxlen=MAX_SHOWN)
         self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
+        self._tokens: deque[str] = deque(maxlen=_MAX_TOKENS)
+        self._program = ""
         self._readers: set[asyncio.Queue[Json | None]] = set()
         state.messages.watch(self._message)
         state.rooms.watch(self._room)
         state.memberships.watch(self._membership)
         state.webhooks.watch(self._webhook)
+        state.documents[Resource.ATTACHMENT_ACTIONS].watch(self._action)
 
-    def record_request(self, request: RecordedRequest) -> None:
-        """Report a request."""
-        self._requests.append({**self._numbered(), **_request(request)})
+    def record_request(self, request: RecordedRequest, response: bytes) -> None:
+        """Report a request, and the body of its response."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if len(token) >= _MIN_SECRET and token not in self._tokens:
+            self._tokens.append(token)
+        self._requests.append({**self._numbered(), **self._request(request, response)})
         self._publish("request", request=self._requests[-1])
 
-    def record_delivery(self, delivery: Delivery) -> None:
-        """Report an attempt to deliver a notification."""
-        shown = {**self._numbered(), **_delivery(delivery)}
+    def record_delivery(self, delivery: Delivery, response: bytes) -> None:
+        """Report an attempt to deliver a notification, and the body of its response."""
+        shown = {**self._numbered(), **self._delivery(delivery, response)}
         self._deliveries.append((shown, delivery))
         self._publish("delivery", delivery=shown)
+
+    def report_program(self, traceback: str) -> None:
+        """Report why the bot's program doesn't run; empty when it does."""
+        self._program = traceback
+        self._publish("program", text=traceback)
 
     def _numbered(self) -> Json:
         return {"number": next(self._numbers), "time": self._state.now()}
@@ -106,7 +131,10 @@ class EventStream:
                 for each in messages
                 if (remarks := remarks_on(each.get("attachments")))
             },
+            "actions": [*self._state.documents[Resource.ATTACHMENT_ACTIONS]][-MAX_MESSAGES:],
             "webhooks": self._webhooks(),
+            "events": _EVENTS,
+            "program": self._program,
             "requests": [*self._requests],
             "deliveries": [shown for shown, _ in self._deliveries],
         }
@@ -125,6 +153,10 @@ class EventStream:
             self._publish("message", message=message, remarks=remarks)
         else:
             self._publish("removed", id=message["id"])
+
+    def _action(self, action: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
+        if is_there:
+            self._publish("action", action=action)
 
     def _room(self, room: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
         if not is_there:
@@ -146,57 +178,80 @@ class EventStream:
     def _webhooks(self) -> list[Json]:
         return [unstructure(attrs.evolve(each, secret=None)) for each in self._state.webhooks]
 
+    def _request(self, request: RecordedRequest, response: bytes) -> Json:
+        authorization = request.headers.get("authorization", "")
+        who = authorization.removeprefix("Bearer ")
+        body, withheld = _text_of(request.body, self._tokens)
+        query, hidden = _text_of(request.query.encode(), self._tokens)
+        if authorization and not authorization.startswith("Bearer "):
+            hidden = _A_SECRET
+        return {
+            "method": request.method,
+            "path": request.path,
+            "query": query,
+            "headers": {
+                **request.headers,
+                **({"authorization": f"Bearer {_REDACTED}"} if authorization else {}),
+            },
+            "person": who.removeprefix("person:") if who.startswith("person:") else None,
+            "statusCode": request.status_code,
+            "trackingId": request.tracking_id,
+            "error": request.error,
+            "body": body,
+            "bodySize": len(request.body),
+            "withheld": withheld or hidden,
+            "response": _text_of(response, self._tokens)[0],
+            "responseSize": len(response),
+        }
+
+    def _delivery(self, delivery: Delivery, response: bytes) -> Json:
+        notification = json.loads(delivery.body)
+        data = notification["data"]
+        secrets = [*self._tokens, delivery.webhook.secret or ""]
+        body, withheld = _text_of(delivery.body, secrets)
+        return {
+            "webhook": delivery.webhook.name,
+            "createdBy": delivery.webhook.created_by,
+            "url": delivery.url,
+            "headers": dict(delivery.headers),
+            "statusCode": delivery.status_code,
+            "error": delivery.error,
+            "switchedOff": delivery.switched_off,
+            "ok": delivery.ok,
+            "resource": notification["resource"],
+            "event": notification["event"],
+            "about": data.get("messageId") or data.get("id"),
+            "body": body,
+            "bodySize": len(delivery.body),
+            "withheld": withheld,
+            "response": _text_of(response, secrets)[0],
+            "responseSize": len(response),
+        }
+
 
 def _person(person: SandboxPerson) -> Json:
     return {"id": person.id, "email": person.email, "displayName": person.display_name}
 
 
-def _request(request: RecordedRequest) -> Json:
-    authorization = request.headers.get("authorization", "")
-    who = authorization.removeprefix("Bearer ")
-    return {
-        "method": request.method,
-        "path": request.path,
-        "query": _without_secrets(request.query),
-        "headers": {
-            **request.headers,
-            **({"authorization": f"Bearer {_REDACTED}"} if authorization else {}),
-        },
-        "person": who.removeprefix("person:") if who.startswith("person:") else None,
-        "statusCode": request.status_code,
-        "trackingId": request.tracking_id,
-        "error": request.error,
-        **_body(request.body),
-    }
+_A_SECRET = "a secret"  # noqa: S105 - a word for one
 
 
-def _delivery(delivery: Delivery) -> Json:
-    notification = json.loads(delivery.body)
-    return {
-        "webhook": delivery.webhook.name,
-        "createdBy": delivery.webhook.created_by,
-        "url": delivery.url,
-        "headers": dict(delivery.headers),
-        "statusCode": delivery.status_code,
-        "error": delivery.error,
-        "switchedOff": delivery.switched_off,
-        "ok": delivery.ok,
-        "resource": notification["resource"],
-        "event": notification["event"],
-        "about": notification["data"].get("id"),
-        **_body(delivery.body),
-    }
+def _text_of(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]:
+    """A body as it is shown, and what of it isn't shown; None if nothing is left out."""
+    whole = body[: 4 * MAX_BODY].decode(errors="replace")
+    text = whole[:MAX_BODY]
+    shown = _SECRETS.sub(_redacted, text)
+    for each in secrets:
+        if len(each) >= _MIN_SECRET:
+            shown = shown.replace(each, _REDACTED)
+    if shown != text:
+        return shown, _A_SECRET
+    if len(text.encode()) < len(body):
+        return shown, f"more than {MAX_BODY} characters"
+    return shown, None if text.encode() == body else "bytes that aren't text"
 
 
-def _body(body: bytes) -> Json:
-    text = _without_secrets(body[: 4 * MAX_BODY].decode(errors="replace")[:MAX_BODY])
-    return {"body": text, "bodySize": len(body)}
-
-
-def _without_secrets(text: str) -> str:
-    return _SECRETS.sub(
-        lambda match: (
-            f'{match["before"]}"{_REDACTED}"' if match["before"] else f"{match['name']}{_REDACTED}"
-        ),
-        text,
-    )
+def _redacted(match: re.Match[str]) -> str:
+    if match["json"]:
+        return f'{match["json"]}"{_REDACTED}"'
+    return f"{match['form'] or match['header']}{_REDACTED}"

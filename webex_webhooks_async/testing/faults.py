@@ -152,6 +152,10 @@ class Faults:
                 return pending.fault
         return None
 
+    def remove(self, fault: Fault) -> None:
+        """Forget a fault, if it is pending."""
+        self._pending = [each for each in self._pending if each.fault != fault]
+
     def clear(self) -> None:
         """Forget all pending faults."""
         self._pending.clear()

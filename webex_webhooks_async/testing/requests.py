@@ -63,7 +63,7 @@ class Entrance:
         *,
         faults: Faults,
         sleep: Sleep,
-        record: Callable[[RecordedRequest], None],
+        record: Callable[[RecordedRequest, bytes], None],
     ) -> None:
         self._service = service
         self._faults = faults
@@ -86,10 +86,10 @@ class Entrance:
         try:
             response = await self._respond(request, is_too_large=body is None)
         except BaseException:
-            self._record(_recorded(request, body or b"", None))
+            self._record(_recorded(request, body or b"", None), b"")
             raise
         # Before the first byte, so that it is recorded when the client has the response.
-        self._record(_recorded(request, body or b"", response))
+        self._record(_recorded(request, body or b"", response), bytes(response.body))
         response.headers.update({"TrackingID": tracking_id, **SANDBOX_HEADER})
         await response(scope, receive, send)
 

@@ -20,6 +20,7 @@ from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery, DeliveryService
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
+from webex_webhooks_async.testing.page_actions import PageActions
 from webex_webhooks_async.testing.requests import (
     Entrance,
     InProcessTransport,
@@ -144,7 +145,7 @@ class Sandbox:
             service, faults=self._faults, sleep=sleep, record=self._record_request
         )
         self._unrecorded = Entrance(
-            service, faults=Faults(), sleep=sleep, record=lambda _request: None
+            service, faults=Faults(), sleep=sleep, record=lambda _request, _response: None
         )
 
     @property
@@ -199,7 +200,7 @@ class Sandbox:
             self._entrance,
             unrecorded=self._unrecorded,
             events=self._events,
-            redeliver=self.redeliver,
+            actions=PageActions(self._state, self._events, self._faults, self._delivery_service),
             page=page,
             allow_remote=self._allow_remote,
         )
@@ -572,15 +573,15 @@ class Sandbox:
         persons = [mention] if isinstance(mention, SandboxPerson | str) else mention
         return tuple(self._known(each) for each in persons)
 
-    def _record_request(self, request: RecordedRequest) -> None:
+    def _record_request(self, request: RecordedRequest, response: bytes) -> None:
         self._requests.append(attrs.evolve(request, body=request.body[:_MAX_BODY]))
-        self._events.record_request(request)
+        self._events.record_request(request, response)
         if self._on_request is not None:
             self._on_request(request)
 
-    def _record_delivery(self, delivery: Delivery) -> None:
+    def _record_delivery(self, delivery: Delivery, response: bytes) -> None:
         self._deliveries.append(delivery)
-        self._events.record_delivery(delivery)
+        self._events.record_delivery(delivery, response)
         if self._on_delivery is not None:
             self._on_delivery(delivery)
 

@@ -4,9 +4,10 @@ Besides the API there is one private endpoint, ``/sandbox``, for what Webex has 
 page and `chat` use it, and nothing that they do there is recorded, or made to fail.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from importlib.resources import files
-from typing import Any, cast
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -14,10 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import dump_json, parse_json
-from webex_webhooks_async.testing.deliveries import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
+from webex_webhooks_async.testing.page_actions import Action, PageActions
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
+from webex_webhooks_async.testing.service.responses import RefusedCallError
 from webex_webhooks_async.validation import is_loopback
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.testing.service.state import Json
 
 PRIVATE = "/sandbox"
 """The path of the private endpoint, which Webex doesn't have."""
@@ -48,11 +53,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_PAGE = {
-    "/": ("index.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
+_MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_FILES = files("webex_webhooks_async.testing").joinpath("page")
 
 
 class WebApp:
@@ -62,7 +64,7 @@ class WebApp:
         api: Responds to what is below ``/v1``, and to every other path that isn't ours.
         unrecorded: The same, for the page and `chat`: without a record, and without faults.
         events: What happens.
-        redeliver: Sends a delivery again.
+        actions: What else the page asks for.
         page: Whether the page is served.
         allow_remote: Whether requests may name another host than this machine.
     """
@@ -73,16 +75,16 @@ class WebApp:
         *,
         unrecorded: ASGIApp,
         events: EventStream,
-        redeliver: Callable[[Delivery], Awaitable[Delivery]],
+        actions: PageActions,
         page: bool,
         allow_remote: bool,
     ) -> None:
         self._api = api
         self._unrecorded = unrecorded
         self._events = events
-        self._redeliver = redeliver
+        self._actions = actions
         self._allow_remote = allow_remote
-        self._page = _PAGE if page else {}
+        self._page = {_path_of(each.name): each for each in _FILES.iterdir()} if page else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -103,7 +105,7 @@ class WebApp:
         if not _is_same_origin(request):
             return _refused(403, "pages of other origins can't use the sandbox")
         if path in self._page:
-            return _static(*self._page[path])
+            return _static(self._page[path])
         if path.startswith(f"{PRIVATE}/"):
             return await self._private(request, path.removeprefix(PRIVATE))
         return self._api
@@ -114,23 +116,22 @@ class WebApp:
         if path == "/events":
             stream = _server_sent(self._events)
             return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
-        if path == "/redeliver":
-            return await self._send_again(request)
-        return self._api
+        action = self._actions.by_name.get(path.removeprefix("/"))
+        return self._api if action is None else await _result_of(action, request)
 
-    async def _send_again(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            return _refused(415, "send application/json")
-        try:
-            document = parse_json(await request.body())
-        except DecodeError:
-            return _refused(400, "the body is not valid JSON")
-        fields = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
-        delivery = self._events.delivery(fields.get("delivery"))
-        if delivery is None:
-            return _refused(404, "no delivery has this number; only the last ones are kept")
-        again = await self._redeliver(delivery)
-        return JSONResponse({"statusCode": again.status_code, "error": again.error})
+
+async def _result_of(action: Action, request: Request) -> Response:
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        return _refused(415, "send application/json")
+    try:
+        document = parse_json(await request.body())
+    except DecodeError:
+        return _refused(400, "the body is not valid JSON")
+    try:
+        result = await action(cast("Json", document) if isinstance(document, dict) else {})
+    except RefusedCallError as error:
+        return _refused(error.status_code, str(error))
+    return JSONResponse(result, headers=_HEADERS)
 
 
 def _is_loopback(request: Request) -> bool:
@@ -163,10 +164,15 @@ def _refused(status_code: int, message: str) -> Response:
     return JSONResponse({"message": message}, status_code, headers=_HEADERS)
 
 
-def _static(name: str, media_type: str) -> Response:
-    content = files("webex_webhooks_async.testing").joinpath("page", name).read_text("utf-8")
+def _path_of(name: str) -> str:
+    return "/" if name == "index.html" else f"/{name}"
+
+
+def _static(file: Traversable) -> Response:
+    content = file.read_text("utf-8")
     for word, meaning in {"$RENDERER": RENDERER, "$INTEGRITY": INTEGRITY}.items():
         content = content.replace(word, meaning)
+    media_type = _MEDIA_TYPES[file.name.rpartition(".")[2]]
     return Response(content, media_type=media_type, headers=_HEADERS)
 
 
