@@ -103,7 +103,7 @@ def test_persons_and_rooms_by_mouse(page: Page, stage: Stage) -> None:
     expect_reply(page, "You said: Hello")
     page.get_by_label("You are").select_option("Another person…")
     page.get_by_label("Address").fill("ann@example.com")
-    page.get_by_role("button", name="Be this person").click()
+    page.get_by_role("button", name="Switch").click()
     expect(lists(page, "Messages")).to_have_count(0)
 
     page.get_by_role("button", name="New room").click()
@@ -385,7 +385,7 @@ def test_everyone_can_use_it(
         say(page, "A card, please, and a thread")
         expect(page.get_by_role("button", name="Order")).to_be_visible()
         say(page, "fail")
-        expect(page.get_by_text("Your bot didn't take it: 500")).to_be_visible()
+        expect(page.get_by_text("Delivery failed: 500")).to_be_visible()
         for view in ("Rooms", "Conversation", "Traffic"):
             button = page.get_by_role("navigation").get_by_role("button", name=view)
             if button.is_visible():
@@ -554,7 +554,7 @@ def test_a_bot_that_does_not_respond(browser: Browser) -> None:
         with opened(browser, stage.url) as page:
             say(page, "Hello?")
             reason = "no response within 0.2 seconds"
-            expect(page.get_by_text(f"Your bot didn't take it: {reason}")).to_be_visible()
+            expect(page.get_by_text(f"Delivery failed: {reason}")).to_be_visible()
             expect(lists(page, "Deliveries").first).to_contain_text("no response")
 
 

@@ -1,0 +1,222 @@
+// The requests of the bot and the deliveries to it: who did what, which failed, and what was sent.
+
+import { ask, attempt } from "./calls.js";
+import { asCurl, copyButton } from "./copies.js";
+import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } from "./dom.js";
+import { drawWith, schedule } from "./drawing.js";
+import { bot, model, nameOf } from "./model.js";
+import { onOpen } from "./rooms.js";
+import { documentIn, ofDelivery, ofRequest } from "./sentences.js";
+
+const SHOWN_ROWS = 200;
+const KEPT_OUTCOMES = 1000;
+
+const lists = { requests: [], deliveries: [] }; // what has a row, the latest first
+let latest = { requests: 0, deliveries: 0 }; // their numbers, which only grow
+const outcomes = new Map(); // of the deliveries, by the id of the message that they are about
+const only = { message: null, failed: false };
+let called = false; // by a bot, since the sandbox has started
+let last = null; // delivery to the bot
+
+export function forgetTraffic() {
+  latest = { requests: 0, deliveries: 0 };
+  for (const [name, records] of Object.entries(lists)) {
+    records.length = 0;
+    $(name).replaceChildren();
+  }
+  outcomes.clear();
+  called = false;
+  last = null;
+  showOnly(null);
+  setFault(false);
+}
+
+export function addRequest(request) {
+  if (request.person === null && request.headers.authorization) called = true;
+  if (request.method === "POST" && request.path === "/v1/messages" && request.statusCode === 429) setFault(false);
+  const isBad = request.statusCode === null || request.statusCode >= 400;
+  const path = request.query ? `${request.path}?${request.query}` : request.path;
+  const short = path.replace(/[\w-]{24,}/g, (id) => `…${id.slice(-6)}`);
+  add("requests", request, ofRequest, [request.method, short], isBad && (request.error ?? "no response"), isBad, (failed) => [
+    pairs({
+      Status: request.statusCode === null ? "none: it got no response" : statusText(request.statusCode),
+      Caller: request.person ?? bot().email,
+      Path: path,
+      TrackingID: request.trackingId,
+    }),
+    el("p", {}, copyButton("Copy as curl", () => asCurl({ ...request, url: location.origin + path }), failed)),
+  ]);
+}
+
+export function addDelivery(delivery) {
+  if (delivery.number > latest.deliveries) {
+    const known = outcomes.get(delivery.about) ?? new Map();
+    outcomes.delete(delivery.about);
+    outcomes.set(delivery.about, known.set(`${delivery.webhook} ${delivery.url} ${delivery.resource}`, delivery));
+    if (outcomes.size > KEPT_OUTCOMES) outcomes.delete(outcomes.keys().next().value);
+    if (delivery.createdBy === model.bot) last = delivery;
+  }
+  const problem = problemOf(delivery);
+  add("deliveries", delivery, ofDelivery, [`${delivery.resource} ${delivery.event}`, delivery.url], problem, problem, (failed) => [
+    ...(delivery.switchedOff ? [el("p", { class: "reason" }, "Too many failures: the webhook was switched off.")] : []),
+    pairs({ Webhook: delivery.webhook, URL: delivery.url, Status: delivery.statusCode === null ? "none" : statusText(delivery.statusCode) }),
+    againButton(delivery, failed),
+  ]);
+}
+
+/** Why a delivery failed, or what its handler raised; null where all is well. */
+function problemOf(delivery) {
+  if (!delivery.ok) return delivery.error ?? statusText(delivery.statusCode);
+  return delivery.handlerError ? `Your bot's handler failed: ${delivery.handlerError}` : null;
+}
+
+/** What went wrong with the deliveries about a message and its cards, each on a line. */
+export function failuresOf(messageId) {
+  const all = [...(outcomes.get(messageId)?.values() ?? [])];
+  return all.filter((each) => problemOf(each)).map((each) => {
+    if (each.ok) return problemOf(each);
+    const alike = all.filter(({ resource }) => resource === each.resource);
+    const failed = alike.filter(({ ok }) => !ok).length;
+    return `${failed === alike.length ? "Delivery failed" : `${failed} of ${alike.length} deliveries failed`}: ${problemOf(each)}`;
+  });
+}
+
+function againButton(delivery, failed) {
+  const done = el("span", { role: "status" });
+  const again = button("Send again", () => attempt(async () => {
+    again.disabled = true;
+    done.textContent = "Waiting for the bot…";
+    try {
+      const outcome = await ask("redeliver", { delivery: delivery.number });
+      done.textContent = `Sent again: ${outcome.error ?? statusText(outcome.statusCode)}`;
+    } catch (error) {
+      done.textContent = "";
+      throw error;
+    } finally {
+      again.disabled = false;
+    }
+  }));
+  const copy = copyButton("Copy as curl", () => asCurl({ ...delivery, method: "POST" }), failed);
+  return el("p", { class: "buttons" }, again, copy, done);
+}
+
+function add(name, shown, describe, [what, where], problem, failed, details) {
+  if (shown.number <= latest[name]) return;
+  latest[name] = shown.number;
+  const { of, sentence } = describe(shown);
+  const title = el("bdi", { class: "sentence", title: sentence }, sentence);
+  const record = { of, failed: Boolean(failed), element: row(shown, title, what, where, problem, details) };
+  record.again = () => { title.title = title.textContent = describe(shown).sentence; };
+  record.element.hidden = !isShown(record);
+  lists[name].unshift(record);
+  $(name).prepend(record.element);
+  while (lists[name].length > SHOWN_ROWS) lists[name].pop().element.remove();
+}
+
+/** A line that opens; what is in it is made when it does. */
+function row(shown, title, what, where, problem, details) {
+  const inside = el("div", { class: "detail" });
+  const element = el(
+    "details", { class: problem && "failed" },
+    el(
+      "summary", {},
+      el("time", { datetime: shown.time }, clockTime(shown.time)),
+      title,
+      el("span", { class: "status" }, shown.statusCode === null ? "no response" : String(shown.statusCode)),
+      el("span", { class: "path", title: where }, el("b", {}, what), " ", where),
+      problem ? el("span", { class: "reason" }, brief(problem, 300)) : null,
+    ),
+    inside,
+  );
+  element.addEventListener("toggle", () => {
+    if (!element.open || inside.children.length) return;
+    const refusal = el("p", { class: "reason", role: "status" });
+    inside.append(
+      ...(problem ? [el("p", { class: "reason" }, problem)] : []),
+      ...details((reason) => { refusal.textContent = reason; }), refusal,
+      ...bodyOf("Body", shown.body, shown.bodySize), ...bodyOf("Response", shown.response, shown.responseSize),
+      el("h3", {}, "Headers"), pairs(shown.headers),
+    );
+  });
+  return el("li", {}, element);
+}
+
+function bodyOf(title, body, size) {
+  if (!size) return [el("h3", {}, `No ${title.toLowerCase()}`)];
+  const document = documentIn(body);
+  const isCut = !document && new TextEncoder().encode(body).length < size;
+  return [
+    el("h3", {}, `${title}, ${sizeText(size)}`),
+    el("pre", { tabindex: "0", role: "region", "aria-label": title }, document ? JSON.stringify(document, null, 2) : isCut ? `${body}…` : body),
+  ];
+}
+
+/** Who is "you" changes with the person that one is. */
+onOpen(() => Object.values(lists).flat().forEach((each) => each.again()));
+
+// ---------------------------------------------------------------- which rows are shown
+
+const isShown = (record) => (only.message === null || record.of.has(only.message)) && (record.failed || !only.failed);
+
+/** Show only what belongs to a message; null for everything. */
+export function showOnly(messageId) {
+  only.message = messageId;
+  applyFilter();
+  schedule();
+}
+
+export const shownMessage = () => only.message;
+
+function applyFilter() {
+  for (const each of Object.values(lists).flat()) each.element.hidden = !isShown(each);
+}
+
+drawWith(() => {
+  const message = model.messages.get(only.message);
+  write($("only"), message ? `Only “${nameOf(message.personId)}: ${brief(message.text, 60) || "a card or a file"}”` : "All: click a message to see its part");
+  $("only").classList.toggle("picked", only.message !== null);
+  $("no-only").hidden = only.message === null;
+  const failed = Object.values(lists).flat().filter((each) => each.failed).length;
+  write($("failed-label"), `Failed (${failed})`);
+  $("failed").disabled = failed === 0 && !only.failed;
+  for (const [name, empty] of [["requests", "What your bot asks Webex appears here."], ["deliveries", "What your bot is notified of appears here."]]) {
+    $(`no-${name}`).hidden = lists[name].some(isShown);
+    write($(`no-${name}`), lists[name].length ? "Nothing of the last ones." : empty);
+  }
+  const [text, isBad] = stateOfBot();
+  write($("webhooks"), text);
+  $("webhooks").classList.toggle("bad", isBad);
+});
+
+/** Whether the bot has webhooks, and how it took its last delivery. */
+function stateOfBot() {
+  const active = model.webhooks.filter((each) => each.status === "active").length;
+  const off = model.webhooks.length - active;
+  if (!active && !off) return called ? [NO_WEBHOOK, true] : ["No webhook yet: no bot has started", false];
+  const webhooks = `${active} active ${active === 1 ? "webhook" : "webhooks"}${off ? `, ${off} inactive` : ""}`;
+  if (!last) return [webhooks, active === 0];
+  if (!last.ok) return [`The bot's last delivery failed · ${webhooks}`, true];
+  if (last.handlerError) return [`The bot's handler failed at its last delivery · ${webhooks}`, true];
+  return [`The bot answered its last delivery · ${webhooks}`, false];
+}
+
+const NO_WEBHOOK = "A bot called, but made no webhook: set PUBLIC_URL";
+
+/** Whether a bot called and made no webhook. */
+export const lacksWebhook = () => called && model.webhooks.every((each) => each.createdBy !== model.bot);
+
+$("failed").addEventListener("change", () => { only.failed = $("failed").checked; applyFilter(); schedule(); });
+$("no-only").addEventListener("click", () => { showOnly(null); $("failed").focus(); });
+
+// ---------------------------------------------------------------- a fault for the next reply
+
+function setFault(isSet) {
+  $("fault").setAttribute("aria-pressed", String(isSet));
+  write($("fault"), isSet ? "The next reply gets a 429" : "Refuse the next reply");
+}
+
+$("fault").addEventListener("click", () => attempt(async () => {
+  const isSet = $("fault").getAttribute("aria-pressed") === "false";
+  await ask("fault", { isOn: isSet });
+  setFault(isSet);
+}));
