@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tests.browser.conftest import CARD, Stage, from_npm, opened, staged
 from tests.cli.harness import served
 from tests.support.wire import unused_port
+from webex_webhooks_async import Receiver
 from webex_webhooks_async.testing.web_app import INTEGRITY, RENDERER
 
 PICTURE = base64.b64decode(
@@ -76,9 +78,6 @@ def test_by_mouse(page: Page, stage: Stage) -> None:
     expect(page.get_by_label("You are")).to_have_value("you@example.com")
     say(page, "Hello")
     expect_reply(page, "You said: Hello")
-    expect(lists(page, "Requests").first).to_contain_text("POST")
-    expect(lists(page, "Deliveries").first).to_contain_text("messages created")
-
     say(page, "A card, please")
     page.get_by_label("Dish").select_option("Pasta")
     page.get_by_label("A note for the kitchen").fill("No onions")
@@ -94,6 +93,179 @@ def test_by_mouse(page: Page, stage: Stage) -> None:
     expect(lists(page, "Deliveries")).to_have_count(before + 1)
     first, again = stage.sandbox.deliveries[before - 1 :]
     assert (again.body, again.headers) == (first.body, first.headers)
+
+
+@pytest.mark.usefixtures("bot")
+def test_traffic(page: Page) -> None:
+    """A row says who did what; a click on a message leaves its rows; what failed stands out."""
+    state = page.locator("#webhooks")
+    expect(state).to_have_text("2 active webhooks")
+    say(page, "Hello")
+    expect_reply(page, "You said: Hello")
+    say(page, "fail")
+    expect(page.get_by_text("Delivery failed: 500 Internal Server Error")).to_be_visible()
+    expect(state).to_contain_text("The bot's last delivery failed")
+    requests, deliveries = lists(page, "Requests"), lists(page, "Deliveries")
+    expect(deliveries.first).to_contain_text("You: fail")
+    expect(requests).to_have_count(5)  # of the fixture's two webhooks, and of two messages
+    reply = requests.filter(has_text="The bot replied to you: You said: Hello")
+    expect(reply).to_contain_text("POST /v1/messages")
+    reply.locator("summary").click()
+    expect(reply.get_by_role("region", name="Response")).to_contain_text(
+        '"text": "You said: Hello"'
+    )
+
+    page.get_by_text("Hello", exact=True).click()
+    expect(requests.filter(visible=True)).to_have_count(2)  # it was read, and replied to
+    expect(deliveries.filter(visible=True)).to_have_count(1)
+    expect(page.get_by_text("Only “You: Hello”")).to_be_visible()
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_label("Failed (1)").check()
+    expect(deliveries.filter(visible=True)).to_have_text([re.compile("You: fail.*500", re.DOTALL)])
+    expect(requests.filter(visible=True)).to_have_count(0)
+    page.get_by_label("Failed (1)").uncheck()
+    say(page, "Hello again")
+    expect(state).to_have_text("The bot answered its last delivery · 2 active webhooks")
+
+    page.get_by_label("You are").select_option("Another person…")
+    page.get_by_label("Address").fill("ann@example.com")
+    page.get_by_role("button", name="Switch").click()
+    expect(reply).to_have_count(0)  # "you" is somebody else now
+    read = requests.filter(has_text="The bot read you@example.com's message: Hello again")
+    expect(read).to_have_count(1)
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_card_is_edited(page: Page, stage: Stage) -> None:
+    """The JSON of a card is changed and sent as the bot; what isn't a card says why, and stays."""
+    say(page, "A card, please")
+    page.get_by_role("button", name="Edit the card as JSON").click()
+    text = page.get_by_role("textbox", name="The card as JSON")
+    original = text.input_value()
+    for wrong, reason in [("{", "This isn't JSON"), ("{}", 'type must be "AdaptiveCard"')]:
+        text.fill(wrong)
+        expect(page.get_by_role("dialog").get_by_role("status")).to_contain_text(reason)
+        page.get_by_role("button", name="Send as the bot").click()
+    page.keyboard.press("Escape")
+    count = len(stage.sandbox.requests)
+    page.get_by_role("button", name="Edit the card as JSON").click()
+    expect(text).to_have_value("{}")  # what was typed
+    page.get_by_role("button", name="Undo the changes").click()
+    expect(text).to_have_value(original)
+    text.fill(original.replace("Not today", "Tomorrow"))
+    expect(page.get_by_role("group", name="Preview")).to_contain_text("Tomorrow")
+    page.get_by_role("button", name="Send as the bot").click()
+    page.get_by_role("button", name="Tomorrow").click()
+    expect_reply(page, "Submitted:")
+    assert stage.submitted() == [{"action": "skip", "dish": "soup", "vegan": "false"}]
+    recorded = stage.sandbox.requests[count:]
+    assert [each.path for each in recorded if each.method == "POST"] == ["/v1/messages"]
+
+
+def test_a_new_event(page: Page, stage: Stage) -> None:
+    """Any event is reported with data that follow it, by the keyboard, to an owner, or forged."""
+    with served(Receiver("a-secret")) as url:
+        stage.create(target_url=url, resource="meetings", event="ended", secret="a-secret")
+        tab_to(page, page.get_by_role("button", name="New event"))
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("combobox", name="Event", exact=True).select_option("ended")
+        data = dialog.get_by_role("textbox", name="Data")
+        expect(data).to_have_value(re.compile('"state": "ended"'))
+        data.fill('{"title": "Standup"}')
+        send = dialog.get_by_role("button", name="Send the event")
+        send.click()
+        expect(dialog.get_by_text("1 delivery: 204 No Content")).to_be_visible()
+        dialog.get_by_label("Sign wrongly").check()
+        send.click()
+        expect(dialog.get_by_text("1 delivery: 401 Unauthorized")).to_be_visible()
+        dialog.get_by_label("Owner").select_option("By the data, else everybody")
+        dialog.get_by_role("combobox", name="Resource", exact=True).select_option("Another word…")
+        dialog.get_by_label("Resource: another word").fill("reactions")
+        data.fill("[]")
+        send.click()
+        expect(dialog.get_by_text("The data must be a JSON object.")).to_be_visible()
+        data.fill("{}")
+        send.click()
+        expect(dialog.get_by_text("No active webhook watches this")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(lists(page, "Deliveries").first).to_contain_text("meetings ended: Standup")
+
+
+@pytest.mark.usefixtures("bot")
+def test_copies(page: Page, stage: Stage) -> None:
+    """A request is copied as a command, a conversation as a test; a secret is refused."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    def copied(button: Locator) -> str:
+        button.click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        text: str = page.evaluate("navigator.clipboard.readText()")
+        return text
+
+    say(page, "It's $HOME")
+    expect_reply(page, "You said: It's $HOME")
+    code = copied(page.get_by_role("button", name="Copy as a test"))
+    assert code.startswith("async def test_it_s_home(bot, webex_sandbox):")
+
+    expect(page.get_by_role("button", name="Copied")).to_have_count(0)
+    lists(page, "Requests").first.locator("summary").click()
+    command = copied(lists(page, "Requests").first.get_by_role("button", name="Copy as curl"))
+    _, _, method, url, *options = shlex.split(command.replace("\\\n", ""))
+    headers = dict(each.split(": ") for each in options[1:-2:2])
+    response = httpx.request(method, url, content=options[-1], headers=headers, trust_env=False)
+    assert response.json()["text"] == "You said: It's $HOME"
+    expect(lists(page, "Messages")).to_have_count(3)
+
+    hook = {"name": "x", "resource": "messages", "event": "created"}
+    stage.as_bot("webhooks", targetUrl="http://127.0.0.1:9", secret="another-secret", **hook)
+    latest = lists(page, "Requests").filter(has_text="The bot created the webhook x")
+    latest.locator("summary").click()
+    latest.get_by_role("button", name="Copy as curl").click()
+    expect(latest).to_contain_text("it has a secret")
+
+
+@pytest.mark.usefixtures("bot")
+def test_a_refused_reply(page: Page) -> None:
+    """The bot's next message is refused, once, and the bot copes with that."""
+    page.get_by_role("button", name="Refuse the next reply").click()
+    expect(page.get_by_role("button", name="The next reply gets a 429")).to_be_visible()
+    say(page, "Hello")
+    expect_reply(page, "You said: Hello")
+    refused = lists(page, "Requests").filter(has_text="The bot couldn't reply to you")
+    expect(refused).to_contain_text("429")
+    expect(page.get_by_role("button", name="Refuse the next reply")).to_be_visible()
+
+
+def test_before_a_bot_has_a_webhook(page: Page, stage: Stage) -> None:
+    """Until a bot has a webhook, the page has its settings to copy; one without one is noticed."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    settings: str = page.evaluate("navigator.clipboard.readText()")
+    lines = dict(each.removeprefix("export ").split("=") for each in settings.splitlines())
+    assert lines.pop("WEBEX_WEBHOOK_SECRET")
+    assert lines == {
+        "WEBEX_BASE_URL": stage.base_url,
+        "WEBEX_ACCESS_TOKEN": "anything",
+        "PUBLIC_URL": "http://127.0.0.1:8000",
+    }
+    stage.as_bot("messages", toPersonEmail="you@example.com", text="Hello")
+    missing = page.get_by_text("A bot called, but made no webhook: set PUBLIC_URL")
+    expect(missing).to_have_count(2)
+    stage.create(target_url="http://127.0.0.1:9")
+    expect(page.locator("#webhooks")).to_have_text("1 active webhook")
+    expect(page.locator("#welcome")).to_be_hidden()
+
+
+def test_a_program_that_does_not_run(page: Page, stage: Stage) -> None:
+    """The traceback of the bot's program is shown until it runs."""
+    report = stage.sandbox._events.report_program  # pyright: ignore[reportPrivateUsage] - `dev` does it
+    traceback = page.get_by_role("region", name="Traceback")
+    stage.portal.call(report, "Traceback:\n  <b>NameError</b>")
+    expect(traceback).to_have_text("Traceback: <b>NameError</b>")
+    stage.portal.call(report, "")
+    expect(traceback).to_be_hidden()
 
 
 @pytest.mark.usefixtures("bot")
@@ -122,6 +294,12 @@ def test_persons_and_rooms_by_mouse(page: Page, stage: Stage) -> None:
     page.get_by_label("You are").select_option("you@example.com")
     expect(rooms.last).to_contain_text("write to join")
     expect_reply(page, "You said: Hello")
+    rooms.last.click()
+    expect(page.locator("#members")).to_have_text("Ann, Sandbox Bot")
+    page.get_by_role("button", name="Join", exact=True).click()
+    expect(page.locator("#members")).to_have_text("Ann, Sandbox Bot, you")
+    page.get_by_role("button", name="Leave", exact=True).click()
+    expect(rooms.last).to_contain_text("write to join")
     assert [each["text"] for each in stage.sandbox.messages if each["roomType"] == "group"] == [
         "Sandbox Bot *What* is_on [today]?",
         "You said: Sandbox Bot *What* is_on [today]?",
@@ -395,6 +573,12 @@ def test_everyone_can_use_it(
                     lists(page, name).first.locator("summary").click()
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            opener = {"Conversation": "Edit the card as JSON", "Traffic": "New event"}.get(view)
+            if opener and page.get_by_role("button", name=opener).is_visible():
+                page.get_by_role("button", name=opener).click()
+                expect(page.get_by_role("dialog")).to_be_visible()
+                assert violations(page) == []
+                page.keyboard.press("Escape")
         if width == 1600:
             for name in ("Rooms", "Messages", "Requests", "Deliveries"):
                 expect(page.get_by_role("list", name=name, exact=True)).to_be_visible()
@@ -479,6 +663,7 @@ def test_another_origin(browser: Browser, stage: Stage) -> None:
         ["sandbox/v1/messages", {{method: "POST", body, headers}}],
         ["v1/messages", {{method: "POST", body, headers}}],
         ["sandbox/redeliver", {{method: "POST", body: "{{}}"}}],
+        ["sandbox/fault", {{method: "POST", body: '{{"isOn": true}}'}}],
         ["sandbox/events", {{}}],
         ...["GET", "HEAD", "POST"].map((method) => ["v1/people/me", {{method, mode: "no-cors"}}]),
       ]) await fetch("{stage.url}" + path, options).then((it) => it.text()).then(
@@ -495,11 +680,11 @@ def test_another_origin(browser: Browser, stage: Stage) -> None:
     with served(evil) as origin, opened(browser, origin) as page:
         with page.expect_console_message(is_refusal):
             page.reload()
-        page.wait_for_function("window.outcomes?.length === 7")
+        page.wait_for_function("window.outcomes?.length === 8")
         outcomes = page.evaluate("window.outcomes")
 
     # The page may not read what comes after `no-cors`, so it can't know that it was refused.
-    assert outcomes == ["refused"] * 4 + ["read"] * 3
+    assert outcomes == ["refused"] * 5 + ["read"] * 3
     assert stage.sandbox.messages == ()
     assert not [each for each in stage.sandbox.requests if "origin" in each.headers]
 
@@ -585,7 +770,7 @@ def test_an_error_of_the_sandbox(page: Page, stage: Stage) -> None:
 
 
 def test_an_edit(page: Page, stage: Stage) -> None:
-    """An edit and a deletion are shown at once."""
+    """An edit and a deletion are shown at once, and one can delete one's own message."""
     message = stage.as_bot("messages", toPersonEmail="you@example.com", text="earlier")
     expect_reply(page, "earlier")
     url, headers = f"{stage.base_url}/messages/{message['id']}", {"Authorization": "Bearer the-bot"}
@@ -593,6 +778,9 @@ def test_an_edit(page: Page, stage: Stage) -> None:
     httpx.put(url, json=edit, headers=headers, trust_env=False)
     expect(page.locator("strong", has_text="first")).to_be_visible()
     expect(page.get_by_text("edited")).to_be_visible()
+    say(page, "a slip")
+    page.get_by_role("button", name="Delete your message").click()
+    expect(lists(page, "Messages")).to_have_count(1)
     httpx.delete(url, headers=headers, trust_env=False)
     expect(lists(page, "Messages")).to_have_count(0)
 

@@ -76,7 +76,7 @@ async def test_a_forged_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.Async
 
 
 async def test_a_sample(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """A sample follows the resource and the event; it is of the person, and of the open room."""
+    """A sample follows the resource and the event, the open room, and the person or the owner."""
     room = await group_room(api)
 
     async def sample(resource: str, event: str, **more: str) -> Any:  # noqa: ANN401 - JSON
@@ -90,12 +90,18 @@ async def test_a_sample(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
     elsewhere = await sample("attachmentActions", "created")
     action = await sample("attachmentActions", "created", room=room)
     unknown = await sample("reactions", "reacted")
+    of_bob = [
+        await sample(each, "created", owner="bob@example.com")
+        for each in ("recordings", "messages")
+    ]
 
     assert (meeting["state"], meeting["hostEmail"]) == ("ended", "ann@example.com")
     assert (message["roomId"], message["personEmail"]) == (room, "ann@example.com")
     assert (elsewhere["roomId"] != room, action["roomId"] == room) == (True, True)
     assert "roomType" not in action
     assert unknown.keys() == {"id"}
+    assert of_bob[0]["hostEmail"] == "bob@example.com"
+    assert of_bob[1]["personEmail"] == "ann@example.com"
     assert webex_sandbox.messages == ()
 
 

@@ -3,9 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-import attrs
-
-from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.testing.deliveries import Delivery, DeliveryService
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Fault, Faults
@@ -71,19 +68,20 @@ class PageActions:
                 fields["event"],
                 cast("dict[str, Any]", data),
                 actor_id=None,
+                owner=self._state.named(fields["owner"]) if "owner" in fields else None,
             )
         except ValueError as error:
-            raise RefusedCallError(400, describe_exception(error)) from None
-        if "owner" in fields:
-            owner = self._state.named(fields["owner"])
-            event = attrs.evolve(event, audience=frozenset({owner.id}))
+            raise RefusedCallError(400, str(error)) from None
         deliveries = await self._service.deliver(event, is_forged=fields.get("isForged", False))
         return {"deliveries": [_outcome(each) for each in deliveries]}
 
     async def _sample(self, document: Json) -> Json:
-        """Sample data for an event, of a person and of a room."""
-        fields = fields_of(document, required=("resource", "event", "person"), optional=("room",))
-        subject = self._state.named(fields["person"])
+        """Sample data for an event in a room, of its owner where it has one, or of a person."""
+        fields = fields_of(
+            document, required=("resource", "event", "person"), optional=("owner", "room")
+        )
+        whose = "owner" if "owner" in fields and fields["resource"] in documents.OWNER else "person"
+        subject = self._state.named(fields[whose])
         data = fake_data(
             fields["resource"], fields["event"], {}, subject=subject, now=self._state.clock()
         )

@@ -56,6 +56,7 @@ export function problemOf(attachment) {
   if (attachment?.contentType !== CARD_TYPE) return `contentType must be ${CARD_TYPE}, got ${JSON.stringify(attachment?.contentType)}`;
   if (!isObject(card)) return "content must be an object";
   if (card.type !== "AdaptiveCard") return `type must be "AdaptiveCard", got ${JSON.stringify(card.type)}`;
+  if (typeof card.version !== "string" || !card.version) return "it has no version, such as \"1.3\"";
   for (const name of ["body", "actions"]) {
     const parts = card[name] ?? [];
     if (!Array.isArray(parts)) return `${name} must be an array`;

@@ -6,11 +6,12 @@ import { $, button, el, statusText } from "./dom.js";
 import { currentRoom, model, nameOf } from "./model.js";
 
 const OTHER = "";
-const form = { resource: "meetings", event: "started", owner: "", isForged: false, data: null, sample: null }; // as it was left
+const form = { resource: "meetings", event: "started", owner: null, isForged: false, data: null, sample: null }; // as it was left
 
 $("new-event").addEventListener("click", openForm);
 
 function openForm() {
+  form.owner ??= model.bot;
   const outcome = el("p", { class: "problem", role: "status" });
   const say = (text) => { outcome.textContent = text; };
   const data = el("textarea", { "aria-label": "Data", spellcheck: "false" });
@@ -18,10 +19,10 @@ function openForm() {
   data.addEventListener("input", () => { form.data = data.value; });
 
   const fill = async () => {
-    const { resource, event } = form;
-    const found = await attempt(() => ask("sample", { resource, event, person: model.me, room: currentRoom().id }), say);
-    // What was typed stays; so does what was chosen while this one was on its way.
-    if (!found || form.data !== form.sample || resource !== form.resource || event !== form.event) return;
+    const { resource, event, owner } = form;
+    const found = await attempt(() => ask("sample", { resource, event, owner, person: model.me, room: currentRoom().id }), say);
+    // What was typed stays, and an earlier choice gives way to a later one.
+    if (!found || form.data !== form.sample || resource !== form.resource || event !== form.event || owner !== form.owner) return;
     form.data = form.sample = data.value = JSON.stringify(found.data, null, 2);
   };
   const event = choice("Event", () => {
@@ -37,7 +38,7 @@ function openForm() {
     fill();
   });
   const humans = [...model.persons.values()].filter((each) => each.id !== model.bot);
-  const owner = el("select", { onchange: () => { form.owner = owner.value; } }, el("option", { value: "" }, "By the data, else everybody"));
+  const owner = el("select", { onchange: () => { form.owner = owner.value; fill(); } }, el("option", { value: "" }, "By the data, else everybody"));
   owner.append(el("option", { value: model.bot }, `${nameOf(model.bot)}, the bot`), ...humans.map((each) => el("option", { value: each.id }, each.email)));
   owner.value = model.persons.has(form.owner) ? form.owner : "";
   const forged = el("input", { type: "checkbox", onchange: () => { form.isForged = forged.checked; } });

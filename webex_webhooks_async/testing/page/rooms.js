@@ -4,7 +4,7 @@ import { announce, api, ask, attempt, post } from "./calls.js";
 import { copyAsTest, copyButton } from "./copies.js";
 import { $, el, place } from "./dom.js";
 import { drawWith, schedule } from "./drawing.js";
-import { bot, currentRoom, isMember, isWithBot, model, myId, nameOf, person, remember, rooms, titleOf } from "./model.js";
+import { bot, currentRoom, isMember, isWithBot, model, myId, named, nameOf, person, remember, rooms, titleOf } from "./model.js";
 
 const roomItems = new Map(); // the elements of the rooms, by id; an element stays while it is pressed
 const openings = [];
@@ -76,7 +76,7 @@ function drawHead() {
   const room = currentRoom();
   model.unread.delete(room.id);
   $("title").textContent = titleOf(room);
-  const names = room.members.map((id) => (id === myId() ? "you" : nameOf(id)));
+  const names = room.members.map(named).sort((one, other) => one.localeCompare(other));
   const more = names.length > 6 ? ` and ${names.length - 6} more` : "";
   $("members").textContent = room.type === "direct" ? "direct" : names.slice(0, 6).join(", ") + more;
   $("mention-label").hidden = room.type === "direct";

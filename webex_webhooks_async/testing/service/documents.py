@@ -28,7 +28,7 @@ _CONTENT: Mapping[str, Json] = {
 }
 """What is stored but never in a notification, with its default."""
 
-_OWNER: Mapping[str, str] = {
+OWNER: Mapping[str, str] = {
     Resource.MEETINGS: "hostUserId",
     Resource.RECORDINGS: "hostUserId",
     Resource.MEETING_TRANSCRIPTS: "hostUserId",
@@ -70,8 +70,8 @@ def emit(  # noqa: PLR0913 - what `Sandbox.emit` takes
     """
     check_concrete(resource, event)
     given = dict(data or {})
-    if owner is not None and resource in _OWNER:
-        given.setdefault(_OWNER[resource], owner.id)
+    if owner is not None and resource in OWNER:
+        given.setdefault(OWNER[resource], owner.id)
     known = {each.id for each in state.persons} - state.made_up
     if resource in state.documents:
         subject, members, document = _stored(state, resource, event, given, actor_id)
@@ -79,7 +79,7 @@ def emit(  # noqa: PLR0913 - what `Sandbox.emit` takes
         subject = _subject(state, resource, given, actor_id)
         fake = fake_data(resource, event, given, subject=subject, now=state.clock())
         members = document = without_nones({**fake, **given})
-    owners = known & {_text(each, _OWNER.get(resource, "")) for each in (members, document)}
+    owners = known & {_text(each, OWNER.get(resource, "")) for each in (members, document)}
     content = _CONTENT.get(resource, {})
     return WebexEvent(
         resource=resource,
@@ -122,7 +122,7 @@ def _stored(
 
 def _subject(state: State, resource: str, members: Json, actor_id: str | None) -> SandboxPerson:
     """The person whom the data names, or else who acts, or else someone."""
-    named = (_text(members, key) for key in ("personId", "creatorId", _OWNER.get(resource, "")))
+    named = (_text(members, key) for key in ("personId", "creatorId", OWNER.get(resource, "")))
     person_id = next(filter(None, named), None)
     email = _text(members, "personEmail")
     if actor_id is not None and state.persons.find(actor_id) is None:
