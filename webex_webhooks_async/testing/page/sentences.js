@@ -10,7 +10,7 @@ const NOUNS = {
 const VERBS = { GET: "read", HEAD: "looked at", POST: "created", PUT: "changed", PATCH: "changed", DELETE: "deleted" };
 
 /** The document in a body; null where it isn't one, or was cut. */
-export function documentIn(body) {
+export function jsonOf(body) {
   try {
     const document = JSON.parse(body);
     return Object(document) === document ? document : null;
@@ -24,7 +24,7 @@ const about = (what, message) => (message ? `${what}: ${quoted(message)}` : what
 
 /** What a delivery notifies of, and the messages that it is about. */
 export function ofDelivery(delivery) {
-  const data = documentIn(delivery.body)?.data ?? {};
+  const data = jsonOf(delivery.body)?.data ?? {};
   const of = new Set([delivery.about]);
   const who = data.personId ? nameOf(data.personId) : null;
   const room = model.rooms.get(data.roomId);
@@ -62,8 +62,8 @@ export function ofRequest(request) {
   const caller = request.person === null ? bot() : person(request.person);
   const who = request.person === null ? "The bot" : caller ? nameOf(caller.id) : request.person;
   const [, collection = "", id = null] = /^\/v1\/((?:attachment\/|team\/|telephony\/)?[^/]+)(?:\/([^/]+))?$/.exec(request.path) ?? [];
-  const sent = documentIn(request.body) ?? {};
-  const received = documentIn(request.response) ?? {};
+  const sent = jsonOf(request.body) ?? {};
+  const received = jsonOf(request.response) ?? {};
   const of = new Set([id, received.id].filter(Boolean));
   const say = (what) => ({ of, sentence: `${who} ${what}` });
   const at = `${request.method} ${collection}`;

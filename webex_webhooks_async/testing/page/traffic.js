@@ -6,7 +6,7 @@ import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } f
 import { drawWith, schedule } from "./drawing.js";
 import { bot, model, nameOf } from "./model.js";
 import { onOpen } from "./rooms.js";
-import { documentIn, ofDelivery, ofRequest } from "./sentences.js";
+import { jsonOf, ofDelivery, ofRequest } from "./sentences.js";
 
 const SHOWN_ROWS = 200;
 const KEPT_OUTCOMES = 1000;
@@ -143,7 +143,7 @@ function row(shown, title, what, where, problem, details) {
 
 function bodyOf(title, body, size) {
   if (!size) return [el("h3", {}, `No ${title.toLowerCase()}`)];
-  const document = documentIn(body);
+  const document = jsonOf(body);
   const isCut = !document && new TextEncoder().encode(body).length < size;
   return [
     el("h3", {}, `${title}, ${sizeText(size)}`),
