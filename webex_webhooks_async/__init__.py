@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     )
     from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
     from webex_webhooks_async.notifications.dispatch import Handler as Handler
+    from webex_webhooks_async.notifications.inbox import GiveUpError as GiveUpError
     from webex_webhooks_async.notifications.inbox import Inbox as Inbox
     from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
     from webex_webhooks_async.notifications.parsing import parse_notification as parse_notification
@@ -142,7 +143,7 @@ else:
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator RedisDeduplicator",
         "notifications.dispatch": "CallNext Handler",
-        "notifications.inbox": "Inbox InboxEntry",
+        "notifications.inbox": "GiveUpError Inbox InboxEntry",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "notifications.receiver": "Receiver",
         "notifications.router": "Router",

@@ -27,7 +27,7 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
-from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, SQLiteInbox
 
@@ -232,14 +232,16 @@ async def test_whatever_a_handler_raises_is_a_failure(
 
 
 async def test_the_last_attempt(path: Path, time: Time) -> None:
-    """Middleware, handlers and `on_error` know whether another attempt follows a failure."""
+    """Middleware, handlers and `on_error` know whether one was before, and whether one follows."""
     bot = InboxBot(path, time, attempts=2)
     bot.errors = [RuntimeError(), RuntimeError()]
     said: list[bool] = []
+    first: list[bool] = []
 
     @bot.receiver.middleware
     async def ask(_: Notification[NotificationData], call_next: CallNext) -> None:
         said.append(bot.receiver.is_last_attempt)
+        first.append(bot.receiver.is_first_attempt)
         await call_next()
 
     async with bot.receiver:
@@ -248,7 +250,26 @@ async def test_the_last_attempt(path: Path, time: Time) -> None:
         await time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
 
-    assert said == bot.last_attempts == [False, True]
+        with closing(InboxFile.open(path, clock=time.now_in_seconds)) as file, file.transaction():
+            file.retry([file.unfinished()[0].key])
+        await time.pass_(1)
+        await until(lambda: bot.done == ["MESSAGE-1"])
+
+    assert bot.last_attempts == [False, True]
+    assert (said, first) == ([False, True, False], [True, False, False])
+
+
+async def test_giving_up(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    """A `GiveUpError` isn't tried again, and what reports it knows that."""
+    bot = InboxBot(path, time)
+    bot.errors = [GiveUpError("there is no such room")]
+    async with bot.receiver:
+        await bot.receive(distinct(1))
+        await until(lambda: bot.states() == ["failed"])
+
+    assert bot.last_attempts == [True]
+    assert bot.errors_stored() == ["GiveUpError: there is no such room"]
+    assert "another attempt can't help, kept as failed" in caplog.text
 
 
 async def test_another_round(path: Path, time: Time) -> None:

@@ -8,7 +8,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 from pathlib import Path
 from typing import assert_type
 
-from webex_webhooks_async import Inbox, InboxEntry, Receiver, SQLiteInbox
+from webex_webhooks_async import GiveUpError, Inbox, InboxEntry, Receiver, SQLiteInbox
 from webex_webhooks_async.testing import check_inbox
 
 
@@ -49,6 +49,12 @@ class OwnInbox:
 def made(*, lease: float, keep: float) -> Inbox:
     """A factory, as the check calls it."""
     return SQLiteInbox("inbox.db", lease=lease, keep=keep)
+
+
+def give_up(receiver: Receiver) -> None:
+    """A failure that isn't tried again."""
+    assert_type((receiver.is_first_attempt, receiver.is_last_attempt), tuple[bool, bool])
+    raise GiveUpError("there is no such room")
 
 
 async def any_inbox(inbox: Inbox) -> None:

@@ -54,6 +54,7 @@ class Run:
         handlers: How many handlers match.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
+        is_first: Whether nothing has run for the notification before.
         is_last: Whether nothing will run for the notification again, if this fails.
         task: What handles it, if that is a task of its own.
         ended: Set when all of it has ended.
@@ -65,6 +66,7 @@ class Run:
         self.steps: Sequence[Handler[Any]] = ()
         self.handlers: int = 0
         self.misfit: PayloadError | None = None
+        self.is_first: bool = True
         self.is_last: bool = True
         self.task: asyncio.Task[Any] | None = None
         self.ended = asyncio.Event()

@@ -39,6 +39,12 @@ class Failure:
     words: str = ""
 
 
+def is_first_attempt(entry: InboxEntry) -> bool:
+    """Whether the handlers of a notification haven't run before, as far as an inbox knows."""
+    # Somebody who lets a failed one be tried again begins a new count, but the error stays.
+    return entry.failures == entry.expiries == 0 and entry.error is None
+
+
 def is_last_attempt(entry: InboxEntry, attempts: int) -> bool:
     """Whether the handlers of a notification don't run again if they fail now."""
     return entry.failures + 1 >= attempts or entry.expiries >= _MAX_EXPIRIES

@@ -38,12 +38,13 @@ from webex_webhooks_async.notifications.dispatch import (
     describe,
     log_debug,
 )
-from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
 from webex_webhooks_async.notifications.inbox_worker import (
     Failure,
     InboxWorker,
     expiry_of,
     failure_of,
+    is_first_attempt,
     is_last_attempt,
 )
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
@@ -115,10 +116,10 @@ class Receiver(Router):
     With an `inbox`, the response comes when the notification is stored, and a killed process loses
     nothing that it has accepted. The handlers run from the inbox, again after 1, 4, 16 and 64
     seconds if they fail, and not before the ``retry_after`` of a `RateLimitError`, up to an hour;
-    each failure is logged, the last one as an ERROR, and reported. After `attempts` failures the
-    notification is kept as failed, and so is one whose data doesn't fit, or whose process was
-    killed five times while its handlers ran. The receiver works on its inbox, and accepts
-    notifications, from the start to the end of its lifespan or of ``async with``.
+    each failure is logged, the last one as an ERROR, and reported. After `attempts` failures, or
+    a `GiveUpError`, the notification is kept as failed, and so is one whose data doesn't fit, or
+    whose process was killed five times while its handlers ran. The receiver works on its inbox, and
+    accepts notifications, from the start to the end of its lifespan or of ``async with``.
 
     ========  ========================================================================
     response  meaning
@@ -258,6 +259,16 @@ class Receiver(Router):
             for resource, event in wanted
             if event == Event.ALL or (resource, Event.ALL) not in wanted
         )
+
+    @property
+    def is_first_attempt(self) -> bool:
+        """Whether the handlers that are running haven't run for this notification before.
+
+        Ask in a handler, a middleware or `on_error`. It is false after a failure, after the end of
+        a process that was handling the notification, and after ``webex-webhooks inbox retry``.
+        Without an inbox it is always true.
+        """
+        return all(run.is_first for run in current_runs() if run in self._runs)
 
     @property
     def is_last_attempt(self) -> bool:
@@ -433,13 +444,14 @@ class Receiver(Router):
         if run is None:
             logger.warning("%s is completed: it has no matching handler", describe(notification))
             return None
+        run.is_first = is_first_attempt(entry)
         run.is_last = is_last_attempt(entry, self._attempts)
         self._begin(run)
         try:
             error: BaseException | None = expiry_of(entry) or await _failure_of(run)
             if error is None:
                 return None
-            is_final = error is run.misfit
+            is_final = error is run.misfit or isinstance(error, GiveUpError)
             failure = failure_of(entry, self._attempts, error, is_final=is_final)
             run.is_last = failure.again_in is None
             await self._report(error, run, failure.words)
