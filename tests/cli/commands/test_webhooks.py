@@ -227,6 +227,34 @@ def test_delete_with_nobody_to_ask(webex: ServedWebex, invoke: Invoke) -> None:
     assert "pass --yes" in done.err
 
 
+def test_a_name_in_place_of_an_id(webex: ServedWebex, invoke: Invoke) -> None:
+    """A name that one webhook has is as good as its id; an id comes first."""
+    other = webex.create(name="other / one")
+    webex.create(name=other.id)  # its name is the id of the other one
+
+    shown = [invoke("get", given, "--json").out for given in (other.name, other.id)]
+    updated = invoke("update", other.name, "--status", "inactive", "--json")
+    deleted = invoke("delete", other.name, "--yes", "--json")
+
+    assert [json.loads(each)["id"] for each in shown] == [other.id, other.id]
+    assert json.loads(updated.out).items() >= {"id": other.id, "status": "inactive"}.items()
+    assert json.loads(deleted.out) == [{"id": other.id, "deleted": True}]
+    assert webex.names == [other.id]
+
+
+def test_a_name_that_several_have(webex: ServedWebex, invoke: Invoke) -> None:
+    """A name of several webhooks is an error that lists their ids, and nothing changes."""
+    ids = [webex.create(name="bot").id for _ in range(2)]
+
+    for arguments in (["get"], ["update", "--name", "new"], ["delete", "--yes"]):
+        done = invoke(*arguments, "bot")
+        assert (done.exit_code, done.out) == (1, "")
+        assert done.err == (
+            f"error: several webhooks have the name 'bot': pass one of {', '.join(ids)}\n"
+        )
+    assert webex.names == ["bot", "bot"]
+
+
 @pytest.mark.parametrize(("typed", "left"), [("Yes\n", 0), ("\n", 1), ("", 1)])
 def test_delete_asks(
     webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, typed: str, left: int
@@ -235,7 +263,7 @@ def test_delete_asks(
     webhook = webex.create()
     monkeypatch.setattr("sys.stdin", Typist(typed))
 
-    done = invoke("delete", webhook.id)
+    done = invoke("delete", webhook.name)
 
     assert webhook.name in done.err
     assert "Delete this webhook? [y/N]" in done.err

@@ -1,8 +1,8 @@
 """The commands list, get, create, update and delete."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Literal, TypeVar
 
 import attrs
 from cyclopts import Parameter
@@ -31,9 +31,11 @@ from webex_webhooks_async.cli.options import (
 from webex_webhooks_async.cli.rendering import print_webhook, print_webhooks, webhook_document
 from webex_webhooks_async.cli.running import CommandError, ExitCode, UsageError, usage_errors
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.errors import WebexError
+from webex_webhooks_async.errors import NotFoundError, WebexError
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+
+T = TypeVar("T")
 
 
 def list_all(
@@ -87,12 +89,14 @@ def get(
     $ webex-webhooks get Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh
 
     Args:
-        webhook_id: Its id, from list.
+        webhook_id: Its id, or its name if no other webhook has it.
         json: Print JSON, and nothing else.
         show_secret: Print the secret too.
         connection: Where Webex is, and who calls it.
     """
-    webhook = connection.call(lambda client: client.webhooks.get(webhook_id))
+    webhook = connection.call(
+        lambda client: _by_id_or_name(client, webhook_id, client.webhooks.get)
+    )
     print_webhook(webhook, as_json=json, show_secret=show_secret)
 
 
@@ -161,7 +165,7 @@ def update(  # noqa: PLR0913 - each is an option
     create another, or let ensure do that.
 
     Args:
-        webhook_id: Its id, from list.
+        webhook_id: Its id, or its name if no other webhook has it.
         name: Its new name.
         target_url: The new URL that Webex posts notifications to.
         status: active switches it on again.
@@ -178,10 +182,10 @@ def update(  # noqa: PLR0913 - each is an option
         )
 
     async def change(client: Client) -> Webhook:
-        webhook = await client.webhooks.get(webhook_id)
+        webhook = await _by_id_or_name(client, webhook_id, client.webhooks.get)
         with usage_errors():
             changed = attrs.evolve(WebhookUpdate.of(webhook), **changes)
-        return await client.webhooks.update(webhook_id, changed)
+        return await client.webhooks.update(webhook.id, changed)
 
     print_webhook(connection.call(change), as_json=json, show_secret=show_secret)
 
@@ -199,39 +203,67 @@ def delete(
     $ webex-webhooks delete Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh --yes
 
     Args:
-        webhook_id: Its id, from list.
-        more_ids: The ids of more webhooks.
+        webhook_id: Its id, or its name if no other webhook has it.
+        more_ids: The ids or names of more webhooks.
         yes: Don't ask first; needed where there is no terminal.
         json: Print JSON, and nothing else.
         connection: Where Webex is, and who calls it.
     """
-    ids = tuple(dict.fromkeys((webhook_id, *more_ids)))
+    ids: Sequence[str] = tuple(dict.fromkeys((webhook_id, *more_ids)))
     if not yes:
-        _confirm(connection, ids)
-    deleted: set[str] = set()
+        ids = _confirmed(connection, ids)
+    deleted: dict[str, str] = {}
 
-    async def delete_one(client: Client, each: str) -> None:
+    async def delete_one(client: Client, given: str) -> None:
+        async def delete(webhook_id: str) -> str:
+            await client.webhooks.delete(webhook_id)
+            return webhook_id
+
         try:
-            await client.webhooks.delete(each)
-        except WebexError as error:
+            deleted[given] = await _by_id_or_name(client, given, delete)
+        except (CommandError, WebexError) as error:
             print_error(error)
             return
-        deleted.add(each)
         if not json:
-            stdout().print(on_one_line(f"deleted {each}"), soft_wrap=True)
+            stdout().print(on_one_line(f"deleted {given}"), soft_wrap=True)
 
     connection.call(lambda client: asyncio.gather(*(delete_one(client, each) for each in ids)))
     if json:
-        print_json([{"id": each, "deleted": each in deleted} for each in ids])
+        print_json([{"id": deleted.get(each, each), "deleted": each in deleted} for each in ids])
     return ExitCode.DONE if len(deleted) == len(ids) else ExitCode.REFUSED
 
 
-def _confirm(connection: Connection, ids: Sequence[str]) -> None:
+def _confirmed(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
+    """The ids of what is deleted, after somebody has seen it and said yes."""
     if not can_ask():
         raise UsageError("there is no terminal to ask before deleting: pass --yes")
     webhooks = connection.call(
-        lambda client: asyncio.gather(*(client.webhooks.get(each) for each in ids))
+        lambda client: asyncio.gather(
+            *(_by_id_or_name(client, each, client.webhooks.get) for each in ids)
+        )
     )
     print_webhooks(stderr(), webhooks)
     if not ask("Delete this webhook?" if len(ids) == 1 else f"Delete these {len(ids)} webhooks?"):
         raise CommandError("nothing was deleted")
+    return tuple(dict.fromkeys(webhook.id for webhook in webhooks))
+
+
+async def _by_id_or_name(client: Client, given: str, operation: Callable[[str], Awaitable[T]]) -> T:
+    """Call an operation with an id. If there is no such id, it is that of a webhook of this name.
+
+    Raises:
+        CommandError: Several webhooks have the name.
+        NotFoundError: There is neither.
+        WebexError: Webex doesn't do it.
+    """
+    try:
+        return await operation(given)
+    except NotFoundError:
+        ids = [each.id async for each in client.webhooks.list() if each.name == given]
+        if not ids:
+            raise
+    if len(ids) > 1:
+        raise CommandError(
+            f"several webhooks have the name {given!r}: pass one of {', '.join(ids)}"
+        )
+    return await operation(ids[0])
