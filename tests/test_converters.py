@@ -907,6 +907,27 @@ def test_a_value_of_another_class_is_written_as_what_it_is() -> None:
     assert json.loads(to_json(Holding(**odd))) == odd
 
 
+def test_an_object_is_written_by_what_it_is() -> None:
+    """A field of the type ``object`` takes what a field of the type ``Any`` takes."""
+    cls = make_class("Made", {"one": field(type=object), "many": field(type=list[object])})
+    moment = datetime(2024, 1, 2, tzinfo=UTC)
+
+    written = json.loads(to_json(cls(moment, [Derived(1), None])))
+
+    assert written == {"one": "2024-01-02T00:00:00.000Z", "many": [{"a": 1, "b": 2}, None]}
+
+
+def test_extra_is_written_as_it_came() -> None:
+    """No hook changes what a model keeps for its reader."""
+    converter = make_converter()
+    converter.register_unstructure_hook(str, str.upper)
+
+    webhook = evolve(WEBHOOK, name="a", extra={"z": ["b"]})
+    written = json.loads(to_json(webhook, converter=converter))
+
+    assert (written["name"], written["z"]) == ("A", ["b"])
+
+
 @pytest.mark.parametrize("key", [1, None, True, (1,)])
 def test_only_text_is_a_key(key: object) -> None:
     """Another key could not be read back, so it is an error."""

@@ -12,6 +12,8 @@ from webex_webhooks_async.strict_json import dump_json, parse_json
     [
         (b"", r"not JSON \(Expecting value at character 0\)"),
         (b"{} {}", r"not JSON \(Extra data at character 3\)"),
+        (b" [1]\n x", r"not JSON \(Extra data at character 6\)"),
+        (b" \n{'a': 1}", r"not JSON \(.* at character 3\)"),
         (b'{"a": 1', r"not JSON \(.* at character 7\)"),
         (b"{'a': 1}", r"not JSON \(.* at character 1\)"),
         (b"NaN", "a number is not finite"),

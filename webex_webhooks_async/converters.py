@@ -43,6 +43,7 @@ from cattrs.errors import (
     IterableValidationNote,
     StructureHandlerNotFoundError,
 )
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override, typeddicts
 
 from webex_webhooks_async.errors import DecodeError
@@ -84,6 +85,8 @@ def make_converter() -> Converter:
     reads(_is_of_any_data, _notification_hook)
     reads(lambda cls: _is_class(type(cls)), _refuse_instance)
     writes = converter.register_unstructure_hook_factory
+    writes(_is_nullable, _nullable_writer)
+    writes(lambda cls: cls is object, lambda _, converter: converter.unstructure)
     writes(lambda cls: _origin(cls) in _ARRAYS and not _is_fixed(cls), _array_writer)
     writes(lambda cls: is_mapping(cls) and not is_typeddict(_origin(cls)), _object_writer)
     writes(_is_class, _class_writer)
@@ -413,10 +416,11 @@ def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN40
         items: list[object] = []
         misfits: list[Exception] = []
         pairs = zip(values, repeat(hooks[0]) if length is None else hooks, strict=False)
-        for index, (each, (structure_item, item_class)) in enumerate(pairs):
+        for each, (structure_item, item_class) in pairs:
             try:
                 items.append(structure_item(each, item_class))
             except Exception as error:  # noqa: BLE001 - as cattrs does
+                index = len(items) + len(misfits)
                 error.add_note(IterableValidationNote("", index, None))
                 misfits.append(error)
                 if len(misfits) == _MAX_MISFITS:
@@ -438,7 +442,7 @@ def _array_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: A
 # Objects
 
 
-def _object(value: object) -> dict[str, object]:
+def _object(value: object, _: object = None) -> dict[str, object]:
     if type(value) is not dict:
         raise _misfit("an object", value)
     return cast("dict[str, object]", value)
@@ -449,7 +453,7 @@ def _object_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN4
     if keys in {int, float, bool}:  # JSON's keys are text
         raise StructureHandlerNotFoundError("", cls)
     if (keys, values) == (str, Any) and converter.get_structure_hook(str) is _SCALARS[str]:
-        return lambda value, _: _object(value)
+        return _object
     structure_members = mapping_structure_factory(cast("Any", dict)[keys, values], converter)
     return _strict_hook(dict, structure_members)
 
@@ -467,13 +471,29 @@ def _object_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: 
     def write_key(key: object, _: object = None) -> str:
         text = converter.unstructure(key)
         if not isinstance(text, str):
-            raise TypeError(f"JSON can't hold a key of type {type(key).__qualname__}, only text")
+            raise _odd_key(key)
         return text
 
     write_members = mapping_unstructure_factory(
         cls, converter, unstructure_to=dict, key_handler=write_key
     )
     return _writer_of(Mapping, write_members, converter)
+
+
+def _check_keys(values: Iterable[JSON]) -> None:
+    """Refuse keys that couldn't be read back, which the json module would turn into text."""
+    for each in values:
+        if isinstance(each, dict):
+            for key in cast("dict[object, object]", each):
+                if not isinstance(key, str):
+                    raise _odd_key(key)
+            _check_keys(cast("dict[object, object]", each).values())
+        elif isinstance(each, list | tuple):
+            _check_keys(cast("Iterable[object]", each))
+
+
+def _odd_key(key: object) -> TypeError:
+    return TypeError(f"JSON can't hold a key of type {type(key).__qualname__}, only text")
 
 
 # Unions
@@ -491,6 +511,14 @@ def _nullable_hook(cls: object, converter: Converter) -> StructureHook:
     if present is str and structure_present is _SCALARS[str]:
         return _structure_optional_text
     return lambda value, _: None if value is None else structure_present(value, present)
+
+
+def _nullable_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
+    """Write null as cattrs does, and without a call where what isn't null is written as it is."""
+    (present,) = set(get_args(cls)) - {NoneType}
+    if not isinstance(present, TypeVar) and converter.get_unstructure_hook(present) is identity:
+        return identity
+    return converter.gen_unstructure_optional(cls)
 
 
 def _structure_optional_text(value: object, _: object) -> object:
@@ -599,10 +627,12 @@ def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook: 
     optional = {each.name for each in attrs.fields(cls) if each.default is not attrs.NOTHING}
 
     def structure_model(value: object, _: object) -> object:
-        members = _object(value)
+        if type(value) is not dict:  # as `_object` does, a call less for each item of a list
+            raise _misfit("an object", value)
+        sent = members = cast("dict[str, object]", value)
         # What JSON itself calls `extra` is unknown, like any other key that no field has.
-        if not known.issuperset(members):
-            members = _with_extra(members, known)
+        if not known.issuperset(sent):
+            members = _with_extra(sent, known)
         try:
             return structure_fields(members, cls)
         except ClassValidationError as error:
@@ -612,7 +642,7 @@ def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook: 
             # cattrs' own __new__ takes the class.
             raise ClassValidationError("", others, cls)  # pyright: ignore[reportCallIssue] - see above
         odd = {keys[note.name] for _, note in misfits}
-        return structure_fields(_with_extra(_object(value), known - odd), cls)
+        return structure_fields(_with_extra(sent, known - odd), cls)
 
     return structure_model
 
@@ -642,7 +672,10 @@ def _class_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: A
             return converter.unstructure(value)
         members = write_fields(value)
         extra = getattr(value, EXTRA) if tolerant else None
-        return {**converter.unstructure(extra), **members} if extra else members
+        if not extra:
+            return members
+        _check_keys((extra,))
+        return {**extra, **members}
 
     return write_model
 
@@ -668,7 +701,7 @@ def _notification_hook(_: object, converter: Converter) -> StructureHook:
 
     ``Notification[MessageData]`` is strict about its data; this is for those of `_is_of_any_data`.
     """
-    structure_fields = _class_hook(Notification[Any], converter, data=lambda data, _: _object(data))
+    structure_fields = _class_hook(Notification[Any], converter, data=_object)
 
     def structure_notification(value: object, cls: object) -> object:
         notification: Notification[Any] = structure_fields(value, cls)

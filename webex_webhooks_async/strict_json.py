@@ -26,7 +26,7 @@ def parse_json(data: bytes | str) -> object:
     if not isinstance(data, bytes):
         check_type("JSON", data, bytes, str)
     try:
-        return _decoder.decode(data.decode() if isinstance(data, bytes) else data)
+        return _decode(data.decode() if isinstance(data, bytes) else data)
     except UnicodeDecodeError:
         problem = "not UTF-8"
     except json.JSONDecodeError as error:
@@ -49,7 +49,7 @@ def dump_json(value: JSON) -> bytes:
         ValueError: JSON can't hold a number, such as NaN; or the value is nested too deeply.
     """
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        return _encoder.encode(value).encode()
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
     except TypeError:
@@ -75,6 +75,18 @@ def _unknown(value: object, path: str) -> Iterator[tuple[str, object]]:
         yield path, value
 
 
+_WHITESPACE = " \t\n\r"
+
+
+def _decode(text: str) -> object:
+    """Do what `JSONDecoder.decode` does, without its two regular expressions."""
+    start = len(text) - len(text.lstrip(_WHITESPACE))
+    value, end = _decoder.raw_decode(text, start)
+    if rest := text[end:].lstrip(_WHITESPACE):
+        raise json.JSONDecodeError("Extra data", text, len(text) - len(rest))
+    return value
+
+
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
@@ -94,3 +106,5 @@ _decoder = json.JSONDecoder(
     parse_constant=_finite,  # NaN and the infinities
     parse_float=_finite,
 )
+# What contains itself is nested too deeply, too, so it need not be looked for.
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)

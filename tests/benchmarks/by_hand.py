@@ -35,9 +35,8 @@ def plain_cattrs() -> Converter:
         return make_dict_structure_fn(model, converter, **renamed(model))
 
     def writer(model: type[Any]) -> Callable[[Any], Any]:
-        return make_dict_unstructure_fn(
-            model, converter, _cattrs_omit_if_default=True, **renamed(model)
-        )
+        overrides: dict[str, Any] = {**renamed(model), "extra": override(omit=True)}
+        return make_dict_unstructure_fn(model, converter, _cattrs_omit_if_default=True, **overrides)
 
     converter.register_structure_hook_factory(attrs.has, reader)
     converter.register_unstructure_hook_factory(attrs.has, writer)

@@ -246,14 +246,14 @@ CASES = (
         ours=own_receiver,
         peer=asgi_by_hand,
         count=500,
-        at_most=1.1,
+        at_most=1.05,
     ),
     Case(
         name="receiver / Starlette and webexpythonsdk",
         ours=own_receiver,
         peer=starlette_by_hand,
         count=500,
-        at_most=1.2,
+        at_most=1.18,
     ),
     Case(
         name="accepted with an inbox / fsync (time)",

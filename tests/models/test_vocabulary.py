@@ -14,6 +14,7 @@ URL = "https://example.com/hook"
         ("mesages", "messages"),
         ("messagess", "messages"),
         ("emssages", "messages"),
+        ("massages", "messages"),
         ("room", "rooms"),
         ("Messages", "messages"),
         ("attachmentactions", "attachmentActions"),
@@ -24,11 +25,12 @@ URL = "https://example.com/hook"
         ("messages", None),
         ("telepathy", None),
         ("segassem", None),
+        ("massage", None),
         ("", None),
     ],
 )
 def test_a_typo_is_recognized(word: str, meant: str | None) -> None:
-    """A word that is close to a known one leads to it, whatever the case."""
+    """A word that is one typo away from a known one leads to it, whatever the case."""
     assert did_you_mean(word, Resource) == meant
 
 
@@ -52,4 +54,4 @@ def test_a_misspelled_webhook_is_a_warning_at_the_users_line() -> None:
 def test_new_words_are_allowed() -> None:
     """A resource or event that is like no known one is taken without a warning."""
     with warnings.catch_warnings(action="error"):
-        NewWebhook(name="n", target_url=URL, resource="telepathy", event="pondered")
+        NewWebhook(name="n", target_url=URL, resource="telepathy", event="reacted")

@@ -88,19 +88,30 @@ def warn_if_misspelled(resource: str | None, event: str | None, *, stacklevel: i
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a word is probably meant to be; `None` for a known one.
+    """Return the known word that is one typo away; `None` for a known one.
 
-    Case doesn't count.
+    A typo is a letter that is missing, added or wrong, or two that are swapped: ``reacted`` isn't
+    ``created``. Case and underscores don't count.
 
     >>> did_you_mean("mesages", Resource)
     'messages'
-    >>> did_you_mean("attachment_actions", Resource)
+    >>> did_you_mean("attachment_action", Resource)
     'attachmentActions'
     """
-    candidates = {each.lower(): str(each) for each in known}
-    if word in candidates.values():
+    words = [*map(str, known)]
+    if word in words:
         return None
-    from difflib import get_close_matches  # noqa: PLC0415 - hardly ever needed, and slow to import
+    return next((each for each in words if _is_one_typo(_letters(word), _letters(each))), None)
 
-    matches = get_close_matches(word.lower(), candidates, n=1, cutoff=0.8)
-    return candidates[matches[0]] if matches else None
+
+def _letters(word: str) -> str:
+    return word.lower().replace("_", "")
+
+
+def _is_one_typo(word: str, meant: str) -> bool:
+    """Whether what the words don't share at their beginning and their end is a letter or a swap."""
+    while word and meant and word[0] == meant[0]:
+        word, meant = word[1:], meant[1:]
+    while word and meant and word[-1] == meant[-1]:
+        word, meant = word[:-1], meant[:-1]
+    return max(len(word), len(meant)) <= 1 or (len(word) == 2 and word == meant[::-1])  # noqa: PLR2004 - a swap

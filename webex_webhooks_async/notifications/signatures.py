@@ -85,7 +85,8 @@ def verify(
         TypeError: The body isn't bytes, a secret isn't a string, or `headers` can't hold headers.
     """
     check_body(body)
-    return verify_with_keys(body, headers, secret_keys(secrets), minimum)
+    keys = _keys_of_one(secrets) if isinstance(secrets, str) else secret_keys(secrets)
+    return verify_with_keys(body, headers, keys, minimum)
 
 
 def verify_with_keys(
@@ -127,6 +128,9 @@ def secret_keys(secrets: str | Iterable[str] | None) -> tuple[bytes, ...]:
     return tuple([check_text("a secret", secret) for secret in each_secret])
 
 
+_keys_of_one = lru_cache(maxsize=64)(secret_keys)
+
+
 def check_body(body: object) -> None:
     """Check that a body is bytes.
 
@@ -153,8 +157,14 @@ def _keyed(key: bytes, algorithm: SignatureAlgorithm) -> hmac.HMAC:
 
 
 _hash_names = {each: each.name.lower() for each in SignatureAlgorithm}
-_algorithm_of_label = {name: each for each, name in _hash_names.items()}
-_algorithm_of_length = {each // 8: each for each in SignatureAlgorithm}  # in bytes
+_algorithm_of_hash_name = {name: each for each, name in _hash_names.items()}
+_algorithm_of_length = {each // 4: each for each in SignatureAlgorithm}  # in hexadecimal digits
+
+
+@lru_cache(maxsize=64)
+def _algorithm_of_label(label: str) -> SignatureAlgorithm | None:
+    # Its case varies in the wild, and so does its hyphen.
+    return _algorithm_of_hash_name.get(label.strip().lower().replace("-", ""))
 
 
 def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
@@ -167,21 +177,23 @@ def _strongest(headers: Headers) -> tuple[SignatureAlgorithm, list[bytes]]:
         SignatureError: No signature was found, or the strongest one isn't a digest.
     """
     strongest: SignatureAlgorithm | None = None
-    claimed: list[str] = []
-    for part in _signature_parts(headers):
+    digests: list[bytes] = []
+    for part in reversed(_signature_parts(headers)):  # Webex writes the strongest one last
         label, labelled, digits = part.rpartition("=")
         digits = digits.strip()
-        if labelled:  # the label's case varies in the wild, and so does its hyphen
-            algorithm = _algorithm_of_label.get(label.strip().lower().replace("-", ""))
+        if labelled:
+            algorithm = _algorithm_of_label(label)
         else:
-            algorithm = _algorithm_of_length.get(len(_decoded(digits)))
-        if algorithm is None:
+            algorithm = _algorithm_of_length.get(len(digits))
+        if algorithm is None or (strongest is not None and algorithm < strongest):
             continue
-        if strongest is None or algorithm > strongest:
-            strongest, claimed = algorithm, []
-        if algorithm is strongest:
-            claimed.append(digits)
-    digests = [digest for each in claimed if len(digest := _decoded(each)) * 8 == strongest]
+        digest = _decoded(digits)
+        if not labelled and not digest:
+            continue
+        if algorithm is not strongest:
+            strongest, digests = algorithm, []
+        if len(digest) * 8 == algorithm:
+            digests.append(digest)
     if strongest is None or not digests:
         raise SignatureError("malformed")
     return strongest, digests
