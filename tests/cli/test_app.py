@@ -48,14 +48,6 @@ def test_help(invoke: Invoke, command: str) -> None:
     assert "ARGS" not in usage
 
 
-@pytest.mark.parametrize("command", ["trigger", "verify"])
-def test_the_usage_line_asks_for_the_secret(invoke: Invoke, command: str) -> None:
-    """A command that needs a secret says so in its usage line."""
-    usage, _, _ = invoke(command, "--help").out.partition("\n\n")
-
-    assert usage.endswith("(--secret-env STR | --secret-file PATH)")
-
-
 @pytest.mark.parametrize("word", ["--version", "-V", "version"])
 def test_the_version(invoke: Invoke, word: str) -> None:
     """--version prints the package's version, and so do the words that other tools have for it."""
@@ -94,8 +86,11 @@ def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -
         (["webhooks", "get"], "WEBHOOK_ID is", "get [OPTIONS] WEBHOOK_ID"),
         (
             ["trigger", "messages"],
-            "EVENT, --to and --secret-env (or --secret-file) are",
-            "trigger --to STR [OPTIONS] RESOURCE EVENT (--secret-env STR | --secret-file PATH)",
+            "EVENT, --to (or --sandbox) and --secret-env (or --secret-file, --sandbox) are",
+            (
+                "trigger RESOURCE EVENT [OPTIONS] "
+                "(--to STR (--secret-env STR | --secret-file PATH) | --sandbox)"
+            ),
         ),
         (
             ["verify", "-H", "a:b"],

@@ -63,7 +63,10 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
 _SECRET = ("--secret-env", "--secret-file")
 
 # For some commands, of each of these one option is required.
-_ALTERNATIVES: Mapping[str, Sequence[Sequence[str]]] = {"trigger": [_SECRET], "verify": [_SECRET]}
+_ALTERNATIVES: Mapping[str, Sequence[Sequence[str]]] = {
+    "trigger": [("--to", "--sandbox"), (*_SECRET, "--sandbox")],
+    "verify": [_SECRET],
+}
 
 _A_SECRET = "(--secret-env STR | --secret-file PATH)"  # noqa: S105 - how to pass one
 
@@ -74,7 +77,7 @@ _USAGE = {
     "create": "--name STR --target-url STR --resource STR\n    --event STR [OPTIONS]",
     "delete": "[OPTIONS] WEBHOOK_ID [MORE_IDS...]",
     "inbox": "list|retry|drop FILE [KEYS...] [--json]",
-    "trigger": f"--to STR [OPTIONS] RESOURCE EVENT\n    {_A_SECRET}",
+    "trigger": f"RESOURCE EVENT [OPTIONS]\n    (--to STR {_A_SECRET} | --sandbox)",
     "verify": f"--header STR... [BODY]\n    {_A_SECRET}",
 }
 

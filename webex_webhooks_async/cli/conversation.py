@@ -14,17 +14,14 @@ from attrs import frozen
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.rendering import shown_url
-from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
+from webex_webhooks_async.cli.running import UsageError, usage_errors
+from webex_webhooks_async.cli.running_sandbox import gone, odd, private_url, silent, stream_of
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError, TransportError
-from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
-from webex_webhooks_async.testing.requests import SANDBOX_HEADER
 from webex_webhooks_async.testing.service import cards
-from webex_webhooks_async.testing.web_app import PRIVATE
 
 QUIET_SECONDS = 1.0
 """After a reply or a failure, before a message counts as handled."""
@@ -34,8 +31,6 @@ OPENING_SECONDS = 10.0
 
 SUBMIT, PRESS, FILE = "/submit", "/press", "/file"
 """A line that begins with one of these words isn't a message."""
-
-_START = "start one with `webex-webhooks sandbox`"
 
 Json = Mapping[str, Any]
 
@@ -49,11 +44,6 @@ class Place:
     timeout: float  # seconds for each message with all its replies
     room: str | None = None  # the title of a group room, instead of the direct room with the bot
     mention: bool = True  # in a group room
-
-    @property
-    def private(self) -> str:
-        """The URL of the private endpoint."""
-        return self.base_url.rstrip("/").removesuffix("/v1") + PRIVATE
 
 
 class Conversation:
@@ -127,7 +117,7 @@ class Conversation:
         if self._heard:
             return None
         if not sent:
-            raise _silent(self._place, self._place.timeout)
+            raise silent(self._place.base_url, self._place.timeout)
         if self._failed:
             return f"{self.bot} did not reply"
         within = f"within {self._place.timeout:g} s"
@@ -149,7 +139,7 @@ class Conversation:
         with _odd_answers(self._place):
             async for event in events:
                 self._take_in(event)
-        raise _gone(self._place)
+        raise gone(self._place.base_url)
 
     def _take_in(self, event: Json) -> None:
         match event["kind"]:
@@ -334,7 +324,7 @@ async def conversation(
             have the title.
     """
     with usage_errors():
-        client = Client(f"person:{place.person}", base_url=f"{place.private}/v1")
+        client = Client(f"person:{place.person}", base_url=f"{private_url(place.base_url)}/v1")
     async with client, aclosing(_events(place)) as events:
         with _odd_answers(place):
             state = await _first(events, place)
@@ -348,7 +338,7 @@ async def conversation(
                 follower.cancel()
         except ExceptionGroup as errors:
             error = errors.exceptions[0]
-            raise _gone(place) if isinstance(error, TransportError) else error from None
+            raise gone(place.base_url) if isinstance(error, TransportError) else error from None
 
 
 async def _first(events: AsyncIterator[Json], place: Place) -> Json:
@@ -356,38 +346,15 @@ async def _first(events: AsyncIterator[Json], place: Place) -> Json:
         async with asyncio.timeout(OPENING_SECONDS):
             return await anext(events)
     except TimeoutError:
-        raise _silent(place, OPENING_SECONDS) from None
+        raise silent(place.base_url, OPENING_SECONDS) from None
 
 
 async def _events(place: Place) -> AsyncGenerator[Json, None]:
-    """What the sandbox holds, and then what happens. No token goes there: it may be no sandbox."""
-    try:
-        async with (
-            httpx.AsyncClient(trust_env=False, timeout=None) as http_client,  # noqa: S113 - see _first
-            http_client.stream("GET", f"{place.private}/events") as response,
-        ):
-            if not SANDBOX_HEADER.items() <= response.headers.items():
-                raise CommandError(
-                    f"the service at {place.base_url} isn't a sandbox: {_START}, and set "
-                    "WEBEX_BASE_URL to the URL that it prints"
-                )
-            async for line in response.aiter_lines():
-                if line:
-                    yield json.loads(line.removeprefix("data: "))
-    except httpx.ConnectError as error:
-        raise CommandError(
-            f"no sandbox responds at {place.base_url} ({describe_exception(error)}): {_START}"
-        ) from error
-    except NO_RESPONSE as error:
-        raise _gone(place) from error
-
-
-def _silent(place: Place, seconds: float) -> CommandError:
-    return CommandError(f"the service at {place.base_url} did not respond within {seconds:g} s")
-
-
-def _gone(place: Place) -> CommandError:
-    return CommandError(f"the sandbox at {place.base_url} responds no longer: {_START}")
+    """What the sandbox holds, and then what happens."""
+    async with stream_of(place.base_url) as response:
+        async for line in response.aiter_lines():
+            if line:
+                yield json.loads(line.removeprefix("data: "))
 
 
 @contextmanager
@@ -396,6 +363,4 @@ def _odd_answers(place: Place) -> Generator[None]:
     try:
         yield
     except (AttributeError, LookupError, StopAsyncIteration, TypeError, ValueError, DecodeError):
-        raise CommandError(
-            f"the service at {place.base_url} doesn't answer as a sandbox of this release does"
-        ) from None
+        raise odd(place.base_url) from None

@@ -22,6 +22,7 @@ from webex_webhooks_async.validation import check_text
 T = TypeVar("T")
 
 SANDBOX_PORT = 8900
+SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
 
 
 def _not_empty(_: object, given: str | tuple[str, ...] | None) -> None:
@@ -61,6 +62,8 @@ def _is_address(_: object, text: str) -> None:
 Address = Annotated[str, Parameter(validator=_is_address)]
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=LARGEST_PORT))]
+
+SandboxUrl = Annotated[str, Parameter(env_var=environment.BASE_URL)]
 
 AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
 ShowSecret = Annotated[bool, Parameter(name="--show-secret", show_default=False)]
@@ -134,6 +137,11 @@ class SecretSource:
 
     secret_env: str | None = None
     secret_file: InputFile | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether one of the options is given."""
+        return self.secret_env is not None or self.secret_file is not None
 
     def read(self) -> str | None:
         """The secret, or `None` if neither option is given.

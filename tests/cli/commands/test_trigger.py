@@ -1,11 +1,18 @@
+import asyncio
 import json
 
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import served_bot
+from tests.cli.harness import ServedWebex, served, served_bot
 from webex_webhooks_async import verify
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.testing.requests import SANDBOX_HEADER
+
+ROOMS_IN_A_SANDBOX = ("trigger", "rooms", "updated", "--sandbox")
+IN_A_SANDBOX = ("trigger", "messages", "created", "--sandbox")
 
 
 def test_a_sample(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +29,102 @@ def test_a_sample(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "messages created by" in done.out
     assert done.out.endswith("→ 202 Accepted\n  thanks,\\x1b[2J\n  bot\n")
     assert (done.exit_code, done.err, "a-canary" in done.out) == (0, "", False)
+
+
+def test_json(invoke: Invoke) -> None:
+    """With --json it prints one document: the notification, the status and the body."""
+    with served_bot("sorry", 500) as bot:
+        done = invoke(
+            *("trigger", "rooms", "created", "--to", bot.url, "--secret-env", "SECRET", "--json")
+        )
+
+    assert json.loads(done.out) == {
+        "notification": json.loads(bot.bodies[0]),
+        "status": 500,
+        "body": "sorry",
+    }
+    assert (done.exit_code, done.err) == (1, "")
+
+
+def test_a_sandbox(webex: ServedWebex, invoke: Invoke) -> None:
+    """With --sandbox, an event happens in the sandbox, and the bots' responses are shown."""
+    with served_bot("") as bot, served_bot("", 500) as other:
+        webex.create(target_url=bot.url)
+        done = invoke(*IN_A_SANDBOX, "--set", "data.text=Hello")
+        webex.create(target_url=other.url)
+        webex.create(target_url="http://127.0.0.1:1/")
+        failed, as_json = invoke(*IN_A_SANDBOX), invoke(*IN_A_SANDBOX, "--json")
+
+    (message, *_) = webex.sandbox.messages
+    notified = json.loads(bot.bodies[0])["data"]
+    assert (message["id"], message["text"]) == (notified["id"], "Hello")
+    assert (done.exit_code, done.out, done.err) == (0, "→ 200 OK\n", "")
+    ok, refused, unreachable = failed.out.splitlines()
+    assert (ok, refused) == ("→ 200 OK", "→ 500 Internal Server Error")
+    assert unreachable.startswith("→ ConnectError: ")
+    outcomes = [each["statusCode"] for each in json.loads(as_json.out)["deliveries"]]
+    assert (failed.exit_code, as_json.exit_code, outcomes) == (1, 1, [200, 500, None])
+
+
+def test_the_owner_of_an_event(webex: ServedWebex, invoke: Invoke) -> None:
+    """With --owner only that person's webhooks are notified; where nobody is, it says so."""
+    with served_bot("") as bot:
+        webex.create(target_url=bot.url, resource="rooms", event="updated")
+        of_the_bot = invoke(*ROOMS_IN_A_SANDBOX, "--owner", webex.sandbox.bot.id)
+        of_ann = invoke(*ROOMS_IN_A_SANDBOX, "--owner", "ann@example.com")
+
+    assert (of_the_bot.exit_code, of_the_bot.out) == (0, "→ 200 OK\n")
+    assert (of_ann.exit_code, of_ann.out) == (0, "→ no active webhook watches rooms updated\n")
+
+
+def test_what_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is reported to what isn't a sandbox, or doesn't respond as one."""
+    asked: list[str] = []
+    headers: dict[str, str] = {}
+    answers = iter([b"{}", b"no JSON"])
+
+    async def service(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope["method"])
+        if scope["method"] == "GET":
+            await Response(headers=headers)(scope, receive, send)
+        elif (answer := next(answers, None)) is not None:
+            await Response(answer, 400)(scope, receive, send)
+        else:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("webex_webhooks_async.cli.running_sandbox.SECONDS", 0.5)
+    with served(service) as origin:
+        no_sandbox = invoke(*IN_A_SANDBOX, "--base-url", f"{origin}/v1")
+        headers.update(SANDBOX_HEADER)
+        odd, not_json, silent = (
+            invoke(*IN_A_SANDBOX, "--base-url", f"{origin}/v1").err for _ in range(3)
+        )
+
+    assert (no_sandbox.exit_code, no_sandbox.out) == (1, "")
+    assert f"the service at {origin}/v1 isn't a sandbox: start one" in no_sandbox.err
+    assert "doesn't answer as a sandbox of this release does\n" in odd
+    assert not_json == odd
+    assert silent == f"error: the service at {origin}/v1 did not respond within 0.5 s\n"
+    assert asked == ["GET", *["GET", "POST"] * 3]
+
+
+@pytest.mark.usefixtures("webex")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--to", "http://127.0.0.1:1"), "--to and --sandbox exclude each other"),
+        (("--secret-env", "SECRET"), "the sandbox has the secrets of its webhooks: leave the"),
+        (("--set", "name=x"), "--set name=x: with --sandbox, set only what is in data\n"),
+        (("--owner", "P1"), "no person has the id 'P1'"),
+        (("--base-url", "localhost"), "base_url must be absolute"),
+    ],
+)
+def test_wrong_usage_of_a_sandbox(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
+    """What a sandbox can't report is wrong usage."""
+    done = invoke(*IN_A_SANDBOX, *arguments)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {message}")
 
 
 def test_values(invoke: Invoke) -> None:
@@ -94,6 +197,7 @@ def test_a_value_beside_the_data(invoke: Invoke, value: str) -> None:
         (("--set", "name:=x"), "--set name: what follows := must be JSON: $: not JSON ("),
         (("--set", "x:=NaN"), "--set x: what follows := must be JSON: $: a number is not finite\n"),
         (("--set", "x:=" + "[" * 90_000), "--set x: what follows := must be JSON: $: nested too"),
+        (("--owner", "P1"), "--owner needs --sandbox\n"),
         (("--to", "localhost:80"), "--to must be an absolute http(s) URL"),
         (("--to", "ftp://127.0.0.1/"), "--to must be an absolute http(s) URL"),
         (("--to", "http://xn--.com/"), "--to must be an absolute http(s) URL\n"),

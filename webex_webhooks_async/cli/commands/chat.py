@@ -17,7 +17,7 @@ from rich.text import Text
 
 from webex_webhooks_async.cli.console import print_error, stderr, stdout
 from webex_webhooks_async.cli.conversation import PRESS, SUBMIT, Conversation, Place, conversation
-from webex_webhooks_async.cli.options import SANDBOX_PORT, Address, NotEmpty
+from webex_webhooks_async.cli.options import SANDBOX_URL, Address, NotEmpty, SandboxUrl
 from webex_webhooks_async.cli.running import (
     CommandError,
     ExitCode,
@@ -25,13 +25,10 @@ from webex_webhooks_async.cli.running import (
     ended_by_signal,
     run,
 )
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.testing.service import cards
-
-_SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
 
 
 def command(  # noqa: PLR0913 - each is an option of its own
@@ -42,7 +39,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
     room: NotEmpty | None = None,
     no_mention: Annotated[bool, Parameter(show_default=False)] = False,
     timeout: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 10.0,
-    base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = _SANDBOX_URL,
+    base_url: SandboxUrl = SANDBOX_URL,
 ) -> int:
     r"""Talk to your bot through a sandbox, without an account.
 
@@ -74,7 +71,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
     if no_mention and room is None:
         raise UsageError("--no-mention needs --room: in a direct room nobody is mentioned")
     place = Place(
-        base_url=base_url or _SANDBOX_URL,
+        base_url=base_url or SANDBOX_URL,
         person=as_,
         room=room,
         mention=not no_mention,

@@ -1,57 +1,147 @@
 """The command trigger."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 
 import httpx
 from cyclopts import Parameter
+from rich.text import Text
 
-from webex_webhooks_async.cli.console import print_warning, stdout
-from webex_webhooks_async.cli.options import NO_SECRET, AnyEvent, AnyResource, HttpUrl, SecretSource
+from webex_webhooks_async.cli.console import print_json, print_warning, stdout
+from webex_webhooks_async.cli.options import (
+    NO_SECRET,
+    SANDBOX_URL,
+    AnyEvent,
+    AnyResource,
+    AsJson,
+    HttpUrl,
+    NotEmpty,
+    SandboxUrl,
+    SecretSource,
+)
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, Reply, post
 from webex_webhooks_async.cli.rendering import print_notification, print_response
 from webex_webhooks_async.cli.running import ExitCode, UsageError, run, usage_errors
+from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
 from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
 
-def command(
+def command(  # noqa: PLR0913 - each is an option
     resource: AnyResource,
     event: AnyEvent,
     /,
     *,
-    to: HttpUrl,
+    to: HttpUrl | None = None,
+    sandbox: Annotated[bool, Parameter(show_default=False)] = False,
+    owner: NotEmpty | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", show_default=False)] = (),
     secret: SecretSource = NO_SECRET,
+    as_json: AsJson = False,
+    base_url: SandboxUrl = SANDBOX_URL,
 ) -> int:
     r"""Send a signed sample notification to a bot, and show its response.
 
     $ webex-webhooks trigger messages created --to http://localhost:8080/webex \
         --secret-env WEBHOOK_SECRET --set data.roomId=Y2lz --set data.files:='[]'
+    $ webex-webhooks trigger meetings ended --sandbox --owner ann@example.com
 
-    The ids in the sample exist nowhere: a bot that fetches the message gets 404 Not
-    Found. Talk to such a bot with chat, or set a real id with --set data.id=ID.
+    With --to, the ids in the sample exist nowhere: a bot that fetches the message
+    gets 404 Not Found. Set a real id with --set data.id=ID, or use --sandbox: the
+    event is reported in a sandbox that runs, which notifies the webhooks that watch
+    for it, and has what they are notified of.
 
     Args:
         resource: The resource, such as messages.
         event: The event, such as created.
         to: The URL of the bot.
+        sandbox: Report the event in the sandbox, in place of --to.
+        owner: The address or the id of the person whose webhooks alone the sandbox notifies.
         set_: Set a value of the notification to this text, or with := to this JSON.
-        secret: The secret that the bot verifies notifications with.
+        secret: The secret that the bot verifies notifications with; for --to.
+        as_json: Print JSON, and nothing else.
+        base_url: The URL of the sandbox.
     """
-    key = secret.require()
+    if sandbox and to is not None:
+        raise UsageError("--to and --sandbox exclude each other")
+    if sandbox and secret.is_given:
+        raise UsageError("the sandbox has the secrets of its webhooks: leave the secret out")
+    if owner is not None and not sandbox:
+        raise UsageError("--owner needs --sandbox")
     warn_if_misspelled(resource, event, stacklevel=1)
+    if to is None:
+        wanted = {"resource": resource, "event": event, "data": _data(set_)}
+        if owner is not None:
+            wanted["owner"] = owner
+        return _report(wanted, base_url or SANDBOX_URL, as_json=as_json)
+    return _send(resource, event, to, set_, secret.require(), as_json=as_json)
+
+
+def _send(  # noqa: PLR0913 - each is an option
+    resource: str, event: str, to: str, assignments: Sequence[str], key: str, *, as_json: bool
+) -> int:
     with usage_errors():
         notification = json.loads(sample_notification(resource, event))
-    for assignment in set_:
+    for assignment in assignments:
         _assign(notification, assignment)
     body = json.dumps(notification).encode()
-    print_notification(stdout(), notification)
-    reply = run(_send(signed_request(to, body, key)))
-    print_response(stdout(), reply.status_code, reply.text)
+    if not as_json:
+        print_notification(stdout(), notification)
+    reply = run(_reply_to(signed_request(to, body, key)))
+    if as_json:
+        document = {"status": reply.status_code, "body": reply.text}
+        print_json({"notification": notification, **document})
+    else:
+        print_response(stdout(), reply.status_code, reply.text)
     return ExitCode.DONE if reply.is_success else ExitCode.REFUSED
+
+
+async def _reply_to(request: httpx.Request) -> Reply:
+    async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
+        return await post(http_client, request)
+
+
+def _data(assignments: Sequence[str]) -> object:
+    """What is set of the data; the sandbox makes the rest of the notification."""
+    notification: dict[str, Any] = {"data": {}}
+    for assignment in assignments:
+        if not assignment.startswith("data."):
+            raise UsageError(f"--set {assignment}: with --sandbox, set only what is in data")
+        _assign(notification, assignment)
+    return notification["data"]
+
+
+def _report(wanted: Mapping[str, object], base_url: str, *, as_json: bool) -> int:
+    # Its modules are those of the sandbox, which --to doesn't need.
+    from webex_webhooks_async.cli.running_sandbox import ask  # noqa: PLC0415 - see above
+
+    with usage_errors():
+        Client("unused", base_url=base_url)  # checks it
+    answer = run(ask(base_url, "emit", wanted))
+    if as_json:
+        print_json(answer)
+    else:
+        for each in answer["deliveries"]:
+            if each["error"] is None:
+                print_response(stdout(), each["statusCode"], "")
+            else:
+                _print_problem(each["error"], "red")
+        if not answer["deliveries"]:
+            what = f"{wanted['resource']} {wanted['event']}"
+            _print_problem(f"no active webhook watches {what}", "yellow")
+    succeeded = (
+        each["error"] is None and httpx.codes.is_success(each["statusCode"])
+        for each in answer["deliveries"]
+    )
+    return ExitCode.DONE if all(succeeded) else ExitCode.REFUSED
+
+
+def _print_problem(text: str, style: str) -> None:
+    stdout().print(Text.assemble(("→ ", "cyan"), (on_one_line(text), style)), soft_wrap=True)
 
 
 def _assign(notification: dict[str, Any], assignment: str) -> None:
@@ -80,8 +170,3 @@ def _parsed(path: str, text: str) -> object:
     except DecodeError as error:
         place = path.removesuffix(":")
         raise UsageError(f"--set {place}: what follows := must be JSON: {error}") from None
-
-
-async def _send(request: httpx.Request) -> Reply:
-    async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
-        return await post(http_client, request)
