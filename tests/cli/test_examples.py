@@ -44,6 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with the files that the examples name, and a browser."""
     (tmp_path / "webhooks.toml").write_text(WANTED)
     (tmp_path / "body.json").write_text('{"a":1,"b":2,"c":{"d":3}}')
+    (tmp_path / "menu.pdf").write_bytes(b"%PDF-1.7")
     InboxFile.open(tmp_path / "inbox.db").close()
     for place in (".zfunc", ".config/fish/completions"):
         (tmp_path / place).mkdir(parents=True)

@@ -83,15 +83,19 @@ class Conversation:
         for message in state["messages"]:
             self._note_card(message)
 
-    async def send(self, line: str) -> None:
+    async def send(self, line: str, file: File | None = None) -> None:
         """Send a line to the bot: a message, a file, or what a card submits.
+
+        With `file`, the line is the text of the message that has it, and may be empty.
 
         Raises:
             UsageError: The card, the button or the file isn't there, or the line has a wrong form.
             WebexError: The sandbox refuses it, or is gone.
         """
         word, _, rest = line.partition(" ")
-        if word == SUBMIT:
+        if file is not None:
+            await self._post({"text": line} if line else {}, file)
+        elif word == SUBMIT:
             await self._submit(self._inputs(SUBMIT, _words(SUBMIT, rest)))
         elif word == PRESS:
             await self._press(_words(PRESS, rest))
@@ -100,7 +104,7 @@ class Conversation:
         else:
             await self._post({"text": line})
 
-    async def exchange(self, line: str) -> str | None:
+    async def exchange(self, line: str, file: File | None = None) -> str | None:
         """Send a line, wait for the replies until the bot is quiet, and return why none came.
 
         Raises:
@@ -111,7 +115,7 @@ class Conversation:
         self._heard = self._failed = sent = False
         with suppress(TimeoutError):
             async with asyncio.timeout(self._place.timeout):
-                await self.send(line)
+                await self.send(line, file)
                 sent = True
                 await self._until_quiet()
         if self._heard:
@@ -299,14 +303,26 @@ def _file(text: str) -> File:
         text = " ".join(_words(FILE, text))
     if not text:
         raise UsageError(f"{FILE}: write the path of a file")
-    path = Path(text).expanduser()
+    return read_file(Path(text).expanduser(), FILE)
+
+
+def read_file(path: Path, place: str) -> File:
+    """A file to send.
+
+    Args:
+        path: Where it is.
+        place: What named it, for errors.
+
+    Raises:
+        UsageError: There is none, or it can't be read.
+    """
     if not path.is_file():
-        raise UsageError(f"{FILE}: {text!r} isn't a file")
+        raise UsageError(f"{place}: '{path}' isn't a file")
     try:
-        with usage_errors(FILE):
+        with usage_errors(place):
             return File.from_path(path)
     except OSError as error:
-        raise UsageError(f"{FILE}: {text!r} can't be read ({error.strerror})") from error
+        raise UsageError(f"{place}: '{path}' can't be read ({error.strerror})") from error
 
 
 @asynccontextmanager

@@ -181,19 +181,34 @@ def test_what_the_bot_writes_elsewhere(webex: ServedWebex, invoke: Invoke) -> No
     assert done.err.splitlines() == [f"[News] {bot}: a visitor", f"[ann@example.com] {bot}: psst"]
 
 
-@pytest.mark.parametrize("quote", ["{}", "'{}'", '"{}"'])
-def test_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path, quote: str) -> None:
-    """The line /file sends a file, whose path may be quoted."""
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("/file {}",), None),
+        (("/file '{}'",), None),
+        (("--file", "{}"), None),
+        (("/press it", "--file", "{}"), "/press it"),
+    ],
+)
+def test_a_file(
+    webex: ServedWebex,
+    invoke: Invoke,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    text: str | None,
+) -> None:
+    """The line /file sends a file, whose path may be quoted; --file sends one with a text."""
     path = tmp_path / "my menu.txt"
     path.write_text("Soup")
 
     with served_bot("", 500) as bot:  # so that nobody waits for a reply
         webex.create(target_url=bot.url)
-        invoke("chat", f"/file {quote.format(path)}")
+        invoke("chat", *(each.format(path) for each in arguments))
 
     (message,) = webex.sandbox.messages
     url = message["files"][0].replace("https://webexapis.com/v1", webex.base_url)
     file = httpx.get(url, headers={"Authorization": "Bearer x"}, trust_env=False)
+    assert message.get("text") == text
     assert (file.text, "my%20menu.txt" in file.headers["content-disposition"]) == ("Soup", True)
 
 
@@ -204,6 +219,7 @@ def test_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path, quote: str) 
         ("/file /nowhere/at.all", "/file: '/nowhere/at.all' isn't a file"),
         ("/file '/nowhere", "/file: No closing quotation"),
         ("/file {folder}", "/file: '{folder}' isn't a file"),
+        ("--file=/nowhere/at.all", "--file: '/nowhere/at.all' isn't a file"),
         ("/submit lunch=Pasta", "{bot} has not sent a card in this conversation"),
     ],
 )

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, validators
@@ -16,7 +17,14 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import print_error, stderr, stdout
-from webex_webhooks_async.cli.conversation import PRESS, SUBMIT, Conversation, Place, conversation
+from webex_webhooks_async.cli.conversation import (
+    PRESS,
+    SUBMIT,
+    Conversation,
+    Place,
+    conversation,
+    read_file,
+)
 from webex_webhooks_async.cli.options import SANDBOX_URL, Address, NotEmpty, SandboxUrl
 from webex_webhooks_async.cli.running import (
     CommandError,
@@ -27,6 +35,7 @@ from webex_webhooks_async.cli.running import (
 )
 from webex_webhooks_async.errors import APIError
 from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.testing.service import cards
 
@@ -37,6 +46,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
     *,
     as_: Annotated[Address, Parameter(name="--as")] = "you@example.com",
     room: NotEmpty | None = None,
+    file: Path | None = None,
     no_mention: Annotated[bool, Parameter(show_default=False)] = False,
     timeout: Annotated[float, Parameter(validator=validators.Number(gt=0))] = 10.0,
     base_url: SandboxUrl = SANDBOX_URL,
@@ -45,6 +55,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
 
     $ webex-webhooks chat
     $ webex-webhooks chat "Hello"
+    $ webex-webhooks chat "Here is the menu" --file menu.pdf
     $ webex-webhooks chat --room Lunch "Who is hungry?"
     $ printf 'Hello\nHelp\n' | webex-webhooks chat
 
@@ -62,11 +73,13 @@ def command(  # noqa: PLR0913 - each is an option of its own
         text: The message; without it, what you type or pipe.
         as_: The address of the person who talks to the bot.
         room: Talk in the group room with this title; it is created if there is none.
+        file: Send this file, with the text as its message.
         no_mention: Don't mention the bot in the group room, so that it isn't notified.
         timeout: Seconds for each message with all its replies; not when you type.
         base_url: The URL of the sandbox.
     """
-    if text is None and sys.stdin is None:
+    attached = None if file is None else read_file(file, "--file")
+    if text is None and attached is None and sys.stdin is None:
         raise UsageError("standard input is closed: pass the message as an argument")
     if no_mention and room is None:
         raise UsageError("--no-mention needs --room: in a direct room nobody is mentioned")
@@ -77,10 +90,10 @@ def command(  # noqa: PLR0913 - each is an option of its own
         mention=not no_mention,
         timeout=timeout,
     )
-    if text is None and sys.stdin.isatty():
+    if text is None and attached is None and sys.stdin.isatty():
         run(_converse(place))
         return ExitCode.DONE
-    return run(_send(place, text))
+    return run(_send(place, text, attached))
 
 
 async def _converse(place: Place) -> None:
@@ -124,7 +137,7 @@ async def _take_turns(talk: Conversation, typed: "TypedLines") -> None:
         print_prompt(stdout())
 
 
-async def _send(place: Place, text: str | None) -> ExitCode:
+async def _send(place: Place, text: str | None, file: File | None) -> ExitCode:
     def show(message: Message, room: str | None) -> None:
         console = stdout() if room is None else stderr()
         print_message(console, message, with_sender=room is not None, room=room)
@@ -134,8 +147,8 @@ async def _send(place: Place, text: str | None) -> ExitCode:
 
     exit_code = ExitCode.DONE
     async with conversation(place, on_message=show, on_failure=show_failure) as talk:
-        async for line in _lines(text):
-            if failure := await talk.exchange(line):
+        async for line in _lines("" if text is None and file is not None else text):
+            if failure := await talk.exchange(line, file):
                 exit_code = ExitCode.REFUSED
                 show_failure(failure)
     return exit_code
