@@ -27,7 +27,7 @@ from webex_webhooks_async import (
     parse_unverified_notification,
     sign,
 )
-from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
+from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import Delivery, Sandbox, sample_notification
 
 pytestmark = pytest.mark.once
@@ -515,7 +515,7 @@ class TestErrors:
                 (delivery,) = await webex_sandbox.say(text)
                 assert delivery.status_code == 204
             await until(lambda: "Done" in texts(webex_sandbox) and len(reported) == 1)
-        with closing(InboxFile.open(tmp_path / "inbox.db")) as file, file.transaction():
+        with closing(InboxFile.look_into(tmp_path / "inbox.db", change=False)) as file:
             assert [each.state for each in file.unfinished()] == ["failed"]
 
 

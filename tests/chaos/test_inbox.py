@@ -22,7 +22,7 @@ from tests.chaos.sending import Sender
 from tests.support.redis_server import free_port
 from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
-from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
+from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
 
 pytestmark = [
@@ -63,7 +63,7 @@ class Bot:
 
     def states(self) -> list[str]:
         """The state of each notification that isn't completed."""
-        with closing(InboxFile.open(self.path)) as file, file.transaction():
+        with closing(InboxFile.look_into(self.path, change=False)) as file:
             return [each.state for each in file.unfinished()]
 
     async def signal_at_random(self, number: signal.Signals) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.harness import COMMAND, PATIENCE, ServedWebex, process, served_bot, served_echo_bot
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import app
-from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
+from webex_webhooks_async.notifications.inbox_file import InboxFile
 
 pytestmark = pytest.mark.once
 

@@ -29,7 +29,8 @@ from webex_webhooks_async.notifications.deduplication import Deduplicator, Memor
 from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
-from webex_webhooks_async.notifications.sqlite_inbox import InboxFile, SQLiteInbox
+from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 
 LEASE = 60.0
 KEEP = 600.0
@@ -138,13 +139,18 @@ class InboxBot(Bot):
 
     def states(self) -> list[str]:
         """The state of each notification that isn't completed, the oldest first."""
-        with closing(InboxFile.open(self.path)) as file, file.transaction():
+        with closing(looked_into(self.path, self.time)) as file:
             return [each.state for each in file.unfinished()]
 
     def errors_stored(self) -> list[str | None]:
         """The error of each notification in the file."""
-        with closing(InboxFile.open(self.path)) as file, file.transaction():
+        with closing(looked_into(self.path, self.time)) as file:
             return [each.error for each in file.unfinished()]
+
+
+def looked_into(path: Path, time: Time) -> InboxFile:
+    """The file, beside a receiver."""
+    return InboxFile.look_into(path, change=True, clock=time.now_in_seconds)
 
 
 @asynccontextmanager
@@ -279,8 +285,8 @@ async def test_another_round(path: Path, time: Time) -> None:
     async with bot.receiver:
         await bot.receive(distinct(1))
         await until(lambda: bot.states() == ["failed"])
-        with closing(InboxFile.open(path, clock=time.now_in_seconds)) as file, file.transaction():
-            file.retry([file.unfinished()[0].key])
+        with closing(looked_into(path, time)) as file:
+            file.retry([*file.unfinished()])
         await time.pass_(1)
         await until(lambda: bot.done == ["MESSAGE-1"])
 

@@ -40,6 +40,23 @@ class GiveUpError(Exception):
     other.
     """
 
+@frozen(kw_only=True)
+class InboxCounts:
+    """How many notifications are in an inbox, for health checks and metrics.
+
+    Attributes:
+        waiting: Those that wait for their first attempt or for another one, and those whose lease
+            has expired.
+        running: Those that a process has taken.
+        failed: Those that are kept as failed.
+        oldest: Seconds since the oldest waiting one was stored; `None` if none waits.
+    """
+
+    waiting: int
+    running: int
+    failed: int
+    oldest: float | None
+
 
 @runtime_checkable
 class Inbox(Protocol):

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from tests.cli.conftest import Invoke
-from webex_webhooks_async.notifications.sqlite_inbox import InboxFile
+from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
 
 NOON = 1_764_072_000.0  # 2025-11-25, in UTC
@@ -216,7 +216,7 @@ def test_another_file(tmp_path: Path, invoke: Invoke) -> None:
 
 def test_a_locked_file(file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that another program locks is an error that says so."""
-    monkeypatch.setattr("webex_webhooks_async.notifications.sqlite_inbox.LOCKED_SECONDS", 0.01)
+    monkeypatch.setattr("webex_webhooks_async.notifications.inbox_file.LOCKED_SECONDS", 0.01)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         done = invoke("inbox", "retry", file)
