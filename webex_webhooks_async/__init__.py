@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.dispatch import Handler as Handler
     from webex_webhooks_async.notifications.inbox import GiveUpError as GiveUpError
     from webex_webhooks_async.notifications.inbox import Inbox as Inbox
+    from webex_webhooks_async.notifications.inbox import InboxCounts as InboxCounts
     from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
     from webex_webhooks_async.notifications.parsing import parse_notification as parse_notification
     from webex_webhooks_async.notifications.parsing import (
@@ -143,7 +144,7 @@ else:
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator RedisDeduplicator",
         "notifications.dispatch": "CallNext Handler",
-        "notifications.inbox": "GiveUpError Inbox InboxEntry",
+        "notifications.inbox": "GiveUpError Inbox InboxCounts InboxEntry",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "notifications.receiver": "Receiver",
         "notifications.router": "Router",

@@ -28,8 +28,8 @@ from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
-from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 
 LEASE = 60.0
@@ -256,8 +256,8 @@ async def test_the_last_attempt(path: Path, time: Time) -> None:
         await time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
 
-        with closing(InboxFile.open(path, clock=time.now_in_seconds)) as file, file.transaction():
-            file.retry([file.unfinished()[0].key])
+        with closing(looked_into(path, time)) as file:
+            file.retry([*file.unfinished()])
         await time.pass_(1)
         await until(lambda: bot.done == ["MESSAGE-1"])
 

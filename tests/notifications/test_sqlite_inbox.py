@@ -352,15 +352,18 @@ def test_a_file_that_is_cut_off(path: Path, size: int) -> None:
     expect_refused(path, "is not an inbox, or it is torn: ")
 
 
-async def test_a_file_with_a_hole(path: Path) -> None:
+def test_a_file_with_a_hole(path: Path) -> None:
     """A file that is torn in the middle is noticed when that is read, and it isn't written to."""
     fill(path)
     content = path.read_bytes()
     torn = content[:8192] + bytes(8192) + content[16384:]
     path.write_bytes(torn)
-    async with opened(path) as inbox:
-        with pytest.raises(OSError, match="malformed: restore it, or move it away"):
-            await inbox.put("99", b"")
+    with (
+        closing(InboxFile.open(path)) as file,
+        pytest.raises(OSError, match="malformed: restore it, or move it away"),
+        file.transaction(),
+    ):
+        file.put("99", b"")
 
     assert path.read_bytes() == torn
 

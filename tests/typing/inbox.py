@@ -8,7 +8,14 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 from pathlib import Path
 from typing import assert_type
 
-from webex_webhooks_async import GiveUpError, Inbox, InboxEntry, Receiver, SQLiteInbox
+from webex_webhooks_async import (
+    GiveUpError,
+    Inbox,
+    InboxCounts,
+    InboxEntry,
+    Receiver,
+    SQLiteInbox,
+)
 from webex_webhooks_async.testing import check_inbox
 
 
@@ -78,6 +85,10 @@ async def inboxes_of_several_kinds() -> None:
     await any_inbox(SQLiteInbox("inbox.db", lease=10, keep=3600))
     await any_inbox(SQLiteInbox(Path("inbox.db"), clock=lambda: 0.0))
     await any_inbox(OwnInbox())
+    counts = await SQLiteInbox("inbox.db").counts()
+    assert_type(counts, InboxCounts)
+    assert_type((counts.waiting, counts.running, counts.failed), tuple[int, int, int])
+    assert_type(counts.oldest, float | None)
     Receiver("secret", inbox=SQLiteInbox("inbox.db"), attempts=3, max_pending=10)
     Receiver("secret", inbox=OwnInbox())
     Receiver("secret", inbox=None)

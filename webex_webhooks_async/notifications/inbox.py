@@ -40,6 +40,7 @@ class GiveUpError(Exception):
     other.
     """
 
+
 @frozen(kw_only=True)
 class InboxCounts:
     """How many notifications are in an inbox, for health checks and metrics.

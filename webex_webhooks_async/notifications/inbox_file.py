@@ -7,7 +7,7 @@ import re
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class InboxFile:
         self._path = path
         self.connection = connection
         self._clock = clock
-        self._identities = _identities(path)
+        self._identities = {each: _identity(each) for each in (path, *_beside(path))}
         self._puts = 0  # in this transaction
 
     @classmethod
@@ -113,7 +113,7 @@ class InboxFile:
     @property
     def is_lost(self) -> bool:
         """Whether the file, or SQLite's log beside it, was removed or replaced."""
-        return _identities(self._path) != self._identities
+        return {each: _identity(each) for each in self._identities} != self._identities
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -246,7 +246,7 @@ class InboxFile:
             self.connection.execute(_LIST, (self._clock(),))
             self.connection.set_progress_handler(None, 0)
             for row in self.connection.execute("SELECT * FROM listed ORDER BY rowid"):
-                yield _stored(*row)
+                yield _stored(row)
 
     def beginning(self, stored: StoredNotification) -> tuple[bytes, int] | None:
         """Return how a body begins, and its size; `None` if it is completed by now."""
@@ -296,12 +296,11 @@ class InboxFile:
 
         SQLite would take them for those of the new file.
         """
-        found = _identities(self._path)
         file, *beside = self._identities
-        if found[file] != self._identities[file]:
-            for name in beside:
-                if found[name] == self._identities[name]:
-                    Path(name).unlink(missing_ok=True)
+        if _identity(file) != self._identities[file]:
+            for each in beside:
+                if _identity(each) == self._identities[each]:
+                    each.unlink(missing_ok=True)
 
 
 _APPLICATION_ID = 0x57627849  # "WbxI"; SQLite keeps it in the header of the file
@@ -471,7 +470,7 @@ def _text(stored: bytes) -> str | bytes:
 
 def _to_read(path: Path) -> str:
     """Return the options of SQLite to read a file, without putting others beside it."""
-    return "mode=ro" if Path(_beside(path)[0]).exists() else "mode=ro&immutable=1"
+    return "mode=ro" if _beside(path)[0].exists() else "mode=ro&immutable=1"
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> Any:  # noqa: ANN401 - a number or a text
@@ -479,20 +478,16 @@ def _pragma(connection: sqlite3.Connection, name: str) -> Any:  # noqa: ANN401 -
     return value
 
 
-def _beside(path: Path) -> Sequence[str]:
-    """The names of the files that SQLite puts beside a file."""
-    real = os.path.realpath(path)
-    return f"{real}-wal", f"{real}-shm"
+def _beside(path: Path) -> tuple[Path, Path]:
+    """The files that SQLite puts beside a file: its log, and what finds the log's pages."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}-wal"), real.with_name(f"{real.name}-shm")
 
 
-def _identities(path: Path) -> dict[str, tuple[int, int] | None]:
-    """What tells a file, and those beside it, from others of the same name."""
-    return {name: _identity(name) for name in (str(path), *_beside(path))}
-
-
-def _identity(name: str) -> tuple[int, int] | None:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from others of the same name; `None` if there is none."""
     try:
-        found = os.stat(name)
+        found = path.stat()
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
@@ -500,16 +495,16 @@ def _identity(name: str) -> tuple[int, int] | None:
 
 def _keep_for_its_owner(path: Path) -> None:
     """Let nobody else read a file and those beside it, as those of a restored backup."""
-    for name in (str(path), *_beside(path)):
+    for each in (path, *_beside(path)):
         with suppress(FileNotFoundError):
-            found = os.stat(name)
+            found = each.stat()
             # Windows has no owners: there st_uid is 0, which is int().
             if found.st_uid != getattr(os, "geteuid", int)():
                 raise PermissionError(
-                    f"{name} belongs to another user: change its owner, or remove it"
+                    f"{each} belongs to another user: change its owner, or remove it"
                 )
             if stat.S_IMODE(found.st_mode) != _MODE:
-                os.chmod(name, _MODE)
+                each.chmod(_MODE)
 
 
 _MODE = 0o600
@@ -519,9 +514,8 @@ def _fits(*values: tuple[object, type]) -> bool:
     return all(isinstance(value, expected) for value, expected in values)
 
 
-def _stored(
-    number: int, key: object, stored: object, state: str, failures: object, error: object
-) -> StoredNotification:
+def _stored(row: tuple[Any, ...]) -> StoredNotification:
+    number, key, stored, state, failures, error = row
     shown = _shown_key(number, key)
     if (
         isinstance(key, str)

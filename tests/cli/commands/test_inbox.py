@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import sqlite3
 from contextlib import closing
 from functools import cache
@@ -27,6 +28,9 @@ def key(message_id: str) -> str:
     return hashlib.sha256(body(message_id)).hexdigest()
 
 
+NAMES = {key(name): name for name in ("FAILED-1", "FAILED-2", "RUNNING", "DONE", "WAITING")}
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     """An inbox with two notifications that failed, and one each that runs, waits and is done."""
@@ -34,7 +38,7 @@ def file(tmp_path: Path) -> str:
     with closing(InboxFile.open(path, clock=lambda: NOON)) as inbox, inbox.transaction():
         for name in ("FAILED-1", "FAILED-2", "RUNNING", "DONE"):
             inbox.put(key(name), body(name))
-            entry = inbox.take(60)
+            entry = inbox.take(1e9)
             assert entry is not None
             if name == "DONE":
                 inbox.complete(entry, 60)
@@ -46,8 +50,8 @@ def file(tmp_path: Path) -> str:
 
 def states(file: str) -> dict[str, str]:
     """The state of each notification that isn't completed, by the id of its message."""
-    with closing(InboxFile.open(Path(file))) as inbox, inbox.transaction():
-        return {json.loads(each.body)["data"]["id"]: each.state for each in inbox.unfinished()}
+    with closing(InboxFile.look_into(Path(file), change=False)) as inbox:
+        return {NAMES[each.key]: each.state for each in inbox.unfinished()}
 
 
 def test_list(file: str, invoke: Invoke) -> None:
@@ -63,6 +67,9 @@ def test_list(file: str, invoke: Invoke) -> None:
     assert [line.split()[1] for line in lines if "attempts" in line] == [
         *("failed", "failed", "running", "waiting")
     ]
+    counted, waiting = lines[-1].split("; ")
+    assert counted == "1 waiting, 1 running, 2 failed"
+    assert re.fullmatch(r"the oldest has been waiting for \d+ s", waiting)
     assert (done.exit_code, done.err) == (0, "")
     assert "@" not in done.out
     assert "http" not in done.out
@@ -102,14 +109,15 @@ def test_a_long_id_is_cut(tmp_path: Path, invoke: Invoke) -> None:
 
 
 def test_nothing_to_list(tmp_path: Path, invoke: Invoke) -> None:
-    """An empty inbox is said to be empty."""
+    """Of an empty inbox, the last line has zeros, and JSON is an empty list."""
     path = tmp_path / "inbox.db"
     InboxFile.open(path).close()
 
     done = invoke("inbox", "list", str(path))
 
-    assert (done.exit_code, done.out) == (0, "")
-    assert done.err == "Nothing waits, runs or has failed.\n"
+    assert (done.exit_code, done.err) == (0, "")
+    assert done.out == "0 waiting, 0 running, 0 failed\n"
+    assert invoke("inbox", "list", str(path), "--json").out == "[]\n"
 
 
 def test_a_body_that_is_no_notification(tmp_path: Path, invoke: Invoke) -> None:
@@ -120,7 +128,8 @@ def test_a_body_that_is_no_notification(tmp_path: Path, invoke: Invoke) -> None:
 
     (document,) = json.loads(invoke("inbox", "list", str(path), "--json").out)
 
-    assert (document["key"], document["resource"], document["dataId"]) == ("key", None, None)
+    assert (document["key"], document["state"]) == ("key", "unreadable")
+    assert (document["resource"], document["dataId"]) == (None, None)
 
 
 @pytest.mark.parametrize(

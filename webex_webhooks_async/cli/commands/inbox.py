@@ -151,11 +151,11 @@ def _what(beginning: bytes, size: int) -> tuple[str | None, str | None, str | No
     if size > len(beginning):
         found = dict(_members(beginning.decode(errors="replace")))
         data = dict(found.get("data", ()))
-        resource, event, *ids = (
-            each if isinstance(each, str) else None
-            for each in (found.get("resource"), found.get("event"), data.get("id"))
-        )
-        return (resource, event, *ids) if resource and event else (None, None, None)
+        match found.get("resource"), found.get("event"), data.get("id"):
+            case str(resource), str(event), str() | None as data_id:
+                return resource, event, data_id
+            case _:
+                return None, None, None
     try:
         notification = parse_unverified_notification(beginning)
     except PayloadError:
