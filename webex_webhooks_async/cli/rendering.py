@@ -1,7 +1,7 @@
 """How webhooks, notifications and responses look."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Any, cast
@@ -44,13 +44,18 @@ _GAP = 2  # spaces between columns
 
 
 def print_webhooks(console: Console, webhooks: Iterable[Webhook]) -> None:
-    """Print webhooks as a table.
+    """Print webhooks as a table."""
+    rows = [[cell(webhook) for cell in _COLUMNS.values()] for webhook in webhooks]
+    print_table(console, _COLUMNS, rows)
+
+
+def print_table(console: Console, names: Iterable[str], rows: Sequence[Sequence[Text]]) -> None:
+    """Print a table.
 
     Nothing is cut off, so that it can be copied: the columns that don't fit side by side are
-    printed below the webhook, a line each.
+    printed below their row, a line each.
     """
-    header = [Text(name, "dim") for name in _COLUMNS]
-    rows = [[cell(webhook) for cell in _COLUMNS.values()] for webhook in webhooks]
+    header = [Text(name, "dim") for name in names]
     widths = [
         max(cell.cell_len for cell in column) + _GAP for column in zip(header, *rows, strict=True)
     ]

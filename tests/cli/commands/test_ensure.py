@@ -216,16 +216,22 @@ def test_a_hostile_file(invoke: Invoke, wanted: str, content: str, problem: str)
     assert problem in done.err
 
 
-def test_warnings_on_a_terminal(webex: ServedWebex, wanted: str) -> None:
-    """What may not be intended gets a warning on a line of its own, and is created."""
+def test_on_a_terminal(
+    webex: ServedWebex, invoke: Invoke, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may not be intended gets a warning on a line of its own, and no word is cut."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    name = f"bot:{'x' * 100}"
     messages, _, _ = WANTED.partition('[[webhooks]]\nname = "bot:cards"')
-    Path(wanted).write_text(messages.replace("messages", "all"))
+    Path(wanted).write_text(messages.replace("bot:messages", name).replace("messages", "all"))
 
-    with terminal("ensure", wanted) as screen:
-        exit_code = screen.finish()
+    done = invoke("ensure", wanted)
 
-    assert (exit_code, webex.names) == (0, ["bot:all"])
-    assert any(line.startswith("warning: 'bot:all' brings") for line in screen.lines)
+    out, err = (re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", each) for each in (done.out, done.err))
+    assert (done.exit_code, webex.names) == (0, [name])
+    assert out.splitlines()[:4] == ["ACTION", "create", f"  {name}", "  missing"]
+    assert any(line.startswith(f"warning: '{name}' brings") for line in err.splitlines())
 
 
 def test_a_file_that_is_typed(webex: ServedWebex) -> None:

@@ -12,7 +12,6 @@ from attrs import fields_dict, frozen
 from cattrs import BaseValidationError, Converter, ForbiddenExtraKeysError, transform_error
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import (
@@ -25,6 +24,7 @@ from webex_webhooks_async.cli.console import (
 )
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connection, NotEmpty
+from webex_webhooks_async.cli.rendering import print_table
 from webex_webhooks_async.cli.running import CommandError, ExitCode, run, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.planning import Action, Change, Plan, WebhookPlanWarning
@@ -134,13 +134,15 @@ _STYLE_OF_ACTION = {
 
 def _print_plan(console: Console, plan: Plan) -> None:
     """Print what a plan does with each webhook."""
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for header in ("ACTION", "NAME", "REASON"):
-        table.add_column(header)
-    for change in plan.changes:
-        action = Text(change.action, _STYLE_OF_ACTION[change.action])
-        table.add_row(action, Text(on_one_line(change.name), "bold"), on_one_line(change.reason))
-    console.print(table)
+    rows = [
+        [
+            Text(change.action, _STYLE_OF_ACTION[change.action]),
+            Text(on_one_line(change.name), "bold"),
+            Text(on_one_line(change.reason)),
+        ]
+        for change in plan.changes
+    ]
+    print_table(console, ["ACTION", "NAME", "REASON"], rows)
 
 
 def _print_changes(console: Console, changes: Sequence[Change]) -> None:
