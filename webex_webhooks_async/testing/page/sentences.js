@@ -19,7 +19,13 @@ export function jsonOf(body) {
   }
 }
 
-const quoted = (message) => (message ? brief(message.text || message.markdown) || (message.attachments ? "a card" : "a file") : "");
+/** What a message says, without the mention of the bot that it begins with. */
+export function quoted(message) {
+  if (!message) return "";
+  const text = String(message.text || message.markdown || "");
+  const name = message.mentionedPeople?.includes(model.bot) ? bot().displayName : "";
+  return brief(text.startsWith(name) ? text.slice(name.length) : text) || (message.attachments ? "a card" : "a file");
+}
 const about = (what, message) => (message ? `${what}: ${quoted(message)}` : what);
 
 /** What a delivery notifies of, and the messages that it is about. */

@@ -6,9 +6,10 @@ import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } f
 import { drawWith, schedule } from "./drawing.js";
 import { bot, model, nameOf } from "./model.js";
 import { onOpen } from "./rooms.js";
-import { jsonOf, ofDelivery, ofRequest } from "./sentences.js";
+import { jsonOf, ofDelivery, ofRequest, quoted } from "./sentences.js";
 
 const SHOWN_ROWS = 200;
+const SHOWN_PROBLEM = 300; // characters, until its row is opened
 const KEPT_OUTCOMES = 1000;
 
 const lists = { requests: [], deliveries: [] }; // what has a row, the latest first
@@ -48,14 +49,16 @@ export function addRequest(request) {
   ]);
 }
 
+/** Add a delivery, or what a handler raised after the response to one that is there. */
 export function addDelivery(delivery) {
-  if (delivery.number > latest.deliveries) {
-    const known = outcomes.get(delivery.about) ?? new Map();
+  const known = outcomes.get(delivery.about) ?? new Map();
+  const key = `${delivery.webhook} ${delivery.url} ${delivery.resource}`;
+  if (delivery.number >= (known.get(key)?.number ?? 0)) {
     outcomes.delete(delivery.about);
-    outcomes.set(delivery.about, known.set(`${delivery.webhook} ${delivery.url} ${delivery.resource}`, delivery));
+    outcomes.set(delivery.about, known.set(key, delivery));
     if (outcomes.size > KEPT_OUTCOMES) outcomes.delete(outcomes.keys().next().value);
-    if (delivery.createdBy === model.bot) last = delivery;
   }
+  if (delivery.createdBy === model.bot && delivery.number >= (last?.number ?? 0)) last = delivery;
   const problem = problemOf(delivery);
   add("deliveries", delivery, ofDelivery, [`${delivery.resource} ${delivery.event}`, delivery.url], problem, problem, (failed) => [
     ...(delivery.switchedOff ? [el("p", { class: "reason" }, "Too many failures: the webhook was switched off.")] : []),
@@ -101,15 +104,22 @@ function againButton(delivery, failed) {
 }
 
 function add(name, shown, describe, [what, where], problem, failed, details) {
-  if (shown.number <= latest[name]) return;
-  latest[name] = shown.number;
+  const isNew = shown.number > latest[name];
+  const before = isNew ? null : lists[name].find((each) => each.shown.number === shown.number);
+  if (!isNew && (!before || JSON.stringify(before.shown) === JSON.stringify(shown))) return;
   const { of, sentence } = describe(shown);
   const title = el("bdi", { class: "sentence", title: sentence }, sentence);
-  const record = { of, failed: Boolean(failed), element: row(shown, title, what, where, problem, details) };
+  const record = { shown, of, failed: Boolean(failed), element: row(shown, title, what, where, problem, details) };
   record.again = () => { title.title = title.textContent = describe(shown).sentence; };
   record.element.hidden = !isShown(record);
-  lists[name].unshift(record);
-  $(name).prepend(record.element);
+  if (isNew) {
+    latest[name] = shown.number;
+    lists[name].unshift(record);
+    $(name).prepend(record.element);
+  } else {
+    lists[name][lists[name].indexOf(before)] = record;
+    before.element.replaceWith(record.element);
+  }
   while (lists[name].length > SHOWN_ROWS) lists[name].pop().element.remove();
 }
 
@@ -124,7 +134,7 @@ function row(shown, title, what, where, problem, details) {
       title,
       el("span", { class: "status" }, shown.statusCode === null ? "no response" : String(shown.statusCode)),
       el("span", { class: "path", title: where }, el("b", {}, what), " ", where),
-      problem ? el("span", { class: "reason" }, brief(problem, 300)) : null,
+      problem ? el("span", { class: "reason" }, brief(problem, SHOWN_PROBLEM)) : null,
     ),
     inside,
   );
@@ -132,7 +142,7 @@ function row(shown, title, what, where, problem, details) {
     if (!element.open || inside.children.length) return;
     const refusal = el("p", { class: "reason", role: "status" });
     inside.append(
-      ...(problem ? [el("p", { class: "reason" }, problem)] : []),
+      ...(problem && problem !== brief(problem, SHOWN_PROBLEM) ? [el("p", { class: "reason" }, problem)] : []),
       ...details((reason) => { refusal.textContent = reason; }), refusal,
       ...bodyOf("Body", shown.body, shown.bodySize), ...bodyOf("Response", shown.response, shown.responseSize),
       el("h3", {}, "Headers"), pairs(shown.headers),
@@ -173,7 +183,7 @@ function applyFilter() {
 
 drawWith(() => {
   const message = model.messages.get(only.message);
-  write($("only"), message ? `Only “${nameOf(message.personId)}: ${brief(message.text, 60) || "a card or a file"}”` : "All: click a message to see its part");
+  write($("only"), message ? `Only “${nameOf(message.personId)}: ${brief(quoted(message), 60)}”` : "Click a message to see its part alone");
   $("only").classList.toggle("picked", only.message !== null);
   $("no-only").hidden = only.message === null;
   const failed = Object.values(lists).flat().filter((each) => each.failed).length;
