@@ -74,7 +74,7 @@ async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> N
         await webex_sandbox.say("", person="ann@example.com", files=[File("a.txt", b"Hello")])
     code = transcript(webex_sandbox, webex_sandbox.messages[0]["roomId"])
 
-    assert "await webex_sandbox.submit(card[\"id\"], {'dish': 'soup'}, press='Order'" in code
+    assert 'await webex_sandbox.submit(card["id"], {"dish": "soup"}, press="Order"' in code
     assert code.startswith("from webex_webhooks_async import File\n\n\nasync def test_it_s_a_quote")
     await run(code)
     with pytest.raises(AssertionError):

@@ -1,7 +1,9 @@
 """Writes a conversation of the sandbox as a test of the bot."""
 
+import json
 import re
 from collections.abc import Iterator
+from typing import cast
 
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing.service.attachment_actions import INPUTS
@@ -33,9 +35,9 @@ def as_test(state: State, room: Json) -> str:
     lines = [f"async def test_{_name(state, events)}({fixtures}):"]
     if is_group:
         title = {"title": room.get("title") or "Room"}
-        lines.append(f'room = (await webex_client.post("rooms", json={title}))["id"]')
+        lines.append(f'room = (await webex_client.post("rooms", json={_literal(title)}))["id"]')
     for event in events:
-        who = f"person={state.named(event['personId']).email!r}"
+        who = f"person={_literal(state.named(event['personId']).email)}"
         if INPUTS in event:
             lines.append(_press(state, event, cards[event["messageId"]], who))
         elif event["personId"] == state.bot.id:
@@ -81,7 +83,7 @@ def _say(state: State, message: Json, arguments: str) -> str:
     files = [_file(state, str(each)) for each in message.get("files", ())]
     if files:
         arguments += f", files=[{', '.join(files)}]"
-    return f"await webex_sandbox.say({text!r}, {arguments})"
+    return f"await webex_sandbox.say({_literal(text)}, {arguments})"
 
 
 def _without_bot(state: State, text: str) -> str:
@@ -93,7 +95,7 @@ def _file(state: State, url: str) -> str:
     if stored is None or len(stored.file.content) > _MAX_FILE:
         raise ValueError(f"a test can't repeat a file of more than {_MAX_FILE} bytes")
     file = stored.file
-    return f"File({file.name!r}, {file.content!r}, {file.content_type!r})"
+    return f"File({_literal(file.name)}, {file.content!r}, {_literal(file.content_type)})"
 
 
 def _press(state: State, action: Json, card: str, who: str) -> str:
@@ -103,8 +105,8 @@ def _press(state: State, action: Json, card: str, who: str) -> str:
     known = [*buttons(message.get("attachments"))]
     button = _pressed(known, inputs)
     filled = {key: value for key, value in inputs.items() if key in button.inputs}
-    press = "" if len(known) == 1 or button.title is None else f"press={button.title!r}, "
-    return f'await webex_sandbox.submit({card}["id"], {filled!r}, {press}{who})'
+    press = "" if len(known) == 1 or button.title is None else f"press={_literal(button.title)}, "
+    return f'await webex_sandbox.submit({card}["id"], {_literal(filled)}, {press}{who})'
 
 
 def _pressed(known: list[Button], inputs: Json) -> Button:
@@ -125,4 +127,18 @@ def _expect(message: Json, name: str) -> Iterator[str]:
     yield f"{name} = await webex_sandbox.reply()"
     for key in ("text", "attachments"):
         if key in message and (key == "text" or name == "reply"):
-            yield f"assert {name}[{key!r}] == {message[key]!r}"
+            yield f'assert {name}["{key}"] == {_literal(message[key])}'
+
+
+def _literal(value: object) -> str:
+    """JSON as Python, with the quotation marks of most code."""
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case dict():
+            members = cast("Json", value).items()
+            return f"{{{', '.join(f'{_literal(key)}: {_literal(each)}' for key, each in members)}}}"
+        case list():
+            return f"[{', '.join(map(_literal, cast('list[object]', value)))}]"
+        case _:
+            return repr(value)
