@@ -67,10 +67,15 @@ async def _listen(protocol: Callable[[], asyncio.Protocol], host: str, port: int
         # A socket made elsewhere would lack TCP_NODELAY: each response would take 40 ms.
         return await asyncio.get_running_loop().create_server(protocol, host, port)
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise OSError(
-            error.errno, f"can't serve on {host}:{port} ({reason}); port 0 takes any free one"
-        ) from None
+        raise port_error(error, host, port) from None
+
+
+def port_error(error: OSError, host: str, port: int) -> OSError:
+    """An error that says which port can't be used, and what to do instead."""
+    reason = os.strerror(error.errno or 0)
+    return OSError(
+        error.errno, f"can't serve on {host}:{port} ({reason}); port 0 takes any free one"
+    )
 
 
 class _Protocol(H11Protocol):

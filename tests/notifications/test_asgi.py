@@ -1,14 +1,17 @@
 import asyncio
+import sys
 import time
 import tracemalloc
 from importlib.util import find_spec
 from typing import Any, Literal
 
+import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from tests.examples.running import read_until, running
 from tests.notifications.doubles import (
     SECRET,
     Conversation,
@@ -270,3 +273,25 @@ async def test_a_part_of_another_application() -> None:
 
     assert [each[9:12] for each in responses] == [b"204", b"204", b"204", b"404"]
     assert len(handled) == 3
+
+
+async def test_its_own_server() -> None:
+    """`run` serves a receiver until SIGTERM, and then ends its lifespan."""
+    program = "from webex_webhooks_async import Receiver; Receiver('a-secret').run(port=0)"
+    async with running(sys.executable, "-c", program, settings={}) as process:
+        started = await read_until(process, " (Press")
+        origin = started.rpartition("running on ")[2].removesuffix(" (Press")
+        async with httpx.AsyncClient(trust_env=False) as http_client:
+            response = await http_client.post(origin, content=b"{}")
+        process.terminate()
+        await read_until(process, "Application shutdown complete.")
+
+    assert response.status_code == 401
+
+
+def test_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` names the extra that has the server."""
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+
+    with pytest.raises(ImportError, match=r"webex-webhooks-async\[cli\]"):
+        Receiver(SECRET).run()

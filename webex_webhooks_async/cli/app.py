@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 # For each command, its function. It is imported when it is called: no command waits for another.
 _COMMANDS: Mapping[str, Mapping[str, str]] = {
     "Try it": {
+        "dev": "commands.dev:command",
         "demo": "commands.demo:command",
         "sandbox": "commands.sandbox:command",
         "chat": "commands.chat:command",

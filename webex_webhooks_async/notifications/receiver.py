@@ -260,6 +260,33 @@ class Receiver(Router):
             if event == Event.ALL or (resource, Event.ALL) not in wanted
         )
 
+    def run(self, host: str = "127.0.0.1", port: int = 8000) -> None:
+        """Serve it with uvicorn until it is stopped, by Ctrl-C or SIGTERM.
+
+        It belongs at the end of a program::
+
+            if __name__ == "__main__":
+                bot.run()
+
+        The command of a server, such as ``uvicorn bot:bot``, has options for production.
+
+        Args:
+            host: The address to listen on; ``0.0.0.0`` is every one of the machine.
+            port: The port to listen on.
+
+        Raises:
+            ImportError: uvicorn is missing; the extra ``cli`` installs it.
+            SystemExit: It can't be started, and the reason was logged.
+        """
+        try:
+            from uvicorn import run  # noqa: PLC0415 - its extra may be missing
+        except ImportError as error:
+            raise ImportError(
+                'run needs uvicorn: install it with pip install "webex-webhooks-async[cli]", or '
+                "serve the application with another ASGI server"
+            ) from error
+        run(self, host=host, port=port)
+
     @property
     def is_first_attempt(self) -> bool:
         """Whether the handlers that are running haven't run for this notification before.

@@ -5,9 +5,6 @@ import base64
 import hashlib
 import os
 import secrets
-import sys
-import threading
-import webbrowser
 from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
@@ -22,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.cli.browser import open_browser
 from webex_webhooks_async.cli.console import (
     print_approval,
     print_refusal,
@@ -127,7 +125,7 @@ async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
             ) from error
         stderr().print("Authorize the integration at:", style="dim")
         stdout().print(url, soft_wrap=True)
-        _open_browser(url)
+        open_browser(url)
         with progress("Waiting for Webex to redirect your browser to this machine"):
             return await callback.code
 
@@ -166,15 +164,6 @@ class _Callback:
             return PlainTextResponse("This redirect isn't from the login that is running.", 400)
         outcome = "The authorization failed." if error else "Authorized."
         return PlainTextResponse(f"{outcome} Return to your terminal.")
-
-
-def _open_browser(url: str) -> None:
-    """Open a browser, but no text browser where there is no screen."""
-    has_screen = sys.platform != "linux" or {"BROWSER", "DISPLAY", "WAYLAND_DISPLAY"} & {
-        *os.environ
-    }
-    if has_screen:  # some browsers don't return before they are closed
-        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 async def _exchange(client: Client, token: RefreshingToken) -> None:

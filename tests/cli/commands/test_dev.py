@@ -1,0 +1,294 @@
+import errno
+import json
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.conftest import Invoke
+from tests.cli.harness import COMMAND, PATIENCE, finished, terminal
+from tests.support.wire import bound_socket
+from webex_webhooks_async.cli.commands.dev import first_free
+from webex_webhooks_async.cli.running import CommandError
+
+pytestmark = pytest.mark.once
+
+OVERRIDES = """
+import os
+
+import httpx
+from webex_webhooks_async import Bot, Client, MessageContext
+
+os.environ.update(  # as load_dotenv(override=True) does
+    WEBEX_ACCESS_TOKEN="a-real-token",
+    WEBEX_BASE_URL="https://webexapis.com/v1",
+    PUBLIC_URL=os.environ["PUBLIC_URL"],
+    HTTP_PROXY="http://127.0.0.1:9",
+    OTHER="set",
+)
+del os.environ["PUBLIC_URL"], os.environ["OTHER"]
+"""
+FROM_ENV = f"""{OVERRIDES}
+bot = Bot.from_env()
+
+
+@bot.message()
+async def reply(context: MessageContext) -> None:
+    await context.reply(f"from the environment: {{context.text}}")
+"""
+BY_HAND = f"""{OVERRIDES}
+bot = Bot(
+    "a-real-token",
+    os.environ["WEBEX_WEBHOOK_SECRET"],
+    target_url="https://bot.example.com/webex",
+)
+
+
+@bot.message()
+async def reply(context: MessageContext) -> None:
+    async with httpx.AsyncClient() as http_client:
+        try:
+            await http_client.get("https://webexapis.com/v1/people/me")
+        except httpx.ConnectError as error:
+            await context.reply(f"by hand: {{context.text}}: {{error}}")
+"""
+
+
+class Conversation:
+    """Someone who talks to the bot on the page."""
+
+    def __init__(self, page: str, http_client: httpx.Client, events: Iterator[str]) -> None:
+        self._http_client = http_client
+        self._page = page
+        self._events = events
+        self.past: dict[str, Any] = self.wait_for("state")
+
+    def wait_for(self, kind: str) -> dict[str, Any]:
+        """The next event of a kind."""
+        while True:
+            event: dict[str, Any] = json.loads(next(self._events).removeprefix("data: "))
+            if event["kind"] == kind:
+                return event
+
+    def say(self, text: str) -> None:
+        """Write to the bot."""
+        self._http_client.post(
+            f"{self._page}v1/messages",
+            json={"toPersonEmail": "sandbox@webex.bot", "text": text},
+            headers={"Authorization": "Bearer person:you@example.com"},
+        ).raise_for_status()
+
+    def reply(self) -> str:
+        """What the bot writes next."""
+        while True:
+            message = self.wait_for("message")["message"]
+            if message["personEmail"] == "sandbox@webex.bot":
+                text: str = message["text"]
+                return text
+
+
+@contextmanager
+def talking(page: str) -> Generator[Conversation]:
+    """Open the page."""
+    with (
+        httpx.Client(trust_env=False, timeout=PATIENCE) as http_client,
+        http_client.stream("GET", f"{page}sandbox/events") as stream,
+    ):
+        yield Conversation(page, http_client, filter(None, stream.iter_lines()))
+
+
+def test_from_a_file_to_a_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is started with each save, keeps its conversation, and can't reach Webex."""
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\necho opened $1\n", encoding="utf-8")
+    browser.chmod(0o700)
+    bot = tmp_path / "bot.py"
+    bot.write_text(FROM_ENV, encoding="utf-8")
+    for name, text in {
+        "BROWSER": f"{browser} %s",
+        "WEBEX_ACCESS_TOKEN": "a-real-token",
+        "WEBEX_BASE_URL": "https://webexapis.com/v1",
+        "PUBLIC_URL": "https://bot.example.com/webex",
+        "http_proxy": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, text)
+
+    with terminal("dev", str(bot), "--port", "0", "--sandbox-port", "0", columns=80) as running:
+        page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
+        running.wait_for(f"opened {page}")
+        running.wait_for(r"the program sets WEBEX_ACCESS_TOKEN; `dev` keeps its own setting")
+        running.wait_for(r"runs: bot, a Bot")
+        with talking(page) as you:
+            before = you.past
+            you.say("one")
+            assert you.reply() == "from the environment: one"
+
+            bot.write_text("raise ValueError('not yet')", encoding="utf-8")
+            assert you.wait_for("program")["text"].endswith("ValueError: not yet\n")
+            running.wait_for(r"bot\.py was saved: starting again")
+            running.wait_for(r"ValueError: not yet\s+.*can't be imported")
+            you.say("two")  # waits for the program
+
+            bot.write_text(BY_HAND, encoding="utf-8")
+            assert you.wait_for("program")["text"] == ""
+            refused = "webexapis.com can't be called from a program in `dev`"
+            assert you.reply().startswith(f"by hand: two: {refused}")
+        with talking(page) as you:
+            assert [each["id"] for each in you.past["webhooks"]] == [
+                each["id"] for each in before["webhooks"]
+            ]
+            assert len(you.past["messages"]) == 4
+            assert you.past["program"] == ""
+        running.wait_for("a client for Webex calls the sandbox in `dev`")
+        running.wait_for("bot.example.com is your program here")
+        running.type("\x03")
+        exit_code = running.finish()
+
+    assert exit_code == 0
+    assert "Traceback" not in running.seen.partition("ValueError: not yet")[2]
+
+
+FORKS = """
+import os, signal, sys, time
+
+from webex_webhooks_async import Bot
+
+bot = Bot.from_env()
+
+
+@bot.message()
+async def hang(context):
+    print("handling", flush=True)
+    while True:
+        time.sleep(1)
+
+
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(1)
+"""
+
+
+@contextmanager
+def piped(*arguments: str) -> Generator["subprocess.Popen[str]"]:
+    """Run it in pipes; what it prints ends when each process that it has started has ended."""
+    with subprocess.Popen(
+        [COMMAND, "dev", *arguments, "--port", "0", "--sandbox-port", "0"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def next_line(process: "subprocess.Popen[str]", text: str) -> str:
+    """The next line with a text."""
+    assert process.stdout
+    return next(line for line in process.stdout if text in line)
+
+
+def test_nothing_is_left(tmp_path: Path) -> None:
+    """A closed pipe ends all of it, though a handler hangs; so does the death of the command."""
+    bot = tmp_path / "bot.py"
+    bot.write_text(FORKS, encoding="utf-8")
+
+    with piped(str(bot)) as process:
+        page = next_line(process, "Talk to it").split()[-1]
+        next_line(process, "runs: bot, a Bot")
+        with talking(page) as you:
+            you.say("Hello")
+            next_line(process, "handling")
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        error = process.stderr.read()
+        exit_code = process.wait(PATIENCE)
+    with piped(str(bot)) as process:
+        next_line(process, "runs: bot, a Bot")
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+
+    assert (exit_code, error) == (0, "Ctrl-C ends both.\n")
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [("raise RuntimeError('no database')", "RuntimeError: no database"), ("os._exit(7)", "code 7")],
+)
+def test_one_run(act: str, says: str, tmp_path: Path) -> None:
+    """Without reload, the command fails with a program that can't be started."""
+    (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
+
+    done = finished("dev", f"{tmp_path}/app.py", "--no-reload", "--port=0", "--sandbox-port=0")
+
+    assert says in done.err + done.out
+    assert done.exit_code == 1
+
+
+LIFESPAN = """
+import os
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+
+@asynccontextmanager
+async def lifespan(app):
+    {}
+    yield
+
+
+app = Starlette(lifespan=lifespan)
+"""
+
+
+def test_wrong_calls(tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file, a given port that is taken, and Windows end it with what to do."""
+    missing = invoke("dev", "missing.py")
+    (tmp_path / "bot.py").touch()
+    with bound_socket() as taken:
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        program = invoke("dev", f"{tmp_path}/bot.py", "--port", port)
+        sandbox = invoke("dev", f"{tmp_path}/bot.py", "--port=0", "--sandbox-port", port)
+    monkeypatch.setattr(sys, "platform", "win32")
+    windows = invoke("dev", "missing.py")
+
+    assert (missing.exit_code, missing.err) == (2, "error: there is no file missing.py\n")
+    taken_port = f"error: can't serve on 127.0.0.1:{port} (Address already in use); port 0 takes"
+    for each in (program, sandbox):
+        assert (each.exit_code, each.err.startswith(taken_port)) == (1, True)
+    assert windows.exit_code == 2
+    assert windows.err.startswith("error: dev needs Linux or macOS: ")
+
+
+async def test_ports() -> None:
+    """Without a given port, the next free one is taken, up to a hundredth."""
+    tried: list[int] = []
+
+    async def serve(port: int) -> int:
+        tried.append(port)
+        if port < 8003:
+            raise OSError(errno.EADDRINUSE, "")
+        return port
+
+    async def refuse(port: int) -> int:
+        raise OSError(errno.EADDRINUSE if port < 9000 else errno.EACCES, "")
+
+    assert await first_free(None, 8000, serve) == 8003
+    assert await first_free(9000, 8000, serve) == 9000
+    assert tried == [8000, 8001, 8002, 8003, 9000]
+    with pytest.raises(CommandError, match="the 100 ports from 8000 on are taken"):
+        await first_free(None, 8000, refuse)
+    with pytest.raises(PermissionError):
+        await first_free(None, 9000, refuse)

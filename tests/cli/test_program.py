@@ -1,0 +1,46 @@
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from webex_webhooks_async.cli.program import explanation
+from webex_webhooks_async.cli.targets import Target
+
+
+@pytest.mark.parametrize(
+    ("text", "summary", "printed"),
+    [
+        ("x = 1", "has no Bot, ", ""),
+        ("import sys\nsys.exit(3)", "has ended itself .* `if __name__", "bot.py.*SystemExit: 3\n"),
+        (
+            "def f():\n    1 / 0\n\nf()",
+            "can't be imported",
+            "bot.py.*bot.py.*ZeroDivisionError: .*",
+        ),
+        ("def f(:", "can't be imported", "bot.py.*SyntaxError: .*"),
+    ],
+)
+def test_a_failed_import(  # noqa: PLR0913, PLR0917 - a table, and what a test needs
+    text: str,
+    summary: str,
+    printed: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The traceback has the frames of the program alone; the page gets all that is printed."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "bot.py").write_text(text, encoding="utf-8")
+    with pytest.raises(BaseException) as failure:  # noqa: PT011 - each of them another
+        Target.parse(f"{tmp_path}/bot.py").load()
+    del sys.modules["bot"]
+
+    frames = failure.tb.tb_next  # without that of this test
+    shown, whole = explanation(failure.value.with_traceback(frames))
+
+    error = capsys.readouterr().err
+    assert re.match(summary, shown)
+    assert whole == (error or shown)
+    assert len(re.findall('File "', error)) == printed.count("bot.py")
+    assert re.search(printed, error, re.DOTALL)

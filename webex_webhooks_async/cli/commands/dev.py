@@ -1,0 +1,371 @@
+"""The command dev."""
+
+import asyncio
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import stat
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
+from secrets import token_urlsafe
+from typing import Annotated, Self, TypeVar
+
+import httpx
+from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
+
+from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
+from webex_webhooks_async.cli.browser import open_browser
+from webex_webhooks_async.cli.console import (
+    log_messages_to,
+    print_approval,
+    print_fields,
+    print_refusal,
+    stderr,
+    stdout,
+)
+from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
+from webex_webhooks_async.cli.program import is_proxy
+from webex_webhooks_async.cli.running import (
+    CommandError,
+    ExitCode,
+    UsageError,
+    ended_by_signal,
+    run,
+)
+from webex_webhooks_async.cli.targets import Target
+from webex_webhooks_async.cli.traffic import print_delivery, print_no_delivery
+from webex_webhooks_async.cli.watching import change, look
+from webex_webhooks_async.client import environment
+from webex_webhooks_async.client.pool import tls_context
+from webex_webhooks_async.loopback_server import HOST, port_error
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.validation import is_loopback
+
+T = TypeVar("T")
+
+_PORT = 8000
+_PORTS = 100  # how many are tried
+_BACKLOG = 2048  # requests that wait while the program is started again
+_MOST_REPORTED = 2**20  # bytes of a line
+_PATIENCE = 3.0  # seconds that the program has for its end
+_SLOW = 10.0  # seconds after which a start is said to take long
+
+
+def command(
+    target: str,
+    /,
+    *,
+    port: Port | None = None,
+    sandbox_port: Port | None = None,
+    no_reload: Annotated[bool, Parameter(show_default=False)] = False,
+    no_browser: Annotated[bool, Parameter(show_default=False)] = False,
+) -> int:
+    """Run your bot with a sandbox, and start it again whenever you save it.
+
+    $ webex-webhooks dev bot.py
+    $ webex-webhooks dev bot.py:app
+    $ webex-webhooks dev package.module:make_app
+
+    It starts a local Webex simulator and then the program, with the variables that
+    Bot.from_env reads, and opens a page on which you talk to your bot. The
+    program can't reach Webex, whatever token it has. Ctrl-C ends both.
+
+    Args:
+        target: A file or a module, and after a colon the application in it, or
+            a function that makes it. Without that: the only ASGI
+            application that isn't a bot, else the only Bot, else the only
+            Receiver.
+        port: The port of the program on 127.0.0.1; 0 takes any
+            free one. By default it is 8000, or the next free one.
+        sandbox_port: The port of the sandbox. By default it is 8900, or
+            the next free one.
+        no_reload: Start the program once, and end with it.
+        no_browser: Don't open a browser.
+    """
+    if sys.platform == "win32":
+        raise UsageError(
+            "dev needs Linux or macOS: use it in WSL, or run `webex-webhooks sandbox` and your bot "
+            "in two terminals"
+        )
+    Target.parse(target)
+    ports = (port, sandbox_port)
+    return run(_develop(target, ports, reload=not no_reload, browser=not no_browser))
+
+
+async def _develop(
+    target: str, ports: tuple[int | None, int | None], *, reload: bool, browser: bool
+) -> int:
+    console = stdout()
+    exit_code: int = ExitCode.DONE
+    with ended_by_signal():
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_ended_by_closed_pipe(console))
+            stack.enter_context(log_messages_to(partial(print_no_delivery, console), logging.INFO))
+            listener = stack.enter_context(await first_free(ports[0], _PORT, _listen))
+            port: int = listener.getsockname()[1]
+            sandbox = Sandbox(
+                on_delivery=partial(print_delivery, console),
+                deliver_with=await stack.enter_async_context(_deliveries_to(port, console)),
+            )
+            base_url = await first_free(
+                ports[1],
+                SANDBOX_PORT,
+                lambda port: stack.enter_async_context(sandbox.serve(port=port, page=True)),
+            )
+            development = _Development(target, console, sandbox, listener, base_url)
+            development.introduce(browser=browser)
+            exit_code = await (development.go_on() if reload else development.run())
+    return exit_code
+
+
+async def first_free(given: int | None, first: int, serve: Callable[[int], Awaitable[T]]) -> T:
+    """Serve on the given port, or else on the first one that is free."""
+    if given is not None:
+        return await serve(given)
+    for port in range(first, first + _PORTS):
+        try:
+            return await serve(port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    raise CommandError(f"the {_PORTS} ports from {first} on are taken; pass 0 for any free one")
+
+
+async def _listen(port: int) -> socket.socket:
+    """Listen on a port, for the programs that follow one another.
+
+    Between two of them requests wait, and no other program gets the port.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise port_error(error, HOST, port) from None
+    return listener
+
+
+def _deliveries_to(port: int, console: Console) -> httpx.AsyncClient:
+    """A client for deliveries, which reaches the program at a public URL of its settings, too."""
+    public: set[str] = set()
+
+    async def lead_here(request: httpx.Request) -> None:
+        if is_loopback(request.url.host):
+            return
+        if request.url.host not in public:
+            public.add(request.url.host)
+            print_no_delivery(console, f"{request.url.host} is your program here: PUBLIC_URL")
+        request.url = request.url.copy_with(scheme="http", host=HOST, port=port)
+
+    return httpx.AsyncClient(
+        event_hooks={"request": [lead_here]},
+        # A connection that stays open may end with the program just when it is used.
+        limits=httpx.Limits(max_keepalive_connections=0),
+        verify=tls_context(),
+        trust_env=False,
+    )
+
+
+@contextmanager
+def _ended_by_closed_pipe(console: Console) -> Generator[None]:
+    """End the command when nobody reads what it prints, although it prints nothing just then."""
+    descriptor = -1
+    with suppress(AttributeError, OSError):  # it is closed, or isn't a file
+        descriptor = sys.stdout.fileno()
+    if descriptor < 0 or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_reader(descriptor)
+        console.on_broken_pipe()
+
+    loop.add_reader(descriptor, end)  # nothing can be read there, but the end is noticed
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+
+
+class _Development:
+    """A program that is run, and its sandbox."""
+
+    def __init__(
+        self,
+        target: str,
+        console: Console,
+        sandbox: Sandbox,
+        listener: socket.socket,
+        base_url: str,
+    ) -> None:
+        self._target = target
+        self._place = Target.parse(target).place
+        self._console = console
+        self._report = sandbox._events.report_program  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - for the page
+        self._listener = listener
+        self._origin = f"http://{HOST}:{listener.getsockname()[1]}"
+        self._next: _Process | None = None  # it has imported what takes long
+        self._page = base_url.removesuffix("v1")
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not is_proxy(name)},
+            "PYTHONUNBUFFERED": "1",
+            environment.BASE_URL: base_url,
+            environment.ACCESS_TOKEN: "anything",
+            SECRET: token_urlsafe(),
+            PUBLIC_URL: self._origin,
+        }
+
+    def introduce(self, *, browser: bool) -> None:
+        """Say where everything is."""
+        print_fields(
+            self._console,
+            {"Talk to it": Text(self._page, "bold"), "Your program": Text(self._origin)},
+        )
+        stderr().print("Ctrl-C ends both.", style="dim")
+        if browser and self._console.file.isatty():
+            open_browser(self._page)
+
+    async def go_on(self) -> int:
+        """Run the program, and again after each change of a file, until a signal."""
+        folder = Target.parse(self._target).folder
+        files = await look(folder)
+        try:
+            while True:
+                async with asyncio.TaskGroup() as group:
+                    running = group.create_task(self.run(prepare_next=True))
+                    files, changed = await change(folder, files)
+                    running.cancel()
+                print_approval(self._console, f"{changed} was saved: starting again")
+        finally:
+            if self._next is not None:
+                await self._next.end()
+
+    async def run(self, *, prepare_next: bool = False) -> int:
+        """Run the program until it ends by itself, and return the exit code of the command."""
+        process, self._next = self._next or await self._start(), None
+        try:
+            process.go()
+            has_started = await self._follow(process, prepare_next=prepare_next)
+            status = await process.ended
+        finally:
+            if not await process.end():
+                self._refuse(f"didn't end within {_PATIENCE:g} seconds, and was killed")
+        if has_started is not False:
+            self._refuse(f"has ended: {_in_words(status)}")
+        return ExitCode.DONE if has_started and status == 0 else ExitCode.REFUSED
+
+    async def _start(self) -> "_Process":
+        return await _Process.start(self._target, self._listener, self._environment)
+
+    async def _follow(self, process: "_Process", *, prepare_next: bool) -> bool | None:
+        """Show what the program reports until it has ended, and return whether it has started.
+
+        None is a program that has ended before it could say so.
+        """
+        slow = asyncio.get_running_loop().call_later(_SLOW, self._say_that_it_is_slow)
+        has_started = None
+        try:
+            async for line in process.reports:
+                slow.cancel()
+                match json.loads(line):
+                    case {"started": str(what)}:
+                        has_started = True
+                        self._report("")
+                        print_approval(self._console, f"{self._place} runs: {what}")
+                    case {"failed": str(why), "summary": str(summary)}:
+                        has_started = False
+                        self._refuse(summary, why)
+                    case _:
+                        raise AssertionError(line)
+                if prepare_next:
+                    self._next = self._next or await self._start()
+        finally:
+            slow.cancel()
+        return has_started
+
+    def _say_that_it_is_slow(self) -> None:
+        self._refuse(
+            f"hasn't started within {_SLOW:g} seconds: a server of its own belongs below "
+            '`if __name__ == "__main__":`'
+        )
+
+    def _refuse(self, summary: str, why: str | None = None) -> None:
+        summary = f"{self._place} {summary}"
+        self._report(why or summary)
+        print_refusal(self._console, summary)
+
+
+class _Process:
+    """The process of a program, which is asked to import it when it has imported all else."""
+
+    def __init__(
+        self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.reports: asyncio.StreamReader = reader
+        self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
+        self._process = process
+        self._writer = writer
+
+    @classmethod
+    async def start(
+        cls, target: str, listener: socket.socket, variables: Mapping[str, str]
+    ) -> Self:
+        """Start a process; it ends when its channel to this one is closed."""
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_MOST_REPORTED)
+        descriptors = (listener.fileno(), theirs.fileno())
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.program", target),
+                *map(str, descriptors),
+                pass_fds=descriptors,
+                env=variables,
+                start_new_session=True,  # a Ctrl-C on the terminal is for the command alone
+            )
+        except BaseException:
+            writer.close()
+            raise
+        finally:
+            theirs.close()
+        return cls(process, reader, writer)
+
+    def go(self) -> None:
+        """Let it import and serve the program."""
+        self._writer.write(b"\n")
+
+    async def end(self) -> bool:
+        """End it, and what it has forked: in order, or after a time by force, which is `False`."""
+        try:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+            _, late = await asyncio.wait([self.ended], timeout=_PATIENCE)
+        finally:
+            self._kill()
+            self._writer.close()
+        await self.ended
+        return not late
+
+    async def _wait(self) -> int:
+        status = await self._process.wait()
+        self._kill()
+        return status
+
+    def _kill(self) -> None:
+        # On macOS it isn't permitted for a process that has ended.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _in_words(status: int) -> str:
+    return f"exit code {status}" if status >= 0 else signal.Signals(-status).name

@@ -1,0 +1,219 @@
+"""The process that `dev` starts for a program: imports it and serves it, away from Webex.
+
+Whatever the program does with its settings, a real token and real people are out of its reach.
+"""
+
+import importlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from asyncio import CancelledError
+from collections.abc import Callable
+from functools import wraps
+from types import FrameType, TracebackType
+from typing import Any
+
+from uvicorn import Config, Server
+
+from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
+from webex_webhooks_async.cli import targets
+from webex_webhooks_async.cli.targets import Target, TargetError
+from webex_webhooks_async.client import environment
+from webex_webhooks_async.client.client import Client
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+KEPT = (environment.BASE_URL, environment.ACCESS_TOKEN, SECRET, PUBLIC_URL)
+"""The variables that `dev` sets."""
+
+_PATIENCE = 2  # seconds that handlers have to finish at the end
+_MOST_SHOWN = 20_000  # characters of an error on the page
+_WEBEX = ("webexapis.com", "webex.com", "ciscospark.com", "wbx2.com")
+
+
+def is_proxy(name: str) -> bool:
+    """Whether a variable names a proxy, which would get the requests to the sandbox."""
+    return name.lower().endswith("_proxy")
+
+
+def main() -> None:
+    """Run the program that the arguments name, from the word of `dev` until SIGTERM."""
+    target, listener, channel = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    for descriptor in (listener, channel):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no name
+    dev = Dev(socket.socket(fileno=channel))
+    sys.argv[1:] = []
+    dev.wait()
+    keep_from_webex()
+    try:
+        name, application = Target.parse(target).load()
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is shown
+        summary, text = explanation(error)
+        dev.report(failed=text, summary=summary)
+        sys.exit(1)
+    # asyncio switches Nagle's algorithm off where it sees that a socket speaks TCP.
+    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    serve(name, application, socket.socket(*kind, fileno=listener), dev)
+
+
+class Dev:
+    """The process of `dev`, at the other end of a channel."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._begin = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait until it asks for the program."""
+        self._begin.wait()
+
+    def report(self, **what: str) -> None:
+        """Report what has happened."""
+        self._channel.sendall(json.dumps(what).encode() + b"\n")
+
+    def _listen(self) -> None:
+        while self._channel.recv(1):  # pragma: no branch - the end of `dev` ends this process
+            self._begin.set()
+        os.killpg(0, signal.SIGKILL)  # pragma: no cover - and what it has forked
+
+
+def keep_from_webex() -> None:
+    """Keep the variables that `dev` has set, and every request away from Webex."""
+    os.environ.__class__ = _KeptEnvironment
+    _keep_clients(os.environ[environment.BASE_URL])
+    sys.addaudithook(_refuse_webex)
+
+
+class _KeptEnvironment(os._Environ[str]):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    """The environment variables: a `.env` that the program loads doesn't change what is kept."""
+
+    def __setitem__(self, name: str, value: str) -> None:
+        if name not in KEPT and not is_proxy(name):
+            super().__setitem__(name, value)
+        elif self.get(name) != value:
+            logger.warning("the program sets %s; `dev` keeps its own setting", name)
+
+    def __delitem__(self, name: str) -> None:
+        if name not in KEPT:
+            super().__delitem__(name)
+
+
+def _keep_clients(sandbox: str) -> None:
+    """Make each client one of the sandbox, whatever URL the program has for it."""
+    init: Callable[..., None] = Client.__init__
+
+    @wraps(init)
+    def init_for_sandbox(self: Client, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        given = options.get("base_url")
+        if given != sandbox:
+            logger.warning("a client for %s calls the sandbox in `dev`", given or "Webex")
+        init(self, *args, **{**options, "base_url": sandbox})
+
+    Client.__init__ = init_for_sandbox  # type: ignore[method-assign]
+
+
+def _refuse_webex(  # pragma: no cover - a hook isn't traced
+    event: str, arguments: tuple[Any, ...]
+) -> None:
+    """Refuse to look up the address of Webex, for libraries that aren't ours."""
+    if event != "socket.getaddrinfo":
+        return
+    host = arguments[0].decode() if isinstance(arguments[0], bytes) else str(arguments[0])
+    if any(f".{host}".lower().endswith(f".{each}") for each in _WEBEX):
+        refusal = f"{host} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
+        logger.warning("%s", refusal)
+        raise OSError(refusal)
+
+
+def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> None:  # noqa: ANN401
+    """Serve an application until SIGTERM.
+
+    Raises:
+        SystemExit: It has ended, or can't be started.
+    """
+    errors = _Errors()
+    config = Config(
+        application,
+        loop="asyncio",  # uvloop would look up addresses without the hook
+        log_level="warning",
+        access_log=False,
+        use_colors=False,
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+    uvicorn_logger = logging.getLogger("uvicorn.error")
+    uvicorn_logger.addHandler(errors)
+    uvicorn_logger.addFilter(_is_no_cancellation)
+    server = _Server(config)
+    server.is_up = lambda: dev.report(started=f"{name}, a {type(application).__name__}")
+    # uvicorn raises the signal again that has ended it: the interpreter ends in order.
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if not server.started:
+            dev.report(failed=errors.text, summary="can't be started")
+            sys.exit(1)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Whether a record is worth showing: that a handler is cancelled at the end is not."""
+    return not (record.exc_info and record.exc_info[0] is CancelledError)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit()
+
+
+class _Server(Server):
+    is_up: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.is_up()
+
+
+class _Errors(logging.Handler):
+    """Keeps what uvicorn says of a start that fails."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = (self.text or self.format(record))[:_MOST_SHOWN]
+
+
+def explanation(error: BaseException) -> tuple[str, str]:
+    """What keeps a program from being imported, in a line and as a whole, which is printed."""
+    if isinstance(error, TargetError):
+        return str(error), str(error)
+    frames = error.__traceback__
+    while frames is not None and _is_ours(frames):
+        frames = frames.tb_next
+    text = "".join(traceback.format_exception(type(error), error, frames))
+    sys.stderr.write(text)
+    summary = "can't be imported"
+    if isinstance(error, SystemExit):
+        summary = (
+            "has ended itself while it was imported; what it starts by itself belongs below "
+            '`if __name__ == "__main__":`'
+        )
+    return summary, text[-_MOST_SHOWN:]
+
+
+def _is_ours(frames: TracebackType) -> bool:
+    file = frames.tb_frame.f_code.co_filename
+    return file in {__file__, targets.__file__, importlib.__file__} or file.startswith(
+        "<frozen importlib"
+    )
+
+
+if __name__ == "__main__":
+    main()

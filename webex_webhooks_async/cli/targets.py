@@ -1,0 +1,161 @@
+"""What a target of `dev` means: a file or a module, and the application in it."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from inspect import signature
+from pathlib import Path
+from types import FunctionType, ModuleType
+
+from attrs import frozen
+from starlette.routing import BaseRoute, Router
+
+from webex_webhooks_async.bot.bot import Bot
+from webex_webhooks_async.cli.running import UsageError
+from webex_webhooks_async.notifications.receiver import Receiver
+
+
+class TargetError(Exception):
+    """What keeps a file or a module from being served, such as ``has no bot``."""
+
+
+@frozen(kw_only=True)
+class Target:
+    """Where an application is.
+
+    Attributes:
+        place: The file or the module, as it was called.
+        name: The name of the application there, if it was given.
+        file: The file, if it is in no package.
+        module: The dotted name of the module.
+        root: The folder that modules are imported from.
+        folder: The folder whose files are watched.
+    """
+
+    place: str
+    name: str
+    file: Path | None
+    module: str
+    root: Path
+    folder: Path
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """Read a target as it was typed.
+
+        Raises:
+            UsageError: It is a file that doesn't exist, a folder, or neither a file nor a module.
+        """
+        place, _, name = text.partition(":")
+        path = Path(place)
+        if path.is_dir() and not (path / "__init__.py").is_file():
+            raise UsageError(f"{place} is a folder: pass a file in it, such as {path / 'bot.py'}")
+        if path.suffix == ".py" or (path.exists() and not path.is_dir()):
+            return cls._of_file(place, name, path)
+        if not all(part.isidentifier() for part in place.split(".")):
+            raise UsageError(f"{place!r} is neither a file nor a module, such as bot.py or bot")
+        here = Path.cwd()
+        return cls(place=place, name=name, file=None, module=place, root=here, folder=here)
+
+    @classmethod
+    def _of_file(cls, place: str, name: str, path: Path) -> "Target":
+        if not path.is_file():
+            raise UsageError(f"there is no file {place}")
+        file = path.resolve()
+        root, names = file.parent, [] if file.stem == "__init__" else [file.stem]
+        folder = root
+        while (root / "__init__.py").is_file():  # relative imports need the packages
+            names.insert(0, root.name)
+            root, folder = root.parent, root
+        alone = None if folder != root else file
+        module = ".".join(names)
+        return cls(place=place, name=name, file=alone, module=module, root=root, folder=folder)
+
+    def load(self) -> tuple[str, object]:
+        """Import it, and return the application with its name.
+
+        Raises:
+            TargetError: There is none, or more than one.
+            BaseException: Whatever the module raises.
+        """
+        sys.path.insert(0, str(self.root))
+        module = self._import()
+        if self.name:
+            return self.name, self._named(module)
+        return self._only(vars(module))
+
+    def _import(self) -> ModuleType:
+        if self.file is None:
+            return importlib.import_module(self.module)
+        # Not by its name: another module may have the same one.
+        spec = importlib.util.spec_from_file_location(self.module, self.file)
+        if spec is None or spec.loader is None:
+            raise TargetError("isn't a file of Python: its name has to end with .py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(self.module, module)
+        spec.loader.exec_module(module)
+        return module
+
+    def _named(self, module: ModuleType) -> object:
+        try:
+            named: object = getattr(module, self.name)
+        except AttributeError:
+            raise TargetError(f"has no {self.name}") from None
+        if not is_application(named) and callable(named):
+            named = named()
+        if not is_application(named):
+            raise TargetError(
+                f"has {self.name}, which is neither an ASGI application, such as a Bot, nor a "
+                "function without arguments that makes one"
+            )
+        return named
+
+    def _only(self, names: Mapping[str, object]) -> tuple[str, object]:
+        for is_wanted in _PREFERENCES:
+            found: dict[int, tuple[str, object]] = {}  # by its identity: it may have two names
+            for name, each in names.items():
+                if is_wanted(each):
+                    found.setdefault(id(each), (name, each))
+            if len(found) == 1:
+                return found.popitem()[1]
+            if found:
+                among = [name for name, _ in found.values()]
+                raise TargetError(
+                    f"has {len(among)} applications, {', '.join(among)}: choose one, such as "
+                    f"{self.place}:{among[0]}"
+                )
+        raise TargetError(
+            "has no Bot, no Receiver and no other ASGI application; if a function makes it, name "
+            f"that: {self.place}:NAME"
+        )
+
+
+def is_application(each: object) -> bool:
+    """Whether it takes a scope, a function that receives and one that sends."""
+    # Of its class: a proxy, as in Flask, would look for what it stands for.
+    function: object = each
+    if not isinstance(each, FunctionType):
+        function = getattr(type(each), "__call__", None)  # noqa: B004 - and not for being callable
+    return isinstance(function, FunctionType) and [*signature(function).parameters][-3:] == [
+        "scope",
+        "receive",
+        "send",
+    ]
+
+
+def _is_other_application(each: object) -> bool:
+    # What an application is made of looks like one, such as FastAPI's APIRouter.
+    parts = (Receiver, Router, BaseRoute)
+    return is_application(each) and not issubclass(type(each), parts)
+
+
+def _is_bot(each: object) -> bool:
+    return issubclass(type(each), Bot)
+
+
+def _is_receiver(each: object) -> bool:
+    return issubclass(type(each), Receiver)
+
+
+_PREFERENCES: tuple[Callable[[object], bool], ...] = (_is_other_application, _is_bot, _is_receiver)
