@@ -16,11 +16,13 @@ def text_without_mention(message: Message, person_id: str) -> str:
     """
     text, html = message.text or "", message.html or ""
     if person_id in html:
-        spans = {
-            span
-            for each in islice(_mention_of(person_id).finditer(html), _MAX_MENTIONS)
-            for span in _spans(_shown(each[1]), text, html[: each.start()])
-        }
+        spans = set[tuple[int, int]]()
+        before, end = "", 0
+        for each in islice(_mention_of(person_id).finditer(html), _MAX_MENTIONS):
+            before += _shown(html[end : each.start()])
+            end = each.start()
+            if span := _span(_on_one_line(_shown(each[1])), text, before):
+                spans.add(span)
         for start, end in sorted(spans, reverse=True):
             text = f"{text[:start]}{_MARK}{text[end:]}"
         text = _INNER.sub("", _LEADING.sub("", text))
@@ -31,7 +33,7 @@ def text_without_mention(message: Message, person_id: str) -> str:
 def _mention_of(person_id: str) -> re.Pattern[str]:
     attribute = rf"""data-object-id=["']{re.escape(person_id)}["']"""
     return re.compile(
-        rf"<spark-mention\s[^<>]*{attribute}[^<>]*>(.{{0,1000}}?)</spark-mention>", re.DOTALL
+        rf"<spark-mention\s(?=[^<>]*{attribute})[^<>]*+>(.{{0,1000}}?)</spark-mention>", re.DOTALL
     )
 
 
@@ -42,20 +44,30 @@ _LEADING = re.compile(rf"\A\s*(?:{_MARK}\s*[,:]?\s*)+")
 _INNER = re.compile(rf"(?<=\s){_MARK}[^\S\n]+|{_MARK}")  # leaves one space of two
 
 
-def _spans(name: str, text: str, html_before: str) -> list[tuple[int, int]]:
-    """Where the text has the mention: the HTML before it has the same name as often."""
-    pattern = _pattern_of(name)
-    places = [each.span() for each in pattern.finditer(text)]
-    if len(places) > 1:
-        earlier = sum(1 for _ in pattern.finditer(_shown(html_before)))
-        places = places[earlier : earlier + 1]
-    return places
+def _span(name: str, text: str, before: str) -> tuple[int, int] | None:
+    """Where the text has the mention: what the HTML before it shows has the name as often."""
+    line = _on_one_line(text)
+    count = line.count(name)
+    earlier = _on_one_line(before).count(name) if count > 1 else 0
+    if not name or earlier >= count:
+        return None
+    start = line.find(name)
+    for _ in range(earlier):
+        start = line.find(name, start + len(name))
+    # Both have the same characters that aren't whitespace.
+    places = [index for index, each in enumerate(text) if not each.isspace()]
+    first = start - line.count(" ", 0, start)
+    last = first + len(name.replace(" ", "")) - 1
+    return places[first], places[last] + 1
 
 
-@lru_cache
-def _pattern_of(name: str) -> re.Pattern[str]:
-    return re.compile(r"\s+".join(map(re.escape, name.split())))
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _shown(html: str) -> str:
-    return unescape(_TAG.sub("", html))
+    text = _TAG.sub("", html)
+    try:
+        return unescape(text)
+    except ValueError:  # it has a number of more than 4,300 digits
+        return text

@@ -106,13 +106,17 @@ def split_markdown(markdown: str, limit: int = MAX_BYTES) -> Iterator[str]:
     Whitespace at the end is left out.
     """
     closing = max((len(each["mark"]) for each in _FENCE.finditer(markdown)), default=-1) + 1
-    start, opening = 0, ""
-    while start < len(markdown.rstrip()):
-        piece = _first_piece(markdown, start, limit - len(opening) - closing)
-        start += len(piece)
-        piece = opening + piece
-        opening = ""
-        if start < len(markdown) and (fence := _open_fence(piece)):
+    start, end, opening = 0, len(markdown.rstrip()), ""
+    while start < end:
+        cut = _first_piece(markdown, start, limit - len(opening) - closing)
+        fence = _open_fence(opening + cut)
+        if fence and len(f"{opening}{cut}\n{fence['mark']}".encode()) > limit:
+            # Where a line is cut, its rest may look like a fence that the text doesn't have.
+            cut = _first_piece(markdown, start, limit - len(opening) - _LONGEST_MARK - 1)
+            fence = _open_fence(opening + cut)
+        piece, opening = opening + cut, ""
+        start += len(cut)
+        if start < len(markdown) and fence:
             piece += ("" if piece.endswith("\n") else "\n") + fence["mark"]
             rest = _FENCE.match(markdown, start)
             if rest and _closes(rest, fence):
@@ -122,8 +126,9 @@ def split_markdown(markdown: str, limit: int = MAX_BYTES) -> Iterator[str]:
         yield piece
 
 
+_LONGEST_MARK = 20
 _FENCE = re.compile(
-    r"^[ \t]*(?P<mark>`{3,20}|~{3,20})[ \t]*(?P<language>[\w+#.-]{0,20})[^\n`]*$",
+    r"^[ \t]*+(?P<mark>`{3,20}+|~{3,20}+)[ \t]*+(?P<language>[\w+#.-]{0,20}+)[^\n`]*+$",
     re.ASCII | re.MULTILINE,
 )  # https://spec.commonmark.org/0.31.2/#fenced-code-blocks, also where a list indents it
 
