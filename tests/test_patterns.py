@@ -1,0 +1,177 @@
+"""Every regular expression of the package, against texts that make such expressions slow."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import webex_webhooks_async
+from webex_webhooks_async.bot import mentions
+
+pytestmark = pytest.mark.once
+
+PACKAGE = Path(webex_webhooks_async.__file__).parent
+SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+PARSER: Any = importlib.import_module("re._parser")
+IN_CATEGORIES = {"SPACE": " ", "DIGIT": "1", "WORD": "a", "NOT_SPACE": "a"}
+
+LENGTHS = (20, 320, 5120)
+MUCH = 64
+"""A text of 16 times the length takes 16 times as long, or 256 times if it is quadratic."""
+LEAST = 1e-4  # seconds: less than that isn't compared
+
+
+def patterns() -> Mapping[str, re.Pattern[str]]:
+    """The patterns that modules hold, and those that stand in a call."""
+    found = [mentions._mention_of("P1")]
+    for module in pkgutil.walk_packages([str(PACKAGE)], "webex_webhooks_async."):
+        if not module.name.endswith("__main__"):
+            found += held_by(vars(importlib.import_module(module.name)))
+    for source in SOURCES.values():
+        for call in ast.walk(ast.parse(source)):
+            match call:
+                case ast.Call(ast.Attribute(ast.Name("re")), [ast.Constant(str(pattern)), *_]):
+                    found.append(re.compile(pattern))
+                case _:
+                    pass
+    return {each.pattern: each for each in found}
+
+
+def held_by(names: Mapping[str, object]) -> Iterator[re.Pattern[str]]:
+    """Patterns, alone or as keys, among the values of names."""
+    for value in names.values():
+        each: object
+        for each in value if isinstance(value, dict) else [value]:
+            if isinstance(each, re.Pattern) and isinstance(each.pattern, str):
+                yield each
+
+
+def way_to_use(pattern: re.Pattern[str]) -> Callable[[str], object]:
+    """Search for all, unless the package looks only at the beginning of a text."""
+    for source in SOURCES.values():
+        if re.search(rf"fullmatch\(\s*r?\"{re.escape(pattern.pattern)}\"", source):
+            return pattern.fullmatch
+        for name in re.findall(r"^(\w+) = re\.compile\(", source, re.MULTILINE):
+            module = importlib.import_module(module_of(source))
+            if getattr(module, name) is pattern and not re.search(rf"{name}\.[sf]\w+\(", source):
+                return pattern.match
+    return lambda text: sum(1 for _ in pattern.finditer(text))
+
+
+def module_of(source: str) -> str:
+    """The name of the module with this source."""
+    (path,) = (path for path, text in SOURCES.items() if text == source)
+    return ".".join([PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts])
+
+
+def slow_texts(pattern: re.Pattern[str]) -> Iterator[Callable[[int], str]]:
+    """Texts that grow: a beginning, what repeats, and an end that may not fit."""
+    tree = list(PARSER.parse(pattern.pattern, pattern.flags))
+    starts = [("", example(tree)), *repeats(tree, "")]
+    literals = [each for each in "`'\"<>@:=;,.|/" if each in pattern.pattern]
+    for begin, repeated in {*starts, *((("", begin + each) for begin, each in starts))}:
+        for end in ("", "\0", "\n", *literals):
+            yield lambda length, begin=begin, repeated=repeated, end=end: (
+                begin + repeated * (length // max(1, len(repeated))) + end
+            )
+
+
+def repeats(tree: list[Any], begin: str) -> Iterator[tuple[str, str]]:
+    """What may repeat without a limit, each with what comes before it."""
+    for index, (op, detail) in enumerate(tree):
+        before = begin + example(tree[:index])
+        if str(op).endswith("_REPEAT"):
+            _, most, body = detail
+            if most > 100:
+                yield from ((before, each) for each in examples(list(body)))
+        for inner in inside(str(op), detail):
+            yield from repeats(inner, before)
+
+
+def inside(op: str, detail: Any) -> list[list[Any]]:
+    """The parts of a part of a pattern."""
+    match op:
+        case "BRANCH":
+            return [list(each) for each in detail[1]]
+        case "SUBPATTERN":
+            return [list(detail[3])]
+        case "ATOMIC_GROUP":
+            return [list(detail)]
+        case "ASSERT" | "ASSERT_NOT":
+            return [list(detail[1])]
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            return [list(detail[2])]
+        case _:
+            return []
+
+
+def example(tree: list[Any]) -> str:
+    """A short text that fits."""
+    return "".join(next(iter(examples([each]))) for each in tree)
+
+
+def examples(tree: list[Any]) -> list[str]:
+    """Short texts that fit: for one set of characters, one of each of its parts."""
+    if len(tree) != 1:
+        return [example(tree)]
+    op, detail = str(tree[0][0]), tree[0][1]
+    match op:
+        case "LITERAL":
+            return [chr(detail)]
+        case "NOT_LITERAL" | "ANY":
+            return [each for each in "a -" if each != chr(detail or 0)]
+        case "IN":
+            members = [member for each in detail for member in of_set(str(each[0]), each[1])]
+            if str(detail[0][0]) == "NEGATE":
+                return [each for each in "a -1" if each not in members]
+            return members
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            return [example(list(detail[2])) * detail[0]]
+        case "AT" | "ASSERT" | "ASSERT_NOT":
+            return [""]
+        case _:
+            return [example(inside(op, detail)[0])]
+
+
+def of_set(op: str, detail: Any) -> list[str]:
+    """The characters of a member of a set, or some of them."""
+    match op:
+        case "LITERAL":
+            return [chr(detail)]
+        case "RANGE":
+            return [chr(detail[0]), chr(detail[1])]
+        case "CATEGORY":
+            return [IN_CATEGORIES[str(detail).removeprefix("CATEGORY_")]]
+        case _:
+            return []
+
+
+def seconds(use: Callable[[str], object], text: str) -> float:
+    """The CPU time that this takes, which no pause of the machine is a part of."""
+    taken: list[float] = []
+    for _ in range(3):
+        started = time.process_time()
+        use(text)
+        taken.append(time.process_time() - started)
+        if taken[-1] < LEAST:
+            break
+    return max(min(taken), LEAST)
+
+
+@pytest.mark.parametrize("pattern", patterns().values(), ids=patterns())
+def test_a_pattern_takes_as_long_as_the_text_is(pattern: re.Pattern[str]) -> None:
+    """No text makes it much slower than its length does: what anyone sends can't stop the loop."""
+    use = way_to_use(pattern)
+    for text in slow_texts(pattern):
+        before = LEAST
+        for length in LENGTHS:
+            taken = seconds(use, text(length))
+            assert taken <= MUCH * before, f"{taken:.3f} s for {text(length)[:80]!r}"
+            before = taken
