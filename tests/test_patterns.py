@@ -1,4 +1,4 @@
-"""Every regular expression of the package, against texts that make such expressions slow."""
+"""What anyone may send, against texts that make regular expressions slow."""
 
 import ast
 import importlib
@@ -6,13 +6,17 @@ import pkgutil
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import webex_webhooks_async
+from webex_webhooks_async import Message
 from webex_webhooks_async.bot import mentions
+from webex_webhooks_async.bot.mentions import text_without_mention
+from webex_webhooks_async.bot.writing import split_markdown
 
 pytestmark = pytest.mark.once
 
@@ -22,15 +26,15 @@ SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rgl
 PARSER: Any = importlib.import_module("re._parser")
 IN_CATEGORIES = {"SPACE": " ", "DIGIT": "1", "WORD": "a", "NOT_SPACE": "a"}
 
-LENGTHS = (20, 320, 5120)
-MUCH = 64
-"""A text of 16 times the length takes 16 times as long, or 256 times if it is quadratic."""
+LENGTHS = (20, 640, 20_480)
+MUCH = 128
+"""A text of 32 times the length takes 32 times as long, or 1,024 times if that is quadratic."""
 LEAST = 1e-4  # seconds: less than that isn't compared
 
 
 def patterns() -> Mapping[str, re.Pattern[str]]:
     """The patterns that modules hold, and those that stand in a call."""
-    found = [mentions._mention_of("P1")]
+    found: list[re.Pattern[str]] = [mentions._mention_of("P1")]  # pyright: ignore[reportPrivateUsage]
     for module in pkgutil.walk_packages([str(PACKAGE)], "webex_webhooks_async."):
         if not module.name.endswith("__main__"):
             found += held_by(vars(importlib.import_module(module.name)))
@@ -41,16 +45,16 @@ def patterns() -> Mapping[str, re.Pattern[str]]:
                     found.append(re.compile(pattern))
                 case _:
                     pass
-    return {each.pattern: each for each in found}
+    return {each.pattern: each for each in reversed(found)}
 
 
 def held_by(names: Mapping[str, object]) -> Iterator[re.Pattern[str]]:
     """Patterns, alone or as keys, among the values of names."""
     for value in names.values():
-        each: object
-        for each in value if isinstance(value, dict) else [value]:
-            if isinstance(each, re.Pattern) and isinstance(each.pattern, str):
-                yield each
+        values = cast("dict[object, object]", value) if isinstance(value, dict) else [value]
+        for each in values:
+            if isinstance(each, re.Pattern):
+                yield cast("re.Pattern[str]", each)
 
 
 def way_to_use(pattern: re.Pattern[str]) -> Callable[[str], object]:
@@ -59,10 +63,10 @@ def way_to_use(pattern: re.Pattern[str]) -> Callable[[str], object]:
         if re.search(rf"fullmatch\(\s*r?\"{re.escape(pattern.pattern)}\"", source):
             return pattern.fullmatch
         for name in re.findall(r"^(\w+) = re\.compile\(", source, re.MULTILINE):
-            module = importlib.import_module(module_of(source))
-            if getattr(module, name) is pattern and not re.search(rf"{name}\.[sf]\w+\(", source):
+            held: object = getattr(importlib.import_module(module_of(source)), name)
+            if held is pattern and not re.search(rf"{name}\.[sf]\w+\(", source):
                 return pattern.match
-    return lambda text: sum(1 for _ in pattern.finditer(text))
+    return pattern.findall
 
 
 def module_of(source: str) -> str:
@@ -76,11 +80,17 @@ def slow_texts(pattern: re.Pattern[str]) -> Iterator[Callable[[int], str]]:
     tree = list(PARSER.parse(pattern.pattern, pattern.flags))
     starts = [("", example(tree)), *repeats(tree, "")]
     literals = [each for each in "`'\"<>@:=;,.|/" if each in pattern.pattern]
-    for begin, repeated in {*starts, *((("", begin + each) for begin, each in starts))}:
+    begins = [begin for begin, _ in starts]
+    starts += [("", begin + each) for begin, each in starts]
+    starts += [(a, b.removeprefix(a)) for a in begins for b in begins if b.startswith(a)]
+    for begin, repeated in dict.fromkeys(starts):
         for end in ("", "\0", "\n", *literals):
-            yield lambda length, begin=begin, repeated=repeated, end=end: (
-                begin + repeated * (length // max(1, len(repeated))) + end
-            )
+            yield partial(growing, begin, repeated, end)
+
+
+def growing(begin: str, repeated: str, end: str, length: int) -> str:
+    """A text of about this length."""
+    return begin + repeated * (length // max(1, len(repeated))) + end
 
 
 def repeats(tree: list[Any], begin: str) -> Iterator[tuple[str, str]]:
@@ -95,7 +105,7 @@ def repeats(tree: list[Any], begin: str) -> Iterator[tuple[str, str]]:
             yield from repeats(inner, before)
 
 
-def inside(op: str, detail: Any) -> list[list[Any]]:
+def inside(op: str, detail: Any) -> list[list[Any]]:  # noqa: ANN401 - a part of a parsed pattern
     """The parts of a part of a pattern."""
     match op:
         case "BRANCH":
@@ -123,15 +133,8 @@ def examples(tree: list[Any]) -> list[str]:
         return [example(tree)]
     op, detail = str(tree[0][0]), tree[0][1]
     match op:
-        case "LITERAL":
-            return [chr(detail)]
-        case "NOT_LITERAL" | "ANY":
-            return [each for each in "a -" if each != chr(detail or 0)]
-        case "IN":
-            members = [member for each in detail for member in of_set(str(each[0]), each[1])]
-            if str(detail[0][0]) == "NEGATE":
-                return [each for each in "a -1" if each not in members]
-            return members
+        case "LITERAL" | "NOT_LITERAL" | "ANY" | "IN":
+            return one_character(op, detail)
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
             return [example(list(detail[2])) * detail[0]]
         case "AT" | "ASSERT" | "ASSERT_NOT":
@@ -140,7 +143,19 @@ def examples(tree: list[Any]) -> list[str]:
             return [example(inside(op, detail)[0])]
 
 
-def of_set(op: str, detail: Any) -> list[str]:
+def one_character(op: str, detail: Any) -> list[str]:  # noqa: ANN401 - a part of a parsed pattern
+    """Characters that fit."""
+    if op == "LITERAL":
+        return [chr(detail)]
+    if op != "IN":
+        return [each for each in "a -" if each != chr(detail or 0)]
+    members = [member for each in detail for member in of_set(str(each[0]), each[1])]
+    if str(detail[0][0]) == "NEGATE":
+        return [each for each in "a -1" if each not in members]
+    return members
+
+
+def of_set(op: str, detail: Any) -> list[str]:  # noqa: ANN401 - a part of a parsed pattern
     """The characters of a member of a set, or some of them."""
     match op:
         case "LITERAL":
@@ -175,3 +190,23 @@ def test_a_pattern_takes_as_long_as_the_text_is(pattern: re.Pattern[str]) -> Non
             taken = seconds(use, text(length))
             assert taken <= MUCH * before, f"{taken:.3f} s for {text(length)[:80]!r}"
             before = taken
+
+
+def cut(length: int) -> object:
+    """Cut markdown that never becomes a fence."""
+    return list(split_markdown("```" + " " * length + "`"))
+
+
+def look_for_mentions(length: int) -> object:
+    """Look for names of many words that the text almost has."""
+    name = f'<spark-mention data-object-id="ME">{"a " * 400}b</spark-mention>'
+    message = Message(id="M", room_id="R", text="a " * (length // 2), html=name * (length // 900))
+    return text_without_mention(message, "ME")
+
+
+@pytest.mark.parametrize("do", [cut, look_for_mentions])
+def test_a_bot_takes_as_long_as_a_text_is(do: Callable[[int], object]) -> None:
+    """Neither a text that it replies, nor one that it gets, stops the loop."""
+    short, long = (partial(do, length) for length in (8_000, 128_000))
+
+    assert seconds(lambda _: long(), "") <= MUCH * seconds(lambda _: short(), "")

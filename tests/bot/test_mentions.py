@@ -38,6 +38,8 @@ def said(text: str | None, html: str | None = None) -> str:
         ("botany: a bot, bot", f"botany: a bot, {ME.format('bot')}", "botany: a bot,"),
         ("a bot for bot", f"<p>a bot</p><p>for {ME.format('bot')}</p>", "a bot for"),
         ("Bot thank Bot", f"{ME.format('Bot')} thank {ANN.format('Bot')}", "thank Bot"),
+        ("a  The\nBot, The Bot", f"a The Bot, {ME.format('The Bot')}", "a  The\nBot,"),
+        ("Bot a Bot", f"&#{'1' * 5000};{ME.format('Bot')} a Bot", "a Bot"),
     ],
 )
 def test_each_mention_of_the_bot_is_removed(text: str, html: str, expected: str) -> None:
@@ -52,6 +54,7 @@ def test_each_mention_of_the_bot_is_removed(text: str, html: str, expected: str)
         pytest.param("All look", f"{ALL} look", id="everyone"),
         pytest.param("Bot", None, id="no html"),
         pytest.param("hi", f"hi {ME.format('Bot')}", id="not in the text"),
+        pytest.param("a Bot Bot", f"Bot Bot Bot {ME.format('Bot')}", id="not as often in the text"),
         pytest.param("Bot hi", f"{ME.format(' ')}Bot hi", id="without a name"),
         pytest.param("hi", f"</spark-mention>hi{ME.partition('{')[0]}", id="broken html"),
     ],

@@ -55,7 +55,7 @@ HttpUrl = Annotated[str, Parameter(validator=_absolute)]
 
 
 def _is_address(_: object, text: str) -> None:
-    if not re.fullmatch("[!-~]+@[!-~]+", text):
+    if not re.fullmatch("[!-?A-~]+@[!-~]+", text):
         raise ValueError("it must be an address, such as ann@example.com")
 
 

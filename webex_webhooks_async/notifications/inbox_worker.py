@@ -237,5 +237,5 @@ def _error_text(failure: BaseException) -> str:
     return _ADDRESS.sub("...@...", on_one_line(describe_exception(failure)[:_MAX_ERROR]))
 
 
-_ADDRESS = re.compile(r"[^\s'\"<>@]+@[^\s'\"<>@]+")
+_ADDRESS = re.compile(r"(?<![^\s'\"<>@])[^\s'\"<>@]+@[^\s'\"<>@]+")
 _MAX_ERROR = 500  # characters
