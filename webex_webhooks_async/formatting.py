@@ -1,10 +1,12 @@
 """Makes text from elsewhere safe in a log, a message or a terminal: one short line, no secrets."""
 
+import html
 import json
 import re
+import string
+from collections.abc import Iterator
 from functools import cached_property
 from http import HTTPStatus
-from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -18,9 +20,9 @@ _MIN_SECRET = 8  # a shorter one is part of texts that have nothing to do with i
 class Redactor:
     """Replaces secrets in a text with three asterisks.
 
-    A secret is found as it is, as JSON escapes it, and as a URL escapes it, in exactly this case.
-    A secret of fewer than 8 characters is left in place: it would also be found in words and
-    tracking ids.
+    A secret is found as it is, and in each way in which JSON, a URL, a form and HTML can write it,
+    in exactly this case. A secret of fewer than 8 characters is left in place: it would also be
+    found in words and tracking ids.
 
     Attributes:
         secrets: The secrets.
@@ -34,14 +36,43 @@ class Redactor:
 
     @cached_property  # most requests redact nothing
     def _pattern(self) -> re.Pattern[str] | None:
-        forms = {
-            form
-            for each in self.secrets
-            if len(each) >= _MIN_SECRET
-            for form in (each, json.dumps(each)[1:-1], quote(each, safe="", errors="replace"))
-        }
-        longest_first = sorted(forms, key=len, reverse=True)  # one may be a part of another
-        return re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        secrets = (each for each in self.secrets if len(each) >= _MIN_SECRET)
+        longest_first = sorted(secrets, key=len, reverse=True)  # one may be a part of another
+        forms = dict.fromkeys(form for each in longest_first for form in _forms(each))
+        return re.compile("|".join(forms)) if forms else None
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Patterns of the forms of a secret. In each, a character is either itself or an escape."""
+    yield re.escape(secret)
+    for in_form in (_in_json, _in_url, _in_html):
+        yield "".join(each if each in _PLAIN else in_form(each) for each in secret)
+
+
+_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}_-")
+
+
+def _in_json(character: str) -> str:
+    as_dumped = json.dumps(character, ensure_ascii=False)[1:-1]
+    utf16 = character.encode("utf-16-be", "surrogatepass").hex()
+    escape = "".join(rf"\\u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
+    return _either(as_dumped, r"\/" if character == "/" else "", escape=escape)
+
+
+def _in_url(character: str) -> str:
+    itself = "" if character == "%" else character
+    escape = "".join(f"%{byte:02x}" for byte in character.encode(errors="replace"))
+    return _either(itself, "+" if character == " " else "", escape=escape)
+
+
+def _in_html(character: str) -> str:
+    itself = "" if character == "&" else character
+    code = ord(character)
+    return _either(itself, html.escape(character), escape=f"&#(?:0*{code}|x0*{code:x});")
+
+
+def _either(*ways: str, escape: str) -> str:
+    return f"(?:{'|'.join(map(re.escape, filter(None, ways)))}|(?i:{escape}))"
 
 
 def describe_exception(error: BaseException) -> str:

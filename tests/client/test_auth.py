@@ -664,7 +664,9 @@ async def test_a_refresh_without_a_response_deletes_nothing() -> None:
         {"access_token": ""},
         {"access_token": 7},
         {"access_token": "new\naccess"},
+        {"access_token": NEW, "refresh_token": "naccess\udc00"},
     ],
+    ids=ascii,
 )
 async def test_a_response_without_a_usable_token_is_a_decode_error(document: object) -> None:
     """The new tokens are checked before they are used."""
@@ -672,7 +674,7 @@ async def test_a_response_without_a_usable_token_is_a_decode_error(document: obj
         Wire(webex(http_response(200, document))) as wire,
         client_of(wire, integration()) as client,
     ):
-        with pytest.raises(DecodeError, match=r"\$\.access_token") as raised:
+        with pytest.raises(DecodeError, match=r"\$\.(access|refresh)_token") as raised:
             await client.webhooks.get("W1")
 
     assert "naccess" not in str(raised.value)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from email import message_from_bytes
 from email.message import Message
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from webex_webhooks_async import (
     TransportError,
     WebexError,
 )
+from webex_webhooks_async.client.bodies import file_name
 
 TOKEN = "a-token"
 TIMEOUT = 30.0
@@ -153,6 +155,24 @@ async def test_a_file_is_downloaded() -> None:
     assert request.target == "/v1/contents/C1?allow=unscannable"
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert request.headers["accept"] == "*/*"
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("menu.pdf", "menu.pdf"),
+        (".. / .profile", "profile"),
+        ("한" * 100 + ".pdf", "한" * 65 + ".pdf"),
+        ("a" * 10 + "..." + "b" * 197, "b" * 197),
+        ("con", "_con"),
+        ("LPT¹ .tar.gz", "_LPT¹ .tar.gz"),
+        ("CONTRACT.pdf", "CONTRACT.pdf"),
+        ("a" * 300 + "CON." + "b" * 195, "_CON." + "b" * 195),
+    ],
+)
+def test_the_name_of_a_file_is_one_in_each_file_system(given: str, name: str) -> None:
+    """It has 200 bytes at most, hides nothing, and opens no device of Windows."""
+    assert file_name(f"attachment; filename*=UTF-8''{quote(given)}") == name
 
 
 async def test_a_file_may_lack_name_and_type() -> None:

@@ -1,11 +1,12 @@
 import copy
+import html
 import json
 import pickle
 import re
 import traceback
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
@@ -291,6 +292,25 @@ def test_only_this_case_is_redacted() -> None:
     assert Redactor(("password",))("Password: password") == "Password: ***"
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        """a "b\\/c 100% & é☃😀 <it's>""",
+        r"""a \"b\\/c 100% & é☃😀 <it's>""",
+        r"""a \"b\\\/c 100% & \u00e9\u2603\uD83D\uDE00 \u003cit's\u003E""",
+        "a+%22b%5C%2Fc+100%25+%26+%C3%A9%E2%98%83%F0%9F%98%80+%3Cit%27s%3E",
+        "a%20%22b%5c/c%20100%25%20&%20%c3%a9%e2%98%83%f0%9f%98%80%20%3cit's%3e",
+        r"a &quot;b\/c 100% &amp; &#233;&#x2603;😀 &lt;it&#039;s&gt;",
+    ],
+    ids=["itself", "JSON", "JSON of PHP and Java", "a form", "a URL of a browser", "HTML"],
+)
+def test_a_secret_is_redacted_however_it_is_written(form: str) -> None:
+    """A service may repeat it as it was sent, or as its own JSON, URL or HTML."""
+    redact = Redactor(("""a "b\\/c 100% & é☃😀 <it's>""",))
+
+    assert redact(f"in {form}.") == "in ***."
+
+
 def test_one_pattern_is_compiled_per_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many texts a response has, the pattern is compiled once; without an error, never."""
     compiled: list[str] = []
@@ -340,6 +360,9 @@ def test_no_text_shows_a_secret(secrets: list[str], texts: list[str], data: st.D
         *secrets,
         *(json.dumps(secret)[1:-1] for secret in secrets),
         *(quote(secret, safe="", errors="replace") for secret in secrets),
+        *(quote_plus(secret, safe="!'()*", errors="replace") for secret in secrets),
+        *(json.dumps(secret, ensure_ascii=False)[1:-1] for secret in secrets),
+        *(html.escape(secret) for secret in secrets),
     ]
     text = "".join(data.draw(st.permutations([*forms, *texts])))
 

@@ -145,7 +145,7 @@ def disposition(data: bytes) -> None:
     header = data.decode("utf-8", "surrogateescape")
     name = file_name(header)
     assert name.isprintable()
-    assert 0 < len(name) <= 200
+    assert 0 < len(name.encode()) <= 200
     assert name == name.strip(" .")
     for path in (PurePosixPath("downloads", name), PureWindowsPath("C:/downloads", name)):
         assert path.name == name

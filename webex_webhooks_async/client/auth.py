@@ -420,7 +420,7 @@ def _tokens(response: object, refresh_token: str | None) -> Tokens:
     except ValueError:
         raise DecodeError(["$.access_token: missing, or not a token"]) from None
     refresh_token = _if_is(str, members.get("refresh_token")) or refresh_token
-    if not refresh_token:
+    if not refresh_token or not refresh_token.isprintable():  # half a surrogate isn't, either
         raise DecodeError(["$.refresh_token: missing, or not a token"])
     return Tokens(
         access_token=access_token,

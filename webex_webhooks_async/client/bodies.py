@@ -18,7 +18,12 @@ _PIECE = 65_536
 _GZIP = 16 + zlib.MAX_WBITS
 
 _MAX_DISPOSITION = 4_096  # parsing takes longer, and fails for numbers of 4,300 digits
-_MAX_NAME = 200  # characters; a file system allows 255 bytes, and UTF-8 takes up to four for one
+_MAX_NAME = 200  # bytes; a file system allows 255
+_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+"""What Windows takes for a device, whatever follows the dot.
+
+https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+"""
 
 
 class TooLargeError(Exception):
@@ -155,7 +160,7 @@ def _field(name: str, value: object) -> str:
 
 
 def file_name(disposition: str | None) -> str:
-    """The name in a Content-Disposition header, without any folder; ``file`` where it has none."""
+    """The name in a Content-Disposition header, which any folder can have; ``file`` without one."""
     message = Message()
     message["Content-Disposition"] = (disposition or "")[:_MAX_DISPOSITION]
     try:
@@ -166,4 +171,5 @@ def file_name(disposition: str | None) -> str:
     except ValueError:  # it isn't valid Unicode, or its charset isn't one of text
         name = ""
     name = "".join(each for each in re.split(r"[/\\:]", name)[-1] if each.isprintable())
-    return name.strip(" .")[-_MAX_NAME:] or "file"
+    end = name.strip(" .").encode()[1 - _MAX_NAME :].decode(errors="ignore").lstrip(" .") or "file"
+    return f"_{end}" if _DEVICE.match(end) else end

@@ -21,7 +21,8 @@ class File:
             ``application/octet-stream``.
 
     Attributes:
-        name: Its name. That of a downloaded file has no folder, so it can be joined to a path.
+        name: Its name. That of a downloaded file can be joined to a path: it has no folder, no
+            leading dot, 200 bytes at most, and an underscore before the name of a device (``CON``).
         content: The bytes. The repr doesn't show them.
         content_type: The media type.
 
