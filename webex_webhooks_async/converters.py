@@ -86,7 +86,7 @@ def make_converter() -> Converter:
     reads(lambda cls: _is_class(type(cls)), _refuse_instance)
     writes = converter.register_unstructure_hook_factory
     writes(_is_nullable, _nullable_writer)
-    writes(lambda cls: cls is object, lambda _, converter: converter.unstructure)
+    writes(lambda cls: cls is object, _any_writer)
     writes(lambda cls: _origin(cls) in _ARRAYS and not _is_fixed(cls), _array_writer)
     writes(lambda cls: is_mapping(cls) and not is_typeddict(_origin(cls)), _object_writer)
     writes(_is_class, _class_writer)
@@ -394,6 +394,14 @@ _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
     AbstractSet: frozenset,
 }
 _MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what doesn't fit
+
+
+def _any_writer(_: object, converter: Converter) -> UnstructureHook:
+    def write_any(value: object) -> object:
+        # One of exactly this type would be written by what it is for ever.
+        return value if type(value) is object else converter.unstructure(value)
+
+    return write_any
 
 
 def _is_fixed(cls: object) -> bool:
