@@ -11,22 +11,25 @@ import pytest
 import respx
 
 from tests.bot.doubles import CARD, SECRET, URL, Handlers, bot_of, running, texts
-from tests.support.wire import until
+from tests.support.clocks import StoppedClock
+from tests.support.wire import until, unused_port
 from webex_webhooks_async import (
     AuthenticationError,
     Bot,
     Client,
     MessageContext,
     NewWebhook,
+    PermissionDeniedError,
     Person,
     Receiver,
-    ServerError,
+    RetryPolicy,
     SQLiteInbox,
     StaticToken,
     WebhookUpdate,
     parse_unverified_notification,
     sign,
 )
+from webex_webhooks_async.bot import bot as bot_module
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import Delivery, Sandbox, sample_notification
 
@@ -125,10 +128,10 @@ class TestStart:
     ) -> None:
         """Whatever Webex says is raised; a later start of the bot may succeed."""
         if path == "webhooks":
-            webex_sandbox.fail(status=501, method="POST")
+            webex_sandbox.fail(status=403, method="POST")
         else:
-            webex_sandbox.fail(status=501)
-        with pytest.raises(ServerError, match=path):
+            webex_sandbox.fail(status=403)
+        with pytest.raises(PermissionDeniedError, match=path):
             await bot.__aenter__()
         assert await bot.handle(b"", {}) == 503
         async with running(bot, webex_sandbox):
@@ -166,6 +169,133 @@ class TestStart:
         closed.append(bot.client.http_client.is_closed)
 
         assert closed == [True, False, True]
+
+    async def test_without_a_url_it_says_that_it_makes_no_webhook(
+        self, webex_client: Client, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A warning says what to set; a bot with a URL has none."""
+        for target_url in (None, URL):
+            bot = bot_of(webex_client, target_url=target_url)
+            bot.message()(ignore)
+            async with bot:
+                pass
+
+        (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
+        assert "makes no webhook" in warning.getMessage()
+        assert "set PUBLIC_URL, or pass target_url" in warning.getMessage()
+
+
+class Pauses(StoppedClock):
+    """The time between the attempts of a start."""
+
+    async def pass_each(self, *pauses: float) -> None:
+        """Let these pauses pass, which begin one after the other."""
+        for number, seconds in enumerate(pauses, 1):
+            await until(lambda number=number: len(self.slept) == number)
+            assert self.slept[-1] == seconds
+            self.advance(seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Pauses:
+    """The time in which an outage passes."""
+    stopped = Pauses()
+    monkeypatch.setattr(bot_module, "_sleep", stopped.sleep)
+    return stopped
+
+
+class TestOutage:
+    """A start while Webex is out of order."""
+
+    @pytest.mark.parametrize("with_inbox", [True, False])
+    async def test_it_starts_all_the_same(  # noqa: PLR0913, PLR0917 - fixtures
+        self,
+        with_inbox: bool,  # noqa: FBT001 - a parameter of the test
+        webex_client: Client,
+        webex_sandbox: Sandbox,
+        clock: Pauses,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The start goes on in the background; with an inbox, what comes meanwhile is handled."""
+        path = tmp_path / "inbox.db"
+        bot = bot_of(webex_client, inbox=SQLiteInbox(path) if with_inbox else None)
+
+        @bot.message()
+        async def echo(context: MessageContext) -> None:
+            await context.reply(f"You said: {context.text}")
+
+        webex_sandbox.fail(status=501, path="/people/me", times=7)
+        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        bodies = [
+            sample_notification("messages", "created", data={"id": "M1"}, actorId=actor)
+            for actor in ("ANN", webex_sandbox.bot.id)
+        ]
+        async with bot:
+            statuses = [await bot.handle(each, sign(each, SECRET)) for each in bodies]
+            for call in (bot.dispatch(parse_unverified_notification(bodies[0])), ask(bot)):
+                with pytest.raises(RuntimeError, match=r"and Webex has responded|waits for Webex"):
+                    await call
+            await bot.send("I am here", to_person_email="ann@example.com")
+            assert (bot.is_ready, webex_sandbox.webhooks) == (False, ())
+            await clock.pass_each(1, 2, 4, 8, 16, 32, 60)
+            await until(lambda: bot.is_ready)
+            if with_inbox:
+                await until(lambda: texts(webex_sandbox)[2:] == ["You said: Hello"])
+                await until(lambda: not unfinished(path))
+            assert len(webex_sandbox.webhooks) == 1
+            assert await bot.handle(bodies[0] + b" ", sign(bodies[0] + b" ", SECRET)) == 204
+
+        assert not bot.is_ready
+        assert statuses == ([204, 204] if with_inbox else [503, 503])
+        assert "people/me: 501 Not Implemented" in caplog.text
+        assert "trying again in 60 s" in caplog.text
+
+    async def test_it_handles_what_it_can(
+        self, bot: Bot, webex_sandbox: Sandbox, clock: Pauses
+    ) -> None:
+        """Where only the webhooks can't be made, what comes through those of before is handled."""
+        async with bot:
+            pass  # it makes its webhook
+        webex_sandbox.fail(status=501, path="/webhooks")
+        async with running(bot, webex_sandbox):
+            await webex_sandbox.say("Hello")
+            before = bot.is_ready
+            await clock.pass_each(1)
+            await until(lambda: bot.is_ready)
+
+        assert not before
+        assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+
+    async def test_another_error_is_tried_again_each_minute(
+        self,
+        bot: Bot,
+        webex_sandbox: Sandbox,
+        clock: Pauses,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Once the application runs, nothing ends it: not even a token that is refused."""
+        webex_sandbox.fail(status=501)
+        webex_sandbox.fail(status=401, times=2)
+        async with bot:
+            await clock.pass_each(1, 60, 60)
+            await until(lambda: bot.is_ready)
+
+        assert caplog.text.count("the bot isn't ready; trying again in 60 s\nTraceback") == 2
+
+    async def test_a_sandbox_that_is_not_there_is_named(
+        self, clock: Pauses, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """On this machine, an outage is a sandbox that wasn't started; the bot can be ended."""
+        url = f"http://127.0.0.1:{unused_port()}/v1"
+        async with (
+            Client("a-token", base_url=url, retry=RetryPolicy.none()) as client,
+            bot_of(client, target_url=None) as bot,
+        ):
+            await until(lambda: clock.sleepers == 1)
+
+        assert not bot.is_ready
+        assert f"no sandbox responds at {url} (webex-webhooks sandbox starts one)" in caplog.text
 
 
 class TestWatch:
@@ -227,6 +357,20 @@ class TestWatch:
             await until(lambda: webex_sandbox.webhooks != ())
 
         assert "the webhooks can't be watched; trying again in 0.001 s" in caplog.text
+
+    async def test_it_gives_the_webhooks_a_new_secret(
+        self, webex_client: Client, webex_sandbox: Sandbox
+    ) -> None:
+        """A function that returns the secrets is asked at each look; the first one counts."""
+        secrets = ["old"]
+        bot = Bot(webex_client, lambda: secrets, target_url=URL, watch=0.001)
+        bot.message()(ignore)
+        async with bot:
+            before = [each.secret for each in webex_sandbox.webhooks]
+            secrets.insert(0, "new")
+            await until(lambda: [each.secret for each in webex_sandbox.webhooks] == ["new"])
+
+        assert before == ["old"]
 
     async def test_it_asks_who_it_is(
         self,
@@ -645,6 +789,17 @@ async def test_nothing_shows_a_token_or_a_secret(
     assert len(handlers.heard) == 2
     assert "sandbox-token" not in printed
     assert SECRET not in printed
+
+
+async def ask(bot: Bot) -> Person:
+    """Ask a bot who it is."""
+    return bot.me
+
+
+def unfinished(path: Path) -> tuple[object, ...]:
+    """What an inbox holds that isn't completed."""
+    with closing(InboxFile.open(path)) as file, file.transaction():
+        return tuple(file.unfinished())
 
 
 def hearing(resource: str) -> Receiver:

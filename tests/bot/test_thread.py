@@ -13,7 +13,14 @@ import pytest
 
 from tests.bot.doubles import texts
 from tests.support.services import PATIENCE
-from webex_webhooks_async import Bot, BotThread, MessageContext, ServerError, SQLiteInbox, sign
+from webex_webhooks_async import (
+    Bot,
+    BotThread,
+    MessageContext,
+    PermissionDeniedError,
+    SQLiteInbox,
+    sign,
+)
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = pytest.mark.once
@@ -73,8 +80,8 @@ async def test_it_starts_with_the_first_request(webex_sandbox: Sandbox) -> None:
 async def test_a_start_that_fails_is_tried_again(webex_sandbox: Sandbox) -> None:
     """The caller gets the error, and the next request finds a bot that works."""
     bot_thread = BotThread(echoing())
-    webex_sandbox.fail(status=501)
-    with pytest.raises(ServerError, match="people/me"):
+    webex_sandbox.fail(status=403)
+    with pytest.raises(PermissionDeniedError, match="people/me"):
         await asyncio.to_thread(handle, bot_thread)
     status = await asyncio.to_thread(handle, bot_thread)
     await asyncio.to_thread(bot_thread.close)

@@ -249,6 +249,31 @@ class TestRefusal:
         with pytest.raises(ValueError, match="secret"):
             Receiver(secrets)
 
+    async def test_secrets_may_change(self, caplog: pytest.LogCaptureFixture) -> None:
+        """A function is asked for each request; if it can't say, the response is a 503."""
+        secrets = Mock(
+            side_effect=[
+                *(["another"], SECRET, [], [SECRET, ""], LookupError("the vault is sealed")),
+                ["new", SECRET],
+            ]
+        )
+        receiver = Receiver(secrets)
+
+        assert [await deliver(receiver) for _ in range(6)] == [401, 204, 503, 503, 503, 204]
+        errors = [each for each in caplog.records if each.levelname == "ERROR"]
+        assert [each.getMessage() for each in errors] == [
+            "refused a request: the function for the secrets failed"
+        ] * 3
+        assert "the vault is sealed" in caplog.text
+
+    def test_an_async_function_for_secrets_is_refused(self) -> None:
+        """The receiver couldn't wait for it."""
+
+        async def secrets() -> str: ...
+
+        with pytest.raises(TypeError, match="a function for the secrets must not be async, got <f"):
+            Receiver(secrets)  # type: ignore[arg-type] # it is refused
+
     async def test_secrets_may_come_from_anywhere(self) -> None:
         """Secrets from an iterator verify every request."""
         receiver = Receiver(iter(["old", SECRET]))

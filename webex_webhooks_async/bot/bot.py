@@ -4,9 +4,10 @@ import asyncio
 import inspect
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from urllib.parse import urlsplit
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
@@ -15,7 +16,13 @@ from webex_webhooks_async.bot.writing import write
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.errors import GoneError, NotFoundError
+from webex_webhooks_async.errors import (
+    GoneError,
+    NotFoundError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+)
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
@@ -30,8 +37,8 @@ from webex_webhooks_async.notifications.dispatch import (
     log_debug,
     within,
 )
-from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions, Secrets
+from webex_webhooks_async.validation import check_text, check_type, is_loopback
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import Result
@@ -67,6 +74,11 @@ class Bot(BotRouter, Receiver):
     it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
     after the end, requests get 503, and an ERROR is logged that says what to enter.
 
+    An outage of Webex (a `TransportError`, a `ServerError`, a `RateLimitError`) doesn't end the
+    start: it is an ERROR, and the start goes on in the background, after 1, 2, 4 and up to 60
+    seconds. Until the bot knows itself, requests get 503 or, with an `inbox`, are stored, and
+    nothing is handled. `is_ready` says when all is done.
+
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.
 
@@ -80,7 +92,8 @@ class Bot(BotRouter, Receiver):
         client: A `Client`, which stays open, or an access token or `TokenProvider`. Of these, the
             bot makes a client that it closes at its end, and another one if it is started again.
         secrets: The webhook's secret, or several of which any may have signed; the first is the
-            one that the webhooks get.
+            one that the webhooks get. Or a function that returns them: each look at the webhooks
+            gives these the new first one.
         name: What the names of the bot's webhooks begin with. Others that begin with it and a
             colon are deleted.
         target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, no
@@ -104,7 +117,7 @@ class Bot(BotRouter, Receiver):
     def __init__(
         self,
         client: Client | str | TokenProvider,
-        secrets: str | Iterable[str],
+        secrets: Secrets,
         *,
         name: str = "bot",
         target_url: str | None = None,
@@ -133,7 +146,9 @@ class Bot(BotRouter, Receiver):
         self._watch = watch
         self._me: Person | None = None
         self._state: Literal["ended", "starting", "running"] = "ended"
-        self._watching: asyncio.Task[None] | None = None
+        self._has_begun = False  # to handle what it receives
+        self._is_ready = False
+        self._task: asyncio.Task[None] | None = None
 
     @classmethod
     def from_env(cls, **options: Unpack[BotOptions]) -> Self:
@@ -181,8 +196,18 @@ class Bot(BotRouter, Receiver):
             RuntimeError: The bot hasn't been started.
         """
         if self._me is None:
-            raise RuntimeError("the bot doesn't know itself before it is started")
+            raise RuntimeError(
+                "the bot doesn't know itself before it is started, and Webex has responded"
+            )
         return self._me
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all of the start is done, for health checks: the bot runs, and has its webhooks.
+
+        During an outage of Webex, a start goes on in the background.
+        """
+        return self._is_ready
 
     @property
     def help(self) -> str:
@@ -204,9 +229,11 @@ class Bot(BotRouter, Receiver):
         """Run the handlers for a notification from anywhere, as `Receiver.dispatch` does.
 
         Raises:
-            RuntimeError: The bot hasn't been started, or has ended.
+            RuntimeError: The bot hasn't been started, or has ended, or doesn't know itself yet.
         """
         self._check_is_running()
+        if self._me is None:
+            raise RuntimeError(_WAITING)
         await super().dispatch(notification)
 
     async def send(  # noqa: PLR0913 - where to, and what a message may have
@@ -252,7 +279,6 @@ class Bot(BotRouter, Receiver):
         except BaseException:
             await self._stop()
             raise
-        self._state = "running"
         return self
 
     async def aclose(self) -> None:
@@ -269,19 +295,56 @@ class Bot(BotRouter, Receiver):
             self.client = self._make_client()
         self._freeze("the start of the bot")
         self._check_routes()  # of all, now that no router gets more
-        if self._target_url is not None:
-            self.webhooks(
-                name=self._name, target_url=self._target_url
-            )  # an error before any request
+        if self._target_url is None:
+            logger.warning(_NO_WEBHOOK)
+        else:
+            self._wanted(self._target_url)  # what is wrong there is an error before any request
         self._me = None
+        wanted: tuple[NewWebhook, ...] | None = None
+        try:
+            wanted = await self._connect()
+        except _OUTAGES as error:
+            logger.error(_NOT_READY, self._explain(error), _FIRST_PAUSE)  # noqa: TRY400 - it says all
+            self._accept()
+        if wanted is None or (wanted and self._watch is not None):
+            self._task = asyncio.create_task(self._stay_connected(wanted))
+
+    async def _connect(self) -> tuple[NewWebhook, ...]:
+        """Do what remains of the start; return the webhooks that the bot needs."""
         wanted = await self._look()
-        await super().__aenter__()
+        if not self._has_begun:
+            await super().__aenter__()
+            self._has_begun = True
+            self._state = "running"
         if wanted:
-            prune = f"{self._name}:"
-            _log_changes(await self.client.webhooks.ensure(wanted, prune=prune), logging.INFO)
-            if self._watch is not None:
-                keeping = self._keep(wanted, prune, every=self._watch)
-                self._watching = asyncio.create_task(keeping)
+            result = await self.client.webhooks.ensure(wanted, prune=f"{self._name}:")
+            _log_changes(result, logging.INFO)
+        self._is_ready = True
+        return wanted
+
+    def _accept(self) -> None:
+        """Run as far as that is possible in an outage: with an inbox, store what comes."""
+        self._state = "running"
+        self._is_closing = False
+        if self._worker is not None:
+            self._worker.accept()
+
+    async def _stay_connected(self, wanted: tuple[NewWebhook, ...] | None) -> None:
+        """Go on with a start that an outage interrupted; then look at the webhooks."""
+        pause = _FIRST_PAUSE
+        while wanted is None:
+            await _sleep(pause)
+            try:
+                wanted = await self._connect()
+                logger.info("the bot is ready")
+            except _OUTAGES as error:
+                pause = min(2 * pause, _LAST_PAUSE)
+                logger.error(_NOT_READY, self._explain(error), pause)  # noqa: TRY400 - it says all
+            except Exception:
+                pause = _LAST_PAUSE
+                logger.exception("the bot isn't ready; trying again in %g s", pause)
+        if wanted and self._watch is not None:
+            await self._keep(wanted, every=self._watch)
 
     async def _look(self) -> tuple[NewWebhook, ...]:
         """Ask who the bot is, and return the webhooks that it needs."""
@@ -290,33 +353,43 @@ class Bot(BotRouter, Receiver):
         if before is not None and before.id != self._me.id:
             ids = short_id(self._me.id), short_id(before.id)
             logger.warning("the bot is %s now, and was %s: the token is another bot's", *ids)
-        if self._target_url is None:
-            return ()
-        return self.webhooks(name=self._name, target_url=self._target_url)
+        return () if self._target_url is None else self._wanted(self._target_url)
 
-    async def _stop(self) -> None:
-        try:
-            if self._watching is not None:
-                self._watching.cancel()
-                await asyncio.wait([self._watching])
-            await super().aclose()
-        finally:
-            if self._make_client is not None:
-                await self.client.aclose()
-            self._state = "ended"
+    def _wanted(self, target_url: str) -> tuple[NewWebhook, ...]:
+        return self.webhooks(name=self._name, target_url=target_url)
 
-    async def _keep(self, wanted: Iterable[NewWebhook], prune: str, *, every: float) -> None:
+    async def _keep(self, wanted: Iterable[NewWebhook], *, every: float) -> None:
         """Correct the webhooks whenever something has happened to them."""
         while True:
             await asyncio.sleep(every)
             watching = self.client.webhooks._keep(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-                wanted, self._look, every=every, prune=prune
+                wanted, self._look, every=every, prune=f"{self._name}:"
             )
             try:
                 async for result in watching:  # pragma: no branch - it ends with an error alone
                     _log_changes(result, logging.WARNING)
             except Exception:
                 logger.exception("the webhooks can't be watched; trying again in %g s", every)
+
+    def _explain(self, error: Exception) -> str:
+        """Say what an outage is; on this machine, it is a sandbox that isn't there."""
+        url = self.client._requester.base_url  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        if isinstance(error, TransportError) and is_loopback(urlsplit(url).hostname or ""):
+            return f"no sandbox responds at {url} (webex-webhooks sandbox starts one): {error}"
+        return str(error)
+
+    async def _stop(self) -> None:
+        self._is_ready = False
+        try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+            await super().aclose()
+        finally:
+            if self._make_client is not None:
+                await self.client.aclose()
+            self._has_begun = False
+            self._state = "ended"
 
     def _steps_of(self, run: Run) -> list[Handler[Any]]:
         """Fetch what messages and submissions are about, if that may be for a handler."""
@@ -387,12 +460,17 @@ class Bot(BotRouter, Receiver):
     def _is_own(self, notification: Notification[Any]) -> bool:
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
         # name may be of the bot that had another token, or another sandbox, before.
-        return notification.actor_id == self.me.id or (
+        is_me = self._me is not None and notification.actor_id == self._me.id
+        return is_me or (
             notification.is_own_action and notification.name.startswith(f"{self._name}:")
         )
 
     def _why_not(self) -> str:
-        return super()._why_not() if self._state == "running" else _NOT_RUNNING
+        if self._state != "running":
+            return _NOT_RUNNING
+        if self._me is None and self._worker is None:
+            return _WAITING
+        return super()._why_not()
 
     def _check_is_running(self) -> None:
         if self._state != "running":
@@ -403,6 +481,20 @@ _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "
     "lifespan of the application that it is a part of"
 )
+
+
+_WAITING = "the bot isn't ready: it waits for Webex, which hasn't responded since its start"
+_NOT_READY = "the bot isn't ready: %s; trying again in %g s"
+_NO_WEBHOOK = (
+    "the bot makes no webhook, so it hears nothing unless you make one: set PUBLIC_URL, or pass "
+    "target_url, to the URL at which Webex reaches it"
+)
+
+_OUTAGES = (TransportError, ServerError, RateLimitError)
+_FIRST_PAUSE = 1.0
+_LAST_PAUSE = 60.0
+
+_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
 
 
 async def _handle(handler: ContextHandler[Any], context: object, _: object) -> None:

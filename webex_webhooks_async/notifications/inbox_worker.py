@@ -100,7 +100,7 @@ class InboxWorker:
 
     Attributes:
         inbox: Where the entries are.
-        is_open: Whether entries are taken.
+        is_open: Whether what comes may be stored.
     """
 
     def __init__(
@@ -117,16 +117,20 @@ class InboxWorker:
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def accept(self) -> None:
+        """Let what comes be stored, before `open`."""
+        self.is_open = True
+
     async def open(self) -> None:
         """Begin to take entries. The first call opens the storage, and raises its error."""
-        if self.is_open:
+        if self._taking:
             raise RuntimeError("the receiver is running already: enter it once")
         try:
             first = await self.inbox.take()
         except BaseException:
             await self.inbox.aclose()
             raise
-        self.is_open = True
+        self.accept()
         self._woken = asyncio.Event()
         self._start(first)
         self._taking = {asyncio.create_task(self._take_each())}
@@ -136,6 +140,7 @@ class InboxWorker:
         self.is_open = False
         self._woken.set()
         await _ends_of(self._taking)
+        self._taking.clear()
         await _ends_of(self._tasks)  # with what was being taken
         await self.inbox.aclose()
 

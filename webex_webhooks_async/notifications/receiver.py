@@ -65,6 +65,9 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
+Secrets = str | Iterable[str] | Callable[[], str | Iterable[str]]
+"""The secret of a webhook, or several, or a function without arguments that returns them."""
+
 ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
 """A plain or an async function that takes the exception of a handler, and the notification."""
 
@@ -130,12 +133,14 @@ class Receiver(Router):
     405       the method isn't POST
     413       the body is larger than `max_body`
     500       a handler failed, or the data doesn't fit its class
-    503       too much is queued, the receiver isn't running, the deduplicator or the
-              inbox failed, or a copy is being handled under a lease
+    503       too much is queued, the receiver isn't running, the deduplicator, the inbox
+              or a function for the secrets failed, or a copy is being handled under a lease
     ========  ========================================================================
 
     Args:
-        secrets: The webhook's secret, or several secrets of which any may have signed.
+        secrets: The webhook's secret, or several secrets of which any may have signed. Or a
+            function that returns them, so that they can change: it is called for each request. If
+            it fails, or returns none, the response is 503, and an ERROR is logged.
         background: Whether to respond before the handlers run.
         inbox: Stores what is accepted, until it is handled. It recognizes duplicates itself, and
             the receiver closes it.
@@ -162,7 +167,7 @@ class Receiver(Router):
 
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
-        secrets: str | Iterable[str],
+        secrets: Secrets,
         *,
         inbox: Inbox | None = None,
         attempts: int = 5,
@@ -191,8 +196,7 @@ class Receiver(Router):
             if limit < 1:
                 raise ValueError(f"{name} must be positive, got {limit}")
         check_size("max_body", max_body)
-        keys = secret_keys(secrets)
-        self._keys: Callable[[], Sequence[bytes]] = lambda: keys  # its repr shows nothing
+        self._keys = _keys_of(secrets)
         self._worker = None if inbox is None else InboxWorker(inbox, self._attempt, max_pending)
         self._attempts = attempts
         self._background = background
@@ -423,7 +427,12 @@ class Receiver(Router):
         if len(body) > self._max_body:
             return self._refuse_large()
         try:
-            verify_with_keys(body, headers, self._keys(), self._minimum)
+            keys = self._keys()
+        except Exception:
+            logger.exception("refused a request: the function for the secrets failed")
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        try:
+            verify_with_keys(body, headers, keys, self._minimum)
             return parse_unverified_notification(body)
         except SignatureError as error:
             logger.warning("refused a request: %s", error)
@@ -467,6 +476,8 @@ class Receiver(Router):
 
     async def _attempt(self, notification: Notification[Any], entry: InboxEntry) -> Failure | None:
         """Run the handlers of a notification from the inbox, in the task of the entry."""
+        if self._ignores(notification):  # when it was stored, a bot may not have known itself
+            return None
         run = self._run_of(notification)
         if run is None:
             logger.warning("%s is completed: it has no matching handler", describe(notification))
@@ -550,6 +561,16 @@ class Receiver(Router):
                 await reported
         except BaseException as error:
             logger.exception("on_error failed for %s", which, exc_info=_failure(error))
+
+
+def _keys_of(secrets: Secrets) -> Callable[[], Sequence[bytes]]:
+    """Return a function, whose repr shows no secret, for the keys."""
+    if not callable(secrets):
+        keys = secret_keys(secrets)
+        return lambda: keys
+    if any(map(inspect.iscoroutinefunction, (secrets, type(secrets).__call__))):
+        raise TypeError(f"a function for the secrets must not be async, got {secrets!r}")
+    return lambda: secret_keys(secrets())
 
 
 async def _failure_of(run: Run) -> BaseException | None:
