@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,12 @@ class Pauses(StoppedClock):
     async def pass_each(self, *pauses: float) -> None:
         """Let these pauses pass, which begin one after the other."""
         for number, seconds in enumerate(pauses, 1):
-            await until(lambda number=number: len(self.slept) == number)
+            await until(partial(self._has_slept, number))
             assert self.slept[-1] == seconds
             self.advance(seconds)
+
+    def _has_slept(self, times: int) -> bool:
+        return len(self.slept) == times
 
 
 @pytest.fixture

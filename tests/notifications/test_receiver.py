@@ -269,7 +269,8 @@ class TestRefusal:
     def test_an_async_function_for_secrets_is_refused(self) -> None:
         """The receiver couldn't wait for it."""
 
-        async def secrets() -> str: ...
+        async def secrets() -> str:
+            return SECRET
 
         with pytest.raises(TypeError, match="a function for the secrets must not be async, got <f"):
             Receiver(secrets)  # type: ignore[arg-type] # it is refused
