@@ -17,9 +17,9 @@ import pytest
 from attrs import evolve
 
 from tests.notifications.doubles import SetClock
-from tests.support.wire import PATIENCE
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.notifications import inbox_file
-from webex_webhooks_async.notifications.inbox import InboxEntry
+from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.testing import check_inbox
@@ -144,17 +144,104 @@ async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
-@pytest.mark.parametrize("is_there", [False, True])
-async def test_the_file_is_for_its_owner_alone(path: Path, *, is_there: bool) -> None:
-    """The file and those that SQLite puts beside it have mode 600, also where it was empty."""
-    if is_there:
-        path.touch(0o644)  # noqa: ASYNC240 - nothing else runs
+@pytest.mark.parametrize("there", [(), ("",), ("", "-wal", "-shm")])
+async def test_the_file_is_for_its_owner_alone(path: Path, there: tuple[str, ...]) -> None:
+    """The file and those beside it have mode 600 at each open, as those of a restored backup."""
+    for suffix in there:
+        path.with_name(f"inbox.db{suffix}").touch()
+        path.with_name(f"inbox.db{suffix}").chmod(0o644)
     async with opened(path) as inbox:
         await inbox.put("a", b"")
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
 
     assert modes == dict.fromkeys(["inbox.db", "inbox.db-shm", "inbox.db-wal"], 0o600)
     assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no owners")
+async def test_the_file_of_somebody_else(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that belongs to another user isn't used, and the error says what to do."""
+    InboxFile.open(path).close()
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    async with opened(path) as inbox:
+        message = f"can't use the inbox .*{path} belongs to another user: change its owner"
+        with pytest.raises(OSError, match=message):
+            await inbox.put("a", b"")
+        monkeypatch.undo()
+        assert await inbox.put("a", b"") is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+@pytest.mark.parametrize("suffixes", [("",), ("-wal",), ("", "-wal", "-shm")])
+async def test_a_file_that_is_removed(path: Path, suffixes: tuple[str, ...]) -> None:
+    """The next call is an error that says it, and what follows is in a file that is whole."""
+    async with opened(path) as inbox:
+        await inbox.put("before", b"")
+        for suffix in suffixes:
+            path.with_name(f"inbox.db{suffix}").unlink()
+        with pytest.raises(OSError, match="was removed or replaced while it was open: what waited"):
+            await inbox.put("lost", b"")
+        assert await inbox.put("after", b"") is True
+        assert [key for key, _ in rows(path)][-1] == "after"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no file that is open")
+async def test_a_file_that_is_replaced(path: Path) -> None:
+    """The next call is an error that says it, and what follows is in the file that is there."""
+    backup = path.with_name("backup.db")
+    with closing(InboxFile.open(backup)) as file, file.transaction():
+        file.put("restored", b"")
+    async with opened(path) as inbox:
+        for number in range(100):
+            await inbox.put(f"{number}", bytes(1000))
+        backup.replace(path)
+        results = [await outcome(inbox.put("a", b"")) for _ in range(2)]
+
+    assert ["was removed or replaced" in each for each in results] == [True, False]
+    assert [key for key, _ in rows(path)] == ["restored", "a"]
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def test_a_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts from where the inbox was made, wherever the program is when it opens the file."""
+    (path.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(path.parent)
+    inbox = SQLiteInbox(path.name)
+    for _ in range(2):
+        monkeypatch.chdir(path.parent / "elsewhere")
+        await inbox.put("a", b"")
+        await inbox.aclose()
+
+    assert [key for key, _ in rows(path)] == ["a"]
+    assert [*(path.parent / "elsewhere").iterdir()] == []
+
+
+async def test_counts(path: Path) -> None:
+    """What waits, runs and has failed is counted; an expired lease counts as waiting."""
+    clock = SetClock()
+    async with opened(path, lease=60, clock=clock) as inbox:
+        assert await inbox.counts() == InboxCounts(waiting=0, running=0, failed=0, oldest=None)
+        for key in "abcd":
+            clock.seconds += 1
+            await inbox.put(key, b"")
+        entries = [await inbox.take() for _ in range(3)]
+        failed, again, done = (entry for entry in entries if entry)
+        await inbox.fail(failed, None)
+        await inbox.fail(again, 1000)
+        await inbox.complete(done)
+        await inbox.take()
+        counts = [await inbox.counts()]
+        clock.seconds += 60
+        counts.append(await inbox.counts())
+        clock.seconds -= 1000
+        counts.append(await inbox.counts())
+
+    assert [each.oldest for each in counts] == [2, 62, 0]
+    assert [(each.waiting, each.running, each.failed) for each in counts] == [
+        *((1, 1, 1), (2, 0, 1), (1, 1, 1))
+    ]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -223,6 +310,81 @@ async def test_an_inbox_works_in_loops_one_after_another(path: Path) -> None:
     await inbox.aclose()
 
     assert results == [True, True, False]
+
+
+BESIDE_CALLS = """
+import asyncio, sys, threading
+from webex_webhooks_async import SQLiteInbox
+
+ROUNDS = 50
+inbox = SQLiteInbox(sys.argv[1])
+stored = []
+
+async def use(name):
+    for number in range(ROUNDS):
+        calls = [asyncio.create_task(inbox.put(f"{name}-{number}-{n}", b"{}")) for n in range(3)]
+        for _ in range(number % 10):
+            await asyncio.sleep(0)
+        await inbox.aclose()
+        stored.extend(await asyncio.gather(*calls))
+
+async def use_together():
+    await asyncio.gather(use("a"), use("b"))
+
+loops = (use_together(), use("c"))
+threads = [threading.Thread(target=asyncio.run, args=(each,)) for each in loops]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(sum(stored))
+"""
+
+
+async def test_an_inbox_that_is_closed_beside_calls(path: Path) -> None:
+    """At every moment of a call, in one event loop or several: the call stores what it should."""
+    arguments = ("-X", "dev", "-c", BESIDE_CALLS, str(path))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
+    async with asyncio.timeout(PATIENCE):
+        output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    assert int(output) == len(rows(path)) == 450
+    assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+
+
+async def test_a_close_that_is_cancelled(path: Path) -> None:
+    """The file is closed all the same, after the calls that wait."""
+    inbox = SQLiteInbox(path)
+    stored = asyncio.create_task(inbox.put("a", b""))
+    closing_it = asyncio.create_task(inbox.aclose())
+    await asyncio.sleep(0)
+    closing_it.cancel()
+    await asyncio.gather(closing_it, return_exceptions=True)
+
+    assert await stored is True
+    await until(lambda: [each.name for each in path.parent.iterdir()] == ["inbox.db"])
+
+
+def test_a_loop_that_ends_before_its_calls(path: Path) -> None:
+    """A call whose event loop is closed holds up no other."""
+    inbox = SQLiteInbox(path)
+    with locked(path) as unlock:
+        for _ in range(2):
+            loop = asyncio.new_event_loop()
+            waiting = loop.create_task(inbox.put("a", b""))
+            loop.run_until_complete(asyncio.sleep(0))
+            waiting.cancel()
+            loop.run_until_complete(asyncio.gather(waiting, return_exceptions=True))
+            loop.close()
+        unlock()
+
+    async def put() -> bool:
+        stored = await inbox.put("b", b"")
+        await inbox.aclose()
+        return stored
+
+    assert asyncio.run(put()) is True
 
 
 AFTER_A_FORK = """

@@ -2,6 +2,8 @@ import hashlib
 import json
 import re
 import sqlite3
+import tracemalloc
+from collections.abc import AsyncGenerator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -10,7 +12,9 @@ import pytest
 from attrs import evolve
 
 from tests.cli.conftest import Invoke
+from webex_webhooks_async.notifications import inbox_file
 from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.testing import sample_notification
 
 NOON = 1_764_072_000.0  # 2025-11-25, in UTC
@@ -130,6 +134,161 @@ def test_a_body_that_is_no_notification(tmp_path: Path, invoke: Invoke) -> None:
 
     assert (document["key"], document["state"]) == ("key", "unreadable")
     assert (document["resource"], document["dataId"]) == (None, None)
+
+
+EVIL = "\x1b[31m\n000000000000  failed   forged"
+ROWS: tuple[tuple[object, ...], ...] = (  # rowid, key, body, stored, due, forget, failures, error
+    (1, "plain", body("PLAIN"), NOON, None, 1, EVIL),
+    (2, EVIL, body("STRANGE"), NOON, None, 1, None),
+    (3, None, body("A"), NOON, 1.0, 0, None),
+    (4, b"bytes", body("A"), NOON, 1.0, 0, None),
+    (5, "row-1", b"", NOON, 1.0, 0, None),
+    (6, "f", 5, EVIL, 1.0, 0, None),
+    (7, "g", body("A"), 1e300, 1.0, EVIL, None),
+    (8, "h", "text", NOON, 1.0, 0, b"\xff"),
+    (9, "i", body(EVIL), NOON, 1.0, 0, None),
+    (
+        10,
+        "j",
+        b'{"resource": "messages", "event": "\\ud800", "data": [' + bytes(20_000),
+        0,
+        0,
+        0,
+        None,
+    ),
+    (11, "k", b'{"resource": {"' + bytes(20_000), 0.0, 0, 0, None),
+    (12, "l", b"[" * 20_000, 0.0, 0, 0, None),
+)
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> str:
+    """An inbox with rows that nobody but an attacker makes."""
+    path = tmp_path / "hostile.db"
+    InboxFile.open(path).close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.executemany(
+            "INSERT INTO notifications (rowid, key, body, stored, due, failures, error) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ROWS,
+        )
+        other.execute(
+            "INSERT INTO notifications (rowid, key, body, stored, due) "
+            "VALUES (13, CAST(x'ff' AS TEXT), x'', 0, 0)"
+        )
+    return str(path)
+
+
+def test_a_hostile_file(hostile: str, invoke: Invoke) -> None:
+    """Nothing in it forges a line, writes an escape code or ends the command."""
+    done = invoke("inbox", "list", hostile)
+    documents = json.loads(invoke("inbox", "list", hostile, "--json").out)
+
+    assert (done.exit_code, done.err) == (0, "")
+    assert "\x1b" not in done.out
+    lines = done.out.splitlines()
+    assert [line for line in lines if line.startswith("0000")] == []
+    assert {each["key"]: each["state"] for each in documents} == {
+        **{f"row-{number}": "unreadable" for number in (3, 4, 5, 13)},
+        **dict.fromkeys("fghkl", "unreadable"),
+        "plain": "failed",
+        "row-2": "failed",
+        "i": "waiting",
+        "j": "waiting",
+    }
+    assert lines[-1].startswith("11 waiting, 0 running, 2 failed; the oldest has been waiting for ")
+
+
+def test_what_can_not_be_read_is_dropped(hostile: str, invoke: Invoke) -> None:
+    """It is removed by its key, as `--json` shows it, in any state; others aren't."""
+    documents = json.loads(invoke("inbox", "list", hostile, "--json").out)
+    unreadable = [each["key"] for each in documents if each["state"] == "unreadable"]
+
+    assert invoke("inbox", "drop", hostile, "i").exit_code == 1
+    assert invoke("inbox", "drop", hostile, *unreadable).out == "9 notifications removed\n"
+    assert invoke("inbox", "drop", hostile, "row-2").out == "1 notification removed\n"
+    rest = json.loads(invoke("inbox", "list", hostile, "--json").out)
+    assert {each["key"] for each in rest} == {"plain", "i", "j"}
+
+
+async def test_what_can_not_be_read_is_kept_as_failed(
+    hostile: str, invoke: Invoke, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is failed when it is taken, with an ERROR that names its key, and blocks no other."""
+    inbox = SQLiteInbox(hostile)
+    await inbox.put("good", body("GOOD"))
+    taken = [entry async for entry in all_of(inbox)]
+    await inbox.aclose()
+
+    assert "good" in taken
+    for shown in ("row-3", "row-4", "row-13"):
+        assert f"`webex-webhooks inbox drop` removes it by its key, {shown}\n" in caplog.text
+    (line,) = invoke("inbox", "list", hostile).out.splitlines()[-1:]
+    assert line == f"0 waiting, {len(taken)} running, {len(ROWS) + 2 - len(taken)} failed"
+
+
+async def all_of(inbox: SQLiteInbox) -> AsyncGenerator[str]:
+    """Take everything, and yield the keys."""
+    while (entry := await inbox.take()) is not None:
+        yield entry.key
+
+
+def test_a_view_that_never_ends(
+    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that would be read for ever is an error after a while."""
+    monkeypatch.setattr(inbox_file, "_SECONDS_TO_LIST", 0.01)
+    path = tmp_path / "inbox.db"
+    InboxFile.open(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(ENDLESS)
+
+    done = invoke("inbox", "list", str(path))
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == f"error: can't use the inbox {path}: interrupted\n"
+
+
+ENDLESS = """
+    DROP TABLE notifications;
+    CREATE VIEW notifications AS WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1
+        FROM endless) SELECT n AS rowid, n AS key, n AS stored, n AS due, NULL AS token,
+        NULL AS forget, n AS failures, NULL AS error, x'' AS body FROM endless;
+"""
+
+
+def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
+    """To list is to read: neither the rights nor the files beside it change, and nothing waits."""
+    path = Path(file)
+    path.chmod(0o640)
+    before = path.stat()
+    for _ in range(2):
+        assert invoke("inbox", "list", file).exit_code == 0
+
+    assert path.stat()[:9] == before[:9]
+    assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+
+
+def test_what_is_large_is_read_from_its_beginning(tmp_path: Path, invoke: Invoke) -> None:
+    """While a bot writes, large bodies are listed without its locks, and without their ends."""
+    path = tmp_path / "inbox.db"
+    large = body("LARGE")[:-2] + b', "text": "' + b"x" * 1_000_000 + b'"}}'
+    with closing(InboxFile.open(path)) as inbox:
+        with inbox.transaction():
+            for number in range(20):
+                inbox.put(f"{number}", large)
+        inbox.connection.execute("BEGIN IMMEDIATE")
+        tracemalloc.start()
+        try:
+            done = invoke("inbox", "list", str(path), "--json")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        inbox.connection.execute("ROLLBACK")
+
+    documents = json.loads(done.out)
+    assert [(each["event"], each["dataId"]) for each in documents] == 20 * [("created", "LARGE")]
+    assert peak < 10_000_000
 
 
 @pytest.mark.parametrize(
