@@ -451,10 +451,11 @@ async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         await inbox.put("a", b"")
         with locked(path):
             failed = await asyncio.gather(
-                inbox.put("b", b""), inbox.put("c", b""), return_exceptions=True
+                *(inbox.put("b", b""), inbox.put("c", b""), SQLiteInbox(path).put("d", b"")),
+                return_exceptions=True,
             )
 
-        assert [f"{each}" for each in failed] == 2 * [
+        assert [f"{each}" for each in failed] == 3 * [
             f"can't use the inbox {path}: database is locked"
         ]
         assert await inbox.put("b", b"") is True

@@ -172,8 +172,8 @@ class _InboxCheck:
         quick, other = self._quick, self._inbox
         for _ in range(2):
             await quick.put(self._key(), b"")
-        entry, second = await self._take(quick, "put"), await self._take(quick, "put")
         start = time.monotonic()
+        entry, second = await self._take(quick, "put"), await self._take(quick, "put")
         nothing = "recall returns None where nothing was recorded"
         _expect(await quick.recall(entry, "name") is None, nothing)
         await quick.remember(entry, "name", b"first")

@@ -3,7 +3,6 @@ import json
 import re
 import sqlite3
 import tracemalloc
-from collections.abc import AsyncGenerator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from attrs import evolve
 
 from tests.cli.conftest import Invoke
 from webex_webhooks_async.notifications import inbox_file
-from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.notifications.inbox_file import InboxFile, StoredNotification
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.testing import sample_notification
 
@@ -144,7 +143,7 @@ ROWS: tuple[tuple[object, ...], ...] = (  # rowid, key, body, stored, due, forge
     (4, b"bytes", body("A"), NOON, 1.0, 0, None),
     (5, "row-1", b"", NOON, 1.0, 0, None),
     (6, "f", 5, EVIL, 1.0, 0, None),
-    (7, "g", body("A"), 1e300, 1.0, EVIL, None),
+    (7, "g", body("A"), 1e300, 1.0, 0, None),
     (8, "h", "text", NOON, 1.0, 0, b"\xff"),
     (9, "i", body(EVIL), NOON, 1.0, 0, None),
     (
@@ -212,12 +211,16 @@ def test_what_can_not_be_read_is_dropped(hostile: str, invoke: Invoke) -> None:
 
 
 async def test_what_can_not_be_read_is_kept_as_failed(
-    hostile: str, invoke: Invoke, caplog: pytest.LogCaptureFixture
+    hostile: str,
+    invoke: Invoke,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is failed when it is taken, with an ERROR that names its key, and blocks no other."""
+    monkeypatch.setattr(inbox_file, "_READ_AT_ONCE", 2)
     inbox = SQLiteInbox(hostile)
     await inbox.put("good", body("GOOD"))
-    taken = [entry async for entry in all_of(inbox)]
+    taken = [entry.key for _ in range(20) if (entry := await inbox.take())]
     await inbox.aclose()
 
     assert "good" in taken
@@ -227,10 +230,19 @@ async def test_what_can_not_be_read_is_kept_as_failed(
     assert line == f"0 waiting, {len(taken)} running, {len(ROWS) + 2 - len(taken)} failed"
 
 
-async def all_of(inbox: SQLiteInbox) -> AsyncGenerator[str]:
-    """Take everything, and yield the keys."""
-    while (entry := await inbox.take()) is not None:
-        yield entry.key
+def test_what_is_completed_meanwhile(
+    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notification that is handled while others are listed isn't listed."""
+    unfinished = InboxFile.unfinished
+
+    def with_another(inbox: InboxFile) -> list[StoredNotification]:
+        found = [*unfinished(inbox)]
+        return [evolve(found[0], number=1_000_000), *found]
+
+    monkeypatch.setattr(InboxFile, "unfinished", with_another)
+
+    assert len(json.loads(invoke("inbox", "list", file, "--json").out)) == 4
 
 
 def test_a_view_that_never_ends(
