@@ -104,6 +104,15 @@ def describe_failure(
     return on_one_line(f"{sentence} (tracking id {tracking_id})" if tracking_id else sentence)
 
 
+def without_addresses(text: str) -> str:
+    """The text without e-mail addresses."""
+    return _ADDRESS.sub("...@...", text)
+
+
+# It begins where a word does, so that a long word is looked at once.
+_ADDRESS = re.compile(r"""(?<![^\s'"<>@])[^\s'"<>@]+@[^\s'"<>@]+""")
+
+
 def on_one_line(text: str) -> str:
     """The text on one line, with each control character escaped."""
     if text.isprintable():

@@ -478,6 +478,7 @@ class TestReceiving:
         self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is an error, after which the bot still runs."""
+        webex_sandbox.raise_handler_errors = False
         bot = bot_of(webex_client)
 
         @bot.command("end")
@@ -567,6 +568,7 @@ class TestReceiving:
         self, bot: Bot, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is logged and reported, after the handlers that need nothing of it have run."""
+        webex_sandbox.raise_handler_errors = False
         seen: list[Any] = []
 
         @bot.on("messages")
@@ -622,6 +624,7 @@ class TestErrors:
         self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is logged with its traceback and reported, and no copy is handled again."""
+        webex_sandbox.raise_handler_errors = False
         reported: list[Any] = []
         bot = bot_of(webex_client, on_error=lambda error, about: reported.append((error, about)))
 
@@ -643,6 +646,7 @@ class TestErrors:
         self, tmp_path: Path, webex_client: Client, webex_sandbox: Sandbox
     ) -> None:
         """An error isn't settled then: the handler has all its attempts."""
+        webex_sandbox.raise_handler_errors = False
         reported: list[Any] = []
         inbox = SQLiteInbox(tmp_path / "inbox.db")
         bot = bot_of(

@@ -6,12 +6,21 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from rich.console import Console
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Receiver
-from webex_webhooks_async.cli.relay import ArrivalCheck, RawRequest, Reply, forward, post, relay
+from webex_webhooks_async.cli.relay import (
+    ArrivalCheck,
+    RawRequest,
+    Reply,
+    forward,
+    post,
+    print_response,
+    relay,
+)
 from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.notifications.asgi import Message
@@ -97,7 +106,10 @@ async def test_a_body_in_pieces() -> None:
 
 
 async def test_forward() -> None:
-    """Bytes and headers are forwarded unchanged, except the headers of the connection."""
+    """Bytes and headers are forwarded unchanged, except the headers of the connection.
+
+    One header asks for the error of a handler.
+    """
     received: list[httpx.Request] = []
 
     def bot(request: httpx.Request) -> httpx.Response:
@@ -124,6 +136,7 @@ async def test_forward() -> None:
         (b"x-twice", b"1"),
         (b"X-Twice", b"\xff"),
         (b"Content-Length", b"2"),
+        (b"webex-sandbox", b"1"),
     ]
 
 
@@ -165,7 +178,50 @@ async def test_a_compressed_response() -> None:
         twice = await post(http_client, httpx.Request("POST", "http://bot/twice"))
 
     assert once.text == "\0" * 65_536
-    assert twice == Reply(500, "(it has more than one content coding)")
+    assert twice == Reply(500, "(it has more than one content coding)", is_success=False)
+
+
+def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the beginning of a long response is printed."""
+    print_response(Console(), Reply(200, "line\n" * 100))
+
+    assert capsys.readouterr().out.splitlines() == ["→ 200 OK", *["  line"] * 20]
+
+
+@pytest.mark.parametrize(
+    ("response", "is_success", "problem"),
+    [
+        (httpx.Response(204), True, None),
+        (httpx.Response(500), False, None),
+        (httpx.Response(401), False, "the bot verifies with another secret: pass the bot's with"),
+        (
+            httpx.Response(307, headers={"Location": "http://bot/webex/?canary"}),
+            False,
+            "the bot is mounted at another path: use /webex/",
+        ),
+        (
+            httpx.Response(204, headers={"Webex-Sandbox-Error": f"KeyError: {'x' * 1000}"}),
+            False,
+            f"a handler raised KeyError: {'x' * 490}",
+        ),
+    ],
+)
+async def test_what_is_wrong(
+    response: httpx.Response, *, is_success: bool, problem: str | None
+) -> None:
+    """A bot is asked for the error of its handler, and a status says what to do."""
+    asked: list[str] = []
+
+    def bot(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["Webex-Sandbox"])
+        return response
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(bot)) as http_client:
+        reply = await post(http_client, httpx.Request("POST", "http://bot/webex"))
+
+    assert (asked, reply.is_success) == (["1"], is_success)
+    assert (reply.problem or "").startswith(problem or "")
+    assert (reply.problem is None) == (problem is None)
 
 
 def test_a_request_shows_nothing() -> None:

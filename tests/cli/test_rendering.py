@@ -8,7 +8,6 @@ from rich.console import Console
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.cli.rendering import (
     print_notification,
-    print_response,
     print_webhook,
     print_webhooks,
     status_code_text,
@@ -128,10 +127,3 @@ def test_a_notification(
     first, *rest = capsys.readouterr().out.splitlines()
     assert re.fullmatch(rf"\d\d:\d\d:\d\d messages created{re.escape(lines[0])}", first)
     assert [line.split()[0] for line in rest] == lines[1:]
-
-
-def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
-    """Only the beginning of a long response is printed."""
-    print_response(Console(), 200, "line\n" * 100)
-
-    assert capsys.readouterr().out.splitlines() == ["→ 200 OK", *["  line"] * 20]

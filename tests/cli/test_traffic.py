@@ -7,16 +7,21 @@ from rich.console import Console
 from tests.testing.doubles import webhook
 from webex_webhooks_async.cli.traffic import print_delivery
 from webex_webhooks_async.testing import Delivery
+from webex_webhooks_async.testing.reasons import SWITCHED_OFF
 
 
 @pytest.mark.parametrize(
     ("outcome", "shown"),
     [
         ({"status_code": 204}, "204 No Content"),
+        (
+            {"status_code": 204, "handler_error": "KeyError: 'dish'"},
+            "204 No Content; a handler raised KeyError: 'dish'",
+        ),
         ({"error": "ConnectError: refused"}, "ConnectError: refused"),
         (
             {"status_code": 500, "switched_off": True},
-            "500 Internal Server Error; the webhook was switched off",
+            f"500 Internal Server Error; {SWITCHED_OFF}",
         ),
     ],
 )

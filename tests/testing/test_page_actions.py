@@ -38,7 +38,12 @@ async def test_a_delivery_is_sent_again(
     outcome = await ask("redeliver", delivery=3)  # a request came before the two
 
     _, first, again = webex_sandbox.deliveries
-    assert outcome == {"statusCode": None, "error": first.error}
+    assert outcome == {
+        "statusCode": None,
+        "error": first.error,
+        "reason": first.error,
+        "handlerError": None,
+    }
     assert (again.body, again.headers, again.url) == (first.body, first.headers, first.url)
 
 
@@ -55,7 +60,9 @@ async def test_an_event(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
         1,
         {"deliveries": []},
     )
-    assert to_all["deliveries"] == [{"statusCode": 204, "error": None}]
+    assert to_all["deliveries"] == [
+        {"statusCode": 204, "error": None, "reason": None, "handlerError": None}
+    ]
     assert (notified[0]["data"]["title"], kinds(notified)) == (
         "Standup",
         ["meetings started", "meetings ended"],

@@ -391,6 +391,10 @@ class Bot(BotRouter, Receiver):
             self._has_begun = False
             self._state = "ended"
 
+    def _own_secrets(self) -> tuple[str, ...]:
+        token = self.client._requester.latest_token  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
+        return (*super()._own_secrets(), token)
+
     def _steps_of(self, run: Run) -> list[Handler[Any]]:
         """Fetch what messages and submissions are about, if that may be for a handler."""
         routes = [each for each in self._routes() if each.is_for(run.notification)]

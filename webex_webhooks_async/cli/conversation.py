@@ -9,7 +9,6 @@ from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Never, cast
 
-import httpx
 from attrs import frozen
 
 from webex_webhooks_async.catalog import BASE_URL
@@ -74,10 +73,11 @@ class Conversation:
         self._rooms: dict[str, Json] = {each["id"]: each for each in state["rooms"]}
         self._bot: Json = self._persons[state["bot"]]
         self.bot: str = self._bot["email"]
-        self._webhooks: list[Json] = state["webhooks"]
+        self._hint: str | None = state["hint"]
         self._card: Json | None = None
         self._heard = False
         self._failed = False
+        self._crashed = False
         self._changed = asyncio.Event()
         self._room_id = self._group_room() if place.room is not None else None
         for message in state["messages"]:
@@ -105,27 +105,28 @@ class Conversation:
             await self._post({"text": line})
 
     async def exchange(self, line: str, file: File | None = None) -> str | None:
-        """Send a line, wait for the replies until the bot is quiet, and return why none came.
+        """Send a line, wait for the replies until the bot is quiet, and return what went wrong.
 
         Raises:
             CommandError: The sandbox hangs.
             UsageError: As in `send`.
             WebexError: As in `send`.
         """
-        self._heard = self._failed = sent = False
+        self._heard = self._failed = self._crashed = sent = False
         with suppress(TimeoutError):
             async with asyncio.timeout(self._place.timeout):
                 await self.send(line, file)
                 sent = True
                 await self._until_quiet()
         if self._heard:
-            return None
+            return f"a handler of {self.bot} failed" if self._crashed else None
         if not sent:
             raise silent(self._place.base_url, self._place.timeout)
         if self._failed:
             return f"{self.bot} did not reply"
         within = f"within {self._place.timeout:g} s"
-        return f"{self.bot} did not reply {within}: does the bot run? {self._hint()}"
+        hint = self._hint or "the terminal of the sandbox shows whether it was notified"
+        return f"{self.bot} did not reply {within}: {hint}"
 
     async def _until_quiet(self) -> None:
         with suppress(TimeoutError):
@@ -150,8 +151,8 @@ class Conversation:
             case "room":
                 self._rooms[event["room"]["id"]] = event["room"]
                 self._persons |= {each["id"]: each for each in event["persons"]}
-            case "webhooks":
-                self._webhooks = event["webhooks"]
+            case "hint":
+                self._hint = event["hint"]
             case "message":
                 self._receive(event["message"])
             case "delivery":
@@ -173,21 +174,15 @@ class Conversation:
             self._changed.set()
 
     def _notice(self, delivery: Json) -> None:
-        if delivery["ok"] or delivery["createdBy"] != self._bot["id"]:
+        error = delivery["handlerError"]
+        how = delivery["reason"] if error is None else f"a handler raised {error}"
+        if how is None or delivery["createdBy"] != self._bot["id"]:
             return
-        how = delivery["error"]
-        if how is None:
-            status = delivery["statusCode"]
-            how = f"it responded with {status} {httpx.codes.get_reason_phrase(status)}".rstrip()
         what = f"{delivery['resource']} {delivery['event']} at {shown_url(delivery['url'])}"
         self._on_failure(f"{self.bot} was notified of {what}, but failed: {how}")
         self._failed = True
+        self._crashed = error is not None
         self._changed.set()
-
-    def _hint(self) -> str:
-        if any(each["status"] == "active" for each in self._webhooks):
-            return "The terminal of the sandbox shows whether it was notified"
-        return "It has no active webhook, so nothing notifies it: restart it after the sandbox"
 
     def _is_here(self, room_id: str) -> bool:
         if self._place.room is not None:

@@ -8,23 +8,34 @@ from http import HTTPStatus
 
 import httpx
 from attrs import field, frozen
+from rich.console import Console
+from rich.text import Text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webex_webhooks_async.cli.rendering import shown_url
+from webex_webhooks_async.cli.console import print_refusal
+from webex_webhooks_async.cli.rendering import shown_url, status_code_text
 from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.cli.tunnels import LOOPBACK
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.requester import NO_RESPONSE
-from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.formatting import describe_exception, on_one_line
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.handler_errors import ASKS, ERROR
 from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.testing.reasons import next_step, reason_without_response
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 FORWARD_TIMEOUT = 30.0  # seconds: a bot may be in a debugger
 
 _MOST_BYTES = 65_536  # of a response: its beginning is shown
+_MOST_OF_A_HEADER = 500  # characters
+_MOST_LINES = 20  # of a response's body
+
+_IF_UNAUTHORIZED = (
+    "the bot verifies with another secret: pass the bot's with --secret-env or --secret-file"
+)
 
 _CONNECTION_HEADERS = frozenset({b"host", b"connection", b"content-length", b"transfer-encoding"})
 
@@ -80,15 +91,19 @@ async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest)
 
 @frozen
 class Reply:
-    """What a bot responded: the status, and the beginning of the body."""
+    """What a bot responded.
+
+    Attributes:
+        status_code: The status.
+        text: The beginning of the body.
+        is_success: Whether the status is a 2xx, and no handler failed.
+        problem: What to do about the status, or what a handler raised, if that is known.
+    """
 
     status_code: int
     text: str
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is a 2xx."""
-        return httpx.codes.is_success(self.status_code)
+    is_success: bool = field(kw_only=True, default=True)
+    problem: str | None = field(kw_only=True, default=None)
 
 
 async def post(
@@ -99,6 +114,8 @@ async def post(
     Raises:
         CommandError: There is no response in time.
     """
+    url = str(request.url)
+    request.headers[ASKS] = "1"
     try:
         async with asyncio.timeout(seconds):
             response = await http_client.send(request, stream=True)
@@ -106,9 +123,27 @@ async def post(
     except NO_RESPONSE as error:
         reason = f"no response within {seconds:g} s"
         if not isinstance(error, TimeoutError):
-            reason = describe_exception(error)
-        raise CommandError(f"POST {shown_url(str(request.url))}: {reason}") from error
-    return Reply(response.status_code, body[:_MOST_BYTES].decode(errors="replace"))
+            reason = reason_without_response(error, url)
+        raise CommandError(f"POST {shown_url(url)}: {reason}") from error
+    problem = response.headers.get(ERROR)
+    if problem is not None:
+        problem = f"a handler raised {problem[:_MOST_OF_A_HEADER]}"
+    else:
+        location = response.headers.get("location")
+        problem = next_step(response.status_code, url, location, _IF_UNAUTHORIZED)
+    text = body[:_MOST_BYTES].decode(errors="replace")
+    is_success = response.is_success and problem is None
+    return Reply(response.status_code, text, is_success=is_success, problem=problem)
+
+
+def print_response(console: Console, reply: Reply, to: str = "") -> None:
+    """Print the response to a notification, which `to` names, and what is wrong."""
+    arrow = f"→ {to}: " if to else "→ "
+    console.print(Text(arrow, "cyan"), status_code_text(reply.status_code), sep="")
+    for line in reply.text.splitlines()[:_MOST_LINES]:
+        console.print(f"  {on_one_line(line)}", soft_wrap=True)
+    if reply.problem is not None:
+        print_refusal(console, reply.problem)
 
 
 async def _beginning(response: httpx.Response) -> bytes:

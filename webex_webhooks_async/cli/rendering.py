@@ -129,9 +129,6 @@ def _secret_text(webhook: Webhook, *, show_secret: bool) -> Text | str:
     return webhook.secret or json.dumps(webhook.extra["secret"])
 
 
-_MOST_LINES = 20  # of a response's body
-
-
 def print_event(console: Console, *parts: str | Text | tuple[str, str]) -> None:
     """Print the time, and what happens, on one line."""
     time = (f"{datetime.now().astimezone():%H:%M:%S} ", "dim")
@@ -167,14 +164,6 @@ def headline(notification: Mapping[str, Any], number: int | None = None) -> str:
 
 def _value(value: object) -> Text:
     return Text(on_one_line(value if isinstance(value, str) else json.dumps(value)))
-
-
-def print_response(console: Console, status_code: int, body: str, to: str = "") -> None:
-    """Print the response to a notification, which `to` names."""
-    arrow = f"→ {to}: " if to else "→ "
-    console.print(Text(arrow, "cyan"), status_code_text(status_code), sep="")
-    for line in body.splitlines()[:_MOST_LINES]:
-        console.print(f"  {on_one_line(line)}", soft_wrap=True)
 
 
 def parse_url(text: str) -> httpx.URL | None:

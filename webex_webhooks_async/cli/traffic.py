@@ -25,12 +25,12 @@ def print_request(console: Console, request: RecordedRequest) -> None:
 
 def print_delivery(console: Console, delivery: Delivery) -> None:
     """Print where a notification was sent, and the outcome, on one line."""
-    if delivery.error is None:
+    if delivery.reason is None:
         outcome = status_code_text(delivery.status_code)
     else:
-        outcome = Text(on_one_line(delivery.error), "red")
-    switched_off = "; the webhook was switched off" if delivery.switched_off else ""
-    print_event(console, _ARROW, f"{on_one_line(delivery.url)} ", outcome, (switched_off, "red"))
+        outcome = Text(on_one_line(delivery.reason), "red")
+    error = f"; a handler raised {delivery.handler_error}" if delivery.handler_error else ""
+    print_event(console, _ARROW, f"{on_one_line(delivery.url)} ", outcome, (error, "red"))
 
 
 def print_no_delivery(console: Console, reason: str) -> None:

@@ -122,6 +122,7 @@ class Requester:
         self.base_url: str = base.geturl()
         self._origin = base._replace(path="").geturl()
         self._base_path = base.path
+        self.latest_token: str = ""  # what an error of a bot must not show
         self._tokens = tokens
         self._refreshes = SharedRefresh()
         self._timeout = timeout
@@ -230,14 +231,16 @@ class Requester:
     async def _token(self) -> str:
         """The token to send, empty if a refresh comes first."""
         token = await self._tokens.get()
-        return checked_token(token) if token else ""
+        self.latest_token = checked_token(token) if token else ""
+        return self.latest_token
 
     async def _refreshed(self, rejected: str, before: "asyncio.Task[str] | None") -> str:
         """The token to send instead, once refreshed for all requests since a refresh."""
 
         async def refresh() -> str:
             calling_client.set(self._post_form)
-            return checked_token(await self._tokens.refresh(rejected))
+            self.latest_token = checked_token(await self._tokens.refresh(rejected))
+            return self.latest_token
 
         if is_in_refresh():  # which may be what the others wait for
             return await refresh()

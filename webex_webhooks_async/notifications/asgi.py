@@ -59,9 +59,9 @@ def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     return 0
 
 
-async def send_response(send: Send, status: int) -> None:
-    """Send a response with a status and an empty body."""
-    headers: list[tuple[bytes, bytes]] = []
+async def send_response(send: Send, status: int, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Send a response with a status, an empty body, and some extra headers."""
+    headers = [*extra]
     if status != HTTPStatus.NO_CONTENT:  # which must not have a Content-Length
         headers.append((b"content-length", b"0"))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from attrs import evolve, frozen
 
 from webex_webhooks_async.errors import PayloadError, RateLimitError
-from webex_webhooks_async.formatting import describe_exception, on_one_line
+from webex_webhooks_async.formatting import describe_exception, on_one_line, without_addresses
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.dispatch import describe
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
@@ -239,8 +238,7 @@ async def _ends_of(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 def _error_text(failure: BaseException) -> str:
     """An error as `inbox list` shows it: on one line, not too long, and without addresses."""
-    return _ADDRESS.sub("...@...", on_one_line(describe_exception(failure)[:_MAX_ERROR]))
+    return without_addresses(on_one_line(describe_exception(failure)[:_MAX_ERROR]))
 
 
-_ADDRESS = re.compile(r"(?<![^\s'\"<>@])[^\s'\"<>@]+@[^\s'\"<>@]+")
 _MAX_ERROR = 500  # characters

@@ -13,6 +13,7 @@ from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
 from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.notifications import handler_errors
 from webex_webhooks_async.notifications.asgi import (
     BodyTooLargeError,
     ClientDisconnectError,
@@ -37,6 +38,12 @@ from webex_webhooks_async.notifications.dispatch import (
     current_runs,
     describe,
     log_debug,
+)
+from webex_webhooks_async.notifications.handler_errors import (
+    ASKS,
+    ERROR,
+    first_error,
+    header_of,
 )
 from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
 from webex_webhooks_async.notifications.inbox_worker import (
@@ -394,9 +401,7 @@ class Receiver(Router):
         """Receive a request, as an ASGI application."""
         match scope["type"]:
             case "http":
-                status = await self._receive_http(scope, receive)
-                if status is not None:
-                    await send_response(send, status)
+                await self._receive_http(scope, receive, send)
             case "lifespan":
                 await follow_lifespan(receive, send, self)
             case "websocket":
@@ -404,18 +409,31 @@ class Receiver(Router):
             case other:
                 raise ValueError(f"a receiver can't serve an ASGI scope of type {other!r}")
 
-    async def _receive_http(self, scope: Scope, receive: Receive) -> int | None:
-        """Return the status to respond with; `None` if the client is gone."""
+    async def _receive_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            return HTTPStatus.METHOD_NOT_ALLOWED
+            await send_response(send, HTTPStatus.METHOD_NOT_ALLOWED)
+            return
         headers = tuple(scope["headers"])  # ASGI allows an iterable that can be read once
         try:
             body = await read_body(headers, receive, limit=self._max_body)
         except BodyTooLargeError:
-            return self._refuse_large()
+            await send_response(send, self._refuse_large())
+            return
         except ClientDisconnectError:
-            return None
-        return await self.handle(body, headers)
+            return
+        if (ASKS.encode(), b"1") not in headers:
+            await send_response(send, await self.handle(body, headers))
+            return
+        with first_error() as first:
+            status = await self.handle(body, headers)
+        extra: list[tuple[bytes, bytes]] = []
+        if first.error is not None:  # so the request was verified
+            extra = [(ERROR.encode(), header_of(first.error, self._own_secrets()))]
+        await send_response(send, status, extra)
+
+    def _own_secrets(self) -> tuple[str, ...]:
+        """Return what no response may show."""
+        return tuple(key.decode() for key in self._keys())
 
     def _refuse_large(self) -> HTTPStatus:
         logger.warning("refused a request: its body is larger than %d bytes", self._max_body)
@@ -463,6 +481,7 @@ class Receiver(Router):
     ) -> int:
         if self._ignores(notification):
             return HTTPStatus.NO_CONTENT
+        handler_errors.store(key)
         try:
             is_new = await worker.inbox.put(key, body)
         except Exception:
@@ -484,6 +503,7 @@ class Receiver(Router):
             return None
         run.is_first = is_first_attempt(entry)
         run.is_last = is_last_attempt(entry, self._attempts)
+        handler_errors.resume(entry.key)
         self._begin(run)
         try:
             error: BaseException | None = expiry_of(entry) or await _failure_of(run)
@@ -553,6 +573,8 @@ class Receiver(Router):
         else:
             level = logging.ERROR if run.is_last else logging.WARNING
             logger.log(level, "a handler of %s failed%s", which, then, exc_info=failure)
+        is_late = run.task is not None or self._worker is not None
+        handler_errors.report(failure, is_late=is_late)
         if self._on_error is None:
             return
         try:

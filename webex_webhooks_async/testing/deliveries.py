@@ -6,6 +6,7 @@ https://developer.webex.com/docs/api/guides/webhooks
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
@@ -17,10 +18,16 @@ from attrs import field, frozen
 
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.pool import tls_context
-from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.notifications.handler_errors import ASKS, ERROR, summary_of, watched_by
 from webex_webhooks_async.strict_json import dump_json
+from webex_webhooks_async.testing.reasons import (
+    SWITCHED_OFF,
+    reason_of_status,
+    reason_without_response,
+)
 from webex_webhooks_async.testing.samples import signed_request
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.state import State
@@ -34,6 +41,11 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _MAX_CONCURRENCY = 50
 _MAX_BODY = 65_536  # bytes of a response
+_MAX_HEADER = 500  # characters
+
+MAX_RECORDED = 10_000
+"""This many requests are kept, and this many deliveries; older ones are dropped."""
+
 _NOT_SENT = (
     "not sent, because {} isn't this machine: deliver in process with sandbox.deliver_to(app), or "
     "allow other hosts with Sandbox(allow_remote=True), on the command line with --allow-remote"
@@ -53,6 +65,10 @@ class Delivery:
         status_code: The status of the response; None without one.
         error: Why there was no response, or why nothing was sent.
         switched_off: Whether this failure made Webex switch the webhook off.
+        location: Where a redirect leads.
+        handler_error: What a handler raised, such as ``KeyError: 'dish'``, if the sandbox learns
+            it: the first failure, on one line of at most 500 characters. If a handler fails after
+            the response, `Sandbox.deliveries` has it as soon as it has failed.
     """
 
     webhook: Webhook = field(repr=lambda webhook: repr(webhook.name))
@@ -62,6 +78,18 @@ class Delivery:
     status_code: int | None = None
     error: str | None = None
     switched_off: bool = False
+    location: str | None = None
+    handler_error: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the notification wasn't accepted, and what to do; None if it was."""
+        if self.ok:
+            return None
+        reason = self.error
+        if self.status_code is not None:
+            reason = reason_of_status(self.status_code, self.url, self.location)
+        return f"{reason}; {SWITCHED_OFF}" if self.switched_off else reason
 
     @property
     def ok(self) -> bool:
@@ -69,14 +97,38 @@ class Delivery:
         return self.status_code is not None and httpx.codes.is_success(self.status_code)
 
 
+class Attempt:
+    """An attempt to deliver; what the handlers raise meanwhile, or later, is reported to it.
+
+    Attributes:
+        delivery: The delivery, which is recorded once the attempt is over.
+        errors: What the handlers raised before the response.
+        is_over: Whether it is over.
+        by_api: Whether it follows from a request, so that nobody is there to raise an error to.
+    """
+
+    def __init__(self, delivery: Delivery, service: "DeliveryService", *, by_api: bool) -> None:
+        self.delivery: Delivery = delivery
+        self.errors: list[Exception] = []
+        self.is_over: bool = False
+        self.by_api: bool = by_api
+        self._service = service
+
+    def __call__(self, error: BaseException, *, is_late: bool) -> None:
+        """Take what a handler raised."""
+        self._service.take_error(self, error, is_late=is_late or self.is_over)
+
+
 class DeliveryService:
     """Notifies every webhook that watches for an event.
 
     Attributes:
         app: The ASGI application that gets all notifications in process; None for none.
+        is_served: Whether the sandbox is served: then bots elsewhere are asked for their errors.
+        late_errors: What handlers raised after the response, to be raised again, oldest first.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
         self,
         *,
         state: State,
@@ -84,39 +136,49 @@ class DeliveryService:
         allow_remote: bool,
         timeout: float,
         record: Callable[[Delivery, bytes], None],
+        amend: Callable[[Delivery, Delivery], None],
+        raises: Callable[[], bool],
     ) -> None:
         self.app: ASGIApp | None = None
-        self._in_process: set[asyncio.Task[Delivery]] = set()
+        self.is_served: bool = False
+        self.late_errors: deque[Exception] = deque()
+        self._in_process: set[asyncio.Task[Attempt]] = set()
         self._state = state
         self._http_client = http_client
         self._allow_remote = allow_remote
         self._timeout = timeout
         self._record = record
+        self._amend = amend
+        self._raises = raises
+        self._attempts: deque[Attempt] = deque(maxlen=MAX_RECORDED)  # an inbox has weak references
 
-    async def deliver(self, event: WebexEvent, *, is_forged: bool = False) -> list[Delivery]:
+    async def deliver(
+        self, event: WebexEvent, *, by_api: bool = True, is_forged: bool = False
+    ) -> list[Attempt]:
         """Notify the webhooks that watch for an event, concurrently; oldest first in the result.
 
         Args:
             event: What happened.
+            by_api: As in `Attempt`.
             is_forged: Whether the signatures are those of a stranger: they are there, and wrong.
         """
-        attempts = [
+        notifications = [
             self._notification(event, webhook, is_forged=is_forged)
             for webhook in self._state.webhooks
             if webhook.status == Status.ACTIVE
             and matches(webhook, event.resource, event.event, event.data)
             and _may_know(webhook, event)
         ]
-        if not attempts:
+        if not notifications:
             logger.info("no active webhook watches %s %s", event.resource, event.event)
         limit = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-        async def notify(attempt: Delivery) -> Delivery:
+        async def notify(notification: Delivery) -> Attempt:
             async with limit:
-                return await self._deliver(http_client, attempt)
+                return await self._deliver(http_client, notification, by_api=by_api)
 
         async with self._client() as http_client, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(notify(attempt)) for attempt in attempts]
+            tasks = [group.create_task(notify(each)) for each in notifications]
             if self.app is not None:
                 self._in_process.update(tasks)
                 for task in tasks:
@@ -131,11 +193,13 @@ class DeliveryService:
         if self._in_process:
             await asyncio.wait(self._in_process, timeout=self._timeout)
 
-    async def redeliver(self, delivery: Delivery) -> Delivery:
+    async def redeliver(self, delivery: Delivery, *, by_api: bool = True) -> Attempt:
         """Send the bytes of a delivery to its URL once more."""
-        attempt = attrs.evolve(delivery, status_code=None, error=None, switched_off=False)
+        again = Delivery(
+            webhook=delivery.webhook, url=delivery.url, body=delivery.body, headers=delivery.headers
+        )
         async with self._client() as http_client:
-            return await self._deliver(http_client, attempt)
+            return await self._deliver(http_client, again, by_api=by_api)
 
     def _notification(self, event: WebexEvent, webhook: Webhook, *, is_forged: bool) -> Delivery:
         data = self._state.seen_by(webhook.created_by, event.data)
@@ -143,13 +207,36 @@ class DeliveryService:
         url = webhook.target_url
         secret = token_hex() if is_forged else webhook.secret
         headers = dict(signed_request(url, body, secret).headers)
+        if self.is_served:
+            headers[ASKS] = "1"
         return Delivery(webhook=webhook, url=url, body=body, headers=headers)
 
-    async def _deliver(self, http_client: httpx.AsyncClient, attempt: Delivery) -> Delivery:
-        delivery, response = await self._attempt(http_client, attempt)
-        delivery = attrs.evolve(delivery, switched_off=self._switch_off_after(delivery))
-        self._record(delivery, response)
-        return delivery
+    async def _deliver(
+        self, http_client: httpx.AsyncClient, notification: Delivery, *, by_api: bool
+    ) -> Attempt:
+        attempt = Attempt(notification, self, by_api=by_api)
+        self._attempts.append(attempt)
+        with watched_by(attempt):
+            delivery, response = await self._attempt(http_client, notification)
+        attempt.is_over = True
+        attempt.delivery = attrs.evolve(
+            delivery,
+            handler_error=attempt.delivery.handler_error or delivery.handler_error,
+            switched_off=self._switch_off_after(delivery),
+        )
+        self._record(attempt.delivery, response)
+        return attempt
+
+    def take_error(self, attempt: Attempt, error: BaseException, *, is_late: bool) -> None:
+        """Take what a handler raised: note it at the delivery, and keep it to be raised again."""
+        before = attempt.delivery
+        if before.handler_error is None:
+            attempt.delivery = attrs.evolve(before, handler_error=summary_of(error))
+            if attempt.is_over:
+                self._amend(before, attempt.delivery)
+        if self._raises() and not attempt.by_api:
+            (self.late_errors if is_late else attempt.errors).append(_as_exception(error))
+            self._state.wake()
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient, None]:
@@ -189,8 +276,15 @@ class DeliveryService:
             error = f"no response within {self._timeout:g} seconds"
             return attrs.evolve(attempt, error=error), body
         except Exception as error:  # noqa: BLE001 - an application in process raises anything
-            return attrs.evolve(attempt, error=describe_exception(error)), body
-        return attrs.evolve(attempt, status_code=response.status_code), body
+            return attrs.evolve(attempt, error=reason_without_response(error, attempt.url)), body
+        handler_error = response.headers.get(ERROR)
+        delivery = attrs.evolve(
+            attempt,
+            status_code=response.status_code,
+            location=response.headers.get("location"),
+            handler_error=handler_error and on_one_line(handler_error[:_MAX_HEADER]),
+        )
+        return delivery, body
 
     def _switch_off_after(self, delivery: Delivery) -> bool:
         """Switch the webhook off if this is one failure too many; true if so."""
@@ -201,6 +295,15 @@ class DeliveryService:
             return False
         self._state.webhooks.put(webhook.id, attrs.evolve(webhook, status=Status.INACTIVE))
         return True
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """What can be raised in a test without ending it, such as for `SystemExit`."""
+    if isinstance(error, Exception):
+        return error
+    failure = RuntimeError(f"a handler raised {summary_of(error)}")
+    failure.__cause__ = error
+    return failure
 
 
 def _may_know(webhook: Webhook, event: WebexEvent) -> bool:

@@ -15,6 +15,7 @@ from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery
+from webex_webhooks_async.testing.reasons import hint_without_webhook
 from webex_webhooks_async.testing.requests import RecordedRequest
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
@@ -54,9 +55,10 @@ class EventStream:
     """The present state of a sandbox as one event, and then an event for each change.
 
     Each event is a JSON object whose ``kind`` says what it is: ``state``, ``room``, ``message``,
-    ``action`` (something was submitted), ``removed``, ``webhooks``, ``request``, ``delivery`` or
-    ``program``: why the program of ``webex-webhooks dev`` doesn't run, empty when it does. The
-    remarks at a message say what Webex doesn't support in its card.
+    ``action`` (something was submitted), ``removed``, ``webhooks``, ``hint``, ``request``,
+    ``delivery`` or ``program``: why the program of ``webex-webhooks dev`` doesn't run, empty when
+    it does. A delivery comes again, with its number, when more is known of it. The remarks at a
+    message say what Webex doesn't support in its card, and the hint why nothing notifies the bot.
     """
 
     def __init__(self, state: State) -> None:
@@ -68,6 +70,7 @@ class EventStream:
         self._tokens: deque[str] = deque(maxlen=_MAX_TOKENS)
         self._program = ""
         self._readers: set[asyncio.Queue[Json | None]] = set()
+        self._bot_has_called = False
         state.messages.watch(self._message)
         state.rooms.watch(self._room)
         state.memberships.watch(self._membership)
@@ -81,12 +84,23 @@ class EventStream:
             self._tokens.append(token)
         self._requests.append({**self._numbered(), **self._request(request, response)})
         self._publish("request", request=self._requests[-1])
+        if not self._bot_has_called and self._is_of_bot(request):
+            self._bot_has_called = True
+            self._publish("hint", hint=self._hint())
 
     def record_delivery(self, delivery: Delivery, response: bytes) -> None:
         """Report an attempt to deliver a notification, and the body of its response."""
         shown = {**self._numbered(), **self._delivery(delivery, response)}
         self._deliveries.append((shown, delivery))
         self._publish("delivery", delivery=shown)
+
+    def amend_delivery(self, before: Delivery, after: Delivery) -> None:
+        """Report what is learned of a delivery later, under its number."""
+        for place, (shown, delivery) in enumerate(self._deliveries):
+            if delivery is before:
+                amended = {**shown, "handlerError": after.handler_error}
+                self._deliveries[place] = (amended, after)
+                self._publish("delivery", delivery=amended)
 
     def report_program(self, traceback: str) -> None:
         """Report why the bot's program doesn't run; empty when it does."""
@@ -133,6 +147,7 @@ class EventStream:
             },
             "actions": [*self._state.documents[Resource.ATTACHMENT_ACTIONS]][-MAX_MESSAGES:],
             "webhooks": self._webhooks(),
+            "hint": self._hint(),
             "events": _EVENTS,
             "program": self._program,
             "requests": [*self._requests],
@@ -174,6 +189,20 @@ class EventStream:
     def _webhook(self, _webhook: Webhook, _is_there: bool) -> None:  # noqa: FBT001 - a watcher's
         if self._readers:
             self._publish("webhooks", webhooks=self._webhooks())
+            self._publish("hint", hint=self._hint())
+
+    def _is_of_bot(self, request: RecordedRequest) -> bool:
+        """Whether the bot called, as itself."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        owner = self._state.tokens.owner(token)
+        is_person = token.startswith("person:") or (owner or self._state.bot) != self._state.bot
+        return scheme.lower() == "bearer" and not is_person
+
+    def _hint(self) -> str | None:
+        """Why nothing notifies the bot, if so."""
+        bot_id = self._state.bot.id
+        statuses = (each.status for each in self._state.webhooks if each.created_by == bot_id)
+        return hint_without_webhook(statuses, has_called=self._bot_has_called)
 
     def _webhooks(self) -> list[Json]:
         return [unstructure(attrs.evolve(each, secret=None)) for each in self._state.webhooks]
@@ -216,6 +245,8 @@ class EventStream:
             "headers": dict(delivery.headers),
             "statusCode": delivery.status_code,
             "error": delivery.error,
+            "reason": delivery.reason,
+            "handlerError": delivery.handler_error,
             "switchedOff": delivery.switched_off,
             "ok": delivery.ok,
             "resource": notification["resource"],

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from webex_webhooks_async.testing.deliveries import Delivery, DeliveryService
+from webex_webhooks_async.testing.deliveries import Attempt, DeliveryService
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.service import documents, messages
@@ -72,8 +72,8 @@ class PageActions:
             )
         except ValueError as error:
             raise RefusedCallError(400, str(error)) from None
-        deliveries = await self._service.deliver(event, is_forged=fields.get("isForged", False))
-        return {"deliveries": [_outcome(each) for each in deliveries]}
+        attempts = await self._service.deliver(event, is_forged=fields.get("isForged", False))
+        return {"deliveries": [_outcome(each) for each in attempts]}
 
     async def _sample(self, document: Json) -> Json:
         """Sample data for an event in a room, of its owner where it has one, or of a person."""
@@ -119,5 +119,11 @@ class PageActions:
         return {"code": code}
 
 
-def _outcome(delivery: Delivery) -> Json:
-    return {"statusCode": delivery.status_code, "error": delivery.error}
+def _outcome(attempt: Attempt) -> Json:
+    delivery = attempt.delivery
+    return {
+        "statusCode": delivery.status_code,
+        "error": delivery.error,
+        "reason": delivery.reason,
+        "handlerError": delivery.handler_error,
+    }

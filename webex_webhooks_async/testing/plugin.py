@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def webex_sandbox() -> "Sandbox":
-    """A fresh local Webex simulator. It never contacts another machine."""
+def webex_sandbox() -> "Iterator[Sandbox]":
+    """A fresh local Webex simulator. It never contacts another machine.
+
+    At the end of the test it raises what handlers raised after the response, in the background or
+    from an inbox, if no `reply` has raised it.
+    """
     from webex_webhooks_async.testing import Sandbox  # noqa: PLC0415 - only its users pay
 
-    return Sandbox()
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox._raise_unseen()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a fixture ends what it begins
 
 
 @pytest.fixture

@@ -17,7 +17,12 @@ from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.deliveries import Delivery, DeliveryService
+from webex_webhooks_async.testing.deliveries import (
+    MAX_RECORDED,
+    Attempt,
+    Delivery,
+    DeliveryService,
+)
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
 from webex_webhooks_async.testing.page_actions import PageActions
@@ -45,9 +50,6 @@ from webex_webhooks_async.validation import check_text, check_type
 _SHOWN = 5  # deliveries in an error
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept
-
-MAX_RECORDED = 10_000
-"""This many requests are kept, and this many deliveries; older ones are dropped."""
 
 
 class Sandbox:
@@ -96,9 +98,16 @@ class Sandbox:
         delivery_timeout: Seconds that a target has for its response.
         bot: Who the bot is; by default ``sandbox@webex.bot``. Its organization is that of everyone
             who wasn't given another one.
+        raise_handler_errors: Whether `say`, `submit`, `emit` and `redeliver` raise what a handler
+            of an application in process raised, as far as `on_error` of its receiver would get it;
+            `reply` raises what one raises after the response, in the background or from an inbox.
+            An application is in process with `deliver_to`. Whatever follows from a request, such as
+            one of the bot, raises nothing.
 
     Attributes:
         bot: The bot; its id is the ``created_by`` of the webhooks that it creates.
+        raise_handler_errors: As the argument; a test may change it. What fails while it is false is
+            never raised.
 
     Raises:
         ValueError: `delivery_timeout` isn't positive.
@@ -118,11 +127,13 @@ class Sandbox:
         allow_remote: bool = False,
         delivery_timeout: float = 10.0,
         bot: SandboxPerson | None = None,
+        raise_handler_errors: bool = True,
     ) -> None:
         if not delivery_timeout > 0:
             raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
         check_type("bot", bot, SandboxPerson, NoneType)
         self.bot: SandboxPerson = bot or SandboxPerson(email=BOT_EMAIL, display_name=BOT_NAME)
+        self.raise_handler_errors: bool = raise_handler_errors
         self._on_request = on_request
         self._on_delivery = on_delivery
         self._state = State(bot=self.bot, clock=clock)
@@ -137,10 +148,12 @@ class Sandbox:
             allow_remote=allow_remote,
             timeout=delivery_timeout,
             record=self._record_delivery,
+            amend=self._amend_delivery,
+            raises=lambda: self.raise_handler_errors,
         )
         self._events = EventStream(self._state)
         self._allow_remote = allow_remote
-        service = application(self._state, self._deliver)
+        service = application(self._state, self._notify)
         self._entrance = Entrance(
             service, faults=self._faults, sleep=sleep, record=self._record_request
         )
@@ -204,6 +217,7 @@ class Sandbox:
             page=page,
             allow_remote=self._allow_remote,
         )
+        self._delivery_service.is_served = True
         async with serve_on_loopback(web_app, port) as origin:
             try:
                 yield f"{origin}/v1"
@@ -268,6 +282,8 @@ class Sandbox:
             ValueError: The resource or the event is ``all``: no notification says that. Or `owner`
                 is an unknown id.
             TypeError: `owner` is something else.
+            Exception: What a handler raised, with `raise_handler_errors`; of several an
+                `ExceptionGroup`. All deliveries are made before.
         """
         with _refusal_as_value_error():
             known = None if owner is None else self._known(owner)
@@ -311,6 +327,8 @@ class Sandbox:
             ValueError: The text is empty; a person or the room is unknown; the person isn't a
                 member of a direct room; the bot would write to itself.
             TypeError: An argument has a wrong type.
+            Exception: What a handler raised, with `raise_handler_errors`; of several an
+                `ExceptionGroup`. All deliveries are made before.
         """
         check_text("text", text)
         check_type("room", room, str, NoneType)
@@ -360,6 +378,8 @@ class Sandbox:
                 choice of it; a date isn't one; the button's data has another value; the person is
                 unknown, or isn't a member of the message's direct room.
             TypeError: An argument has a wrong type, such as a message in place of its id.
+            Exception: What a handler raised, with `raise_handler_errors`; of several an
+                `ExceptionGroup`. All deliveries are made before.
         """
         check_type("message_id", message_id, str)
         check_type("inputs", inputs, Mapping, NoneType)
@@ -398,14 +418,22 @@ class Sandbox:
             TimeoutError: The bot didn't write one. It says what the bot was notified of, and how it
                 responded.
             ValueError: `timeout` is negative.
+            Exception: What a handler raised after the response, in the background or from an
+                inbox, with `raise_handler_errors`: each failure once, before a message.
         """
         if not timeout >= 0:
             raise ValueError(f"timeout must not be negative, got {timeout}")
+        found: Exception | Json | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while (message := self._next_reply()) is None:
-                    await self._posted()
-                return message
+                with self._waiting() as woken:
+                    while (found := self._next_error() or self._next_reply()) is None:
+                        await woken.wait()
+                        woken.clear()
+        if isinstance(found, Exception):
+            raise found
+        if found is not None:
+            return found
         raise TimeoutError(f"no reply within {timeout:g} seconds; {self._notified()}")
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
@@ -418,9 +446,11 @@ class Sandbox:
 
         Raises:
             TypeError: It isn't a `Delivery`.
+            Exception: What a handler raised, as `say` does.
         """
         check_type("delivery", delivery, Delivery)
-        return await self._delivery_service.redeliver(delivery)
+        attempt = await self._delivery_service.redeliver(delivery, by_api=False)
+        return _deliveries_of([attempt])[0]
 
     def authorize_as(self, person: SandboxPerson | str) -> None:
         """Choose who authorizes at ``/authorize`` from now on, and whose tokens are granted.
@@ -509,9 +539,18 @@ class Sandbox:
         self._state.tokens.revoke(token)
 
     async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
-        return [
-            delivery for event in events for delivery in await self._delivery_service.deliver(event)
+        """Notify the webhooks, and raise what their handlers raised."""
+        attempts = [
+            attempt
+            for event in events
+            for attempt in await self._delivery_service.deliver(event, by_api=False)
         ]
+        return _deliveries_of(attempts)
+
+    async def _notify(self, events: Sequence[WebexEvent]) -> None:
+        """Notify the webhooks of what follows from a request."""
+        for event in events:
+            await self._delivery_service.deliver(event)
 
     def _next_reply(self) -> Json | None:
         for message in self._state.messages:
@@ -520,14 +559,23 @@ class Sandbox:
                 return message
         return None
 
-    async def _posted(self) -> None:
-        """Wait until somebody posts a message."""
-        posted = asyncio.Event()
+    def _raise_unseen(self) -> None:
+        """Raise what handlers raised after the response, and no `reply` has raised."""
+        _raise_all([*iter(self._next_error, None)])
+
+    def _next_error(self) -> Exception | None:
+        errors = self._delivery_service.late_errors
+        return errors.popleft() if errors else None
+
+    @contextmanager
+    def _waiting(self) -> Generator[asyncio.Event]:
+        """An event that is set when somebody posts a message, or a handler fails."""
+        woken = asyncio.Event()
         # A bot may call the sandbox in an event loop of its own, in another thread.
-        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, posted.set)
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
         self._state.waiting.add(wake)
         try:
-            await posted.wait()
+            yield woken
         finally:
             self._state.waiting.remove(wake)
 
@@ -538,10 +586,12 @@ class Sandbox:
             return (
                 "the bot was notified of nothing: none of its active webhooks watches what happened"
             )
-        return "the bot was notified of " + ", ".join(
-            f"{_subject(each)} ({each.error or f'it responded {each.status_code}'})"
+        notified = ", ".join(
+            f"{_subject(each)} ({each.reason or f'it responded {each.status_code}'})"
             for each in deliveries[-_SHOWN:]
         )
+        why = "; does a handler reply, and await that?" if deliveries[-1].ok else ""
+        return f"the bot was notified of {notified}{why}"
 
     def _author(self, person: SandboxPerson | str | None, room: Json | None) -> SandboxPerson:
         if person is not None:
@@ -579,11 +629,44 @@ class Sandbox:
         if self._on_request is not None:
             self._on_request(request)
 
+    def _amend_delivery(self, before: Delivery, after: Delivery) -> None:
+        """Record what is learned of a delivery later, if it is still kept."""
+        for number, each in enumerate(self._deliveries):
+            if each is before:
+                self._deliveries[number] = after
+        self._events.amend_delivery(before, after)
+
     def _record_delivery(self, delivery: Delivery, response: bytes) -> None:
         self._deliveries.append(delivery)
         self._events.record_delivery(delivery, response)
         if self._on_delivery is not None:
             self._on_delivery(delivery)
+
+
+def _deliveries_of(attempts: Iterable[Attempt]) -> list[Delivery]:
+    """The deliveries, unless handlers have failed: then their errors are raised.
+
+    Raises:
+        Exception: The only error.
+        ExceptionGroup: Several errors.
+    """
+    attempts = [*attempts]
+    errors = [error for attempt in attempts for error in attempt.errors]
+    _raise_all(errors)
+    return [attempt.delivery for attempt in attempts]
+
+
+def _raise_all(errors: Sequence[Exception]) -> None:
+    """Raise errors of handlers, if there are any.
+
+    Raises:
+        Exception: The only error.
+        ExceptionGroup: Several errors.
+    """
+    if len(errors) > 1:
+        raise ExceptionGroup(f"{len(errors)} handlers failed", errors)
+    if errors:
+        raise errors[0]
 
 
 @contextmanager

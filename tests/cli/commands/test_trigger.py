@@ -172,7 +172,7 @@ def test_a_bot_that_is_not_there(invoke: Invoke) -> None:
     )
 
     assert (done.exit_code, done.err.count("\n")) == (1, 1)
-    assert done.err.startswith("error: POST http://127.0.0.1:1/x: ConnectError: ")
+    assert done.err.startswith("error: POST http://127.0.0.1:1/x: nothing listens there: is ")
 
 
 @pytest.mark.parametrize("value", ["roomId=Y2lz", "roomId:=1"])

@@ -42,12 +42,12 @@ from webex_webhooks_async.cli.relay import (
     ArrivalCheck,
     RawRequest,
     forward,
+    print_response,
     relay,
 )
 from webex_webhooks_async.cli.rendering import (
     headline,
     print_notification,
-    print_response,
     print_webhooks,
     shown_url,
 )
@@ -269,7 +269,7 @@ async def _forward(
     except CommandError as error:
         print_refusal(stderr(), f"{notification}: {error}")
     else:
-        print_response(console, reply.status_code, reply.text, to=notification)
+        print_response(console, reply, to=notification)
 
 
 @asynccontextmanager

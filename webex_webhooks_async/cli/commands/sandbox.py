@@ -123,6 +123,8 @@ def _report_delivery(console: Console, delivery: Delivery) -> None:
         url=url,
         status=delivery.status_code,
         error=delivery.error,
+        reason=delivery.reason,
+        handlerError=delivery.handler_error,
         switchedOff=delivery.switched_off,
         notification=json.loads(delivery.body) | {"targetUrl": url},
     )

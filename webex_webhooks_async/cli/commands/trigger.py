@@ -20,8 +20,8 @@ from webex_webhooks_async.cli.options import (
     SandboxUrl,
     SecretSource,
 )
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, Reply, post
-from webex_webhooks_async.cli.rendering import print_notification, print_response
+from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, Reply, post, print_response
+from webex_webhooks_async.cli.rendering import print_notification
 from webex_webhooks_async.cli.running import ExitCode, UsageError, run, usage_errors
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import DecodeError
@@ -93,10 +93,10 @@ def _send(  # noqa: PLR0913 - each is an option
         print_notification(stdout(), notification)
     reply = run(_reply_to(signed_request(to, body, key)))
     if as_json:
-        document = {"status": reply.status_code, "body": reply.text}
+        document = {"status": reply.status_code, "body": reply.text, "problem": reply.problem}
         print_json({"notification": notification, **document})
     else:
-        print_response(stdout(), reply.status_code, reply.text)
+        print_response(stdout(), reply)
     return ExitCode.DONE if reply.is_success else ExitCode.REFUSED
 
 
@@ -126,18 +126,21 @@ def _report(wanted: Mapping[str, object], base_url: str, *, as_json: bool) -> in
         print_json(answer)
     else:
         for each in answer["deliveries"]:
-            if each["error"] is None:
-                print_response(stdout(), each["statusCode"], "")
+            if (problem := _problem(each)) is None:
+                print_response(stdout(), Reply(each["statusCode"], ""))
             else:
-                _print_problem(each["error"], "red")
+                _print_problem(problem, "red")
         if not answer["deliveries"]:
             what = f"{wanted['resource']} {wanted['event']}"
             _print_problem(f"no active webhook watches {what}", "yellow")
-    succeeded = (
-        each["error"] is None and httpx.codes.is_success(each["statusCode"])
-        for each in answer["deliveries"]
-    )
-    return ExitCode.DONE if all(succeeded) else ExitCode.REFUSED
+    failed = any(_problem(each) for each in answer["deliveries"])
+    return ExitCode.REFUSED if failed else ExitCode.DONE
+
+
+def _problem(delivery: Mapping[str, Any]) -> str | None:
+    """What a handler raised, or else why the notification wasn't accepted."""
+    error, reason = delivery["handlerError"], delivery["reason"]
+    return f"a handler raised {error}" if error is not None else reason
 
 
 def _print_problem(text: str, style: str) -> None:

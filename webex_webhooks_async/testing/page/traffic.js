@@ -69,7 +69,7 @@ export function addDelivery(delivery) {
 
 /** Why a delivery failed, or what its handler raised; null where all is well. */
 function problemOf(delivery) {
-  if (!delivery.ok) return delivery.error ?? statusText(delivery.statusCode);
+  if (!delivery.ok) return delivery.reason;
   return delivery.handlerError ? `Your bot's handler failed: ${delivery.handlerError}` : null;
 }
 

@@ -232,8 +232,7 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
     for remark in remarks_on(message.get("attachments")):
         logger.warning("the card of the message %s: %s", message["id"], remark)
     state.rooms.put(room["id"], {**room, "lastActivity": message["created"]})
-    for wake in tuple(state.waiting):
-        wake()
+    state.wake()
     return [*joined, _event(state, Event.CREATED, message)]
 
 
@@ -373,8 +372,8 @@ def _check_attached(document: Mapping[str, Any], uploaded: tuple[File, ...]) -> 
     match attachments:
         case None | []:
             pass
-        case [dict(card)]:
-            if problem := problem_of_card(cast("Json", card)):
+        case [dict()]:
+            if problem := problem_of_card(cast("list[Json]", attachments)[0]):
                 raise RefusedCallError(400, problem)
         case _:
             raise RefusedCallError(400, "attachments must be an array with one object, a card")

@@ -167,7 +167,7 @@ class State:
         contents: The files of the messages, by id.
         general_rooms: The id of each team's general room, by the id of the team.
         base_urls: The base URL that each person called last, by the id of the person.
-        waiting: Are called when somebody posts a message, from any thread.
+        waiting: Are called by `wake`, from any thread.
     """
 
     def __init__(self, *, bot: SandboxPerson, clock: WallClock) -> None:
@@ -194,6 +194,11 @@ class State:
         self.failures: FailureTracker = FailureTracker(clock)
         self.tokens: TokenStore = TokenStore(clock, bot)
         self._direct_rooms: dict[frozenset[str], str] = {}
+
+    def wake(self) -> None:
+        """Wake who waits: somebody has posted a message, or a handler has failed."""
+        for wake in tuple(self.waiting):
+            wake()
 
     def now(self) -> str:
         """The current time as Webex writes it."""

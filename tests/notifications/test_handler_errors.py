@@ -1,0 +1,137 @@
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webex_webhooks_async import Bot, Client, MessageContext, Notification, Receiver
+from webex_webhooks_async.notifications.handler_errors import header_of
+from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
+
+SECRET = "the secret of the webhook"
+ASKS = {"Webex-Sandbox": "1"}
+ERROR = "webex-sandbox-error"
+
+
+def failing(error: BaseException, **options: Any) -> Receiver:  # noqa: ANN401 - a receiver's
+    """A receiver whose handler fails."""
+    receiver = Receiver(SECRET, **options)
+
+    @receiver.on()
+    async def fail(_notification: Notification[Any]) -> None:
+        raise error
+
+    return receiver
+
+
+async def response_of(
+    receiver: Receiver, headers: dict[str, str] = ASKS, secret: str = SECRET
+) -> httpx.Response:
+    """The response to a notification."""
+    request = signed_request("http://bot/", sample_notification("rooms", "created"), secret)
+    request.headers.update(headers)
+    async with (
+        receiver,
+        httpx.AsyncClient(transport=httpx.ASGITransport(receiver)) as webex,
+    ):
+        return await webex.send(request)
+
+
+async def test_an_error_in_the_response() -> None:
+    """Who asks for it learns what a handler raised, of a verified notification."""
+    response = await response_of(failing(KeyError("dish")))
+
+    assert (response.status_code, response.headers[ERROR]) == (500, "KeyError: 'dish'")
+
+
+@pytest.mark.parametrize(
+    ("headers", "secret", "options"),
+    [
+        ({}, SECRET, {}),
+        ({"Webex-Sandbox": "yes"}, SECRET, {}),
+        ({"Webex-Sandbox": ""}, SECRET, {}),
+        (ASKS, "another secret", {}),
+        (ASKS, SECRET, {"background": True}),
+    ],
+)
+async def test_no_error_in_the_response(
+    headers: dict[str, str], secret: str, options: dict[str, Any]
+) -> None:
+    """Nothing is said unasked, unverified, or of handlers that run after the response."""
+    response = await response_of(failing(KeyError("dish"), **options), headers, secret)
+
+    assert ERROR not in response.headers
+
+
+async def test_a_handler_that_does_not_fail(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """A delivery of a served sandbox asks, and a handler that doesn't fail adds nothing."""
+    bot = Bot(webex_client, SECRET, target_url="https://bot.example.com/")
+    bot.message()(ignore)
+    async with webex_sandbox.serve(), bot:
+        webex_sandbox.deliver_to(bot)
+        (delivery,) = await webex_sandbox.say("Hello")
+
+    assert (delivery.headers["webex-sandbox"], delivery.handler_error) == ("1", None)
+
+
+async def ignore(_context: MessageContext) -> None:
+    """Do nothing."""
+
+
+async def test_what_is_private(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """Neither the token of a bot is shown, nor its secrets, nor an address."""
+    bot = Bot(webex_client, [SECRET, "another \\ 'secret'"], target_url="https://bot.example.com/")
+
+    @bot.message()
+    async def fail(context: MessageContext) -> None:
+        raise KeyError("a bug", context.text, "sandbox-token", SECRET, "another \\ 'secret'")
+
+    await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "ann@example.com"})
+    body = sample_notification("messages", "created", data={"id": "M1"})
+    async with bot, httpx.AsyncClient(transport=httpx.ASGITransport(bot)) as webex:
+        request = signed_request("http://bot/", body, SECRET)
+        request.headers.update(ASKS)
+        response = await webex.send(request)
+
+    assert response.headers[ERROR] == "KeyError: ('a bug', '...@...', '***', '***', \"***\")"
+
+
+PARTS = st.text(min_size=1) | st.sampled_from(["ann@example.com", "\n", "'", "é", "@", "*"])
+HIDDEN = st.text(st.characters(min_codepoint=33, exclude_characters="*.@\\"), min_size=8)
+
+
+@given(
+    st.lists(PARTS),
+    st.lists(PARTS),
+    HIDDEN,
+    st.integers(1, 5_000),
+    st.sampled_from([str, partial(quote, safe="")]),
+)
+def test_what_a_header_shows(
+    before: list[str], after: list[str], secret: str, count: int, form: Callable[[str], str]
+) -> None:
+    """At most 500 bytes of printable ASCII on a line; no secret in any form, and no address."""
+    text = "".join([*before, form(secret) * count, *after])
+
+    shown = header_of(ValueError(text), [secret])
+
+    assert shown.startswith(b"ValueError")
+    assert len(shown) <= 500
+    assert all(32 <= each < 127 for each in shown)
+    assert b"ann@" not in shown
+    assert form(secret).encode("ascii", "backslashreplace") not in shown
+
+
+@pytest.mark.parametrize("length", [8, 100, 3_000])
+def test_no_part_of_a_secret(length: int) -> None:
+    """A secret at the end of what is read of a long text is hidden as a whole."""
+    secret = "canary" * (length // 6) + "ab" * (length % 6)
+
+    for offset in range(0, length, length // 8):
+        shown = header_of(ValueError("." * offset + secret * 10_000), [secret])
+
+        assert b"can" not in shown

@@ -1,0 +1,278 @@
+"""What a handler raises fails the test of a bot, on the line that said something."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tests.bot.doubles import CARD, SECRET, bot_of, running
+from tests.support.wire import PATIENCE
+from tests.testing.doubles import ANN, created
+from webex_webhooks_async import (
+    Bot,
+    BotThread,
+    Client,
+    MessageContext,
+    PayloadError,
+    Receiver,
+    SQLiteInbox,
+    WebexError,
+)
+from webex_webhooks_async.bot.bot import BotOptions
+from webex_webhooks_async.testing import Sandbox
+
+Handler = Callable[[MessageContext], Coroutine[Any, Any, object]]
+
+KINDS = ("plain", "background", "inbox")
+
+
+def options_of(kind: str, folder: Path) -> BotOptions:
+    """What makes a bot respond before its handlers run, or not."""
+    if kind == "inbox":
+        return {"inbox": SQLiteInbox(folder / "inbox.db"), "attempts": 1}
+    return {"background": kind == "background"}
+
+
+async def crash(_context: MessageContext) -> None:
+    """Take what isn't there."""
+    inputs: dict[str, str] = {}
+    del inputs["dish"]
+
+
+async def reply_a_number(context: MessageContext) -> None:
+    """Reply what isn't text."""
+    await context.reply(42)  # type: ignore[arg-type] # wrong on purpose
+
+
+async def reply_a_list(context: MessageContext) -> None:
+    """Reply a card that is a list."""
+    await context.reply(card=[CARD])  # type: ignore[arg-type] # wrong on purpose
+
+
+async def reply_without_a_version(context: MessageContext) -> None:
+    """Reply a card without a version."""
+    await context.reply(card={key: CARD[key] for key in ("type", "body")})
+
+
+async def reply_nothing(_context: MessageContext) -> None:
+    """Reply nothing."""
+
+
+async def forget_await(context: MessageContext) -> None:
+    """Forget to await a reply."""
+    context.reply("Hello")  # type: ignore[unused-coroutine] # wrong on purpose
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("handler", "error", "words"),
+    [
+        (crash, KeyError, "dish"),
+        (reply_a_number, TypeError, "text must be str, got int"),
+        (reply_a_list, TypeError, "card must be"),
+        (reply_without_a_version, (ValueError, WebexError), "ersion"),
+        (reply_nothing, TimeoutError, r"it responded 204\); does a handler reply, and await that"),
+        (forget_await, TimeoutError, r"it responded 204\); does a handler reply, and await that"),
+    ],
+)
+async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a table
+    webex_sandbox: Sandbox,
+    webex_client: Client,
+    tmp_path: Path,
+    kind: str,
+    handler: Handler,
+    error: type[Exception],
+    words: str,
+) -> None:
+    """Each mistake is raised by the line that says something, or that waits for the reply."""
+    bot = bot_of(webex_client, **options_of(kind, tmp_path))
+    bot.message()(handler)
+    forgets: AbstractContextManager[object] = nullcontext()
+    if handler is forget_await:
+        forgets = pytest.warns(RuntimeWarning, match="never awaited")
+
+    async with running(bot, webex_sandbox):
+        with forgets, pytest.raises(error, match=words) as raised:  # noqa: PT012 - the two lines of a user's test
+            await webex_sandbox.say("Hello")
+            await webex_sandbox.reply(timeout=0.1 if error is TimeoutError else PATIENCE)
+
+    told = webex_sandbox.deliveries[0]
+    assert told.ok
+    if error is TimeoutError:
+        assert told.handler_error is None
+    else:
+        assert told.handler_error == f"{type(raised.value).__name__}: {raised.value}"
+        names = [entry.name for entry in raised.traceback]
+        assert {"test_a_broken_handler", handler.__name__} <= {*names}
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+async def test_failures_after_the_response(
+    webex_sandbox: Sandbox, webex_client: Client, tmp_path: Path, kind: str
+) -> None:
+    """Each is raised once, one by one, before a message that waits."""
+    bot = bot_of(webex_client, **options_of(kind, tmp_path))
+
+    @bot.message()
+    async def fail(context: MessageContext) -> None:
+        await context.reply(f"Heard {context.text}")
+        if context.text.isdigit():
+            raise ValueError(context.text)
+
+    async with running(bot, webex_sandbox):
+        for text in ("1", "2"):
+            await webex_sandbox.say(text)
+            with pytest.raises(ValueError, match=text):  # noqa: PT012 - the failure comes before or after it
+                assert (await webex_sandbox.reply())["text"] == f"Heard {text}"
+                await webex_sandbox.reply()
+        webex_sandbox.raise_handler_errors = False
+        await webex_sandbox.say("3")
+        assert (await webex_sandbox.reply())["text"] == "Heard 3"
+        await bot.aclose()
+        webex_sandbox.raise_handler_errors = True
+        with pytest.raises(TimeoutError):
+            await webex_sandbox.reply(timeout=0)
+
+    errors = [each.handler_error for each in webex_sandbox.deliveries]
+    assert [each for each in errors if each] == [f"ValueError: {n}" for n in (1, 2, 3)]
+
+
+@pytest.mark.filterwarnings("ignore:every event of")
+async def test_several_failures(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """All deliveries are made; several failures are a group, and `redeliver` raises as well."""
+    first, second = (bot_of(webex_client, name=name) for name in ("one", "two"))
+    for bot in (first, second):
+        bot.message()(crash)
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        body = await Request(scope, receive).body()
+        name = "one" if b'"one:' in body else "two"
+        status = await {"one": first, "two": second}[name].handle(body, scope["headers"])
+        await Response(status_code=status)(scope, receive, send)
+
+    webex_sandbox.deliver_to(both)
+    async with first, second:
+        with pytest.raises(ExceptionGroup, match="2 handlers failed") as raised:
+            await webex_sandbox.say("Hello")
+    receiver = Receiver(SECRET)
+
+    @receiver.on()
+    async def fail(_notification: object) -> None:
+        raise KeyError("dish")
+
+    webex_sandbox.deliver_to(receiver)
+    with pytest.raises(KeyError, match="dish"):
+        await webex_sandbox.redeliver(webex_sandbox.deliveries[0])
+
+    assert [type(each) for each in raised.value.exceptions] == [KeyError, KeyError]
+    assert [each.handler_error for each in webex_sandbox.deliveries] == ["KeyError: 'dish'"] * 3
+
+
+async def test_what_is_a_failure(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """Data that doesn't fit is one, `SystemExit` is named, what a middleware settles is none."""
+    bot = bot_of(webex_client)
+
+    @bot.middleware
+    async def settle(_notification: object, call_next: Callable[[], Awaitable[None]]) -> None:
+        with suppress(LookupError):
+            await call_next()
+
+    @bot.message()
+    async def fail(context: MessageContext) -> None:
+        if context.text == "exit":
+            raise SystemExit(2)
+        raise LookupError(context.text)
+
+    async with running(bot, webex_sandbox):
+        (settled,) = await webex_sandbox.say("settle")
+        with pytest.raises(PayloadError):
+            await webex_sandbox.emit("messages", "created", {"roomId": 7})
+        with pytest.raises(RuntimeError, match="a handler raised SystemExit: 2") as raised:
+            await webex_sandbox.say("exit")
+
+    assert settled.handler_error is None
+    assert isinstance(raised.value.__cause__, SystemExit)
+
+
+async def test_what_follows_from_a_request(
+    webex_sandbox: Sandbox, webex_client: Client, api: httpx.AsyncClient
+) -> None:
+    """What is notified because of a request is noted, and raised nowhere."""
+    bot = bot_of(webex_client)
+    bot.message()(crash)
+
+    async with running(bot, webex_sandbox):
+        fields = {"toPersonEmail": webex_sandbox.bot.email, "text": "Hello"}
+        await created(api, "messages", ANN, **fields)
+        with pytest.raises(TimeoutError):
+            await webex_sandbox.reply(timeout=0)
+
+    assert [each.handler_error for each in webex_sandbox.deliveries] == ["KeyError: 'dish'"]
+
+
+async def test_a_bot_in_a_thread(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a handler raises in a thread of its own is raised in the test."""
+    async with webex_sandbox.serve() as base_url:
+        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
+        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "any-token")
+        monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("PUBLIC_URL", "https://bot.example.com/webex")
+        bot = Bot.from_env()
+        bot.message()(crash)
+        thread = BotThread(bot)
+
+        async def wsgi(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive)
+            status = await asyncio.to_thread(thread.handle, await request.body(), request.headers)
+            await Response(status_code=status)(scope, receive, send)
+
+        webex_sandbox.deliver_to(wsgi)
+        await asyncio.to_thread(thread.start)
+        try:
+            with pytest.raises(KeyError, match="dish"):
+                await webex_sandbox.say("Hello")
+        finally:
+            await asyncio.to_thread(thread.close)
+
+
+class UnreadableError(Exception):
+    """An error whose text can't be had."""
+
+    def __str__(self) -> str:
+        """Raise another error."""
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize(
+    ("error", "noted"),
+    [
+        (KeyError("dish"), "KeyError: 'dish'"),
+        (ValueError("one\ntwo\r\x1b[31m"), r"ValueError: one\ntwo\r\x1b[31m"),
+        (ValueError("a" * 1_000_000), f"ValueError: {'a' * 488}"),
+        (ValueError("\n" * 500), "ValueError: " + r"\n" * 244),
+        (UnreadableError(), "UnreadableError"),
+    ],
+)
+async def test_how_a_failure_is_noted(
+    webex_sandbox: Sandbox, webex_client: Client, error: Exception, noted: str
+) -> None:
+    """The class and the text are on one line of at most 500 characters."""
+    webex_sandbox.raise_handler_errors = False
+    bot = bot_of(webex_client)
+
+    @bot.message()
+    async def fail(_context: MessageContext) -> None:
+        raise error
+
+    async with running(bot, webex_sandbox):
+        (delivery,) = await webex_sandbox.say("Hello")
+
+    assert (delivery.handler_error, delivery.ok) == (noted, True)
+    assert webex_sandbox.deliveries == (delivery,)

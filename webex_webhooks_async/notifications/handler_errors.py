@@ -1,0 +1,122 @@
+"""Who learns what a handler raised, besides `on_error`: the sandbox that sent the notification.
+
+A sandbox in the same process watches the context in which it calls the application. One elsewhere
+asks with a header, and gets the first error of the run in a header of the response.
+"""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+from webex_webhooks_async.formatting import (
+    Redactor,
+    describe_exception,
+    on_one_line,
+    without_addresses,
+)
+
+ASKS = "webex-sandbox"
+"""The header of a request whose response may name the error of a handler; its value is 1."""
+
+ERROR = "webex-sandbox-error"
+"""The header of the response that names it."""
+
+
+T = TypeVar("T")
+
+_MOST = 500  # characters, or bytes, of an error
+_MOST_READ = 20_000  # characters of it, in which secrets are looked for
+_LONGEST_ESCAPE = 12  # characters that stand for one of a secret
+
+
+class Watcher(Protocol):
+    """Gets the errors of the handlers of a notification."""
+
+    def __call__(self, error: BaseException, *, is_late: bool) -> object:
+        """Take an error; a late one is of a run that the response doesn't wait for."""
+
+
+class FirstError:
+    """The first error of the handlers that a response waits for.
+
+    Attributes:
+        error: The error; None if there is none.
+    """
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("_watcher", default=None)
+_first: ContextVar[FirstError | None] = ContextVar("_first", default=None)
+_of_stored: "WeakValueDictionary[str, Watcher]" = WeakValueDictionary()
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Generator[None]:
+    """Let a watcher, and nobody else, get the errors of what begins in the block."""
+    with _set(_watcher, watcher), _set(_first, None):
+        yield
+
+
+@contextmanager
+def first_error() -> Generator[FirstError]:
+    """Note the first error in the block, besides reporting it."""
+    with _set(_first, FirstError()) as first:
+        yield first
+
+
+@contextmanager
+def _set(variable: ContextVar[T | None], value: T) -> Generator[T]:
+    outer = variable.set(value)
+    try:
+        yield value
+    finally:
+        variable.reset(outer)
+
+
+def report(error: BaseException, *, is_late: bool) -> None:
+    """Report what a handler raised; a late error is one that the response doesn't wait for."""
+    first, watcher = _first.get(), _watcher.get()
+    if first is not None and first.error is None and not is_late:
+        first.error = error
+    if watcher is not None:
+        watcher(error, is_late=is_late)
+
+
+def store(key: str) -> None:
+    """Remember who watches this context, until the notification with this key is handled.
+
+    It is forgotten with its sandbox.
+    """
+    watcher = _watcher.get()
+    if watcher is not None:
+        _of_stored.setdefault(key, watcher)
+
+
+def resume(key: str) -> None:
+    """Let who watched when a notification was stored watch the rest of this context."""
+    _watcher.set(_of_stored.get(key))
+
+
+def summary_of(error: BaseException) -> str:
+    """An error on one line: its class, and the beginning of its text."""
+    return on_one_line(describe_exception(error)[:_MOST])[:_MOST]
+
+
+def header_of(error: BaseException, secrets: Iterable[str]) -> bytes:
+    """An error as a header shows it: ASCII, without addresses and without these secrets.
+
+    What is secret is found before the text is cut; a part of a secret at the end of what is read of
+    a very long text is cut off, too.
+    """
+    hidden = {form for each in secrets for form in (each, repr(each)[1:-1])}
+    text = describe_exception(error)
+    shown = Redactor(tuple(hidden))(text[:_MOST_READ])
+    if len(text) > _MOST_READ:
+        longest = max(map(len, hidden), default=0)
+        shown = shown[: max(0, len(shown) - _LONGEST_ESCAPE * longest)]
+    line = on_one_line(without_addresses(shown)) or type(error).__name__
+    return line.encode("ascii", "backslashreplace")[:_MOST].strip()

@@ -1,0 +1,85 @@
+"""Why a bot doesn't take a notification, and what to do: the words of the page and the commands."""
+
+import ssl
+from collections.abc import Iterable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import httpx
+
+from webex_webhooks_async.formatting import describe_exception, describe_status, on_one_line
+from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.validation import is_loopback
+
+IF_UNAUTHORIZED = "the bot's secret differs from the webhook's: restart the bot"
+"""Of a webhook of the bot; a command that signs by itself says what else to do."""
+
+SWITCHED_OFF = "Webex switches the webhook off after so many failures: restart the bot"
+"""Of a webhook that is inactive."""
+
+_MOST = 200  # characters of a path
+
+
+def reason_without_response(error: Exception, url: str) -> str:
+    """Why there was no response."""
+    is_tls = isinstance(error.__context__ and error.__context__.__context__, ssl.SSLError)
+    if isinstance(error, httpx.ConnectError) and is_loopback(httpx.URL(url).host) and not is_tls:
+        return "nothing listens there: is your bot running?"
+    return describe_exception(error)
+
+
+def reason_of_status(status_code: int, url: str, location: str | None) -> str:
+    """What a status that isn't a 2xx says about the bot, and what to do, as `next_step` says it."""
+    step = next_step(status_code, url, location)
+    status = describe_status(status_code)
+    return status if step is None else f"{status}: {step}"
+
+
+def next_step(
+    status_code: int, url: str, location: str | None, if_unauthorized: str = IF_UNAUTHORIZED
+) -> str | None:
+    """What to do after a status that isn't a 2xx, if it says so.
+
+    Args:
+        status_code: The status of the response.
+        url: Where the notification was sent.
+        location: Where a redirect leads.
+        if_unauthorized: What to do after a 401.
+    """
+    match status_code:
+        case HTTPStatus.UNAUTHORIZED:
+            return if_unauthorized
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            return f"the bot is mounted at another path than {_path(url)}"
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return "the bot isn't started: its application has to run its lifespan, or enter it"
+        case HTTPStatus.TEMPORARY_REDIRECT | HTTPStatus.PERMANENT_REDIRECT if location:
+            return f"the bot is mounted at another path: use {_path(location)}"
+        case _:
+            return None
+
+
+def _path(url: str) -> str:
+    """The path of a URL from elsewhere; its query may be secret."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        path = ""
+    return on_one_line(path[:_MOST]) or "/"
+
+
+def hint_without_webhook(statuses: Iterable[str | None], *, has_called: bool) -> str | None:
+    """Why nothing notifies the bot; None if it has an active webhook.
+
+    Args:
+        statuses: Those of the bot's webhooks.
+        has_called: Whether the bot has sent a request.
+    """
+    known = [*statuses]
+    if Status.ACTIVE in known:
+        return None
+    if known:
+        return SWITCHED_OFF
+    if has_called:
+        return "a bot called, but made no webhook: set PUBLIC_URL"
+    return "no bot has called: start one that uses this sandbox"
