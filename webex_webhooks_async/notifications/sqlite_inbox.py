@@ -25,24 +25,27 @@ class SQLiteInbox:
 
         receiver = Receiver(secret, inbox=SQLiteInbox("inbox.db"))
 
-    The file has mode 600, because it holds what Webex sent. A notification that is stored survives
-    a power failure. Of a completed one only the key stays. SQLite needs a local disk: a network
-    file system can lose or corrupt the file.
+    The file gets mode 600 each time it is opened, because it holds what Webex sent. A notification
+    that is stored survives a power failure. Of a completed one only the key stays. SQLite needs a
+    local disk: a network file system can lose or corrupt the file.
 
-    The methods raise `OSError` if the disk is full, or if another program locks the file for five
-    seconds. They work again as soon as that is over. A process that is forked needs an inbox of its
-    own, opened by none of its parents: SQLite can't be carried across a fork.
+    The methods raise `OSError` if the disk is full, if another program locks the file for five
+    seconds, or if the file belongs to another user. They work again as soon as that is over. If the
+    file was removed or replaced while it was open, the call that notices raises, and the next one
+    opens or creates it again. A process that is forked needs an inbox of its own, opened by none of
+    its parents: SQLite can't be carried across a fork.
 
     Args:
-        path: The file. It is created with the first call, in a folder that exists.
+        path: The file. It is created with the first call, in a folder that exists. A relative path
+            counts from where the inbox is made.
         lease: For how many seconds a notification that is taken belongs to its process.
         keep: For how many seconds after its completion a notification is known.
         clock: Returns the time in seconds; the same in all processes that use the file.
 
     Raises:
         ValueError: `lease` or `keep` isn't positive, the folder doesn't exist, or the file isn't
-            an inbox or is one of a newer release. Nothing of it is changed. A file that is torn
-            is noticed with the first call.
+            an inbox or is one of a newer release. Nothing of it is changed. A damaged page is
+            noticed when it is read.
         TypeError: An argument has a wrong type.
     """
 
