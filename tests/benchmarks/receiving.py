@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import sqlite3
 import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import httpx
@@ -99,6 +100,125 @@ async def accepting_with_an_inbox(_: str) -> AsyncGenerator[Round]:
         made.on(Resource.MESSAGES, Event.CREATED)(handle)
         async with called(made) as send:
             yield timed(send)
+
+
+@asynccontextmanager
+async def putting(_: str) -> AsyncGenerator[Round]:
+    """Store from 64 tasks, durably."""
+    async with inbox_with(0) as inbox:
+        yield putting_into(inbox)
+
+
+@asynccontextmanager
+async def putting_into_a_large_inbox(_: str) -> AsyncGenerator[Round]:
+    """Store into a file that remembers a million notifications."""
+    async with inbox_with(LARGE) as inbox:
+        yield putting_into(inbox)
+
+
+@asynccontextmanager
+async def putting_by_hand(_: str) -> AsyncGenerator[Round]:
+    """Store the same rows with sqlite3 alone, 64 in a transaction."""
+    async with inbox_with(0) as inbox:
+        await inbox.put("first", BODY)
+        with closing(sqlite3.connect(inbox.path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+
+            async def put(count: int) -> None:
+                now = time.time()
+                for start in range(0, count, TASKS):
+                    connection.execute("BEGIN IMMEDIATE")
+                    for key in new_keys(min(TASKS, count - start)):
+                        connection.execute(
+                            "INSERT OR IGNORE INTO notifications (key, body, due, stored) "
+                            "VALUES (?, ?, ?, ?)",
+                            (key, BODY, now, now),
+                        )
+                    connection.execute("COMMIT")
+
+            yield put
+
+
+@asynccontextmanager
+async def opening(_: str) -> AsyncGenerator[Round]:
+    """Open an empty inbox, store a notification, and close it."""
+    async with inbox_with(0) as inbox:
+        yield opening_again(inbox)
+
+
+@asynccontextmanager
+async def opening_a_large_inbox(_: str) -> AsyncGenerator[Round]:
+    """Do the same with a file that remembers a million notifications."""
+    async with inbox_with(LARGE) as inbox:
+        yield opening_again(inbox)
+
+
+class Inbox(SQLiteInbox):
+    """An inbox that says where it is."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+@asynccontextmanager
+async def inbox_with(completed: int) -> AsyncGenerator[Inbox]:
+    """Make an inbox in whose file there are so many completed notifications."""
+    with tempfile.TemporaryDirectory() as folder:  # TMPDIR must be on a disk
+        inbox = Inbox(Path(folder, "inbox.db"))
+        await inbox.counts()
+        await inbox.aclose()
+        with closing(sqlite3.connect(inbox.path)) as connection, connection:
+            connection.execute(COMPLETED, {"rows": completed, "now": time.time()})
+        yield inbox
+        await inbox.aclose()
+
+
+COMPLETED = """
+    INSERT INTO notifications (key, body, stored, forget)
+    SELECT printf('%08x%056x', value * (4294967295 / :rows), value), x'', :now, :now + 86400 + value
+    FROM (WITH RECURSIVE numbers (value) AS
+        (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < :rows)
+        SELECT value FROM numbers WHERE value <= :rows)
+"""
+
+
+def putting_into(inbox: SQLiteInbox) -> Round:
+    """Return a round that stores notifications."""
+
+    async def put(count: int) -> None:
+        keys = new_keys(count)
+
+        async def put_each() -> None:
+            for key in keys:
+                await inbox.put(key, BODY)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(TASKS):
+                group.create_task(put_each())
+
+    return put
+
+
+def opening_again(inbox: SQLiteInbox) -> Round:
+    """Return a round that opens the file, and stores a notification."""
+
+    async def open_and_put(count: int) -> None:
+        for key in new_keys(count):
+            await inbox.put(key, BODY)
+            await inbox.aclose()
+
+    return open_and_put
+
+
+def new_keys(count: int) -> Iterator[str]:
+    """Yield keys as those of new notifications, from all over the file."""
+    return (os.urandom(32).hex() for _ in range(count))
+
+
+LARGE = 1_000_000
+TASKS = 64
+BODY = bytes(900)
 
 
 @asynccontextmanager
@@ -260,6 +380,26 @@ CASES = (
         ours=accepting_with_an_inbox,
         peer=flushing,
         count=200,
+    ),
+    Case(
+        name="stored in an inbox from 64 tasks / sqlite3 by hand",
+        ours=putting,
+        peer=putting_by_hand,
+        count=1280,
+    ),
+    Case(
+        name="growth: stored in an inbox with 1,000,000 rows / an empty one",
+        ours=putting_into_a_large_inbox,
+        peer=putting,
+        count=1280,
+        at_most=2,
+    ),
+    Case(
+        name="growth: opening an inbox with 1,000,000 rows / an empty one",
+        ours=opening_a_large_inbox,
+        peer=opening,
+        count=5,
+        at_most=2,
     ),
     Case(
         name="command of a bot / by hand",
