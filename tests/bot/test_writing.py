@@ -15,6 +15,7 @@ pytestmark = pytest.mark.once
 WORDS = st.lists(st.sampled_from(["word", "ö", "한국어", "👩‍👩‍👧", " ", "\n", "\n\n", "\n \n"]))
 CARD: Mapping[str, Any] = {"type": "AdaptiveCard", "version": "1.3", "body": []}
 FILE = File("menu.txt", b"Pasta")
+CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 NO_CARD_TEXT = "This message is a card, which your client can't show."
 
 
@@ -142,7 +143,7 @@ def test_no_message_is_whitespace_alone(text: str) -> None:
     [
         ("Lunch?", {**CARD, "fallbackText": "A menu"}, "Lunch?"),
         (None, {**CARD, "fallbackText": "A menu"}, "A menu"),
-        ("", {"contentType": "x/y", "content": {"fallbackText": "A menu"}}, "A menu"),
+        ("", {"contentType": CARD_TYPE, "content": {**CARD, "fallbackText": "A menu"}}, "A menu"),
         (None, CARD, NO_CARD_TEXT),
         (None, {**CARD, "fallbackText": 7}, NO_CARD_TEXT),
     ],
@@ -163,13 +164,11 @@ def test_markdown_goes_with_a_card_in_place_of_a_text() -> None:
 
 
 def test_a_card_may_be_a_whole_attachment() -> None:
-    """What has a content type is sent as it is; what has none is an adaptive card."""
-    (bare,), (whole,) = messages(card=CARD), messages(card={"contentType": "x/y", "content": CARD})
+    """What has a content type is sent as it is; what has none is its content."""
+    whole = {"contentType": CARD_TYPE, "content": CARD}
 
-    assert bare["attachments"] == [
-        {"contentType": "application/vnd.microsoft.card.adaptive", "content": CARD}
-    ]
-    assert whole["attachments"] == [{"contentType": "x/y", "content": CARD}]
+    assert messages(card=CARD)[0]["attachments"] == [whole]
+    assert messages(card=whole)[0]["attachments"] == [whole]
 
 
 @pytest.mark.parametrize(
@@ -181,15 +180,18 @@ def test_a_card_may_be_a_whole_attachment() -> None:
         ({"text": "ab " * 3000, "markdown": "cd " * 3000}, "ValueError: text and markdown both"),
         ({"file": FILE, "card": CARD}, "ValueError: a file can't go with a card or with "),
         ({"file": FILE, "files": ["https://example.com"]}, "ValueError: a file can't go with"),
-        ({"card": [CARD]}, "TypeError: card must be Mapping, got list"),
-        ({"card": {"contentType": "x/y"}}, "TypeError: the content of card must be Mapping"),
+        ({"card": [CARD]}, "TypeError: card must be a dict, such as {'type': 'AdaptiveCard', "),
+        ({"card": {"contentType": "x/y"}}, "ValueError: Webex refuses this card (contentType of "),
+        ({"card": {"contentType": CARD_TYPE}}, "ValueError: Webex refuses this card (content of "),
+        ({"card": {"version": "1.3"}}, "ValueError: Webex refuses this card (type of a card must "),
+        ({"card": {"type": "AdaptiveCard"}}, "ValueError: Webex refuses this card (Missing Adapti"),
         ({"text": 7}, "TypeError: text must be str, got int"),
         ({"text": "\ud800"}, "ValueError: text is not valid Unicode"),
         ({"files": "https://example.com"}, "TypeError: files must be a sequence of URLs, got a "),
         ({"files": {"https://example.com"}}, "TypeError: files must be Sequence, got set"),
         ({"file": "menu.pdf"}, "TypeError: file must be File, got str"),
         ({"files": [7]}, "TypeError: a URL in files must be str, got int"),
-        ({"text": "ab " * 3000, "card": {"body": object()}}, "TypeError: "),
+        ({"text": "ab " * 3000, "card": {**CARD, "body": object()}}, "TypeError: "),
     ],
 )
 def test_what_cannot_be_sent_is_an_error_before_anything_is(

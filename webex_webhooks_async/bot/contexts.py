@@ -76,8 +76,9 @@ class Context(ABC, Generic[D]):
 
         Raises:
             ValueError: There is nothing to send, `text` and `markdown` are both too long for one
-                message, `file` goes with a card or with `files`, or JSON can't hold it; nothing was
-                sent.
+                message, `file` goes with a card or with `files`, the card has another ``type`` than
+                ``AdaptiveCard``, no ``version`` or another ``contentType``, or JSON can't hold it;
+                nothing was sent.
             TypeError: An argument has a wrong type, or JSON can't hold the card; nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived. The message may have been sent.

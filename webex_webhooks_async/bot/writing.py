@@ -8,7 +8,7 @@ from typing import Any
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import Message
+from webex_webhooks_async.models.messages import CARD_TYPE, Message, problem_of_card
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_text, check_type
 
@@ -18,7 +18,6 @@ MAX_BYTES = 7439
 https://developer.webex.com/docs/api/v1/messages/create-a-message
 """
 
-_CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 _CARD_TEXT = "This message is a card, which your client can't show."
 
 
@@ -165,11 +164,15 @@ def _end_of_piece(piece: str) -> int:
 
 def _attachment(card: Mapping[str, Any]) -> Mapping[str, Any]:
     """The card as an attachment, which it may be already."""
-    check_type("card", card, Mapping)
-    if "contentType" not in card:
-        return {"contentType": _CARD_TYPE, "content": card}
-    check_type("the content of card", card.get("content"), Mapping)
-    return card
+    if not isinstance(card, Mapping):
+        raise TypeError(f"card must be a dict, such as {_EXAMPLE}, got {type(card).__name__}")
+    attachment = card if "contentType" in card else {"contentType": CARD_TYPE, "content": card}
+    if problem := problem_of_card(attachment):
+        raise ValueError(f"Webex refuses this card ({problem}): pass one such as {_EXAMPLE}")
+    return attachment
+
+
+_EXAMPLE = {"type": "AdaptiveCard", "version": "1.3", "body": []}
 
 
 def _fallback_text(content: Mapping[str, Any]) -> str:

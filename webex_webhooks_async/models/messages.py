@@ -2,11 +2,28 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from attrs import field, frozen
 
 from webex_webhooks_async.models import extra_field
+
+CARD_TYPE = "application/vnd.microsoft.card.adaptive"
+
+
+def problem_of_card(attachment: Mapping[str, Any]) -> str | None:
+    """Why Webex refuses a card; None if it takes it."""
+    if attachment.get("contentType") != CARD_TYPE:
+        return f"contentType of a card must be {CARD_TYPE}"
+    card = attachment.get("content")
+    if not isinstance(card, Mapping):
+        return "content of a card must be an object"
+    fields = cast("Mapping[str, object]", card)
+    if fields.get("type") != "AdaptiveCard":
+        return "type of a card must be AdaptiveCard"
+    if not (isinstance(fields.get("version"), str) and fields["version"]):
+        return "Missing Adaptive Card Version"
+    return None
 
 
 @frozen(kw_only=True)

@@ -11,27 +11,10 @@ from typing import Any, cast
 
 from attrs import frozen
 
-CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
-
 _SHOW_CARD = "Action.ShowCard"
 _NEWEST = (1, 3)
 _MOST_ACTIONS = 5
 _UNSUPPORTED = ("Action.Execute", "Table")
-
-
-def problem_of_card(attachment: Mapping[str, Any]) -> str | None:
-    """Why Webex refuses a card; None if it takes it."""
-    if attachment.get("contentType") != CONTENT_TYPE:
-        return f"contentType of a card must be {CONTENT_TYPE}"
-    card = attachment.get("content")
-    if not isinstance(card, dict):
-        return "content of a card must be an object"
-    fields = cast("dict[str, object]", card)
-    if fields.get("type") != "AdaptiveCard":
-        return "type of a card must be AdaptiveCard"
-    if not (isinstance(fields.get("version"), str) and fields["version"]):
-        return "Missing Adaptive Card Version"
-    return None
 
 
 def remarks_on(cards: object) -> tuple[str, ...]:

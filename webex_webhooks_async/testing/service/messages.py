@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.models.files import File
+from webex_webhooks_async.models.messages import problem_of_card
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service.calls import (
     Call,
@@ -26,7 +27,7 @@ from webex_webhooks_async.testing.service.calls import (
     page_response,
     person_of,
 )
-from webex_webhooks_async.testing.service.cards import problem_of_card, remarks_on
+from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
 from webex_webhooks_async.testing.service.markdown import mention, render
