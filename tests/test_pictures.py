@@ -28,7 +28,7 @@ def text_of(svg: str) -> str:
     return re.sub("(> )+", "> ", text)  # a prompt comes again after what arrives behind it
 
 
-@pytest.mark.parametrize("name", ["demo", "listen", "chat"])
+@pytest.mark.parametrize("name", ["demo", "dev", "listen", "chat"])
 def test_a_picture_shows_what_the_program_shows(name: str) -> None:
     """Each picture shows what its program shows today.
 

@@ -13,9 +13,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+import httpx
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
@@ -117,6 +120,44 @@ def _type_on_a_terminal(base_url: str) -> str:
     return _ERASED.sub("", shown.replace("\r\n", "\n"))
 
 
+def dev() -> str:
+    """The bot of README.md, which is talked to, broken and repaired."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        bot = Path(folder, "bot.py")
+        program = (FOLDER.parent / "examples" / "bot.py").read_text(encoding="utf-8")
+        bot.write_text(program, encoding="utf-8")
+        process = stack.enter_context(
+            subprocess.Popen(  # noqa: S603 - it is this package's own command
+                [_COMMAND, "dev", "bot.py", "--port", "0", "--sandbox-port", "0"],
+                cwd=folder,
+                env=os.environ | _TERMINAL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        )
+        stack.callback(process.terminate)
+        assert process.stdout  # noqa: S101 - it is a pipe
+        output = process.stdout.fileno()
+        shown = _read_until(output, "a Bot\n")
+        _say(f"{re.findall(r'http://[0-9.:]+/', shown)[0]}v1", "lunch")
+        shown += _read_until(output, "No Content") + _read_until(output, "No Content")
+        bot.write_text(program.replace('"lunch")', '"lunch"'), encoding="utf-8")
+        shown += _read_until(output, "imported\n")
+        bot.write_text(program, encoding="utf-8")
+        shown = (shown + _read_until(output, "a Bot")).encode("latin-1").decode()
+        shown = shown.replace(f"{Path(folder).resolve()}/", "/home/ann/")
+    return _svg("webex-webhooks dev bot.py", Text.from_ansi(shown).split("\n"))
+
+
+def _say(base_url: str, text: str) -> None:
+    httpx.post(
+        f"{base_url}/messages",
+        headers={"Authorization": "Bearer person:you@example.com"},
+        json={"toPersonEmail": Sandbox().bot.email, "text": text},
+        trust_env=False,
+    )
+
+
 def _read_until(descriptor: int, text: str) -> str:
     shown = ""
     while text not in shown:
@@ -131,7 +172,7 @@ def _svg(title: str, lines: Iterable[Text]) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # they would be fetched
 
 
-PICTURES: dict[str, Callable[[], str]] = {"demo": demo, "listen": listen, "chat": chat}
+PICTURES: dict[str, Callable[[], str]] = {"demo": demo, "dev": dev, "listen": listen, "chat": chat}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PICTURES:

@@ -1,4 +1,4 @@
-"""The programs docs/examples/{hearing_bot,echo_bot,bot}.py, served as processes."""
+"""The programs docs/examples/{echo_bot,bot}.py, served as processes."""
 
 import asyncio
 import re
@@ -95,7 +95,7 @@ async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> N
 
 async def test_it_makes_its_webhook_once(sandbox: Sandbox, tunnel: Tunnel) -> None:
     """A bot that is started again keeps its webhook."""
-    async with running_bot("hearing_bot", sandbox, tunnel):
+    async with running_bot("echo_bot", sandbox, tunnel):
         created = sandbox.webhooks
     async with running_bot("echo_bot", sandbox, tunnel):
         pass
