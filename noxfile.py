@@ -279,6 +279,13 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "tests.benchmarks", *session.posargs)
 
 
+@nox.session(default=False, requires=["wheel"], allow_parallel=False)
+def mutate(session: nox.Session) -> None:
+    """Break the package in 200 places, and print the breaks that no test notices: an hour."""
+    session.install(built("*.whl", EXTRAS), *group("tests"))
+    session.run("python", "-m", "tests.mutations", *session.posargs, env=redis_server(session))
+
+
 @contextmanager
 def suite_alone(session: nox.Session) -> Generator[None]:
     """Work in a copy of the suite without the package's folder while the block runs."""

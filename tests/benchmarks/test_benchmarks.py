@@ -1,40 +1,13 @@
-from collections.abc import AsyncGenerator, Generator
+import sys
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.benchmarks import receiving
-from tests.benchmarks.__main__ import CASES
-from tests.benchmarks.contender import cost_of
-from tests.benchmarks.harness import Case, Contender, MissingPeerError, Round, measure, server
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks.harness import Case, Round
 
 pytestmark = pytest.mark.once
-
-CONTENDERS = {
-    contender.__qualname__: contender for case in CASES for contender in (case.ours, case.peer)
-}
-
-
-@pytest.fixture(scope="module")
-def base_url() -> Generator[str]:
-    """The server of the benchmarks."""
-    with server() as url:
-        yield url
-
-
-@pytest.mark.parametrize("contender", CONTENDERS.values(), ids=CONTENDERS)
-async def test_a_contender_plays_a_round(
-    contender: Contender, base_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each benchmark runs, if what it measures is installed."""
-    monkeypatch.setattr(receiving, "LARGE", 1000)
-    try:
-        async with contender(base_url) as play:
-            cost = await cost_of(play, 1)
-    except MissingPeerError as error:
-        pytest.skip(str(error))
-
-    assert cost > 0
 
 
 @asynccontextmanager
@@ -48,10 +21,16 @@ async def varying(_: str) -> AsyncGenerator[Round]:
     yield play
 
 
-def test_contenders_compete_in_processes_of_their_own() -> None:
-    """A figure is made of the lowest costs of doing the thing once."""
-    same = Case(name="same", ours=varying, peer=varying, count=5)
+def test_the_bench_prints_the_lowest_costs_of_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Contenders compete in processes of their own; what warms them up doesn't count."""
+    case = Case(name="same / same", ours=varying, peer=varying, count=5, at_most=2)
+    monkeypatch.setattr(bench, "CASES", (case, *bench.CASES))
+    monkeypatch.setattr(sys, "argv", ["bench", "same / same", "--processes", "1", "--rounds", "3"])
 
-    figure = measure(same, processes=2, rounds=3)
+    bench.main()
 
-    assert (figure.ours, figure.peer, figure.ratio) == (4, 4, 1)
+    _, _, line, versions = capsys.readouterr().out.splitlines()
+    assert line.split() == ["same", "/", "same", "4000000.0", "4000000.0", "1.00", "2.00"]
+    assert versions.startswith("Python ")

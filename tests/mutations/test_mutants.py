@@ -1,0 +1,51 @@
+import ast
+
+import pytest
+
+from tests.mutations.mutants import mutants
+
+pytestmark = pytest.mark.once
+
+FUNCTION = """
+def is_short(text: str, limit: int = 3) -> bool:
+    if TYPE_CHECKING:
+        return True
+    while not text.startswith(
+        " "
+    ):
+        raise ValueError(f"{len(text) + 1}")
+    return len(text) < limit and True
+"""
+
+
+def test_a_mutant_has_one_change_in_its_line() -> None:
+    """Every mutant is Python, has one change, and as many lines as before."""
+    found = [*mutants("short.py", FUNCTION, seed=0)]
+
+    assert {(each.line, each.after) for each in found} == {
+        (2, "4"),
+        (5, "not (not text.startswith(' '))"),
+        (5, "text.startswith(' ')"),
+        (8, "pass"),
+        (9, "return None"),
+        (9, "len(text) < limit or True"),
+        (9, "len(text) <= limit"),
+        (9, "False"),
+    }
+    for each in found:
+        ast.parse(each.source)
+        assert len(each.source.splitlines()) == len(FUNCTION.splitlines())
+        assert each.source.replace("\n", "") != FUNCTION.replace("\n", "")
+
+
+def test_a_function_that_moves_keeps_its_mutants() -> None:
+    """Mutants are ranked by what they change, not by where that is, and by the seed."""
+    moved = f"LIMIT = 3\n{FUNCTION}"
+
+    first, second, other = (
+        {each.rank for each in mutants(path, source, seed)}
+        for path, source, seed in [("a.py", FUNCTION, 0), ("b.py", moved, 0), ("a.py", FUNCTION, 1)]
+    )
+
+    assert first < second
+    assert not first & other
