@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.contexts import MessageContext as MessageContext
     from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
     from webex_webhooks_async.bot.router import BotRouter as BotRouter
-    from webex_webhooks_async.bot.thread import BotThread as BotThread
     from webex_webhooks_async.client.aiohttp_transport import AiohttpTransport as AiohttpTransport
     from webex_webhooks_async.client.auth import RefreshingToken as RefreshingToken
     from webex_webhooks_async.client.auth import StaticToken as StaticToken
@@ -110,6 +109,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.signatures import sign as sign
     from webex_webhooks_async.notifications.signatures import verify as verify
     from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox as SQLiteInbox
+    from webex_webhooks_async.notifications.thread import ReceiverThread as ReceiverThread
 
     __version__: str
 else:
@@ -117,7 +117,6 @@ else:
         "bot.bot": "Bot",
         "bot.contexts": "MessageContext SubmissionContext",
         "bot.router": "BotRouter",
-        "bot.thread": "BotThread",
         "client.auth": "RefreshingToken StaticToken TokenProvider Tokens authorization_url",
         "client.client": "Client",
         "client.pagination": "AsyncPaginator Page",
@@ -150,6 +149,7 @@ else:
         "notifications.router": "Router",
         "notifications.signatures": "SignatureAlgorithm sign verify",
         "notifications.sqlite_inbox": "SQLiteInbox",
+        "notifications.thread": "ReceiverThread",
     }
     _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
     __all__ = list(_MODULES)

@@ -8,12 +8,12 @@ Webex posts to https://bot.example.com/webex, which is the PUBLIC_URL.
 
 from flask import Flask, Response, request
 
-from webex_webhooks_async import Bot, BotThread, MessageContext
+from webex_webhooks_async import Bot, MessageContext, ReceiverThread
 
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 1_048_576  # the bot's own limit; Flask has none
 bot = Bot.from_env()
-bot_thread = BotThread(bot)
+bot_thread = ReceiverThread(bot)
 
 
 @bot.message()

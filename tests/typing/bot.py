@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, TypeVar, assert_type
 from webex_webhooks_async import (
     Bot,
     BotRouter,
-    BotThread,
     CallNext,
     Client,
     File,
@@ -24,6 +23,7 @@ from webex_webhooks_async import (
     Person,
     PhoneNumber,
     Receiver,
+    ReceiverThread,
     Router,
     StaticToken,
     SubmissionContext,
@@ -163,12 +163,12 @@ async def around(notification: Notification[Any], call_next: CallNext) -> None:
 
 def synchronous(body: bytes) -> None:
     """A bot in a thread is called without await."""
-    bot_thread = BotThread(bot)
+    bot_thread = ReceiverThread(bot)
     assert_type(bot_thread.handle(body, {}), int)
     assert_type(bot_thread.run(bot.send("Hello", room_id="R")), Message)
     bot_thread.start()
     bot_thread.close()
-    BotThread("token")  # type: ignore[arg-type] # it is refused
+    ReceiverThread("token")  # type: ignore[arg-type] # it is refused
 
 
 async def running() -> None:

@@ -1,23 +1,26 @@
-"""A bot in a thread, for programs without an event loop."""
+"""A receiver in a thread, for programs without an event loop."""
 
 import asyncio
 import json
 import os
 import sys
+import threading
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from tests.bot.doubles import texts
 from tests.support.services import PATIENCE
+from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
-    BotThread,
     MessageContext,
     PermissionDeniedError,
+    Receiver,
+    ReceiverThread,
     SQLiteInbox,
     sign,
 )
@@ -54,7 +57,7 @@ def echoing(**options: Any) -> Bot:  # noqa: ANN401 - a bot's
     return bot
 
 
-def handle(bot_thread: BotThread, id_: str = "N1") -> int:
+def handle(bot_thread: ReceiverThread, id_: str = "N1") -> int:
     """Receive a signed notification of the message."""
     body = sample_notification("messages", "created", id=id_, data={"id": "M1"})
     return bot_thread.handle(body, sign(body, "a-secret"))
@@ -63,7 +66,7 @@ def handle(bot_thread: BotThread, id_: str = "N1") -> int:
 async def test_it_starts_with_the_first_request(webex_sandbox: Sandbox) -> None:
     """Several requests at once start it once; each gets the status when its handlers have run."""
     bot = echoing()
-    bot_thread = BotThread(bot)
+    bot_thread = ReceiverThread(bot)
     statuses = await asyncio.gather(
         *(asyncio.to_thread(handle, bot_thread, f"N{number}") for number in range(3))
     )
@@ -79,7 +82,7 @@ async def test_it_starts_with_the_first_request(webex_sandbox: Sandbox) -> None:
 
 async def test_a_start_that_fails_is_tried_again(webex_sandbox: Sandbox) -> None:
     """The caller gets the error, and the next request finds a bot that works."""
-    bot_thread = BotThread(echoing())
+    bot_thread = ReceiverThread(echoing())
     webex_sandbox.fail(status=403)
     with pytest.raises(PermissionDeniedError, match="people/me"):
         await asyncio.to_thread(handle, bot_thread)
@@ -92,7 +95,7 @@ async def test_a_start_that_fails_is_tried_again(webex_sandbox: Sandbox) -> None
 
 async def test_what_was_accepted_is_finished_at_the_end(webex_sandbox: Sandbox) -> None:
     """`close` waits for the handlers, and can be called twice; a bot can be started again."""
-    bot_thread = BotThread(echoing(background=True))
+    bot_thread = ReceiverThread(echoing(background=True))
     for number in range(2):
         await asyncio.to_thread(handle, bot_thread, f"N{number}")
         await asyncio.to_thread(bot_thread.close)
@@ -105,7 +108,7 @@ async def test_an_error_at_the_end_is_raised(
 ) -> None:
     """What closes it gets to know it."""
     inbox = SQLiteInbox(tmp_path / "inbox.db")
-    bot_thread = BotThread(echoing(inbox=inbox))
+    bot_thread = ReceiverThread(echoing(inbox=inbox))
     await asyncio.to_thread(bot_thread.start)
     closing = inbox.aclose
 
@@ -118,10 +121,106 @@ async def test_an_error_at_the_end_is_raised(
         await asyncio.to_thread(bot_thread.close)
 
 
+async def test_a_receiver_runs_in_it(served: dict[str, str]) -> None:
+    """It has one event loop, in which it is started again, so that connections last."""
+    receiver = Receiver("a-secret")
+    loops: list[object] = []
+
+    @receiver.on()
+    async def note(_: object) -> None:
+        loops.append(asyncio.get_running_loop())
+
+    thread = ReceiverThread(receiver)
+    for number in range(2):
+        assert await asyncio.to_thread(handle, thread, f"N{number}") == 204
+        await asyncio.to_thread(thread.close)
+
+    assert len(loops) == 2
+    assert loops[0] is loops[1]
+
+
+async def test_a_thread_of_a_handler_may_wait(webex_sandbox: Sandbox) -> None:
+    """Also for what it runs while the bot is being closed, which waits for the handler."""
+    bot = Bot.from_env(background=True)
+    bot_thread = ReceiverThread(bot)
+    closing = threading.Event()
+    errors: list[str] = []
+
+    def business(context: MessageContext) -> None:
+        for call in (bot_thread.close, bot_thread.start):
+            with pytest.raises(RuntimeError) as caught:
+                call()
+            errors.append(str(caught.value))
+            closing.wait()
+        bot_thread.run(context.send("Done"))
+
+    @bot.message()
+    async def handler(context: MessageContext) -> None:
+        await asyncio.to_thread(business, context)
+
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.to_thread(handle, bot_thread)
+        closers = [asyncio.create_task(asyncio.to_thread(bot_thread.close)) for _ in range(2)]
+        await until(lambda: bot._is_closing)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+        closing.set()
+        await asyncio.gather(*closers)
+
+    assert texts(webex_sandbox)[1:] == ["Done"]
+    assert ["close its own" in errors[0], "is being closed" in errors[1]] == [True, True]
+
+
+async def test_a_task_that_was_left_behind_ends_no_loop(
+    webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What asyncio would end it with is logged, and neither this call nor the next one hangs."""
+    bot = Bot.from_env()
+    bot_thread = ReceiverThread(bot)
+    left: list[object] = []
+
+    @bot.message()
+    async def leave(context: MessageContext) -> None:
+        async def end() -> None:
+            raise SystemExit(2)
+
+        left.append(task := asyncio.create_task(end()))
+        await asyncio.wait([task])
+        await context.reply("Done")
+
+    for number in range(2):
+        assert await asyncio.to_thread(handle, bot_thread, f"N{number}") == 204
+    await asyncio.to_thread(bot_thread.close)
+
+    assert texts(webex_sandbox)[1:] == ["Done", "Done"]
+    assert caplog.text.count("a task in the thread of a receiver has ended so") == 2
+    assert "SystemExit: 2" in caplog.text
+    assert len(left) == 2
+
+
+async def test_a_start_that_fails_while_it_is_closed() -> None:
+    """Only what started it gets the error."""
+    may_fail = threading.Event()
+
+    class Failing(Receiver):
+        async def __aenter__(self) -> Self:
+            await asyncio.to_thread(may_fail.wait)
+            raise LookupError("no start")
+
+    thread = ReceiverThread(Failing("a-secret"))
+    starting = asyncio.create_task(asyncio.to_thread(thread.start))
+    await until(lambda: thread._started is not None)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+    closing = asyncio.create_task(asyncio.to_thread(thread.close))
+    await until(lambda: thread._started is None)  # pyright: ignore[reportPrivateUsage] - the same
+    may_fail.set()
+
+    with pytest.raises(LookupError, match="no start"):
+        await starting
+    await closing
+
+
 async def test_a_handler_cannot_wait_for_its_own_thread() -> None:
     """It would wait forever, so it is an error that says what to write."""
     bot = Bot.from_env()
-    bot_thread = BotThread(bot)
+    bot_thread = ReceiverThread(bot)
     errors: list[str] = []
 
     @bot.message()
@@ -139,10 +238,10 @@ async def test_a_handler_cannot_wait_for_its_own_thread() -> None:
 
 WITHOUT_A_CLOSE = """
 import asyncio, logging, sys, threading
-from webex_webhooks_async import Bot, BotThread, SQLiteInbox, sign
+from webex_webhooks_async import Bot, ReceiverThread, SQLiteInbox, sign
 logging.disable()  # of the request that is refused
 bot = Bot.from_env(inbox=SQLiteInbox(sys.argv[1]))
-bot_thread = BotThread(bot)
+bot_thread = ReceiverThread(bot)
 body = sys.stdin.buffer.read()
 signature = sign(body, "a-secret")
 started = threading.Event()
@@ -179,33 +278,38 @@ async def test_it_ends_with_the_process(
 
 AFTER_A_FORK = """
 import json, os, warnings
-from webex_webhooks_async import Bot, BotThread
+from webex_webhooks_async import Bot, ReceiverThread
 warnings.simplefilter("ignore")  # newer Pythons warn of what this is about
-bot_thread = BotThread(Bot.from_env())
+closed, bot_thread = ReceiverThread(Bot.from_env()), ReceiverThread(Bot.from_env())
+closed.start()
+closed.close()
 bot_thread.start()
 if os.fork() == 0:
+    bot_thread.close()  # there is nothing to close
     try:
         bot_thread.handle(b"", {})
     except RuntimeError as error:
-        print(json.dumps(str(error)))
+        print(json.dumps([str(error), closed.handle(b"", {})]))
 else:
     os.wait()
 """
 
 
 async def test_a_fork_leaves_the_thread_behind(served: dict[str, str]) -> None:
-    """A bot that was started too early is an error that says where to start it."""
+    """One that was started before is an error that says where to start it; a closed one works."""
     process = await create_subprocess_exec(
         sys.executable, "-c", AFTER_A_FORK, env={**os.environ, **served}, stdout=PIPE
     )
     async with asyncio.timeout(PATIENCE):
         output, _ = await process.communicate()
 
-    assert "was started before the process was forked" in json.loads(output)
+    error, status = json.loads(output)
+    assert "was started before the process was forked" in error
+    assert status == 401
     assert process.returncode == 0
 
 
-def test_it_takes_a_bot() -> None:
+def test_it_takes_a_receiver() -> None:
     """Anything else is an error at once."""
-    with pytest.raises(TypeError, match="bot must be Bot, got the class Bot: pass an instance"):
-        BotThread(Bot)  # type: ignore[arg-type] # it is refused
+    with pytest.raises(TypeError, match="receiver must be Receiver, got the class Bot: pass an"):
+        ReceiverThread(Bot)  # type: ignore[arg-type] # it is refused

@@ -1,0 +1,200 @@
+"""Runs a receiver in a thread, for applications that have no event loop."""
+
+import asyncio
+import atexit
+import concurrent.futures.thread  # noqa: F401 # pyright: ignore[reportUnusedImport] - see _at_exit
+import logging
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextvars import Context
+from typing import Any, TypeVar
+
+from webex_webhooks_async.notifications.receiver import Receiver
+from webex_webhooks_async.notifications.signatures import Headers
+from webex_webhooks_async.validation import check_type
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+T = TypeVar("T")
+
+# The functions of atexit run after Python has closed its thread pools, which the end of a receiver
+# needs. Those of threading run before, the last one first, so the thread pools are imported first.
+_at_exit: Callable[..., object] = getattr(threading, "_register_atexit", atexit.register)
+
+
+class ReceiverThread:
+    """Runs a `Receiver`, or a `Bot`, in a thread: for Flask, for Django on WSGI, for AWS Lambda.
+
+    ::
+
+        bot = Bot.from_env()
+        bot_thread = ReceiverThread(bot)
+
+        @app.post("/webex")
+        def webex() -> Response:
+            return Response(status=bot_thread.handle(request.get_data(), request.headers))
+
+    The first request starts the receiver, in each process that a server forks. A start that fails
+    is raised, and the next request tries again. At the end of the process the receiver finishes
+    what it has accepted, and ends. Any number of threads may call the methods, also one that a
+    handler has started, with `asyncio.to_thread` say.
+
+    The thread has one event loop until the process ends, also when the receiver is closed and
+    started again, so that a connection to Redis lasts. A task that a handler has left behind, and
+    that ends with `SystemExit`, is logged; it doesn't end the loop.
+    """
+
+    def __init__(self, receiver: Receiver) -> None:
+        check_type("receiver", receiver, Receiver)
+        self._receiver = receiver
+        self._lock = threading.Lock()
+        self._thread: _LoopThread | None = None
+        self._started: Future[object] | None = None  # from the start to the end of the receiver
+        self._closed: Future[None] | None = None
+        _at_exit(self._end)
+
+    def start(self) -> None:
+        """Start the receiver, if it isn't running, and wait until it is.
+
+        Raises:
+            RuntimeError: A handler called it, or the receiver is being closed, or it was started
+                before the process was forked.
+            Exception: What a `Receiver` or a `Bot` raises when it is started.
+        """
+        self._check_is_outside()
+        with self._lock:
+            if self._is_closing:
+                raise RuntimeError("the receiver is being closed: call start when that is done")
+            thread = self._thread_of_now()
+            if self._started is None:
+                self._started = thread.submit(self._receiver.__aenter__())
+            started = self._started
+        try:
+            started.result()
+        except BaseException:
+            with self._lock:
+                if self._started is started:
+                    self._started = None
+            raise
+
+    def handle(self, body: bytes, headers: Headers) -> int:
+        """Receive a request, and wait for its handlers, as `Receiver.handle` does.
+
+        The arguments and the result are those of `Receiver.handle`, and the errors also those of
+        `run`.
+        """
+        return self.run(self._receiver.handle(body, headers))
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the event loop of the receiver, and wait for its result.
+
+        ::
+
+            bot_thread.run(bot.send("Lunch is ready!", room_id=room_id))
+
+        A thread that a handler has started may call it, also while the receiver is being closed:
+        that waits for the handler.
+
+        Raises:
+            RuntimeError: A handler called it; or as for `start`.
+            Exception: What the start of the receiver, or the coroutine, raised.
+        """
+        try:
+            self._check_is_outside()
+            if not self._is_closing:
+                self.start()
+            with self._lock:
+                loop = self._thread_of_now().loop
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except BaseException:
+            coroutine.close()
+            raise
+        return future.result()
+
+    def close(self) -> None:
+        """End the receiver, if it is running, after it has finished what it has accepted.
+
+        Raises:
+            RuntimeError: A handler called it, or a thread that it has started: the end would wait
+                for itself.
+            Exception: What a `Receiver` or a `Bot` raises when it is ended.
+        """
+        self._check_is_outside()
+        self._receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        with self._lock:
+            closed = self._closed if self._is_closing else None
+            if self._started is not None and self._is_ours:
+                closed = self._thread_of_now().submit(self._leave(self._started))
+                self._started, self._closed = None, closed
+        if closed is not None:
+            closed.result()
+
+    async def _leave(self, started: Future[object]) -> None:
+        try:
+            await asyncio.wrap_future(started)
+        except Exception:  # noqa: BLE001 - it is raised where the start is waited for
+            return
+        await self._receiver.aclose()
+
+    @property
+    def _is_closing(self) -> bool:
+        return self._closed is not None and not self._closed.done()
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether the thread is in this process: a fork copies the thread alone that forks."""
+        return self._thread is not None and self._thread.process == os.getpid()
+
+    def _thread_of_now(self) -> "_LoopThread":
+        if self._thread is None or not self._is_ours:
+            if self._started is not None:
+                raise RuntimeError(
+                    "the receiver was started before the process was forked, and doesn't run in "
+                    "this one: call start in the forked process"
+                )
+            self._thread = _LoopThread()
+            self._thread.start()
+        return self._thread
+
+    def _check_is_outside(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a handler can't wait for its own event loop: use await there")
+
+    def _end(self) -> None:
+        if self._thread is not None and self._is_ours:
+            try:
+                self.close()
+            finally:
+                self._thread.end()
+
+
+class _LoopThread(threading.Thread):
+    """An event loop that runs until its `end`."""
+
+    def __init__(self) -> None:
+        super().__init__(name="webex-receiver", daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self.process = os.getpid()
+        self._is_ending = False
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine, without the context variables of who calls this."""
+        return Context().run(asyncio.run_coroutine_threadsafe, coroutine, self.loop)
+
+    def run(self) -> None:
+        """Run the loop, and go on after what `run_forever` raises: it is a task's."""
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+            runner.get_loop()
+            while not self._is_ending:
+                try:
+                    self.loop.run_forever()
+                except BaseException:
+                    logger.exception("a task in the thread of a receiver has ended so")
+
+    def end(self) -> None:
+        """Stop the loop, and wait for that."""
+        self._is_ending = True
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.join()
