@@ -16,7 +16,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from unittest.mock import patch
@@ -170,6 +170,7 @@ def process(*arguments: str, command: Sequence[str] = PATIENT_COMMAND) -> Genera
 class Thread(Printed):
     """A command that runs in pipes, in a thread of this process."""
 
+    threads: list[threading.Thread] = field(factory=list[threading.Thread])
     stops: list[Callable[[], object]] = field(factory=list[Callable[[], object]])
     exit_codes: "queue.SimpleQueue[int]" = field(factory=queue.SimpleQueue[int])
 
@@ -178,14 +179,13 @@ class Thread(Printed):
         task = asyncio.current_task()
         assert task
         loop = task.get_loop()
-        self.stops.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        if threading.current_thread() in self.threads:  # and not another command meanwhile
+            self.stops.append(lambda: loop.call_soon_threadsafe(task.cancel))
         return await coroutine
 
     def end(self) -> int:
         """End it as a signal does, and wait for the exit code."""
-        stop = self.stops[-1]  # of its last event loop
-        self.stops.clear()
-        stop()
+        self.stops[-1]()  # of its last event loop
         return self.exit_codes.get(timeout=PATIENCE)
 
 
@@ -208,14 +208,16 @@ def thread(*arguments: str) -> Generator[Thread]:
             stream = stack.enter_context(os.fdopen(write, "w", buffering=1))
             stack.enter_context(patch.object(sys, f"std{name}", stream))
         stack.enter_context(patch("webex_webhooks_async.cli.running._stoppable", running.stoppable))
+        stack.enter_context(patch("webex_webhooks_async.cli.temporary.TIDY_SECONDS", PATIENCE))
         command = threading.Thread(target=lambda: running.exit_codes.put(app.run(arguments)))
+        running.threads.append(command)
         command.start()
         try:
             yield running
         finally:
-            if running.stops and command.is_alive():
-                running.end()
-            command.join()
+            with suppress(IndexError, RuntimeError):  # it has ended, or not begun
+                running.stops[-1]()
+            command.join(PATIENCE)
 
 
 def finished(*arguments: str, stdin: bytes = b"") -> Finished:

@@ -2,15 +2,24 @@
 
 import inspect
 import os
+import re
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.harness import COMMAND, PATIENCE, ServedWebex, process, served_bot, served_echo_bot
+from tests.cli.conftest import Invoke
+from tests.cli.harness import (
+    COMMAND,
+    PATIENCE,
+    Finished,
+    ServedWebex,
+    served_bot,
+    served_echo_bot,
+    thread,
+)
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import app
 from webex_webhooks_async.notifications.inbox_file import InboxFile
@@ -59,11 +68,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", sorted({*COMMANDS} - UNTIL_CTRL_C))
-def test_examples(webex: ServedWebex, command: str, folder: Path) -> None:
+def test_examples(
+    webex: ServedWebex, invoke: Invoke, command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The examples of a command succeed, one after the other."""
     script = "\n".join(examples(command))
     redirect_uri = f"http://localhost:{unused_port()}/callback"
-    with served_echo_bot(webex), served_bot("thanks") as bot:
+    monkeypatch.chdir(folder)
+    with served_echo_bot(webex), served_bot("thanks") as bot, Path(os.devnull).open() as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
         for shown, actual in {
             IN_THE_HELP: webex.create().id,
             "http://localhost:8080/webex": bot.url,
@@ -71,19 +84,33 @@ def test_examples(webex: ServedWebex, command: str, folder: Path) -> None:
             "login ": f"login --redirect-uri {redirect_uri} ",
         }.items():
             script = script.replace(shown, actual)
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        for step in [script] if "export" in script else script.splitlines():
+            done = in_a_shell(step) if NEEDS_A_SHELL.search(step) else invoke(*words_of(step))
+            assert (done.exit_code, "Traceback" in done.err) == (0, False), done.err
 
     assert f"webex-webhooks {command}" in script
-    assert (done.returncode, "Traceback" in done.stdout) == (0, False), done.stdout
+
+
+NEEDS_A_SHELL = re.compile(r"export|[|>]")
+
+
+def words_of(line: str) -> list[str]:
+    """The arguments of the command in a line."""
+    _, *arguments = shlex.split(line)
+    return arguments
+
+
+def in_a_shell(script: str) -> Finished:
+    """Run a script in bash, in which the command is a process of its own."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.usefixtures("folder", "webex")
@@ -105,9 +132,8 @@ def test_examples_that_run_until_ctrl_c(example: str) -> None:
             "http://localhost:3000/webex": bot.url,
         }.items():
             example = example.replace(shown, actual)
-        _, *arguments = shlex.split(example)
-        with process(*arguments, "--port", "0") as running:
+        with thread(*words_of(example), "--port", "0") as running:
             running.line(running.err, "Ctrl-C ends it.")
-            exit_code = running.end(signal.SIGINT)
+            exit_code = running.end()
 
     assert exit_code == 0

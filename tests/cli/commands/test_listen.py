@@ -5,8 +5,6 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 
 import httpx
@@ -18,14 +16,13 @@ from tests.cli.conftest import Invoke
 from tests.cli.harness import (
     COMMAND,
     PATIENCE,
-    PATIENT_COMMAND,
-    Process,
     ServedWebex,
     Typist,
     process,
     served,
     served_bot,
     terminal,
+    thread,
 )
 from webex_webhooks_async import to_json, verify
 from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
@@ -43,13 +40,9 @@ def port() -> str:
         return str(listener.getsockname()[1])
 
 
-def listen(
-    port: str, *arguments: str, command: Sequence[str] = PATIENT_COMMAND
-) -> AbstractContextManager[Process]:
-    """Listen to a sandbox that reaches the port."""
-    public_url = f"http://127.0.0.1:{port}/webex"
-    options = ("--public-url", public_url, "--port", port)
-    return process("listen", *options, *arguments, command=command)
+def at(port: str) -> tuple[str, ...]:
+    """The arguments with which it listens to a sandbox that reaches the port."""
+    return ("listen", "--public-url", f"http://127.0.0.1:{port}/webex", "--port", port)
 
 
 def send(delivery: Delivery, secret: str | None = None) -> int:
@@ -98,7 +91,7 @@ def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> No
     webex.create(name="of others", resource="meetings")
     with (
         served_bot("thanks") as bot,
-        listen(port, "--forward-to", bot.url, "--secret-env", "SECRET") as running,
+        thread(*at(port), "--forward-to", bot.url, "--secret-env", "SECRET") as running,
     ):
         running.line(running.err, IT_LISTENS)
         watched = [(each.resource, each.event) for each in webex.sandbox.webhooks[1:]]
@@ -112,7 +105,7 @@ def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> No
         running.line(running.out, "attachmentActions created by")
         running.line(running.out, "^→ #2 attachmentActions created: 200 OK$")
         invoke("delete", "--yes", webex.sandbox.webhooks[1].id)
-        exit_code = running.end(signal.SIGINT)
+        exit_code = running.end()
 
     assert watched == [("all", "all"), ("attachmentActions", "created")]
     assert (again, forged) == (204, 401)
@@ -127,7 +120,7 @@ def test_json(webex: ServedWebex, port: str) -> None:
     """Standard output has a notification a line; responses go to standard error."""
     with (
         served_bot("sorry", 500) as bot,
-        listen(port, "--json", "--forward-to", bot.url) as running,
+        thread(*at(port), "--json", "--forward-to", bot.url) as running,
     ):
         running.line(running.err, IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
@@ -139,13 +132,13 @@ def test_json(webex: ServedWebex, port: str) -> None:
 
 def test_a_bot_that_is_not_there(webex: ServedWebex, port: str) -> None:
     """A bot that doesn't respond is reported, and Webex gets a success."""
-    with listen(port, "--forward-to", "http://127.0.0.1:1/x") as running:
+    with thread(*at(port), "--forward-to", "http://127.0.0.1:1/x") as running:
         running.line(running.err, IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
         running.line(
             running.err, "^✗ #1 rooms updated: POST http://127.0.0.1:1/x: nothing listens there"
         )
-        exit_code = running.end(signal.SIGTERM)
+        exit_code = running.end()
 
     assert (delivery.status_code, exit_code, webex.names) == (204, 0, [])
 
@@ -320,7 +313,7 @@ def test_webhooks_that_are_left_over_are_deleted(
 
 def test_ctrl_c_while_webex_hangs(webex: ServedWebex, port: str) -> None:
     """While Webex hangs, Ctrl-C ends it, and it says which webhooks may be left."""
-    with listen(port, command=[COMMAND]) as running:
+    with process(*at(port), command=[COMMAND]) as running:
         running.line(running.err, IT_LISTENS)
         webex.sandbox.fail(delay=600, times=None)
         exit_code = running.end(signal.SIGINT)
@@ -342,7 +335,7 @@ def test_ctrl_c_while_webex_hangs_at_the_start(port: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
     with (
         served(webex) as origin,
-        listen(port, "--base-url", f"{origin}/v1", command=[COMMAND]) as running,
+        process(*at(port), "--base-url", f"{origin}/v1", command=[COMMAND]) as running,
     ):
         assert arrived.wait(PATIENCE)
         exit_code = running.end(signal.SIGINT)
@@ -359,11 +352,11 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
         await asyncio.Event().wait()
 
     arrived = threading.Event()
-    with served(hang) as url, listen(port, "--forward-to", url) as running:
+    with served(hang) as url, thread(*at(port), "--forward-to", url) as running:
         running.line(running.err, IT_LISTENS)
         webex.emit("rooms", "updated")
         assert arrived.wait(PATIENCE)
-        exit_code = running.end(signal.SIGINT)
+        exit_code = running.end()
 
     assert (exit_code, webex.names) == (0, [])
 
