@@ -32,7 +32,7 @@ def test_a_sample(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json(invoke: Invoke) -> None:
-    """With --json it prints one document: the notification, the status and the body."""
+    """With --json it prints one document: the notification, and the bot's response."""
     with served_bot("sorry", 500) as bot:
         done = invoke(
             *("trigger", "rooms", "created", "--to", bot.url, "--secret-env", "SECRET", "--json")
@@ -42,6 +42,7 @@ def test_json(invoke: Invoke) -> None:
         "notification": json.loads(bot.bodies[0]),
         "status": 500,
         "body": "sorry",
+        "problem": None,
     }
     assert (done.exit_code, done.err) == (1, "")
 
