@@ -1,4 +1,4 @@
-"""A bot that listens to some people only.
+"""A bot that some people may use only.
 
 $ uvicorn allow_list_bot:bot
 
@@ -6,33 +6,18 @@ ALLOWED has their addresses, or whole domains: "ann@example.com @example.org".
 """
 
 import os
-from typing import Any
 
-from webex_webhooks_async import (
-    Bot,
-    CallNext,
-    MessageContext,
-    MessageData,
-    Notification,
-    Person,
-    SubmissionContext,
-)
+from webex_webhooks_async import Bot, MessageContext, Person, SubmissionContext
 
-bot = Bot.from_env()
 ALLOWED = set(os.environ["ALLOWED"].lower().split())
 
 
-@bot.middleware
-async def allow(notification: Notification[Any], call_next: CallNext) -> None:
-    """Pass on what allowed people do, and nothing else."""
-    addresses: list[str] = []
-    if isinstance(notification.data, MessageData):
-        addresses = [notification.data.person_email]
-    elif notification.actor_id:  # a submitted card, for example, comes without an address
-        person = await bot.client.get("people", notification.actor_id, into=Person)
-        addresses = list(person.emails or ())
-    if any(ALLOWED & {each, each[each.index("@") :]} for each in map(str.lower, addresses)):
-        await call_next()
+def is_allowed(person: Person) -> bool:
+    addresses = [each.lower() for each in person.emails or ()]
+    return any(ALLOWED & {each, each[each.index("@") :]} for each in addresses)
+
+
+bot = Bot.from_env(allow=is_allowed)
 
 
 @bot.message()
@@ -42,4 +27,4 @@ async def echo(context: MessageContext) -> None:
 
 @bot.submission()
 async def submitted(context: SubmissionContext) -> None:
-    await context.reply(f"You chose: {context.inputs.get('dish')}")
+    await context.reply(f"You chose: {context.inputs.get('dish') or 'nothing'}")

@@ -63,7 +63,7 @@ async def test_an_allow_list_has_addresses_and_domains(
 ) -> None:
     """Allowed people get a reply, also to a card; others none, however their addresses end.
 
-    Webex is asked for a person only after a card was submitted.
+    Webex is asked for each person once.
     """
     allowed = "Ann@example.com @example.org"
     async with running("allow_list_bot", webex_sandbox, monkeypatch, ALLOWED=allowed):
@@ -87,7 +87,7 @@ async def test_an_allow_list_has_addresses_and_domains(
         for verb in ("said", "chose")
     ]
     asked = [each.path for each in webex_sandbox.requests if "/people/" in each.path]
-    assert len(asked) == 1 + 6  # the bot itself, and six submissions
+    assert len(asked) == 1 + 5  # the bot itself, and five persons
 
 
 @pytest.mark.parametrize("storage", ["memory", "Redis"])

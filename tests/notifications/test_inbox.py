@@ -19,7 +19,7 @@ from tests.notifications.doubles import (
     distinct,
     signed,
 )
-from tests.support.clocks import StoppedClock
+from tests.support.clocks import Time
 from tests.support.wire import until
 from webex_webhooks_async.errors import PayloadError, RateLimitError
 from webex_webhooks_async.models.notification_data import NotificationData
@@ -34,24 +34,6 @@ from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 
 LEASE = 60.0
 KEEP = 600.0
-
-
-class Time(StoppedClock):
-    """The time of inboxes and receivers, which passes only when a test advances it."""
-
-    def now_in_seconds(self) -> float:
-        """The time as an inbox asks for it."""
-        return 1_000_000 + self.seconds
-
-    async def pass_(self, seconds: float) -> None:
-        """Let time pass, a second at a time, in which receivers look into their inboxes."""
-        for _ in range(int(seconds)):
-            await until(self._is_waited_for)
-            self.advance(1)
-        await until(self._is_waited_for)
-
-    def _is_waited_for(self) -> bool:
-        return any(self.seconds < due <= self.seconds + 1 for due, _ in self._sleepers)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
+from tests.support.wire import until
 from webex_webhooks_async.client.limiter import Clock
 
 START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
@@ -64,6 +65,24 @@ class StoppedClock(QuickClock):
         for due, wake in self._sleepers:
             if due <= self.seconds and not wake.done():
                 wake.set_result(None)
+
+
+class Time(StoppedClock):
+    """The time of inboxes and receivers, which passes only when a test advances it."""
+
+    def now_in_seconds(self) -> float:
+        """The time as an inbox asks for it."""
+        return 1_000_000 + self.seconds
+
+    async def pass_(self, seconds: float) -> None:
+        """Let time pass, a second at a time, in which receivers look into their inboxes."""
+        for _ in range(int(seconds)):
+            await until(self._is_waited_for)
+            self.advance(1)
+        await until(self._is_waited_for)
+
+    def _is_waited_for(self) -> bool:
+        return any(self.seconds < due <= self.seconds + 1 for due, _ in self._sleepers)
 
 
 def let_pass(seconds: float) -> None:

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from attrs import evolve
@@ -145,7 +145,7 @@ class MixesEntries(SQLiteInbox):
 class RecordsInMemory(SQLiteInbox):
     """Its records aren't durable."""
 
-    def __init__(self, path: Path, **options: float) -> None:
+    def __init__(self, path: Path, **options: Any) -> None:  # noqa: ANN401 - any option
         super().__init__(path, **options)
         self._records: dict[tuple[str, str], bytes] = {}
 

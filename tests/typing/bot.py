@@ -36,6 +36,7 @@ bot = Bot.from_env(name="lunch", watch=None, on_error=lambda error, notification
 Bot("token", "secret")
 Bot(StaticToken("token"), ["secret", "old secret"], target_url="https://bot.example.com")
 Bot(Client("token"), "secret", background=True)
+Bot("token", "secret", allow=lambda person: person.org_id == "ORG", refusal="No", in_order=True)
 
 Bot("token", "secret", title="lunch")  # type: ignore[call-arg] # it is refused
 Bot.from_env(title="lunch")  # type: ignore[call-arg] # it is refused
@@ -53,6 +54,7 @@ async def order(context: MessageContext) -> None:
     """A command has a message and arguments."""
     assert_type((context.text, context.arguments), tuple[str, str])
     assert_type(context.match, re.Match[str])
+    assert_type(await bot.once("ticket", context.person), Any)
     assert_type(context.message, Message)
     assert_type(context.notification, Notification[MessageData])
     assert_type(context.client, Client)

@@ -6,13 +6,14 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 from urllib.parse import urlsplit
 
+from webex_webhooks_async.bot.access import Access, Allow
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, ContextHandler, Route
-from webex_webhooks_async.bot.writing import write
+from webex_webhooks_async.bot.writing import MAX_BYTES, write
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -27,12 +28,15 @@ from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.dispatch import (
     OWN_ACTION,
     Handler,
+    Line,
     Registration,
     Run,
+    Turn,
     describe,
     log_debug,
     within,
@@ -55,6 +59,9 @@ class BotOptions(ReceiverOptions, total=False):
     name: str
     target_url: str | None
     watch: float | None
+    allow: Allow | None
+    refusal: str | None
+    in_order: bool
 
 
 class Bot(BotRouter, Receiver):
@@ -99,6 +106,16 @@ class Bot(BotRouter, Receiver):
         target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, no
             webhook is created, changed or deleted.
         watch: Seconds between two looks at the webhooks; `None` for the one at the start.
+        allow: A plain or an async function that gets the `Person` who wrote a message or submitted
+            a card, and returns whether the handler of it runs. It is asked only where one matches;
+            handlers of `on` run in any case. Each person is fetched once in ten minutes. If it
+            fails, or doesn't return a boolean, nobody is let in, and that is a failure like that
+            of a handler.
+        refusal: What to reply to a person who may not use the bot, once a day at most in each
+            process. By default such a message is passed over in silence.
+        in_order: Whether the messages and submissions of one room are handled one after the other,
+            in the order in which they came to this process. One that failed doesn't hold up its
+            room, and `dispatch` doesn't wait.
         options: The arguments that `Receiver` has, too.
 
     Attributes:
@@ -114,7 +131,7 @@ class Bot(BotRouter, Receiver):
     _instead = "register its handlers on a BotRouter, and include that"
     _failed_is_handled = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
         self,
         client: Client | str | TokenProvider,
         secrets: Secrets,
@@ -122,6 +139,9 @@ class Bot(BotRouter, Receiver):
         name: str = "bot",
         target_url: str | None = None,
         watch: float | None = 300.0,
+        allow: Allow | None = None,
+        refusal: str | None = None,
+        in_order: bool = False,
         **options: Unpack[ReceiverOptions],
     ) -> None:
         if unknown := options.keys() - ReceiverOptions.__annotations__.keys():
@@ -136,7 +156,11 @@ class Bot(BotRouter, Receiver):
             check_type("watch", watch, float, int)
             if not 0 < watch < float("inf"):
                 raise ValueError(f"watch must be a positive number of seconds, got {watch}")
+        _check_access(allow, refusal)
         super().__init__(secrets, **options)
+        self._access = None if allow is None else Access(allow)
+        self._refusal = refusal
+        self._line = Line() if in_order else None
         self._make_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
             self._make_client = partial(Client, client)
@@ -267,7 +291,14 @@ class Bot(BotRouter, Receiver):
         if len(place) != 1:
             raise ValueError("pass one of room_id, to_person_id and to_person_email")
         return await write(
-            self.client, place, text, markdown=markdown, card=card, file=file, files=files
+            self.client,
+            place,
+            text,
+            me=self._me,
+            markdown=markdown,
+            card=card,
+            file=file,
+            files=files,
         )
 
     async def __aenter__(self) -> Self:
@@ -300,6 +331,8 @@ class Bot(BotRouter, Receiver):
         else:
             self._wanted(self._target_url)  # what is wrong there is an error before any request
         self._me = None
+        if self._access is not None:
+            self._access.forget()
         wanted: tuple[NewWebhook, ...] | None = None
         try:
             wanted = await self._connect()
@@ -410,19 +443,14 @@ class Bot(BotRouter, Receiver):
         Where it can't be fetched, those of `on` have run.
         """
         failure: Exception | None = None
-        chosen: Route | None = None
-        context: object = None
+        choice: Choice | None = None, None
         try:
-            found = await self.client.fetch(notification)
-        except (NotFoundError, GoneError):
-            logger.info("%s is passed over: it is gone", describe(notification))
+            choice = await self._choice(routes, notification)
         except Exception as error:  # noqa: BLE001 - it is raised below
             failure = error
-        else:
-            if found.person_id == self.me.id:
-                log_debug(OWN_ACTION, notification)
-                return
-            chosen, context = self._choose(routes, notification, found)
+        if choice is None:
+            return
+        chosen, context = choice
 
         def select(entry: Registration) -> Handler[Any] | None:
             if not isinstance(entry, Route):
@@ -437,15 +465,21 @@ class Bot(BotRouter, Receiver):
         if failure is not None:
             raise failure
 
-    def _choose(
-        self,
-        routes: Iterable[Route],
-        notification: Notification[Any],
-        found: Message | AttachmentAction,
-    ) -> tuple[Route | None, object]:
-        """Return the first handler of what was fetched, and the context for it."""
+    async def _choice(
+        self, routes: Iterable[Route], notification: Notification[Any]
+    ) -> "Choice | None":
+        """Fetch what a notification is about, and choose its handler; `None` for the bot's own."""
+        try:
+            fetched = await self.client.fetch(notification)
+        except (NotFoundError, GoneError):
+            logger.info("%s is passed over: it is gone", describe(notification))
+            return None, None
+        found = cast("Message | AttachmentAction", fetched)  # its notification says which
+        if found.person_id == self.me.id:
+            log_debug(OWN_ACTION, notification)
+            return None
         said: object
-        context_of: Callable[..., object]
+        context_of: Callable[..., MessageContext | SubmissionContext]
         if isinstance(found, Message):
             said = text = text_without_mention(found, self.me.id)
             context_of = partial(MessageContext, message=found, text=text)
@@ -455,11 +489,37 @@ class Bot(BotRouter, Receiver):
         for route in routes:
             details = route.details(said)
             if details is not None:
-                return route, context_of(
+                context = context_of(
                     client=self.client, notification=notification, me=self.me, **details
                 )
+                return (route if await self._admits(context, found) else None), context
         log_debug("%s has no matching handler", notification)
         return None, None
+
+    async def _admits(
+        self, context: MessageContext | SubmissionContext, found: Message | AttachmentAction
+    ) -> bool:
+        """Whether who wrote or submitted something may use the bot; reply the refusal if not."""
+        if self._access is None:
+            return True
+        person_id = found.person_id or context.notification.data.person_id
+        if await self._access.is_open_to(person_id, self.client):
+            return True
+        which = describe(context.notification)
+        logger.info("%s is passed over: its author isn't allowed to use the bot", which)
+        if self._refusal is not None and self._access.claim_refusal(person_id):
+            try:
+                await context.reply(self._refusal)
+            except BaseException:
+                self._access.release_refusal(person_id)
+                raise
+        return False
+
+    def _turn_of(self, notification: Notification[Any]) -> Turn | None:
+        if self._line is None or notification.resource not in _IN_A_ROOM:
+            return None
+        room_id = getattr(notification.data, "room_id", None)
+        return self._line.enter(room_id) if isinstance(room_id, str) else None
 
     def _is_own(self, notification: Notification[Any]) -> bool:
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
@@ -480,6 +540,11 @@ class Bot(BotRouter, Receiver):
         if self._state != "running":
             raise RuntimeError(_NOT_RUNNING)
 
+
+Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
+"""The handler that was found, and the context that it gets."""
+
+_IN_A_ROOM = frozenset({Resource.MESSAGES, Resource.ATTACHMENT_ACTIONS})
 
 _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "
@@ -503,6 +568,18 @@ _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
 
 async def _handle(handler: ContextHandler[Any], context: object, _: object) -> None:
     await handler(context)
+
+
+def _check_access(allow: object, refusal: object) -> None:
+    if not (allow is None or callable(allow)):
+        raise TypeError(f"allow must be a function that takes a Person, got {allow!r}")
+    if refusal is None:
+        return
+    if allow is None:
+        raise ValueError("refusal is for those whom allow doesn't let in: pass allow, too")
+    size = len(check_text("refusal", refusal))
+    if not (0 < size <= MAX_BYTES and str(refusal).strip()):
+        raise ValueError(f"refusal must be a text of 1 to {MAX_BYTES} bytes, got {size}")
 
 
 def _log_changes(result: "Result", level: int) -> None:

@@ -84,9 +84,16 @@ class Context(ABC, Generic[D]):
             TransportError: No response arrived. The message may have been sent.
             DecodeError: The response doesn't fit.
         """
-        place = {"roomId": self._room_id, "parentId": await self._thread()}
         return await write(
-            self.client, place, text, markdown=markdown, card=card, file=file, files=files
+            self.client,
+            {"roomId": self._room_id, "parentId": await self._thread()},
+            text,
+            me=self.me,
+            asked={"reply": self.notification.data.id},
+            markdown=markdown,
+            card=card,
+            file=file,
+            files=files,
         )
 
     async def send(
@@ -102,9 +109,15 @@ class Context(ABC, Generic[D]):
 
         The arguments and the errors are those of `reply`. `Bot.send` writes elsewhere.
         """
-        place = {"roomId": self._room_id}
         return await write(
-            self.client, place, text, markdown=markdown, card=card, file=file, files=files
+            self.client,
+            {"roomId": self._room_id},
+            text,
+            me=self.me,
+            markdown=markdown,
+            card=card,
+            file=file,
+            files=files,
         )
 
     @property

@@ -1,14 +1,17 @@
 """Writes the messages of a bot: checked as a whole, and cut where one is too long."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import NoneType
 from typing import Any
 
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import CARD_TYPE, Message, problem_of_card
+from webex_webhooks_async.models.messages import CARD_TYPE, Message, Person, problem_of_card
+from webex_webhooks_async.notifications.dispatch import active_run
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_text, check_type
 
@@ -26,16 +29,31 @@ async def write(  # noqa: PLR0913 - what a message may have
     place: Mapping[str, str],
     text: str | None,
     *,
+    me: Person | None,
+    asked: Mapping[str, str] | None = None,
     markdown: str | None,
     card: Mapping[str, Any] | None,
     file: File | None,
     files: Sequence[str] | None,
 ) -> Message:
-    """Write to a place, as `Context.reply` says."""
-    bodies = new_messages(text, markdown=markdown, card=card, file=file, files=files)
-    for body in bodies[:-1]:
-        await client.post("messages", json={**place, **body})
-    return await client.post("messages", json={**place, **bodies[-1]}, file=file, into=Message)
+    """Write to a place, as `Context.reply` says; what an earlier attempt wrote isn't sent again.
+
+    What was written is recognized by the bot, the message, and the place as it was `asked` for.
+    """
+    *others, last = new_messages(text, markdown=markdown, card=card, file=file, files=files)
+    run = active_run()
+
+    async def say(body: Mapping[str, Any], file: File | None) -> Message:
+        send = partial(client.post, "messages", json={**place, **body}, file=file, into=Message)
+        if run is None or run.records is None:
+            return await send()
+        digest = file and [file.name, file.content_type, hashlib.sha256(file.content).hexdigest()]
+        what = unstructure([me and me.id, asked or place, body, digest])
+        return await run.records.say(what, send, partial(from_json, cls=Message))
+
+    for body in others:
+        await say(body, None)
+    return await say(last, file)
 
 
 def new_messages(

@@ -146,7 +146,7 @@ class Uninterrupted:
         """Claim a notification; if it is granted, `confirm` or `release` has to follow."""
         claiming = asyncio.create_task(_checked(self._deduplicator.claim(key)))
         try:
-            await _end_of(claiming)
+            await end_of(claiming)
         except asyncio.CancelledError:
             try:
                 claim = _result_of(claiming)
@@ -168,10 +168,10 @@ class Uninterrupted:
 
     @staticmethod
     async def _finish(call: Callable[[str], Awaitable[None]], key: str, failure: str) -> None:
-        await _end_of(asyncio.create_task(_logged(call, key, failure)))
+        await end_of(asyncio.create_task(_logged(call, key, failure)))
 
 
-async def _end_of(task: asyncio.Task[Any]) -> None:
+async def end_of(task: asyncio.Task[Any]) -> None:
     """Wait for the end of a task, also if the caller is cancelled; that is raised afterwards."""
     cancellation: asyncio.CancelledError | None = None
     while not task.done():

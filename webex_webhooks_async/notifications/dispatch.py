@@ -3,16 +3,20 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.notifications.records import Records
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -57,6 +61,8 @@ class Run:
         is_first: Whether nothing has run for the notification before.
         is_last: Whether nothing will run for the notification again, if this fails.
         task: What handles it, if that is a task of its own.
+        records: What was done for it, if that is recorded.
+        turn: Its place in the line of those that run one after the other, if it has to wait.
         ended: Set when all of it has ended.
         outer: The run of which this is a part, until this one ends: a handler there delivers here.
     """
@@ -69,6 +75,8 @@ class Run:
         self.is_first: bool = True
         self.is_last: bool = True
         self.task: asyncio.Task[Any] | None = None
+        self.records: Records | None = None
+        self.turn: Turn | None = None
         self.ended = asyncio.Event()
         self.outer: Run | None = current_run.get()
         data_class = data_classes().get(notification.resource)
@@ -107,6 +115,8 @@ class Run:
         """Note that all of it has ended."""
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.ended.set()
+        if self.turn is not None:
+            self.turn.end()
 
 
 current_run: "ContextVar[Run | None]" = ContextVar("current_run", default=None)
@@ -119,6 +129,47 @@ def current_runs() -> Iterator[Run]:
     while run is not None:
         yield run
         run = run.outer
+
+
+def active_run() -> Run | None:
+    """Return the innermost run of which this is a part, and which hasn't ended."""
+    return next((each for each in current_runs() if not each.ended.is_set()), None)
+
+
+class Line:
+    """Lets what has the same key run one after the other, in the order of `enter`."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, deque[Turn]] = {}
+
+    def enter(self, key: str) -> "Turn":
+        """Take a place at the end of the line."""
+        turns = self._turns.setdefault(key, deque())
+        turn = Turn(lambda: self._leave(key, turn))
+        turns.append(turn)
+        turns[0].has_come.set()
+        return turn
+
+    def _leave(self, key: str, turn: "Turn") -> None:
+        turns = self._turns[key]
+        turns.remove(turn)
+        if turns:
+            turns[0].has_come.set()
+        else:
+            del self._turns[key]
+
+
+@frozen(eq=False)
+class Turn:
+    """A place in a `Line`.
+
+    Attributes:
+        end: Leaves the line, so that the next one comes.
+        has_come: Set when everything before it has ended.
+    """
+
+    end: Callable[[], None]
+    has_come: asyncio.Event = field(factory=asyncio.Event)
 
 
 def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "list[Handler[Any]]":

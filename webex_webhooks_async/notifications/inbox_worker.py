@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import evolve, frozen
@@ -87,6 +88,10 @@ _MAX_EXPIRIES = 5  # a notification may kill the process that handles it
 _LONGEST_PAUSE = 3600.0
 
 
+Attempt = Callable[[Notification[Any], InboxEntry, "InboxWorker"], Awaitable[Failure | None]]
+"""Handles the notification in an entry, and reports a failure. It raises nothing."""
+
+
 class InboxWorker:
     """Works on an inbox, one way: takes an entry, parses it, lets it be handled, and records that.
 
@@ -94,7 +99,7 @@ class InboxWorker:
 
     Args:
         inbox: Where the entries are.
-        attempt: Handles the notification in an entry, and reports a failure. It raises nothing.
+        attempt: Handles what is in an entry.
         limit: How many entries may be worked on at a time.
 
     Attributes:
@@ -105,7 +110,7 @@ class InboxWorker:
     def __init__(
         self,
         inbox: Inbox,
-        attempt: Callable[[Notification[Any], InboxEntry], Awaitable[Failure | None]],
+        attempt: "Attempt",
         limit: int,
     ) -> None:
         self.inbox = inbox
@@ -115,6 +120,7 @@ class InboxWorker:
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_line: set[str] = set()  # the keys of those that wait for others
 
     def accept(self) -> None:
         """Let what comes be stored, before `open`."""
@@ -146,6 +152,15 @@ class InboxWorker:
     def wake(self) -> None:
         """Look into the inbox at once, because something was stored."""
         self._woken.set()
+
+    @contextmanager
+    def in_line(self, entry: InboxEntry) -> Generator[None]:
+        """While an entry waits for others, it isn't running, and doesn't hang."""
+        self._in_line.add(entry.key)
+        try:
+            yield
+        finally:
+            self._in_line.discard(entry.key)
 
     async def _take_each(self) -> None:
         while self.is_open:
@@ -187,7 +202,7 @@ class InboxWorker:
         which = describe(notification)
         renewing = asyncio.create_task(self._renew(entry, which))
         try:
-            failure = await self._attempt(notification, entry)
+            failure = await self._attempt(notification, entry, self)
             await self._record(entry, which, failure)
         finally:
             renewing.cancel()
@@ -195,7 +210,7 @@ class InboxWorker:
     async def _renew(self, entry: InboxEntry, which: str) -> None:
         number = 0
         while True:
-            number += 1
+            number += entry.key not in self._in_line
             await _sleep(entry.lease / _RENEWALS_PER_LEASE)
             try:
                 if not await self.inbox.renew(entry):

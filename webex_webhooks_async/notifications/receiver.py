@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
@@ -34,6 +34,8 @@ from webex_webhooks_async.notifications.deduplication import (
 from webex_webhooks_async.notifications.dispatch import (
     OWN_ACTION,
     Run,
+    Turn,
+    active_run,
     current_run,
     current_runs,
     describe,
@@ -55,6 +57,7 @@ from webex_webhooks_async.notifications.inbox_worker import (
     is_last_attempt,
 )
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.notifications.records import Records
 from webex_webhooks_async.notifications.router import Router
 from webex_webhooks_async.notifications.signatures import (
     Headers,
@@ -367,6 +370,45 @@ class Receiver(Router):
         while self._runs:
             await next(iter(self._runs)).ended.wait()
 
+    async def once(self, name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
+        """Call a function once for a notification, however often its handlers run.
+
+        ::
+
+            ticket = await receiver.once("ticket", create_ticket)
+
+        Its result is recorded in the inbox until the notification is completed. When the handlers
+        run again, after a failure or when their process was killed, the record is returned, and
+        nothing is called. Without an inbox, and in `dispatch`, the result is kept while they run.
+
+        Use it in handlers, middleware and `on_error`. The same name means the same for one
+        notification; at the same time, one call waits for the other. What is cut off between the
+        call and the record is called again.
+
+        Args:
+            name: What is done, such as ``ticket``.
+            call: A function without arguments that returns an awaitable. If it raises, that is
+                raised here, and nothing is recorded.
+
+        Returns:
+            What JSON gives back of the result: of an attrs instance, for example, a dict.
+
+        Raises:
+            RuntimeError: No notification is being handled.
+            TypeError: `call` isn't such a function, `name` isn't text, or JSON can't hold the
+                result.
+            Exception: What the inbox raised when it looked for a record.
+        """
+        run = active_run()
+        if run is None:
+            raise RuntimeError(
+                "once is for the handling of a notification: call it in a handler, a middleware or "
+                "on_error, before they end"
+            )
+        if run.records is None:
+            run.records = Records(describe(run.notification))
+        return await run.records.once(name, call)
+
     def _check_is_outside(self) -> None:
         if not self._runs.isdisjoint(current_runs()):
             raise RuntimeError(
@@ -376,12 +418,17 @@ class Receiver(Router):
 
     def _begin(self, run: Run) -> "Token[Run | None]":
         self._runs.add(run)
+        run.turn = self._turn_of(run.notification)
         return current_run.set(run)
 
     def _end(self, run: Run) -> None:
         self._runs.discard(run)
         self._pending -= run.task is not None
         run.end()
+
+    def _turn_of(self, notification: Notification[Any]) -> Turn | None:  # noqa: ARG002 - a Bot's
+        """Let a notification take its place in a line, if it has to wait for others."""
+        return None
 
     async def __aenter__(self) -> Self:
         if self._worker is not None:
@@ -493,7 +540,9 @@ class Receiver(Router):
             log_debug("%s is a duplicate", notification)
         return HTTPStatus.NO_CONTENT
 
-    async def _attempt(self, notification: Notification[Any], entry: InboxEntry) -> Failure | None:
+    async def _attempt(
+        self, notification: Notification[Any], entry: InboxEntry, worker: InboxWorker
+    ) -> Failure | None:
         """Run the handlers of a notification from the inbox, in the task of the entry."""
         if self._ignores(notification):  # when it was stored, a bot may not have known itself
             return None
@@ -504,8 +553,13 @@ class Receiver(Router):
         run.is_first = is_first_attempt(entry)
         run.is_last = is_last_attempt(entry, self._attempts)
         handler_errors.resume(entry.key)
+        which = describe(notification)
+        run.records = Records(which, worker.inbox, entry, is_first=run.is_first)
         self._begin(run)
         try:
+            if run.turn is not None:
+                with worker.in_line(entry):
+                    await run.turn.has_come.wait()
             error: BaseException | None = expiry_of(entry) or await _failure_of(run)
             if error is None:
                 return None
@@ -553,6 +607,8 @@ class Receiver(Router):
         try:
             if self._background:
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
+            if run.turn is not None:
+                await run.turn.has_come.wait()
             failure = await _failure_of(run)
             if failure is not None:
                 await self._report(failure, run)

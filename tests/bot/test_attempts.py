@@ -1,0 +1,418 @@
+"""What handlers do again when an inbox runs them again, and what they don't."""
+
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from tests.bot.doubles import CARD, bot_of, running, texts
+from tests.support.clocks import Time
+from tests.support.wire import until
+from webex_webhooks_async import (
+    BadRequestError,
+    CallNext,
+    Client,
+    File,
+    InboxEntry,
+    Message,
+    MessageContext,
+    MessageData,
+    Notification,
+    Receiver,
+    Resource,
+    SQLiteInbox,
+    parse_unverified_notification,
+)
+from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.testing import Sandbox, sample_notification
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """The time of the inbox."""
+    stopped = Time()
+    monkeypatch.setattr(inbox_worker, "_sleep", stopped.sleep)
+    return stopped
+
+
+class ForgetfulInbox(SQLiteInbox):
+    """An inbox whose records can't be read or written while a test wants it."""
+
+    fails = ""
+
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Read a record, or fail."""
+        if "recall" in self.fails:
+            raise OSError("the disk is gone")
+        return await super().recall(entry, name)
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Write a record, or fail."""
+        if "remember" in self.fails:
+            raise OSError("the disk is full")
+        await super().remember(entry, name, value)
+
+
+class Attempts:
+    """A bot whose handler fails in its first attempts, after it has done what a test wants.
+
+    Attributes:
+        number: The number of the attempt that runs.
+        done: The results of each attempt.
+    """
+
+    def __init__(
+        self, client: Client, sandbox: Sandbox, path: Path, time: Time, *, failures: int = 1
+    ) -> None:
+        self.path = path / "inbox.db"
+        self.inbox = ForgetfulInbox(self.path, clock=time.now_in_seconds)
+        self.bot = bot_of(client, inbox=self.inbox)
+        self.number = 0
+        self.done: list[Any] = []
+        self._sandbox = sandbox
+        self.time = time
+        self._failures = failures
+
+    async def run(self, act: Callable[[MessageContext], Awaitable[object]]) -> None:
+        """Let the handler do something in each attempt, until one doesn't fail."""
+
+        @self.bot.message()
+        async def handler(context: MessageContext) -> None:
+            self.number += 1
+            self.done.append(await act(context))
+            if self.number <= self._failures:
+                raise ConnectionError("the database is down")
+
+        async with running(self.bot, self._sandbox):
+            await self._sandbox.say("Hello")
+            for number in range(self._failures):
+                await until(lambda: self.recorded_failures() == number + 1)  # noqa: B023 - used at once
+                await self.time.pass_(4**number)
+            await until(lambda: len(self.done) > self._failures)
+
+    def recorded_failures(self) -> int:
+        """How many attempts have failed, as the inbox knows."""
+        with closing(self.file()) as file:
+            return sum(each.failures for each in file.unfinished())
+
+    def file(self) -> InboxFile:
+        """The file, beside the bot."""
+        return InboxFile.look_into(self.path, change=True, clock=self.time.now_in_seconds)
+
+
+@pytest.fixture
+def attempts(webex_client: Client, webex_sandbox: Sandbox, tmp_path: Path, time: Time) -> Attempts:
+    """A handler that fails once."""
+    webex_sandbox.raise_handler_errors = False
+    return Attempts(webex_client, webex_sandbox, tmp_path, time)
+
+
+async def test_what_was_said_is_not_said_again(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+    """The same message to the same place is sent once; its `Message` is returned again."""
+    file = File("menu.txt", b"Pasta", "text/plain")
+
+    async def say(context: MessageContext) -> list[Message]:
+        return [
+            await context.reply("Hello"),
+            await context.reply("Hello"),
+            await context.send("Hello"),
+            await attempts.bot.send("Hello", to_person_email="ann@example.com"),
+            await context.reply(markdown="word " * 2000),
+            await context.reply("A card", card=CARD),
+            await context.reply("A file", file=file),
+        ]
+
+    await attempts.run(say)
+
+    first, second = attempts.done
+    assert first == second
+    said = texts(webex_sandbox)[1:]
+    assert len(said) == 8
+    assert [said.count(each) for each in ("Hello", "A card", "A file")] == [4, 1, 1]
+
+
+async def test_what_differs_is_said(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+    """Another text, place, card, or content of a file is another message."""
+
+    async def say(context: MessageContext) -> None:
+        number = attempts.number
+        await context.reply(f"Attempt {number}")
+        await (context.reply if number == 1 else context.send)("Hello")
+        await context.reply("A card", card={**CARD, "fallbackText": str(number)})
+        await context.reply("A file", file=File("a", str(number).encode()))
+
+    await attempts.run(say)
+
+    assert len(texts(webex_sandbox)[1:]) == 8
+
+
+async def test_the_same_at_the_same_time(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+    """Each of several messages that are the same counts, also when they are sent at once."""
+
+    async def say(context: MessageContext) -> set[str]:
+        count = 2 + attempts.number
+        sent = await asyncio.gather(*(context.reply("Hello") for _ in range(count)))
+        return {each.id for each in sent}
+
+    await attempts.run(say)
+
+    first, second = attempts.done
+    assert (len(first), len(second)) == (3, 4)
+    assert first < second
+    assert len(texts(webex_sandbox)[1:]) == 4
+
+
+async def test_a_message_that_failed_does_not_count(
+    attempts: Attempts, webex_sandbox: Sandbox
+) -> None:
+    """What Webex refused wasn't said, so it is said when it is tried again."""
+    webex_sandbox.fail(status=400, method="POST", path="/messages")
+
+    async def say(context: MessageContext) -> list[str]:
+        ids: list[str] = []
+        for _ in range(2):
+            try:
+                ids.append((await context.reply("Hello")).id)
+            except BadRequestError:
+                ids.append("refused")
+        return ids
+
+    await attempts.run(say)
+
+    (refused, first), (again, second) = attempts.done
+    assert (refused, again) == ("refused", first)
+    assert second not in {refused, first}
+
+
+async def test_a_task_that_outlives_its_notification(
+    attempts: Attempts, webex_sandbox: Sandbox
+) -> None:
+    """What is sent after the handling of a notification has ended is sent each time."""
+    ended = asyncio.Event()
+    tasks: list[asyncio.Task[Message]] = []
+
+    async def later(context: MessageContext) -> Message:
+        await ended.wait()
+        return await context.reply("Later")
+
+    async def say(context: MessageContext) -> None:
+        tasks.append(asyncio.create_task(later(context)))
+
+    await attempts.run(say)
+    ended.set()
+    async with attempts.bot:
+        await asyncio.gather(*tasks)
+
+    assert texts(webex_sandbox)[1:] == ["Later", "Later"]
+
+
+async def test_a_record_that_cannot_be_written(
+    attempts: Attempts, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message was sent, so the handler goes on; a WARNING says what may come twice."""
+    attempts.inbox.fails = "remember"
+
+    async def say(context: MessageContext) -> None:
+        await context.reply("Hello")
+        await attempts.bot.once("ticket", lambda: asyncio.sleep(0, attempts.number))
+
+    await attempts.run(say)
+
+    assert texts(webex_sandbox)[1:] == ["Hello", "Hello"]
+    warnings = [each.getMessage() for each in caplog.records if "recorded" in each.getMessage()]
+    assert len(warnings) == 4
+    assert warnings[0].startswith("a message of messages created ")
+    assert warnings[1].startswith("'ticket' of messages created ")
+    assert warnings[0].endswith(
+        "can't be recorded, and may come twice if its handlers run again: OSError: the disk is full"
+    )
+
+
+async def test_a_record_that_cannot_be_read(
+    webex_client: Client, webex_sandbox: Sandbox, tmp_path: Path, time: Time
+) -> None:
+    """Nothing is sent while it isn't known what was: the handler fails, and is tried again."""
+    webex_sandbox.raise_handler_errors = False
+    attempts = Attempts(webex_client, webex_sandbox, tmp_path, time, failures=2)
+
+    async def say(context: MessageContext) -> str:
+        attempts.inbox.fails = "recall" if attempts.number == 2 else ""
+        try:
+            return (await context.reply("Hello")).id
+        except OSError:
+            return "unread"
+
+    await attempts.run(say)
+
+    first, second, third = attempts.done
+    assert (second, third) == ("unread", first)
+    assert texts(webex_sandbox)[1:] == ["Hello"]
+
+
+async def test_a_reply_that_is_cancelled_is_recorded(
+    attempts: Attempts, webex_sandbox: Sandbox
+) -> None:
+    """A message that was sent is recorded, also if the handler is cancelled meanwhile."""
+    remember = attempts.inbox.remember
+    recording = asyncio.Event()
+
+    async def slowly(entry: InboxEntry, name: str, value: bytes) -> None:
+        recording.set()
+        await asyncio.sleep(0)
+        await remember(entry, name, value)
+
+    attempts.inbox.remember = slowly  # type: ignore[method-assign] # for this test
+
+    async def say(context: MessageContext) -> None:
+        replying = asyncio.create_task(context.reply("Hello"))
+        await recording.wait()
+        replying.cancel()
+        await asyncio.wait({replying})
+
+    await attempts.run(say)
+
+    assert texts(webex_sandbox)[1:] == ["Hello"]
+
+
+@frozen
+class Ticket:
+    """A result that is a class of the user's own."""
+
+    number: int
+
+
+@pytest.mark.parametrize(
+    ("result", "given_back"),
+    [(Ticket(7), {"number": 7}), (None, None), ([1, "two"], [1, "two"]), ((1,), [1])],
+)
+async def test_what_is_done_once(attempts: Attempts, result: object, given_back: object) -> None:
+    """A function is called once for a notification, and its result is what JSON gives back."""
+    calls = 0
+
+    async def create() -> object:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+        return result
+
+    async def act(_: MessageContext) -> list[object]:
+        once = attempts.bot.once
+        at_once = await asyncio.gather(once("ticket", create), once("ticket", create))
+        return [*at_once, await asyncio.create_task(once("ticket", create))]
+
+    await attempts.run(act)
+
+    assert attempts.done == [[given_back] * 3] * 2
+    assert calls == 1
+
+
+async def test_what_failed_is_not_done(attempts: Attempts) -> None:
+    """If the function raises, that is raised, and it is called again, in the same attempt too."""
+    outcomes: list[BaseException | int] = [ValueError("no"), 5]
+
+    async def create() -> int:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    async def act(_: MessageContext) -> list[Any]:
+        return await asyncio.gather(
+            *(attempts.bot.once("ticket", create) for _ in range(2)), return_exceptions=True
+        )
+
+    await attempts.run(act)
+
+    (refused, first), again = attempts.done
+    assert (repr(refused), first, again) == ("ValueError('no')", 5, [5, 5])
+
+
+async def test_once_everywhere(webex_client: Client, webex_sandbox: Sandbox) -> None:
+    """It works in middleware, in handlers of `on`, in `on_error` and in `dispatch`, by name."""
+    receiver = Receiver("a-secret")
+    calls: list[str] = []
+
+    async def note(where: str) -> None:
+        async def call() -> str:
+            calls.append(where)
+            return where
+
+        assert await receiver.once("name", call) == "middleware"
+        assert await receiver.once(where, call) == where
+
+    @receiver.middleware
+    async def around(_: Notification[Any], call_next: CallNext) -> None:
+        await note("middleware")
+        await call_next()
+
+    @receiver.on(Resource.MESSAGES)
+    async def handler(_: Notification[MessageData]) -> None:
+        await note("handler")
+
+    for _ in range(2):  # each is a notification of its own
+        await receiver.dispatch(
+            parse_unverified_notification(sample_notification("messages", "created"))
+        )
+
+    assert calls == ["middleware", "middleware", "handler"] * 2
+    with pytest.raises(RuntimeError, match="call it in a handler"):
+        await receiver.once("name", handler)  # type: ignore[arg-type] # takes an argument
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "error"),
+    [
+        ("x", lambda: asyncio.sleep(0, object()), r"\$: JSON can't hold a value of type object"),
+        ("x", lambda: asyncio.sleep(0, float("nan")), "once\\('x'\\) isn't JSON"),
+        ("x", lambda: 5, "once takes an async function"),
+        ("x", 5, "once takes an async function"),
+        (5, lambda: asyncio.sleep(0), "name"),
+    ],
+)
+async def test_wrong_arguments_of_once(name: Any, call: Any, error: str) -> None:  # noqa: ANN401 - wrong
+    """What can't be recorded or called is a `TypeError`, without an inbox as well."""
+    receiver = Receiver("a-secret")
+
+    @receiver.on(Resource.MESSAGES)
+    async def handler(_: Notification[MessageData]) -> None:
+        await receiver.once(name, call)
+
+    with pytest.raises(TypeError, match=error):
+        await receiver.dispatch(
+            parse_unverified_notification(sample_notification("messages", "created"))
+        )
+
+
+async def test_records_after_inbox_retry(
+    attempts: Attempts, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was kept as failed and gets another round doesn't say again what it has said."""
+    attempts.bot._attempts = 1
+    caplog.set_level(logging.ERROR)
+
+    @attempts.bot.message()
+    async def handler(context: MessageContext) -> None:
+        attempts.number += 1
+        attempts.done.append((await context.reply("Hello")).id)
+        if attempts.number == 1:
+            raise ConnectionError("the database is down")
+
+    async with running(attempts.bot, webex_sandbox):
+        await webex_sandbox.say("Hello")
+        await until(lambda: "kept as failed" in caplog.text)
+        with closing(attempts.file()) as file:
+            file.retry([*file.unfinished()])
+        await attempts.time.pass_(1)
+        await until(lambda: attempts.number == 2)
+
+    assert attempts.done[0] == attempts.done[1]

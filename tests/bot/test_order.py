@@ -1,0 +1,132 @@
+"""The order in which a bot handles the messages of a room."""
+
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.bot.doubles import CARD, bot_of, running
+from tests.support.clocks import Time
+from tests.support.wire import until
+from webex_webhooks_async import (
+    Bot,
+    Client,
+    MessageContext,
+    SQLiteInbox,
+    SubmissionContext,
+    parse_unverified_notification,
+)
+from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
+
+
+class Slow:
+    """Handlers that end when a test lets them.
+
+    Attributes:
+        began: What each got, in order.
+        may_end: Set when they may end.
+    """
+
+    def __init__(self, bot: Bot) -> None:
+        self.began: list[str] = []
+        self.may_end = asyncio.Event()
+        bot.message()(self._said)
+        bot.submission()(self._submitted)
+
+    async def _said(self, context: MessageContext) -> None:
+        self.began.append(context.text)
+        await self.may_end.wait()
+        if context.text == "fail":
+            raise ConnectionError("the database is down")
+
+    async def _submitted(self, context: SubmissionContext) -> None:
+        self.began.append(context.inputs["dish"])
+        await self.may_end.wait()
+
+
+@pytest.mark.parametrize("kind", ["plain", "background", "inbox"])
+async def test_one_room_after_the_other(
+    kind: str, webex_client: Client, webex_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """What happens in a room waits for what came before, not for other rooms or a failed one."""
+    webex_sandbox.raise_handler_errors = False
+    inbox = SQLiteInbox(tmp_path / "inbox.db") if kind == "inbox" else None
+    bot = bot_of(
+        webex_client, in_order=True, background=kind == "background", inbox=inbox, attempts=1
+    )
+    slow = Slow(bot)
+    async with running(bot, webex_sandbox), asyncio.TaskGroup() as group:
+        card = await bot.send("A card", card=CARD, to_person_email="ann@example.com")
+        said = [("ann", "fail"), ("ann", "two"), ("bob", "other room"), ("ann", "three")]
+        for name, text in said:
+            group.create_task(webex_sandbox.say(text, person=f"{name}@example.com"))
+            await asyncio.sleep(0)
+        group.create_task(webex_sandbox.submit(card.id, {"dish": "four"}, person="ann@example.com"))
+        await until(lambda: len(slow.began) == 2)
+        assert sorted(slow.began) == ["fail", "other room"]
+        slow.may_end.set()
+        await until(lambda: len(slow.began) == 5)
+
+    assert [each for each in slow.began if each != "other room"] == ["fail", "two", "three", "four"]
+
+
+async def test_what_waits_does_not_hang(
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Of two messages of a room, the log says after a while that the first one may hang."""
+    caplog.set_level(logging.WARNING)
+    time = Time()
+    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    inbox = SQLiteInbox(tmp_path / "inbox.db", clock=time.now_in_seconds)
+    bot = bot_of(webex_client, in_order=True, inbox=inbox)
+    slow = Slow(bot)
+    async with running(bot, webex_sandbox):
+        for text in ("one", "two"):
+            await webex_sandbox.say(text)
+        await until(lambda: slow.began == ["one"])
+        await time.pass_(250)
+        slow.may_end.set()
+        await until(lambda: slow.began == ["one", "two"])
+
+    assert sum("does it hang?" in each for each in caplog.messages) == 1
+
+
+async def test_dispatch_is_not_in_line(webex_client: Client, webex_sandbox: Sandbox) -> None:
+    """What comes from a task queue runs at once; that queue keeps its own order."""
+    bot = bot_of(webex_client, in_order=True)
+    slow = Slow(bot)
+    async with running(bot, webex_sandbox), asyncio.TaskGroup() as group:
+        group.create_task(webex_sandbox.say("one"))
+        await until(lambda: slow.began == ["one"])
+        webex_sandbox.deliver_to(None)
+        (delivery,) = await webex_sandbox.say("two")
+        group.create_task(bot.dispatch(parse_unverified_notification(delivery.body)))
+        await until(lambda: slow.began == ["one", "two"])
+        slow.may_end.set()
+
+
+async def test_a_request_that_gives_up_leaves_the_line(
+    webex_client: Client, webex_sandbox: Sandbox
+) -> None:
+    """A request that is cancelled while it waits lets the others keep their order."""
+    bot = bot_of(webex_client, in_order=True)
+    slow = Slow(bot)
+    async with running(bot, webex_sandbox):
+        tasks = [asyncio.create_task(webex_sandbox.say(each)) for each in ("one", "two", "three")]
+        await until(lambda: len(bot._runs) == 3)
+        tasks[1].cancel()
+        await asyncio.wait({tasks[1]})
+        assert slow.began == ["one"]
+        slow.may_end.set()
+        await until(lambda: slow.began == ["one", "three"])
+        await asyncio.wait(tasks)

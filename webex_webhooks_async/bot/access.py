@@ -1,0 +1,100 @@
+"""Decides who may use a bot: asks the user's function, and remembers who asked."""
+
+import asyncio
+import inspect
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.models.messages import Person
+
+T = TypeVar("T")
+
+Allow = Callable[[Person], object]
+"""A plain or an async function that returns whether a person may use the bot."""
+
+_PERSON_SECONDS = 600.0
+_REFUSAL_SECONDS = 24 * 3600.0
+_MAX_REMEMBERED = 10_000  # persons
+
+
+class Access:
+    """Who may use a bot.
+
+    Args:
+        allow: Decides about a person.
+        clock: Returns seconds that only grow.
+    """
+
+    def __init__(self, allow: Allow, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._allow = allow
+        self._persons = _Remembered[asyncio.Task[Person]](_PERSON_SECONDS, clock)
+        self._refused = _Remembered[str](_REFUSAL_SECONDS, clock)
+
+    async def is_open_to(self, person_id: str, client: Client) -> bool:
+        """Whether a person may use the bot. Each person is fetched once in ten minutes.
+
+        Raises:
+            TypeError: The function doesn't return a boolean.
+            Exception: What the function raises, or the request for the person.
+        """
+        allowed = self._allow(await self._person(person_id, client))
+        if inspect.isawaitable(allowed):
+            allowed = await allowed
+        if not isinstance(allowed, bool):
+            raise TypeError(f"allow must return True or False, got {type(allowed).__name__}")
+        return allowed
+
+    def forget(self) -> None:
+        """Forget the persons: they were fetched in another event loop, with another client."""
+        self._persons.clear()
+
+    def claim_refusal(self, person_id: str) -> bool:
+        """Whether this person wasn't refused within a day, and is from now on."""
+        if self._refused.get(person_id):
+            return False
+        self._refused.put(person_id, person_id)
+        return True
+
+    def release_refusal(self, person_id: str) -> None:
+        """Let a person be refused again, who didn't hear of it."""
+        self._refused.pop(person_id)
+
+    async def _person(self, person_id: str, client: Client) -> Person:
+        fetching = self._persons.get(person_id)
+        if fetching is None:
+            fetching = asyncio.create_task(client.get("people", person_id, into=Person))
+            fetching.add_done_callback(lambda _: self._forget_failure(person_id, fetching))
+            self._persons.put(person_id, fetching)
+        return await asyncio.shield(fetching)  # others may wait for it
+
+    def _forget_failure(self, person_id: str, fetching: asyncio.Task[Person]) -> None:
+        if fetching.cancelled() or fetching.exception() is not None:
+            self._persons.pop(person_id)
+
+
+class _Remembered(Generic[T]):
+    """What is remembered for some seconds, of the last persons."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._items: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    def get(self, key: str) -> T | None:
+        since, item = self._items.get(key, (float("-inf"), None))
+        return item if self._clock() - since < self._seconds else None
+
+    def put(self, key: str, item: T) -> None:
+        self._items.pop(key, None)
+        self._items[key] = (self._clock(), item)
+        if len(self._items) > _MAX_REMEMBERED:
+            self._items.popitem(last=False)
+
+    def pop(self, key: str) -> None:
+        self._items.pop(key, None)
+
+    def clear(self) -> None:
+        self._items.clear()

@@ -1,0 +1,129 @@
+"""Records what the handling of a notification has done, so that it isn't done again.
+
+When an inbox runs the handlers of a notification again, what they have sent, and what they did with
+`once`, is found here. The records are in the inbox until the notification is completed.
+"""
+
+import asyncio
+import hashlib
+import inspect
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.notifications.deduplication import end_of
+from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.strict_json import dump_json, parse_json
+from webex_webhooks_async.validation import check_text
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+T = TypeVar("T")
+
+
+class Records:
+    """What one attempt to handle a notification has done, and what earlier ones had.
+
+    Args:
+        which: Names the notification in the log.
+        inbox: Where the records are; without one, they last as long as this does.
+        entry: The notification in the inbox.
+        is_first: Whether no earlier attempt can have left records, so that none is looked for.
+    """
+
+    def __init__(
+        self,
+        which: str,
+        inbox: Inbox | None = None,
+        entry: InboxEntry | None = None,
+        *,
+        is_first: bool = True,
+    ) -> None:
+        self._which = which
+        self._stored = None if inbox is None or entry is None else (inbox, entry)
+        self._is_first = is_first
+        self._said: dict[str, set[int]] = defaultdict(set)  # the numbers of each that are used
+        self._done: dict[str, bytes] = {}
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def say(
+        self, what: object, send: Callable[[], Awaitable[T]], read: Callable[[bytes], T]
+    ) -> T:
+        """Send a message, or return what was recorded when an earlier attempt sent it.
+
+        The n-th of the same in this attempt is the n-th of the same in an earlier one. One that
+        failed doesn't count.
+
+        Args:
+            what: JSON that is the same for the same message to the same place.
+            send: Sends it.
+            read: Makes of a record what `send` returned.
+        """
+        if self._stored is None:
+            return await send()
+        digest = hashlib.sha256(dump_json(what)).hexdigest()
+        used = self._said[digest]
+        number = next(each for each in range(len(used) + 1) if each not in used)
+        used.add(number)
+        name = f"said:{digest}:{number}"
+        try:
+            if (record := await self._recall(name)) is not None:
+                return read(record)
+            sent = await send()
+        except BaseException:
+            used.discard(number)
+            raise
+        await self._remember(name, dump_json(unstructure(sent)), "a message")
+        return sent
+
+    async def once(self, name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
+        """Call a function, or return what was recorded when it was called under this name."""
+        check_text("name", name)
+        if not callable(call):
+            raise TypeError(f"once takes an async function to call, got {call!r}")
+        async with self._locks[name]:
+            if name not in self._done:
+                record = await self._recall(f"once:{name}")
+                if record is None:
+                    made = call()
+                    if not inspect.isawaitable(made):
+                        raise TypeError(f"once takes an async function to call, got {call!r}")
+                    record = _recordable(name, await made)
+                    await self._remember(f"once:{name}", record, repr(name))
+                self._done[name] = record
+        return parse_json(self._done[name])
+
+    async def _recall(self, name: str) -> bytes | None:
+        if self._stored is None or self._is_first:
+            return None
+        inbox, entry = self._stored
+        return await inbox.recall(entry, name)
+
+    async def _remember(self, name: str, record: bytes, what: str) -> None:
+        """Record something; what happened can't be undone, so a failure is only logged."""
+        if self._stored is None:
+            return
+        inbox, entry = self._stored
+
+        async def remember() -> None:
+            try:
+                await inbox.remember(entry, name, record)
+            except Exception as error:  # noqa: BLE001 - whatever the inbox raises
+                logger.warning(
+                    "%s of %s can't be recorded, and may come twice if its handlers run again: %s",
+                    what,
+                    self._which,
+                    describe_exception(error),
+                )
+
+        await end_of(asyncio.create_task(remember()))
+
+
+def _recordable(name: str, result: object) -> bytes:
+    try:
+        return dump_json(unstructure(result))
+    except ValueError as error:
+        raise TypeError(f"the result of once({name!r}) isn't JSON: {error}") from None
