@@ -249,6 +249,14 @@ class TestRecords:
         assert {first.levelname, second.levelname} == {"INFO"}
         assert re.fullmatch(rf"{what}, \d+ ms", first.getMessage())
         assert re.search(r": 1 handler, \d+ ms$", second.getMessage())
+        for record in (first, second):
+            fields = vars(record)
+            names = ("webex_resource", "webex_event", "webex_data_id")
+            said = " ".join(fields[each] for each in names if each in fields)
+            said += f" of webhook {fields['webex_webhook_id']} is handled"
+            assert record.getMessage().startswith(said)
+            assert fields["webex_duration_ms"] >= 0
+            assert "webex_attempt" not in fields
 
     async def test_an_id_is_cut(self, caplog: pytest.LogCaptureFixture, traces: Traces) -> None:
         """However long the ids in a signed notification are, a record has 1,000 characters."""
@@ -260,4 +268,6 @@ class TestRecords:
 
         (record,) = caplog.records
         assert len(record.getMessage()) < 1000
+        fields = [str(each) for name, each in vars(record).items() if name.startswith("webex_")]
+        assert all(len(each) < 300 for each in fields)
         assert "\n" not in record.getMessage()

@@ -199,6 +199,7 @@ async def test_it_is_tried_again(path: Path, time: Time, caplog: pytest.LogCaptu
         ("ERROR", "attempt 5 of 5, kept as failed"),
     ]
     assert all(each.exc_info for each in logged)
+    assert [vars(each)["webex_attempt"] for each in logged] == [1, 2, 3, 4, 5]
     assert bot.errors_stored() == ["RuntimeError: failure 5"]
 
 

@@ -341,6 +341,14 @@ class TestFailure:
         )
         assert record.exc_info
         assert record.exc_info[1] is error
+        fields = fields_of(record)
+        assert fields.pop("webex_duration_ms") is not None
+        assert fields == {
+            "webex_resource": "messages",
+            "webex_event": "created",
+            "webex_webhook_id": "WEBHOOK",
+            "webex_data_id": "MESSAGE",
+        }
 
     async def test_a_notification_forges_no_line_of_the_log(
         self, caplog: pytest.LogCaptureFixture
@@ -1029,6 +1037,11 @@ class TestLog:
             assert [(each.levelname, each.getMessage()) for each in caplog.records] == expected
 
 
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """What a record has for log services."""
+    return {name: each for name, each in vars(record).items() if name.startswith("webex_")}
+
+
 Scene = Callable[[Bot], Awaitable[object]]
 
 
@@ -1097,6 +1110,7 @@ async def test_nothing_is_given_away(
         "example.com",
         *sign(BODY, SECRET).values(),
     ]
-    logged = caplog.text + "".join(repr(record.args) for record in caplog.records)
+    fields = [(record.args, *fields_of(record).values()) for record in caplog.records]
+    logged = f"{caplog.text}{fields!r}"
 
     assert [each for each in confidential if each in logged] == []

@@ -59,6 +59,7 @@ class Run:
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
         is_first: Whether nothing has run for the notification before.
+        attempt: The number of this attempt, with an inbox.
         is_last: Whether nothing will run for the notification again, if this fails.
         task: What handles it, if that is a task of its own.
         records: What was done for it, if that is recorded.
@@ -74,6 +75,8 @@ class Run:
         self.misfit: PayloadError | None = None
         self.is_first: bool = True
         self.is_last: bool = True
+        self.attempt: int | None = None
+        self._started: float | None = None
         self.task: asyncio.Task[Any] | None = None
         self.records: Records | None = None
         self.turn: Turn | None = None
@@ -100,16 +103,31 @@ class Run:
             PayloadError: It is `misfit`. The other handlers have run.
             Exception: What a handler or a middleware raised; the handlers after it haven't run.
         """
-        started = time.perf_counter()
+        self._started = time.perf_counter()
         for step in self.steps:
             await step(self.notification)
         if self.misfit is not None:
             raise self.misfit
         if self.handlers and logger.isEnabledFor(logging.INFO):
-            milliseconds = (time.perf_counter() - started) * 1000
+            fields = self.fields()
             handlers = "1 handler" if self.handlers == 1 else f"{self.handlers} handlers"
-            which = describe(self.notification)
-            logger.info("%s is handled: %s, %.0f ms", which, handlers, milliseconds)
+            values = describe(self.notification), handlers, fields["webex_duration_ms"]
+            logger.info("%s is handled: %s, %.0f ms", *values, extra=fields)
+
+    def fields(self) -> dict[str, object]:
+        """Return what a log record about it has beside its text, for log services."""
+        fields: dict[str, object] = {
+            "webex_resource": short_id(self.notification.resource),
+            "webex_event": short_id(self.notification.event),
+            "webex_webhook_id": short_id(self.notification.id),
+        }
+        if (data_id := id_of_data(self.notification)) is not None:
+            fields["webex_data_id"] = short_id(data_id)
+        if self._started is not None:
+            fields["webex_duration_ms"] = round((time.perf_counter() - self._started) * 1000, 1)
+        if self.attempt is not None:
+            fields["webex_attempt"] = self.attempt
+        return fields
 
     def end(self) -> None:
         """Note that all of it has ended."""

@@ -550,6 +550,7 @@ class Receiver(Router):
         if run is None:
             logger.warning("%s is completed: it has no matching handler", describe(notification))
             return None
+        run.attempt = entry.failures + 1
         run.is_first = is_first_attempt(entry)
         run.is_last = is_last_attempt(entry, self._attempts)
         handler_errors.resume(entry.key)
@@ -625,10 +626,11 @@ class Receiver(Router):
         which = describe(run.notification)
         if failure is run.misfit:
             message = "%s is not passed to the handlers of its resource: %s%s"
-            logger.error(message, which, failure, then)
+            logger.error(message, which, failure, then, extra=run.fields())
         else:
             level = logging.ERROR if run.is_last else logging.WARNING
-            logger.log(level, "a handler of %s failed%s", which, then, exc_info=failure)
+            message = "a handler of %s failed%s"
+            logger.log(level, message, which, then, exc_info=failure, extra=run.fields())
         is_late = run.task is not None or self._worker is not None
         handler_errors.report(failure, is_late=is_late)
         if self._on_error is None:
