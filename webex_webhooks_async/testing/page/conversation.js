@@ -9,7 +9,7 @@ import { fileOf } from "./files.js";
 import { escapeMarkdown, sanitized } from "./markup.js";
 import { bot, botWebhooks, currentRoom, model, myId, nameOf, remember, remembered } from "./model.js";
 import { avatar, onOpen, showView } from "./rooms.js";
-import { failuresOf, lacksWebhook, showOnly, shownMessage } from "./traffic.js";
+import { failuresOf, hasTraffic, hintText, showOnly, shownMessage } from "./traffic.js";
 
 const SHOWN_MESSAGES = 200; // of a room
 
@@ -139,15 +139,15 @@ const settings = () => [
 function drawWelcome(isEmpty) {
   const hasBot = botWebhooks().length > 0;
   $("welcome").hidden = hasBot && !isEmpty;
-  const state = `${hasBot} ${lacksWebhook()}`;
+  const state = `${hasBot} ${hasTraffic() && model.hint}`;
   if ($("welcome").hidden || $("welcome").dataset.state === state) return;
   $("welcome").dataset.state = state;
   const copy = copyButton("Copy", settings, (reason) => { $("error").textContent = reason; });
   $("welcome").replaceChildren(...(hasBot
     ? [el("h3", {}, "Say hello"), el("p", {}, "Your bot has webhooks. What you write reaches it, and its reply appears here.")]
     : [
-      ...(lacksWebhook()
-        ? [el("h3", {}, "A bot called, but made no webhook: set PUBLIC_URL"), el("p", {}, "Without one it isn't notified of what you write. Start it with all four variables:")]
+      ...(hasTraffic()
+        ? [el("h3", {}, hintText()), el("p", {}, "Without a webhook it isn't notified of what you write. Start it with all four variables:")]
         : [el("h3", {}, "Start your bot"), el("p", {}, "This is a Webex for your machine alone. Point your bot to it, in the shell that starts it:")]),
       el("div", { class: "copied" }, el("pre", {}, settings()), copy),
       el("p", {}, "PUBLIC_URL is where your bot listens. Then write to it here: requests and deliveries show what happens."),

@@ -4,6 +4,7 @@ import { ask, attempt } from "./calls.js";
 import { openDialog } from "./dialogs.js";
 import { $, button, el, statusText } from "./dom.js";
 import { currentRoom, model, nameOf } from "./model.js";
+import { problemOf } from "./sentences.js";
 
 const OTHER = "";
 const form = { resource: "meetings", event: "started", owner: null, isForged: false, data: null, sample: null }; // as it was left
@@ -52,7 +53,7 @@ function openForm() {
       const body = { resource: form.resource, event: form.event, data: content, isForged: form.isForged };
       const { deliveries } = await ask("emit", form.owner ? { ...body, owner: form.owner } : body);
       say(deliveries.length
-        ? `${deliveries.length} ${deliveries.length === 1 ? "delivery" : "deliveries"}: ${deliveries.map((each) => each.error ?? statusText(each.statusCode)).join(", ")}`
+        ? `${deliveries.length} ${deliveries.length === 1 ? "delivery" : "deliveries"}: ${deliveries.map((each) => problemOf(each) ?? statusText(each.statusCode)).join(", ")}`
         : "No active webhook watches this, so nobody was notified.");
     } catch (error) {
       say("");

@@ -14,6 +14,7 @@ export const model = {
   remarks: {}, // on the cards of messages, by their ids
   actions: new Map(), // what was submitted
   webhooks: [],
+  hint: null, // why nothing notifies the bot
   events: {}, // of each resource
   program: "", // why the program of `webex-webhooks dev` doesn't run
   me: remembered("person") || ME,
@@ -54,6 +55,7 @@ export const changes = {
     model.messages = byId(state.messages.map(asBefore));
     model.actions = byId(state.actions);
     model.webhooks = state.webhooks;
+    model.hint = state.hint;
     model.events = state.events;
     model.program = state.program;
   },
@@ -62,6 +64,7 @@ export const changes = {
     persons.forEach((each) => model.persons.set(each.id, each));
   },
   webhooks({ webhooks }) { model.webhooks = webhooks; },
+  hint({ hint }) { model.hint = hint; },
   message({ message, remarks }) {
     if (remarks?.length) model.remarks[message.id] = remarks;
     const isNew = !model.messages.has(message.id);

@@ -28,6 +28,12 @@ export function quoted(message) {
 }
 const about = (what, message) => (message ? `${what}: ${quoted(message)}` : what);
 
+/** Why a delivery failed and what to do, or what its handler raised; null where all is well. */
+export function problemOf({ reason, handlerError }) {
+  const raised = handlerError && `Your bot's handler failed: ${handlerError}`;
+  return reason && raised ? `${reason}. ${raised}` : reason || raised || null;
+}
+
 /** What a delivery notifies of, and the messages that it is about. */
 export function ofDelivery(delivery) {
   const data = jsonOf(delivery.body)?.data ?? {};

@@ -6,7 +6,7 @@ import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } f
 import { drawWith, schedule } from "./drawing.js";
 import { bot, model, nameOf } from "./model.js";
 import { onOpen } from "./rooms.js";
-import { jsonOf, ofDelivery, ofRequest, quoted } from "./sentences.js";
+import { jsonOf, ofDelivery, ofRequest, problemOf, quoted } from "./sentences.js";
 
 const SHOWN_ROWS = 200;
 const SHOWN_PROBLEM = 300; // characters, until its row is opened
@@ -16,7 +16,6 @@ const lists = { requests: [], deliveries: [] }; // what has a row, the latest fi
 let latest = { requests: 0, deliveries: 0 }; // their numbers, which only grow
 const outcomes = new Map(); // of the deliveries, by the id of the message that they are about
 const only = { message: null, failed: false };
-let called = false; // by a bot, since the sandbox has started
 let last = null; // delivery to the bot
 
 export function forgetTraffic() {
@@ -26,14 +25,12 @@ export function forgetTraffic() {
     $(name).replaceChildren();
   }
   outcomes.clear();
-  called = false;
   last = null;
   showOnly(null);
   setFault(false);
 }
 
 export function addRequest(request) {
-  if (request.person === null && request.headers.authorization) called = true;
   if (request.method === "POST" && request.path === "/v1/messages" && request.statusCode === 429) setFault(false);
   const isBad = request.statusCode === null || request.statusCode >= 400;
   const path = request.query ? `${request.path}?${request.query}` : request.path;
@@ -61,16 +58,9 @@ export function addDelivery(delivery) {
   if (delivery.createdBy === model.bot && delivery.number >= (last?.number ?? 0)) last = delivery;
   const problem = problemOf(delivery);
   add("deliveries", delivery, ofDelivery, [`${delivery.resource} ${delivery.event}`, delivery.url], problem, problem, (failed) => [
-    ...(delivery.switchedOff ? [el("p", { class: "reason" }, "Too many failures: the webhook was switched off.")] : []),
     pairs({ Webhook: delivery.webhook, URL: delivery.url, Status: delivery.statusCode === null ? "none" : statusText(delivery.statusCode) }),
     againButton(delivery, failed),
   ]);
-}
-
-/** Why a delivery failed, or what its handler raised; null where all is well. */
-function problemOf(delivery) {
-  if (!delivery.ok) return delivery.reason;
-  return delivery.handlerError ? `Your bot's handler failed: ${delivery.handlerError}` : null;
 }
 
 /** What went wrong with the deliveries about a message and its cards, each on a line. */
@@ -91,7 +81,7 @@ function againButton(delivery, failed) {
     done.textContent = "Waiting for the bot…";
     try {
       const outcome = await ask("redeliver", { delivery: delivery.number });
-      done.textContent = `Sent again: ${outcome.error ?? statusText(outcome.statusCode)}`;
+      done.textContent = `Sent again: ${problemOf(outcome) ?? statusText(outcome.statusCode)}`;
     } catch (error) {
       done.textContent = "";
       throw error;
@@ -198,22 +188,22 @@ drawWith(() => {
   $("webhooks").classList.toggle("bad", isBad);
 });
 
-/** Whether the bot has webhooks, and how it took its last delivery. */
+/** Whether the bot has webhooks, and how it took its last delivery; and whether that is bad. */
 function stateOfBot() {
+  if (model.hint) return [hintText(), hasTraffic()];
   const active = model.webhooks.filter((each) => each.status === "active").length;
   const off = model.webhooks.length - active;
-  if (!active && !off) return called ? [NO_WEBHOOK, true] : ["No webhook yet: no bot has started", false];
   const webhooks = `${active} active ${active === 1 ? "webhook" : "webhooks"}${off ? `, ${off} inactive` : ""}`;
-  if (!last) return [webhooks, active === 0];
-  if (!last.ok) return [`The bot's last delivery failed · ${webhooks}`, true];
+  if (!last) return [webhooks, false];
+  if (last.reason) return [`The bot's last delivery failed · ${webhooks}`, true];
   if (last.handlerError) return [`The bot's handler failed at its last delivery · ${webhooks}`, true];
   return [`The bot answered its last delivery · ${webhooks}`, false];
 }
 
-const NO_WEBHOOK = "A bot called, but made no webhook: set PUBLIC_URL";
+/** Why nothing notifies the bot, as a sentence. */
+export const hintText = () => model.hint.charAt(0).toUpperCase() + model.hint.slice(1);
 
-/** Whether a bot called and made no webhook. */
-export const lacksWebhook = () => called && model.webhooks.every((each) => each.createdBy !== model.bot);
+export const hasTraffic = () => lists.requests.length > 0;
 
 $("failed").addEventListener("change", () => { only.failed = $("failed").checked; applyFilter(); schedule(); });
 $("no-only").addEventListener("click", () => { showOnly(null); $("failed").focus(); });
