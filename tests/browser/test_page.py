@@ -136,6 +136,36 @@ def test_traffic(page: Page) -> None:
 
 
 @pytest.mark.usefixtures("bot")
+def test_a_handler_that_fails(page: Page, stage: Stage) -> None:
+    """What a handler raised is shown below the message, in its row and in the header, if late too."""
+    stage.create(target_url=f"http://127.0.0.1:{unused_port()}", name="another", secret="a-secret")
+    say(page, "fail")
+    outcome = lists(page, "Messages").first
+    raised = "Your bot's handler failed: RuntimeError: fail"
+    expect(outcome).to_contain_text(f"Delivery failed: 500 Internal Server Error. {raised}")
+
+    say(page, "Hello")
+    hello = lists(page, "Messages").filter(has_text="Hello").first
+    expect(hello).to_contain_text("1 of 2 deliveries failed: nothing listens there")
+
+    late = Receiver("a-secret", background=True)
+
+    @late.on("messages", "created")
+    async def order(_notification: object) -> None:
+        raise KeyError("dish")
+
+    stage.sandbox.deliver_to(late)
+    say(page, "lunch")
+    lunch = lists(page, "Messages").filter(has_text="lunch").last
+    expect(lunch).to_contain_text("Your bot's handler failed: KeyError: 'dish'")
+    expect(lists(page, "Deliveries").first).to_contain_text("204")
+    expect(lists(page, "Deliveries").first).to_contain_text("KeyError: 'dish'")
+    expect(page.locator("#webhooks")).to_contain_text(
+        "The bot's handler failed at its last delivery"
+    )
+
+
+@pytest.mark.usefixtures("bot")
 def test_a_card_is_edited(page: Page, stage: Stage) -> None:
     """The JSON of a card is changed and sent as the bot; what isn't a card says why, and stays."""
     say(page, "A card, please")

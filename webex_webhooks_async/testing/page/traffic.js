@@ -211,12 +211,12 @@ $("no-only").addEventListener("click", () => { showOnly(null); $("failed").focus
 // ---------------------------------------------------------------- a fault for the next reply
 
 function setFault(isSet) {
-  $("fault").setAttribute("aria-pressed", String(isSet));
+  $("fault").classList.toggle("set", isSet);
   write($("fault"), isSet ? "The next reply gets a 429" : "Refuse the next reply");
 }
 
 $("fault").addEventListener("click", () => attempt(async () => {
-  const isSet = $("fault").getAttribute("aria-pressed") === "false";
+  const isSet = !$("fault").classList.contains("set");
   await ask("fault", { isOn: isSet });
   setFault(isSet);
 }));
