@@ -4,7 +4,6 @@ import { attempt, post } from "./calls.js";
 import { editCard } from "./card-editor.js";
 import { button, el, safeUrl, showWhole } from "./dom.js";
 import { markdown } from "./markup.js";
-import { model } from "./model.js";
 import { plainCard } from "./plain-card.js";
 
 const RENDERER_PATIENCE = 4000; // milliseconds
@@ -15,7 +14,7 @@ export function cardOf(message, attachment, drawn) {
   const content = el("div", {}, el("p", { class: "hint" }, "Loading the card…"));
   const done = el("p", { class: "done", role: "status" });
   const edit = button("{ }", () => editCard(message, attachment), { class: "quiet edit", "aria-label": "Edit the card as JSON", title: "Edit the card as JSON" });
-  const remarks = (model.remarks[message.id] ?? []).map((each) => el("p", { class: "remark" }, each));
+  const remarks = message.remarks.map((each) => el("p", { class: "remark" }, each));
   const card = el("div", { class: "card", role: "group", "aria-label": "Card" }, edit, content, done, ...remarks);
   const submit = async (inputs) => {
     done.textContent = "";

@@ -1,6 +1,6 @@
 // The messages of the open room with their threads, what went wrong with them, and what one writes.
 
-import { api, attempt, post } from "./calls.js";
+import { announce, api, attempt, post } from "./calls.js";
 import { cardOf } from "./cards.js";
 import { copyButton } from "./copies.js";
 import { $, brief, button, clockTime, el, place, sizeText, write } from "./dom.js";
@@ -142,7 +142,7 @@ function drawWelcome(isEmpty) {
   const state = `${hasBot} ${hasTraffic() && model.hint}`;
   if ($("welcome").hidden || $("welcome").dataset.state === state) return;
   $("welcome").dataset.state = state;
-  const copy = copyButton("Copy", settings, (reason) => { $("error").textContent = reason; });
+  const copy = copyButton("Copy", settings, announce);
   $("welcome").replaceChildren(...(hasBot
     ? [el("h3", {}, "Say hello"), el("p", {}, "Your bot has webhooks. What you write reaches it, and its reply appears here.")]
     : [

@@ -11,7 +11,6 @@ export const model = {
   persons: new Map(),
   rooms: new Map(),
   messages: new Map(),
-  remarks: {}, // on the cards of messages, by their ids
   actions: new Map(), // what was submitted
   webhooks: [],
   hint: null, // why nothing notifies the bot
@@ -51,8 +50,7 @@ export const changes = {
     model.bot = state.bot;
     model.persons = byId(state.persons);
     model.rooms = byId(state.rooms);
-    model.remarks = state.remarks ?? {};
-    model.messages = byId(state.messages.map(asBefore));
+    model.messages = byId(state.messages.map((each) => asBefore({ ...each, remarks: state.remarks[each.id] ?? [] })));
     model.actions = byId(state.actions);
     model.webhooks = state.webhooks;
     model.hint = state.hint;
@@ -66,13 +64,12 @@ export const changes = {
   webhooks({ webhooks }) { model.webhooks = webhooks; },
   hint({ hint }) { model.hint = hint; },
   message({ message, remarks }) {
-    if (remarks?.length) model.remarks[message.id] = remarks;
     const isNew = !model.messages.has(message.id);
-    keep(model.messages, message.id, message);
+    keep(model.messages, message.id, { ...message, remarks });
     if (isNew && message.roomId !== currentRoom().id) model.unread.add(message.roomId);
   },
   action({ action }) { keep(model.actions, action.id, action); },
-  removed({ id }) { model.messages.delete(id); model.rooms.delete(id); delete model.remarks[id]; },
+  removed({ id }) { model.messages.delete(id); model.rooms.delete(id); },
   program({ text }) { model.program = text; },
 };
 
