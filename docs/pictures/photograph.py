@@ -70,13 +70,14 @@ def converse(browser: Browser) -> None:
         message = page.get_by_role("textbox", name="Message", exact=True)
         message.fill("What can you do?")
         page.get_by_role("button", name="Send", exact=True).click()
-        expect(page.get_by_text("Order lunch.")).to_be_visible()
+        messages = page.get_by_role("list", name="Messages", exact=True)
+        expect(messages.get_by_text("Order lunch.")).to_be_visible()
         message.fill("lunch")
         message.press("Enter")
         page.get_by_placeholder("Pasta").fill("Soup")
         page.get_by_role("button", name="Order").click()
-        expect(page.get_by_text("One Soup, please!")).to_be_visible()
-        page.get_by_role("list", name="Deliveries").locator("summary").first.click()
+        expect(messages.get_by_text("One Soup, please!")).to_be_visible()
+        messages.get_by_text("lunch", exact=True).last.click()  # its requests and deliveries
         page.get_by_role("heading", name="Deliveries").click()  # nothing has the focus
         page.screenshot(path=FOLDER / "sandbox.png")
         page.set_viewport_size({"width": 360, "height": 640})

@@ -15,7 +15,7 @@ export function cardOf(message, attachment, drawn) {
   const done = el("p", { class: "done", role: "status" });
   const edit = button("{ }", () => editCard(message, attachment), { class: "quiet edit", "aria-label": "Edit the card as JSON", title: "Edit the card as JSON" });
   const remarks = message.remarks.map((each) => el("p", { class: "remark" }, each));
-  const card = el("div", { class: "card", role: "group", "aria-label": "Card" }, edit, content, done, ...remarks);
+  const card = el("div", { class: "card", role: "group", "aria-label": "Card" }, content, ...remarks, el("div", { class: "foot" }, done, edit));
   const submit = async (inputs) => {
     done.textContent = "";
     const action = { type: "submit", messageId: message.id, inputs };

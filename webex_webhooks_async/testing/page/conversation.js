@@ -111,15 +111,16 @@ function textOf(message) {
 /** Show the deliveries and the requests that belong to a message, or everything again. */
 function toggle(message) {
   showOnly(shownMessage() === message.id ? null : message.id);
-  if (shownMessage()) showView("traffic");
+  if (shownMessage() && !isTrafficBeside()) showView("traffic");
 }
 
 /** A click on a message itself, not on what is in it, nor to select its text. */
 function pick(message, event) {
-  const isBeside = getComputedStyle($("requests").closest("section")).display !== "none";
   if (event.target.closest("button, a, input, select, textarea, label, .card, .file, .preview")) return;
-  if (isBeside && getSelection().isCollapsed) toggle(message);
+  if (isTrafficBeside() && getSelection().isCollapsed) toggle(message);
 }
+
+const isTrafficBeside = () => getComputedStyle($("requests").closest("section")).display !== "none";
 
 async function remove(message) {
   if (await attempt(() => api(`messages/${encodeURIComponent(message.id)}`, { method: "DELETE" }))) $("message").focus();
