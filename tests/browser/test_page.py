@@ -137,7 +137,7 @@ def test_traffic(page: Page) -> None:
 
 @pytest.mark.usefixtures("bot")
 def test_a_handler_that_fails(page: Page, stage: Stage) -> None:
-    """What a handler raised is shown below the message, in its row and in the header, if late too."""
+    """What a handler raised is shown below the message and in its row; what is raised late, too."""
     stage.create(target_url=f"http://127.0.0.1:{unused_port()}", name="another", secret="a-secret")
     say(page, "fail")
     outcome = lists(page, "Messages").first
