@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from webex_webhooks_async import NewWebhook, Webhook
+from webex_webhooks_async import NewWebhook, Notification, Receiver, Webhook
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.loopback_server import serve_on_loopback
@@ -347,6 +347,25 @@ def served_bot(text: str, status_code: int = 200) -> Generator[ServedBot]:
         yield ServedBot(f"{origin}/webex", requests, bodies)
 
 
+BOT = {"Authorization": "Bearer the-bot"}
+"""What a bot sends to a sandbox."""
+
+
+def failing(secret: str, reply_to: str | None = None) -> Receiver:
+    """A bot whose handler fails, after a reply through the sandbox with this base URL, if any."""
+    receiver = Receiver(secret)
+
+    @receiver.on()
+    async def fail(notification: Notification[Any]) -> None:
+        if reply_to is not None and not notification.is_own_action:
+            async with httpx.AsyncClient(headers=BOT, trust_env=False) as webex:
+                message = {"roomId": notification.data.room_id, "text": "Here you are"}
+                await webex.post(f"{reply_to}/messages", json=message)
+        raise KeyError("dish")
+
+    return receiver
+
+
 CARD = {
     "contentType": "application/vnd.microsoft.card.adaptive",
     "content": {
@@ -355,9 +374,6 @@ CARD = {
         "body": [{"type": "Input.Text", "id": "lunch"}, {"type": "Input.Text", "id": "drink"}],
     },
 }
-
-BOT = {"Authorization": "Bearer the-bot"}
-"""What a bot sends to a sandbox."""
 
 
 @contextmanager

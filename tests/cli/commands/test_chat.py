@@ -23,6 +23,7 @@ from tests.cli.harness import (
     COMMAND,
     PATIENCE,
     ServedWebex,
+    failing,
     finished,
     served,
     served_bot,
@@ -100,6 +101,24 @@ def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
         f"error: {bot_address} was notified of messages created at {bot.url}, but failed: {reason}",
         f"error: {bot_address} did not reply",
     ]
+
+
+@pytest.mark.parametrize("replies", [False, True])
+def test_a_handler_that_fails(webex: ServedWebex, invoke: Invoke, *, replies: bool) -> None:
+    """What a handler raised is shown, and counts as a failure, also after a reply."""
+    with served(failing("a-secret", webex.base_url if replies else None)) as url:
+        webex.create(target_url=url, secret="a-secret")
+        done = invoke("chat", "Hello", "--timeout", "60")
+
+    bot_address = webex.sandbox.bot.email
+    failed = f"was notified of messages created at {url}, but failed: a handler raised"
+    assert (done.exit_code, done.out) == (1, "Here you are\n" if replies else "")
+    assert f"error: {bot_address} {failed} KeyError: 'dish'" in done.err.splitlines()
+    assert done.err.splitlines()[-1] == (
+        f"error: a handler of {bot_address} failed"
+        if replies
+        else f"error: {bot_address} did not reply"
+    )
 
 
 def test_a_bot_that_keeps_talking(webex: ServedWebex, invoke: Invoke) -> None:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, served, served_bot
+from tests.cli.harness import ServedWebex, failing, served, served_bot
 from webex_webhooks_async import verify
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
@@ -45,6 +45,18 @@ def test_json(invoke: Invoke) -> None:
         "problem": None,
     }
     assert (done.exit_code, done.err) == (1, "")
+
+
+def test_a_handler_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
+    """What a handler raised is shown, and makes the exit code 1."""
+    with served(failing("a-canary-secret")) as url:
+        sent = invoke("trigger", "rooms", "updated", "--to", url, "--secret-env", "SECRET")
+        webex.create(target_url=url, resource="rooms", event="all", secret="a-canary-secret")
+        reported = invoke(*ROOMS_IN_A_SANDBOX)
+
+    assert sent.out.endswith("→ 500 Internal Server Error\n✗ a handler raised KeyError: 'dish'\n")
+    assert reported.out == "→ a handler raised KeyError: 'dish'\n"
+    assert (sent.exit_code, reported.exit_code) == (1, 1)
 
 
 def test_a_sandbox(webex: ServedWebex, invoke: Invoke) -> None:
