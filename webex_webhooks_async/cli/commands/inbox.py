@@ -35,11 +35,14 @@ def command(
     $ webex-webhooks inbox list inbox.db --json
     $ webex-webhooks inbox retry inbox.db
 
-    The bot may go on working. It gets notifications that are tried again within a second.
+    list shows what waits, runs or has failed. retry gives what has failed another
+    round of attempts, all of it if no key is given. drop removes what has failed.
+
+    The bot may go on working. It gets notifications that are tried again within a
+    second.
 
     Args:
-        action: list shows what waits, runs or has failed; retry gives failed ones another round of
-            attempts, all of them if no key is given; drop removes failed ones.
+        action: What to do.
         file: The file of the SQLiteInbox.
         keys: Their keys from list, or the first characters of each.
         json: With list: print JSON, and nothing else.
