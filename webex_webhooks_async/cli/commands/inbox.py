@@ -195,11 +195,12 @@ def _print(console: Console, document: dict[str, Any]) -> None:
     """Print what identifies a notification on one line, and below it what doesn't fit there."""
     shown = {name: short_id(str(value)) for name, value in document.items()}
     style = {"failed": "red", "running": "green", UNREADABLE: "red"}.get(document["state"], "")
+    what = "" if document["resource"] is None else f"{shown['resource']} {shown['event']}  "
     line = Text.assemble(
         (shown["key"][:_SHOWN], "bold"),
         "  ",
         (f"{shown['state']:7}", style),
-        f"  {shown['resource']} {shown['event']}  {shown['stored']}  attempts: {shown['attempts']}",
+        f"  {what}{shown['stored']}  attempts: {shown['attempts']}",
     )
     console.print(line, soft_wrap=True)
     shown["error"] = on_one_line(str(document["error"]))  # it was cut when it was stored
