@@ -243,7 +243,13 @@ class InboxFile:
         end = time.monotonic() + _SECONDS_TO_LIST
         with _explained(self._path):
             self.connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
-            self.connection.execute(_LIST, (self._clock(),))
+            try:
+                self.connection.execute(_LIST, (self._clock(),))
+            except sqlite3.OperationalError as error:
+                if time.monotonic() <= end:
+                    raise
+                why = f"reading it takes longer than {_SECONDS_TO_LIST:g} s: is it an inbox?"
+                raise OSError(why) from error
             self.connection.set_progress_handler(None, 0)
             for row in self.connection.execute("SELECT * FROM listed ORDER BY rowid"):
                 yield _stored(row)
@@ -383,7 +389,7 @@ _LIST = """
 """
 
 LOCKED_SECONDS = 5.0
-_SECONDS_TO_LIST = 30.0
+_SECONDS_TO_LIST = 60.0
 
 _FORGOTTEN_WITH_A_PUT = 4
 _READ_AT_ONCE = 1_000  # rows that can't be read

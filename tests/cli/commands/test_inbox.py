@@ -245,28 +245,33 @@ def test_what_is_completed_meanwhile(
     assert len(json.loads(invoke("inbox", "list", file, "--json").out)) == 4
 
 
-def test_a_view_that_never_ends(
-    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that would be read for ever is an error after a while."""
-    monkeypatch.setattr(inbox_file, "_SECONDS_TO_LIST", 0.01)
-    path = tmp_path / "inbox.db"
-    InboxFile.open(path).close()
-    with closing(sqlite3.connect(path)) as other:
-        other.executescript(ENDLESS)
-
-    done = invoke("inbox", "list", str(path))
-
-    assert (done.exit_code, done.out) == (1, "")
-    assert done.err == f"error: can't use the inbox {path}: interrupted\n"
-
-
 ENDLESS = """
     DROP TABLE notifications;
     CREATE VIEW notifications AS WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1
         FROM endless) SELECT n AS rowid, n AS key, n AS stored, n AS due, NULL AS token,
         NULL AS forget, n AS failures, NULL AS error, x'' AS body FROM endless;
 """
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (ENDLESS, "reading it takes longer than 0.2 s: is it an inbox?"),
+        ("DROP TABLE notifications", "no such table: notifications"),
+    ],
+)
+def test_a_file_that_can_not_be_listed(
+    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, schema: str, said: str
+) -> None:
+    """A file with other tables, or one that would be read for ever, is an error that says it."""
+    monkeypatch.setattr(inbox_file, "_SECONDS_TO_LIST", 0.2)
+    with closing(sqlite3.connect(file)) as other:
+        other.executescript(schema)
+
+    done = invoke("inbox", "list", file)
+
+    assert (done.exit_code, done.out) == (1, "")
+    assert done.err == f"error: can't use the inbox {file}: {said}\n"
 
 
 def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
