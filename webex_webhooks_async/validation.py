@@ -1,6 +1,8 @@
 """Checks of arguments: a wrong one is an error at once, and the error names it."""
 
 import ipaddress
+import re
+from collections.abc import Iterable
 from types import NoneType
 
 
@@ -87,6 +89,20 @@ def check_segment(name: str, segment: str) -> str:
     if not segment:
         raise ValueError(f"{name} is empty")
     return segment
+
+
+def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Check that keyword arguments are known; for one in camelCase the error names the right one.
+
+    Raises:
+        TypeError: One isn't.
+    """
+    known = frozenset(known)
+    for name in given:
+        if name not in known:
+            snake_case = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
+            hint = f": write {snake_case}" if snake_case in known else ""
+            raise TypeError(f"{what} has no argument {name!r}{hint}")
 
 
 def is_loopback(host: str) -> bool:

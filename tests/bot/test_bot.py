@@ -762,6 +762,8 @@ class TestFromEnv:
         ({"watch": "300"}, "TypeError: watch must be float or int, got str"),
         ({"on_error": 7}, "TypeError: on_error must be a function"),
         ({"title": "lunch"}, "TypeError: Bot has no argument 'title'"),
+        ({"targetUrl": "x"}, "TypeError: Bot has no argument 'targetUrl': write target_url"),
+        ({"onError": None}, "TypeError: Bot has no argument 'onError': write on_error"),
         ({"ignore_own_actions": True}, "TypeError: Bot has no argument 'ignore_own_actions'"),
     ],
 )

@@ -1165,3 +1165,20 @@ async def test_the_environment_may_name_the_base_url(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("WEBEX_BASE_URL", "https://elsewhere.example.com/v1")
         async with Client.from_env(base_url=base_url) as client:
             assert (await client.webhooks.list()).items == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("messages", "messages"),
+        ("attachment_actions", "attachment/actions"),
+        ("team_memberships", "team/memberships"),
+    ],
+)
+async def test_a_resource_without_methods_shows_how_it_is_called(name: str, path: str) -> None:
+    """`client.messages` is an `AttributeError` that shows the call with the path."""
+    async with Client(TOKEN) as client:
+        with pytest.raises(AttributeError, match=rf"client\.post\('{path}', json="):
+            getattr(client, name)
+        with pytest.raises(AttributeError, match=r"^'Client' object has no attribute '_x'$"):
+            getattr(client, "_x")  # noqa: B009 - type checkers refuse the plain form

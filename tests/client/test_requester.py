@@ -329,6 +329,18 @@ async def test_each_attempt_has_a_tracking_id_and_a_line_in_the_log(
         f"GET /v1/webhooks: {outcome} in N ms (tracking id {tracking_id})"
         for outcome, tracking_id in zip(["503", "no response", "200"], ids, strict=True)
     ]
+    ids_of_responses = [ids[0], ids[1], "theirs"]
+    assert [fields_of(each) for each in records] == [
+        ("GET", "/v1/webhooks", status, tracking_id, float)
+        for status, tracking_id in zip([503, None, 200], ids_of_responses, strict=True)
+    ]
+
+
+def fields_of(record: Any) -> tuple[object, ...]:  # noqa: ANN401 - a record has any fields
+    """The fields of a record for log services, and the type of the duration."""
+    duration: object = record.webex_duration_ms
+    fields = record.webex_method, record.webex_path, record.webex_status, record.webex_tracking_id
+    return *fields, type(duration)
 
 
 async def test_each_retry_has_a_line_in_the_log(
@@ -351,6 +363,11 @@ async def test_each_retry_has_a_line_in_the_log(
             "no response; attempt 3 of 4 follows in 0.50 s",
             "503 Service Unavailable; attempt 4 of 4 follows in 7.00 s",
         )
+    ]
+    ids = [each.headers["trackingid"] for each in wire.requests]
+    assert [fields_of(each) for each in caplog.records] == [
+        ("GET", "/v1/webhooks", status, tracking_id, float)
+        for status, tracking_id in zip([503, None, 503], ids[:3], strict=True)
     ]
 
 

@@ -324,3 +324,13 @@ async def test_a_start_is_not_empty() -> None:
     async with Client("a-token") as client:
         with pytest.raises(ValueError, match="start is empty; pass a next_url"):
             client.webhooks.list(start="")
+
+
+async def test_an_operation_shows_what_it_takes_in_place_of_fields() -> None:
+    """`create(name=...)` and `update(id, name=...)` are a `TypeError` with the right call."""
+    fields: dict[str, Any] = {"name": "Messages"}
+    async with Client("token") as client:
+        with pytest.raises(TypeError, match=r"'name': write create\(NewWebhook\(name="):
+            await client.webhooks.create(**fields)
+        with pytest.raises(TypeError, match=r"'name': write update\(webhook\.id, WebhookUpdate\."):
+            await client.webhooks.update("W1", **fields)

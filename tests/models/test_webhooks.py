@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import pytest
@@ -210,3 +211,16 @@ def test_an_odd_webhook_can_be_corrected() -> None:
         WebhookUpdate.of(odd, name="Another")
     with pytest.raises(ValueError, match="name is empty"):
         WebhookUpdate.of(odd, target_url="https://example.com/hook")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [NewWebhook, WebhookUpdate, partial(WebhookUpdate.of, WEBHOOK)],
+    ids=["new", "update", "of"],
+)
+def test_a_field_in_camel_case_is_named_as_it_is_here(make: Any) -> None:  # noqa: ANN401 - any of them
+    """`targetUrl=` is a `TypeError` that names `target_url`; any other word names itself."""
+    with pytest.raises(TypeError, match=r"has no argument 'targetUrl': write target_url$"):
+        make(targetUrl="https://example.com")
+    with pytest.raises(TypeError, match=r"has no argument 'url'$"):
+        make(url="https://example.com")

@@ -272,6 +272,9 @@ async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:
     WebhookUpdate.of(webhook, owned_by="org")  # type: ignore[call-arg] # fixed
     webhook.name = "New"  # type: ignore[misc] # frozen
     NewWebhook(name="Messages")  # type: ignore[call-arg] # too little
+    WebhookUpdate(name="", targetUrl="")  # type: ignore[call-arg] # in snake_case
+    client.messages  # type: ignore[attr-defined] # noqa: B018 - by path
+    await client.webhooks.create(name="Messages")  # type: ignore[call-arg] # a NewWebhook
     await client.get("rooms", 5)  # type: ignore[arg-type] # an id is a string
     await client.get("rooms", json={})  # type: ignore[call-arg] # a GET has no body
     await client.delete("rooms", into=Room)  # type: ignore[call-arg] # a DELETE has no result

@@ -42,7 +42,7 @@ from webex_webhooks_async.notifications.dispatch import (
     within,
 )
 from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions, Secrets
-from webex_webhooks_async.validation import check_text, check_type, is_loopback
+from webex_webhooks_async.validation import check_keywords, check_text, check_type, is_loopback
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import Result
@@ -144,8 +144,8 @@ class Bot(BotRouter, Receiver):
         in_order: bool = False,
         **options: Unpack[ReceiverOptions],
     ) -> None:
-        if unknown := options.keys() - ReceiverOptions.__annotations__.keys():
-            raise TypeError(f"Bot has no argument {min(unknown)!r}")
+        known = ("target_url", *ReceiverOptions.__annotations__)
+        check_keywords(type(self).__name__, options, known)
         check_type("client", client, Client, str, TokenProvider)
         check_text("name", name)
         if not name:

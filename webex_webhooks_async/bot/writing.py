@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import NoneType
-from typing import Any
+from typing import Any, cast
 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import from_json, unstructure
@@ -180,17 +180,18 @@ def _end_of_piece(piece: str) -> int:
     return len(piece)
 
 
-def _attachment(card: Mapping[str, Any]) -> Mapping[str, Any]:
+def _attachment(given: object) -> Mapping[str, Any]:
     """The card as an attachment, which it may be already."""
-    if not isinstance(card, Mapping):
-        raise TypeError(f"card must be a dict, such as {_EXAMPLE}, got {type(card).__name__}")
+    if not isinstance(given, Mapping):
+        raise TypeError(f"card must be a dict, such as {_EXAMPLE}, got {type(given).__name__}")
+    card = cast("Mapping[str, Any]", given)
     attachment = card if "contentType" in card else {"contentType": CARD_TYPE, "content": card}
     if problem := problem_of_card(attachment):
         raise ValueError(f"Webex refuses this card ({problem}): pass one such as {_EXAMPLE}")
     return attachment
 
 
-_EXAMPLE = {"type": "AdaptiveCard", "version": "1.3", "body": []}
+_EXAMPLE: Mapping[str, object] = {"type": "AdaptiveCard", "version": "1.3", "body": []}
 
 
 def _fallback_text(content: Mapping[str, Any]) -> str:

@@ -369,6 +369,20 @@ class Client(APIResource):
         content_type = response.headers.get("content-type")
         return File(name, response.body, content_type if _is_sound(content_type) else None)
 
+    if not TYPE_CHECKING:  # pragma: no branch - for type checkers any attribute would be right
+
+        def __getattr__(self, name: str) -> object:
+            """Show how Webex is called, where a method for one of its resources is looked for."""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_"):
+                watchable = CATALOG.get(wire_name(name))
+                path = watchable.path if watchable and watchable.path else name.replace("_", "/")
+                message += (
+                    f": Webex is called by path, such as client.post({path!r}, json=...) or "
+                    f"client.list({path!r})"
+                )
+            raise AttributeError(message, name=name, obj=self)
+
     async def aclose(self) -> None:
         """Close the connections, but not a given `http_client`.
 

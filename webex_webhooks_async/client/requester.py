@@ -45,7 +45,7 @@ from webex_webhooks_async.errors import (
     ResponseTooLargeError,
     TransportError,
 )
-from webex_webhooks_async.formatting import Redactor, describe_exception, describe_status
+from webex_webhooks_async.formatting import Redactor, describe_exception, describe_status, short_id
 from webex_webhooks_async.validation import check_size, check_text, check_type, is_loopback
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -92,6 +92,22 @@ class Request:
     def path(self) -> str:
         """The target without its query."""
         return self.target.partition("?")[0]
+
+
+@frozen
+class _Attempt:
+    """How an attempt ended.
+
+    Attributes:
+        outcome: The response, or the error without one. It isn't raised, because one of the same
+            type that a token provider raises isn't retried.
+        fresh: The token that its request has refreshed.
+        milliseconds: How long it took, without its wait.
+    """
+
+    outcome: Response | TransportError
+    fresh: str | None
+    milliseconds: float
 
 
 class Requester:
@@ -175,32 +191,28 @@ class Requester:
         may_be_processed = False
         while True:
             attempt += 1
-            outcome, fresh = await self._attempt(request, url, fresh)
+            sent = await self._attempt(request, url, fresh)
+            outcome, fresh = sent.outcome, sent.fresh
             if isinstance(outcome, TransportError):
                 error: APIError | TransportError = outcome
             elif outcome.is_success or (may_be_processed and _is_gone(outcome)):
                 return outcome
             else:
                 error = self._error(request, outcome)
-            await self._wait_for_next_attempt(attempt, error, outcome)
+            await self._wait_for_next_attempt(attempt, error, sent)
             may_be_processed |= may_have_been_processed(error)
 
-    async def _attempt(
-        self, request: Request, url: httpx.URL, fresh: str | None
-    ) -> tuple[Response | TransportError, str | None]:
+    async def _attempt(self, request: Request, url: httpx.URL, fresh: str | None) -> _Attempt:
         """Send a request in its turn, and once more if its token has to be refreshed.
 
         `fresh` is the token that this request has refreshed: it does so once, however many attempts
         it takes.
-
-        Returns:
-            The response, or the error of a request without one, and the fresh token. The error is
-            returned, because one of the same type that a token provider raises isn't retried.
         """
         async with self._turn(request):
             before = self._refreshes.latest
             token = fresh or (await self._token() if request.authorized else None)
             outcome: Response | TransportError | None = None
+            started = self.clock.monotonic()
             if token != "":
                 try:
                     outcome = await self._exchange(request, url, token)
@@ -211,7 +223,7 @@ class Requester:
             refreshed = await self._refreshed(token or "", before)
             if outcome is None or refreshed != token:
                 return await self._attempt(request, url, refreshed)
-        return outcome, fresh
+        return _Attempt(outcome, fresh, self._milliseconds_since(started))
 
     @asynccontextmanager
     async def _turn(self, request: Request) -> AsyncGenerator[None]:
@@ -247,9 +259,10 @@ class Requester:
         return await self._refreshes.join(refresh, before)
 
     async def _wait_for_next_attempt(
-        self, attempt: int, error: APIError | TransportError, outcome: Response | TransportError
+        self, attempt: int, error: APIError | TransportError, sent: _Attempt
     ) -> None:
         """Wait as long as the retry policy says; raise the error when it says to stop."""
+        outcome = sent.outcome
         delay = delay_before_next(
             self.retry,
             error,
@@ -261,14 +274,22 @@ class Requester:
             self._pause(error.retry_after if delay is None else delay)
         if delay is None:
             raise error
+        status = error.status_code if isinstance(error, APIError) else None
         logger.info(
             "%s %s: %s; attempt %d of %d follows in %.2f s",
             error.method,
             error.path,
-            describe_status(error.status_code) if isinstance(error, APIError) else "no response",
+            "no response" if status is None else describe_status(status),
             attempt + 1,
             self.retry.attempts,
             delay,
+            extra={
+                "webex_method": error.method,
+                "webex_path": error.path,
+                "webex_status": status,
+                "webex_tracking_id": error.tracking_id,
+                "webex_duration_ms": sent.milliseconds,
+            },
         )
         await self.clock.sleep(delay)
 
@@ -324,11 +345,10 @@ class Requester:
             extensions={"timeout": _NO_TIMEOUT},
         )
         started = self.clock.monotonic()
-        outcome: object = "no response"
+        outcome: httpx.Response | None = None
         try:
             async with asyncio.timeout(self._timeout) as deadline:
-                received = await self._received(sent)
-                outcome = received.status_code
+                received = outcome = await self._received(sent)
                 body = await self._body(request, received, deadline)
         except NO_RESPONSE as error:
             description = redact(_QUOTED.sub("...", describe_exception(error)))
@@ -347,15 +367,8 @@ class Requester:
             problems = ["the body has more than one content coding"]
             raise DecodeError(problems, request.method, request.path, tracking_id) from None
         finally:
-            milliseconds = (self.clock.monotonic() - started) * 1000
-            logger.debug(
-                "%s %s: %s in %.0f ms (tracking id %s)",
-                request.method,
-                request.path,
-                outcome,
-                milliseconds,
-                tracking_id,
-            )
+            if logger.isEnabledFor(logging.DEBUG):
+                self._log_sent(request, outcome, tracking_id, started, redact)
         return Response(
             method=request.method,
             path=request.path,
@@ -365,6 +378,36 @@ class Requester:
             sent_tracking_id=tracking_id,
             redact=redact,
         )
+
+    def _log_sent(
+        self,
+        request: Request,
+        received: httpx.Response | None,
+        tracking_id: str,
+        started: float,
+        redact: Redactor,
+    ) -> None:
+        status = None if received is None else received.status_code
+        milliseconds = self._milliseconds_since(started)
+        theirs = None if received is None else received.headers.get("trackingid")
+        logger.debug(
+            "%s %s: %s in %.0f ms (tracking id %s)",
+            request.method,
+            request.path,
+            "no response" if status is None else status,
+            milliseconds,
+            tracking_id,
+            extra={
+                "webex_method": request.method,
+                "webex_path": request.path,
+                "webex_status": status,
+                "webex_tracking_id": short_id(redact(theirs)) if theirs else tracking_id,
+                "webex_duration_ms": milliseconds,
+            },
+        )
+
+    def _milliseconds_since(self, started: float) -> float:
+        return (self.clock.monotonic() - started) * 1000
 
     async def _received(self, sent: httpx.Request) -> httpx.Response:
         """Send, and return the response, whose body may not be read yet."""

@@ -6,8 +6,9 @@ https://developer.webex.com/docs/register-and-manage-webhooks
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from functools import wraps
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from webex_webhooks_async.client.pagination import AsyncPaginator
 from webex_webhooks_async.client.resource import APIResource
@@ -30,7 +31,26 @@ if TYPE_CHECKING:
 
 _PATH = "webhooks"
 
+F = TypeVar("F", bound=Callable[..., Awaitable[object]])
+
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+
+def _written_as(example: str) -> Callable[[F], F]:
+    """Show how the operation is called, in the error for keywords that it doesn't have."""
+
+    def decorate(operation: F) -> F:
+        @wraps(operation)
+        async def call(*args: object, **fields: object) -> object:
+            try:
+                called = operation(*args, **fields)
+            except TypeError as error:
+                raise TypeError(f"{error}: write {example}") from None
+            return await called
+
+        return cast("F", call)
+
+    return decorate
 
 
 class Webhooks(APIResource):
@@ -40,6 +60,7 @@ class Webhooks(APIResource):
     when no response arrives, and a `DecodeError` when a response doesn't fit.
     """
 
+    @_written_as("create(NewWebhook(name=..., target_url=..., resource=..., event=...))")
     async def create(self, webhook: NewWebhook) -> Webhook:
         """Create a webhook.
 
@@ -62,6 +83,7 @@ class Webhooks(APIResource):
         """
         return await self._send("GET", _PATH, _checked(webhook_id), into=Webhook)
 
+    @_written_as("update(webhook.id, WebhookUpdate.of(webhook, target_url=...))")
     async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
         """Change a webhook; ``status="active"`` switches it on again.
 

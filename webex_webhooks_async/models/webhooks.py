@@ -4,9 +4,10 @@ Facts: https://developer.webex.com/docs/api/v1/webhooks and
 https://developer.webex.com/docs/register-and-manage-webhooks
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Self, TypedDict, Unpack
+from functools import wraps
+from typing import Any, Self, TypedDict, TypeVar, Unpack, cast
 from urllib.parse import urlsplit
 
 import attrs
@@ -15,7 +16,9 @@ from attrs import field, frozen
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models import extra_field
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
-from webex_webhooks_async.validation import check_text
+from webex_webhooks_async.validation import check_keywords, check_text
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -106,9 +109,24 @@ def check_url(name: str, value: str) -> None:
         raise ValueError(f"{name} must be an absolute http(s) URL, got {value!r}")
 
 
+def _checking_keywords(cls: type[T]) -> type[T]:
+    """Let the class name the right keyword in place of one in camelCase."""
+    init: Callable[..., None] = cls.__init__
+    known = [each.name for each in attrs.fields(cast("Any", cls))]
+
+    @wraps(init)
+    def checking_init(self: T, *args: object, **fields: object) -> None:
+        check_keywords(cls.__name__, fields, known)
+        init(self, *args, **fields)
+
+    cls.__init__ = checking_init  # type: ignore[method-assign, assignment]
+    return cls
+
+
 _optional_text = attrs.validators.optional(_text)
 
 
+@_checking_keywords
 @frozen(kw_only=True)
 class NewWebhook:
     """A webhook to create.
@@ -140,7 +158,7 @@ class NewWebhook:
     owned_by: str | None = field(default=None, validator=_optional_text)
 
     def __attrs_post_init__(self) -> None:
-        warn_if_misspelled(self.resource, self.event, stacklevel=3)
+        warn_if_misspelled(self.resource, self.event, stacklevel=4)
 
 
 class WebhookChanges(TypedDict, total=False):
@@ -152,6 +170,7 @@ class WebhookChanges(TypedDict, total=False):
     status: str | None
 
 
+@_checking_keywords
 @frozen(kw_only=True)
 class WebhookUpdate:
     """An update of a webhook. It is a PUT, so `name` and `target_url` are always sent.
@@ -179,10 +198,12 @@ class WebhookUpdate:
         """Make an update from a webhook and some changes, so that the PUT loses nothing.
 
         Raises:
-            TypeError: `changes` has a field that can't change: resource, event, filter or
-                owned_by. Delete the webhook and create another.
+            TypeError: `changes` has an unknown field, or one that can't change: resource, event,
+                filter or owned_by. Delete the webhook and create another.
             ValueError: A field is empty or not valid Unicode, or the URL isn't absolute.
         """
+        known = [each.name for each in attrs.fields(Webhook)]
+        check_keywords("WebhookUpdate.of", changes, known)
         fixed = changes.keys() - WebhookChanges.__annotations__.keys()
         if fixed:
             raise TypeError(
