@@ -175,7 +175,7 @@ class _Server(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self.started:  # pragma: no branch - newer releases of uvicorn exit if it hasn't
             self.is_up()
 
 

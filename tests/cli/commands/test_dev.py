@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import COMMAND, PATIENCE, finished, terminal
+from tests.cli.harness import PATIENCE, finished, terminal
 from tests.support.wire import bound_socket
 from webex_webhooks_async.cli.commands.dev import first_free
 from webex_webhooks_async.cli.running import CommandError
@@ -175,11 +175,19 @@ if os.fork() == 0:
 """
 
 
+IMPATIENT = """
+from webex_webhooks_async.cli import main
+from webex_webhooks_async.cli.commands import dev
+dev._SLOW = 0
+main()
+"""
+
+
 @contextmanager
 def piped(*arguments: str) -> Generator["subprocess.Popen[str]"]:
     """Run it in pipes; what it prints ends when each process that it has started has ended."""
     with subprocess.Popen(
-        [COMMAND, "dev", *arguments, "--port", "0", "--sandbox-port", "0"],
+        [sys.executable, "-c", IMPATIENT, "dev", *arguments, "--port=0", "--sandbox-port=0"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -204,6 +212,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 
     with piped(str(bot)) as process:
         page = next_line(process, "Talk to it").split()[-1]
+        next_line(process, "bot.py hasn't started within 0 seconds: a server of its own belongs")
         next_line(process, "runs: bot, a Bot")
         with talking(page) as you:
             you.say("Hello")

@@ -10,9 +10,9 @@ import socket
 import stat
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import AsyncExitStack, contextmanager, suppress
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from functools import cache, partial
 from secrets import token_urlsafe
 from typing import Annotated, Self, TypeVar
 
@@ -107,7 +107,7 @@ async def _develop(
     exit_code: int = ExitCode.DONE
     with ended_by_signal():
         async with AsyncExitStack() as stack:
-            stack.enter_context(_ended_by_closed_pipe(console))
+            _end_with_reader(console, stack)
             stack.enter_context(log_messages_to(partial(print_no_delivery, console), logging.INFO))
             listener = stack.enter_context(await first_free(ports[0], _PORT, _listen))
             port: int = listener.getsockname()[1]
@@ -157,15 +157,15 @@ async def _listen(port: int) -> socket.socket:
 
 def _deliveries_to(port: int, console: Console) -> httpx.AsyncClient:
     """A client for deliveries, which reaches the program at a public URL of its settings, too."""
-    public: set[str] = set()
+
+    @cache
+    def say(host: str) -> None:
+        print_no_delivery(console, f"{host} is your program here: PUBLIC_URL")
 
     async def lead_here(request: httpx.Request) -> None:
-        if is_loopback(request.url.host):
-            return
-        if request.url.host not in public:
-            public.add(request.url.host)
-            print_no_delivery(console, f"{request.url.host} is your program here: PUBLIC_URL")
-        request.url = request.url.copy_with(scheme="http", host=HOST, port=port)
+        if not is_loopback(request.url.host):
+            say(request.url.host)
+            request.url = request.url.copy_with(scheme="http", host=HOST, port=port)
 
     return httpx.AsyncClient(
         event_hooks={"request": [lead_here]},
@@ -176,26 +176,19 @@ def _deliveries_to(port: int, console: Console) -> httpx.AsyncClient:
     )
 
 
-@contextmanager
-def _ended_by_closed_pipe(console: Console) -> Generator[None]:
+def _end_with_reader(console: Console, stack: AsyncExitStack) -> None:
     """End the command when nobody reads what it prints, although it prints nothing just then."""
-    descriptor = -1
-    with suppress(AttributeError, OSError):  # it is closed, or isn't a file
+    with suppress(AttributeError, OSError):  # standard output is closed, or isn't a file
         descriptor = sys.stdout.fileno()
-    if descriptor < 0 or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-        yield
-        return
-    loop = asyncio.get_running_loop()
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            loop = asyncio.get_running_loop()
 
-    def end() -> None:
-        loop.remove_reader(descriptor)
-        console.on_broken_pipe()
+            def end() -> None:
+                loop.remove_reader(descriptor)
+                console.on_broken_pipe()
 
-    loop.add_reader(descriptor, end)  # nothing can be read there, but the end is noticed
-    try:
-        yield
-    finally:
-        loop.remove_reader(descriptor)
+            loop.add_reader(descriptor, end)  # nothing can be read there, but its end is noticed
+            stack.callback(loop.remove_reader, descriptor)
 
 
 class _Development:
@@ -278,16 +271,13 @@ class _Development:
         try:
             async for line in process.reports:
                 slow.cancel()
-                match json.loads(line):
-                    case {"started": str(what)}:
-                        has_started = True
-                        self._report("")
-                        print_approval(self._console, f"{self._place} runs: {what}")
-                    case {"failed": str(why), "summary": str(summary)}:
-                        has_started = False
-                        self._refuse(summary, why)
-                    case _:
-                        raise AssertionError(line)
+                report: dict[str, str] = json.loads(line)
+                has_started = "started" in report
+                if has_started:
+                    self._report("")
+                    print_approval(self._console, f"{self._place} runs: {report['started']}")
+                else:
+                    self._refuse(report["summary"], report["failed"])
                 if prepare_next:
                     self._next = self._next or await self._start()
         finally:
@@ -333,9 +323,6 @@ class _Process:
                 env=variables,
                 start_new_session=True,  # a Ctrl-C on the terminal is for the command alone
             )
-        except BaseException:
-            writer.close()
-            raise
         finally:
             theirs.close()
         return cls(process, reader, writer)
