@@ -17,11 +17,11 @@ from tests.support.wire import PATIENCE
 from tests.testing.doubles import ANN, created
 from webex_webhooks_async import (
     Bot,
-    BotThread,
     Client,
     MessageContext,
     PayloadError,
     Receiver,
+    ReceiverThread,
     SQLiteInbox,
     WebexError,
 )
@@ -226,7 +226,7 @@ async def test_a_bot_in_a_thread(webex_sandbox: Sandbox, monkeypatch: pytest.Mon
         monkeypatch.setenv("PUBLIC_URL", "https://bot.example.com/webex")
         bot = Bot.from_env()
         bot.message()(crash)
-        thread = BotThread(bot)
+        thread = ReceiverThread(bot)
 
         async def wsgi(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive)

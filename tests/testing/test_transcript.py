@@ -82,14 +82,15 @@ async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> N
 
 
 async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """In a group room the bot is mentioned where it was."""
+    """In a group room the bot is mentioned where it was; a card is compared with the one it was."""
     room = (await webex_client.post("rooms", json={"title": "Lunch 'club'"}))["id"]
     async with make_bot(webex_client) as bot:
         webex_sandbox.deliver_to(bot)
         await webex_sandbox.say("Hi all", person="ann@example.com", room=room)
-        await webex_sandbox.say(
-            "Hi bot", person="bob@example.com", room=room, mention=webex_sandbox.bot
-        )
+        for text in ("Hi bot", "menu"):
+            await webex_sandbox.say(
+                text, person="bob@example.com", room=room, mention=webex_sandbox.bot
+            )
 
     await run(transcript(webex_sandbox, room))
 
