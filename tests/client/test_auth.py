@@ -3,7 +3,7 @@ import gc
 import json
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import httpx
@@ -210,6 +210,26 @@ async def test_a_rejected_token_is_refreshed_and_the_request_replayed() -> None:
 
     assert webhook.id == "W1"
     assert sent(wire) == [OLD, None, NEW, NEW]
+
+
+async def test_stored_tokens_go_on_where_they_were() -> None:
+    """The access token is sent as it is, and the refresh token refreshes it; both are checked."""
+    seen: list[Tokens] = []
+    stored = to_json(Tokens(access_token=OLD, refresh_token="old-refresh"))
+    token = RefreshingToken.from_tokens(
+        from_json(stored, Tokens), client_id="id", client_secret="secret", on_refresh=seen.append
+    )
+    async with Wire(webex()) as wire, client_of(wire, token) as client:
+        await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD, None, NEW]
+    assert b"refresh_token=old-refresh" in wire.requests[1].body
+    assert [each.refresh_token for each in seen] == ["new-refresh"]
+    app: dict[str, Any] = {"client_id": "id", "client_secret": "secret"}
+    with pytest.raises(ValueError, match="access token"):
+        RefreshingToken.from_tokens(Tokens(access_token="", refresh_token="R"), **app)
+    with pytest.raises(TypeError, match="tokens must be Tokens, got bytes"):
+        RefreshingToken.from_tokens(cast("Any", stored), **app)
 
 
 async def test_a_refresh_is_the_documented_form() -> None:

@@ -241,6 +241,9 @@ async def first_tokens_come_from_a_code(code: str) -> None:
         on_refresh=keep,
     )
     assert_type(token, RefreshingToken)
+    tokens = from_json("{}", Tokens)
+    again = RefreshingToken.from_tokens(tokens, client_id="C1", client_secret="S1", on_refresh=keep)
+    assert_type(again, RefreshingToken)
 
 
 async def keep(tokens: Tokens) -> None:

@@ -200,6 +200,44 @@ class RefreshingToken:
         token._grant = {"grant_type": "authorization_code", **grant}
         return token
 
+    @classmethod
+    def from_tokens(
+        cls,
+        tokens: Tokens,
+        *,
+        client_id: str,
+        client_secret: str,
+        on_refresh: Callable[[Tokens], object] | None = None,
+    ) -> Self:
+        """Return a token that goes on with what `on_refresh` has stored.
+
+        ::
+
+            tokens = from_json(path.read_bytes(), Tokens)
+            token = RefreshingToken.from_tokens(
+                tokens, client_id="C1", client_secret="S1", on_refresh=store
+            )
+
+        Args:
+            tokens: The result of the last refresh, or of the exchange of a code.
+            client_id: The id of the integration or service app.
+            client_secret: Its secret.
+            on_refresh: As when it is made directly.
+
+        Raises:
+            ValueError: An argument, or a token, is empty or isn't valid Unicode, or the access
+                token can't be sent in a header.
+            TypeError: An argument has a wrong type.
+        """
+        check_type("tokens", tokens, Tokens)
+        return cls(
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=tokens.refresh_token,
+            access_token=tokens.access_token,
+            on_refresh=on_refresh,
+        )
+
     def bind(self, client: FormPost) -> None:
         """Refresh through this client when no other one is calling; a client calls this itself."""
         self._clients.append(client)
