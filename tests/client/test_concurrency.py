@@ -323,11 +323,11 @@ async def main(base_url, wanted):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-PROCESSES = 4
+PROCESSES = 2
 
 
 async def test_processes_that_start_at_the_same_time_leave_one_of_each() -> None:
-    """Four processes whose first lists are all empty create all webhooks, and keep one of each."""
+    """Two processes whose first lists are all empty create all webhooks, and keep one of each."""
     barrier = asyncio.Barrier(PROCESSES)
 
     async def wait_for_all(_: float) -> None:

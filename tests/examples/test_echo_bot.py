@@ -70,36 +70,22 @@ def texts(sandbox: Sandbox) -> list[str | None]:
 
 
 async def test_it_says_everything_back(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """The bot fetches a message by its id, and replies once, in its thread."""
-    async with running_bot("echo_bot", sandbox, tunnel):
-        (delivery,) = await sandbox.say("Hello, bot!")
-
-    assert delivery.status_code == 204
-    assert texts(sandbox) == ["Hello, bot!", "You said: Hello, bot!"]
-    said, reply = sandbox.messages
-    assert reply["parentId"] == said["id"]
-
-
-async def test_a_message_may_have_no_text(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """A message with a file and no text gets no reply."""
+    """The bot replies once to a text, in its thread; started again, it keeps its webhook."""
     async with running_bot("echo_bot", sandbox, tunnel), sandbox.http_client() as someone:
+        created = sandbox.webhooks
+        await sandbox.say("Hello, bot!")
         await someone.post(
             "messages",
             headers={"Authorization": "Bearer person:ann@example.com"},
             json={"toPersonEmail": sandbox.bot.email, "files": ["https://example.com/a.png"]},
         )
-
-    assert [delivery.status_code for delivery in sandbox.deliveries] == [204]
-    assert texts(sandbox) == [None]
-
-
-async def test_it_makes_its_webhook_once(sandbox: Sandbox, tunnel: Tunnel) -> None:
-    """A bot that is started again keeps its webhook."""
-    async with running_bot("echo_bot", sandbox, tunnel):
-        created = sandbox.webhooks
     async with running_bot("echo_bot", sandbox, tunnel):
         pass
 
+    assert [delivery.status_code for delivery in sandbox.deliveries] == [204, 204, 204]
+    assert texts(sandbox) == ["Hello, bot!", "You said: Hello, bot!", None]
+    said, reply, _ = sandbox.messages
+    assert reply["parentId"] == said["id"]
     assert len(created) == 1
     assert sandbox.webhooks == created
 
