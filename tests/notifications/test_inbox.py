@@ -24,6 +24,7 @@ from tests.support.wire import until
 from webex_webhooks_async.errors import PayloadError, RateLimitError
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
@@ -583,6 +584,19 @@ async def test_a_second_start(path: Path, time: Time) -> None:
             await bot.receiver.__aenter__()
         assert await bot.receive(distinct(1)) == 204
         await until(lambda: bot.done == ["MESSAGE-1"])
+
+
+async def test_two_receivers_with_one_inbox(path: Path, time: Time) -> None:
+    """They share the work; when one of them ends, the other one goes on."""
+    bot = InboxBot(path, time)
+    other = Receiver(SECRET, inbox=bot.inbox)
+    other.on(Resource.MESSAGES)(bot.run)
+    async with other:
+        async with bot.receiver:
+            assert await bot.receive(distinct(1)) == 204
+            await until(lambda: bot.done == ["MESSAGE-1"])
+        assert await other.handle(*signed(distinct(2))) == 204
+        await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
 
 
 async def test_a_start_that_fails(path: Path) -> None:

@@ -130,6 +130,10 @@ async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
     clock = SetClock()
     async with opened(path, keep=60, clock=clock) as inbox:
         await inbox.put("a", b"the body")
+        for _ in range(2):
+            entry = await inbox.take()
+            assert entry is not None
+            await inbox.fail(entry, 0)
         entry = await inbox.take()
         assert entry is not None
         await inbox.complete(entry)
@@ -137,6 +141,12 @@ async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
         clock.seconds += 59.9
         assert await inbox.put("a", b"") is False
         clock.seconds += 0.1
+        assert await inbox.put("a", b"again") is True
+        again = await inbox.take()
+        assert again is not None
+        assert (again.body, again.failures, again.expiries) == (b"again", 0, 0)
+        await inbox.complete(again)
+        clock.seconds += 60
         await inbox.put("b", b"")
 
         assert completed == [("a", b"")]

@@ -442,7 +442,6 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     _check_header(path, connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # for macOS
-    connection.execute("PRAGMA cell_size_check = ON")  # a torn page is noticed when it is read
     connection.execute(f"PRAGMA cache_size = {-1024 * _CACHE}")
     connection.execute("BEGIN IMMEDIATE")
     is_new = not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
