@@ -40,6 +40,7 @@ urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1])
 IN_THE_HELP = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh"
 COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
 UNTIL_CTRL_C = {"listen", "sandbox"}
+A_PROGRAM = {"dev"}  # its examples run a program: see commands/test_dev.py
 
 
 def examples(command: str) -> list[str]:
@@ -67,7 +68,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", sorted({*COMMANDS} - UNTIL_CTRL_C))
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - UNTIL_CTRL_C - A_PROGRAM))
 def test_examples(
     webex: ServedWebex, invoke: Invoke, command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
