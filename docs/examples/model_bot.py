@@ -80,7 +80,7 @@ class GrowingReply:
     async def end(self) -> None:
         """Show the whole text."""
         if self._message is not None and not self._fits():
-            await self._context.client.delete("messages", self._message.id)
+            await self._context.delete(self._message)
             self._message = None
         await self._show()
 
@@ -93,6 +93,5 @@ class GrowingReply:
         if self._message is None:
             self._message = await self._context.reply(markdown=self._text)
         else:
-            body = {"roomId": self._message.room_id, "markdown": self._text}
-            await self._context.client.put("messages", self._message.id, json=body)
+            await self._context.edit(self._message, markdown=self._text)
         self._shown = self._text

@@ -18,6 +18,7 @@ from webex_webhooks_async import (
     AuthenticationError,
     Bot,
     Client,
+    Message,
     MessageContext,
     NewWebhook,
     PermissionDeniedError,
@@ -610,6 +611,10 @@ class TestSend:
         bot = bot_of(webex_client, target_url=None)
         with pytest.raises(RuntimeError, match="the bot isn't running"):
             await bot.send("Hello", room_id="R")
+        with pytest.raises(RuntimeError, match="the bot isn't running"):
+            await bot.edit(Message(id="M", room_id="R"), "Hello")
+        with pytest.raises(RuntimeError, match="the bot isn't running"):
+            await bot.delete("M")
         async with bot:
             with pytest.raises(ValueError, match="pass one of room_id, to_person_id and to_pers"):
                 await bot.send("Hello", **place)  # type: ignore[arg-type] # of a mapping

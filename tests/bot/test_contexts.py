@@ -1,7 +1,7 @@
 """What handlers get, and what they can do about it."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -188,6 +188,56 @@ async def test_a_card_can_be_deleted(bot: Bot, webex_sandbox: Sandbox) -> None:
         await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
 
     assert webex_sandbox.messages == ()
+
+
+async def test_what_the_bot_wrote_can_be_edited_and_deleted(
+    bot: Bot, webex_sandbox: Sandbox
+) -> None:
+    """By a handler and by the bot, in the room of the message; what is gone is no error."""
+    bot = bot_of(bot.client)
+
+    @bot.command("work")
+    async def work(context: MessageContext) -> None:
+        first = await context.send("Working ...")
+        await context.edit(first, markdown="**Done**")
+        second = await context.send("in its thread", parent_id=first.id)
+        third = await bot.send("there, too", room_id=first.room_id, parent_id=first.id)
+        assert (await bot.edit(third, "edited")).text == "edited"
+        await context.delete(second)
+        await context.delete(second.id)
+        await bot.delete(second)
+
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("work")
+
+    assert last(webex_sandbox, 2) == [("Done", None), ("edited", "Done")]
+
+
+@pytest.mark.parametrize(
+    ("message", "says", "error"),
+    [
+        ({"files": ("https://example.com",)}, {"text": "x"}, "ValueError: Webex edits no message"),
+        ({"attachments": (CARD,)}, {"text": "x"}, "ValueError: Webex edits no message with files"),
+        ({}, {"text": LONG}, "ValueError: a message has at most 7439 bytes"),
+        ({}, {}, "ValueError: there is nothing to send"),
+        ({}, {"text": 7}, "TypeError: text must be str, got int"),
+        (None, {"text": "x"}, "TypeError: message must be Message, got str"),
+    ],
+)
+async def test_what_cannot_be_edited_is_an_error_before_anything_is_sent(
+    message: dict[str, Any] | None, says: dict[str, Any], error: str, bot: Bot
+) -> None:
+    """The error says what to do instead."""
+    edited: Any = "M" if message is None else Message(id="M", room_id="R", **message)
+    async with bot:
+        with pytest.raises((TypeError, ValueError)) as raised:
+            await bot.edit(edited, **says)
+        with pytest.raises(ValueError, match="parent_id is empty"):
+            await bot.send("Hello", room_id="R", parent_id="")
+        with pytest.raises(TypeError, match="message must be Message or str, got int"):
+            await bot.delete(cast("Any", 7))
+
+    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
 
 
 @pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.email}>"])

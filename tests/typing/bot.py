@@ -62,6 +62,10 @@ async def order(context: MessageContext) -> None:
     assert_type(context.me.phone_numbers, tuple[PhoneNumber, ...] | None)
     assert_type(await context.reply("Hello", card={"type": "AdaptiveCard"}), Message)
     assert_type(await context.send(markdown="**Hello**", files=["https://example.com"]), Message)
+    message = await context.send("Hello", parent_id=context.message.id)
+    assert_type(await context.edit(message, "Hello", markdown=None), Message)
+    await context.delete(message)
+    await context.edit("M1", "Hello")  # type: ignore[arg-type] # a Message, for its room
     await context.reply(file=File("menu.txt", b"Pasta"))
     await context.reply(file="menu.txt")  # type: ignore[arg-type] # it is refused
     await context.reply(txt="Hello")  # type: ignore[call-arg] # it is refused
@@ -81,6 +85,9 @@ async def ordered(context: SubmissionContext) -> None:
     assert_type(context.inputs, Mapping[str, Any])
     assert_type((context.message_id, await context.person()), tuple[str, Person])
     assert_type(await bot.send("Hello", room_id="R", card={"type": "AdaptiveCard"}), Message)
+    message = await bot.send("Hello", room_id="R", parent_id="M")
+    assert_type(await bot.edit(message, markdown="**Hello**"), Message)
+    await bot.delete(message.id)
     await bot.send("Hello", "R")  # type: ignore[call-arg] # it is refused
     assert_type(await context.reply("Thank you"), Message)
 

@@ -13,7 +13,7 @@ from webex_webhooks_async.bot.access import Access, Allow
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, ContextHandler, Route
-from webex_webhooks_async.bot.writing import MAX_BYTES, write
+from webex_webhooks_async.bot.writing import MAX_BYTES, delete, edit, in_thread, write
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -267,6 +267,7 @@ class Bot(BotRouter, Receiver):
         room_id: str | None = None,
         to_person_id: str | None = None,
         to_person_email: str | None = None,
+        parent_id: str | None = None,
         markdown: str | None = None,
         card: Mapping[str, Any] | None = None,
         file: File | None = None,
@@ -278,8 +279,9 @@ class Bot(BotRouter, Receiver):
 
             await bot.send("Lunch is ready!", to_person_email="ann@example.com")
 
-        Pass the place as one of `room_id`, `to_person_id` and `to_person_email`. The other
-        arguments, and the errors, are those of `MessageContext.reply`.
+        Pass the place as one of `room_id`, `to_person_id` and `to_person_email`; with `parent_id`,
+        the id of a message there, it is in the thread which that begins. The other arguments, and
+        the errors, are those of `MessageContext.reply`.
 
         Raises:
             ValueError: None of the three is given, or more than one; or as for `reply`.
@@ -292,7 +294,7 @@ class Bot(BotRouter, Receiver):
             raise ValueError("pass one of room_id, to_person_id and to_person_email")
         return await write(
             self.client,
-            place,
+            {**place, **in_thread(parent_id)},
             text,
             me=self._me,
             markdown=markdown,
@@ -300,6 +302,30 @@ class Bot(BotRouter, Receiver):
             file=file,
             files=files,
         )
+
+    async def edit(
+        self, message: Message, text: str | None = None, *, markdown: str | None = None
+    ) -> Message:
+        """Change what a message of the bot says, from anywhere in the program.
+
+        The arguments, and the errors, are those of `MessageContext.edit`.
+
+        Raises:
+            RuntimeError: The bot hasn't been started, or has ended.
+        """
+        self._check_is_running()
+        return await edit(self.client, message, text, markdown)
+
+    async def delete(self, message: Message | str) -> None:
+        """Delete a message of the bot, or the one with this id; one that is gone is no error.
+
+        The errors are those of `MessageContext.delete`.
+
+        Raises:
+            RuntimeError: The bot hasn't been started, or has ended.
+        """
+        self._check_is_running()
+        await delete(self.client, message)
 
     async def __aenter__(self) -> Self:
         if self._state != "ended":

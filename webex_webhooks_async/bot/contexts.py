@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from webex_webhooks_async.bot.writing import write
+from webex_webhooks_async.bot.writing import delete, edit, in_thread, write
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
@@ -96,22 +96,24 @@ class Context(ABC, Generic[D]):
             files=files,
         )
 
-    async def send(
+    async def send(  # noqa: PLR0913 - what a message may have
         self,
         text: str | None = None,
         *,
+        parent_id: str | None = None,
         markdown: str | None = None,
         card: Mapping[str, Any] | None = None,
         file: File | None = None,
         files: Sequence[str] | None = None,
     ) -> Message:
-        """Write into the room, outside of a thread.
+        """Write into the room, outside of a thread, or into the one that a message begins.
 
-        The arguments and the errors are those of `reply`. `Bot.send` writes elsewhere.
+        `parent_id` is the id of that message. The other arguments and the errors are those of
+        `reply`. `Bot.send` writes elsewhere.
         """
         return await write(
             self.client,
-            {"roomId": self._room_id},
+            {"roomId": self._room_id, **in_thread(parent_id)},
             text,
             me=self.me,
             markdown=markdown,
@@ -119,6 +121,47 @@ class Context(ABC, Generic[D]):
             file=file,
             files=files,
         )
+
+    async def edit(
+        self, message: Message, text: str | None = None, *, markdown: str | None = None
+    ) -> Message:
+        """Change what a message of the bot says.
+
+        ::
+
+            progress = await context.reply("Working on it ...")
+            await context.edit(progress, "Done")
+
+        Webex takes ten edits of a message.
+
+        Args:
+            message: The message, as `reply` or `send` returned it.
+            text: What it says from now on.
+            markdown: The same in Markdown.
+
+        Returns:
+            The message as it is now.
+
+        Raises:
+            ValueError: The message has files or a card, what it should say is longer than one
+                message, or there is nothing to say; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
+            APIError: Webex responded with an error status.
+            TransportError: No response arrived.
+            DecodeError: The response doesn't fit.
+        """
+        return await edit(self.client, message, text, markdown)
+
+    async def delete(self, message: Message | str) -> None:
+        """Delete a message of the bot, or the one with this id; one that is gone is no error.
+
+        Raises:
+            ValueError: The id is empty; nothing was sent.
+            TypeError: An argument has a wrong type; nothing was sent.
+            APIError: Webex responded with another error status than 404 and 410.
+            TransportError: No response arrived.
+        """
+        await delete(self.client, message)
 
     @property
     @abstractmethod

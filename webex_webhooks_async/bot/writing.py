@@ -3,17 +3,19 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from types import NoneType
 from typing import Any, cast
 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import from_json, unstructure
+from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import CARD_TYPE, Message, Person, problem_of_card
 from webex_webhooks_async.notifications.dispatch import active_run
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_segment, check_text, check_type
 
 MAX_BYTES = 7439
 """The size of the longest text, and of the longest markdown.
@@ -54,6 +56,38 @@ async def write(  # noqa: PLR0913 - what a message may have
     for body in others:
         await say(body, None)
     return await say(last, file)
+
+
+async def edit(client: Client, message: Message, text: str | None, markdown: str | None) -> Message:
+    """Edit a message, as `Context.edit` says."""
+    check_type("message", message, Message)
+    if message.files or message.attachments:
+        raise ValueError(
+            "Webex edits no message with files or a card: delete it, and send another one"
+        )
+    body, *others = new_messages(text, markdown=markdown, card=None, file=None, files=None)
+    if others:
+        raise ValueError(
+            f"a message has at most {MAX_BYTES} bytes: shorten what it says, or send the rest in "
+            "another one"
+        )
+    edited = {"roomId": message.room_id, **body}
+    return await client.put("messages", message.id, json=edited, into=Message)
+
+
+async def delete(client: Client, message: Message | str) -> None:
+    """Delete a message, or the one with an id, as `Context.delete` says."""
+    check_type("message", message, Message, str)
+    message_id = message.id if isinstance(message, Message) else message
+    with suppress(NotFoundError, GoneError):
+        await client.delete("messages", message_id)
+
+
+def in_thread(parent_id: str | None) -> Mapping[str, str]:
+    """The part of a place that is the thread of a message."""
+    if parent_id is None:
+        return {}
+    return {"parentId": check_segment("parent_id", parent_id)}
 
 
 def new_messages(
