@@ -1,6 +1,5 @@
 """Makes text from elsewhere safe in a log, a message or a terminal: one short line, no secrets."""
 
-import html
 import json
 import re
 import string
@@ -66,6 +65,8 @@ def _in_url(character: str) -> str:
 
 
 def _in_html(character: str) -> str:
+    import html  # noqa: PLC0415 - few programs redact something, and it has a table of 2,000 names
+
     itself = "" if character == "&" else character
     code = ord(character)
     return _either(itself, html.escape(character), escape=f"&#(?:0*{code}|x0*{code:x});")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
 
@@ -19,7 +20,6 @@ from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.client.webhooks import Webhooks
 from webex_webhooks_async.converters import wire_name
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import AttachmentAction, Message
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.validation import check_size, check_text, check_type
@@ -27,6 +27,7 @@ from webex_webhooks_async.validation import check_size, check_text, check_type
 if TYPE_CHECKING:
     import httpx
 
+    from webex_webhooks_async.models.messages import AttachmentAction, Message
     from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 
 
@@ -279,12 +280,12 @@ class Client(APIResource):
         return self._paginate(read, path, *segments, params=params, start=start, prefetch=prefetch)
 
     @overload
-    async def fetch(self, notification: "Notification[MessageData]") -> Message: ...
+    async def fetch(self, notification: "Notification[MessageData]") -> "Message": ...
 
     @overload
     async def fetch(
         self, notification: "Notification[AttachmentActionData]"
-    ) -> AttachmentAction: ...
+    ) -> "AttachmentAction": ...
 
     @overload
     async def fetch(self, notification: Notification[Any], *, into: type[T] | None = None) -> T: ...
@@ -331,7 +332,7 @@ class Client(APIResource):
             "GET",
             watchable.path,
             _id_of(notification, watchable),
-            into=into or _FETCHED.get(resource),
+            into=into or _fetched().get(resource),
         )
 
     async def download(self, url: str, *, max_bytes: int = 104_857_600) -> File:
@@ -406,11 +407,13 @@ def _is_sound(content_type: str | None) -> bool:
     return bool(content_type) and str(content_type).isprintable()
 
 
-_FETCHED: Mapping[str, type[Any]] = {
-    Resource.ATTACHMENT_ACTIONS: AttachmentAction,
-    Resource.MESSAGES: Message,
-}
-"""What `Client.fetch` returns for a resource, if it isn't parsed JSON."""
+@cache
+def _fetched() -> Mapping[str, type[Any]]:
+    """What `Client.fetch` returns for a resource, if it isn't parsed JSON."""
+    # Imported here: not every program fetches something, and attrs takes a while to make them.
+    from webex_webhooks_async.models.messages import AttachmentAction, Message  # noqa: PLC0415 - see above
+
+    return {Resource.ATTACHMENT_ACTIONS: AttachmentAction, Resource.MESSAGES: Message}
 
 
 def _id_of(notification: Notification[Any], watchable: Watchable) -> str:
