@@ -9,7 +9,7 @@ from webex_webhooks_async import Bot, Client, File, MessageContext, SubmissionCo
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.transcript import as_test
 
-DISH = {"type": "Input.Text", "id": "dish"}
+DISH = {"type": "Input.Text", "id": "dish", "isMultiline": True}
 ORDER = {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}}
 LATER = {"type": "Action.Submit", "title": "Later", "data": {"action": "order", "when": "later"}}
 MENU = {"type": "AdaptiveCard", "version": "1.3", "body": [DISH], "actions": [ORDER, LATER]}
