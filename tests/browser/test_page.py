@@ -484,11 +484,14 @@ ALL_INPUTS = {
 
 @pytest.mark.parametrize("with_renderer", [True, False])
 def test_every_input(browser: Browser, stage: Stage, with_renderer: bool) -> None:  # noqa: FBT001 - a table
-    """With and without the renderer, the same is submitted; an input wins over data of its name."""
+    """With and without the renderer the same is submitted; an inner card scrolls into view."""
     renderer = from_npm("adaptivecards", RENDERER_FILE) if with_renderer else None
-    with opened(browser, stage.url, renderer=renderer) as page:
+    with opened(
+        browser, stage.url, renderer=renderer, viewport={"width": 360, "height": 500}
+    ) as page:
         card(stage, ALL_INPUTS)
         page.get_by_role("button", name="More").click()
+        expect(page.get_by_role("button", name="Send it")).to_be_in_viewport(ratio=1)
         page.get_by_label("Anything else").fill("Salt")
         page.get_by_role("button", name="Send it").click()
         page.get_by_label("Name").fill("Ann")

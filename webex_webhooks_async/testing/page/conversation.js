@@ -46,7 +46,7 @@ drawWith(() => {
   $("earlier").textContent = `The last ${SHOWN_MESSAGES} messages of this room`;
   drawWelcome(inRoom.length === 0);
   $("program").hidden = model.program === "";
-  write($("traceback"), model.program);
+  if (write($("traceback"), model.program)) $("program").scrollTop = $("program").scrollHeight; // its end says what happened
   if (!follow) return;
   const last = shown.at(-1);
   if (last && before !== items.size && ids.has(last.parentId)) items.get(last.id).element.scrollIntoView({ block: "nearest" });

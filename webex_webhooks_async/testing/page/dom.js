@@ -34,9 +34,11 @@ export function place(list, elements) {
   }
 }
 
-/** Set a text, if it is another one: what is announced isn't announced twice. */
+/** Set a text, and return whether it is another one: what is announced isn't announced twice. */
 export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const isAnother = element.textContent !== text;
+  if (isAnother) element.textContent = text;
+  return isAnother;
 }
 
 export function button(text, press, attributes = {}) {
