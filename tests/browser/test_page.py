@@ -294,6 +294,7 @@ def test_a_program_that_does_not_run(page: Page, stage: Stage) -> None:
     traceback = page.get_by_role("region", name="Traceback")
     stage.portal.call(report, "Traceback:\n  <b>NameError</b>")
     expect(traceback).to_have_text("Traceback: <b>NameError</b>")
+    expect(page.locator("#welcome")).to_be_hidden()
     stage.portal.call(report, "")
     expect(traceback).to_be_hidden()
 

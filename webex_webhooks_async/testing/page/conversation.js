@@ -139,7 +139,7 @@ const settings = () => [
 /** What to do until a bot has made a webhook, below what was said so far. */
 function drawWelcome(isEmpty) {
   const hasBot = botWebhooks().length > 0;
-  $("welcome").hidden = hasBot && !isEmpty;
+  $("welcome").hidden = (hasBot && !isEmpty) || model.program !== "";
   const state = `${hasBot} ${hasTraffic() && model.hint}`;
   if ($("welcome").hidden || $("welcome").dataset.state === state) return;
   $("welcome").dataset.state = state;
