@@ -274,12 +274,13 @@ class TestOutage:
 
     async def test_another_error_is_tried_again_each_minute(
         self,
-        bot: Bot,
+        webex_client: Client,
         webex_sandbox: Sandbox,
         clock: Pauses,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """Once the application runs, nothing ends it: not even a token that is refused."""
+        bot = bot_of(webex_client, target_url=None)
         webex_sandbox.fail(status=501)
         webex_sandbox.fail(status=401, times=2)
         async with bot:
