@@ -68,18 +68,20 @@ class Run:
         outer: The run of which this is a part, until this one ends: a handler there delivers here.
     """
 
+    # Of the class, because most runs leave most of it as it is, and each costs time.
+    steps: Sequence[Handler[Any]] = ()
+    handlers: int = 0
+    misfit: PayloadError | None = None
+    is_first: bool = True
+    is_last: bool = True
+    attempt: int | None = None
+    task: asyncio.Task[Any] | None = None
+    records: "Records | None" = None
+    turn: "Turn | None" = None
+    _started: float | None = None
+
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
-        self.steps: Sequence[Handler[Any]] = ()
-        self.handlers: int = 0
-        self.misfit: PayloadError | None = None
-        self.is_first: bool = True
-        self.is_last: bool = True
-        self.attempt: int | None = None
-        self._started: float | None = None
-        self.task: asyncio.Task[Any] | None = None
-        self.records: Records | None = None
-        self.turn: Turn | None = None
         self.ended = asyncio.Event()
         self.outer: Run | None = current_run.get()
         data_class = data_classes().get(notification.resource)
