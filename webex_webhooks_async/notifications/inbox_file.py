@@ -140,8 +140,9 @@ class InboxFile:
     def put(self, key: str, body: bytes) -> bool:
         """Store a notification; return False if the key is known."""
         now = self._clock()
+        row = (body, now, now, key)
         self._puts += 1
-        return self.connection.execute(_PUT, (key, body, now, now)).rowcount == 1
+        return any(self.connection.execute(each, row).rowcount for each in (_PUT, _PUT_AGAIN))
 
     def _forget(self) -> None:
         """Remove keys whose time has passed: not all at once, but more than were stored."""
@@ -358,12 +359,12 @@ _RECORDS = (
     """,
 )
 
+_PUT = "INSERT OR IGNORE INTO notifications (body, due, stored, key) VALUES (?, ?, ?, ?)"
 # A key whose time has passed is as good as forgotten.
-_PUT = """
-    INSERT INTO notifications (key, body, due, stored) VALUES (?, ?, ?, ?)
-    ON CONFLICT (key) DO UPDATE SET body = excluded.body, due = excluded.due,
-        stored = excluded.stored, forget = NULL, failures = 0, expiries = 0
-    WHERE forget <= excluded.stored
+_PUT_AGAIN = """
+    UPDATE notifications
+    SET body = ?1, due = ?2, stored = ?3, forget = NULL, failures = 0, expiries = 0
+    WHERE key = ?4 AND forget <= ?3
 """
 _FORGET = """
     DELETE FROM notifications
