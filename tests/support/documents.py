@@ -125,7 +125,7 @@ def tear_down(namespace: dict[str, Any]) -> None:
 def sandbox_for_webexapis(webex: httpx.AsyncClient) -> respx.MockRouter:
     """Send requests for Webex to the sandbox; others pass through."""
     router = respx.MockRouter(assert_all_called=False)
-    router.route(host="webexapis.com").mock(side_effect=webex.send)
+    router.route(host__regex=r"(files\.)?webexapis\.com").mock(side_effect=webex.send)
     router.route().pass_through()
     return router
 

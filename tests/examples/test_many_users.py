@@ -1,0 +1,53 @@
+"""The program docs/examples/many_users.py, with two users and their browsers."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from tests.examples.serving import EXAMPLES, import_again
+from webex_webhooks_async.loopback_server import serve_on_loopback
+from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
+
+
+async def test_only_the_owner_of_a_meeting_is_notified(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Two users connect in their browsers; each hears of their own meetings, after a restart too."""
+    webex = Sandbox()
+    monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
+    monkeypatch.setenv("WEBEX_CLIENT_SECRET", "an integration's secret")
+    monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", "a-secret-of-the-webhooks")
+    monkeypatch.setenv("ORIGIN", "https://bot.example.com")
+    monkeypatch.setenv("USERS", str(tmp_path / "users.db"))
+    async with webex.serve() as base_url:
+        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
+        program = import_again(EXAMPLES / "many_users.py", monkeypatch)
+        webex.deliver_to(program.app)
+        transport = httpx.ASGITransport(program.app)
+        ids: list[str] = []
+        async with program.app.router.lifespan_context(program.app):
+            for email in ("ann@example.com", "bob@example.com"):
+                webex.authorize_as(email)
+                async with httpx.AsyncClient(
+                    mounts={"https://bot.example.com": transport}, trust_env=False
+                ) as browser:
+                    connected = await browser.get(
+                        "https://bot.example.com/connect", follow_redirects=True
+                    )
+                    assert connected.text == f"Hello, {email[:3].title()}: connected.\n"
+                    again = await browser.get(str(connected.url))
+                    assert again.status_code == 400  # the state is used up
+                ids.append(webex.webhooks[-1].created_by or "")
+            await webex.emit("meetings", "started", {"title": "Plans"}, owner=ids[0])
+        async with program.app.router.lifespan_context(program.app):
+            await webex.emit("meetings", "started", {"title": "Review"}, owner=ids[1])
+
+    assert len(webex.webhooks) == 2
+    assert capsys.readouterr().out.splitlines() == [
+        f"{ids[0]} has started Plans",
+        f"{ids[1]} has started Review",
+    ]
