@@ -50,7 +50,7 @@ stack = AsyncExitStack()  # what is open
 async def started(notification: Notification[MeetingData]) -> None:
     """Read the meeting with the token of the user whose webhook this is."""
     user = notification.created_by or ""
-    meeting = await clients[user].get("meetings", notification.data.id)
+    meeting = await clients[user].get("meetings", notification.data.id or "")
     print(user, "has started", meeting["title"], flush=True)
 
 

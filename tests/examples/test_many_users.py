@@ -4,10 +4,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from tests.examples.serving import EXAMPLES, import_again
-from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -16,7 +14,7 @@ pytestmark = pytest.mark.once
 async def test_only_the_owner_of_a_meeting_is_notified(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Two users connect in their browsers; each hears of their own meetings, after a restart too."""
+    """Two users connect in their browsers; each hears of their own meetings, also after a restart."""
     webex = Sandbox()
     monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
     monkeypatch.setenv("WEBEX_CLIENT_SECRET", "an integration's secret")
