@@ -84,7 +84,7 @@ def tests(session: nox.Session) -> None:
         needed = [*requirements(), *group("tests")]
         session.install(oldest, built("*.whl", EXTRAS), *needed)
     else:
-        session.install(built("*.whl", EXTRAS), *group("tests"), *group("queues"))
+        session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
     redis = redis_server(session)
     with suite_alone(session):
         if session.posargs:
@@ -235,7 +235,7 @@ def pictures(session: nox.Session) -> None:
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def chaos(session: nox.Session) -> None:
     """Kill a bot, its Redis, or receivers that share an inbox, and attack one, at full size."""
-    session.install(built("*.whl", EXTRAS), *group("tests"), *group("queues"))
+    session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
     redis = redis_server(session)
     many = {"CHAOS_NOTIFICATIONS": "2000", "ATTACK_NOTIFICATIONS": "500"}
     with suite_alone(session):

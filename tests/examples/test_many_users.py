@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 async def test_only_the_owner_of_a_meeting_is_notified(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Two users connect in their browsers; each hears of their own meetings, also after a restart."""
+    """Two users connect in their browsers; each hears of their own meetings, also later."""
     webex = Sandbox()
     monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
     monkeypatch.setenv("WEBEX_CLIENT_SECRET", "an integration's secret")

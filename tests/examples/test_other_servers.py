@@ -1,15 +1,17 @@
-"""The programs docs/examples/{flask,django,lambda}_bot.py, run as processes."""
+"""The programs docs/examples/{flask,django,lambda,azure}_bot, run as processes."""
 
 import base64
 import json
 import sys
 from collections.abc import AsyncGenerator
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.examples.running import connectable, running
-from tests.examples.serving import EXAMPLES
+from tests.examples.serving import EXAMPLES, import_again
 from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
@@ -96,11 +98,15 @@ async def test_a_warm_function_replies(settings: dict[str, str], webex_sandbox: 
     """A function handles a text and a base64 body in one process, and refuses a forged one."""
     await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
     await webex_sandbox.emit("messages", "created", {"id": "M2", "text": "Hello again"})
+    await webex_sandbox.emit("messages", "created", {"id": "M3", "text": "Hello, load balancer"})
     program = [sys.executable, "-W", "error", "-c", INVOKE_TWICE]
     events = [
         event_of("M1", SECRET),
         event_of("M2", SECRET, is_base64=True),
+        in_lists(event_of("M3", SECRET)),
         event_of("M1", "a guess"),
+        {"key1": "a test event of the console"},
+        ["not an object"],
     ]
     async with running(*program, settings=settings, folder=EXAMPLES) as function:
         assert function.stdin is not None
@@ -108,14 +114,49 @@ async def test_a_warm_function_replies(settings: dict[str, str], webex_sandbox: 
 
     statuses = [line for line in output.decode().splitlines() if line.isdigit()]
 
-    assert statuses == ["204", "204", "401"]
+    assert statuses == ["204", "204", "204", "401", "400", "400"]
+    assert output.count(b"the event isn't a request") == 2
+    assert b"Traceback" not in output
     assert [each["text"] for each in webex_sandbox.messages if each["text"].startswith("You")] == [
         "You said: Hello",
         "You said: Hello again",
+        "You said: Hello, load balancer",
     ]
 
 
-def event_of(message_id: str, secret: str, *, is_base64: bool = False) -> dict[str, object]:
+async def test_azure_functions(
+    settings: dict[str, str], webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function starts the bot, which replies, and responds 204."""
+    functions = pytest.importorskip("azure.functions")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    program = import_again(EXAMPLES / "azure_bot" / "function_app.py", monkeypatch)
+    (function,) = program.app.get_functions()
+    await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+    event = event_of("M1", SECRET)
+    request = functions.HttpRequest(
+        "POST",
+        "https://bot.example.com/api/webex",
+        headers=event["headers"],
+        body=str(event["body"]).encode(),
+    )
+    context = SimpleNamespace(function_directory="", function_name="", invocation_id="")
+
+    response = await function.get_user_function()(request, context)
+    await program.bot.aclose()
+
+    assert response.status_code == 204
+    assert webex_sandbox.messages[-1]["text"] == "You said: Hello"
+
+
+def in_lists(event: dict[str, Any]) -> dict[str, Any]:
+    """A request as a load balancer passes it to a function."""
+    lists = {name: [value] for name, value in event.pop("headers").items()}
+    return {**event, "multiValueHeaders": lists}
+
+
+def event_of(message_id: str, secret: str, *, is_base64: bool = False) -> dict[str, Any]:
     """A request as API Gateway passes it to a function."""
     body = sample_notification("messages", "created", data={"id": message_id})
     request = signed_request("https://bot.example.com/webex", body, secret)
