@@ -34,7 +34,7 @@ LEAST = 1e-4  # seconds: less than that isn't compared
 
 def patterns() -> Mapping[str, re.Pattern[str]]:
     """The patterns that modules hold, and those that stand in a call."""
-    found: list[re.Pattern[str]] = [mentions._mention_of("P1")]  # pyright: ignore[reportPrivateUsage]
+    found: list[re.Pattern[str]] = [mentions._mention_of("P1")]  # pyright: ignore[reportPrivateUsage] - it makes one
     for module in pkgutil.walk_packages([str(PACKAGE)], "webex_webhooks_async."):
         if not module.name.endswith("__main__"):
             found += held_by(vars(importlib.import_module(module.name)))

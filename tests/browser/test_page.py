@@ -290,7 +290,7 @@ def test_before_a_bot_has_a_webhook(page: Page, stage: Stage) -> None:
 
 def test_a_program_that_does_not_run(page: Page, stage: Stage) -> None:
     """The traceback of the bot's program is shown until it runs."""
-    report = stage.sandbox._events.report_program  # pyright: ignore[reportPrivateUsage] - `dev` does it
+    report = stage.sandbox._events.report_program  # pyright: ignore[reportPrivateUsage] - dev does it
     traceback = page.get_by_role("region", name="Traceback")
     stage.portal.call(report, "Traceback:\n  <b>NameError</b>")
     expect(traceback).to_have_text("Traceback: <b>NameError</b>")

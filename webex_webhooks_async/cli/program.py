@@ -109,13 +109,13 @@ def _keep_clients(sandbox: str) -> None:
     init: Callable[..., None] = Client.__init__
 
     @wraps(init)
-    def init_for_sandbox(self: Client, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    def init_for_sandbox(self: Client, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as it is there
         given = options.get("base_url")
         if given != sandbox:
             logger.warning("a client for %s calls the sandbox in `dev`", given or "Webex")
         init(self, *args, **{**options, "base_url": sandbox})
 
-    Client.__init__ = init_for_sandbox  # type: ignore[method-assign]
+    Client.__init__ = init_for_sandbox  # type: ignore[method-assign] # for this process alone
 
 
 def _refuse_webex(  # pragma: no cover - a hook isn't traced
@@ -131,7 +131,7 @@ def _refuse_webex(  # pragma: no cover - a hook isn't traced
         raise OSError(refusal)
 
 
-def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> None:  # noqa: ANN401
+def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> None:  # noqa: ANN401 - ASGI
     """Serve an application until SIGTERM.
 
     Raises:

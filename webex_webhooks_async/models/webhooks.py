@@ -119,7 +119,7 @@ def _checking_keywords(cls: type[T]) -> type[T]:
         check_keywords(cls.__name__, fields, known)
         init(self, *args, **fields)
 
-    cls.__init__ = checking_init  # type: ignore[method-assign, assignment]
+    cls.__init__ = checking_init  # type: ignore[method-assign, assignment] # of a class that attrs makes
     return cls
 
 
