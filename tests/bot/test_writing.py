@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from webex_webhooks_async import File
@@ -65,6 +65,7 @@ def test_pieces_of_markdown_show_the_same(markdown: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["`", "~", "``````", "~" * 23, "a", " ", "\n", "ö" * 9])))
+@example(["x" * 20, "~" * 63])
 def test_no_piece_of_markdown_is_too_long(parts: list[str]) -> None:
     """Whatever stands in the middle of a line that is cut."""
     pieces = split_markdown("".join(parts) * 3, 80)
