@@ -150,29 +150,33 @@ async def test_several_failures(webex_sandbox: Sandbox, webex_client: Client) ->
     first, second = (bot_of(webex_client, name=name) for name in ("one", "two"))
     for bot in (first, second):
         bot.message()(crash)
+    receiver = Receiver(SECRET)
+
+    @receiver.on()
+    async def fail(_notification: object) -> None:
+        raise LookupError("another one")
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
         body = await Request(scope, receive).body()
         name = "one" if b'"one:' in body else "two"
         status = await {"one": first, "two": second}[name].handle(body, scope["headers"])
+        if name == "one":
+            await receiver.handle(body, scope["headers"])
         await Response(status_code=status)(scope, receive, send)
 
     webex_sandbox.deliver_to(both)
     async with first, second:
-        with pytest.raises(ExceptionGroup, match="2 handlers failed") as raised:
+        with pytest.raises(ExceptionGroup, match="3 handlers failed") as raised:
             await webex_sandbox.say("Hello")
-    receiver = Receiver(SECRET)
-
-    @receiver.on()
-    async def fail(_notification: object) -> None:
-        raise KeyError("dish")
-
     webex_sandbox.deliver_to(receiver)
-    with pytest.raises(KeyError, match="dish"):
+    with pytest.raises(LookupError, match="another one"):
         await webex_sandbox.redeliver(webex_sandbox.deliveries[0])
 
-    assert [type(each) for each in raised.value.exceptions] == [KeyError, KeyError]
-    assert [each.handler_error for each in webex_sandbox.deliveries] == ["KeyError: 'dish'"] * 3
+    assert [type(each) for each in raised.value.exceptions] == [KeyError, LookupError, KeyError]
+    assert [each.handler_error for each in webex_sandbox.deliveries] == [
+        *["KeyError: 'dish'"] * 2,
+        "LookupError: another one",
+    ]
 
 
 async def test_what_is_a_failure(webex_sandbox: Sandbox, webex_client: Client) -> None:
