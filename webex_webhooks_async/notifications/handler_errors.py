@@ -64,15 +64,16 @@ def watched_by(watcher: Watcher) -> Generator[None]:
 @contextmanager
 def first_error() -> Generator[FirstError]:
     """Note the first error in the block, besides reporting it."""
-    with _set(_first, FirstError()) as first:
+    first = FirstError()
+    with _set(_first, first):
         yield first
 
 
 @contextmanager
-def _set(variable: ContextVar[T | None], value: T) -> Generator[T]:
+def _set(variable: ContextVar[T | None], value: T | None) -> Generator[None]:
     outer = variable.set(value)
     try:
-        yield value
+        yield
     finally:
         variable.reset(outer)
 
