@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -16,7 +15,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from starlette.types import Receive, Scope, Send
 
 from tests.benchmarks.sender import SECRET
-from webex_webhooks_async import MessageData, Notification
+from webex_webhooks_async import Notification, NotificationError, parse_notification
 from webex_webhooks_async.notifications.asgi import follow_lifespan
 
 KEY = SECRET.encode()
@@ -76,12 +75,13 @@ def verify_strongest(body: bytes, sha1: str, others: str) -> None:
 
 
 class Application:
-    """An ASGI application that verifies, parses, deduplicates, and calls a handler."""
+    """An ASGI application that verifies, parses, deduplicates, and calls a handler.
 
-    def __init__(self, handler: Callable[[Notification[MessageData]], Awaitable[None]]) -> None:
-        message: Any = Notification[MessageData]
-        self._converter = plain_cattrs()
-        self._handlers = {("messages", "created"): (message, handler)}
+    It parses with `parse_notification`, so that it is as strict as a receiver.
+    """
+
+    def __init__(self, handler: Callable[[Notification[Any]], Awaitable[None]]) -> None:
+        self._handlers = {("messages", "created"): handler}
         self._claimed = set[str]()
         self._expiries = OrderedDict[str, float]()
 
@@ -95,24 +95,23 @@ class Application:
             message = await receive()
             body += message["body"]
             more = message["more_body"]
-        headers = {name: value.decode() for name, value in scope["headers"]}
-        status = await self._respond(body, headers)
+        status = await self._respond(body, scope["headers"])
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body"})
 
-    async def _respond(self, body: bytes, headers: dict[bytes, str]) -> int:
+    async def _respond(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> int:
         try:
-            sha1, others = headers[b"x-spark-signature"], headers.get(b"x-webex-signature", "")
-            verify_strongest(body, sha1, others)
-            document = json.loads(body)
-            cls, handler = self._handlers[document["resource"], document["event"]]
-        except (KeyError, ValueError):
+            notification = parse_notification(body, headers, secrets=SECRET)
+        except NotificationError:
             return 401
+        handler = self._handlers.get((notification.resource, notification.event))
+        if handler is None:
+            return 204
         key = hashlib.sha256(body).hexdigest()
         if not self._claim(key):
             return 204
         try:
-            await handler(self._converter.structure(document, cls))
+            await handler(notification)
         except Exception:  # noqa: BLE001 - as a server does
             self._claimed.discard(key)
             return 500
