@@ -1,6 +1,7 @@
 """Checks of arguments: a wrong one is an error at once, and the error names it."""
 
 import ipaddress
+import math
 import re
 from collections.abc import Iterable
 from types import NoneType
@@ -54,6 +55,30 @@ def check_size(name: str, number: object) -> None:
     check_type(name, number, int)
     if isinstance(number, int) and number < 1:
         raise ValueError(f"{name} must be at least 1 byte, got {number}")
+
+
+def check_count(name: str, number: object) -> None:
+    """Check that an argument is a positive number of something.
+
+    Raises:
+        ValueError: It is below 1.
+        TypeError: It isn't an `int`.
+    """
+    check_type(name, number, int)
+    if isinstance(number, int) and number < 1:
+        raise ValueError(f"{name} must be positive, got {number}")
+
+
+def check_seconds(name: str, seconds: float) -> None:
+    """Check that an argument is a positive and finite number of seconds.
+
+    Raises:
+        ValueError: It isn't positive, or not finite.
+        TypeError: It isn't a number.
+    """
+    check_type(name, seconds, float, int)
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} must be a positive number of seconds, got {seconds}")
 
 
 def check_text(name: str, text: object) -> bytes:

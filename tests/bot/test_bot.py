@@ -769,6 +769,7 @@ class TestFromEnv:
         ({"on_error": 7}, "TypeError: on_error must be a function"),
         ({"title": "lunch"}, "TypeError: Bot has no argument 'title'"),
         ({"targetUrl": "x"}, "TypeError: Bot has no argument 'targetUrl': write target_url"),
+        ({"inOrder": True}, "TypeError: Bot has no argument 'inOrder': write in_order"),
         ({"onError": None}, "TypeError: Bot has no argument 'onError': write on_error"),
         ({"ignore_own_actions": True}, "TypeError: Bot has no argument 'ignore_own_actions'"),
     ],

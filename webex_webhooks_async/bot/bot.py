@@ -42,7 +42,13 @@ from webex_webhooks_async.notifications.dispatch import (
     within,
 )
 from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions, Secrets
-from webex_webhooks_async.validation import check_keywords, check_text, check_type, is_loopback
+from webex_webhooks_async.validation import (
+    check_keywords,
+    check_seconds,
+    check_text,
+    check_type,
+    is_loopback,
+)
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import Result
@@ -144,8 +150,7 @@ class Bot(BotRouter, Receiver):
         in_order: bool = False,
         **options: Unpack[ReceiverOptions],
     ) -> None:
-        known = ("target_url", *ReceiverOptions.__annotations__)
-        check_keywords(type(self).__name__, options, known)
+        check_keywords(type(self).__name__, options, BotOptions.__annotations__)
         check_type("client", client, Client, str, TokenProvider)
         check_text("name", name)
         if not name:
@@ -153,9 +158,7 @@ class Bot(BotRouter, Receiver):
         if target_url is not None:
             check_url("target_url", target_url)
         if watch is not None:
-            check_type("watch", watch, float, int)
-            if not 0 < watch < float("inf"):
-                raise ValueError(f"watch must be a positive number of seconds, got {watch}")
+            check_seconds("watch", watch)
         _check_access(allow, refusal)
         super().__init__(secrets, **options)
         self._access = None if allow is None else Access(allow)

@@ -7,7 +7,6 @@ https://developer.webex.com/docs/register-and-manage-webhooks
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import wraps
-from math import inf
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from webex_webhooks_async.client.pagination import AsyncPaginator
@@ -23,7 +22,7 @@ from webex_webhooks_async.models.webhooks import (
     WebhookUpdate,
 )
 from webex_webhooks_async.strict_json import JSON
-from webex_webhooks_async.validation import check_segment, check_text, check_type
+from webex_webhooks_async.validation import check_seconds, check_segment, check_text, check_type
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import Plan, Result
@@ -210,9 +209,7 @@ class Webhooks(APIResource):
         Warns:
             WebhookPlanWarning: As `ensure`, once.
         """
-        check_type("every", every, float, int)
-        if not 0 < every < inf:
-            raise ValueError(f"every must be a positive number of seconds, got {every}")
+        check_seconds("every", every)
         return self._reconciler(wanted, prune).watch(every=every)
 
     def _keep(

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any, Protocol, TypeVar, runtime_checkable
 from uuid import uuid4
 
-from webex_webhooks_async.validation import check_type
+from webex_webhooks_async.validation import check_count, check_type
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -95,11 +95,9 @@ class MemoryDeduplicator:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_type("ttl", ttl, float, int)
-        check_type("max_entries", max_entries, int)
         if not ttl > 0:
             raise ValueError(f"ttl must be a positive number of seconds, got {ttl}")
-        if max_entries < 1:
-            raise ValueError(f"max_entries must be positive, got {max_entries}")
+        check_count("max_entries", max_entries)
         self._ttl = ttl
         self._max_entries = max_entries
         self._clock = clock

@@ -66,7 +66,13 @@ from webex_webhooks_async.notifications.signatures import (
     secret_keys,
     verify_with_keys,
 )
-from webex_webhooks_async.validation import check_methods, check_size, check_text, check_type
+from webex_webhooks_async.validation import (
+    check_count,
+    check_methods,
+    check_size,
+    check_text,
+    check_type,
+)
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -202,9 +208,7 @@ class Receiver(Router):
                 "an inbox takes the place of background and of a deduplicator: leave them out"
             )
         for name, limit in (("attempts", attempts), ("max_pending", max_pending)):
-            check_type(name, limit, int)
-            if limit < 1:
-                raise ValueError(f"{name} must be positive, got {limit}")
+            check_count(name, limit)
         check_size("max_body", max_body)
         self._keys = _keys_of(secrets)
         self._worker = None if inbox is None else InboxWorker(inbox, self._attempt, max_pending)

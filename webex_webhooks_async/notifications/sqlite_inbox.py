@@ -1,7 +1,6 @@
 """An inbox in a file, for the processes of one machine."""
 
 import asyncio
-import math
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
 from webex_webhooks_async.notifications.inbox_file import InboxFile, check_file
-from webex_webhooks_async.validation import check_type
+from webex_webhooks_async.validation import check_seconds, check_type
 
 T = TypeVar("T")
 
@@ -59,9 +58,7 @@ class SQLiteInbox:
     ) -> None:
         check_type("path", path, str, os.PathLike)
         for name, seconds in (("lease", lease), ("keep", keep)):
-            check_type(name, seconds, float, int)
-            if not (0 < seconds < math.inf):
-                raise ValueError(f"{name} must be a positive number of seconds, got {seconds}")
+            check_seconds(name, seconds)
         check_file(Path(path))
         self._path = Path(path).absolute()  # wherever the program is when it opens the file
         self._lease = lease
