@@ -10,6 +10,7 @@ from http import HTTPStatus
 from attrs import field, frozen
 
 _MAX_CHARACTERS = 1_000  # of a request or a message
+_MAX_SUMMARY = 500
 _MAX_ID = 200  # Webex's have about 60
 
 _MIN_SECRET = 8  # a shorter one is part of texts that have nothing to do with it
@@ -83,6 +84,11 @@ def describe_exception(error: BaseException) -> str:
         return f"{kind}: {text}" if (text := str(error)) else kind
     except Exception:  # noqa: BLE001 - it may be anybody's
         return kind
+
+
+def summarize_exception(error: BaseException) -> str:
+    """The description of an exception on one line, of which a long one is cut."""
+    return on_one_line(describe_exception(error)[:_MAX_SUMMARY])[:_MAX_SUMMARY]
 
 
 def describe_status(status_code: int) -> str:

@@ -14,7 +14,14 @@ from attrs import frozen
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import UsageError, usage_errors
-from webex_webhooks_async.cli.running_sandbox import gone, odd, private_url, silent, stream_of
+from webex_webhooks_async.cli.running_sandbox import (
+    gone,
+    odd,
+    private_url,
+    problem_of,
+    silent,
+    stream_of,
+)
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError, TransportError
@@ -174,14 +181,13 @@ class Conversation:
             self._changed.set()
 
     def _notice(self, delivery: Json) -> None:
-        error = delivery["handlerError"]
-        how = delivery["reason"] if error is None else f"a handler raised {error}"
+        how = problem_of(delivery)
         if how is None or delivery["createdBy"] != self._bot["id"]:
             return
         what = f"{delivery['resource']} {delivery['event']} at {shown_url(delivery['url'])}"
         self._on_failure(f"{self.bot} was notified of {what}, but failed: {how}")
         self._failed = True
-        self._crashed = error is not None
+        self._crashed = delivery["handlerError"] is not None
         self._changed.set()
 
     def _is_here(self, room_id: str) -> bool:

@@ -21,7 +21,7 @@ from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception, on_one_line
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.handler_errors import ASKS, ERROR
+from webex_webhooks_async.notifications.handler_errors import ASKS, named_in
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.testing.reasons import next_step, reason_without_response
 
@@ -30,7 +30,6 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 FORWARD_TIMEOUT = 30.0  # seconds: a bot may be in a debugger
 
 _MOST_BYTES = 65_536  # of a response: its beginning is shown
-_MOST_OF_A_HEADER = 500  # characters
 _MOST_LINES = 20  # of a response's body
 
 _IF_UNAUTHORIZED = (
@@ -125,9 +124,9 @@ async def post(
         if not isinstance(error, TimeoutError):
             reason = reason_without_response(error, url)
         raise CommandError(f"POST {shown_url(url)}: {reason}") from error
-    problem = response.headers.get(ERROR)
-    if problem is not None:
-        problem = f"a handler raised {problem[:_MOST_OF_A_HEADER]}"
+    raised = named_in(response.headers)
+    if raised is not None:
+        problem: str | None = f"a handler raised {raised}"
     else:
         location = response.headers.get("location")
         problem = next_step(response.status_code, url, location, _IF_UNAUTHORIZED)

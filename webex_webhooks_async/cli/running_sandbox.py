@@ -78,6 +78,12 @@ async def ask(base_url: str, action: str, document: Mapping[str, object]) -> dic
     return content
 
 
+def problem_of(delivery: Mapping[str, Any]) -> str | None:
+    """What went wrong with a delivery: what a handler raised, or why it wasn't accepted."""
+    error, reason = delivery["handlerError"], delivery["reason"]
+    return f"a handler raised {error}" if error is not None else reason
+
+
 def silent(base_url: str, seconds: float) -> CommandError:
     """The error for a sandbox that hangs."""
     return CommandError(f"the service at {base_url} did not respond within {seconds:g} s")

@@ -4,7 +4,7 @@ A sandbox in the same process watches the context in which it calls the applicat
 asks with a header, and gets the first error of the run in a header of the response.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
@@ -102,11 +102,6 @@ def resume(key: str) -> None:
     _watcher.set(_of_stored.get(key))
 
 
-def summary_of(error: BaseException) -> str:
-    """An error on one line: its class, and the beginning of its text."""
-    return on_one_line(describe_exception(error)[:_MOST])[:_MOST]
-
-
 def header_of(error: BaseException, secrets: Iterable[str]) -> bytes:
     """An error as a header shows it: ASCII, without addresses and without these secrets.
 
@@ -121,3 +116,9 @@ def header_of(error: BaseException, secrets: Iterable[str]) -> bytes:
         shown = shown[: max(0, len(shown) - _LONGEST_ESCAPE * longest)]
     line = on_one_line(without_addresses(shown)) or type(error).__name__
     return line.encode("ascii", "backslashreplace")[:_MOST].strip()
+
+
+def named_in(headers: Mapping[str, str]) -> str | None:
+    """The error that the headers of a response name, if they do."""
+    error = headers.get(ERROR)
+    return error and on_one_line(error[:_MOST])

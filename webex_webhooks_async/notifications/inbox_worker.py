@@ -9,7 +9,11 @@ from typing import Any
 from attrs import evolve, frozen
 
 from webex_webhooks_async.errors import PayloadError, RateLimitError
-from webex_webhooks_async.formatting import describe_exception, on_one_line, without_addresses
+from webex_webhooks_async.formatting import (
+    describe_exception,
+    summarize_exception,
+    without_addresses,
+)
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.dispatch import describe
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
@@ -230,7 +234,8 @@ class InboxWorker:
                 if failure is None:
                     is_ours = await self.inbox.complete(entry)
                 else:
-                    failed = evolve(entry, error=_error_text(failure.error))
+                    summary = without_addresses(summarize_exception(failure.error))
+                    failed = evolve(entry, error=summary)
                     is_ours = await self.inbox.fail(failed, failure.again_in)
                 if not is_ours:
                     logger.warning("%s had lost its lease, and may be handled twice", which)
@@ -249,11 +254,3 @@ async def _ends_of(tasks: Iterable[asyncio.Task[None]]) -> None:
     running = [each for each in tasks if not (each.done() or each.get_loop().is_closed())]
     if running:
         await asyncio.wait(running)
-
-
-def _error_text(failure: BaseException) -> str:
-    """An error as `inbox list` shows it: on one line, not too long, and without addresses."""
-    return without_addresses(on_one_line(describe_exception(failure)[:_MAX_ERROR]))
-
-
-_MAX_ERROR = 500  # characters

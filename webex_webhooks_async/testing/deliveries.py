@@ -18,10 +18,10 @@ from attrs import field, frozen
 
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.pool import tls_context
-from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.formatting import summarize_exception
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.notifications.handler_errors import ASKS, ERROR, summary_of, watched_by
+from webex_webhooks_async.notifications.handler_errors import ASKS, named_in, watched_by
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.reasons import (
     SWITCHED_OFF,
@@ -41,7 +41,6 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _MAX_CONCURRENCY = 50
 _MAX_BODY = 65_536  # bytes of a response
-_MAX_HEADER = 500  # characters
 
 MAX_RECORDED = 10_000
 """This many requests are kept, and this many deliveries; older ones are dropped."""
@@ -231,7 +230,7 @@ class DeliveryService:
         """Take what a handler raised: note it at the delivery, and keep it to be raised again."""
         before = attempt.delivery
         if before.handler_error is None:
-            attempt.delivery = attrs.evolve(before, handler_error=summary_of(error))
+            attempt.delivery = attrs.evolve(before, handler_error=summarize_exception(error))
             if attempt.is_over:
                 self._amend(before, attempt.delivery)
         if self._raises() and not attempt.by_api:
@@ -277,12 +276,11 @@ class DeliveryService:
             return attrs.evolve(attempt, error=error), body
         except Exception as error:  # noqa: BLE001 - an application in process raises anything
             return attrs.evolve(attempt, error=reason_without_response(error, attempt.url)), body
-        handler_error = response.headers.get(ERROR)
         delivery = attrs.evolve(
             attempt,
             status_code=response.status_code,
             location=response.headers.get("location"),
-            handler_error=handler_error and on_one_line(handler_error[:_MAX_HEADER]),
+            handler_error=named_in(response.headers),
         )
         return delivery, body
 
@@ -301,7 +299,7 @@ def _as_exception(error: BaseException) -> Exception:
     """What can be raised in a test without ending it, such as for `SystemExit`."""
     if isinstance(error, Exception):
         return error
-    failure = RuntimeError(f"a handler raised {summary_of(error)}")
+    failure = RuntimeError(f"a handler raised {summarize_exception(error)}")
     failure.__cause__ = error
     return failure
 

@@ -117,7 +117,7 @@ def _data(assignments: Sequence[str]) -> object:
 
 def _report(wanted: Mapping[str, object], base_url: str, *, as_json: bool) -> int:
     # Its modules are those of the sandbox, which --to doesn't need.
-    from webex_webhooks_async.cli.running_sandbox import ask  # noqa: PLC0415 - see above
+    from webex_webhooks_async.cli.running_sandbox import ask, problem_of  # noqa: PLC0415 - see above
 
     with usage_errors():
         Client("unused", base_url=base_url)  # checks it
@@ -126,21 +126,15 @@ def _report(wanted: Mapping[str, object], base_url: str, *, as_json: bool) -> in
         print_json(answer)
     else:
         for each in answer["deliveries"]:
-            if (problem := _problem(each)) is None:
+            if (problem := problem_of(each)) is None:
                 print_response(stdout(), Reply(each["statusCode"], ""))
             else:
                 _print_problem(problem, "red")
         if not answer["deliveries"]:
             what = f"{wanted['resource']} {wanted['event']}"
             _print_problem(f"no active webhook watches {what}", "yellow")
-    failed = any(_problem(each) for each in answer["deliveries"])
+    failed = any(problem_of(each) for each in answer["deliveries"])
     return ExitCode.REFUSED if failed else ExitCode.DONE
-
-
-def _problem(delivery: Mapping[str, Any]) -> str | None:
-    """What a handler raised, or else why the notification wasn't accepted."""
-    error, reason = delivery["handlerError"], delivery["reason"]
-    return f"a handler raised {error}" if error is not None else reason
 
 
 def _print_problem(text: str, style: str) -> None:
