@@ -96,11 +96,10 @@ def read_token(path: Path) -> TokenProvider:
         raise UsageError(f"{path}: {error}") from None
     client_id, client_secret = client_credentials()
     with usage_errors(str(path)):
-        return RefreshingToken(
+        return RefreshingToken.from_tokens(
+            tokens,
             client_id=client_id,
             client_secret=client_secret,
-            refresh_token=tokens.refresh_token,
-            access_token=tokens.access_token,
             on_refresh=partial(write_tokens, path),
         )
 

@@ -18,7 +18,7 @@ from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.cli.tunnels import LOOPBACK
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.requester import NO_RESPONSE
-from webex_webhooks_async.formatting import describe_exception, on_one_line
+from webex_webhooks_async.formatting import describe_exception, describe_status, on_one_line
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.handler_errors import ASKS, named_in
@@ -199,7 +199,7 @@ class ArrivalCheck:
 
 
 def _reason(response: httpx.Response, port: int, *, is_public: bool) -> str:
-    status = f"{response.status_code} {response.reason_phrase}".rstrip()
+    status = describe_status(response.status_code)
     if not is_public:
         return f"another server responds there ({status}): does the URL lead to port {port}?"
     is_page = response.is_success and "html" in response.headers.get("content-type", "")

@@ -13,7 +13,7 @@ from rich.text import Text
 from webex_webhooks_async.cli.console import print_fields, print_json, stdout
 from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.formatting import describe_status, on_one_line
 from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.models.webhooks import Webhook
 
@@ -186,4 +186,4 @@ def status_code_text(status_code: int | None) -> Text:
     if status_code is None:
         return Text("no response", "red")
     style = {2: "green", 4: "yellow", 5: "red"}.get(status_code // 100, "")
-    return Text(f"{status_code} {httpx.codes.get_reason_phrase(status_code)}".rstrip(), style)
+    return Text(describe_status(status_code), style)
