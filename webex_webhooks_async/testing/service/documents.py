@@ -72,7 +72,7 @@ def emit(  # noqa: PLR0913 - what `Sandbox.emit` takes
     given = dict(data or {})
     if owner is not None and resource in OWNER:
         given.setdefault(OWNER[resource], owner.id)
-    known = {each.id for each in state.persons} - state.made_up
+    known = {each.id for each in state.persons} - state.fake_ids
     if resource in state.documents:
         subject, members, document = _stored(state, resource, event, given, actor_id)
     else:
@@ -99,7 +99,7 @@ def _stored(
     subject = _subject(state, resource, {**(known or {}), **given}, actor_id)
     if state.persons.find(subject.id) is None:
         state.introduce(subject)
-        state.made_up.add(subject.id)
+        state.fake_ids.add(subject.id)
     base = known
     if base is None:
         fake = fake_data(resource, event, given, subject=subject, now=state.clock())

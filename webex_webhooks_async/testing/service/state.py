@@ -161,7 +161,7 @@ class State:
         persons: Everyone who has been named, the bot included.
         documents: What can be read, by the name of its resource and by the id; `rooms`,
             `memberships` and `messages` are among them.
-        made_up: The ids of the persons of whom only emitted data speaks: they own nothing.
+        fake_ids: The ids of the persons whom only emitted data mentions: they own nothing.
         emitted: The ids of the messages that `Sandbox.emit` reported; everyone may read them.
         edits: How many times a message was edited, by its id.
         contents: The files of the messages, by id.
@@ -182,7 +182,7 @@ class State:
         self.rooms: Store[Json] = self.documents[Resource.ROOMS]
         self.memberships: Store[Json] = self.documents[Resource.MEMBERSHIPS]
         self.messages: Store[Json] = self.documents[Resource.MESSAGES]
-        self.made_up: set[str] = set()
+        self.fake_ids: set[str] = set()
         self.emitted: set[str] = set()
         self.edits: Counter[str] = Counter()
         self.contents: Store[StoredFile] = Store[StoredFile]()
@@ -237,7 +237,7 @@ class State:
         """The person with this address, who is introduced if need be."""
         known = self.persons.find(email)
         if known is not None:
-            self.made_up.discard(known.id)
+            self.fake_ids.discard(known.id)
             return known
         if "@" not in email:
             raise RefusedCallError(
