@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -260,6 +260,51 @@ async def own_command(_: str) -> AsyncGenerator[Round]:
 
 
 @asynccontextmanager
+async def reply_with_a_record(_: str) -> AsyncGenerator[Round]:
+    """Reply from an inbox, and record that, so that it isn't said again."""
+    async with replying(lambda context: context.reply("One pizza, please!")) as play:
+        yield play
+
+
+@asynccontextmanager
+async def reply_without_a_record(_: str) -> AsyncGenerator[Round]:
+    """Send the same from an inbox, and record nothing."""
+
+    async def reply(context: MessageContext) -> None:
+        place = {"roomId": context.message.room_id, "parentId": context.message.id}
+        body = {**place, "text": "One pizza, please!"}
+        await context.client.post("messages", json=body, into=Message)
+
+    async with replying(reply) as play:
+        yield play
+
+
+@asynccontextmanager
+async def replying(
+    reply: Callable[[MessageContext], Awaitable[object]],
+) -> AsyncGenerator[Round]:
+    """Serve a bot with an inbox; a round ends when it has replied to all."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
+            bot = Bot(client, SECRET, inbox=SQLiteInbox(Path(folder, "inbox.db")))
+            replied = asyncio.Semaphore(0)
+
+            @bot.message()
+            async def order(context: MessageContext) -> None:
+                await reply(context)
+                replied.release()
+
+            async with called(bot) as send:
+
+                async def play(count: int) -> None:
+                    await send(count)
+                    for _ in range(count):
+                        await replied.acquire()
+
+                yield play
+
+
+@asynccontextmanager
 async def command_by_hand(_: str) -> AsyncGenerator[Round]:
     """The same, without the layer of bots: the name of the bot is known, and comes first."""
     async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
@@ -400,6 +445,13 @@ CASES = (
         peer=opening,
         count=5,
         at_most=2,
+    ),
+    Case(
+        name="reply from an inbox / without its record",
+        ours=reply_with_a_record,
+        peer=reply_without_a_record,
+        count=100,
+        at_most=1.1,
     ),
     Case(
         name="command of a bot / by hand",
