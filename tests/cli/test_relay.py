@@ -3,6 +3,7 @@ import gzip
 import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -52,7 +53,7 @@ async def test_a_body_in_many_pieces() -> None:
     count = 20_000
     pieces = iter([*[b"x"] * count, b""])
     receiver = Receiver("secret")
-    scope = {"type": "http", "method": "POST", "headers": []}
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": []}
 
     async def receive() -> Message:
         piece = next(pieces)
