@@ -398,7 +398,7 @@ _MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what do
 
 def _any_writer(_: object, converter: Converter) -> UnstructureHook:
     def write_any(value: object) -> object:
-        # One of exactly this type would be written by what it is for ever.
+        # For an instance of exactly this type, the hook of its class is this function again.
         return value if type(value) is object else converter.unstructure(value)
 
     return write_any
@@ -530,7 +530,7 @@ def _nullable_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa
 
 
 def _structure_optional_text(value: object, _: object) -> object:
-    """The commonest type of all, so it gets by with one call."""
+    """The most common type of all, so it takes one call."""
     if type(value) is str or value is None:
         return value
     raise _misfit("a string", value)

@@ -78,7 +78,7 @@ def _either(*ways: str, escape: str) -> str:
 
 
 def describe_exception(error: BaseException) -> str:
-    """The type and the text of an exception; the type alone when there is no text to be had."""
+    """The type and the text of an exception; the type alone if it has no text, or ``str`` fails."""
     kind = type(error).__name__
     try:
         return f"{kind}: {text}" if (text := str(error)) else kind

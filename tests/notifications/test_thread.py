@@ -191,7 +191,7 @@ async def test_a_task_that_was_left_behind_ends_no_loop(
     await asyncio.to_thread(bot_thread.close)
 
     assert texts(webex_sandbox)[1:] == ["Done", "Done"]
-    assert caplog.text.count("a task in the thread of a receiver has ended so") == 2
+    assert caplog.text.count("a task in the thread of a receiver ended with this exception") == 2
     assert "SystemExit: 2" in caplog.text
     assert len(left) == 2
 

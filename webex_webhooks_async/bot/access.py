@@ -52,14 +52,14 @@ class Access:
         self._persons.clear()
 
     def claim_refusal(self, person_id: str) -> bool:
-        """Whether this person wasn't refused within a day, and is from now on."""
+        """Count the person as refused for a day; return False if that is so already."""
         if self._refused.get(person_id):
             return False
         self._refused.put(person_id, person_id)
         return True
 
     def release_refusal(self, person_id: str) -> None:
-        """Let a person be refused again, who didn't hear of it."""
+        """Forget a refusal that the person didn't get."""
         self._refused.pop(person_id)
 
     async def _person(self, person_id: str, client: Client) -> Person:
@@ -76,7 +76,7 @@ class Access:
 
 
 class _Remembered(Generic[T]):
-    """What is remembered for some seconds, of the last persons."""
+    """A cache by person, whose items expire, and whose oldest item gives way to a new one."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds

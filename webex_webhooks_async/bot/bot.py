@@ -320,7 +320,7 @@ class Bot(BotRouter, Receiver):
         return await edit(self.client, message, text, markdown)
 
     async def delete(self, message: Message | str) -> None:
-        """Delete a message of the bot, or the one with this id; one that is gone is no error.
+        """Delete a message of the bot, or the one with this id, unless it is already gone.
 
         The errors are those of `MessageContext.delete`.
 

@@ -153,7 +153,7 @@ class Context(ABC, Generic[D]):
         return await edit(self.client, message, text, markdown)
 
     async def delete(self, message: Message | str) -> None:
-        """Delete a message of the bot, or the one with this id; one that is gone is no error.
+        """Delete a message of the bot, or the one with this id, unless it is already gone.
 
         Raises:
             ValueError: The id is empty; nothing was sent.

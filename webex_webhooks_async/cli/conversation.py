@@ -148,7 +148,7 @@ class Conversation:
         Raises:
             CommandError: The sandbox has ended, or doesn't respond as a sandbox does.
         """
-        with _odd_answers(self._place):
+        with _odd_responses(self._place):
             async for event in events:
                 self._take_in(event)
         raise gone(self._place.base_url)
@@ -298,7 +298,7 @@ def _file(text: str) -> File:
     """The file at a path, which may be quoted.
 
     Raises:
-        UsageError: There is none, or it can't be read.
+        UsageError: It doesn't exist, or can't be read.
     """
     if text[:1] in {"'", '"'}:
         text = " ".join(_words(FILE, text))
@@ -315,7 +315,7 @@ def read_file(path: Path, place: str) -> File:
         place: What named it, for errors.
 
     Raises:
-        UsageError: There is none, or it can't be read.
+        UsageError: It doesn't exist, or can't be read.
     """
     if not path.is_file():
         raise UsageError(f"{place}: '{path}' isn't a file")
@@ -343,7 +343,7 @@ async def conversation(
     with usage_errors():
         client = Client(f"person:{place.person}", base_url=f"{private_url(place.base_url)}/v1")
     async with client, aclosing(_events(place)) as events:
-        with _odd_answers(place):
+        with _odd_responses(place):
             state = await _first(events, place)
             talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)
         if place.person.lower() == talk.bot.lower():
@@ -375,7 +375,7 @@ async def _events(place: Place) -> AsyncGenerator[Json, None]:
 
 
 @contextmanager
-def _odd_answers(place: Place) -> Generator[None]:
+def _odd_responses(place: Place) -> Generator[None]:
     """Report a response that no sandbox sends as an error of one line."""
     try:
         yield

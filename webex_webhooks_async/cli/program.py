@@ -42,7 +42,7 @@ def is_proxy(name: str) -> bool:
 
 
 def main() -> None:
-    """Run the program that the arguments name, from the word of `dev` until SIGTERM."""
+    """Run the program that the arguments name, from the request of `dev` until SIGTERM."""
     target, listener, channel = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     for descriptor in (listener, channel):
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no name
@@ -191,7 +191,7 @@ class _Errors(logging.Handler):
 
 
 def explanation(error: BaseException) -> tuple[str, str]:
-    """What keeps a program from being imported, in a line and as a whole, which is printed."""
+    """Say why a program can't be imported, in a line and in full; a traceback is also printed."""
     if isinstance(error, TargetError):
         return str(error), str(error)
     frames = error.__traceback__

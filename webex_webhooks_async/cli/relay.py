@@ -21,7 +21,7 @@ from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception, describe_status, on_one_line
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.handler_errors import ASKS, named_in
+from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, named_in
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.testing.reasons import next_step, reason_without_response
 
@@ -114,7 +114,7 @@ async def post(
         CommandError: There is no response in time.
     """
     url = str(request.url)
-    request.headers[ASKS] = "1"
+    request.headers[ASK_HEADER] = "1"
     try:
         async with asyncio.timeout(seconds):
             response = await http_client.send(request, stream=True)

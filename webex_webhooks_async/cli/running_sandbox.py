@@ -28,7 +28,7 @@ def private_url(base_url: str) -> str:
 async def stream_of(base_url: str) -> AsyncGenerator[httpx.Response]:
     """What happens in a sandbox; it may be followed as long as the block runs.
 
-    No token goes there, and nothing else: it may be no sandbox.
+    No token is sent, because the service may be something else.
 
     Raises:
         CommandError: No sandbox responds there, at the beginning or later.
@@ -97,5 +97,5 @@ def gone(base_url: str) -> CommandError:
 def odd(base_url: str) -> CommandError:
     """The error for a response that no sandbox sends."""
     return CommandError(
-        f"the service at {base_url} doesn't answer as a sandbox of this release does"
+        f"the service at {base_url} doesn't respond as a sandbox of this release does"
     )

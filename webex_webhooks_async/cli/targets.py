@@ -76,7 +76,7 @@ class Target:
         """Import it, and return the application with its name.
 
         Raises:
-            TargetError: There is none, or more than one.
+            TargetError: The module has no application, or more than one.
             BaseException: Whatever the module raises.
         """
         sys.path.insert(0, str(self.root))

@@ -110,7 +110,7 @@ def check_url(name: str, value: str) -> None:
 
 
 def _checking_keywords(cls: type[T]) -> type[T]:
-    """Let the class name the right keyword in place of one in camelCase."""
+    """Make the class name the right keyword in its error for one in camelCase."""
     init: Callable[..., None] = cls.__init__
     known = [each.name for each in attrs.fields(cast("Any", cls))]
 

@@ -1,4 +1,4 @@
-"""Who learns what a handler raised, besides `on_error`: the sandbox that sent the notification.
+"""Reports what a handler raised to the sandbox that sent the notification.
 
 A sandbox in the same process watches the context in which it calls the application. One elsewhere
 asks with a header, and gets the first error of the run in a header of the response.
@@ -17,10 +17,10 @@ from webex_webhooks_async.formatting import (
     without_addresses,
 )
 
-ASKS = "webex-sandbox"
+ASK_HEADER = "webex-sandbox"
 """The header of a request whose response may name the error of a handler; its value is 1."""
 
-ERROR = "webex-sandbox-error"
+ERROR_HEADER = "webex-sandbox-error"
 """The header of the response that names it."""
 
 
@@ -42,7 +42,7 @@ class FirstError:
     """The first error of the handlers that a response waits for.
 
     Attributes:
-        error: The error; None if there is none.
+        error: The error; `None` if no handler has failed.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ _of_stored: "WeakValueDictionary[str, Watcher]" = WeakValueDictionary()
 
 @contextmanager
 def watched_by(watcher: Watcher) -> Generator[None]:
-    """Let a watcher, and nobody else, get the errors of what begins in the block."""
+    """Report the errors of what begins in the block to a watcher, and to no other."""
     with _set(_watcher, watcher), _set(_first, None):
         yield
 
@@ -88,7 +88,7 @@ def report(error: BaseException, *, is_late: bool) -> None:
 
 
 def store(key: str) -> None:
-    """Remember who watches this context, until the notification with this key is handled.
+    """Remember the watcher of this context for the notification with this key.
 
     It is forgotten with its sandbox.
     """
@@ -98,7 +98,7 @@ def store(key: str) -> None:
 
 
 def resume(key: str) -> None:
-    """Let who watched when a notification was stored watch the rest of this context."""
+    """Report to the watcher from when the notification was stored, in the rest of this context."""
     _watcher.set(_of_stored.get(key))
 
 
@@ -120,5 +120,5 @@ def header_of(error: BaseException, secrets: Iterable[str]) -> bytes:
 
 def named_in(headers: Mapping[str, str]) -> str | None:
     """The error that the headers of a response name, if they do."""
-    error = headers.get(ERROR)
+    error = headers.get(ERROR_HEADER)
     return error and on_one_line(error[:_MOST])

@@ -61,7 +61,7 @@ class InboxFile:
 
     @classmethod
     def open(cls, path: Path, *, clock: Callable[[], float] = time.time) -> "InboxFile":
-        """Open the file of an inbox for this process alone, and create it if there is none.
+        """Open the file of an inbox for this process alone, and create it if it doesn't exist.
 
         Raises:
             ValueError: It isn't an inbox.
@@ -491,7 +491,7 @@ def _beside(path: Path) -> tuple[Path, Path]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from others of the same name; `None` if there is none."""
+    """What tells a file from others of the same name; `None` if it doesn't exist."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -97,7 +97,7 @@ Attempt = Callable[[Notification[Any], InboxEntry, "InboxWorker"], Awaitable[Fai
 
 
 class InboxWorker:
-    """Works on an inbox, one way: takes an entry, parses it, lets it be handled, and records that.
+    """Works on an inbox: takes an entry, parses it, has it handled, and records the outcome.
 
     Each entry has a task, which renews the lease of the entry.
 

@@ -42,8 +42,8 @@ from webex_webhooks_async.notifications.dispatch import (
     log_debug,
 )
 from webex_webhooks_async.notifications.handler_errors import (
-    ASKS,
-    ERROR,
+    ASK_HEADER,
+    ERROR_HEADER,
     first_error,
     header_of,
 )
@@ -472,14 +472,14 @@ class Receiver(Router):
             return
         except ClientDisconnectError:
             return
-        if (ASKS.encode(), b"1") not in headers:
+        if (ASK_HEADER.encode(), b"1") not in headers:
             await send_response(send, await self.handle(body, headers))
             return
         with first_error() as first:
             status = await self.handle(body, headers)
         extra: list[tuple[bytes, bytes]] = []
         if first.error is not None:  # so the request was verified
-            extra = [(ERROR.encode(), header_of(first.error, self._own_secrets()))]
+            extra = [(ERROR_HEADER.encode(), header_of(first.error, self._own_secrets()))]
         await send_response(send, status, extra)
 
     def _own_secrets(self) -> tuple[str, ...]:

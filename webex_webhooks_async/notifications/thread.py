@@ -67,7 +67,7 @@ class ReceiverThread:
         with self._lock:
             if self._is_closing:
                 raise RuntimeError("the receiver is being closed: call start when that is done")
-            thread = self._thread_of_now()
+            thread = self._own_thread()
             if self._started is None:
                 self._started = thread.submit(self._receiver.__aenter__())
             started = self._started
@@ -106,7 +106,7 @@ class ReceiverThread:
             if not self._is_closing:
                 self.start()
             with self._lock:
-                loop = self._thread_of_now().loop
+                loop = self._own_thread().loop
             future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         except BaseException:
             coroutine.close()
@@ -126,7 +126,7 @@ class ReceiverThread:
         with self._lock:
             closed = self._closed if self._is_closing else None
             if self._started is not None and self._is_ours:
-                closed = self._thread_of_now().submit(self._leave(self._started))
+                closed = self._own_thread().submit(self._leave(self._started))
                 self._started, self._closed = None, closed
         if closed is not None:
             closed.result()
@@ -147,7 +147,8 @@ class ReceiverThread:
         """Whether the thread is in this process: a fork copies the thread alone that forks."""
         return self._thread is not None and self._thread.process == os.getpid()
 
-    def _thread_of_now(self) -> "_LoopThread":
+    def _own_thread(self) -> "_LoopThread":
+        """Return the thread of this process, which the first call starts."""
         if self._thread is None or not self._is_ours:
             if self._started is not None:
                 raise RuntimeError(
@@ -180,18 +181,18 @@ class _LoopThread(threading.Thread):
         self._is_ending = False
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine, without the context variables of who calls this."""
+        """Run a coroutine, without the context variables of the caller."""
         return Context().run(asyncio.run_coroutine_threadsafe, coroutine, self.loop)
 
     def run(self) -> None:
-        """Run the loop, and go on after what `run_forever` raises: it is a task's."""
+        """Run the loop, and go on if it raises: the exception is that of a task."""
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             runner.get_loop()
             while not self._is_ending:
                 try:
                     self.loop.run_forever()
                 except BaseException:
-                    logger.exception("a task in the thread of a receiver has ended so")
+                    logger.exception("a task in the thread of a receiver ended with this exception")
 
     def end(self) -> None:
         """Stop the loop, and wait for that."""

@@ -21,7 +21,7 @@ from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.formatting import summarize_exception
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.notifications.handler_errors import ASKS, named_in, watched_by
+from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, named_in, watched_by
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.reasons import (
     SWITCHED_OFF,
@@ -103,7 +103,7 @@ class Attempt:
         delivery: The delivery, which is recorded once the attempt is over.
         errors: What the handlers raised before the response.
         is_over: Whether it is over.
-        by_api: Whether it follows from a request, so that nobody is there to raise an error to.
+        by_api: Whether it follows from a request; then no caller in the test can get an error.
     """
 
     def __init__(self, delivery: Delivery, service: "DeliveryService", *, by_api: bool) -> None:
@@ -159,7 +159,7 @@ class DeliveryService:
         Args:
             event: What happened.
             by_api: As in `Attempt`.
-            is_forged: Whether the signatures are those of a stranger: they are there, and wrong.
+            is_forged: Whether to sign with another secret than the webhook's.
         """
         notifications = [
             self._notification(event, webhook, is_forged=is_forged)
@@ -187,7 +187,7 @@ class DeliveryService:
     async def finish(self) -> None:
         """Wait for the application in process, for as long as an attempt may take.
 
-        If it were cancelled, the thread of a WSGI application would wait for it for ever.
+        If it were cancelled, the thread of a WSGI application would wait for it forever.
         """
         if self._in_process:
             await asyncio.wait(self._in_process, timeout=self._timeout)
@@ -207,7 +207,7 @@ class DeliveryService:
         secret = token_hex() if is_forged else webhook.secret
         headers = dict(signed_request(url, body, secret).headers)
         if self.is_served:
-            headers[ASKS] = "1"
+            headers[ASK_HEADER] = "1"
         return Delivery(webhook=webhook, url=url, body=body, headers=headers)
 
     async def _deliver(

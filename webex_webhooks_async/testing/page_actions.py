@@ -102,7 +102,7 @@ class PageActions:
         return {}
 
     async def _fault(self, document: Json) -> Json:
-        """Refuse the bot's next message, or not after all."""
+        """Refuse the bot's next message, or take that back."""
         is_on = fields_of(document, required=("isOn",))["isOn"]
         self._faults.remove(_REFUSED_REPLY)
         if is_on:

@@ -208,7 +208,7 @@ class _Development:
         self._report = sandbox._events.report_program  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - for the page
         self._listener = listener
         self._origin = f"http://{HOST}:{listener.getsockname()[1]}"
-        self._next: _Process | None = None  # it has imported what takes long
+        self._next: _Process | None = None  # the one after this, started ahead of time
         self._page = base_url.removesuffix("v1")
         self._environment = {
             **{name: value for name, value in os.environ.items() if not is_proxy(name)},
@@ -264,7 +264,7 @@ class _Development:
     async def _follow(self, process: "_Process", *, prepare_next: bool) -> bool | None:
         """Show what the program reports until it has ended, and return whether it has started.
 
-        None is a program that has ended before it could say so.
+        `None` is for one that has ended before it reported anything.
         """
         slow = asyncio.get_running_loop().call_later(_SLOW, self._say_that_it_is_slow)
         has_started = None
@@ -297,7 +297,7 @@ class _Development:
 
 
 class _Process:
-    """The process of a program, which is asked to import it when it has imported all else."""
+    """The process of a program: it imports this package at once, and the program after `go`."""
 
     def __init__(
         self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -311,7 +311,7 @@ class _Process:
     async def start(
         cls, target: str, listener: socket.socket, variables: Mapping[str, str]
     ) -> Self:
-        """Start a process; it ends when its channel to this one is closed."""
+        """Start a process, which ends when this one does."""
         ours, theirs = socket.socketpair()
         reader, writer = await asyncio.open_connection(sock=ours, limit=_MOST_REPORTED)
         descriptors = (listener.fileno(), theirs.fileno())
