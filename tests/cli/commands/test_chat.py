@@ -342,7 +342,7 @@ STATE = {
 }
 
 
-ODD = "the service at {url} doesn't answer as a sandbox of this release does"
+ODD = "the service at {url} doesn't respond as a sandbox of this release does"
 SILENT = "the service at {url} did not respond within 3 s"
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
 UNHEARD = (
@@ -386,7 +386,7 @@ ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]]
 
 
 @pytest.mark.parametrize(("events", "respond", "message"), ODD_SERVICES)
-def test_a_service_with_odd_answers(
+def test_a_service_with_odd_responses(
     invoke: Invoke,
     monkeypatch: pytest.MonkeyPatch,
     events: Sequence[object],

@@ -115,7 +115,7 @@ def test_what_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert (no_sandbox.exit_code, no_sandbox.out) == (1, "")
     assert f"the service at {origin}/v1 isn't a sandbox: start one" in no_sandbox.err
-    assert "doesn't answer as a sandbox of this release does\n" in odd
+    assert "doesn't respond as a sandbox of this release does\n" in odd
     assert not_json == odd
     assert silent == f"error: the service at {origin}/v1 did not respond within 0.5 s\n"
     assert asked == ["GET", *["GET", "POST"] * 3]
