@@ -15,8 +15,9 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from webex_webhooks_async.validation import HIGHEST_PORT
+
 HOST = "127.0.0.1"
-_HIGHEST_PORT = 65535
 _ACCEPTING = 5  # turns of the event loop, until a connection is accepted
 _KEEP_ALIVE = 75  # seconds; a client's pool should close an idle connection before we do
 
@@ -37,8 +38,8 @@ async def serve_on_loopback(
         OSError: The port is taken, or may not be used.
         ValueError: `port` isn't from 0 to 65535.
     """
-    if not 0 <= port <= _HIGHEST_PORT:
-        raise ValueError(f"port must be from 0 (any free one) to {_HIGHEST_PORT}, got {port}")
+    if not 0 <= port <= HIGHEST_PORT:
+        raise ValueError(f"port must be from 0 (any free one) to {HIGHEST_PORT}, got {port}")
     config = Config(
         _abortable(application),
         http="h11",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from types import NoneType
 
+HIGHEST_PORT = 65_535
+
 
 def check_type(name: str, value: object, *expected: type) -> None:
     """Check that an argument is an instance of one of the types. A boolean isn't an ``int`` here.

@@ -11,13 +11,13 @@ from cyclopts import Parameter, validators
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
-from webex_webhooks_async.cli.rendering import LARGEST_PORT, parse_url
+from webex_webhooks_async.cli.rendering import parse_url
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.validation import check_text
+from webex_webhooks_async.validation import HIGHEST_PORT, check_text
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def _is_address(_: object, text: str) -> None:
 
 Address = Annotated[str, Parameter(validator=_is_address)]
 
-Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=LARGEST_PORT))]
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=HIGHEST_PORT))]
 
 SandboxUrl = Annotated[str, Parameter(env_var=environment.BASE_URL)]
 

@@ -16,8 +16,7 @@ from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_status, on_one_line
 from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.models.webhooks import Webhook
-
-LARGEST_PORT = 65_535
+from webex_webhooks_async.validation import HIGHEST_PORT
 
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
@@ -170,7 +169,7 @@ def parse_url(text: str) -> httpx.URL | None:
     """A URL that requests can be sent to; `None` if the text is none."""
     try:
         url = httpx.URL(text)
-        is_usable = bool(url.host) and (url.port is None or 0 <= url.port <= LARGEST_PORT)
+        is_usable = bool(url.host) and (url.port is None or 0 <= url.port <= HIGHEST_PORT)
     except (httpx.InvalidURL, ValueError):  # the latter for a host in broken Punycode
         return None
     return url if is_usable else None

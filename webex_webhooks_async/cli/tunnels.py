@@ -19,6 +19,7 @@ from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import parse_json
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - a tunnel's target
+"""The hosts at which a server of ours is reached: it listens on one address of loopback."""
 
 _LARGEST = 1_000_000  # bytes of a response
 

@@ -24,6 +24,7 @@ from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import State, Store
+from webex_webhooks_async.validation import HIGHEST_PORT
 
 MAX_PAGE_SIZE = 100
 """The size of a page by default, and at most: a larger `max` is clamped, not refused."""
@@ -31,7 +32,6 @@ MAX_PAGE_SIZE = 100
 T = TypeVar("T")
 
 _OURS = frozenset({"cursor", "max"})
-_HIGHEST_PORT = 65535
 _JSON = "application/json"
 _MULTIPART = "multipart/form-data"
 _FORM = "application/x-www-form-urlencoded"
@@ -136,7 +136,7 @@ def is_http_url(text: str) -> bool:
         host = url.host
     except (httpx.InvalidURL, UnicodeError):  # the second is bad punycode
         return False
-    return url.scheme in {"http", "https"} and bool(host) and (url.port or 0) <= _HIGHEST_PORT
+    return url.scheme in {"http", "https"} and bool(host) and (url.port or 0) <= HIGHEST_PORT
 
 
 def _check_media_type(request: Request, expected: str) -> None:
