@@ -23,7 +23,7 @@ from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
-from webex_webhooks_async.testing.service.state import State, Store
+from webex_webhooks_async.testing.service.state import Json, State, Store
 from webex_webhooks_async.validation import HIGHEST_PORT
 
 MAX_PAGE_SIZE = 100
@@ -57,6 +57,17 @@ class Call:
     def id(self) -> str:
         """The id in the path."""
         return str(self.request.path_params["id"])
+
+    def document(self, resource: str) -> Json:
+        """What is stored of a resource, by the id in the path.
+
+        Raises:
+            RefusedCallError: Nothing has this id.
+        """
+        document = self.state.documents[resource].get(self.id)
+        if document is None:
+            raise RefusedCallError(404)
+        return document
 
     def query(self, name: str) -> str | None:
         """A parameter of the query; None if it is absent or empty."""

@@ -18,7 +18,7 @@ from webex_webhooks_async.testing.service.events import (
 )
 from webex_webhooks_async.testing.service.formats import webex_id, without_nones
 from webex_webhooks_async.testing.service.messages import CONTENT
-from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.responses import json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson, fake_person
 from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, State
 
@@ -43,10 +43,7 @@ def get_document(resource: str) -> Callable[[Call], Awaitable[Response]]:
     """The operation that reads a resource of which only `emit` makes any."""
 
     async def get(call: Call) -> Response:
-        document = call.state.documents[resource].get(call.id)
-        if document is None:
-            raise RefusedCallError(404)
-        return json_response(document)
+        return json_response(call.document(resource))
 
     return get
 

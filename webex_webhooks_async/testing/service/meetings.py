@@ -13,7 +13,6 @@ from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing.service.calls import Call, page_response
 from webex_webhooks_async.testing.service.formats import timestamp
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
-from webex_webhooks_async.testing.service.state import Json
 
 FILTERS = ("hostEmail", "meetingId")
 """The parameters of each list."""
@@ -52,7 +51,7 @@ def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
 
 async def get_recording(call: Call) -> Response:
     """One recording, with links to its files: on another host, without a token, for three hours."""
-    recording = _found(call, Resource.RECORDINGS)
+    recording = call.document(Resource.RECORDINGS)
     url, expires = call.request.url, timestamp(call.state.clock() + _LINKS_LIFETIME)
     host = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}.get(
         str(url.hostname), f"files.{url.hostname}"
@@ -73,7 +72,7 @@ async def get_recording(call: Call) -> Response:
 
 async def download(call: Call) -> Response:
     """What a link of a recording leads to."""
-    recording = _found(call, Resource.RECORDINGS)
+    recording = call.document(Resource.RECORDINGS)
     name, expires = call.query("file") or "", call.query("expires") or ""
     if name not in _DOWNLOADS:
         raise RefusedCallError(404)
@@ -84,20 +83,13 @@ async def download(call: Call) -> Response:
 
 async def download_transcript(call: Call) -> Response:
     """The text of a transcript, as WebVTT or as plain text."""
-    transcript = _found(call, Resource.MEETING_TRANSCRIPTS)
+    transcript = call.document(Resource.MEETING_TRANSCRIPTS)
     form = call.query("format") or "vtt"
     if form not in _TRANSCRIPTS:
         raise RefusedCallError(400, f"format must be {' or '.join(_TRANSCRIPTS)}")
     host = call.state.persons.find(transcript.get("hostUserId"))
     name = host.display_name if host else "Host"
     return _file(*_TRANSCRIPTS[form], topic=transcript.get("meetingTopic"), host=name)
-
-
-def _found(call: Call, resource: str) -> Json:
-    document = call.state.documents[resource].get(call.id)
-    if document is None:
-        raise RefusedCallError(404)
-    return document
 
 
 def _file(media_type: str, content: str, **words: object) -> Response:
