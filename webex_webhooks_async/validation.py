@@ -105,17 +105,17 @@ def check_text(name: str, text: object) -> bytes:
     )
 
 
-def check_segment(name: str, segment: str) -> str:
-    """Check that an argument can be a segment of a path, and return it.
+def check_not_empty(name: str, text: str) -> str:
+    """Check that an argument is text, and not empty, and return it.
 
     Raises:
         ValueError: It is empty or isn't valid Unicode.
         TypeError: It isn't a string.
     """
-    check_text(name, segment)
-    if not segment:
+    check_text(name, text)
+    if not text:
         raise ValueError(f"{name} is empty")
-    return segment
+    return text
 
 
 def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> None:

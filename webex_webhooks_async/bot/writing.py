@@ -15,7 +15,7 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import CARD_TYPE, Message, Person, problem_of_card
 from webex_webhooks_async.notifications.dispatch import active_run
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.validation import check_segment, check_text, check_type
+from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 MAX_BYTES = 7439
 """The size of the longest text, and of the longest markdown.
@@ -87,7 +87,7 @@ def in_thread(parent_id: str | None) -> Mapping[str, str]:
     """The part of a place that is the thread of a message."""
     if parent_id is None:
         return {}
-    return {"parentId": check_segment("parent_id", parent_id)}
+    return {"parentId": check_not_empty("parent_id", parent_id)}
 
 
 def new_messages(

@@ -33,7 +33,7 @@ from webex_webhooks_async.converters import (
 )
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.strict_json import JSON, dump_json
-from webex_webhooks_async.validation import check_segment, check_text, check_type
+from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 if TYPE_CHECKING:
     import typing_extensions
@@ -159,7 +159,7 @@ def _target(path: str, segments: Sequence[str], params: Params | None) -> str:
     """Path and query below the base URL, percent-encoded."""
     encoded = quote(_checked_path(path), safe="/")
     for each in segments:
-        encoded = f"{encoded.removesuffix('/')}/{_encoded(check_segment('a path segment', each))}"
+        encoded = f"{encoded.removesuffix('/')}/{_encoded(check_not_empty('a path segment', each))}"
     query = _query(params)
     return f"/{encoded}?{query}" if query else f"/{encoded}"
 

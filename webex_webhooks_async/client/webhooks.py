@@ -22,7 +22,7 @@ from webex_webhooks_async.models.webhooks import (
     WebhookUpdate,
 )
 from webex_webhooks_async.strict_json import JSON
-from webex_webhooks_async.validation import check_seconds, check_segment, check_text, check_type
+from webex_webhooks_async.validation import check_not_empty, check_seconds, check_text, check_type
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import Plan, Result
@@ -281,4 +281,4 @@ def _read_item(item: JSON, path: str, redact: Redactor) -> Webhook | UnreadableW
 
 
 def _checked(webhook_id: str) -> str:
-    return check_segment("webhook_id", webhook_id)
+    return check_not_empty("webhook_id", webhook_id)
