@@ -146,7 +146,12 @@ def _documented_in(page: Path) -> Iterator[tuple[str, griffe.Object]]:
 @cache
 def _package() -> griffe.Object:
     name = webex_webhooks_async.__name__
-    package = griffe.load(name, search_paths=[SOURCES], docstring_parser=griffe.Parser.google)
+    package = griffe.load(
+        name,
+        search_paths=[SOURCES],
+        docstring_parser=griffe.Parser.google,
+        docstring_options={"returns_multiple_items": False},
+    )
     return _resolved(package)
 
 

@@ -30,7 +30,10 @@ def handler(event: Any, _context: object) -> dict[str, Any]:  # noqa: ANN401 - J
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         logging.getLogger().error("the event isn't a request: %r", error)  # noqa: TRY400 - it says all
         return {"statusCode": 400}
-    return {"statusCode": int(bot_thread.handle(body, headers))}
+    status = bot_thread.handle(body, headers)
+    if not bot.is_ready:  # an outage: nothing goes on between two requests, so begin again
+        bot_thread.close()
+    return {"statusCode": int(status)}
 
 
 def request_of(event: Any) -> tuple[bytes, dict[str, str]]:  # noqa: ANN401 - JSON

@@ -29,6 +29,7 @@ from webex_webhooks_async import (
     RefreshingToken,
     Resource,
     Tokens,
+    WebexError,
     authorization_url,
     from_json,
     to_json,
@@ -39,6 +40,7 @@ CLIENT_ID, CLIENT_SECRET = os.environ["WEBEX_CLIENT_ID"], os.environ["WEBEX_CLIE
 BASE_URL = os.environ.get("WEBEX_BASE_URL", "https://webexapis.com/v1")
 SCOPES = ["spark:people_read", "meeting:schedules_read"]
 REDIRECT_URI = f"{ORIGIN}/callback"
+MOST = 1_000  # people at a time on their way through Webex
 
 receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
 verifiers: dict[str, str] = {}  # of those who are on their way through Webex, by their state
@@ -50,8 +52,9 @@ stack = AsyncExitStack()  # what is open
 async def started(notification: Notification[MeetingData]) -> None:
     """Read the meeting with the token of the user whose webhook this is."""
     user = notification.created_by or ""
-    meeting = await clients[user].get("meetings", notification.data.id or "")
-    print(user, "has started", meeting["title"], flush=True)
+    if user in clients:  # or else somebody who has left
+        meeting = await clients[user].get("meetings", notification.data.id or "")
+        print(user, "has started", meeting["title"], flush=True)
 
 
 async def connect(_: Request) -> Response:
@@ -59,6 +62,8 @@ async def connect(_: Request) -> Response:
     state, verifier = secrets.token_urlsafe(), secrets.token_urlsafe(48)
     digest = hashlib.sha256(verifier.encode()).digest()
     verifiers[state] = verifier
+    if len(verifiers) > MOST:  # many don't come back
+        del verifiers[next(iter(verifiers))]
     url = authorization_url(
         client_id=CLIENT_ID,
         redirect_uri=REDIRECT_URI,
@@ -131,7 +136,10 @@ async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         known: list[tuple[str, bytes]] = users.execute("SELECT id, tokens FROM users").fetchall()
     async with stack, receiver:
         for user, tokens in known:
-            await watch_for(user, from_json(tokens, Tokens))
+            try:
+                await watch_for(user, from_json(tokens, Tokens))
+            except WebexError as error:  # of one user; the others are served
+                print(user, "is not watched:", error, flush=True)
         yield
     clients.clear()
 

@@ -272,6 +272,16 @@ class TestOutage:
         assert not before
         assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
 
+    async def test_it_waits_as_long_as_webex_says(
+        self, bot: Bot, webex_sandbox: Sandbox, clock: Pauses
+    ) -> None:
+        """A Retry-After is honored, up to an hour."""
+        for seconds in (300, 7200):
+            webex_sandbox.fail(status=429, retry_after=seconds, path="/people/me")
+        async with bot:
+            await clock.pass_each(300, 3600)
+            await until(lambda: bot.is_ready)
+
     async def test_another_error_is_tried_again_each_minute(
         self,
         webex_client: Client,
@@ -679,6 +689,15 @@ class TestErrors:
 
 class TestFromEnv:
     """The bot that the environment describes."""
+
+    def test_its_secrets_may_come_from_a_function(self, environment: pytest.MonkeyPatch) -> None:
+        """An argument takes the place of the variable, which isn't needed then."""
+        environment.delenv("WEBEX_WEBHOOK_SECRET")
+        bot = Bot.from_env(secrets=lambda: "of-the-moment")
+        bot.message()(ignore)
+        (webhook,) = bot.webhooks(name="bot", target_url=URL)
+
+        assert webhook.secret == "of-the-moment"
 
     async def test_it_reads_the_environment(
         self, environment: pytest.MonkeyPatch, webex_sandbox: Sandbox

@@ -1,11 +1,14 @@
 """The program docs/examples/many_users.py, with two users and their browsers."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
+from webex_webhooks_async import Tokens, from_json
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -41,11 +44,21 @@ async def test_only_the_owner_of_a_meeting_is_notified(
                     assert again.status_code == 400  # the state is used up
                 ids.append(webex.webhooks[-1].created_by or "")
             await webex.emit("meetings", "started", {"title": "Plans"}, owner=ids[0])
+        # Ann takes the permission back: that keeps nobody else from being served.
+        for token in [from_json(tokens, Tokens) for tokens in stored(tmp_path, ids[0])]:
+            webex.revoke(token.access_token)
+            webex.revoke(token.refresh_token)
         async with program.app.router.lifespan_context(program.app):
             await webex.emit("meetings", "started", {"title": "Review"}, owner=ids[1])
 
     assert len(webex.webhooks) == 2
-    assert capsys.readouterr().out.splitlines() == [
-        f"{ids[0]} has started Plans",
-        f"{ids[1]} has started Review",
-    ]
+    first, refused, second = capsys.readouterr().out.splitlines()
+    assert (first, second) == (f"{ids[0]} has started Plans", f"{ids[1]} has started Review")
+    assert refused.startswith(f"{ids[0]} is not watched: POST /v1/access_token: 400")
+
+
+def stored(folder: Path, user: str) -> list[bytes]:
+    """The tokens that the program has stored for a user."""
+    with closing(sqlite3.connect(folder / "users.db")) as users:
+        rows = users.execute("SELECT tokens FROM users WHERE id = ?", (user,)).fetchall()
+    return [tokens for (tokens,) in rows]

@@ -250,14 +250,22 @@ async def test_the_last_attempt(path: Path, time: Time) -> None:
 
 
 async def test_giving_up(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
-    """A `GiveUpError` isn't tried again, and what reports it knows that."""
+    """A `GiveUpError` isn't tried again, and middleware and what reports it know that."""
     bot = InboxBot(path, time)
     bot.errors = [GiveUpError("there is no such room")]
+
+    @bot.receiver.middleware
+    async def note(_: Notification[NotificationData], call_next: CallNext) -> None:
+        try:
+            await call_next()
+        finally:
+            bot.last_attempts.append(bot.receiver.is_last_attempt)
+
     async with bot.receiver:
         await bot.receive(distinct(1))
         await until(lambda: bot.states() == ["failed"])
 
-    assert bot.last_attempts == [True]
+    assert bot.last_attempts == [True, True]
     assert bot.errors_stored() == ["GiveUpError: there is no such room"]
     assert "another attempt can't help, kept as failed" in caplog.text
 

@@ -17,7 +17,7 @@ from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.reasons import reason_of_status
 
-NOT_STARTED = "the bot isn't started: its application has to run its lifespan, or enter it"
+NOT_STARTED = "the bot isn't started, or can't receive now: its log says which, and what to do"
 
 
 def mounted() -> ASGIApp:

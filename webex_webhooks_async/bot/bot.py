@@ -18,6 +18,7 @@ from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import (
+    APIError,
     GoneError,
     NotFoundError,
     RateLimitError,
@@ -178,16 +179,17 @@ class Bot(BotRouter, Receiver):
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    def from_env(cls, **options: Unpack[BotOptions]) -> Self:
+    def from_env(cls, *, secrets: Secrets | None = None, **options: Unpack[BotOptions]) -> Self:
         """Return a bot with what the environment variables hold.
 
         ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several secrets, separated by
         whitespace; the first is the one that the webhooks get. ``PUBLIC_URL`` is the `target_url`,
-        the whole URL that Webex posts to; the argument takes its place, and without either, no
-        webhook is managed. The client is made as `Client.from_env` makes it, with
+        the whole URL that Webex posts to. An argument takes the place of its variable; without
+        either URL, no webhook is managed. The client is made as `Client.from_env` makes it, with
         ``WEBEX_BASE_URL`` as well.
 
         Args:
+            secrets: As for a `Bot`, also a function; by default what the variable holds.
             options: The other arguments of a `Bot`.
 
         Raises:
@@ -200,8 +202,9 @@ class Bot(BotRouter, Receiver):
             environment.token_from_env()
         except ValueError as error:
             missing.append(str(error))
-        secrets = os.environ.get(SECRET, "").split()
-        if not secrets:
+        if secrets is None:
+            secrets = os.environ.get(SECRET, "").split()
+        if secrets == []:
             missing.append(
                 f"set the environment variable {SECRET} to a long random text, which Webex signs "
                 "its requests with"
@@ -363,13 +366,15 @@ class Bot(BotRouter, Receiver):
         if self._access is not None:
             self._access.forget()
         wanted: tuple[NewWebhook, ...] | None = None
+        pause = _FIRST_PAUSE
         try:
             wanted = await self._connect()
         except _OUTAGES as error:
-            logger.error(_NOT_READY, self._explain(error), _FIRST_PAUSE)  # noqa: TRY400 - it says all
+            pause = max(pause, _retry_after(error))
+            logger.error(_NOT_READY, self._explain(error), pause)  # noqa: TRY400 - it says all
             self._accept()
         if wanted is None or (wanted and self._watch is not None):
-            self._task = asyncio.create_task(self._stay_connected(wanted))
+            self._task = asyncio.create_task(self._stay_connected(wanted, pause))
 
     async def _connect(self) -> tuple[NewWebhook, ...]:
         """Do what remains of the start; return the webhooks that the bot needs."""
@@ -391,16 +396,15 @@ class Bot(BotRouter, Receiver):
         if self._worker is not None:
             self._worker.accept()
 
-    async def _stay_connected(self, wanted: tuple[NewWebhook, ...] | None) -> None:
+    async def _stay_connected(self, wanted: tuple[NewWebhook, ...] | None, pause: float) -> None:
         """Go on with a start that an outage interrupted; then look at the webhooks."""
-        pause = _FIRST_PAUSE
         while wanted is None:
             await _sleep(pause)
             try:
                 wanted = await self._connect()
                 logger.info("the bot is ready")
             except _OUTAGES as error:
-                pause = min(2 * pause, _LAST_PAUSE)
+                pause = max(min(2 * pause, _LAST_PAUSE), _retry_after(error))
                 logger.error(_NOT_READY, self._explain(error), pause)  # noqa: TRY400 - it says all
             except Exception:
                 pause = _LAST_PAUSE
@@ -593,6 +597,12 @@ _FIRST_PAUSE = 1.0
 _LAST_PAUSE = 60.0
 
 _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
+
+
+def _retry_after(error: Exception) -> float:
+    """How long Webex wants to be left alone, up to an hour."""
+    seconds = error.retry_after if isinstance(error, APIError) else None
+    return min(seconds or 0.0, 3600.0)
 
 
 async def _handle(handler: ContextHandler[Any], context: object, _: object) -> None:

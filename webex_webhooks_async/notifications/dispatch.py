@@ -14,6 +14,7 @@ from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
+from webex_webhooks_async.notifications.inbox import GiveUpError
 
 if TYPE_CHECKING:
     from webex_webhooks_async.notifications.records import Records
@@ -203,8 +204,13 @@ def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "l
 def _around(steps: Iterable[Handler[Any]], middleware: Middleware) -> Handler[Any]:
     async def step(notification: Notification[Any]) -> None:
         async def call_next() -> None:
-            for each in steps:
-                await each(notification)
+            try:
+                for each in steps:
+                    await each(notification)
+            except GiveUpError:
+                if (run := active_run()) is not None:
+                    run.is_last = True  # so that the middleware knows it, too
+                raise
 
         await middleware(notification, call_next)
 

@@ -52,7 +52,7 @@ def next_step(
         case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
             return f"the bot is mounted at another path than {_path(url)}"
         case HTTPStatus.SERVICE_UNAVAILABLE:
-            return "the bot isn't started: its application has to run its lifespan, or enter it"
+            return "the bot isn't started, or can't receive now: its log says which, and what to do"
         case HTTPStatus.TEMPORARY_REDIRECT | HTTPStatus.PERMANENT_REDIRECT if location:
             return f"the bot is mounted at another path: use {_path(location)}"
         case _:
