@@ -132,7 +132,7 @@ async def test_kill(tmp_path: Path, workers: int) -> None:
 
 
 async def test_terminate(tmp_path: Path) -> None:
-    """Processes that are told to end lose nothing, and handle nothing twice."""
+    """Processes that are asked to end lose nothing, and handle nothing twice."""
     async with running_bot(tmp_path / "inbox.db", 2, lease=60) as bot:
         handled = await exposed(bot, signal.SIGTERM)
 

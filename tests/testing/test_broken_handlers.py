@@ -103,12 +103,12 @@ async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a tabl
             await webex_sandbox.say("Hello")
             await webex_sandbox.reply(timeout=0.1 if error is TimeoutError else PATIENCE)
 
-    told = webex_sandbox.deliveries[0]
-    assert told.ok
+    delivery = webex_sandbox.deliveries[0]
+    assert delivery.ok
     if error is TimeoutError:
-        assert told.handler_error is None
+        assert delivery.handler_error is None
     else:
-        assert told.handler_error == f"{type(raised.value).__name__}: {raised.value}"
+        assert delivery.handler_error == f"{type(raised.value).__name__}: {raised.value}"
         names = [entry.name for entry in raised.traceback]
         assert {"test_a_broken_handler", handler.__name__} <= {*names}
 
