@@ -1,13 +1,16 @@
-"""A sandbox that runs: how a command finds it, makes sure that it is one, and follows it."""
+"""A sandbox that runs: what a bot needs to use it, and how a command recognizes and follows it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from secrets import token_urlsafe
 from typing import Any
 
 import httpx
 
+from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
 from webex_webhooks_async.cli.running import CommandError, UsageError
+from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
@@ -17,6 +20,16 @@ SECONDS = 30.0
 """For an action of the sandbox, and the bots that it notifies."""
 
 _START = "start one with `webex-webhooks sandbox`"
+
+
+def variables_for_bot(base_url: str, public_url: str) -> dict[str, str]:
+    """The environment variables with which `Bot.from_env` makes a bot of a sandbox."""
+    return {
+        environment.BASE_URL: base_url,
+        environment.ACCESS_TOKEN: "anything",
+        SECRET: token_urlsafe(),
+        PUBLIC_URL: public_url,
+    }
 
 
 def private_url(base_url: str) -> str:

@@ -13,7 +13,6 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import cache, partial
-from secrets import token_urlsafe
 from typing import Annotated, Self, TypeVar
 
 import httpx
@@ -21,7 +20,6 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
-from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
 from webex_webhooks_async.cli.browser import open_browser
 from webex_webhooks_async.cli.console import (
     log_messages_to,
@@ -40,10 +38,10 @@ from webex_webhooks_async.cli.running import (
     ended_by_signal,
     run,
 )
+from webex_webhooks_async.cli.running_sandbox import variables_for_bot
 from webex_webhooks_async.cli.targets import Target
 from webex_webhooks_async.cli.traffic import print_delivery, print_no_delivery
 from webex_webhooks_async.cli.watching import change, look
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.loopback_server import HOST, port_error
 from webex_webhooks_async.testing import Sandbox
@@ -213,10 +211,7 @@ class _Development:
         self._environment = {
             **{name: value for name, value in os.environ.items() if not is_proxy(name)},
             "PYTHONUNBUFFERED": "1",
-            environment.BASE_URL: base_url,
-            environment.ACCESS_TOKEN: "anything",
-            SECRET: token_urlsafe(),
-            PUBLIC_URL: self._origin,
+            **variables_for_bot(base_url, self._origin),
         }
 
     def introduce(self, *, browser: bool) -> None:

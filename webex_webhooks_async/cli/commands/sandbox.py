@@ -2,20 +2,18 @@
 
 import json
 import logging
-import secrets
 from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
 from webex_webhooks_async.cli.console import log_messages_to, print_json, stderr, stdout
 from webex_webhooks_async.cli.options import SANDBOX_PORT, Address, AsJson, NotEmpty, Port
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import run, until_stopped
+from webex_webhooks_async.cli.running_sandbox import variables_for_bot
 from webex_webhooks_async.cli.traffic import print_delivery, print_no_delivery, print_request
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
 from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
 
@@ -85,14 +83,13 @@ async def _serve(
 def _hint(base_url: str, *, page: bool) -> str:
     """What to open, and what to set for a bot on uvicorn's port; the lines can be copied."""
     where = f"Open {base_url.removesuffix('v1')} in a browser, to talk to your bot.\n"
+    variables = variables_for_bot(base_url, f"http://127.0.0.1:{_BOT_PORT}")
+    exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
     return (
         "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
         f"{where if page else ''}"
         "In the terminal of your bot:\n"
-        f"export {environment.BASE_URL}={base_url}\n"
-        f"export {environment.ACCESS_TOKEN}=anything\n"
-        f"export {SECRET}={secrets.token_urlsafe()}\n"
-        f"export {PUBLIC_URL}=http://127.0.0.1:{_BOT_PORT}"
+        f"{exports}"
     )
 
 
