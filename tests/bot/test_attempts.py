@@ -156,6 +156,21 @@ async def test_what_differs_is_said(attempts: Attempts, webex_sandbox: Sandbox) 
     assert len(texts(webex_sandbox)[1:]) == 8
 
 
+async def test_what_was_deleted_is_said_again(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+    """A message that the bot has deleted is sent again by the next attempt, and can be edited."""
+
+    async def say(context: MessageContext) -> None:
+        working = await context.reply("Working on it ...")
+        if attempts.number == 1:
+            await context.delete(working)
+        else:
+            await context.edit(working, "Done")
+
+    await attempts.run(say)
+
+    assert texts(webex_sandbox)[1:] == ["Done"]
+
+
 async def test_the_same_at_the_same_time(attempts: Attempts, webex_sandbox: Sandbox) -> None:
     """Each of several messages that are the same counts, also when they are sent at once."""
 

@@ -81,6 +81,9 @@ async def delete(client: Client, message: Message | str) -> None:
     message_id = message.id if isinstance(message, Message) else message
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)
+    run = active_run()
+    if run is not None and run.records is not None:
+        await run.records.unsay(message_id)
 
 
 def in_thread(parent_id: str | None) -> Mapping[str, str]:

@@ -46,6 +46,7 @@ class Records:
         self._stored = None if inbox is None or entry is None else (inbox, entry)
         self._is_first = is_first
         self._said: dict[str, set[int]] = defaultdict(set)  # the numbers of each that are used
+        self._names: dict[object, str] = {}  # of records, by the id of the message
         self._done: dict[str, bytes] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -70,14 +71,22 @@ class Records:
         used.add(number)
         name = f"said:{digest}:{number}"
         try:
-            if (record := await self._recall(name)) is not None:
-                return read(record)
-            sent = await send()
+            if record := await self._recall(name):
+                sent = read(record)
+            else:
+                sent = await send()
         except BaseException:
             used.discard(number)
             raise
-        await self._remember(name, dump_json(unstructure(sent)), "a message")
+        self._names[getattr(sent, "id", None)] = name
+        if not record:
+            await self._remember(name, dump_json(unstructure(sent)), "a message")
         return sent
+
+    async def unsay(self, message_id: str) -> None:
+        """Let what was deleted be sent again, if it is said again."""
+        if name := self._names.pop(message_id, None):
+            await self._remember(name, b"", "the deletion of a message")
 
     async def once(self, name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
         """Call a function, or return what was recorded when it was called under this name."""
