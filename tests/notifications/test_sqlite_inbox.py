@@ -182,6 +182,73 @@ async def test_the_file_of_somebody_else(path: Path, monkeypatch: pytest.MonkeyP
         assert await inbox.put("a", b"") is True
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+async def test_a_symlink_beside_the_file(path: Path, tmp_path: Path, suffix: str) -> None:
+    """It is refused, and its target stays as it is."""
+    target = tmp_path / "target"
+    target.touch(0o644)
+    mode = target.stat().st_mode
+    link = path.with_name(f"inbox.db{suffix}")
+    link.symlink_to(target)
+    async with opened(path) as inbox:
+        with pytest.raises(OSError, match=f"{link} is a symlink where a file must be: remove it"):
+            await inbox.put("a", b"")
+    assert target.stat().st_mode == mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no file that is open")
+@pytest.mark.parametrize(
+    ("replaced", "by"), [("folder/inbox.db", "link"), ("folder", "link"), ("folder", "file")]
+)
+async def test_a_path_that_leads_nowhere(tmp_path: Path, replaced: str, by: str) -> None:
+    """While a symlink to itself, or a file, is in its place, calls are errors; then they work."""
+    (tmp_path / "folder").mkdir()
+    place = tmp_path / replaced
+    async with asyncio.timeout(PATIENCE), opened(tmp_path / "folder" / "inbox.db") as inbox:
+        await inbox.put("before", b"")
+        moved = place.rename(tmp_path / "moved")
+        if by == "link":
+            place.symlink_to(place)
+        else:
+            place.touch()
+        for message in ("was removed or replaced while it was open", "is a symlink|doesn't exist"):
+            with pytest.raises((OSError, ValueError), match=message):
+                await inbox.put("lost", b"")
+        place.unlink()
+        moved.rename(place)
+        assert await inbox.put("after", b"") is True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+async def test_the_log_of_a_lost_file_that_can_not_be_removed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls are errors until it can be, because a new file would take it for its own."""
+    async with asyncio.timeout(PATIENCE), opened(path) as inbox:
+        await inbox.put("before", b"")
+        await asyncio.to_thread(path.unlink)
+        with monkeypatch.context() as folder:
+            folder.setattr(Path, "unlink", deny)
+            results = [await outcome(inbox.put("lost", b"")) for _ in range(2)]
+        results += [await outcome(inbox.put("a", b"")) for _ in range(2)]
+
+    assert ["was removed or replaced" in each for each in results] == [True, True, True, False]
+    assert [key for key, _ in rows(path)] == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+def test_a_lost_file_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is closed also if its log can't be removed, which is an error."""
+    file = InboxFile.open(path)
+    path.unlink()
+    monkeypatch.setattr(Path, "unlink", deny)
+    with pytest.raises(PermissionError):
+        file.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        file.connection.execute("SELECT 1")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
 @pytest.mark.parametrize("suffixes", [("",), ("-wal",), ("", "-wal", "-shm")])
 async def test_a_file_that_is_removed(path: Path, suffixes: tuple[str, ...]) -> None:
@@ -620,6 +687,11 @@ def fill(path: Path) -> None:
     with closing(InboxFile.open(path)) as file, file.transaction():
         for number in range(100):
             file.put(f"{number}", bytes(1000))
+
+
+def deny(path: Path, **_: bool) -> None:
+    """Do as a folder that can't be written."""
+    raise PermissionError(f"{path} stays")
 
 
 async def outcome(call: Awaitable[object]) -> str:

@@ -106,9 +106,15 @@ class InboxFile:
             raise
 
     def close(self) -> None:
-        """Close the file."""
-        self._remove_log_of_a_lost_file()
-        self.connection.close()
+        """Close the file.
+
+        Raises:
+            OSError: It is closed, but the log of a lost file stays, because it can't be removed.
+        """
+        try:
+            self.remove_log_of_a_lost_file()
+        finally:
+            self.connection.close()
 
     @property
     def is_lost(self) -> bool:
@@ -298,10 +304,13 @@ class InboxFile:
         )
         return updated.rowcount == 1
 
-    def _remove_log_of_a_lost_file(self) -> None:
+    def remove_log_of_a_lost_file(self) -> None:
         """Remove SQLite's files beside a file that was removed or replaced.
 
         SQLite would take them for those of the new file.
+
+        Raises:
+            OSError: They can't be removed.
         """
         file, *beside = self._identities
         if _identity(file) != self._identities[file]:
@@ -486,24 +495,31 @@ def _pragma(connection: sqlite3.Connection, name: str) -> Any:  # noqa: ANN401 -
 
 def _beside(path: Path) -> tuple[Path, Path]:
     """The files that SQLite puts beside a file: its log, and what finds the log's pages."""
-    real = path.resolve()
+    real = _real(path)
     return real.with_name(f"{real.name}-wal"), real.with_name(f"{real.name}-shm")
 
 
+def _real(path: Path) -> Path:
+    """Follow symlinks, but not in a circle: there `Path.resolve` fails before Python 3.13."""
+    return Path(os.path.realpath(path))
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from others of the same name; `None` if it doesn't exist."""
+    """What tells a file from others of the same name; `None` if it can't be found."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:  # as of a folder that is now a file, or a symlink to itself
         return None
     return found.st_dev, found.st_ino
 
 
 def _keep_for_its_owner(path: Path) -> None:
     """Let nobody else read a file and those beside it, as those of a restored backup."""
-    for each in (path, *_beside(path)):
+    for each in (_real(path), *_beside(path)):
         with suppress(FileNotFoundError):
-            found = each.stat()
+            found = each.lstat()
+            if stat.S_ISLNK(found.st_mode):  # its target is no business of an inbox
+                raise OSError(f"{each} is a symlink where a file must be: remove it")
             # Windows has no owners: there st_uid is 0, which is int().
             if found.st_uid != getattr(os, "geteuid", int)():
                 raise PermissionError(

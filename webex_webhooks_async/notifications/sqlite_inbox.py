@@ -174,8 +174,8 @@ class _FileThread:
                     results = [call(self._file) for call, _ in calls]
             except Exception as error:  # noqa: BLE001 - it is raised where the calls are awaited
                 calls = calls or self._waiting()
-                if self._file is not None and self._file.is_lost:
-                    self._close()  # the next call opens what is there by then
+                with suppress(OSError):  # it can't be closed cleanly: the next call tries again
+                    self._close_if_lost()
                 _respond(calls, error)
             else:
                 _respond(calls, results)
@@ -190,6 +190,12 @@ class _FileThread:
         with self._lock:
             calls, self._calls = self._calls, []
         return [each for each in calls if not each[1].cancelled()]
+
+    def _close_if_lost(self) -> None:
+        """Close a file that was removed or replaced: the next call opens what is there by then."""
+        if self._file is not None and self._file.is_lost:
+            self._file.remove_log_of_a_lost_file()
+            self._close()
 
     def _close(self) -> None:
         if self._file is not None:
