@@ -1,11 +1,19 @@
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
-from webex_webhooks_async.cli.program import explanation
+from webex_webhooks_async import Bot, Client, MessageContext
+from webex_webhooks_async.cli.program import explanation, find_mounts
 from webex_webhooks_async.cli.targets import Target
+from webex_webhooks_async.testing import Sandbox
 
 
 @pytest.mark.parametrize(
@@ -44,3 +52,45 @@ def test_a_failed_import(  # noqa: PLR0913, PLR0917 - a table, and what a test n
     assert whole == (error or shown)
     assert len(re.findall('File "', error)) == printed.count("bot.py")
     assert re.search(printed, error, re.DOTALL)
+
+
+def in_fastapi(bot: Bot) -> ASGIApp:
+    """Mounted beside other routes, behind a middleware."""
+    app = FastAPI()
+    app.mount("/webex", bot)
+    app.mount("/later", bot)
+    return CORSMiddleware(app)
+
+
+ORIGIN = "http://127.0.0.1:8000"
+MOUNTS: list[tuple[Callable[[Bot], ASGIApp], str, str]] = [
+    (lambda bot: bot, "", ""),
+    (in_fastapi, "", "/webex/"),
+    (in_fastapi, "/own", "/own"),
+    (lambda bot: Starlette(routes=[Route("/webex", bot)]), "", "/webex"),
+    (lambda bot: Starlette(routes=[Mount("/a", routes=[Mount("/b/", bot)])]), "", "/a/b/"),
+    (lambda bot: Mount("/a", FastAPI(routes=[Route("/b", bot)])), "", "/a/b"),
+]
+
+
+@pytest.mark.parametrize(("application_of", "own_path", "path"), MOUNTS)
+async def test_where_a_bot_is_mounted(  # noqa: PLR0913, PLR0917 - a table, and what a test needs
+    application_of: Callable[[Bot], ASGIApp],
+    own_path: str,
+    path: str,
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bot whose URL has no path is called where it is mounted first; another one stays so."""
+    monkeypatch.setenv("PUBLIC_URL", ORIGIN)
+    bot = Bot(webex_client, "secret", target_url=ORIGIN + own_path)
+
+    @bot.message()
+    async def ignore(context: MessageContext) -> None: ...
+
+    find_mounts(application_of(bot))
+
+    async with bot:
+        (webhook,) = webex_sandbox.webhooks
+    assert webhook.target_url == ORIGIN + path

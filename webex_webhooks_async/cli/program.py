@@ -18,11 +18,12 @@ from functools import wraps
 from types import FrameType, TracebackType
 from typing import Any
 
+from starlette.routing import Mount, Route
 from uvicorn import Config, Server
 
-from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
+from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET, Bot
 from webex_webhooks_async.cli import targets
-from webex_webhooks_async.cli.targets import Target, TargetError
+from webex_webhooks_async.cli.targets import Target, TargetError, is_application
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.client import Client
 
@@ -52,6 +53,7 @@ def main() -> None:
     keep_from_webex()
     try:
         name, application = Target.parse(target).load()
+        find_mounts(application)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is shown
         summary, text = explanation(error)
         dev.report(failed=text, summary=summary)
@@ -129,6 +131,19 @@ def _refuse_webex(  # pragma: no cover - a hook isn't traced
         refusal = f"{host} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
         logger.warning("%s", refusal)
         raise OSError(refusal)
+
+
+def find_mounts(part: object, path: str = "") -> None:
+    """Give each bot in the routes of an application the URL of its mount, unless it has a path."""
+    if isinstance(part, Bot):
+        origin = os.environ[PUBLIC_URL]  # all that `dev` knows before it has the program
+        if part._target_url == origin:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+            part._target_url = origin + path  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    elif is_application(part):
+        if isinstance(part, Mount | Route):
+            path = path.rstrip("/") + part.path + "/" * isinstance(part, Mount)
+        for each in getattr(part, "routes", ()) or [getattr(part, "app", None)]:
+            find_mounts(each, path)
 
 
 def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> None:  # noqa: ANN401 - ASGI
