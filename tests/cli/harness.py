@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import inspect
 import io
 import json
 import os
@@ -345,6 +346,12 @@ def served_bot(text: str, status_code: int = 200) -> Generator[ServedBot]:
 
     with served(bot) as origin:
         yield ServedBot(f"{origin}/webex", requests, bodies)
+
+
+def examples(command: str) -> list[str]:
+    """The examples in the help of a command, a line each."""
+    lines = inspect.cleandoc(app.app[command].help).replace("\\\n", "").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
 BOT = {"Authorization": "Bearer the-bot"}

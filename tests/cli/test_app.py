@@ -15,7 +15,7 @@ from webex_webhooks_async.cli import app
 
 COMMANDS = (
     *("demo", "sandbox", "chat", "list", "get", "create", "update", "delete", "ensure"),
-    *("listen", "trigger", "verify", "inbox", "login", "completion"),
+    *("dev", "listen", "trigger", "verify", "inbox", "login", "completion"),
 )
 
 

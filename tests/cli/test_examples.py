@@ -1,6 +1,5 @@
 """The examples in the help of the commands run as they are shown."""
 
-import inspect
 import os
 import re
 import shlex
@@ -16,6 +15,7 @@ from tests.cli.harness import (
     PATIENCE,
     Finished,
     ServedWebex,
+    examples,
     served_bot,
     served_echo_bot,
     thread,
@@ -40,13 +40,7 @@ urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1])
 IN_THE_HELP = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh"
 COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
 UNTIL_CTRL_C = {"listen", "sandbox"}
-A_PROGRAM = {"dev"}  # its examples run a program: see commands/test_dev.py
-
-
-def examples(command: str) -> list[str]:
-    """The examples in the help of a command, a line each."""
-    lines = inspect.cleandoc(app[command].help).replace("\\\n", "").splitlines()
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+A_PROGRAM = {"dev"}  # commands/test_dev.py runs its examples, each with a program
 
 
 @pytest.fixture

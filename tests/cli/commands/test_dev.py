@@ -11,12 +11,14 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import PATIENCE, finished, terminal
+from tests.cli.harness import PATIENCE, examples, finished, terminal
 from tests.support.wire import bound_socket
 from webex_webhooks_async.cli.commands.dev import first_free
 from webex_webhooks_async.cli.running import CommandError
 
 pytestmark = pytest.mark.once
+
+FILE, NAMED, MADE = [line.split()[-1] for line in examples("dev")]  # each is run below
 
 OVERRIDES = """
 import os
@@ -118,7 +120,8 @@ def test_from_a_file_to_a_conversation(tmp_path: Path, monkeypatch: pytest.Monke
     }.items():
         monkeypatch.setenv(name, text)
 
-    with terminal("dev", str(bot), "--port", "0", "--sandbox-port", "0", columns=80) as running:
+    monkeypatch.chdir(tmp_path)
+    with terminal("dev", FILE, "--port", "0", "--sandbox-port", "0", columns=80) as running:
         page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
         running.wait_for(f"opened {page}")
         running.wait_for(r"the program sets WEBEX_ACCESS_TOKEN; `dev` keeps its own setting")
@@ -155,10 +158,23 @@ def test_from_a_file_to_a_conversation(tmp_path: Path, monkeypatch: pytest.Monke
 
 FORKS = """
 import os, signal, sys, time
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from webex_webhooks_async import Bot
 
 bot = Bot.from_env()
+
+
+@asynccontextmanager
+async def lifespan(app):
+    async with bot:
+        yield
+
+
+app = Starlette(routes=[Mount("/webex", bot)], lifespan=lifespan)
 
 
 @bot.message()
@@ -205,15 +221,18 @@ def next_line(process: "subprocess.Popen[str]", text: str) -> str:
     return next(line for line in process.stdout if text in line)
 
 
-def test_nothing_is_left(tmp_path: Path) -> None:
-    """A closed pipe ends all of it, though a handler hangs; so does the death of the command."""
-    bot = tmp_path / "bot.py"
-    bot.write_text(FORKS, encoding="utf-8")
+def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed pipe ends all of it, though a mounted bot hangs; so does the command's death."""
+    (tmp_path / "bot.py").write_text(FORKS, encoding="utf-8")
+    (tmp_path / "package").mkdir()
+    module = "import bot\ndef make_app():\n    return bot.app\n"
+    (tmp_path / "package" / "module.py").write_text(module, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
 
-    with piped(str(bot)) as process:
+    with piped(NAMED) as process:
         page = next_line(process, "Talk to it").split()[-1]
         next_line(process, "bot.py hasn't started within 0 seconds: a server of its own belongs")
-        next_line(process, "runs: bot, a Bot")
+        next_line(process, "runs: app, a Starlette")
         with talking(page) as you:
             you.say("Hello")
             next_line(process, "handling")
@@ -222,8 +241,8 @@ def test_nothing_is_left(tmp_path: Path) -> None:
         process.stdout.close()
         error = process.stderr.read()
         exit_code = process.wait(PATIENCE)
-    with piped(str(bot)) as process:
-        next_line(process, "runs: bot, a Bot")
+    with piped(MADE) as process:
+        next_line(process, "runs: make_app, a Starlette")
         process.kill()
         process.communicate(timeout=PATIENCE)
 

@@ -73,18 +73,17 @@ def command(
     $ webex-webhooks dev package.module:make_app
 
     It starts a local Webex simulator and then the program, with the variables that
-    Bot.from_env reads, and opens a page on which you talk to your bot. The
-    program can't reach Webex, whatever token it has. Ctrl-C ends both.
+    Bot.from_env reads, and opens a page on which you talk to your bot. A bot that
+    Starlette or FastAPI mounts gets its notifications there. The program can't
+    reach Webex, whatever token it has. Ctrl-C ends both.
+
+    Without a name after the colon, it runs the only ASGI application that isn't a
+    bot, else the only Bot, else the only Receiver.
 
     Args:
-        target: A file or a module, and after a colon the application in it, or
-            a function that makes it. Without that: the only ASGI
-            application that isn't a bot, else the only Bot, else the only
-            Receiver.
-        port: The port of the program on 127.0.0.1; 0 takes any
-            free one. By default it is 8000, or the next free one.
-        sandbox_port: The port of the sandbox. By default it is 8900, or
-            the next free one.
+        target: A file or a module; after a colon, the application or a function that makes it.
+        port: The port of the program, by default 8000 or the next free one; 0 takes any.
+        sandbox_port: The port of the sandbox, by default 8900 or the next free one; 0 takes any.
         no_reload: Start the program once, and end with it.
         no_browser: Don't open a browser.
     """
