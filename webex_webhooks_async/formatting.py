@@ -13,6 +13,7 @@ _MAX_CHARACTERS = 1_000  # of a request or a message
 _MAX_SUMMARY = 500
 _MAX_ID = 200  # Webex's have about 60
 
+_MOST_COMPARED = 512  # characters of a secret; a pattern of 16 KB takes seconds to compile
 _MIN_SECRET = 8  # a shorter one is part of texts that have nothing to do with it
 
 
@@ -22,7 +23,8 @@ class Redactor:
 
     A secret is found as it is, and in each way in which JSON, a URL, a form and HTML can write it,
     in exactly this case. A secret of fewer than 8 characters is left in place: it would also be
-    found in words and tracking ids.
+    found in words and tracking ids. One of more than 512 is found by these, and the rest of the
+    text is replaced, too, so that a huge one costs little.
 
     Attributes:
         secrets: The secrets.
@@ -44,9 +46,11 @@ class Redactor:
 
 def _forms(secret: str) -> Iterator[str]:
     """Patterns of the forms of a secret. In each, a character is either itself or an escape."""
-    yield re.escape(secret)
+    compared = secret[:_MOST_COMPARED]
+    rest = "" if compared == secret else "(?s:.*)"
+    yield re.escape(compared) + rest
     for in_form in (_in_json, _in_url, _in_html):
-        yield "".join(each if each in _PLAIN else in_form(each) for each in secret)
+        yield "".join(each if each in _PLAIN else in_form(each) for each in compared) + rest
 
 
 _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}_-")

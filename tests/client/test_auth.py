@@ -56,6 +56,7 @@ TOKENS: dict[str, object] = {
 GRANTED = http_response(200, TOKENS)
 REJECTED = http_response(401, {"message": "The request requires a valid access token."})
 UNSENDABLE = [" ", "canary canary", "canary\n", "canary\r\nX-Other: 1", "cänary", "canary\x7f"]
+TOO_LONG = "canary".ljust(16_385, "x")
 
 
 def integration(
@@ -138,9 +139,9 @@ class Vault:
         return self.next_token
 
 
-@pytest.mark.parametrize("token", ["", *UNSENDABLE])
+@pytest.mark.parametrize("token", ["", *UNSENDABLE, pytest.param(TOO_LONG, id="too long")])
 def test_a_token_that_no_header_can_carry_is_refused_unshown(token: str) -> None:
-    """A token is visible ASCII without spaces; the error doesn't show another."""
+    """A token is visible ASCII without spaces, 16 KB at most; the error doesn't show another."""
     with pytest.raises(ValueError, match="visible ASCII") as static:
         StaticToken(token)
     with pytest.raises(ValueError, match="visible ASCII") as refreshing:
@@ -685,8 +686,10 @@ async def test_a_refresh_without_a_response_deletes_nothing() -> None:
         {"access_token": 7},
         {"access_token": "new\naccess"},
         {"access_token": NEW, "refresh_token": "naccess\udc00"},
+        {"access_token": "naccess".ljust(16_385, "x")},
+        {"access_token": NEW, "refresh_token": "naccess".ljust(16_385, "x")},
     ],
-    ids=ascii,
+    ids=lambda document: ascii(document)[:60],
 )
 async def test_a_response_without_a_usable_token_is_a_decode_error(document: object) -> None:
     """The new tokens are checked before they are used."""

@@ -331,6 +331,14 @@ def test_one_pattern_is_compiled_per_request(monkeypatch: pytest.MonkeyPatch) ->
     assert len(compiled) == 1
 
 
+def test_of_a_long_secret_the_beginning_is_looked_for() -> None:
+    """A long secret is redacted with all that follows, so that it needs no pattern of its size."""
+    exact, longer = "c4n4ry/7" * 64, "c4n4ry/7" * 2_048
+    for write in (str, quote_plus):
+        assert Redactor((exact,))(f"a {write(exact)} b\nc") == "a *** b\nc"
+        assert Redactor((longer,))(f"a {write(longer)} b\nc") == "a ***"
+
+
 def test_a_huge_error_is_redacted_as_little_as_a_small_one() -> None:
     """Of 60,000 details, 20 are redacted and kept, so that they don't hold the event loop."""
     redacted: list[str] = []

@@ -60,20 +60,26 @@ class TokenProvider(Protocol):
         ...
 
 
+MAX_TOKEN = 16_384
+"""The length of the longest token, so that one of megabytes goes into no header and no pattern."""
+
+
 def checked_token(token: str) -> str:
     """Return the token if a header can carry it.
 
     Raises:
-        ValueError: It is empty or has a character that a header can't carry. It isn't shown.
+        ValueError: It is empty or too long, or has a character that a header can't carry. It isn't
+            shown.
         TypeError: It isn't a string.
     """
     check_type("an access token", token, str)
     if token.lower().startswith("bearer "):
         raise ValueError("pass the token alone, without 'Bearer '")
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
+    if len(token) > MAX_TOKEN or not re.fullmatch(r"[\x21-\x7e]+", token):
         raise ValueError(
-            "an access token is one or more visible ASCII characters without spaces; "
-            "this one is empty, or has others (is there a newline at its end?)"
+            "an access token is one or more visible ASCII characters without spaces, at most "
+            f"{MAX_TOKEN:,}; this one is empty or longer, or has others (is there a newline at "
+            "its end?)"
         )
     return token
 
@@ -458,7 +464,11 @@ def _tokens(response: object, refresh_token: str | None) -> Tokens:
     except ValueError:
         raise DecodeError(["$.access_token: missing, or not a token"]) from None
     refresh_token = _if_is(str, members.get("refresh_token")) or refresh_token
-    if not refresh_token or not refresh_token.isprintable():  # half a surrogate isn't, either
+    if (
+        not refresh_token
+        or len(refresh_token) > MAX_TOKEN
+        or not refresh_token.isprintable()  # half a surrogate isn't, either
+    ):
         raise DecodeError(["$.refresh_token: missing, or not a token"])
     return Tokens(
         access_token=access_token,
