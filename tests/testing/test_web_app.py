@@ -159,6 +159,49 @@ async def test_another_origin_is_refused(
     assert statuses == [503, 200]
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_website_is_refused_where_its_browser_names_no_origin(
+    browser: httpx.AsyncClient, webex_sandbox: Sandbox, site: str
+) -> None:
+    """A picture, a form or a frame of another site gets a 403; a link leads to the page alone."""
+    picture = {
+        **ANN,
+        "Sec-Fetch-Site": site,
+        "Sec-Fetch-Mode": "no-cors",
+        "Sec-Fetch-Dest": "image",
+    }
+    link = picture | {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    frame = link | {"Sec-Fetch-Dest": "iframe"}
+    authorize = "/v1/authorize?response_type=code&client_id=C1&redirect_uri=http://127.0.0.1:9/"
+    webex_sandbox.fail(status=503)
+
+    refused = [
+        *[
+            await browser.get(path, headers=headers)
+            for path in ("/", authorize, "/v1/people/me", "/sandbox/events")
+            for headers in (picture, frame)
+        ],
+        await browser.get("/v1/people/me", headers=link),
+        await browser.get("/sandbox/events", headers=link),
+        await browser.post("/v1/access_token", headers=link),
+        await browser.post(authorize, headers=link),
+    ]
+
+    assert {each.status_code for each in refused} == {403}
+    assert webex_sandbox.requests == ()
+    own = {**BOT, "Sec-Fetch-Site": "same-origin"}
+    statuses = [
+        (await browser.get(path, headers=headers)).status_code
+        for path, headers in (
+            ("/", link),
+            ("/v1/people/me", own),
+            ("/v1/people/me", {**BOT, "Sec-Fetch-Site": "none"}),
+            (authorize, link),
+        )
+    ]
+    assert statuses == [200, 503, 200, 302]
+
+
 async def test_the_body_of_another_origin_is_not_read(browser: httpx.AsyncClient) -> None:
     """The page of another origin has its response before it has sent a byte of its body."""
     url = browser.base_url
@@ -210,6 +253,19 @@ async def test_only_json(browser: httpx.AsyncClient) -> None:
     ]
 
     assert {each.status_code for each in responses} == {415}
+
+
+async def test_a_body_that_would_fill_the_memory(browser: httpx.AsyncClient) -> None:
+    """An action of the page takes 1 MB, and refuses more."""
+    headers = {"Content-Type": "application/json"}
+    largest = b'{"room": "R1"}'.ljust(1_048_576)
+
+    responses = [
+        await browser.post("/sandbox/test", content=body, headers=headers)
+        for body in (largest, largest + b" ")
+    ]
+
+    assert [each.status_code for each in responses] == [404, 413]
 
 
 async def test_events_arrive_as_they_happen(

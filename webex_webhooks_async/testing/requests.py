@@ -79,7 +79,7 @@ class Entrance:
         tracking_id = f"ROUTER_{str(uuid.uuid4()).upper()}"
         scope = {**scope, "state": {**scope.get("state", {}), "tracking_id": tracking_id}}
         try:
-            body = await _body_of(Request(scope, receive))
+            body = await body_of(Request(scope, receive), at_most=MAX_BODY)
         except ClientDisconnect:
             return
         request = Request(scope, _replay(body or b""))
@@ -166,12 +166,12 @@ def _message_of(body: bytes) -> str | None:
             return None
 
 
-async def _body_of(request: Request) -> bytes | None:
-    """The body of a request; None if it is larger than any that the API takes."""
+async def body_of(request: Request, *, at_most: int) -> bytes | None:
+    """The body of a request; None if it has more bytes, which aren't kept."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MAX_BODY:
+        if len(body) > at_most:
             return None
     return bytes(body)
 

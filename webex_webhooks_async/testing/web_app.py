@@ -17,7 +17,7 @@ from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.page_actions import Action, PageActions
-from webex_webhooks_async.testing.requests import SANDBOX_HEADER
+from webex_webhooks_async.testing.requests import SANDBOX_HEADER, body_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError
 from webex_webhooks_async.validation import is_loopback
 
@@ -53,6 +53,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_AUTHORIZE = "/v1/authorize"  # an integration sends its user's browser there
+_MAX_DOCUMENT = 1_048_576  # bytes that an action reads; the data of an event have some thousands
 _MEDIA_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _FILES = files("webex_webhooks_async.testing").joinpath("page")
 
@@ -102,7 +104,8 @@ class WebApp:
                 "other hosts with Sandbox(allow_remote=True), on the command line with "
                 "--allow-remote",
             )
-        if not _is_same_origin(request):
+        is_visit = _is_visit(request) and (path in self._page or path == _AUTHORIZE)
+        if not (_is_same_origin(request) and (_asks_itself(request) or is_visit)):
             return _refused(403, "pages of other origins can't use the sandbox")
         if path in self._page:
             return _static(self._page[path])
@@ -123,8 +126,11 @@ class WebApp:
 async def _result_of(action: Action, request: Request) -> Response:
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         return _refused(415, "send application/json")
+    body = await body_of(request, at_most=_MAX_DOCUMENT)
+    if body is None:
+        return _refused(413, f"the body must not exceed {_MAX_DOCUMENT} bytes")
     try:
-        document = parse_json(await request.body())
+        document = parse_json(body)
     except DecodeError:
         return _refused(400, "the body is not valid JSON")
     try:
@@ -158,6 +164,21 @@ def _is_same_origin(request: Request) -> bool:
     return all(
         origin.partition("://")[1:] == ("://", own) for origin in request.headers.getlist("origin")
     )
+
+
+def _asks_itself(request: Request) -> bool:
+    """Whether no website asks where a browser names no origin, as for a picture or a link.
+
+    Another port of this machine is the same site, and another origin.
+    """
+    return request.headers.get("sec-fetch-site") not in {"cross-site", "same-site"}
+
+
+def _is_visit(request: Request) -> bool:
+    """Whether a browser opens this in a tab or a window, from wherever a link led there."""
+    headers = request.headers
+    asked = (request.method, headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    return asked == ("GET", "navigate", "document")
 
 
 def _refused(status_code: int, message: str) -> Response:

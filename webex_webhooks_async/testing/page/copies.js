@@ -41,7 +41,7 @@ export function asCurl({ method, url, headers, body, withheld, person }) {
   const sent = Object.entries(headers).filter(([name]) => /^(accept|content-type|x-spark-.*|webex-.*)$/i.test(name));
   if (headers.authorization) sent.push(["Authorization", `Bearer ${person ? `person:${person}` : "anything"}`]);
   return [
-    method === "HEAD" ? "curl --head" : `curl -X ${method}`, quote(url),
+    method === "HEAD" ? "curl --head" : `curl -X ${quote(method)}`, quote(url),
     ...sent.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`),
     ...(body ? [`--data-raw ${quote(body)}`] : []),
   ].join(" \\\n  ");
