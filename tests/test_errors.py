@@ -4,6 +4,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 
@@ -269,16 +270,32 @@ def test_the_text_of_an_error_is_of_bounded_length() -> None:
     assert len(of_a_long_id.path or "") > 100_000
 
 
+class Touchy(str):
+    """A text that fails when it is used."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Stay what it is."""
+        return self
+
+    def __bool__(self) -> bool:
+        """Fail."""
+        raise SystemExit
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
         (OSError("reset"), "OSError: reset"),
         (TimeoutError(), "TimeoutError"),
         (OSError(""), "OSError"),
+        (OSError(Mock(__str__=Mock(side_effect=KeyboardInterrupt))), "OSError"),
+        (OSError(Touchy("reset")), "OSError: reset"),
     ],
 )
 def test_type_and_text(error: Exception, text: str) -> None:
-    """An exception without a text is described by its type alone."""
+    """An exception without a text, or whose text fails, is described by its type alone."""
     assert describe_exception(error) == text
 
 

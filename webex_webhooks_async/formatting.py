@@ -3,7 +3,7 @@
 import json
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from http import HTTPStatus
 
@@ -85,14 +85,38 @@ def describe_exception(error: BaseException) -> str:
     """The type and the text of an exception; the type alone if it has no text, or ``str`` fails."""
     kind = type(error).__name__
     try:
-        return f"{kind}: {text}" if (text := str(error)) else kind
-    except Exception:  # noqa: BLE001 - it may be anybody's
+        text = str.__str__(str(error))  # a plain one: a subclass may fail later
+    except BaseException:  # noqa: BLE001 - it may be anybody's, and raise SystemExit
         return kind
+    return f"{kind}: {text}" if text else kind
 
 
 def summarize_exception(error: BaseException) -> str:
     """The description of an exception on one line, of which a long one is cut."""
     return on_one_line(describe_exception(error)[:_MAX_SUMMARY])[:_MAX_SUMMARY]
+
+
+def summarize_redacted(error: BaseException, secrets: Iterable[str] | None) -> str:
+    """The same without addresses and these secrets; the type alone if they aren't known (`None`).
+
+    What is hidden is found before the text is cut; a part of it at the end of what is read of a
+    very long text is cut off, too.
+    """
+    if secrets is None:
+        return on_one_line(type(error).__name__)[:_MAX_SUMMARY]
+    hidden = {form for each in secrets for form in (each, repr(each)[1:-1])}
+    text = describe_exception(error)
+    shown = Redactor(tuple(hidden))(text[:_MOST_READ])
+    if len(text) > _MOST_READ:
+        longest = max(_LONGEST_ADDRESS, *map(len, hidden))
+        shown = shown[: max(0, len(shown) - _LONGEST_ESCAPE * longest)]
+    line = on_one_line(without_addresses(shown)[:_MAX_SUMMARY]) or on_one_line(type(error).__name__)
+    return line[:_MAX_SUMMARY]
+
+
+_MOST_READ = 20_000  # characters of an error, in which secrets and addresses are looked for
+_LONGEST_ESCAPE = 12  # characters that stand for one
+_LONGEST_ADDRESS = 320
 
 
 def describe_status(status_code: int) -> str:
@@ -120,8 +144,13 @@ def without_addresses(text: str) -> str:
     return _ADDRESS.sub("...@...", text)
 
 
-# It begins where a word does, so that a long word is looked at once.
-_ADDRESS = re.compile(r"""(?<![^\s'"<>@])[^\s'"<>@]+@[^\s'"<>@]+""")
+# A name is a word or quoted. It begins where that does, so that a long one is looked at once. The
+# sign is itself, or as a URL, JSON, Python or HTML writes it.
+_ADDRESS = re.compile(
+    r"""(?:"[^"]+"|(?<![^\s'"<>@])[^\s'"<>@]+)"""
+    r"""(?:[@\uff20]|%(?:25)*40|\\(?:u00|x)40|&(?:#0*64|#x0*40|commat);)[^\s'"<>@]+""",
+    re.IGNORECASE,
+)
 
 
 def on_one_line(text: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -375,15 +376,21 @@ class TestWatch:
         assert "the webhooks can't be watched; trying again in 0.001 s" in caplog.text
 
     async def test_it_gives_the_webhooks_a_new_secret(
-        self, webex_client: Client, webex_sandbox: Sandbox
+        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """A function that returns the secrets is asked at each look; the first one counts."""
+        """A function that returns the secrets is asked at each look, whatever it raised before."""
         secrets = ["old"]
-        bot = Bot(webex_client, lambda: secrets, target_url=URL, watch=0.001)
+
+        def current() -> list[str]:
+            return secrets or sys.exit("the vault is sealed")
+
+        bot = Bot(webex_client, current, target_url=URL, watch=0.001)
         bot.message()(ignore)
         async with bot:
             before = [each.secret for each in webex_sandbox.webhooks]
-            secrets.insert(0, "new")
+            secrets.clear()
+            await until(lambda: "it raised SystemExit" in caplog.text)
+            secrets += ["new", "old"]
             await until(lambda: [each.secret for each in webex_sandbox.webhooks] == ["new"])
 
         assert before == ["old"]

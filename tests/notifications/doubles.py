@@ -187,11 +187,15 @@ class Bot:
 
 
 class UnspeakableError(BaseException):
-    """Not an `Exception`, and without a text."""
+    """Not an `Exception`, and without a text: asking for that raises something."""
+
+    def __init__(self, raised: type[BaseException] = LookupError) -> None:
+        super().__init__()
+        self.raised = raised
 
     def __str__(self) -> str:
         """Fail."""
-        raise LookupError
+        raise self.raised
 
 
 class SetClock:

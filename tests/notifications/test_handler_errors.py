@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import httpx
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from webex_webhooks_async import Bot, Client, MessageContext, Notification, Receiver
 from webex_webhooks_async.notifications.handler_errors import header_of
+from webex_webhooks_async.notifications.receiver import Secrets
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
 SECRET = "the secret of the webhook"
@@ -17,9 +19,13 @@ ASKS = {"Webex-Sandbox": "1"}
 ERROR = "webex-sandbox-error"
 
 
-def failing(error: BaseException, **options: Any) -> Receiver:  # noqa: ANN401 - a receiver's
+def failing(
+    error: BaseException,
+    secrets: Secrets = SECRET,
+    **options: Any,  # noqa: ANN401 - a receiver's
+) -> Receiver:
     """A receiver whose handler fails."""
-    receiver = Receiver(SECRET, **options)
+    receiver = Receiver(secrets, **options)
 
     @receiver.on()
     async def fail(_notification: Notification[Any]) -> None:
@@ -98,6 +104,22 @@ async def test_what_is_private(webex_sandbox: Sandbox, webex_client: Client) -> 
         response = await webex.send(request)
 
     assert response.headers[ERROR] == "KeyError: ('a bug', '...@...', '***', '***', \"***\")"
+
+
+@pytest.mark.parametrize(
+    ("now", "shown"),
+    [
+        ("another secret", "KeyError: '***'"),
+        (SystemExit(2), "KeyError"),
+        (LookupError(), "KeyError"),
+    ],
+)
+async def test_secrets_that_change_while_a_handler_runs(now: object, shown: str) -> None:
+    """What verified the request is hidden; where today's aren't known, all of the text is."""
+    receiver = failing(KeyError(SECRET), secrets=Mock(side_effect=[SECRET, now]))
+    response = await response_of(receiver)
+
+    assert (response.status_code, response.headers[ERROR]) == (500, shown)
 
 
 PARTS = st.text(min_size=1) | st.sampled_from(["ann@example.com", "\n", "'", "é", "@", "*"])

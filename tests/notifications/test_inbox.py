@@ -206,7 +206,12 @@ async def test_it_is_tried_again(path: Path, time: Time, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize(
     ("error", "text"),
-    [(SystemExit(2), "SystemExit: 2"), (UnspeakableError(), "UnspeakableError")],
+    [
+        (SystemExit(2), "SystemExit: 2"),
+        (UnspeakableError(), "UnspeakableError"),
+        (UnspeakableError(SystemExit), "UnspeakableError"),
+        (UnspeakableError(asyncio.CancelledError), "UnspeakableError"),
+    ],
 )
 async def test_whatever_a_handler_raises_is_a_failure(
     path: Path, time: Time, error: BaseException, text: str
@@ -698,17 +703,29 @@ async def test_a_handler_that_closes_its_receiver(
     assert "a handler can't close its own receiver" in caplog.text
 
 
-async def test_an_error_is_stored_without_addresses(path: Path, time: Time) -> None:
-    """What `inbox list` shows of an error is one line, not too long, without addresses."""
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann.smith@example.com",
+        "ann.smith%40example.com",
+        r"ann.smith\u0040example.com",
+        "ann.smith&#64;example.com",
+        '"ann smith"@example.com',
+    ],
+)
+async def test_an_error_is_stored_without_addresses(path: Path, time: Time, address: str) -> None:
+    """What `inbox list` shows of an error is one line, not too long, without what is private."""
     bot = InboxBot(path, time, attempts=1)
-    bot.errors = [ValueError(f"no room of <ann@example.com>\n{'x' * 1000}")]
+    text = f"no room of <{address}> of {SECRET}\n".ljust(475, "x")
+    bot.errors = [ValueError(f"{text} {address} {'x' * 1000}")]
     async with bot.receiver:
         await bot.receive(distinct(1))
         await until(lambda: bot.states() == ["failed"])
 
     (error,) = bot.errors_stored()
     assert error is not None
-    assert error.startswith("ValueError: no room of <...@...>\\nxxx")
+    assert error.startswith("ValueError: no room of <...@...> of ***\\nxxx")
+    assert "ann" not in error
     assert len(error) <= 500
 
 

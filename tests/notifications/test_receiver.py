@@ -254,16 +254,16 @@ class TestRefusal:
         secrets = Mock(
             side_effect=[
                 *(["another"], SECRET, [], [SECRET, ""], LookupError("the vault is sealed")),
-                ["new", SECRET],
+                *(SystemExit(2), ["new", SECRET]),
             ]
         )
         receiver = Receiver(secrets)
 
-        assert [await deliver(receiver) for _ in range(6)] == [401, 204, 503, 503, 503, 204]
+        assert [await deliver(receiver) for _ in range(7)] == [401, 204, *[503] * 4, 204]
         errors = [each for each in caplog.records if each.levelname == "ERROR"]
         assert [each.getMessage() for each in errors] == [
             "refused a request: the function for the secrets failed"
-        ] * 3
+        ] * 4
         assert "the vault is sealed" in caplog.text
 
     def test_an_async_function_for_secrets_is_refused(self) -> None:

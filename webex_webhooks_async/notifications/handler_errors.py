@@ -10,12 +10,7 @@ from contextvars import ContextVar
 from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from webex_webhooks_async.formatting import (
-    Redactor,
-    describe_exception,
-    on_one_line,
-    without_addresses,
-)
+from webex_webhooks_async.formatting import on_one_line, summarize_redacted
 
 ASK_HEADER = "webex-sandbox"
 """The header of a request whose response may name the error of a handler; its value is 1."""
@@ -27,8 +22,6 @@ ERROR_HEADER = "webex-sandbox-error"
 T = TypeVar("T")
 
 _MOST = 500  # characters, or bytes, of an error
-_MOST_READ = 20_000  # characters of it, in which secrets are looked for
-_LONGEST_ESCAPE = 12  # characters that stand for one of a secret
 
 
 class Watcher(Protocol):
@@ -102,20 +95,9 @@ def resume(key: str) -> None:
     _watcher.set(_of_stored.get(key))
 
 
-def header_of(error: BaseException, secrets: Iterable[str]) -> bytes:
-    """An error as a header shows it: ASCII, without addresses and without these secrets.
-
-    What is secret is found before the text is cut; a part of a secret at the end of what is read of
-    a very long text is cut off, too.
-    """
-    hidden = {form for each in secrets for form in (each, repr(each)[1:-1])}
-    text = describe_exception(error)
-    shown = Redactor(tuple(hidden))(text[:_MOST_READ])
-    if len(text) > _MOST_READ:
-        longest = max(map(len, hidden), default=0)
-        shown = shown[: max(0, len(shown) - _LONGEST_ESCAPE * longest)]
-    line = on_one_line(without_addresses(shown)) or type(error).__name__
-    return line.encode("ascii", "backslashreplace")[:_MOST].strip()
+def header_of(error: BaseException, secrets: Iterable[str] | None) -> bytes:
+    """The redacted summary of an error as a header shows it, in ASCII."""
+    return summarize_redacted(error, secrets).encode("ascii", "backslashreplace")[:_MOST].strip()
 
 
 def named_in(headers: Mapping[str, str]) -> str | None:

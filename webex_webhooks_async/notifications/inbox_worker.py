@@ -9,11 +9,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from webex_webhooks_async.errors import PayloadError, RateLimitError
-from webex_webhooks_async.formatting import (
-    describe_exception,
-    summarize_exception,
-    without_addresses,
-)
+from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.dispatch import describe
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
@@ -105,6 +101,7 @@ class InboxWorker:
         inbox: Where the entries are.
         attempt: Handles what is in an entry.
         limit: How many entries may be worked on at a time.
+        secrets: Returns what no stored error may show; `None` if that can't be known now.
 
     Attributes:
         inbox: Where the entries are.
@@ -116,11 +113,13 @@ class InboxWorker:
         inbox: Inbox,
         attempt: "Attempt",
         limit: int,
+        secrets: Callable[[], Iterable[str] | None],
     ) -> None:
         self.inbox = inbox
         self.is_open: bool = False
         self._attempt = attempt
         self._limit = limit
+        self._secrets = secrets
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -234,7 +233,7 @@ class InboxWorker:
                 if failure is None:
                     is_ours = await self.inbox.complete(entry)
                 else:
-                    summary = without_addresses(summarize_exception(failure.error))
+                    summary = summarize_redacted(failure.error, self._secrets())
                     failed = evolve(entry, error=summary)
                     is_ours = await self.inbox.fail(failed, failure.again_in)
                 if not is_ours:

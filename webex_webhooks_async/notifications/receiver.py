@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import inspect
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from types import EllipsisType, TracebackType
@@ -210,8 +211,12 @@ class Receiver(Router):
         for name, limit in (("attempts", attempts), ("max_pending", max_pending)):
             check_count(name, limit)
         check_size("max_body", max_body)
-        self._keys = _keys_of(secrets)
-        self._worker = None if inbox is None else InboxWorker(inbox, self._attempt, max_pending)
+        self._keys = _Keys(secrets)
+        self._worker = (
+            None
+            if inbox is None
+            else InboxWorker(inbox, self._attempt, max_pending, self._known_secrets)
+        )
         self._attempts = attempts
         self._background = background
         self._max_pending = max_pending
@@ -479,12 +484,18 @@ class Receiver(Router):
             status = await self.handle(body, headers)
         extra: list[tuple[bytes, bytes]] = []
         if first.error is not None:  # so the request was verified
-            extra = [(ERROR_HEADER.encode(), header_of(first.error, self._own_secrets()))]
+            extra = [(ERROR_HEADER.encode(), header_of(first.error, self._known_secrets()))]
         await send_response(send, status, extra)
 
+    def _known_secrets(self) -> tuple[str, ...] | None:
+        """Return what no response and no stored error may show; `None` if that can't be known."""
+        try:
+            return self._own_secrets()
+        except Exception:  # noqa: BLE001 - the function for the secrets may raise anything
+            return None
+
     def _own_secrets(self) -> tuple[str, ...]:
-        """Return what no response may show."""
-        return tuple(key.decode() for key in self._keys())
+        return tuple(key.decode() for key in self._keys.recent())
 
     def _refuse_large(self) -> HTTPStatus:
         logger.warning("refused a request: its body is larger than %d bytes", self._max_body)
@@ -647,6 +658,27 @@ class Receiver(Router):
             logger.exception("on_error failed for %s", which, exc_info=_failure(error))
 
 
+class _Keys:
+    """The keys of the moment, and those before, with which earlier requests were verified.
+
+    Its repr shows none.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._now = _keys_of(secrets)
+        self._recent: deque[Sequence[bytes]] = deque(maxlen=_MOST_ROTATIONS)
+
+    def __call__(self) -> Sequence[bytes]:
+        keys = self._now()
+        if keys not in self._recent:
+            self._recent.appendleft(keys)
+        return keys
+
+    def recent(self) -> list[bytes]:
+        self()
+        return [key for keys in self._recent for key in keys]
+
+
 def _keys_of(secrets: Secrets) -> Callable[[], Sequence[bytes]]:
     """Return a function, whose repr shows no secret, for the keys."""
     if not callable(secrets):
@@ -654,7 +686,16 @@ def _keys_of(secrets: Secrets) -> Callable[[], Sequence[bytes]]:
         return lambda: keys
     if any(map(inspect.iscoroutinefunction, (secrets, type(secrets).__call__))):
         raise TypeError(f"a function for the secrets must not be async, got {secrets!r}")
-    return lambda: secret_keys(secrets())
+
+    def keys_now() -> Sequence[bytes]:
+        try:
+            return secret_keys(secrets())
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit would end whoever asks
+            raise RuntimeError(f"it raised {type(error).__name__}") from error
+
+    return keys_now
 
 
 async def _failure_of(run: Run) -> BaseException | None:
@@ -678,6 +719,8 @@ def _failure(error: BaseException) -> BaseException:
     failure.__cause__ = error
     return failure
 
+
+_MOST_ROTATIONS = 16  # of the secrets while a handler runs, or its notification waits
 
 _NOT_RUNNING = (
     "the receiver isn't running: it works on its inbox while the server runs its ASGI lifespan, or "
