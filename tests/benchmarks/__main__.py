@@ -8,7 +8,8 @@ import functools
 import platform
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
 from tests.benchmarks import calling, converting, importing, receiving
 from tests.benchmarks.harness import Case, measure
@@ -37,9 +38,12 @@ def chosen(parts: Iterable[str]) -> Iterator[Case]:
 
 
 def versions() -> str:
-    """The versions of what is measured."""
-    of_python = f"Python {platform.python_version()}"
-    return ", ".join([of_python, *(f"{name} {version(name)}" for name in MEASURED)])
+    """The versions of what is measured, as far as it is installed."""
+    found = [f"Python {platform.python_version()}"]
+    for name in MEASURED:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join(found)
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ async def test_a_narrated_client() -> None:
 
     (line,) = printed.getvalue().splitlines()
     assert line.startswith("   → GET /xxxx")
-    assert line.endswith("… 418 I'm a teapot")
+    assert line.endswith("… 418 I'm a Teapot")
 
 
 async def test_a_wait_that_is_no_number() -> None:
