@@ -931,8 +931,16 @@ def test_extra_is_written_as_it_came() -> None:
 @pytest.mark.parametrize("key", [1, None, True, (1,)])
 def test_only_text_is_a_key(key: object) -> None:
     """Another key could not be read back, so it is an error."""
-    with pytest.raises(TypeError, match="JSON can't hold a key of type"):
-        to_json(evolve(WEBHOOK, extra={"a": {key: 1}}))
+    for members in (evolve(WEBHOOK, extra={"a": {key: 1}}), AnyKeys({key: 1})):
+        with pytest.raises(TypeError, match="JSON can't hold a key of type"):
+            to_json(members)
+
+
+@frozen
+class AnyKeys:
+    """A class that promises nothing of its keys."""
+
+    members: dict[Any, int]
 
 
 def test_bytes_are_written_by_nobody() -> None:

@@ -384,6 +384,23 @@ async def test_once_everywhere(webex_client: Client, webex_sandbox: Sandbox) -> 
         await receiver.once("name", handler)  # type: ignore[arg-type] # takes an argument
 
 
+async def test_without_an_inbox(webex_client: Client, webex_sandbox: Sandbox) -> None:
+    """Nothing is recorded without an inbox: what is said is sent, beside what is done once."""
+    bot = bot_of(webex_client)
+
+    @bot.message()
+    async def handler(context: MessageContext) -> None:
+        number = await bot.once("ticket", lambda: asyncio.sleep(0, 7))
+        working = await context.reply(f"Ticket {number}")
+        await context.reply(f"Ticket {number}")
+        await context.delete(working)
+
+    async with running(bot, webex_sandbox):
+        await webex_sandbox.say("Hello")
+
+    assert texts(webex_sandbox) == ["Hello", "Ticket 7"]
+
+
 @pytest.mark.parametrize(
     ("name", "call", "error"),
     [

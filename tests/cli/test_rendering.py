@@ -3,6 +3,7 @@ import re
 from typing import Any
 
 import pytest
+from attrs import evolve
 from rich.console import Console
 
 from webex_webhooks_async import Webhook
@@ -13,6 +14,7 @@ from webex_webhooks_async.cli.rendering import (
     status_code_text,
     webhook_document,
 )
+from webex_webhooks_async.cli.running import CommandError
 
 ID = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZhYmMyYWEtM2RjYy0xMWU1LWExNTItZmUzNDgxOWNkYzlh"
 CARDS = Webhook(
@@ -79,6 +81,16 @@ def test_what_webex_added(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert "new      [1]\n" in capsys.readouterr().out
     assert webhook_document(webhook, show_secret=False)["new"] == [1]
+
+
+def test_what_is_nested_too_deeply() -> None:
+    """A webhook that can't be printed is an error of one line."""
+    deep: dict[str, Any] = {}
+    for _ in range(3000):
+        deep = {"a": deep}
+
+    with pytest.raises(CommandError, match="nested too deeply"):
+        webhook_document(evolve(ROOMS, extra={"b": deep}), show_secret=False)
 
 
 def test_no_secret(capsys: pytest.CaptureFixture[str]) -> None:

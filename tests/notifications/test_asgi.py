@@ -289,6 +289,22 @@ async def test_its_own_server() -> None:
     assert response.status_code == 401
 
 
+def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` listens where it is asked to, by default on loopback."""
+    calls: list[tuple[object, str, int]] = []
+
+    def note(app: object, *, host: str, port: int) -> None:
+        calls.append((app, host, port))
+
+    monkeypatch.setattr(uvicorn, "run", note)
+    receiver = Receiver(SECRET)
+
+    receiver.run()
+    receiver.run("127.0.0.2", 8001)
+
+    assert calls == [(receiver, "127.0.0.1", 8000), (receiver, "127.0.0.2", 8001)]
+
+
 def test_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` names the extra that has the server."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)

@@ -382,6 +382,11 @@ ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]]
         accept,
         UNHEARD,
     ),
+    (
+        [STATE, {"kind": "hint", "hint": "set PUBLIC_URL"}, None],
+        accept,
+        "sandbox@webex.bot did not reply within 3 s: set PUBLIC_URL",
+    ),
 ]
 
 
