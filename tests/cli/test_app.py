@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from inspect import cleandoc
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_help(invoke: Invoke, command: str) -> None:
     assert (done.exit_code, done.err) == (0, "")
     assert f"$ webex-webhooks {command}" in done.out
     assert max(map(len, done.out.splitlines())) <= 80
-    text, _, _ = (app.app[command].help or "").partition("\nArgs:")
+    text, _, _ = cleandoc(app.app[command].help or "").partition("\nArgs:")
     assert text.strip() in done.out
     explained = {each.name: each.parameter.help or "" for each in options if each.show}
     assert [name for name, text in explained.items() if not text or "\n" in text] == []

@@ -940,6 +940,8 @@ async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
                 if connection == "left":
                     leaving.set()
                     await wire.closed()
+                    for _ in range(20):  # so that the event loop sees it
+                        await asyncio.sleep(0)
                 task = asyncio.create_task(client.webhooks.get("W1"))
                 for _ in range(moment):
                     await asyncio.sleep(0)

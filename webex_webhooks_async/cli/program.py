@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import traceback
+import unicodedata
 from asyncio import CancelledError
 from collections.abc import Callable
 from functools import wraps
@@ -124,9 +125,10 @@ def _refuse_webex(  # pragma: no cover - a hook isn't traced
     event: str, arguments: tuple[Any, ...]
 ) -> None:
     """Refuse to look up the address of Webex, for libraries that aren't ours."""
-    if event != "socket.getaddrinfo":
+    if event not in {"socket.getaddrinfo", "socket.gethostbyname"}:
         return
     host = arguments[0].decode() if isinstance(arguments[0], bytes) else str(arguments[0])
+    host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".")  # as IDNA does
     if any(f".{host}".lower().endswith(f".{each}") for each in _WEBEX):
         refusal = f"{host} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
         logger.warning("%s", refusal)

@@ -208,8 +208,9 @@ def _around(steps: Iterable[Handler[Any]], middleware: Middleware) -> Handler[An
                 for each in steps:
                     await each(notification)
             except GiveUpError:
-                if (run := active_run()) is not None:
-                    run.is_last = True  # so that the middleware knows it, too
+                cast(
+                    "Run", current_run.get()
+                ).is_last = True  # the middleware may ask
                 raise
 
         await middleware(notification, call_next)

@@ -145,8 +145,7 @@ class InboxFile:
 
     def put(self, key: str, body: bytes) -> bool:
         """Store a notification; return False if the key is known."""
-        now = self._clock()
-        row = (body, now, now, key)
+        row = {"key": key, "body": body, "now": self._clock()}
         self._puts += 1
         return any(self.connection.execute(each, row).rowcount for each in (_PUT, _PUT_AGAIN))
 
@@ -368,12 +367,14 @@ _RECORDS = (
     """,
 )
 
-_PUT = "INSERT OR IGNORE INTO notifications (body, due, stored, key) VALUES (?, ?, ?, ?)"
+_PUT = """
+    INSERT OR IGNORE INTO notifications (key, body, due, stored) VALUES (:key, :body, :now, :now)
+"""
 # A key whose time has passed is as good as forgotten.
 _PUT_AGAIN = """
     UPDATE notifications
-    SET body = ?1, due = ?2, stored = ?3, forget = NULL, failures = 0, expiries = 0
-    WHERE key = ?4 AND forget <= ?3
+    SET body = :body, due = :now, stored = :now, forget = NULL, failures = 0, expiries = 0
+    WHERE key = :key AND forget <= :now
 """
 _FORGET = """
     DELETE FROM notifications

@@ -55,7 +55,7 @@ bot = Bot(
 async def reply(context: MessageContext) -> None:
     async with httpx.AsyncClient() as http_client:
         try:
-            await http_client.get("https://webexapis.com/v1/people/me")
+            await http_client.get("https://webexapis.com./v1/people/me")
         except httpx.ConnectError as error:
             await context.reply(f"by hand: {{context.text}}: {{error}}")
 """
