@@ -83,7 +83,7 @@ class Run:
 
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Event = asyncio.Event()
         self.outer: Run | None = current_run.get()
         data_class = data_classes().get(notification.resource)
         self.fits: bool = data_class is None or isinstance(notification.data, data_class)
@@ -208,9 +208,7 @@ def _around(steps: Iterable[Handler[Any]], middleware: Middleware) -> Handler[An
                 for each in steps:
                     await each(notification)
             except GiveUpError:
-                cast(
-                    "Run", current_run.get()
-                ).is_last = True  # the middleware may ask
+                cast("Run", current_run.get()).is_last = True  # the middleware may ask
                 raise
 
         await middleware(notification, call_next)
