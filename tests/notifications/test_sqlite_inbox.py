@@ -6,11 +6,10 @@ import stat
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Barrier
+from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -648,18 +647,27 @@ def test_wrong_types(path: Path) -> None:
 
 def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
     """Opening a file that others are just making waits until it is made."""
-    together = Barrier(8)
+    processes = [
+        Popen([sys.executable, "-c", PUT, path, f"{number}"], stdin=PIPE) for number in range(4)
+    ]
+    for each in processes:
+        assert each.stdin is not None
+        each.stdin.close()  # now
 
-    def put(number: int) -> None:
-        together.wait(PATIENCE)
-        SQLiteInbox(path)
-        with closing(InboxFile.open(path)) as file, file.transaction():
-            file.put(f"{number}", b"")
+    assert [each.wait(PATIENCE) for each in processes] == 4 * [0]
+    assert len(rows(path)) == 4
 
-    with ThreadPoolExecutor(8) as pool:
-        assert [*pool.map(put, range(8))] == 8 * [None]
 
-    assert len(rows(path)) == 8
+PUT = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from webex_webhooks_async.notifications.inbox_file import InboxFile
+
+sys.stdin.readline()
+with closing(InboxFile.open(Path(sys.argv[1]))) as file, file.transaction():
+    file.put(sys.argv[2], b"")
+"""
 
 
 def test_a_repr_shows_no_body() -> None:
