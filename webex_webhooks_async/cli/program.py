@@ -173,7 +173,7 @@ def serve(name: str, application: Any, listener: socket.socket, dev: Dev) -> Non
     try:
         server.run(sockets=[listener])
     finally:
-        if not server.started:
+        if not server.started:  # pragma: no branch - what has ended it passes through
             dev.report(failed=errors.text, summary="can't be started")
             sys.exit(1)
 
