@@ -441,7 +441,8 @@ async def test_records_after_inbox_retry(
 
     async with running(attempts.bot, webex_sandbox):
         await webex_sandbox.say("Hello")
-        await until(lambda: "kept as failed" in caplog.text)
+        await until(lambda: attempts.recorded_failures() == 1)
+        assert "kept as failed" in caplog.text
         with closing(attempts.file()) as file:
             file.retry([*file.unfinished()])
         await attempts.time.pass_(1)
