@@ -475,7 +475,7 @@ class TestReceiving:
     async def test_what_was_accepted_is_finished_at_the_end(
         self, webex_client: Client, webex_sandbox: Sandbox
     ) -> None:
-        """Whoever waits for the end, and however often: a handler may be under way."""
+        """Several callers may wait for the end, also while a handler runs."""
         bot = bot_of(webex_client, background=True)
         ending = asyncio.Event()
 
@@ -549,7 +549,7 @@ class TestReceiving:
         assert len(webex_sandbox.messages) == 1 + is_answered
 
     async def test_its_own_message_is_ignored(self, bot: Bot, webex_sandbox: Sandbox) -> None:
-        """Whoever the notification names: what is fetched says who wrote it."""
+        """What is fetched says who wrote it, not the notification."""
         ran: list[object] = []
 
         @bot.on("messages")
