@@ -1,9 +1,11 @@
-"""The programs docs/examples/{flask,django,lambda,azure}_bot, run as processes."""
+"""The programs docs/examples/{flask,django,lunch,lambda,azure}_bot, run as processes."""
 
 import base64
 import json
+import re
 import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,6 +94,31 @@ async def test_a_worker_does_not_serve_a_bot_that_cannot_start(
 
     assert server.returncode != 0
     assert b"GET /v1/people/me: 401 Unauthorized" in output
+
+
+async def test_every_line_of_a_log_is_json(
+    settings: dict[str, str], webex_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The command that lunch_bot names makes uvicorn and the bot log in one format."""
+    program = (EXAMPLES / "lunch_bot" / "main.py").read_text(encoding="utf-8")
+    command = re.findall(r"^\$ (.+)", program, re.MULTILINE)[0].split()
+    port = unused_port()
+    (tmp_path / "secrets").write_text(SECRET, encoding="utf-8")
+    settings |= {
+        "DOMAIN": "example.com",
+        "PUBLIC_URL": f"http://127.0.0.1:{port}/webex/",
+        "SECRETS_FILE": str(tmp_path / "secrets"),
+        "STATE_DIRECTORY": str(tmp_path),
+    }
+    async with running(*command, f"--port={port}", settings=settings, folder=EXAMPLES) as server:
+        await connectable(port)
+        await webex_sandbox.say("Hello", person="ann@example.com")
+        assert (await webex_sandbox.reply())["text"] == "What would you like?"
+        server.terminate()
+        output, _ = await server.communicate()
+    records = [json.loads(line) for line in output.splitlines()]
+
+    assert {each["name"] for each in records} >= {"uvicorn.access", "webex_webhooks_async"}
 
 
 async def test_a_warm_function_replies(settings: dict[str, str], webex_sandbox: Sandbox) -> None:

@@ -1,1 +1,1 @@
-"""A complete FastAPI bot: it offers lunch as a card, and confirms what people order."""
+"""A whole FastAPI application with a bot: it offers lunch as a card, and confirms orders."""

@@ -1,6 +1,6 @@
-"""The card, and what happens when someone submits it."""
+"""What the bot says: it offers a card, and confirms what someone submits."""
 
-from webex_webhooks_async import BotRouter, SubmissionContext
+from webex_webhooks_async import BotRouter, MessageContext, SubmissionContext
 
 LUNCH = {
     "type": "AdaptiveCard",
@@ -10,6 +10,11 @@ LUNCH = {
 }
 
 router = BotRouter()
+
+
+@router.message()
+async def offer(context: MessageContext) -> None:
+    await context.reply("What would you like?", card=LUNCH)
 
 
 @router.submission()

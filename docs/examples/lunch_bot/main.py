@@ -1,29 +1,43 @@
-"""The application.
+"""The application: the bot, beside routes that have nothing to do with it.
 
-$ uvicorn --factory lunch_bot.main:create_app
+$ uvicorn --factory lunch_bot.main:create_app --log-config lunch_bot/log.json
 
-Webex posts to https://bot.example.com/webex/, which is the PUBLIC_URL. The bot reads
-WEBEX_ACCESS_TOKEN and WEBEX_WEBHOOK_SECRET, too.
+Webex posts to https://bot.example.com/webex/, which is the PUBLIC_URL. WEBEX_ACCESS_TOKEN is the
+bot's, DOMAIN that of the people who may use it. SECRETS_FILE has the secrets of the webhooks, and
+STATE_DIRECTORY gets the inbox.
 """
 
+import os
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 
-from webex_webhooks_async import Bot, MessageContext
+from webex_webhooks_async import Bot, CallNext, Notification, Person, SQLiteInbox
 
 from . import cards
 
 
-def create_app(bot: Bot | None = None) -> FastAPI:
-    """Create the application; tests pass a bot of the sandbox."""
-    bot = bot or Bot.from_env(name="lunch")
-    bot.include(cards.router)
+def secrets() -> list[str]:
+    """Return the secrets, the one for the webhooks first: a change needs no restart."""
+    return Path(os.environ["SECRETS_FILE"]).read_text(encoding="utf-8").split()
 
-    @bot.message()
-    async def offer(context: MessageContext) -> None:
-        await context.reply("What would you like?", card=cards.LUNCH)
+
+def is_colleague(person: Person) -> bool:
+    domain = "@" + os.environ["DOMAIN"]
+    return any(email.lower().endswith(domain) for email in person.emails or ())
+
+
+def create_app() -> FastAPI:
+    inbox = SQLiteInbox(Path(os.environ["STATE_DIRECTORY"], "inbox.db"))
+    bot = Bot.from_env(name="lunch", secrets=secrets, inbox=inbox, allow=is_colleague)
+    bot.include(cards.router)
+    registry = CollectorRegistry()
+    measure(bot, registry)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -34,7 +48,37 @@ def create_app(bot: Bot | None = None) -> FastAPI:
     app.mount("/webex", bot)
 
     @app.get("/health")
-    async def health() -> str:
-        return f"{bot.me.display_name} is at work"
+    async def health(response: Response) -> dict[str, object]:
+        counts = await inbox.counts()
+        response.status_code = 200 if bot.is_ready else 503
+        return {"ready": bot.is_ready, "waiting": counts.waiting, "failed": counts.failed}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.post("/lunch-is-ready/{email}")
+    async def announce(email: str) -> None:
+        await bot.send("Lunch is ready!", to_person_email=email)
 
     return app
+
+
+def measure(bot: Bot, registry: CollectorRegistry) -> None:
+    """Count and time what the handlers do."""
+    seconds = Histogram(
+        "webex_handlers_seconds",
+        "How long the handlers of a notification ran.",
+        ["resource", "event", "outcome"],
+        registry=registry,
+    )
+
+    @bot.middleware
+    async def timed(notification: Notification[Any], call_next: CallNext) -> None:
+        started, outcome = time.perf_counter(), "failed"
+        try:
+            await call_next()
+            outcome = "handled"
+        finally:
+            labels = (notification.resource, notification.event, outcome)
+            seconds.labels(*labels).observe(time.perf_counter() - started)

@@ -1,47 +1,88 @@
 """The bot's tests. They need no account and no network."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from webex_webhooks_async import Bot, Client
 from webex_webhooks_async.testing import Sandbox
 
 from .main import create_app
 
 
-@pytest.fixture(autouse=True)
-async def app(webex_sandbox: Sandbox, webex_client: Client) -> AsyncGenerator[FastAPI]:
-    """The bot, started, with the sandbox as its Webex."""
-    bot = Bot(webex_client, "a-secret-of-the-tests", target_url="https://bot.example.com/webex/")
-    app = create_app(bot)
-    webex_sandbox.deliver_to(app)
-    async with app.router.lifespan_context(app):
+@pytest.fixture
+async def app(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncGenerator[FastAPI]:
+    """The application, as it is in production, with the sandbox as its Webex."""
+    (tmp_path / "secrets").write_text("a-secret-of-the-tests", encoding="utf-8")
+    monkeypatch.setenv("DOMAIN", "example.com")
+    monkeypatch.setenv("PUBLIC_URL", "https://bot.example.com/webex/")
+    monkeypatch.setenv("SECRETS_FILE", str(tmp_path / "secrets"))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "anything")
+    async with webex_sandbox.serve() as base_url:
+        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
+        app = create_app()
+        webex_sandbox.deliver_to(app)
         yield app
 
 
-async def test_everyone_who_writes_gets_a_card(webex_sandbox: Sandbox) -> None:
-    """The bot replies in a thread, with the card."""
-    (delivery,) = await webex_sandbox.say("Hello", person="ann@example.com")
-
-    question, offer = webex_sandbox.messages
-    assert delivery.status_code == 204
-    assert offer["parentId"] == question["id"]
-    assert offer["attachments"]
-
-
-async def test_an_order_is_confirmed(webex_sandbox: Sandbox) -> None:
-    """The bot repeats what was submitted with the card."""
-    await webex_sandbox.say("Hello", person="ann@example.com")
-    await webex_sandbox.submit(webex_sandbox.messages[-1]["id"], {"dish": "Pasta"})
-
-    assert webex_sandbox.messages[-1]["text"] == "Ordered: Pasta"
-
-
-async def test_the_health_route_says_who_is_at_work(app: FastAPI) -> None:
-    """A load balancer sees that the bot has been started."""
+@pytest.fixture
+async def http_client(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of the application, which has been started."""
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="https://bot") as http_client:
-        assert (await http_client.get("/health")).json() == "Sandbox Bot is at work"
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://lunch") as http_client,
+    ):
+        yield http_client
+
+
+async def test_an_order(http_client: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The bot offers a card in a thread, confirms what is submitted, and measures both."""
+    await webex_sandbox.say("Hello", person="ann@example.com")
+    offer = await webex_sandbox.reply(timeout=30)
+    await webex_sandbox.submit(offer["id"], {"dish": "Pasta"}, person="ann@example.com")
+
+    assert offer["parentId"] == webex_sandbox.messages[0]["id"]
+    assert (await webex_sandbox.reply(timeout=30))["text"] == "Ordered: Pasta"
+    metrics = (await http_client.get("/metrics")).text
+    assert 'count{event="created",outcome="handled",resource="messages"} 1.0' in metrics
+
+
+async def test_only_colleagues_get_a_reply(
+    http_client: httpx.AsyncClient, webex_sandbox: Sandbox
+) -> None:
+    """Others are ignored, but the application can write to them."""
+    await webex_sandbox.say("Hello", person="eve@example.org")
+    await http_client.post("/lunch-is-ready/eve@example.org")
+
+    assert (await webex_sandbox.reply(timeout=30))["text"] == "Lunch is ready!"
+
+
+@pytest.mark.usefixtures("http_client")
+async def test_secrets_change_without_a_restart(webex_sandbox: Sandbox, tmp_path: Path) -> None:
+    """What is signed with the old secret is accepted for as long as the file has it."""
+    statuses: list[int | None] = []
+    for secrets in ("new a-secret-of-the-tests", "new"):
+        (tmp_path / "secrets").write_text(secrets, encoding="utf-8")
+        (delivery,) = await webex_sandbox.say(f"The secret is {secrets}", person="ann@example.org")
+        statuses.append(delivery.status_code)
+
+    assert statuses == [204, 401]
+
+
+async def test_health(app: FastAPI) -> None:
+    """The route says whether the bot is ready, and what waits and has failed."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://lunch") as http_client:
+        before = await http_client.get("/health")
+        async with app.router.lifespan_context(app):
+            health = await http_client.get("/health")
+
+    assert before.status_code == 503
+    assert health.status_code == 200
+    assert health.json() == {"ready": True, "waiting": 0, "failed": 0}
