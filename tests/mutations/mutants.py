@@ -3,7 +3,7 @@
 import ast
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,11 @@ class Mutant:
     source: str
     rank: bytes
 
+    @property
+    def lines(self) -> range:
+        """The lines of the place."""
+        return range(self.line, self.line + self.before.count("\n") + 1)
+
     def __str__(self) -> str:
         where = f"{self.path}:{self.line} {self.function}".rstrip()
         return f"{where}: {_short(self.before)}  ->  {_short(self.after)}"
@@ -64,11 +69,16 @@ def _short(text: str) -> str:
     return line if len(line) <= 90 else f"{line[:87]}..."
 
 
-def chosen(root: Path, package: str, count: int, seed: int) -> list[Mutant]:
-    """Choose mutants at random among those of all modules; the same seed chooses the same ones."""
+def chosen(root: Path, paths: Sequence[str], count: int, seed: int) -> list[Mutant]:
+    """Choose mutants at random in modules and folders; the same seed chooses the same ones."""
+    modules = {
+        module
+        for path in paths
+        for module in ([root / path] if path.endswith(".py") else root.joinpath(path).rglob("*.py"))
+    }
     found = (
         mutant
-        for path in sorted(root.joinpath(package).rglob("*.py"))
+        for path in sorted(modules)
         for mutant in mutants(path.relative_to(root).as_posix(), path.read_text("utf-8"), seed)
     )
     return nsmallest(count, found, key=lambda mutant: (mutant.rank, mutant.path))

@@ -1,8 +1,11 @@
 import ast
+from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
 from tests.mutations.mutants import mutants
+from tests.mutations.recording import Recording
 
 pytestmark = pytest.mark.once
 
@@ -49,3 +52,19 @@ def test_a_function_that_moves_keeps_its_mutants() -> None:
 
     assert first < second
     assert not first & other
+
+
+def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
+    """The tests that run a line are known, the smallest first; all of them run what imports run."""
+    data = CoverageData(str(tmp_path / "lines"))
+    for context, lines in {"": [1, 2, 3], "large": [2, 3], "small": [3]}.items():
+        data.set_context(context)
+        data.add_lines({"/copy/short/a.py": lines})
+    data.write()
+
+    recording = Recording(tmp_path / "lines", "short")
+
+    assert recording.tests("short/a.py", [3]) == ["small", "large"]
+    assert recording.tests("short/a.py", [2]) == ["large"]
+    assert recording.tests("short/a.py", [1]) == ["small", "large"]
+    assert recording.tests("short/b.py", [1]) == []

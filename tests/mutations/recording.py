@@ -1,0 +1,49 @@
+"""Records which tests run which lines, as a plugin of pytest, and reads such a record."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import coverage
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Name the test to coverage, and to coverage in the processes that the test starts."""
+    measured = coverage.Coverage.current()
+    assert measured is not None, "coverage runs pytest"
+    measured.config.context = item.nodeid
+    os.environ["COVERAGE_PROCESS_CONFIG"] = measured.config.serialize()
+    measured.switch_context(item.nodeid)
+    return (yield)
+
+
+class Recording:
+    """A record: which tests run which lines.
+
+    Args:
+        file: What coverage has written.
+        package: The folder of the package; a file below it is known by its path from there.
+    """
+
+    def __init__(self, file: Path, package: str) -> None:
+        data = coverage.CoverageData(str(file))
+        data.read()
+        self._tests = {
+            f"{package}{path.rpartition(f'/{package}')[2]}": data.contexts_by_lineno(path)
+            for path in data.measured_files()
+        }
+        lines = [tests for module in self._tests.values() for tests in module.values()]
+        self._sizes = Counter(test for tests in lines for test in tests)
+
+    def tests(self, path: str, lines: Iterable[int]) -> list[str]:
+        """Return the tests that run any of these lines of a module, the smallest tests first.
+
+        Lines that run while the module is imported are run by each of its tests.
+        """
+        module = self._tests.get(path, {})
+        found = {test for line in lines for test in module.get(line, ()) if test}
+        found = found or {test for tests in module.values() for test in tests if test}
+        return sorted(found, key=lambda test: (self._sizes[test], test))
