@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import json
+import sys
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
@@ -159,6 +160,20 @@ async def test_a_provider_that_returns_something_else_than_text(place: str) -> N
     http_client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(401)))
     async with http_client, Client(vault, http_client=http_client) as client:
         with pytest.raises(TypeError, match=r"^an access token must be str, got bytes$"):
+            await client.get("people/me")
+
+
+@pytest.mark.parametrize("method", ["get", "refresh"])
+async def test_a_provider_ends_no_event_loop(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Its `SystemExit` is an error: asyncio would end the loop of a bot that looks at webhooks."""
+
+    async def leave(*_: object) -> str:
+        sys.exit("the vault is sealed")
+
+    monkeypatch.setattr(Vault, method, leave)
+    http_client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(401)))
+    async with http_client, Client(Vault(OLD), http_client=http_client) as client:
+        with pytest.raises(RuntimeError, match="the provider of the token raised SystemExit: the"):
             await client.get("people/me")
 
 

@@ -23,6 +23,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
+from webex_webhooks_async.formatting import summarize_exception
 from webex_webhooks_async.validation import check_text, check_type
 
 T = TypeVar("T")
@@ -389,7 +390,16 @@ async def result(refresh: "asyncio.Task[str]") -> str:
 async def _marked(refresh: Callable[[], Coroutine[Any, Any, str]]) -> str:
     task = cast("asyncio.Task[str]", asyncio.current_task())
     _surrounding.set(_surrounding.get() | {task})  # in this task's own context
-    return await refresh()
+    return await without_exit(refresh())
+
+
+async def without_exit(call: Awaitable[str]) -> str:
+    """Return what a provider of tokens does; its `SystemExit`, which ends a loop, is an error."""
+    try:
+        return await call
+    except SystemExit as error:
+        message = f"the provider of the token raised {summarize_exception(error)}"
+        raise RuntimeError(message) from error
 
 
 def is_in_refresh() -> bool:

@@ -25,6 +25,7 @@ from webex_webhooks_async.client.auth import (
     checked_token,
     is_in_refresh,
     result,
+    without_exit,
 )
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.limiter import Clock, Limiter
@@ -242,7 +243,7 @@ class Requester:
 
     async def _token(self) -> str:
         """The token to send, empty if a refresh comes first."""
-        token = await self._tokens.get()
+        token = await without_exit(self._tokens.get())
         self.latest_token = checked_token(token) if token else ""
         return self.latest_token
 

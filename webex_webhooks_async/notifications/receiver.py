@@ -67,6 +67,7 @@ from webex_webhooks_async.notifications.signatures import (
     secret_keys,
     verify_with_keys,
 )
+from webex_webhooks_async.notifications.tasks import contain_tasks
 from webex_webhooks_async.validation import (
     check_count,
     check_methods,
@@ -171,7 +172,8 @@ class Receiver(Router):
         minimum: The weakest signature algorithm to accept.
         on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
             data that doesn't fit, and the notification, after the exception was logged. The
-            `SystemExit` of a handler, which argparse raises, is one of these exceptions.
+            `SystemExit` of a handler, which argparse raises, is one of these exceptions; that of a
+            task that a handler has started is a `RuntimeError`.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
@@ -426,6 +428,7 @@ class Receiver(Router):
             )
 
     def _begin(self, run: Run) -> "Token[Run | None]":
+        contain_tasks()
         self._runs.add(run)
         run.turn = self._turn_of(run.notification)
         return current_run.set(run)

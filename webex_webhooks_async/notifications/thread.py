@@ -42,8 +42,8 @@ class ReceiverThread:
     handler has started, with `asyncio.to_thread` say.
 
     The thread has one event loop until the process ends, also when the receiver is closed and
-    started again, so that a connection to Redis lasts. A task that a handler has left behind, and
-    that ends with `SystemExit`, is logged; it doesn't end the loop.
+    started again, so that a connection to Redis lasts. A callback that raises `SystemExit` is
+    logged; it doesn't end the loop.
     """
 
     def __init__(self, receiver: Receiver) -> None:
@@ -185,14 +185,14 @@ class _LoopThread(threading.Thread):
         return Context().run(asyncio.run_coroutine_threadsafe, coroutine, self.loop)
 
     def run(self) -> None:
-        """Run the loop, and go on if it raises: the exception is that of a task."""
+        """Run the loop, and go on if it raises: the exception is that of a callback."""
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             runner.get_loop()
             while not self._is_ending:
                 try:
                     self.loop.run_forever()
                 except BaseException:
-                    logger.exception("a task in the thread of a receiver ended with this exception")
+                    logger.exception("a callback in the thread of a receiver raised this exception")
 
     def end(self) -> None:
         """Stop the loop, and wait for that."""

@@ -1,0 +1,177 @@
+"""Tasks that handlers start, and that argparse or click end."""
+
+import asyncio
+import sys
+from argparse import ArgumentParser
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from tests.examples.running import read_until, running
+from tests.notifications.doubles import SECRET, body_of, signed
+from tests.support.wire import until, unused_port
+from webex_webhooks_async import Notification, Receiver, SQLiteInbox
+from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
+
+Act = Callable[["Orders"], Awaitable[object]]
+
+
+@frozen
+class Orders:
+    """What tasks of a handler do.
+
+    Attributes:
+        started: Those that have started.
+    """
+
+    started: list[str]
+
+    async def parse(self, name: str = "order") -> None:
+        """Parse what somebody has written."""
+        self.started.append(name)
+        await asyncio.sleep(0)
+        ArgumentParser().parse_args(["--help-me"])
+
+    async def wait(self) -> None:
+        """Wait for ever."""
+        self.started.append("wait")
+        await asyncio.Event().wait()
+
+
+async def in_a_group(orders: Orders) -> None:
+    """Parse one in a group, whose other task would never end."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(orders.wait())
+        group.create_task(orders.parse())
+
+
+async def gathered(orders: Orders) -> None:
+    """Parse two at a time."""
+    await asyncio.gather(orders.parse(), orders.parse())
+
+
+async def in_a_task_of_a_task(orders: Orders) -> None:
+    """Parse one on the second level."""
+    await asyncio.create_task(in_a_group(orders))
+
+
+async def in_another_coroutine(orders: Orders) -> None:
+    """Parse one in a coroutine that a task factory puts around it."""
+
+    async def around(coroutine: Awaitable[object]) -> None:
+        await coroutine
+
+    def make(loop: Any, coro: Any, **_: Any) -> Any:  # noqa: ANN401 - as asyncio calls it
+        return asyncio.Task(around(coro), loop=loop)
+
+    loop = asyncio.get_running_loop()
+    factory = loop.get_task_factory()
+    loop.set_task_factory(make)
+    try:
+        await asyncio.create_task(orders.parse())
+    finally:
+        loop.set_task_factory(factory)
+
+
+def errors_in(error: BaseException) -> list[BaseException]:
+    """The errors in a group, on all levels."""
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    return [each for part in inner for each in errors_in(part)] or [error]
+
+
+@pytest.mark.usefixtures("tasks")
+@pytest.mark.parametrize("act", [in_a_group, gathered, in_a_task_of_a_task, in_another_coroutine])
+@pytest.mark.parametrize("mode", ["foreground", "background", "inbox"])
+async def test_a_task_ends_no_event_loop(act: Act, mode: str, tmp_path: Path) -> None:
+    """Its `SystemExit`, on which asyncio ends the loop, is a failure of the handler."""
+    options: dict[str, Any] = {"background": mode == "background"}
+    if mode == "inbox":
+        options = {"inbox": SQLiteInbox(tmp_path / "inbox.db"), "attempts": 1}
+    failures: list[Exception] = []
+    receiver = Receiver(SECRET, on_error=lambda error, _: failures.append(error), **options)
+
+    @receiver.on()
+    async def handle(_: Notification[Any]) -> None:
+        await act(Orders([]))
+
+    async with receiver:
+        status = await receiver.handle(*signed(body_of()))
+        await until(lambda: bool(failures))
+
+    assert status == (500 if mode == "foreground" else 204)
+    (error,) = errors_in(failures[0])
+    assert str(error) == "a task of a handler raised SystemExit: 2"
+    assert isinstance(error, RuntimeError)
+    assert isinstance(error.__cause__, SystemExit)
+
+
+@pytest.mark.usefixtures("tasks")
+async def test_a_task_is_as_any_other() -> None:
+    """It has its name and its frames, may end before it starts, and is checked by asyncio."""
+    receiver = Receiver(SECRET)
+    orders = Orders([])
+    said: list[object] = []
+
+    @receiver.on()
+    async def handle(_: Notification[Any]) -> None:
+        task = asyncio.create_task(orders.wait(), name="waiting")
+        await asyncio.sleep(0)
+        said.extend([repr(task), len(task.get_stack()), task.get_name()])
+        task.cancel()
+        asyncio.create_task(orders.parse()).cancel()
+        coroutine: Any = orders.parse
+        with pytest.raises(TypeError, match="a coroutine was expected"):
+            asyncio.create_task(coroutine).cancel()
+
+    assert await receiver.handle(*signed(body_of())) == 204
+    text, frames, name = said
+    assert "Orders.wait() running at" in str(text)
+    assert (frames, name) == (1, "waiting")
+
+
+PROGRAM = """
+import argparse, asyncio, logging
+from webex_webhooks_async import Bot
+
+logging.basicConfig(filename="log")
+parser = argparse.ArgumentParser("order")
+parser.add_argument("dish")
+bot = Bot.from_env()
+
+async def parse(text):
+    return parser.parse_args(text.split())
+
+@bot.message()
+async def order(context):
+    async with asyncio.TaskGroup() as group:
+        ordered = group.create_task(parse(context.text))
+    await context.reply(f"One {ordered.result().dish}")
+"""
+
+
+async def test_the_process_lives(tmp_path: Path) -> None:
+    """After more failures than switch a webhook off, a bot on uvicorn responds, and says why."""
+    (tmp_path / "orders.py").write_text(PROGRAM, encoding="utf-8")
+    sandbox = Sandbox()
+    port = unused_port()
+    async with sandbox.serve() as base_url:
+        settings = {"WEBEX_ACCESS_TOKEN": "a-token", "WEBEX_BASE_URL": base_url}
+        settings |= {"WEBEX_WEBHOOK_SECRET": SECRET, "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+        command = (sys.executable, "-m", "uvicorn", "orders:bot", "--port", str(port))
+        async with running(*command, settings=settings, folder=tmp_path) as process:
+            await read_until(process, "(Press CTRL+C")
+            await asyncio.gather(*(sandbox.say("--help-me") for _ in range(101)))
+            await sandbox.say("Pasta")
+            reply = await sandbox.reply()
+
+    assert reply["text"] == "One Pasta"
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "ERROR:webex_webhooks_async:a handler of messages created" in log
+    assert "RuntimeError: a task of a handler raised SystemExit: 2" in log
+    assert [each.status_code for each in sandbox.deliveries] == [204] * 103
+    assert [each.status for each in sandbox.webhooks] == ["active"]

@@ -1,0 +1,70 @@
+"""Keeps the `SystemExit` of a task that a handler has started from ending the event loop."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from webex_webhooks_async.formatting import summarize_exception
+from webex_webhooks_async.notifications.dispatch import current_run
+
+
+def contain_tasks() -> None:
+    """Contain each task that is part of a run, in the running event loop, from now on.
+
+    asyncio raises the `SystemExit` of a task out of the loop, which then ends, and with it the
+    process. In such a task it becomes a `RuntimeError`, which is a failure like any other for
+    whatever awaits the task: a handler, a `TaskGroup` or `asyncio.gather`. Other tasks stay as they
+    are.
+
+    It isn't a task factory: with one, Python 3.12 and 3.13 name each task None, and anyio no longer
+    recognizes an eager one.
+    """
+    loop: Any = asyncio.get_running_loop()
+    if not getattr(loop.create_task, "contains", False):
+        loop.create_task = _containing(loop.create_task)
+
+
+def _containing(create_task: Callable[..., asyncio.Task[Any]]) -> Callable[..., asyncio.Task[Any]]:
+    def contained(coro: Any, **options: Any) -> asyncio.Task[Any]:  # noqa: ANN401 - asyncio checks it
+        is_ours = current_run.get() is not None and inspect.iscoroutine(coro)
+        return create_task(_Contained(coro) if is_ours else coro, **options)
+
+    contained.contains = True  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess] - a mark
+    return contained
+
+
+class _Contained(Coroutine[Any, Any, Any]):
+    """A coroutine that raises no `SystemExit`. Its other attributes are those of the original.
+
+    An ``async def`` around the original would leave that behind, with a warning, where a task is
+    cancelled before it starts.
+    """
+
+    def __init__(self, original: Coroutine[Any, Any, Any]) -> None:
+        self._original = original
+
+    def send(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is
+        return self._step(self._original.send, value)
+
+    def throw(self, *error: Any) -> Any:  # noqa: ANN401 - the same
+        return self._step(self._original.throw, *error)
+
+    def _step(self, step: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - the same
+        try:
+            return step(*arguments)
+        except SystemExit as error:
+            message = f"a task of a handler raised {summarize_exception(error)}"
+            raise RuntimeError(message) from error
+
+    def close(self) -> None:
+        self._original.close()
+
+    def __await__(self) -> Any:  # noqa: ANN401 - a task factory may put another coroutine around it
+        return self
+
+    def __next__(self) -> Any:  # noqa: ANN401 - the same
+        return self.send(None)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - such as cr_frame, for debuggers
+        return getattr(self._original, name)
