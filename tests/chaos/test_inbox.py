@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import signal
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -23,7 +24,7 @@ from tests.support.redis_server import free_port
 from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
 from webex_webhooks_async.notifications.inbox_file import InboxFile
-from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = [
     pytest.mark.once,
@@ -31,9 +32,12 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals"),
 ]
 
-NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "200"))
+NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "100"))
 SIGNALS = max(2, NOTIFICATIONS // 100)
-WORKERS = [1, 2, 3] if NOTIFICATIONS > 200 else [2]
+WORKERS = [1, 2, 3] if NOTIFICATIONS > 100 else [2]
+IDS = [f"M{each:05}" for each in range(NOTIFICATIONS)]
+RESPONSE_TIME = 0.05  # seconds of Webex, in which a reply is there and not yet recorded
+FOLDER = Path(__file__).parent
 
 
 @frozen(kw_only=True)
@@ -41,22 +45,38 @@ class Bot:
     """A bot with all its processes, and who calls it."""
 
     path: Path
+    webex: Sandbox
     services: Services
     receivers: list[Service]
     sender: Sender
 
-    def handled(self) -> Counter[str]:
-        """How often each notification was handled."""
-        return self.said("handled")
+    async def get(self, ids: list[str]) -> None:
+        """Let messages with these ids be written, and the bot be notified of them."""
+        data = [{"id": each} for each in ids]
+        for each in data:
+            await self.webex.emit("messages", "created", each)
+        await self.sender.send(
+            [sample_notification("messages", "created", data=each) for each in data]
+        )
 
     def said(self, what: str) -> Counter[str]:
         """How often the receivers have said this of each notification."""
         said = (line.split() for each in self.receivers for line in each.lines)
         return Counter(words[1] for words in said if words[:1] == [what])
 
+    def replies(self) -> Counter[str]:
+        """How often each reply came."""
+        own = (each for each in self.webex.messages if each["personId"] == self.webex.bot.id)
+        return Counter(each["text"] for each in own)
+
+    def rows(self) -> Counter[str]:
+        """How often the row of each notification was created."""
+        with closing(sqlite3.connect(self.path.with_name("rows.db"))) as rows:
+            return Counter(message_id for (message_id,) in rows.execute("SELECT * FROM rows"))
+
     async def finishes(self, ids: list[str]) -> None:
         """Wait until all notifications are handled, and until the file says so."""
-        await self.services.until(lambda: len(self.handled()) >= len(ids))
+        await self.services.until(lambda: len(self.said("handled")) >= len(ids))
         async with asyncio.timeout(30):
             while self.states():  # noqa: ASYNC110 - the file doesn't notify
                 await asyncio.sleep(0.05)
@@ -86,47 +106,59 @@ class Bot:
 async def running_bot(
     path: Path, workers: int, *, lease: float = 2, work: float = 0.02, limit: str = "unlimited"
 ) -> AsyncGenerator[Bot]:
-    """Run so many receivers on one file."""
-    settings = {
-        "INBOX": str(path),
-        "LEASE": str(lease),
-        "WEBEX_WEBHOOK_SECRET": SECRET,
-        "WORK": str(work),
-    }
+    """Run so many receivers on one file, and a Webex that takes a moment to respond."""
+    webex = Sandbox()
+    webex.fail(delay=RESPONSE_TIME, times=None, method="POST")
     ports = [free_port() for _ in range(workers)]
-    async with running_services(settings) as services:
-        uvicorn = f"uvicorn --no-access-log --app-dir {Path(__file__).parent} inbox_bot:app --port"
-        receivers = [
-            services.start("bash", "-c", f"ulimit -Sf {limit}; exec {uvicorn} {port}")
-            for port in ports
-        ]
-        await services.until(lambda: all(each.says("Uvicorn running") for each in receivers))
-        urls = cycle([f"http://127.0.0.1:{port}/" for port in ports])
-        sender = Sender(urls, services.happened)
-        yield Bot(path=path, services=services, receivers=receivers, sender=sender)
+    async with webex.serve() as base_url:
+        settings = {
+            "INBOX": str(path),
+            "LEASE": str(lease),
+            "WEBEX_ACCESS_TOKEN": "the-bots-token",
+            "WEBEX_BASE_URL": base_url,
+            "WEBEX_WEBHOOK_SECRET": SECRET,
+            "WORK": str(work),
+        }
+        async with running_services(settings) as services:
+            uvicorn = f"uvicorn --no-access-log --app-dir {FOLDER} inbox_bot:bot --port"
+            receivers = [
+                services.start("bash", "-c", f"ulimit -Sf {limit}; exec {uvicorn} {port}")
+                for port in ports
+            ]
+            await services.until(lambda: all(each.says("Uvicorn running") for each in receivers))
+            urls = cycle([f"http://127.0.0.1:{port}/" for port in ports])
+            sender = Sender(urls, services.happened)
+            yield Bot(path=path, webex=webex, services=services, receivers=receivers, sender=sender)
 
 
-async def exposed(bot: Bot, number: signal.Signals) -> Counter[str]:
-    """How often each notification is handled while signals arrive."""
-    ids = [f"M{each}" for each in range(NOTIFICATIONS)]
+async def exposed(bot: Bot, number: signal.Signals) -> set[int]:
+    """Send signals while notifications arrive; return how often replies came, and rows."""
     async with asyncio.TaskGroup() as group:
         group.create_task(bot.signal_at_random(number))
-        group.create_task(bot.sender.send([body(each) for each in ids]))
-    await bot.finishes(ids)
-    handled = bot.handled()
+        group.create_task(bot.get(IDS))
+    await bot.finishes(IDS)
+    handled, replies, rows = bot.said("handled"), bot.replies(), bot.rows()
     print(  # noqa: T201 - the figures are for people
-        f"{len(bot.receivers)} receivers, {SIGNALS} times {number.name}: {len(ids)} notifications, "
-        f"refused {dict(bot.sender.refused)}; handled {handled.total()} times, "
-        f"{sum(each > 1 for each in handled.values())} of them more than once"
+        f"{len(bot.receivers)} receivers, {SIGNALS} times {number.name}: {len(IDS)} notifications, "
+        f"refused {dict(bot.sender.refused)}; handled more than once: {repeated(handled)}, begun "
+        f"more than once: {repeated(bot.said('begins'))}; of {len(replies)} replies "
+        f"{repeated(replies)} came twice, and of {len(rows)} rows {repeated(rows)}"
     )
-    assert bot.sender.acknowledged == len(ids)
-    assert sorted(handled) == sorted(ids)
-    return handled
+    assert bot.sender.acknowledged == len(IDS)
+    assert sorted(handled) == IDS
+    assert sorted(rows) == IDS
+    assert sorted(replies) == [f"{each} {what}" for each in IDS for what in ("has come", "is done")]
+    return {*handled.values(), *replies.values(), *rows.values()}
+
+
+def repeated(counted: Counter[str]) -> int:
+    """How many were counted more than once."""
+    return sum(each > 1 for each in counted.values())
 
 
 @pytest.mark.parametrize("workers", WORKERS)
 async def test_kill(tmp_path: Path, workers: int) -> None:
-    """Whatever got 204 is handled, however often processes are killed; some of it twice."""
+    """Whatever got 204 is handled, however often processes are killed; little comes twice."""
     async with running_bot(tmp_path / "inbox.db", workers) as bot:
         await exposed(bot, signal.SIGKILL)
 
@@ -134,15 +166,15 @@ async def test_kill(tmp_path: Path, workers: int) -> None:
 async def test_terminate(tmp_path: Path) -> None:
     """Processes that are asked to end lose nothing, and handle nothing twice."""
     async with running_bot(tmp_path / "inbox.db", 2, lease=60) as bot:
-        handled = await exposed(bot, signal.SIGTERM)
+        times = await exposed(bot, signal.SIGTERM)
 
-    assert set(handled.values()) == {1}
+    assert times == {1}
 
 
 async def test_freeze(tmp_path: Path) -> None:
     """Another process takes over from one that is frozen, and that one changes nothing later."""
     async with running_bot(tmp_path / "inbox.db", 2, lease=1, work=0.5) as bot:
-        await bot.sender.send([body("M1")])
+        await bot.get(["M1"])
         await bot.services.until(lambda: bot.said("begins").total() == 1)
         (frozen_one,) = (each for each in bot.receivers if each.says("begins M1"))
         (other,) = (each for each in bot.receivers if each is not frozen_one)
@@ -158,23 +190,17 @@ async def test_freeze(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets limits of other processes")
 async def test_full(tmp_path: Path) -> None:
     """While the disk is full nothing is accepted; afterwards all of it is, and is handled."""
-    ids = [f"M{each}" for each in range(NOTIFICATIONS)]
     blocks = 100  # of 1,024 bytes, for each file
     async with running_bot(tmp_path / "inbox.db", 1, limit=str(blocks)) as bot:
         (receiver,) = bot.receivers
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(bot.sender.send([body(each) for each in ids]))
+            sending = group.create_task(bot.get(IDS))
             await bot.services.until(lambda: bot.sender.refused["503"] >= 1)
             assert not sending.done()
             _, hard = resource.prlimit(receiver.pid, resource.RLIMIT_FSIZE)
             resource.prlimit(receiver.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        await bot.finishes(ids)
+        await bot.finishes(IDS)
 
-    assert bot.sender.acknowledged == len(ids)
+    assert bot.sender.acknowledged == len(IDS)
     assert {*bot.sender.refused} == {"503"}
-    assert sorted(bot.handled()) == sorted(ids)
-
-
-def body(message_id: str) -> bytes:
-    """The body of a notification about a message."""
-    return sample_notification("messages", "created", data={"id": message_id})
+    assert sorted(bot.said("handled")) == IDS
