@@ -52,7 +52,7 @@ class Bot:
 
     async def get(self, ids: list[str]) -> None:
         """Let messages with these ids be written, and the bot be notified of them."""
-        data = [{"id": each} for each in ids]
+        data = [{"id": each, "roomId": "ROOM", "personId": "PERSON"} for each in ids]
         for each in data:
             await self.webex.emit("messages", "created", each)
         await self.sender.send(
@@ -159,7 +159,7 @@ def repeated(counted: Counter[str]) -> int:
 @pytest.mark.parametrize("workers", WORKERS)
 async def test_kill(tmp_path: Path, workers: int) -> None:
     """Whatever got 204 is handled, however often processes are killed; little comes twice."""
-    async with running_bot(tmp_path / "inbox.db", workers) as bot:
+    async with running_bot(tmp_path / "inbox.db", workers, work=0.2) as bot:
         await exposed(bot, signal.SIGKILL)
 
 
