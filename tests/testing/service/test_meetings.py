@@ -8,28 +8,51 @@ from webex_webhooks_async.testing import Sandbox
 
 
 @pytest.mark.parametrize(
-    ("resource", "host_key"),
-    [("meetings", "hostEmail"), ("recordings", "hostEmail"), ("meetingTranscripts", "hostEmail")],
+    ("resource", "start"),
+    [("meetings", "start"), ("recordings", "timeRecorded"), ("meetingTranscripts", "startTime")],
 )
 async def test_a_list_of_what_was_emitted(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, host_key: str
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, resource: str, start: str
 ) -> None:
-    """Everybody can list what was reported, by host and by meeting, in pages."""
-    for number, host in enumerate(["ann@example.com", "bob@example.com"]):
-        data = {"id": f"X{number}", "meetingId": f"M{number}", host_key: host}
-        await webex_sandbox.emit(resource, "created", data)
+    """Everybody can list what was reported, by host, meeting and time, in pages."""
+    starts = ["2026-02-03T10:00:00.000Z", "2026-02-03T12:00:00+02:00", "soon"]
+    for number, host in enumerate(["ann@example.com", "bob@example.com", "bob@example.com"]):
+        data = {"id": f"X{number}", "meetingId": f"M{number}", "hostEmail": host}
+        await webex_sandbox.emit(resource, "created", {**data, start: starts[number]})
 
     async def ids(**query: str) -> list[Any]:
         return [each["id"] for each in await items(api, f"/{resource}", ANN, **query)]
 
-    assert await ids() == ["X0", "X1"]
-    assert await ids(hostEmail="BOB@example.com") == ["X1"]
-    assert await ids(meetingId="M0", max="1") == ["X0"]
-    unknown = await api.get(f"/{resource}", params={"siteUrl": "example.webex.com"})
-    assert (unknown.status_code, unknown.json()["errors"][0]["description"]) == (
-        501,
-        "it has: hostEmail, meetingId, max, cursor",
-    )
+    assert await ids() == ["X0", "X1", "X2"]
+    assert await ids(hostEmail="BOB@example.com") == ["X1", "X2"]
+    assert await ids(meetingId="M0", siteUrl="example.webex.com", max="1") == ["X0"]
+    assert await ids(**{"from": "2026-02-03T10:00:00Z", "to": "2026-02-04"}) == ["X0", "X1"]
+    assert await ids(to="2026-02-03T10:00:00Z") == []
+    refused = await api.get(f"/{resource}", params={"from": "yesterday"})
+    unknown = await api.get(f"/{resource}", params={"integrationTag": "a"})
+    assert (refused.status_code, unknown.status_code) == (400, 501)
+
+
+async def test_what_a_meetings_exporter_asks(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient
+) -> None:
+    """The meetings that have ended, by their series or number, and who took part, with a host."""
+    of_series = {"meetingSeriesId": "S1", "meetingNumber": "123"}
+    await webex_sandbox.emit("meetings", "created", {"id": "M1", **of_series})
+    await webex_sandbox.emit("meetings", "ended", {"id": "M2", **of_series})
+    await webex_sandbox.emit("meetingParticipants", "joined", {"id": "P1", "meetingId": "M2"})
+    await webex_sandbox.emit("meetingParticipants", "joined", {"id": "P2"})
+
+    async def ids(path: str, **query: str) -> list[Any]:
+        return [each["id"] for each in await items(api, path, **query)]
+
+    host = {"hostEmail": "host@example.com"}
+    assert await ids("/meetings", meetingSeriesId="S1", meetingType="meeting") == ["M2"]
+    assert await ids("/meetings", meetingNumber="123", state="scheduled") == ["M1"]
+    assert await ids("/meetingParticipants", meetingId="M2", **host) == ["P1"]
+    assert (await api.get("/meetingParticipants")).json()["message"] == "meetingId is required"
+    for path in ("/meetings/M2", "/meetingParticipants/P2"):
+        assert (await api.get(path, params=host)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -75,24 +98,31 @@ async def test_links_that_a_test_gives(webex_sandbox: Sandbox, api: httpx.AsyncC
     given = {"id": "R1", "temporaryDirectDownloadLinks": links}
     await webex_sandbox.emit("recordings", "created", given)
 
-    assert (await api.get("/recordings/R1")).json()["temporaryDirectDownloadLinks"] == links
+    read = await api.get("/recordings/R1", params={"hostEmail": "host@example.com"})
+    assert read.json()["temporaryDirectDownloadLinks"] == links
 
 
 async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """A transcript that was emitted can be downloaded as text or as WebVTT; others are a 404."""
+    """A transcript that was emitted can be downloaded as text or as WebVTT; others are a 404.
+
+    The list has the links to both.
+    """
     ann = (await api.get("/people/me", headers=ANN)).json()
-    for transcript, host in (("T1", ann["id"]), ("T2", 5)):
+    for transcript, host in (("T1/a", ann["id"]), ("T2", 5)):
         given = {"id": transcript, "hostUserId": host, "meetingTopic": "Plans"}
         await webex_sandbox.emit("meetingTranscripts", "created", given)
 
-    text = await api.get("/meetingTranscripts/T1/download", params={"format": "txt"})
+    listed, _ = await items(api, "/meetingTranscripts")
+    text = await api.get(f"{listed['txtDownloadLink']}&hostEmail=host@example.com")
     default = await api.get("/meetingTranscripts/T2/download")
+    vtt = await api.get(listed["vttDownloadLink"])
     others = [
         (await api.get(f"/meetingTranscripts/{path}")).status_code
-        for path in ("T3/download", "T1/download?format=doc", "T1")
+        for path in ("T3/download", "T2/download?format=doc", "T2")
     ]
 
     assert text.text == "Ann: Welcome to Plans.\n"
+    assert vtt.text.startswith("WEBVTT\n")
     assert default.headers["content-type"].startswith("text/vtt")
     assert default.text.startswith("WEBVTT\n")
     assert others == [404, 400, 501]

@@ -108,6 +108,7 @@ async def test_search(api: httpx.AsyncClient) -> None:
         for email in ("ann.lee@example.com", "lea@example.com")
     ]
     ids = f"{lea['id']},nobody,{ann['id']}"
+    batch = await api.get(f"/people/?id={ids}&showAllTypes=false")  # what the JavaScript SDK sends
     queries: list[tuple[dict[str, str], list[object]]] = [
         ({"email": "ANN.LEE@example.com"}, [ann]),
         ({"email": "nobody@example.com"}, []),
@@ -121,6 +122,7 @@ async def test_search(api: httpx.AsyncClient) -> None:
     refused = await api.get("/people")
 
     assert found == [expected for _, expected in queries]
+    assert batch.json() == {"items": [ann, lea], "notFoundIds": ["nobody"]}
     assert (await api.get(page.links["next"]["url"])).json()["items"] == [lea]
     assert (refused.status_code, refused.json()["message"]) == (
         400,

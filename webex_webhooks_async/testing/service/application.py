@@ -49,7 +49,11 @@ ROUTES: Mapping[str, Operation] = {
     "GET /webhooks/{id}": Operation(webhooks.get_webhook),
     "PUT /webhooks/{id}": Operation(webhooks.update_webhook),
     "DELETE /webhooks/{id}": Operation(webhooks.delete_webhook),
-    "GET /people": _list(people.list_people, "email", "id", "displayName"),
+    "GET /people": _list(
+        people.list_people,
+        *("email", "id", "displayName"),
+        "showAllTypes",  # of the JavaScript SDK, which asks for several people at once
+    ),
     "GET /people/me": Operation(people.get_me),
     "GET /people/{id}": Operation(people.get_person),
     "GET /rooms": _list(rooms.list_rooms, "teamId", "type", "sortBy"),
@@ -86,14 +90,21 @@ ROUTES: Mapping[str, Operation] = {
     "GET /team/memberships/{id}": Operation(teams.get_membership),
     "PUT /team/memberships/{id}": Operation(teams.update_membership),
     "DELETE /team/memberships/{id}": Operation(teams.delete_membership),
-    "GET /meetings": _list(meetings.list_emitted(Resource.MEETINGS), *meetings.FILTERS),
-    "GET /recordings": _list(meetings.list_emitted(Resource.RECORDINGS), *meetings.FILTERS),
-    "GET /recordings/{id}": Operation(meetings.get_recording),
-    "GET /downloads/{id}": Operation(meetings.download, ("file", "expires")),
-    "GET /meetingTranscripts": _list(
-        meetings.list_emitted(Resource.MEETING_TRANSCRIPTS), *meetings.FILTERS
+    **{
+        f"GET /{resource}": _list(meetings.list_emitted(resource), *query)
+        for resource, query in meetings.FILTERS.items()
+    },
+    "GET /meetings/{id}": Operation(
+        documents.get_document(Resource.MEETINGS), (meetings.HOST, "current")
     ),
-    "GET /meetingTranscripts/{id}/download": Operation(meetings.download_transcript, ("format",)),
+    "GET /meetingParticipants/{id}": Operation(
+        documents.get_document(Resource.MEETING_PARTICIPANTS), (meetings.HOST,)
+    ),
+    "GET /recordings/{id}": Operation(meetings.get_recording, (meetings.HOST,)),
+    "GET /downloads/{id}": Operation(meetings.download, ("file", "expires")),
+    "GET /meetingTranscripts/{id}/download": Operation(
+        meetings.download_transcript, (meetings.HOST, "format")
+    ),
     "POST /access_token": Operation(access_tokens.create_access_token),
     "GET /authorize": Operation(access_tokens.authorize, None),  # RFC 6749, section 3.1
 }
@@ -112,8 +123,8 @@ _PREFIX = "/v1"
 _NOT_BY_ID = frozenset({f"{_PREFIX}/telephony/calls/history"})
 """What the pattern of another path takes for an id, and the sandbox lacks."""
 
-_PATTERNS = {  # a percent-encoded slash belongs to the id
-    path: re.compile(_PREFIX + path.replace("{id}", "(?P<id>[^/]*)"))
+_PATTERNS = {  # a percent-encoded slash belongs to the id; the JavaScript SDK ends lists with one
+    path: re.compile(_PREFIX + path.replace("{id}", "(?P<id>[^/]+)") + "/?")
     for path in dict.fromkeys(name.split()[1] for name in _ALL)
 }
 _WITHOUT_TOKEN = frozenset({"/access_token", "/authorize", "/downloads/{id}"})

@@ -6,6 +6,7 @@ Facts: RFC 7578 (multipart)
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from email.message import Message
 from email.parser import HeaderParser
 from typing import Any, TypeVar, cast
@@ -21,6 +22,7 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing.service.events import WebexEvent
+from webex_webhooks_async.testing.service.formats import moment_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State, Store
@@ -79,6 +81,14 @@ class Call:
         if problem := word and _problem(name, word):
             raise RefusedCallError(400, problem)
         return word
+
+    def query_time(self, name: str) -> datetime | None:
+        """A parameter of the query that has to be a time; None without a value."""
+        text = self.query(name)
+        moment = moment_of(text) if text else None
+        if text and moment is None:
+            raise RefusedCallError(400, f"{name} must be a date and time in ISO 8601, got {text!r}")
+        return moment
 
     async def json(self) -> dict[str, Any]:
         """The JSON object in the body."""
@@ -183,6 +193,7 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
     on_wire: Callable[[T], Any] = lambda item: item,
     order: Callable[[T], str] = lambda _item: "",
     newest_first: bool = False,
+    beside: Mapping[str, Any] | None = None,
 ) -> Response:
     """The page of a list that the query asks for, with the link to the next one.
 
@@ -196,6 +207,7 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
         on_wire: Makes JSON of an item.
         order: What they are sorted by; among equals, by when they were added.
         newest_first: Whether they are sorted in the opposite order.
+        beside: What the response has besides the items.
     """
     query = call.request.query_params
     text = query.get("max", str(MAX_PAGE_SIZE))
@@ -210,7 +222,8 @@ def page_response(  # noqa: PLR0913 - each says something else about the list
         for each in sorted(found, reverse=newest_first)
         if cursor is None or (each < last if newest_first else each > last)
     ]
-    response = json_response({"items": [on_wire(found[each]) for each in rest[:size]]})
+    listed = [on_wire(found[each]) for each in rest[:size]]
+    response = json_response({"items": listed, **(beside or {})})
     if len(rest) > size:
         value, number = rest[size - 1]
         kept = {key: each for key, each in query.items() if each and key not in _OURS}

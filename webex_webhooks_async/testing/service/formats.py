@@ -39,6 +39,19 @@ def timestamp(moment: datetime) -> str:
     return format_datetime(to_utc_milliseconds(moment))
 
 
+def moment_of(text: str) -> datetime | None:
+    """The moment that a text of ISO 8601 names, in UTC if it says no other; None for another text.
+
+    >>> moment_of("2022-04-07")
+    datetime.datetime(2022, 4, 7, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def without_nones(members: Mapping[str, Any]) -> dict[str, Any]:
     """The members of an object that are present: one that is None is absent."""
     return {key: value for key, value in members.items() if value is not None}

@@ -3,7 +3,7 @@
 Facts: https://developer.webex.com/docs/api/v1/meetings, /recordings and /meeting-transcripts
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -11,10 +11,29 @@ from starlette.responses import Response
 
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.testing.service.calls import Call, page_response
-from webex_webhooks_async.testing.service.formats import timestamp
+from webex_webhooks_async.testing.service.formats import moment_of, timestamp
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+from webex_webhooks_async.testing.service.state import Json
 
-FILTERS = ("hostEmail", "meetingId")
+HOST = "hostEmail"
+"""A parameter also of what is read by id, where it changes nothing: everybody sees all."""
+
+_STARTS: Mapping[str, str] = {
+    Resource.MEETINGS: "start",
+    Resource.MEETING_TRANSCRIPTS: "startTime",
+    Resource.RECORDINGS: "timeRecorded",
+}
+"""What has to be in the range from ``from`` to ``to``."""
+
+_MEMBERS = (HOST, "siteUrl", "meetingNumber", "meetingSeriesId", "meetingType", "state")
+"""The parameters that a member of the same name has to equal."""
+
+FILTERS: Mapping[str, tuple[str, ...]] = {
+    Resource.MEETINGS: (*_MEMBERS, "meetingId", "from", "to"),
+    Resource.MEETING_PARTICIPANTS: (HOST, "meetingId"),
+    Resource.MEETING_TRANSCRIPTS: (HOST, "siteUrl", "meetingId", "from", "to"),
+    Resource.RECORDINGS: (HOST, "siteUrl", "meetingId", "from", "to"),
+}
 """The parameters of each list."""
 
 _LINKS_LIFETIME = timedelta(hours=3)
@@ -36,17 +55,41 @@ def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
     """The operation that lists what was reported of a resource, to everybody."""
 
     async def list_(call: Call) -> Response:
-        host, meeting = (call.query(name) for name in FILTERS)
+        meeting = call.query("meetingId")
+        if meeting is None and resource == Resource.MEETING_PARTICIPANTS:
+            raise RefusedCallError(400, "meetingId is required")
+        wanted = {name: value for name in _MEMBERS if (value := call.query(name))}
+        start, end = call.query_time("from"), call.query_time("to")
+
+        def is_listed(each: Json) -> bool:
+            begins = moment_of(str(each.get(_STARTS.get(resource, ""))))
+            return (
+                (meeting is None or meeting in {each["id"], each.get("meetingId")})
+                and all(str(each.get(k)).lower() == v.lower() for k, v in wanted.items())
+                and (start is None or (begins is not None and begins >= start))
+                and (end is None or (begins is not None and begins < end))
+            )
+
         return page_response(
             call,
             call.state.documents[resource],
-            where=lambda each: (
-                (host is None or str(each.get("hostEmail")).lower() == host.lower())
-                and (meeting is None or meeting in {each["id"], each.get("meetingId")})
-            ),
+            where=is_listed,
+            on_wire=lambda each: _with_links(call, resource, each),
         )
 
     return list_
+
+
+def _with_links(call: Call, resource: str, listed: Json) -> Json:
+    """What is listed, a transcript with the links to its text, unless it was emitted with them."""
+    if resource != Resource.MEETING_TRANSCRIPTS:
+        return listed
+    path = f"/v1/meetingTranscripts/{quote(listed['id'], safe='')}/download"
+    links = {
+        f"{form}DownloadLink": str(call.request.url.replace(path=path, query=f"format={form}"))
+        for form in _TRANSCRIPTS
+    }
+    return {**links, **listed}
 
 
 async def get_recording(call: Call) -> Response:

@@ -8,7 +8,6 @@ import html
 import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
@@ -89,7 +88,7 @@ async def list_direct_messages(call: Call) -> Response:
 
 
 def _list(call: Call, room: Json, mentioned: str | None) -> Response:
-    parent, before, later = call.query("parentId"), _before(call), _later(call)
+    parent, before, later = call.query("parentId"), call.query_time("before"), _later(call)
     return page_response(
         call,
         call.state.messages,
@@ -97,26 +96,12 @@ def _list(call: Call, room: Json, mentioned: str | None) -> Response:
             each["roomId"] == room["id"]
             and (mentioned is None or mentioned in each.get("mentionedPeople", ()))
             and parent in {None, each.get("parentId")}
-            and (before is None or each["created"] < before)
+            and (before is None or each["created"] < timestamp(before))
             and each["id"] not in later
         ),
         on_wire=lambda each: call.state.seen_by(call.person.id, each),
         newest_first=True,
     )
-
-
-def _before(call: Call) -> str | None:
-    """The time before which the messages were created, as Webex writes it."""
-    text = call.query("before")
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise RefusedCallError(
-            400, f"before must be a date and time in ISO 8601, got {text!r}"
-        ) from None
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _later(call: Call) -> frozenset[str]:

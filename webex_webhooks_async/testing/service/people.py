@@ -19,6 +19,7 @@ async def list_people(call: Call) -> Response:
     if email is ids is name is None:
         raise RefusedCallError(400, "one of email, id, displayName is required")
     wanted = ids.split(",") if ids else []
+    unknown = [each for each in wanted if call.state.persons.get(each) is None]
     return page_response(
         call,
         call.state.persons,
@@ -28,6 +29,7 @@ async def list_people(call: Call) -> Response:
             and (name is None or each.display_name.lower().startswith(name.lower()))
         ),
         on_wire=lambda each: _on_wire(call, each),
+        beside={"notFoundIds": unknown} if unknown else None,
     )
 
 
