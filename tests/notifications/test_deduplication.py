@@ -43,14 +43,10 @@ async def test_a_key_is_forgotten_in_time() -> None:
     assert await granted(deduplicator, "ab") == "a"
 
 
-async def test_the_oldest_key_makes_room() -> None:
-    """At most `max_entries` keys are remembered; the oldest is forgotten first."""
-    assert await granted(MemoryDeduplicator(max_entries=2), "abccba") == "abca"
-
-
-async def test_a_copy_makes_no_room() -> None:
-    """A claim that isn't granted displaces no other."""
-    assert await granted(MemoryDeduplicator(max_entries=2), "abba") == "ab"
+@pytest.mark.parametrize(("claimed", "granted_"), [("abccba", "abca"), ("abba", "ab")])
+async def test_the_oldest_key_makes_room(claimed: str, granted_: str) -> None:
+    """At most `max_entries` keys are remembered, the oldest is forgotten first, for no copy."""
+    assert await granted(MemoryDeduplicator(max_entries=2), claimed) == granted_
 
 
 async def test_what_is_being_handled_is_never_forgotten() -> None:
@@ -61,23 +57,20 @@ async def test_what_is_being_handled_is_never_forgotten() -> None:
     assert await granted(deduplicator, "cdab") == "cd"
 
 
-@pytest.mark.parametrize("ttl", [0, -1.0, float("nan")])
-def test_a_time_to_live_is_positive(ttl: float) -> None:
-    """A `ttl` that isn't positive is refused."""
-    with pytest.raises(ValueError, match="ttl must be a positive number of seconds"):
-        MemoryDeduplicator(ttl=ttl)
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"ttl": 0}, "ValueError: ttl must be a positive number of seconds"),
+        ({"ttl": -1.0}, "ValueError: ttl must be a positive number of seconds"),
+        ({"ttl": float("nan")}, "ValueError: ttl must be a positive number of seconds"),
+        ({"ttl": "5"}, "TypeError: ttl must be float or int, got str"),
+        ({"max_entries": 0}, "ValueError: max_entries must be positive, got 0"),
+        ({"max_entries": "5"}, "TypeError: max_entries must be int, got str"),
+    ],
+)
+def test_a_limit_is_a_positive_number(options: dict[str, Any], error: str) -> None:
+    """Another limit is refused by name."""
+    with pytest.raises((TypeError, ValueError)) as raised:
+        MemoryDeduplicator(**options)
 
-
-def test_limits_are_numbers() -> None:
-    """A limit of another type is refused by name."""
-    text: Any = "5"
-    with pytest.raises(TypeError, match="ttl must be float or int, got str"):
-        MemoryDeduplicator(ttl=text)
-    with pytest.raises(TypeError, match="max_entries must be int, got str"):
-        MemoryDeduplicator(max_entries=text)
-
-
-def test_a_bound_is_positive() -> None:
-    """A `max_entries` that isn't positive is refused."""
-    with pytest.raises(ValueError, match="max_entries must be positive, got 0"):
-        MemoryDeduplicator(max_entries=0)
+    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
