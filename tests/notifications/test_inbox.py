@@ -1,11 +1,12 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 
@@ -16,8 +17,8 @@ from tests.notifications.doubles import (
     Conversation,
     UnspeakableError,
     body_of,
+    deliver,
     distinct,
-    signed,
 )
 from tests.support.clocks import Time
 from tests.support.wire import until
@@ -33,80 +34,30 @@ from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 
-LEASE = 60.0
+LEASE = 18.0
 KEEP = 600.0
 
 
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """The time."""
-    stopped = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", stopped.sleep)
-    return stopped
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the inbox is."""
-    return tmp_path / "inbox.db"
-
-
-class FailingInbox(SQLiteInbox):
-    """An inbox whose methods fail while a test wants it.
-
-    Attributes:
-        fails: The methods that fail.
-        may_give: Cleared when `take` has to wait with what it has taken.
-    """
-
-    def __init__(self, path: Path, time: Time) -> None:
-        super().__init__(path, lease=LEASE, keep=KEEP, clock=time.now_in_seconds)
-        self.fails: set[str] = set()
-        self.may_give = asyncio.Event()
-        self.may_give.set()
-
-    def _check(self, method: str) -> None:
-        if method in self.fails:
-            raise OSError("the disk is full")
-
-    async def put(self, key: str, body: bytes) -> bool:
-        """Store it, or fail."""
-        self._check("put")
-        return await super().put(key, body)
-
-    async def take(self) -> InboxEntry | None:
-        """Take one, or fail."""
-        self._check("take")
-        entry = await super().take()
-        await self.may_give.wait()
-        return entry
-
-    async def renew(self, entry: InboxEntry) -> bool:
-        """Renew it, or fail."""
-        self._check("renew")
-        return await super().renew(entry)
-
-    async def complete(self, entry: InboxEntry) -> bool:
-        """Complete it, or fail."""
-        self._check("complete")
-        return await super().complete(entry)
+def failing(inbox: SQLiteInbox, method: str) -> Any:  # noqa: ANN401 - of a mock
+    """Let a method fail for the block."""
+    return patch.object(inbox, method, side_effect=OSError("the disk is full"))
 
 
 class InboxBot(Bot):
     """A bot with an inbox, and what it reports.
 
     Attributes:
-        inbox: The inbox.
-        time: The time.
         path: The file.
+        time: The time.
+        inbox: The inbox.
         errors_reported: What `on_error` got.
         last_attempts: What the receiver said of each of these attempts.
     """
 
     def __init__(self, path: Path, time: Time, **options: Any) -> None:  # noqa: ANN401 - any option
-        self.inbox = FailingInbox(path, time)
-        self.time = time
         self.path = path
+        self.time = time
+        self.inbox = self._inbox()
         self.errors_reported: list[Exception] = []
         self.last_attempts: list[bool] = []
         super().__init__(inbox=self.inbox, on_error=self.report, **options)
@@ -116,41 +67,54 @@ class InboxBot(Bot):
         self.errors_reported.append(error)
         self.last_attempts.append(self.receiver.is_last_attempt)
 
-    async def receive(self, body: bytes) -> int:
-        """Get a notification."""
-        return await self.receiver.handle(*signed(body))
+    def file(self) -> closing[InboxFile]:
+        """The file, beside the receiver."""
+        return closing(InboxFile.look_into(self.path, change=True, clock=self.time.now_in_seconds))
 
     def states(self) -> list[str]:
         """The state of each notification that isn't completed, the oldest first."""
-        with closing(looked_into(self.path, self.time)) as file:
+        with self.file() as file:
             return [each.state for each in file.unfinished()]
 
     def errors_stored(self) -> list[str | None]:
         """The error of each notification in the file."""
-        with closing(looked_into(self.path, self.time)) as file:
+        with self.file() as file:
             return [each.error for each in file.unfinished()]
 
+    @asynccontextmanager
+    async def another_process(self) -> AsyncGenerator[SQLiteInbox]:
+        """The inbox of another process on the same file."""
+        inbox = self._inbox()
+        yield inbox
+        await inbox.aclose()
 
-def looked_into(path: Path, time: Time) -> InboxFile:
-    """The file, beside a receiver."""
-    return InboxFile.look_into(path, change=True, clock=time.now_in_seconds)
-
-
-@asynccontextmanager
-async def another_process(path: Path, time: Time) -> AsyncGenerator[SQLiteInbox]:
-    """The inbox of another process on the same file."""
-    inbox = SQLiteInbox(path, lease=LEASE, keep=KEEP, clock=time.now_in_seconds)
-    yield inbox
-    await inbox.aclose()
+    def _inbox(self) -> SQLiteInbox:
+        return SQLiteInbox(self.path, lease=LEASE, keep=KEEP, clock=self.time.now_in_seconds)
 
 
-async def test_it_is_stored_before_the_response(path: Path, time: Time) -> None:
+Make = Callable[..., InboxBot]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Make a bot with an inbox."""
+    time = Time()
+    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    return partial(InboxBot, tmp_path / "inbox.db", time)
+
+
+@pytest.fixture
+def bot(make: Make) -> InboxBot:
+    """A bot with an inbox."""
+    return make()
+
+
+async def test_it_is_stored_before_the_response(bot: InboxBot) -> None:
     """A notification that got 204 is in the file, whatever happens then."""
-    bot = InboxBot(path, time)
     bot.may_end.clear()
     async with bot.receiver:
-        assert await bot.receive(distinct(1)) == 204
-        with closing(sqlite3.connect(path)) as other:
+        assert await deliver(bot.receiver, distinct(1)) == 204
+        with closing(sqlite3.connect(bot.path)) as other:
             assert other.execute("SELECT body FROM notifications").fetchall() == [(distinct(1),)]
         await until(lambda: bot.started == ["MESSAGE-1"])
         bot.may_end.set()
@@ -159,15 +123,15 @@ async def test_it_is_stored_before_the_response(path: Path, time: Time) -> None:
     assert bot.done == ["MESSAGE-1"]
 
 
-async def test_no_more_than_max_pending_run_at_a_time(path: Path, time: Time) -> None:
+async def test_no_more_than_max_pending_run_at_a_time(make: Make) -> None:
     """What is accepted beyond the limit waits in the file."""
-    bot = InboxBot(path, time, max_pending=2)
+    bot = make(max_pending=2)
     bot.may_end.clear()
     async with bot.receiver:
         for number in range(5):
-            assert await bot.receive(distinct(number)) == 204
+            assert await deliver(bot.receiver, distinct(number)) == 204
         await until(lambda: bot.states().count("running") == 2)
-        time.advance(1)
+        bot.time.advance(1)
         await asyncio.sleep(0)
         assert bot.states() == ["running"] * 2 + ["waiting"] * 3
         bot.may_end.set()
@@ -176,20 +140,17 @@ async def test_no_more_than_max_pending_run_at_a_time(path: Path, time: Time) ->
     assert bot.done == [f"MESSAGE-{number}" for number in range(5)]
 
 
-async def test_it_is_tried_again(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_is_tried_again(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
     """Handlers that fail run again after 1, 4, 16 and 64 seconds; the last failure is an ERROR."""
-    bot = InboxBot(path, time)
     bot.errors = [RuntimeError(f"failure {number}") for number in range(1, 6)]
     async with bot.receiver:
-        await bot.receive(distinct(1))
+        await deliver(bot.receiver, distinct(1))
         for number, pause in enumerate((1, 4, 16, 64), 1):
             await until(lambda: bot.states() == ["waiting"])
-            await time.pass_(pause - 1)
+            await bot.time.pass_(pause - 1)
             assert len(bot.started) == number
-            await time.pass_(1)
+            await bot.time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
-        await time.pass_(200)
-    assert bot.states() == ["failed"]
     assert [str(each) for each in bot.errors_reported] == [f"failure {n}" for n in range(1, 6)]
     logged = [each for each in caplog.records if " failed: " in each.getMessage()]
     assert [(each.levelname, each.getMessage().split(" failed: ")[1]) for each in logged] == [
@@ -214,21 +175,21 @@ async def test_it_is_tried_again(path: Path, time: Time, caplog: pytest.LogCaptu
     ],
 )
 async def test_whatever_a_handler_raises_is_a_failure(
-    path: Path, time: Time, error: BaseException, text: str
+    make: Make, error: BaseException, text: str
 ) -> None:
     """It is recorded, by its class where it has no text, so that it doesn't run for ever."""
-    bot = InboxBot(path, time, attempts=1)
+    bot = make(attempts=1)
     bot.errors = [error]
     async with bot.receiver:
-        await bot.receive(distinct(1))
+        await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.states() == ["failed"])
 
     assert (bot.errors_reported, bot.errors_stored()) == ([error], [text])
 
 
-async def test_the_last_attempt(path: Path, time: Time) -> None:
+async def test_the_last_attempt(make: Make) -> None:
     """Middleware, handlers and `on_error` know whether one was before, and whether one follows."""
-    bot = InboxBot(path, time, attempts=2)
+    bot = make(attempts=2)
     bot.errors = [RuntimeError(), RuntimeError()]
     said: list[bool] = []
     first: list[bool] = []
@@ -240,23 +201,22 @@ async def test_the_last_attempt(path: Path, time: Time) -> None:
         await call_next()
 
     async with bot.receiver:
-        await bot.receive(distinct(1))
+        await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.states() == ["waiting"])
-        await time.pass_(1)
+        await bot.time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
 
-        with closing(looked_into(path, time)) as file:
+        with bot.file() as file:
             file.retry([*file.unfinished()])
-        await time.pass_(1)
+        await bot.time.pass_(1)
         await until(lambda: bot.done == ["MESSAGE-1"])
 
     assert bot.last_attempts == [False, True]
     assert (said, first) == ([False, True, False], [True, False, False])
 
 
-async def test_giving_up(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+async def test_giving_up(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
     """A `GiveUpError` isn't tried again, and middleware and what reports it know that."""
-    bot = InboxBot(path, time)
     bot.errors = [GiveUpError("there is no such room")]
 
     @bot.receiver.middleware
@@ -267,7 +227,7 @@ async def test_giving_up(path: Path, time: Time, caplog: pytest.LogCaptureFixtur
             bot.last_attempts.append(bot.receiver.is_last_attempt)
 
     async with bot.receiver:
-        await bot.receive(distinct(1))
+        await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.states() == ["failed"])
 
     assert bot.last_attempts == [True, True]
@@ -275,32 +235,16 @@ async def test_giving_up(path: Path, time: Time, caplog: pytest.LogCaptureFixtur
     assert "another attempt can't help, kept as failed" in caplog.text
 
 
-async def test_another_round(path: Path, time: Time) -> None:
-    """One that failed gets all its attempts again, while the bot works, when someone wants it."""
-    bot = InboxBot(path, time, attempts=1)
-    bot.errors = [RuntimeError()]
-    async with bot.receiver:
-        await bot.receive(distinct(1))
-        await until(lambda: bot.states() == ["failed"])
-        with closing(looked_into(path, time)) as file:
-            file.retry([*file.unfinished()])
-        await time.pass_(1)
-        await until(lambda: bot.done == ["MESSAGE-1"])
-
-
 @pytest.mark.parametrize(("retry_after", "pause"), [(30.0, 30), (0.5, 1), (None, 1)])
-async def test_webex_says_when(
-    path: Path, time: Time, retry_after: float | None, pause: int
-) -> None:
+async def test_webex_says_when(bot: InboxBot, retry_after: float | None, pause: int) -> None:
     """After a 429 the handlers don't run before the time that Webex has set."""
-    bot = InboxBot(path, time)
     bot.errors = [RateLimitError(429, retry_after=retry_after)]
     async with bot.receiver:
-        await bot.receive(distinct(1))
+        await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.states() == ["waiting"])
-        await time.pass_(pause - 1)
+        await bot.time.pass_(pause - 1)
         assert bot.done == []
-        await time.pass_(1)
+        await bot.time.pass_(1)
         await until(lambda: bot.done == ["MESSAGE-1"])
 
 
@@ -322,13 +266,10 @@ def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: 
     assert failed.again_in == seconds
 
 
-async def test_data_that_does_not_fit(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_data_that_does_not_fit(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
     """Data that doesn't fit its class fails at once, because it can't get better."""
-    bot = InboxBot(path, time)
     async with bot.receiver:
-        assert await bot.receive(body_of({**MESSAGE_DATA, "id": None})) == 204
+        assert await deliver(bot.receiver, body_of({**MESSAGE_DATA, "id": None})) == 204
         await until(lambda: bot.states() == ["failed"])
 
     assert [type(each) for each in bot.errors_reported] == [PayloadError]
@@ -337,11 +278,10 @@ async def test_data_that_does_not_fit(
     assert "another attempt can't help, kept as failed" in caplog.text
 
 
-async def test_no_handler(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_handler(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
     """One that no handler matches is completed, with a warning."""
-    bot = InboxBot(path, time)
     async with bot.receiver:
-        assert await bot.receive(body_of({"id": "ROOM"}, resource="rooms")) == 204
+        assert await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms")) == 204
         await until(lambda: bot.states() == [])
 
     (warning,) = caplog.records
@@ -351,48 +291,45 @@ async def test_no_handler(path: Path, time: Time, caplog: pytest.LogCaptureFixtu
     )
 
 
-async def test_own_actions(path: Path, time: Time) -> None:
+async def test_own_actions(make: Make) -> None:
     """What the bot did itself isn't stored, if it is to be ignored."""
-    bot = InboxBot(path, time, ignore_own_actions=True)
+    bot = make(ignore_own_actions=True)
     async with bot.receiver:
-        assert await bot.receive(body_of(actorId="BOT")) == 204
+        assert await deliver(bot.receiver, body_of(actorId="BOT")) == 204
         assert bot.states() == []
 
 
-async def test_another_body(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+async def test_another_body(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
     """What isn't a notification, but is in the file, is kept as failed, and named in the log."""
-    bot = InboxBot(path, time)
     async with bot.receiver:
         await bot.inbox.put("key", b"{}")
-        await time.pass_(1)
+        await bot.time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
 
     assert "the inbox has a body that isn't a notification: $.id: missing" in caplog.text
 
 
-async def test_it_is_taken_over_within_two_seconds(path: Path, time: Time) -> None:
+async def test_it_is_taken_over_within_two_seconds(bot: InboxBot) -> None:
     """What a killed process was working on runs in another one when its lease has expired."""
-    bot = InboxBot(path, time)
-    async with another_process(path, time) as dead:
+    async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
         assert await dead.take() is not None
         async with bot.receiver:
-            await time.pass_(LEASE - 1)
+            await bot.time.pass_(LEASE - 1)
             assert bot.started == []
-            await time.pass_(2)
+            await bot.time.pass_(2)
             await until(lambda: bot.done == ["MESSAGE-1"])
 
 
 async def test_what_kills_its_process_is_given_up(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After five leases that expired, the notification is kept as failed, and reported."""
-    bot = InboxBot(path, time)
-    async with another_process(path, time) as dead:
+    async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
         for _ in range(5):
             assert await dead.take() is not None
-            time.advance(LEASE)
+            bot.time.advance(LEASE)
         async with bot.receiver:
             await until(lambda: bot.states() == ["failed"])
 
@@ -405,53 +342,51 @@ async def test_what_kills_its_process_is_given_up(
     assert record.getMessage().endswith(" failed: 5 leases have expired, kept as failed")
 
 
-async def test_expired_leases_are_no_failures(path: Path, time: Time) -> None:
+async def test_expired_leases_are_no_failures(make: Make) -> None:
     """Four leases that expired leave all attempts, and a failure doesn't count as an expiry."""
-    bot = InboxBot(path, time, attempts=2)
+    bot = make(attempts=2)
     bot.errors = [RuntimeError()]
-    async with another_process(path, time) as dead:
+    async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
         for _ in range(4):
             assert await dead.take() is not None
-            time.advance(LEASE)
+            bot.time.advance(LEASE)
         async with bot.receiver:
             await until(lambda: bot.states() == ["waiting"])
-            await time.pass_(1)
+            await bot.time.pass_(1)
             await until(lambda: bot.done == ["MESSAGE-1"])
 
 
-async def test_a_lease_is_renewed(path: Path, time: Time, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_lease_is_renewed(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
     """While a handler runs, nobody takes over; if it runs for very long, a warning says so."""
-    bot = InboxBot(path, time)
     bot.may_end.clear()
-    async with another_process(path, time) as other, bot.receiver:
-        await bot.receive(distinct(1))
+    async with bot.another_process() as other, bot.receiver:
+        await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.started == ["MESSAGE-1"])
         for _ in range(10):
             assert "does it hang" not in caplog.text
-            await time.pass_(LEASE / 3)
+            await bot.time.pass_(LEASE / 3)
             assert await other.take() is None
         await until(lambda: "does it hang" in caplog.text)
         bot.may_end.set()
         await until(lambda: bot.states() == [])
 
-    assert "messages created MESSAGE-1 of webhook WEBHOOK has been running for 200 s" in caplog.text
+    assert "messages created MESSAGE-1 of webhook WEBHOOK has been running for 60 s" in caplog.text
     assert bot.started == ["MESSAGE-1"]
 
 
 async def test_who_lost_a_lease_does_not_complete(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A process that was stopped for longer than its lease changes nothing of what it lost."""
-    bot = InboxBot(path, time)
     bot.may_end.clear()
-    async with another_process(path, time) as other, bot.receiver:
-        await bot.receive(distinct(1))
+    async with bot.another_process() as other, bot.receiver:
+        await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.started == ["MESSAGE-1"])
-        await time.pass_(0)
-        time.seconds += LEASE  # nothing wakes up meanwhile
+        await bot.time.pass_(0)
+        bot.time.seconds += LEASE  # nothing wakes up meanwhile
         taken = await other.take()
-        time.advance(0)
+        bot.time.advance(0)
         await until(lambda: "may be handled twice" in caplog.text)
         bot.may_end.set()
         await until(lambda: bot.done == ["MESSAGE-1"])
@@ -463,51 +398,49 @@ async def test_who_lost_a_lease_does_not_complete(
 
 
 async def test_a_lease_that_can_not_be_renewed(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A renewal that fails is logged, and tried again before the lease expires."""
-    bot = InboxBot(path, time)
     bot.may_end.clear()
-    bot.inbox.fails = {"renew"}
     async with bot.receiver:
-        await bot.receive(distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
-        await time.pass_(LEASE / 3)
-        await until(lambda: "can't be renewed: OSError: the disk is full" in caplog.text)
-        bot.inbox.fails.clear()
-        await time.pass_(LEASE / 3)
-        time.seconds += LEASE - 1
-        async with another_process(path, time) as other:
+        with failing(bot.inbox, "renew"):
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: bot.started == ["MESSAGE-1"])
+            await bot.time.pass_(LEASE / 3)
+            await until(lambda: "can't be renewed: OSError: the disk is full" in caplog.text)
+        await bot.time.pass_(LEASE / 3)
+        bot.time.seconds += LEASE - 1
+        async with bot.another_process() as other:
             assert await other.take() is None
         bot.may_end.set()
 
 
-async def test_duplicates(path: Path, time: Time) -> None:
+async def test_duplicates(make: Make) -> None:
     """A copy counts as one while the first waits, runs or has failed, and long after."""
-    bot = InboxBot(path, time, attempts=1)
+    bot = make(attempts=1)
     bot.may_end.clear()
     bot.errors = [RuntimeError()]
     async with bot.receiver:
         for _ in range(2):
-            assert await bot.receive(distinct(1)) == 204
+            assert await deliver(bot.receiver, distinct(1)) == 204
         bot.may_end.set()
         await until(lambda: bot.states() == ["failed"])
-        time.seconds += 2 * KEEP
-        assert await bot.receive(distinct(1)) == 204
-        await bot.receive(distinct(2))
+        bot.time.seconds += 2 * KEEP
+        assert await deliver(bot.receiver, distinct(1)) == 204
+        await deliver(bot.receiver, distinct(2))
         await until(lambda: bot.done == ["MESSAGE-2"])
         await until(lambda: bot.states() == ["failed"])
-        time.seconds += KEEP - 1
-        assert await bot.receive(distinct(2)) == 204
+        bot.time.seconds += KEEP - 1
+        assert await deliver(bot.receiver, distinct(2)) == 204
         assert bot.states() == ["failed"]
-        time.seconds += 1
-        assert await bot.receive(distinct(2)) == 204
+        bot.time.seconds += 1
+        assert await deliver(bot.receiver, distinct(2)) == 204
         await until(lambda: bot.done == ["MESSAGE-2", "MESSAGE-2"])
 
 
-async def test_the_end_of_the_lifespan(path: Path, time: Time) -> None:
+async def test_the_end_of_the_lifespan(make: Make) -> None:
     """At the end what runs is finished, what waits stays, and neither lease nor lock is left."""
-    bot = InboxBot(path, time, max_pending=1)
+    bot = make(max_pending=1)
     bot.may_end.clear()
     conversation = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
     ending = asyncio.Event()
@@ -519,49 +452,54 @@ async def test_the_end_of_the_lifespan(path: Path, time: Time) -> None:
 
     serving = asyncio.create_task(bot.receiver({"type": "lifespan"}, receive, conversation.send))
     await until(lambda: conversation.sent == [{"type": "lifespan.startup.complete"}])
-    await bot.receive(distinct(1))
-    await bot.receive(distinct(2))
+    await deliver(bot.receiver, distinct(1))
+    await deliver(bot.receiver, distinct(2))
     await until(lambda: bot.states() == ["running", "waiting"])
     ending.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert await bot.receive(distinct(3)) == 503
+    assert await deliver(bot.receiver, distinct(3)) == 503
     bot.may_end.set()
     await serving
 
     assert conversation.sent[1:] == [{"type": "lifespan.shutdown.complete"}]
     assert bot.done == ["MESSAGE-1"]
     assert bot.states() == ["waiting"]
-    assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
+    assert [each.name for each in bot.path.parent.iterdir()] == ["inbox.db"]
     async with bot.receiver:
         await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
 
 
-async def test_an_end_while_something_is_taken(path: Path, time: Time) -> None:
+async def test_an_end_while_something_is_taken(bot: InboxBot) -> None:
     """What is being taken at the end is still handled, so that no lease is left."""
-    bot = InboxBot(path, time)
+    take, may_give = bot.inbox.take, asyncio.Event()
+
+    async def take_slowly() -> InboxEntry | None:
+        entry = await take()
+        await may_give.wait()
+        return entry
+
     async with bot.receiver:
-        bot.inbox.may_give.clear()
-        await bot.receive(distinct(1))
-        await until(lambda: bot.states() == ["running"])
-        ending = asyncio.create_task(bot.receiver.aclose())
-        await asyncio.wait({ending}, timeout=0)
-        bot.inbox.may_give.set()
-        await ending
+        with patch.object(bot.inbox, "take", take_slowly):
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: bot.states() == ["running"])
+            ending = asyncio.create_task(bot.receiver.aclose())
+            await asyncio.wait({ending}, timeout=0)
+            may_give.set()
+            await ending
 
         assert (bot.done, bot.states()) == (["MESSAGE-1"], [])
 
 
 async def test_before_the_start_and_after_the_end(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Outside of its lifespan, the receiver stores nothing, and an error says what to enter."""
-    bot = InboxBot(path, time)
-    assert await bot.receive(distinct(1)) == 503
+    assert await deliver(bot.receiver, distinct(1)) == 503
     await bot.receiver.aclose()
     async with bot.receiver:
         pass
-    assert await bot.receive(distinct(1)) == 503
+    assert await deliver(bot.receiver, distinct(1)) == 503
 
     assert bot.states() == []
     messages = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
@@ -572,16 +510,13 @@ async def test_before_the_start_and_after_the_end(
     assert messages == [expected, expected]
 
 
-def test_loops_one_after_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_one_after_another(bot: InboxBot) -> None:
     """A receiver with an inbox works in event loops one after another."""
-    time = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
-    bot = InboxBot(path, time)
 
     async def run(number: int) -> None:
         await bot.receiver.aclose()
         async with bot.receiver:
-            await bot.receive(distinct(number))
+            await deliver(bot.receiver, distinct(number))
             await until(lambda: len(bot.done) == number)
 
     for number in (1, 2):
@@ -589,33 +524,32 @@ def test_loops_one_after_another(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert bot.done == ["MESSAGE-1", "MESSAGE-2"]
 
 
-async def test_a_second_start(path: Path, time: Time) -> None:
+async def test_a_second_start(bot: InboxBot) -> None:
     """A receiver with an inbox works on it once: entering it twice is an error."""
-    bot = InboxBot(path, time)
     async with bot.receiver:
         with pytest.raises(RuntimeError, match="running already: enter it once"):
             await bot.receiver.__aenter__()
-        assert await bot.receive(distinct(1)) == 204
+        assert await deliver(bot.receiver, distinct(1)) == 204
         await until(lambda: bot.done == ["MESSAGE-1"])
 
 
-async def test_two_receivers_with_one_inbox(path: Path, time: Time) -> None:
+async def test_two_receivers_with_one_inbox(bot: InboxBot) -> None:
     """They share the work; when one of them ends, the other one goes on."""
-    bot = InboxBot(path, time)
     other = Receiver(SECRET, inbox=bot.inbox)
     other.on(Resource.MESSAGES)(bot.run)
     async with other:
         async with bot.receiver:
-            assert await bot.receive(distinct(1)) == 204
+            assert await deliver(bot.receiver, distinct(1)) == 204
             await until(lambda: bot.done == ["MESSAGE-1"])
-        assert await other.handle(*signed(distinct(2))) == 204
+        assert await deliver(other, distinct(2)) == 204
         await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
 
 
-async def test_a_start_that_fails(path: Path) -> None:
+async def test_a_start_that_fails(tmp_path: Path) -> None:
     """If the file can't be used, the server learns why, and doesn't start."""
+    path = tmp_path / "inbox.db"
     inbox = SQLiteInbox(path)
-    path.mkdir()  # noqa: ASYNC240 - nothing else runs
+    path.mkdir()
     receiver = Receiver(SECRET, inbox=inbox)
     conversation = Conversation({"type": "lifespan.startup"})
     await receiver({"type": "lifespan"}, conversation.receive, conversation.send)
@@ -623,84 +557,58 @@ async def test_a_start_that_fails(path: Path) -> None:
     (sent,) = conversation.sent
     assert sent["type"] == "lifespan.startup.failed"
     assert f"{path} is not a file" in sent["message"]
-    assert await receiver.handle(*signed(distinct(1))) == 503
+    assert await deliver(receiver) == 503
 
 
-async def test_an_inbox_that_can_not_store(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_inbox_that_can_not_store(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
     """What can't be stored gets 503, and the log says why; when it can be, it is."""
-    bot = InboxBot(path, time)
     async with bot.receiver:
-        bot.inbox.fails = {"put"}
-        assert await bot.receive(distinct(1)) == 503
+        with failing(bot.inbox, "put"):
+            assert await deliver(bot.receiver, distinct(1)) == 503
         assert "MESSAGE-1 of webhook WEBHOOK is not stored: the inbox failed" in caplog.text
-        bot.inbox.fails.clear()
-        assert await bot.receive(distinct(1)) == 204
+        assert await deliver(bot.receiver, distinct(1)) == 204
         await until(lambda: bot.done == ["MESSAGE-1"])
 
 
 async def test_an_inbox_that_can_not_be_read(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While nothing can be taken, that is logged, and tried again every second."""
-    bot = InboxBot(path, time)
     async with bot.receiver:
-        bot.inbox.fails = {"take"}
-        await bot.receive(distinct(1))
-        await until(lambda: "the inbox can't be read: OSError: the disk is full" in caplog.text)
-        bot.inbox.fails.clear()
-        await time.pass_(1)
+        with failing(bot.inbox, "take"):
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: "the inbox can't be read: OSError: the disk is full" in caplog.text)
+        await bot.time.pass_(1)
         await until(lambda: bot.done == ["MESSAGE-1"])
 
 
 async def test_an_outcome_that_can_not_be_recorded(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A completion is recorded as soon as that is possible; the handlers don't run again."""
-    bot = InboxBot(path, time)
-    bot.inbox.fails = {"complete"}
     async with bot.receiver:
-        await bot.receive(distinct(1))
-        await until(lambda: "can't be recorded: OSError: the disk is full" in caplog.text)
-        bot.inbox.fails.clear()
-        await time.pass_(1)
+        with failing(bot.inbox, "complete"):
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: "can't be recorded: OSError: the disk is full" in caplog.text)
+        await bot.time.pass_(1)
         await until(lambda: bot.states() == [])
 
     assert bot.started == ["MESSAGE-1"]
 
 
 async def test_an_outcome_that_is_never_recorded(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The end doesn't wait for an inbox that is out of order; the log says what it means."""
-    bot = InboxBot(path, time)
     bot.may_end.clear()
-    bot.inbox.fails = {"complete"}
-    async with bot.receiver:
-        await bot.receive(distinct(1))
-        await until(lambda: bot.started == ["MESSAGE-1"])
-        bot.may_end.set()
+    with failing(bot.inbox, "complete"):
+        async with bot.receiver:
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: bot.started == ["MESSAGE-1"])
+            bot.may_end.set()
 
     assert "MESSAGE-1 of webhook WEBHOOK will be handled again: the receiver ends" in caplog.text
     assert bot.states() == ["running"]
-
-
-async def test_a_handler_that_closes_its_receiver(
-    path: Path, time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A handler that closes its own receiver fails at once, as any handler fails."""
-    bot = InboxBot(path, time, attempts=1)
-
-    @bot.receiver.on()
-    async def close(_: Notification[NotificationData]) -> None:
-        await bot.receiver.aclose()
-
-    async with bot.receiver:
-        await bot.receive(distinct(1))
-        await until(lambda: bot.states() == ["failed"])
-
-    assert "a handler can't close its own receiver" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -713,13 +621,13 @@ async def test_a_handler_that_closes_its_receiver(
         '"ann smith"@example.com',
     ],
 )
-async def test_an_error_is_stored_without_addresses(path: Path, time: Time, address: str) -> None:
+async def test_an_error_is_stored_without_addresses(make: Make, address: str) -> None:
     """What `inbox list` shows of an error is one line, not too long, without what is private."""
-    bot = InboxBot(path, time, attempts=1)
+    bot = make(attempts=1)
     text = f"no room of <{address}> of {SECRET}\n".ljust(475, "x")
     bot.errors = [ValueError(f"{text} {address} {'x' * 1000}")]
     async with bot.receiver:
-        await bot.receive(distinct(1))
+        await deliver(bot.receiver, distinct(1))
         await until(lambda: bot.states() == ["failed"])
 
     (error,) = bot.errors_stored()
@@ -730,24 +638,23 @@ async def test_an_error_is_stored_without_addresses(path: Path, time: Time, addr
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"background": True}, {"deduplicator": None}, {"deduplicator": MemoryDeduplicator()}],
+    ("options", "error"),
+    [
+        ({"attempts": 0}, "ValueError: attempts must be positive, got 0"),
+        ({"background": True}, "ValueError: an inbox takes the place of background and of a dedup"),
+        ({"deduplicator": None}, "ValueError: an inbox takes the place of background and of a"),
+        ({"deduplicator": MemoryDeduplicator()}, "ValueError: an inbox takes the place of"),
+        ({"inbox": "inbox.db"}, "TypeError: inbox needs the async methods put, take, renew, "),
+        ({"inbox": SQLiteInbox}, "TypeError: inbox must be Inbox, got the class SQLiteInbox: pas"),
+    ],
 )
-def test_what_an_inbox_takes_the_place_of(path: Path, options: dict[str, Any]) -> None:
-    """An inbox goes together neither with background nor with any deduplicator."""
-    with pytest.raises(ValueError, match="an inbox takes the place of background and of a dedup"):
-        Receiver(SECRET, inbox=SQLiteInbox(path), **options)
+def test_wrong_arguments(tmp_path: Path, options: dict[str, Any], error: str) -> None:
+    """What can't be is refused, and named: an inbox is what remembers."""
+    options = {"inbox": SQLiteInbox(tmp_path / "inbox.db"), **options}
+    with pytest.raises((TypeError, ValueError)) as raised:
+        Receiver(SECRET, **options)
 
-
-def test_wrong_arguments(path: Path) -> None:
-    """What can't be is refused, and named."""
-    with pytest.raises(ValueError, match="attempts must be positive, got 0"):
-        Receiver(SECRET, inbox=SQLiteInbox(path), attempts=0)
-    everything = "put, take, renew, complete, fail, recall, remember, aclose"
-    with pytest.raises(TypeError, match=f"^inbox needs .* and str lacks {everything}$"):
-        Receiver(SECRET, inbox="inbox.db")  # type: ignore[arg-type] # it is refused
-    with pytest.raises(TypeError, match="inbox must be Inbox, got the class SQLiteInbox: pass an"):
-        Receiver(SECRET, inbox=SQLiteInbox)  # type: ignore[arg-type] # it is refused
+    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
 
 
 @pytest.mark.parametrize(

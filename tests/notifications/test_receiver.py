@@ -219,8 +219,9 @@ class TestRefusal:
     )
     def test_wrong_arguments_are_refused(self, options: dict[str, Any], error: str) -> None:
         """A receiver that couldn't work isn't made, and the error names the argument."""
+        options = {"secrets": SECRET, **options}
         with pytest.raises((TypeError, ValueError)) as raised:
-            Receiver(**{"secrets": SECRET, **options})
+            Receiver(**options)
 
         assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
 
@@ -387,7 +388,9 @@ class TestMisfits:
 
         So the next delivery runs them again. Middleware runs around those that run.
         """
-        receiver, got, around = Receiver(SECRET), list[tuple[int, object]](), list[object]()
+        receiver = Receiver(SECRET)
+        on: Any = receiver.on
+        got, around = list[tuple[int, object]](), list[object]()
 
         async def note(number: int, notification: Notification[Any]) -> None:
             got.append((number, notification.data))
@@ -398,7 +401,7 @@ class TestMisfits:
             await call_next()
 
         for number, words in enumerate(handlers):
-            receiver.on(*words)(partial(note, number))
+            on(*words)(partial(note, number))
 
         assert [await deliver(receiver, MISFIT) for _ in statuses] == statuses
         assert got == [(number, self.DATA) for number in ran]
