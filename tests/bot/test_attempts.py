@@ -29,6 +29,7 @@ from webex_webhooks_async import (
     Resource,
     SQLiteInbox,
     parse_unverified_notification,
+    sign,
 )
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.inbox_file import InboxFile
@@ -352,9 +353,8 @@ async def test_what_failed_is_not_done(attempts: Attempts) -> None:
     assert (repr(refused), first, again) == ("ValueError('no')", 5, [5, 5])
 
 
-async def test_once_everywhere(webex_client: Client, webex_sandbox: Sandbox) -> None:
+async def test_once_everywhere() -> None:
     """It works in middleware, in handlers of `on`, in `on_error` and in `dispatch`, by name."""
-    receiver = Receiver("a-secret")
     calls: list[str] = []
 
     async def note(where: str) -> None:
@@ -365,6 +365,11 @@ async def test_once_everywhere(webex_client: Client, webex_sandbox: Sandbox) -> 
         assert await receiver.once("name", call) == "middleware"
         assert await receiver.once(where, call) == where
 
+    async def on_error(_: Exception, __: Notification[Any]) -> None:
+        await note("on_error")
+
+    receiver = Receiver("a-secret", on_error=on_error)
+
     @receiver.middleware
     async def around(_: Notification[Any], call_next: CallNext) -> None:
         await note("middleware")
@@ -373,13 +378,15 @@ async def test_once_everywhere(webex_client: Client, webex_sandbox: Sandbox) -> 
     @receiver.on(Resource.MESSAGES)
     async def handler(_: Notification[MessageData]) -> None:
         await note("handler")
+        raise ConnectionError
 
-    for _ in range(2):  # each is a notification of its own
-        await receiver.dispatch(
-            parse_unverified_notification(sample_notification("messages", "created"))
-        )
+    body = sample_notification("messages", "created")
+    assert await receiver.handle(body, sign(body, "a-secret")) == 500
+    with pytest.raises(ConnectionError):  # the caller gets it, and no record is left from before
+        await receiver.dispatch(parse_unverified_notification(body))
 
-    assert calls == ["middleware", "middleware", "handler"] * 2
+    handled = ["middleware", "middleware", "handler"]
+    assert calls == [*handled, "on_error", *handled]
     with pytest.raises(RuntimeError, match="call it in a handler"):
         await receiver.once("name", handler)  # type: ignore[arg-type] # takes an argument
 

@@ -273,6 +273,24 @@ class TestOutage:
         assert not before
         assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
 
+    async def test_it_does_not_wait_for_long(
+        self,
+        bot: Bot,
+        webex_sandbox: Sandbox,
+        clock: Pauses,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """A Webex that doesn't respond at all keeps no application from starting for minutes."""
+        monkeypatch.setattr(bot_module, "_LONGEST_START", 0.01)
+        webex_sandbox.fail(delay=3600, path="/people/me")
+        async with bot:
+            assert not bot.is_ready
+            await clock.pass_each(1)
+            await until(lambda: bot.is_ready)
+
+        assert "the bot isn't ready: no response to the start within 0.01 s; tryin" in caplog.text
+
     async def test_it_waits_as_long_as_webex_says(
         self, bot: Bot, webex_sandbox: Sandbox, clock: Pauses
     ) -> None:

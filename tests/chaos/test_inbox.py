@@ -76,7 +76,10 @@ class Bot:
 
     async def finishes(self, ids: list[str]) -> None:
         """Wait until all notifications are handled, and until the file says so."""
-        await self.services.until(lambda: len(self.said("handled")) >= len(ids))
+        for tenth in range(1, 11):  # one after the other, because patience has an end
+            await self.services.until(
+                lambda tenth=tenth: 10 * len(self.said("handled")) >= tenth * len(ids)  # type: ignore[misc] # its default has a type
+            )
         async with asyncio.timeout(30):
             while self.states():  # noqa: ASYNC110 - the file doesn't notify
                 await asyncio.sleep(0.05)

@@ -22,6 +22,7 @@ from webex_webhooks_async.errors import (
     GoneError,
     NotFoundError,
     RateLimitError,
+    RequestTimeoutError,
     ServerError,
     TransportError,
 )
@@ -88,10 +89,10 @@ class Bot(BotRouter, Receiver):
     it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
     after the end, requests get 503, and an ERROR is logged that says what to enter.
 
-    An outage of Webex (a `TransportError`, a `ServerError`, a `RateLimitError`) doesn't end the
-    start: it is an ERROR, and the start goes on in the background, after 1, 2, 4 and up to 60
-    seconds. Until the bot knows itself, requests get 503 or, with an `inbox`, are stored, and
-    nothing is handled. `is_ready` says when all is done.
+    An outage of Webex (a `TransportError`, a `ServerError`, a `RateLimitError`, or a start that
+    takes longer than 10 seconds) doesn't end the start: it is an ERROR, and the start goes on in
+    the background, after 1, 2, 4 and up to 60 seconds. Until the bot knows itself, requests get 503
+    or, with an `inbox`, are stored, and nothing is handled. `is_ready` says when all is done.
 
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.
@@ -368,13 +369,25 @@ class Bot(BotRouter, Receiver):
         wanted: tuple[NewWebhook, ...] | None = None
         pause = _FIRST_PAUSE
         try:
-            wanted = await self._connect()
+            wanted = await self._connect_soon()
         except _OUTAGES as error:
             pause = max(pause, _retry_after(error))
             logger.error(_NOT_READY, self._explain(error), pause)  # noqa: TRY400 - it says all
             self._accept()
         if wanted is None or (wanted and self._watch is not None):
             self._task = asyncio.create_task(self._stay_connected(wanted, pause))
+
+    async def _connect_soon(self) -> tuple[NewWebhook, ...]:
+        """Connect, unless that takes longer than an application can wait for its start."""
+        limit = asyncio.timeout(_LONGEST_START)
+        try:
+            async with limit:
+                return await self._connect()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            why = f"no response to the start within {_LONGEST_START:g} s"
+            raise RequestTimeoutError(why) from None
 
     async def _connect(self) -> tuple[NewWebhook, ...]:
         """Do what remains of the start; return the webhooks that the bot needs."""
@@ -593,6 +606,7 @@ _NO_WEBHOOK = (
 )
 
 _OUTAGES = (TransportError, ServerError, RateLimitError)
+_LONGEST_START = 10.0  # seconds; a process that serves nothing for longer may be killed
 _FIRST_PAUSE = 1.0
 _LAST_PAUSE = 60.0
 
@@ -617,8 +631,8 @@ def _check_access(allow: object, refusal: object) -> None:
     if allow is None:
         raise ValueError("refusal is for those whom allow doesn't let in: pass allow, too")
     size = len(check_text("refusal", refusal))
-    if not (0 < size <= MAX_BYTES and str(refusal).strip()):
-        raise ValueError(f"refusal must be a text of 1 to {MAX_BYTES} bytes, got {size}")
+    if size > MAX_BYTES or not str(refusal).strip():
+        raise ValueError(f"refusal must say something, in at most {MAX_BYTES} bytes; it has {size}")
 
 
 def _log_changes(result: "Result", level: int) -> None:
