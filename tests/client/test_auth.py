@@ -3,14 +3,14 @@ import gc
 import json
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import parse_qs
 
-import httpx
 import pytest
 from attrs import define, field
 
+from tests.support.clients import client_of, client_on
 from tests.support.wire import (
     FOUND,
     PATIENCE,
@@ -26,13 +26,11 @@ from tests.support.wire import (
 from webex_webhooks_async import (
     AuthenticationError,
     BadRequestError,
-    Client,
     DecodeError,
     LockedError,
     NotFoundError,
     RateLimitError,
     RefreshingToken,
-    RetryPolicy,
     ServerError,
     StaticToken,
     TokenProvider,
@@ -73,24 +71,6 @@ def integration(
     )
 
 
-def client_of(
-    wire: Wire,
-    token: str | TokenProvider,
-    *,
-    attempts: int = 1,
-    timeout: float = 20.0,
-    max_concurrency: int = 20,
-) -> Client:
-    """A client that doesn't wait between attempts."""
-    return Client(
-        token,
-        base_url=wire.base_url,
-        timeout=timeout,
-        retry=RetryPolicy(attempts=attempts, base_delay=0.0),
-        max_concurrency=max_concurrency,
-    )
-
-
 def webex(grant: Step = GRANTED) -> Act:
     """Accept the new token, reject the old one, and respond to a refresh like this."""
 
@@ -100,16 +80,6 @@ def webex(grant: Step = GRANTED) -> Act:
         else:
             is_new = peer.request.headers["authorization"] == f"Bearer {NEW}"
             await peer.send(FOUND if is_new else REJECTED)
-
-    return act
-
-
-def held(event: asyncio.Event) -> Act:
-    """Grant a refresh once this has happened."""
-
-    async def act(peer: Peer) -> None:
-        await event.wait()
-        await peer.send(GRANTED)
 
     return act
 
@@ -152,15 +122,13 @@ def test_a_token_that_no_header_can_carry_is_refused_unshown(token: str) -> None
     assert "nary" not in str(static.value)
 
 
-@pytest.mark.parametrize("place", ["token", "next_token"])
-async def test_a_provider_that_returns_something_else_than_text(place: str) -> None:
-    """The error says what it has to be; the request isn't sent with it."""
-    vault = Vault(OLD)
-    setattr(vault, place, b"a-canary-token")
-    http_client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(401)))
-    async with http_client, Client(vault, http_client=http_client) as client:
-        with pytest.raises(TypeError, match=r"^an access token must be str, got bytes$"):
-            await client.get("people/me")
+NEEDED = {"client_id": "a", "client_secret": "b"}
+OF_A_URL = {"client_id": "C1", "redirect_uri": "R1", "scopes": "spark:all", "state": "x"}
+MAKERS: dict[Callable[..., object], dict[str, str]] = {
+    RefreshingToken: {**NEEDED, "refresh_token": "c"},
+    RefreshingToken.from_code: {**NEEDED, "code": "c", "redirect_uri": "d"},
+    authorization_url: {**OF_A_URL, "code_challenge": "y"},
+}
 
 
 @pytest.mark.parametrize("method", ["get", "refresh"])
@@ -171,26 +139,25 @@ async def test_a_provider_ends_no_event_loop(monkeypatch: pytest.MonkeyPatch, me
         sys.exit("the vault is sealed")
 
     monkeypatch.setattr(Vault, method, leave)
-    http_client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(401)))
-    async with http_client, Client(Vault(OLD), http_client=http_client) as client:
+    async with client_on(REJECTED, token=Vault(OLD)) as (_, client):
         with pytest.raises(RuntimeError, match="the provider of the token raised SystemExit: the"):
             await client.get("people/me")
 
 
-@pytest.mark.parametrize("name", ["client_id", "client_secret", "refresh_token"])
-def test_what_a_refresh_needs_must_not_be_empty(name: str) -> None:
-    """An empty argument is refused when the provider is made."""
-    needed = dict.fromkeys(["client_id", "client_secret", "refresh_token"], "something")
-    with pytest.raises(ValueError, match=name):
-        RefreshingToken(**(needed | {name: ""}), access_token=None, on_refresh=None)
-
-
-@pytest.mark.parametrize("name", ["client_id", "client_secret", "refresh_token"])
-def test_what_a_refresh_needs_is_valid_unicode(name: str) -> None:
-    """An argument that was read from bytes that aren't UTF-8 is refused by name."""
-    needed = dict.fromkeys(["client_id", "client_secret", "refresh_token"], "something")
-    with pytest.raises(ValueError, match=rf"^{name} is not valid Unicode"):
-        RefreshingToken(**(needed | {name: "\udcff"}), access_token=None, on_refresh=None)
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [(make, name) for make, needed in MAKERS.items() for name in needed if name != "scopes"],
+)
+def test_what_is_needed_is_text_and_not_empty(make: Callable[..., object], name: str) -> None:
+    """An argument that is empty, of another type or not Unicode is named."""
+    odd: list[tuple[object, type[Exception], str]] = [
+        ("", ValueError, "must not be empty"),
+        (b"a", TypeError, "must be str"),
+        ("\udcff", ValueError, "is not valid Unicode"),
+    ]
+    for value, error, message in odd:
+        with pytest.raises(error, match=f"^{name} {message}"):
+            make(**{**MAKERS[make], name: value})
 
 
 def test_tokens_are_read_from_the_token_endpoint_s_json() -> None:
@@ -219,40 +186,13 @@ def test_a_provider_is_what_has_both_methods(provider: object) -> None:
 
 
 async def test_a_rejected_token_is_refreshed_and_the_request_replayed() -> None:
-    """A 401 is followed by one refresh and one replay, and uses up no attempt."""
-    async with Wire(webex()) as wire, client_of(wire, integration()) as client:
+    """A 401 is followed by one refresh, as documented, and one replay; it uses up no attempt."""
+    async with client_on(webex(), token=integration()) as (wire, client):
         webhook = await client.webhooks.get("W1")
         await client.webhooks.get("W1")
 
     assert webhook.id == "W1"
     assert sent(wire) == [OLD, None, NEW, NEW]
-
-
-async def test_stored_tokens_go_on_where_they_were() -> None:
-    """The access token is sent as it is, and the refresh token refreshes it; both are checked."""
-    seen: list[Tokens] = []
-    stored = to_json(Tokens(access_token=OLD, refresh_token="old-refresh"))
-    token = RefreshingToken.from_tokens(
-        from_json(stored, Tokens), client_id="id", client_secret="secret", on_refresh=seen.append
-    )
-    async with Wire(webex()) as wire, client_of(wire, token) as client:
-        await client.webhooks.get("W1")
-
-    assert sent(wire) == [OLD, None, NEW]
-    assert b"refresh_token=old-refresh" in wire.requests[1].body
-    assert [each.refresh_token for each in seen] == ["new-refresh"]
-    app: dict[str, Any] = {"client_id": "id", "client_secret": "secret"}
-    with pytest.raises(ValueError, match="access token"):
-        RefreshingToken.from_tokens(Tokens(access_token="", refresh_token="R"), **app)
-    with pytest.raises(TypeError, match="tokens must be Tokens, got bytes"):
-        RefreshingToken.from_tokens(cast("Any", stored), **app)
-
-
-async def test_a_refresh_is_the_documented_form() -> None:
-    """It is posted form-encoded to the token endpoint, and carries no access token."""
-    async with Wire(webex()) as wire, client_of(wire, integration()) as client:
-        await client.webhooks.get("W1")
-
     refresh = wire.requests[1]
     assert (refresh.method, refresh.target) == ("POST", "/v1/access_token")
     assert refresh.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -265,10 +205,30 @@ async def test_a_refresh_is_the_documented_form() -> None:
     }
 
 
+async def test_stored_tokens_go_on_where_they_were() -> None:
+    """The access token is sent as it is, and the refresh token refreshes it; both are checked."""
+    seen: list[Tokens] = []
+    stored = to_json(Tokens(access_token=OLD, refresh_token="old-refresh"))
+    token = RefreshingToken.from_tokens(
+        from_json(stored, Tokens), client_id="id", client_secret="secret", on_refresh=seen.append
+    )
+    async with client_on(webex(), token=token) as (wire, client):
+        await client.webhooks.get("W1")
+
+    assert sent(wire) == [OLD, None, NEW]
+    assert b"refresh_token=old-refresh" in wire.requests[1].body
+    assert [each.refresh_token for each in seen] == ["new-refresh"]
+    app: dict[str, Any] = {"client_id": "id", "client_secret": "secret"}
+    with pytest.raises(ValueError, match="access token"):
+        RefreshingToken.from_tokens(Tokens(access_token="", refresh_token="R"), **app)
+    with pytest.raises(TypeError, match="tokens must be Tokens, got bytes"):
+        RefreshingToken.from_tokens(cast("Any", stored), **app)
+
+
 async def test_a_second_401_is_raised_after_a_retry_too() -> None:
     """One request refreshes once, however many attempts it takes."""
     script = REJECTED, GRANTED, http_response(503), REJECTED
-    async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
+    async with client_on(*script, token=integration(), attempts=4) as (wire, client):
         with pytest.raises(AuthenticationError):
             await client.webhooks.get("W1")
 
@@ -276,32 +236,26 @@ async def test_a_second_401_is_raised_after_a_retry_too() -> None:
 
 
 @pytest.mark.parametrize("access_token", [OLD, None])
-async def test_a_refresh_needs_no_concurrency_of_its_own(access_token: str | None) -> None:
-    """With `max_concurrency=1`, a request whose token is refreshed doesn't block the refresh."""
-    async with (
-        Wire(webex()) as wire,
-        client_of(wire, integration(access_token), max_concurrency=1) as client,
-    ):
-        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(5)))
-
-    assert sent(wire).count(None) == 1
-
-
-async def test_a_thousand_tasks_see_as_many_401s_as_are_sent_at_a_time() -> None:
+@pytest.mark.parametrize("limit", [1, 20])
+async def test_as_many_401s_are_seen_as_requests_are_sent_at_a_time(
+    access_token: str | None, limit: int
+) -> None:
     """Requests that weren't sent yet wait for the refresh, which passes their queue."""
-    async with Wire(webex()) as wire, client_of(wire, integration(), max_concurrency=20) as client:
-        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(1000)))
+    token = integration(access_token)
+    async with client_on(webex(), token=token, max_concurrency=limit) as (wire, client):
+        await asyncio.gather(*(client.webhooks.get("W1") for _ in range(100)))
 
     tokens = sent(wire)
-    assert (tokens.count(OLD), tokens.count(None), tokens.count(NEW)) == (20, 1, 1000)
+    rejected = limit if access_token else 0
+    assert (tokens.count(OLD), tokens.count(None), tokens.count(NEW)) == (rejected, 1, 100)
 
 
 async def test_a_refresh_that_fails_is_tried_once_for_all_that_wait() -> None:
     """Its error is raised in each task that waited; the next request tries again."""
     refusal = http_response(400, {"error": "invalid_grant"})
-    async with Wire(webex(refusal)) as wire, client_of(wire, integration()) as client:
+    async with client_on(webex(refusal), token=integration()) as (wire, client):
         results = await asyncio.gather(
-            *(client.webhooks.get("W1") for _ in range(1000)), return_exceptions=True
+            *(client.webhooks.get("W1") for _ in range(100)), return_exceptions=True
         )
         before = sent(wire)
         with pytest.raises(BadRequestError):
@@ -321,10 +275,7 @@ async def test_on_refresh_may_use_the_client(max_concurrency: int) -> None:
         found.append((await client.webhooks.get("W1")).id)
 
     token = integration(on_refresh=look)
-    async with (
-        Wire(webex()) as wire,
-        client_of(wire, token, max_concurrency=max_concurrency) as client,
-    ):
+    async with client_on(webex(), token=token, max_concurrency=max_concurrency) as (wire, client):
         await asyncio.gather(*(client.webhooks.get("W1") for _ in range(50)))
 
     assert found == ["W1"]
@@ -376,7 +327,7 @@ async def test_a_task_that_on_refresh_leaves_running_is_like_any_other() -> None
     token = integration(on_refresh=start)
     third = http_response(200, {"access_token": "third"})
     script = REJECTED, GRANTED, FOUND, REJECTED, third, FOUND
-    async with Wire(*script) as wire, client_of(wire, token) as client:
+    async with client_on(*script, token=token) as (wire, client):
         await client.webhooks.get("W1")
         going_on.set()
         await later[0]
@@ -384,23 +335,10 @@ async def test_a_task_that_on_refresh_leaves_running_is_like_any_other() -> None
     assert sent(wire) == [OLD, None, NEW, NEW, None, "third"]
 
 
-def in_a_loop_that_dies(first: Coroutine[Any, Any, object], reached: Callable[[], bool]) -> None:
-    """Run this until something is reached, and close the event loop without an end."""
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(first)
-
-    async def watch() -> None:
-        await until(reached)
-
-    loop.run_until_complete(watch())
-    loop.close()
-    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - for type checkers
-
-
 class Grants:
     """A client that grants tokens, but never responds to the first posts."""
 
-    def __init__(self, *, silent: int = 0) -> None:
+    def __init__(self, *, silent: int = 1) -> None:
         self.posts = 0
         self._silent = silent
 
@@ -411,13 +349,40 @@ class Grants:
             await asyncio.get_running_loop().create_future()
         return {**TOKENS, "access_token": f"token-{self.posts}"}
 
+    async def posted(self, count: int = 1) -> None:
+        """Wait for so many posts."""
+        await until(lambda: self.posts == count)
+
+
+def with_grants(token: RefreshingToken, *, silent: int = 1) -> tuple[RefreshingToken, Grants]:
+    """A token with such a client."""
+    post = Grants(silent=silent)
+    token.bind(post)
+    return token, post
+
+
+def refresh_in_a_loop_that_dies(token: RefreshingToken, post: Grants, rejected: str) -> None:
+    """Start a refresh, and close the event loop without an end."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(token.refresh(rejected))
+    loop.run_until_complete(post.posted())
+    loop.close()
+    setattr(task, "_log_destroy_pending", False)  # noqa: B010 - for type checkers
+
+
+async def cancel_everything() -> None:
+    """Cancel all other tasks, as a program that stops."""
+    everything = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in everything:
+        task.cancel()
+    await asyncio.wait(everything)
+
 
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_a_refresh_works_in_one_event_loop_after_another() -> None:
     """Also after a loop was closed in the middle of a refresh."""
-    token, post = integration(), Grants(silent=1)
-    token.bind(post)
-    in_a_loop_that_dies(token.refresh(OLD), lambda: post.posts == 1)
+    token, post = with_grants(integration())
+    refresh_in_a_loop_that_dies(token, post, OLD)
 
     assert asyncio.run(token.refresh(OLD)) == "token-2"
     assert asyncio.run(token.refresh("token-2")) == "token-3"
@@ -426,9 +391,8 @@ def test_a_refresh_works_in_one_event_loop_after_another() -> None:
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_a_code_that_was_under_way_in_a_loop_that_died_is_spent() -> None:
     """It may have reached Webex, so it is never sent again, and the error says so."""
-    token, post = from_code(), Grants(silent=1)
-    token.bind(post)
-    in_a_loop_that_dies(token.refresh(""), lambda: post.posts == 1)
+    token, post = with_grants(from_code())
+    refresh_in_a_loop_that_dies(token, post, "")
 
     for _ in range(2):
         with pytest.raises(TransportError, match="cut off: authorize again"):
@@ -438,23 +402,19 @@ def test_a_code_that_was_under_way_in_a_loop_that_died_is_spent() -> None:
 
 def test_a_refresh_in_another_event_loop_is_an_error_at_once() -> None:
     """Two loops at once would wait for each other; this says so instead."""
-    token, post = integration(), Grants(silent=1)
-    token.bind(post)
+    token, post = with_grants(integration())
 
     async def start() -> None:
         task = asyncio.create_task(token.refresh(OLD))
-        await until(lambda: post.posts == 1)
+        await post.posted()
 
         def elsewhere() -> None:
             with pytest.raises(RuntimeError, match="in another event loop"):
                 asyncio.run(token.refresh(OLD))
 
         await asyncio.to_thread(elsewhere)
-        task.cancel()
-        everything = asyncio.all_tasks() - {asyncio.current_task()}
-        for each in everything:
-            each.cancel()
-        await asyncio.wait(everything)
+        await cancel_everything()
+        assert task.cancelled()
 
     asyncio.run(start())
     assert asyncio.run(token.refresh(OLD)) == "token-2"
@@ -491,7 +451,7 @@ async def test_a_401_that_comes_late_takes_the_token_that_is_there() -> None:
         await refreshed.wait()
         await peer.send(REJECTED)
 
-    async with Wire(reject_late, webex()) as wire, client_of(wire, integration()) as client:
+    async with client_on(reject_late, webex(), token=integration()) as (wire, client):
         late = asyncio.create_task(client.webhooks.get("W1"))
         await wire.received(1)
         await client.webhooks.get("W1")
@@ -506,7 +466,7 @@ async def test_a_401_that_comes_after_a_failed_refresh_gets_its_error() -> None:
     failed = asyncio.Event()
     refusal = http_response(400, {"error": "invalid_grant"})
     script = after(failed, REJECTED), webex(refusal)
-    async with Wire(*script) as wire, client_of(wire, integration()) as client:
+    async with client_on(*script, token=integration()) as (wire, client):
         late = asyncio.create_task(client.webhooks.get("W1"))
         await wire.received(1)
         with pytest.raises(BadRequestError):
@@ -522,7 +482,7 @@ async def test_a_401_that_comes_after_a_failed_refresh_gets_its_error() -> None:
 async def test_a_cancelled_task_takes_no_other_down(cancelled: int) -> None:
     """If one task that waits for a refresh is cancelled, the others succeed."""
     granting = asyncio.Event()
-    async with Wire(webex(held(granting))) as wire, client_of(wire, integration()) as client:
+    async with client_on(webex(after(granting, GRANTED)), token=integration()) as (wire, client):
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
         await wire.received(4)
         tasks[cancelled].cancel()
@@ -539,7 +499,7 @@ async def test_a_refresh_that_nobody_waits_for_is_kept() -> None:
     granting = asyncio.Event()
     stored: list[Tokens] = []
     token = integration(on_refresh=stored.append)
-    async with Wire(webex(held(granting))) as wire, client_of(wire, token) as client:
+    async with client_on(webex(after(granting, GRANTED)), token=token) as (wire, client):
         task = asyncio.create_task(client.webhooks.get("W1"))
         await wire.received(2)
         task.cancel()
@@ -590,21 +550,11 @@ EXPECTED = Tokens(
 
 async def test_a_refresh_that_is_cancelled_itself_is_repeated() -> None:
     """After a stopping program cancelled the refresh, the next task starts another one."""
-    posts: list[str] = []
-
-    async def post(path: str, form: Mapping[str, str]) -> object:
-        posts.append(path)
-        return await asyncio.get_running_loop().create_future()
-
-    token = integration()
-    token.bind(post)
-    for attempt in range(1, 3):
+    token, post = with_grants(integration(), silent=2)
+    for attempt in (1, 2):
         waiting = asyncio.create_task(token.refresh(OLD))
-        await until(lambda: len(posts) == attempt)  # noqa: B023 - it is awaited here
-        everything = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in everything:
-            task.cancel()
-        await asyncio.wait(everything)
+        await post.posted(attempt)
+        await cancel_everything()
 
         assert waiting.cancelled()
 
@@ -618,7 +568,7 @@ async def test_an_async_on_refresh_is_awaited_before_any_task_goes_on() -> None:
         storing.set()
         await stored.wait()
 
-    async with Wire(webex()) as wire, client_of(wire, integration(on_refresh=store)) as client:
+    async with client_on(webex(), token=integration(on_refresh=store)) as (wire, client):
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
         await storing.wait()
         for _ in range(20):
@@ -630,34 +580,23 @@ async def test_an_async_on_refresh_is_awaited_before_any_task_goes_on() -> None:
     assert (before, len(wire.requests)) == (4, 7)
 
 
-async def test_what_on_refresh_raises_every_waiting_task_gets() -> None:
-    """If storing fails, every waiting task gets the error, and the new token is in use."""
+@pytest.mark.parametrize("error", [LookupError, TransportError])
+async def test_what_on_refresh_raises_every_waiting_task_gets(error: type[Exception]) -> None:
+    """If storing fails, every waiting task gets the error at once, and the new token is in use."""
 
     async def fail(tokens: Tokens) -> None:
-        raise LookupError("the database is away")
+        raise error("the vault is away")
 
-    async with Wire(webex()) as wire, client_of(wire, integration(on_refresh=fail)) as client:
+    token = integration(on_refresh=fail)
+    async with client_on(webex(), token=token, attempts=4) as (wire, client):
         results = await asyncio.gather(
             *(client.webhooks.get("W1") for _ in range(3)), return_exceptions=True
         )
         await client.webhooks.get("W1")
 
-    assert [type(each) for each in results] == [LookupError] * 3
+    assert [str(each) for each in results] == ["the vault is away"] * 3
+    assert [type(each) for each in results] == [error] * 3
     assert sent(wire) == [OLD, OLD, OLD, None, NEW]
-
-
-async def test_a_webex_error_of_on_refresh_is_not_taken_for_the_request_s() -> None:
-    """A `TransportError` of `on_refresh` isn't retried."""
-
-    def fail(tokens: Tokens) -> None:
-        raise TransportError("the vault is away")
-
-    token = integration(on_refresh=fail)
-    async with Wire(webex()) as wire, client_of(wire, token, attempts=4) as client:
-        with pytest.raises(TransportError, match="the vault is away"):
-            await client.webhooks.get("W1")
-
-    assert sent(wire) == [OLD, None]
 
 
 async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
@@ -668,7 +607,7 @@ async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
         http_response(200, {"access_token": "fourth"}),
     ]
     script = [step for grant in grants for step in (REJECTED, grant, FOUND)]
-    async with Wire(*script) as wire, client_of(wire, integration()) as client:
+    async with client_on(*script, token=integration()) as (wire, client):
         for _ in grants:
             await client.webhooks.get("W1")
 
@@ -683,7 +622,7 @@ async def test_each_refresh_uses_the_refresh_token_of_the_one_before() -> None:
 async def test_a_refresh_without_a_response_deletes_nothing() -> None:
     """A DELETE that was rejected, and then found nothing, hasn't succeeded."""
     script = REJECTED, reset, http_response(404)
-    async with Wire(*script) as wire, client_of(wire, integration(), attempts=4) as client:
+    async with client_on(*script, token=integration(), attempts=4) as (_, client):
         with pytest.raises(TransportError):
             await client.webhooks.delete("W1")
         with pytest.raises(NotFoundError):
@@ -708,10 +647,8 @@ async def test_a_refresh_without_a_response_deletes_nothing() -> None:
 )
 async def test_a_response_without_a_usable_token_is_a_decode_error(document: object) -> None:
     """The new tokens are checked before they are used."""
-    async with (
-        Wire(webex(http_response(200, document))) as wire,
-        client_of(wire, integration()) as client,
-    ):
+    grant = http_response(200, document)
+    async with client_on(webex(grant), token=integration()) as (wire, client):
         with pytest.raises(DecodeError, match=r"\$\.(access|refresh)_token") as raised:
             await client.webhooks.get("W1")
 
@@ -725,7 +662,7 @@ async def test_an_odd_lifetime_is_no_lifetime(lifetime: object) -> None:
     seen: list[Tokens] = []
     grant = http_response(200, {"access_token": NEW, "expires_in": lifetime})
     token = integration(on_refresh=seen.append)
-    async with Wire(webex(grant)) as wire, client_of(wire, token) as client:
+    async with client_on(webex(grant), token=token) as (_, client):
         await client.webhooks.get("W1")
 
     assert seen == [Tokens(access_token=NEW, refresh_token="old-refresh")]
@@ -741,38 +678,38 @@ async def test_a_refreshing_token_needs_a_client() -> None:
 async def test_a_provider_of_ones_own_is_asked_to_refresh(token: str) -> None:
     """`refresh` gets the rejected token: the one that was sent, or an empty string."""
     vault = Vault(token, next_token=NEW)
-    async with Wire(webex()) as wire, client_of(wire, vault) as client:
+    async with client_on(webex(), token=vault) as (wire, client):
         await client.webhooks.get("W1")
 
     assert vault.rejected == [token]
     assert sent(wire) == [OLD, NEW][not token :]
 
 
-@pytest.mark.parametrize("token", UNSENDABLE)
-async def test_a_provider_s_unsendable_token_is_not_sent_and_not_shown(token: str) -> None:
-    """A token that no header can carry is a `ValueError` without the token in it."""
-    async with Wire(webex()) as wire, client_of(wire, Vault(token)) as client:
-        with pytest.raises(ValueError, match="visible ASCII") as raised:
+@pytest.mark.parametrize("place", ["token", "next_token"])
+@pytest.mark.parametrize(
+    ("token", "error", "message"),
+    [
+        *((each, ValueError, "visible ASCII") for each in UNSENDABLE),
+        (b"a-canary-token", TypeError, "^an access token must be str, got bytes$"),
+    ],
+)
+async def test_a_provider_s_unsendable_token_is_not_sent_and_not_shown(
+    place: str, token: object, error: type[Exception], message: str
+) -> None:
+    """A token, or a fresh one, that no header can carry raises an error without it."""
+    vault = Vault(OLD)
+    setattr(vault, place, token)
+    async with client_on(webex(), token=vault) as (wire, client):
+        with pytest.raises(error, match=message) as raised:
             await client.webhooks.get("W1")
 
-    assert sent(wire) == []
-    assert "nary" not in shown(raised.value)
-
-
-@pytest.mark.parametrize("token", UNSENDABLE)
-async def test_a_provider_s_unsendable_fresh_token_is_not_sent_and_not_shown(token: str) -> None:
-    """A refreshed token that no header can carry is a `ValueError` that doesn't show it."""
-    async with Wire(webex()) as wire, client_of(wire, Vault(OLD, next_token=token)) as client:
-        with pytest.raises(ValueError, match="visible ASCII") as raised:
-            await client.webhooks.get("W1")
-
-    assert sent(wire) == [OLD]
-    assert "nary" not in shown(raised.value)
+    assert sent(wire) == ([] if place == "token" else [OLD])
+    assert "nary" not in "".join(traceback.format_exception(raised.value))
 
 
 async def test_an_empty_token_all_over_is_a_value_error() -> None:
     """A provider that never has a token raises a `ValueError`."""
-    async with Wire(webex()) as wire, client_of(wire, Vault("")) as client:
+    async with client_on(webex(), token=Vault("")) as (wire, client):
         with pytest.raises(ValueError, match="this one is empty"):
             await client.webhooks.get("W1")
 
@@ -788,7 +725,7 @@ async def test_what_a_provider_raises_is_raised() -> None:
             raise TransportError("the vault is away")
 
     vault = Away(OLD)
-    async with Wire(webex()) as wire, client_of(wire, vault, attempts=4) as client:
+    async with client_on(webex(), token=vault, attempts=4) as (wire, client):
         with pytest.raises(TransportError, match="the vault is away"):
             await client.webhooks.get("W1")
 
@@ -826,34 +763,23 @@ class Wrapper:
         return await self._inner.refresh(rejected)
 
 
-async def test_a_wrapped_token_refreshes_through_the_client_that_calls() -> None:
-    """A wrapped token refreshes through the client whose request was rejected."""
-    token = integration()
-    wrapper = Wrapper(Wrapper(token))
+@pytest.mark.parametrize("is_wrapped", [True, False])
+async def test_a_shared_token_refreshes_through_the_client_that_calls(*, is_wrapped: bool) -> None:
+    """Also a wrapped one: through the client whose request was rejected."""
+    token: TokenProvider = integration()
+    if is_wrapped:
+        token = Wrapper(Wrapper(token))
+    third = http_response(200, {"access_token": "third"})
     async with (
         Wire(webex()) as one,
-        Wire(REJECTED, http_response(200, {"access_token": "third"}), FOUND) as other,
-        client_of(one, wrapper, max_concurrency=1) as first,
-        client_of(other, wrapper, max_concurrency=1) as second,
+        Wire(REJECTED, third, FOUND) as other,
+        client_of(other, token, max_concurrency=1) as second,
+        client_of(one, token, max_concurrency=1) as first,
     ):
         await first.webhooks.get("W1")
         await second.webhooks.get("W1")
 
     assert (sent(one), sent(other)) == ([OLD, None, NEW], [NEW, None, "third"])
-
-
-async def test_a_shared_token_refreshes_through_the_client_that_calls() -> None:
-    """A shared token refreshes through the client whose request was rejected."""
-    token = integration()
-    async with (
-        Wire(webex()) as one,
-        Wire(webex()) as other,
-        client_of(one, token) as first,
-        client_of(other, token),
-    ):
-        await first.webhooks.get("W1")
-
-    assert (sent(one), sent(other)) == ([OLD, None, NEW], [])
 
 
 def from_code(
@@ -876,7 +802,7 @@ async def test_a_code_is_exchanged_by_the_first_request(code_verifier: str | Non
     seen: list[Tokens] = []
     script = GRANTED, FOUND, REJECTED, http_response(200, {"access_token": "third"}), FOUND
     token = from_code(seen.append, code_verifier)
-    async with Wire(*script) as wire, client_of(wire, token) as client:
+    async with client_on(*script, token=token) as (wire, client):
         await client.webhooks.get("W1")
         await client.webhooks.get("W1")
 
@@ -909,7 +835,7 @@ async def test_a_code_is_exchanged_by_the_first_request(code_verifier: str | Non
 )
 async def test_a_code_is_sent_once(failure: Step, error: type[WebexError]) -> None:
     """Every later request raises the error of the exchange, and sends nothing."""
-    async with Wire(failure) as wire, client_of(wire, from_code(), attempts=4) as client:
+    async with client_on(failure, token=from_code(), attempts=4) as (wire, client):
         raised: list[WebexError] = []
         for _ in range(3):
             with pytest.raises(error) as each:
@@ -927,7 +853,7 @@ async def test_a_code_is_sent_again_where_nothing_was_processed(
     refusal: bytes, error: type[WebexError]
 ) -> None:
     """After a 429 or a 423 the next request exchanges it."""
-    async with Wire(refusal, GRANTED, FOUND) as wire, client_of(wire, from_code()) as client:
+    async with client_on(refusal, GRANTED, FOUND, token=from_code()) as (wire, client):
         with pytest.raises(error):
             await client.webhooks.get("W1")
         await client.webhooks.get("W1")
@@ -937,52 +863,25 @@ async def test_a_code_is_sent_again_where_nothing_was_processed(
 
 async def test_a_code_is_not_sent_again_after_a_cancelled_exchange() -> None:
     """A cancelled exchange may have reached Webex, so the code isn't sent again."""
-    posts: list[str] = []
-
-    async def post(path: str, form: Mapping[str, str]) -> object:
-        posts.append(path)
-        return await asyncio.get_running_loop().create_future()
-
-    token = from_code()
-    token.bind(post)
+    token, post = with_grants(from_code())
     waiting = asyncio.create_task(token.refresh(""))
-    await until(lambda: bool(posts))
-    everything = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in everything:
-        task.cancel()
-    await asyncio.wait(everything)
+    await post.posted()
+    await cancel_everything()
 
     assert waiting.cancelled()
     with pytest.raises(TransportError, match="exchange of the authorization code was cut off"):
         await token.refresh("")
-    assert len(posts) == 1
+    assert post.posts == 1
 
 
 async def test_an_error_shows_nothing_of_an_exchange() -> None:
     """Neither the code nor the verifier is shown, though the service repeats them."""
     refusal = http_response(400, {"message": "the-code, a-verifier, client-secret"})
-    async with Wire(refusal) as wire, client_of(wire, from_code()) as client:
+    async with client_on(refusal, token=from_code()) as (_, client):
         with pytest.raises(BadRequestError) as raised:
             await client.webhooks.get("W1")
 
     assert raised.value.message == "***, ***, ***"
-
-
-@pytest.mark.parametrize("name", ["client_id", "client_secret", "code", "redirect_uri"])
-def test_what_an_exchange_needs_must_not_be_empty(name: str) -> None:
-    """Each part is named when it is empty or isn't a string."""
-    parts: dict[str, Any] = {
-        "client_id": "a",
-        "client_secret": "b",
-        "code": "c",
-        "redirect_uri": "d",
-    }
-    empty: dict[str, Any] = {**parts, name: ""}
-    missing: dict[str, Any] = {**parts, name: None}
-    with pytest.raises(ValueError, match=f"{name} must not be empty"):
-        RefreshingToken.from_code(**empty)
-    with pytest.raises(TypeError, match=f"{name} must be str"):
-        RefreshingToken.from_code(**missing)
 
 
 @pytest.mark.parametrize("scopes", [["spark:all", "spark:kms"], "spark:all spark:kms"], ids=str)
@@ -1012,29 +911,19 @@ def test_a_user_authorizes_an_integration_at_a_url(scopes: str | list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("part", "error", "message"),
+    ("scopes", "error", "message"),
     [
-        ({"client_id": ""}, ValueError, "client_id must not be empty"),
-        ({"redirect_uri": ""}, ValueError, "redirect_uri must not be empty"),
-        ({"state": ""}, ValueError, "state must not be empty"),
-        ({"scopes": " "}, ValueError, "scope must not be empty"),
-        ({"scopes": []}, ValueError, "scope must not be empty"),
-        ({"code_challenge": ""}, ValueError, "code_challenge must not be empty"),
-        ({"scopes": [1]}, TypeError, "a scope must be str"),
-        ({"scopes": 1}, TypeError, "scopes must be str or Iterable"),
-        ({"state": None}, TypeError, "state must be str"),
+        (" ", ValueError, "scope must not be empty"),
+        ([], ValueError, "scope must not be empty"),
+        ([1], TypeError, "a scope must be str"),
+        (1, TypeError, "scopes must be str or Iterable"),
     ],
-    ids=str,
 )
-def test_an_authorization_needs_all_its_parts(
-    part: dict[str, Any], error: type[Exception], message: str
+def test_an_authorization_needs_a_scope(
+    scopes: Any,  # noqa: ANN401 - mistakes
+    error: type[Exception],
+    message: str,
 ) -> None:
-    """A missing part is named."""
-    parts = {"client_id": "C1", "redirect_uri": "R1", "scopes": "spark:all", "state": "x"}
+    """Anything but text, or texts, is refused."""
     with pytest.raises(error, match=message):
-        authorization_url(**{**parts, **part})
-
-
-def shown(error: BaseException) -> str:
-    """All that a traceback shows."""
-    return "".join(traceback.format_exception(error))
+        authorization_url(**{**OF_A_URL, "scopes": scopes})

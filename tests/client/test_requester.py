@@ -18,7 +18,6 @@ import pytest
 from tests.support.clocks import START, QuickClock, StoppedClock
 from tests.support.wire import (
     FOUND,
-    WEBHOOK,
     Peer,
     Step,
     Wire,
@@ -32,7 +31,7 @@ from tests.support.wire import (
     then_hang_up,
     until,
 )
-from webex_webhooks_async.client.auth import StaticToken, TokenProvider
+from webex_webhooks_async.client.auth import StaticToken
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.retries import RetryPolicy
@@ -40,7 +39,6 @@ from webex_webhooks_async.errors import (
     NotFoundError,
     RateLimitError,
     RequestTimeoutError,
-    ServerError,
     TransportError,
 )
 
@@ -48,36 +46,35 @@ TOKEN = "a-token"
 METHODS = ("GET", "PUT", "DELETE", "POST", "PATCH")
 
 THRICE = RetryPolicy(attempts=3)
+LIMITED = http_response(429, b"", "Retry-After: 30")
 
-pytestmark = pytest.mark.usefixtures("engine")
+on_each_engine = pytest.mark.usefixtures("engine")
 
 
 @asynccontextmanager
-async def requester_to(  # noqa: PLR0913 - a requester's own arguments
-    base_url: str,
-    *,
+async def requester_on(
+    *script: Step,
     clock: Clock | None = None,
     retry: RetryPolicy = THRICE,
-    timeout: float = 20.0,  # noqa: ASYNC109 - the same
+    timeout: float = 20.0,  # noqa: ASYNC109 - a requester's own
     max_concurrency: int = 20,
-    http_client: httpx.AsyncClient | None = None,
-    tokens: TokenProvider | None = None,
-) -> AsyncGenerator[Requester]:
-    """A requester with a clock of the test."""
-    requester = Requester(
-        tokens or StaticToken(TOKEN),
-        base_url=base_url,
-        http_client=http_client,
-        timeout=timeout,
-        retry=retry,
-        max_concurrency=max_concurrency,
-        max_body=100_000,
-        clock=clock or QuickClock(),
-    )
-    try:
-        yield requester
-    finally:
-        await requester.aclose()
+) -> AsyncGenerator[tuple[Wire, Requester]]:
+    """A server with this script, and a requester with a clock of the test."""
+    async with Wire(*script) as wire:
+        requester = Requester(
+            StaticToken(TOKEN),
+            base_url=wire.base_url,
+            http_client=None,
+            timeout=timeout,
+            retry=retry,
+            max_concurrency=max_concurrency,
+            max_body=100_000,
+            clock=clock or QuickClock(),
+        )
+        try:
+            yield wire, requester
+        finally:
+            await requester.aclose()
 
 
 def request(method: str = "GET") -> Request:
@@ -93,15 +90,10 @@ def request(method: str = "GET") -> Request:
     ("retry_after", "waits"),
     [
         (["Retry-After: 7"], [7.0, 7.0]),
-        (["Retry-After: 0"], [0.0, 0.0]),
         (
             [f"Retry-After: {format_datetime(START + timedelta(seconds=9), usegmt=True)}"],
             [9.0, 0.0],
         ),
-        (["Retry-After: Fri, 17 May 2024 09:30:09 -0000"], [9.0, 0.0]),
-        (["Retry-After: rand(30),add(30)"], [0.25, 0.5]),
-        (["Retry-After: ²"], [0.25, 0.5]),
-        (["Retry-After: -3"], [0.25, 0.5]),
         (["Retry-After: 1", "Retry-After: 2"], [0.25, 0.5]),
         ([], [0.25, 0.5]),
     ],
@@ -112,37 +104,18 @@ async def test_a_retry_after_is_waited(
     """Retry-After holds seconds or a date; for anything else the backoff is used."""
     monkeypatch.setattr(random, "random", lambda: 0.5)
     clock = QuickClock()
-    async with (
-        Wire(http_response(429, b"", *retry_after)) as wire,
-        requester_to(wire.base_url, clock=clock) as requester,
-    ):
+    async with requester_on(http_response(429, b"", *retry_after), clock=clock) as (_, requester):
         with pytest.raises(RateLimitError):
             await requester.send(request())
 
     assert clock.slept == waits
 
 
-async def test_the_backoff_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait is a random share of a doubling delay, up to `max_delay`."""
-    monkeypatch.setattr(random, "random", lambda: 0.5)
-    clock, retry = QuickClock(), RetryPolicy(attempts=6, base_delay=2.0, max_delay=10.0)
-    async with (
-        Wire(http_response(503)) as wire,
-        requester_to(wire.base_url, clock=clock, retry=retry) as requester,
-    ):
-        with pytest.raises(ServerError):
-            await requester.send(request())
-
-    assert clock.slept == [1.0, 2.0, 4.0, 5.0, 5.0]
-
-
 async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
     """The caller decides when to try again; other requests aren't paused either."""
     clock = QuickClock()
-    async with (
-        Wire(http_response(429, b"<html>", "Retry-After: 3600"), FOUND) as wire,
-        requester_to(wire.base_url, clock=clock) as requester,
-    ):
+    limited = http_response(429, b"<html>", "Retry-After: 3600")
+    async with requester_on(limited, FOUND, clock=clock) as (_, requester):
         with pytest.raises(RateLimitError) as raised:
             await requester.send(request())
         await requester.send(request())
@@ -151,36 +124,34 @@ async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
     assert clock.slept == []
 
 
-@pytest.mark.parametrize("method", METHODS)
-async def test_one_429_pauses_every_request(method: str) -> None:
+async def test_one_429_pauses_every_request() -> None:
     """While one request waits for Retry-After, none is sent; then all are."""
     clock = StoppedClock()
-    async with (
-        Wire(http_response(429, b"", "Retry-After: 30"), FOUND) as wire,
-        requester_to(wire.base_url, clock=clock, max_concurrency=3) as requester,
-    ):
+    async with requester_on(LIMITED, FOUND, clock=clock) as (wire, requester):
         first = asyncio.create_task(requester.send(request()))
         await until(lambda: clock.sleepers == 1)
-        others = [asyncio.create_task(requester.send(request(method))) for _ in range(3)]
-        await until(lambda: clock.sleepers == 4)
+        others = [asyncio.create_task(requester.send(request(each))) for each in METHODS]
+        await until(lambda: clock.sleepers == 6)
         clock.advance(29.9)
         await idle_loop()
         before = len(wire.requests)
         clock.advance(0.2)
         await asyncio.gather(first, *others)
 
-    assert (before, len(wire.requests)) == (1, 5)
+    assert (before, len(wire.requests)) == (1, 7)
 
 
 async def test_a_429_of_the_last_attempt_pauses_the_others_too() -> None:
-    """A 429 that is raised pauses the other requests of the client too."""
+    """A 429 that is raised pauses the client; one cancelled meanwhile counts no longer."""
     clock = StoppedClock()
-    async with (
-        Wire(http_response(429, b"", "Retry-After: 30"), FOUND) as wire,
-        requester_to(wire.base_url, clock=clock, retry=RetryPolicy.none()) as requester,
-    ):
+    options: Any = {"max_concurrency": 1, "retry": RetryPolicy.none()}
+    async with requester_on(LIMITED, FOUND, clock=clock, **options) as (wire, requester):
         with pytest.raises(RateLimitError):
             await requester.send(request())
+        cancelled = asyncio.create_task(requester.send(request()))
+        await until(lambda: clock.sleepers == 1)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
         other = asyncio.create_task(requester.send(request()))
         await until(lambda: clock.sleepers == 1)
         before = len(wire.requests)
@@ -193,12 +164,11 @@ async def test_a_429_of_the_last_attempt_pauses_the_others_too() -> None:
 async def test_a_pause_grows_and_never_shrinks() -> None:
     """Of two 429s the longer one counts, whichever comes first."""
     clock = StoppedClock()
-    long, short = (http_response(429, b"", f"Retry-After: {seconds}") for seconds in (30, 10))
     both_here = asyncio.Event()
-    async with (
-        Wire(after(both_here, long), after(both_here, short), FOUND) as wire,
-        requester_to(wire.base_url, clock=clock) as requester,
-    ):
+    long, short = (
+        after(both_here, http_response(429, b"", f"Retry-After: {each}")) for each in (30, 10)
+    )
+    async with requester_on(long, short, FOUND, clock=clock) as (wire, requester):
         tasks = [asyncio.create_task(requester.send(request())) for _ in range(2)]
         await wire.received(2)
         both_here.set()
@@ -215,14 +185,8 @@ async def test_a_pause_grows_and_never_shrinks() -> None:
 async def test_other_errors_pause_only_their_own_request() -> None:
     """A 503 or a 423 leaves the other requests alone, also with a Retry-After."""
     clock = StoppedClock()
-    async with (
-        Wire(
-            http_response(503, b"", "Retry-After: 30"),
-            http_response(423, b"", "Retry-After: 30"),
-            FOUND,
-        ) as wire,
-        requester_to(wire.base_url, clock=clock) as requester,
-    ):
+    busy, locked = (http_response(each, b"", "Retry-After: 30") for each in (503, 423))
+    async with requester_on(busy, locked, FOUND, clock=clock) as (wire, requester):
         waiting = [asyncio.create_task(requester.send(request())) for _ in range(2)]
         await until(lambda: clock.sleepers == 2)
         await requester.send(request())
@@ -234,11 +198,8 @@ async def test_other_errors_pause_only_their_own_request() -> None:
 
 async def test_a_request_that_waits_for_its_retry_doesn_t_count_as_concurrent() -> None:
     """While a request waits for its retry, `max_concurrency=1` admits another one."""
-    clock = StoppedClock()
-    async with (
-        Wire(http_response(503), FOUND) as wire,
-        requester_to(wire.base_url, clock=clock, max_concurrency=1) as requester,
-    ):
+    clock, busy = StoppedClock(), http_response(503)
+    async with requester_on(busy, FOUND, clock=clock, max_concurrency=1) as (wire, requester):
         waiting = asyncio.create_task(requester.send(request("DELETE")))
         await until(lambda: clock.sleepers == 1)
         await requester.send(request("PUT"))
@@ -248,27 +209,7 @@ async def test_a_request_that_waits_for_its_retry_doesn_t_count_as_concurrent() 
     assert [each.method for each in wire.requests] == ["DELETE", "PUT", "DELETE"]
 
 
-async def test_a_request_cancelled_in_a_pause_no_longer_counts() -> None:
-    """After a cancelled request the next one is admitted."""
-    clock = StoppedClock()
-    async with (
-        Wire(http_response(429, b"", "Retry-After: 30"), FOUND) as wire,
-        requester_to(
-            wire.base_url, clock=clock, max_concurrency=1, retry=RetryPolicy.none()
-        ) as requester,
-    ):
-        with pytest.raises(RateLimitError):
-            await requester.send(request())
-        cancelled = asyncio.create_task(requester.send(request()))
-        await until(lambda: clock.sleepers == 1)
-        cancelled.cancel()
-        await asyncio.wait([cancelled])
-        clock.advance(30.0)
-        await requester.send(request())
-
-    assert len(wire.requests) == 2
-
-
+@on_each_engine
 @pytest.mark.parametrize(
     "lost", [reset, hang_up, reset_unread, *map(http_response, (502, 503, 504))]
 )
@@ -277,34 +218,25 @@ async def test_a_delete_that_finds_nothing_after_a_lost_response_has_succeeded(
     lost: Step, between: list[Step]
 ) -> None:
     """An earlier attempt may have deleted it, even if a 429 came in between."""
-    async with (
-        Wire(lost, *between, http_response(404)) as wire,
-        requester_to(wire.base_url) as requester,
-    ):
+    async with requester_on(lost, *between, http_response(404)) as (_, requester):
         gone = await requester.send(request("DELETE"))
 
     assert gone.status_code == 404
 
 
 @pytest.mark.parametrize(
-    "script", [[], [http_response(429)], [http_response(423, b"", "Retry-After: 0")]]
+    ("method", "script"),
+    [
+        ("DELETE", []),
+        ("DELETE", [http_response(429)]),
+        ("DELETE", [http_response(423, b"", "Retry-After: 0")]),
+        ("GET", [http_response(503)]),
+        ("PUT", [http_response(503)]),
+    ],
 )
-async def test_a_delete_that_finds_nothing_is_an_error_when_none_was_processed(
-    script: list[Step],
-) -> None:
-    """At the first attempt, or after a rejected one, a 404 is raised."""
-    async with Wire(*script, http_response(404)) as wire, requester_to(wire.base_url) as requester:
-        with pytest.raises(NotFoundError):
-            await requester.send(request("DELETE"))
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_only_a_delete_succeeds_by_finding_nothing(method: str) -> None:
-    """A GET or PUT that finds nothing raises the 404."""
-    async with (
-        Wire(http_response(503), http_response(404)) as wire,
-        requester_to(wire.base_url) as requester,
-    ):
+async def test_any_other_404_is_an_error(method: str, script: list[Step]) -> None:
+    """Of a DELETE that wasn't processed before, and of another method."""
+    async with requester_on(*script, http_response(404)) as (_, requester):
         with pytest.raises(NotFoundError):
             await requester.send(request(method))
 
@@ -319,7 +251,7 @@ async def test_each_attempt_has_a_tracking_id_and_a_line_in_the_log(
         http_response(200, {"private": 1}, "X-Private: 1", "TrackingID: theirs"),
     )
     with caplog.at_level(logging.DEBUG, "webex_webhooks_async"):
-        async with Wire(*script) as wire, requester_to(wire.base_url) as requester:
+        async with requester_on(*script) as (wire, requester):
             await requester.send(Request(method="GET", target="/v1/webhooks?private=1"))
 
     ids = [each.headers["trackingid"] for each in wire.requests]
@@ -350,10 +282,7 @@ async def test_each_retry_has_a_line_in_the_log(
     monkeypatch.setattr(random, "random", lambda: 0.5)
     script = http_response(503), reset, http_response(503, b"", "Retry-After: 7"), FOUND
     with caplog.at_level(logging.INFO, "webex_webhooks_async"):
-        async with (
-            Wire(*script) as wire,
-            requester_to(wire.base_url, retry=RetryPolicy()) as requester,
-        ):
+        async with requester_on(*script, retry=RetryPolicy()) as (wire, requester):
             await requester.send(Request(method="GET", target="/v1/webhooks?private=1"))
 
     assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
@@ -374,12 +303,11 @@ async def test_each_retry_has_a_line_in_the_log(
 async def test_each_pause_has_one_warning_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Several 429s that arrive together are one pause; the next pause is logged again."""
     clock = StoppedClock()
-    limited = http_response(429, b"", "Retry-After: 30")
     both_here = asyncio.Event()
     seen: list[list[str]] = []
-    async with Wire() as wire, requester_to(wire.base_url, clock=clock) as requester:
+    async with requester_on(clock=clock) as (wire, requester):
         for count in (2, 1):
-            wire.script = [*[after(both_here, limited)] * count, FOUND]
+            wire.script = [*[after(both_here, LIMITED)] * count, FOUND]
             received = len(wire.requests)
             tasks = [asyncio.create_task(requester.send(request())) for _ in range(count)]
             await wire.received(received + count)
@@ -393,9 +321,10 @@ async def test_each_pause_has_one_warning_in_the_log(caplog: pytest.LogCaptureFi
     assert seen == [["rate limit reached (429): all requests pause for 30.00 s"]] * 2
 
 
+@on_each_engine
 async def test_an_error_without_a_response_names_host_and_tracking_id() -> None:
     """The tracking id is the last attempt's, and the cause is the HTTP library's error."""
-    async with Wire(reset) as wire, requester_to(wire.base_url) as requester:
+    async with requester_on(reset) as (wire, requester):
         expected = f"GET /v1/webhooks/W1: no response from 127.0.0.1:{wire.port}: "
         with pytest.raises(TransportError, match=expected) as raised:
             await requester.send(request())
@@ -412,7 +341,7 @@ async def test_a_path_that_repeats_the_base_url_gets_a_hint(
     is_hinted: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     """A 404 has a note if the path begins with the last segment of the base URL."""
-    async with Wire(http_response(404)) as wire, requester_to(wire.base_url) as requester:
+    async with requester_on(http_response(404)) as (wire, requester):
         with pytest.raises(NotFoundError) as raised:
             await requester.send(Request(method="GET", target=requester.target(f"/{path}")))
 
@@ -420,9 +349,10 @@ async def test_a_path_that_repeats_the_base_url_gets_a_hint(
     assert getattr(raised.value, "__notes__", []) == [expected] * is_hinted
 
 
+@on_each_engine
 async def test_a_request_says_what_it_is() -> None:
     """A request has the token, the user agent, and the media types of both bodies."""
-    async with Wire(FOUND) as wire, requester_to(wire.base_url) as requester:
+    async with requester_on(FOUND) as (wire, requester):
         await requester.send(request("GET"))
         await requester.send(request("PUT"))
 
@@ -435,6 +365,7 @@ async def test_a_request_says_what_it_is() -> None:
     assert wire.requests[1].body == b"{}"
 
 
+@on_each_engine
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Drip: ", raw_http_response(200, b"")])
 async def test_a_response_that_never_ends_is_ended_in_time(start: bytes) -> None:
     """The timeout is for the whole response, not for the next byte."""
@@ -445,10 +376,7 @@ async def test_a_response_that_never_ends_is_ended_in_time(start: bytes) -> None
             await peer.send(b"x")
             await asyncio.sleep(0.01)
 
-    async with (
-        Wire(drip) as wire,
-        requester_to(wire.base_url, timeout=0.2, retry=RetryPolicy.none()) as requester,
-    ):
+    async with requester_on(drip, timeout=0.2, retry=RetryPolicy.none()) as (wire, requester):
         with pytest.raises(
             RequestTimeoutError, match=r"no response from 127\.0\.0\.1:\d+ within 0\.2 s"
         ):
@@ -456,6 +384,7 @@ async def test_a_response_that_never_ends_is_ended_in_time(start: bytes) -> None
         await wire.closed()
 
 
+@on_each_engine
 @pytest.mark.parametrize("size", [0, 1, 100_000])
 async def test_a_response_of_any_size_is_read(size: int) -> None:
     """A body may be empty or large, compressed or chunked."""
@@ -467,33 +396,18 @@ async def test_a_response_of_any_size_is_read(size: int) -> None:
         http_response(200, compressed, "Content-Encoding: gzip"),
         raw_http_response(200, chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked"),
     ]
-    async with Wire(*script) as wire, requester_to(wire.base_url) as requester:
+    async with requester_on(*script) as (wire, requester):
         sizes = [len((await requester.send(request())).body) for _ in script]
 
     assert sizes == [size] * 3
     assert wire.connections == 1
 
 
-async def test_a_response_may_end_with_the_connection() -> None:
-    """A body without a length ends with the connection; the next request opens a new one."""
-
-    async def until_the_end(peer: Peer) -> None:
-        await peer.send(raw_http_response(200, b"all of it"))
-        peer.hang_up()
-
-    async with Wire(until_the_end) as wire, requester_to(wire.base_url) as requester:
-        bodies = [(await requester.send(request())).body for _ in range(2)]
-
-    assert bodies == [b"all of it"] * 2
-    assert wire.connections == 2
-
-
+@on_each_engine
 async def test_a_connection_is_used_again() -> None:
     """Consecutive requests share one connection, also after errors."""
-    async with (
-        Wire(FOUND, http_response(404), http_response(204), http_response(503), FOUND) as wire,
-        requester_to(wire.base_url) as requester,
-    ):
+    errors = http_response(404), http_response(204), http_response(503)
+    async with requester_on(FOUND, *errors, FOUND) as (wire, requester):
         for _ in range(3):
             await requester.send(request())
             with contextlib.suppress(NotFoundError):
@@ -502,14 +416,29 @@ async def test_a_connection_is_used_again() -> None:
     assert wire.connections == 1
 
 
-@pytest.mark.parametrize("engine", ["httpx"], indirect=True)  # aiohttp's pool is a queue
-async def test_the_connection_last_used_is_reused_first() -> None:
+@on_each_engine
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(then_hang_up(raw_http_response(200, b"all of it")), id="by-its-end"),
+        pytest.param(http_response(200, b"all of it", "Connection: close"), id="by-header"),
+    ],
+)
+async def test_a_response_may_end_its_connection(ending: Step) -> None:
+    """A body without a length ends with it; the next request opens a new one."""
+    async with requester_on(ending) as (wire, requester):
+        for _ in range(2):
+            assert (await requester.send(request())).body == b"all of it"
+            await wire.closed()
+
+    assert wire.connections == 2
+
+
+async def test_the_connection_last_used_is_reused_first() -> None:  # aiohttp's pool is a queue
     """The others stay idle, and expire."""
     releases = [asyncio.Event() for _ in range(3)]
-    async with (
-        Wire(*(after(release, FOUND) for release in releases), FOUND) as wire,
-        requester_to(wire.base_url) as requester,
-    ):
+    script = [*(after(release, FOUND) for release in releases), FOUND]
+    async with requester_on(*script) as (wire, requester):
         tasks: list[asyncio.Task[object]] = []
         for count in range(1, 4):
             tasks.append(asyncio.create_task(requester.send(request())))
@@ -523,30 +452,17 @@ async def test_the_connection_last_used_is_reused_first() -> None:
     assert [each.connection for each in wire.requests] == [1, 2, 3, 2, 2, 2]
 
 
+@on_each_engine
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_connection_that_the_server_closed_is_not_used(method: str) -> None:
     """A connection that was closed while idle is noticed, so that a POST succeeds too."""
-    async with (
-        Wire(then_hang_up(FOUND)) as wire,
-        requester_to(wire.base_url, retry=RetryPolicy.none()) as requester,
-    ):
+    async with requester_on(then_hang_up(FOUND), retry=RetryPolicy.none()) as (wire, requester):
         for _ in range(3):
             await requester.send(request(method))
             await wire.closed()
             await idle_loop()
 
     assert wire.connections == 3
-
-
-async def test_a_connection_that_the_server_wants_closed_is_closed() -> None:
-    """After `Connection: close` the next request opens a new one."""
-    closing = http_response(200, WEBHOOK, "Connection: close")
-    async with Wire(closing) as wire, requester_to(wire.base_url) as requester:
-        await requester.send(request())
-        await wire.closed()
-        await requester.send(request())
-
-    assert wire.connections == 2
 
 
 async def in_pieces(peer: Peer) -> None:
@@ -558,34 +474,35 @@ async def in_pieces(peer: Peer) -> None:
     await peer.send(b"0\r\n\r\n")
 
 
+@on_each_engine
 @pytest.mark.parametrize(
-    "script",
+    ("script", "earlier"),
     [
-        pytest.param([FOUND], id="response"),
-        pytest.param([in_pieces], id="response-in-pieces"),
-        pytest.param([http_response(503), FOUND], id="retried"),
-        pytest.param([http_response(429, b"", "Retry-After: 1"), FOUND], id="paused"),
-        pytest.param([reset, FOUND], id="reset"),
-        pytest.param([broken_off(FOUND), FOUND], id="broken-off"),
-        pytest.param([http_response(200, b"-", "Content-Encoding: gzip"), FOUND], id="no-gzip"),
+        pytest.param([FOUND], 0, id="response"),
+        pytest.param([FOUND], 1, id="idle-connection"),
+        pytest.param([in_pieces], 0, id="response-in-pieces"),
+        pytest.param([http_response(503), FOUND], 0, id="retried"),
+        pytest.param([http_response(429, b"", "Retry-After: 1"), FOUND], 0, id="paused"),
+        pytest.param([reset, FOUND], 1, id="idle-connection-reset"),
+        pytest.param([broken_off(FOUND), FOUND], 0, id="broken-off"),
+        pytest.param([http_response(200, b"-", "Content-Encoding: gzip"), FOUND], 0, id="no-gzip"),
     ],
 )
-@pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])
 async def test_a_request_may_be_cancelled_at_any_moment(
     script: Sequence[Step], earlier: int
 ) -> None:
     """Wherever it is cancelled, the next request succeeds, and nothing is left open at the end."""
     for moment in range(200):
-        async with Wire(FOUND) as wire:
-            async with requester_to(wire.base_url, max_concurrency=1, timeout=5) as requester:
-                for _ in range(earlier):
-                    await requester.send(request())
-                wire.script = [*script]
-                cancelled = await cancelled_after(moment, requester.send(request()))
-                wire.script = [FOUND]
-                await requester.send(request("POST"))  # which isn't retried
+        async with requester_on(FOUND, max_concurrency=1, timeout=5) as (wire, requester):
+            for _ in range(earlier):
+                await requester.send(request())
+            wire.script = [*script]
+            cancelled = await cancelled_after(moment, requester.send(request()))
+            wire.script = [FOUND]
+            await requester.send(request("POST"))  # which isn't retried
 
-                await until(lambda: wire.open == 1)
+            await until(lambda: wire.open == 1)
+            await requester.aclose()
             await wire.closed()
         if not cancelled:
             break
