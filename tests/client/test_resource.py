@@ -5,16 +5,16 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.clients import client_of
+from tests.support.clients import client_on
 from tests.support.wire import WEBHOOK, Peer, Wire, http_response
 from webex_webhooks_async import (
     BadRequestError,
@@ -25,6 +25,7 @@ from webex_webhooks_async import (
     NotFoundError,
     Notification,
     RefreshingToken,
+    WebhookUpdate,
     make_converter,
 )
 
@@ -49,6 +50,7 @@ class NewMembership:
 
 
 ROOM = {"id": "R1", "title": "Lobby", "newcomer": 1}
+LOBBY = Room(id="R1", title="Lobby")
 FOUND = http_response(200, ROOM)
 
 Verb = Callable[..., Awaitable[Any]]
@@ -67,7 +69,7 @@ def verb_of(client: Client, name: str) -> Verb:
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_a_verb_sends_its_method_and_returns_parsed_json(name: str) -> None:
     """The path is below the base URL, and the result is what the response holds."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
+    async with client_on(FOUND) as (wire, client):
         found = await verb_of(client, name)("rooms", "R1")
 
     (request,) = wire.requests
@@ -80,17 +82,15 @@ async def test_a_verb_sends_its_method_and_returns_parsed_json(name: str) -> Non
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_into_makes_an_instance_of_a_class(name: str) -> None:
     """`into` reads a user's class, or a list of it, from camelCase."""
-    async with Wire(FOUND, http_response(200, [ROOM])) as wire, client_of(wire) as client:
-        assert await verb_of(client, name)("rooms/R1", into=Room) == Room(id="R1", title="Lobby")
-        assert await verb_of(client, name)("rooms", into=list[Room]) == [
-            Room(id="R1", title="Lobby")
-        ]
+    async with client_on(FOUND, http_response(200, [ROOM])) as (_, client):
+        assert await verb_of(client, name)("rooms/R1", into=Room) == LOBBY
+        assert await verb_of(client, name)("rooms", into=list[Room]) == [LOBBY]
 
 
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_an_empty_body_is_none(name: str) -> None:
     """A response without a body has no JSON to parse."""
-    async with Wire(http_response(204)) as wire, client_of(wire) as client:
+    async with client_on(http_response(204)) as (_, client):
         assert await verb_of(client, name)("rooms") is None
 
 
@@ -111,7 +111,7 @@ async def test_what_does_not_fit_is_a_decode_error(
 ) -> None:
     """A user's class is read strictly, and an empty body doesn't fit it."""
     step = http_response(200, body, "TrackingID: ROUTER_1")
-    async with Wire(step) as wire, client_of(wire) as client:
+    async with client_on(step) as (_, client):
         with pytest.raises(DecodeError, match=problem) as raised:
             await verb_of(client, "get")("rooms", into=into)
 
@@ -119,23 +119,10 @@ async def test_what_does_not_fit_is_a_decode_error(
     assert raised.value.tracking_id == "ROUTER_1"
 
 
-@pytest.mark.parametrize("name", [*WITH_A_RESULT, "list"])
-@pytest.mark.parametrize(
-    "into", [int | str, list[bytes], "Room", Room(id="R1", title="Lobby")], ids=str
-)
-async def test_a_class_that_no_response_can_become_is_refused(into: type[Any], name: str) -> None:
-    """A class that can't be read raises before anything is sent."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        with pytest.raises(TypeError):
-            await verb_of(client, name)("rooms", into=into)
-
-    assert wire.connections == 0
-
-
 @pytest.mark.parametrize("body", [b"", b"gone", b"{}"])
 async def test_delete_returns_nothing(body: bytes) -> None:
     """`delete` sends no body, and ignores the body of a 2xx."""
-    async with Wire(http_response(200, body)) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, body)) as (wire, client):
         await client.delete("messages", "M1", params={"a": "b"})
 
     (request,) = wire.requests
@@ -156,7 +143,7 @@ async def test_delete_returns_nothing(body: bytes) -> None:
 )
 async def test_json_is_sent_as_it_is(content: object) -> None:
     """Anything that JSON can hold is sent as a body, also a false value."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
+    async with client_on(FOUND) as (wire, client):
         await client.post("messages", json=content)
 
     (request,) = wire.requests
@@ -168,7 +155,7 @@ async def test_json_is_sent_as_it_is(content: object) -> None:
 async def test_an_attrs_instance_is_sent_in_camel_case(name: str) -> None:
     """Every value is sent but `None`, also one that equals its default."""
     moment = datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC)
-    async with Wire(FOUND) as wire, client_of(wire) as client:
+    async with client_on(FOUND) as (wire, client):
         await verb_of(client, name)("memberships", json=NewMembership(room_id="R1"))
         await verb_of(client, name)(
             "memberships", json=NewMembership(room_id="R1", is_moderator=False, created=moment)
@@ -177,20 +164,6 @@ async def test_an_attrs_instance_is_sent_in_camel_case(name: str) -> None:
     first, second = (json.loads(each.body) for each in wire.requests)
     assert first == {"roomId": "R1", "isModerator": True}
     assert second == {"roomId": "R1", "isModerator": False, "created": "2022-04-07T09:17:23.164Z"}
-
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [({"a": float("nan")}, ValueError), ({"a": 1j}, TypeError), (b"bytes", TypeError)],
-    ids=repr,
-)
-async def test_what_json_cannot_hold_is_refused(content: object, error: type[Exception]) -> None:
-    """It is an error before anything is sent."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        with pytest.raises(error):
-            await client.post("messages", json=content)
-
-    assert wire.connections == 0
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -207,7 +180,7 @@ async def test_params_become_the_query(name: str) -> None:
         "several": ("y",),
         "moment": datetime(2022, 4, 7, 9, 17, 23, tzinfo=UTC),
     }
-    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, {"items": []})) as (wire, client):
         await verb_of(client, name)("rooms", params=params)
         await verb_of(client, name)("rooms", params=MappingProxyType({"none": None}))
         await verb_of(client, name)("rooms", params={})
@@ -229,29 +202,6 @@ async def test_params_become_the_query(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "error", "message"),
-    [
-        ({"a": 1j}, TypeError, r"params\['a'\] must be str or int"),
-        ({"a": [b"x"]}, TypeError, r"params\['a'\] must be str"),
-        ({"a": {"b": "c"}}, TypeError, r"params\['a'\] must be str"),
-        ({1: "a"}, TypeError, "a name in params must be str, got int"),
-        ("a=b", TypeError, "params must be Mapping, got str"),
-        ({"a": "\udcff"}, ValueError, r"params\['a'\] is not valid Unicode"),
-    ],
-    ids=ascii,
-)
-async def test_params_that_cannot_be_sent_are_refused(
-    params: Mapping[str, object], error: type[Exception], message: str
-) -> None:
-    """The error names the parameter, and nothing is sent."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        with pytest.raises(error, match=message):
-            await client.get("rooms", params=params)
-
-    assert wire.connections == 0
-
-
-@pytest.mark.parametrize(
     ("path", "target"),
     [
         ("messages", "/v1/messages"),
@@ -265,7 +215,7 @@ async def test_params_that_cannot_be_sent_are_refused(
 )
 async def test_a_path_is_relative_to_the_base_url(path: str, target: str) -> None:
     """It may contain slashes, and one at its beginning makes no difference."""
-    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, {"items": []})) as (wire, client):
         await client.get(path)
 
     assert wire.targets == [target]
@@ -273,10 +223,13 @@ async def test_a_path_is_relative_to_the_base_url(path: str, target: str) -> Non
 
 async def test_a_segment_follows_a_path_that_ends_with_a_slash() -> None:
     """One slash separates the path from the segment."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
+    async with client_on(FOUND) as (wire, client):
         await client.get("rooms/", "R1", "meetingInfo")
 
     assert wire.targets == ["/v1/rooms/R1/meetingInfo"]
+
+
+NOT_UNICODE = "c4nary\udcff"
 
 
 @pytest.mark.parametrize(
@@ -289,45 +242,63 @@ async def test_a_segment_follows_a_path_that_ends_with_a_slash() -> None:
         ("rooms#top", "a query or a fragment"),
         ("rooms/%2e%2e", "a percent sign: pass an id as a further argument"),
         ("rooms\\..", "a backslash"),
-        ("//elsewhere.example", "an empty segment"),
-        ("rooms//R1", "an empty segment"),
-        ("..", "a dot segment"),
-        ("./rooms", "a dot segment"),
-        ("rooms/../people", "a dot segment"),
-        ("/rooms/.", "a dot segment"),
-        ("rooms\n", "a control character"),
-        ("ro\x00oms", "a control character"),
-        ("rooms\x7f", "a control character"),
-        ("rooms\x85", "a control character"),
-        ("", "path is empty"),
-        ("/", "path is empty"),
-        ("rooms\udcff", "path is not valid Unicode"),
+        *((each, "an empty segment") for each in ("//elsewhere.example", "rooms//R1")),
+        *((each, "a dot segment") for each in ("..", "./rooms", "rooms/../people", "/rooms/.")),
+        *((f"ro{each}oms", "a control character") for each in "\n\x00\x7f\x85"),
+        *((each, "path is empty") for each in ("", "/")),
+        (NOT_UNICODE, "path is not valid Unicode"),
     ],
     ids=ascii,
 )
 async def test_a_path_that_leads_elsewhere_is_refused(path: str, message: str) -> None:
     """It is an error before anything is sent."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        with pytest.raises(ValueError, match=message):
-            await client.get(path)
+    async with client_on(FOUND) as (wire, client):
+        for verb in (client.get, client.list):
+            with pytest.raises(ValueError, match=message):
+                await verb(path)
 
     assert wire.connections == 0
 
 
 @pytest.mark.parametrize(
-    ("segment", "error"),
-    [("", ValueError), ("\udcff", ValueError), (5, TypeError), (None, TypeError)],
-    ids=ascii,
+    ("segments", "options", "error", "message"),
+    [
+        *(((each,), {}, ValueError, "a path segment") for each in ("", NOT_UNICODE)),
+        *(((each,), {}, TypeError, "a path segment") for each in (5, None)),
+        (("x" * 70_000,), {}, ValueError, "check the id and the parameters"),
+        ((), {"params": {"q": "x" * 70_000}}, ValueError, "check the id and the parameters"),
+        ((), {"params": {"a": 1j}}, TypeError, r"params\['a'\] must be str or int"),
+        ((), {"params": {"a": [b"x"]}}, TypeError, r"params\['a'\] must be str"),
+        ((), {"params": {"a": {"b": "c"}}}, TypeError, r"params\['a'\] must be str"),
+        ((), {"params": {1: "a"}}, TypeError, "a name in params must be str, got int"),
+        ((), {"params": "a=b"}, TypeError, "params must be Mapping, got str"),
+        ((), {"params": {"a": NOT_UNICODE}}, ValueError, r"params\['a'\] is not valid Unicode"),
+        ((), {"json": {"a": float("nan")}}, ValueError, "not JSON compliant"),
+        ((), {"json": {"a": 1j}}, TypeError, r"^\$\.a: JSON can't hold a value of type complex"),
+        ((), {"json": b"bytes"}, TypeError, r"^\$: JSON can't hold a value of type bytes"),
+        *(((), {"into": each}, TypeError, "") for each in (int | str, list[bytes], "Room", LOBBY)),
+    ],
+    ids=lambda value: ascii(value)[:60],
 )
-async def test_a_segment_is_a_non_empty_string(segment: object, error: type[Exception]) -> None:
-    """Any other segment raises before anything is sent."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        with pytest.raises(error, match="a path segment"):
-            await verb_of(client, "get")("rooms", segment)
-        with pytest.raises(TypeError, match="path must be str"):
-            await verb_of(client, "get")(5)
+async def test_what_cannot_be_sent_is_refused(
+    segments: tuple[Any, ...], options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """Every verb that takes it names it, and nothing is sent."""
+    takers = WITH_A_BODY if "json" in options else ALL
+    async with client_on(FOUND) as (wire, client):
+        for name in takers if "into" not in options else (*WITH_A_RESULT, "list"):
+            with pytest.raises(error, match=message or None):
+                await verb_of(client, name)("rooms", *segments, **options)
 
     assert wire.connections == 0
+
+
+UPDATE = WebhookUpdate(name="n", target_url="https://example.com")
+BY_ID: dict[str, Callable[[Client, str], Awaitable[object]]] = {
+    "GET": lambda client, webhook_id: client.webhooks.get(webhook_id),
+    "PUT": lambda client, webhook_id: client.webhooks.update(webhook_id, UPDATE),
+    "DELETE": lambda client, webhook_id: client.webhooks.delete(webhook_id),
+}
 
 
 @given(
@@ -340,16 +311,22 @@ async def test_a_segment_is_a_non_empty_string(segment: object, error: type[Exce
 )
 async def test_the_server_sees_exactly_the_segments(name: str, segments: list[str]) -> None:
     """Any segments reach the server as separate segments below the base URL."""
-    async with Wire(http_response(200, {"items": []})) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, {**WEBHOOK, "items": []})) as (wire, client):
         await verb_of(client, name)("rooms", *segments)
+        for by_id in BY_ID.values():
+            await by_id(client, segments[0] if segments else "W1")
 
-    (request,) = wire.requests
-    empty, version, room, *rest = request.target.split("/")
-    assert (empty, version, room) == ("", "v1", "rooms")
-    assert [unquote(each) for each in rest] == segments
-    assert not {".", ".."} & set(rest)
-    assert not set(request.target) & set("?#;&=+@\\ ")
-    assert request.target.isascii()
+    _, *of_webhooks = wire.requests
+    assert [each.method for each in of_webhooks] == [*BY_ID]
+    for request in wire.requests:
+        empty, version, resource, *rest = request.target.split("/")
+        assert (empty, version) == ("", "v1")
+        assert resource in {"rooms", "webhooks"}
+        expected = segments if resource == "rooms" else (segments or ["W1"])[:1]
+        assert [unquote(each) for each in rest] == expected
+        assert not {".", ".."} & set(rest)
+        assert not set(request.target) & set("?#;&=+@\\ ")
+        assert request.target.isascii()
 
 
 async def test_a_list_has_the_items_of_all_pages() -> None:
@@ -358,22 +335,19 @@ async def test_a_list_has_the_items_of_all_pages() -> None:
         http_response(200, {"items": [ROOM]}, 'Link: </v1/rooms?cursor=2>; rel="next"'),
         http_response(200, {"items": [{**ROOM, "id": "R2"}]}),
     ]
-    async with Wire(*script, *script) as wire, client_of(wire) as client:
+    async with client_on(*script, *script) as (wire, client):
         found = [each async for each in client.list("rooms", params={"max": 1})]
         rooms = [each async for each in client.list("rooms", into=Room, prefetch=True)]
 
     assert found == [ROOM, {**ROOM, "id": "R2"}]
-    assert rooms == [Room(id="R1", title="Lobby"), Room(id="R2", title="Lobby")]
+    assert rooms == [LOBBY, evolve(LOBBY, id="R2")]
     assert wire.targets[:2] == ["/v1/rooms?max=1", "/v1/rooms?cursor=2&max=1"]
     assert wire.targets[2:] == ["/v1/rooms", "/v1/rooms?cursor=2"]
 
 
 async def test_a_list_has_the_member_that_is_named() -> None:
     """`items_key` names the member with the items."""
-    async with (
-        Wire(http_response(200, {"Resources": [{"id": "P1"}]})) as wire,
-        client_of(wire) as client,
-    ):
+    async with client_on(http_response(200, {"Resources": [{"id": "P1"}]})) as (wire, client):
         page = await client.list("identity/scim", "O1", "v2/Users", items_key="Resources")
 
     assert page.items == ({"id": "P1"},)
@@ -392,31 +366,9 @@ async def test_a_list_has_the_member_that_is_named() -> None:
 )
 async def test_a_page_that_does_not_fit_is_a_decode_error(body: object, problem: str) -> None:
     """An item that doesn't fit a user's class is a `DecodeError`."""
-    async with Wire(http_response(200, body)) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, body)) as (_, client):
         with pytest.raises(DecodeError, match=problem):
             await client.list("rooms", into=Room)
-
-
-@pytest.mark.parametrize("name", ALL)
-async def test_a_url_that_is_too_long_is_refused(name: str) -> None:
-    """A URL that is too long is a `ValueError`, and nothing is sent."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        for segments, params in (("x" * 70_000,), None), ((), {"q": "x" * 70_000}):
-            with pytest.raises(ValueError, match="check the id and the parameters"):
-                await verb_of(client, name)("rooms", *segments, params=params)
-
-    assert wire.connections == 0
-
-
-async def test_a_list_is_checked_at_the_call() -> None:
-    """A wrong argument raises at the call, not when the list is iterated."""
-    async with Client("a-token") as client:
-        with pytest.raises(ValueError, match="path is empty"):
-            client.list("")
-        with pytest.raises(ValueError, match="start is empty; pass a next_url"):
-            client.list("rooms", start="")
-        with pytest.raises(TypeError, match="start must be str, got int"):
-            client.list("rooms", start=cast("str", 5))
 
 
 @pytest.mark.parametrize(
@@ -439,10 +391,7 @@ async def test_a_list_is_checked_at_the_call() -> None:
 async def test_a_secret_of_a_body_is_redacted(content: object) -> None:
     """An error shows neither it nor the token, though the service repeats both."""
     step = http_response(400, {"message": "no a-s3cret-value, no a-token-value"})
-    async with (
-        Wire(step) as wire,
-        Client("a-token-value", base_url=wire.base_url) as client,
-    ):
+    async with client_on(step, token="a-token-value") as (_, client):
         with pytest.raises(BadRequestError) as raised:
             await client.post("applications", json=content)
 
@@ -452,7 +401,7 @@ async def test_a_secret_of_a_body_is_redacted(content: object) -> None:
 @pytest.mark.parametrize("name", ALL)
 async def test_an_error_names_method_and_path(name: str) -> None:
     """It is the error of the status, with the path and without the query."""
-    async with Wire(http_response(404, {"message": "Sorry"})) as wire, client_of(wire) as client:
+    async with client_on(http_response(404, {"message": "Sorry"})) as (_, client):
         with pytest.raises(NotFoundError) as raised:
             await verb_of(client, name)("rooms", "R/1", params={"a": "b"})
 
@@ -498,10 +447,7 @@ async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
     token = RefreshingToken(
         client_id="id", client_secret="secret", refresh_token="refresh", access_token="old"
     )
-    async with (
-        Wire(act) as wire,
-        Client(token, base_url=wire.base_url, max_concurrency=50) as client,
-    ):
+    async with client_on(act, token=token, max_concurrency=50) as (wire, client):
         await asyncio.gather(*(each(client) for each in list(MIXED.values()) * 5))
 
     tokens = [each.headers.get("authorization") for each in wire.requests]
@@ -561,9 +507,6 @@ async def test_the_packages_own_models_have_its_own_converter() -> None:
     converter.register_structure_hook(str, lambda value, _: value.upper())
     message = {"id": "m", "roomId": "r"}
     about = Notification(id="W", name="n", resource="messages", event="created", data={"id": "m"})
-    async with (
-        Wire(*[http_response(200, message)] * 2) as wire,
-        Client("t", base_url=wire.base_url, converter=converter) as client,
-    ):
+    async with client_on(http_response(200, message), converter=converter) as (_, client):
         assert await client.fetch(about) == Message(id="m", room_id="r")
         assert await client.fetch(about, into=Message) == Message(id="M", room_id="R")

@@ -1,12 +1,11 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, cast
-from urllib.parse import unquote
+from typing import Any
 
 import pytest
 
-from tests.support.clients import client_of
+from tests.support.clients import client_on
 from tests.support.wire import DELETED, FOUND, WEBHOOK, Wire, http_response, page
 from webex_webhooks_async import (
     Client,
@@ -15,7 +14,6 @@ from webex_webhooks_async import (
     Webhook,
     WebhookUpdate,
 )
-from webex_webhooks_async.testing import Sandbox
 
 NEW = NewWebhook(
     name="Messages",
@@ -43,20 +41,14 @@ OPERATIONS: dict[str, Operation] = {
     "create": lambda client: client.webhooks.create(NEW),
     "get": lambda client: client.webhooks.get("W1"),
     "update": lambda client: client.webhooks.update("W1", UPDATE),
-    "delete": lambda client: client.webhooks.delete("W1"),
     "list": lambda client: client.webhooks.list(),
-}
-WITH_AN_ID: dict[str, Callable[[Client, str], Awaitable[object]]] = {
-    "GET": lambda client, webhook_id: client.webhooks.get(webhook_id),
-    "PUT": lambda client, webhook_id: client.webhooks.update(webhook_id, UPDATE),
-    "DELETE": lambda client, webhook_id: client.webhooks.delete(webhook_id),
 }
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 async def test_create_posts_what_is_wanted(status: int) -> None:
     """`create` sends Webex's keys, and returns the created webhook after any 2xx."""
-    async with Wire(http_response(status, WEBHOOK)) as wire, client_of(wire) as client:
+    async with client_on(http_response(status, WEBHOOK)) as (wire, client):
         made = await client.webhooks.create(NEW)
 
     (request,) = wire.requests
@@ -77,7 +69,7 @@ async def test_what_is_unset_is_not_sent() -> None:
     """An optional field that is `None` isn't sent, not even as null."""
     new = NewWebhook(name="n", target_url="https://example.com", resource="r", event="e")
     update = WebhookUpdate(name="n", target_url="https://example.com")
-    async with Wire(FOUND) as wire, client_of(wire) as client:
+    async with client_on(FOUND) as (wire, client):
         await client.webhooks.create(new)
         await client.webhooks.update("W1", update)
 
@@ -100,7 +92,7 @@ async def test_get_gives_the_webhook() -> None:
         "appId": "A1",
         "newcomer": [1],
     }
-    async with Wire(http_response(200, whole)) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, whole)) as (wire, client):
         found = await client.webhooks.get("W1")
 
     (request,) = wire.requests
@@ -125,7 +117,7 @@ async def test_get_gives_the_webhook() -> None:
 
 async def test_update_puts_the_new_state() -> None:
     """`update` sends name, target URL, secret and status, and returns the updated webhook."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
+    async with client_on(FOUND) as (wire, client):
         changed = await client.webhooks.update("W1", UPDATE)
 
     (request,) = wire.requests
@@ -142,7 +134,7 @@ async def test_update_puts_the_new_state() -> None:
 @pytest.mark.parametrize("done", [DELETED, http_response(200, b"gone"), http_response(202)])
 async def test_delete_deletes(done: bytes) -> None:
     """`delete` sends no body, and ignores the body of a 2xx."""
-    async with Wire(done) as wire, client_of(wire) as client:
+    async with client_on(done) as (wire, client):
         await client.webhooks.delete("W1")
 
     (request,) = wire.requests
@@ -151,7 +143,7 @@ async def test_delete_deletes(done: bytes) -> None:
 
 async def test_list_sends_its_arguments() -> None:
     """The page size and the owner are in the query, if they are given."""
-    async with Wire(page("W1")) as wire, client_of(wire) as client:
+    async with client_on(page("W1")) as (wire, client):
         await client.webhooks.list()
         await client.webhooks.list(max=50)
         await client.webhooks.list(owned_by="org")
@@ -165,62 +157,6 @@ async def test_list_sends_its_arguments() -> None:
     ]
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.5, True])
-async def test_a_page_has_at_least_one_item(size: int) -> None:
-    """A page size below 1, or one that isn't a whole number, is refused at the call."""
-    async with Client("a-token") as client:
-        with pytest.raises(ValueError, match="max must be a whole number of at least 1"):
-            client.webhooks.list(max=size)
-
-
-@pytest.mark.parametrize("method", WITH_AN_ID)
-@pytest.mark.parametrize(
-    "webhook_id",
-    [
-        "a/../../people/me",
-        "../people/me",
-        "/people/me",
-        "..",
-        ".",
-        "...",
-        "%2e%2e",
-        "x?y#z",
-        "x&y=z;a,b",
-        "a b+c",
-        "https://elsewhere.example/",
-        "//elsewhere.example",
-        "\\elsewhere",
-        "@elsewhere",
-        "ïd-😀",
-        "\x00\r\n\x7f",
-        "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZhYmMyYWEtM2RjYy0xMWU1LWExNTItZmUzNDgxOWNkYzlh",
-    ],
-    ids=ascii,
-)
-async def test_an_id_is_one_segment_of_the_path(method: str, webhook_id: str) -> None:
-    """Any id reaches the server percent-encoded, below the webhooks."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        await WITH_AN_ID[method](client, webhook_id)
-
-    (request,) = wire.requests
-    empty, version, resource, segment = request.target.split("/")
-    assert (request.method, empty, version, resource) == (method, "", "v1", "webhooks")
-    assert unquote(segment) == webhook_id
-    assert segment not in {".", ".."}
-    assert not set(segment) & set("?#;&=+@\\ ")
-    assert segment.isascii()
-
-
-@pytest.mark.parametrize("method", WITH_AN_ID)
-async def test_an_empty_id_is_refused(method: str) -> None:
-    """An empty id would name the whole list; it is refused, and nothing is sent."""
-    async with Wire(FOUND) as wire, client_of(wire) as client:
-        with pytest.raises(ValueError, match="webhook_id is empty"):
-            await WITH_AN_ID[method](client, "")
-
-    assert wire.connections == 0
-
-
 async def test_a_base_url_may_have_any_path() -> None:
     """Requests go below it, with or without a slash at its end."""
     async with Wire(FOUND) as wire:
@@ -231,17 +167,13 @@ async def test_a_base_url_may_have_any_path() -> None:
     assert wire.targets == ["/webhooks/W1", "/webhooks/W1", "/a/b/webhooks/W1"]
 
 
-@pytest.mark.parametrize("operation", ["create", "get", "update", "list"])
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
         (b"\xff\xfe", "not UTF-8"),
-        (b"{", "not JSON"),
-        (b"[" * 200_000, "nested too deeply"),
         (b'{"id": ' + b"9" * 5000 + b"}", "too many digits"),
         (b"null", "expected an object, got null"),
-        (b"[]", "expected an object, got an array"),
-        (b'"text"', "expected an object, got a string"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -249,8 +181,7 @@ async def test_a_2xx_that_does_not_fit_is_a_decode_error(
     body: bytes, problem: str, operation: str
 ) -> None:
     """A body that isn't a webhook is an error with method, path and tracking id."""
-    step = http_response(200, body, "TrackingID: ROUTER_1")
-    async with Wire(step) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, body, "TrackingID: ROUTER_1")) as (wire, client):
         with pytest.raises(DecodeError, match=problem) as raised:
             await OPERATIONS[operation](client)
 
@@ -262,7 +193,7 @@ async def test_a_2xx_that_does_not_fit_is_a_decode_error(
 async def test_every_problem_of_a_page_is_named() -> None:
     """`Client.list` names each problem with its path, and shows no value."""
     items = [WEBHOOK, {**WEBHOOK, "name": None, "created": "c4n4ry"}, {"id": "c4n4ry"}]
-    async with Wire(http_response(200, {"items": items})) as wire, client_of(wire) as client:
+    async with client_on(http_response(200, {"items": items})) as (_, client):
         with pytest.raises(DecodeError) as raised:
             await client.list("webhooks", into=Webhook)
 
@@ -275,55 +206,57 @@ async def test_every_problem_of_a_page_is_named() -> None:
     )
 
 
+NOT_UNICODE = "c4nary\udcff"
+
+
 @pytest.mark.parametrize(
-    ("operation", "arguments"),
+    ("operation", "arguments", "error", "message"),
     [
-        ("create", ({"name": "bot"},)),
-        ("update", ("id", {"name": "bot"})),
-        ("get", (5,)),
-        ("delete", (None,)),
-        ("ensure", (["bot"],)),
-        ("ensure", ([NEW], 5)),
-        ("plan", (NEW,)),
+        ("create", ({"name": "bot"},), TypeError, "webhook must be NewWebhook, got dict"),
+        ("update", ("id", {"name": "bot"}), TypeError, "update must be WebhookUpdate, got dict"),
+        ("get", (5,), TypeError, "webhook_id must be str, got int"),
+        ("delete", (None,), TypeError, "webhook_id must be str, got NoneType"),
+        ("ensure", (["bot"],), TypeError, "must be NewWebhook, got str"),
+        ("ensure", ([NEW], 5), TypeError, "prune must be str, got int"),
+        ("plan", (NEW,), TypeError, "must be Iterable, got NewWebhook"),
+        *(
+            (operation, (text, *rest), ValueError, f"^webhook_id {problem}")
+            for operation, *rest in (("get",), ("update", UPDATE), ("delete",))
+            for text, problem in (("", "is empty"), (NOT_UNICODE, "is not valid Unicode"))
+        ),
     ],
 )
-async def test_an_argument_of_a_wrong_type_is_refused(
-    operation: str, arguments: tuple[Any, ...]
+async def test_an_unsound_argument_is_refused(
+    operation: str, arguments: tuple[Any, ...], error: type[Exception], message: str
 ) -> None:
-    """An argument of a wrong type is a TypeError, and nothing is sent."""
-    sandbox = Sandbox()
-    async with sandbox.http_client() as http_client:
-        client = Client("a-token", http_client=http_client)
-        with pytest.raises(TypeError, match=r"must be \w+( or \w+)?, got"):
+    """It is named and not shown, and nothing is sent."""
+    async with client_on(FOUND) as (wire, client):
+        with pytest.raises(error, match=message) as raised:
             await getattr(client.webhooks, operation)(*arguments)
-    assert sandbox.requests == ()
+
+    assert "c4nary" not in str(raised.value)
+    assert wire.connections == 0
 
 
-async def test_text_is_valid_unicode() -> None:
-    """Text that was read from bytes that aren't UTF-8 is refused by name, and isn't shown."""
-    text = "c4nary\udcff"
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        *(({"max": each}, ValueError, "max must be a whole number of") for each in (0, -1)),
+        *(({"max": each}, ValueError, "max must be a whole number of") for each in (2.5, True)),
+        ({"owned_by": NOT_UNICODE}, ValueError, "^owned_by is not valid Unicode"),
+        ({"start": NOT_UNICODE}, ValueError, "^start is not valid Unicode"),
+        ({"start": ""}, ValueError, "start is empty; pass a next_url"),
+        ({"start": 5}, TypeError, "start must be str, got int"),
+    ],
+    ids=ascii,
+)
+async def test_a_list_is_checked_at_the_call(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """A wrong argument raises at the call, not when the list is iterated."""
     async with Client("a-token") as client:
-        for call in WITH_AN_ID.values():
-            with pytest.raises(ValueError, match=r"^webhook_id is not valid Unicode[^\udcff]*$"):
-                await call(client, text)
-        with pytest.raises(ValueError, match=r"^owned_by is not valid Unicode"):
-            client.webhooks.list(owned_by=text)
-        with pytest.raises(ValueError, match=r"^start is not valid Unicode"):
-            client.webhooks.list(start=text)
-
-
-async def test_a_start_is_a_url() -> None:
-    """A `start` of another type is refused at the call."""
-    async with Client("a-token") as client:
-        with pytest.raises(TypeError, match="start must be str, got int"):
-            client.webhooks.list(start=cast("str", 5))
-
-
-async def test_a_start_is_not_empty() -> None:
-    """An empty `start` is refused: a job that stores `next_url` as text would never end."""
-    async with Client("a-token") as client:
-        with pytest.raises(ValueError, match="start is empty; pass a next_url"):
-            client.webhooks.list(start="")
+        with pytest.raises(error, match=message):
+            client.webhooks.list(**options)
 
 
 async def test_an_operation_shows_what_it_takes_in_place_of_fields() -> None:
