@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.clients import TOKEN, client_on
 from tests.support.wire import (
     FOUND,
     WEBHOOK,
     Peer,
-    Wire,
     http_response,
     raw_http_response,
 )
@@ -26,9 +26,7 @@ from webex_webhooks_async import (
     TransportError,
 )
 
-TOKEN = "a-token"
 LIMIT = 2_000_000
-AT_ONCE = RetryPolicy(base_delay=0.0)
 
 
 def bomb(size: int, level: int = 9) -> bytes:
@@ -39,11 +37,6 @@ def bomb(size: int, level: int = 9) -> bytes:
 def gzipped(body: bytes, coding: str = "gzip", status: int = 200) -> bytes:
     """A response with this body."""
     return http_response(status, body, f"Content-Encoding: {coding}")
-
-
-def client_of(wire: Wire, max_body: int = LIMIT, timeout: float = 20.0) -> Client:
-    """A client that doesn't wait between attempts."""
-    return Client(TOKEN, base_url=wire.base_url, retry=AT_ONCE, max_body=max_body, timeout=timeout)
 
 
 async def endless(peer: Peer) -> None:
@@ -99,7 +92,8 @@ async def test_a_body_that_is_too_large_is_left_while_it_is_read(
     is_download: bool,
 ) -> None:
     """It takes no more memory than the largest allowed one, and is never asked for again."""
-    async with Wire(gzipped(bomb(LIMIT)), step) as wire, client_of(wire) as client:
+    script = [gzipped(bomb(LIMIT)), step]
+    async with client_on(*script, attempts=4, max_body=LIMIT) as (wire, client):
         allowed = await peak(lambda: client.get("people/me"))
 
         async def ask() -> None:
@@ -120,8 +114,8 @@ async def test_a_body_that_is_too_large_is_left_while_it_is_read(
 async def test_a_body_of_the_largest_size_is_read(size: int) -> None:
     """Compressed or not, up to `max_body` bytes."""
     text = b'"' + b"x" * (size - 2) + b'"' if size > 1 else b"7"
-    script = [http_response(200, text), gzipped(gzip.compress(text, 1)), gzipped(text, "GZIP")][:2]
-    async with Wire(*script) as wire, client_of(wire) as client:
+    script = [http_response(200, text), gzipped(gzip.compress(text, 1))]
+    async with client_on(*script, max_body=LIMIT) as (_, client):
         for _ in script:
             assert len(str(await client.get("people/me"))) == max(size - 2, 1)
 
@@ -131,7 +125,7 @@ async def test_a_body_of_the_largest_size_is_read(size: int) -> None:
 async def test_more_than_one_content_coding_is_an_error(coding: str) -> None:
     """It is a `DecodeError`, after one request, and nothing is inflated."""
     twice = gzip.compress(gzip.compress(b"{}"))
-    async with Wire(gzipped(twice, coding), FOUND) as wire, client_of(wire) as client:
+    async with client_on(gzipped(twice, coding), FOUND, attempts=4) as (wire, client):
         with pytest.raises(DecodeError, match="more than one content coding"):
             await client.get("people/me")
         await client.get("people/me")
@@ -147,7 +141,7 @@ async def test_more_than_one_content_coding_is_an_error(coding: str) -> None:
 )
 async def test_a_body_that_isn_t_compressed_as_it_says_counts_as_lost(body: bytes) -> None:
     """Also one that ends too early; it is asked for again."""
-    async with Wire(gzipped(body), FOUND) as wire, client_of(wire) as client:
+    async with client_on(gzipped(body), FOUND, attempts=2) as (wire, client):
         assert await client.get("people/me") == WEBHOOK
 
     assert len(wire.requests) == 2
@@ -163,10 +157,7 @@ async def test_inflating_ends_in_time_and_holds_up_nobody() -> None:
             turns += 1
             await asyncio.sleep(0)
 
-    async with (
-        Wire(gzipped(bomb(50_000_000))) as wire,
-        client_of(wire, max_body=50_000_000) as client,
-    ):
+    async with client_on(gzipped(bomb(50_000_000)), max_body=50_000_000) as (_, client):
         other = asyncio.create_task(others())
         await client.get("people/me")
         other.cancel()
@@ -197,7 +188,7 @@ async def test_a_timeout_ends_a_body_that_is_inflated() -> None:
 async def test_an_error_status_keeps_its_message() -> None:
     """A compressed error is read like any other response."""
     refusal = gzipped(gzip.compress(b'{"message": "no such room"}'), status=400)
-    async with Wire(refusal) as wire, client_of(wire) as client:
+    async with client_on(refusal) as (_, client):
         with pytest.raises(BadRequestError, match="no such room"):
             await client.get("rooms")
 
@@ -214,15 +205,6 @@ async def test_what_a_mock_has_read_is_limited_too() -> None:
 async def test_a_redirect_that_httpx_can_t_read_is_a_transport_error(location: str) -> None:
     """Httpx reads the URL of a redirect, also of one that isn't followed."""
     redirect = http_response(302, b"", f"Location: {location}")
-    async with Wire(redirect) as wire, client_of(wire) as client:
+    async with client_on(redirect) as (_, client):
         with pytest.raises(TransportError, match="no response"):
             await client.get("people/me")
-
-
-@pytest.mark.parametrize(
-    ("size", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
-)
-def test_max_body_is_a_number_of_bytes(size: Any, error: type[Exception]) -> None:  # noqa: ANN401 - any
-    """Anything else is refused when the client is made."""
-    with pytest.raises(error, match="max_body must be"):
-        Client(TOKEN, max_body=size)

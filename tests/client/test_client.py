@@ -968,18 +968,21 @@ REFRESHING = RefreshingToken(
 )
 
 
-@pytest.mark.parametrize(
-    ("token", "operation", "sent"),
-    [
-        (CANARY_TOKEN, lambda client: client.webhooks.create(NEW), [CANARY_TOKEN, CANARY_SECRET]),
-        (CANARY_TOKEN, lambda client: client.webhooks.list(), [CANARY_TOKEN]),
-        (REFRESHING, lambda client: client.webhooks.get("W1"), [CANARY_TOKEN, CANARY_SECRET]),
-    ],
-    ids=["create", "list", "refresh"],
-)
+Operation = Callable[[Client], Awaitable[object]]
+ECHOED: dict[str, tuple[str | RefreshingToken, Operation, list[str]]] = {
+    "create": (CANARY_TOKEN, lambda client: client.webhooks.create(NEW), [CANARY_SECRET]),
+    "list": (CANARY_TOKEN, lambda client: client.webhooks.list(), [CANARY_TOKEN]),
+    "refresh": (
+        *(REFRESHING, lambda client: client.webhooks.get("W1")),
+        [CANARY_TOKEN, CANARY_SECRET],
+    ),
+}
+
+
+@pytest.mark.parametrize(("token", "operation", "sent"), ECHOED.values(), ids=ECHOED)
 async def test_an_echoed_secret_is_shown_nowhere(
     token: str | RefreshingToken,
-    operation: Callable[[Client], Awaitable[object]],
+    operation: Operation,
     sent: list[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:

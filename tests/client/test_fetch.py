@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 from attrs import frozen
 
-from tests.support.wire import Wire, http_response
+from tests.support.clients import client_on
+from tests.support.wire import http_response
 from webex_webhooks_async import (
     AttachmentAction,
     AttachmentActionData,
@@ -54,13 +55,11 @@ def about(resource: str, data: object) -> Notification[Any]:
     return Notification(id="W1", name="bot", resource=resource, event="created", data=data)
 
 
-async def test_a_message_is_fetched_whole() -> None:
-    """Every documented field has its type, and another one is kept."""
-    async with (
-        Wire(http_response(200, MESSAGE)) as wire,
-        Client("t", base_url=wire.base_url) as client,
-    ):
-        message = await client.fetch(about("messages", MESSAGE_DATA))
+@pytest.mark.parametrize("data", [MESSAGE_DATA, {"id": "a/b"}], ids=["class", "mapping"])
+async def test_a_message_is_fetched_whole(data: object) -> None:
+    """Every documented field has its type, and another one is kept, also if the data didn't fit."""
+    async with client_on(http_response(200, MESSAGE)) as (wire, client):
+        message = await client.fetch(about("messages", data))
 
     (request,) = wire.requests
     assert (request.method, request.target) == ("GET", "/v1/messages/a%2Fb")
@@ -96,10 +95,7 @@ async def test_a_card_is_fetched_with_its_inputs() -> None:
         "inputs": {"name": "Ann", "agreed": "true"},
         "created": "2022-04-07T09:17:23.164Z",
     }
-    async with (
-        Wire(http_response(200, document)) as wire,
-        Client("t", base_url=wire.base_url) as client,
-    ):
+    async with client_on(http_response(200, document)) as (wire, client):
         action = await client.fetch(about("attachmentActions", ACTION_DATA))
 
     assert wire.targets == ["/v1/attachment/actions/A1"]
@@ -129,10 +125,7 @@ async def test_a_card_is_fetched_with_its_inputs() -> None:
 )
 async def test_other_resources_are_parsed_json(resource: str, data: object, target: str) -> None:
     """They are read by the id in the data, also where the data are the plain mapping."""
-    async with (
-        Wire(http_response(200, {"title": "Lobby"})) as wire,
-        Client("t", base_url=wire.base_url) as client,
-    ):
+    async with client_on(http_response(200, {"title": "Lobby"})) as (wire, client):
         found = await client.fetch(about(resource, data))
         title = await client.fetch(about(resource, data), into=Title)
 
@@ -140,44 +133,26 @@ async def test_other_resources_are_parsed_json(resource: str, data: object, targ
     assert wire.targets == [target, target]
 
 
-@pytest.mark.parametrize("data", [MESSAGE_DATA, {"id": "a/b"}], ids=["class", "mapping"])
-async def test_the_resource_decides_on_the_class(data: object) -> None:
-    """Data that came as a plain mapping, because one didn't fit, lead to a message all the same."""
-    async with (
-        Wire(http_response(200, MESSAGE)) as wire,
-        Client("t", base_url=wire.base_url) as client,
-    ):
-        assert type(await client.fetch(about("messages", data))) is Message
-
-
 @pytest.mark.parametrize(
-    "resource", ["meetingTranscripts", "uc_counters", "telephony_mwi", "all", "holograms"]
-)
-async def test_a_resource_without_a_path_is_refused(resource: str) -> None:
-    """The error says what to do instead, and nothing is sent."""
-    async with Wire(http_response(200, {})) as wire, Client("t", base_url=wire.base_url) as client:
-        with pytest.raises(ValueError, match=f"a GET by id for {resource};.*client.get"):
-            await client.fetch(about(resource, {"id": "X1"}))
-
-    assert wire.connections == 0
-
-
-@pytest.mark.parametrize(
-    ("resource", "data", "name"),
+    ("resource", "data", "message"),
     [
-        ("messages", {}, "id"),
-        ("messages", {"id": 5}, "id"),
-        ("messages", {"id": ""}, "id"),
-        ("meetings", None, "id"),
-        ("telephony_calls", {"id": "X1"}, "callId"),
+        *(
+            (each, {"id": "X1"}, f"a GET by id for {each};.*client.get")
+            for each in ("meetingTranscripts", "uc_counters", "all", "holograms")
+        ),
+        *(
+            ("messages", each, "this messages notification have no id; ")
+            for each in ({}, {"id": 5}, {"id": ""}, None)
+        ),
+        ("telephony_calls", {"id": "X1"}, "this telephony_calls notification have no callId; "),
     ],
 )
-async def test_data_without_an_id_are_refused(
-    resource: str, data: Mapping[str, Any] | None, name: str
+async def test_what_has_no_path_or_id_is_refused(
+    resource: str, data: Mapping[str, Any] | None, message: str
 ) -> None:
-    """The error names what is missing, and nothing is sent."""
-    async with Wire(http_response(200, {})) as wire, Client("t", base_url=wire.base_url) as client:
-        with pytest.raises(ValueError, match=f"this {resource} notification have no {name}; "):
+    """The error says what to do instead, or names what is missing, and nothing is sent."""
+    async with client_on() as (wire, client):
+        with pytest.raises(ValueError, match=message):
             await client.fetch(about(resource, data))
 
     assert wire.connections == 0

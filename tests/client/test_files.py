@@ -10,6 +10,7 @@ import httpx
 import pytest
 from attrs import frozen
 
+from tests.support.clients import TOKEN, client_on
 from tests.support.clocks import let_pass
 from tests.support.wire import Received, Wire, broken_off, http_response, reset
 from webex_webhooks_async import (
@@ -26,7 +27,6 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.client.bodies import file_name
 
-TOKEN = "a-token"
 TIMEOUT = 30.0
 SENT = http_response(200, {"id": "M1"})
 MENU = File("menu.txt", b"soup\r\n--")
@@ -36,11 +36,6 @@ CONTENT = http_response(
 )
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-def client_of(wire: Wire, **options: Any) -> Client:  # noqa: ANN401 - a client's own
-    """A client that doesn't wait between attempts."""
-    return Client(TOKEN, base_url=wire.base_url, retry=RetryPolicy(base_delay=0.0), **options)
 
 
 def parts_of(request: Received) -> list[tuple[str, bytes]]:
@@ -86,7 +81,7 @@ class NewMessage:
 )
 async def test_a_file_is_uploaded_as_a_form(json: object, fields: list[tuple[str, str]]) -> None:
     """The fields come first, in their order, as JSON writes them; the file's part is `files`."""
-    async with Wire(SENT) as wire, client_of(wire) as client:
+    async with client_on(SENT) as (wire, client):
         await client.post("messages", json=json, file=MENU)
 
     (request,) = wire.requests
@@ -100,7 +95,7 @@ async def test_a_file_is_uploaded_as_a_form(json: object, fields: list[tuple[str
 
 async def test_a_name_may_have_any_printable_character() -> None:
     """Quotes can't end it, and umlauts are sent in UTF-8."""
-    async with Wire(SENT) as wire, client_of(wire) as client:
+    async with client_on(SENT) as (wire, client):
         await client.post("messages", file=File('a "b"; x=ü☃.txt', b""))
 
     assert 'filename="a %22b%22; x=ü☃.txt"\r\n'.encode() in wire.requests[0].body
@@ -119,7 +114,7 @@ async def test_a_name_may_have_any_printable_character() -> None:
 )
 async def test_what_a_form_can_t_hold_is_refused(json: object, message: str) -> None:
     """It is named, and nothing is sent."""
-    async with Wire(SENT) as wire, client_of(wire) as client:
+    async with client_on(SENT) as (wire, client):
         with pytest.raises(ValueError, match=message):
             await client.post("messages", json=json, file=MENU)
         not_a_file: Any = b"soup"
@@ -137,7 +132,7 @@ async def test_an_upload_that_may_have_been_processed_isn_t_repeated(
     """It is sent once, like any POST; after a 429 the same bytes are sent again."""
     step = http_response(lost) if isinstance(lost, int) else lost
     limited = http_response(429, b"", "Retry-After: 0")
-    async with Wire(limited, step) as wire, client_of(wire) as client:
+    async with client_on(limited, step, attempts=4) as (wire, client):
         with pytest.raises(error):
             await client.post("messages", file=MENU)
 
@@ -147,7 +142,7 @@ async def test_an_upload_that_may_have_been_processed_isn_t_repeated(
 
 async def test_a_file_is_downloaded() -> None:
     """With the token, the name of its header without a folder, and its media type."""
-    async with Wire(CONTENT) as wire, client_of(wire) as client:
+    async with client_on(CONTENT) as (wire, client):
         file = await client.download(f"{wire.base_url}/contents/C1?allow=unscannable#x")
 
     assert file == File("menu.txt", b"soup", "text/plain")
@@ -178,7 +173,7 @@ def test_the_name_of_a_file_is_one_in_each_file_system(given: str, name: str) ->
 async def test_a_file_may_lack_name_and_type() -> None:
     """It is `file` then, of the media type of any bytes; gzip is decompressed."""
     packed = http_response(200, gzip.compress(b"soup"), "Content-Encoding: gzip")
-    async with Wire(packed) as wire, client_of(wire) as client:
+    async with client_on(packed) as (wire, client):
         file = await client.download(f"{wire.base_url}/contents/C1")
 
     assert file == File("file", b"soup", "application/octet-stream")
@@ -201,7 +196,7 @@ async def test_a_file_may_lack_name_and_type() -> None:
 )
 async def test_the_token_goes_to_its_own_origin_only(place: str) -> None:
     """Another URL is refused, and nothing is sent."""
-    async with Wire(CONTENT) as wire, client_of(wire) as client:
+    async with client_on(CONTENT) as (wire, client):
         with pytest.raises(ValueError, match=r"^url .*"):
             await client.download(place.format(port=wire.port))
 
@@ -212,7 +207,7 @@ async def test_a_redirect_to_another_host_gets_no_token() -> None:
     """It is an error, and its target gets no connection."""
     async with Wire(CONTENT) as elsewhere:
         location = f"Location: {elsewhere.base_url}/contents/C1"
-        async with Wire(http_response(302, b"", location)) as wire, client_of(wire) as client:
+        async with client_on(http_response(302, b"", location)) as (wire, client):
             with pytest.raises(APIError, match="302"):
                 await client.download(f"{wire.base_url}/contents/C1")
 
@@ -230,7 +225,7 @@ async def test_a_redirect_to_another_host_gets_no_token() -> None:
 )
 async def test_a_file_that_isn_t_there_yet_is_asked_for_again(step: Any) -> None:  # noqa: ANN401 - a step
     """While it is scanned, after a 429, and when the response was lost."""
-    async with Wire(step, step, CONTENT) as wire, client_of(wire) as client:
+    async with client_on(step, step, CONTENT, attempts=3) as (wire, client):
         file = await client.download(f"{wire.base_url}/contents/C1")
 
     assert file.content == b"soup"
@@ -238,10 +233,7 @@ async def test_a_file_that_isn_t_there_yet_is_asked_for_again(step: Any) -> None
 
 async def test_an_infected_file_is_gone() -> None:
     """The error has Webex's message, though the file would have been bytes."""
-    async with (
-        Wire(http_response(410, {"message": "infected"})) as wire,
-        client_of(wire) as client,
-    ):
+    async with client_on(http_response(410, {"message": "infected"})) as (wire, client):
         with pytest.raises(GoneError, match="infected"):
             await client.download(f"{wire.base_url}/contents/C1")
 
@@ -275,7 +267,7 @@ async def test_the_timeout_counts_from_piece_to_piece(wait: float) -> None:
 @pytest.mark.parametrize("size", [4, 5])
 async def test_a_file_has_at_most_so_many_bytes(size: int) -> None:
     """`max_bytes` is the limit of a download, not `max_body`."""
-    async with Wire(http_response(200, b"x" * size)) as wire, client_of(wire, max_body=1) as client:
+    async with client_on(http_response(200, b"x" * size), max_body=1) as (wire, client):
         if size == 4:
             await client.download(f"{wire.base_url}/contents/C1", max_bytes=4)
         else:
@@ -288,7 +280,7 @@ async def test_a_file_has_at_most_so_many_bytes(size: int) -> None:
 @pytest.mark.parametrize(("number", "error"), [(0, ValueError), (1.5, TypeError)])
 async def test_max_bytes_is_a_number_of_bytes(number: Any, error: type[Exception]) -> None:  # noqa: ANN401 - any
     """Anything else is refused, and nothing is sent."""
-    async with Wire(CONTENT) as wire, client_of(wire) as client:
+    async with client_on(CONTENT) as (wire, client):
         with pytest.raises(error, match="max_bytes must be"):
             await client.download(f"{wire.base_url}/contents/C1", max_bytes=number)
         not_a_url: Any = 5

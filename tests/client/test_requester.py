@@ -437,7 +437,7 @@ async def test_a_response_may_end_its_connection(ending: Step) -> None:
 async def test_the_connection_last_used_is_reused_first() -> None:  # aiohttp's pool is a queue
     """The others stay idle, and expire."""
     releases = [asyncio.Event() for _ in range(3)]
-    script = [*(after(release, FOUND) for release in releases), FOUND]
+    script: list[Step] = [*(after(each, FOUND) for each in releases), FOUND]
     async with requester_on(*script) as (wire, requester):
         tasks: list[asyncio.Task[object]] = []
         for count in range(1, 4):
