@@ -8,8 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.support.services import PATIENCE as PATIENCE_WITH_PROCESSES
-from tests.support.wire import PATIENCE
+from tests.support.services import PATIENCE
 
 
 @asynccontextmanager
@@ -45,11 +44,11 @@ async def read_until(process: Process, text: str) -> str:
 
 async def connectable(port: int) -> None:
     """Wait until a server accepts connections at a port of loopback."""
-    async with asyncio.timeout(PATIENCE_WITH_PROCESSES):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(ConnectionRefusedError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 break
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.02)  # the processor is for the server, which is starting
     writer.close()
     await writer.wait_closed()

@@ -21,12 +21,15 @@ from hypercorn.asyncio import (
 )
 
 from tests.support.wire import PATIENCE
-from webex_webhooks_async import Receiver
+from webex_webhooks_async.testing import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 COMMAND = re.compile(r"^\$ (\w+) \w+(?::|\.py)(\w*)", re.MULTILINE)
-TARGET = re.compile(r"https://bot\.example\.com(/\S*)")
+TARGET = re.compile(r"https://bot\.example\.com(/[^\s,]*)")
+
+SECRET = "the-webhook's-secret"
+PUBLIC_URL = "https://bot.example.com/webex"
 
 Application = Callable[..., Any]
 Server = Callable[[Any, socket.socket, asyncio.Event], Coroutine[Any, Any, None]]
@@ -38,14 +41,14 @@ class Program:
     """An example program that receives.
 
     Attributes:
+        module: The program.
         application: What is served.
-        receiver: The receiver in it.
         server: What serves it.
         path: Where Webex posts to.
     """
 
+    module: ModuleType
     application: Any
-    receiver: Receiver
     server: Server
     path: str
 
@@ -57,8 +60,8 @@ class Program:
         ((command, name),) = COMMAND.findall(docstring)
         (path,) = TARGET.findall(docstring)
         return cls(
+            module=module,
             application=getattr(module, name or "app"),
-            receiver=module.receiver,
             server=SERVERS[command],
             path=path,
         )
@@ -87,6 +90,40 @@ def import_again(source: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, source.stem, module)
     spec.loader.exec_module(module)
     return module
+
+
+def settings_of(base_url: str, **others: str) -> dict[str, str]:
+    """What a bot reads in the environment."""
+    return {
+        "WEBEX_ACCESS_TOKEN": "a-token-of-nobody",
+        "WEBEX_BASE_URL": base_url,
+        "WEBEX_WEBHOOK_SECRET": SECRET,
+        "PUBLIC_URL": PUBLIC_URL,
+        **others,
+    }
+
+
+@asynccontextmanager
+async def sandboxed(
+    path: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
+) -> AsyncGenerator[ModuleType]:
+    """Import a program that calls the sandbox."""
+    async with sandbox.serve() as base_url:
+        for name, value in settings_of(base_url, **settings).items():
+            monkeypatch.setenv(name, value)
+        yield import_again(EXAMPLES / path, monkeypatch)
+
+
+@asynccontextmanager
+async def running_bot(
+    path: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
+) -> AsyncGenerator[ModuleType]:
+    """Import a program and run its bot, which finishes what it accepted at the end."""
+    async with sandboxed(path, sandbox, monkeypatch, **settings) as program:
+        app = getattr(program, "app", None)
+        sandbox.deliver_to(app or program.bot)
+        async with app.router.lifespan_context(app) if app else program.bot:
+            yield program
 
 
 async def serve_with_uvicorn(

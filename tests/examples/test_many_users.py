@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.examples.serving import EXAMPLES, import_again
+from tests.examples.serving import sandboxed
 from webex_webhooks_async import Tokens, from_json
 from webex_webhooks_async.testing import Sandbox
 
@@ -15,18 +15,20 @@ pytestmark = pytest.mark.once
 
 
 async def test_only_the_owner_of_a_meeting_is_notified(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    webex_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     """Two users connect in their browsers; each hears of their own meetings, also later."""
-    webex = Sandbox()
-    monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
-    monkeypatch.setenv("WEBEX_CLIENT_SECRET", "an integration's secret")
-    monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", "a-secret-of-the-webhooks")
-    monkeypatch.setenv("ORIGIN", "https://bot.example.com")
-    monkeypatch.setenv("USERS", str(tmp_path / "users.db"))
-    async with webex.serve() as base_url:
-        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
-        program = import_again(EXAMPLES / "many_users.py", monkeypatch)
+    webex = webex_sandbox
+    settings = {
+        "WEBEX_CLIENT_ID": "C1",
+        "WEBEX_CLIENT_SECRET": "an integration's secret",
+        "ORIGIN": "https://bot.example.com",
+        "USERS": str(tmp_path / "users.db"),
+    }
+    async with sandboxed("many_users.py", webex, monkeypatch, **settings) as program:
         webex.deliver_to(program.app)
         transport = httpx.ASGITransport(program.app)
         ids: list[str] = []

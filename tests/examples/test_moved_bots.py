@@ -19,7 +19,14 @@ import requests
 from asgiref.wsgi import WsgiToAsgi
 
 import webex_webhooks_async
-from tests.examples.serving import EXAMPLES, import_again
+from tests.examples.serving import (
+    EXAMPLES,
+    PUBLIC_URL,
+    SECRET,
+    import_again,
+    running_bot,
+    settings_of,
+)
 from webex_webhooks_async import (
     AsyncPaginator,
     Bot,
@@ -37,9 +44,8 @@ from webex_webhooks_async.testing import Sandbox, sample_notification
 pytestmark = pytest.mark.once
 
 PAGES = EXAMPLES.parent / "how-to" / "move"
-SECRET = "a-secret-of-the-bot"
 OTHER = "a-secret-of-another-webhook"
-PUBLIC_URL = "https://bot.example.com/webex/"
+WITH_SLASH = {"PUBLIC_URL": f"{PUBLIC_URL}/"}
 ANN = "ann@example.com"
 BOB = "bob@example.com"
 EVE = "eve@elsewhere.example"
@@ -59,22 +65,9 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[tuple[Sandbox
     """Serve a sandbox, and name it in the environment of the bots."""
     sandbox = Sandbox()
     async with sandbox.serve() as base_url:
-        monkeypatch.setenv("WEBEX_BASE_URL", base_url)
-        monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-token-of-nobody")
-        monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
-        monkeypatch.setenv("PUBLIC_URL", PUBLIC_URL)
+        for name, value in settings_of(base_url).items():
+            monkeypatch.setenv(name, value)
         yield sandbox, base_url
-
-
-@asynccontextmanager
-async def moved_bot(name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Sandbox]:
-    """Serve a moved bot as long as the block runs."""
-    async with stage(monkeypatch) as (sandbox, _):
-        module = import_again(EXAMPLES / f"moved_from_{name}.py", monkeypatch)
-        app = getattr(module, "app", None)
-        sandbox.deliver_to(app or module.bot)
-        async with app.router.lifespan_context(app) if app else module.bot:
-            yield sandbox
 
 
 async def talk(sandbox: Sandbox, *texts: str) -> list[tuple[str, bool]]:
@@ -101,7 +94,6 @@ async def test_a_bot_on_flask_and_webexpythonsdk(
     """The program that is shown as the one before the move does what the moved one does."""
     program = tmp_path / "lunch_on_flask.py"
     async with stage(monkeypatch) as (sandbox, base_url):
-        monkeypatch.setenv("PUBLIC_URL", "https://bot.example.com/webex")
         source, _ = programs("webexpythonsdk")
         here = source.replace("WebexAPI()", f"WebexAPI('a-token', '{base_url}/')")
         program.write_text(here, encoding="utf-8")
@@ -113,27 +105,33 @@ async def test_a_bot_on_flask_and_webexpythonsdk(
 
 
 @pytest.mark.parametrize("name", ["webexpythonsdk", "wxc_sdk"])
-async def test_a_bot_moved_from_an_sdk(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bot_moved_from_an_sdk(
+    name: str, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The moved bot knows its commands and its card, and replies in threads."""
-    async with moved_bot(name, monkeypatch) as sandbox:
-        assert await talk(sandbox, "Order two pizzas", "menu", "What?") == LUNCH
+    async with running_bot(f"moved_from_{name}.py", webex_sandbox, monkeypatch, **WITH_SLASH):
+        assert await talk(webex_sandbox, "Order two pizzas", "menu", "What?") == LUNCH
 
 
-async def test_a_bot_moved_from_webex_bot(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bot_moved_from_webex_bot(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The moved bot ignores strangers, takes the card as it was, and deletes it afterwards."""
-    async with moved_bot("webex_bot", monkeypatch) as sandbox:
-        await intrude(sandbox, {"dish": "All of it", "callback_keyword": "order"})
-        written = await talk(sandbox, "Order two pizzas", "menu")
+    async with running_bot("moved_from_webex_bot.py", webex_sandbox, monkeypatch):
+        await intrude(webex_sandbox, {"dish": "All of it", "callback_keyword": "order"})
+        written = await talk(webex_sandbox, "Order two pizzas", "menu")
 
     assert written == [("Ordered: two pizzas", True), ("Ordered: Pasta", False)]
 
 
-async def test_a_bot_moved_from_webexteamsbot(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bot_moved_from_webexteamsbot(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The moved bot ignores who isn't approved, and writes into the room."""
     commands = "/order: Order lunch.\n/menu: Choose from the menu."
-    async with moved_bot("webexteamsbot", monkeypatch) as sandbox:
-        await intrude(sandbox, {"dish": "All of it"})
-        written = await talk(sandbox, "/order two pizzas", "/menu", "What?")
+    async with running_bot("moved_from_webexteamsbot.py", webex_sandbox, monkeypatch):
+        await intrude(webex_sandbox, {"dish": "All of it"})
+        written = await talk(webex_sandbox, "/order two pizzas", "/menu", "What?")
 
     assert written == [
         ("Ordered: two pizzas", False),

@@ -1,9 +1,9 @@
-"""The programs docs/examples/{flask,django,lunch,lambda,azure}_bot, run as processes."""
+"""The programs docs/examples/{flask,django,lunch,lambda,azure}_bot, in their servers."""
 
+import asyncio
 import base64
 import json
 import re
-import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,21 +11,22 @@ from typing import Any
 
 import httpx
 import pytest
+from asgiref.wsgi import WsgiToAsgi
 
 from tests.examples.running import connectable, running
-from tests.examples.serving import EXAMPLES, import_again
-from tests.support.wire import PATIENCE, until, unused_port
+from tests.examples.serving import (
+    EXAMPLES,
+    PUBLIC_URL,
+    SECRET,
+    Program,
+    sandboxed,
+    settings_of,
+)
+from tests.support.services import PATIENCE
+from tests.support.wire import unused_port
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
 pytestmark = pytest.mark.once
-
-SECRET = "the-webhook's-secret"
-
-INVOKE_TWICE = """
-import json, sys, lambda_bot
-for event in json.load(sys.stdin):
-    print(lambda_bot.handler(event, None)["statusCode"])
-"""
 
 
 @pytest.fixture
@@ -35,61 +36,67 @@ async def base_url(webex_sandbox: Sandbox) -> AsyncGenerator[str]:
         yield url
 
 
-@pytest.fixture
-def settings(base_url: str) -> dict[str, str]:
-    """What the bots read in the environment."""
-    return {
-        "SECRET_KEY": "django's own",
-        "WEBEX_ACCESS_TOKEN": "a-token-of-nobody",
-        "WEBEX_BASE_URL": base_url,
-        "WEBEX_WEBHOOK_SECRET": SECRET,
-    }
-
-
-FLASK = "flask --app flask_bot run --port {port}"
-GUNICORN = "gunicorn --preload --workers 2 flask_bot:app --bind 127.0.0.1:{port}"
-HOOK = "gunicorn --preload --config gunicorn_settings.py flask_bot:app --bind 127.0.0.1:{port}"
-DJANGO = "uvicorn django_bot:application --port {port}"
-
-
-@pytest.mark.parametrize(
-    ("command", "path"),
-    [(FLASK, "/health"), (GUNICORN, "/health"), (HOOK, None), (DJANGO, None)],
-    ids=["Flask", "forked workers", "gunicorn with a hook", "Django"],
-)
-async def test_it_replies(
-    command: str, path: str | None, settings: dict[str, str], webex_sandbox: Sandbox
-) -> None:
-    """The bot makes its webhook, and each message gets one reply."""
-    port = unused_port()
-    url = f"http://127.0.0.1:{port}"
-    settings["PUBLIC_URL"] = f"{url}/webex"
-    words = command.format(port=port).split()
-    async with running(*words, settings=settings, folder=EXAMPLES):
-        await connectable(port)
-        if path:
-            async with httpx.AsyncClient() as http_client:
-                response = await http_client.get(url + path, timeout=PATIENCE)
-                assert response.status_code == 200
-        await until(lambda: bool(webex_sandbox.webhooks))
-        deliveries = [
-            delivery
-            for text in ("Hello", "Hello again")
-            for delivery in await webex_sandbox.say(text)
-        ]
-    replies = [message["text"] for message in webex_sandbox.messages[1::2]]
+async def talk(sandbox: Sandbox) -> None:
+    """Each of two messages gets one reply."""
+    deliveries = [await sandbox.say(text) for text in ("Hello", "Hello again")]
+    replies = [message["text"] for message in sandbox.messages[1::2]]
 
     assert replies == ["You said: Hello", "You said: Hello again"]
-    assert [delivery.status_code for delivery in deliveries] == [204, 204]
+    assert [delivery.status_code for (delivery,) in deliveries] == [204, 204]
+
+
+async def test_flask(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot starts with the first request, makes its webhook, and replies."""
+    async with sandboxed("flask_bot.py", webex_sandbox, monkeypatch) as program:
+        application = WsgiToAsgi(program.app)  # type: ignore[no-untyped-call]  # asgiref's
+        webex_sandbox.deliver_to(application)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http_client:
+            response = await http_client.get("http://bot/health")
+        await talk(webex_sandbox)
+        await asyncio.to_thread(program.bot_thread.close)
+
+    assert (response.status_code, response.text) == (200, webex_sandbox.bot.display_name)
+
+
+async def test_django(
+    base_url: str, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bot starts and ends with the server, makes its webhook, and replies."""
+    for name, value in settings_of(base_url, SECRET_KEY="django's own").items():
+        monkeypatch.setenv(name, value)
+    program = Program.load(EXAMPLES / "django_bot.py", monkeypatch)
+    webex_sandbox.deliver_to(program.application)
+    async with program.serving() as url:
+        async with httpx.AsyncClient(trust_env=False) as http_client:  # until it is up
+            assert (await http_client.get(url)).status_code == 405
+        await talk(webex_sandbox)
+
+    assert not program.module.bot.is_ready
+
+
+HOOK = "gunicorn --preload --workers 2 --config gunicorn_settings.py flask_bot:app --bind"
+
+
+async def test_gunicorn(base_url: str, webex_sandbox: Sandbox) -> None:
+    """In forked workers, each of which the hook starts, the bot makes its webhook, and replies."""
+    address = f"127.0.0.1:{unused_port()}"
+    settings = settings_of(base_url, PUBLIC_URL=f"http://{address}/webex")
+    async with running(*HOOK.split(), address, settings=settings, folder=EXAMPLES):
+        await connectable(int(address.rpartition(":")[2]))
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http_client:
+            assert (await http_client.get(f"http://{address}/health")).status_code == 200
+        await talk(webex_sandbox)
 
 
 async def test_a_worker_does_not_serve_a_bot_that_cannot_start(
-    settings: dict[str, str], webex_sandbox: Sandbox
+    base_url: str, webex_sandbox: Sandbox
 ) -> None:
     """With the hook, gunicorn ends then, and its log says why."""
-    webex_sandbox.revoke(settings["WEBEX_ACCESS_TOKEN"])
-    words = HOOK.format(port=unused_port()).split()
-    async with running(*words, settings=settings, folder=EXAMPLES) as server:
+    webex_sandbox.revoke("a-token-of-nobody")
+    address = f"127.0.0.1:{unused_port()}"
+    async with running(
+        *HOOK.split(), address, settings=settings_of(base_url), folder=EXAMPLES
+    ) as server:
         output, _ = await server.communicate()
 
     assert server.returncode != 0
@@ -97,19 +104,20 @@ async def test_a_worker_does_not_serve_a_bot_that_cannot_start(
 
 
 async def test_every_line_of_a_log_is_json(
-    settings: dict[str, str], webex_sandbox: Sandbox, tmp_path: Path
+    base_url: str, webex_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """The command that lunch_bot names makes uvicorn and the bot log in one format."""
     program = (EXAMPLES / "lunch_bot" / "main.py").read_text(encoding="utf-8")
     command = re.findall(r"^\$ (.+)", program, re.MULTILINE)[0].split()
     port = unused_port()
     (tmp_path / "secrets").write_text(SECRET, encoding="utf-8")
-    settings |= {
-        "DOMAIN": "example.com",
-        "PUBLIC_URL": f"http://127.0.0.1:{port}/webex/",
-        "SECRETS_FILE": str(tmp_path / "secrets"),
-        "STATE_DIRECTORY": str(tmp_path),
-    }
+    settings = settings_of(
+        base_url,
+        DOMAIN="example.com",
+        PUBLIC_URL=f"http://127.0.0.1:{port}/webex/",
+        SECRETS_FILE=str(tmp_path / "secrets"),
+        STATE_DIRECTORY=str(tmp_path),
+    )
     async with running(*command, f"--port={port}", settings=settings, folder=EXAMPLES) as server:
         await connectable(port)
         await webex_sandbox.say("Hello", person="ann@example.com")
@@ -121,57 +129,46 @@ async def test_every_line_of_a_log_is_json(
     assert {each["name"] for each in records} >= {"uvicorn.access", "webex_webhooks_async"}
 
 
-async def test_a_warm_function_replies(settings: dict[str, str], webex_sandbox: Sandbox) -> None:
+async def test_a_warm_function_replies(
+    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A function handles a text and a base64 body in one process, and refuses a forged one."""
-    await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
-    await webex_sandbox.emit("messages", "created", {"id": "M2", "text": "Hello again"})
-    await webex_sandbox.emit("messages", "created", {"id": "M3", "text": "Hello, load balancer"})
-    program = [sys.executable, "-W", "error", "-c", INVOKE_TWICE]
+    texts = ["Hello", "Hello again", "Hello, load balancer"]
+    for number, text in enumerate(texts):
+        await webex_sandbox.emit("messages", "created", {"id": f"M{number}", "text": text})
     events = [
-        event_of("M1", SECRET),
-        event_of("M2", SECRET, is_base64=True),
-        in_lists(event_of("M3", SECRET)),
-        event_of("M1", "a guess"),
+        event_of("M0", SECRET),
+        event_of("M1", SECRET, is_base64=True),
+        in_lists(event_of("M2", SECRET)),
+        event_of("M0", "a guess"),
         {"key1": "a test event of the console"},
         ["not an object"],
     ]
-    async with running(*program, settings=settings, folder=EXAMPLES) as function:
-        assert function.stdin is not None
-        output, _ = await function.communicate(json.dumps(events).encode())
+    async with sandboxed("lambda_bot.py", webex_sandbox, monkeypatch) as program:
+        responses = [await asyncio.to_thread(program.handler, event, None) for event in events]
+        await asyncio.to_thread(program.bot_thread.close)
 
-    statuses = [line for line in output.decode().splitlines() if line.isdigit()]
-
-    assert statuses == ["204", "204", "204", "401", "400", "400"]
-    assert output.count(b"the event isn't a request") == 2
-    assert b"Traceback" not in output
-    assert [each["text"] for each in webex_sandbox.messages if each["text"].startswith("You")] == [
-        "You said: Hello",
-        "You said: Hello again",
-        "You said: Hello, load balancer",
-    ]
+    assert [each["statusCode"] for each in responses] == [204, 204, 204, 401, 400, 400]
+    assert caplog.text.count("the event isn't a request") == 2
+    assert "Traceback" not in caplog.text
+    written = [each["text"] for each in webex_sandbox.messages]
+    assert written[3:] == [f"You said: {text}" for text in texts]
 
 
-async def test_azure_functions(
-    settings: dict[str, str], webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_azure_functions(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The function starts the bot, which replies, and responds 204."""
     functions = pytest.importorskip("azure.functions")
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    program = import_again(EXAMPLES / "azure_bot" / "function_app.py", monkeypatch)
-    (function,) = program.app.get_functions()
     await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
     event = event_of("M1", SECRET)
     request = functions.HttpRequest(
-        "POST",
-        "https://bot.example.com/api/webex",
-        headers=event["headers"],
-        body=str(event["body"]).encode(),
+        "POST", PUBLIC_URL, headers=event["headers"], body=str(event["body"]).encode()
     )
     context = SimpleNamespace(function_directory="", function_name="", invocation_id="")
-
-    response = await function.get_user_function()(request, context)
-    await program.bot.aclose()
+    path = "azure_bot/function_app.py"
+    async with sandboxed(path, webex_sandbox, monkeypatch) as program:
+        (function,) = program.app.get_functions()
+        response = await function.get_user_function()(request, context)
+        await program.bot.aclose()
 
     assert response.status_code == 204
     assert webex_sandbox.messages[-1]["text"] == "You said: Hello"
@@ -186,7 +183,7 @@ def in_lists(event: dict[str, Any]) -> dict[str, Any]:
 def event_of(message_id: str, secret: str, *, is_base64: bool = False) -> dict[str, Any]:
     """A request as API Gateway passes it to a function."""
     body = sample_notification("messages", "created", data={"id": message_id})
-    request = signed_request("https://bot.example.com/webex", body, secret)
+    request = signed_request(PUBLIC_URL, body, secret)
     return {
         "headers": dict(request.headers),
         "body": base64.b64encode(body).decode() if is_base64 else body.decode(),

@@ -1,11 +1,11 @@
-"""The programs docs/examples/celery_bot.py and dramatiq_bot.py, run as processes with a Redis."""
+"""The programs docs/examples/{celery,dramatiq}_bot.py, with a Redis, and a worker as a process."""
 
 from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
 
-from tests.support.redis_server import free_port
+from tests.examples.serving import EXAMPLES, import_again
 from tests.support.stage import SECRET, Stage, stage
 from webex_webhooks_async.testing import signed_request
 
@@ -13,7 +13,8 @@ pytest.importorskip("celery", reason="Celery's transport needs a newer redis-py"
 pytestmark = pytest.mark.once
 
 PROGRAMS = {
-    "celery_bot": "celery --app celery_bot worker --concurrency 2 --loglevel INFO",
+    "celery_bot": "celery --app celery_bot worker --concurrency 1 --loglevel INFO"
+    " --without-gossip --without-heartbeat --without-mingle",  # which take seconds
     "dramatiq_bot": "dramatiq dramatiq_bot --processes 1 --threads 2",
 }
 """What an operator types to start the workers."""
@@ -26,14 +27,22 @@ async def bot() -> AsyncGenerator[Stage]:
         yield empty
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-async def test_a_notification_is_worked_on_once(bot: Stage, program: str) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+async def test_a_notification_is_worked_on_once(
+    bot: Stage, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker replies to what a receiver enqueued; a copy isn't enqueued."""
-    port = free_port()
-    await bot.start_receiver(f"{program}:receiver", port)
-    worker = bot.services.start(PROGRAMS[program])
-    await bot.make_webhook(f"http://127.0.0.1:{port}/")
-    async with httpx.AsyncClient(trust_env=False) as http_client:
+    worker = bot.services.start(PROGRAMS[name])
+    for variable, value in bot.settings.items():
+        monkeypatch.setenv(variable, value)
+    program = import_again(EXAMPLES / f"{name}.py", monkeypatch)
+    bot.webex.deliver_to(program.receiver)
+    await bot.make_webhook()
+    async with (
+        program.redis,
+        program.receiver,
+        httpx.AsyncClient(transport=httpx.ASGITransport(program.receiver)) as http_client,
+    ):
         (first,) = await bot.webex.say("Hello")
         copy = await http_client.send(signed_request(first.url, first.body, SECRET))
         await bot.webex.say("Bye")

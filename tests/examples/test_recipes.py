@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Self
 
 import pytest
@@ -16,41 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.examples.serving import EXAMPLES, import_again, serve_with_uvicorn
+from tests.examples.serving import running_bot, sandboxed, serve_with_uvicorn
 from tests.support.redis_server import running_redis
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import Client
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
-
-
-@asynccontextmanager
-async def running(
-    name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
-) -> AsyncGenerator[ModuleType]:
-    """Import a program and run its bot, which finishes what it accepted at the end."""
-    async with sandboxed(name, sandbox, monkeypatch, **settings) as program:
-        sandbox.deliver_to(program.bot)
-        async with program.bot:
-            yield program
-
-
-@asynccontextmanager
-async def sandboxed(
-    name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
-) -> AsyncGenerator[ModuleType]:
-    """Import a program that calls the sandbox."""
-    async with sandbox.serve() as base_url:
-        settings |= {
-            "WEBEX_ACCESS_TOKEN": "a-token-of-nobody",
-            "WEBEX_BASE_URL": base_url,
-            "WEBEX_WEBHOOK_SECRET": "a secret",
-            "PUBLIC_URL": "https://bot.example.com/webex",
-        }
-        for variable, value in settings.items():
-            monkeypatch.setenv(variable, value)
-        yield import_again(EXAMPLES / f"{name}.py", monkeypatch)
 
 
 def replies(sandbox: Sandbox) -> list[str]:
@@ -66,7 +37,7 @@ async def test_an_allow_list_has_addresses_and_domains(
     Webex is asked for each person once.
     """
     allowed = "Ann@example.com @example.org"
-    async with running("allow_list_bot", webex_sandbox, monkeypatch, ALLOWED=allowed):
+    async with running_bot("allow_list_bot.py", webex_sandbox, monkeypatch, ALLOWED=allowed):
         for person in (
             "ann@example.com",
             "joann@example.com",
@@ -100,7 +71,7 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
     with running_redis() if storage == "Redis" else nullcontext() as redis:
         settings = {"REDIS_URL": redis.url} if redis else {}
         async with (
-            running("dialog_bot", webex_sandbox, monkeypatch, **settings) as program,
+            running_bot("dialog_bot.py", webex_sandbox, monkeypatch, **settings) as program,
             Threads(webex_sandbox, room) as threads,
         ):
             conversation = [
@@ -145,7 +116,7 @@ async def test_a_reminder_is_sent_every_day(
             third_day.set()
             await asyncio.Event().wait()
 
-    async with sandboxed("reminding_bot", webex_sandbox, monkeypatch, ROOM_ID=room) as program:
+    async with sandboxed("reminding_bot.py", webex_sandbox, monkeypatch, ROOM_ID=room) as program:
         monkeypatch.setattr(program, "sleep_until", sleep_until)
         webex_sandbox.deliver_to(program.app)
         began = datetime.now(UTC)
@@ -275,5 +246,5 @@ async def ask_model(
     """Ask the bot in front of a model a question, and wait until it has replied."""
     async with a_model(pieces) as served:
         settings = {"MODEL": "a model", "MODEL_KEY": "a key", "MODEL_URL": url or served}
-        async with running("model_bot", sandbox, monkeypatch, **settings):
+        async with running_bot("model_bot.py", sandbox, monkeypatch, **settings):
             await sandbox.say("Why?")
