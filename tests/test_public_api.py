@@ -1,6 +1,5 @@
 import ast
 import inspect
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ import pytest
 
 import webex_webhooks_async
 from tests.support.surface import SNAPSHOT, surface
-from webex_webhooks_async import Receiver, errors, testing
+from webex_webhooks_async import Receiver, errors
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 
 pytestmark = pytest.mark.once
@@ -121,11 +120,3 @@ def test_every_public_thing_says_what_it_promises(thing: object) -> None:
     """Each public class, function, method and property has a docstring of its own."""
     assert thing.__doc__
     assert thing.__doc__.partition("\n")[0].endswith((".", ":", "?"))
-
-
-def test_every_public_name_is_checked_by_the_type_checkers() -> None:
-    """The files that only type checkers read use each public name."""
-    read = "".join(path.read_text() for path in (ROOT / "tests" / "typing").glob("*.py"))
-    used = set(re.findall(r"\w+", read))
-
-    assert {*dir(webex_webhooks_async), *testing.__all__} - used == set()
