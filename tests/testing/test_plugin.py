@@ -1,8 +1,9 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["pytester"]
 
 PATIENCE = 100  # seconds
 
@@ -92,19 +93,17 @@ def test_an_event_loop_of_its_own(webex_client: Client, webex_sandbox: Sandbox) 
     ],
     ids=["pytest-asyncio", "anyio"],
 )
-def test_any_plugin_for_asyncio(tmp_path: Path, marker: str, arguments: list[str]) -> None:
+def test_any_plugin_for_asyncio(
+    pytester: pytest.Pytester, marker: str, arguments: list[str]
+) -> None:
     """The fixtures work with each plugin and without one, close the client, and stay offline."""
-    (tmp_path / "conftest.py").write_text(NO_NETWORK)
-    (tmp_path / "test_users.py").write_text(USERS_TESTS.replace("{marker}", marker))
+    pytester.makeconftest(NO_NETWORK)
+    pytester.makepyfile(USERS_TESTS.replace("{marker}", marker))
     in_order = ["-p", "no:cacheprovider", "-p", "no:randomly"]  # the second test looks at the first
-    command = [sys.executable, "-m", "pytest", "-W", "error", *in_order, *arguments]
 
-    result = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    result = pytester.runpytest_inprocess("-W", "error", *in_order, *arguments)
 
-    assert result.returncode == 0, result.stdout
-    assert "4 passed" in result.stdout
+    assert (result.ret, result.parseoutcomes()["passed"]) == (0, 4)
 
 
 def test_loading_the_plugin_loads_nothing_else() -> None:
