@@ -184,7 +184,8 @@ class TestStart:
                 pass
 
         (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
-        assert "makes no webhook" in warning.getMessage()
+        unheard = "the bot makes no webhook, so it hears nothing unless you make one"
+        assert unheard in warning.getMessage()
         assert "set PUBLIC_URL, or pass target_url" in warning.getMessage()
 
 
@@ -592,12 +593,14 @@ class TestReceiving:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """A message may have been deleted before the bot reads it, which isn't an error."""
+        caplog.set_level(logging.INFO)
         handlers.submission(bot, "all")
         async with running(bot, webex_sandbox):
             webex_sandbox.fail(status=404)
             (delivery,) = await webex_sandbox.emit(resource, "created")
 
         assert (delivery.status_code, handlers.heard) == (204, [])
+        assert sum("is passed over: it is gone" in each for each in caplog.messages) == 1
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
         assert len(texts(webex_sandbox)) == (resource == "messages")
 

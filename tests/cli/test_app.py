@@ -224,8 +224,8 @@ def test_without_the_extra(start: Callable[..., object], monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "cyclopts", None)
 
     assert start() == (
-        "webex-webhooks: cyclopts is missing: "
-        'install the command line with pip install "webex-webhooks-async[cli]"'
+        "webex-webhooks: cyclopts is missing: install the command line with "
+        'pip install "webex-webhooks-async[cli]"'
     )
 
 
