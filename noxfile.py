@@ -281,7 +281,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def mutate(session: nox.Session) -> None:
-    """Break the package in 200 places, and print the breaks that no test notices: an hour."""
+    """Break the package in 200 places, and print those that no test notices: half an hour."""
     session.install(built("*.whl", EXTRAS), *group("tests"))
     session.run("python", "-m", "tests.mutations", *session.posargs, env=redis_server(session))
 

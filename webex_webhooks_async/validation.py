@@ -47,18 +47,6 @@ def abstract_methods(protocol: type) -> list[str]:
     return [name for name, each in members if getattr(each, "__isabstractmethod__", False)]
 
 
-def check_size(name: str, number: object) -> None:
-    """Check that an argument is a number of bytes.
-
-    Raises:
-        ValueError: It is below 1.
-        TypeError: It isn't an `int`.
-    """
-    check_type(name, number, int)
-    if isinstance(number, int) and number < 1:
-        raise ValueError(f"{name} must be at least 1 byte, got {number}")
-
-
 def check_count(name: str, number: object) -> None:
     """Check that an argument is a positive number of something.
 
@@ -68,7 +56,7 @@ def check_count(name: str, number: object) -> None:
     """
     check_type(name, number, int)
     if isinstance(number, int) and number < 1:
-        raise ValueError(f"{name} must be positive, got {number}")
+        raise ValueError(f"{name} must be at least 1, got {number}")
 
 
 def check_seconds(name: str, seconds: float) -> None:

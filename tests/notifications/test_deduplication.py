@@ -64,7 +64,7 @@ async def test_what_is_being_handled_is_never_forgotten() -> None:
         ({"ttl": -1.0}, "ValueError: ttl must be a positive number of seconds"),
         ({"ttl": float("nan")}, "ValueError: ttl must be a positive number of seconds"),
         ({"ttl": "5"}, "TypeError: ttl must be float or int, got str"),
-        ({"max_entries": 0}, "ValueError: max_entries must be positive, got 0"),
+        ({"max_entries": 0}, "ValueError: max_entries must be at least 1, got 0"),
         ({"max_entries": "5"}, "TypeError: max_entries must be int, got str"),
     ],
 )

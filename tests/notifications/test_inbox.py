@@ -640,7 +640,7 @@ async def test_an_error_is_stored_without_addresses(make: Make, address: str) ->
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"attempts": 0}, "ValueError: attempts must be positive, got 0"),
+        ({"attempts": 0}, "ValueError: attempts must be at least 1, got 0"),
         ({"background": True}, "ValueError: an inbox takes the place of background and of a dedup"),
         ({"deduplicator": None}, "ValueError: an inbox takes the place of background and of a"),
         ({"deduplicator": MemoryDeduplicator()}, "ValueError: an inbox takes the place of"),

@@ -200,8 +200,8 @@ class TestRefusal:
     @pytest.mark.parametrize(
         ("options", "error"),
         [
-            ({"max_pending": 0}, "ValueError: max_pending must be positive"),
-            ({"max_body": 0}, "ValueError: max_body must be at least 1 byte, got 0"),
+            ({"max_pending": 0}, "ValueError: max_pending must be at least 1, got 0"),
+            ({"max_body": 0}, "ValueError: max_body must be at least 1, got 0"),
             ({"secrets": ""}, "ValueError: a secret is empty"),
             ({"secrets": []}, "ValueError: pass the secret that the webhook was created with"),
             ({"secrets": [SECRET, ""]}, "ValueError: a secret is empty"),

@@ -113,9 +113,9 @@ async def test_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient
         *("a secret", "a secret", None, None, "a secret", "a secret")
     ]
     assert '"expires_in"' in requests[1]["response"]
-    assert [each["response"] for each in first["deliveries"]] == ["… or Bearer … or …"]
-    assert first["requests"][0]["headers"]["authorization"] == "Bearer …"
-    assert '"secret":"…"' in first["requests"][0]["body"].replace(" ", "")
+    assert [each["response"] for each in first["deliveries"]] == ["*** or Bearer *** or ***"]
+    assert first["requests"][0]["headers"]["authorization"] == "Bearer ***"
+    assert '"secret":"***"' in first["requests"][0]["body"].replace(" ", "")
 
 
 async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:

@@ -22,7 +22,7 @@ from webex_webhooks_async.converters import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.validation import check_size, check_text, check_type
+from webex_webhooks_async.validation import check_count, check_text, check_type
 
 if TYPE_CHECKING:
     import httpx
@@ -362,7 +362,7 @@ class Client(APIResource):
             DecodeError: The response has more than one content coding.
         """
         check_text("url", url)
-        check_size("max_bytes", max_bytes)
+        check_count("max_bytes", max_bytes)
         target = target_on(self._requester.base_url, url, "url", ValueError)
         request = Request(method="GET", target=target, max_bytes=max_bytes)
         response = await self._requester.send(request)

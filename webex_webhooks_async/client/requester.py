@@ -47,7 +47,7 @@ from webex_webhooks_async.errors import (
     TransportError,
 )
 from webex_webhooks_async.formatting import Redactor, describe_exception, describe_status, short_id
-from webex_webhooks_async.validation import check_size, check_text, check_type, is_loopback
+from webex_webhooks_async.validation import check_count, check_text, check_type, is_loopback
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -134,7 +134,7 @@ class Requester:
         check_type("timeout", timeout, float, int)
         if not timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
-        check_size("max_body", max_body)
+        check_count("max_body", max_body)
         base = _checked_base_url(base_url)
         self.base_url: str = base.geturl()
         self._origin = base._replace(path="").geturl()

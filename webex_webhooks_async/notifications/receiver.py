@@ -71,7 +71,6 @@ from webex_webhooks_async.notifications.tasks import contain_tasks
 from webex_webhooks_async.validation import (
     check_count,
     check_methods,
-    check_size,
     check_text,
     check_type,
 )
@@ -210,9 +209,9 @@ class Receiver(Router):
             raise ValueError(
                 "an inbox takes the place of background and of a deduplicator: leave them out"
             )
-        for name, limit in (("attempts", attempts), ("max_pending", max_pending)):
+        limits = {"attempts": attempts, "max_pending": max_pending, "max_body": max_body}
+        for name, limit in limits.items():
             check_count(name, limit)
-        check_size("max_body", max_body)
         self._keys = _Keys(secrets)
         self._worker = (
             None

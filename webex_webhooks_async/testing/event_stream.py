@@ -12,6 +12,7 @@ import attrs
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.converters import unstructure
+from webex_webhooks_async.formatting import Redactor
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery
@@ -39,7 +40,7 @@ _SECRETS = re.compile(
     r"""|(?P<form>\b(?:client_secret|refresh_token|code|code_verifier)=)[^&\s]*"""
     r"""|(?P<header>\bBearer )[^\s"'<>]+"""
 )
-_REDACTED = "…"
+_REDACTED = "***"
 
 _EVENTS: Mapping[str, Sequence[str]] = {
     resource: sorted(watchable.events)
@@ -47,7 +48,6 @@ _EVENTS: Mapping[str, Sequence[str]] = {
     if resource != Resource.ALL
 }
 
-_MIN_SECRET = 6  # characters of a token or a secret that is looked for; a shorter one is a word
 _MAX_TOKENS = 20
 
 
@@ -80,7 +80,7 @@ class EventStream:
     def record_request(self, request: RecordedRequest, response: bytes) -> None:
         """Report a request, and the body of its response."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if len(token) >= _MIN_SECRET and token not in self._tokens:
+        if token not in self._tokens:
             self._tokens.append(token)
         self._requests.append({**self._numbered(), **self._request(request, response)})
         self._publish("request", request=self._requests[-1])
@@ -271,10 +271,7 @@ def _text_of(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]:
     """A body as it is shown, and what of it isn't shown; None if nothing is left out."""
     whole = body[: 4 * MAX_BODY].decode(errors="replace")
     text = whole[:MAX_BODY]
-    shown = _SECRETS.sub(_redacted, text)
-    for each in secrets:
-        if len(each) >= _MIN_SECRET:
-            shown = shown.replace(each, _REDACTED)
+    shown = Redactor(tuple(secrets))(_SECRETS.sub(_redacted, text))
     if shown != text:
         return shown, _A_SECRET
     if len(text.encode()) < len(body):

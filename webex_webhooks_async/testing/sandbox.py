@@ -45,7 +45,7 @@ from webex_webhooks_async.testing.service.sandbox_person import (
 )
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.testing.web_app import WebApp
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_seconds, check_text, check_type
 
 _SHOWN = 5  # deliveries in an error
 
@@ -110,7 +110,8 @@ class Sandbox:
             never raised.
 
     Raises:
-        ValueError: `delivery_timeout` isn't positive.
+        ValueError: `delivery_timeout` isn't positive, or not finite.
+        TypeError: It isn't a number, or `bot` isn't a `SandboxPerson`.
     """
 
     base_url: ClassVar[str] = BASE_URL
@@ -129,8 +130,7 @@ class Sandbox:
         bot: SandboxPerson | None = None,
         raise_handler_errors: bool = True,
     ) -> None:
-        if not delivery_timeout > 0:
-            raise ValueError(f"delivery_timeout must be positive, got {delivery_timeout}")
+        check_seconds("delivery_timeout", delivery_timeout)
         check_type("bot", bot, SandboxPerson, NoneType)
         self.bot: SandboxPerson = bot or SandboxPerson(email=BOT_EMAIL, display_name=BOT_NAME)
         self.raise_handler_errors: bool = raise_handler_errors
