@@ -13,16 +13,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import httpx
 from rich.console import Console
+from rich.containers import Lines
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
+from webex_webhooks_async.cli import app
 from webex_webhooks_async.testing import Sandbox
 
 FOLDER = Path(__file__).parent
@@ -42,14 +44,7 @@ _ERASED = re.compile(r"[^\n]*\r\x1b\[2K")  # releases of rich differ in what \r 
 
 def demo() -> str:
     """The end of the demo: the steps in which the bot is called."""
-    done = subprocess.run(  # noqa: S603 - it is this package's own command
-        [_COMMAND, "demo"],
-        env=os.environ | _TERMINAL,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=_PATIENCE,
-    )
-    lines = Text.from_ansi(done.stdout.decode()).split("\n")
+    lines = _shown_by("demo")
     plain = [line.plain for line in lines]
     first = next(n for n, line in enumerate(plain) if line.startswith("10  Receive notifications"))
     last = next(n for n, line in enumerate(plain) if "─ next ─" in line)
@@ -58,21 +53,31 @@ def demo() -> str:
 
 def listen() -> str:
     """The first notification that `listen --sandbox` prints."""
-    arguments = ["listen", "--sandbox", "--resource", "messages", "--event", "created"]
-    with subprocess.Popen(  # noqa: S603 - it is this package's own command
-        [_COMMAND, *arguments, "--port", "0"],
-        env=os.environ | _TERMINAL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        assert process.stdout  # noqa: S101 - it is a pipe
-        shown = b""
-        for line in process.stdout:
-            shown += line
-            if b" created  " in line:  # the last of the data
-                process.send_signal(signal.SIGINT)
-    title = f"webex-webhooks {' '.join(arguments)}"
-    return _svg(title, Text.from_ansi(shown.decode()).split("\n"))
+    arguments = ("listen", "--sandbox", "--resource", "messages", "--event", "created")
+    lines = _shown_by(*arguments, "--port", "0", until=" created  ")  # the last of the data
+    return _svg(f"webex-webhooks {' '.join(arguments)}", lines)
+
+
+class _Screen(io.TextIOWrapper):
+    """A terminal on which Ctrl-C is pressed as soon as it shows a text."""
+
+    def __init__(self, until: str | None) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+        self._until = until
+
+    def write(self, text: str) -> int:
+        if self._until is not None and self._until in text:
+            signal.raise_signal(signal.SIGINT)
+        return super().write(text)
+
+
+def _shown_by(*arguments: str, until: str | None = None) -> Lines:
+    """What a command shows until it ends, or until it has shown a text."""
+    screen = _Screen(until)
+    with patch.dict(os.environ, _TERMINAL), redirect_stdout(screen), redirect_stderr(screen):
+        app.run(arguments)
+    screen.seek(0)
+    return Text.from_ansi(screen.read()).split("\n")
 
 
 def chat() -> str:

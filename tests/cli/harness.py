@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it: in this process, in a pipe, and on a terminal."""
+"""The command line, run as a user runs it: in this process, in a thread, and on a terminal."""
 
 import asyncio
 import fcntl
@@ -10,13 +10,14 @@ import pty
 import queue
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +32,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webex_webhooks_async import NewWebhook, Notification, Receiver, Webhook
 from webex_webhooks_async.cli import app
+from webex_webhooks_async.cli.running import StoppedError
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
@@ -40,14 +42,6 @@ PATIENCE = 100.0
 
 COMMAND = str(Path(sys.executable).with_name("webex-webhooks"))
 
-_PATIENT = f"""
-from webex_webhooks_async.cli import main, temporary
-temporary.TIDY_SECONDS = {PATIENCE}
-main()
-"""
-PATIENT_COMMAND = (sys.executable, "-c", _PATIENT)
-"""The same, with time to delete webhooks after a signal on a machine with other work."""
-
 
 @frozen
 class Finished:
@@ -56,6 +50,11 @@ class Finished:
     exit_code: int
     out: str
     err: str
+
+
+def plain(text: str) -> str:
+    """A text without colours and movements of the cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 @frozen
@@ -84,6 +83,11 @@ class ServedWebex:
         ):
             return await client.webhooks.create(wanted)
 
+    def post(self, path: str, **fields: object) -> None:
+        """Post something as the bot, without the command line."""
+        url = f"{self.base_url}/{path}"
+        httpx.post(url, json=fields, headers=BOT, trust_env=False).raise_for_status()
+
     def emit(self, resource: str, event: str, data: Mapping[str, Any] | None = None) -> Delivery:
         """Emit an event that one webhook watches for."""
         deliveries: list[Delivery] = self.portal.call(self.sandbox.emit, resource, event, data)
@@ -108,16 +112,19 @@ def served_webex() -> Generator[ServedWebex]:
 
 
 @define
-class Printed:
-    """What a command prints."""
+class Running:
+    """A command that runs in a thread of this process, and what it prints, a line at a time."""
 
     out: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
     err: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
+    threads: list[threading.Thread] = field(factory=list[threading.Thread])
+    stops: list[Callable[[], object]] = field(factory=list[Callable[[], object]])
+    exit_codes: "queue.SimpleQueue[int]" = field(factory=queue.SimpleQueue[int])
 
     def read(self, stream: IO[str], lines: "queue.SimpleQueue[str]") -> None:
-        """Read a stream to its end."""
+        """Read a stream to its end, without its colours."""
         for line in stream:
-            lines.put(line.rstrip("\n"))
+            lines.put(plain(line.rstrip("\n")))
 
     @staticmethod
     def line(lines: "queue.SimpleQueue[str]", pattern: str) -> "re.Match[str]":
@@ -126,55 +133,6 @@ class Printed:
             if match := re.search(pattern, lines.get(timeout=PATIENCE)):
                 return match
 
-
-@define(kw_only=True)
-class Process(Printed):
-    """A command that runs in pipes."""
-
-    process: subprocess.Popen[str]
-
-    def end(self, number: int) -> int:
-        """Send a signal, and wait for the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
-
-
-@contextmanager
-def process(*arguments: str, command: Sequence[str] = PATIENT_COMMAND) -> Generator[Process]:
-    """Run the command in pipes as long as the block runs."""
-    with subprocess.Popen(
-        [*command, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as popen:
-        running = Process(process=popen)
-        assert popen.stdout
-        assert popen.stderr
-        readers = [
-            threading.Thread(target=running.read, args=(popen.stdout, running.out)),
-            threading.Thread(target=running.read, args=(popen.stderr, running.err)),
-        ]
-        for reader in readers:
-            reader.start()
-        try:
-            yield running
-        finally:
-            popen.kill()
-            popen.wait()
-            for reader in readers:
-                reader.join()
-
-
-@define(kw_only=True)
-class Thread(Printed):
-    """A command that runs in pipes, in a thread of this process."""
-
-    threads: list[threading.Thread] = field(factory=list[threading.Thread])
-    stops: list[Callable[[], object]] = field(factory=list[Callable[[], object]])
-    exit_codes: "queue.SimpleQueue[int]" = field(factory=queue.SimpleQueue[int])
-
     async def stoppable(self, coroutine: Coroutine[Any, Any, Any]) -> object:
         """Run a coroutine that `end` can end: a thread gets no signals."""
         task = asyncio.current_task()
@@ -182,21 +140,28 @@ class Thread(Printed):
         loop = task.get_loop()
         if threading.current_thread() in self.threads:  # and not another command meanwhile
             self.stops.append(lambda: loop.call_soon_threadsafe(task.cancel))
-        return await coroutine
+        try:
+            return await coroutine
+        except asyncio.CancelledError:
+            raise StoppedError(signal.SIGTERM) from None
 
     def end(self) -> int:
-        """End it as a signal does, and wait for the exit code."""
+        """End it as SIGTERM does, and wait for the exit code."""
         self.stops[-1]()  # of its last event loop
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the exit code."""
         return self.exit_codes.get(timeout=PATIENCE)
 
 
 @contextmanager
-def thread(*arguments: str) -> Generator[Thread]:
-    """Run a command that goes on until a signal ends it, in a thread as long as the block runs.
+def thread(*arguments: str) -> Generator[Running]:
+    """Run a command in a thread as long as the block runs, with its output in pipes.
 
     It proves what a process proves, except how the process ends, and takes a tenth of the time.
     """
-    running = Thread()
+    running = Running()
     with ExitStack() as stack:
         for name in ("out", "err"):
             read, write = os.pipe()
@@ -219,14 +184,6 @@ def thread(*arguments: str) -> Generator[Thread]:
             with suppress(IndexError, RuntimeError):  # it has ended, or not begun
                 running.stops[-1]()
             command.join(PATIENCE)
-
-
-def finished(*arguments: str, stdin: bytes = b"") -> Finished:
-    """Run the installed command in pipes, to its end."""
-    done = subprocess.run(
-        [COMMAND, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, check=False
-    )
-    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 # A Ctrl-C that is typed there reaches it, also when the tests themselves ignore it.
@@ -266,11 +223,6 @@ class Terminal:
             pass
         return self.process.wait(PATIENCE)
 
-    @property
-    def lines(self) -> list[str]:
-        """The lines that were shown, without colours, and each state of a line that was redrawn."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen).splitlines()
-
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select(
             [self.descriptor], [], [], max(0.0, deadline - time.monotonic())
@@ -291,7 +243,7 @@ def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     with subprocess.Popen(
-        [sys.executable, "-c", _ON_THE_TERMINAL, *PATIENT_COMMAND, *arguments],
+        [sys.executable, "-c", _ON_THE_TERMINAL, COMMAND, *arguments],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -305,8 +257,11 @@ def terminal(*arguments: str, columns: int = 100) -> Generator[Terminal]:
             os.close(ours)
 
 
-class Typist(io.StringIO):
+class Typist(io.TextIOWrapper):
     """Standard input on a terminal, with what someone types."""
+
+    def __init__(self, typed: str) -> None:
+        super().__init__(io.BytesIO(typed.encode()))
 
     def isatty(self) -> bool:
         """Whether it is a terminal: yes."""
@@ -373,14 +328,34 @@ def failing(secret: str, reply_to: str | None = None) -> Receiver:
     return receiver
 
 
-CARD = {
-    "contentType": "application/vnd.microsoft.card.adaptive",
-    "content": {
-        "type": "AdaptiveCard",
-        "version": "1.3",
-        "body": [{"type": "Input.Text", "id": "lunch"}, {"type": "Input.Text", "id": "drink"}],
-    },
-}
+def card(*inputs: Mapping[str, object], actions: Sequence[object] = ()) -> dict[str, Any]:
+    """A card with inputs and buttons, as an attachment."""
+    body = [{"type": "Input.Text", **each} for each in inputs]
+    content = {"type": "AdaptiveCard", "version": "1.3", "body": body, "actions": actions}
+    return {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
+
+
+CARD = card({"id": "lunch"}, {"id": "drink"})
+
+
+@contextmanager
+def served_acting_bot(
+    webex: ServedWebex,
+    act: Callable[[httpx.AsyncClient, Any], Awaitable[object]],
+    resources: Sequence[str] = ("messages",),
+) -> Generator[None]:
+    """Serve a bot that does something with each notification, as long as the block runs."""
+
+    async def bot(scope: Scope, receive: Receive, send: Send) -> None:
+        notification = json.loads(await Request(scope, receive).body())
+        async with httpx.AsyncClient(base_url=webex.base_url, headers=BOT, trust_env=False) as api:
+            await act(api, notification)
+        await Response(status_code=204)(scope, receive, send)
+
+    with served(bot) as url:
+        for resource in resources:
+            webex.create(target_url=url, resource=resource)
+        yield
 
 
 @contextmanager
@@ -391,24 +366,17 @@ def served_echo_bot(webex: ServedWebex) -> Generator[list[str]]:
     """
     rooms: list[str] = []
 
-    async def bot(scope: Scope, receive: Receive, send: Send) -> None:
-        notification = json.loads(await Request(scope, receive).body())
-        resource, data = notification["resource"], notification["data"]
+    async def echo(api: httpx.AsyncClient, notification: Any) -> None:  # noqa: ANN401 - JSON
+        data = notification["data"]
         if data.get("personEmail") != webex.sandbox.bot.email:
             rooms.append(data["roomId"])
-            path = "messages" if resource == "messages" else "attachment/actions"
-            async with httpx.AsyncClient(
-                base_url=webex.base_url, headers=BOT, trust_env=False
-            ) as http_client:
-                received = (await http_client.get(f"{path}/{data['id']}")).json()
-                text = received.get("text") or json.dumps(received["inputs"])
-                reply: dict[str, Any] = {"roomId": data["roomId"], "text": f"You said:\n{text}"}
-                if text == "card":
-                    reply["attachments"] = [CARD]
-                await http_client.post("messages", json=reply)
-        await Response(status_code=204)(scope, receive, send)
+            path = "messages" if "personEmail" in data else "attachment/actions"
+            received = (await api.get(f"{path}/{data['id']}")).json()
+            text = received.get("text") or json.dumps(received["inputs"])
+            reply: dict[str, Any] = {"roomId": data["roomId"], "text": f"You said:\n{text}"}
+            if text == "card":
+                reply["attachments"] = [CARD]
+            await api.post("messages", json=reply)
 
-    with served(bot) as url:
-        webex.create(target_url=url)
-        webex.create(target_url=url, resource="attachmentActions")
+    with served_acting_bot(webex, echo, ("messages", "attachmentActions")):
         yield rooms

@@ -1,25 +1,16 @@
 """The examples in the help of the commands run as they are shown."""
 
-import os
 import re
 import shlex
 import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import (
-    COMMAND,
-    PATIENCE,
-    Finished,
-    ServedWebex,
-    examples,
-    served_bot,
-    served_echo_bot,
-    thread,
-)
+from tests.cli.harness import ServedWebex, examples, served_bot, served_echo_bot, thread
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import app
 from webex_webhooks_async.notifications.inbox_file import InboxFile
@@ -33,45 +24,37 @@ target_url = "https://example.com/webex"
 resource = "messages"
 event = "created"
 """
-BROWSER = f"""#!{sys.executable}
-import sys, urllib.request
-urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1])
-"""
 IN_THE_HELP = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh"
 COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
 UNTIL_CTRL_C = {"listen", "sandbox"}
 A_PROGRAM = {"dev"}  # commands/test_dev.py runs its examples, each with a program
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with the files that the examples name, and a browser."""
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a home with the files that the examples name, and with a browser."""
     (tmp_path / "webhooks.toml").write_text(WANTED)
     (tmp_path / "body.json").write_text('{"a":1,"b":2,"c":{"d":3}}')
     (tmp_path / "menu.pdf").write_bytes(b"%PDF-1.7")
     InboxFile.open(tmp_path / "inbox.db").close()
     for place in (".zfunc", ".config/fish/completions"):
         (tmp_path / place).mkdir(parents=True)
-    browser = tmp_path / "browser"
-    browser.write_text(BROWSER)
-    browser.chmod(0o700)
-    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.chdir(tmp_path)
+    visit = partial(httpx.get, follow_redirects=True, trust_env=False)
+    monkeypatch.setattr("webbrowser.open", visit)
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", f"{Path(COMMAND).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("WEBHOOK_SECRET", "myBongoSecret")
-    return tmp_path
 
 
 @pytest.mark.parametrize("command", sorted({*COMMANDS} - UNTIL_CTRL_C - A_PROGRAM))
 def test_examples(
-    webex: ServedWebex, invoke: Invoke, command: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    webex: ServedWebex, invoke: Invoke, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The examples of a command succeed, one after the other."""
     script = "\n".join(examples(command))
     redirect_uri = f"http://localhost:{unused_port()}/callback"
-    monkeypatch.chdir(folder)
-    with served_echo_bot(webex), served_bot("thanks") as bot, Path(os.devnull).open() as nothing:
-        monkeypatch.setattr("sys.stdin", nothing)
+    with served_echo_bot(webex), served_bot("thanks") as bot:
         for shown, actual in {
             IN_THE_HELP: webex.create().id,
             "http://localhost:8080/webex": bot.url,
@@ -79,14 +62,27 @@ def test_examples(
             "login ": f"login --redirect-uri {redirect_uri} ",
         }.items():
             script = script.replace(shown, actual)
-        for step in [script] if "export" in script else script.splitlines():
-            done = in_a_shell(step) if NEEDS_A_SHELL.search(step) else invoke(*words_of(step))
-            assert (done.exit_code, "Traceback" in done.err) == (0, False), done.err
+        for line in script.splitlines():
+            if line.startswith("export "):
+                for assignment in words_of(line):
+                    monkeypatch.setenv(*assignment.split("=", 1))
+            else:
+                run(line, invoke, monkeypatch)
 
     assert f"webex-webhooks {command}" in script
 
 
-NEEDS_A_SHELL = re.compile(r"export|[|>]")
+def run(line: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command in a line here, and what is before or after it in the line in bash."""
+    parts = re.fullmatch(r"(?:(.+)\| )?(webex-webhooks [^|>]+)([|>].+)?", line)
+    assert parts
+    before, command, after = parts.groups()
+    Path("piped").write_bytes(subprocess.check_output(["bash", "-c", before or "true"]))
+    with Path("piped").open(encoding="utf-8") as piped:
+        monkeypatch.setattr("sys.stdin", piped)
+        done = invoke(*words_of(command))
+    assert (done.exit_code, "Traceback" in done.err) == (0, False), done.err
+    subprocess.check_output(["bash", "-c", f"cat {after or ''}"], input=done.out.encode())
 
 
 def words_of(line: str) -> list[str]:
@@ -95,20 +91,7 @@ def words_of(line: str) -> list[str]:
     return arguments
 
 
-def in_a_shell(script: str) -> Finished:
-    """Run a script in bash, in which the command is a process of its own."""
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
-
-
-@pytest.mark.usefixtures("folder", "webex")
+@pytest.mark.usefixtures("webex")
 @pytest.mark.parametrize(
     "example",
     [

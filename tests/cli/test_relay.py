@@ -1,9 +1,9 @@
 import asyncio
 import gzip
 import tracemalloc
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from itertools import chain, repeat
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Receiver
 from webex_webhooks_async.cli.relay import (
     ArrivalCheck,
+    RawHeaders,
     RawRequest,
     Reply,
     forward,
@@ -48,62 +49,50 @@ async def test_requests_at_once() -> None:
     assert {request.body for request in handled} == bodies
 
 
+async def relay_in_pieces(
+    secret: str, headers: RawHeaders, pieces: Iterable[bytes]
+) -> tuple[int, list[RawRequest]]:
+    """Relay a body in pieces, and give the status of the response, and what was handled."""
+    to_come = chain(pieces, [b""])
+    sent: list[Message] = []
+    handled: list[RawRequest] = []
+
+    async def receive() -> Message:
+        piece = next(to_come)
+        return {"type": "http.request", "body": piece, "more_body": bool(piece)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def handle(request: RawRequest) -> None:
+        handled.append(request)
+
+    scope = {"type": "http", "method": "POST", "headers": headers}
+    await relay(Receiver(secret), handle)(scope, receive, send)
+    return sent[0]["status"], handled
+
+
 async def test_a_body_in_many_pieces() -> None:
     """A body takes as much memory in small pieces as in one."""
     count = 20_000
-    pieces = iter([*[b"x"] * count, b""])
-    receiver = Receiver("secret")
-    scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": []}
+    tracemalloc.start()
+    status, _ = await relay_in_pieces("secret", [], repeat(b"x", count))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
 
-    async def receive() -> Message:
-        piece = next(pieces)
-        return {"type": "http.request", "body": bytes(bytearray(piece)), "more_body": bool(piece)}
-
-    async def send(_message: Message) -> None:
-        pass
-
-    async def handle(_request: RawRequest) -> None:
-        pass
-
-    application = relay(receiver, handle)
-    async with receiver:
-        tracemalloc.start()
-        await application(scope, receive, send)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-
-    assert peak < 8 * count
+    assert (status, peak < 8 * count) == (401, True)
 
 
 async def test_a_body_in_pieces() -> None:
     """A body in pieces is passed on whole, and only if it is verified."""
     body = sample_notification("messages", "created")
     headers = signed_request("http://bot/", body, "secret").headers.raw
-    handled: list[RawRequest] = []
+    pieces = (body[:5], body[5:])
 
-    async def handle(request: RawRequest) -> None:
-        handled.append(request)
+    status, (request,) = await relay_in_pieces("secret", headers, pieces)
 
-    async def request_in_pieces(secret: str) -> int:
-        pieces = iter((body[:5], body[5:], b""))
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            piece = next(pieces)
-            return {"type": "http.request", "body": piece, "more_body": bool(piece)}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        scope = {"type": "http", "method": "POST", "headers": headers}
-        application = relay(Receiver(secret), handle)
-        await application(scope, receive, send)
-        status: int = sent[0]["status"]
-        return status
-
-    assert await request_in_pieces("secret") == 204
-    assert await request_in_pieces("another") == 401
-    assert [(request.body, request.headers) for request in handled] == [(body, headers)]
+    assert (status, request.body, request.headers) == (204, body, headers)
+    assert await relay_in_pieces("another", headers, pieces) == (401, [])
 
 
 async def test_forward() -> None:
@@ -240,8 +229,10 @@ async def served(application: ASGIApp) -> AsyncGenerator[str]:
         yield f"{origin}/webex"
 
 
-async def test_a_url_that_leads_here() -> None:
-    """If the request arrives, there is no problem; the application gets only other requests."""
+async def test_a_url_that_leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the request arrives, through no proxy, all is well; the application gets only others."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("NO_PROXY", "")
     arrivals = ArrivalCheck(HERE)
     async with served(arrivals) as url, httpx.AsyncClient(trust_env=False) as others:
         problem = await arrivals.check(url, 8080, PATIENCE)
@@ -272,26 +263,21 @@ LOGIN = "probably the tunnel's login page: allow requests without a login"
     ("response", "reason"),
     [
         (HTMLResponse("log in"), f"a page responds there (200 OK), {LOGIN}"),
+        (RedirectResponse("/login", 302), f"a page responds there (302 Found), {LOGIN}"),
+        (Response(status_code=401), f"a page responds there (401 Unauthorized), {LOGIN}"),
         (
-            Response(status_code=302, headers={"Location": "mailto:ann@example.com"}),
+            RedirectResponse("mailto:ann@example.com", 302),
             (
                 "InvalidURL: For absolute URLs, path must be empty or begin with '/'; is there a "
                 "typo in it, and does the tunnel run?"
             ),
         ),
-        (RedirectResponse("/login", 302), f"a page responds there (302 Found), {LOGIN}"),
-        (Response(status_code=401), f"a page responds there (401 Unauthorized), {LOGIN}"),
-        (
-            Response(status_code=502),
-            "another server responds there (502 Bad Gateway): does the tunnel lead to port 8080?",
-        ),
-        (
-            PlainTextResponse("ok"),
-            "another server responds there (200 OK): does the tunnel lead to port 8080?",
-        ),
-        (
-            Response(status_code=599),
-            "another server responds there (599): does the tunnel lead to port 8080?",
+        *(
+            (
+                PlainTextResponse("ok", status),
+                f"another server responds there ({shown}): does the tunnel lead to port 8080?",
+            )
+            for status, shown in ((502, "502 Bad Gateway"), (200, "200 OK"), (599, "599"))
         ),
     ],
 )
@@ -324,12 +310,3 @@ async def test_a_server_that_hangs() -> None:
         problem = await ArrivalCheck(HERE).check(url, 8080, 0.5)
 
     assert problem == "nothing responds there within 0.5 s"
-
-
-async def test_no_proxy_leads_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A URL on this machine is checked directly, whatever proxy the environment names."""
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
-    monkeypatch.setenv("NO_PROXY", "")
-    arrivals = ArrivalCheck(HERE)
-    async with served(arrivals) as url:
-        assert await arrivals.check(url, 8080, PATIENCE) is None

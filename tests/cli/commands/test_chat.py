@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -18,18 +18,20 @@ from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
 from tests.cli.harness import (
-    BOT,
     CARD,
     COMMAND,
     PATIENCE,
+    Finished,
     ServedWebex,
+    card,
     failing,
-    finished,
     served,
+    served_acting_bot,
     served_bot,
     served_echo_bot,
     served_webex,
     terminal,
+    thread,
 )
 from tests.support.wire import unused_port
 from webex_webhooks_async import File, Message
@@ -46,47 +48,54 @@ from webex_webhooks_async.loopback_server import ConnectionDroppedError
 
 pytestmark = pytest.mark.once
 
+BOT_ADDRESS = "sandbox@webex.bot"
+
+
+@pytest.fixture(autouse=True)
+def _brief_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Don't wait long for more, where a reply or a failure is all that comes."""
+    monkeypatch.setattr(conversation, "QUIET_SECONDS", 0.05)
+
 
 def test_one_message(webex: ServedWebex, invoke: Invoke) -> None:
-    """With an argument it sends one message, and prints the bot's replies."""
-    with served_echo_bot(webex):
-        first, second = invoke("chat", "Hello"), invoke("chat", "Again", "--as", "you@example.com")
-
-    assert (first.exit_code, first.out, first.err) == (0, "You said:\nHello\n", "")
-    assert (second.exit_code, second.out, second.err) == (0, "You said:\nAgain\n", "")
-
-
-def test_another_person(webex: ServedWebex, invoke: Invoke) -> None:
-    """Each person has a room with the bot."""
+    """It sends one message in the person's own room with the bot, and prints the replies."""
     with served_echo_bot(webex) as rooms:
-        invoke("chat", "Hello", "--as", "ann@example.com")
-        invoke("chat", "Hello", "--as", "bob@example.com")
+        done = [
+            invoke("chat", "Hello", *options)
+            for options in (
+                *((), ("--as", "you@example.com")),
+                *(("--as", "ann@example.com"), ("--as", "Ann@Example.com")),
+            )
+        ]
 
-    assert len(set(rooms)) == 2
+    assert done == [Finished(0, "You said:\nHello\n", "")] * 4
+    assert rooms[0] == rooms[1] != rooms[2] == rooms[3]
 
 
 @pytest.mark.parametrize(
-    ("resource", "hint"),
+    ("watches", "arguments", "hint"),
     [
+        (False, (), "no bot has called: start one that uses this sandbox"),
         (
-            None,
-            "no bot has called: start one that uses this sandbox",
+            True,
+            ("--room", "Lunch", "--no-mention"),
+            "the terminal of the sandbox shows whether it was notified",
         ),
-        ("messages", "the terminal of the sandbox shows whether it was notified"),
     ],
 )
 def test_a_bot_that_is_silent(
-    webex: ServedWebex, invoke: Invoke, resource: str | None, hint: str
+    webex: ServedWebex, invoke: Invoke, arguments: tuple[str, ...], hint: str, *, watches: bool
 ) -> None:
-    """When no reply comes in time, it says so and where to look, and exits with 1."""
+    """When no reply comes in time, as without a mention, it says so and where to look."""
     with served_bot("") as bot:
-        if resource is not None:
-            webex.create(target_url=bot.url, resource=resource)
-        done = invoke("chat", "Hello", "--timeout", "3")
+        if watches:
+            webex.create(target_url=bot.url)
+        done = invoke("chat", "Hello", "--timeout", "1", *arguments)
 
-    bot_address = webex.sandbox.bot.email
     assert (done.exit_code, done.out) == (1, "")
-    assert done.err == f"error: {bot_address} did not reply within 3 s: {hint}\n"
+    assert done.err == f"error: {BOT_ADDRESS} did not reply within 1 s: {hint}\n"
+    assert [each["text"] for each in webex.sandbox.messages] == ["Hello"]
+    assert bot.requests == []
 
 
 def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
@@ -95,49 +104,44 @@ def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
         webex.create(target_url=f"{bot.url}?key=canary")
         done = invoke("chat", "Hello", "--timeout", "60")
 
-    bot_address, reason = webex.sandbox.bot.email, "500 Internal Server Error"
     assert (done.exit_code, done.out) == (1, "")
+    failed = f"{BOT_ADDRESS} was notified of messages created at {bot.url}, but failed"
     assert done.err.splitlines() == [
-        f"error: {bot_address} was notified of messages created at {bot.url}, but failed: {reason}",
-        f"error: {bot_address} did not reply",
+        f"error: {failed}: 500 Internal Server Error",
+        f"error: {BOT_ADDRESS} did not reply",
     ]
 
 
 @pytest.mark.parametrize("replies", [False, True])
-def test_a_handler_that_fails(webex: ServedWebex, invoke: Invoke, *, replies: bool) -> None:
+def test_a_handler_that_fails(
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, *, replies: bool
+) -> None:
     """What a handler raised is shown, and counts as a failure, also after a reply."""
+    monkeypatch.setattr(conversation, "QUIET_SECONDS", 1.0)
     with served(failing("a-secret", webex.base_url if replies else None)) as url:
         webex.create(target_url=url, secret="a-secret")
         done = invoke("chat", "Hello", "--timeout", "60")
 
-    bot_address = webex.sandbox.bot.email
     failed = f"was notified of messages created at {url}, but failed: a handler raised"
     assert (done.exit_code, done.out) == (1, "Here you are\n" if replies else "")
-    assert f"error: {bot_address} {failed} KeyError: 'dish'" in done.err.splitlines()
+    assert f"error: {BOT_ADDRESS} {failed} KeyError: 'dish'" in done.err.splitlines()
     assert done.err.splitlines()[-1] == (
-        f"error: a handler of {bot_address} failed"
+        f"error: a handler of {BOT_ADDRESS} failed"
         if replies
-        else f"error: {bot_address} did not reply"
+        else f"error: {BOT_ADDRESS} did not reply"
     )
 
 
 def test_a_bot_that_keeps_talking(webex: ServedWebex, invoke: Invoke) -> None:
     """The time covers a message with all its replies: a bot that keeps talking doesn't delay it."""
 
-    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-        data = json.loads(await Request(scope, receive).body())["data"]
-        async with httpx.AsyncClient(
-            base_url=webex.base_url, headers=BOT, trust_env=False
-        ) as http_client:
-            reply = {"roomId": data["roomId"], "text": "and another thing"}
-            await http_client.post("messages", json=reply)  # which notifies it again
-        await PlainTextResponse("")(scope, receive, send)
+    def reply(bot: httpx.AsyncClient, notification: Any) -> Awaitable[object]:  # noqa: ANN401 - JSON
+        room_id = notification["data"]["roomId"]
+        message = {"roomId": room_id, "text": "and another thing"}
+        return bot.post("messages", json=message)  # which notifies it again
 
-    with served(endless) as url:
-        webex.create(target_url=url)
-        done = invoke("chat", "Hello", "--timeout", "3")
-        for each in webex.sandbox.webhooks:
-            httpx.delete(f"{webex.base_url}/webhooks/{each.id}", headers=BOT, trust_env=False)
+    with served_acting_bot(webex, reply):
+        done = invoke("chat", "Hello", "--timeout", "1")
 
     assert (done.exit_code, done.err) == (0, "")
     assert set(done.out.splitlines()) == {"and another thing"}
@@ -156,20 +160,10 @@ def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
     assert webex.sandbox.messages[0]["mentionedPeople"] == [webex.sandbox.bot.id]
 
 
-def test_without_a_mention(webex: ServedWebex, invoke: Invoke) -> None:
-    """With --no-mention the bot isn't mentioned, and so not notified."""
-    with served_echo_bot(webex) as rooms:
-        done = invoke("chat", "Hello", "--room", "Lunch", "--no-mention", "--timeout", "3")
-
-    assert (done.exit_code, done.out, rooms) == (1, "", [])
-    assert [each["text"] for each in webex.sandbox.messages] == ["Hello"]
-
-
 def test_a_title_of_several_rooms(webex: ServedWebex, invoke: Invoke) -> None:
     """A title that several rooms have is wrong usage."""
     for _ in range(2):
-        url = f"{webex.base_url}/rooms"
-        httpx.post(url, json={"title": "Lunch"}, headers=BOT, trust_env=False)
+        webex.post("rooms", title="Lunch")
 
     done = invoke("chat", "Hello", "--room", "Lunch")
 
@@ -180,24 +174,25 @@ def test_a_title_of_several_rooms(webex: ServedWebex, invoke: Invoke) -> None:
 def test_what_the_bot_writes_elsewhere(webex: ServedWebex, invoke: Invoke) -> None:
     """A message of the bot in another room is shown with the room, in a pipe on standard error."""
 
-    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
-        data = json.loads(await Request(scope, receive).body())["data"]
-        async with httpx.AsyncClient(base_url=webex.base_url, headers=BOT, trust_env=False) as bot:
-            if data["personEmail"] != webex.sandbox.bot.email:
-                room = (await bot.post("rooms", json={"title": "News"})).json()
-                await bot.post("messages", json={"roomId": room["id"], "text": "a visitor"})
-                to_ann = {"toPersonEmail": "ann@example.com", "text": "psst"}
-                await bot.post("messages", json=to_ann)
-                await bot.post("messages", json={"roomId": data["roomId"], "text": "Welcome"})
-        await PlainTextResponse("")(scope, receive, send)
+    async def write(bot: httpx.AsyncClient, notification: Any) -> None:  # noqa: ANN401 - JSON
+        data = notification["data"]
+        if data["personEmail"] != BOT_ADDRESS:
+            news = (await bot.post("rooms", json={"title": "News"})).json()["id"]
+            for to, text in (
+                ({"roomId": news}, "a visitor"),
+                ({"toPersonEmail": "ann@example.com"}, "psst"),
+                ({"roomId": data["roomId"]}, "Welcome"),
+            ):
+                await bot.post("messages", json={**to, "text": text})
 
-    with served(elsewhere) as url:
-        webex.create(target_url=url)
+    with served_acting_bot(webex, write):
         done = invoke("chat", "Hello")
 
-    bot = webex.sandbox.bot.email
     assert (done.exit_code, done.out) == (0, "Welcome\n")
-    assert done.err.splitlines() == [f"[News] {bot}: a visitor", f"[ann@example.com] {bot}: psst"]
+    assert done.err.splitlines() == [
+        f"[News] {BOT_ADDRESS}: a visitor",
+        f"[ann@example.com] {BOT_ADDRESS}: psst",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -232,30 +227,34 @@ def test_a_file(
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("arguments", "message"),
     [
-        ("/file", "/file: write the path of a file"),
-        ("/file /nowhere/at.all", "/file: '/nowhere/at.all' isn't a file"),
-        ("/file '/nowhere", "/file: No closing quotation"),
-        ("/file {folder}", "/file: '{folder}' isn't a file"),
-        ("--file=/nowhere/at.all", "--file: '/nowhere/at.all' isn't a file"),
-        ("/submit lunch=Pasta", "{bot} has not sent a card in this conversation"),
+        (("/file",), "/file: write the path of a file"),
+        (("/file /nowhere/at.all",), "/file: '/nowhere/at.all' isn't a file"),
+        (("/file '/nowhere",), "/file: No closing quotation"),
+        (("/file {folder}",), "/file: '{folder}' isn't a file"),
+        (("--file=/nowhere/at.all",), "--file: '/nowhere/at.all' isn't a file"),
+        (("/submit lunch=Pasta",), f"{BOT_ADDRESS} has not sent a card in this conversation"),
+        (
+            ("Hello", "--as", BOT_ADDRESS.upper()),
+            f"--as must be another person than the bot, {BOT_ADDRESS}",
+        ),
     ],
 )
 def test_what_can_not_be_sent(
-    webex: ServedWebex, invoke: Invoke, tmp_path: Path, line: str, message: str
+    webex: ServedWebex, invoke: Invoke, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    """A file or a card that isn't there is wrong usage, and nothing is sent."""
-    done = invoke("chat", line.format(folder=tmp_path))
+    """What isn't there, or would go from the bot to itself, is wrong usage; nothing is sent."""
+    done = invoke("chat", *(each.format(folder=tmp_path) for each in arguments))
 
     assert (done.exit_code, done.out, webex.sandbox.messages) == (2, "", ())
-    assert done.err == f"error: {message.format(folder=tmp_path, bot=webex.sandbox.bot.email)}\n"
+    assert done.err == f"error: {message.format(folder=tmp_path)}\n"
 
 
 def test_a_file_that_can_not_be_read(
     webex: ServedWebex, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So is one that can't be read."""
+    """A file that can't be read is wrong usage, too."""
     path = tmp_path / "locked"
     path.touch()
 
@@ -270,21 +269,21 @@ def test_a_file_that_can_not_be_read(
     assert done.err == f"error: /file: '{path}' can't be read (Permission denied)\n"
 
 
-BUTTONS = {
-    "contentType": "application/vnd.microsoft.card.adaptive",
-    "content": {
-        "type": "AdaptiveCard",
-        "version": "1.3",
-        "body": [
-            {"type": "Input.Text", "id": "dish", "value": "Soup"},
-            {"type": "Input.Text", "id": "note"},
-        ],
-        "actions": [
-            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
-            {"type": "Action.Submit", "title": "Not today", "data": {"action": "skip"}},
-        ],
-    },
-}
+BUTTONS = card(
+    {"id": "dish", "value": "Soup"},
+    {"id": "note"},
+    actions=[
+        {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
+        {"type": "Action.Submit", "title": "Not today", "data": {"action": "skip"}},
+    ],
+)
+
+
+@pytest.fixture
+def with_buttons(webex: ServedWebex) -> ServedWebex:
+    """A sandbox whose bot has sent a card."""
+    webex.post("messages", toPersonEmail="you@example.com", text="A card", attachments=[BUTTONS])
+    return webex
 
 
 @pytest.mark.parametrize(
@@ -295,12 +294,11 @@ BUTTONS = {
         ("/press 'Not today'", {"action": "skip", "dish": "Soup"}),
     ],
 )
-def test_a_button(webex: ServedWebex, invoke: Invoke, line: str, inputs: dict[str, str]) -> None:
+def test_a_button(
+    with_buttons: ServedWebex, invoke: Invoke, line: str, inputs: dict[str, str]
+) -> None:
     """The line /press presses a button, also of a card that the conversation already had."""
-    card = {"toPersonEmail": "you@example.com", "text": "A card", "attachments": [BUTTONS]}
-    httpx.post(f"{webex.base_url}/messages", json=card, headers=BOT, trust_env=False)
-
-    with served_echo_bot(webex):
+    with served_echo_bot(with_buttons):
         done = invoke("chat", line)
 
     assert (done.exit_code, done.err) == (0, "")
@@ -319,37 +317,26 @@ def test_a_button(webex: ServedWebex, invoke: Invoke, line: str, inputs: dict[st
         ("/submit dish='Pasta", "/submit: No closing quotation"),
     ],
 )
-def test_no_button(webex: ServedWebex, invoke: Invoke, line: str, message: str) -> None:
+def test_no_button(with_buttons: ServedWebex, invoke: Invoke, line: str, message: str) -> None:
     """What the card doesn't have or nobody can read is wrong usage, and nothing is submitted."""
-    card = {"toPersonEmail": "you@example.com", "text": "A card", "attachments": [BUTTONS]}
-    httpx.post(f"{webex.base_url}/messages", json=card, headers=BOT, trust_env=False)
-
     done = invoke("chat", line)
 
     assert (done.exit_code, done.out) == (2, "")
     assert done.err.startswith(f"error: {message}")
-    assert all(each.path != "/v1/attachment/actions" for each in webex.sandbox.requests)
+    paths = [each.path for each in with_buttons.sandbox.requests]
+    assert "/v1/attachment/actions" not in paths
 
 
 STATE = {
     "kind": "state",
     "bot": "B",
-    "persons": [{"id": "B", "email": "sandbox@webex.bot", "displayName": "Bot"}],
-    "rooms": [],
-    "messages": [],
-    "webhooks": [],
+    "persons": [{"id": "B", "email": BOT_ADDRESS, "displayName": "Bot"}],
+    **dict.fromkeys(("rooms", "messages", "webhooks"), ()),
     "hint": None,
 }
-
-
 ODD = "the service at {url} doesn't respond as a sandbox of this release does"
-SILENT = "the service at {url} did not respond within 3 s"
+SILENT = "the service at {url} did not respond within 1 s"
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
-UNHEARD = (
-    "sandbox@webex.bot did not reply within 3 s: the terminal of the sandbox "
-    "shows whether it was notified"
-)
-NEW_WEBHOOK = {"kind": "webhooks", "webhooks": [{"status": "active"}]}
 
 
 async def hang() -> Response:
@@ -378,14 +365,9 @@ ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]]
     ([STATE], accept, GONE),
     ([STATE, None], drop, GONE),
     (
-        [STATE, NEW_WEBHOOK, None],
-        accept,
-        UNHEARD,
-    ),
-    (
         [STATE, {"kind": "hint", "hint": "set PUBLIC_URL"}, None],
         accept,
-        "sandbox@webex.bot did not reply within 3 s: set PUBLIC_URL",
+        f"{BOT_ADDRESS} did not reply within 1 s: set PUBLIC_URL",
     ),
 ]
 
@@ -399,7 +381,7 @@ def test_a_service_with_odd_responses(
     message: str,
 ) -> None:
     """Answers that aren't a sandbox's are an error of one line, and so is a service that hangs."""
-    monkeypatch.setattr(conversation, "OPENING_SECONDS", 3.0)
+    monkeypatch.setattr(conversation, "OPENING_SECONDS", 1.0)
 
     async def lines() -> AsyncIterator[str]:
         for event in events:
@@ -417,16 +399,21 @@ def test_a_service_with_odd_responses(
 
     with served(odd) as origin:
         url = f"{origin}/v1"
-        done = invoke("chat", "Hello", "--base-url", url, "--timeout", "3")
+        done = invoke("chat", "Hello", "--base-url", url, "--timeout", "1")
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == f"error: {message.format(url=url)}\n"
 
 
-def test_a_pipe(webex: ServedWebex) -> None:
+def test_a_pipe(
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """In a pipe, each line is a message or submits a card, and the replies come in order."""
-    with served_echo_bot(webex):
-        done = finished("chat", stdin=b'Hello\n\ncard\n/submit lunch="Fish pie" drink=a=b')
+    lines = tmp_path / "lines"
+    lines.write_text('Hello\n\ncard\n/submit lunch="Fish pie" drink=a=b')
+    with served_echo_bot(webex), lines.open() as standard_input:
+        monkeypatch.setattr("sys.stdin", standard_input)
+        done = invoke("chat")
 
     assert (done.exit_code, done.err) == (0, "")
     assert done.out.splitlines() == [
@@ -451,52 +438,55 @@ def test_a_bot_that_is_down(webex: ServedWebex) -> None:
     assert "in [b]Lunch" in screen.seen
 
 
-def test_a_sandbox_that_ends() -> None:
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[IO[str]]:
+    """Types on a terminal; its end is a Ctrl-D."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as standard_input, os.fdopen(writer, "w", buffering=1) as ours:
+        monkeypatch.setattr(standard_input, "isatty", lambda: True)
+        monkeypatch.setattr("sys.stdin", standard_input)
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        yield ours
+
+
+def test_a_sandbox_that_ends(keyboard: IO[str]) -> None:
     """When the sandbox ends in the middle of a conversation, it says how to start another."""
     with ExitStack() as stack:
         with served_webex() as webex, served_echo_bot(webex):
-            screen = stack.enter_context(terminal("chat", "--base-url", webex.base_url))
-            screen.wait_for("> ")
-            screen.type("Hello\n")
-            screen.wait_for("You said:[^>]+> ")
-        exit_code = screen.finish()
+            running = stack.enter_context(thread("chat", "--base-url", webex.base_url))
+            keyboard.write("Hello\n")
+            running.line(running.out, "Hello")
+        gone = running.line(running.err, "the sandbox at .+")[0]
+        exit_code = running.wait()
 
-    assert exit_code == 1
-    assert screen.lines[-1] == (
-        f"error: the sandbox at {webex.base_url} responds no longer: start one with "
-        "`webex-webhooks sandbox`"
-    )
+    assert (gone, exit_code) == (GONE.format(url=webex.base_url), 1)
 
 
-def test_a_conversation(webex: ServedWebex) -> None:
+def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
     """On a terminal the bot's messages appear as they come, also after a mistake, until Ctrl-D."""
-    with served_echo_bot(webex) as rooms, terminal("chat", columns=80) as screen:
-        screen.wait_for(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
-        screen.type("Hello\n")
-        screen.wait_for("You said:[^>]+> ")
-        message = {
-            "roomId": rooms[0],
-            "text": "evil\x1b[2J",
-            "files": ["https://example.com/f"],
-            "attachments": [CARD],
-        }
-        httpx.post(f"{webex.base_url}/messages", json=message, headers=BOT, trust_env=False)
-        screen.wait_for(r"\[card")
-        screen.type("/submit lnch=Pasta\n")
-        screen.wait_for("400 Bad Request: the card .+lnch")
-        screen.type("/submit lunch=Pasta\n")
-        screen.wait_for('"lunch": "Pasta"')
-        screen.type("\x04")
-        exit_code = screen.finish()
+    with served_echo_bot(webex) as rooms, thread("chat") as running:
+        running.line(running.err, r"You are you@example.com, and talk to .+ Ctrl-D ends it")
+        keyboard.write("Hello\n")
+        running.line(running.out, f"{BOT_ADDRESS}: You said:$")
+        running.line(running.out, f"^{' ' * len(BOT_ADDRESS)}  Hello$")
+        webex.post(
+            "messages",
+            roomId=rooms[0],
+            text="evil\x1b[2J",
+            files=["https://example.com/f"],
+            attachments=[CARD],
+        )
+        running.line(running.out, rf"{BOT_ADDRESS}: evil\\x1b\[2J$")
+        file = webex.sandbox.messages[2]["files"][0].rpartition("/")[2]
+        running.line(running.out, rf"\[file http://127.0.0.1:.+{file}\]")
+        running.line(running.out, r"\[card")
+        keyboard.write("/submit lnch=Pasta\n")
+        running.line(running.err, "400 Bad Request: the card .+lnch")
+        keyboard.write("/submit lunch=Pasta\n")
+        running.line(running.out, '"lunch": "Pasta"')
+        keyboard.close()
+        exit_code = running.wait()
 
-    bot = webex.sandbox.bot.email
-    shown = [line.rstrip() for line in screen.lines]
-    assert f"{bot}: You said:" in shown
-    assert " " * (len(bot) + 2) + "Hello" in shown
-    assert f"{bot}: evil\\x1b[2J" in shown
-    file = webex.sandbox.messages[2]["files"][0].rpartition("/")[2]
-    assert any(line.startswith(f"{' ' * len(bot)}  [file http://127.0.0.1:") for line in shown)
-    assert file in "".join(shown)
     assert exit_code == 0
 
 
@@ -563,37 +553,6 @@ def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -
     assert done.err.startswith(f"error: {message}")
 
 
-def test_the_bot_itself(webex: ServedWebex, invoke: Invoke) -> None:
-    """The bot can't talk to itself."""
-    bot = webex.sandbox.bot.email
-
-    done = invoke("chat", "Hello", "--as", bot.upper())
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err == f"error: --as must be another person than the bot, {bot}\n"
-
-
-def test_the_case_of_an_address(webex: ServedWebex, invoke: Invoke) -> None:
-    """Addresses ignore case: one's own messages are never shown as replies."""
-    with served_echo_bot(webex):
-        invoke("chat", "Hello", "--as", "ann@example.com")
-        done = invoke("chat", "Hello", "--as", "Ann@Example.com")
-
-    assert (done.exit_code, done.out) == (0, "You said:\nHello\n")
-
-
-def test_standard_input_that_is_closed(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a message and without standard input, it is wrong usage."""
-    monkeypatch.setattr("sys.stdin", None)
-
-    done = invoke("chat")
-
-    assert (done.exit_code, done.err) == (
-        2,
-        "error: standard input is closed: pass the message as an argument\n",
-    )
-
-
 Pipe = tuple[int, int]
 
 
@@ -639,7 +598,9 @@ async def test_a_loop_that_has_ended(pipe: Pipe, monkeypatch: pytest.MonkeyPatch
     reader, writer = pipe
     lines = TypedLines(reader)
     thread = threading.enumerate()[-1]
-    monkeypatch.setattr(lines, "_loop", _ClosedLoop())
+    closed = asyncio.new_event_loop()
+    closed.close()
+    monkeypatch.setattr(lines, "_loop", closed)
     os.write(writer, b"late\n")
     os.close(writer)
 
@@ -648,34 +609,9 @@ async def test_a_loop_that_has_ended(pipe: Pipe, monkeypatch: pytest.MonkeyPatch
     assert not thread.is_alive()
 
 
-class _ClosedLoop:
-    """A loop that was closed."""
-
-    def call_soon_threadsafe(self, *_: object) -> None:
-        """Refuse, as asyncio does."""
-        raise RuntimeError("Event loop is closed")
-
-
-UNTITLED = {
-    "content": {
-        "body": [{"type": "Input.Text", "id": "lunch"}, {"items": [{"type": "TextBlock"}]}],
-        "actions": [
-            {"type": "Action.Submit", "data": {"vote": "yes"}},
-            {"type": "Action.Submit", "data": {"vote": "no"}},
-        ],
-    }
-}
-
-
-PRESSED = {
-    "content": {
-        "body": [{"type": "Input.Text", "id": "lunch"}],
-        "actions": [
-            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
-            {"type": "Action.Submit", "title": "Not today"},
-        ],
-    }
-}
+UNTITLED = card(
+    {"id": "lunch"}, actions=[{"type": "Action.Submit", "data": {"vote": each}} for each in "ab"]
+)
 
 
 @pytest.mark.parametrize(
@@ -685,13 +621,13 @@ PRESSED = {
         ({"markdown": "**bold**"}, ["bot: **bold**"]),
         ({"files": ("https://e.com/1", "https://e.com/2")}, ["bot: [file https://e.com/1]", "..."]),
         ({"text": "a", "attachments": ({"a": 1},)}, ["bot: a", "     [card]"]),
+        ({"attachments": (UNTITLED,)}, ["bot: [card: /submit lunch=... vote=...]"]),
         (
-            {"attachments": (UNTITLED,)},
-            ["bot: [card: /submit lunch=... vote=...]"],
-        ),
-        (
-            {"attachments": (PRESSED,)},
-            ["bot: [card: /press Order lunch=...]", "     [card: /press 'Not today' lunch=...]"],
+            {"attachments": (BUTTONS,)},
+            [
+                "bot: [card: /press Order dish=... note=...]",
+                "     [card: /press 'Not today' dish=... note=...]",
+            ],
         ),
         ({"text": None}, ["bot: "]),
     ],

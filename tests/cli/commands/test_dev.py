@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import PATIENCE, examples, finished, terminal
+from tests.cli.harness import PATIENCE, examples, terminal
 from tests.support.wire import bound_socket
+from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.commands.dev import first_free
 from webex_webhooks_async.cli.running import CommandError
 
@@ -241,26 +242,12 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         process.stdout.close()
         error = process.stderr.read()
         exit_code = process.wait(PATIENCE)
-    with piped(MADE) as process:
+    with piped(MADE, "--no-reload") as process:
         next_line(process, "runs: make_app, a Starlette")
         process.kill()
         process.communicate(timeout=PATIENCE)
 
     assert (exit_code, error) == (0, "Ctrl-C ends both.\n")
-
-
-@pytest.mark.parametrize(
-    ("act", "says"),
-    [("raise RuntimeError('no database')", "RuntimeError: no database"), ("os._exit(7)", "code 7")],
-)
-def test_one_run(act: str, says: str, tmp_path: Path) -> None:
-    """Without reload, the command fails with a program that can't be started."""
-    (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
-
-    done = finished("dev", f"{tmp_path}/app.py", "--no-reload", "--port=0", "--sandbox-port=0")
-
-    assert says in done.err + done.out
-    assert done.exit_code == 1
 
 
 LIFESPAN = """
@@ -278,6 +265,21 @@ async def lifespan(app):
 
 app = Starlette(lifespan=lifespan)
 """
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [("raise RuntimeError('no database')", "RuntimeError: no database"), ("os._exit(7)", "code 7")],
+)
+def test_one_run(act: str, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Without reload, the command fails with a program that can't be started."""
+    (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
+
+    exit_code = app.run(
+        ["dev", f"{tmp_path}/app.py", "--no-reload", "--port=0", "--sandbox-port=0"]
+    )
+
+    assert (exit_code, says in "".join(capfd.readouterr())) == (1, True)
 
 
 def test_wrong_calls(tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, terminal
+from tests.cli.harness import ServedWebex, Typist, plain
 from webex_webhooks_async import NewWebhook
 from webex_webhooks_async.cli.commands.ensure import read_wanted
 from webex_webhooks_async.cli.running import UsageError
@@ -87,27 +87,18 @@ def test_check(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
     before = invoke("ensure", wanted, "--check")
     names = webex.names
     invoke("ensure", wanted)
+    webex.create(name="bot:old")
     after = invoke("ensure", wanted, "--check")
+    pruned = invoke("ensure", wanted, "--check", "--json", "--prune", "bot:")
     webex.sandbox.fail(status=403)
     failed = invoke("ensure", wanted, "--check")
 
-    assert (before.exit_code, names, after.exit_code, failed.exit_code) == (3, [], 0, 1)
+    assert [each.exit_code for each in (before, after, pruned, failed)] == [3, 0, 3, 1]
     assert [row[0] for row in rows(before.out)] == ["ACTION", "create", "create"]
     assert [row[0] for row in rows(after.out)] == ["ACTION", "keep", "keep"]
-
-
-def test_check_counts_what_would_be_pruned(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """A webhook that --prune would delete is a difference."""
-    invoke("ensure", wanted)
-    webex.create(name="bot:old")
-
-    without = invoke("ensure", wanted, "--check", "--json")
-    pruned = invoke("ensure", wanted, "--check", "--json", "--prune", "bot:")
-
-    assert (without.exit_code, pruned.exit_code) == (0, 3)
-    assert json.loads(pruned.out)["planned"][-1]["action"] == "delete"
-    assert json.loads(pruned.out)["done"] == []
-    assert "bot:old" in webex.names
+    document = json.loads(pruned.out)
+    assert (document["planned"][-1]["action"], document["done"]) == ("delete", [])
+    assert (names, "bot:old" in webex.names) == ([], True)
 
 
 def test_standard_input(
@@ -137,16 +128,6 @@ def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatc
 
         assert (done.exit_code, done.out) == (2, "")
         assert done.err.startswith(f"error: {message}")
-
-
-def test_a_typo(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
-    """A word that is probably misspelled gets a warning."""
-    Path(wanted).write_text(WANTED.replace('"messages"', '"mesages"'))
-
-    done = invoke("ensure", wanted, "--dry-run")
-
-    assert done.err == "warning: the resource 'mesages' is unknown: did you mean 'messages'?\n"
-    assert (done.exit_code, len(rows(done.out)), webex.names) == (0, 3, [])
 
 
 def test_ensure_as_json(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
@@ -228,20 +209,22 @@ def test_on_a_terminal(
 
     done = invoke("ensure", wanted)
 
-    out, err = (re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", each) for each in (done.out, done.err))
+    out, err = map(plain, (done.out, done.err))
     assert (done.exit_code, webex.names) == (0, [name])
     assert out.splitlines()[:4] == ["ACTION", "create", f"  {name}", "  missing"]
     assert any(line.startswith(f"warning: '{name}' brings") for line in err.splitlines())
 
 
-def test_a_file_that_is_typed(webex: ServedWebex) -> None:
+def test_a_file_that_is_typed(
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a terminal, standard input is announced, so that nobody waits without knowing why."""
-    with terminal("ensure", "-") as screen:
-        screen.wait_for("Reading standard input. Ctrl-D ends it.")
-        screen.type("webhooks = []\n\x04")
-        exit_code = screen.finish()
+    monkeypatch.setattr("sys.stdin", Typist("webhooks = []\n"))
 
-    assert (exit_code, webex.names) == (0, [])
+    done = invoke("ensure", "-")
+
+    assert done.err.startswith("Reading standard input. Ctrl-D ends it.\n")
+    assert (done.exit_code, webex.names) == (0, [])
 
 
 MESSAGES = """

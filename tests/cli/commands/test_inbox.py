@@ -3,9 +3,11 @@ import json
 import re
 import sqlite3
 import tracemalloc
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -51,15 +53,35 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
+Listed = Callable[[object], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def listed(invoke: Invoke) -> Listed:
+    """List an inbox as JSON."""
+    return lambda path: json.loads(invoke("inbox", "list", str(path), "--json").out)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[InboxFile]:
+    """An inbox without notifications, `tmp_path / "empty.db"`."""
+    with closing(InboxFile.open(tmp_path / "empty.db")) as inbox:
+        yield inbox
+
+
 def states(file: str) -> dict[str, str]:
     """The state of each notification that isn't completed, by the id of its message."""
     with closing(InboxFile.look_into(Path(file), change=False)) as inbox:
         return {NAMES[each.key]: each.state for each in inbox.unfinished()}
 
 
-def test_list(file: str, invoke: Invoke) -> None:
-    """Each notification is shown with its state, the id of its data and its error."""
+def test_list(file: str, invoke: Invoke, listed: Listed) -> None:
+    """Each notification is shown with its state, the id of its data and its error; JSON has all.
+
+    Neither shows addresses or other data of the notification.
+    """
     done = invoke("inbox", "list", file)
+    failed, *_, waiting = listed(file)
 
     lines = done.out.splitlines()
     assert lines[:3] == [
@@ -70,69 +92,33 @@ def test_list(file: str, invoke: Invoke) -> None:
     assert [line.split()[1] for line in lines if "attempts" in line] == [
         *("failed", "failed", "running", "waiting")
     ]
-    counted, waiting = lines[-1].split("; ")
+    counted, oldest = lines[-1].split("; ")
     assert counted == "1 waiting, 1 running, 2 failed"
-    assert re.fullmatch(r"the oldest has been waiting for \d+ s", waiting)
+    assert re.fullmatch(r"the oldest has been waiting for \d+ s", oldest)
     assert (done.exit_code, done.err) == (0, "")
     assert "@" not in done.out
     assert "http" not in done.out
+    for document, name, state, attempts, error in (
+        (failed, "FAILED-1", "failed", 1, "KeyError: 'x'"),
+        (waiting, "WAITING", "waiting", 0, None),
+    ):
+        rest = {"key": key(name), "state": state, "dataId": name}
+        assert document == {**SHOWN, **rest, "attempts": attempts, "error": error}
 
 
-def test_list_as_json(file: str, invoke: Invoke) -> None:
-    """JSON has the whole keys, and neither addresses nor other data of the notification."""
-    failed, *_, waiting = json.loads(invoke("inbox", "list", file, "--json").out)
+def test_nothing_to_list_and_a_long_id(
+    tmp_path: Path, empty: InboxFile, invoke: Invoke, listed: Listed
+) -> None:
+    """An empty inbox has zeros and an empty list; a long id is whole in JSON alone."""
+    path = str(tmp_path / "empty.db")
+    nothing, no_documents = invoke("inbox", "list", path), listed(path)
+    with empty.transaction():
+        empty.put("K", body("M" * 10_000))
 
-    assert failed == {
-        **SHOWN,
-        "key": key("FAILED-1"),
-        "state": "failed",
-        "dataId": "FAILED-1",
-        "attempts": 1,
-        "error": "KeyError: 'x'",
-    }
-    assert waiting == {
-        **SHOWN,
-        "key": key("WAITING"),
-        "state": "waiting",
-        "dataId": "WAITING",
-        "attempts": 0,
-        "error": None,
-    }
-
-
-def test_a_long_id_is_cut(tmp_path: Path, invoke: Invoke) -> None:
-    """A notification doesn't fill the terminal; JSON has the whole id."""
-    path = tmp_path / "inbox.db"
-    with closing(InboxFile.open(path)) as inbox, inbox.transaction():
-        inbox.put("K", body("M" * 10_000))
-
-    assert f"  {'M' * 200}...\n" in invoke("inbox", "list", str(path)).out
-    (shown,) = json.loads(invoke("inbox", "list", str(path), "--json").out)
-    assert shown["dataId"] == "M" * 10_000
-
-
-def test_nothing_to_list(tmp_path: Path, invoke: Invoke) -> None:
-    """Of an empty inbox, the last line has zeros, and JSON is an empty list."""
-    path = tmp_path / "inbox.db"
-    InboxFile.open(path).close()
-
-    done = invoke("inbox", "list", str(path))
-
-    assert (done.exit_code, done.err) == (0, "")
-    assert done.out == "0 waiting, 0 running, 0 failed\n"
-    assert invoke("inbox", "list", str(path), "--json").out == "[]\n"
-
-
-def test_a_body_that_is_no_notification(tmp_path: Path, invoke: Invoke) -> None:
-    """What another program has put into the file is listed, too."""
-    path = tmp_path / "inbox.db"
-    with closing(InboxFile.open(path)) as inbox, inbox.transaction():
-        inbox.put("key", b"odd")
-
-    (document,) = json.loads(invoke("inbox", "list", str(path), "--json").out)
-
-    assert (document["key"], document["state"]) == ("key", "unreadable")
-    assert (document["resource"], document["dataId"]) == (None, None)
+    assert (nothing.exit_code, nothing.err) == (0, "")
+    assert (nothing.out, no_documents) == ("0 waiting, 0 running, 0 failed\n", [])
+    assert f"  {'M' * 200}...\n" in invoke("inbox", "list", path).out
+    assert [each["dataId"] for each in listed(path)] == ["M" * 10_000]
 
 
 EVIL = "\x1b[31m\n000000000000  failed   forged"
@@ -178,10 +164,9 @@ def hostile(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a_hostile_file(hostile: str, invoke: Invoke) -> None:
+def test_a_hostile_file(hostile: str, invoke: Invoke, listed: Listed) -> None:
     """Nothing in it forges a line, writes an escape code or ends the command."""
-    done = invoke("inbox", "list", hostile)
-    documents = json.loads(invoke("inbox", "list", hostile, "--json").out)
+    done, documents = invoke("inbox", "list", hostile), listed(hostile)
 
     assert (done.exit_code, done.err) == (0, "")
     assert "\x1b" not in done.out
@@ -195,19 +180,18 @@ def test_a_hostile_file(hostile: str, invoke: Invoke) -> None:
         "i": "waiting",
         "j": "waiting",
     }
+    assert [(e["resource"], e["dataId"]) for e in documents if e["key"] == "h"] == [(None, None)]
     assert lines[-1].startswith("11 waiting, 0 running, 2 failed; the oldest has been waiting for ")
 
 
-def test_what_can_not_be_read_is_dropped(hostile: str, invoke: Invoke) -> None:
+def test_what_can_not_be_read_is_dropped(hostile: str, invoke: Invoke, listed: Listed) -> None:
     """It is removed by its key, as `--json` shows it, in any state; others aren't."""
-    documents = json.loads(invoke("inbox", "list", hostile, "--json").out)
-    unreadable = [each["key"] for each in documents if each["state"] == "unreadable"]
+    unreadable = [each["key"] for each in listed(hostile) if each["state"] == "unreadable"]
 
     assert invoke("inbox", "drop", hostile, "i").exit_code == 1
     assert invoke("inbox", "drop", hostile, *unreadable).out == "9 notifications removed\n"
     assert invoke("inbox", "drop", hostile, "row-2").out == "1 notification removed\n"
-    rest = json.loads(invoke("inbox", "list", hostile, "--json").out)
-    assert {each["key"] for each in rest} == {"plain", "i", "j"}
+    assert {each["key"] for each in listed(hostile)} == {"plain", "i", "j"}
 
 
 async def test_what_can_not_be_read_is_kept_as_failed(
@@ -231,7 +215,7 @@ async def test_what_can_not_be_read_is_kept_as_failed(
 
 
 def test_what_is_completed_meanwhile(
-    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+    file: str, listed: Listed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notification that is handled while others are listed isn't listed."""
     unfinished = InboxFile.unfinished
@@ -242,7 +226,7 @@ def test_what_is_completed_meanwhile(
 
     monkeypatch.setattr(InboxFile, "unfinished", with_another)
 
-    assert len(json.loads(invoke("inbox", "list", file, "--json").out)) == 4
+    assert len(listed(file)) == 4
 
 
 ENDLESS = """
@@ -287,24 +271,23 @@ def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["inbox.db"]
 
 
-def test_what_is_large_is_read_from_its_beginning(tmp_path: Path, invoke: Invoke) -> None:
+def test_what_is_large_is_read_from_its_beginning(
+    tmp_path: Path, empty: InboxFile, listed: Listed
+) -> None:
     """While a bot writes, large bodies are listed without its locks, and without their ends."""
-    path = tmp_path / "inbox.db"
     large = body("LARGE")[:-2] + b', "text": "' + b"x" * 1_000_000 + b'"}}'
-    with closing(InboxFile.open(path)) as inbox:
-        with inbox.transaction():
-            for number in range(20):
-                inbox.put(f"{number}", large)
-        inbox.connection.execute("BEGIN IMMEDIATE")
-        tracemalloc.start()
-        try:
-            done = invoke("inbox", "list", str(path), "--json")
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        inbox.connection.execute("ROLLBACK")
+    with empty.transaction():
+        for number in range(20):
+            empty.put(f"{number}", large)
+    empty.connection.execute("BEGIN IMMEDIATE")
+    tracemalloc.start()
+    try:
+        documents = listed(tmp_path / "empty.db")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    empty.connection.execute("ROLLBACK")
 
-    documents = json.loads(done.out)
     assert [(each["event"], each["dataId"]) for each in documents] == 20 * [("created", "LARGE")]
     assert peak < 10_000_000
 
@@ -345,17 +328,16 @@ def test_all_or_none(file: str, invoke: Invoke, action: str) -> None:
     assert states(file) == before
 
 
-def test_a_key_of_several(tmp_path: Path, invoke: Invoke) -> None:
+def test_a_key_of_several(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> None:
     """The beginning of a key that several have is an error."""
-    path = tmp_path / "inbox.db"
-    with closing(InboxFile.open(path)) as inbox, inbox.transaction():
+    with empty.transaction():
         for name in ("a1", "a2"):
-            inbox.put(name, body(name))
-            entry = inbox.take(60)
+            empty.put(name, body(name))
+            entry = empty.take(60)
             assert entry is not None
-            inbox.fail(entry, None)
+            empty.fail(entry, None)
 
-    done = invoke("inbox", "drop", str(path), "a")
+    done = invoke("inbox", "drop", str(tmp_path / "empty.db"), "a")
 
     assert done.err == (
         "error: several failed notifications have a key that begins with 'a': nothing was changed\n"

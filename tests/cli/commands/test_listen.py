@@ -1,9 +1,9 @@
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
-import subprocess
 import threading
 from functools import partial
 
@@ -14,14 +14,11 @@ from starlette.types import Receive, Scope, Send
 
 from tests.cli.conftest import Invoke
 from tests.cli.harness import (
-    COMMAND,
     PATIENCE,
     ServedWebex,
     Typist,
-    process,
     served,
     served_bot,
-    terminal,
     thread,
 )
 from webex_webhooks_async import to_json, verify
@@ -55,32 +52,22 @@ def send(delivery: Delivery, secret: str | None = None) -> int:
         ).status_code
 
 
-def test_a_sandbox() -> None:
-    """With --sandbox, samples arrive until Ctrl-C."""
-    with terminal("listen", "--sandbox", "--port", "0") as screen:
-        screen.wait_for(r"\d\d:\d\d:\d\d .*#1 memberships created.* by \S+@example.com\s")
-        screen.wait_for(r"roomId +\S+")
-        screen.type("\x03")
-        exit_code = screen.finish()
+@pytest.mark.parametrize("json_is_wanted", [False, True])
+def test_a_sandbox(*, json_is_wanted: bool) -> None:
+    """With --sandbox, a sample arrives for each resource that is watched, until Ctrl-C."""
+    options = ("--json", "--resource", "rooms", "--event", "updated") if json_is_wanted else ()
+    with thread("listen", "--sandbox", "--port", "0", *options) as running:
+        if json_is_wanted:
+            notification = json.loads(running.line(running.out, ".+")[0])
+            assert (notification["resource"], notification["event"]) == ("rooms", "updated")
+        else:
+            happened = r"\d\d:\d\d:\d\d #1 memberships created by \S+@example.com$"
+            running.line(running.out, happened)
+            running.line(running.out, r"roomId +\S+")
+        exit_code = running.end()
+        running.line(running.err, "^Deleted its webhooks.$")
 
-    assert (exit_code, "Deleted its webhooks." in screen.seen) == (0, True)
-    assert "Traceback" not in screen.seen
-
-
-def test_a_sandbox_whose_reader_has_seen_enough() -> None:
-    """A sample arrives for each resource that is watched; a pipe that is closed ends it, too."""
-    options = "--sandbox --port 0 --json --resource rooms --event updated"
-    done = subprocess.run(
-        ["bash", "-c", f"{COMMAND} listen {options} | head -1"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-
-    notification = json.loads(done.stdout)
-    assert (notification["resource"], notification["event"]) == ("rooms", "updated")
-    assert "Traceback" not in done.stderr
+    assert exit_code == 0
 
 
 def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> None:
@@ -158,7 +145,7 @@ def test_a_webhook_that_is_refused(webex: ServedWebex, invoke: Invoke) -> None:
 def test_several(port: str, webex: ServedWebex, invoke: Invoke) -> None:
     """Each event of each resource has a webhook, with a random secret; a typo gets one warning."""
     done = invoke(
-        *("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port),
+        *at(port),
         *("--resource", "mesages", "--resource", "memberships"),
         *("--event", "created", "--event", "deleted"),
     )
@@ -176,11 +163,19 @@ def test_several(port: str, webex: ServedWebex, invoke: Invoke) -> None:
 
 
 @pytest.mark.usefixtures("briefly")
-def test_a_webhook_that_can_not_be_deleted(webex: ServedWebex, port: str, invoke: Invoke) -> None:
-    """It names the webhooks that may be left, and the exit code is 1."""
-    webex.sandbox.fail(status=403, times=None, method="DELETE")
+@pytest.mark.parametrize("fault", [{"status": 403}, {"status": 403, "delay": 600}])
+def test_a_webhook_that_can_not_be_deleted(
+    webex: ServedWebex,
+    port: str,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: dict[str, int],
+) -> None:
+    """If Webex refuses or hangs at the end, it names the webhooks that may be left."""
+    monkeypatch.setattr("webex_webhooks_async.cli.temporary.TIDY_SECONDS", 0.2)
+    webex.sandbox.fail(**fault, times=None, method="DELETE")
 
-    done = invoke("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port)
+    done = invoke(*at(port))
 
     named = re.search("names begin with '(.+)' may be left;", done.err)
     assert named
@@ -254,13 +249,8 @@ def test_a_url_that_leads_here(webex: ServedWebex, port: str, invoke: Invoke) ->
     """A URL that leads here gets no warning, and is shown without its credentials."""
     done = invoke("listen", "--public-url", f"http://a:canary@127.0.0.1:{port}/x", "--port", port)
 
-    assert done.err.splitlines() == [
-        (
-            f"Listening at http://127.0.0.1:{port}, where http://127.0.0.1:{port}/x leads. Ctrl-C "
-            "ends it."
-        ),
-        "Deleted its webhooks.",
-    ]
+    here = f"Listening at http://127.0.0.1:{port}, where http://127.0.0.1:{port}/x leads."
+    assert done.err == f"{here} Ctrl-C ends it.\nDeleted its webhooks.\n"
     assert (done.exit_code, done.out, webex.names) == (0, "", [])
 
 
@@ -268,8 +258,7 @@ def test_a_url_that_leads_here(webex: ServedWebex, port: str, invoke: Invoke) ->
 @pytest.mark.parametrize("secret", [(), ("--secret-env", "SECRET")])
 def test_forwarding_without_the_secret(port: str, invoke: Invoke, secret: tuple[str, ...]) -> None:
     """Without the bot's secret it says what the bot will respond, and how to pass the secret."""
-    url = f"http://127.0.0.1:{port}/"
-    done = invoke("listen", "--public-url", url, "--port", port, "--forward-to", url, *secret)
+    done = invoke(*at(port), "--forward-to", f"http://127.0.0.1:{port}/", *secret)
 
     assert (
         "warning: your bot will respond 401 Unauthorized: the notifications are signed with a "
@@ -288,7 +277,7 @@ def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invo
     hostile = json.loads(to_json(left)) | {"id": "-x\x1b[2J; rm -rf ~"}
     webex.sandbox.fail(body={"items": [json.loads(to_json(left)), hostile]}, method="GET")
 
-    done = invoke("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port)
+    done = invoke(*at(port))
 
     assert done.err.startswith("warning: webhooks of another `listen` exist; it was killed, or")
     assert (
@@ -305,43 +294,34 @@ def test_webhooks_that_are_left_over_are_deleted(
     webex.create(name=LEFT_OVER)
     for typed, names in (("\n", [LEFT_OVER]), ("y\n", [])):
         monkeypatch.setattr("sys.stdin", Typist(typed))
-        done = invoke("listen", "--public-url", f"http://127.0.0.1:{port}/", "--port", port)
+        done = invoke(*at(port))
 
         assert "Was it killed? Delete them? [y/N]" in done.err
         assert (done.exit_code, webex.names) == (0, names)
 
 
-def test_ctrl_c_while_webex_hangs(webex: ServedWebex, port: str) -> None:
-    """While Webex hangs, Ctrl-C ends it, and it says which webhooks may be left."""
-    with process(*at(port), command=[COMMAND]) as running:
-        running.line(running.err, IT_LISTENS)
-        webex.sandbox.fail(delay=600, times=None)
-        exit_code = running.end(signal.SIGINT)
-        running.line(running.err, "^error: webhooks whose names begin with '.+' may be left;")
-
-    assert exit_code == 1
-
-
-def test_ctrl_c_while_webex_hangs_at_the_start(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_webex_hangs_at_the_start(
+    port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While it creates its webhooks, Ctrl-C ends it, and it says which may be left."""
-    arrived = threading.Event()
 
     async def webex(scope: Scope, receive: Receive, send: Send) -> None:
-        if arrived.is_set() or scope["method"] == "POST":
-            arrived.set()
+        if scope["method"] == "POST":
+            hangs.set()
+            os.kill(os.getpid(), signal.SIGINT)
+        if hangs.is_set():
             await asyncio.Event().wait()
         await JSONResponse({"items": []})(scope, receive, send)
 
+    hangs = threading.Event()
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
-    with (
-        served(webex) as origin,
-        process(*at(port), "--base-url", f"{origin}/v1", command=[COMMAND]) as running,
-    ):
-        assert arrived.wait(PATIENCE)
-        exit_code = running.end(signal.SIGINT)
-        running.line(running.err, "^error: webhooks whose names begin with '.+' may be left;")
+    with served(webex) as origin:
+        done = invoke(*at(port), "--base-url", f"{origin}/v1")
 
-    assert exit_code == 128 + signal.SIGINT
+    assert done.exit_code == 128 + signal.SIGINT
+    assert re.search(
+        "^error: webhooks whose names begin with '.+' may be left;", done.err, re.MULTILINE
+    )
 
 
 def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:

@@ -1,10 +1,12 @@
 import json
+import os
 import re
 import signal
 import socket
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -12,7 +14,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import PATIENCE, Finished, ServedWebex, process
+from tests.cli.harness import PATIENCE, Finished, ServedWebex, thread
 from tests.support.wire import unused_port
 
 pytestmark = pytest.mark.once
@@ -143,32 +145,28 @@ def test_without_a_screen(webex: ServedWebex, monkeypatch: pytest.MonkeyPatch, f
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     redirect_uri = f"http://127.0.0.1:{unused_port()}/"
-    with process(
+    with thread(
         *("login", "--scope", "spark:all", "--token-file", str(file)),
         *("--redirect-uri", redirect_uri),
     ) as running:
         url = running.line(running.out, "^http.+$")[0]
         page = get(url)
         running.line(running.out, "^✓ stored the tokens in ")
-        exit_code = running.process.wait(PATIENCE)
+        exit_code = running.wait()
 
     assert url.startswith(f"{webex.base_url}/authorize?response_type=code&")
     assert page.text == "Authorized. Return to your terminal."
     assert (exit_code, file.exists()) == (0, True)
 
 
-@pytest.mark.usefixtures("webex")
-def test_ctrl_c_while_it_waits(file: Path) -> None:
+def test_ctrl_c_while_it_waits(login: Login, file: Path) -> None:
     """Ctrl-C ends it, and stores nothing."""
-    redirect_uri = f"http://127.0.0.1:{unused_port()}/"
-    with process(
-        *("login", "--scope", "spark:all", "--token-file", str(file)),
-        *("--redirect-uri", redirect_uri),
-    ) as running:
-        running.line(running.out, "^http.+$")
-        exit_code = running.end(signal.SIGINT)
+    done = login(lambda _url: os.kill(os.getpid(), signal.SIGINT))
 
-    assert (exit_code, file.exists()) == (128 + signal.SIGINT, False)
+    assert (done.exit_code, file.exists()) == (128 + signal.SIGINT, False)
+
+
+ANOTHER_REDIRECT = "--redirect-uri must be http on this machine, with a port that isn't 0, such as"
 
 
 @pytest.mark.parametrize(
@@ -176,26 +174,11 @@ def test_ctrl_c_while_it_waits(file: Path) -> None:
     [
         ((), "--scope is required"),
         (("--scope", ""), "--scope is empty"),
-        (
-            ("--scope", "s", "--redirect-uri", "localhost"),
-            "--redirect-uri must be an absolute",
-        ),
-        (
-            ("--scope", "s", "--redirect-uri", "https://localhost:1/"),
-            "--redirect-uri must be http on this machine, with a port that isn't 0, such as http",
-        ),
-        (
-            ("--scope", "s", "--redirect-uri", "http://example.com/"),
-            "--redirect-uri must be http on this machine, with a port that isn't 0, such as http",
-        ),
-        (
-            ("--scope", "s", "--redirect-uri", "http://localhost:0/"),
-            "--redirect-uri must be http on this machine, with a port that isn't 0, such as http",
-        ),
-        (
-            ("--scope", "s", "--redirect-uri", "http://xn--.com/"),
-            "--redirect-uri must be an ",
-        ),
+        (("--scope", "s", "--redirect-uri", "localhost"), "--redirect-uri must be an absolute"),
+        (("--scope", "s", "--redirect-uri", "http://xn--.com/"), "--redirect-uri must be an "),
+        (("--scope", "s", "--redirect-uri", "https://localhost:1/"), ANOTHER_REDIRECT),
+        (("--scope", "s", "--redirect-uri", "http://example.com/"), ANOTHER_REDIRECT),
+        (("--scope", "s", "--redirect-uri", "http://localhost:0/"), ANOTHER_REDIRECT),
         (
             ("--scope", "s", "--token-file", "/nowhere/t"),
             "can't write the tokens to /nowhere/t: No",
@@ -252,14 +235,10 @@ def test_a_redirect_to_ipv6(
     webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
     """A redirect URI with ::1 is served there, where the machine has that address."""
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            has_it = True
-    except OSError:
-        has_it = False
     monkeypatch.setattr("webbrowser.open", get)
     uri = f"http://[::1]:{unused_port()}/callback"
 
     done = invoke("login", "--scope", "s", "--token-file", str(file), "--redirect-uri", uri)
 
-    assert (done.exit_code == 0, file.exists()) == (has_it, has_it)
+    with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        assert (done.exit_code, file.exists()) == (0, True)

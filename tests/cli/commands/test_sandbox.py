@@ -2,12 +2,14 @@ import json
 import re
 import signal
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import COMMAND, PATIENCE, thread
+from tests.cli.harness import COMMAND, PATIENCE, Running, thread
 from tests.support.wire import unused_port
 from tests.testing.doubles import NEW
 
@@ -53,17 +55,23 @@ def test_a_sandbox() -> None:
     assert (response.json(), exit_code) == ({"items": []}, 0)
 
 
+@contextmanager
+def sandbox(*arguments: str, person: str = "") -> Generator[tuple[Running, httpx.Client]]:
+    """Run it, and a client that calls it."""
+    with thread(*START, *arguments) as running, httpx.Client(trust_env=False) as webex:
+        webex.base_url = running.line(running.out, 'http://[^"]+')[0]
+        webex.headers = {"Authorization": f"Bearer person:{person}"} if person else BOT
+        yield running, webex
+
+
 def test_who_the_bot_is() -> None:
     """Its options set the bot's name and address, and the organization of all."""
-    with thread(
-        *START, "--bot-name", "Lunch", "--bot-email", "lunch@webex.bot", "--org", "O1"
-    ) as running:
-        base_url = running.line(running.out, "^http://.+$")[0]
-        with httpx.Client(base_url=base_url, trust_env=False) as webex:
-            bot = webex.get("/people/me", headers=BOT).json()
-            ann = webex.get(
-                "/people/me", headers={"Authorization": "Bearer person:ann@example.com"}
-            ).json()
+    options = ("--bot-name", "Lunch", "--bot-email", "lunch@webex.bot", "--org", "O1")
+    with sandbox(*options) as (_, webex):
+        bot = webex.get("/people/me").json()
+        ann = webex.get(
+            "/people/me", headers={"Authorization": "Bearer person:ann@example.com"}
+        ).json()
 
     assert (bot["displayName"], bot["emails"]) == ("Lunch", ["lunch@webex.bot"])
     assert (bot["orgId"], ann["orgId"]) == ("O1", "O1")
@@ -71,10 +79,8 @@ def test_who_the_bot_is() -> None:
 
 def test_a_refused_request() -> None:
     """It prints why a request was refused, and the tracking id that the client sent."""
-    with thread(*START) as running, httpx.Client(trust_env=False) as webex:
-        webex.base_url = running.line(running.out, "^http://.+$")[0]
-        webex.headers = {**BOT, "TrackingID": "bot_1"}
-        webex.get("/licenses")
+    with sandbox() as (running, webex):
+        webex.get("/licenses", headers={"TrackingID": "bot_1"})
         line = running.line(running.out, "GET +(.+)$")[1]
 
     assert re.fullmatch(
@@ -86,9 +92,7 @@ def test_a_refused_request() -> None:
 
 def test_nobody_watches() -> None:
     """Below a request whose event no webhook watches, it says so."""
-    with thread(*START) as running, httpx.Client(trust_env=False) as webex:
-        webex.base_url = running.line(running.out, "^http://.+$")[0]
-        webex.headers = {"Authorization": "Bearer person:ann@example.com"}
+    with sandbox(person="ann@example.com") as (running, webex):
         webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
         running.line(running.out, "POST   /v1/messages 200 OK")
         line = running.line(running.out, "→ +(.+)$")[1]
@@ -103,8 +107,7 @@ def test_nobody_watches() -> None:
 def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> None:
     """Other hosts are called only with --allow-remote; without it, the output names the option."""
     target = f"http://0.0.0.0:{unused_port()}/"  # an address of this machine that isn't loopback
-    with thread(*START, *arguments) as running, httpx.Client(headers=BOT, trust_env=False) as webex:
-        webex.base_url = running.line(running.out, "^http://.+$")[0]
+    with sandbox(*arguments) as (running, webex):
         webex.post("/webhooks", json={**NEW, "targetUrl": target})
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
         running.line(running.out, f"→ +{target} {outcome}")
@@ -129,10 +132,8 @@ def test_json() -> None:
     _, created, _, delivery, _, nothing = documents
     assert (created["method"], created["path"], created["status"]) == ("POST", "/v1/webhooks", 200)
     assert delivery["url"] == target.partition("?")[0]
-    assert (delivery["status"], delivery["error"]) == (
-        None,
-        "nothing listens there: is your bot running?",
-    )
+    assert delivery["status"] is None
+    assert delivery["error"] == "nothing listens there: is your bot running?"
     assert delivery["notification"]["resource"] == "messages"
     assert nothing["reason"] == "no active webhook watches rooms created"
     assert [line for line in lines if "canary" in line] == []
