@@ -2,7 +2,7 @@ import errno
 import json
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Invoke
-from tests.cli.harness import PATIENCE, examples, terminal
+from tests.cli.harness import PATIENCE, examples, terminal, thread
 from tests.support.wire import bound_socket
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.commands.dev import first_free
@@ -62,50 +62,26 @@ async def reply(context: MessageContext) -> None:
 """
 
 
-class Conversation:
-    """Someone who talks to the bot on the page."""
-
-    def __init__(self, page: str, http_client: httpx.Client, events: Iterator[str]) -> None:
-        self._http_client = http_client
-        self._page = page
-        self._events = events
-        self.past: dict[str, Any] = self.wait_for("state")
-
-    def wait_for(self, kind: str) -> dict[str, Any]:
-        """The next event of a kind."""
-        while True:
-            event: dict[str, Any] = json.loads(next(self._events).removeprefix("data: "))
-            if event["kind"] == kind:
-                return event
-
-    def say(self, text: str) -> None:
-        """Write to the bot."""
-        self._http_client.post(
-            f"{self._page}v1/messages",
-            json={"toPersonEmail": "sandbox@webex.bot", "text": text},
-            headers={"Authorization": "Bearer person:you@example.com"},
-        ).raise_for_status()
-
-    def reply(self) -> str:
-        """What the bot writes next."""
-        while True:
-            message = self.wait_for("message")["message"]
-            if message["personEmail"] == "sandbox@webex.bot":
-                text: str = message["text"]
-                return text
+def say(page: str, text: str) -> None:
+    """Write to the bot."""
+    httpx.post(
+        f"{page}v1/messages",
+        json={"toPersonEmail": "sandbox@webex.bot", "text": text},
+        headers={"Authorization": "Bearer person:you@example.com"},
+        trust_env=False,
+    ).raise_for_status()
 
 
-@contextmanager
-def talking(page: str) -> Generator[Conversation]:
-    """Open the page."""
-    with (
-        httpx.Client(trust_env=False, timeout=PATIENCE) as http_client,
-        http_client.stream("GET", f"{page}sandbox/events") as stream,
-    ):
-        yield Conversation(page, http_client, filter(None, stream.iter_lines()))
+def shown_on(page: str) -> dict[str, Any]:
+    """What the page shows when it is opened."""
+    with httpx.stream("GET", f"{page}sandbox/events", trust_env=False) as stream:
+        state: dict[str, Any] = json.loads(next(stream.iter_lines()).removeprefix("data: "))
+    return state
 
 
-def test_from_a_file_to_a_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_a_file_to_a_conversation(
+    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The program is started with each save, keeps its conversation, and can't reach Webex."""
     browser = tmp_path / "browser"
     browser.write_text("#!/bin/sh\necho opened $1\n", encoding="utf-8")
@@ -124,30 +100,26 @@ def test_from_a_file_to_a_conversation(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     with terminal("dev", FILE, "--port", "0", "--sandbox-port", "0", columns=80) as running:
         page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
+        chat = ("--base-url", f"{page}v1", "--timeout", f"{PATIENCE}")
         running.wait_for(f"opened {page}")
         running.wait_for(r"the program sets WEBEX_ACCESS_TOKEN; `dev` keeps its own setting")
         running.wait_for(r"runs: bot, a Bot")
-        with talking(page) as you:
-            before = you.past
-            you.say("one")
-            assert you.reply() == "from the environment: one"
+        before = shown_on(page)
+        assert invoke("chat", "one", *chat).out == "from the environment: one\n"
 
-            bot.write_text("raise ValueError('not yet')", encoding="utf-8")
-            assert you.wait_for("program")["text"].endswith("ValueError: not yet\n")
-            running.wait_for(r"bot\.py was saved: starting again")
-            running.wait_for(r"ValueError: not yet\s+.*can't be imported")
-            you.say("two")  # waits for the program
+        bot.write_text("raise ValueError('not yet')", encoding="utf-8")
+        running.wait_for(r"bot\.py was saved: starting again")
+        running.wait_for(r"ValueError: not yet\s+.*can't be imported")
+        assert shown_on(page)["program"].endswith("ValueError: not yet\n")
 
+        with thread("chat", "two", *chat) as talking:  # it waits for the program
             bot.write_text(BY_HAND, encoding="utf-8")
-            assert you.wait_for("program")["text"] == ""
             refused = "webexapis.com can't be called from a program in `dev`"
-            assert you.reply().startswith(f"by hand: two: {refused}")
-        with talking(page) as you:
-            assert [each["id"] for each in you.past["webhooks"]] == [
-                each["id"] for each in before["webhooks"]
-            ]
-            assert len(you.past["messages"]) == 4
-            assert you.past["program"] == ""
+            talking.line(talking.out, f"^by hand: two: {refused}")
+        after = shown_on(page)
+        first, last = ([each["id"] for each in now["webhooks"]] for now in (before, after))
+        assert first == last != []
+        assert (len(after["messages"]), after["program"]) == (4, "")
         running.wait_for("a client for Webex calls the sandbox in `dev`")
         running.wait_for("bot.example.com is your program here")
         running.type("\x03")
@@ -234,9 +206,8 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         page = next_line(process, "Talk to it").split()[-1]
         next_line(process, "bot.py hasn't started within 0 seconds: a server of its own belongs")
         next_line(process, "runs: app, a Starlette")
-        with talking(page) as you:
-            you.say("Hello")
-            next_line(process, "handling")
+        say(page, "Hello")
+        next_line(process, "handling")
         assert process.stdout
         assert process.stderr
         process.stdout.close()
