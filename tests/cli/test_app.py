@@ -128,17 +128,6 @@ def test_what_a_terminal_would_obey(webex: ServedWebex, invoke: Invoke) -> None:
         assert "evil\\x1b[2J\\nerror: \\u202e" in done.out
 
 
-def test_a_port_that_is_taken(webex: ServedWebex, invoke: Invoke) -> None:
-    """A port that is in use is an error of one line."""
-    port = re.search(r":(\d+)/", webex.base_url)
-    assert port
-
-    done = invoke("sandbox", "--port", port[1])
-
-    assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
-    assert done.err.startswith(f"error: can't serve on 127.0.0.1:{port[1]}")
-
-
 def test_a_locale_that_knows_ascii_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A character that the locale can't show is replaced."""
     printed = io.BytesIO()

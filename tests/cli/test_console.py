@@ -17,16 +17,13 @@ from webex_webhooks_async.cli.console import (
 from webex_webhooks_async.cli.running import CommandError
 
 
-def test_a_pipe_has_no_edge() -> None:
-    """In a pipe results aren't wrapped, and prose is as wide as a page."""
-    assert (stdout().width > 1000, page().width) == (True, 80)
-
-
-def test_a_terminal_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal both are as wide as the terminal."""
+def test_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pipe results aren't wrapped, and prose is as wide as a page; a terminal wraps both."""
+    in_a_pipe = (stdout().width > 1000, page().width)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
 
+    assert in_a_pipe == (True, 80)
     assert (stdout().width, page().width) == (60, 60)
 
 

@@ -22,25 +22,31 @@ def test_the_token_of_a_file(webex: ServedWebex, invoke: Invoke, tmp_path: Path)
     ]
 
 
-def test_no_token(invoke: Invoke) -> None:
-    """Without a token, the error says how to pass one."""
-    done = invoke("list")
+@pytest.mark.parametrize(
+    ("token", "options", "message"),
+    [
+        (
+            "",
+            (),
+            "there is no access token: set WEBEX_ACCESS_TOKEN, or pass a file with --token-file\n",
+        ),
+        ("a-canary-token", ("--base-url", "http://example.com/v1"), "base_url must be https"),
+    ],
+)
+def test_no_token_or_no_way_for_it(
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    """Without a token, and with a base URL that anyone could listen to, it is wrong usage."""
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", token)
+
+    done = invoke("list", *options)
 
     assert (done.exit_code, done.out) == (2, "")
-    assert done.err == (
-        "error: there is no access token: set WEBEX_ACCESS_TOKEN, "
-        "or pass a file with --token-file\n"
-    )
-
-
-def test_no_token_over_a_readable_way(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A base URL that isn't https is wrong usage."""
-    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
-
-    done = invoke("list", "--base-url", "http://example.com/v1")
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert "base_url must be https" in done.err
+    assert done.err.startswith(f"error: {message}")
     assert "canary" not in done.err
 
 

@@ -1,22 +1,20 @@
 import asyncio
 import signal
 import threading
+from unittest.mock import Mock
 
 import pytest
 
-from webex_webhooks_async.cli.running import (
-    StoppedError,
-    run,
-    until_stopped,
-)
+from webex_webhooks_async.cli.running import StoppedError, run, until_stopped
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_lets_it_tidy_up(number: signal.Signals) -> None:
-    """A signal cancels the coroutine, which can await while it tidies up."""
+    """A signal cancels the coroutine, which can await while it tidies up; handlers are restored."""
     tidied: list[str] = []
+    before = [signal.getsignal(each) for each in SIGNALS]
 
     async def command() -> None:
         try:
@@ -30,21 +28,23 @@ def test_a_signal_lets_it_tidy_up(number: signal.Signals) -> None:
         run(command())
 
     assert (stopped.value.exit_code, tidied) == (128 + number, ["up"])
+    assert [signal.getsignal(each) for each in SIGNALS] == before
+
+
+async def raise_twice() -> None:
+    """Get a signal, and another one while tidying up."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+    finally:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
 
 
 def test_a_second_signal_ends_the_tidying() -> None:
     """A second Ctrl-C ends the tidying up."""
-
-    async def command() -> None:
-        try:
-            signal.raise_signal(signal.SIGINT)
-            await asyncio.Event().wait()
-        finally:
-            signal.raise_signal(signal.SIGINT)
-            await asyncio.Event().wait()
-
     with pytest.raises(StoppedError):
-        run(command())
+        run(raise_twice())
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -70,18 +70,6 @@ def test_a_cancellation_that_no_signal_caused() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         run(command())
-
-
-def test_the_handlers_before() -> None:
-    """The previous signal handlers are restored."""
-    before = [signal.getsignal(each) for each in SIGNALS]
-
-    async def command() -> None:
-        return
-
-    run(command())
-
-    assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
 def test_a_signal_that_interrupts_nothing_is_handled() -> None:
@@ -110,16 +98,9 @@ def test_a_signal_that_interrupts_nothing_is_handled() -> None:
 
 def test_a_signal_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the event loop handles no signals, Python's own handlers cancel the coroutine."""
-
-    def refuse(*_: object) -> None:
-        raise NotImplementedError
-
-    monkeypatch.setattr("asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler", refuse)
-    monkeypatch.setattr("asyncio.unix_events._UnixSelectorEventLoop.remove_signal_handler", refuse)
-
-    async def command() -> None:
-        signal.raise_signal(signal.SIGINT)
-        await asyncio.Event().wait()
+    for name in ("add_signal_handler", "remove_signal_handler"):
+        refuse = Mock(side_effect=NotImplementedError)
+        monkeypatch.setattr(f"asyncio.unix_events._UnixSelectorEventLoop.{name}", refuse)
 
     with pytest.raises(StoppedError):
-        run(command())
+        run(raise_twice())

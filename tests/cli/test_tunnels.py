@@ -38,7 +38,7 @@ def ngrok(*tunnels: tuple[object, object]) -> Starlette:
 
 def old_ngrok(*tunnels: tuple[object, object]) -> Starlette:
     """An older agent of ngrok, without endpoints."""
-    items = [{"public_url": url, "proto": "https", "config": {"addr": to}} for url, to in tunnels]
+    items = [{"public_url": url, "config": {"addr": to}} for url, to in tunnels]
     return agent(tunnels={"tunnels": items})
 
 
@@ -77,8 +77,12 @@ async def agents(*ngrok: ASGIApp, cloudflared: tuple[ASGIApp, ...] = ()) -> Asyn
         (old_ngrok, "http://[::1]:8080/"),
     ],
 )
-async def test_the_tunnel_of_ngrok(kind: Callable[..., Starlette], upstream: str) -> None:
-    """The tunnel that leads to the port is chosen, with newer and older agents."""
+async def test_the_tunnel_of_ngrok(
+    kind: Callable[..., Starlette], upstream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tunnel that leads to the port is chosen, with newer and older agents, without a proxy."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("NO_PROXY", "")
     other = kind(("https://other.ngrok.app", "http://localhost:3000"))
     ours = kind(("https://ours.ngrok.app", upstream), ("tcp://x.ngrok.io:1", "localhost:22"))
     async with agents(other, ours, cloudflared=(cloudflared(),)) as there:
@@ -119,24 +123,11 @@ async def error_of(there: Agents) -> str:
     return str(error.value)
 
 
-async def test_no_tunnel() -> None:
-    """Without a tunnel, the error says what to do."""
-    async with agents() as there:
-        assert await error_of(there) == (
-            "no tunnel leads to port 8080: start one, such as `ngrok http 8080`; or pass the port "
-            "that a tunnel leads to with --port, or the public URL with --public-url; or use "
-            "--sandbox, which needs neither a tunnel nor an account"
-        )
-
-
 @pytest.mark.parametrize(
     "upstream",
     [
-        "http://localhost:3000",
-        "https://localhost:8080",
-        "http://10.0.0.1:8080",
-        "file:///tmp",
-        "localhost:x",
+        *("http://localhost:3000", "https://localhost:8080", "http://10.0.0.1:8080"),
+        *("file:///tmp", "localhost:x"),
     ],
 )
 async def test_another_port(upstream: str) -> None:
@@ -195,14 +186,6 @@ async def test_an_agent_that_sends_too_much(codings: tuple[str, ...], size: int)
 
     is_refused = size > 1_000_000 or len(codings) > 1
     assert ("responds, but not as a tunnel's agent" in error) is is_refused
-
-
-async def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Agents are on this machine, so the proxy of the environment isn't for them."""
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
-    monkeypatch.setenv("NO_PROXY", "")
-    async with agents(ngrok(("https://ours.ngrok.app", TO_PORT))) as there:
-        assert (await find_tunnel(PORT, there)).public_url == "https://ours.ngrok.app"
 
 
 async def test_an_agent_that_hangs() -> None:

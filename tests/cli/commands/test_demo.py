@@ -2,6 +2,7 @@ import asyncio
 import io
 import re
 import signal
+from typing import Any
 
 import pytest
 import respx
@@ -79,24 +80,25 @@ def test_live(webex: ServedWebex, invoke: Invoke) -> None:
     assert "canary" not in done.out
 
 
-def test_live_after_an_error(webex: ServedWebex, invoke: Invoke) -> None:
-    """After an error, its webhooks are deleted too."""
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"status": 403, "method": "PUT"}, "PUT /v1/webhooks/"),
+        ({"drop": True, "execute": True, "method": "POST"}, "POST /v1/webhooks: "),
+    ],
+    ids=["refused", "response-lost"],
+)
+def test_live_after_an_error(
+    webex: ServedWebex, invoke: Invoke, fault: dict[str, Any], message: str
+) -> None:
+    """After an error its webhooks are deleted too, also one whose response was lost."""
     webex.create(name="of others")
-    webex.sandbox.fail(status=403, method="PUT")
+    webex.sandbox.fail(**fault)
 
     done = invoke("demo", "--live")
 
     assert (done.exit_code, webex.names) == (1, ["of others"])
-    assert done.err.startswith("error: PUT /v1/webhooks/")
-
-
-def test_live_after_a_create_without_a_response(webex: ServedWebex, invoke: Invoke) -> None:
-    """A webhook whose response was lost is deleted too."""
-    webex.sandbox.fail(drop=True, execute=True, method="POST")
-
-    done = invoke("demo", "--live")
-
-    assert (done.exit_code, webex.names) == (1, [])
+    assert done.err.startswith(f"error: {message}")
 
 
 def test_live_after_a_signal(webex: ServedWebex) -> None:

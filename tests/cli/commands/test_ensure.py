@@ -265,6 +265,7 @@ def test_a_webhook(wanted_file: Path) -> None:
 
 
 NO_TABLES = "expected tables, such as [[webhooks]]; if none is intended, write webhooks = []"
+UNSET = "webhooks[0].target_url: the environment variable {} is unset or empty"
 
 
 @pytest.mark.parametrize(
@@ -276,27 +277,15 @@ NO_TABLES = "expected tables, such as [[webhooks]]; if none is intended, write w
         ("[webhooks]", f"webhooks: {NO_TABLES}"),
         ("webhooks = [1]", "webhooks[0]: expected a table"),
         (
-            MESSAGES + "url = 1",
+            f"{MESSAGES}url = 1\n[[webhooks]]\nname = 'x'\nevent = 1",
             (
-                "webhooks[0]: unknown key url; known are "
-                "name, target_url, resource, event, filter, secret, owned_by"
+                "webhooks[0]: unknown key url; known are name, target_url, resource, event, "
+                "filter, secret, owned_by; webhooks[1].target_url: missing; "
+                "webhooks[1].resource: missing; webhooks[1].event: expected text in quotes"
             ),
         ),
-        (
-            MESSAGES + "[[webhooks]]\nname = 'x'\nevent = 1",
-            (
-                "webhooks[1].target_url: missing; webhooks[1].resource: missing; "
-                "webhooks[1].event: expected text in quotes"
-            ),
-        ),
-        (
-            MESSAGES.replace("HOST", "UNSET"),
-            "webhooks[0].target_url: the environment variable UNSET is unset or empty",
-        ),
-        (
-            MESSAGES.replace("HOST", "EMPTY"),
-            "webhooks[0].target_url: the environment variable EMPTY is unset or empty",
-        ),
+        (MESSAGES.replace("HOST", "UNSET"), UNSET.format("UNSET")),
+        (MESSAGES.replace("HOST", "EMPTY"), UNSET.format("EMPTY")),
         (
             MESSAGES.replace("${HOST}", "${HOST"),
             "webhooks[0].target_url: write a variable as ${NAME}; this one is unclosed or misnamed",

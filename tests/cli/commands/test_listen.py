@@ -270,12 +270,15 @@ LEFT_OVER = "webex-webhooks listen 0123abcd all all"
 
 
 @pytest.mark.usefixtures("briefly")
-def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invoke) -> None:
-    """Webhooks of a `listen` that was killed are shown, with the command that deletes them."""
+def test_webhooks_that_are_left_over(
+    webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a `listen` that was killed are shown with what deletes them; a terminal asks."""
     left = webex.create(name=LEFT_OVER)
     webex.create(name="of others")
-    hostile = json.loads(to_json(left)) | {"id": "-x\x1b[2J; rm -rf ~"}
-    webex.sandbox.fail(body={"items": [json.loads(to_json(left)), hostile]}, method="GET")
+    shown = json.loads(to_json(left))
+    hostile = shown | {"id": "-x\x1b[2J; rm -rf ~"}
+    webex.sandbox.fail(body={"items": [shown, hostile]}, method="GET")
 
     done = invoke(*at(port))
 
@@ -285,14 +288,7 @@ def test_webhooks_that_are_left_over(webex: ServedWebex, port: str, invoke: Invo
     ) in done.err
     assert (done.exit_code, webex.names) == (0, [LEFT_OVER, "of others"])
 
-
-@pytest.mark.usefixtures("briefly")
-def test_webhooks_that_are_left_over_are_deleted(
-    webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a terminal it asks whether to delete them."""
-    webex.create(name=LEFT_OVER)
-    for typed, names in (("\n", [LEFT_OVER]), ("y\n", [])):
+    for typed, names in (("\n", [LEFT_OVER, "of others"]), ("y\n", ["of others"])):
         monkeypatch.setattr("sys.stdin", Typist(typed))
         done = invoke(*at(port))
 
