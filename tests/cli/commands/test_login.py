@@ -161,7 +161,11 @@ def test_without_a_screen(webex: ServedWebex, monkeypatch: pytest.MonkeyPatch, f
 
 def test_ctrl_c_while_it_waits(login: Login, file: Path) -> None:
     """Ctrl-C ends it, and stores nothing."""
-    done = login(lambda _url: os.kill(os.getpid(), signal.SIGINT))
+
+    def interrupt(_url: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    done = login(interrupt)
 
     assert (done.exit_code, file.exists()) == (128 + signal.SIGINT, False)
 
