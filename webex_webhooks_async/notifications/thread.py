@@ -153,7 +153,7 @@ class ReceiverThread:
             if self._started is not None:
                 raise RuntimeError(
                     "the receiver was started before the process was forked, and doesn't run in "
-                    "this one: call start in the forked process"
+                    "this one: start it after the fork, as the first request does"
                 )
             self._thread = _LoopThread()
             self._thread.start()
