@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tests.bot.doubles import bot_of, texts
-from tests.examples.running import connectable, running
+from tests.examples.running import connectable, read_until, running
 from tests.examples.serving import EXAMPLES, SERVERS
 from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async import Bot, Client, MessageContext
@@ -91,7 +91,9 @@ async def test_granian_serves_a_bot(webex_sandbox: Sandbox) -> None:
             "PUBLIC_URL": f"http://127.0.0.1:{port}/",
         }
         command = (sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port))
-        async with running(*command, "echo_bot:bot", settings=settings, folder=EXAMPLES):
+        server = running(*command, "echo_bot:bot", settings=settings, folder=EXAMPLES)
+        async with server as process:
+            await read_until(process, "Started worker")
             await connectable(port)
             (delivery,) = await webex_sandbox.say("Hello")
 

@@ -48,22 +48,22 @@ def webex(value: object) -> dict[str, object]:
 
 
 def test_sign_makes_the_headers() -> None:
-    """A body is signed as Webex signs it: SHA-1 in one header, the others in the second."""
+    """A body is signed as Webex signs it: SHA-1 in one header, the others in the second.
+
+    The key is the secret in UTF-8.
+    """
     assert sign(BODY, SECRET) == {
         "X-Spark-Signature": SHA1,
         "X-Webex-Signature": f"SHA-256={SHA256}, SHA-512={SHA512}",
     }
-
-
-@given(st.binary(), st.text(min_size=1))
-def test_what_was_signed_is_verified(body: bytes, secret: str) -> None:
-    """Any body that was signed with any secret is verified with that secret."""
-    verify(body, sign(body, secret), secret)
+    expected = hmac.new("sécret".encode(), BODY, hashlib.sha1).hexdigest()
+    assert sign(BODY, "sécret")["X-Spark-Signature"] == expected
 
 
 @given(st.binary(), st.binary(), st.text(min_size=1), st.text(min_size=1))
 def test_nothing_else_is_verified(body: bytes, other: bytes, secret: str, wrong: str) -> None:
-    """A signature of another body, or with another secret, proves nothing."""
+    """What was signed is verified; a signature of another body or secret proves nothing."""
+    verify(body, sign(body, secret), secret)
     for signed, key in ((other, secret), (body, wrong)):
         padded = [each.encode().ljust(128, b"\0") for each in (key, secret)]
         if signed == body and padded[0] == padded[1]:  # HMAC pads a short key with zeros
@@ -220,6 +220,16 @@ class ManyValued(Mapping[str, str]):
         return [value for each, value in self.pairs if each == name]
 
 
+def encoded(*pairs: tuple[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI has them."""
+    return [(name.lower().encode(), value.encode()) for name, value in pairs]
+
+
+def listed(*pairs: tuple[str, str]) -> dict[str, list[str]]:
+    """Headers as API gateways have them."""
+    return {name: [value for each, value in pairs if each == name] for name, _ in pairs}
+
+
 def email_message(*pairs: tuple[str, str]) -> Message:
     """Headers as the standard library's HTTP server has them."""
     message = Message()
@@ -228,65 +238,35 @@ def email_message(*pairs: tuple[str, str]) -> Message:
     return message
 
 
-def of_multidict(*pairs: tuple[str, str]) -> object:
-    """Headers as aiohttp has them."""
-    return pytest.importorskip("multidict").CIMultiDict(pairs)
+FRAMEWORKS: dict[str, Callable[..., object]] = {
+    "a list": lambda *pairs: list(pairs),
+    "an iterator": lambda *pairs: iter(pairs),
+    "lists": lambda *pairs: [list(pair) for pair in pairs],
+    "ASGI": encoded,
+    "API gateways": listed,
+    "multidict": ManyValued,
+    "starlette's multidict": lambda *pairs: ImmutableMultiDict(pairs),
+    "httpx": lambda *pairs: httpx.Headers(pairs, encoding="utf-8"),
+    "http.server": email_message,
+    "Starlette": lambda *pairs: StarletteHeaders(raw=encoded(*pairs)),
+    "aiohttp": lambda *pairs: pytest.importorskip("multidict").CIMultiDict(pairs),
+    "Flask": lambda *pairs: pytest.importorskip("werkzeug.datastructures").Headers(pairs),
+}
+each_framework = pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS)
 
 
-def of_werkzeug(*pairs: tuple[str, str]) -> object:
-    """Headers as Flask and Quart have them."""
-    return pytest.importorskip("werkzeug.datastructures").Headers(pairs)
-
-
-def listed(*pairs: tuple[str, str]) -> dict[str, list[str]]:
-    """Headers as API gateways have them."""
-    lists: dict[str, list[str]] = {}
-    for name, value in pairs:
-        lists.setdefault(name, []).append(value)
-    return lists
-
-
-def encoded(*pairs: tuple[str, str]) -> list[tuple[bytes, bytes]]:
-    """Headers as ASGI has them."""
-    return [(name.lower().encode(), value.encode()) for name, value in pairs]
-
-
-def starlette(*pairs: tuple[str, str]) -> StarletteHeaders:
-    """Headers as Starlette and FastAPI have them."""
-    return StarletteHeaders(raw=encoded(*pairs))
-
-
-FRAMEWORKS: list[Callable[..., object]] = [
-    lambda *pairs: list(pairs),
-    lambda *pairs: iter(pairs),
-    lambda *pairs: [list(pair) for pair in pairs],
-    encoded,
-    listed,
-    ManyValued,
-    lambda *pairs: ImmutableMultiDict(pairs),
-    lambda *pairs: httpx.Headers(pairs, encoding="utf-8"),
-    email_message,
-    starlette,
-    of_multidict,
-    of_werkzeug,
-]
-
-
-@pytest.mark.parametrize("make", FRAMEWORKS)
-@pytest.mark.parametrize("change", [str, str.lower, str.upper])
-@pytest.mark.parametrize("name", SIGNATURE_HEADERS)
-def test_the_headers_of_any_framework(
-    make: Callable[..., object], name: str, change: Callable[[str], str]
-) -> None:
+@each_framework
+def test_the_headers_of_any_framework(make: Callable[..., object]) -> None:
     """A signature is found in whatever a framework keeps headers in, its name in any case."""
     others = ("Host", "example.com"), ("X-Custom", "é")
+    names = [change(name) for name in SIGNATURE_HEADERS for change in (str, str.lower, str.upper)]
+    for name in names:
+        assert reason(make(*others, (name, SHA1), *others[:1])) is None
+        assert reason(make(*others, (name, WRONG1))) == "mismatch"
+        assert reason(make(*others[:1])) == "missing"
 
-    assert reason(make(*others, (change(name), SHA1), *others[:1])) is None
-    assert reason(make(*others, (change(name), WRONG1))) == "mismatch"
-    assert reason(make(*others[:1])) == "missing"
 
-
-@pytest.mark.parametrize("make", FRAMEWORKS)
+@each_framework
 @pytest.mark.parametrize("values", [(SHA1, SHA256), (SHA256, SHA1), (SHA256, "")])
 def test_a_header_may_come_twice(make: Callable[..., object], values: tuple[str, str]) -> None:
     """Each value of a header counts, so that a stronger one is never overlooked."""
@@ -348,7 +328,7 @@ def test_the_cost_of_a_refusal_is_linear_in_other_headers() -> None:
     A mapping of several values looks through all its headers for each name.
     """
     few, many = (
-        starlette(*((f"X-Header-{number}", "") for number in range(count)))
+        StarletteHeaders(raw=encoded(*((f"X-Header-{number}", "") for number in range(count))))
         for count in (1_000, 10_000)
     )
 
@@ -360,7 +340,7 @@ def cost(call: Callable[[], object]) -> float:
     times: list[float] = []
     for _ in range(5):
         before = time.process_time()
-        for _call in range(10):
+        for _call in range(3):
             call()
         times.append(time.process_time() - before)
     return min(times)
@@ -392,39 +372,41 @@ def test_any_of_several_secrets_will_do(secrets: Any) -> None:  # noqa: ANN401 -
     verify(BODY, sign(BODY, SECRET), secrets)
 
 
+@pytest.mark.parametrize(
+    ("secrets", "error"),
+    [
+        *((nothing, "ValueError: pass the secret") for nothing in ([], (), None)),
+        *((empty, "ValueError: a secret is empty") for empty in ("", b"", [""], [SECRET, ""])),
+        ([None], "ValueError: a secret is empty"),
+        (7, "TypeError: secrets must be str or Iterable, got int"),
+        (b"sec", "TypeError: a secret must be str, got bytes"),
+        ([SECRET, b"old"], "TypeError: a secret must be str, got bytes"),
+        ([7], "TypeError: a secret must be str, got int"),
+        ("c4nary\udcff", "ValueError: a secret is not valid Unicode"),
+    ],
+)
+def test_a_secret_is_text(secrets: Any, error: str) -> None:  # noqa: ANN401 - what users pass by mistake
+    """Without a secret, or with a wrong one, nothing is verified; the error doesn't show it."""
+    with pytest.raises((TypeError, ValueError)) as raised:
+        verify(BODY, sign(BODY, SECRET), secrets)
+
+    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
+    assert "c4nary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("secret", "match"), [("", "empty"), ("c4nary\udcff", "^a secret is not")])
+def test_nothing_is_signed_without_a_secret(secret: str, match: str) -> None:
+    """A secret that can't be used is an error, which doesn't show it."""
+    with pytest.raises(ValueError, match=match) as raised:
+        sign(BODY, secret)
+
+    assert "c4nary" not in str(raised.value)
+
+
 def test_one_secret_is_no_sequence_of_letters() -> None:
     """A secret given as a str is one secret, so its letters prove nothing."""
     with pytest.raises(SignatureError):
         verify(BODY, sign(BODY, SECRET[0]), SECRET)
-
-
-@pytest.mark.parametrize("secrets", ["", [], (), None, [""], [SECRET, ""], [None], b""])
-def test_no_secret_is_refused(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
-    """Without a secret, or with an empty one, nothing is verified or signed: it raises."""
-    with pytest.raises(ValueError, match="secret"):
-        verify(BODY, sign(BODY, SECRET), secrets)
-    with pytest.raises(ValueError, match="empty"):
-        sign(BODY, "")
-
-
-@pytest.mark.parametrize("secrets", [b"secret", [b"secret"], 7, [7], [SECRET, b"old"]])
-def test_a_secret_is_text(secrets: Any) -> None:  # noqa: ANN401 - what users pass by mistake
-    """A secret that isn't a str raises an error that doesn't show it."""
-    with pytest.raises(
-        TypeError, match=r"^(a secret|secrets) must be str( or Iterable)?, got (bytes|int)$"
-    ):
-        verify(BODY, sign(BODY, SECRET), secrets)
-
-
-def test_a_secret_is_valid_unicode() -> None:
-    """A secret that was read from bytes that aren't UTF-8 is refused, and isn't shown."""
-    secret = "c4nary\udcff"
-    calls = (lambda: verify(BODY, sign(BODY, SECRET), secret), lambda: sign(BODY, secret))
-    for call in calls:
-        with pytest.raises(ValueError, match=r"^a secret is not valid Unicode") as raised:
-            call()
-
-        assert "c4nary" not in str(raised.value)
 
 
 @pytest.mark.parametrize("headers", [None, 7, True])
@@ -454,10 +436,3 @@ def test_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
 
     assert reason(spark(SHA1)) == "mismatch"
     assert compared == [(bytes.fromhex(SHA1), bytes.fromhex(SHA1))]
-
-
-def test_the_key_is_the_secret_in_utf_8() -> None:
-    """A secret that isn't ASCII is used as its UTF-8 bytes."""
-    expected = hmac.new("sécret".encode(), BODY, hashlib.sha1).hexdigest()
-
-    assert sign(BODY, "sécret")["X-Spark-Signature"] == expected
