@@ -32,12 +32,10 @@ async def test_a_key_is_forgotten_in_time() -> None:
     clock.seconds += 100
 
     assert await granted(deduplicator, "a") == ""
-
     await deduplicator.confirm("a")
     clock.seconds += 9.9
 
     assert await granted(deduplicator, "ab") == "b"
-
     clock.seconds += 0.1
 
     assert await granted(deduplicator, "ab") == "a"

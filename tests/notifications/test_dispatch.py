@@ -56,7 +56,6 @@ class TestMiddleware:
 
         assert await deliver(receiver) == 204
         assert traces.ran == []
-
         await deliver(receiver, body_of(event="deleted"))
 
         assert traces.ran == ["<receiver", "deleted", "receiver>"]

@@ -354,7 +354,6 @@ class TestFailure:
         bot.errors = [ValueError("broken")]
 
         assert [await deliver(bot.receiver), await deliver(bot.receiver)] == [500, 204]
-
         _, record = caplog.records
 
         assert record.getMessage() == f"on_error failed for {WHICH}"
@@ -425,7 +424,6 @@ class TestMisfits:
         bot = Bot(on_error=report, background=background)
 
         assert await deliver(bot.receiver, MISFIT) == (204 if background else 500)
-
         await bot.receiver.aclose()
         ((error, data),) = failures
 
@@ -517,7 +515,6 @@ class TestDuplicates:
         assert await deliver(bot.receiver) == 503
         assert [each.levelname for each in caplog.records] == ["INFO"]
         assert "is being handled elsewhere, and has to come again" in caplog.text
-
         bot.may_end.set()
 
         assert [await first, await deliver(bot.receiver)] == [204, 204]
@@ -577,7 +574,6 @@ class TestCancellation:
 
         assert await deliver(receiver) == 204
         assert len(runs) == 1
-
         may_end.set()
         with pytest.raises(asyncio.CancelledError):
             await request
@@ -699,12 +695,10 @@ class TestForeground:
             await asyncio.sleep(0)
 
         assert not closing.done()
-
         bot.may_end.set()
         await closing
 
         assert bot.done == ["MESSAGE"]
-
         may_go_on.set()
         await serving
 
@@ -722,11 +716,9 @@ class TestBackground:
 
         assert await deliver(bot.receiver) == 204
         assert bot.started == []
-
         await until(lambda: bool(bot.started))
 
         assert bot.done == []
-
         bot.may_end.set()
         await asyncio.gather(bot.receiver.aclose(), bot.receiver.aclose())
         await bot.receiver.aclose()
@@ -744,12 +736,10 @@ class TestBackground:
 
         assert statuses == [204, 204, 503, 204]
         assert "MESSAGE-3 of webhook WEBHOOK is not handled: too much is pending" in caplog.text
-
         bot.may_end.set()
         await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public shows it
 
         assert await deliver(bot.receiver, distinct(3)) == 204
-
         await bot.receiver.aclose()
 
         assert bot.done == ["MESSAGE-1", "MESSAGE-2", "MESSAGE-3"]
@@ -765,7 +755,6 @@ class TestBackground:
         assert await deliver(bot.receiver) == 503
         assert caplog.messages[0].endswith("is not handled: the receiver is shutting down")
         assert bot.started == []
-
         async with bot.receiver:
             assert await deliver(bot.receiver) == 204
 
@@ -781,7 +770,6 @@ class TestBackground:
         deduplicator.may_return.set()
 
         assert await request == 503
-
         await closing
 
         assert bot.started == []

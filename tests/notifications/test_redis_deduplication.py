@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis as sync_redis
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -119,7 +119,6 @@ class TestLeases:
         deduplicator = await join(ttl=1e-9, lease=1e-9)
 
         assert await outcome(deduplicator) == "granted"
-
         await deduplicator.confirm("a")
 
     async def test_keys_have_a_prefix(self, join: Join, redis: RedisClient) -> None:
@@ -146,36 +145,41 @@ steps = st.tuples(st.sampled_from([CLAIM, CONFIRM, RELEASE, EXPIRE]), st.sampled
 keys = count()
 
 
+@pytest.fixture
+async def clients(lasting_server: RedisServer) -> AsyncGenerator[list[RedisClient]]:
+    """Clients that share a Redis."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(connected(lasting_server.port)) for _ in range(4)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each has its own key
 @given(st.lists(steps, max_size=12))
-async def test_any_order(lasting_server: RedisServer, steps: list[tuple[str, int]]) -> None:
+async def test_any_order(clients: list[RedisClient], steps: list[tuple[str, int]]) -> None:
     """In any order of calls and expiries, each claim has the result of this model."""
     key, holder, granted = f"key-{next(keys)}", None, set[int]()
-    async with AsyncExitStack() as clients:
-        redis, *others = [
-            await clients.enter_async_context(connected(lasting_server.port)) for _ in range(4)
-        ]
-        replicas = [RedisDeduplicator(each, prefix="") for each in others]
-        for step, who in steps:
-            match step:
-                case "claim" if who in granted or holder not in {None, "done"}:
-                    assert await outcome(replicas[who], key) == "in progress"
-                case "claim" if holder == "done":
-                    assert await outcome(replicas[who], key) == "done"
-                case "claim":
-                    assert await outcome(replicas[who], key) == "granted"
-                    granted.add(who)
-                    holder = str(who)
-                case "confirm":
-                    await replicas[who].confirm(key)
-                    granted.discard(who)
-                    holder = "done"
-                case "release":
-                    await replicas[who].release(key)
-                    granted.discard(who)
-                    holder = None if holder == str(who) else holder
-                case _:
-                    await redis.execute_command("DEL", key)
-                    holder = None
+    redis, *others = clients
+    replicas = [RedisDeduplicator(each, prefix="") for each in others]
+    for step, who in steps:
+        match step:
+            case "claim" if who in granted or holder not in {None, "done"}:
+                assert await outcome(replicas[who], key) == "in progress"
+            case "claim" if holder == "done":
+                assert await outcome(replicas[who], key) == "done"
+            case "claim":
+                assert await outcome(replicas[who], key) == "granted"
+                granted.add(who)
+                holder = str(who)
+            case "confirm":
+                await replicas[who].confirm(key)
+                granted.discard(who)
+                holder = "done"
+            case "release":
+                await replicas[who].release(key)
+                granted.discard(who)
+                holder = None if holder == str(who) else holder
+            case _:
+                await redis.execute_command("DEL", key)
+                holder = None
 
 
 class Wire:
@@ -237,7 +241,6 @@ class TestLostResponses:
         wire.may_go.set()
 
         assert await outcome(deduplicator) == "granted"
-
         held.set()
         await releasing
 
@@ -253,7 +256,6 @@ class TestLostResponses:
         await until(lambda: bool(wire.held))
 
         assert await outcome(deduplicator) == "in progress"
-
         wire.may_go.set()
         await confirming
 
@@ -331,93 +333,71 @@ class TestOutages:
 
 
 @pytest.mark.usefixtures("tasks")
-class TestReceivers:
-    """Several receivers that share a Redis."""
+async def test_each_notification_is_handled_once(join: Join) -> None:
+    """Of 200 notifications, delivered twice in any order to replicas, each is handled once."""
+    replicas = [Bot(deduplicator=await join()) for _ in range(3)]
+    dice = random.Random(1)  # noqa: S311 - no secret
+    bodies = [distinct(number) for number in range(200)] * 2
+    dice.shuffle(bodies)
 
-    async def test_each_notification_is_handled_once(self, join: Join) -> None:
-        """Of 200 notifications, delivered twice in any order, each is handled once."""
-        replicas = [Bot(deduplicator=await join()) for _ in range(3)]
-        dice = random.Random(1)  # noqa: S311 - no secret
-        bodies = [distinct(number) for number in range(200)] * 2
-        dice.shuffle(bodies)
+    async def deliver_once(body: bytes) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while await deliver(dice.choice(replicas).receiver, body) != 204:
+                pass
 
-        async def deliver_once(body: bytes) -> None:
-            async with asyncio.timeout(PATIENCE):
-                while await deliver(dice.choice(replicas).receiver, body) != 204:
-                    pass
+    await asyncio.gather(*map(deliver_once, bodies))
+    done = [each for replica in replicas for each in replica.done]
 
-        await asyncio.gather(*map(deliver_once, bodies))
-        done = [each for replica in replicas for each in replica.done]
-
-        assert sorted(done) == sorted(f"MESSAGE-{number}" for number in range(200))
+    assert sorted(done) == sorted(f"MESSAGE-{number}" for number in range(200))
 
 
-class TestSecrets:
-    """What the log and the errors never show."""
+async def test_a_password_is_not_logged(
+    server: RedisServer, redis: RedisClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No password is shown, whether Redis refuses it or is down."""
+    await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
+    for password in (PASSWORD, f"not-{PASSWORD}"):
+        async with connected(server.port, password=password) as client:
+            receiver = Bot(deduplicator=RedisDeduplicator(client)).receiver
+            assert await deliver(receiver) == (204 if password == PASSWORD else 503)
+            server.stop()
+            assert await deliver(receiver, distinct(1)) == 503
+            server.restart()
+            await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
 
-    async def test_a_password_is_not_logged(
-        self, server: RedisServer, redis: RedisClient, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """No password is shown, whether Redis refuses it or is down."""
-        await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
-        for password in (PASSWORD, f"not-{PASSWORD}"):
-            async with connected(server.port, password=password) as client:
-                receiver = Bot(deduplicator=RedisDeduplicator(client)).receiver
-
-                assert await deliver(receiver) == (204 if password == PASSWORD else 503)
-
-                server.stop()
-
-                assert await deliver(receiver, distinct(1)) == 503
-
-                server.restart()
-                await redis.execute_command("CONFIG", "SET", "requirepass", PASSWORD)
-
-        assert AuthenticationError.__name__ in caplog.text
-        assert PASSWORD not in caplog.text
-
-    def test_an_address_is_no_client(self) -> None:
-        """An address instead of a client is refused, and isn't shown."""
-        address: Any = f"redis://user:{PASSWORD}@redis.example.com"
-
-        with pytest.raises(TypeError, match=r"a client of redis\.asyncio, got a .*str$") as caught:
-            RedisDeduplicator(address)
-
-        assert PASSWORD not in str(caught.value)
+    assert AuthenticationError.__name__ in caplog.text
+    assert PASSWORD not in caplog.text
 
 
-class TestArguments:
-    """Which arguments are refused."""
+SECONDS = "must be a positive number of seconds"
 
-    def test_a_client_is_async(self) -> None:
-        """A client without asyncio is refused."""
-        blocking: Any = sync_redis.Redis()
 
-        with pytest.raises(TypeError, match=r"got a redis\.client\.Redis"):
-            RedisDeduplicator(blocking)
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        *(({"ttl": each}, f"ValueError: ttl {SECONDS}") for each in (0, 1e20, float("nan"))),
+        ({"lease": 0}, f"ValueError: lease {SECONDS}"),
+        ({"timeout": 1e20}, f"ValueError: timeout {SECONDS}"),
+        ({"ttl": "5"}, "TypeError: ttl must be float or int, got str"),
+        ({"lease": "5"}, "TypeError: lease must be float or int, got str"),
+        ({"timeout": "5"}, "TypeError: timeout must be float or int, got str"),
+        ({"prefix": b"bot:"}, "TypeError: prefix must be str, got bytes"),
+        ({"client": sync_redis.Redis()}, r"TypeError: .* got a redis\.client\.Redis"),
+        (
+            {"client": f"redis://user:{PASSWORD}@redis.example.com"},
+            r"TypeError: .* a client of redis\.asyncio, got a .*str$",
+        ),
+    ],
+)
+def test_wrong_arguments(options: dict[str, Any], error: str) -> None:
+    """A time that isn't positive or is too long, and a wrong type, are named; no URL is shown."""
+    kind, _, message = error.partition(": ")
+    client = options.pop("client", Redis())
+    with pytest.raises((TypeError, ValueError), match=f"^{message}") as raised:
+        RedisDeduplicator(client, **options)
 
-    @pytest.mark.parametrize("name", ["ttl", "lease", "timeout"])
-    @pytest.mark.parametrize("seconds", [0, 1e20, float("nan")])
-    def test_a_time_is_positive(self, name: str, seconds: float) -> None:
-        """A time that isn't positive, or longer than Redis takes, is refused."""
-        options: dict[str, Any] = {name: seconds}
-
-        with pytest.raises(ValueError, match=f"{name} must be a positive number of seconds"):
-            RedisDeduplicator(Redis(), **options)
-
-    @pytest.mark.parametrize(
-        ("options", "match"),
-        [
-            ({"ttl": "5"}, "ttl must be float or int, got str"),
-            ({"lease": "5"}, "lease must be float or int, got str"),
-            ({"timeout": "5"}, "timeout must be float or int, got str"),
-            ({"prefix": b"bot:"}, "prefix must be str, got bytes"),
-        ],
-    )
-    def test_an_option_of_a_wrong_type(self, options: dict[str, Any], match: str) -> None:
-        """An option of another type is refused by name."""
-        with pytest.raises(TypeError, match=match):
-            RedisDeduplicator(Redis(), **options)
+    assert type(raised.value).__name__ == kind
+    assert PASSWORD not in str(raised.value)
 
 
 def test_the_package_does_not_need_redis() -> None:
