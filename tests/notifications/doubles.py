@@ -244,101 +244,54 @@ class Traces:
         return note
 
 
-class HeldDeduplicator:
-    """A deduplicator over a network: each call takes effect at once, and returns later.
-
-    Attributes:
-        claimed: What it remembers.
-        may_return: Set when calls may return.
-        calls: The name of each call.
-    """
-
-    def __init__(self) -> None:
-        self.claimed: set[str] = set()
-        self.may_return = asyncio.Event()
-        self.calls: list[str] = []
-
-    async def claim(self, key: str) -> Claim:
-        """Remember the key."""
-        self.calls.append("claim")
-        claim = Claim.DONE if key in self.claimed else Claim.GRANTED
-        self.claimed.add(key)
-        await self.may_return.wait()
-        return claim
-
-    async def confirm(self, key: str) -> None:
-        """Keep the key."""
-        self.calls.append("confirm")
-        await self.may_return.wait()
-
-    async def release(self, key: str) -> None:
-        """Forget the key."""
-        self.calls.append("release")
-        await self.may_return.wait()
-        self.claimed.discard(key)
-
-
-class HeldLeases(HeldDeduplicator):
-    """Leases over a network: each call takes effect at once, and returns later.
-
-    Attributes:
-        confirmed: What is done.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.confirmed: set[str] = set()
-
-    async def claim(self, key: str) -> Claim:
-        """Lease the key."""
-        claim = await super().claim(key)
-        is_leased = claim is Claim.DONE and key not in self.confirmed
-        return Claim.IN_PROGRESS if is_leased else claim
-
-    async def confirm(self, key: str) -> None:
-        """Remember the key as done."""
-        await super().confirm(key)
-        self.confirmed.add(key)
-
-
 class DownError(Exception):
     """The connection is down."""
 
 
-class FailingDeduplicator:
-    """A deduplicator that is down, wholly or in part; otherwise it grants everything.
+class StandIn:
+    """A deduplicator over a network: each call takes effect at once, and may wait, or fail.
 
     Args:
         fails: The methods that fail.
         error: What they raise.
+        has_leases: Whether what is claimed isn't done before it is confirmed.
 
     Attributes:
+        claimed: What it remembers.
         may_return: Cleared when calls have to wait.
         calls: The name of each call.
     """
 
-    def __init__(self, *fails: str, error: BaseException | None = None) -> None:
-        self.fails = set(fails)
+    def __init__(
+        self, *fails: str, error: BaseException | None = None, has_leases: bool = False
+    ) -> None:
+        self.claimed: dict[str, Claim] = {}
         self.may_return = asyncio.Event()
         self.may_return.set()
         self.calls: list[str] = []
+        self._fails = fails
         self._error = error or DownError()
+        self._copy = Claim.IN_PROGRESS if has_leases else Claim.DONE
 
     async def claim(self, key: str) -> Claim:
-        """Grant the claim, or fail."""
+        """Remember the key."""
+        claim = self.claimed.get(key, Claim.GRANTED)
+        self.claimed.setdefault(key, self._copy)
         await self._call("claim")
-        return Claim.GRANTED
+        return claim
 
     async def confirm(self, key: str) -> None:
-        """Do nothing, or fail."""
+        """Remember the key as done."""
         await self._call("confirm")
+        self.claimed[key] = Claim.DONE
 
     async def release(self, key: str) -> None:
-        """Do nothing, or fail."""
+        """Forget the key."""
         await self._call("release")
+        del self.claimed[key]
 
     async def _call(self, method: str) -> None:
         self.calls.append(method)
         await self.may_return.wait()
-        if method in self.fails:
+        if method in self._fails:
             raise self._error

@@ -15,9 +15,7 @@ from tests.notifications.doubles import (
     SECRET,
     Bot,
     DownError,
-    FailingDeduplicator,
-    HeldDeduplicator,
-    HeldLeases,
+    StandIn,
     UnspeakableError,
     body_of,
     deliver,
@@ -28,7 +26,7 @@ from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
+from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
@@ -82,7 +80,7 @@ class TestDispatch:
 
     async def test_a_notification_without_a_handler_is_no_error(self) -> None:
         """The response to a notification without a handler is 204, and it isn't claimed."""
-        receiver = Receiver(SECRET, deduplicator=FailingDeduplicator("claim"))
+        receiver = Receiver(SECRET, deduplicator=StandIn("claim"))
 
         assert await deliver(receiver) == 204
 
@@ -478,11 +476,10 @@ class TestDuplicates:
 
     async def test_a_deduplicator_is_shown_a_hash_alone(self) -> None:
         """A deduplicator gets the SHA-256 of the body, and nothing else of the body."""
-        deduplicator = HeldDeduplicator()
-        deduplicator.may_return.set()
+        deduplicator = StandIn()
         await deliver(Bot(deduplicator=deduplicator).receiver)
 
-        assert deduplicator.claimed == {hashlib.sha256(BODY).hexdigest()}
+        assert deduplicator.claimed.keys() == {hashlib.sha256(BODY).hexdigest()}
 
     @pytest.mark.parametrize("returned", [False, None, "granted"])
     async def test_a_deduplicator_that_returns_no_claim(
@@ -490,7 +487,7 @@ class TestDuplicates:
     ) -> None:
         """Anything but a `Claim` is an error, and never a duplicate: the response is 503."""
 
-        class Outdated(FailingDeduplicator):
+        class Outdated(StandIn):
             async def claim(self, key: str) -> Any:  # noqa: ANN401 - the mistake
                 return returned
 
@@ -505,8 +502,7 @@ class TestDuplicates:
     ) -> None:
         """While a notification is handled under a lease, a copy gets 503, logged at INFO."""
         caplog.set_level(logging.INFO)
-        deduplicator = HeldLeases()
-        deduplicator.may_return.set()
+        deduplicator = StandIn(has_leases=True)
         bot = Bot(deduplicator=deduplicator)
         bot.may_end.clear()
         first = asyncio.create_task(deliver(bot.receiver))
@@ -539,7 +535,7 @@ class TestDuplicates:
         message: str,
     ) -> None:
         """It is logged and never raised, also if what the deduplicator waits for is cancelled."""
-        bot = Bot(deduplicator=FailingDeduplicator(fails, error=error))
+        bot = Bot(deduplicator=StandIn(fails, error=error))
         bot.errors = errors.copy()
 
         assert await deliver(bot.receiver) == status
@@ -584,7 +580,8 @@ class TestCancellation:
     @pytest.mark.parametrize("at_once", [True, False])
     async def test_cancelled_while_the_deduplicator_is_asked(self, *, at_once: bool) -> None:
         """The request ends when the deduplicator has responded, and leaves no claim behind."""
-        deduplicator = HeldDeduplicator()
+        deduplicator = StandIn()
+        deduplicator.may_return.clear()
         bot = Bot(deduplicator=deduplicator)
         request = asyncio.create_task(deliver(bot.receiver))
         await until(lambda: bool(deduplicator.calls))
@@ -592,17 +589,18 @@ class TestCancellation:
             deduplicator.may_return.set()
         await cancel(request, deduplicator)
 
-        assert (deduplicator.calls, deduplicator.claimed) == (["claim", "release"], set())
+        assert (deduplicator.calls, deduplicator.claimed) == (["claim", "release"], {})
         assert await deliver(bot.receiver) == 204
         assert bot.done == ["MESSAGE"]
 
-    @pytest.mark.parametrize("kind", [HeldDeduplicator, HeldLeases])
+    @pytest.mark.parametrize("held", [Claim.DONE, Claim.IN_PROGRESS])
     async def test_cancelled_while_others_hold_the_claim(
-        self, caplog: pytest.LogCaptureFixture, kind: type[HeldDeduplicator]
+        self, caplog: pytest.LogCaptureFixture, held: Claim
     ) -> None:
         """A claim that isn't granted isn't released: someone else holds it."""
-        deduplicator = kind()
-        deduplicator.claimed.add(hashlib.sha256(BODY).hexdigest())
+        deduplicator = StandIn()
+        deduplicator.may_return.clear()
+        deduplicator.claimed[hashlib.sha256(BODY).hexdigest()] = held
         request = asyncio.create_task(deliver(Bot(deduplicator=deduplicator).receiver))
         await until(lambda: deduplicator.calls == ["claim"])
         await cancel(request, deduplicator)
@@ -616,7 +614,7 @@ class TestCancellation:
     ) -> None:
         """The package alone logs that the deduplicator failed, and mentions no claim."""
         caplog.set_level(logging.DEBUG, logger="asyncio")
-        deduplicator = FailingDeduplicator("claim", error=error)
+        deduplicator = StandIn("claim", error=error)
         deduplicator.may_return.clear()
         request = asyncio.create_task(deliver(Bot(deduplicator=deduplicator).receiver))
         await until(lambda: deduplicator.calls == ["claim"])
@@ -629,8 +627,7 @@ class TestCancellation:
     @pytest.mark.parametrize("done", [True, False])
     async def test_cancelled_while_a_claim_is_finished(self, *, done: bool) -> None:
         """A claim is finished however often its request is cancelled meanwhile."""
-        deduplicator = HeldDeduplicator()
-        deduplicator.may_return.set()
+        deduplicator = StandIn()
         bot = Bot(deduplicator=deduplicator)
         bot.errors = [] if done else [ValueError()]
         bot.may_end.clear()
@@ -663,9 +660,7 @@ class TestCancellation:
         assert await deliver(bot.receiver) == 204
 
 
-async def cancel(
-    request: "asyncio.Task[int]", deduplicator: HeldDeduplicator | FailingDeduplicator
-) -> None:
+async def cancel(request: "asyncio.Task[int]", deduplicator: StandIn) -> None:
     """Cancel a request twice, and then let its deduplicator respond."""
     for _ in range(2):
         request.cancel()
@@ -762,7 +757,8 @@ class TestBackground:
 
     async def test_what_arrives_while_it_closes(self) -> None:
         """A request that waits for the deduplicator when the receiver is closed is refused."""
-        deduplicator = HeldDeduplicator()
+        deduplicator = StandIn()
+        deduplicator.may_return.clear()
         bot = Bot(background=True, deduplicator=deduplicator)
         request = asyncio.create_task(deliver(bot.receiver))
         await until(lambda: bool(deduplicator.calls))
@@ -773,7 +769,7 @@ class TestBackground:
         await closing
 
         assert bot.started == []
-        assert deduplicator.claimed == set()
+        assert deduplicator.claimed == {}
 
     async def test_the_end_of_the_event_loop(self) -> None:
         """An accepted notification whose task is cancelled leaves no claim behind."""
@@ -970,7 +966,7 @@ SCENES: list[Scene] = [
     "deduplicator",
     [
         MemoryDeduplicator,
-        *(partial(FailingDeduplicator, each) for each in ("claim", "release", "confirm")),
+        *(partial(StandIn, each) for each in ("claim", "release", "confirm")),
     ],
 )
 @pytest.mark.parametrize("on_error", [None, fail_to_report])
