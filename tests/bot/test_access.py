@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.bot.doubles import CARD, Handlers, bot_of, running, texts
-from webex_webhooks_async import Bot, Client, Notification, Person
+from webex_webhooks_async import Client, Notification, Person
 from webex_webhooks_async.bot import access
 from webex_webhooks_async.bot.access import Access
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
@@ -210,22 +210,6 @@ async def test_what_fails_lets_nobody_in(
         }[problem]
     )
     assert (handlers.names, len(seen), len(texts(webex_sandbox))) == ([], 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({"allow": "ann"}, "allow must be a function that takes a Person, got 'ann'"),
-        ({"refusal": "No"}, "refusal is for those whom allow doesn't let in: pass allow, too"),
-        ({"allow": print, "refusal": " "}, "refusal must say something"),
-        ({"allow": print, "refusal": "x" * 7440}, "in at most 7439 bytes; it has 7440"),
-        ({"allow": print, "refusal": 5}, "refusal must be"),
-    ],
-)
-def test_wrong_options(options: dict[str, Any], error: str) -> None:
-    """Options that make no sense are refused when the bot is made."""
-    with pytest.raises((TypeError, ValueError), match=re.escape(error)):
-        Bot("token", "secret", **options)
 
 
 async def test_a_bot_that_starts_again_asks_again(
