@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
 import pytest
 from attrs import frozen
@@ -38,51 +39,29 @@ from webex_webhooks_async.testing import Sandbox, sample_notification
 pytestmark = pytest.mark.once
 
 
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    """The time of the inbox."""
-    stopped = Time()
-    monkeypatch.setattr(inbox_worker, "_sleep", stopped.sleep)
-    return stopped
-
-
-class ForgetfulInbox(SQLiteInbox):
-    """An inbox whose records can't be read or written while a test wants it."""
-
-    fails = ""
-
-    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
-        """Read a record, or fail."""
-        if "recall" in self.fails:
-            raise OSError("the disk is gone")
-        return await super().recall(entry, name)
-
-    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
-        """Write a record, or fail."""
-        if "remember" in self.fails:
-            raise OSError("the disk is full")
-        await super().remember(entry, name, value)
-
-
 class Attempts:
     """A bot whose handler fails in its first attempts, after it has done what a test wants.
 
     Attributes:
+        failures: How many attempts fail.
         number: The number of the attempt that runs.
         done: The results of each attempt.
     """
 
-    def __init__(
-        self, client: Client, sandbox: Sandbox, path: Path, time: Time, *, failures: int = 1
-    ) -> None:
-        self.path = path / "inbox.db"
-        self.inbox = ForgetfulInbox(self.path, clock=time.now_in_seconds)
+    def __init__(self, client: Client, sandbox: Sandbox, path: Path) -> None:
+        self.time = Time()
+        self.inbox = SQLiteInbox(path, clock=self.time.now_in_seconds)
         self.bot = bot_of(client, inbox=self.inbox)
+        self.failures = 1
         self.number = 0
         self.done: list[Any] = []
-        self._sandbox = sandbox
-        self.time = time
-        self._failures = failures
+        self.sandbox = sandbox
+        self._path = path
+
+    @property
+    def said(self) -> list[str | None]:
+        """The texts of what the bot has said."""
+        return texts(self.sandbox)[1:]
 
     async def run(self, act: Callable[[MessageContext], Awaitable[object]]) -> None:
         """Let the handler do something in each attempt, until one doesn't fail."""
@@ -91,15 +70,15 @@ class Attempts:
         async def handler(context: MessageContext) -> None:
             self.number += 1
             self.done.append(await act(context))
-            if self.number <= self._failures:
+            if self.number <= self.failures:
                 raise ConnectionError("the database is down")
 
-        async with running(self.bot, self._sandbox):
-            await self._sandbox.say("Hello")
-            for number in range(self._failures):
+        async with running(self.bot, self.sandbox):
+            await self.sandbox.say("Hello")
+            for number in range(self.failures):
                 await until(lambda: self.recorded_failures() == number + 1)  # noqa: B023 - used at once
                 await self.time.pass_(4**number)
-            await until(lambda: len(self.done) > self._failures)
+            await until(lambda: len(self.done) > self.failures)
 
     def recorded_failures(self) -> int:
         """How many attempts have failed, as the inbox knows."""
@@ -108,17 +87,24 @@ class Attempts:
 
     def file(self) -> InboxFile:
         """The file, beside the bot."""
-        return InboxFile.look_into(self.path, change=True, clock=self.time.now_in_seconds)
+        return InboxFile.look_into(self._path, change=True, clock=self.time.now_in_seconds)
 
 
 @pytest.fixture
-def attempts(webex_client: Client, webex_sandbox: Sandbox, tmp_path: Path, time: Time) -> Attempts:
+def attempts(
+    webex_client: Client,
+    webex_sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Attempts:
     """A handler that fails once."""
     webex_sandbox.raise_handler_errors = False
-    return Attempts(webex_client, webex_sandbox, tmp_path, time)
+    attempts = Attempts(webex_client, webex_sandbox, tmp_path / "inbox.db")
+    monkeypatch.setattr(inbox_worker, "_sleep", attempts.time.sleep)
+    return attempts
 
 
-async def test_what_was_said_is_not_said_again(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+async def test_what_was_said_is_not_said_again(attempts: Attempts) -> None:
     """The same message to the same place is sent once; its `Message` is returned again."""
     file = File("menu.txt", b"Pasta", "text/plain")
 
@@ -137,12 +123,12 @@ async def test_what_was_said_is_not_said_again(attempts: Attempts, webex_sandbox
 
     first, second = attempts.done
     assert first == second
-    said = texts(webex_sandbox)[1:]
+    said = attempts.said
     assert len(said) == 8
     assert [said.count(each) for each in ("Hello", "A card", "A file")] == [4, 1, 1]
 
 
-async def test_what_differs_is_said(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+async def test_what_differs_is_said(attempts: Attempts) -> None:
     """Another text, place, card, or content of a file is another message."""
 
     async def say(context: MessageContext) -> None:
@@ -154,10 +140,10 @@ async def test_what_differs_is_said(attempts: Attempts, webex_sandbox: Sandbox) 
 
     await attempts.run(say)
 
-    assert len(texts(webex_sandbox)[1:]) == 8
+    assert len(attempts.said) == 8
 
 
-async def test_what_was_deleted_is_said_again(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+async def test_what_was_deleted_is_said_again(attempts: Attempts) -> None:
     """A message that the bot has deleted is sent again by the next attempt, and can be edited."""
 
     async def say(context: MessageContext) -> None:
@@ -169,10 +155,10 @@ async def test_what_was_deleted_is_said_again(attempts: Attempts, webex_sandbox:
 
     await attempts.run(say)
 
-    assert texts(webex_sandbox)[1:] == ["Done"]
+    assert attempts.said == ["Done"]
 
 
-async def test_the_same_at_the_same_time(attempts: Attempts, webex_sandbox: Sandbox) -> None:
+async def test_the_same_at_the_same_time(attempts: Attempts) -> None:
     """Each of several messages that are the same counts, also when they are sent at once."""
 
     async def say(context: MessageContext) -> set[str]:
@@ -185,14 +171,12 @@ async def test_the_same_at_the_same_time(attempts: Attempts, webex_sandbox: Sand
     first, second = attempts.done
     assert (len(first), len(second)) == (3, 4)
     assert first < second
-    assert len(texts(webex_sandbox)[1:]) == 4
+    assert len(attempts.said) == 4
 
 
-async def test_a_message_that_failed_does_not_count(
-    attempts: Attempts, webex_sandbox: Sandbox
-) -> None:
+async def test_a_message_that_failed_does_not_count(attempts: Attempts) -> None:
     """What Webex refused wasn't said, so it is said when it is tried again."""
-    webex_sandbox.fail(status=400, method="POST", path="/messages")
+    attempts.sandbox.fail(status=400, method="POST", path="/messages")
 
     async def say(context: MessageContext) -> list[str]:
         ids: list[str] = []
@@ -210,9 +194,7 @@ async def test_a_message_that_failed_does_not_count(
     assert second not in {refused, first}
 
 
-async def test_a_task_that_outlives_its_notification(
-    attempts: Attempts, webex_sandbox: Sandbox
-) -> None:
+async def test_a_task_that_outlives_its_notification(attempts: Attempts) -> None:
     """What is sent after the handling of a notification has ended is sent each time."""
     ended = asyncio.Event()
     tasks: list[asyncio.Task[Message]] = []
@@ -229,22 +211,22 @@ async def test_a_task_that_outlives_its_notification(
     async with attempts.bot:
         await asyncio.gather(*tasks)
 
-    assert texts(webex_sandbox)[1:] == ["Later", "Later"]
+    assert attempts.said == ["Later", "Later"]
 
 
 async def test_a_record_that_cannot_be_written(
-    attempts: Attempts, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    attempts: Attempts, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The message was sent, so the handler goes on; a WARNING says what may come twice."""
-    attempts.inbox.fails = "remember"
 
     async def say(context: MessageContext) -> None:
         await context.reply("Hello")
         await attempts.bot.once("ticket", lambda: asyncio.sleep(0, attempts.number))
 
-    await attempts.run(say)
+    with patch.object(attempts.inbox, "remember", side_effect=OSError("the disk is full")):
+        await attempts.run(say)
 
-    assert texts(webex_sandbox)[1:] == ["Hello", "Hello"]
+    assert attempts.said == ["Hello", "Hello"]
     warnings = [each.getMessage() for each in caplog.records if "recorded" in each.getMessage()]
     assert len(warnings) == 4
     assert warnings[0].startswith("a message of messages created ")
@@ -254,30 +236,27 @@ async def test_a_record_that_cannot_be_written(
     )
 
 
-async def test_a_record_that_cannot_be_read(
-    webex_client: Client, webex_sandbox: Sandbox, tmp_path: Path, time: Time
-) -> None:
+async def test_a_record_that_cannot_be_read(attempts: Attempts) -> None:
     """Nothing is sent while it isn't known what was: the handler fails, and is tried again."""
-    webex_sandbox.raise_handler_errors = False
-    attempts = Attempts(webex_client, webex_sandbox, tmp_path, time, failures=2)
+    attempts.failures = 2
+    recall = AsyncMock(wraps=attempts.inbox.recall)
 
     async def say(context: MessageContext) -> str:
-        attempts.inbox.fails = "recall" if attempts.number == 2 else ""
+        recall.side_effect = OSError("the disk is gone") if attempts.number == 2 else None
         try:
             return (await context.reply("Hello")).id
         except OSError:
             return "unread"
 
-    await attempts.run(say)
+    with patch.object(attempts.inbox, "recall", recall):
+        await attempts.run(say)
 
     first, second, third = attempts.done
     assert (second, third) == ("unread", first)
-    assert texts(webex_sandbox)[1:] == ["Hello"]
+    assert attempts.said == ["Hello"]
 
 
-async def test_a_reply_that_is_cancelled_is_recorded(
-    attempts: Attempts, webex_sandbox: Sandbox
-) -> None:
+async def test_a_reply_that_is_cancelled_is_recorded(attempts: Attempts) -> None:
     """A message that was sent is recorded, also if the handler is cancelled meanwhile."""
     remember = attempts.inbox.remember
     recording = asyncio.Event()
@@ -297,7 +276,7 @@ async def test_a_reply_that_is_cancelled_is_recorded(
 
     await attempts.run(say)
 
-    assert texts(webex_sandbox)[1:] == ["Hello"]
+    assert attempts.said == ["Hello"]
 
 
 @frozen
@@ -433,7 +412,7 @@ async def test_wrong_arguments_of_once(name: Any, call: Any, error: str) -> None
 
 
 async def test_records_after_inbox_retry(
-    attempts: Attempts, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    attempts: Attempts, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was kept as failed and gets another round doesn't say again what it has said."""
     attempts.bot._attempts = 1
@@ -446,8 +425,8 @@ async def test_records_after_inbox_retry(
         if attempts.number == 1:
             raise ConnectionError("the database is down")
 
-    async with running(attempts.bot, webex_sandbox):
-        await webex_sandbox.say("Hello")
+    async with running(attempts.bot, attempts.sandbox):
+        await attempts.sandbox.say("Hello")
         await until(lambda: attempts.recorded_failures() == 1)
         assert "kept as failed" in caplog.text
         with closing(attempts.file()) as file:
