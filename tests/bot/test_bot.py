@@ -757,8 +757,11 @@ class TestFromEnv:
         ({"ignore_own_actions": True}, "TypeError: Bot has no argument 'ignore_own_actions'"),
         ({"allow": "ann"}, "TypeError: allow must be a function that takes a Person, got 'ann'"),
         ({"refusal": "No"}, "ValueError: refusal is for those whom allow doesn't let in: pass al"),
-        ({"allow": print, "refusal": " "}, "ValueError: refusal must be a text of 1 to 7439 byte"),
-        ({"allow": print, "refusal": "x" * 7440}, "ValueError: refusal must be a text of 1 to 7"),
+        ({"allow": print, "refusal": " "}, "ValueError: refusal must say something"),
+        (
+            {"allow": print, "refusal": "x" * 7440},
+            "ValueError: refusal must say something, in at most 7439 bytes; it has 7440",
+        ),
         ({"allow": print, "refusal": 5}, "TypeError: refusal must be str"),
     ],
 )

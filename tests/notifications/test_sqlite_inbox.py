@@ -617,8 +617,9 @@ def test_wrong_arguments(
     """A path that can't be a file's, and times that aren't positive, are named; no file is made."""
     monkeypatch.chdir(tmp_path)
     kind, _, message = error.partition(": ")
+    options = {"path": "inbox.db", **options}
     with pytest.raises((TypeError, ValueError), match=f"^{message}") as raised:
-        SQLiteInbox(**{"path": "inbox.db"} | options)
+        SQLiteInbox(**options)
 
     assert type(raised.value).__name__ == kind
     assert [*tmp_path.iterdir()] == []
