@@ -164,12 +164,10 @@ async def test_a_broken_inbox(
     asyncio_of_clock = SimpleNamespace(gather=asyncio.gather, sleep=clock.sleep)
     monkeypatch.setattr(contracts, "asyncio", asyncio_of_clock)
     monkeypatch.setattr(contracts, "time", clock)
-    inbox = partial(
-        changed(SQLiteInbox, **methods), tmp_path / "inbox.db", clock=lambda: clock.seconds
-    )
+    broken: Any = changed(SQLiteInbox, **methods)
 
     with pytest.raises(AssertionError, match=promise):
-        await check_inbox(inbox)
+        await check_inbox(partial(broken, tmp_path / "inbox.db", clock=lambda: clock.seconds))
 
 
 class Leases:
