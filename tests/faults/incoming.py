@@ -58,20 +58,18 @@ BROKEN: Mapping[str, bytes] = {
 """Requests with the notification `BODY` in them, which must not be handled."""
 
 
+Act = Callable[[], Coroutine[Any, Any, object]]
+
+
 class StopError(BaseException):
     """An exception that isn't an `Exception`."""
 
 
 class Trouble:
-    """A deduplicator that acts as the test says before it returns.
+    """A deduplicator whose next `claim` or `release` acts before it returns."""
 
-    Args:
-        claim: Called once, in `claim`.
-        release: Called once, in `release`.
-    """
-
-    def __init__(self, claim: "Act | None" = None, release: "Act | None" = None) -> None:
-        self.acts = {"claim": claim, "release": release}
+    def __init__(self) -> None:
+        self.acts: dict[str, Act] = {}
         self.claimed: set[str] = set()
 
     async def claim(self, key: str) -> Claim:
@@ -93,9 +91,6 @@ class Trouble:
         act = self.acts.pop(method, None)
         if act is not None:
             await act()
-
-
-Act = Callable[[], Coroutine[Any, Any, object]]
 
 
 def raising(error: BaseException) -> Act:

@@ -27,15 +27,14 @@ from webex_webhooks_async.notifications.receiver import Receiver
 
 GOOD = posted(BODY)
 
-each_failure = pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
-each_server = pytest.mark.parametrize(
-    "serve",
-    [
-        pytest.param(serve_on_uvicorn, id="uvicorn"),
-        pytest.param(serve_with_hypercorn, id="hypercorn", marks=pytest.mark.once),
-        pytest.param(serve_with_eager_tasks, id="eager tasks", marks=pytest.mark.once),
-    ],
-)
+SERVERS = [
+    pytest.param(serve_on_uvicorn, id="uvicorn"),
+    pytest.param(serve_with_hypercorn, id="hypercorn", marks=pytest.mark.once),
+]
+EAGER_TASKS = pytest.param(serve_with_eager_tasks, id="eager tasks", marks=pytest.mark.once)
+
+each_server = pytest.mark.parametrize("serve", SERVERS)
+each_server_and_loop = pytest.mark.parametrize("serve", [*SERVERS, EAGER_TASKS])
 
 
 @each_server
@@ -125,7 +124,7 @@ async def test_a_large_body_is_not_a_request(serve: ServeOn) -> None:
     assert bot.started == []
 
 
-@each_server
+@each_server_and_loop
 async def test_a_flood(serve: ServeOn) -> None:
     """Beyond `max_pending` the response is 503; delivered again, each is handled, and once."""
     bot = Bot(background=True, max_pending=10)
@@ -144,7 +143,7 @@ async def test_a_flood(serve: ServeOn) -> None:
     assert sorted(bot.done) == sorted(f"MESSAGE-{number}" for number in range(50))
 
 
-@each_server
+@each_server_and_loop
 async def test_clients_that_hang_up(serve: ServeOn) -> None:
     """Handlers go on when their clients hang up, and don't run again for copies."""
     bot = Bot()
@@ -180,48 +179,55 @@ async def test_handlers_may_fail_in_any_way(serve: ServeOn, failures: Mapping[st
     assert bot.done == [f"MESSAGE-{number}" for number in range(len(failures))]
 
 
-@each_failure
-async def test_handlers_may_fail_in_the_background(fail: Act) -> None:
+async def test_handlers_may_fail_in_the_background() -> None:
     """However a handler fails in the background, the next delivery is handled."""
     bot = Acting(background=True)
-    bot.act = fail
     async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        assert await served.responses(GOOD) == [204]
-        await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
-        assert await served.responses(GOOD) == [204]
+        for number, (name, fail) in enumerate(FAILURES.items()):
+            again = posted(distinct(number))
+            bot.act = fail
+            assert (name, await served.responses(again)) == (name, [204])
+            await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+            assert (name, await served.responses(again)) == (name, [204])
 
-    assert bot.done == ["MESSAGE"]
+    assert bot.done == [f"MESSAGE-{number}" for number in range(len(FAILURES))]
 
 
-@each_failure
-async def test_a_deduplicator_may_fail_in_any_way(fail: Act) -> None:
+async def test_a_deduplicator_may_fail_in_any_way() -> None:
     """However a claim fails, the response is 5xx, and the next delivery is handled."""
-    bot = Bot(deduplicator=Trouble(claim=fail))
+    trouble = Trouble()
+    bot = Bot(deduplicator=trouble)
     async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        (refused,) = await served.responses(GOOD)
-        assert refused // 100 == 5
-        assert await served.responses(GOOD, GOOD) == [204, 204]
+        for number, (name, fail) in enumerate(FAILURES.items()):
+            again = posted(distinct(number))
+            trouble.acts["claim"] = fail
+            (refused,) = await served.responses(again)
+            assert (name, refused // 100) == (name, 5)
+            assert (name, await served.responses(again, again)) == (name, [204, 204])
 
-    assert bot.done == ["MESSAGE"]
+    assert bot.done == [f"MESSAGE-{number}" for number in range(len(FAILURES))]
 
 
-@each_failure
-async def test_a_claim_may_stay_behind(fail: Act) -> None:
+async def test_a_claim_may_stay_behind() -> None:
     """However a release fails, the response says that the handler failed."""
-    bot = Bot(deduplicator=Trouble(release=fail))
-    bot.errors = [ValueError()]
+    trouble = Trouble()
+    bot = Bot(deduplicator=trouble)
     async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        assert await served.responses(GOOD) == [500]
-        assert await served.responses(posted(distinct(1))) == [204]
+        for number, (name, fail) in enumerate(FAILURES.items()):
+            trouble.acts["release"] = fail
+            bot.errors = [ValueError()]
+            assert (name, await served.responses(posted(distinct(2 * number)))) == (name, [500])
+            assert (name, await served.responses(posted(distinct(2 * number + 1)))) == (name, [204])
 
-    assert bot.done == ["MESSAGE-1"]
+    assert bot.done == [f"MESSAGE-{2 * number + 1}" for number in range(len(FAILURES))]
 
 
-@each_server
+@each_server_and_loop
 async def test_a_deduplicator_that_hangs(serve: ServeOn) -> None:
     """A notification waits for its claim, even if its client is gone, and delays no other."""
     may_return = asyncio.Event()
-    trouble = Trouble(claim=may_return.wait)
+    trouble = Trouble()
+    trouble.acts["claim"] = may_return.wait
     bot = Bot(deduplicator=trouble)
     async with served_by(serve, bot.receiver) as served:
         client = await served.begin(GOOD)
@@ -255,7 +261,7 @@ def is_closing(receiver: Receiver) -> bool:
     return receiver._is_closing  # pyright: ignore[reportPrivateUsage] - nothing public says so
 
 
-@each_server
+@each_server_and_loop
 async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
     """A server that stops handles what it accepted before it ends."""
     bot = Bot(background=True)
