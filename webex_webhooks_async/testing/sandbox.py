@@ -68,6 +68,7 @@ class Sandbox:
     * A PUT without a secret, or with an empty one, keeps the secret. It may set ``inactive``.
     * Unknown resources and events are accepted, because Webex adds new ones. A known event that a
       known resource doesn't have is refused, and so is an unknown key of a filter.
+    * A message may be a plain form, not JSON alone, because many published programs send one.
     * Inputs that a card can't submit are refused, so that a test doesn't misspell one.
     * A notification is sent once, within `delivery_timeout`; a failed one isn't sent again.
     * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is

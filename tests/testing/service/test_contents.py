@@ -140,15 +140,17 @@ async def test_bodies_that_are_not_multipart(
 
 
 async def test_files_that_are_refused(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A message has one file or a card."""
+    """A message has one file or a card, and the part of its file is called `files`."""
     file = ("files", ("a.txt", b"1", "text/plain"))
     responses = [
+        await upload(api, ("file", file[1])),
         await upload(api, file, file),
         await upload(api, file, files="https://example.com/a.txt"),
         await upload(api, file, attachments=json.dumps([CARD])),
     ]
 
     assert [(each.status_code, each.json()["message"]) for each in responses] == [
+        (400, "one of text, markdown, files is required"),
         (400, "a message has one file at most"),
         (400, "a message has one file at most"),
         (400, "a message has a card or an uploaded file, not both"),

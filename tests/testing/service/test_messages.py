@@ -29,7 +29,8 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
     """A message to a person is in the direct room of the two, whom both can read it in."""
     bot = webex_sandbox.bot
 
-    message = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
+    form = {"toPersonEmail": "ann@example.com", "text": "Hello, Ann!"}
+    message = (await api.post("/messages", data=form)).json()  # as many programs send it
     reply = await created(api, "/messages", ANN, toPersonId=bot.id, text="Hello, bot!")
 
     assert message == {

@@ -103,11 +103,17 @@ class Call:
         return cast("dict[str, Any]", document)
 
     async def message(self) -> tuple[dict[str, Any], tuple[File, ...]]:
-        """The members of the message in the body, and its files: in JSON there are none."""
+        """The members of the message in the body, and its files, which only multipart has.
+
+        Many published programs send a message as a plain form, which no page of Webex's names.
+        """
         content_type = self.request.headers.get("content-type", _JSON)
-        if content_type.partition(";")[0].strip().lower() != _MULTIPART:
-            return await self.json(), ()
-        return _parse_multipart(content_type, await self.request.body())
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind == _MULTIPART:
+            return _parse_multipart(content_type, await self.request.body())
+        if kind == _FORM:
+            return dict(await self.form()), ()
+        return await self.json(), ()
 
     async def form(self) -> Mapping[str, str]:
         """The fields of a form, without empty ones; of repeated ones, the last."""
@@ -240,7 +246,7 @@ def _position(cursor: str) -> tuple[str, int]:
 
 
 def _parse_multipart(content_type: str, body: bytes) -> tuple[dict[str, Any], tuple[File, ...]]:
-    """The fields of a form, the last of a repeated one, and its files."""
+    """The fields of a form, the last of a repeated one, and its files, which are called so."""
     header = Message()
     header["Content-Type"] = content_type
     boundary = header.get_boundary()
@@ -256,10 +262,10 @@ def _parse_multipart(content_type: str, body: bytes) -> tuple[dict[str, Any], tu
     files: list[File] = []
     for part in parts[: ends[0]]:
         name, value = _parsed(part)
-        if isinstance(value, File):
-            files.append(value)
-        else:
+        if not isinstance(value, File):
             fields[name] = value
+        elif name == "files":
+            files.append(value)
     return fields, tuple(files)
 
 
