@@ -342,6 +342,30 @@ async def test_what_kills_its_process_is_given_up(
     assert record.getMessage().endswith(" failed: 5 leases have expired, kept as failed")
 
 
+async def test_what_may_kill_its_process_runs_alone(bot: InboxBot) -> None:
+    """On its last chance nothing is taken beside it, until it ends or a lease has passed.
+
+    So what was handled beside a killer isn't given up with it.
+    """
+    bot.may_end.clear()
+    async with bot.another_process() as dead:
+        for number in range(3):
+            await dead.put(f"{number}", distinct(number))
+        for _ in range(4):
+            assert None not in [await dead.take() for _ in range(3)]
+            bot.time.advance(LEASE)
+        async with bot.receiver:
+            await bot.time.pass_(LEASE - 1)
+            assert bot.started == ["MESSAGE-0"]
+            while len(bot.started) == 1:
+                await bot.time.pass_(1)
+            assert bot.started == ["MESSAGE-0", "MESSAGE-1"]
+            bot.may_end.set()
+            await until(lambda: bot.states() == [])
+
+    assert bot.done == ["MESSAGE-0", "MESSAGE-1", "MESSAGE-2"]
+
+
 async def test_expired_leases_are_no_failures(make: Make) -> None:
     """Four leases that expired leave all attempts, and a failure doesn't count as an expiry."""
     bot = make(attempts=2)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -64,15 +65,18 @@ class InboxFile:
         """Open the file of an inbox for this process alone, and create it if it doesn't exist.
 
         Raises:
-            ValueError: It isn't an inbox.
-            OSError: It can't be opened, or belongs to another user.
+            OSError: It can't be opened, isn't an inbox, or belongs to another user.
         """
-        check_file(path)
         with _explained(path):
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-            _keep_for_its_owner(path)
-            return cls._connected(path, "mode=rw", clock, _prepare)
+            try:
+                check_file(path)
+                # Closing it would drop the locks that another thread may have on it by then.
+                with _creating, suppress(FileExistsError):
+                    os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+                _keep_for_its_owner(path)
+                return cls._connected(path, "mode=rw", clock, _prepare)
+            except ValueError as error:  # it was another file, or in another folder, before
+                raise OSError(str(error)) from error
 
     @classmethod
     def look_into(
@@ -531,6 +535,7 @@ def _keep_for_its_owner(path: Path) -> None:
 
 
 _MODE = 0o600
+_creating = Lock()
 
 
 def _fits(*values: tuple[object, type]) -> bool:

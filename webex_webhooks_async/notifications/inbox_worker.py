@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from typing import Any
 
 from attrs import evolve, frozen
@@ -48,6 +50,11 @@ def is_first_attempt(entry: InboxEntry) -> bool:
 def is_last_attempt(entry: InboxEntry, attempts: int) -> bool:
     """Whether the handlers of a notification don't run again if they fail now."""
     return entry.failures + 1 >= attempts or entry.expiries >= _MAX_EXPIRIES
+
+
+def is_last_chance(entry: InboxEntry) -> bool:
+    """Whether a notification isn't handled any more if it kills its process once more."""
+    return entry.expiries == _MAX_EXPIRIES - 1
 
 
 def expiry_of(entry: InboxEntry) -> Exception | None:
@@ -95,7 +102,9 @@ Attempt = Callable[[Notification[Any], InboxEntry, "InboxWorker"], Awaitable[Fai
 class InboxWorker:
     """Works on an inbox: takes an entry, parses it, has it handled, and records the outcome.
 
-    Each entry has a task, which renews the lease of the entry.
+    Each entry has a task, which renews the lease of the entry. One that has its last chance runs
+    alone for the time of a lease: nothing is taken meanwhile. What kills its process loses the
+    leases of all that runs beside it, too, which may have done nothing.
 
     Args:
         inbox: Where the entries are.
@@ -124,6 +133,7 @@ class InboxWorker:
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_line: set[str] = set()  # the keys of those that wait for others
+        self._alone: InboxEntry | None = None
 
     def accept(self) -> None:
         """Let what comes be stored, before `open`."""
@@ -169,7 +179,7 @@ class InboxWorker:
         while self.is_open:
             self._woken.clear()
             entry = None
-            if len(self._tasks) < self._limit:
+            if len(self._tasks) < self._limit and self._alone is None:
                 try:
                     entry = await self.inbox.take()
                 except Exception as error:  # noqa: BLE001 - it may work again later
@@ -186,14 +196,22 @@ class InboxWorker:
 
     def _start(self, entry: InboxEntry | None) -> None:
         if entry is not None:
+            if is_last_chance(entry):
+                self._alone = entry
             task = asyncio.create_task(self._work(entry))
             self._tasks.add(task)
-            task.add_done_callback(self._finish)
+            task.add_done_callback(partial(self._finish, entry))
 
-    def _finish(self, task: asyncio.Task[None]) -> None:
+    def _finish(self, entry: InboxEntry, task: asyncio.Task[None]) -> None:
         if len(self._tasks) == self._limit:
             self._woken.set()
         self._tasks.discard(task)
+        self._let_others_run_beside(entry)
+
+    def _let_others_run_beside(self, entry: InboxEntry) -> None:
+        if self._alone is entry:
+            self._alone = None
+            self._woken.set()
 
     async def _work(self, entry: InboxEntry) -> None:
         try:
@@ -212,9 +230,11 @@ class InboxWorker:
 
     async def _renew(self, entry: InboxEntry, which: str) -> None:
         number = 0
-        while True:
+        for renewals in count(1):
             number += entry.key not in self._in_line
             await _sleep(entry.lease / _RENEWALS_PER_LEASE)
+            if renewals == _RENEWALS_PER_LEASE:
+                self._let_others_run_beside(entry)
             try:
                 if not await self.inbox.renew(entry):
                     logger.warning("%s has lost its lease, and may be handled twice", which)
