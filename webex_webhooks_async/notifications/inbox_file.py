@@ -253,15 +253,19 @@ class InboxFile:
         end = time.monotonic() + _SECONDS_TO_LIST
         with _explained(self._path):
             self.connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+            self.connection.execute(f"PRAGMA temp.max_page_count = {_PAGES_TO_LIST}")
             try:
                 self.connection.execute(_LIST, (self._clock(),))
             except sqlite3.OperationalError as error:
-                if time.monotonic() <= end:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    why = f"reading it takes longer than {_SECONDS_TO_LIST:g} s: is it an inbox?"
+                elif error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                    why = "reading it takes more than 1 GB of the disk, or than it has"
+                else:
                     raise
-                why = f"reading it takes longer than {_SECONDS_TO_LIST:g} s: is it an inbox?"
                 raise OSError(why) from error
             self.connection.set_progress_handler(None, 0)
-            for row in self.connection.execute("SELECT * FROM listed ORDER BY rowid"):
+            for row in self.connection.execute("SELECT * FROM listed ORDER BY stored, number"):
                 yield _stored(row)
 
     def beginning(self, stored: StoredNotification) -> tuple[bytes, int] | None:
@@ -292,7 +296,8 @@ class InboxFile:
 
     def _change(self, chosen: Iterable[StoredNotification], statement: str) -> None:
         """Change a few rows in a transaction, because a `put` waits for it."""
-        same = "rowid = :number AND stored IS (SELECT stored FROM listed WHERE number = :number)"
+        listed = "(SELECT stored FROM listed WHERE number = :number)"
+        same = f"rowid = :number AND {_STORED} IS {listed}"
         rest = [{"number": each.number, "now": self._clock()} for each in chosen]
         while rest:
             with self.transaction():
@@ -395,16 +400,22 @@ _COUNTS = """
             AND typeof(stored) = 'real' THEN stored END)
     FROM notifications WHERE forget IS NULL
 """
-_LIST = """
+# In a file that was made to do harm, a megabyte may be where a number belongs.
+_STORED = "CASE typeof(stored) WHEN 'real' THEN stored END"
+_LIST = f"""
     CREATE TEMP TABLE listed AS
-    SELECT rowid AS number, substr(key, 1, 201) AS key, stored, CASE WHEN due IS NULL THEN 'failed'
-        WHEN token IS NOT NULL AND due > ? THEN 'running' ELSE 'waiting' END AS state,
-        failures, substr(error, 1, 1001) AS error
-    FROM notifications WHERE forget IS NULL ORDER BY stored, rowid
-"""
+    SELECT CAST(rowid AS INTEGER) AS number, substr(key, 1, 201) AS key,
+        {_STORED} AS stored,
+        CASE WHEN due IS NULL THEN 'failed'
+            WHEN token IS NOT NULL AND due > ? THEN 'running' ELSE 'waiting' END AS state,
+        CASE typeof(failures) WHEN 'integer' THEN failures END AS failures,
+        substr(error, 1, 1001) AS error
+    FROM notifications WHERE forget IS NULL
+"""  # noqa: S608 - ours
 
 LOCKED_SECONDS = 5.0
 _SECONDS_TO_LIST = 60.0
+_PAGES_TO_LIST = 262_144  # of 4 KB, in a temporary file
 
 _FORGOTTEN_WITH_A_PUT = 4
 _READ_AT_ONCE = 1_000  # rows that can't be read

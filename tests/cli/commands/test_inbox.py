@@ -229,6 +229,12 @@ def test_what_is_completed_meanwhile(
     assert len(listed(file)) == 4
 
 
+@pytest.fixture
+def limit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of what is read that is soon reached."""
+    monkeypatch.setattr(inbox_file, request.param, {"_SECONDS_TO_LIST": 0.2}.get(request.param, 50))
+
+
 ENDLESS = """
     DROP TABLE notifications;
     CREATE VIEW notifications AS WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1
@@ -238,17 +244,17 @@ ENDLESS = """
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "limit", "said"),
     [
-        (ENDLESS, "reading it takes longer than 0.2 s: is it an inbox?"),
-        ("DROP TABLE notifications", "no such table: notifications"),
+        (ENDLESS, "_SECONDS_TO_LIST", "reading it takes longer than 0.2 s: is it an inbox?"),
+        (ENDLESS, "_PAGES_TO_LIST", "reading it takes more than 1 GB of the disk, or than it has"),
+        ("DROP TABLE notifications", "_PAGES_TO_LIST", "no such table: notifications"),
     ],
+    indirect=["limit"],
 )
-def test_a_file_that_can_not_be_listed(
-    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, schema: str, said: str
-) -> None:
+@pytest.mark.usefixtures("limit")
+def test_a_file_that_can_not_be_listed(file: str, invoke: Invoke, schema: str, said: str) -> None:
     """A file with other tables, or one that would be read for ever, is an error that says it."""
-    monkeypatch.setattr(inbox_file, "_SECONDS_TO_LIST", 0.2)
     with closing(sqlite3.connect(file)) as other:
         other.executescript(schema)
 
@@ -256,6 +262,20 @@ def test_a_file_that_can_not_be_listed(
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == f"error: can't use the inbox {file}: {said}\n"
+
+
+def test_what_is_large_where_a_number_belongs(
+    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes no space: its row is unreadable, and listed."""
+    monkeypatch.setattr(inbox_file, "_PAGES_TO_LIST", 50)
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute("UPDATE notifications SET stored = zeroblob(1000000)")
+        other.execute("UPDATE notifications SET failures = zeroblob(1000000)")
+
+    listed = json.loads(invoke("inbox", "list", file, "--json").out)
+
+    assert {each["state"] for each in listed} == {"unreadable"}
 
 
 def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
