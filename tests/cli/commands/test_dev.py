@@ -224,9 +224,13 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 LIFESPAN = """
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
+
+for descriptor in range(3, 20):
+    with suppress(OSError):
+        os.write(descriptor, b"[]\\n{{\\n" + bytes(2_000_000) + b"\\n")
 
 
 @asynccontextmanager
@@ -244,7 +248,10 @@ app = Starlette(lifespan=lifespan)
     [("raise RuntimeError('no database')", "RuntimeError: no database"), ("os._exit(7)", "code 7")],
 )
 def test_one_run(act: str, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Without reload, the command fails with a program that can't be started."""
+    """Without reload, the command fails with a program that can't be started.
+
+    So it does if the program writes into what it has inherited.
+    """
     (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
 
     exit_code = app.run(

@@ -10,7 +10,7 @@ import socket
 import stat
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import cache, partial
 from typing import Annotated, Self, TypeVar
@@ -263,15 +263,18 @@ class _Development:
         slow = asyncio.get_running_loop().call_later(_SLOW, self._say_that_it_is_slow)
         has_started = None
         try:
-            async for line in process.reports:
+            async for report in process.reports():
+                match report:
+                    case {"started": str(what)}:
+                        has_started = True
+                        self._report("")
+                        print_approval(self._console, f"{self._place} runs: {what}")
+                    case {"failed": str(why), "summary": str(summary)}:
+                        has_started = False
+                        self._refuse(summary, why)
+                    case _:  # the program has written into what it inherited
+                        continue
                 slow.cancel()
-                report: dict[str, str] = json.loads(line)
-                has_started = "started" in report
-                if has_started:
-                    self._report("")
-                    print_approval(self._console, f"{self._place} runs: {report['started']}")
-                else:
-                    self._refuse(report["summary"], report["failed"])
                 if prepare_next:
                     self._next = self._next or await self._start()
         finally:
@@ -296,7 +299,7 @@ class _Process:
     def __init__(
         self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self.reports: asyncio.StreamReader = reader
+        self._reader = reader
         self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
         self._process = process
         self._writer = writer
@@ -320,6 +323,12 @@ class _Process:
         finally:
             theirs.close()
         return cls(process, reader, writer)
+
+    async def reports(self) -> AsyncIterator[object]:
+        """Yield what it reports until it has ended, without what isn't JSON."""
+        while not self._reader.at_eof():
+            with suppress(ValueError, RecursionError):  # a line may also be too long
+                yield json.loads(await self._reader.readline())
 
     def go(self) -> None:
         """Let it import and serve the program."""
