@@ -50,7 +50,8 @@ async def test_what_is_deleted_is_gone(
     deleted = await data_of(webex_sandbox, resource, "deleted", {key: data[key]})
 
     assert deleted[key] == data[key]
-    assert (await api.get(f"/{PATHS[resource]}/{data[key]}")).status_code == 404
+    for unknown in (data[key], "nope"):
+        assert (await api.get(f"/{PATHS[resource]}/{unknown}")).status_code == 404
     assert await data_of(webex_sandbox, resource, "deleted")  # of something that never was
 
 
@@ -82,26 +83,20 @@ async def test_the_room_that_is_named(
     assert listed[1]["id"] == data["id"]
 
 
-async def test_a_direct_message(webex_sandbox: Sandbox) -> None:
-    """A direct message that names no room is in the person's own direct room."""
+async def test_a_direct_message(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """A direct message that names no room is in the person's own, and so is one of the bot."""
     await webex_sandbox.say("Hello", person="ann@example.com")
-    given = {"roomType": "direct", "personEmail": "ann@example.com"}
+    anns = {"roomType": "direct", "personEmail": "ann@example.com"}
+    bots = {"roomType": "direct", "personId": webex_sandbox.bot.id}
 
-    data = await data_of(webex_sandbox, "messages", "created", given)
+    data, own = [
+        await data_of(webex_sandbox, "messages", "created", given) for given in (anns, bots)
+    ]
 
-    said, _ = webex_sandbox.messages
-    assert {key: data[key] for key in ("roomId", "personId", "roomType")} == {
-        key: said[key] for key in ("roomId", "personId", "roomType")
-    }
-
-
-async def test_a_direct_message_of_the_bot(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Also the bot's own direct message has a room."""
-    given = {"roomType": "direct", "personId": webex_sandbox.bot.id}
-
-    data = await data_of(webex_sandbox, "messages", "created", given)
-
-    assert (await api.get(f"/rooms/{data['roomId']}")).json()["type"] == "direct"
+    said = webex_sandbox.messages[0]
+    members = ("roomId", "personId", "roomType")
+    assert [data[key] for key in members] == [said[key] for key in members]
+    assert (await api.get(f"/rooms/{own['roomId']}")).json()["type"] == "direct"
 
 
 async def test_a_room_that_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -130,27 +125,17 @@ async def test_the_bot_in_a_room(webex_sandbox: Sandbox, api: httpx.AsyncClient)
 
 
 async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Text and inputs are fetched; no notification contains them."""
+    """Text and inputs are fetched; no notification contains them. A text of None is no text."""
     message = await data_of(webex_sandbox, "messages", "created", {"text": "Hello"})
     given = {"inputs": {"color": "red"}}
     action = await data_of(webex_sandbox, "attachmentActions", "created", given)
 
     assert ("text" in message, "inputs" in action) == (False, False)
-    assert (await api.get(f"/messages/{message['id']}")).json()["text"] == "Hello"
     read = (await api.get(f"/attachment/actions/{action['id']}")).json()
     assert read["inputs"] == {"color": "red"}
-
-
-async def test_content_can_be_left_out(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """A text of None is the message without a text, also of a message that had one."""
-    for data in (
-        {"id": "M", "text": None},
-        {"id": "M", "text": "Hello"},
-        {"id": "M", "text": None},
-    ):
-        await webex_sandbox.emit("messages", "created", data)
-
-        assert (await api.get("/messages/M")).json().get("text") == data["text"]
+    for which, text in ((message["id"], None), ("M", None), ("M", "Hello"), ("M", None)):
+        await webex_sandbox.emit("messages", "created", {"id": which, "text": text})
+        assert (await api.get(f"/messages/{which}")).json().get("text") == text
 
 
 async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -208,36 +193,20 @@ async def test_contradictory_people(webex_sandbox: Sandbox) -> None:
     assert webex_sandbox.messages[0]["personId"] != "P1"
 
 
-async def test_alerts_create_nobody(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """An event without a REST path leaves nothing behind."""
-    await webex_sandbox.emit("videoMeshAlerts", "triggered")
+async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Without a sample, what is given is all the data; without anything given, there is an id.
 
-    assert await items(api, "/rooms") == []
-
-
-async def test_recordings_by_what_is_known_of_them(
-    webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
-    """A resource without a sample has the data that was given, and an id."""
-    data = await data_of(webex_sandbox, "convergedRecordings", "created", {"topic": "Sync"})
-
-    assert data == {"id": data["id"], "topic": "Sync"}
-    assert (await api.get(f"/convergedRecordings/{data['id']}")).json() == data
-
-
-async def test_unknown_documents(api: httpx.AsyncClient) -> None:
-    """What wasn't emitted is not found."""
-    paths = [f"/{path}/nope" for path in PATHS.values()]
-
-    assert {(await api.get(path)).status_code for path in paths} == {404}
-
-
-async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox) -> None:
-    """Without a sample, what is given is all the data; without anything given, there is an id."""
+    Nothing is stored that has no REST path.
+    """
     given = {"color": "red"}
 
     assert await data_of(webex_sandbox, "whiteboards", "moved", given) == given
     assert (await data_of(webex_sandbox, "whiteboards", "moved")).keys() == {"id"}
+    await webex_sandbox.emit("videoMeshAlerts", "triggered")
+    assert await items(api, "/rooms") == []
+    recording = await data_of(webex_sandbox, "convergedRecordings", "created", given)
+    assert recording == {"id": recording["id"], **given}
+    assert (await api.get(f"/convergedRecordings/{recording['id']}")).json() == recording
 
 
 async def test_events_are_concrete(webex_sandbox: Sandbox) -> None:
