@@ -62,7 +62,8 @@ class Bot:
     def said(self, what: str) -> Counter[str]:
         """How often the receivers have said this of each notification."""
         said = (line.split() for each in self.receivers for line in each.lines)
-        return Counter(words[1] for words in said if words[:1] == [what])
+        # A kill may cut a line behind its first word.
+        return Counter(words[1] for words in said if words[:1] == [what] and words[1:])
 
     def replies(self) -> Counter[str]:
         """How often each reply came."""
