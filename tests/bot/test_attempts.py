@@ -128,6 +128,19 @@ async def test_what_was_said_is_not_said_again(attempts: Attempts) -> None:
     assert [said.count(each) for each in ("Hello", "A card", "A file")] == [4, 1, 1]
 
 
+async def test_a_reply_returns_when_it_is_recorded(attempts: Attempts) -> None:
+    """A process that dies when `reply` has returned doesn't say the same again."""
+
+    async def say(context: MessageContext) -> object:
+        await context.reply("Hello")
+        with closing(attempts.file()) as file:
+            return file.connection.execute("SELECT count(*) FROM records").fetchone()
+
+    await attempts.run(say)
+
+    assert attempts.done == [(1,), (1,)]
+
+
 async def test_what_differs_is_said(attempts: Attempts) -> None:
     """Another text, place, card, or content of a file is another message."""
 
