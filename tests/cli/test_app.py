@@ -57,31 +57,6 @@ def test_the_version(invoke: Invoke) -> None:
         assert invoke(word).out == f"{version('webex-webhooks-async')}\n"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("lisst",), 'Unknown command "lisst". Did you mean "list"?'),
-        (("webhooks", "lisst"), 'Unknown command "lisst". Did you mean "list"?'),
-        (("list", "--bogus"), "Unknown option: --bogus"),
-        (("--base-url", "x", "list"), "unknown option --base-url: options come after the command"),
-        (("get", ""), "WEBHOOK_ID is empty\n"),
-        (("get", "a", "b"), "unexpected argument 'b'\n"),
-        (("verify", "--secret-env"), "--secret-env needs a value\n"),
-        (("list", "--owned-by", "nobody"), 'Invalid value "nobody" for --owned-by'),
-        (("sandbox", "--port", "70000"), "--port must be <= 65535\n"),
-        (("ensure", "--dry"), "there is no option --dry; a file of that name is"),
-        (("ensure", "x", "--prune", ""), "--prune is empty\n"),
-    ],
-)
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
-    """Wrong usage is one line on standard error, and the exit code is 2."""
-    done = invoke(*arguments)
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {message}")
-    assert done.err.count("\n") == 1
-
-
 SECRET = "(--secret-env STR | --secret-file PATH)"
 
 

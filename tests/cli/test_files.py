@@ -3,6 +3,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -28,15 +29,17 @@ def token_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_write(token_file: Path) -> None:
-    """The file has only the two tokens, and only its owner can read it, whatever it was before."""
+    """Only its owner can read it, whatever it was before; of a link, the target is replaced."""
     token_file.write_text("old")
     token_file.chmod(0o644)
+    link = token_file.with_name("link.json")
+    link.symlink_to(token_file)
 
-    write_tokens(token_file, TOKENS)
+    write_tokens(link, TOKENS)
 
-    assert json.loads(token_file.read_text()) == DOCUMENT
+    assert (link.is_symlink(), json.loads(token_file.read_text())) == (True, DOCUMENT)
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
-    assert list(token_file.parent.iterdir()) == [token_file]
+    assert {*token_file.parent.iterdir()} == {token_file, link}
 
 
 def test_what_is_written_survives_a_crash(
@@ -61,24 +64,11 @@ def test_what_is_written_survives_a_crash(
     assert steps == ["fsync", "replace"]
 
 
-def test_write_to_a_link(token_file: Path) -> None:
-    """The target of a link is replaced, not the link."""
-    link = token_file.with_name("link.json")
-    link.symlink_to(token_file)
-
-    write_tokens(link, TOKENS)
-
-    assert (link.is_symlink(), json.loads(token_file.read_text())) == (True, DOCUMENT)
-
-
 def test_write_where_it_is_impossible(token_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure names the file, and leaves nothing behind."""
-
-    def fail(*_: object) -> None:
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
+    refused = PermissionError(errno.EPERM, "Operation not permitted")
     with monkeypatch.context() as patch:
-        patch.setattr("os.replace", fail)
+        patch.setattr("os.replace", Mock(side_effect=refused))
         with pytest.raises(CommandError, match="Operation not permitted"):
             write_tokens(token_file, TOKENS)
     check_that_tokens_can_be_written(token_file)
@@ -115,11 +105,9 @@ def test_renewal_that_can_not_be_stored(
     """New tokens that can't be stored are an error that names the file."""
     write_tokens(token_file, TOKENS)
     webex.sandbox.revoke("a-canary-access")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("tempfile.mkstemp", Mock(side_effect=full))
 
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("tempfile.mkstemp", fail)
     done = invoke("list", "--token-file", str(token_file))
 
     assert (done.exit_code, done.out) == (1, "")

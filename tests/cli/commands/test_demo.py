@@ -112,17 +112,6 @@ def test_live_after_a_signal(webex: ServedWebex) -> None:
     assert (exit_code, webex.names) == (128 + signal.SIGTERM, [])
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--base-url", "https://example.com/v1"), ("--token-file", "token")]
-)
-def test_options_that_need_live(invoke: Invoke, arguments: tuple[str, ...]) -> None:
-    """An option that would do nothing without --live is wrong usage."""
-    done = invoke("demo", *arguments)
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith("error: --token-file and --base-url need --live")
-
-
 @pytest.fixture
 def printed() -> io.StringIO:
     """What a narrator has printed."""

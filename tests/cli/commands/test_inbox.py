@@ -364,32 +364,6 @@ def test_a_key_of_several(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> N
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("list", "FILE", "key"), "list shows all notifications: it takes no keys"),
-        (("retry", "FILE", "--json"), "--json is for list, not for retry"),
-        (("drop", "FILE"), "drop needs the keys of what it removes: see list"),
-        (("list", "nowhere.db"), "there is no file nowhere.db"),
-    ],
-)
-def test_wrong_usage(
-    file: str,
-    invoke: Invoke,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: tuple[str, ...],
-    message: str,
-) -> None:
-    """Invalid arguments are wrong usage, and create no file."""
-    folder = Path(file).parent
-    monkeypatch.chdir(folder)
-
-    done = invoke("inbox", *(file if each == "FILE" else each for each in arguments))
-
-    assert (done.exit_code, done.out, done.err) == (2, "", f"error: {message}\n")
-    assert [each.name for each in folder.iterdir()] == ["inbox.db"]
-
-
 def test_another_file(tmp_path: Path, invoke: Invoke) -> None:
     """A file that isn't an inbox is wrong usage, and stays as it is."""
     path = tmp_path / "notes.txt"

@@ -331,26 +331,3 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
         exit_code = running.end()
 
     assert (exit_code, webex.names) == (0, [])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--event", "created", "--sandbox"), "--event needs the --resource that it happens to"),
-        (("--resource", "", "--sandbox"), "--resource is empty"),
-        (
-            ("--sandbox", "--public-url", "https://example.com"),
-            "--sandbox and --public-url exclude each other",
-        ),
-        (("--public-url", "example.com"), "--public-url must be an absolute http(s) URL"),
-        (("--sandbox", "--token-file", "t"), "--sandbox takes neither --token-file nor --base-url"),
-        (("--public-url", "https://example.com"), "there is no access token"),
-        (("--sandbox", "--secret-env", "UNSET"), "there is no secret in"),
-    ],
-)
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
-    """Invalid arguments are wrong usage, and nothing is served."""
-    done = invoke("listen", *arguments)
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert re.match(f"error: {re.escape(message)}", done.err)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.cli.conftest import Invoke
 from tests.cli.harness import COMMAND, PATIENCE, Running, thread
 from tests.support.wire import unused_port
 from tests.testing.doubles import NEW
@@ -138,14 +137,6 @@ def test_json() -> None:
     assert nothing["reason"] == "no active webhook watches rooms created"
     assert [line for line in lines if "canary" in line] == []
     assert running.err.empty()
-
-
-@pytest.mark.parametrize("arguments", [("--bot-email", "me"), ("--bot-name", ""), ("--org", "")])
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...]) -> None:
-    """A bot without a name, an address or an organization is wrong usage."""
-    done = invoke(*START, *arguments)
-
-    assert (done.exit_code, done.out, done.err.count("\n")) == (2, "", 1)
 
 
 def test_a_reader_that_knows_the_base_url() -> None:

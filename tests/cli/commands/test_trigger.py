@@ -171,42 +171,6 @@ def test_a_value_beside_the_data(invoke: Invoke, value: str) -> None:
     assert "roomId" in json.loads(bot.bodies[0])
 
 
-TO_A_BOT = to(NOWHERE)
-NO_PATH = "--set takes a path and a value, such as data.roomId=Y2lz"
-NO_JSON = "what follows := must be JSON: $"
-
-
-@pytest.mark.usefixtures("webex")
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((*TO_A_BOT, "--set", "data.roomId"), NO_PATH),
-        ((*TO_A_BOT, "--set", "data..x=1"), NO_PATH),
-        ((*TO_A_BOT, "--set", "name.x=1"), "--set name.x=1: name isn't an object"),
-        ((*TO_A_BOT, "--set", "name:=x"), f"--set name: {NO_JSON}: not JSON ("),
-        ((*TO_A_BOT, "--set", "x:=NaN"), f"--set x: {NO_JSON}: a number is not finite\n"),
-        ((*TO_A_BOT, "--set", "x:=" + "[" * 90_000), f"--set x: {NO_JSON}: nested too"),
-        ((*TO_A_BOT, "--owner", "P1"), "--owner needs --sandbox\n"),
-        (to("localhost:80"), "--to must be an absolute http(s) URL"),
-        (to("ftp://127.0.0.1/"), "--to must be an absolute http(s) URL"),
-        (to("http://xn--.com/"), "--to must be an absolute http(s) URL\n"),
-        (to(NOWHERE, "all"), "a notification is of a concrete resource and event, got all created"),
-        (to(NOWHERE, ""), "RESOURCE is empty"),
-        ((*IN_A_SANDBOX, "--to", NOWHERE), "--to and --sandbox exclude each other"),
-        ((*IN_A_SANDBOX, "--secret-env", "SECRET"), "the sandbox has the secrets of its webhooks"),
-        ((*IN_A_SANDBOX, "--set", "name=x"), "--set name=x: with --sandbox, set only what is in"),
-        ((*IN_A_SANDBOX, "--owner", "P1"), "no person has the id 'P1'"),
-        ((*IN_A_SANDBOX, "--base-url", "localhost"), "base_url must be absolute"),
-    ],
-)
-def test_wrong_usage(invoke: Invoke, arguments: tuple[str, ...], message: str) -> None:
-    """Invalid arguments, and what a sandbox can't report, are wrong usage."""
-    done = invoke(*arguments)
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err.startswith(f"error: {message}")
-
-
 def test_a_path_without_end(invoke: Invoke) -> None:
     """A value that is nested too deeply for every Python is one line on standard error."""
     done = invoke(*to(NOWHERE), "--set", f"{'.'.join('a' * 200_000)}=1")
