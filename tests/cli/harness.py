@@ -20,7 +20,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 from unittest.mock import patch
 
 import httpx
@@ -36,6 +36,8 @@ from webex_webhooks_async.cli.running import StoppedError
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
+
+T = TypeVar("T")
 
 PATIENCE = 100.0
 """Seconds for a process, which takes long to start where others do: many times what it needs."""
@@ -67,26 +69,28 @@ class ServedWebex:
 
     def create(self, **fields: str) -> Webhook:
         """Create a webhook without the command line."""
-        fields = {
+        wanted = {
             "name": "bot:messages",
             "target_url": "https://example.com/webex",
             "resource": "messages",
             "event": "created",
             **fields,
         }
-        return self.portal.call(self._create, NewWebhook(**fields))
-
-    async def _create(self, wanted: NewWebhook) -> Webhook:
-        async with (
-            self.sandbox.http_client() as http_client,
-            Client("token", http_client=http_client) as client,
-        ):
-            return await client.webhooks.create(wanted)
+        return self._call(lambda client: client.webhooks.create(NewWebhook(**wanted)))
 
     def post(self, path: str, **fields: object) -> None:
         """Post something as the bot, without the command line."""
-        url = f"{self.base_url}/{path}"
-        httpx.post(url, json=fields, headers=BOT, trust_env=False).raise_for_status()
+        self._call(lambda client: client.post(path, json=fields))
+
+    def _call(self, act: Callable[[Client], Awaitable[T]]) -> T:
+        async def call() -> T:
+            async with (
+                self.sandbox.http_client() as http_client,
+                Client("token", http_client=http_client) as client,
+            ):
+                return await act(client)
+
+        return self.portal.call(call)
 
     def emit(self, resource: str, event: str, data: Mapping[str, Any] | None = None) -> Delivery:
         """Emit an event that one webhook watches for."""
