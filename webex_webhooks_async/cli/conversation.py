@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Never, cast
 
+import httpx
 from attrs import frozen
 
 from webex_webhooks_async.catalog import BASE_URL
@@ -23,6 +24,7 @@ from webex_webhooks_async.cli.running_sandbox import (
     stream_of,
 )
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError, TransportError
 from webex_webhooks_async.models.files import File
@@ -340,9 +342,14 @@ async def conversation(
         UsageError: The URL or the address can't be used, the person is the bot, or several rooms
             have the title.
     """
+    http_client = httpx.AsyncClient(trust_env=False, verify=tls_context())  # no proxy reaches it
     with usage_errors():
-        client = Client(f"person:{place.person}", base_url=f"{private_url(place.base_url)}/v1")
-    async with client, aclosing(_events(place)) as events:
+        client = Client(
+            f"person:{place.person}",
+            base_url=f"{private_url(place.base_url)}/v1",
+            http_client=http_client,
+        )
+    async with http_client, client, aclosing(_events(place)) as events:
         with _odd_responses(place):
             state = await _first(events, place)
             talk = Conversation(client, place, state, on_message=on_message, on_failure=on_failure)

@@ -59,8 +59,9 @@ def _brief_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "QUIET_SECONDS", 0.05)
 
 
-def test_one_message(webex: ServedWebex, invoke: Invoke) -> None:
-    """It sends one message in the person's own room with the bot, and prints the replies."""
+def test_one_message(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends one message in the person's own room, through no proxy, and prints the replies."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     with served_echo_bot(webex) as rooms:
         done = [
             invoke("chat", "Hello", *options)

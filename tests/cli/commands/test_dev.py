@@ -100,7 +100,6 @@ def test_from_a_file_to_a_conversation(
     monkeypatch.chdir(tmp_path)
     with terminal("dev", FILE, "--port", "0", "--sandbox-port", "0", columns=80) as running:
         page = running.wait_for(r"Talk to it .*?(http://\S+/)\x1b")[1]
-        monkeypatch.delenv("http_proxy")
         chat = ("--base-url", f"{page}v1", "--timeout", f"{PATIENCE}")
         running.wait_for(f"opened {page}")
         running.wait_for(r"the program sets WEBEX_ACCESS_TOKEN; `dev` keeps its own setting")
