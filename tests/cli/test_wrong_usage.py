@@ -86,7 +86,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ('chat "/file \'/nowhere"', "/file: No closing quotation\n"),
         ("chat '/file /'", "/file: '/' isn't a file\n"),
         ("chat --file=/nowhere/at.all", "--file: '/nowhere/at.all' isn't a file\n"),
-        ("chat '/submit lunch=Pasta'", "sandbox@webex.bot has not sent a card in this conver"),
+        ("chat '/submit lunch=Pasta'", "sandbox@webex.bot has not sent a card in this"),
         ("listen --event created --sandbox", "--event needs the --resource that it happens to"),
         ("listen --resource '' --sandbox", "--resource is empty"),
         (
