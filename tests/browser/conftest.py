@@ -3,7 +3,7 @@
 import json
 import os
 import tarfile
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,33 +31,37 @@ ARCHIVES = Path(os.environ["NPM_ARCHIVES"])
 
 expect.set_options(timeout=PATIENCE * 1000)
 
-CARD: Mapping[str, Any] = {
-    "contentType": "application/vnd.microsoft.card.adaptive",
-    "content": {
-        "type": "AdaptiveCard",
-        "version": "1.3",
-        "body": [
-            {"type": "TextBlock", "text": "Lunch on **Friday**", "weight": "Bolder"},
-            {"type": "FactSet", "facts": [{"title": "Where", "value": "Canteen"}]},
-            {
-                "type": "Input.ChoiceSet",
-                "id": "dish",
-                "label": "Dish",
-                "value": "soup",
-                "choices": [
-                    {"title": "Soup", "value": "soup"},
-                    {"title": "Pasta", "value": "pasta"},
-                ],
-            },
-            {"type": "Input.Text", "id": "note", "label": "A note for the kitchen"},
-            {"type": "Input.Toggle", "id": "vegan", "title": "Vegan"},
-        ],
-        "actions": [
-            {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}},
-            {"type": "Action.Submit", "title": "Not today", "data": {"action": "skip"}},
-        ],
-    },
-}
+
+def card_of(*body: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The attachment of a card."""
+    content = {"type": "AdaptiveCard", "version": "1.3", "body": body, "actions": actions}
+    return {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
+
+
+def field(kind: str, name: str, label: str, **members: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON
+    """An input of a card."""
+    return {"type": f"Input.{kind}", "id": name, "label": label, **members}
+
+
+def choice(name: str, label: str, *titles: str, **members: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON
+    """An input of a card with these choices, whose values are in lower case."""
+    choices = [{"title": each, "value": each.lower()} for each in titles]
+    return field("ChoiceSet", name, label, choices=choices, **members)
+
+
+def button(title: str, **data: object) -> Mapping[str, Any]:
+    """A button that submits a card."""
+    return {"type": "Action.Submit", "title": title, "data": data}
+
+
+CARD = card_of(
+    {"type": "TextBlock", "text": "Lunch on **Friday**", "weight": "Bolder"},
+    {"type": "FactSet", "facts": [{"title": "Where", "value": "Canteen"}]},
+    choice("dish", "Dish", "Soup", "Pasta", value="soup"),
+    field("Text", "note", "A note for the kitchen"),
+    {"type": "Input.Toggle", "id": "vegan", "title": "Vegan"},
+    actions=[button("Order", action="order"), button("Not today", action="skip")],
+)
 
 
 def from_npm(package: str, name: str) -> bytes:

@@ -14,7 +14,17 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, 
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.browser.conftest import CARD, Stage, from_npm, opened, staged
+from tests.browser.conftest import (
+    CARD,
+    Stage,
+    button,
+    card_of,
+    choice,
+    field,
+    from_npm,
+    opened,
+    staged,
+)
 from tests.cli.harness import served
 from tests.support.wire import unused_port
 from webex_webhooks_async import Receiver
@@ -185,7 +195,7 @@ def test_a_card_is_edited(page: Page, stage: Stage) -> None:
     text.fill(original.replace("Not today", "Tomorrow"))
     expect(page.get_by_role("group", name="Preview")).to_contain_text("Tomorrow")
     page.get_by_role("button", name="Send as the bot").click()
-    page.get_by_role("button", name="Tomorrow").click()
+    lists(page, "Messages").get_by_role("button", name="Tomorrow").click()
     expect_reply(page, "Submitted:")
     assert stage.submitted() == [{"action": "skip", "dish": "soup", "vegan": "false"}]
     recorded = stage.sandbox.requests[count:]
@@ -431,64 +441,22 @@ def test_without_the_renderer(browser: Browser, stage: Stage) -> None:
         expect_reply(page, '{"action": "skip", "dish": "pasta", "note": "", "vegan": "true"}')
 
 
-ALL_INPUTS = {
-    "contentType": CARD["contentType"],
-    "content": {
-        "type": "AdaptiveCard",
-        "version": "1.3",
-        "body": [
-            {
-                "type": "ColumnSet",
-                "columns": [
-                    {
-                        "type": "Column",
-                        "items": [
-                            {"type": "Input.Number", "id": "count", "label": "How many", "value": 2}
-                        ],
-                    },
-                    {"type": "Column", "items": [{"type": "TextBlock", "text": "a column"}]},
-                ],
-            },
-            {"type": "Input.Date", "id": "day", "label": "Day", "value": "2026-11-25"},
-            {"type": "Input.Time", "id": "hour", "label": "Hour", "value": "12:30"},
-            {"type": "Input.Text", "id": "name", "label": "Name", "isRequired": True},
-            {
-                "type": "Input.ChoiceSet",
-                "id": "sizes",
-                "label": "Sizes",
-                "isMultiSelect": True,
-                "value": "small",
-                "choices": [
-                    {"title": "Small", "value": "small"},
-                    {"title": "Large", "value": "large"},
-                ],
-            },
-            {
-                "type": "Input.ChoiceSet",
-                "id": "color",
-                "label": "Color",
-                "style": "expanded",
-                "choices": [
-                    {"title": "Red", "value": "red"},
-                    {"title": "Blue", "value": "blue"},
-                ],
-            },
-        ],
-        "actions": [
-            {
-                "type": "Action.ShowCard",
-                "title": "More",
-                "card": {
-                    "type": "AdaptiveCard",
-                    "body": [{"type": "Input.Text", "id": "more", "label": "Anything else"}],
-                    "actions": [
-                        {"type": "Action.Submit", "title": "Send it", "data": {"name": "x", "n": 1}}
-                    ],
-                },
-            }
-        ],
-    },
+COUNT = {"type": "Column", "items": [field("Number", "count", "How many", value=2)]}
+BESIDE = {"type": "Column", "items": [{"type": "TextBlock", "text": "a column"}]}
+MORE = {
+    "type": "AdaptiveCard",
+    "body": [field("Text", "more", "Anything else")],
+    "actions": [button("Send it", name="x", n=1)],
 }
+ALL_INPUTS = card_of(
+    {"type": "ColumnSet", "columns": [COUNT, BESIDE]},
+    field("Date", "day", "Day", value="2026-11-25"),
+    field("Time", "hour", "Hour", value="12:30"),
+    field("Text", "name", "Name", isRequired=True),
+    choice("sizes", "Sizes", "Small", "Large", isMultiSelect=True, value="small"),
+    choice("color", "Color", "Red", "Blue", style="expanded"),
+    actions=[{"type": "Action.ShowCard", "title": "More", "card": MORE}],
+)
 
 
 @pytest.mark.parametrize("with_renderer", [True, False])
@@ -668,8 +636,7 @@ def test_nothing_hostile_runs(browser: Browser, stage: Stage, with_renderer: boo
             {"type": HOSTILE},
         ]
         open_url = {"type": "Action.OpenUrl", "title": "Open", "url": "javascript:window.ran=10"}
-        content = {"type": "AdaptiveCard", "version": "1.3", "body": hostile, "actions": [open_url]}
-        card(stage, {"contentType": CARD["contentType"], "content": content})
+        card(stage, card_of(*hostile, actions=[open_url]))
         expect(page.get_by_text("press", exact=True)).to_be_visible()
         page.evaluate("document.querySelectorAll('.messages *').forEach(each => each.click?.())")
 
