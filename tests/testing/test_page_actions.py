@@ -113,7 +113,10 @@ async def test_a_sample(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
 
 
 async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Joining a room posts nothing, and notifies of the new membership."""
+    """Joining a room posts nothing, and notifies of the new membership.
+
+    Nobody joins a direct room, and a conversation in which nobody wrote is no test.
+    """
     room = await group_room(api)
     notified = await notifications_of(webex_sandbox, api, "memberships")
 
@@ -123,6 +126,12 @@ async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert kinds(notified) == ["memberships created"]
     assert notified[0]["data"]["personEmail"] == "ann@example.com"
     assert (again[0], webex_sandbox.messages) == (409, ())
+    await created(api, "messages", toPersonEmail="ann@example.com", text="Hello")
+    direct = webex_sandbox.messages[0]["roomId"]
+    assert (await ask("join", room=direct, person="bob@example.com"))[0] == 403
+    assert (await ask("test", room=direct))[0] == 400
+    await webex_sandbox.say("Hello", person="ann@example.com")
+    assert (await ask("test", room=direct))["code"].startswith("async def test_hello(")
 
 
 async def test_a_fault(ask: Ask, api: httpx.AsyncClient) -> None:
@@ -163,16 +172,3 @@ async def test_what_can_not_be_done(ask: Ask, name: str, document: Any, reason: 
 
     assert 400 <= status < 500
     assert reason in message
-
-
-async def test_what_a_direct_room_refuses(
-    ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient
-) -> None:
-    """Nobody joins a direct room, and a conversation in which nobody wrote is no test."""
-    await created(api, "messages", toPersonEmail="ann@example.com", text="Hello")
-    room = webex_sandbox.messages[0]["roomId"]
-
-    assert (await ask("join", room=room, person="bob@example.com"))[0] == 403
-    assert (await ask("test", room=room))[0] == 400
-    await webex_sandbox.say("Hello", person="ann@example.com")
-    assert (await ask("test", room=room))["code"].startswith("async def test_hello(")

@@ -92,27 +92,19 @@ async def test_a_mention(
 
 
 async def test_several_mentions(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Several persons may be mentioned, who are members from then on."""
+    """Who writes or is mentioned is a member from then on, which is notified before the message."""
     room = await group_room(api)
+    heard = await notifications_of(webex_sandbox, api, "all")
     ann, bot = "ann@example.com", webex_sandbox.bot
 
-    await webex_sandbox.say("meet", room=room, mention=[bot, ann])
+    deliveries = await webex_sandbox.say("meet", room=room, mention=[bot, ann])
 
     assert said(webex_sandbox)["text"] == f"{bot.display_name} Ann meet"
     assert room in {each["id"] for each in await items(api, "/rooms", ANN)}
-
-
-async def test_who_joins_is_notified_first(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """The deliveries of a join come before those of the message."""
-    room = await group_room(api)
-    heard = await notifications_of(webex_sandbox, api, "all")
-
-    deliveries = await webex_sandbox.say(
-        "Hello", room=room, person="ann@example.com", mention=webex_sandbox.bot
-    )
-
-    assert kinds(heard) == ["memberships created", "messages created"]
-    assert [json.loads(each.body)["resource"] for each in deliveries] == ["memberships", "messages"]
+    assert kinds(heard) == ["memberships created", "memberships created", "messages created"]
+    assert [json.loads(each.body)["resource"] for each in deliveries] == [
+        *("memberships", "memberships", "messages")
+    ]
 
 
 @pytest.mark.parametrize("person", [None, "ann@example.com"])
@@ -147,12 +139,16 @@ async def test_submit_in_a_group_room(webex_sandbox: Sandbox, api: httpx.AsyncCl
     assert emails == [webex_sandbox.bot.email, "bob@example.com"]
 
 
-async def test_what_cannot_be_said(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Each wrong call is a ValueError that says what is wrong, and nothing is written."""
+async def test_wrong_calls(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Each is a ValueError or a TypeError that says what is wrong, and nothing is written."""
+    card = await card_for_ann(api)
     room = await group_room(api)
     anns = (await created(api, "/rooms", ANN, title="Ann's"))["id"]
+    await webex_sandbox.say("No card", person="ann@example.com")
+    plain = said(webex_sandbox)["id"]
     stranger = SandboxPerson(email="sandbox@webex.bot", display_name="Impostor")
-    calls: list[tuple[dict[str, Any], str]] = [
+    sandbox: Any = webex_sandbox
+    wrong_values: list[tuple[dict[str, Any], str]] = [
         ({"text": ""}, "text must not be empty"),
         ({"person": "ann"}, "no person has the id 'ann'; an address introduces"),
         ({"person": stranger}, "another person has the id or the address of Impostor"),
@@ -160,37 +156,32 @@ async def test_what_cannot_be_said(webex_sandbox: Sandbox, api: httpx.AsyncClien
         ({"room": room, "mention": "nobody"}, "no person has the id 'nobody'"),
         ({"person": webex_sandbox.bot}, "the bot can't write to itself"),
         ({"person": webex_sandbox.bot, "room": anns}, "is not a member of the room"),
+        ({"message_id": "nope"}, "no message has the id 'nope'"),
+        ({"message_id": plain}, "has no card to submit"),
+        ({"message_id": card, "person": "ann"}, "no person has the id 'ann'"),
+        ({"message_id": card, "person": "bob@x.com"}, "bob@x.com is not a member of the room"),
+    ]
+    wrong_types: list[tuple[dict[str, Any], str]] = [
+        ({"text": 3}, "text must be str, got int"),
+        ({"person": 3}, "person must be SandboxPerson or str, got int"),
+        ({"room": {"id": "R"}}, "room must be str, got dict"),
+        ({"mention": 3}, "mention must be SandboxPerson or str or Iterable"),
+        ({"mention": [3]}, "person must be SandboxPerson or str, got int"),
+        ({"message_id": said(sandbox)}, "message_id must be str, got dict"),
+        ({"message_id": card, "inputs": "q=1"}, "inputs must be Mapping, got str"),
+        ({"message_id": card, "person": 3}, "person must be SandboxPerson or str"),
+        ({"message_id": card, "press": 3}, "press must be str, got int"),
     ]
 
-    for words, problem in calls:
-        arguments: dict[str, Any] = {"text": "Hello", **words}
-        with pytest.raises(ValueError, match=problem):
-            await webex_sandbox.say(**arguments)
+    for error, calls in ((ValueError, wrong_values), (TypeError, wrong_types)):
+        for words, problem in calls:
+            submits = "message_id" in words
+            others: dict[str, Any] = {"inputs": {}} if submits else {"text": "Hello"}
+            call = sandbox.submit if submits else sandbox.say
+            with pytest.raises(error, match=problem):
+                await call(**{**others, **words})
 
-    assert webex_sandbox.messages == ()
-
-
-async def test_wrong_types(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Each argument of a wrong type is a TypeError that names it."""
-    message_id = await card_for_ann(api)
-    sandbox: Any = webex_sandbox
-    calls: list[tuple[Any, str]] = [
-        (lambda: sandbox.say(3), "text must be str, got int"),
-        (lambda: sandbox.say("Hi", person=3), "person must be SandboxPerson or str, got int"),
-        (lambda: sandbox.say("Hi", room={"id": "R"}), "room must be str, got dict"),
-        (lambda: sandbox.say("Hi", mention=3), "mention must be SandboxPerson or str or Iterable"),
-        (lambda: sandbox.say("Hi", mention=[3]), "person must be SandboxPerson or str, got int"),
-        (lambda: sandbox.submit(said(sandbox), {}), "message_id must be str, got dict"),
-        (lambda: sandbox.submit(message_id, "q=1"), "inputs must be Mapping, got str"),
-        (lambda: sandbox.submit(message_id, {}, person=3), "person must be SandboxPerson or str"),
-        (lambda: sandbox.submit(message_id, press=3), "press must be str, got int"),
-    ]
-
-    for call, problem in calls:
-        with pytest.raises(TypeError, match=problem):
-            await call()
-
-    assert len(webex_sandbox.messages) == 1
+    assert len(webex_sandbox.messages) == 2
 
 
 LUNCH: dict[str, Any] = {
@@ -315,22 +306,6 @@ async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncCl
     empty = await created(api, "/messages", **fields, attachments=[nothing])
     with pytest.raises(ValueError, match="submits no 'a'; it submits: nothing"):
         await webex_sandbox.submit(empty["id"], {"a": "b"})
-
-
-async def test_what_cannot_be_submitted(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Each wrong submission is a ValueError that says what is wrong."""
-    message = await card_for_ann(api)
-    await webex_sandbox.say("No card", person="ann@example.com")
-    calls: list[tuple[str, str | None, str]] = [
-        ("nope", None, "no message has the id 'nope'"),
-        (said(webex_sandbox)["id"], None, "has no card to submit"),
-        (message, "ann", "no person has the id 'ann'"),
-        (message, "bob@example.com", "bob@example.com is not a member of the room"),
-    ]
-
-    for message_id, person, problem in calls:
-        with pytest.raises(ValueError, match=problem):
-            await webex_sandbox.submit(message_id, {}, person=person)
 
 
 async def test_a_room_whose_person_was_only_emitted(webex_sandbox: Sandbox) -> None:
