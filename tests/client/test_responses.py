@@ -80,76 +80,56 @@ def json_values() -> st.SearchStrategy[Any]:
     )
 
 
+TWO = [{"description": "Invalid filter"}, {"description": "roomId: unknown"}]
+TWO_IN_ARRAYS = [
+    {"key": "400", "message": [{"description": "No such room", "code": "7"}]},
+    {"key": "400", "message": [{"description": "Nor person", "code": "8"}]},
+]
+
+
 @pytest.mark.parametrize(
-    ("body", "message", "errors", "tracking_id"),
+    ("body", "message", "errors"),
     [
+        ({"message": "m", "errors": TWO}, "m", ("Invalid filter", "roomId: unknown")),
+        ({"message": "Invalid filter"}, "Invalid filter", ()),
+        ({"error": TWO_IN_ARRAYS}, "No such room", ("No such room", "Nor person")),
+        ({"message": "Busy", "errorCode": 1234}, "Busy", ("errorCode 1234",)),
+        ({"errorCode": "E12"}, "errorCode E12", ("errorCode E12",)),
         (
-            {
-                "message": "Invalid filter",
-                "errors": [{"description": "Invalid filter"}, {"description": "roomId: unknown"}],
-                "trackingId": "ROUTER_body",
-            },
-            "Invalid filter",
-            ("Invalid filter", "roomId: unknown"),
-            "ROUTER_body",
-        ),
-        ({"message": "Invalid filter"}, "Invalid filter", (), "ROUTER_header"),
-        (
-            {
-                "error": [
-                    {"key": "400", "message": [{"description": "No such room", "code": "7"}]},
-                    {"key": "400", "message": [{"description": "Nor person", "code": "8"}]},
-                ],
-                "trackingId": "ROUTER_body",
-            },
-            "No such room",
-            ("No such room", "Nor person"),
-            "ROUTER_body",
-        ),
-        (
-            {"message": "Busy", "errorCode": 1234},
-            "Busy",
-            ("errorCode 1234",),
-            "ROUTER_header",
-        ),
-        ({"errorCode": "E12"}, "errorCode E12", ("errorCode E12",), "ROUTER_header"),
-        ({"errorCode": None}, "", (), "ROUTER_header"),
-        ({"errorCode": {"a": 1}}, "", (), "ROUTER_header"),
-        (
-            {"message": RELAYED.format("Invalid value for filter: roomId"), "errors": []},
-            "Invalid value for filter: roomId",
+            {"message": RELAYED.format("Invalid value: roomId"), "errors": []},
+            "Invalid value: roomId",
             (),
-            "ROUTER_header",
         ),
         (
             {"errors": [{"description": RELAYED.format("It can't be")}]},
             "It can't be",
             ("It can't be",),
-            "ROUTER_header",
         ),
-        (
-            {"error": "invalid_grant", "error_description": "The refresh token is invalid"},
-            "The refresh token is invalid",
-            (),
-            "ROUTER_header",
+        ({"error": "invalid_grant", "error_description": "It is invalid"}, "It is invalid", ()),
+        ({"error": "invalid_client"}, "invalid_client", ()),
+        *(
+            (odd, "", ())
+            for odd in [
+                {"errorCode": None},
+                {"errorCode": {"a": 1}},
+                {"message": None, "errors": None, "trackingId": None},
+                {"message": {"a": "b"}, "errors": "no", "trackingId": 5},
+                {"errors": [None, "text", {"description": 5}, {}]},
+                {"error": [{"message": "text"}, None, {"message": [5]}]},
+                [{"message": "in a list"}],
+                "text",
+                None,
+            ]
         ),
-        ({"error": "invalid_client"}, "invalid_client", (), "ROUTER_header"),
-        ({"message": None, "errors": None, "trackingId": None}, "", (), "ROUTER_header"),
-        ({"message": {"a": "b"}, "errors": "no", "trackingId": 5}, "", (), "ROUTER_header"),
-        ({"errors": [None, "text", {"description": 5}, {}]}, "", (), "ROUTER_header"),
-        ({"error": [{"message": "text"}, None, {"message": [5]}]}, "", (), "ROUTER_header"),
-        ([{"message": "in a list"}], "", (), "ROUTER_header"),
-        ("text", "", (), "ROUTER_header"),
-        (None, "", (), "ROUTER_header"),
     ],
 )
 def test_each_shape_of_an_error_is_read(
-    body: object, message: str, errors: tuple[str, ...], tracking_id: str
+    body: object, message: str, errors: tuple[str, ...]
 ) -> None:
-    """Message, descriptions and tracking id are found in every known shape."""
+    """Message and descriptions are found in every known shape, and so is the tracking id."""
     error = response(body).error(None)
 
-    assert (error.message, error.errors, error.tracking_id) == (message, errors, tracking_id)
+    assert (error.message, error.errors, error.tracking_id) == (message, errors, "ROUTER_header")
 
 
 @pytest.mark.parametrize(
@@ -196,11 +176,6 @@ def test_an_error_knows_its_request() -> None:
     )
 
 
-def test_a_response_without_a_tracking_id_has_the_one_that_was_sent() -> None:
-    """Without one in body and header, it is the id that the request had."""
-    assert evolve(RESPONSE, headers=httpx.Headers()).error(None).tracking_id == "sent"
-
-
 @pytest.mark.parametrize(
     "message",
     [
@@ -215,13 +190,6 @@ def test_a_response_without_a_tracking_id_has_the_one_that_was_sent() -> None:
 def test_what_is_not_relayed_is_shown_whole(message: str) -> None:
     """A message that only resembles an envelope stays as it is."""
     assert response({"message": message}).error(None).message == message
-
-
-def test_the_envelope_of_a_relayed_message_is_not_shown() -> None:
-    """The URL of an inner service, in a relayed message, is in no text."""
-    error = response({"message": RELAYED.format("x"), "errors": []}).error(None)
-
-    assert "webhook-engine" not in shown(error)
 
 
 def test_a_long_message_is_read_in_no_time() -> None:
@@ -272,24 +240,20 @@ def test_a_secret_in_a_message_that_breaks_off_is_redacted() -> None:
     assert error.message == "PUT failed: HTTP/1.1 400 (error = 'weak: ***"
 
 
-def test_the_longest_secret_is_redacted_first() -> None:
-    """A secret that is a part of another one leaves nothing of that one."""
-    shown = "a ***, a ***"
-
-    assert Redactor(("c4n4ry-1", "c4n4ry-1234"))("a c4n4ry-1234, a c4n4ry-1") == shown
-    assert Redactor(("c4n4ry-1234", "c4n4ry-1"))("a c4n4ry-1234, a c4n4ry-1") == shown
-
-
-@pytest.mark.parametrize("secret", ["", "c4n4ry7"])
-def test_a_short_secret_is_left_in_place(secret: str) -> None:
-    """A secret of fewer than 8 characters would be found in words and tracking ids too."""
-    assert Redactor((secret,))("ROUTER_c4n4ry7") == "ROUTER_c4n4ry7"
-    assert Redactor((secret, "c4n4ry-8"))("c4n4ry7, c4n4ry-8") == "c4n4ry7, ***"
-
-
-def test_only_this_case_is_redacted() -> None:
-    """A word that differs from the secret in its case is another word."""
-    assert Redactor(("password",))("Password: password") == "Password: ***"
+@pytest.mark.parametrize(
+    ("secrets", "text", "shown"),
+    [
+        (("c4n4ry-1", "c4n4ry-1234"), "a c4n4ry-1234, a c4n4ry-1", "a ***, a ***"),
+        (("c4n4ry-1234", "c4n4ry-1"), "a c4n4ry-1234, a c4n4ry-1", "a ***, a ***"),
+        (("",), "ROUTER_c4n4ry7", "ROUTER_c4n4ry7"),
+        (("c4n4ry7", "c4n4ry-8"), "c4n4ry7, c4n4ry-8", "c4n4ry7, ***"),
+        (("password",), "Password: password", "Password: ***"),
+    ],
+    ids=["longest first", "in any order", "empty", "less than 8 characters", "this case only"],
+)
+def test_a_secret_is_a_word_of_its_own(secrets: tuple[str, ...], text: str, shown: str) -> None:
+    """The longest is redacted first; a short one would be found in words and tracking ids too."""
+    assert Redactor(secrets)(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -417,15 +381,9 @@ def test_a_response_that_does_not_fit_names_its_request(
         "tracking_id": "ROUTER_header",
     }
     assert error.__context__ is None
-
-
-def test_a_body_that_isn_t_json_names_its_request() -> None:
-    """A body that isn't JSON raises an error with the request."""
-    error = decode_error(evolve(RESPONSE, body=b"<html>").json)
-
-    reason = "$: not JSON (Expecting value at character 0)"
-    assert str(error) == f"POST /v1/webhooks: {reason} (tracking id ROUTER_header)"
-    assert error.__context__ is None
+    if body == b"<html>":
+        text = f"POST /v1/webhooks: {problems[0]} (tracking id ROUTER_header)"
+        assert str(decode_error(evolve(RESPONSE, body=body).json)) == text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from attrs.exceptions import FrozenInstanceError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,16 +153,18 @@ def test_a_delay_is_never_longer_than_the_longest(  # noqa: PLR0913, PLR0917 - a
     assert delay is None or 0.0 <= delay <= policy.max_delay
 
 
-@pytest.mark.parametrize("status", [None, 502, 503, 504])
-def test_without_a_clear_response_a_request_may_be_processed(status: int | None) -> None:
-    """Without a response, or with a gateway's, the server may have processed the request."""
-    assert may_have_been_processed(failure(status))
-
-
-@pytest.mark.parametrize("status", [400, 401, 404, 423, 429, 500, 501])
-def test_a_response_of_the_service_is_clear(status: int) -> None:
-    """After any other status, such as a 429, it is known whether the server did."""
-    assert not may_have_been_processed(failure(status))
+@pytest.mark.parametrize(
+    ("status", "may_be"),
+    [
+        *((each, True) for each in (None, 502, 503, 504)),
+        *((each, False) for each in (400, 401, 404, 423, 429, 500, 501)),
+    ],
+)
+def test_without_a_clear_response_a_request_may_be_processed(
+    status: int | None, *, may_be: bool
+) -> None:
+    """Without a response, or with a gateway's; after any other status it is known."""
+    assert may_have_been_processed(failure(status)) is may_be
 
 
 def test_the_default_policy_is_the_documented_one() -> None:
@@ -171,43 +172,28 @@ def test_the_default_policy_is_the_documented_one() -> None:
     assert RetryPolicy() == RetryPolicy(attempts=4, base_delay=0.5, max_delay=60.0)
 
 
-def test_a_policy_is_frozen() -> None:
-    """A policy, which several clients may share, can't be changed."""
-    policy = RetryPolicy()
-    with pytest.raises(FrozenInstanceError):
-        setattr(policy, "attempts", 9)  # noqa: B010 - type checkers refuse the plain form
-
-
-@pytest.mark.parametrize("attempts", [0, -1])
-def test_a_policy_has_an_attempt(attempts: int) -> None:
-    """Fewer than one attempt raises `ValueError` with the name."""
-    with pytest.raises(ValueError, match="attempts"):
-        RetryPolicy(attempts=attempts)
-
-
-@pytest.mark.parametrize("delay", [-0.1, math.inf, -math.inf, math.nan])
-def test_a_policy_has_finite_delays(delay: float) -> None:
-    """A negative or infinite delay raises `ValueError` with the name."""
-    with pytest.raises(ValueError, match="base_delay"):
-        RetryPolicy(base_delay=delay)
-    with pytest.raises(ValueError, match="max_delay"):
-        RetryPolicy(max_delay=delay)
-
-
-@pytest.mark.parametrize("attempts", [2.0, "2", None, True])
-def test_attempts_are_whole(attempts: int) -> None:
-    """Attempts that aren't an `int` raise `TypeError`."""
-    with pytest.raises(TypeError, match=r"^attempts must be int, got"):
-        RetryPolicy(attempts=attempts)
-
-
-@pytest.mark.parametrize("name", ["base_delay", "max_delay"])
-@pytest.mark.parametrize("delay", ["2", None, True])
-def test_delays_are_numbers(name: str, delay: object) -> None:
-    """A delay that isn't a number raises `TypeError` with the name."""
-    options: dict[str, Any] = {name: delay}
-
-    with pytest.raises(TypeError, match=rf"^{name} must be float or int, got"):
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        *(({"attempts": each}, ValueError) for each in (0, -1)),
+        *(
+            ({name: each}, ValueError)
+            for name in ("base_delay", "max_delay")
+            for each in (-0.1, math.inf, -math.inf, math.nan)
+        ),
+        *(({"attempts": each}, TypeError) for each in (2.0, "2", None, True)),
+        *(
+            ({name: each}, TypeError)
+            for name in ("base_delay", "max_delay")
+            for each in ("2", None, True)
+        ),
+    ],
+    ids=str,
+)
+def test_an_unsound_policy_is_refused(options: dict[str, Any], error: type[Exception]) -> None:
+    """At least one attempt, and finite delays; the error names the argument."""
+    (name,) = options
+    with pytest.raises(error, match=rf"^'?{name}'? must be "):
         RetryPolicy(**options)
 
 
@@ -246,31 +232,12 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        None,
-        "",
-        " ",
-        "rand(30),add(30)",
-        "soon",
-        "-1",
-        "+1",
-        "1e3",
-        "0x10",
-        "1_000",
-        "1,5",
-        ".5",
-        "5.",
-        "²",
-        "٣",
-        "nan",
-        "inf",
-        "9" * 400,
-        "9" * 5000,
-        "30\x1f40",
+        *(None, "", " ", "rand(30),add(30)", "soon", "-1", "+1", "1e3", "0x10", "1_000", "1,5"),
+        *(".5", "5.", "²", "٣", "nan", "inf", "9" * 400, "9" * 5000, "30\x1f40", "\ud800"),
         "Thu, 99 Feb 2024 12:01:30 GMT",
         "Thu, 29 Feb 2024",
         "Thu, 29 Feb 99999 12:01:30 GMT",
         "Thu, 29 Feb 2024 12:01:30 +9999999999",
-        "\ud800",
     ],
     ids=lambda value: ascii(value)[:40],
 )
