@@ -5,6 +5,7 @@ import json
 import logging
 import pickle
 import random
+import re
 import runpy
 import ssl
 import traceback
@@ -17,7 +18,6 @@ from urllib.parse import parse_qs, quote
 
 import httpx
 import pytest
-import respx
 import trustme
 
 from tests.support.clients import TOKEN, client_of, client_on
@@ -248,6 +248,7 @@ async def test_a_closed_client_sends_nothing() -> None:
             await client.webhooks.get("W1")
         await client.aclose()
 
+        assert client.http_client.is_closed
         async with client:
             with pytest.raises(RuntimeError, match="this client is closed"):
                 await client.webhooks.get("W1")
@@ -420,14 +421,6 @@ async def test_a_given_client_sends_and_stays_open(*, is_client: bool) -> None:
     assert not transport.is_closed
 
 
-async def test_our_own_http_client_is_public() -> None:
-    """It is closed with the client."""
-    async with Client(TOKEN) as client:
-        assert not client.http_client.is_closed
-
-    assert client.http_client.is_closed
-
-
 async def test_nothing_of_a_given_client_wins_over_ours() -> None:
     """Its auth, Authorization, cookies, base URL, parameters, redirects and timeout are ignored.
 
@@ -493,31 +486,45 @@ async def test_a_given_client_stores_cookies_and_we_send_none() -> None:
     assert wire.requests[-1].headers["x-later"] == "1"
 
 
-@pytest.mark.parametrize("hook", ["request", "response"])
+@pytest.mark.parametrize("place", ["request", "response", "transport"])
 @pytest.mark.parametrize(
-    ("error", "attempts"), [(KeyError, 1), (RuntimeError, 1), (OSError, 4), (httpx.ReadError, 4)]
+    ("error", "raised"),
+    [
+        *((each, None) for each in (KeyError, RuntimeError)),
+        *((each, TransportError) for each in (OSError, httpx.ReadError, httpx.TooManyRedirects)),
+        *((each, RequestTimeoutError) for each in (TimeoutError, httpx.PoolTimeout)),
+    ],
 )
-async def test_a_hook_that_raises(hook: str, error: type[Exception], attempts: int) -> None:
-    """What httpx and sockets raise counts as no response; any other error is raised unchanged."""
-    raised: list[Exception] = []
+async def test_whatever_a_given_client_raises_is_ours(
+    place: str, error: type[Exception], raised: type[TransportError] | None
+) -> None:
+    """What httpx and sockets raise counts as no response, also in a hook, and is the cause.
 
-    async def fail(_: object) -> None:
-        raised.append(error("it broke"))
-        raise raised[-1]
+    Any other error is raised unchanged, at once.
+    """
+    errors: list[Exception] = []
+
+    async def fail(_: object) -> httpx.Response:
+        errors.append(error("it broke"))
+        raise errors[-1]
 
     async with (
-        given(found, event_hooks={hook: [fail]}) as http_client,
+        httpx.AsyncClient(
+            transport=httpx.MockTransport(fail if place == "transport" else found),
+            event_hooks={} if place == "transport" else {place: [fail]},
+        ) as http_client,
         Client(TOKEN, http_client=http_client, retry=AT_ONCE) as client,
     ):
         with pytest.raises(Exception, match="it broke") as caught:
             await client.webhooks.get("W1")
 
-    assert len(raised) == attempts
-    if attempts == 1:
-        assert caught.value is raised[0]
+    assert len(errors) == (4 if raised else 1)
+    if raised is None:
+        assert caught.value is errors[0]
     else:
-        assert isinstance(caught.value, TransportError)
-        assert caught.value.__cause__ is raised[-1]
+        assert type(caught.value) is raised
+        assert re.search(rf"webexapis.com.*{error.__name__}: it broke", str(caught.value))
+        assert caught.value.__cause__ is errors[-1]
 
 
 async def test_a_given_client_that_is_closed() -> None:
@@ -644,70 +651,6 @@ async def test_a_given_client_recovers_from_an_outage() -> None:
 
     assert {type(each) for each in outcomes} == {RequestTimeoutError}
     assert [each.id for each in webhooks] == ["W1"] * 5
-
-
-@pytest.mark.parametrize(
-    ("error", "raised"),
-    [
-        (httpx.ConnectError, TransportError),
-        (httpx.ReadError, TransportError),
-        (httpx.ProxyError, TransportError),
-        (httpx.DecodingError, TransportError),
-        (httpx.TooManyRedirects, TransportError),
-        (httpx.UnsupportedProtocol, TransportError),
-        (httpx.PoolTimeout, RequestTimeoutError),
-        (httpx.ReadTimeout, RequestTimeoutError),
-        (OSError, TransportError),
-        (TimeoutError, RequestTimeoutError),
-    ],
-)
-async def test_whatever_a_given_client_raises_is_ours(
-    error: type[Exception], raised: type[TransportError]
-) -> None:
-    """Each way to end without a response is a `TransportError` with that error as its cause."""
-
-    def fail(request: httpx.Request) -> httpx.Response:
-        raise error("it broke")
-
-    async with (
-        given(fail) as http_client,
-        Client(TOKEN, http_client=http_client, retry=RetryPolicy.none()) as client,
-    ):
-        with pytest.raises(
-            TransportError, match=rf"webexapis.com.*{error.__name__}: it broke"
-        ) as caught:
-            await client.webhooks.get("W1")
-
-    assert type(caught.value) is raised
-    assert type(caught.value.__cause__) is error
-
-
-async def test_a_given_client_may_call_an_asgi_application() -> None:
-    """A client over `ASGITransport` calls an application in the same process."""
-    paths: list[str] = []
-
-    async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
-        paths.append(scope["path"])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": json.dumps(WEBHOOK).encode()})
-
-    async with (
-        httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http_client,
-        Client(TOKEN, http_client=http_client) as client,
-    ):
-        webhook = await client.webhooks.get("W1")
-
-    assert (webhook.id, paths) == ("W1", ["/v1/webhooks/W1"])
-
-
-async def test_respx_responds_to_a_default_client(respx_mock: respx.MockRouter) -> None:
-    """Tests of users can mock Webex with respx, without passing a client."""
-    route = respx_mock.get(f"{WEBEX}/webhooks/W1").respond(200, json=WEBHOOK)
-    async with Client(TOKEN) as client:
-        webhook = await client.webhooks.get("W1")
-
-    assert webhook.id == "W1"
-    assert route.calls.last.request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
 @pytest.mark.usefixtures("engine")

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -609,39 +609,19 @@ async def test_no_secret_is_shown(
 # When a run is cancelled
 
 
-@frozen
-class Cancellation:
-    """Cancels a run at its n-th request.
-
-    Attributes:
-        at: Which request, from 1.
-        executed: Whether the request is executed.
-    """
-
-    at: int
-    executed: bool
-
-    def interference(self) -> Interference:
-        """What cancels the run."""
-        numbers = iter(range(1, 10_000))
-
-        async def cancel_in_time() -> None:
-            if next(numbers) == self.at:
-                task = asyncio.current_task()
-                assert task is not None
-                task.cancel()
-                await asyncio.sleep(0)
-
-        if self.executed:
-            return Interference(after=cancel_in_time)
-        return Interference(before=cancel_in_time)
-
-
 async def run_is_cancelled(
-    sandbox: Sandbox, cancellation: Cancellation, wanted: list[NewWebhook]
+    sandbox: Sandbox, wanted: list[NewWebhook], at: int, *, executed: bool
 ) -> bool:
-    """Start a run; whether it was cancelled before it ended."""
-    async with webhooks_on(sandbox, interference=cancellation.interference()) as webhooks:
+    """Start a run and cancel it at its n-th request, before or after that is executed."""
+    numbers = iter(range(1, 10_000))
+
+    async def cancel_in_time() -> None:
+        if next(numbers) == at:
+            run.cancel()
+            await asyncio.sleep(0)
+
+    interference = Interference(**{"after" if executed else "before": cancel_in_time})
+    async with webhooks_on(sandbox, interference=interference) as webhooks:
         run = asyncio.create_task(webhooks.ensure(wanted, prune="bot:"))
         [outcome] = await asyncio.gather(run, return_exceptions=True)
     return isinstance(outcome, asyncio.CancelledError)
@@ -659,7 +639,7 @@ async def test_the_next_run_completes_a_cancelled_one(*, executed: bool) -> None
             await made(webhooks, evolve(CARDS, name="bot:update"), status="inactive")
             for name in ["bot:twice", "bot:twice", "bot:old", "another's"]:
                 await made(webhooks, evolve(CARDS, name=name))
-            is_cancelled = await run_is_cancelled(sandbox, Cancellation(at, executed), wanted)
+            is_cancelled = await run_is_cancelled(sandbox, wanted, at, executed=executed)
             cancelled += is_cancelled
             await webhooks.ensure(wanted, prune="bot:")
             plan = await webhooks.plan(wanted, prune="bot:")
@@ -715,7 +695,7 @@ troubles = st.lists(
 
 
 class Deployments(RuleBasedStateMachine):
-    """Webhooks change, and runs of `ensure` fail, are cancelled and meet each other."""
+    """Webhooks change, and runs of `ensure` fail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -726,15 +706,11 @@ class Deployments(RuleBasedStateMachine):
         """Close the event loop."""
         self.runner.close()
 
-    def run(
-        self,
-        step: Callable[[Webhooks], Awaitable[object]],
-        interference: Interference = Interference(),  # noqa: B008 - frozen
-    ) -> None:
+    def run(self, step: Callable[[Webhooks], Awaitable[object]]) -> None:
         """Take a step; faults that are left don't affect the next one."""
 
         async def take() -> None:
-            async with webhooks_on(self.sandbox, interference=interference) as webhooks:
+            async with webhooks_on(self.sandbox) as webhooks:
                 await step(webhooks)
 
         self.runner.run(take())
@@ -773,23 +749,6 @@ class Deployments(RuleBasedStateMachine):
 
         with self.others_unchanged(wanted, prune):
             self.run(run)
-
-    @rule(
-        wanted=lists_of_wanted,
-        prune=prefixes,
-        cancellation=st.builds(Cancellation, at=st.integers(1, 9), executed=st.booleans()),
-    )
-    def deploy_is_cancelled(
-        self, wanted: list[NewWebhook], prune: str | None, cancellation: Cancellation
-    ) -> None:
-        """A run is cancelled."""
-
-        async def run(webhooks: Webhooks) -> None:
-            task = asyncio.create_task(webhooks.ensure(wanted, prune))
-            await asyncio.gather(task, return_exceptions=True)
-
-        with self.others_unchanged(wanted, prune):
-            self.run(run, cancellation.interference())
 
     async def check(self, webhooks: Webhooks, wanted: list[NewWebhook], prune: str | None) -> None:
         """Check that nothing is left to do, and that finding that out sends only GETs."""

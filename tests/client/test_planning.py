@@ -57,72 +57,34 @@ def actions(of: Plan) -> list[tuple[str, str | None]]:
     ]
 
 
+OLD_URL = {"target_url": "https://old.example.com"}
+OTHER_ORDER = {"filter": "personEmail=ann@example.com&roomId=R1"}
+OFF = {"status": "inactive"}
+FIXED = "differs and can't be changed"
+
+
 @pytest.mark.parametrize(
     ("differences", "action", "reason"),
     [
-        pytest.param({}, Action.KEEP, "as wanted", id="equal"),
-        pytest.param({"status": None}, Action.KEEP, "as wanted", id="no status counts as active"),
-        pytest.param({"status": "paused"}, Action.KEEP, "as wanted", id="an unknown status"),
-        pytest.param({"owned_by": "creator"}, Action.KEEP, "as wanted", id="the default owner"),
-        pytest.param({"owned_by": ""}, Action.KEEP, "as wanted", id="an empty owner"),
-        pytest.param(
-            {"filter": "personEmail=ann@example.com&roomId=R1"},
-            Action.KEEP,
-            "as wanted",
-            id="a filter in another order",
-        ),
-        pytest.param(
-            {"target_url": "https://old.example.com"},
-            Action.UPDATE,
-            "target URL differs",
-            id="target URL",
-        ),
-        pytest.param({"secret": "old"}, Action.UPDATE, "secret differs", id="secret"),
-        pytest.param({"secret": None}, Action.UPDATE, "secret differs", id="no secret"),
-        pytest.param(
-            {"secret": None, "target_url": "https://old.example.com"},
-            Action.UPDATE,
-            "target URL and secret differ",
-            id="target URL and secret",
-        ),
-        pytest.param({"status": "inactive"}, Action.REACTIVATE, "switched off", id="inactive"),
-        pytest.param(
-            {"status": "inactive", "secret": "old"},
-            Action.REACTIVATE,
-            "switched off, and secret differs",
-            id="inactive and more",
-        ),
-        pytest.param(
-            {"resource": "rooms"},
-            Action.REPLACE,
-            "resource differs and can't be changed",
-            id="resource",
-        ),
-        pytest.param(
-            {"event": "deleted"},
-            Action.REPLACE,
-            "event differs and can't be changed",
-            id="event",
-        ),
-        pytest.param(
-            {"filter": None},
-            Action.REPLACE,
-            "filter differs and can't be changed",
-            id="filter",
-        ),
-        pytest.param(
-            {"owned_by": "org"},
-            Action.REPLACE,
-            "owner differs and can't be changed",
-            id="owner",
-        ),
-        pytest.param(
-            {"event": "deleted", "filter": "", "status": "inactive", "secret": "old"},
+        *((each, Action.KEEP, "as wanted") for each in ({}, OTHER_ORDER)),
+        *(({"status": each}, Action.KEEP, "as wanted") for each in (None, "paused")),
+        *(({"owned_by": each}, Action.KEEP, "as wanted") for each in ("creator", "")),
+        (OLD_URL, Action.UPDATE, "target URL differs"),
+        *(({"secret": each}, Action.UPDATE, "secret differs") for each in ("old", None)),
+        ({**OLD_URL, "secret": None}, Action.UPDATE, "target URL and secret differ"),
+        (OFF, Action.REACTIVATE, "switched off"),
+        ({**OFF, "secret": "old"}, Action.REACTIVATE, "switched off, and secret differs"),
+        ({"resource": "rooms"}, Action.REPLACE, f"resource {FIXED}"),
+        ({"event": "deleted"}, Action.REPLACE, f"event {FIXED}"),
+        ({"filter": None}, Action.REPLACE, f"filter {FIXED}"),
+        ({"owned_by": "org"}, Action.REPLACE, f"owner {FIXED}"),
+        (
+            {"event": "deleted", "filter": "", **OFF, "secret": "old"},
             Action.REPLACE,
             "event and filter differ and can't be changed",
-            id="several",
         ),
     ],
+    ids=str,
 )
 def test_an_existing_webhook_gets_the_least_change(
     differences: dict[str, Any], action: Action, reason: str
@@ -153,18 +115,16 @@ def test_equal_settings_in_other_words_are_kept(
     assert actions(plan([state], [evolve(THERE, **{**wanted, **existing})])) == [("keep", "W1")]
 
 
-OTHER_TARGET = {"target_url": "https://old.example.com"}
 OTHER_EVENT = {"event": "deleted"}
-OFF = {"status": "inactive"}
 YOUNGER = {"created": LONG_AGO + timedelta(days=1)}
 
 
 @pytest.mark.parametrize(
     ("first", "second", "kept"),
     [
-        pytest.param(OTHER_TARGET, YOUNGER, "B", id="equal before older"),
-        pytest.param(OTHER_EVENT, OTHER_TARGET | YOUNGER, "B", id="updated before replaced"),
-        pytest.param(OFF, OTHER_TARGET | YOUNGER, "B", id="active before inactive"),
+        pytest.param(OLD_URL, YOUNGER, "B", id="equal before older"),
+        pytest.param(OTHER_EVENT, OLD_URL | YOUNGER, "B", id="updated before replaced"),
+        pytest.param(OFF, OLD_URL | YOUNGER, "B", id="active before inactive"),
         pytest.param(OTHER_EVENT, OFF | YOUNGER, "B", id="reactivated before replaced"),
         pytest.param(YOUNGER, {}, "B", id="older"),
         pytest.param({"created": None}, YOUNGER, "B", id="one whose age is known"),
@@ -300,30 +260,30 @@ CARDS = watching("attachmentActions")
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        pytest.param([FIREHOSE], "'all' brings .* but no card submissions", id="firehose"),
-        pytest.param(
+        ([FIREHOSE], "'all' brings .* but no card submissions"),
+        ([FIREHOSE, evolve(FIREHOSE, name="another")], "no card submissions"),
+        (
             [watching("meetings", filter="state=ended&hostEmail=ann@example.com")],
             "'meetings' filters by hostEmail, which needs owned_by='org'",
-            id="org-only filter",
         ),
-        pytest.param(
+        (
             [watching("convergedRecordings", filter="ownerId=P1", owned_by="creator")],
             "'convergedRecordings' filters by ownerId, which needs owned_by='org'",
-            id="org-only filter of a creator",
         ),
-        pytest.param(
+        (
             [watching("videoMeshAlerts")],
             "'videoMeshAlerts' watches videoMeshAlerts, which needs owned_by='org'",
-            id="org-only resource",
         ),
-        pytest.param(
+        (
             [watching("telephony_queueMonitoring")],
-            r"'telephony_queueMonitoring' watches .*, which sends nothing unless an interest is "
-            r"registered: await client\.post\('telephony/webhookInterestRegistrations', "
-            r"json=\{'interests': \[\{'resource': 'Queue Monitoring'\}\]\}\)",
-            id="without an interest",
+            (
+                r"'telephony_queueMonitoring' watches .*, which sends nothing unless an interest is "
+                r"registered: await client\.post\('telephony/webhookInterestRegistrations', "
+                r"json=\{'interests': \[\{'resource': 'Queue Monitoring'\}\]\}\)"
+            ),
         ),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_a_list_that_cannot_work_is_warned_about(wanted: list[NewWebhook], message: str) -> None:
     """Wanted webhooks that can't work as meant cause one warning, at the caller's line."""
@@ -351,10 +311,3 @@ def test_a_list_that_works_causes_no_warning(wanted: list[NewWebhook]) -> None:
     with warnings.catch_warnings(record=True, action="always") as caught:
         plan(wanted, [])
     assert caught == []
-
-
-def test_several_firehoses_cause_one_warning() -> None:
-    """One warning covers all firehoses."""
-    with pytest.warns(WebhookPlanWarning) as caught:
-        plan([FIREHOSE, evolve(FIREHOSE, name="another")], [])
-    assert len(caught) == 1
