@@ -277,8 +277,8 @@ CARDS = watching("attachmentActions")
         (
             [watching("telephony_queueMonitoring")],
             (
-                r"'telephony_queueMonitoring' watches .*, which sends nothing unless an interest is "
-                r"registered: await client\.post\('telephony/webhookInterestRegistrations', "
+                r"'telephony_queueMonitoring' watches .*, which sends nothing unless an interest is"
+                r" registered: await client\.post\('telephony/webhookInterestRegistrations', "
                 r"json=\{'interests': \[\{'resource': 'Queue Monitoring'\}\]\}\)"
             ),
         ),

@@ -152,8 +152,8 @@ async def test_a_page_without_items_is_an_error(
 async def test_a_wanted_webhook_that_cannot_be_read_changes_nothing(
     sandbox: Sandbox, webhooks: Webhooks, odd: dict[str, object], problem: str
 ) -> None:
-    """No second one is created beside it, it isn't replaced, and the error names it."""
-    listed(sandbox, item(CARDS, "W0"), item(MESSAGES, "W1", **odd))
+    """It isn't replaced, a readable duplicate isn't deleted, and the error names it."""
+    listed(sandbox, item(CARDS, "W0"), item(MESSAGES, "W1", **odd), item(MESSAGES, "W2"))
     with pytest.raises(DecodeError, match=problem) as caught:
         await webhooks.ensure([CARDS, MESSAGES], prune="bot:")
     assert caught.value.__notes__ == [
@@ -163,44 +163,21 @@ async def test_a_wanted_webhook_that_cannot_be_read_changes_nothing(
     assert changing_methods(sandbox) == []
 
 
-async def test_a_duplicate_that_cannot_be_read_changes_nothing(
-    sandbox: Sandbox, webhooks: Webhooks
-) -> None:
-    """Also where another webhook of the name can be read."""
-    listed(sandbox, item(MESSAGES, "W1"), item(MESSAGES, "W2", event=None))
-    with pytest.raises(DecodeError):
-        await webhooks.ensure([MESSAGES])
-    assert changing_methods(sandbox) == []
-
-
 async def test_others_that_cannot_be_read_do_not_matter(
-    sandbox: Sandbox, webhooks: Webhooks
-) -> None:
-    """Webhooks of other names that can't be read stop nothing, and pruning leaves them alone."""
-    sandbox.fail(
-        body={
-            "items": [
-                item(CARDS, "W1", event=None),
-                item(CARDS, "W2", name="bot:old", secret=1),
-                item(CARDS, "W3", name="another's", filter=1),
-            ]
-        },
-        method="GET",
-    )
-    result = await webhooks.ensure([MESSAGES], prune="bot:")
-    assert [each.action for each in result.changes] == ["create"]
-    assert changing_methods(sandbox) == ["POST"]
-
-
-async def test_a_webhook_without_a_readable_name_stops_nothing(
     sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It isn't one of ours, which have names: a warning names it, and it is left alone."""
-    sandbox.fail(body={"items": [item(MESSAGES, "W1", name=None)]}, method="GET")
+    """Those of other names, or without one, stop nothing, and pruning leaves them alone."""
+    items = [
+        item(CARDS, "W1", event=None),
+        item(CARDS, "W2", name="bot:old", secret=1),
+        item(CARDS, "W3", name="another's", filter=1),
+        item(MESSAGES, "W4", name=None),
+    ]
+    sandbox.fail(body={"items": items}, method="GET")
     result = await webhooks.ensure([MESSAGES], prune="bot:")
     assert [each.action for each in result.changes] == ["create"]
     assert changing_methods(sandbox) == ["POST"]
-    assert "'W1'" in caplog.text
+    assert "'W4'" in caplog.text
 
 
 async def test_a_plan_of_webhooks_that_do_not_fit_is_refused(

@@ -355,39 +355,34 @@ async def test_it_can_be_closed_after_a_result(sandbox: Sandbox) -> None:
 # Mistakes
 
 
-@pytest.mark.parametrize("every", [0.0, -1.0, float("inf"), float("nan"), "300"])
-async def test_every_is_a_number_of_seconds(sandbox: Sandbox, every: Any) -> None:  # noqa: ANN401 - mistakes
-    """Any other interval is refused at the call, not after the first turn."""
+@pytest.mark.parametrize(
+    ("wanted", "options", "message"),
+    [
+        *(([MESSAGES], {"every": each}, "every must be ") for each in (0.0, -1.0, "300")),
+        *(([MESSAGES], {"every": float(each)}, "every must be ") for each in ("inf", "nan")),
+        ([MESSAGES, MESSAGES], {}, "wanted twice"),
+        ([MESSAGES], {"prune": ""}, "prune is empty"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_arguments_are_checked_at_the_call(
+    sandbox: Sandbox, wanted: list[NewWebhook], options: dict[str, Any], message: str
+) -> None:
+    """Not after the first turn."""
     async with webhooks_on(sandbox) as webhooks:
-        with pytest.raises((TypeError, ValueError), match="every must be "):
-            webhooks.watch([MESSAGES], every=every)
+        with pytest.raises((TypeError, ValueError), match=message):
+            webhooks.watch(wanted, **options)
 
 
-async def test_arguments_are_checked_at_the_call(sandbox: Sandbox) -> None:
-    """A name that is wanted twice and an empty prefix are refused before the first turn."""
-    async with webhooks_on(sandbox) as webhooks:
-        with pytest.raises(ValueError, match="wanted twice"):
-            webhooks.watch([MESSAGES, MESSAGES])
-        with pytest.raises(ValueError, match="prune is empty"):
-            webhooks.watch([MESSAGES], prune="")
-
-
-async def test_a_double_delivery_is_warned_about_once(sandbox: Sandbox) -> None:
-    """Another webhook that brings the same events is warned about once, at the caller's line."""
-    with warnings.catch_warnings(record=True, action="always") as caught:
-        async with watch_of(sandbox, MESSAGES) as watched:
-            await watched.others.create(evolve(MESSAGES, name="another's"))
-            await watched.later(100.0)
-            await watched.later(100.0)
-    [warning] = caught
-    assert (warning.category, warning.filename) == (WebhookPlanWarning, __file__)
-
-
-async def test_a_warning_comes_once(sandbox: Sandbox) -> None:
-    """The warning comes at the call, not at each turn."""
+async def test_each_warning_comes_once(sandbox: Sandbox) -> None:
+    """At the caller's line: of what is wanted, and of another webhook with the same events."""
     firehose = evolve(MESSAGES, resource="all", event="all")
     with warnings.catch_warnings(record=True, action="always") as caught:
         async with watch_of(sandbox, firehose) as watched:
+            assert len(caught) == 1
+            await watched.others.create(evolve(firehose, name="another's"))
             await watched.later(100.0)
-            assert watched.results != []
-    assert [(each.category, each.filename) for each in caught] == [(WebhookPlanWarning, __file__)]
+            await watched.later(100.0)
+    assert [(each.category, each.filename) for each in caught] == [
+        (WebhookPlanWarning, __file__)
+    ] * 2

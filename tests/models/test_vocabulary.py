@@ -11,22 +11,14 @@ URL = "https://example.com/hook"
 @pytest.mark.parametrize(
     ("word", "meant"),
     [
-        ("mesages", "messages"),
-        ("messagess", "messages"),
-        ("emssages", "messages"),
-        ("massages", "messages"),
+        *((each, "messages") for each in ("mesages", "messagess", "emssages", "massages")),
+        *((each, each.lower()) for each in ("Messages", "ALL")),
         ("room", "rooms"),
-        ("Messages", "messages"),
         ("attachmentactions", "attachmentActions"),
         ("attachment_action", "attachmentActions"),
         ("ATTACHMENT_ACTIONS", "attachmentActions"),
         ("telephony_agent_monitoring", "telephony_agentMonitoring"),
-        ("ALL", "all"),
-        ("messages", None),
-        ("telepathy", None),
-        ("segassem", None),
-        ("massage", None),
-        ("", None),
+        *((each, None) for each in ("messages", "telepathy", "segassem", "massage", "")),
     ],
 )
 def test_a_typo_is_recognized(word: str, meant: str | None) -> None:
