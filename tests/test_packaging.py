@@ -64,46 +64,31 @@ def comments(path: Path) -> Iterator[tuple[int, str]]:
                 yield token.start[0], token.string
 
 
-def test_four_libraries_are_required_and_no_more() -> None:
-    """A plain install brings attrs, cattrs, httpx, and what makes httpx fast."""
-    plain = {each.name for each in requirements() if each.marker is None}
+def test_what_is_required() -> None:
+    """A plain install brings attrs, cattrs, httpx, and what makes httpx fast.
 
-    assert plain == {"attrs", "cattrs", "httpx", "sniffio"}
-
-
-def test_every_requirement_has_a_lower_bound() -> None:
-    """Each requirement has a lower bound, which is tested; httpx also an upper one."""
+    Each requirement has a lower bound, which is tested; httpx also an upper one, so that
+    `pip install --pre` installs a version that has `AsyncClient`.
+    """
     others = [each for each in requirements() if each.name != NAME]
     bounds = {each.name: {bound.operator for bound in each.specifier} for each in others}
+    (httpx,) = (each for each in others if each.name == "httpx")
 
+    assert {each.name for each in others if each.marker is None} == {
+        *("attrs", "cattrs", "httpx", "sniffio")
+    }
     assert {name for name, operators in bounds.items() if ">=" not in operators} == set()
     assert {name for name, operators in bounds.items() if operators != {">="}} == {"httpx"}
-
-
-def test_no_development_release_of_httpx_is_installed() -> None:
-    """`pip install --pre` installs a version of httpx below 1.0, which has `AsyncClient`."""
-    (httpx,) = (each for each in requirements() if each.name == "httpx")
-
     assert not httpx.specifier.contains("1.0.dev3", prereleases=True)
 
 
-def test_the_command_is_installed() -> None:
-    """The distribution installs the command webex-webhooks."""
-    command = entry_point("console_scripts")
+def test_what_is_installed(pytestconfig: pytest.Config) -> None:
+    """The command webex-webhooks, a plugin that pytest loads, and py.typed."""
+    command, plugin = entry_point("console_scripts"), entry_point("pytest11")
 
     assert command.name == "webex-webhooks"
     assert callable(command.load())
-
-
-def test_pytest_finds_the_plugin(pytestconfig: pytest.Config) -> None:
-    """Pytest loads the plugin by its entry point."""
-    plugin = entry_point("pytest11")
-
     assert pytestconfig.pluginmanager.get_plugin(plugin.name) is plugin.load()
-
-
-def test_type_checkers_know_that_the_package_is_typed() -> None:
-    """The installed package has a py.typed file."""
     assert (PACKAGE / "py.typed").is_file()
 
 

@@ -78,9 +78,7 @@ def test_another_name_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("names", "module"),
     [
-        ("Receiver, Event", "httpx"),
-        ("parse_notification, MessageData", "httpx"),
-        ("verify, SignatureError", "httpx"),
+        ("Receiver, Event, parse_notification, MessageData, verify, SignatureError", "httpx"),
         ("Client, Receiver, Notification", "webex_webhooks_async.models.notification_data"),
     ],
 )

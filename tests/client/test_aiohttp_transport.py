@@ -4,10 +4,9 @@ from collections.abc import AsyncGenerator
 import httpx
 import pytest
 
-from tests.support.wire import FOUND, Wire, http_response, reset, unused_port
-from webex_webhooks_async import AiohttpTransport, Client, RetryPolicy, TransportError
-
-TOKEN = "a-token"
+from tests.support.clients import TOKEN, client_on
+from tests.support.wire import FOUND, Step, Wire, http_response, reset, unused_port
+from webex_webhooks_async import AiohttpTransport, Client, TransportError
 
 
 async def test_it_is_left_open_by_a_client_that_it_was_given_to() -> None:
@@ -44,12 +43,10 @@ async def test_it_serves_any_client_of_httpx() -> None:
 @pytest.mark.parametrize("earlier", [0, 1], ids=["new-connection", "idle-connection"])
 async def test_what_was_lost_isn_t_sent_again_by_aiohttp(earlier: int) -> None:
     """A lost request isn't repeated by aiohttp: only the client decides that."""
+    script: list[Step] = [*[FOUND] * earlier, reset]
     async with (
-        Wire(*[FOUND] * earlier, reset) as wire,
         AiohttpTransport() as transport,
-        Client(
-            TOKEN, base_url=wire.base_url, http_client=transport, retry=RetryPolicy.none()
-        ) as client,
+        client_on(*script, http_client=transport) as (wire, client),
     ):
         for _ in range(earlier):
             await client.webhooks.get("W1")
@@ -57,18 +54,6 @@ async def test_what_was_lost_isn_t_sent_again_by_aiohttp(earlier: int) -> None:
             await client.webhooks.get("W1")
 
     assert len(wire.requests) == earlier + 1
-
-
-async def test_a_cookie_isn_t_kept() -> None:
-    """A cookie that a response sets isn't sent with the next request."""
-    async with (
-        Wire(http_response(200, b"", "Set-Cookie: a=b")) as wire,
-        AiohttpTransport() as transport,
-    ):
-        for _ in range(2):
-            await transport.handle_async_request(httpx.Request("GET", wire.origin))
-
-    assert ["cookie" in each.headers for each in wire.requests] == [False, False]
 
 
 async def test_an_error_doesn_t_hold_the_request() -> None:

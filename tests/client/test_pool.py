@@ -4,12 +4,11 @@ from typing import cast
 import httpx
 import pytest
 
+from tests.support.clients import client_on
 from tests.support.clocks import let_pass
 from tests.support.wire import FOUND, Peer, Wire, after, until
-from webex_webhooks_async import Client, RetryPolicy
+from webex_webhooks_async import Client
 from webex_webhooks_async.client.pool import KEEPALIVE_SECONDS, ConnectionPool, pool_size
-
-TOKEN = "a-token"
 
 
 async def burst(wire: Wire, client: Client, size: int) -> None:
@@ -24,7 +23,7 @@ async def burst(wire: Wire, client: Client, size: int) -> None:
 
 async def test_idle_connections_are_closed_after_their_keep_alive() -> None:
     """After a burst, without any further request, every connection is closed in time."""
-    async with Wire(FOUND) as wire, Client(TOKEN, base_url=wire.base_url) as client:
+    async with client_on(FOUND) as (wire, client):
         await burst(wire, client, 20)
         let_pass(KEEPALIVE_SECONDS - 1)
         await client.webhooks.get("W1")
@@ -49,10 +48,7 @@ async def test_connections_that_the_server_closed_are_closed_here_too() -> None:
         await peer.hangs_up()
 
     everyone_is_here = asyncio.Event()
-    async with (
-        Wire(respond_and_finish) as wire,
-        Client(TOKEN, base_url=wire.base_url, retry=RetryPolicy.none()) as client,
-    ):
+    async with client_on(respond_and_finish) as (wire, client):
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(20)]
         await wire.received(20)
         everyone_is_here.set()
@@ -67,10 +63,7 @@ async def test_connections_that_the_server_closed_are_closed_here_too() -> None:
 
 async def test_a_busy_connection_is_not_closed() -> None:
     """A connection in use doesn't expire; its keep-alive starts when its request has ended."""
-    async with (
-        Wire(FOUND) as wire,
-        Client(TOKEN, base_url=wire.base_url, timeout=2 * KEEPALIVE_SECONDS) as client,
-    ):
+    async with client_on(FOUND, timeout=2 * KEEPALIVE_SECONDS) as (wire, client):
         await client.webhooks.get("W1")
         release = asyncio.Event()
         wire.script = [after(release, FOUND)]
@@ -79,47 +72,53 @@ async def test_a_busy_connection_is_not_closed() -> None:
         let_pass(KEEPALIVE_SECONDS)
         release.set()
         await busy
-        wire.script = [FOUND]
         await client.webhooks.get("W1")
 
     assert wire.connections == 1
 
 
+REQUEST = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
+
+
+class Connection(httpx.MockTransport):
+    """A connection that responds without a body, and takes a moment to close."""
+
+    is_closed = False
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: httpx.Response(200, stream=httpx.ByteStream(b"")))
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await asyncio.sleep(0)
+        self.is_closed = True
+
+
 async def test_a_pool_closes_what_is_expiring() -> None:
     """Closing a pool waits for connections that are being closed already."""
-    closed: list[int] = []
-
-    class Slow(httpx.MockTransport):
-        async def aclose(self) -> None:
-            await asyncio.sleep(0)
-            closed.append(id(self))
-
-    pool = ConnectionPool(lambda: Slow(lambda _: httpx.Response(200, stream=httpx.ByteStream(b""))))
-    request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
-    await (await pool.handle_async_request(request)).aread()
+    connection = Connection()
+    pool = ConnectionPool(lambda: connection)
+    await (await pool.handle_async_request(REQUEST)).aread()
     let_pass(KEEPALIVE_SECONDS)
     await asyncio.sleep(0)
     await pool.aclose()
 
-    assert len(closed) == 1
+    assert connection.is_closed
 
 
 async def test_a_response_that_is_closed_twice_frees_its_connection_once() -> None:
     """Two requests at the same time never share a connection."""
-    made: list[httpx.AsyncBaseTransport] = []
+    made: list[Connection] = []
 
-    def connection() -> httpx.AsyncBaseTransport:
-        stream = httpx.ByteStream(b"")
-        made.append(httpx.MockTransport(lambda _: httpx.Response(200, stream=stream)))
+    def connect() -> Connection:
+        made.append(Connection())
         return made[-1]
 
-    pool = ConnectionPool(connection)
-    request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
-    response = await pool.handle_async_request(request)
+    pool = ConnectionPool(connect)
+    response = await pool.handle_async_request(REQUEST)
     await response.aread()
-    stream = cast("httpx.AsyncByteStream", response.stream)
-    await stream.aclose()
-    await asyncio.gather(*(pool.handle_async_request(request) for _ in range(2)))
+    await cast("httpx.AsyncByteStream", response.stream).aclose()
+    await asyncio.gather(*(pool.handle_async_request(REQUEST) for _ in range(2)))
     await pool.aclose()
 
     assert len(made) == 2
@@ -147,14 +146,12 @@ def test_a_pool_belongs_to_one_event_loop() -> None:
         return httpx.Response(200)
 
     async def send() -> int:
-        request = httpx.Request("GET", "https://webexapis.com/v1/webhooks")
-        return (await pool.handle_async_request(request)).status_code
+        return (await pool.handle_async_request(REQUEST)).status_code
 
     pool = ConnectionPool(lambda: httpx.MockTransport(respond))
 
     assert asyncio.run(send()) == 200
-    with pytest.raises(RuntimeError, match="belongs to the event loop"):
-        asyncio.run(send())
-    with pytest.raises(RuntimeError, match="belongs to the event loop"):
-        asyncio.run(pool.aclose())
+    for call in (send, pool.aclose):
+        with pytest.raises(RuntimeError, match="belongs to the event loop"):
+            asyncio.run(call())
     assert len(requests) == 1
