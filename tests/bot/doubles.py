@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
+from attrs import frozen
+
 from webex_webhooks_async import Bot, BotRouter, Client, MessageContext, SubmissionContext
 from webex_webhooks_async.bot.bot import BotOptions
 from webex_webhooks_async.testing import Sandbox
@@ -31,6 +33,34 @@ async def running(bot: Bot, sandbox: Sandbox) -> AsyncGenerator[None]:
     sandbox.deliver_to(bot)
     async with bot:
         yield
+
+
+@frozen
+class Webex:
+    """A local Webex, and a client that calls it.
+
+    Attributes:
+        sandbox: The local Webex.
+        client: The client.
+    """
+
+    sandbox: Sandbox
+    client: Client
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The texts of all messages, in order."""
+        return texts(self.sandbox)
+
+    def bot(self, **options: Unpack[BotOptions]) -> Bot:
+        """A bot with a target URL."""
+        return bot_of(self.client, **options)
+
+    @asynccontextmanager
+    async def running(self, bot: Bot) -> AsyncGenerator[None]:
+        """Run a bot that receives what the sandbox notifies."""
+        async with running(bot, self.sandbox):
+            yield
 
 
 class Handlers:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import CARD, Handlers, bot_of, running, texts
-from webex_webhooks_async import Client, Notification, Person
+from tests.bot.doubles import CARD, Handlers, Webex
+from webex_webhooks_async import Notification, Person
 from webex_webhooks_async.bot import access
 from webex_webhooks_async.bot.access import Access
-from webex_webhooks_async.testing import Sandbox, SandboxPerson
+from webex_webhooks_async.testing import SandboxPerson
 
 pytestmark = pytest.mark.once
 
@@ -39,13 +39,12 @@ def is_of_us(person: Person) -> bool:
 @pytest.mark.parametrize("allow", [is_at_home, is_at_home_too, is_of_us])
 async def test_some_people_only(
     allow: Any,  # noqa: ANN401 - a function
-    webex_client: Client,
-    webex_sandbox: Sandbox,
+    webex: Webex,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Messages and submissions are for those whom `allow` lets in; handlers of `on` run anyway."""
     caplog.set_level(logging.INFO)
-    bot = bot_of(webex_client, allow=allow)
+    bot = webex.bot(allow=allow)
     handlers = Handlers()
     handlers.message(bot)
     handlers.submission(bot, "submission")
@@ -55,12 +54,12 @@ async def test_some_people_only(
     async def see(notification: Notification[Any]) -> None:
         seen.append(notification.data.person_email)
 
-    async with running(bot, webex_sandbox):
-        room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
+    async with webex.running(bot):
+        room = (await webex.client.post("rooms", json={"title": "Lunch"}))["id"]
         card = await bot.send("A card", card=CARD, room_id=room)
         for person in (ANN, EVE):
-            await webex_sandbox.say("Hello", person=person)
-            await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person=person)
+            await webex.sandbox.say("Hello", person=person)
+            await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person=person)
 
     assert handlers.names == ["all", "submission"]
     assert seen == [ANN.email, EVE.email]
@@ -68,52 +67,48 @@ async def test_some_people_only(
     passed_over = [each for each in caplog.messages if why in each]
     assert len(passed_over) == 2
     assert not any(EVE.email in each for each in passed_over)
-    assert texts(webex_sandbox).count("Hello") == 2
+    assert webex.texts.count("Hello") == 2
 
 
-async def test_it_is_asked_only_where_a_handler_matches(
-    webex_client: Client, webex_sandbox: Sandbox
-) -> None:
+async def test_it_is_asked_only_where_a_handler_matches(webex: Webex) -> None:
     """For what no handler matches, nobody is asked for, and nothing is refused."""
-    bot = bot_of(webex_client, allow=lambda _: False, refusal="Not for you")
+    bot = webex.bot(allow=lambda _: False, refusal="Not for you")
     Handlers().command(bot, "order")
 
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("Hello")
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
 
-    assert texts(webex_sandbox) == ["Hello"]
-    assert not any(re.search("/people/(?!me)", each.path) for each in webex_sandbox.requests)
+    assert webex.texts == ["Hello"]
+    assert not any(re.search("/people/(?!me)", each.path) for each in webex.sandbox.requests)
 
 
 async def test_a_refusal_is_replied_once_a_day(
-    webex_client: Client, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    webex: Webex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person hears once a day that the bot isn't for them, and again if it couldn't be sent."""
-    bot = bot_of(webex_client, allow=lambda _: False, refusal="Not for you")
+    bot = webex.bot(allow=lambda _: False, refusal="Not for you")
     Handlers().message(bot)
     seconds = 0.0
     bot._access = Access(lambda _: False, clock=lambda: seconds)
-    webex_sandbox.raise_handler_errors = False
-    webex_sandbox.fail(status=400, method="POST", path="/messages")
+    webex.sandbox.raise_handler_errors = False
+    webex.sandbox.fail(status=400, method="POST", path="/messages")
 
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for moment in (0, 1, 2, 24 * 3600, 24 * 3600 + 1):
             seconds = moment
-            await webex_sandbox.say(f"At {moment}", person=ANN)
-        await webex_sandbox.say("Hello", person=EVE)
+            await webex.sandbox.say(f"At {moment}", person=ANN)
+        await webex.sandbox.say("Hello", person=EVE)
 
-    refusals = [each for each in webex_sandbox.messages if each.get("text") == "Not for you"]
-    said = {each["id"]: each["text"] for each in webex_sandbox.messages}
+    refusals = [each for each in webex.sandbox.messages if each.get("text") == "Not for you"]
+    said = {each["id"]: each["text"] for each in webex.sandbox.messages}
     assert [said[each["parentId"]] for each in refusals] == ["At 1", "At 86401", "Hello"]
 
 
-async def test_a_person_is_fetched_once_in_ten_minutes(
-    webex_client: Client, webex_sandbox: Sandbox
-) -> None:
+async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:
     """What `allow` gets of a person is ten minutes old at most; who was removed is out by then."""
     allowed = {ANN.email}
     seconds = 0.0
-    bot = bot_of(webex_client, allow=lambda _: True)
+    bot = webex.bot(allow=lambda _: True)
     bot._access = Access(
         lambda person: bool(allowed & {*(person.emails or ())}), clock=lambda: seconds
     )
@@ -121,60 +116,56 @@ async def test_a_person_is_fetched_once_in_ten_minutes(
     handlers.message(bot)
 
     def fetched() -> int:
-        return sum(bool(re.search("/people/(?!me)", each.path)) for each in webex_sandbox.requests)
+        return sum(bool(re.search("/people/(?!me)", each.path)) for each in webex.sandbox.requests)
 
     counts: list[int] = []
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for moment in (0, 599, 600):
             seconds = moment
-            await webex_sandbox.say("Hello", person=ANN)
+            await webex.sandbox.say("Hello", person=ANN)
             counts.append(fetched())
         allowed.clear()
-        await webex_sandbox.say("Hello", person=ANN)
+        await webex.sandbox.say("Hello", person=ANN)
 
     assert counts == [1, 1, 2]
     assert handlers.names == ["all"] * 3
 
 
-async def test_messages_at_the_same_time_ask_once(
-    webex_client: Client, webex_sandbox: Sandbox
-) -> None:
+async def test_messages_at_the_same_time_ask_once(webex: Webex) -> None:
     """A person who writes twice at once is fetched once; a request that fails isn't remembered."""
     access_ = Access(lambda _: True)
-    await webex_sandbox.say("Hello", person=ANN)
-    webex_sandbox.fail(status=404, path="/people")
+    await webex.sandbox.say("Hello", person=ANN)
+    webex.sandbox.fail(status=404, path="/people")
 
     failed = await asyncio.gather(
-        *(access_.is_open_to(ANN.id, webex_client) for _ in range(2)), return_exceptions=True
+        *(access_.is_open_to(ANN.id, webex.client) for _ in range(2)), return_exceptions=True
     )
-    opened = await asyncio.gather(*(access_.is_open_to(ANN.id, webex_client) for _ in range(2)))
+    opened = await asyncio.gather(*(access_.is_open_to(ANN.id, webex.client) for _ in range(2)))
 
     assert [type(each).__name__ for each in failed] == ["NotFoundError"] * 2
     assert opened == [True, True]
-    assert len(webex_sandbox.requests) == 2
+    assert len(webex.sandbox.requests) == 2
 
 
 async def test_only_the_last_persons_are_remembered(
-    webex_client: Client, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    webex: Webex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many people write, the memory for them is bounded."""
     monkeypatch.setattr(access, "_MAX_REMEMBERED", 1)
     access_ = Access(lambda _: True)
     for person in (ANN, EVE):
-        await webex_sandbox.say("Hello", person=person)
+        await webex.sandbox.say("Hello", person=person)
 
     for person in (ANN, EVE, ANN):
-        await access_.is_open_to(person.id, webex_client)
+        await access_.is_open_to(person.id, webex.client)
 
-    assert len(webex_sandbox.requests) == 3
+    assert len(webex.sandbox.requests) == 3
 
 
 @pytest.mark.parametrize("problem", ["raises", "no boolean", "no person"])
-async def test_what_fails_lets_nobody_in(
-    problem: str, webex_client: Client, webex_sandbox: Sandbox
-) -> None:
+async def test_what_fails_lets_nobody_in(problem: str, webex: Webex) -> None:
     """An `allow` that fails is a failure like a handler's, without a refusal; `on` has run."""
-    webex_sandbox.raise_handler_errors = False
+    webex.sandbox.raise_handler_errors = False
     errors: list[Exception] = []
     seen: list[object] = []
 
@@ -183,8 +174,7 @@ async def test_what_fails_lets_nobody_in(
             raise ConnectionError("the directory is down")
         return "yes"
 
-    bot = bot_of(
-        webex_client,
+    bot = webex.bot(
         allow=allow,
         refusal="Not for you",
         on_error=lambda error, _: errors.append(error),
@@ -196,10 +186,10 @@ async def test_what_fails_lets_nobody_in(
     async def see(notification: Notification[Any]) -> None:
         seen.append(notification)
 
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         if problem == "no person":
-            webex_sandbox.fail(status=403, path="/people")
-        await webex_sandbox.say("Hello")
+            webex.sandbox.fail(status=403, path="/people")
+        await webex.sandbox.say("Hello")
 
     (error,) = errors
     assert str(error).startswith(
@@ -209,18 +199,16 @@ async def test_what_fails_lets_nobody_in(
             "no person": "GET /v1/people/",
         }[problem]
     )
-    assert (handlers.names, len(seen), len(texts(webex_sandbox))) == ([], 1, 1)
+    assert (handlers.names, len(seen), len(webex.texts)) == ([], 1, 1)
 
 
-async def test_a_bot_that_starts_again_asks_again(
-    webex_client: Client, webex_sandbox: Sandbox
-) -> None:
+async def test_a_bot_that_starts_again_asks_again(webex: Webex) -> None:
     """After another start, persons are fetched with the client of that time."""
-    bot = bot_of(webex_client, allow=lambda _: True)
+    bot = webex.bot(allow=lambda _: True)
     handlers = Handlers()
     handlers.message(bot)
     for _ in range(2):
-        async with running(bot, webex_sandbox):
-            await webex_sandbox.say("Hello", person=ANN)
+        async with webex.running(bot):
+            await webex.sandbox.say("Hello", person=ANN)
 
-    assert sum(each.path.endswith(ANN.id) for each in webex_sandbox.requests) == 2
+    assert sum(each.path.endswith(ANN.id) for each in webex.sandbox.requests) == 2

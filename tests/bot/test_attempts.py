@@ -13,13 +13,12 @@ from unittest.mock import AsyncMock, patch
 import pytest
 from attrs import frozen
 
-from tests.bot.doubles import CARD, bot_of, running, texts
+from tests.bot.doubles import CARD, Webex, running
 from tests.support.clocks import Time
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,
     CallNext,
-    Client,
     File,
     InboxEntry,
     Message,
@@ -34,7 +33,7 @@ from webex_webhooks_async import (
 )
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.inbox_file import InboxFile
-from webex_webhooks_async.testing import Sandbox, sample_notification
+from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once
 
@@ -48,20 +47,21 @@ class Attempts:
         done: The results of each attempt.
     """
 
-    def __init__(self, client: Client, sandbox: Sandbox, path: Path) -> None:
+    def __init__(self, webex: Webex, path: Path) -> None:
         self.time = Time()
         self.inbox = SQLiteInbox(path, clock=self.time.now_in_seconds)
-        self.bot = bot_of(client, inbox=self.inbox)
+        self.bot = webex.bot(inbox=self.inbox)
         self.failures = 1
         self.number = 0
         self.done: list[Any] = []
-        self.sandbox = sandbox
+        self.sandbox = webex.sandbox
+        self._webex = webex
         self._path = path
 
     @property
     def said(self) -> list[str | None]:
         """The texts of what the bot has said."""
-        return texts(self.sandbox)[1:]
+        return self._webex.texts[1:]
 
     async def run(self, act: Callable[[MessageContext], Awaitable[object]]) -> None:
         """Let the handler do something in each attempt, until one doesn't fail."""
@@ -73,7 +73,7 @@ class Attempts:
             if self.number <= self.failures:
                 raise ConnectionError("the database is down")
 
-        async with running(self.bot, self.sandbox):
+        async with self._webex.running(self.bot):
             await self.sandbox.say("Hello")
             for number in range(self.failures):
                 await until(lambda: self.recorded_failures() == number + 1)  # noqa: B023 - used at once
@@ -91,15 +91,10 @@ class Attempts:
 
 
 @pytest.fixture
-def attempts(
-    webex_client: Client,
-    webex_sandbox: Sandbox,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Attempts:
+def attempts(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Attempts:
     """A handler that fails once."""
-    webex_sandbox.raise_handler_errors = False
-    attempts = Attempts(webex_client, webex_sandbox, tmp_path / "inbox.db")
+    webex.sandbox.raise_handler_errors = False
+    attempts = Attempts(webex, tmp_path / "inbox.db")
     monkeypatch.setattr(inbox_worker, "_sleep", attempts.time.sleep)
     return attempts
 
@@ -383,9 +378,9 @@ async def test_once_everywhere() -> None:
         await receiver.once("name", handler)  # type: ignore[arg-type] # takes an argument
 
 
-async def test_without_an_inbox(webex_client: Client, webex_sandbox: Sandbox) -> None:
+async def test_without_an_inbox(webex: Webex) -> None:
     """Nothing is recorded without an inbox: what is said is sent, beside what is done once."""
-    bot = bot_of(webex_client)
+    bot = webex.bot()
 
     @bot.message()
     async def handler(context: MessageContext) -> None:
@@ -394,10 +389,10 @@ async def test_without_an_inbox(webex_client: Client, webex_sandbox: Sandbox) ->
         await context.reply(f"Ticket {number}")
         await context.delete(working)
 
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("Hello")
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
 
-    assert texts(webex_sandbox) == ["Hello", "Ticket 7"]
+    assert webex.texts == ["Hello", "Ticket 7"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import respx
 
-from tests.bot.doubles import CARD, SECRET, URL, Handlers, bot_of, running, texts
+from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, bot_of
 from tests.support.clocks import StoppedClock
 from tests.support.wire import until, unused_port
 from webex_webhooks_async import (
@@ -40,15 +40,9 @@ pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-def handlers() -> Handlers:
-    """Handlers to register."""
-    return Handlers()
-
-
-@pytest.fixture
-def bot(webex_client: Client) -> Bot:
+def bot(webex: Webex) -> Bot:
     """A bot that hears messages."""
-    bot = bot_of(webex_client)
+    bot = webex.bot()
 
     @bot.message()
     async def echo(context: MessageContext) -> None:
@@ -72,21 +66,21 @@ class TestStart:
     """What happens before the first request."""
 
     async def test_it_makes_the_webhooks_that_its_handlers_need(
-        self, webex_client: Client, webex_sandbox: Sandbox, handlers: Handlers
+        self, webex: Webex, handlers: Handlers
     ) -> None:
         """Each has a name, the URL and the first secret; others of its prefix are deleted."""
-        bot = Bot(webex_client, [SECRET, "old"], name="lunch", target_url=URL)
+        bot = Bot(webex.client, [SECRET, "old"], name="lunch", target_url=URL)
         old, other = (
             each.webhooks(name=name, target_url=URL)
             for each, name in ((hearing("rooms"), "lunch"), (hearing("rooms"), "lunchtime"))
         )
-        await webex_client.webhooks.ensure([*old, *other])
+        await webex.client.webhooks.ensure([*old, *other])
         handlers.command(bot, "one")
         handlers.message(bot)
         handlers.submission(bot, "two")
         bot.on("memberships", "created")(ignore)
         async with bot:
-            made = {each.name: (each.target_url, each.secret) for each in webex_sandbox.webhooks}
+            made = {each.name: (each.target_url, each.secret) for each in webex.sandbox.webhooks}
 
         assert made == {
             "lunchtime:rooms:all": (URL, "old"),
@@ -95,61 +89,57 @@ class TestStart:
             "lunch:attachmentActions:created": (URL, SECRET),
         }
 
-    async def test_it_makes_only_those(self, webex_client: Client, webex_sandbox: Sandbox) -> None:
+    async def test_it_makes_only_those(self, webex: Webex) -> None:
         """A bot without commands doesn't hear messages, one without submissions no cards."""
-        bot = bot_of(webex_client)
+        bot = webex.bot()
         bot.on("memberships", "created")(ignore)
         async with bot:
-            assert [each.resource for each in webex_sandbox.webhooks] == ["memberships"]
+            assert [each.resource for each in webex.sandbox.webhooks] == ["memberships"]
 
-    async def test_it_knows_itself(self, bot: Bot, webex_sandbox: Sandbox) -> None:
+    async def test_it_knows_itself(self, bot: Bot, webex: Webex) -> None:
         """The bot is a person of Webex; before the start it doesn't know which."""
         with pytest.raises(RuntimeError, match="the bot doesn't know itself before it is started"):
             _ = bot.me
         async with bot:
             me = bot.me
 
-        sandbox_bot = webex_sandbox.bot
+        sandbox_bot = webex.sandbox.bot
         assert (me.id, me.emails, me.type) == (sandbox_bot.id, (sandbox_bot.email,), "bot")
         assert isinstance(me, Person)
 
-    async def test_a_target_url_needs_handlers(
-        self, webex_client: Client, webex_sandbox: Sandbox
-    ) -> None:
+    async def test_a_target_url_needs_handlers(self, webex: Webex) -> None:
         """A bot that would hear nothing is an error, and its webhooks stay as they are."""
         with pytest.raises(ValueError, match="no handler names a resource"):
-            await bot_of(webex_client).__aenter__()
+            await webex.bot().__aenter__()
 
-        assert webex_sandbox.requests == ()
+        assert webex.sandbox.requests == ()
 
     @pytest.mark.parametrize("path", ["people/me", "webhooks"])
-    async def test_an_error_ends_the_start(
-        self, path: str, bot: Bot, webex_sandbox: Sandbox
-    ) -> None:
+    async def test_an_error_ends_the_start(self, path: str, bot: Bot, webex: Webex) -> None:
         """Whatever Webex says is raised; a later start of the bot may succeed."""
         if path == "webhooks":
-            webex_sandbox.fail(status=403, method="POST")
+            webex.sandbox.fail(status=403, method="POST")
         else:
-            webex_sandbox.fail(status=403)
+            webex.sandbox.fail(status=403)
         with pytest.raises(PermissionDeniedError, match=path):
             await bot.__aenter__()
         assert await bot.handle(b"", {}) == 503
-        async with running(bot, webex_sandbox):
-            await webex_sandbox.say("Hello")
+        async with webex.running(bot):
+            await webex.sandbox.say("Hello")
 
-        assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+        assert webex.texts == ["Hello", "You said: Hello"]
 
     async def test_a_bot_can_be_started_again_with_the_client_of_another(
-        self, bot: Bot, webex_sandbox: Sandbox
+        self, bot: Bot, webex: Webex
     ) -> None:
         """It doesn't close that client; but it can't be started twice at once."""
         for _ in range(2):
-            async with running(bot, webex_sandbox):
+            async with webex.running(bot):
                 with pytest.raises(RuntimeError, match="can't be started a second time"):
                     await bot.__aenter__()
-                await webex_sandbox.say("Hello")
+                await webex.sandbox.say("Hello")
 
-        assert texts(webex_sandbox) == ["Hello", "You said: Hello"] * 2
+        assert webex.texts == ["Hello", "You said: Hello"] * 2
 
     @pytest.mark.parametrize("token", ["a-token", StaticToken("a-token")], ids=["text", "provider"])
     async def test_a_bot_that_made_its_client_can_be_started_again(
@@ -171,11 +161,11 @@ class TestStart:
         assert closed == [True, False, True]
 
     async def test_without_a_url_it_says_that_it_makes_no_webhook(
-        self, webex_client: Client, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A warning says what to set; a bot with a URL has none."""
         for target_url in (None, URL):
-            bot = bot_of(webex_client, target_url=target_url)
+            bot = webex.bot(target_url=target_url)
             bot.message()(ignore)
             async with bot:
                 pass
@@ -212,28 +202,27 @@ class TestOutage:
     """A start while Webex is out of order."""
 
     @pytest.mark.parametrize("with_inbox", [True, False])
-    async def test_it_starts_all_the_same(  # noqa: PLR0913, PLR0917 - fixtures
+    async def test_it_starts_all_the_same(
         self,
         with_inbox: bool,  # noqa: FBT001 - a parameter of the test
-        webex_client: Client,
-        webex_sandbox: Sandbox,
+        webex: Webex,
         clock: Pauses,
         tmp_path: Path,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """The start goes on in the background; with an inbox, what comes meanwhile is handled."""
         path = tmp_path / "inbox.db"
-        bot = bot_of(webex_client, inbox=SQLiteInbox(path) if with_inbox else None)
+        bot = webex.bot(inbox=SQLiteInbox(path) if with_inbox else None)
 
         @bot.message()
         async def echo(context: MessageContext) -> None:
             await context.reply(f"You said: {context.text}")
 
-        webex_sandbox.fail(status=501, path="/people/me", times=7)
-        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        webex.sandbox.fail(status=501, path="/people/me", times=7)
+        await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
         bodies = [
             sample_notification("messages", "created", data={"id": "M1"}, actorId=actor)
-            for actor in ("ANN", webex_sandbox.bot.id)
+            for actor in ("ANN", webex.sandbox.bot.id)
         ]
         async with bot:
             statuses = [await bot.handle(each, sign(each, SECRET)) for each in bodies]
@@ -241,13 +230,13 @@ class TestOutage:
                 with pytest.raises(RuntimeError, match=r"and Webex has responded|waits for Webex"):
                     await call
             await bot.send("I am here", to_person_email="ann@example.com")
-            assert (bot.is_ready, webex_sandbox.webhooks) == (False, ())
+            assert (bot.is_ready, webex.sandbox.webhooks) == (False, ())
             await clock.pass_each(1, 2, 4, 8, 16, 32, 60)
             await until(lambda: bot.is_ready)
             if with_inbox:
-                await until(lambda: texts(webex_sandbox)[2:] == ["You said: Hello"])
+                await until(lambda: webex.texts[2:] == ["You said: Hello"])
                 await until(lambda: not unfinished(path))
-            assert len(webex_sandbox.webhooks) == 1
+            assert len(webex.sandbox.webhooks) == 1
             assert await bot.handle(bodies[0] + b" ", sign(bodies[0] + b" ", SECRET)) == 204
 
         assert not bot.is_ready
@@ -255,33 +244,31 @@ class TestOutage:
         assert "people/me: 501 Not Implemented" in caplog.text
         assert "trying again in 60 s" in caplog.text
 
-    async def test_it_handles_what_it_can(
-        self, bot: Bot, webex_sandbox: Sandbox, clock: Pauses
-    ) -> None:
+    async def test_it_handles_what_it_can(self, bot: Bot, webex: Webex, clock: Pauses) -> None:
         """Where only the webhooks can't be made, what comes through those of before is handled."""
         async with bot:
             pass  # it makes its webhook
-        webex_sandbox.fail(status=501, path="/webhooks")
-        async with running(bot, webex_sandbox):
-            await webex_sandbox.say("Hello")
+        webex.sandbox.fail(status=501, path="/webhooks")
+        async with webex.running(bot):
+            await webex.sandbox.say("Hello")
             before = bot.is_ready
             await clock.pass_each(1)
             await until(lambda: bot.is_ready)
 
         assert not before
-        assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+        assert webex.texts == ["Hello", "You said: Hello"]
 
     async def test_it_does_not_wait_for_long(
         self,
         bot: Bot,
-        webex_sandbox: Sandbox,
+        webex: Webex,
         clock: Pauses,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """A Webex that doesn't respond at all keeps no application from starting for minutes."""
         monkeypatch.setattr(bot_module, "_LONGEST_START", 0.01)
-        webex_sandbox.fail(delay=3600, path="/people/me")
+        webex.sandbox.fail(delay=3600, path="/people/me")
         async with bot:
             assert not bot.is_ready
             await clock.pass_each(1)
@@ -290,26 +277,22 @@ class TestOutage:
         assert "the bot isn't ready: no response to the start within 0.01 s" in caplog.text
 
     async def test_it_waits_as_long_as_webex_says(
-        self, bot: Bot, webex_sandbox: Sandbox, clock: Pauses
+        self, bot: Bot, webex: Webex, clock: Pauses
     ) -> None:
         """A Retry-After is honored, up to an hour."""
         for seconds in (300, 7200):
-            webex_sandbox.fail(status=429, retry_after=seconds, path="/people/me")
+            webex.sandbox.fail(status=429, retry_after=seconds, path="/people/me")
         async with bot:
             await clock.pass_each(300, 3600)
             await until(lambda: bot.is_ready)
 
     async def test_another_error_is_tried_again_each_minute(
-        self,
-        webex_client: Client,
-        webex_sandbox: Sandbox,
-        clock: Pauses,
-        caplog: pytest.LogCaptureFixture,
+        self, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Once the application runs, nothing ends it: not even a token that is refused."""
-        bot = bot_of(webex_client, target_url=None)
-        webex_sandbox.fail(status=501)
-        webex_sandbox.fail(status=401, times=2)
+        bot = webex.bot(target_url=None)
+        webex.sandbox.fail(status=501)
+        webex.sandbox.fail(status=401, times=2)
         async with bot:
             await clock.pass_each(1, 60, 60)
             await until(lambda: bot.is_ready)
@@ -335,39 +318,39 @@ class TestWatch:
     """What happens to the webhooks while the bot runs."""
 
     async def test_it_keeps_the_webhooks(
-        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """What happens to a webhook is corrected, and reported as a warning of one line."""
-        bot = bot_of(webex_client, watch=0.001)
+        bot = webex.bot(watch=0.001)
         bot.message()(ignore)
         async with bot:
-            (webhook,) = webex_sandbox.webhooks
+            (webhook,) = webex.sandbox.webhooks
             update = WebhookUpdate.of(webhook, status="inactive")
-            await webex_client.webhooks.update(webhook.id, update)
+            await webex.client.webhooks.update(webhook.id, update)
             await until(lambda: "reactivate" in caplog.text)
-            await webex_client.webhooks.delete(webhook.id)
+            await webex.client.webhooks.delete(webhook.id)
             await until(lambda: "create webhook" in caplog.text)
             forging = NewWebhook(
                 name="bot:\nERROR", target_url=URL, resource="rooms", event=webhook.event
             )
-            await webex_client.webhooks.create(forging)
+            await webex.client.webhooks.create(forging)
             await until(lambda: "delete webhook" in caplog.text)
 
-        assert webex_sandbox.webhooks[0].status == "active"
+        assert webex.sandbox.webhooks[0].status == "active"
         assert r"delete webhook bot:\nERROR: not wanted" in caplog.text
         assert "reactivate webhook bot:messages:created: switched off; Webex does" in caplog.text
 
     async def test_the_start_says_that_a_webhook_was_switched_off(
-        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """As a warning, with what causes it; that webhooks were created is only an INFO."""
         for _ in range(2):
-            bot = bot_of(webex_client)
+            bot = webex.bot()
             bot.message()(ignore)
             async with bot:
-                (webhook,) = webex_sandbox.webhooks
+                (webhook,) = webex.sandbox.webhooks
             update = WebhookUpdate.of(webhook, status="inactive")
-            await webex_client.webhooks.update(webhook.id, update)
+            await webex.client.webhooks.update(webhook.id, update)
 
         (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
         assert warning.getMessage() == (
@@ -377,22 +360,22 @@ class TestWatch:
         )
 
     async def test_an_error_is_logged_and_it_tries_again(
-        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Also one that `Webhooks.watch` raises, such as a rejected token."""
-        bot = bot_of(webex_client, watch=0.001)
+        bot = webex.bot(watch=0.001)
         bot.message()(ignore)
         async with bot:
-            webex_sandbox.fail(status=403)
+            webex.sandbox.fail(status=403)
             await until(lambda: "can't be watched" in caplog.text)
-            (webhook,) = webex_sandbox.webhooks
-            await webex_client.webhooks.delete(webhook.id)
-            await until(lambda: webex_sandbox.webhooks != ())
+            (webhook,) = webex.sandbox.webhooks
+            await webex.client.webhooks.delete(webhook.id)
+            await until(lambda: webex.sandbox.webhooks != ())
 
         assert "the webhooks can't be watched; trying again in 0.001 s" in caplog.text
 
     async def test_it_gives_the_webhooks_a_new_secret(
-        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A function that returns the secrets is asked at each look, whatever it raised before."""
         secrets = ["old"]
@@ -400,65 +383,61 @@ class TestWatch:
         def current() -> list[str]:
             return secrets or sys.exit("the vault is sealed")
 
-        bot = Bot(webex_client, current, target_url=URL, watch=0.001)
+        bot = Bot(webex.client, current, target_url=URL, watch=0.001)
         bot.message()(ignore)
         async with bot:
-            before = [each.secret for each in webex_sandbox.webhooks]
+            before = [each.secret for each in webex.sandbox.webhooks]
             secrets.clear()
             await until(lambda: "it raised SystemExit" in caplog.text)
             secrets += ["new", "old"]
-            await until(lambda: [each.secret for each in webex_sandbox.webhooks] == ["new"])
+            await until(lambda: [each.secret for each in webex.sandbox.webhooks] == ["new"])
 
         assert before == ["old"]
 
     async def test_it_asks_who_it_is(
-        self,
-        webex_client: Client,
-        webex_sandbox: Sandbox,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
+        self, webex: Webex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Before it makes webhooks; where it can't be asked, nothing changes at that look."""
-        bot = bot_of(webex_client, watch=0.001)
+        bot = webex.bot(watch=0.001)
         bot.message()(ignore)
         async with bot:
             before = bot.me.id
-            webex_sandbox.fail(status=501, path="/people/me", times=None)
-            await webex_client.webhooks.delete(webex_sandbox.webhooks[0].id)
+            webex.sandbox.fail(status=501, path="/people/me", times=None)
+            await webex.client.webhooks.delete(webex.sandbox.webhooks[0].id)
             await until(lambda: caplog.text.count("reconciliation failed") == 3)
-            assert webex_sandbox.webhooks == ()
+            assert webex.sandbox.webhooks == ()
             other = Sandbox()  # the sandbox was started again
             async with other.http_client() as http_client:
                 monkeypatch.setattr(bot.client, "get", Client("t", http_client=http_client).get)
-                await until(lambda: bool(webex_sandbox.webhooks))
+                await until(lambda: bool(webex.sandbox.webhooks))
                 me = bot.me.id
 
         assert me == other.bot.id != before
         assert f"the bot is {me} now, and was {before}: the token is another bot's" in caplog.text
 
-    async def test_it_ends_with_the_bot(self, webex_client: Client, webex_sandbox: Sandbox) -> None:
+    async def test_it_ends_with_the_bot(self, webex: Webex) -> None:
         """After the end, and without `watch`, nothing is sent."""
         for watch in (0.001, None):
-            bot = bot_of(webex_client, watch=watch)
+            bot = webex.bot(watch=watch)
             bot.message()(ignore)
             async with bot:
                 pass
-            sent = len(webex_sandbox.requests)
+            sent = len(webex.sandbox.requests)
             tasks = asyncio.all_tasks()
             assert tasks == {asyncio.current_task()}
-            assert len(webex_sandbox.requests) == sent
+            assert len(webex.sandbox.requests) == sent
 
 
 class TestReceiving:
     """What becomes of a request, and of what it notifies of."""
 
     async def test_it_receives_while_it_runs(
-        self, bot: Bot, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """`handle` takes a request, and `dispatch` a notification; otherwise a record says why."""
         body = sample_notification("messages", "created", data={"id": "M1"})
         notification = parse_unverified_notification(body)
-        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
         statuses = [await bot.handle(body, sign(body, SECRET))]
         async with bot:
             statuses.append(await bot.handle(body, sign(body, SECRET)))
@@ -468,7 +447,7 @@ class TestReceiving:
             await bot.dispatch(notification)
 
         assert statuses == [503, 204, 503]
-        assert texts(webex_sandbox)[1:] == ["You said: Hello"] * 2
+        assert webex.texts[1:] == ["You said: Hello"] * 2
         assert str(raised.value) == (
             "the bot isn't running: serve it as the application, or enter it with "
             "`async with bot:` in the lifespan of the application that it is a part of"
@@ -476,11 +455,9 @@ class TestReceiving:
         errors = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
         assert errors == [f"refused a request: {raised.value}"] * 2
 
-    async def test_what_was_accepted_is_finished_at_the_end(
-        self, webex_client: Client, webex_sandbox: Sandbox
-    ) -> None:
+    async def test_what_was_accepted_is_finished_at_the_end(self, webex: Webex) -> None:
         """Several callers may wait for the end, also while a handler runs."""
-        bot = bot_of(webex_client, background=True)
+        bot = webex.bot(background=True)
         ending = asyncio.Event()
 
         @bot.message()
@@ -488,33 +465,33 @@ class TestReceiving:
             await ending.wait()
             await context.reply("Done")
 
-        async with running(bot, webex_sandbox):
-            await webex_sandbox.say("Hello")
+        async with webex.running(bot):
+            await webex.sandbox.say("Hello")
             asyncio.get_running_loop().call_soon(ending.set)
             await asyncio.gather(bot.aclose(), bot.aclose())
 
-            assert texts(webex_sandbox) == ["Hello", "Done"]
+            assert webex.texts == ["Hello", "Done"]
             with pytest.raises(RuntimeError, match="the bot isn't running"):
                 await bot.send("Hello", room_id="R")
 
     async def test_a_handler_cannot_end_the_bot(
-        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is an error, after which the bot still runs."""
-        webex_sandbox.raise_handler_errors = False
-        bot = bot_of(webex_client)
+        webex.sandbox.raise_handler_errors = False
+        bot = webex.bot()
 
         @bot.message()
         async def end(context: MessageContext) -> None:
             await context.reply(f"You said: {context.text}")
             await bot.aclose()
 
-        async with running(bot, webex_sandbox):
+        async with webex.running(bot):
             for text in ("one", "two"):
-                await webex_sandbox.say(text)
+                await webex.sandbox.say(text)
 
         assert caplog.text.count("a handler can't close its own receiver") == 2
-        assert texts(webex_sandbox)[-1] == "You said: two"
+        assert webex.texts[-1] == "You said: two"
 
     @pytest.mark.parametrize(
         ("envelope", "is_answered"),
@@ -527,18 +504,18 @@ class TestReceiving:
         ],
     )
     async def test_what_it_did_itself_is_ignored(
-        self, envelope: dict[str, str], *, is_answered: bool, bot: Bot, webex_sandbox: Sandbox
+        self, envelope: dict[str, str], *, is_answered: bool, bot: Bot, webex: Webex
     ) -> None:
         """It is itself whoever created the webhook; one of its name may be older than its token."""
-        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
         async with bot:
             envelope = {key: bot.me.id if it == "ME" else it for key, it in envelope.items()}
             body = sample_notification("messages", "created", data={"id": "M1"}, **envelope)
             assert await bot.handle(body, sign(body, SECRET)) == 204
 
-        assert len(webex_sandbox.messages) == 1 + is_answered
+        assert len(webex.sandbox.messages) == 1 + is_answered
 
-    async def test_its_own_message_is_ignored(self, bot: Bot, webex_sandbox: Sandbox) -> None:
+    async def test_its_own_message_is_ignored(self, bot: Bot, webex: Webex) -> None:
         """What is fetched says who wrote it, not the notification."""
         ran: list[object] = []
 
@@ -546,13 +523,13 @@ class TestReceiving:
         async def note(notification: object) -> None:
             ran.append(notification)
 
-        async with running(bot, webex_sandbox):
+        async with webex.running(bot):
             message = {"id": "M1", "text": "Hello", "personId": bot.me.id}
-            await webex_sandbox.emit("messages", "created", message)
+            await webex.sandbox.emit("messages", "created", message)
             body = sample_notification("messages", "created", data={"id": "M1"}, actorId="ANN")
             assert await bot.handle(body, sign(body, SECRET)) == 204
 
-        assert (texts(webex_sandbox), ran) == (["Hello"], [])
+        assert (webex.texts, ran) == (["Hello"], [])
 
     @pytest.mark.parametrize("resource", ["messages", "attachmentActions"])
     async def test_what_is_gone_is_passed_over(
@@ -560,35 +537,35 @@ class TestReceiving:
         resource: str,
         bot: Bot,
         handlers: Handlers,
-        webex_sandbox: Sandbox,
+        webex: Webex,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """A message may have been deleted before the bot reads it, which isn't an error."""
         caplog.set_level(logging.INFO)
         handlers.submission(bot, "all")
-        async with running(bot, webex_sandbox):
-            webex_sandbox.fail(status=404)
-            (delivery,) = await webex_sandbox.emit(resource, "created")
+        async with webex.running(bot):
+            webex.sandbox.fail(status=404)
+            (delivery,) = await webex.sandbox.emit(resource, "created")
 
         assert (delivery.status_code, handlers.heard) == (204, [])
         assert sum("is passed over: it is gone" in each for each in caplog.messages) == 1
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
-        assert len(texts(webex_sandbox)) == (resource == "messages")
+        assert len(webex.texts) == (resource == "messages")
 
     async def test_what_cannot_be_fetched_is_a_failure(
-        self, bot: Bot, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is logged and reported, after the handlers that need nothing of it have run."""
-        webex_sandbox.raise_handler_errors = False
+        webex.sandbox.raise_handler_errors = False
         seen: list[Any] = []
 
         @bot.on("messages")
         async def note(_: object) -> None:
             seen.append("on")
 
-        async with running(bot, webex_sandbox):
-            webex_sandbox.fail(status=403)
-            (delivery,) = await webex_sandbox.say("Hello")
+        async with webex.running(bot):
+            webex.sandbox.fail(status=403)
+            (delivery,) = await webex.sandbox.say("Hello")
 
         assert (delivery.status_code, seen) == (204, ["on"])
         assert "PermissionDeniedError" in caplog.text
@@ -597,28 +574,24 @@ class TestReceiving:
 class TestSend:
     """What a bot writes by itself."""
 
-    async def test_it_writes_to_a_room_or_a_person(
-        self, webex_client: Client, webex_sandbox: Sandbox
-    ) -> None:
+    async def test_it_writes_to_a_room_or_a_person(self, webex: Webex) -> None:
         """The place is one of three; a long text is cut as that of a reply."""
-        (ann_id,) = (await webex_sandbox.say("Hi"), webex_sandbox.messages[0]["personId"])[1:]
-        async with bot_of(webex_client, target_url=None) as bot:
-            first = await bot.send("One", to_person_email=webex_sandbox.messages[0]["personEmail"])
+        (ann_id,) = (await webex.sandbox.say("Hi"), webex.sandbox.messages[0]["personId"])[1:]
+        async with webex.bot(target_url=None) as bot:
+            first = await bot.send("One", to_person_email=webex.sandbox.messages[0]["personEmail"])
             await bot.send("Two", to_person_id=ann_id, card=CARD)
             await bot.send(markdown="word " * 2000, room_id=first.room_id)
-        _, one, two, *pieces = webex_sandbox.messages
+        _, one, two, *pieces = webex.sandbox.messages
 
-        assert {each["roomId"] for each in webex_sandbox.messages} == {first.room_id}
+        assert {each["roomId"] for each in webex.sandbox.messages} == {first.room_id}
         assert (one["id"], one["text"]) == (first.id, "One")
         assert (two["text"], len(two["attachments"])) == ("Two", 1)
         assert len(pieces) == 2
 
     @pytest.mark.parametrize("place", [{}, {"room_id": "R", "to_person_email": "a@example.com"}])
-    async def test_it_needs_one_place(
-        self, place: dict[str, str], webex_client: Client, webex_sandbox: Sandbox
-    ) -> None:
+    async def test_it_needs_one_place(self, place: dict[str, str], webex: Webex) -> None:
         """Anything else is an error before anything is sent; so is a bot that doesn't run."""
-        bot = bot_of(webex_client, target_url=None)
+        bot = webex.bot(target_url=None)
         with pytest.raises(RuntimeError, match="the bot isn't running"):
             await bot.send("Hello", room_id="R")
         with pytest.raises(RuntimeError, match="the bot isn't running"):
@@ -629,32 +602,32 @@ class TestSend:
             with pytest.raises(ValueError, match="pass one of room_id, to_person_id and to_pers"):
                 await bot.send("Hello", **place)  # type: ignore[arg-type] # of a mapping
 
-        assert webex_sandbox.messages == ()
+        assert webex.sandbox.messages == ()
 
 
 class TestErrors:
     """What becomes of a handler that fails."""
 
     async def test_an_error_of_a_handler_is_settled(
-        self, webex_client: Client, webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """It is logged with its traceback and reported, and no copy is handled again."""
-        webex_sandbox.raise_handler_errors = False
+        webex.sandbox.raise_handler_errors = False
         reported: list[Any] = []
-        bot = bot_of(webex_client, on_error=lambda error, about: reported.append((error, about)))
+        bot = webex.bot(on_error=lambda error, about: reported.append((error, about)))
 
         @bot.message()
         async def fail(_: MessageContext) -> None:
             raise KeyError("a bug")
 
-        async with running(bot, webex_sandbox):
-            (delivery,) = await webex_sandbox.say("Hello")
+        async with webex.running(bot):
+            (delivery,) = await webex.sandbox.say("Hello")
             again = await bot.handle(delivery.body, sign(delivery.body, SECRET))
 
         ((error, notification),) = reported
         assert (delivery.status_code, again) == (204, 204)
         assert repr(error) == "KeyError('a bug')"
-        assert notification.data.id == webex_sandbox.messages[0]["id"]
+        assert notification.data.id == webex.sandbox.messages[0]["id"]
         assert "Traceback" in caplog.text
 
 
@@ -662,15 +635,15 @@ class TestFromEnv:
     """The bot that the environment describes."""
 
     async def test_it_reads_the_environment(
-        self, environment: pytest.MonkeyPatch, webex_sandbox: Sandbox
+        self, environment: pytest.MonkeyPatch, webex: Webex
     ) -> None:
         """The token, the secrets, the URL, and where Webex is; it closes the client it makes."""
-        async with webex_sandbox.serve() as base_url:
+        async with webex.sandbox.serve() as base_url:
             environment.setenv("WEBEX_BASE_URL", base_url)
             bot = Bot.from_env(name="lunch", watch=None)
             bot.message()(ignore)
-            async with running(bot, webex_sandbox):
-                (webhook,) = webex_sandbox.webhooks
+            async with webex.running(bot):
+                (webhook,) = webex.sandbox.webhooks
                 body = sample_notification("messages", "created")
                 statuses = [
                     await bot.handle(body, sign(body, secret))
@@ -680,7 +653,7 @@ class TestFromEnv:
         assert (webhook.name, webhook.target_url) == ("lunch:messages:created", URL)
         assert webhook.secret == "new-secret"
         assert statuses == [204, 204, 401]
-        assert {each.headers["authorization"] for each in webex_sandbox.requests} == {
+        assert {each.headers["authorization"] for each in webex.sandbox.requests} == {
             "Bearer a-token"
         }
         assert bot.client.http_client.is_closed
@@ -699,18 +672,16 @@ class TestFromEnv:
         async with Bot.from_env():
             assert me.called
 
-    async def test_an_argument_wins(
-        self, environment: pytest.MonkeyPatch, webex_sandbox: Sandbox
-    ) -> None:
+    async def test_an_argument_wins(self, environment: pytest.MonkeyPatch, webex: Webex) -> None:
         """It takes the place of the variable, which isn't needed then."""
         environment.delenv("WEBEX_WEBHOOK_SECRET")
-        async with webex_sandbox.serve() as base_url:
+        async with webex.sandbox.serve() as base_url:
             environment.setenv("WEBEX_BASE_URL", base_url)
             target_url = "https://other.example.com"
             bot = Bot.from_env(secrets=lambda: "of-the-moment", target_url=target_url)
             bot.message()(ignore)
             async with bot:
-                (webhook,) = webex_sandbox.webhooks
+                (webhook,) = webex.sandbox.webhooks
 
         assert (webhook.target_url, webhook.secret) == (target_url, "of-the-moment")
 
@@ -775,16 +746,14 @@ def test_wrong_arguments_are_refused_at_once(options: dict[str, Any], error: str
     assert type(caught.value).__name__ == kind
 
 
-async def test_nothing_shows_a_token_or_a_secret(
-    webex_client: Client, handlers: Handlers, webex_sandbox: Sandbox
-) -> None:
+async def test_nothing_shows_a_token_or_a_secret(webex: Webex, handlers: Handlers) -> None:
     """Nothing that a program may print of a bot has one."""
-    bot = bot_of(webex_client)
+    bot = webex.bot()
     handlers.message(bot)
     handlers.submission(bot, "all")
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("Hello")
-        await webex_sandbox.emit("attachmentActions", "created")
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+        await webex.sandbox.emit("attachmentActions", "created")
     printed = f"{bot!r}{bot.me!r}{handlers.heard!r}{vars(bot)!r}"
 
     assert len(handlers.heard) == 2

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.bot.doubles import CARD, SECRET, bot_of, running, texts
+from tests.bot.doubles import CARD, SECRET, Webex
 from webex_webhooks_async import (
     Bot,
     Client,
@@ -26,9 +26,9 @@ LONG = "word " * 4000
 
 
 @pytest.fixture
-def bot(webex_client: Client) -> Bot:
+def bot(webex: Webex) -> Bot:
     """A bot that offers a card, in the thread and in the room, and takes orders in the thread."""
-    bot = bot_of(webex_client)
+    bot = webex.bot()
 
     @bot.command("both")
     async def both(context: MessageContext) -> None:
@@ -67,34 +67,30 @@ def last(sandbox: Sandbox, count: int) -> list[tuple[str | None, str | None]]:
     ]
 
 
-async def test_a_reply_is_in_the_thread(
-    bot: Bot, webex_sandbox: Sandbox, webex_client: Client
-) -> None:
+async def test_a_reply_is_in_the_thread(bot: Bot, webex: Webex) -> None:
     """The thread begins with the message, or with the one that the message replies to."""
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("both")
-        assert last(webex_sandbox, 2) == [("in the thread", "both"), ("in the room", None)]
+    async with webex.running(bot):
+        await webex.sandbox.say("both")
+        assert last(webex.sandbox, 2) == [("in the thread", "both"), ("in the room", None)]
 
-        root = webex_sandbox.messages[0]
+        root = webex.sandbox.messages[0]
         reply = {"id": "M1", "text": "both", "roomId": root["roomId"], "parentId": root["id"]}
-        await webex_sandbox.emit("messages", "created", reply)
+        await webex.sandbox.emit("messages", "created", reply)
 
-    replied = [each for each in webex_sandbox.requests if each.method == "POST"][-2]
+    replied = [each for each in webex.sandbox.requests if each.method == "POST"][-2]
     assert json.loads(replied.body)["parentId"] == root["id"]
 
 
-async def test_a_submission_is_answered_in_the_thread_of_its_card(
-    bot: Bot, webex_sandbox: Sandbox
-) -> None:
+async def test_a_submission_is_answered_in_the_thread_of_its_card(bot: Bot, webex: Webex) -> None:
     """The thread begins where the card is, or where the message with the card replies to."""
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for text in ("card", "card here"):
-            await webex_sandbox.say(text)
-            message = webex_sandbox.messages[-1]
-            before = len(webex_sandbox.requests)
-            await webex_sandbox.submit(message["id"], {"dish": "Pasta"})
-            *replies, room = last(webex_sandbox, 3)
-            requests = webex_sandbox.requests[before:]
+            await webex.sandbox.say(text)
+            message = webex.sandbox.messages[-1]
+            before = len(webex.sandbox.requests)
+            await webex.sandbox.submit(message["id"], {"dish": "Pasta"})
+            *replies, room = last(webex.sandbox, 3)
+            requests = webex.sandbox.requests[before:]
             gets = [each for each in requests if each.method == "GET"]
             posted = [json.loads(each.body) for each in requests if each.method == "POST"]
 
@@ -106,50 +102,48 @@ async def test_a_submission_is_answered_in_the_thread_of_its_card(
             assert len(gets) == 2  # the submission and, once, the message with the card
 
 
-async def test_a_card_that_is_gone_is_still_answered(
-    bot: Bot, webex_sandbox: Sandbox, webex_client: Client
-) -> None:
+async def test_a_card_that_is_gone_is_still_answered(bot: Bot, webex: Webex) -> None:
     """Without the message, the thread begins with its id."""
-    webex_sandbox.raise_handler_errors = False
+    webex.sandbox.raise_handler_errors = False
     replies: list[Mapping[str, Any]] = []
-    http_client = webex_client.http_client
+    http_client = webex.client.http_client
 
     async def note(request: Any) -> None:  # noqa: ANN401 - httpx's own
         if request.method == "POST":
             replies.append(json.loads(request.content))
 
     http_client.event_hooks = {"request": [note]}
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         data = {"messageId": "GONE", "inputs": None}
-        await webex_sandbox.emit("attachmentActions", "created", data)
+        await webex.sandbox.emit("attachmentActions", "created", data)
 
     assert replies[-1]["parentId"] == "GONE"
     assert replies[-1]["text"].startswith("None for ")
 
 
-async def test_who_it_is_from(bot: Bot, webex_sandbox: Sandbox) -> None:
+async def test_who_it_is_from(bot: Bot, webex: Webex) -> None:
     """Both contexts know the person who wrote or submitted, and ask Webex once."""
     people: list[tuple[str, ...] | None] = []
 
     async def ask(context: MessageContext | SubmissionContext) -> None:
         people.extend([(await context.person()).emails, (await context.person()).emails])
 
-    bot = bot_of(bot.client)
+    bot = webex.bot()
     bot.message()(ask)
     bot.submission()(ask)
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         card = await bot.send(card=CARD, to_person_email="ann@example.com")
-        await webex_sandbox.say("Hello", person="ann@example.com")
-        await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+        await webex.sandbox.say("Hello", person="ann@example.com")
+        await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
 
     assert people == [("ann@example.com",)] * 4
-    assert sum(each.path.startswith("/v1/people/") for each in webex_sandbox.requests) == 3
+    assert sum(each.path.startswith("/v1/people/") for each in webex.sandbox.requests) == 3
 
 
-async def test_what_was_fetched_says_who_and_where(bot: Bot, webex_sandbox: Sandbox) -> None:
+async def test_what_was_fetched_says_who_and_where(bot: Bot, webex: Webex) -> None:
     """A notification only says it where that doesn't."""
     seen: list[object] = []
-    bot = bot_of(bot.client)
+    bot = webex.bot()
 
     @bot.message()
     @bot.submission()
@@ -159,12 +153,12 @@ async def test_what_was_fetched_says_who_and_where(bot: Bot, webex_sandbox: Sand
         if isinstance(context, SubmissionContext):
             seen.append(context.message_id)
 
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         card = await bot.send(card=CARD, to_person_email="ann@example.com")
-        await webex_sandbox.say("Hello", person="ann@example.com")
-        await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+        await webex.sandbox.say("Hello", person="ann@example.com")
+        await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
         before, seen[:] = [*seen], []
-        for delivery in webex_sandbox.deliveries:
+        for delivery in webex.sandbox.deliveries:
             notification = json.loads(delivery.body)
             if notification["actorId"] != bot.me.id:
                 wrong = dict.fromkeys(("personId", "roomId", "messageId"), "ANOTHER")
@@ -175,26 +169,24 @@ async def test_what_was_fetched_says_who_and_where(bot: Bot, webex_sandbox: Sand
     assert seen == before == [(("ann@example.com",), card.room_id)] * 2 + [card.id]
 
 
-async def test_a_card_can_be_deleted(bot: Bot, webex_sandbox: Sandbox) -> None:
+async def test_a_card_can_be_deleted(bot: Bot, webex: Webex) -> None:
     """A submission knows the message that its card is in."""
-    bot = bot_of(bot.client)
+    bot = webex.bot()
 
     @bot.submission()
     async def delete(context: SubmissionContext) -> None:
         await context.client.delete("messages", context.message_id)
 
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         card = await bot.send(card=CARD, to_person_email="ann@example.com")
-        await webex_sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
+        await webex.sandbox.submit(card.id, {"dish": "Pasta"}, person="ann@example.com")
 
-    assert webex_sandbox.messages == ()
+    assert webex.sandbox.messages == ()
 
 
-async def test_what_the_bot_wrote_can_be_edited_and_deleted(
-    bot: Bot, webex_sandbox: Sandbox
-) -> None:
+async def test_what_the_bot_wrote_can_be_edited_and_deleted(bot: Bot, webex: Webex) -> None:
     """By a handler and by the bot, in the room of the message; what is gone is no error."""
-    bot = bot_of(bot.client)
+    bot = webex.bot()
 
     @bot.command("work")
     async def work(context: MessageContext) -> None:
@@ -207,10 +199,10 @@ async def test_what_the_bot_wrote_can_be_edited_and_deleted(
         await context.delete(second.id)
         await bot.delete(second)
 
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("work")
+    async with webex.running(bot):
+        await webex.sandbox.say("work")
 
-    assert last(webex_sandbox, 2) == [("Done", None), ("edited", "Done")]
+    assert last(webex.sandbox, 2) == [("Done", None), ("edited", "Done")]
 
 
 @pytest.mark.parametrize(
@@ -246,28 +238,27 @@ async def test_a_mention_in_markdown_is_no_part_of_the_command(
     mark: str,
     direct: bool,  # noqa: FBT001 - a parameter of the test
     bot: Bot,
-    webex_sandbox: Sandbox,
-    webex_client: Client,
+    webex: Webex,
 ) -> None:
     """A mention by id or by address, whatever it shows, in either kind of room."""
     async with (
-        running(bot, webex_sandbox),
-        webex_sandbox.http_client() as http_client,
+        webex.running(bot),
+        webex.sandbox.http_client() as http_client,
         Client("person:ann@example.com", http_client=http_client) as ann,
     ):
-        room = await webex_client.post("rooms", json={"title": "Lunch"})
-        place = {"toPersonEmail": webex_sandbox.bot.email} if direct else {"roomId": room["id"]}
-        markdown = f"{mark.format(webex_sandbox.bot)}, both"
+        room = await webex.client.post("rooms", json={"title": "Lunch"})
+        place = {"toPersonEmail": webex.sandbox.bot.email} if direct else {"roomId": room["id"]}
+        markdown = f"{mark.format(webex.sandbox.bot)}, both"
         await ann.post("messages", json={**place, "markdown": markdown})
 
-    assert texts(webex_sandbox)[-2:] == ["in the thread", "in the room"]
+    assert webex.texts[-2:] == ["in the thread", "in the room"]
 
 
-async def test_a_long_text_is_several_messages(bot: Bot, webex_sandbox: Sandbox) -> None:
+async def test_a_long_text_is_several_messages(bot: Bot, webex: Webex) -> None:
     """Joined they are the text, the last has the card and is returned, all are in the thread."""
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("long")
-    said, *pieces, report = webex_sandbox.messages
+    async with webex.running(bot):
+        await webex.sandbox.say("long")
+    said, *pieces, report = webex.sandbox.messages
 
     assert "".join(each["text"] for each in pieces) == LONG
     assert {each["parentId"] for each in pieces} == {said["id"]}
@@ -275,7 +266,7 @@ async def test_a_long_text_is_several_messages(bot: Bot, webex_sandbox: Sandbox)
     assert report["text"] == f"{pieces[-1]['id']} 1"
 
 
-async def test_a_file_is_uploaded(bot: Bot, webex_sandbox: Sandbox) -> None:
+async def test_a_file_is_uploaded(bot: Bot, webex: Webex) -> None:
     """It goes with the last piece of a text, or alone."""
     file = File("menu.txt", b"Pasta")
     names: list[str] = []
@@ -286,9 +277,9 @@ async def test_a_file_is_uploaded(bot: Bot, webex_sandbox: Sandbox) -> None:
             downloaded = await context.client.download((message.files or ("",))[0])
             names.append(f"{downloaded.name} {downloaded.content!r}")
 
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("Hello")
-    _, *pieces, alone = webex_sandbox.messages
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+    _, *pieces, alone = webex.sandbox.messages
 
     assert names == ["menu.txt b'Pasta'"] * 2
     assert ["files" in each for each in pieces] == [False, False, True]
@@ -296,10 +287,10 @@ async def test_a_file_is_uploaded(bot: Bot, webex_sandbox: Sandbox) -> None:
     assert "text" not in alone
 
 
-async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex_sandbox: Sandbox) -> None:
+async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex: Webex) -> None:
     """Everything is checked before the first piece."""
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         with pytest.raises(TypeError, match="a URL in files must be str, got object"):
-            await webex_sandbox.say("fail")
+            await webex.sandbox.say("fail")
 
-    assert texts(webex_sandbox) == ["fail"]
+    assert webex.texts == ["fail"]

@@ -8,19 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.doubles import CARD, bot_of, running
+from tests.bot.doubles import CARD, Webex
 from tests.support.clocks import Time
 from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
-    Client,
     MessageContext,
     SQLiteInbox,
     SubmissionContext,
     parse_unverified_notification,
 )
 from webex_webhooks_async.notifications import inbox_worker
-from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
@@ -51,23 +49,19 @@ class Slow:
 
 
 @pytest.mark.parametrize("kind", ["plain", "background", "inbox"])
-async def test_one_room_after_the_other(
-    kind: str, webex_client: Client, webex_sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_one_room_after_the_other(kind: str, webex: Webex, tmp_path: Path) -> None:
     """What happens in a room waits for what came before, not for other rooms or a failed one."""
-    webex_sandbox.raise_handler_errors = False
+    webex.sandbox.raise_handler_errors = False
     inbox = SQLiteInbox(tmp_path / "inbox.db") if kind == "inbox" else None
-    bot = bot_of(
-        webex_client, in_order=True, background=kind == "background", inbox=inbox, attempts=1
-    )
+    bot = webex.bot(in_order=True, background=kind == "background", inbox=inbox, attempts=1)
     slow = Slow(bot)
-    async with running(bot, webex_sandbox), asyncio.TaskGroup() as group:
+    async with webex.running(bot), asyncio.TaskGroup() as group:
         card = await bot.send("A card", card=CARD, to_person_email="ann@example.com")
         said = [("ann", "fail"), ("ann", "two"), ("bob", "other room"), ("ann", "three")]
         for name, text in said:
-            group.create_task(webex_sandbox.say(text, person=f"{name}@example.com"))
+            group.create_task(webex.sandbox.say(text, person=f"{name}@example.com"))
             await asyncio.sleep(0)
-        group.create_task(webex_sandbox.submit(card.id, {"dish": "four"}, person="ann@example.com"))
+        group.create_task(webex.sandbox.submit(card.id, {"dish": "four"}, person="ann@example.com"))
         await until(lambda: len(slow.began) == 2)
         assert sorted(slow.began) == ["fail", "other room"]
         slow.may_end.set()
@@ -77,22 +71,18 @@ async def test_one_room_after_the_other(
 
 
 async def test_what_waits_does_not_hang(
-    webex_client: Client,
-    webex_sandbox: Sandbox,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of two messages of a room, the log says after a while that the first one may hang."""
     caplog.set_level(logging.WARNING)
     time = Time()
     monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
     inbox = SQLiteInbox(tmp_path / "inbox.db", clock=time.now_in_seconds)
-    bot = bot_of(webex_client, in_order=True, inbox=inbox)
+    bot = webex.bot(in_order=True, inbox=inbox)
     slow = Slow(bot)
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for text in ("one", "two"):
-            await webex_sandbox.say(text)
+            await webex.sandbox.say(text)
         await until(lambda: slow.began == ["one"])
         await time.pass_(250)
         slow.may_end.set()
@@ -101,28 +91,26 @@ async def test_what_waits_does_not_hang(
     assert sum("does it hang?" in each for each in caplog.messages) == 1
 
 
-async def test_dispatch_is_not_in_line(webex_client: Client, webex_sandbox: Sandbox) -> None:
+async def test_dispatch_is_not_in_line(webex: Webex) -> None:
     """What comes from a task queue runs at once; that queue keeps its own order."""
-    bot = bot_of(webex_client, in_order=True)
+    bot = webex.bot(in_order=True)
     slow = Slow(bot)
-    async with running(bot, webex_sandbox), asyncio.TaskGroup() as group:
-        group.create_task(webex_sandbox.say("one"))
+    async with webex.running(bot), asyncio.TaskGroup() as group:
+        group.create_task(webex.sandbox.say("one"))
         await until(lambda: slow.began == ["one"])
-        webex_sandbox.deliver_to(None)
-        (delivery,) = await webex_sandbox.say("two")
+        webex.sandbox.deliver_to(None)
+        (delivery,) = await webex.sandbox.say("two")
         group.create_task(bot.dispatch(parse_unverified_notification(delivery.body)))
         await until(lambda: slow.began == ["one", "two"])
         slow.may_end.set()
 
 
-async def test_a_request_that_gives_up_leaves_the_line(
-    webex_client: Client, webex_sandbox: Sandbox
-) -> None:
+async def test_a_request_that_gives_up_leaves_the_line(webex: Webex) -> None:
     """A request that is cancelled while it waits lets the others keep their order."""
-    bot = bot_of(webex_client, in_order=True)
+    bot = webex.bot(in_order=True)
     slow = Slow(bot)
-    async with running(bot, webex_sandbox):
-        tasks = [asyncio.create_task(webex_sandbox.say(each)) for each in ("one", "two", "three")]
+    async with webex.running(bot):
+        tasks = [asyncio.create_task(webex.sandbox.say(each)) for each in ("one", "two", "three")]
         await until(lambda: len(bot._runs) == 3)
         tasks[1].cancel()
         await asyncio.wait({tasks[1]})

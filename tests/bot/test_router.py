@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.bot.doubles import URL, Handlers, bot_of, running
+from tests.bot.doubles import URL, Handlers, Webex
 from webex_webhooks_async import (
     Bot,
     BotRouter,
     CallNext,
-    Client,
     MessageContext,
     MessageData,
     Notification,
@@ -20,21 +19,14 @@ from webex_webhooks_async import (
     Router,
     SubmissionContext,
 )
-from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-def handlers() -> Handlers:
-    """Handlers to register."""
-    return Handlers()
-
-
-@pytest.fixture
-def bot(webex_client: Client) -> Bot:
+def bot(webex: Webex) -> Bot:
     """A bot to register them on."""
-    return bot_of(webex_client)
+    return webex.bot()
 
 
 @pytest.mark.parametrize(
@@ -52,12 +44,12 @@ def bot(webex_client: Client) -> Bot:
     ],
 )
 async def test_a_command_is_a_name_and_arguments(
-    text: str, arguments: str | None, bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+    text: str, arguments: str | None, bot: Bot, handlers: Handlers, webex: Webex
 ) -> None:
     """The text is one of the names, or begins with one and whitespace, whatever its case."""
     handlers.command(bot, "order", "buy", "place an order", "my", "my own", "[a-z]+", "o.der")
-    async with running(bot, webex_sandbox):
-        (delivery,) = await webex_sandbox.say(text)
+    async with webex.running(bot):
+        (delivery,) = await webex.sandbox.say(text)
 
     assert delivery.status_code == 204
     assert [context.arguments for _, context in handlers.heard] == (
@@ -66,14 +58,14 @@ async def test_a_command_is_a_name_and_arguments(
 
 
 async def test_a_pattern_is_searched_in_the_text(
-    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+    bot: Bot, handlers: Handlers, webex: Webex
 ) -> None:
     """The handler gets what was found; that of a command has nothing, and asking is an error."""
     handlers.command(bot, "order")
     handlers.message(bot, r"ticket #(\d+)")
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for text in ("Where is ticket #42?", "Where is my ticket?", "order"):
-            await webex_sandbox.say(text)
+            await webex.sandbox.say(text)
 
     (_, found), (_, command) = handlers.heard
     assert found.match[1] == "42"
@@ -82,7 +74,7 @@ async def test_a_pattern_is_searched_in_the_text(
 
 
 async def test_the_first_registration_that_matches_handles_a_message(
-    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+    bot: Bot, handlers: Handlers, webex: Webex
 ) -> None:
     """Registrations are tried in their order, those of an included router in its place."""
     router, nested = BotRouter(), BotRouter()
@@ -94,9 +86,9 @@ async def test_the_first_registration_that_matches_handles_a_message(
     router.include(nested)
     handlers.command(nested, "two")
     handlers.message(router, "o")
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for text in ("one", "two", "four", "else"):
-            await webex_sandbox.say(text)
+            await webex.sandbox.say(text)
 
     assert handlers.names == ["one", "two", "o", "all"]
 
@@ -122,38 +114,36 @@ async def test_a_submission_is_chosen_by_its_inputs(  # noqa: PLR0913, PLR0917 -
     is_match: bool,  # noqa: FBT001 - a parameter of the test
     bot: Bot,
     handlers: Handlers,
-    webex_sandbox: Sandbox,
+    webex: Webex,
 ) -> None:
     """Each input has the value that was asked for, of the same type in JSON."""
     handlers.submission(bot, "chosen", **wanted)
     handlers.submission(bot, "other")
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         data = {"id": "A1", "inputs": given}
-        await webex_sandbox.emit("attachmentActions", "created", data)
+        await webex.sandbox.emit("attachmentActions", "created", data)
 
     ((name, context),) = handlers.heard
     assert name == ("chosen" if is_match else "other")
     assert context.inputs == given
 
 
-async def test_a_message_is_fetched_once(
-    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
-) -> None:
+async def test_a_message_is_fetched_once(bot: Bot, handlers: Handlers, webex: Webex) -> None:
     """The number of handlers, and of the routers that they are in, doesn't change that."""
     router = BotRouter()
     for name in ("a", "b"):
         handlers.command(bot, name)
         handlers.command(router, f"not {name}")
     bot.include(router)
-    async with running(bot, webex_sandbox):
-        before = len(webex_sandbox.requests)
-        await webex_sandbox.say("b")
+    async with webex.running(bot):
+        before = len(webex.sandbox.requests)
+        await webex.sandbox.say("b")
 
-    assert [each.method for each in webex_sandbox.requests[before:]] == ["GET"]
+    assert [each.method for each in webex.sandbox.requests[before:]] == ["GET"]
 
 
 async def test_handlers_of_notifications_run_in_addition(
-    bot: Bot, handlers: Handlers, webex_sandbox: Sandbox
+    bot: Bot, handlers: Handlers, webex: Webex
 ) -> None:
     """`on` takes a handler of the same notification, in routers of both kinds as well."""
     seen: list[str] = []
@@ -167,15 +157,13 @@ async def test_handlers_of_notifications_run_in_addition(
     for each in routers:
         bot.include(each)
     handlers.message(bot)
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("Hello")
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
 
     assert (len(seen), handlers.names) == (3, ["all"])
 
 
-async def test_middleware_runs_around_the_handlers_of_its_router(
-    bot: Bot, webex_sandbox: Sandbox
-) -> None:
+async def test_middleware_runs_around_the_handlers_of_its_router(bot: Bot, webex: Webex) -> None:
     """The bot's is around everything, a router's once around all that is handled there."""
     trace: list[str] = []
     outer, inner = BotRouter(), BotRouter()
@@ -201,10 +189,10 @@ async def test_middleware_runs_around_the_handlers_of_its_router(
     inner.on("messages")(named("last"))
     outer.submission()(named("TWO"))
     bot.message()(named("ALL"))
-    async with running(bot, webex_sandbox):
-        await webex_sandbox.say("one")
-        await webex_sandbox.say("else")
-        await webex_sandbox.emit("attachmentActions", "created")
+    async with webex.running(bot):
+        await webex.sandbox.say("one")
+        await webex.sandbox.say("else")
+        await webex.sandbox.emit("attachmentActions", "created")
 
     one = "bot outer inner first ONE last /inner /outer /bot"
     other = "bot outer inner first last /inner /outer ALL /bot"
@@ -252,11 +240,7 @@ HIDDEN: list[tuple[Register, Register, str]] = [
 
 @pytest.mark.parametrize(("first", "second", "error"), HIDDEN)
 async def test_a_handler_that_would_get_nothing_is_an_error(
-    first: Register,
-    second: Register,
-    error: str,
-    bot: Bot,
-    webex_sandbox: Sandbox,
+    first: Register, second: Register, error: str, bot: Bot, webex: Webex
 ) -> None:
     """It is named at the registration, or at the start, with what is registered before it."""
     early, late = BotRouter(), BotRouter()
@@ -271,7 +255,7 @@ async def test_a_handler_that_would_get_nothing_is_an_error(
     first(early)(other)
     with pytest.raises(ValueError, match=r"handler of .*, because other of "):
         await bot.__aenter__()
-    assert webex_sandbox.requests == ()
+    assert webex.sandbox.requests == ()
 
 
 NO_BOT = (
@@ -333,13 +317,13 @@ def test_a_handler_is_an_async_function_of_a_context(decorator: Callable[[Any], 
         decorator(takes_two)
 
 
-async def test_registering_ends_with_the_start(bot: Bot, webex_sandbox: Sandbox) -> None:
+async def test_registering_ends_with_the_start(bot: Bot, webex: Webex) -> None:
     """From the start on, a bot and its routers take nothing more."""
     router, plain = BotRouter(), Router()
     router.include(plain)
     bot.include(router)
     bot.message()(handler)
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for register in (
             lambda: bot.command("late")(handler),
             lambda: router.message()(handler),
