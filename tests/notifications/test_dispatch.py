@@ -167,14 +167,6 @@ class TestDispatch:
 
         assert traces.ran == ["all"]
 
-    async def test_own_actions_are_ignored(self, traces: Traces) -> None:
-        """With `ignore_own_actions`, what the bot did isn't dispatched either."""
-        receiver = Receiver(SECRET, ignore_own_actions=True)
-        receiver.on()(traces.handler("all"))
-        await receiver.dispatch(parse_unverified_notification(body_of(actorId="BOT")))
-
-        assert traces.ran == []
-
     async def test_only_notifications_are_dispatched(self) -> None:
         """The body of a request is refused by name."""
         body: Any = body_of()

@@ -22,7 +22,7 @@ from tests.notifications.doubles import (
 )
 from tests.support.clocks import Time
 from tests.support.wire import until
-from webex_webhooks_async.errors import PayloadError, RateLimitError
+from webex_webhooks_async.errors import RateLimitError
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
@@ -215,9 +215,24 @@ async def test_the_last_attempt(make: Make) -> None:
     assert (said, first) == ([False, True, False], [True, False, False])
 
 
-async def test_giving_up(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
-    """A `GiveUpError` isn't tried again, and middleware and what reports it know that."""
-    bot.errors = [GiveUpError("there is no such room")]
+@pytest.mark.parametrize(
+    ("body", "error", "stored", "asked"),
+    [
+        (distinct(1), GiveUpError("no such room"), "GiveUpError: no such room", 2),
+        (body_of({**MESSAGE_DATA, "id": None}), None, "PayloadError: $.data.id: expected a s", 1),
+    ],
+    ids=["a handler gives up", "data that doesn't fit"],
+)
+async def test_what_another_attempt_can_not_help(  # noqa: PLR0913, PLR0917 - what it takes
+    bot: InboxBot,
+    caplog: pytest.LogCaptureFixture,
+    body: bytes,
+    error: Exception | None,
+    stored: str,
+    asked: int,
+) -> None:
+    """It is kept as failed at once, and middleware and `on_error` know that."""
+    bot.errors = [] if error is None else [error]
 
     @bot.receiver.middleware
     async def note(_: Notification[NotificationData], call_next: CallNext) -> None:
@@ -227,11 +242,12 @@ async def test_giving_up(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> Non
             bot.last_attempts.append(bot.receiver.is_last_attempt)
 
     async with bot.receiver:
-        await deliver(bot.receiver, distinct(1))
+        assert await deliver(bot.receiver, body) == 204
         await until(lambda: bot.states() == ["failed"])
 
-    assert bot.last_attempts == [True, True]
-    assert bot.errors_stored() == ["GiveUpError: there is no such room"]
+    assert bot.last_attempts == [True] * asked
+    assert str(bot.errors_stored()[0]).startswith(stored)
+    assert len(bot.errors_reported) == 1
     assert "another attempt can't help, kept as failed" in caplog.text
 
 
@@ -264,18 +280,6 @@ def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: 
     failed = inbox_worker.failure_of(entry, 100_000, failure, is_final=False)
 
     assert failed.again_in == seconds
-
-
-async def test_data_that_does_not_fit(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
-    """Data that doesn't fit its class fails at once, because it can't get better."""
-    async with bot.receiver:
-        assert await deliver(bot.receiver, body_of({**MESSAGE_DATA, "id": None})) == 204
-        await until(lambda: bot.states() == ["failed"])
-
-    assert [type(each) for each in bot.errors_reported] == [PayloadError]
-    assert bot.last_attempts == [True]
-    assert bot.started == []
-    assert "another attempt can't help, kept as failed" in caplog.text
 
 
 async def test_no_handler(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:

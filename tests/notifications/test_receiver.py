@@ -28,6 +28,7 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
 
@@ -96,13 +97,15 @@ class TestDispatch:
         assert asyncio.all_tasks() == before
 
     @pytest.mark.parametrize(
-        ("ignore", "actor", "runs"), [(True, "BOT", 0), (False, "BOT", 1), (True, "PERSON", 1)]
+        ("ignore", "actor", "runs"), [(True, "BOT", 0), (False, "BOT", 2), (True, "PERSON", 2)]
     )
     async def test_own_actions_can_be_ignored(self, *, ignore: bool, actor: str, runs: int) -> None:
-        """With `ignore_own_actions`, what the bot itself did is ignored, and nothing else."""
+        """With `ignore_own_actions`, what the bot itself did is ignored, also by `dispatch`."""
         bot = Bot(ignore_own_actions=ignore)
+        body = body_of(actorId=actor)
 
-        assert await deliver(bot.receiver, body_of(actorId=actor)) == 204
+        assert await deliver(bot.receiver, body) == 204
+        await bot.receiver.dispatch(parse_unverified_notification(body))
         assert len(bot.done) == runs
 
 
@@ -674,14 +677,18 @@ class TestForeground:
     """Handlers that run before the response."""
 
     async def test_closing_waits_for_handlers(self) -> None:
-        """Closing waits for what is being handled, and not for the task that handles it."""
+        """Closing waits for what is being handled, and not for the task that handles it.
+
+        It can be cancelled while it waits, and be repeated.
+        """
         bot = Bot()
         bot.may_end.clear()
         may_go_on = asyncio.Event()
 
-        async def serve() -> None:
-            await deliver(bot.receiver)
+        async def serve() -> int:
+            status = await deliver(bot.receiver)
             await may_go_on.wait()
+            return status
 
         serving = asyncio.create_task(serve())
         await until(lambda: bool(bot.started))
@@ -690,12 +697,15 @@ class TestForeground:
             await asyncio.sleep(0)
 
         assert not closing.done()
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
         bot.may_end.set()
-        await closing
+        await bot.receiver.aclose()
 
         assert bot.done == ["MESSAGE"]
         may_go_on.set()
-        await serving
+        assert await serving == 204
 
 
 class TestBackground:
@@ -869,22 +879,6 @@ class TestClosingFromInside:
         await asyncio.gather(*closing)
 
         assert await deliver(bot.receiver, distinct(1)) == 503
-
-    async def test_closing_that_is_cancelled(self) -> None:
-        """Closing can be cancelled while it waits, and be repeated."""
-        bot = Bot()
-        bot.may_end.clear()
-        request = asyncio.create_task(deliver(bot.receiver))
-        await until(lambda: bool(bot.started))
-        closing = asyncio.create_task(bot.receiver.aclose())
-        await asyncio.sleep(0)
-        closing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await closing
-        bot.may_end.set()
-        await bot.receiver.aclose()
-
-        assert await request == 204
 
 
 class TestLog:
