@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -162,44 +163,42 @@ async def test_only_the_last_persons_are_remembered(
     assert len(webex.sandbox.requests) == 3
 
 
-@pytest.mark.parametrize("problem", ["raises", "no boolean", "no person"])
-async def test_what_fails_lets_nobody_in(problem: str, webex: Webex) -> None:
+def broken(_: Person) -> bool:
+    """Fail."""
+    raise ConnectionError("the directory is down")
+
+
+@pytest.mark.parametrize(
+    ("allow", "is_found", "message"),
+    [
+        (broken, True, "the directory is down"),
+        (lambda _: "yes", True, "allow must return True or False, got str"),
+        (lambda _: True, False, "GET /v1/people/"),
+    ],
+    ids=["raises", "no boolean", "no person"],
+)
+async def test_what_fails_lets_nobody_in(
+    allow: Any,  # noqa: ANN401 - any function
+    message: str,
+    webex: Webex,
+    *,
+    is_found: bool,
+) -> None:
     """An `allow` that fails is a failure like a handler's, without a refusal; `on` has run."""
     webex.sandbox.raise_handler_errors = False
-    errors: list[Exception] = []
-    seen: list[object] = []
-
-    def allow(_: Person) -> object:
-        if problem == "raises":
-            raise ConnectionError("the directory is down")
-        return "yes"
-
-    bot = webex.bot(
-        allow=allow,
-        refusal="Not for you",
-        on_error=lambda error, _: errors.append(error),
-    )
-    handlers = Handlers()
+    on_error = Mock(return_value=None)
+    bot = webex.bot(allow=allow, refusal="Not for you", on_error=on_error)
+    handlers, seen = Handlers(), AsyncMock()
     handlers.message(bot)
-
-    @bot.on("messages")
-    async def see(notification: Notification[Any]) -> None:
-        seen.append(notification)
-
+    bot.on("messages")(seen)
     async with webex.running(bot):
-        if problem == "no person":
+        if not is_found:
             webex.sandbox.fail(status=403, path="/people")
         await webex.sandbox.say("Hello")
 
-    (error,) = errors
-    assert str(error).startswith(
-        {
-            "raises": "the directory is down",
-            "no boolean": "allow must return True or False, got str",
-            "no person": "GET /v1/people/",
-        }[problem]
-    )
-    assert (handlers.names, len(seen), len(webex.texts)) == ([], 1, 1)
+    (error, _), _ = on_error.call_args
+    assert str(error).startswith(message)
+    assert (handlers.names, seen.await_count, len(webex.texts)) == ([], 1, 1)
 
 
 async def test_a_bot_that_starts_again_asks_again(webex: Webex) -> None:
