@@ -168,12 +168,17 @@ def broken(_: Person) -> bool:
     raise ConnectionError("the directory is down")
 
 
+def no_boolean(_: Person) -> object:
+    """Return something else."""
+    return "yes"
+
+
 @pytest.mark.parametrize(
     ("allow", "is_found", "message"),
     [
         (broken, True, "the directory is down"),
-        (lambda _: "yes", True, "allow must return True or False, got str"),
-        (lambda _: True, False, "GET /v1/people/"),
+        (no_boolean, True, "allow must return True or False, got str"),
+        (is_of_us, False, "GET /v1/people/"),
     ],
     ids=["raises", "no boolean", "no person"],
 )
