@@ -278,6 +278,7 @@ def test_a_repr_shows_no_token_and_no_secret() -> None:
 
     assert "canary" not in repr(recorded)
     assert "/v1/webhooks" in repr(recorded)
+    assert len({recorded}) == 1
 
 
 async def test_any_host_is_the_sandbox(webex_sandbox: Sandbox) -> None:

@@ -92,7 +92,9 @@ async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> Non
                 text, person="bob@example.com", room=room, mention=webex_sandbox.bot
             )
 
-    await run(transcript(webex_sandbox, room))
+    code = transcript(webex_sandbox, room)
+    assert code.startswith("async def test_hi_all(")
+    await run(code)
 
 
 async def test_what_can_not_be_repeated(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:

@@ -18,7 +18,10 @@ async def upload(api: httpx.AsyncClient, *files: tuple[str, Any], **fields: str)
 
 
 async def test_an_upload(api: httpx.AsyncClient) -> None:
-    """A file that is uploaded is served to those who can see its message, and to nobody else."""
+    """A file that is uploaded is served to those who can see its message, and to nobody else.
+
+    HEAD describes it without its content. It is gone when its message is deleted.
+    """
     content = b"\r\n--no boundary\r\n\x00\xff"
     sent = await upload(api, ("files", ("Menü.pdf", content, "application/pdf")), text="The menu")
 
@@ -30,18 +33,13 @@ async def test_an_upload(api: httpx.AsyncClient) -> None:
         assert (served.content, served.headers["Content-Type"]) == (content, "application/pdf")
         disposition = served.headers["Content-Disposition"]
         assert disposition == "attachment; filename*=utf-8''Men%C3%BC.pdf"
+    head = await api.head(url)
+    assert (head.content, head.headers["Content-Length"]) == (b"", str(len(content)))
+    assert head.headers["Content-Disposition"] == disposition
     assert (await api.get(url, headers=BOB)).status_code == 404
-
-
-async def test_head(api: httpx.AsyncClient) -> None:
-    """HEAD describes a file without its content."""
-    sent = await upload(api, ("files", ("a.txt", b"12345", "text/plain")))
-
-    response = await api.head(sent.json()["files"][0])
-
-    assert (response.content, response.headers["Content-Length"]) == (b"", "5")
-    assert response.headers["Content-Disposition"] == 'attachment; filename="a.txt"'
-    assert "text" not in sent.json()
+    await api.delete(f"/messages/{message['id']}")
+    for gone in (url, "/contents/nope"):
+        assert (await api.get(gone)).status_code == 404
 
 
 async def test_a_file_is_at_the_origin_that_the_requester_uses(webex_sandbox: Sandbox) -> None:
@@ -89,16 +87,6 @@ async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:
     assert served[0].text == f"The sandbox didn't fetch {urls[0]}\n"
 
 
-async def test_a_file_goes_with_its_message(api: httpx.AsyncClient) -> None:
-    """The files of a deleted message are gone; others never were there."""
-    message = (await upload(api, ("files", ("a.txt", b"1")))).json()
-
-    await api.delete(f"/messages/{message['id']}")
-
-    assert (await api.get(message["files"][0])).status_code == 404
-    assert (await api.get("/contents/nope")).status_code == 404
-
-
 async def test_names_of_uploads(api: httpx.AsyncClient) -> None:
     """The name of a file is reduced to its last part, without line breaks."""
     names = {
@@ -110,6 +98,7 @@ async def test_names_of_uploads(api: httpx.AsyncClient) -> None:
 
     for name, shown in names.items():
         sent = await upload(api, ("files", (name, b"1")))
+        assert "text" not in sent.json()
         served = await api.head(sent.json()["files"][0])
         assert served.headers["Content-Disposition"].rpartition("'")[2].strip('"').endswith(shown)
 
