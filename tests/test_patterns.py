@@ -64,7 +64,8 @@ def way_to_use(pattern: re.Pattern[str]) -> Callable[[str], object]:
             return pattern.fullmatch
         for name in re.findall(r"^(\w+) = re\.compile\(", source, re.MULTILINE):
             held: object = getattr(importlib.import_module(module_of(source)), name)
-            if held is pattern and not re.search(rf"{name}\.[sf]\w+\(", source):
+            searches = rf"{name}\.([sf]\w+|match\(state)"  # which markdown-it passes at each place
+            if held is pattern and not re.search(searches, source):
                 return pattern.match
     return pattern.findall
 

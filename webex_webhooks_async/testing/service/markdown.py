@@ -17,7 +17,7 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
-_MENTION = re.compile(r"<@(?:person(?:Id|Email):([^|>]+)|(all))(?:\|([^>]*))?>")
+_MENTION = re.compile(r"<@(?:person(?:Id|Email):([^<|>]+)|(all))(?:\|([^<>]*))?>")
 
 
 @frozen(kw_only=True)
