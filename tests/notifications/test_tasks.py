@@ -1,11 +1,12 @@
 """Tasks that handlers start, and that argparse or click end."""
 
 import asyncio
+import gc
 import sys
 from argparse import ArgumentParser
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import frozen
@@ -78,6 +79,20 @@ async def in_another_coroutine(orders: Orders) -> None:
         loop.set_task_factory(factory)
 
 
+async def leave_a_generator() -> AsyncGenerator[None]:
+    """End the process when it is closed."""
+    try:
+        yield
+    finally:
+        sys.exit(2)
+
+
+async def begin_a_generator() -> None:
+    """Leave one behind."""
+    async for _ in leave_a_generator():
+        break
+
+
 def errors_in(error: BaseException) -> list[BaseException]:
     """The errors in a group, on all levels."""
     inner: Sequence[BaseException] = getattr(error, "exceptions", ())
@@ -111,6 +126,24 @@ async def test_a_task_ends_no_event_loop(act: Act, mode: str, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("tasks")
+async def test_what_is_left_behind_ends_no_event_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a task nor a generator, which asyncio closes in a task: asyncio logs it."""
+    receiver = Receiver(SECRET)
+    left: set[asyncio.Task[None]] = set()
+
+    @receiver.on()
+    async def handle(_: Notification[Any]) -> None:
+        left.add(asyncio.create_task(Orders([]).parse()))
+        await begin_a_generator()
+
+    assert await receiver.handle(*signed(body_of())) == 204
+    await asyncio.wait(left)
+    left.clear()
+    said = "RuntimeError: a task of a handler raised SystemExit: 2"
+    await until(lambda: gc.collect() >= 0 and caplog.text.count(said) == 2)
+
+
+@pytest.mark.usefixtures("tasks")
 async def test_a_task_is_as_any_other() -> None:
     """It has its name and its frames, may end before it starts, and is checked by asyncio."""
     receiver = Receiver(SECRET)
@@ -123,6 +156,8 @@ async def test_a_task_is_as_any_other() -> None:
         await asyncio.sleep(0)
         said.extend([repr(task), len(task.get_stack()), task.get_name()])
         task.cancel()
+        await asyncio.wait([task])
+        cast("Coroutine[Any, Any, None]", task.get_coro()).close()
         asyncio.create_task(orders.parse()).cancel()
         coroutine: Any = orders.parse
         with pytest.raises(TypeError, match="a coroutine was expected"):

@@ -1,7 +1,6 @@
 """Keeps the `SystemExit` of a task that a handler has started from ending the event loop."""
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -27,7 +26,7 @@ def contain_tasks() -> None:
 
 def _containing(create_task: Callable[..., asyncio.Task[Any]]) -> Callable[..., asyncio.Task[Any]]:
     def contained(coro: Any, **options: Any) -> asyncio.Task[Any]:  # noqa: ANN401 - asyncio checks it
-        is_ours = current_run.get() is not None and inspect.iscoroutine(coro)
+        is_ours = current_run.get() is not None and isinstance(coro, Coroutine)
         return create_task(_Contained(coro) if is_ours else coro, **options)
 
     contained.contains = True  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess] - a mark
@@ -41,8 +40,8 @@ class _Contained(Coroutine[Any, Any, Any]):
     cancelled before it starts.
     """
 
-    def __init__(self, original: Coroutine[Any, Any, Any]) -> None:
-        self._original = original
+    def __init__(self, original: Any) -> None:  # noqa: ANN401 - a coroutine
+        self._original: Coroutine[Any, Any, Any] = original
 
     def send(self, value: Any) -> Any:  # noqa: ANN401 - whatever it is
         return self._step(self._original.send, value)
