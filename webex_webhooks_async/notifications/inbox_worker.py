@@ -5,7 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from typing import Any
 
 from attrs import evolve, frozen
@@ -229,15 +228,17 @@ class InboxWorker:
             renewing.cancel()
 
     async def _renew(self, entry: InboxEntry, which: str) -> None:
-        number = 0
-        for renewals in count(1):
+        number = renewals = 0
+        while True:
             number += entry.key not in self._in_line
+            renewals += 1
             await _sleep(entry.lease / _RENEWALS_PER_LEASE)
             if renewals == _RENEWALS_PER_LEASE:
                 self._let_others_run_beside(entry)
             try:
                 if not await self.inbox.renew(entry):
                     logger.warning("%s has lost its lease, and may be handled twice", which)
+                    self._let_others_run_beside(entry)
                     return
             except Exception as error:  # noqa: BLE001 - the lease lasts for two more attempts
                 why = describe_exception(error)
