@@ -84,12 +84,12 @@ async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     async def put(which: dict[str, Any], **flags: bool) -> httpx.Response:
         return await api.put(f"/memberships/{which['id']}", json=flags, headers=ANN)
 
-    moderator = await put(membership, isModerator=True, isRoomHidden=False)
+    moderator = await put(membership, isModerator=True)  # as Webex's SDKs do
     hidden = await put(direct, isModerator=False, isRoomHidden=True)
     refused = [
         await put(direct, isModerator=True, isRoomHidden=False),
         await put(membership, isModerator=True, isRoomHidden=True),
-        await put(membership, isModerator=True),
+        await put(membership, isRoomHidden=False),
     ]
 
     assert moderator.json() == {**membership, "isModerator": True}
@@ -97,7 +97,7 @@ async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert [(each.status_code, each.json()["message"]) for each in refused] == [
         (400, "a direct room has no moderator"),
         (400, "only a direct room can be hidden"),
-        (400, "isRoomHidden is required and must not be empty"),
+        (400, "isModerator is required and must not be empty"),
     ]
     assert kinds(notified) == ["memberships updated"] * 2
 

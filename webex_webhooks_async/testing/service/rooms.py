@@ -148,11 +148,12 @@ async def get_membership(call: Call) -> Response:
 
 async def update_membership(call: Call) -> Response:
     """Make someone a moderator or not, and hide a direct room or show it."""
-    fields = fields_of(await call.json(), required=("isModerator", "isRoomHidden"))
+    # Webex's reference requires isRoomHidden as well; its SDKs don't send it.
+    fields = fields_of(await call.json(), required=("isModerator",), optional=("isRoomHidden",))
     membership = _changeable_membership(call)
     if fields["isModerator"] and membership["roomType"] == DIRECT:
         raise RefusedCallError(400, "a direct room has no moderator")
-    if fields["isRoomHidden"] and membership["roomType"] != DIRECT:
+    if fields.get("isRoomHidden") and membership["roomType"] != DIRECT:
         raise RefusedCallError(400, "only a direct room can be hidden")
     updated = {**membership, **fields}
     call.state.memberships.put(call.id, updated)
