@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, FakeClock, items
+from tests.testing.doubles import ANN, BOB, FakeClock, created, items, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -53,6 +53,28 @@ async def test_what_a_meetings_exporter_asks(
     assert (await api.get("/meetingParticipants")).json()["message"] == "meetingId is required"
     for path in ("/meetings/M2", "/meetingParticipants/P2"):
         assert (await api.get(path, params=host)).status_code == 200
+
+
+async def test_a_meeting_is_scheduled(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Who calls is its host, whose webhooks are notified, without the password."""
+    await notifications_of(webex_sandbox, api, "meetings", "created", BOB)
+    notified = await notifications_of(webex_sandbox, api, "meetings", "created", ANN)
+    times = {"start": "2026-02-03T10:00:00+01:00", "end": "2026-02-03T10:30:00+01:00"}
+
+    meeting = await created(api, "/meetings", ANN, title="Plans", timezone="Europe/Paris", **times)
+    refused = [
+        await api.post("/meetings", json={"title": "Plans", **times, "end": end})
+        for end in ("", "noon", times["start"])
+    ]
+
+    expected = {"title": "Plans", "hostEmail": "ann@example.com", **times}
+    assert {name: meeting[name] for name in expected} == expected
+    assert meeting["sipAddress"].startswith(meeting["meetingNumber"])
+    assert (await api.get(f"/meetings/{meeting['id']}")).json() == meeting
+    (notification,) = notified
+    assert notification["data"] == {k: v for k, v in meeting.items() if k != "password"}
+    assert notification["createdBy"] == meeting["hostUserId"]
+    assert [each.status_code for each in refused] == [400, 400, 400]
 
 
 @pytest.mark.parametrize(

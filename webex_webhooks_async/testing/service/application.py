@@ -94,6 +94,7 @@ ROUTES: Mapping[str, Operation] = {
         f"GET /{resource}": _list(meetings.list_emitted(resource), *query)
         for resource, query in meetings.FILTERS.items()
     },
+    "POST /meetings": Operation(meetings.create_meeting),
     "GET /meetings/{id}": Operation(
         documents.get_document(Resource.MEETINGS), (meetings.HOST, "current")
     ),

@@ -25,6 +25,7 @@ from webex_webhooks_async.testing.service.state import DIRECT, GROUP, Json, Stat
 _CONTENT: Mapping[str, Json] = {
     Resource.MESSAGES: {**dict.fromkeys(CONTENT), "text": "A sample message"},
     Resource.ATTACHMENT_ACTIONS: {INPUTS: {}},
+    Resource.MEETINGS: {"password": None},
 }
 """What is stored but never in a notification, with its default."""
 

@@ -1,16 +1,18 @@
-"""What `Sandbox.emit` reported of meetings: the lists, and what can be downloaded.
+"""Meetings that are scheduled, and what `Sandbox.emit` reported of them: lists and downloads.
 
 Facts: https://developer.webex.com/docs/api/v1/meetings, /recordings and /meeting-transcripts
 """
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from urllib.parse import quote
 
 from starlette.responses import Response
 
-from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.testing.service.calls import Call, page_response
+from webex_webhooks_async.models.vocabulary import Event, Resource
+from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response
+from webex_webhooks_async.testing.service.documents import emit
 from webex_webhooks_async.testing.service.formats import moment_of, timestamp
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.state import Json
@@ -49,6 +51,33 @@ _TRANSCRIPTS = {
     "txt": ("text/plain", "{host}: Welcome to {topic}.\n"),
     "vtt": ("text/vtt", "WEBVTT\n\n00:01.000 --> 00:03.000\n{host}: Welcome to {topic}.\n"),
 }
+
+
+async def create_meeting(call: Call) -> Response:
+    """Schedule a meeting, whose host is who calls."""
+    optional = ("agenda", "password", "timezone")
+    fields = fields_of(await call.json(), required=("title", "start", "end"), optional=optional)
+    start, end = (moment_of(fields[name]) for name in ("start", "end"))
+    if start is None or end is None or end <= start:
+        raise RefusedCallError(
+            400, "start and end must be times in ISO 8601, the end after the start"
+        )
+    number = f"{secrets.randbelow(10**11):011}"
+    made = {
+        "meetingNumber": number,
+        "meetingType": "meetingSeries",
+        "state": "active",
+        "webLink": f"https://example.webex.com/example/j.php?MTID=m{secrets.token_hex(16)}",
+        "sipAddress": f"{number}@example.webex.com",
+        "password": secrets.token_urlsafe(8),
+    }
+    event = emit(
+        *(call.state, Resource.MEETINGS, Event.CREATED, {**made, **fields}),
+        actor_id=call.person.id,
+        owner=call.person,
+    )
+    call.events.append(event)
+    return json_response(call.state.documents[Resource.MEETINGS].get(event.data["id"]) or {})
 
 
 def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
