@@ -14,7 +14,12 @@ from attrs import frozen
 from tests.examples.running import read_until, running
 from tests.notifications.doubles import SECRET, body_of, signed
 from tests.support.wire import until, unused_port
-from webex_webhooks_async import Notification, Receiver, SQLiteInbox
+from webex_webhooks_async import (
+    Notification,
+    Receiver,
+    SQLiteInbox,
+    parse_unverified_notification,
+)
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -101,7 +106,7 @@ def errors_in(error: BaseException) -> list[BaseException]:
 
 @pytest.mark.usefixtures("tasks")
 @pytest.mark.parametrize("act", [in_a_group, gathered, in_a_task_of_a_task, in_another_coroutine])
-@pytest.mark.parametrize("mode", ["foreground", "background", "inbox"])
+@pytest.mark.parametrize("mode", ["foreground", "background", "inbox", "dispatch"])
 async def test_a_task_ends_no_event_loop(act: Act, mode: str, tmp_path: Path) -> None:
     """Its `SystemExit`, on which asyncio ends the loop, is a failure of the handler."""
     options: dict[str, Any] = {"background": mode == "background"}
@@ -115,10 +120,15 @@ async def test_a_task_ends_no_event_loop(act: Act, mode: str, tmp_path: Path) ->
         await act(Orders([]))
 
     async with receiver:
-        status = await receiver.handle(*signed(body_of()))
+        if mode == "dispatch":
+            with pytest.raises((RuntimeError, ExceptionGroup)) as raised:
+                await receiver.dispatch(parse_unverified_notification(body_of()))
+            failures.append(raised.value)
+        else:
+            status = await receiver.handle(*signed(body_of()))
+            assert status == (500 if mode == "foreground" else 204)
         await until(lambda: bool(failures))
 
-    assert status == (500 if mode == "foreground" else 204)
     (error,) = errors_in(failures[0])
     assert str(error) == "a task of a handler raised SystemExit: 2"
     assert isinstance(error, RuntimeError)

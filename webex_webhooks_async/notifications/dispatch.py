@@ -15,6 +15,7 @@ from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
 from webex_webhooks_async.notifications.inbox import GiveUpError
+from webex_webhooks_async.notifications.tasks import contain_tasks
 
 if TYPE_CHECKING:
     from webex_webhooks_async.notifications.records import Records
@@ -106,6 +107,7 @@ class Run:
             PayloadError: It is `misfit`. The other handlers have run.
             Exception: What a handler or a middleware raised; the handlers after it haven't run.
         """
+        contain_tasks(current_run.get)
         self._started = time.perf_counter()
         for step in self.steps:
             await step(self.notification)

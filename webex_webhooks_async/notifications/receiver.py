@@ -67,7 +67,6 @@ from webex_webhooks_async.notifications.signatures import (
     secret_keys,
     verify_with_keys,
 )
-from webex_webhooks_async.notifications.tasks import contain_tasks
 from webex_webhooks_async.validation import (
     check_count,
     check_methods,
@@ -427,7 +426,6 @@ class Receiver(Router):
             )
 
     def _begin(self, run: Run) -> "Token[Run | None]":
-        contain_tasks()
         self._runs.add(run)
         run.turn = self._turn_of(run.notification)
         return current_run.set(run)

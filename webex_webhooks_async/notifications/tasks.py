@@ -5,11 +5,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from webex_webhooks_async.formatting import summarize_exception
-from webex_webhooks_async.notifications.dispatch import current_run
+
+_CreateTask = Callable[..., asyncio.Task[Any]]
 
 
-def contain_tasks() -> None:
-    """Contain each task that is part of a run, in the running event loop, from now on.
+def contain_tasks(is_inside: Callable[[], object]) -> None:
+    """Contain each task that is begun inside of a handler, in the running event loop, from now on.
 
     asyncio raises the `SystemExit` of a task out of the loop, which then ends, and with it the
     process. In such a task it becomes a `RuntimeError`, which is a failure like any other for
@@ -18,16 +19,20 @@ def contain_tasks() -> None:
 
     It isn't a task factory: with one, Python 3.12 and 3.13 name each task None, and anyio no longer
     recognizes an eager one.
+
+    Args:
+        is_inside: Whether the current context is that of a handler, or of what it has begun.
     """
     loop: Any = asyncio.get_running_loop()
     if not getattr(loop.create_task, "contains", False):
-        loop.create_task = _containing(loop.create_task)
+        loop.create_task = _containing(loop.create_task, is_inside)
 
 
-def _containing(create_task: Callable[..., asyncio.Task[Any]]) -> Callable[..., asyncio.Task[Any]]:
+def _containing(create_task: _CreateTask, is_inside: Callable[[], object]) -> _CreateTask:
     def contained(coro: Any, **options: Any) -> asyncio.Task[Any]:  # noqa: ANN401 - asyncio checks it
-        is_ours = current_run.get() is not None and isinstance(coro, Coroutine)
-        return create_task(_Contained(coro) if is_ours else coro, **options)
+        if is_inside() and isinstance(coro, Coroutine):
+            coro = _Contained(coro)
+        return create_task(coro, **options)
 
     contained.contains = True  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess] - a mark
     return contained
