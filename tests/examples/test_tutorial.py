@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.harness import terminal
+from tests.cli.harness import plain, terminal
 from tests.support.documents import difference, transcript
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli import app
@@ -42,12 +42,12 @@ def test_the_bot_replies(
 
     with terminal(*command.split()[1:], "--sandbox-port", webex, "--port", port) as dev:
         dev.wait_for("a Bot")
-        assert difference(shown, "\n".join(dev.lines)) is None
+        assert difference(shown, plain(dev.seen).replace("\r\n", "\n")) is None
         type_in(greet)
-        before = len(dev.lines)
+        before = len(dev.seen)
         bot.write_text(ordering, encoding="utf-8")
         dev.wait_for("(?s)starting again.*a Bot")
-        assert {*started_again.splitlines()} <= {*dev.lines[before:]}
+        assert {*started_again.splitlines()} <= {*plain(dev.seen[before:]).splitlines()}
         type_in(order)
 
 
