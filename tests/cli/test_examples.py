@@ -42,6 +42,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     visit = partial(httpx.get, follow_redirects=True, trust_env=False)
     monkeypatch.setattr("webbrowser.open", visit)
+    monkeypatch.setattr("webex_webhooks_async.cli.conversation.QUIET_SECONDS", 0.05)
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WEBHOOK_SECRET", "myBongoSecret")
@@ -56,7 +57,7 @@ def test_examples(
     redirect_uri = f"http://localhost:{unused_port()}/callback"
     with served_echo_bot(webex), served_bot("thanks") as bot:
         for shown, actual in {
-            IN_THE_HELP: webex.create().id,
+            IN_THE_HELP: webex.create(resource="rooms").id,
             "http://localhost:8080/webex": bot.url,
             "jq -r '.[].id'": "python3 -m json.tool",
             "login ": f"login --redirect-uri {redirect_uri} ",

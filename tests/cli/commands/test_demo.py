@@ -3,6 +3,7 @@ import io
 import re
 import signal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import respx
@@ -11,6 +12,7 @@ from rich.console import Console
 from tests.cli.conftest import Invoke
 from tests.cli.harness import ServedWebex, plain, thread
 from webex_webhooks_async.cli.commands.demo import Narrator
+from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
@@ -56,6 +58,7 @@ def test_on_a_terminal(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal it has colours, and fits into a narrow one."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(Sandbox, "fail", Mock())  # nothing to wait for
 
     done = invoke("demo")
 

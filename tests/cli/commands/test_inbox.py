@@ -121,6 +121,7 @@ def test_nothing_to_list_and_a_long_id(
     assert [each["dataId"] for each in listed(path)] == ["M" * 10_000]
 
 
+BIG = bytes(20_000)
 EVIL = "\x1b[31m\n000000000000  failed   forged"
 ROWS: tuple[tuple[object, ...], ...] = (  # rowid, key, body, stored, due, forget, failures, error
     (1, "plain", body("PLAIN"), NOON, None, 1, EVIL),
@@ -132,16 +133,8 @@ ROWS: tuple[tuple[object, ...], ...] = (  # rowid, key, body, stored, due, forge
     (7, "g", body("A"), 1e300, 1.0, 0, None),
     (8, "h", "text", NOON, 1.0, 0, b"\xff"),
     (9, "i", body(EVIL), NOON, 1.0, 0, None),
-    (
-        10,
-        "j",
-        b'{"resource": "messages", "event": "\\ud800", "data": [' + bytes(20_000),
-        0,
-        0,
-        0,
-        None,
-    ),
-    (11, "k", b'{"resource": {"' + bytes(20_000), 0.0, 0, 0, None),
+    (10, "j", b'{"resource": "messages", "event": "\\ud800", "data": [' + BIG, 0, 0, 0, None),
+    (11, "k", b'{"resource": {"' + BIG, 0.0, 0, 0, None),
     (12, "l", b"[" * 20_000, 0.0, 0, 0, None),
 )
 
@@ -165,29 +158,26 @@ def hostile(tmp_path: Path) -> str:
 
 
 def test_a_hostile_file(hostile: str, invoke: Invoke, listed: Listed) -> None:
-    """Nothing in it forges a line, writes an escape code or ends the command."""
+    """Nothing in it forges a line, writes an escape code or ends the command.
+
+    What can't be read is removed by its key, as `--json` shows it, in any state; others aren't.
+    """
     done, documents = invoke("inbox", "list", hostile), listed(hostile)
 
     assert (done.exit_code, done.err) == (0, "")
     assert "\x1b" not in done.out
     lines = done.out.splitlines()
     assert [line for line in lines if line.startswith("0000")] == []
-    assert {each["key"]: each["state"] for each in documents} == {
-        **{f"row-{number}": "unreadable" for number in (3, 4, 5, 13)},
-        **dict.fromkeys("fghkl", "unreadable"),
-        "plain": "failed",
-        "row-2": "failed",
-        "i": "waiting",
-        "j": "waiting",
+    states = {each["key"]: each["state"] for each in documents}
+    assert states == {
+        **dict.fromkeys(("row-3", "row-4", "row-5", "row-13", *"fghkl"), "unreadable"),
+        **dict.fromkeys(("plain", "row-2"), "failed"),
+        **dict.fromkeys("ij", "waiting"),
     }
     assert [(e["resource"], e["dataId"]) for e in documents if e["key"] == "h"] == [(None, None)]
     assert lines[-1].startswith("11 waiting, 0 running, 2 failed; the oldest has been waiting for ")
 
-
-def test_what_can_not_be_read_is_dropped(hostile: str, invoke: Invoke, listed: Listed) -> None:
-    """It is removed by its key, as `--json` shows it, in any state; others aren't."""
-    unreadable = [each["key"] for each in listed(hostile) if each["state"] == "unreadable"]
-
+    unreadable = [key for key, state in states.items() if state == "unreadable"]
     assert invoke("inbox", "drop", hostile, "i").exit_code == 1
     assert invoke("inbox", "drop", hostile, *unreadable).out == "9 notifications removed\n"
     assert invoke("inbox", "drop", hostile, "row-2").out == "1 notification removed\n"
