@@ -130,6 +130,13 @@ async def test_forward() -> None:
     ]
 
 
+async def reply_of(response: httpx.Response, seconds: float = PATIENCE) -> Reply:
+    """Post to a bot that responds so."""
+    transport = httpx.MockTransport(lambda _: response)
+    async with httpx.AsyncClient(transport=transport) as http_client:
+        return await post(http_client, httpx.Request("POST", "http://bot/webex"), seconds)
+
+
 async def test_a_bot_that_never_stops_responding() -> None:
     """Only the beginning of a response is read, and only for so long."""
     sent = 0
@@ -141,15 +148,9 @@ async def test_a_bot_that_never_stops_responding() -> None:
             yield b"\xffa" * 5_000
             await asyncio.sleep(pause)
 
-    def respond(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, content=talk(60 if request.url.path == "/slow" else 0))
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http_client:
-        reply = await post(http_client, httpx.Request("POST", "http://bot/"))
-        with pytest.raises(
-            CommandError, match=r"^POST http://bot/slow: no response within 0\.1 s$"
-        ):
-            await post(http_client, httpx.Request("POST", "http://bot/slow"), 0.1)
+    reply = await reply_of(httpx.Response(200, content=talk(0)))
+    with pytest.raises(CommandError, match=r"^POST http://bot/webex: no response within 0\.1 s$"):
+        await reply_of(httpx.Response(200, content=talk(60)), 0.1)
 
     assert (len(reply.text), sent) == (65_536, 8)
 
@@ -157,15 +158,14 @@ async def test_a_bot_that_never_stops_responding() -> None:
 async def test_a_compressed_response() -> None:
     """It is decompressed up to the same limit, and not twice: a few KB would become gigabytes."""
     bomb = gzip.compress(bytes(1_000_000))
-    headers = {"/once": "gzip", "/twice": "gzip, gzip"}
-
-    def respond(request: httpx.Request) -> httpx.Response:
-        coding = {"Content-Encoding": headers[request.url.path]}
-        return httpx.Response(500, headers=coding, stream=httpx.ByteStream(bomb))
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http_client:
-        once = await post(http_client, httpx.Request("POST", "http://bot/once"))
-        twice = await post(http_client, httpx.Request("POST", "http://bot/twice"))
+    once, twice = [
+        await reply_of(
+            httpx.Response(
+                500, headers={"Content-Encoding": codings}, stream=httpx.ByteStream(bomb)
+            )
+        )
+        for codings in ("gzip", "gzip, gzip")
+    ]
 
     assert once.text == "\0" * 65_536
     assert twice == Reply(500, "(it has more than one content coding)", is_success=False)
@@ -199,17 +199,10 @@ def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
 async def test_what_is_wrong(
     response: httpx.Response, *, is_success: bool, problem: str | None
 ) -> None:
-    """A bot is asked for the error of its handler, and a status says what to do."""
-    asked: list[str] = []
+    """A status, and what a handler raised, say what to do."""
+    reply = await reply_of(response)
 
-    def bot(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers["Webex-Sandbox"])
-        return response
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(bot)) as http_client:
-        reply = await post(http_client, httpx.Request("POST", "http://bot/webex"))
-
-    assert (asked, reply.is_success) == (["1"], is_success)
+    assert reply.is_success == is_success
     assert (reply.problem or "").startswith(problem or "")
     assert (reply.problem is None) == (problem is None)
 
