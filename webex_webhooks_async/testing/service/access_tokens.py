@@ -65,7 +65,7 @@ async def create_access_token(call: Call) -> Response:
             "refresh_token": refresh_token,
             "refresh_token_expires_in": _REFRESH_LIFETIME,
             "token_type": "Bearer",
-            "scope": scope,
+            "scope": scope or _SCOPES,
         }
     )
 
@@ -93,8 +93,8 @@ def _client_id(call: Call, form: Mapping[str, str]) -> str:
 def _for_refresh_token(
     call: Call, form: Mapping[str, str], _client_id: str
 ) -> tuple[SandboxPerson, str, str]:
-    refresh_token = _required(form, "refresh_token")
-    return call.state.tokens.owner_of_refresh_token(refresh_token), refresh_token, _SCOPES
+    token, tokens = _required(form, "refresh_token"), call.state.tokens
+    return tokens.owner_of_refresh_token(token), token, tokens.scope(token)
 
 
 def _for_code(
@@ -106,7 +106,7 @@ def _for_code(
         redirect_uri=_required(form, "redirect_uri"),
         code_verifier=form.get("code_verifier"),
     )
-    return issued.owner, call.state.tokens.grant(issued.owner), issued.scope or _SCOPES
+    return issued.owner, call.state.tokens.grant(issued.owner, issued.scope), issued.scope
 
 
 _GRANTS = {"authorization_code": _for_code, "refresh_token": _for_refresh_token}

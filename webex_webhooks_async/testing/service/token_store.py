@@ -43,6 +43,7 @@ class TokenStore:
         self.authorizer: SandboxPerson = authorizer
         self._clock = clock
         self._owners: dict[str, SandboxPerson] = {}
+        self._scopes: dict[str, str] = {}
         self._revoked: set[str] = set()
         self._codes: dict[str, AuthorizationCode] = {}
 
@@ -58,11 +59,16 @@ class TokenStore:
             raise RefusedCallError(401)
         return token
 
-    def grant(self, owner: SandboxPerson) -> str:
+    def grant(self, owner: SandboxPerson, scope: str = "") -> str:
         """A new token of someone."""
         token = secrets.token_urlsafe(48)
         self._owners[token] = owner
+        self._scopes[token] = scope
         return token
+
+    def scope(self, token: str) -> str:
+        """The scope that a token was granted with; empty for one that wasn't granted here."""
+        return self._scopes.get(token, "")
 
     def owner(self, token: str) -> SandboxPerson | None:
         """Whom a token was granted to; None for one that wasn't granted here."""
