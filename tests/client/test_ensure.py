@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.support.clocks import QuickClock
 from tests.support.keeping import Interference, webhooks_on
+from tests.support.wire import WEBHOOK
 from webex_webhooks_async import (
     Action,
     APIError,
@@ -228,25 +229,15 @@ async def test_pruning_deletes_only_under_the_prefix(sandbox: Sandbox, webhooks:
     assert actions(result.changes)[2:] == [("delete", "bot:old")]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "prune", "message"),
-    [
-        pytest.param([MESSAGES, MESSAGES], None, "'bot:messages' is wanted twice", id="twice"),
-        pytest.param([MESSAGES], "", "prune is empty, which would delete every", id="prune"),
-    ],
-)
 async def test_wrong_arguments_are_refused_before_anything_is_sent(
-    sandbox: Sandbox,
-    webhooks: Webhooks,
-    wanted: list[NewWebhook],
-    prune: str | None,
-    message: str,
+    sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
     """A name that is wanted twice and an empty prefix send no request."""
-    with pytest.raises(ValueError, match=message):
-        await webhooks.ensure(wanted, prune)
-    with pytest.raises(ValueError, match=message):
-        await webhooks.plan(wanted, prune)
+    for operation in (webhooks.ensure, webhooks.plan):
+        with pytest.raises(ValueError, match="'bot:messages' is wanted twice"):
+            await operation([MESSAGES, MESSAGES])
+        with pytest.raises(ValueError, match="prune is empty, which would delete every"):
+            await operation([MESSAGES], "")
     assert sandbox.requests == ()
 
 
@@ -266,17 +257,6 @@ async def test_a_plan_changes_nothing_until_it_is_applied(
     assert sandbox.webhooks == tuple(result.webhooks.values())
 
 
-async def test_warnings_point_to_the_caller(webhooks: Webhooks) -> None:
-    """The warning names the line that called `ensure` or `plan`."""
-    firehose = evolve(CARDS, resource="all", event="all")
-    with warnings.catch_warnings(record=True, action="always") as caught:
-        await webhooks.ensure([firehose])
-        await webhooks.plan([firehose])
-    assert [(each.category, each.filename) for each in caught] == [
-        (WebhookPlanWarning, __file__)
-    ] * 2
-
-
 async def test_organization_webhooks_are_listed_where_one_is_wanted(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
@@ -293,13 +273,7 @@ async def test_a_secret_that_is_not_returned_is_in_the_result(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
     """Where a response leaves the secret out, the result has the one that was sent."""
-    body = {
-        "id": "W1",
-        "name": "bot:messages",
-        "targetUrl": ELSEWHERE,
-        "resource": "messages",
-        "event": "created",
-    }
+    body = {**WEBHOOK, "name": "bot:messages"}
     sandbox.fail(body=body, method="POST")
     result = await webhooks.ensure([MESSAGES])
     assert result.webhooks["bot:messages"].secret == SECRET
@@ -512,22 +486,21 @@ async def test_an_error_that_is_not_of_one_webhook_ends_a_run(
 
 
 async def test_a_double_delivery_is_warned_about(sandbox: Sandbox, webhooks: Webhooks) -> None:
-    """An active webhook that isn't wanted and brings the same events is named in a warning."""
+    """A warning at the caller's line names an active webhook that brings the same events."""
     await made(webhooks, evolve(MESSAGES, name="off"), status="inactive")
     await made(webhooks, evolve(MESSAGES, name="of another room", filter="roomId=1"))
     await made(webhooks, evolve(MESSAGES, name="bot:pruned"))
     other = await made(webhooks, evolve(MESSAGES, name="another's"))
-    with pytest.warns(WebhookPlanWarning) as caught:
+    with warnings.catch_warnings(record=True, action="always") as caught:
         await webhooks.ensure([MESSAGES], prune="bot:")
-    with pytest.warns(WebhookPlanWarning) as caught_of_plan:
+        await webhooks.plan([MESSAGES])
         plan([MESSAGES], sandbox.webhooks)
     message = (
         "every event of 'bot:messages' arrives twice: the webhook \"another's\" with the id "
         f"{other.id!r} has the same target URL, resource, event and filter; delete it"
     )
-    assert [(str(each.message), each.filename) for each in (*caught, *caught_of_plan)] == [
-        (message, __file__)
-    ] * 2
+    warned = [(each.category, str(each.message), each.filename) for each in caught]
+    assert warned == [(WebhookPlanWarning, message, __file__)] * 3
 
 
 @pytest.mark.parametrize(

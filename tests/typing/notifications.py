@@ -174,16 +174,6 @@ async def on_routed_message(notification: Notification[MessageData]) -> int:
     return 1
 
 
-@router.on()
-async def on_anything_routed(notification: Notification[NotificationData]) -> None:
-    """A router takes handlers for everything, too."""
-
-
-@router.on(Resource.ROOMS)  # type: ignore[type-var] # the mistake
-async def on_wrong_routed(notification: Notification[MessageData]) -> None:
-    """The data of another resource is an error in a router, too."""
-
-
 @receiver.middleware
 @router.middleware
 async def around(notification: Notification[Any], call_next: CallNext) -> str:
