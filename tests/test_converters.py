@@ -48,11 +48,6 @@ T = TypeVar("T")
 RoomId = NewType("RoomId", str)
 
 
-def upper(text: str) -> str:
-    """Convert text."""
-    return text.upper()
-
-
 def as_tuple(names: Iterable[str]) -> tuple[str, ...]:
     """Convert an array."""
     return tuple(names)
@@ -114,14 +109,6 @@ class Odd:
     _hidden: int = 0
     untyped: Any = field(default=None)
     computed: int = field(init=False, default=3)
-
-
-@frozen
-class File:
-    """A class that converts its values itself."""
-
-    path: Path = field(converter=Path)
-    name: str = field(default="", converter=upper)
 
 
 @frozen
@@ -298,15 +285,6 @@ class Closed:
 
 
 @frozen
-class Tree2:
-    """A class with the keys of another one."""
-
-    name: str
-    children: tuple[str, ...] = ()
-    parent: str | None = None
-
-
-@frozen
 class Nullable:
     """Fields that may be `None`, with other defaults."""
 
@@ -384,7 +362,7 @@ MOMENT = datetime(2015, 10, 18, 14, 26, 16, tzinfo=UTC)
             {"type": "a", "hidden": 2, "untyped": [1], "computed": 9},
             Odd("a", 2, [1]),
         ),
-        (File, {"path": "b", "name": "c"}, File("b", "C")),
+        (Priced, {"price": "1.5", "names": ["a"]}, Priced("1.5", ["a"])),
     ],
 )
 def test_every_supported_type_is_read(cls: Any, value: object, expected: object) -> None:  # noqa: ANN401 - unions, too
@@ -414,7 +392,7 @@ COERCED_ELSEWHERE: list[tuple[Any, Any, str]] = [
     (Room, {"id": "R", "kind": 5}, "$.kind: expected one of 'direct', 'group'"),
     (Room, {"id": "R", "isLocked": None}, "$.isLocked: expected a boolean, got null"),
     (Own, {"extra": "1"}, "$.extra: expected a whole number, got a string"),
-    (File, {"path": 1}, "$.path: does not fit"),
+    (list[Path], [1], "$[0]: does not fit"),
     (set[str], "ab", "$: expected an array, got a string"),
     (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
     (tuple[str, str], "ab", "$: expected an array, got a string"),
@@ -859,7 +837,7 @@ def test_classes_are_told_apart_by_their_keys() -> None:
 
     assert read == [Deleted("deleted", "a")]
     with pytest.raises(TypeError, match="non-default attributes"):
-        from_json(b"{}", Tree | Tree2)  # type: ignore[arg-type] # a union is no class to mypy
+        from_json(b"{}", Base | Derived)  # type: ignore[arg-type] # a union is no class to mypy
 
 
 def test_none_is_written_where_reading_needs_it() -> None:
@@ -872,7 +850,6 @@ def test_none_is_written_where_reading_needs_it() -> None:
 
 def test_an_attrs_converter_stands_in_for_a_hook() -> None:
     """It gets the parsed JSON; what it makes is written if JSON can hold it."""
-    assert from_json('{"price": "1.5", "names": ["a"]}', Priced) == Priced("1.5", ["a"])
     with pytest.raises(TypeError, match=r"^\$\.price: JSON can't hold a value of type Decimal$"):
         to_json(Priced("1.5"))
 
