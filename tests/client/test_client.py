@@ -259,26 +259,12 @@ async def test_a_closed_client_sends_nothing() -> None:
         await wire.closed()
 
 
-async def test_closing_lets_requests_in_flight_end() -> None:
-    """A request in flight gets its response, and its connection is closed after that."""
+@pytest.mark.parametrize(("response", "is_found"), [(FOUND, True), (http_response(503), False)])
+async def test_closing_lets_requests_in_flight_end(response: bytes, *, is_found: bool) -> None:
+    """What waits for the limit, or for its next attempt, isn't sent; connections are closed."""
     responding = asyncio.Event()
-    async with Wire(after(responding, FOUND)) as wire:
-        client = Client(TOKEN, base_url=wire.base_url, max_concurrency=3)
-        tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(3)]
-        await wire.received(3)
-        await client.aclose()
-        responding.set()
-        webhooks = await asyncio.gather(*tasks)
-        await wire.closed()
-
-    assert [each.id for each in webhooks] == ["W1"] * 3
-
-
-async def test_closing_ends_requests_that_wait() -> None:
-    """A request that waits for the limit, or for its next attempt, is not sent."""
-    responding = asyncio.Event()
-    async with Wire(after(responding, http_response(503)), FOUND) as wire:
-        client = Client(TOKEN, base_url=wire.base_url, retry=AT_ONCE, max_concurrency=1)
+    async with Wire(after(responding, response), FOUND) as wire:
+        client = client_of(wire, attempts=4, max_concurrency=1)
         tasks = [asyncio.create_task(client.webhooks.get("W1")) for _ in range(2)]
         await wire.received(1)
         await client.aclose()
@@ -286,7 +272,8 @@ async def test_closing_ends_requests_that_wait() -> None:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         await wire.closed()
 
-    assert [isinstance(each, RuntimeError) for each in results] == [True] * 2
+    assert [isinstance(each, Webhook) for each in results] == [is_found, False]
+    assert [isinstance(each, RuntimeError) for each in results] == [not is_found, True]
     assert len(wire.requests) == 1
 
 
