@@ -1,14 +1,12 @@
 """Example programs that are run as processes, as their operators run them."""
 
 import asyncio
-import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.support.services import PATIENCE
+from tests.support.services import PATIENCE, environment_with
 
 
 @asynccontextmanager
@@ -16,12 +14,10 @@ async def running(
     *command: str | Path, settings: Mapping[str, str], folder: Path | None = None
 ) -> AsyncGenerator[Process]:
     """Run a command as long as the block runs, with its standard error in its output."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **settings}
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
-        env=environment,
+        env=environment_with(settings),
         stdin=PIPE,
         stdout=PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -15,6 +15,16 @@ PATIENCE = 60.0
 """Seconds to wait for processes, which may have to be started on a busy machine."""
 
 
+def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a program, which finds the commands that are installed beside Python."""
+    # Not measured: that would take a good part of the time.
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+    }
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", **settings}
+
+
 class Service:
     """A program that is started again whenever it ends.
 
@@ -64,7 +74,7 @@ class Service:
             process = self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 cwd=EXAMPLES,
-                env=self._environment(),
+                env=environment_with(self._settings),
                 start_new_session=True,
                 stdout=PIPE,
                 stderr=STDOUT,
@@ -88,14 +98,6 @@ class Service:
         async for line in process.stdout:
             self.lines.append(line.decode().rstrip())
             self._happened.set()
-
-    def _environment(self) -> Mapping[str, str]:
-        # Not measured: that would take a good part of the time.
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
-        }
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", **self._settings}
 
 
 class Services:
