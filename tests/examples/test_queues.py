@@ -31,17 +31,17 @@ async def bot() -> AsyncGenerator[Stage]:
 async def test_a_notification_is_worked_on_once(
     bot: Stage, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker replies to what a receiver enqueued; a copy isn't enqueued."""
+    """A worker replies to what a receiver enqueued; another receiver enqueues no copy."""
     worker = bot.services.start(PROGRAMS[name])
     for variable, value in bot.settings.items():
         monkeypatch.setenv(variable, value)
-    program = import_again(EXAMPLES / f"{name}.py", monkeypatch)
-    bot.webex.deliver_to(program.receiver)
+    one, other = [import_again(EXAMPLES / f"{name}.py", monkeypatch) for _ in range(2)]
+    bot.webex.deliver_to(one.receiver)
     await bot.make_webhook()
     async with (
-        program.redis,
-        program.receiver,
-        httpx.AsyncClient(transport=httpx.ASGITransport(program.receiver)) as http_client,
+        one.redis,
+        other.redis,
+        httpx.AsyncClient(transport=httpx.ASGITransport(other.receiver)) as http_client,
     ):
         (first,) = await bot.webex.say("Hello")
         copy = await http_client.send(signed_request(first.url, first.body, SECRET))
