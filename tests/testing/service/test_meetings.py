@@ -36,7 +36,10 @@ async def test_a_list_of_what_was_emitted(
 async def test_what_a_meetings_exporter_asks(
     webex_sandbox: Sandbox, api: httpx.AsyncClient
 ) -> None:
-    """The meetings that have ended, by their series or number, and who took part, with a host."""
+    """The meetings that have ended, by their series, and who took part, with a host.
+
+    A number finds its meetings whenever they are.
+    """
     of_series = {"meetingSeriesId": "S1", "meetingNumber": "123"}
     await webex_sandbox.emit("meetings", "created", {"id": "M1", **of_series})
     await webex_sandbox.emit("meetings", "ended", {"id": "M2", **of_series})
@@ -48,7 +51,9 @@ async def test_what_a_meetings_exporter_asks(
 
     host = {"hostEmail": "host@example.com"}
     assert await ids("/meetings", meetingSeriesId="S1", meetingType="meeting") == ["M2"]
-    assert await ids("/meetings", meetingNumber="123", state="scheduled") == ["M1"]
+    assert await ids("/meetings", meetingSeriesId="S1", state="scheduled") == ["M1"]
+    late = {"from": "2999-01-01", "to": "2999-01-02", "state": "scheduled"}
+    assert await ids("/meetings", meetingNumber="123", **late) == ["M1", "M2"]
     assert await ids("/meetingParticipants", meetingId="M2", **host) == ["P1"]
     assert (await api.get("/meetingParticipants")).json()["message"] == "meetingId is required"
     for path in ("/meetings/M2", "/meetingParticipants/P2"):
