@@ -1,7 +1,6 @@
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.testing.doubles import ANN, BOB, BOT, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
@@ -16,63 +15,54 @@ async def room_of_bot_and(api: httpx.AsyncClient, *emails: str) -> str:
 
 
 async def test_members_of_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """Every member of a room can list its members, and nobody else can."""
+    """Every member of a room can list its members, and find each by its id; nobody else can."""
     room = await room_of_bot_and(api, "ann@example.com")
 
     listed = [await items(api, "/memberships", who, roomId=room) for who in (BOT, ANN)]
-    refused = await api.get("/memberships", params={"roomId": room}, headers=BOB)
+    path = f"/memberships/{listed[0][1]['id']}"
 
     emails = [each["personEmail"] for each in listed[0]]
     assert emails == [webex_sandbox.bot.email, "ann@example.com"]
     assert listed[0] == listed[1]
-    assert refused.status_code == 404
+    assert (await api.get(path)).json() == listed[0][1]
+    for refused in (path, f"/memberships?roomId={room}", "/memberships/nope"):
+        assert (await api.get(refused, headers=BOB)).status_code == 404
 
 
-async def test_ones_own_memberships(api: httpx.AsyncClient) -> None:
-    """Without a room, a list has the caller's own memberships."""
-    room = await room_of_bot_and(api, "ann@example.com")
+async def test_memberships_of_someone(api: httpx.AsyncClient) -> None:
+    """A list may be of one person's memberships, in the rooms that the caller is in.
 
-    rooms = [each["roomId"] for each in await items(api, "/memberships", ANN)]
-
-    assert (len(rooms), rooms[1]) == (2, room)  # the first is the direct room
-
-
-@pytest.mark.parametrize("key", ["personId", "personEmail"])
-async def test_memberships_of_someone(api: httpx.AsyncClient, key: str) -> None:
-    """A list may be of one person's memberships, in the rooms that the caller is in."""
+    Without a room and a person, it has the caller's own.
+    """
     room = await room_of_bot_and(api, "ann@example.com", "bob@example.com")
-    ann = (await api.get("/people/me", headers=ANN)).json()
-    query = {key: {"personId": ann["id"], "personEmail": "ann@example.com"}[key]}
+    direct, own = await items(api, "/memberships", ANN)
 
-    seen_by_bob = await items(api, "/memberships", BOB, **query)
-    in_the_room = await items(api, "/memberships", roomId=room, **query)
-
-    assert [(each["roomId"], each["personId"]) for each in seen_by_bob] == [(room, ann["id"])]
-    assert in_the_room == seen_by_bob
-
-
-async def test_get(api: httpx.AsyncClient) -> None:
-    """A membership is found by its id, by those who are in the room."""
-    await room_of_bot_and(api, "ann@example.com")
-    membership = (await items(api, "/memberships", ANN))[-1]
-    path = f"/memberships/{membership['id']}"
-
-    assert (await api.get(path)).json() == membership
-    assert (await api.get(path, headers=BOB)).status_code == 404
-    assert (await api.get("/memberships/nope")).status_code == 404
+    for query in ({"personId": own["personId"]}, {"personEmail": "ann@example.com"}):
+        assert await items(api, "/memberships", BOB, **query) == [own]
+        assert await items(api, "/memberships", roomId=room, **query) == [own]
+    assert (own["roomId"], own["personEmail"]) == (room, "ann@example.com")
+    assert direct["roomId"] != room
 
 
 async def test_create_and_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """Someone is added to a room and removed from it, and webhooks are notified of both."""
+    """Someone is added to a room and removed from it, and webhooks are notified of both.
+
+    A bot is also notified when someone adds it to a room.
+    """
     room = await room_of_bot_and(api)
+    anns = await created(api, "/rooms", ANN, title="Ann's")
     notified = await notifications_of(webex_sandbox, api, "memberships")
+    bot = webex_sandbox.bot
 
     membership = await created(api, "/memberships", roomId=room, personEmail="ann@example.com")
     deleted = await api.delete(f"/memberships/{membership['id']}")
+    await created(api, "/memberships", ANN, roomId=anns["id"], personId=bot.id)
 
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert (await api.get(f"/rooms/{room}", headers=ANN)).status_code == 404
-    assert kinds(notified) == ["memberships created", "memberships deleted"]
+    assert kinds(notified) == [f"memberships {each}" for each in ("created", "deleted", "created")]
+    assert notified[-1]["data"]["personEmail"] == bot.email
+    assert notified[-1]["actorId"] == anns["creatorId"]
 
 
 async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -100,18 +90,6 @@ async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
         (400, "isModerator is required and must not be empty"),
     ]
     assert kinds(notified) == ["memberships updated"] * 2
-
-
-async def test_the_bot_is_added(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A bot is notified when someone adds it to a room."""
-    notified = await notifications_of(webex_sandbox, api, "memberships", "created")
-    room = await created(api, "/rooms", ANN, title="Ann's")
-
-    await created(api, "/memberships", ANN, roomId=room["id"], personId=webex_sandbox.bot.id)
-
-    (notification,) = notified
-    assert notification["data"]["personEmail"] == webex_sandbox.bot.email
-    assert notification["actorId"] == room["creatorId"]
 
 
 async def test_what_is_refused(api: httpx.AsyncClient) -> None:

@@ -26,16 +26,30 @@ async def test_create(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     assert (await api.get(f"/rooms/{room['id']}", headers=ANN)).status_code == 404
 
 
-async def test_update(api: httpx.AsyncClient) -> None:
-    """The title of a group room can be changed, of a direct room it can't."""
-    room = await created(api, "/rooms", title="Plans")
+async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """The title of a group room can be changed, of a direct room it can't.
+
+    Webhooks are notified of the room, of its first member, and of the new title.
+    """
     (direct,) = await items(api, "/rooms", ANN)
+    notified = await notifications_of(webex_sandbox, api, "all")
+    room = await created(api, "/rooms", title="Plans")
 
     updated = await api.put(f"/rooms/{room['id']}", json={"title": "Ideas"})
     refused = await api.put(f"/rooms/{direct['id']}", json={"title": "Ideas"})
 
     assert (updated.json(), refused.status_code) == ({**room, "title": "Ideas"}, 400)
     assert (await api.get(f"/rooms/{room['id']}")).json() == updated.json()
+    assert kinds(notified) == ["rooms created", "memberships created", "rooms updated"]
+
+
+async def test_unknown_rooms(api: httpx.AsyncClient) -> None:
+    """A room that doesn't exist is not found, with an error that names the id."""
+    for method in ("GET", "PUT", "DELETE"):
+        response = await api.request(method, "/rooms/nope", json={"title": "T"})
+
+        assert response.status_code == 404
+        assert response.json()["message"] == "no room of yours has the id 'nope'"
 
 
 async def test_list_by_type(api: httpx.AsyncClient) -> None:
@@ -157,22 +171,3 @@ async def test_delete(api: httpx.AsyncClient) -> None:
     for path in (f"/rooms/{room['id']}", f"/messages/{message['id']}"):
         assert (await api.get(path)).status_code == 404
     assert [each["roomId"] for each in await items(api, "/memberships")] == [direct["id"]]
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-async def test_unknown_rooms(api: httpx.AsyncClient, method: str) -> None:
-    """A room that doesn't exist is not found, with an error that names the id."""
-    response = await api.request(method, "/rooms/nope", json={"title": "T"})
-
-    assert response.status_code == 404
-    assert response.json()["message"] == "no room of yours has the id 'nope'"
-
-
-async def test_webhooks_are_notified(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """The creation of a room notifies of the room and of its first member; so does a new title."""
-    notified = await notifications_of(webex_sandbox, api, "all")
-
-    room = await created(api, "/rooms", title="Plans")
-    await api.put(f"/rooms/{room['id']}", json={"title": "Ideas"})
-
-    assert kinds(notified) == ["rooms created", "memberships created", "rooms updated"]
