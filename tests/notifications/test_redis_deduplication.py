@@ -398,13 +398,3 @@ def test_wrong_arguments(options: dict[str, Any], error: str) -> None:
 
     assert type(raised.value).__name__ == kind
     assert PASSWORD not in str(raised.value)
-
-
-def test_the_package_does_not_need_redis() -> None:
-    """The package works without the client of Redis."""
-    program = """
-import sys
-import webex_webhooks_async, webex_webhooks_async.testing
-print("redis" in sys.modules)
-"""
-    assert run(program) == ["False"]
