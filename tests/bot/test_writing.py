@@ -157,18 +157,16 @@ def test_a_text_goes_with_a_card(text: str | None, card: Mapping[str, Any], expe
     assert only["text"] == expected
 
 
-def test_markdown_goes_with_a_card_in_place_of_a_text() -> None:
-    """What was given is enough."""
-    (only,) = messages(markdown="*Lunch?*", card=CARD)
-
-    assert only.keys() == {"markdown", "attachments"}
-
-
 def test_a_card_may_be_a_whole_attachment() -> None:
-    """What has a content type is sent as it is; what has none is its content."""
+    """What has a content type is sent as it is; what has none is its content.
+
+    Markdown goes with it in place of a text.
+    """
     whole = {"contentType": CARD_TYPE, "content": CARD}
 
-    assert messages(card=CARD)[0]["attachments"] == [whole]
+    assert messages(markdown="*Lunch?*", card=CARD) == [
+        {"markdown": "*Lunch?*", "attachments": [whole]}
+    ]
     assert messages(card=whole)[0]["attachments"] == [whole]
 
 

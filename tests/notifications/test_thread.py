@@ -94,13 +94,26 @@ async def test_a_start_that_fails_is_tried_again(webex_sandbox: Sandbox) -> None
 
 
 async def test_what_was_accepted_is_finished_at_the_end(webex_sandbox: Sandbox) -> None:
-    """`close` waits for the handlers, and can be called twice; a bot can be started again."""
-    bot_thread = ReceiverThread(echoing(background=True))
+    """`close` waits for the handlers, and can be called twice; a bot can be started again.
+
+    It has one event loop for all its starts, so that connections last.
+    """
+    bot = echoing(background=True)
+    bot_thread = ReceiverThread(bot)
+    loops: list[object] = []
+
+    @bot.on("messages")
+    async def note(_: object) -> None:
+        loops.append(asyncio.get_running_loop())
+
     for number in range(2):
         await asyncio.to_thread(handle, bot_thread, f"N{number}")
         await asyncio.to_thread(bot_thread.close)
         await asyncio.to_thread(bot_thread.close)
         assert texts(webex_sandbox)[1:] == ["You said: Hello"] * (number + 1)
+
+    assert len(loops) == 2
+    assert loops[0] is loops[1]
 
 
 async def test_an_error_at_the_end_is_raised(
@@ -119,24 +132,6 @@ async def test_an_error_at_the_end_is_raised(
     monkeypatch.setattr(inbox, "aclose", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         await asyncio.to_thread(bot_thread.close)
-
-
-async def test_a_receiver_runs_in_it(served: dict[str, str]) -> None:
-    """It has one event loop, in which it is started again, so that connections last."""
-    receiver = Receiver("a-secret")
-    loops: list[object] = []
-
-    @receiver.on()
-    async def note(_: object) -> None:
-        loops.append(asyncio.get_running_loop())
-
-    thread = ReceiverThread(receiver)
-    for number in range(2):
-        assert await asyncio.to_thread(handle, thread, f"N{number}") == 204
-        await asyncio.to_thread(thread.close)
-
-    assert len(loops) == 2
-    assert loops[0] is loops[1]
 
 
 async def test_a_thread_of_a_handler_may_wait(webex_sandbox: Sandbox) -> None:
