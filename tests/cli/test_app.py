@@ -199,7 +199,7 @@ def test_without_metadata(
 PRESS_CTRL_C = """
 import os, signal, sys
 
-_, module, handler = sys.argv
+_, module, handler, *arguments = sys.argv
 
 class Finder:
     def find_spec(self, name, *_):
@@ -209,28 +209,31 @@ class Finder:
 signal.signal(signal.SIGINT, getattr(signal, handler))
 sys.meta_path.insert(0, Finder())
 from webex_webhooks_async.cli import main
-sys.argv = ["webex-webhooks", "list", "--help"]
+sys.argv = ["webex-webhooks", *arguments]
 main()
 """
 
 
 @pytest.mark.parametrize(
-    "module",
-    ["webex_webhooks_async.cli.app", "webex_webhooks_async.cli.commands.webhooks"],
+    ("module", "arguments"),
+    [
+        ("webex_webhooks_async.cli.app", ["--version"]),
+        ("webex_webhooks_async.cli.commands.webhooks", ["list", "--help"]),
+    ],
 )
-def test_ctrl_c_at_the_start(module: str) -> None:
+def test_ctrl_c_at_the_start(module: str, arguments: list[str]) -> None:
     """Ctrl-C ends the command at once, without a traceback, whatever it is importing."""
-    done = run(sys.executable, "-c", PRESS_CTRL_C, module, "default_int_handler")
+    done = run(sys.executable, "-c", PRESS_CTRL_C, module, "default_int_handler", *arguments)
 
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 def test_ctrl_c_is_ignored_where_the_shell_says_so() -> None:
     """A command in the background of a script ignores Ctrl-C, as the shell asks for."""
-    done = run(sys.executable, "-c", PRESS_CTRL_C, "cyclopts", "SIG_IGN")
+    done = run(sys.executable, "-c", PRESS_CTRL_C, "cyclopts", "SIG_IGN", "--version")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "List all webhooks" in done.stdout
+    assert done.stdout == f"{version('webex-webhooks-async')}\n"
 
 
 WHAT_IS_IMPORTED = """
