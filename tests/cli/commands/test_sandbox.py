@@ -76,27 +76,21 @@ def test_who_the_bot_is() -> None:
     assert (bot["orgId"], ann["orgId"]) == ("O1", "O1")
 
 
-def test_a_refused_request() -> None:
-    """It prints why a request was refused, and the tracking id that the client sent."""
-    with sandbox() as (running, webex):
+def test_what_comes_of_a_request() -> None:
+    """It prints why one was refused, the client's tracking id, and that nobody watches."""
+    with sandbox(person="ann@example.com") as (running, webex):
         webex.get("/licenses", headers={"TrackingID": "bot_1"})
-        line = running.line(running.out, "GET +(.+)$")[1]
+        refused = running.line(running.out, "GET +(.+)$")[1]
+        webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
+        running.line(running.out, "POST   /v1/messages 200 OK")
+        below = running.line(running.out, "→ +(.+)$")[1]
 
     assert re.fullmatch(
         r"/v1/licenses 501 Not Implemented ROUTER_[0-9A-F-]+ \(sent TrackingID bot_1\) "
         "The sandbox doesn't have GET /v1/licenses; errors lists what it has\\.",
-        line,
+        refused,
     )
-
-
-def test_nobody_watches() -> None:
-    """Below a request whose event no webhook watches, it says so."""
-    with sandbox(person="ann@example.com") as (running, webex):
-        webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
-        running.line(running.out, "POST   /v1/messages 200 OK")
-        line = running.line(running.out, "→ +(.+)$")[1]
-
-    assert line == "no active webhook watches messages created"
+    assert below == "no active webhook watches messages created"
 
 
 @pytest.mark.parametrize(
@@ -130,13 +124,11 @@ def test_json() -> None:
     ]
     _, created, _, delivery, _, nothing = documents
     assert (created["method"], created["path"], created["status"]) == ("POST", "/v1/webhooks", 200)
-    assert delivery["url"] == target.partition("?")[0]
-    assert delivery["status"] is None
+    assert (delivery["url"], delivery["status"]) == (target.partition("?")[0], None)
     assert delivery["error"] == "nothing listens there: is your bot running?"
     assert delivery["notification"]["resource"] == "messages"
     assert nothing["reason"] == "no active webhook watches rooms created"
-    assert [line for line in lines if "canary" in line] == []
-    assert running.err.empty()
+    assert ("canary" in "".join(lines), running.err.empty()) == (False, True)
 
 
 def test_a_reader_that_knows_the_base_url() -> None:
