@@ -23,7 +23,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
-from webex_webhooks_async.formatting import summarize_exception
+from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.validation import check_text, check_type
 
 T = TypeVar("T")
@@ -398,7 +398,7 @@ async def without_exit(call: Awaitable[str]) -> str:
     try:
         return await call
     except SystemExit as error:
-        message = f"the provider of the token raised {summarize_exception(error)}"
+        message = f"the provider of the token raised {describe_exception(error)}"
         raise RuntimeError(message) from error
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from webex_webhooks_async.formatting import summarize_exception
+from webex_webhooks_async.formatting import describe_exception
 
 _CreateTask = Callable[..., asyncio.Task[Any]]
 
@@ -58,7 +58,7 @@ class _Contained(Coroutine[Any, Any, Any]):
         try:
             return step(*arguments)
         except SystemExit as error:
-            message = f"a task of a handler raised {summarize_exception(error)}"
+            message = f"a task of a handler raised {describe_exception(error)}"
             raise RuntimeError(message) from error
 
     def close(self) -> None:
