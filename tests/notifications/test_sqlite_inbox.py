@@ -639,6 +639,23 @@ with closing(InboxFile.open(Path(sys.argv[1]))) as file, file.transaction():
 """
 
 
+def test_another_round_for_many(path: Path) -> None:
+    """It takes as many steps of SQLite as there are notifications, not the square of that."""
+    steps: list[int] = []
+    for count in (100, 800):
+        with closing(InboxFile.open(path)) as file:
+            with file.transaction():
+                for number in range(count):
+                    file.put(f"{number}", b"")
+            chosen = [*file.unfinished()]
+            before = len(steps)
+            file.connection.set_progress_handler(lambda: steps.append(1), 100)
+            file.drop(chosen)
+            steps[before:] = [len(steps) - before]
+
+    assert steps[1] < 16 * steps[0]
+
+
 def test_a_repr_shows_no_body() -> None:
     """A body, in which there may be addresses, is in no repr."""
     entry = InboxEntry(key="a", body=b"canary", token="1")

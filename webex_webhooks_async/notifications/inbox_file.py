@@ -299,6 +299,8 @@ class InboxFile:
         listed = "(SELECT stored FROM listed WHERE number = :number)"
         same = f"rowid = :number AND {_STORED} IS {listed}"
         rest = [{"number": each.number, "now": self._clock()} for each in chosen]
+        with _explained(self._path):
+            self.connection.execute("CREATE INDEX IF NOT EXISTS temp.number ON listed (number)")
         while rest:
             with self.transaction():
                 self.connection.executemany(f"{statement} AND {same}", rest[:_CHANGED_AT_ONCE])
