@@ -104,8 +104,8 @@ async def test_a_next_link_is_followed(links: list[str]) -> None:
 )
 async def test_a_next_link_is_followed_as_it_is(link: str, target: str) -> None:
     """Its query isn't decoded and encoded again, and its path may be another one."""
-    async with client_on(by_target(linked(FIRST, target))) as (wire, client):
-        wire.script = [page("W1", links=(f'<{link}>; rel="next"',)), page("W2")]
+    first = page("W1", links=(f'<{link}>; rel="next"',))
+    async with client_on(first, page("W2")) as (wire, client):
         await ids(client.webhooks.list())
 
     assert wire.targets == [FIRST, target]

@@ -434,8 +434,9 @@ async def test_a_response_may_end_its_connection(ending: Step) -> None:
     assert wire.connections == 2
 
 
-async def test_the_connection_last_used_is_reused_first() -> None:  # aiohttp's pool is a queue
+async def test_the_connection_last_used_is_reused_first() -> None:
     """The others stay idle, and expire."""
+    # Not so with aiohttp, whose pool is a queue.
     releases = [asyncio.Event() for _ in range(3)]
     script: list[Step] = [*(after(each, FOUND) for each in releases), FOUND]
     async with requester_on(*script) as (wire, requester):

@@ -63,7 +63,7 @@ async def inboxes_of_several_kinds() -> None:
 
 
 async def what_cannot_be_is_an_error() -> None:
-    """Type checkers find what is no inbox."""
+    """Type checkers find what lacks the methods of an inbox."""
     Receiver("secret", inbox="inbox.db")  # type: ignore[arg-type] # the inbox itself
     Receiver("secret", inbox=object())  # type: ignore[arg-type] # it lacks the methods
     await check_inbox(SQLiteInbox("inbox.db"))  # type: ignore[arg-type] # what makes one
