@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 import pytest
 from starlette.applications import Starlette
@@ -15,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.examples.serving import running_bot, sandboxed, serve_with_uvicorn
+from tests.examples.serving import running_bot, sandboxed
 from tests.support.redis_server import running_redis
 from tests.support.wire import PATIENCE
+from tests.testing.doubles import created
 from webex_webhooks_async import Client
+from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -70,21 +70,19 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
     room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
     with running_redis() if storage == "Redis" else nullcontext() as redis:
         settings = {"REDIS_URL": redis.url} if redis else {}
-        async with (
-            running_bot("dialog_bot.py", webex_sandbox, monkeypatch, **settings) as program,
-            Threads(webex_sandbox, room) as threads,
-        ):
+        async with running_bot("dialog_bot.py", webex_sandbox, monkeypatch, **settings) as program:
+
+            async def ann(text: str) -> str:
+                return await in_a_thread("ann@example.com", text, webex_sandbox, room)
+
+            async def bob(text: str) -> str:
+                return await in_a_thread("bob@example.com", text, webex_sandbox, room)
+
             conversation = [
-                await threads.say("ann@example.com", "order"),
-                await threads.say("bob@example.com", "order"),
-                await direct("order", webex_sandbox),
-                await threads.say("ann@example.com", "Pasta"),
-                await threads.say("bob@example.com", "Soup"),
-                await direct("Salad", webex_sandbox),
-                await threads.say("ann@example.com", "2"),
-                await threads.say("bob@example.com", "cancel"),
-                await direct("3", webex_sandbox),
-                await threads.say("ann@example.com", "2"),
+                *(await ann("order"), await bob("order"), await direct("order", webex_sandbox)),
+                *(await ann("Pasta"), await bob("Soup"), await direct("Salad", webex_sandbox)),
+                *(await ann("2"), await bob("cancel"), await direct("3", webex_sandbox)),
+                await ann("2"),
             ]
             if redis:
                 await program.store.redis.aclose()
@@ -140,36 +138,21 @@ async def direct(text: str, sandbox: Sandbox) -> str:
     return str((await sandbox.reply())["text"])
 
 
-class Threads:
-    """Each person's thread in a group room."""
-
-    def __init__(self, sandbox: Sandbox, room_id: str) -> None:
-        self._sandbox = sandbox
-        self._room_id = room_id
-        self._http_client = sandbox.http_client()
-        self._roots: dict[str, str] = {}
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http_client.aclose()
-
-    async def say(self, person: str, text: str) -> str:
-        """Mention the bot in a person's thread, and return the reply."""
-        body = {
-            "roomId": self._room_id,
-            "markdown": f"<@personEmail:{self._sandbox.bot.email}|bot> {text}",
-        }
-        if person in self._roots:
-            body["parentId"] = self._roots[person]
-        else:
-            await self._sandbox.say("Hi all", person=person, room=self._room_id)  # joins
-        response = await self._http_client.post(
-            "/messages", json=body, headers={"Authorization": f"Bearer person:{person}"}
-        )
-        self._roots.setdefault(person, response.raise_for_status().json()["id"])
-        return str((await self._sandbox.reply())["text"])
+async def in_a_thread(person: str, text: str, sandbox: Sandbox, room: str) -> str:
+    """Mention the bot in a person's thread of a group room, and return the reply."""
+    roots = [
+        each["id"]
+        for each in sandbox.messages
+        if (each["roomId"], each["personEmail"]) == (room, person) and each.get("mentionedPeople")
+    ]
+    if not roots:
+        await sandbox.say("Hi all", person=person, room=room)  # joins
+    markdown = f"<@personEmail:{sandbox.bot.email}|bot> {text}"
+    parent = {"parentId": roots[0]} if roots else {}
+    async with sandbox.http_client() as api:
+        headers = {"Authorization": f"Bearer person:{person}"}
+        await created(api, "messages", headers, roomId=room, markdown=markdown, **parent)
+    return str((await sandbox.reply())["text"])
 
 
 @asynccontextmanager
@@ -188,14 +171,8 @@ async def a_model(pieces: Iterable[str]) -> AsyncGenerator[str]:
         return StreamingResponse(stream(), media_type="text/event-stream")
 
     app = Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
-    listener = socket.create_server(("127.0.0.1", 0))
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(serve_with_uvicorn(app, listener, stop))
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        finally:
-            stop.set()
+    async with serve_on_loopback(app, 0) as origin:
+        yield f"{origin}/v1"
 
 
 @pytest.mark.parametrize(("count", "messages"), [(1, 1), (2_500, 4)])
