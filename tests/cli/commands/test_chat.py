@@ -439,7 +439,7 @@ def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
     with served_echo_bot(webex) as rooms, thread("chat") as running:
         running.line(running.err, r"You are you@example.com, and talk to .+ Ctrl-D ends it")
         keyboard.write("Hello\n")
-        running.line(running.out, f"{BOT_ADDRESS}: You said:$")
+        running.line(running.out, f"^{BOT_ADDRESS}: You said:$")  # where the prompt was
         running.line(running.out, f"^{' ' * len(BOT_ADDRESS)}  Hello$")
         webex.post(
             "messages",
@@ -448,7 +448,7 @@ def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
             files=["https://example.com/f"],
             attachments=[CARD],
         )
-        running.line(running.out, rf"{BOT_ADDRESS}: evil\\x1b\[2J$")
+        running.line(running.out, rf"^{BOT_ADDRESS}: evil\\x1b\[2J$")
         file = webex.sandbox.messages[2]["files"][0].rpartition("/")[2]
         running.line(running.out, rf"\[file http://127.0.0.1:.+{file}\]")
         running.line(running.out, r"\[card")
