@@ -22,10 +22,13 @@ async def connect(base_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     return await asyncio.open_connection(parts.hostname, parts.port)
 
 
-async def read_response(reader: asyncio.StreamReader) -> bytes:
-    """Read the response to a GET of no webhooks."""
+async def get(base_url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Get no webhooks over a new connection, and keep that."""
+    reader, writer = await connect(base_url)
+    writer.write(GET)
     async with asyncio.timeout(PATIENCE):
-        return await reader.readuntil(b'{"items":[]}')
+        await reader.readuntil(b'{"items":[]}')
+    return reader, writer
 
 
 async def read_rest(reader: asyncio.StreamReader) -> bytes:
@@ -42,9 +45,7 @@ async def test_a_port_of_ones_own(webex_sandbox: Sandbox, unused_tcp_port: int) 
     for _ in range(2):
         async with webex_sandbox.serve(port=unused_tcp_port) as base_url:
             assert base_url == f"http://127.0.0.1:{unused_tcp_port}/v1"
-            reader, writer = await connect(base_url)
-            writer.write(GET)
-            await read_response(reader)
+            _, writer = await get(base_url)
             writer.close()
 
 
@@ -71,9 +72,7 @@ async def test_no_port(webex_sandbox: Sandbox, port: int) -> None:
 async def test_the_end_breaks_kept_connections_off(webex_sandbox: Sandbox) -> None:
     """The end doesn't wait for a client that keeps its connection open."""
     async with webex_sandbox.serve() as base_url:
-        reader, writer = await connect(base_url)
-        writer.write(GET)
-        await read_response(reader)
+        reader, writer = await get(base_url)
 
     assert await read_rest(reader) == b""
     writer.close()
@@ -147,9 +146,7 @@ async def test_a_request_that_is_broken_off(
         await reader.readuntil(b"100 Continue")  # it is waiting for the body now
         writer.write_eof()
         writer.transport.abort()
-        reader, writer = await connect(base_url)
-        writer.write(GET)
-        await read_response(reader)
+        _, writer = await get(base_url)
         writer.close()
 
     assert [each.method for each in webex_sandbox.requests] == ["GET"]
@@ -180,9 +177,7 @@ async def test_responses_are_not_delayed(
     monkeypatch.setattr(H11Protocol, "connection_made", note)
 
     async with webex_sandbox.serve() as base_url:
-        reader, writer = await connect(base_url)
-        writer.write(GET)
-        await read_response(reader)
+        _, writer = await get(base_url)
         no_delay = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in accepted]
         writer.close()
 

@@ -440,12 +440,8 @@ async def test_a_refresh_goes_on_through_another_client() -> None:
 async def test_a_401_that_comes_late_takes_the_token_that_is_there() -> None:
     """A request that was rejected after the refresh is replayed without another one."""
     refreshed = asyncio.Event()
-
-    async def reject_late(peer: Peer) -> None:
-        await refreshed.wait()
-        await peer.send(REJECTED)
-
-    async with client_on(reject_late, webex(), token=integration()) as (wire, client):
+    script = after(refreshed, REJECTED), webex()
+    async with client_on(*script, token=integration()) as (wire, client):
         late = asyncio.create_task(client.webhooks.get("W1"))
         await wire.received(1)
         await client.webhooks.get("W1")

@@ -387,18 +387,12 @@ async def test_prefetch_waits_for_a_page_that_isn_t_there_yet() -> None:
     """A consumer that is faster than the service gets every item."""
     coming = asyncio.Event()
     second = page("W2", links=(f"<{FIRST}?cursor=3>; rel=next",))
-    found: list[str] = []
-
-    async def consume() -> None:
-        found.extend([each.id async for each in client.webhooks.list(prefetch=True)])
-
     async with client_on(by_target(three_pages(after(coming, second)))) as (wire, client):
-        consumer = asyncio.create_task(consume())
+        consumer = asyncio.create_task(ids(client.webhooks.list(prefetch=True)))
         await wire.received(2)
         coming.set()
-        await consumer
 
-    assert found == ["W1", "W2", "W3"]
+        assert await consumer == ["W1", "W2", "W3"]
 
 
 async def never(peer: Peer) -> None:
