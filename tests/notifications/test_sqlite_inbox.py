@@ -639,8 +639,16 @@ with closing(InboxFile.open(Path(sys.argv[1]))) as file, file.transaction():
 """
 
 
-def test_another_round_for_many(path: Path) -> None:
-    """It takes as many steps of SQLite as there are notifications, not the square of that."""
+def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes steps as there are rows, not the square of that, and lets others write meanwhile."""
+    pauses: list[bool] = []
+
+    def write_meanwhile(seconds: float) -> None:
+        with closing(sqlite3.connect(path, timeout=0)) as other, other:
+            other.execute("DELETE FROM notifications WHERE key = 'no'")
+        pauses.append(seconds > 0)
+
+    monkeypatch.setattr(inbox_file, "_sleep", write_meanwhile)
     steps: list[int] = []
     for count in (100, 800):
         with closing(InboxFile.open(path)) as file:
@@ -654,6 +662,7 @@ def test_another_round_for_many(path: Path) -> None:
             steps[before:] = [len(steps) - before]
 
     assert steps[1] < 16 * steps[0]
+    assert pauses == [True] * 45
 
 
 def test_a_repr_shows_no_body() -> None:

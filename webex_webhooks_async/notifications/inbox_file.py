@@ -295,16 +295,22 @@ class InboxFile:
         self._change(chosen, "DELETE FROM notifications WHERE forget IS NULL")
 
     def _change(self, chosen: Iterable[StoredNotification], statement: str) -> None:
-        """Change a few rows in a transaction, because a `put` waits for it."""
+        """Change a few rows in a transaction, because a `put` waits for it.
+
+        SQLite keeps no line: without a pause as long, a `put` would find the file locked for
+        seconds, and fail.
+        """
         listed = "(SELECT stored FROM listed WHERE number = :number)"
         same = f"rowid = :number AND {_STORED} IS {listed}"
         rest = [{"number": each.number, "now": self._clock()} for each in chosen]
         with _explained(self._path):
             self.connection.execute("CREATE INDEX IF NOT EXISTS temp.number ON listed (number)")
         while rest:
+            began = time.monotonic()
             with self.transaction():
                 self.connection.executemany(f"{statement} AND {same}", rest[:_CHANGED_AT_ONCE])
             del rest[:_CHANGED_AT_ONCE]
+            _sleep(time.monotonic() - began)
 
     def _update(self, entry: InboxEntry, changes: str, *values: object) -> bool:
         """Change the row of an entry, unless its lease is lost."""
@@ -416,6 +422,7 @@ _LIST = f"""
 """  # noqa: S608 - ours
 
 LOCKED_SECONDS = 5.0
+_sleep: Callable[[float], object] = time.sleep  # a test replaces it
 _SECONDS_TO_LIST = 60.0
 _PAGES_TO_LIST = 262_144  # of 4 KB, in a temporary file
 
