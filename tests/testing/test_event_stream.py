@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -39,14 +39,6 @@ async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert [each["text"] for each in first["messages"]] == ["Hello"]
     assert [each["targetUrl"] for each in first["webhooks"]] == [NEW["targetUrl"]]
     assert [each["method"] for each in first["requests"]] == ["POST", "POST"]
-
-
-async def following(events: AsyncIterator[Mapping[str, Any]], kind: str) -> Mapping[str, Any]:
-    """The next event of a kind."""
-    async for event in events:
-        if event["kind"] == kind:
-            return event
-    raise AssertionError("the events have ended")
 
 
 async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -129,7 +121,12 @@ async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient)
         fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [card]}
         message = await created(api, "messages", **fields)
 
-    nothing, (remark,) = [(await following(events, "message"))["remarks"] for _ in range(2)]
+    remarks: list[Any] = []
+    while len(remarks) < 2:
+        event = await anext(events)
+        if event["kind"] == "message":
+            remarks.append(event["remarks"])
+    nothing, (remark,) = remarks
     await events.aclose()
     first = await state(stream)
     assert nothing == ()

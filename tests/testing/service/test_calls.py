@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.testing.doubles import NEW, created
+from tests.testing.doubles import NEW
 
 NO_JSON = "The request's body is not valid JSON."
 
@@ -45,16 +45,6 @@ async def test_fields(api: httpx.AsyncClient, field: str, value: object, problem
     response = await api.post("/webhooks", json={**NEW, field: value})
 
     assert (response.status_code, response.json()["message"]) == (400, f"{field} {problem}")
-
-
-async def test_statuses(api: httpx.AsyncClient) -> None:
-    """An unknown status is refused."""
-    webhook = await created(api, "/webhooks", **NEW)
-
-    response = await api.put(f"/webhooks/{webhook['id']}", json={**NEW, "status": "off"})
-
-    assert response.status_code == 400
-    assert response.json()["message"] == "status must be active or inactive"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ async def test_what_is_not_set_is_absent(api: httpx.AsyncClient) -> None:
 async def test_update(api: httpx.AsyncClient) -> None:
     """An update changes the name, the target, the secret and the status, and nothing else.
 
-    Without a secret and a status it keeps both; without a name or a target it is refused.
+    Without a secret and a status it keeps both; without a name or a target it is refused, and so
+    is an unknown status.
     """
     created = await create(api, filter="roomId=R")
     path = f"/webhooks/{created['id']}"
@@ -73,9 +74,13 @@ async def test_update(api: httpx.AsyncClient) -> None:
     response = await api.put(path, json={**changes, **ignored})
 
     assert (response.status_code, response.json()) == (200, {**created, **changes})
-    for left_out in ("name", "targetUrl"):
-        refused = await api.put(path, json={**NEW, "status": "active", left_out: None})
-        assert refused.status_code == 400
+    for wrong, problem in (
+        ({"name": None}, "name is required and must not be empty"),
+        ({"targetUrl": None}, "targetUrl is required and must not be empty"),
+        ({"status": "off"}, "status must be active or inactive"),
+    ):
+        refused = await api.put(path, json={**NEW, "status": "active", **wrong})
+        assert (refused.status_code, refused.json()["message"]) == (400, problem)
     assert (await api.get(path)).json() == {**created, **changes}
     kept = await api.put(path, json={"name": "m", "targetUrl": "http://u"})
     assert kept.json() == {**created, **changes, "name": "m", "targetUrl": "http://u"}
