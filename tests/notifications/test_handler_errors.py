@@ -123,7 +123,9 @@ async def test_secrets_that_change_while_a_handler_runs(now: object, shown: str)
 
 
 PARTS = st.text(min_size=1) | st.sampled_from(["ann@example.com", "\n", "'", "é", "@", "*"])
-HIDDEN = st.text(st.characters(min_codepoint=33, exclude_characters="*.@\\"), min_size=8)
+HIDDEN = st.text(
+    st.characters(codec="utf-8", min_codepoint=33, exclude_characters="*.@\\"), min_size=8
+)
 
 
 @given(
