@@ -257,8 +257,7 @@ async def test_a_file_that_is_removed_or_replaced(path: Path, removed: tuple[str
     with closing(InboxFile.open(backup)) as file, file.transaction():
         file.put("restored", b"")
     async with opened(path) as inbox:
-        for number in range(100):
-            await inbox.put(f"{number}", bytes(1000))
+        await asyncio.gather(*(inbox.put(f"{each}", bytes(1000)) for each in range(100)))
         for suffix in removed:
             path.with_name(f"inbox.db{suffix}").unlink()
         if not removed:
