@@ -270,10 +270,14 @@ class Touchy(str):
         (OSError(""), "OSError"),
         (OSError(Mock(__str__=Mock(side_effect=KeyboardInterrupt))), "OSError"),
         (OSError(Touchy("reset")), "OSError: reset"),
+        (
+            ExceptionGroup("tasks", [ExceptionGroup("more", [KeyError("dish")])]),
+            "ExceptionGroup: tasks (1 sub-exception): KeyError: 'dish'",
+        ),
     ],
 )
 def test_type_and_text(error: Exception, text: str) -> None:
-    """An exception without a text, or whose text fails, is described by its type alone."""
+    """An exception without a text is described by its type, a group by its first exception, too."""
     assert describe_exception(error) == text
 
 

@@ -82,13 +82,26 @@ def _either(*ways: str, escape: str) -> str:
 
 
 def describe_exception(error: BaseException) -> str:
-    """The type and the text of an exception; the type alone if it has no text, or ``str`` fails."""
+    """The type and the text of an exception; the type alone if it has no text, or ``str`` fails.
+
+    Of a group, as a `TaskGroup` raises it, the first exception follows, which says what happened.
+    """
     kind = type(error).__name__
     try:
         text = str.__str__(str(error))  # a plain one: a subclass may fail later
+        if isinstance(error, BaseExceptionGroup):
+            text = f"{text}: {describe_exception(_first_of(error))}"
     except BaseException:  # noqa: BLE001 - it may be anybody's, and raise SystemExit
         return kind
     return f"{kind}: {text}" if text else kind
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception of a group that is no group itself."""
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 def summarize_exception(error: BaseException) -> str:
