@@ -116,9 +116,9 @@ class Bot(BotRouter, Receiver):
         watch: Seconds between two looks at the webhooks; `None` for the one at the start.
         allow: A plain or an async function that gets the `Person` who wrote a message or submitted
             a card, and returns whether the handler of it runs. It is asked only where one matches;
-            handlers of `on` run in any case. Each person is fetched once in ten minutes. If it
-            fails, or doesn't return a boolean, nobody is let in, and that is a failure like that
-            of a handler.
+            handlers of `on` run in any case. It gets a `Person` that is up to ten minutes old;
+            `MessageContext.person` fetches the person each time. If it fails, or doesn't return a
+            boolean, nobody is let in, and that is a failure like that of a handler.
         refusal: What to reply to a person who may not use the bot, once a day at most in each
             process. By default such a message is passed over in silence.
         in_order: Whether the messages and submissions of one room are handled one after the other,

@@ -48,7 +48,7 @@ def be_polite(bot: Bot) -> None:
     async def apologize(notification: Notification[Any], call_next: CallNext) -> None:
         try:
             await call_next()
-        except Exception:
+        except (Exception, SystemExit):  # argparse raises the latter
             room_id = getattr(notification.data, "room_id", None)
             if room_id and bot.is_last_attempt:
                 with suppress(WebexError):  # so that the first error is raised

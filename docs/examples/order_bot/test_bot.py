@@ -5,10 +5,10 @@ from hashlib import sha256
 
 import pytest
 
-from webex_webhooks_async import Bot, Client, File
+from webex_webhooks_async import Bot, Client, File, MessageContext
 from webex_webhooks_async.testing import Sandbox
 
-from .bot import make_bot
+from .bot import be_polite, make_bot
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +78,23 @@ async def test_an_apology(webex_sandbox: Sandbox) -> None:
 
     assert webex_sandbox.messages[-1]["text"] == "Sorry, something went wrong."
     assert delivery.status_code == 204
+
+
+async def test_an_apology_for_an_exit(webex_sandbox: Sandbox, webex_client: Client) -> None:
+    """A handler that ends with SystemExit, as argparse does, has failed, too."""
+    bot = Bot(webex_client, "a-secret", target_url="https://bot.example.com/webex")
+    be_polite(bot)
+
+    @bot.command("cancel")
+    async def cancel(_: MessageContext) -> None:
+        raise SystemExit(2)
+
+    webex_sandbox.deliver_to(bot)
+    webex_sandbox.raise_handler_errors = False
+    async with bot:
+        await webex_sandbox.say("cancel")
+
+    assert webex_sandbox.messages[-1]["text"] == "Sorry, something went wrong."
 
 
 async def test_an_apology_that_fails(
