@@ -183,7 +183,7 @@ async def test_what_the_bot_wrote_can_be_edited_and_deleted(webex: Webex) -> Non
         ({}, {"text": LONG}, "ValueError: a message has at most 7439 bytes"),
         ({}, {}, "ValueError: there is nothing to send"),
         ({}, {"text": 7}, "TypeError: text must be str, got int"),
-        (None, {"text": "x"}, "TypeError: message must be Message, got str"),
+        (None, {"text": "x"}, "TypeError: message must be a Message, got str: pass what reply or"),
     ],
 )
 async def test_what_cannot_be_edited_is_an_error_before_anything_is_sent(

@@ -341,9 +341,11 @@ async def test_what_kills_its_process_is_given_up(
 
     assert bot.started == []
     assert bot.last_attempts == [True]
-    assert [str(each) for each in bot.errors_reported] == [
-        "its lease has expired 5 times: its process was killed or hung, probably because of it"
-    ]
+    (error,) = bot.errors_reported
+    assert str(error) == (
+        "its lease has expired 5 times: its process was killed or hung, probably because of it; "
+        "if its handler blocks the event loop, await asyncio.to_thread there"
+    )
     (record,) = caplog.records
     assert record.getMessage().endswith(" failed: 5 leases have expired, kept as failed")
 
@@ -417,7 +419,7 @@ async def test_who_lost_a_lease_does_not_complete(
         bot.time.seconds += LEASE  # nothing wakes up meanwhile
         taken = await other.take()
         bot.time.advance(0)
-        await until(lambda: "may be handled twice" in caplog.text)
+        await until(lambda: "twice: does a handler block the event loop?" in caplog.text)
         bot.may_end.set()
         await until(lambda: bot.done == ["MESSAGE-1"])
         await until(lambda: caplog.text.count("may be handled twice") == 2)
@@ -674,7 +676,7 @@ async def test_an_error_is_stored_without_addresses(make: Make, address: str) ->
         ({"background": True}, "ValueError: an inbox takes the place of background and of a dedup"),
         ({"deduplicator": None}, "ValueError: an inbox takes the place of background and of a"),
         ({"deduplicator": MemoryDeduplicator()}, "ValueError: an inbox takes the place of"),
-        ({"inbox": "inbox.db"}, "TypeError: inbox needs the async methods put, take, renew, "),
+        ({"inbox": "i.db"}, "TypeError: inbox must be an Inbox: write SQLiteInbox('i.db')"),
         ({"inbox": SQLiteInbox}, "TypeError: inbox must be Inbox, got the class SQLiteInbox: pas"),
     ],
 )

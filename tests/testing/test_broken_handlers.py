@@ -215,7 +215,7 @@ async def test_what_follows_from_a_request(
     async with running(bot, webex_sandbox):
         fields = {"toPersonEmail": webex_sandbox.bot.email, "text": "Hello"}
         await created(api, "messages", ANN, **fields)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match=r"204\); a handler raised KeyError: 'dish'$"):
             await webex_sandbox.reply(timeout=0)
 
     assert [each.handler_error for each in webex_sandbox.deliveries] == ["KeyError: 'dish'"]

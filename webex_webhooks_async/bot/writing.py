@@ -58,9 +58,13 @@ async def write(  # noqa: PLR0913 - what a message may have
     return await say(last, file)
 
 
-async def edit(client: Client, message: Message, text: str | None, markdown: str | None) -> Message:
+async def edit(client: Client, message: object, text: str | None, markdown: str | None) -> Message:
     """Edit a message, as `Context.edit` says."""
-    check_type("message", message, Message)
+    if not isinstance(message, Message):
+        raise TypeError(
+            f"message must be a Message, got {type(message).__name__}: pass what reply or send "
+            "returned; to keep that elsewhere, use to_json(message) and from_json(kept, Message)"
+        )
     if message.files or message.attachments:
         raise ValueError(
             "Webex edits no message with files or a card: delete it, and send another one"

@@ -83,6 +83,7 @@ class Conversation:
         self._bot: Json = self._persons[state["bot"]]
         self.bot: str = self._bot["email"]
         self._hint: str | None = state["hint"]
+        self._program: str = state["program"]
         self._card: Json | None = None
         self._heard = False
         self._failed = False
@@ -135,6 +136,8 @@ class Conversation:
             return f"{self.bot} did not reply"
         within = f"within {self._place.timeout:g} s"
         hint = self._hint or "the terminal of the sandbox shows whether it was notified"
+        if self._program:
+            hint = f"the program doesn't run: {self._program.splitlines()[-1]}"
         return f"{self.bot} did not reply {within}: {hint}"
 
     async def _until_quiet(self) -> None:
@@ -162,6 +165,8 @@ class Conversation:
                 self._persons |= {each["id"]: each for each in event["persons"]}
             case "hint":
                 self._hint = event["hint"]
+            case "program":
+                self._program = event["text"]
             case "message":
                 self._receive(event["message"])
             case "delivery":
@@ -235,6 +240,10 @@ class Conversation:
     def _last_card(self) -> Json:
         if self._card is None:
             raise UsageError(f"{self.bot} has not sent a card in this conversation")
+        if self._me not in self._rooms[self._card["roomId"]]["members"]:
+            raise UsageError(
+                f"{self._place.person} isn't in the room of the card: write there first"
+            )
         return self._card
 
     @staticmethod

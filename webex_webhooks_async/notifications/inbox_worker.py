@@ -22,6 +22,8 @@ _POLL_SECONDS = 1.0  # other processes store notifications, too, and leave lease
 _RENEWALS_PER_LEASE = 3
 _MANY_RENEWALS = 10
 
+_LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
+
 _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
 
 
@@ -61,7 +63,10 @@ def expiry_of(entry: InboxEntry) -> Exception | None:
     if entry.expiries < _MAX_EXPIRIES:
         return None
     times = f"its lease has expired {entry.expiries} times"
-    return RuntimeError(f"{times}: its process was killed or hung, probably because of it")
+    return RuntimeError(
+        f"{times}: its process was killed or hung, probably because of it; if its handler blocks "
+        "the event loop, await asyncio.to_thread there"
+    )
 
 
 def failure_of(
@@ -237,7 +242,7 @@ class InboxWorker:
                 self._let_others_run_beside(entry)
             try:
                 if not await self.inbox.renew(entry):
-                    logger.warning("%s has lost its lease, and may be handled twice", which)
+                    logger.warning(_LOST, which)
                     self._let_others_run_beside(entry)
                     return
             except Exception as error:  # noqa: BLE001 - the lease lasts for two more attempts
@@ -258,7 +263,7 @@ class InboxWorker:
                     failed = evolve(entry, error=summary)
                     is_ours = await self.inbox.fail(failed, failure.again_in)
                 if not is_ours:
-                    logger.warning("%s had lost its lease, and may be handled twice", which)
+                    logger.warning(_LOST, which)
             except Exception as error:  # noqa: BLE001 - it may work again later
                 why = describe_exception(error)
                 logger.error("the outcome of %s can't be recorded: %s", which, why)  # noqa: TRY400 - once a second

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
+from os import PathLike
 from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
 
@@ -202,6 +203,8 @@ class Receiver(Router):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ... and deduplicator is not None:
             check_methods("deduplicator", deduplicator, Deduplicator)
+        if isinstance(inbox, (str, PathLike)):
+            raise TypeError(f"inbox must be an Inbox: write SQLiteInbox({str(inbox)!r})")
         if inbox is not None:
             check_methods("inbox", inbox, Inbox)
         if inbox is not None and (background or deduplicator is not ...):

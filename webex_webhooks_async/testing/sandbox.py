@@ -592,6 +592,8 @@ class Sandbox:
             for each in deliveries[-_SHOWN:]
         )
         why = "; does a handler reply, and await that?" if deliveries[-1].ok else ""
+        if error := deliveries[-1].handler_error:
+            why = f"; a handler raised {error}"
         return f"the bot was notified of {notified}{why}"
 
     def _author(self, person: SandboxPerson | str | None, room: Json | None) -> SandboxPerson:

@@ -156,9 +156,12 @@ def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
     with served_echo_bot(webex) as rooms:
         first = invoke("chat", text, "--room", "Lunch")
         second = invoke("chat", "Hello", "--room", "Lunch", "--as", "ann@example.com")
+        webex.post("messages", roomId=rooms[0], text="A card", attachments=[BUTTONS])
+        third = invoke("chat", "/press Order", "--room", "Lunch", "--as", "bob@example.com")
 
     assert (first.exit_code, first.out) == (0, f"You said:\nSandbox Bot {text}\n")
     assert (second.exit_code, second.out) == (0, "You said:\nSandbox Bot Hello\n")
+    assert third.err == "error: bob@example.com isn't in the room of the card: write there first\n"
     assert len(set(rooms)) == 1
     assert webex.sandbox.messages[0]["mentionedPeople"] == [webex.sandbox.bot.id]
 
@@ -308,10 +311,12 @@ STATE = {
     "persons": [{"id": "B", "email": BOT_ADDRESS, "displayName": "Bot"}],
     **dict.fromkeys(("rooms", "messages", "webhooks"), ()),
     "hint": None,
+    "program": "",
 }
 ODD = "the service at {url} doesn't respond as a sandbox of this release does"
 SILENT = "the service at {url} did not respond within 1 s"
 HINTED = f"{BOT_ADDRESS} did not reply within 1 s: set PUBLIC_URL"
+BROKEN = f"{BOT_ADDRESS} did not reply within 1 s: the program doesn't run: KeyError: 'x'"
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
 
 
@@ -341,6 +346,7 @@ ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]]
     ([STATE], accept, GONE),
     ([STATE, None], drop, GONE),
     ([STATE, {"kind": "hint", "hint": "set PUBLIC_URL"}, None], accept, HINTED),
+    ([STATE, {"kind": "program", "text": "...\nKeyError: 'x'\n"}, None], accept, BROKEN),
 ]
 
 

@@ -60,6 +60,18 @@ async def test_what_is_not_set_is_absent(api: httpx.AsyncClient) -> None:
     assert created["ownedBy"] == "creator"
 
 
+async def test_an_unknown_event(api: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Webex adds events, so an unknown one is taken, but with a warning."""
+    await create(api, resource="incidentAlerts")
+    await create(api, event="reacted")
+    await create(api, resource="all", event="all")
+
+    assert [each.split(",")[0] for each in caplog.messages] == [
+        f"the webhook {NEW['name']!r} watches {NEW['event']!r} of 'incidentAlerts'",
+        f"the webhook {NEW['name']!r} watches 'reacted' of {NEW['resource']!r}",
+    ]
+
+
 async def test_update(api: httpx.AsyncClient) -> None:
     """An update changes the name, the target, the secret and the status, and nothing else.
 

@@ -3,6 +3,7 @@
 Facts: https://developer.webex.com/docs/api/v1/webhooks
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response
 from webex_webhooks_async.testing.service.formats import to_utc_milliseconds, webex_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 _APP_ID = webex_id("APPLICATION")
 
@@ -61,6 +64,11 @@ async def create_webhook(call: Call) -> Response:
     )
     if problems := tuple(problems_of_subscription(webhook)):
         raise RefusedCallError(400, *map(_relayed, problems))
+    if webhook.resource not in set(Resource) or webhook.event not in set(Event):
+        logger.warning(
+            "the webhook %r watches %r of %r, which isn't a known event: is it misspelled?",
+            *(webhook.name, webhook.event, webhook.resource),
+        )
     return _stored(call, webhook)
 
 
