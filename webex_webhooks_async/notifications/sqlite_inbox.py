@@ -38,7 +38,8 @@ class SQLiteInbox:
     Args:
         path: The file. It is created with the first call, in a folder that exists. A relative path
             counts from where the inbox is made.
-        lease: For how many seconds a notification that is taken belongs to its process.
+        lease: For how many seconds a notification that is taken belongs to its process; longer than
+            a handler ever blocks the event loop, because that keeps it from being renewed.
         keep: For how many seconds after its completion a notification is known.
         clock: Returns the time in seconds; the same in all processes that use the file.
 
