@@ -384,6 +384,15 @@ _RECORDS = (
     """,
 )
 
+# What could make a statement of ours do something else, and never end. A later release may add
+# tables and indexes, which does no harm.
+_DEFINITIONS = (
+    "SELECT sql FROM sqlite_master WHERE type = 'trigger' OR name IN ('notifications', 'records')"
+)
+_OUR_DEFINITIONS = {
+    " ".join(each.replace("IF NOT EXISTS ", "").split()) for each in (*_SCHEMA, *_RECORDS)
+}
+
 _PUT = """
     INSERT OR IGNORE INTO notifications (key, body, due, stored) VALUES (:key, :body, :now, :now)
 """
@@ -460,6 +469,7 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
         is_empty = _pragma(connection, "page_count") == 0
         application_id = _pragma(connection, "application_id")
         version = _pragma(connection, "user_version")
+        found = {" ".join(str(sql).split()) for (sql,) in connection.execute(_DEFINITIONS)}
     except sqlite3.OperationalError:
         raise
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
@@ -470,6 +480,8 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
         raise ValueError(f"{path} is not an inbox: it is the database of another program")
     if version > _VERSION:
         raise ValueError(f"the inbox {path} was made by a newer release of webex-webhooks-async")
+    if not found <= _OUR_DEFINITIONS:
+        raise ValueError(f"{path} is not an inbox: its tables or its triggers aren't those of one")
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:

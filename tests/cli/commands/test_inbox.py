@@ -219,39 +219,58 @@ def test_what_is_completed_meanwhile(
     assert len(listed(file)) == 4
 
 
-@pytest.fixture
-def limit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A limit of what is read that is soon reached."""
-    monkeypatch.setattr(inbox_file, request.param, {"_SECONDS_TO_LIST": 0.2}.get(request.param, 50))
-
-
-ENDLESS = """
-    DROP TABLE notifications;
-    CREATE VIEW notifications AS WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1
-        FROM endless) SELECT n AS rowid, n AS key, n AS stored, n AS due, NULL AS token,
-        NULL AS forget, n AS failures, NULL AS error, x'' AS body FROM endless;
-"""
-
-
 @pytest.mark.parametrize(
-    ("schema", "limit", "said"),
+    ("limit", "said"),
     [
-        (ENDLESS, "_SECONDS_TO_LIST", "reading it takes longer than 0.2 s: is it an inbox?"),
-        (ENDLESS, "_PAGES_TO_LIST", "reading it takes more than 1 GB of the disk, or than it has"),
-        ("DROP TABLE notifications", "_PAGES_TO_LIST", "no such table: notifications"),
+        ("_SECONDS_TO_LIST", "reading it takes longer than 0 s: is it an inbox?"),
+        ("_PAGES_TO_LIST", "reading it takes more than 1 GB of the disk, or than it has"),
     ],
-    indirect=["limit"],
 )
-@pytest.mark.usefixtures("limit")
-def test_a_file_that_can_not_be_listed(file: str, invoke: Invoke, schema: str, said: str) -> None:
-    """A file with other tables, or one that would be read for ever, is an error that says it."""
-    with closing(sqlite3.connect(file)) as other:
-        other.executescript(schema)
+def test_a_file_without_an_end(
+    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, limit: str, said: str
+) -> None:
+    """A file that would be read for ever, or fill the disk, is an error that says it."""
+    monkeypatch.setattr(inbox_file, limit, 0 if limit == "_SECONDS_TO_LIST" else 50)
+    with closing(sqlite3.connect(file)) as other, other:
+        rows = ((f"{number:0200}", b"{}", 1.0, 1.0) for number in range(10_000))
+        other.executemany(
+            "INSERT INTO notifications (key, body, due, stored) VALUES (?, ?, ?, ?)", rows
+        )
 
     done = invoke("inbox", "list", file)
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == f"error: can't use the inbox {file}: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("DROP TABLE notifications", "can't use the inbox {}: no such table: notifications"),
+        (
+            "DROP TABLE notifications; CREATE VIEW notifications AS SELECT 1",
+            "{} is not an inbox: its tables or its triggers aren't those of one",
+        ),
+        (
+            "CREATE TRIGGER mine AFTER UPDATE ON notifications BEGIN SELECT 1; END",
+            "{} is not an inbox: its tables or its triggers aren't those of one",
+        ),
+        (
+            "ALTER TABLE notifications ADD COLUMN rowid AS (1)",
+            "{} is not an inbox: its tables or its triggers aren't those of one",
+        ),
+    ],
+)
+def test_a_file_with_other_definitions(file: str, invoke: Invoke, schema: str, said: str) -> None:
+    """A file whose tables do something else isn't an inbox: to read it might never end."""
+    with closing(sqlite3.connect(file)) as other:
+        other.executescript(schema)
+
+    done = invoke("inbox", "list", file)
+
+    assert done.exit_code
+    assert done.out == ""
+    assert said.format(file) in done.err
 
 
 def test_what_is_large_where_a_number_belongs(

@@ -44,6 +44,7 @@ async def test_what_a_meetings_exporter_asks(
     await webex_sandbox.emit("meetings", "created", {"id": "M1", **of_series})
     await webex_sandbox.emit("meetings", "ended", {"id": "M2", **of_series})
     await webex_sandbox.emit("meetingParticipants", "joined", {"id": "P1", "meetingId": "M2"})
+    await webex_sandbox.emit("meetingParticipants", "joined", {"id": "P2", "meetingId": ["M2"]})
     await webex_sandbox.emit("meetingParticipants", "joined", {"id": "P2"})
 
     async def ids(path: str, **query: str) -> list[Any]:

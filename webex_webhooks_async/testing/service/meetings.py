@@ -96,7 +96,7 @@ def list_emitted(resource: str) -> Callable[[Call], Awaitable[Response]]:
         def is_listed(each: Json) -> bool:
             begins = moment_of(str(each.get(_STARTS.get(resource, ""))))
             return (
-                (meeting is None or meeting in {each["id"], each.get("meetingId")})
+                (meeting is None or meeting in (each["id"], each.get("meetingId")))
                 and all(str(each.get(k)).lower() == v.lower() for k, v in wanted.items())
                 and (start is None or (begins is not None and begins >= start))
                 and (end is None or (begins is not None and begins < end))
