@@ -41,9 +41,15 @@ class Recording:
     def tests(self, path: str, lines: Iterable[int]) -> list[str]:
         """Return the tests that run any of these lines of a module, the smallest tests first.
 
-        Lines that run while the module is imported are run by each of its tests.
+        Lines that run while the module is imported are run by each of its tests. Before these come
+        those that mirror the module, and those of the public surface, which shows defaults.
         """
         module = self._tests.get(path, {})
         found = {test for line in lines for test in module.get(line, ()) if test}
-        found = found or {test for tests in module.values() for test in tests if test}
-        return sorted(found, key=lambda test: (self._sizes[test], test))
+        first: tuple[str, ...] = ()
+        if not found:
+            folder, _, name = path.partition("/")[2].rpartition("/")
+            first = (f"tests/{folder}/test_{name}".replace("//", "/"), "tests/test_public_api.py")
+            found = {test for tests in module.values() for test in tests if test}
+            found |= {test for test in self._sizes if test.startswith(first)}
+        return sorted(found, key=lambda test: (not test.startswith(first), self._sizes[test], test))

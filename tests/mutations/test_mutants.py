@@ -55,16 +55,17 @@ def test_a_function_that_moves_keeps_its_mutants() -> None:
 
 
 def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
-    """The tests that run a line are known, the smallest first; all of them run what imports run."""
+    """The smallest tests that run a line come first; what imports run, each test runs."""
     data = CoverageData(str(tmp_path / "lines"))
-    for context, lines in {"": [1, 2, 3], "large": [2, 3], "small": [3]}.items():
+    own = "tests/test_a.py::test_it"
+    for context, lines in {"": [1, 2, 3], "large": [2, 3], "small": [3], own: [2, 3, 4]}.items():
         data.set_context(context)
         data.add_lines({"/copy/short/a.py": lines})
     data.write()
 
     recording = Recording(tmp_path / "lines", "short")
 
-    assert recording.tests("short/a.py", [3]) == ["small", "large"]
-    assert recording.tests("short/a.py", [2]) == ["large"]
-    assert recording.tests("short/a.py", [1]) == ["small", "large"]
+    assert recording.tests("short/a.py", [3]) == ["small", "large", own]
+    assert recording.tests("short/a.py", [2]) == ["large", own]
+    assert recording.tests("short/a.py", [1]) == [own, "small", "large"]
     assert recording.tests("short/b.py", [1]) == []
