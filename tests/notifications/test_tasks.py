@@ -92,10 +92,13 @@ async def leave_a_generator() -> AsyncGenerator[None]:
         sys.exit(2)
 
 
-async def begin_a_generator() -> None:
-    """Leave one behind."""
+async def begin_generators() -> None:
+    """Leave one behind, and one in a cycle, which the garbage collector finds later."""
     async for _ in leave_a_generator():
         break
+    cycle: list[object] = [generator := leave_a_generator()]
+    cycle.append(cycle)
+    await anext(generator)
 
 
 def errors_in(error: BaseException) -> list[BaseException]:
@@ -130,27 +133,27 @@ async def test_a_task_ends_no_event_loop(act: Act, mode: str, tmp_path: Path) ->
         await until(lambda: bool(failures))
 
     (error,) = errors_in(failures[0])
-    assert str(error) == "a task of a handler raised SystemExit: 2"
+    assert str(error) == "a task raised SystemExit: 2"
     assert isinstance(error, RuntimeError)
     assert isinstance(error.__cause__, SystemExit)
 
 
 @pytest.mark.usefixtures("tasks")
 async def test_what_is_left_behind_ends_no_event_loop(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither a task nor a generator, which asyncio closes in a task: asyncio logs it."""
+    """Neither a task nor generators, which asyncio closes in tasks: asyncio logs it."""
     receiver = Receiver(SECRET)
     left: set[asyncio.Task[None]] = set()
 
     @receiver.on()
     async def handle(_: Notification[Any]) -> None:
         left.add(asyncio.create_task(Orders([]).parse()))
-        await begin_a_generator()
+        await begin_generators()
 
     assert await receiver.handle(*signed(body_of())) == 204
     await asyncio.wait(left)
     left.clear()
-    said = "RuntimeError: a task of a handler raised SystemExit: 2"
-    await until(lambda: gc.collect() >= 0 and caplog.text.count(said) == 2)
+    said = "RuntimeError: a task raised SystemExit: 2"
+    await until(lambda: gc.collect() >= 0 and caplog.text.count(said) == 3)
 
 
 @pytest.mark.usefixtures("tasks")
@@ -217,6 +220,6 @@ async def test_the_process_lives(tmp_path: Path) -> None:
     assert reply["text"] == "One Pasta"
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert "ERROR:webex_webhooks_async:a handler of messages created" in log
-    assert "RuntimeError: a task of a handler raised SystemExit: 2" in log
+    assert "RuntimeError: a task raised SystemExit: 2" in log
     assert [each.status_code for each in sandbox.deliveries] == [204] * 103
     assert [each.status for each in sandbox.webhooks] == ["active"]

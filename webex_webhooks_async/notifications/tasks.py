@@ -14,8 +14,9 @@ def contain_tasks(is_inside: Callable[[], object]) -> None:
 
     asyncio raises the `SystemExit` of a task out of the loop, which then ends, and with it the
     process. In such a task it becomes a `RuntimeError`, which is a failure like any other for
-    whatever awaits the task: a handler, a `TaskGroup` or `asyncio.gather`. Other tasks stay as they
-    are.
+    whatever awaits the task: a handler, a `TaskGroup` or `asyncio.gather`. So it does in each task
+    that closes an async generator, because the garbage collector begins that anywhere. Other tasks
+    stay as they are.
 
     It isn't a task factory: with one, Python 3.12 and 3.13 name each task None, and anyio no longer
     recognizes an eager one.
@@ -30,12 +31,15 @@ def contain_tasks(is_inside: Callable[[], object]) -> None:
 
 def _containing(create_task: _CreateTask, is_inside: Callable[[], object]) -> _CreateTask:
     def contained(coro: Any, **options: Any) -> asyncio.Task[Any]:  # noqa: ANN401 - asyncio checks it
-        if is_inside() and isinstance(coro, Coroutine):
+        if (is_inside() or type(coro).__name__ == _ACLOSE) and isinstance(coro, Coroutine):
             coro = _Contained(coro)
         return create_task(coro, **options)
 
     contained.contains = True  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess] - a mark
     return contained
+
+
+_ACLOSE = "async_generator_athrow"  # the class of what `aclose` returns, which no module has
 
 
 class _Contained(Coroutine[Any, Any, Any]):
@@ -58,7 +62,7 @@ class _Contained(Coroutine[Any, Any, Any]):
         try:
             return step(*arguments)
         except SystemExit as error:
-            message = f"a task of a handler raised {describe_exception(error)}"
+            message = f"a task raised {describe_exception(error)}"
             raise RuntimeError(message) from error
 
     def close(self) -> None:
