@@ -340,6 +340,38 @@ async def test_what_failed_is_not_done(attempts: Attempts) -> None:
     assert (repr(refused), first, again) == ("ValueError('no')", 5, [5, 5])
 
 
+async def test_once_inside_of_itself() -> None:
+    """It is an error, also through another name and a task; afterwards, the name is free."""
+    receiver = Receiver("a-secret")
+    once = receiver.once
+    ended = asyncio.Event()
+    results: list[object] = []
+    left: list[asyncio.Task[object]] = []
+
+    async def later() -> object:
+        await ended.wait()
+        return await once("ticket", inside)
+
+    async def inside() -> object:
+        left.append(asyncio.create_task(later()))
+        return await once("other", lambda: asyncio.create_task(once("ticket", inside)))
+
+    @receiver.on(Resource.MESSAGES)
+    async def handler(_: Notification[MessageData]) -> None:
+        with pytest.raises(RuntimeError, match=r"once\('ticket'\) is called inside of itself"):
+            await once("ticket", inside)
+        results.extend(
+            await asyncio.gather(*(once("ticket", lambda: asyncio.sleep(0, 5)) for _ in range(2)))
+        )
+        ended.set()
+        results.append(await left[0])
+
+    await receiver.dispatch(
+        parse_unverified_notification(sample_notification("messages", "created"))
+    )
+    assert results == [5, 5, 5]
+
+
 async def test_once_everywhere() -> None:
     """It works in middleware, in handlers of `on`, in `on_error` and in `dispatch`, by name."""
     calls: list[str] = []

@@ -406,7 +406,8 @@ class Receiver(Router):
             What JSON gives back of the result: of an attrs instance, for example, a dict.
 
         Raises:
-            RuntimeError: No notification is being handled.
+            RuntimeError: No notification is being handled, or `call` calls `once` with the same
+                name, also in a task, and would wait for itself.
             TypeError: `call` isn't such a function, `name` isn't text, or JSON can't hold the
                 result.
             Exception: What the inbox raised when it looked for a record.

@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from webex_webhooks_async.converters import unstructure
@@ -93,14 +94,24 @@ class Records:
         check_text("name", name)
         if not callable(call):
             raise TypeError(f"once takes an async function to call, got {call!r}")
-        async with self._locks[name]:
+        lock, held = self._locks[name], _held.get()
+        if lock in held and lock.locked():
+            raise RuntimeError(
+                f"once({name!r}) is called inside of itself, and would wait for its own end: use "
+                "another name for what is inside"
+            )
+        async with lock:
             if name not in self._done:
                 record = await self._recall(f"once:{name}")
                 if record is None:
-                    made = call()
-                    if not inspect.isawaitable(made):
-                        raise TypeError(f"once takes an async function to call, got {call!r}")
-                    record = _recordable(name, await made)
+                    _held.set(held | {lock})
+                    try:
+                        made = call()
+                        if not inspect.isawaitable(made):
+                            raise TypeError(f"once takes an async function to call, got {call!r}")
+                        record = _recordable(name, await made)
+                    finally:
+                        _held.set(held)  # without a token, which fails in another context
                     await self._remember(f"once:{name}", record, repr(name))
                 self._done[name] = record
         return parse_json(self._done[name])
@@ -129,6 +140,10 @@ class Records:
                 )
 
         await end_of(asyncio.create_task(remember()))
+
+
+_held: "ContextVar[frozenset[asyncio.Lock]]" = ContextVar("_held", default=frozenset())
+"""The locks of what calls this with `once`, or has begun the task that does."""
 
 
 def _recordable(name: str, result: object) -> bytes:
