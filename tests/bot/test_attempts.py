@@ -143,12 +143,13 @@ async def test_what_differs_is_said(attempts: Attempts) -> None:
         number = attempts.number
         await context.reply(f"Attempt {number}")
         await (context.reply if number == 1 else context.send)("Hello")
+        await attempts.bot.send("Hello", to_person_email=f"person-{number}@example.com")
         await context.reply("A card", card={**CARD, "fallbackText": str(number)})
         await context.reply("A file", file=File("a", str(number).encode()))
 
     await attempts.run(say)
 
-    assert len(attempts.said) == 8
+    assert len(attempts.said) == 10
 
 
 async def test_what_was_deleted_is_said_again(attempts: Attempts) -> None:
