@@ -16,6 +16,9 @@ _MAX_ID = 200  # Webex's have about 60
 _MOST_COMPARED = 512  # characters of a secret; a pattern of 16 KB takes seconds to compile
 _MIN_SECRET = 8  # a shorter one is part of texts that have nothing to do with it
 
+LONGEST_FORM: int = 12 * _MOST_COMPARED
+"""At most so many characters of a text are compared with a secret: an escape has up to 12."""
+
 
 @frozen
 class Redactor:

@@ -3,13 +3,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
 from tests.testing.doubles import ANN, BOT, CARD, NEW, card_for_ann, created, notifications_of
+from webex_webhooks_async.formatting import LONGEST_FORM
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.event_stream import MAX_SHOWN, EventStream
+from webex_webhooks_async.testing.event_stream import MAX_SHOWN, MAX_TEXT, EventStream
 
 
 def stream_of(sandbox: Sandbox) -> EventStream:
@@ -83,31 +85,116 @@ async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncC
     assert "b@x.com" in {each["email"] for _, event in seen for each in event.get("persons", ())}
 
 
-async def test_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Tokens and secrets in headers, bodies and queries are redacted; persons are named."""
-    await created(api, "webhooks", {"Authorization": "Bearer canary-1"}, **NEW, secret="canary-2")
-    form = {"grant_type": "refresh_token", "client_secret": "canary-3", "refresh_token": "canary-4"}
-    granted = await api.post("access_token", data={**form, "client_id": "id"})
-    await api.get("rooms", headers=ANN)
-    await api.get("rooms", headers={"Authorization": ""})
-    await api.post("access_token", data=form, headers={"Authorization": "Basic canary-5"})
-    await api.post("rooms", json={"title": "canary-1", "isLocked": "true"})
-    webex_sandbox.deliver_to(PlainTextResponse("canary-2 or Bearer canary-6 or canary-1"))
-    await webex_sandbox.say("Hello")
+def traffic(first: Mapping[str, Any]) -> str:
+    """All that is shown of requests, deliveries and webhooks."""
+    return str([first[each] for each in ("requests", "deliveries", "webhooks")])
+
+
+TOKEN = "canary/token-1"
+SECRET = "canary&secret-2"
+AS_BOT = {"Authorization": f"bearer  {TOKEN}"}
+
+
+@pytest.mark.parametrize(
+    "request_with_a_secret",
+    [
+        {"url": f"rooms/{TOKEN}"},
+        {"url": "rooms/canary%2ftoken-1"},
+        {"url": "rooms", "params": {"teamId": TOKEN}},
+        {"url": "rooms", "headers": {"X-Copy": TOKEN}},
+        {"url": "rooms", "json": {"title": TOKEN, "isLocked": "true"}},
+        {"url": "rooms", "content": rb'{"title":"canary\/token-1"}'},
+        {"url": "rooms", "json": {"title": f"not {SECRET}"}},
+        {"url": "rooms", "json": {"title": "not canary&amp;secret-2"}},
+        {"url": "rooms", "json": {"title": "Bearer canary-of-another"}},
+        {"url": "rooms", "content": "x" * (MAX_TEXT - 8) + TOKEN},
+        {
+            "url": "rooms",
+            "content": "x" * (MAX_TEXT + LONGEST_FORM - 1_000 * len(TOKEN) - 8) + TOKEN * 1_001,
+        },
+        {"url": "webhooks", "data": {"secret": "canary-3"}},
+        {"url": "webhooks", "content": "s%65cret=canary-3"},
+        {"url": "webhooks", "content": rb'{"s\u0065cret" : "a\"canary-3"}'},
+        {"url": "webhooks", "params": {"secret": "canary-3"}},
+        {"url": "access_token", "headers": {"Authorization": "Basic canary-3"}},
+        {
+            "url": "access_token",
+            "data": {
+                "grant_type": "refresh_token",
+                "client_id": "id",
+                "client_secret": "canary-3",
+                "refresh_token": "canary-4",
+            },
+        },
+    ],
+    ids=lambda request: str(request)[:60],
+)
+async def test_no_secret_of_a_request_is_shown(
+    webex_sandbox: Sandbox,
+    api: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    request_with_a_secret: dict[str, Any],
+) -> None:
+    """Tokens and secrets are redacted wherever they are in a request, and nobody can copy it."""
+    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_SECRETS", 3)
+    await created(api, "webhooks", AS_BOT, **NEW, secret=SECRET)
+    for number in range(3):
+        await api.get("none", headers={"Authorization": f"Bearer person:{number}@example.com"})
+
+    headers = {**ANN, **request_with_a_secret.pop("headers", {})}
+    response = await api.request("POST", **request_with_a_secret, headers=headers)
 
     first = await state(stream_of(webex_sandbox))
+    shown = first["requests"][-1]
+    assert "canary" not in traffic(first)
+    assert response.json().get("access_token", "canary") not in traffic(first)
+    assert (shown["withheld"], len(shown["body"]) <= MAX_TEXT) == ("a secret", True)
 
-    requests = first["requests"]
-    assert "canary" not in str(first)
-    assert granted.json()["access_token"] not in str(first)
-    assert [each["person"] for each in requests[:4]] == [None, None, "ann@example.com", None]
-    assert [each["withheld"] for each in requests] == [
-        *("a secret", "a secret", None, None, "a secret", "a secret")
+
+async def test_no_secret_of_a_delivery_is_shown(
+    webex_sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens and secrets are redacted wherever they are in a delivery, in its webhook too."""
+    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_SECRETS", 2)
+    target = f"https://example.com/hook?key={TOKEN}"
+    changes = {"targetUrl": target, "name": TOKEN, "secret": SECRET}
+    await api.get("people/me", headers=AS_BOT)
+    await created(api, "webhooks", AS_BOT, **{**NEW, **changes})
+    for headers in (BOT, AS_BOT):  # the webhook's secret isn't one of the last two
+        await api.get("people/me", headers=headers)
+    webex_sandbox.deliver_to(PlainTextResponse(f"{SECRET} or Bearer canary-6 or {TOKEN}"))
+    await webex_sandbox.emit("messages", "created", {"id": f"of {SECRET}"})
+    stream = stream_of(webex_sandbox)
+    delivery = webex_sandbox.deliveries[-1]
+    stream.amend_delivery(delivery, attrs.evolve(delivery, handler_error=f"KeyError: {SECRET}"))
+
+    first = await state(stream)
+
+    (shown,) = first["deliveries"]
+    assert "canary" not in traffic(first)
+    assert shown["response"] == "*** or Bearer *** or ***"
+    assert (shown["about"], shown["handlerError"]) == ("of ***", "KeyError: ***")
+    assert (shown["url"], shown["withheld"]) == ("https://example.com/hook?key=***", "a secret")
+
+
+async def test_what_is_no_secret_is_shown(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Persons are named, and what came back doesn't keep a request from being copied."""
+    granted = await api.get("authorize", params={"response_type": "nothing"})
+    await api.get("rooms", headers=ANN)
+    await api.post("rooms", json={"title": "status_code=404"}, headers=ANN)
+    form = {"grant_type": "refresh_token", "client_id": "id"}
+    await api.post("access_token", data=form, headers={"Authorization": "Bearer"})
+
+    *requests, last = (await state(stream_of(webex_sandbox)))["requests"]
+
+    assert granted.status_code >= 400
+    ann = "ann@example.com"
+    assert [(each["person"], each["withheld"]) for each in requests] == [
+        *((None, None), (ann, None), (ann, None))
     ]
-    assert '"expires_in"' in requests[1]["response"]
-    assert [each["response"] for each in first["deliveries"]] == ["*** or Bearer *** or ***"]
-    assert first["requests"][0]["headers"]["authorization"] == "Bearer ***"
-    assert '"secret":"***"' in first["requests"][0]["body"].replace(" ", "")
+    assert "status_code=404" in requests[-1]["body"]
+    assert requests[-1]["headers"]["authorization"] == "Bearer ***"
+    assert (last["person"], last["withheld"]) == (None, "a secret")
 
 
 async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -137,8 +224,18 @@ async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient)
 async def test_only_so_much_is_kept(
     webex_sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first event has the last messages, requests and deliveries, and their first bytes."""
+    """The first event has the last messages, requests and deliveries, and their first bytes.
+
+    What is redacted are the secrets that were used last.
+    """
     monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_MESSAGES", 3)
+    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_SECRETS", 2)
+    for token in ("token-no-1", "token-no-2", "token-no-1", "token-no-3"):
+        await api.get("people/me", headers={"Authorization": f"Bearer {token}"})
+    await api.get("token-no-1/token-no-2/token-no-3", headers=ANN)
+    assert (await state(stream_of(webex_sandbox)))["requests"][-1]["path"] == (
+        "/v1/***/token-no-2/***"
+    )
     for number in range(4):
         await webex_sandbox.say(str(number), person="ann@example.com")
     await notifications_of(webex_sandbox, api, "messages")

@@ -6,13 +6,14 @@ import json
 import re
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import cast
 
 import attrs
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.formatting import Redactor
+from webex_webhooks_async.formatting import LONGEST_FORM, Redactor
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery
@@ -21,6 +22,7 @@ from webex_webhooks_async.testing.requests import RecordedRequest
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
+from webex_webhooks_async.testing.service.token_store import PERSON_TOKEN, bearer_token
 
 MAX_MESSAGES = 1_000
 """The first event has this many messages at most, the latest ones."""
@@ -31,24 +33,38 @@ MAX_SHOWN = 200
 MAX_WAITING = 2_000
 """A reader that is so many events behind has to begin again."""
 
-MAX_BODY = 20_000
-"""So many characters of a body are shown."""
+MAX_TEXT = 20_000
+"""So many characters of a text, such as a body, are shown."""
 
-_SECRETS = re.compile(
-    r"""(?P<json>"(?:secret|clientSecret|access_token|refresh_token|client_secret|code)"\s*:\s*)"""
-    r""""(?:[^"\\]|\\.)*"?"""
-    r"""|(?P<form>\b(?:client_secret|refresh_token|code|code_verifier)=)[^&\s]*"""
-    r"""|(?P<header>\bBearer )[^\s"'<>]+"""
+MAX_SECRETS = 100
+"""So many tokens and secrets of webhooks are redacted, those that were used last."""
+
+_MOST_READ = MAX_TEXT + LONGEST_FORM
+
+
+def _spelled(name: str) -> str:
+    """The pattern of a name in JSON or a form, in which each character may be escaped."""
+    return "".join(rf"(?:{each}|(?i:\\u00{ord(each):x}|%{ord(each):x}))" for each in name)
+
+
+_NAMES = "|".join(
+    _spelled(name)
+    for name in (
+        *("secret", "clientSecret", "client_secret", "access_token", "refresh_token"),
+        *("code", "code_verifier"),
+    )
 )
-_REDACTED = "***"
+_SECRETS = (  # each begins with few characters, which are found fast
+    re.compile(rf"""("(?=[acrs\\])(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)+""", re.DOTALL),
+    re.compile(rf"((?=[acrs%])(?<!\w)(?:{_NAMES})=)[^&\s]+"),
+    re.compile(r"""([Bb](?i:(?<!\w.)earer\s+))[^\s"'<>]{8,}"""),
+)
 
 _EVENTS: Mapping[str, Sequence[str]] = {
     resource: sorted(watchable.events)
     for resource, watchable in CATALOG.items()
     if resource != Resource.ALL
 }
-
-_MAX_TOKENS = 20
 
 
 class EventStream:
@@ -67,7 +83,7 @@ class EventStream:
         self._numbers = itertools.count(1)
         self._requests: deque[Json] = deque(maxlen=MAX_SHOWN)
         self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
-        self._tokens: deque[str] = deque(maxlen=_MAX_TOKENS)
+        self._redactors: dict[str, Redactor] = {}  # by secret; the last is the last that was used
         self._program = ""
         self._readers: set[asyncio.Queue[Json | None]] = set()
         self._bot_has_called = False
@@ -79,10 +95,10 @@ class EventStream:
 
     def record_request(self, request: RecordedRequest, response: bytes) -> None:
         """Report a request, and the body of its response."""
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if token not in self._tokens:
-            self._tokens.append(token)
-        self._requests.append({**self._numbered(), **self._request(request, response)})
+        if not _is_of_person(request):
+            for credentials in _authorization(request).split(maxsplit=1)[-1:]:
+                self._add_secret(credentials)
+        self._requests.append(self._request(request, response))
         self._publish("request", request=self._requests[-1])
         if not self._bot_has_called and self._is_of_bot(request):
             self._bot_has_called = True
@@ -90,7 +106,8 @@ class EventStream:
 
     def record_delivery(self, delivery: Delivery, response: bytes) -> None:
         """Report an attempt to deliver a notification, and the body of its response."""
-        shown = {**self._numbered(), **self._delivery(delivery, response)}
+        self._add_secret(delivery.webhook.secret)
+        shown = self._delivery(delivery, response)
         self._deliveries.append((shown, delivery))
         self._publish("delivery", delivery=shown)
 
@@ -98,7 +115,7 @@ class EventStream:
         """Report what is learned of a delivery later, under its number."""
         for place, (shown, delivery) in enumerate(self._deliveries):
             if delivery is before:
-                amended = {**shown, "handlerError": after.handler_error}
+                amended = {**shown, "handlerError": self._redaction()(after.handler_error)}
                 self._deliveries[place] = (amended, after)
                 self._publish("delivery", delivery=amended)
 
@@ -106,9 +123,6 @@ class EventStream:
         """Report why the bot's program doesn't run; empty when it does."""
         self._program = traceback
         self._publish("program", text=traceback)
-
-    def _numbered(self) -> Json:
-        return {"number": next(self._numbers), "time": self._state.now()}
 
     def delivery(self, number: object) -> Delivery | None:
         """The delivery that was reported with this number, if it isn't too long ago."""
@@ -186,17 +200,17 @@ class EventStream:
         if room is not None:
             self._room(room, True)  # noqa: FBT003 - a watcher's
 
-    def _webhook(self, _webhook: Webhook, _is_there: bool) -> None:  # noqa: FBT001 - a watcher's
+    def _webhook(self, webhook: Webhook, _is_there: bool) -> None:  # noqa: FBT001 - a watcher's
+        self._add_secret(webhook.secret)
         if self._readers:
             self._publish("webhooks", webhooks=self._webhooks())
             self._publish("hint", hint=self._hint())
 
     def _is_of_bot(self, request: RecordedRequest) -> bool:
         """Whether the bot called, as itself."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        owner = self._state.tokens.owner(token)
-        is_person = token.startswith("person:") or (owner or self._state.bot) != self._state.bot
-        return scheme.lower() == "bearer" and not is_person
+        token = bearer_token(_authorization(request))
+        owner = self._state.tokens.owner(token) or self._state.bot
+        return bool(token) and not _is_of_person(request) and owner == self._state.bot
 
     def _hint(self) -> str | None:
         """Why nothing notifies the bot, if so."""
@@ -205,44 +219,41 @@ class EventStream:
         return hint_without_webhook(statuses, has_called=self._bot_has_called)
 
     def _webhooks(self) -> list[Json]:
-        return [unstructure(attrs.evolve(each, secret=None)) for each in self._state.webhooks]
+        redaction = self._redaction()
+        return [
+            redaction.members(unstructure(attrs.evolve(each, secret=None)))
+            for each in self._state.webhooks
+        ]
 
     def _request(self, request: RecordedRequest, response: bytes) -> Json:
-        authorization = request.headers.get("authorization", "")
-        who = authorization.removeprefix("Bearer ")
-        body, withheld = _text_of(request.body, self._tokens)
-        query, hidden = _text_of(request.query.encode(), self._tokens)
-        if authorization and not authorization.startswith("Bearer "):
-            hidden = _A_SECRET
-        return {
+        authorization = _authorization(request)
+        token = bearer_token(authorization)
+        redacted = {"authorization": "Bearer ***"} if authorization else {}
+        sent = {
             "method": request.method,
             "path": request.path,
-            "query": query,
-            "headers": {
-                **request.headers,
-                **({"authorization": f"Bearer {_REDACTED}"} if authorization else {}),
-            },
-            "person": who.removeprefix("person:") if who.startswith("person:") else None,
+            "query": request.query,
+            "headers": {**request.headers, **redacted},
+            "body": request.body,
+        }
+        learned = {
+            "person": token.removeprefix(PERSON_TOKEN) if _is_of_person(request) else None,
             "statusCode": request.status_code,
             "trackingId": request.tracking_id,
             "error": request.error,
-            "body": body,
-            "bodySize": len(request.body),
-            "withheld": withheld or hidden,
-            "response": _text_of(response, self._tokens)[0],
-            "responseSize": len(response),
+            "response": response,
         }
+        withheld = _A_SECRET if authorization and not token else None
+        return self._exchange(sent, learned, withheld=withheld)
 
     def _delivery(self, delivery: Delivery, response: bytes) -> Json:
         notification = json.loads(delivery.body)
         data = notification["data"]
-        secrets = [*self._tokens, delivery.webhook.secret or ""]
-        body, withheld = _text_of(delivery.body, secrets)
-        return {
+        about = data.get("messageId") or data.get("id")
+        sent = {"url": delivery.url, "headers": delivery.headers, "body": delivery.body}
+        learned = {
             "webhook": delivery.webhook.name,
             "createdBy": delivery.webhook.created_by,
-            "url": delivery.url,
-            "headers": dict(delivery.headers),
             "statusCode": delivery.status_code,
             "error": delivery.error,
             "reason": delivery.reason,
@@ -251,35 +262,102 @@ class EventStream:
             "ok": delivery.ok,
             "resource": notification["resource"],
             "event": notification["event"],
-            "about": data.get("messageId") or data.get("id"),
-            "body": body,
-            "bodySize": len(delivery.body),
-            "withheld": withheld,
-            "response": _text_of(response, secrets)[0],
-            "responseSize": len(response),
+            "about": about if isinstance(about, str) else None,
+            "response": response,
+        }
+        return self._exchange(sent, learned)
+
+    def _exchange(self, sent: Json, learned: Json, *, withheld: str | None = None) -> Json:
+        """A request or a delivery as it is shown; nothing of one is shown otherwise.
+
+        It can't be sent again from what is shown if something of what was sent is withheld.
+        """
+        of_sent, of_learned = self._redaction(), self._redaction()
+        return {
+            "number": next(self._numbers),
+            "time": self._state.now(),
+            **of_sent.members(sent),
+            **of_learned.members(learned),
+            "bodySize": len(sent["body"]),
+            "responseSize": len(learned["response"]),
+            "withheld": withheld or of_sent.withheld,
         }
 
+    def _add_secret(self, secret: str | None) -> None:
+        """Redact a secret from now on."""
+        if secret:
+            redactor = self._redactors.pop(secret, None) or Redactor((secret,))
+            self._redactors[secret] = redactor
+            if len(self._redactors) > MAX_SECRETS:
+                del self._redactors[next(iter(self._redactors))]
 
-def _person(person: SandboxPerson) -> Json:
-    return {"id": person.id, "email": person.email, "displayName": person.display_name}
+    def _redaction(self) -> "_Redaction":
+        longest_first = sorted(self._redactors, key=len, reverse=True)  # one may be in another
+        return _Redaction([self._redactors[each] for each in longest_first])
+
+
+class _Redaction:
+    """Makes values ready to be shown: texts without secrets, and cut.
+
+    Attributes:
+        withheld: What of the values isn't shown; None if nothing is left out.
+    """
+
+    def __init__(self, redactors: Sequence[Redactor]) -> None:
+        self.withheld: str | None = None
+        self._redactors = redactors
+
+    def members(self, members: Mapping[str, object]) -> Json:
+        """An object with members that are ready to be shown."""
+        return {name: self(value) for name, value in members.items()}
+
+    def __call__(self, value: object) -> object:
+        match value:
+            case str():
+                return self._text(value)
+            case bytes():
+                return self._body(value)
+            case Mapping():
+                headers = cast("Mapping[str, str]", value)
+                return {self._text(name): self._text(each) for name, each in headers.items()}
+            case _:
+                return value
+
+    def _body(self, body: bytes) -> str:
+        text = body[: 4 * _MOST_READ].decode(errors="replace")
+        shown = self._text(text)
+        if text.encode() != body:
+            self.withheld = self.withheld or "bytes that aren't text"
+        return shown
+
+    def _text(self, text: str) -> str:
+        """Secrets are found before the text is cut, also one that goes on after the cut."""
+        read = text[:_MOST_READ]
+        shown = read
+        for pattern in _SECRETS:
+            shown = pattern.sub(r"\1***", shown)
+        for redactor in self._redactors:
+            shown = redactor(shown)
+        if shown != read:
+            self.withheld = _A_SECRET
+        elif len(text) > MAX_TEXT:
+            self.withheld = self.withheld or f"more than {MAX_TEXT} characters"
+        if len(text) >= _MOST_READ:  # what is read may end in a part of a secret
+            shown = shown[: max(0, len(shown) - LONGEST_FORM)]
+        return shown[:MAX_TEXT]
 
 
 _A_SECRET = "a secret"  # noqa: S105 - a word for one
 
 
-def _text_of(body: bytes, secrets: Iterable[str]) -> tuple[str, str | None]:
-    """A body as it is shown, and what of it isn't shown; None if nothing is left out."""
-    whole = body[: 4 * MAX_BODY].decode(errors="replace")
-    text = whole[:MAX_BODY]
-    shown = Redactor(tuple(secrets))(_SECRETS.sub(_redacted, text))
-    if shown != text:
-        return shown, _A_SECRET
-    if len(text.encode()) < len(body):
-        return shown, f"more than {MAX_BODY} characters"
-    return shown, None if text.encode() == body else "bytes that aren't text"
+def _authorization(request: RecordedRequest) -> str:
+    return request.headers.get("authorization", "")
 
 
-def _redacted(match: re.Match[str]) -> str:
-    if match["json"]:
-        return f'{match["json"]}"{_REDACTED}"'
-    return f"{match['form'] or match['header']}{_REDACTED}"
+def _is_of_person(request: RecordedRequest) -> bool:
+    """Whether the token names a person, and so is no secret."""
+    return bearer_token(_authorization(request)).startswith(PERSON_TOKEN)
+
+
+def _person(person: SandboxPerson) -> Json:
+    return {"id": person.id, "email": person.email, "displayName": person.display_name}

@@ -26,6 +26,7 @@ from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.responses import RefusedCallError, error_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import PATHS, State
+from webex_webhooks_async.testing.service.token_store import PERSON_TOKEN
 
 Run = Callable[[Call], Awaitable[Response]]
 Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
@@ -129,7 +130,6 @@ _PATTERNS = {  # a percent-encoded slash belongs to the id; the JavaScript SDK e
     for path in dict.fromkeys(name.split()[1] for name in _ALL)
 }
 _WITHOUT_TOKEN = frozenset({"/access_token", "/authorize", "/downloads/{id}"})
-_PERSON_TOKEN = "person:"  # noqa: S105 - the prefix of a token, not a token
 
 
 def application(state: State, notify: Notify) -> Callable[[Request], Awaitable[Response]]:
@@ -200,8 +200,8 @@ def _check_query(path: str, operation: Operation, request: Request) -> None:
 def _caller(state: State, request: Request) -> SandboxPerson:
     """Whose access token a request carries; notes the base URL that this person calls."""
     token = state.tokens.bearer(request)
-    if token.startswith(_PERSON_TOKEN):
-        person = state.named(token.removeprefix(_PERSON_TOKEN))
+    if token.startswith(PERSON_TOKEN):
+        person = state.named(token.removeprefix(PERSON_TOKEN))
     else:
         person = state.tokens.owner(token) or state.bot
     state.base_urls[person.id] = f"{request.url.scheme}://{request.url.netloc}{_PREFIX}"

@@ -18,6 +18,9 @@ from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 
 CODE_LIFETIME = timedelta(minutes=5)
 
+PERSON_TOKEN = "person:"  # noqa: S105 - the prefix of a token, not a token
+"""It makes a token of an address or an id: that of the person who has it."""
+
 
 @frozen(kw_only=True)
 class AuthorizationCode:
@@ -53,9 +56,8 @@ class TokenStore:
 
     def bearer(self, request: Request) -> str:
         """The access token of a request."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token or token in self._revoked:
+        token = bearer_token(request.headers.get("authorization", ""))
+        if not token or token in self._revoked:
             raise RefusedCallError(401)
         return token
 
@@ -111,6 +113,12 @@ class TokenStore:
         else:
             return issued
         raise OAuthError("invalid_grant", problem)
+
+
+def bearer_token(authorization: str) -> str:
+    """The token in the value of an ``Authorization`` header; empty if it has none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _verifies(verifier: str | None, challenge: str | None) -> bool:
