@@ -91,6 +91,25 @@ async def test_what_waits_does_not_hang(
     assert sum("does it hang?" in each for each in caplog.messages) == 1
 
 
+@pytest.mark.parametrize(("ahead", "waiting"), [(19, 0), (20, 1)])
+async def test_a_busy_room(ahead: int, waiting: int, webex: Webex, tmp_path: Path) -> None:
+    """What waits in line leaves other rooms their share of `max_pending`, up to ten times that."""
+    inbox = SQLiteInbox(tmp_path / "inbox.db")
+    bot = webex.bot(in_order=True, inbox=inbox, max_pending=2)
+    slow = Slow(bot)
+    async with webex.running(bot):
+        for number in range(ahead):
+            await webex.sandbox.say(f"{number}")
+        await webex.sandbox.say("other room", person="bob@example.com")
+        await until(lambda: len(bot._runs) == 20 and len(slow.began) == 2 - waiting)
+        await asyncio.sleep(0)
+        assert (await inbox.counts()).waiting == waiting
+        slow.may_end.set()
+        await until(lambda: len(slow.began) == ahead + 1)
+
+    assert [each for each in slow.began if each != "other room"] == [*map(str, range(ahead))]
+
+
 async def test_dispatch_is_not_in_line(webex: Webex) -> None:
     """What comes from a task queue runs at once; that queue keeps its own order."""
     bot = webex.bot(in_order=True)

@@ -20,7 +20,7 @@ from tests.notifications.doubles import (
     deliver,
     distinct,
 )
-from tests.support.clocks import Time
+from tests.support.clocks import Time, let_pass
 from tests.support.wire import until
 from webex_webhooks_async.errors import RateLimitError
 from webex_webhooks_async.models.notification_data import NotificationData
@@ -334,7 +334,9 @@ async def test_what_kills_its_process_is_given_up(
     async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
         for _ in range(5):
-            assert await dead.take() is not None
+            taken = await dead.take()
+            assert taken is not None
+            await dead.remember(taken, "alone", b"4")
             bot.time.advance(LEASE)
         async with bot.receiver:
             await until(lambda: bot.states() == ["failed"])
@@ -350,43 +352,57 @@ async def test_what_kills_its_process_is_given_up(
     assert record.getMessage().endswith(" failed: 5 leases have expired, kept as failed")
 
 
-async def test_what_may_kill_its_process_runs_alone(bot: InboxBot) -> None:
-    """On its last chance nothing is taken beside it, until it ends or a lease has passed.
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_what_may_kill_its_process_runs_alone(bot: InboxBot, hangs: bool) -> None:  # noqa: FBT001 - of a test
+    """On its last chance it waits for what runs, or for a lease, and nothing is taken beside it.
 
-    So what was handled beside a killer isn't given up with it.
+    That ends with it, or after two leases. So what runs beside a killer isn't given up with it.
     """
     bot.may_end.clear()
     async with bot.another_process() as dead:
         for number in range(3):
             await dead.put(f"{number}", distinct(number))
-        for _ in range(4):
+        for number in range(4):
+            bot.time.advance(LEASE * bool(number))
             assert None not in [await dead.take() for _ in range(3)]
-            bot.time.advance(LEASE)
         async with bot.receiver:
-            await bot.time.pass_(LEASE - 1)
-            assert bot.started == ["MESSAGE-0"]
-            while len(bot.started) == 1:
+            await deliver(bot.receiver, distinct(9))
+            await bot.time.pass_(LEASE + 1)
+            await until(lambda: bot.states().count("running") == 2)
+            assert bot.started == ["MESSAGE-9"]
+            if hangs:
+                let_pass(LEASE)
+            else:
+                bot.may_end.set()
+                bot.may_end.clear()
+            await until(lambda: bot.started == ["MESSAGE-9", "MESSAGE-0"])
+            await bot.time.pass_(2 * LEASE - 2)
+            assert len(bot.started) == 2
+            while len(bot.started) == 2:
                 await bot.time.pass_(1)
-            assert bot.started == ["MESSAGE-0", "MESSAGE-1"]
+                let_pass(LEASE)
+            assert bot.started[2:] == ["MESSAGE-1"]
             bot.may_end.set()
             await until(lambda: bot.states() == [])
 
-    assert bot.done == ["MESSAGE-0", "MESSAGE-1", "MESSAGE-2"]
+    assert sorted(bot.done) == ["MESSAGE-0", "MESSAGE-1", "MESSAGE-2", "MESSAGE-9"]
 
 
-async def test_expired_leases_are_no_failures(make: Make) -> None:
-    """Four leases that expired leave all attempts, and a failure doesn't count as an expiry."""
+@pytest.mark.parametrize(("expiries", "broken"), [(4, "put"), (6, "put"), (6, "recall")])
+async def test_expired_leases_are_no_failures(make: Make, expiries: int, broken: str) -> None:
+    """They leave all attempts, however many expired before it ran alone, and with a full disk."""
     bot = make(attempts=2)
     bot.errors = [RuntimeError()]
     async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
-        for _ in range(4):
+        for _ in range(expiries):
             assert await dead.take() is not None
             bot.time.advance(LEASE)
-        async with bot.receiver:
-            await until(lambda: bot.states() == ["waiting"])
-            await bot.time.pass_(1)
-            await until(lambda: bot.done == ["MESSAGE-1"])
+        with failing(bot.inbox, broken):
+            async with bot.receiver:
+                await until(lambda: bot.states() == ["waiting"])
+                await bot.time.pass_(1)
+                await until(lambda: bot.done == ["MESSAGE-1"])
 
 
 async def test_a_lease_is_renewed(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:

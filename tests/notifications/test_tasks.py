@@ -7,12 +7,14 @@ from argparse import ArgumentParser
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import pytest
 from attrs import frozen
 
 from tests.examples.running import read_until, running
 from tests.notifications.doubles import SECRET, body_of, signed
+from tests.support.clocks import Time
 from tests.support.wire import until, unused_port
 from webex_webhooks_async import (
     Notification,
@@ -136,6 +138,31 @@ async def test_a_task_ends_no_event_loop(act: Act, mode: str, tmp_path: Path) ->
     assert str(error) == "a task raised SystemExit: 2"
     assert isinstance(error, RuntimeError)
     assert isinstance(error.__cause__, SystemExit)
+
+
+@pytest.mark.usefixtures("tasks")
+async def test_a_task_of_on_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """So it is in a new process that has only given up a notification yet, and runs no handler."""
+    path, time = tmp_path / "inbox.db", Time()
+    dead = SQLiteInbox(path, clock=time.now_in_seconds)
+    await dead.put("key", body_of())
+    for _ in range(5):
+        taken = await dead.take()
+        assert taken is not None
+        await dead.remember(taken, "alone", b"4")
+        time.advance(60)
+    await dead.aclose()
+    inbox = SQLiteInbox(path, clock=time.now_in_seconds)
+
+    async def on_error(*_: object) -> None:
+        await gathered(Orders([]))
+
+    receiver = Receiver(SECRET, inbox=inbox, on_error=on_error)
+    receiver.on()(AsyncMock())
+    async with receiver:
+        await until(lambda: "on_error failed for messages created MESSAGE" in caplog.text)
+
+    assert "RuntimeError: a task raised SystemExit: 2" in caplog.text
 
 
 @pytest.mark.usefixtures("tasks")

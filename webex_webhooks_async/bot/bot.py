@@ -123,7 +123,8 @@ class Bot(BotRouter, Receiver):
             process. By default such a message is passed over in silence.
         in_order: Whether the messages and submissions of one room are handled one after the other,
             in the order in which they came to this process. One that failed doesn't hold up its
-            room, and `dispatch` doesn't wait.
+            room, and `dispatch` doesn't wait. With an `inbox`, other rooms wait as well while ten
+            times `max_pending` are handled or wait for their room.
         options: The arguments that `Receiver` has, too.
 
     Attributes:

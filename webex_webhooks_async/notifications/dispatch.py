@@ -83,6 +83,7 @@ class Run:
     _started: float | None = None
 
     def __init__(self, notification: Notification[Any]) -> None:
+        contain_tasks(current_run.get)  # here, because on_error may be all that runs
         self.notification = notification
         self.ended: asyncio.Event = asyncio.Event()
         self.outer: Run | None = current_run.get()
@@ -107,7 +108,6 @@ class Run:
             PayloadError: It is `misfit`. The other handlers have run.
             Exception: What a handler or a middleware raised; the handlers after it haven't run.
         """
-        contain_tasks(current_run.get)
         self._started = time.perf_counter()
         for step in self.steps:
             await step(self.notification)

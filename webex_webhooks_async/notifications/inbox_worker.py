@@ -21,6 +21,8 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 _POLL_SECONDS = 1.0  # other processes store notifications, too, and leave leases behind
 _RENEWALS_PER_LEASE = 3
 _MANY_RENEWALS = 10
+_ALONE = "alone"  # the name of a record: how many leases had expired when it began alone
+_WITH_LINES = 10  # times the limit: each that waits in line has a task and renews its lease
 
 _LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
 
@@ -54,8 +56,8 @@ def is_last_attempt(entry: InboxEntry, attempts: int) -> bool:
 
 
 def is_last_chance(entry: InboxEntry) -> bool:
-    """Whether a notification isn't handled any more if it kills its process once more."""
-    return entry.expiries == _MAX_EXPIRIES - 1
+    """Whether a notification runs alone, because one more expiry is its end, or was."""
+    return entry.expiries >= _MAX_EXPIRIES - 1
 
 
 def expiry_of(entry: InboxEntry) -> Exception | None:
@@ -106,14 +108,16 @@ Attempt = Callable[[Notification[Any], InboxEntry, "InboxWorker"], Awaitable[Fai
 class InboxWorker:
     """Works on an inbox: takes an entry, parses it, has it handled, and records the outcome.
 
-    Each entry has a task, which renews the lease of the entry. One that has its last chance runs
-    alone for the time of a lease: nothing is taken meanwhile. What kills its process loses the
-    leases of all that runs beside it, too, which may have done nothing.
+    Each entry has a task, which renews the lease of the entry. One that has its last chance begins
+    when what runs has ended, or after a lease, and nothing is taken until it ends, or for two
+    leases. What kills its process loses the leases of all that runs beside it, too, which may have
+    done nothing.
 
     Args:
         inbox: Where the entries are.
         attempt: Handles what is in an entry.
-        limit: How many entries may be worked on at a time.
+        limit: How many entries may be worked on at a time. Those that wait in line for others don't
+            count, until there are ten times as many in all.
         secrets: Returns what no stored error may show; `None` if that can't be known now.
 
     Attributes:
@@ -136,7 +140,7 @@ class InboxWorker:
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_line: set[str] = set()  # the keys of those that wait for others
+        self._in_line: dict[InboxEntry, asyncio.Task[Any] | None] = {}  # what waits for others
         self._alone: InboxEntry | None = None
 
     def accept(self) -> None:
@@ -173,17 +177,38 @@ class InboxWorker:
     @contextmanager
     def in_line(self, entry: InboxEntry) -> Generator[None]:
         """While an entry waits for others, it isn't running, and doesn't hang."""
-        self._in_line.add(entry.key)
+        if self._is_full():
+            self._woken.set()
+        self._in_line[entry] = asyncio.current_task()
         try:
             yield
         finally:
-            self._in_line.discard(entry.key)
+            del self._in_line[entry]
+
+    async def begin(self, entry: InboxEntry) -> InboxEntry:
+        """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
+
+        Returns:
+            The entry, without the expiries that it had while it waited, because it killed nothing.
+        """
+        if not is_last_chance(entry):
+            return entry
+        try:
+            began = await self.inbox.recall(entry, _ALONE)
+            if began is not None and entry.expiries > int(began):
+                return entry
+            waiting = *self._in_line.values(), asyncio.current_task()
+            await _ends_of(self._tasks.difference(waiting), entry.lease)
+            await self.inbox.remember(entry, _ALONE, b"%d" % entry.expiries)
+        except Exception as error:  # noqa: BLE001 - then it has one more chance
+            logger.warning("a last attempt can't be recorded: %s", describe_exception(error))
+        return evolve(entry, expiries=_MAX_EXPIRIES - 1)
 
     async def _take_each(self) -> None:
         while self.is_open:
             self._woken.clear()
             entry = None
-            if len(self._tasks) < self._limit and self._alone is None:
+            if self._alone is None and not self._is_full():
                 try:
                     entry = await self.inbox.take()
                 except Exception as error:  # noqa: BLE001 - it may work again later
@@ -191,6 +216,10 @@ class InboxWorker:
             if entry is None:
                 await self._pause()
             self._start(entry)
+
+    def _is_full(self) -> bool:
+        running = len(self._tasks) - len(self._in_line)
+        return running >= self._limit or len(self._tasks) >= _WITH_LINES * self._limit
 
     async def _pause(self) -> None:
         timer = asyncio.ensure_future(_sleep(_POLL_SECONDS))
@@ -207,7 +236,7 @@ class InboxWorker:
             task.add_done_callback(partial(self._finish, entry))
 
     def _finish(self, entry: InboxEntry, task: asyncio.Task[None]) -> None:
-        if len(self._tasks) == self._limit:
+        if self._is_full():
             self._woken.set()
         self._tasks.discard(task)
         self._let_others_run_beside(entry)
@@ -235,10 +264,10 @@ class InboxWorker:
     async def _renew(self, entry: InboxEntry, which: str) -> None:
         number = renewals = 0
         while True:
-            number += entry.key not in self._in_line
+            number += entry not in self._in_line
             renewals += 1
             await _sleep(entry.lease / _RENEWALS_PER_LEASE)
-            if renewals == _RENEWALS_PER_LEASE:
+            if renewals == 2 * _RENEWALS_PER_LEASE:  # of which it may have waited for one lease
                 self._let_others_run_beside(entry)
             try:
                 if not await self.inbox.renew(entry):
@@ -274,8 +303,8 @@ class InboxWorker:
             return
 
 
-async def _ends_of(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Wait for tasks, except for those whose event loop has ended before them."""
+async def _ends_of(tasks: Iterable[asyncio.Task[None]], seconds: float | None = None) -> None:
+    """Wait for tasks, for so long at most, except for those whose event loop has ended before."""
     running = [each for each in tasks if not (each.done() or each.get_loop().is_closed())]
     if running:
-        await asyncio.wait(running)
+        await asyncio.wait(running, timeout=seconds)

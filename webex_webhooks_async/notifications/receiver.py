@@ -163,7 +163,9 @@ class Receiver(Router):
             the receiver closes it.
         attempts: With an `inbox`, how often the handlers of a notification run if they fail.
         max_pending: With `background`, how many notifications may be accepted and not yet handled;
-            they all run at the same time. With an `inbox`, how many are handled at a time.
+            they all run at the same time. With an `inbox`, how many are handled at a time; with the
+            ``in_order`` of a `Bot`, those that wait for others of their room don't count, until
+            there are ten times `max_pending` in all.
         deduplicator: Remembers what was handled; by default a new `MemoryDeduplicator`. With
             `None`, every copy is handled.
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
@@ -571,7 +573,6 @@ class Receiver(Router):
             return None
         run.attempt = entry.failures + 1
         run.is_first = is_first_attempt(entry)
-        run.is_last = is_last_attempt(entry, self._attempts)
         handler_errors.resume(entry.key)
         which = describe(notification)
         run.records = Records(which, worker.inbox, entry, is_first=run.is_first)
@@ -580,6 +581,8 @@ class Receiver(Router):
             if run.turn is not None:
                 with worker.in_line(entry):
                     await run.turn.has_come.wait()
+            entry = await worker.begin(entry)
+            run.is_last = is_last_attempt(entry, self._attempts)
             error: BaseException | None = expiry_of(entry) or await _failure_of(run)
             if error is None:
                 return None
