@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from http import HTTPStatus
+from typing import cast
 
 from attrs import field, frozen
 
@@ -92,19 +93,19 @@ def describe_exception(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         text = str.__str__(str(error))  # a plain one: a subclass may fail later
-        if isinstance(error, BaseExceptionGroup):
-            text = f"{text}: {describe_exception(_first_of(error))}"
+        first = _first_of(error)
+        if first is not error:
+            text = f"{text}: {describe_exception(first)}"
     except BaseException:  # noqa: BLE001 - it may be anybody's, and raise SystemExit
         return kind
     return f"{kind}: {text}" if text else kind
 
 
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first exception of a group that is no group itself."""
-    first: BaseException = group
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
+def _first_of(error: BaseException) -> BaseException:
+    """The first exception of a group that is no group itself; any other exception is itself."""
+    while isinstance(error, BaseExceptionGroup):
+        (error, *_) = cast("tuple[BaseException, ...]", error.exceptions)
+    return error
 
 
 def summarize_exception(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 import respx
@@ -275,6 +276,14 @@ class TestOutage:
             await until(lambda: bot.is_ready)
 
         assert "the bot isn't ready: no response to the start within 0.01 s" in caplog.text
+
+    async def test_a_timeout_of_somebody_else_ends_the_start(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It isn't Webex's, so it isn't an outage: as that of a provider of tokens."""
+        monkeypatch.setattr(StaticToken, "get", AsyncMock(side_effect=TimeoutError("the vault")))
+        with pytest.raises(TimeoutError, match="the vault"):
+            await Bot(StaticToken("a-token"), SECRET).__aenter__()
 
     async def test_it_waits_as_long_as_webex_says(
         self, bot: Bot, webex: Webex, clock: Pauses

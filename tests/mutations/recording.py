@@ -2,22 +2,21 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import coverage
 import pytest
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Name the test to coverage, and to coverage in the processes that the test starts."""
     measured = coverage.Coverage.current()
     assert measured is not None, "coverage runs pytest"
     measured.config.context = item.nodeid
     os.environ["COVERAGE_PROCESS_CONFIG"] = measured.config.serialize()
     measured.switch_context(item.nodeid)
-    return (yield)
 
 
 class Recording:
