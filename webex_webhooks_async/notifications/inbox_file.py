@@ -91,7 +91,7 @@ class InboxFile:
         check_file(path)
         with _explained(path):
             options = "mode=rw" if change else _to_read(path)
-            return cls._connected(path, options, clock, _check_header)
+            return cls._connected(path, options, clock, _check)
 
     @classmethod
     def _connected(
@@ -469,7 +469,6 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
         is_empty = _pragma(connection, "page_count") == 0
         application_id = _pragma(connection, "application_id")
         version = _pragma(connection, "user_version")
-        found = {" ".join(str(sql).split()) for (sql,) in connection.execute(_DEFINITIONS)}
     except sqlite3.OperationalError:
         raise
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
@@ -480,8 +479,17 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> None:
         raise ValueError(f"{path} is not an inbox: it is the database of another program")
     if version > _VERSION:
         raise ValueError(f"the inbox {path} was made by a newer release of webex-webhooks-async")
+
+
+def _check_definitions(path: Path, connection: sqlite3.Connection) -> None:
+    found = {" ".join(str(sql).split()) for (sql,) in connection.execute(_DEFINITIONS)}
     if not found <= _OUR_DEFINITIONS:
         raise ValueError(f"{path} is not an inbox: its tables or its triggers aren't those of one")
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    _check_header(path, connection)
+    _check_definitions(path, connection)
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
@@ -491,6 +499,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA fullfsync = ON")  # for macOS
     connection.execute(f"PRAGMA cache_size = {-1024 * _CACHE}")
     connection.execute("BEGIN IMMEDIATE")
+    _check_definitions(path, connection)
     is_new = not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     for statement in (*(_SCHEMA if is_new else ()), *_RECORDS):
         connection.execute(statement)
