@@ -76,6 +76,10 @@ class InboxBot(Bot):
         with self.file() as file:
             return [each.state for each in file.unfinished()]
 
+    async def waits_again(self, failures: int = 1) -> None:
+        """Wait until so many failures of the only notification are recorded."""
+        await until(lambda: len(self.errors_reported) == failures and self.states() == ["waiting"])
+
     def errors_stored(self) -> list[str | None]:
         """The error of each notification in the file."""
         with self.file() as file:
@@ -146,7 +150,7 @@ async def test_it_is_tried_again(bot: InboxBot, caplog: pytest.LogCaptureFixture
     async with bot.receiver:
         await deliver(bot.receiver, distinct(1))
         for number, pause in enumerate((1, 4, 16, 64), 1):
-            await until(lambda: bot.states() == ["waiting"])
+            await bot.waits_again(number)
             await bot.time.pass_(pause - 1)
             assert len(bot.started) == number
             await bot.time.pass_(1)
@@ -202,7 +206,7 @@ async def test_the_last_attempt(make: Make) -> None:
 
     async with bot.receiver:
         await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.states() == ["waiting"])
+        await bot.waits_again()
         await bot.time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
 
@@ -256,7 +260,7 @@ async def test_webex_says_when(bot: InboxBot) -> None:
     bot.errors = [RateLimitError(429, retry_after=5.0)]
     async with bot.receiver:
         await deliver(bot.receiver, distinct(1))
-        await until(lambda: bot.states() == ["waiting"])
+        await bot.waits_again()
         await bot.time.pass_(4)
         assert bot.done == []
         await bot.time.pass_(1)
@@ -400,7 +404,7 @@ async def test_expired_leases_are_no_failures(make: Make, expiries: int, broken:
             bot.time.advance(LEASE)
         with failing(bot.inbox, broken):
             async with bot.receiver:
-                await until(lambda: bot.states() == ["waiting"])
+                await bot.waits_again()
                 await bot.time.pass_(1)
                 await until(lambda: bot.done == ["MESSAGE-1"])
 
