@@ -795,7 +795,7 @@ def test_a_hook_for_text_counts_everywhere() -> None:
     assert read({" a ": 1}, dict[str, Any]) == {"a": 1}
     assert read({"id": " a "}, Room) == Room(RoomId("a"))
     assert read(None, int | None) == 0
-    assert from_json('" a "', str | None) == " a "  # type: ignore[arg-type] # a union is no class to mypy
+    assert from_json('" a "', str | None) == " a "  # type: ignore[arg-type] # mypy takes no union for a class
 
 
 def test_only_a_converter_is_taken() -> None:
@@ -837,7 +837,7 @@ def test_classes_are_told_apart_by_their_keys() -> None:
 
     assert read == [Deleted("deleted", "a")]
     with pytest.raises(TypeError, match="non-default attributes"):
-        from_json(b"{}", Base | Derived)  # type: ignore[arg-type] # a union is no class to mypy
+        from_json(b"{}", Base | Derived)  # type: ignore[arg-type] # mypy takes no union for a class
 
 
 def test_none_is_written_where_reading_needs_it() -> None:

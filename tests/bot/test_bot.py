@@ -515,7 +515,7 @@ class TestReceiving:
     async def test_what_it_did_itself_is_ignored(
         self, envelope: dict[str, str], *, is_answered: bool, bot: Bot, webex: Webex
     ) -> None:
-        """It is itself whoever created the webhook; one of its name may be older than its token."""
+        """The creator of its webhook is the bot, too: that webhook may be older than its token."""
         await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
         async with bot:
             envelope = {key: bot.me.id if it == "ME" else it for key, it in envelope.items()}

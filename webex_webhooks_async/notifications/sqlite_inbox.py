@@ -29,7 +29,7 @@ class SQLiteInbox:
     local disk: a network file system can lose or corrupt the file.
 
     The methods raise `OSError` if the disk is full, if another program locks the file for five
-    seconds, if the file belongs to another user or is no inbox any more, or if its folder is
+    seconds, if the file belongs to another user or isn't an inbox any more, or if its folder is
     missing. They work again as soon as that is over. If the
     file was removed or replaced while it was open, the call that notices raises, and the next one
     opens or creates it again. A process that is forked needs an inbox of its own, opened by none of

@@ -125,7 +125,7 @@ async def test_the_bot_in_a_room(webex_sandbox: Sandbox, api: httpx.AsyncClient)
 
 
 async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Text and inputs are fetched; no notification contains them. A text of None is no text."""
+    """Text and inputs are fetched; no notification contains them. A text of None is left out."""
     message = await data_of(webex_sandbox, "messages", "created", {"text": "Hello"})
     given = {"inputs": {"color": "red"}}
     action = await data_of(webex_sandbox, "attachmentActions", "created", given)
