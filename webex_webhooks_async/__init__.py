@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
     from webex_webhooks_async.bot.router import BotRouter as BotRouter
     from webex_webhooks_async.client.aiohttp_transport import AiohttpTransport as AiohttpTransport
-    from webex_webhooks_async.client.auth import RefreshingToken as RefreshingToken
     from webex_webhooks_async.client.auth import StaticToken as StaticToken
     from webex_webhooks_async.client.auth import TokenProvider as TokenProvider
-    from webex_webhooks_async.client.auth import Tokens as Tokens
-    from webex_webhooks_async.client.auth import authorization_url as authorization_url
     from webex_webhooks_async.client.client import Client as Client
+    from webex_webhooks_async.client.oauth import RefreshingToken as RefreshingToken
+    from webex_webhooks_async.client.oauth import Tokens as Tokens
+    from webex_webhooks_async.client.oauth import authorization_url as authorization_url
     from webex_webhooks_async.client.pagination import AsyncPaginator as AsyncPaginator
     from webex_webhooks_async.client.pagination import Page as Page
     from webex_webhooks_async.client.planning import Action as Action
@@ -117,8 +117,9 @@ else:
         "bot.bot": "Bot",
         "bot.contexts": "MessageContext SubmissionContext",
         "bot.router": "BotRouter",
-        "client.auth": "RefreshingToken StaticToken TokenProvider Tokens authorization_url",
+        "client.auth": "StaticToken TokenProvider",
         "client.client": "Client",
+        "client.oauth": "RefreshingToken Tokens authorization_url",
         "client.pagination": "AsyncPaginator Page",
         "client.planning": "Action Change Plan Result WebhookPlanWarning plan",
         "client.retries": "RetryPolicy",

@@ -158,16 +158,14 @@ def describe_failure(
 
 def without_addresses(text: str) -> str:
     """The text without e-mail addresses."""
-    return _ADDRESS.sub("...@...", text)
-
-
-# A name is a word or quoted. It begins where that does, so that a long one is looked at once. The
-# sign is itself, or as a URL, JSON, Python or HTML writes it.
-_ADDRESS = re.compile(
-    r"""(?:"[^"]+"|(?<![^\s'"<>@])[^\s'"<>@]+)"""
-    r"""(?:[@\uff20]|%(?:25)*40|\\(?:u00|x)40|&(?:#0*64|#x0*40|commat);)[^\s'"<>@]+""",
-    re.IGNORECASE,
-)
+    # A name is a word or quoted. It begins where that does, so that a long one is looked at once.
+    # The sign is itself, or as a URL, JSON, Python or HTML writes it.
+    return re.sub(
+        r"""(?i)(?:"[^"]+"|(?<![^\s'"<>@])[^\s'"<>@]+)"""
+        r"""(?:[@\uff20]|%(?:25)*40|\\(?:u00|x)40|&(?:#0*64|#x0*40|commat);)[^\s'"<>@]+""",
+        "...@...",
+        text,
+    )
 
 
 def on_one_line(text: str) -> str:

@@ -16,8 +16,9 @@ from cyclopts import Parameter, Token
 
 from webex_webhooks_async.cli.console import stderr
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
-from webex_webhooks_async.client.auth import RefreshingToken, StaticToken, TokenProvider, Tokens
+from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.environment import CLIENT_ID, CLIENT_SECRET
+from webex_webhooks_async.client.oauth import RefreshingToken, Tokens
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError
 

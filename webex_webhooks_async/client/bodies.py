@@ -19,11 +19,6 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 _MAX_DISPOSITION = 4_096  # parsing takes longer, and fails for numbers of 4,300 digits
 _MAX_NAME = 200  # bytes; a file system allows 255
-_DEVICE = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
-"""What Windows takes for a device, whatever follows the dot.
-
-https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-"""
 
 
 class TooLargeError(Exception):
@@ -172,4 +167,8 @@ def file_name(disposition: str | None) -> str:
         name = ""
     name = "".join(each for each in re.split(r"[/\\:]", name)[-1] if each.isprintable())
     end = name.strip(" .").encode()[1 - _MAX_NAME :].decode(errors="ignore").lstrip(" .") or "file"
-    return f"_{end}" if _DEVICE.match(end) else end
+    # What Windows takes for a device, whatever follows the dot:
+    # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+    if re.match(r"(?i)(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)", end):
+        return f"_{end}"
+    return end

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
 
@@ -17,7 +17,6 @@ from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import RetryPolicy
-from webex_webhooks_async.client.webhooks import Webhooks
 from webex_webhooks_async.converters import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.notifications import Notification
@@ -27,6 +26,7 @@ from webex_webhooks_async.validation import check_count, check_text, check_type
 if TYPE_CHECKING:
     import httpx
 
+    from webex_webhooks_async.client.webhooks import Webhooks
     from webex_webhooks_async.models.messages import AttachmentAction, Message
     from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 
@@ -76,7 +76,6 @@ class Client(APIResource):
     Attributes:
         http_client: The `httpx.AsyncClient` that sends the requests: the given one, or one around
             the given transport or the default connection pool.
-        webhooks: The `Webhooks` resource.
 
     Raises:
         ValueError: The token is empty or can't be sent in a header, `base_url` isn't https, a
@@ -111,7 +110,14 @@ class Client(APIResource):
             converter,
         )
         self.http_client: httpx.AsyncClient = self._requester.http_client
-        self.webhooks: Webhooks = Webhooks(self._requester)
+
+    @cached_property
+    def webhooks(self) -> "Webhooks":
+        """The `Webhooks` resource."""
+        # Imported with the first use, because attrs takes a while to make the classes of webhooks.
+        from webex_webhooks_async.client.webhooks import Webhooks  # noqa: PLC0415 - see above
+
+        return Webhooks(self._requester)
 
     @classmethod
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:

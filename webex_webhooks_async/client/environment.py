@@ -2,7 +2,7 @@
 
 import os
 
-from webex_webhooks_async.client.auth import RefreshingToken, TokenProvider
+from webex_webhooks_async.client.auth import TokenProvider
 
 ACCESS_TOKEN = "WEBEX_ACCESS_TOKEN"  # noqa: S105 - a name
 BASE_URL = "WEBEX_BASE_URL"
@@ -21,6 +21,9 @@ def token_from_env() -> str | TokenProvider:
     values = {name: os.environ.get(name, "") for name in (CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN)}
     missing = [name for name, value in values.items() if not value]
     if not missing:
+        # Imported here, because the token of a bot doesn't expire.
+        from webex_webhooks_async.client.oauth import RefreshingToken  # noqa: PLC0415 - see above
+
         return RefreshingToken(
             client_id=values[CLIENT_ID],
             client_secret=values[CLIENT_SECRET],

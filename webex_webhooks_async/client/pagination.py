@@ -105,8 +105,6 @@ _PARAMETER = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-
 _POSITIONS = ("before", "beforeMessage", "offset", "cursor", "start")
 
 _MAX_LENGTH = 65_536  # httpx sends no longer URL
@@ -185,7 +183,7 @@ def target_on(
         raise error(f"{name} isn't a URL") from None
     if len(url) > _MAX_LENGTH:
         raise error(f"{name} is longer than {_MAX_LENGTH} characters")
-    if _UNSENDABLE.search(url):
+    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", url):
         raise error(f"{name} has a character that no URL can have")
     if _origin(parts) != _origin(urlsplit(base_url)):
         raise error(

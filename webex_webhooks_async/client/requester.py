@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+import os
 import random
 import re
-import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
@@ -17,8 +17,8 @@ import idna
 from attrs import field, frozen
 
 from webex_webhooks_async.client.auth import (
+    ClientBound,
     ClosedError,
-    RefreshingToken,
     SharedRefresh,
     TokenProvider,
     calling_client,
@@ -57,9 +57,6 @@ _NO_TIMEOUT = httpx.Timeout(None).as_dict()
 # httpx reads the URL of each redirect, also of one that it doesn't follow.
 NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
 """What httpx raises without a response that can be read; a `TimeoutError` is an `OSError`."""
-
-# h11 quotes bytes of the response, and so possibly a part of a secret, in its errors.
-_QUOTED = re.compile(r"""(bytearray\()?b['"].*""", re.DOTALL)
 
 JSON_TYPE = "application/json"
 
@@ -156,12 +153,12 @@ class Requester:
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
         self._closed = False
-        if isinstance(tokens, RefreshingToken):
+        if isinstance(tokens, ClientBound):
             tokens.bind(self._post_form)
 
     async def aclose(self) -> None:
         """Refuse further requests, and close the HTTP client unless it was given."""
-        if isinstance(self._tokens, RefreshingToken) and not self._closed:
+        if isinstance(self._tokens, ClientBound) and not self._closed:
             self._tokens.unbind(self._post_form)
         self._closed = True
         if self._owns_http_client:
@@ -336,7 +333,7 @@ class Requester:
             raise ClosedError(
                 "http_client is closed; keep it open for as long as this client is used"
             )
-        tracking_id = f"webex-webhooks-async_{uuid.uuid4()}"
+        tracking_id = f"webex-webhooks-async_{os.urandom(16).hex()}"
         redact = Redactor(request.secrets if token is None else (*request.secrets, token))
         sent = httpx.Request(
             request.method,
@@ -352,7 +349,9 @@ class Requester:
                 received = outcome = await self._received(sent)
                 body = await self._body(request, received, deadline)
         except NO_RESPONSE as error:
-            description = redact(_QUOTED.sub("...", describe_exception(error)))
+            # h11 quotes bytes of the response, and so possibly a part of a secret, in its errors.
+            quoted = re.sub(r"""(?s)(bytearray\()?b['"].*""", "...", describe_exception(error))
+            description = redact(quoted)
             message = self._no_response(url, error, description)
             error_type = RequestTimeoutError if _is_timeout(error) else TransportError
             # A traceback shows the cause, secrets included.

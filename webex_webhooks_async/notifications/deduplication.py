@@ -6,6 +6,7 @@ Webex gives a delivery no id. Duplicates have the same body, so the key is the S
 import asyncio
 import logging
 import math
+import os
 import time
 from abc import abstractmethod
 from collections import OrderedDict
@@ -14,7 +15,6 @@ from enum import Enum
 from functools import cached_property
 from itertools import count
 from typing import Any, Protocol, TypeVar, runtime_checkable
-from uuid import uuid4
 
 from webex_webhooks_async.validation import check_count, check_type
 
@@ -306,7 +306,7 @@ class RedisDeduplicator:
     @cached_property
     def _owner(self) -> str:
         # Made with the first claim: workers may be forked from a process that made us.
-        return uuid4().hex
+        return os.urandom(16).hex()
 
     async def _execute(self, *command: str | int) -> Any:  # noqa: ANN401 - as in RedisClient
         try:

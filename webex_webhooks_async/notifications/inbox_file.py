@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from uuid import uuid4
 
 from attrs import frozen
 
@@ -176,7 +175,7 @@ class InboxFile:
             entry = InboxEntry(
                 key=key,
                 body=body,
-                token=uuid4().hex,
+                token=os.urandom(16).hex(),
                 lease=lease,
                 failures=failures,
                 expiries=expiries + (lost is not None),

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
-from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications import handler_errors
 from webex_webhooks_async.notifications.asgi import (
     BodyTooLargeError,
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from webex_webhooks_async.models.notification_data import NotificationData
+    from webex_webhooks_async.models.webhooks import NewWebhook
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -241,7 +241,7 @@ class Receiver(Router):
 
     def webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
-    ) -> tuple[NewWebhook, ...]:
+    ) -> "tuple[NewWebhook, ...]":
         """Return the webhooks that the registered handlers need, for `Webhooks.ensure`.
 
         There is one for each resource and event, in the order of registration, with the receiver's
@@ -264,6 +264,9 @@ class Receiver(Router):
                 not an absolute URL.
             TypeError: An argument isn't a string.
         """
+        # Imported here, as in `Client.webhooks`: what only receives needs no such classes.
+        from webex_webhooks_async.models.webhooks import NewWebhook  # noqa: PLC0415 - see above
+
         check_text("name", name)
         if not name:
             raise ValueError("name is empty; pass what the names of the webhooks begin with")

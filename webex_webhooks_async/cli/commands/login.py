@@ -36,8 +36,8 @@ from webex_webhooks_async.cli.options import HttpUrl, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.cli.tunnels import LOOPBACK
 from webex_webhooks_async.client import environment
-from webex_webhooks_async.client.auth import RefreshingToken, authorization_url
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.oauth import RefreshingToken, authorization_url
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.loopback_server import HOST, serve_on_loopback
 

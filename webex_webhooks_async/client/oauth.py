@@ -1,0 +1,300 @@
+"""Tokens of integrations and service apps, and the URL at which a user authorizes an integration.
+
+Facts: https://developer.webex.com/docs/integrations
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Self, TypeVar, cast
+from urllib.parse import quote, urlencode
+
+from attrs import field, frozen
+
+from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.client.auth import (
+    MAX_TOKEN,
+    ClientBound,
+    ClosedError,
+    SharedRefresh,
+    checked_token,
+)
+from webex_webhooks_async.converters import JSON_KEY
+from webex_webhooks_async.errors import (
+    DecodeError,
+    LockedError,
+    RateLimitError,
+    TransportError,
+    WebexError,
+)
+from webex_webhooks_async.validation import check_text, check_type
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Tokens:
+    """The result of a refresh.
+
+    `from_json` reads it from the response of the token endpoint, and from what `to_json` makes of
+    it. Unlike the rest of the API, its keys are snake_case.
+
+    Attributes:
+        access_token: To send with requests.
+        refresh_token: For the next refresh.
+        expires_in: Seconds until the access token expires; for an integration 14 days.
+        refresh_token_expires_in: Seconds until the refresh token expires, unless it is used.
+    """
+
+    access_token: str = field(repr=False, metadata={JSON_KEY: "access_token"})
+    refresh_token: str = field(repr=False, metadata={JSON_KEY: "refresh_token"})
+    expires_in: int | None = field(default=None, metadata={JSON_KEY: "expires_in"})
+    refresh_token_expires_in: int | None = field(
+        default=None, metadata={JSON_KEY: "refresh_token_expires_in"}
+    )
+
+
+class RefreshingToken(ClientBound):
+    """The token of an integration or a service app. It is a `TokenProvider`.
+
+    When Webex rejects the access token, it is refreshed once, however many tasks saw that, through
+    the client whose request was rejected, or through another one if that is closed. When a waiting
+    task is cancelled, the refresh goes on for the others. Event loops may use it one after another.
+
+    Args:
+        client_id: The id of the integration or service app.
+        client_secret: Its secret.
+        refresh_token: A refresh may replace it: store what `on_refresh` gets.
+        access_token: Without one, the first request begins with a refresh.
+        on_refresh: Called with the new `Tokens`, to store them, before any waiting task continues.
+            It may be plain or async, and may use the client. What it raises is raised in every
+            waiting task; the new tokens are in use all the same.
+
+    Raises:
+        ValueError: An argument is empty or isn't valid Unicode, or `access_token` can't be sent in
+            a header.
+        TypeError: An argument isn't a string.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        refresh_token: str,
+        access_token: str | None = None,
+        on_refresh: Callable[[Tokens], object] | None = None,
+    ) -> None:
+        super().__init__()
+        self._app = _checked(client_id=client_id, client_secret=client_secret)
+        grant = _checked(refresh_token=refresh_token)
+        self._grant: dict[str, str] = {"grant_type": "refresh_token", **grant}
+        self._access_token = "" if access_token is None else checked_token(access_token)
+        self._on_refresh = on_refresh
+        self._refreshes = SharedRefresh()
+        self._spent: WebexError | None = None
+
+    @classmethod
+    def from_code(  # noqa: PLR0913 - the parts of the exchange
+        cls,
+        *,
+        client_id: str,
+        client_secret: str,
+        code: str,
+        redirect_uri: str,
+        code_verifier: str | None = None,
+        on_refresh: Callable[[Tokens], object] | None = None,
+    ) -> Self:
+        """Return the token of an integration that a user has just authorized.
+
+        The first request exchanges the code; every later refresh uses the refresh token that came
+        with it. A code is sent once, and again only after a 429 or a 423: after any other failure,
+        every later request raises the error of the exchange.
+
+        Args:
+            client_id: The id of the integration.
+            client_secret: Its secret; Webex requires it with PKCE, too.
+            code: What Webex added to `redirect_uri`. It is valid for minutes.
+            redirect_uri: The one that `authorization_url` got.
+            code_verifier: What the `code_challenge` was made of.
+            on_refresh: As when it is made directly; the exchange calls it, too.
+
+        Raises:
+            ValueError: An argument is empty or isn't valid Unicode.
+            TypeError: An argument isn't a string.
+        """
+        grant = _checked(code=code, redirect_uri=redirect_uri)
+        if code_verifier is not None:
+            grant |= _checked(code_verifier=code_verifier)
+        token = cls(
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=code,  # until the exchange brings one
+            on_refresh=on_refresh,
+        )
+        token._grant = {"grant_type": "authorization_code", **grant}
+        return token
+
+    @classmethod
+    def from_tokens(
+        cls,
+        tokens: Tokens,
+        *,
+        client_id: str,
+        client_secret: str,
+        on_refresh: Callable[[Tokens], object] | None = None,
+    ) -> Self:
+        """Return a token that goes on with what `on_refresh` has stored.
+
+        ::
+
+            tokens = from_json(path.read_bytes(), Tokens)
+            token = RefreshingToken.from_tokens(
+                tokens, client_id="C1", client_secret="S1", on_refresh=store
+            )
+
+        Args:
+            tokens: The result of the last refresh, or of the exchange of a code.
+            client_id: The id of the integration or service app.
+            client_secret: Its secret.
+            on_refresh: As when it is made directly.
+
+        Raises:
+            ValueError: An argument, or a token, is empty or isn't valid Unicode, or the access
+                token can't be sent in a header.
+            TypeError: An argument has a wrong type.
+        """
+        check_type("tokens", tokens, Tokens)
+        return cls(
+            client_id=client_id,
+            client_secret=client_secret,
+            refresh_token=tokens.refresh_token,
+            access_token=tokens.access_token,
+            on_refresh=on_refresh,
+        )
+
+    async def get(self) -> str:
+        """Return the access token; empty before the first refresh, if none was given."""
+        return self._access_token
+
+    async def refresh(self, rejected: str) -> str:
+        """Return a token that isn't the rejected one, refreshed once for all tasks that ask.
+
+        Raises:
+            APIError: Webex refuses the refresh token (400 or 401) or fails.
+            TransportError: No response arrived. Webex may have replaced the old refresh token.
+            DecodeError: The response has no access token.
+            RuntimeError: No open client has this provider, or another event loop refreshes it.
+        """
+        if self._access_token != rejected or self._refreshes.is_caller:
+            return self._access_token
+        return await self._refreshes.join(self._refresh, since=self._refreshes.latest)
+
+    async def _refresh(self) -> str:
+        tokens = await self._granted()
+        self._access_token = tokens.access_token
+        self._grant = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
+        if self._on_refresh is not None:
+            stored = self._on_refresh(tokens)
+            if inspect.isawaitable(stored):
+                await stored
+        return tokens.access_token
+
+    async def _granted(self) -> Tokens:
+        """Exchange the grant for tokens, a code once only."""
+        if self._spent is not None:
+            raise copy.copy(self._spent)  # each with a traceback of its own
+        form = self._app | self._grant
+        if "code" in form:  # sent from now on, whatever becomes of this task or its event loop
+            self._spent = TransportError(
+                "the exchange of the authorization code was cut off: authorize again"
+            )
+        try:
+            tokens = _tokens(await self._post(form), form.get("refresh_token"))
+        except (RateLimitError, LockedError, ClosedError):  # nothing was processed
+            self._spent = None
+            raise
+        except WebexError as error:
+            self._spent = self._spent and error
+            raise
+        self._spent = None
+        return tokens
+
+
+def authorization_url(  # noqa: PLR0913 - the parameters of the request
+    *,
+    client_id: str,
+    redirect_uri: str,
+    scopes: str | Iterable[str],
+    state: str,
+    code_challenge: str | None = None,
+    base_url: str = BASE_URL,
+) -> str:
+    """Return the URL at which a user authorizes an integration.
+
+    Webex then redirects to ``redirect_uri?code=...&state=...``, or with ``error=access_denied``.
+    Compare the state, and pass the code to `RefreshingToken.from_code`.
+
+    >>> authorization_url(
+    ...     client_id="C1", redirect_uri="https://example.com/cb", scopes=["spark:all"], state="x7"
+    ... )
+    'https://webexapis.com/v1/authorize?response_type=code&client_id=C1&redirect_uri=https%3A%2F%2Fexample.com%2Fcb&scope=spark%3Aall&state=x7'
+
+    Args:
+        client_id: The id of the integration.
+        redirect_uri: One of the integration's redirect URIs.
+        scopes: Names of scopes, or one string that separates them by spaces.
+        state: Random text that comes back with the code. It proves that this user was sent here.
+        code_challenge: With PKCE, the SHA-256 of the code verifier in unpadded URL-safe base64.
+        base_url: Where the API is.
+
+    Raises:
+        ValueError: An argument is empty or isn't valid Unicode.
+        TypeError: An argument has a wrong type.
+    """
+    check_type("scopes", scopes, str, Iterable)
+    names = scopes.split() if isinstance(scopes, str) else list(scopes)
+    for name in names:
+        check_text("a scope", name)
+    query = {
+        "response_type": "code",
+        **_checked(client_id=client_id, redirect_uri=redirect_uri),
+        **_checked(scope=" ".join(names), state=state),
+    }
+    if code_challenge is not None:
+        query |= _checked(code_challenge=code_challenge) | {"code_challenge_method": "S256"}
+    check_text("base_url", base_url)
+    return f"{base_url.rstrip('/')}/authorize?{urlencode(query, quote_via=quote)}"
+
+
+def _checked(**texts: str) -> dict[str, str]:
+    for name, text in texts.items():
+        check_text(name, text)
+        if not text:
+            raise ValueError(f"{name} must not be empty")
+    return texts
+
+
+def _tokens(response: object, refresh_token: str | None) -> Tokens:
+    members = cast("dict[str, object]", response) if isinstance(response, dict) else {}
+    try:
+        access_token = checked_token(_if_is(str, members.get("access_token")) or "")
+    except ValueError:
+        raise DecodeError(["$.access_token: missing, or not a token"]) from None
+    refresh_token = _if_is(str, members.get("refresh_token")) or refresh_token
+    if (
+        not refresh_token
+        or len(refresh_token) > MAX_TOKEN
+        or not refresh_token.isprintable()  # half a surrogate isn't, either
+    ):
+        raise DecodeError(["$.refresh_token: missing, or not a token"])
+    return Tokens(
+        access_token=access_token,
+        refresh_token=refresh_token,
+        expires_in=_if_is(int, members.get("expires_in")),
+        refresh_token_expires_in=_if_is(int, members.get("refresh_token_expires_in")),
+    )
+
+
+def _if_is(cls: type[T], value: object) -> T | None:
+    return value if type(value) is cls else None  # isinstance would take a bool for an int
