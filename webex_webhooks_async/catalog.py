@@ -6,8 +6,7 @@ https://developer.webex.com/docs/api/guides/webhooks
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-from attrs import frozen
+from typing import NamedTuple
 
 from webex_webhooks_async.models.vocabulary import Event, Resource
 
@@ -15,8 +14,7 @@ BASE_URL = "https://webexapis.com/v1"
 """Where the API is, but for the government cloud."""
 
 
-@frozen(kw_only=True)
-class Watchable:
+class Watchable(NamedTuple):
     """One resource.
 
     Attributes:

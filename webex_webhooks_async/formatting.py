@@ -8,8 +8,6 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import cast
 
-from attrs import field, frozen
-
 _MAX_CHARACTERS = 1_000  # of a request or a message
 _MAX_SUMMARY = 500
 _MAX_ID = 200  # Webex's have about 60
@@ -21,7 +19,6 @@ LONGEST_FORM: int = 12 * _MOST_COMPARED
 """At most so many characters of a text are compared with a secret: an escape has up to 12."""
 
 
-@frozen
 class Redactor:
     """Replaces secrets in a text with three asterisks.
 
@@ -30,11 +27,11 @@ class Redactor:
     found in words and tracking ids. One of more than 512 is found by these, and the rest of the
     text is replaced, too, so that a huge one costs little.
 
-    Attributes:
-        secrets: The secrets.
+    Its repr shows none.
     """
 
-    secrets: tuple[str, ...] = field(repr=False)
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._secrets = secrets
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""
@@ -42,7 +39,7 @@ class Redactor:
 
     @cached_property  # most requests redact nothing
     def _pattern(self) -> re.Pattern[str] | None:
-        secrets = (each for each in self.secrets if len(each) >= _MIN_SECRET)
+        secrets = (each for each in self._secrets if len(each) >= _MIN_SECRET)
         longest_first = sorted(secrets, key=len, reverse=True)  # one may be a part of another
         forms = dict.fromkeys(form for each in longest_first for form in _forms(each))
         return re.compile("|".join(forms)) if forms else None

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from http import HTTPStatus
 from types import NoneType
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx
@@ -92,8 +93,7 @@ class Request:
         return self.target.partition("?")[0]
 
 
-@frozen
-class _Attempt:
+class _Attempt(NamedTuple):
     """How an attempt ended.
 
     Attributes:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, 
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from attrs import field, frozen
+from attrs import frozen
 
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, PayloadError
@@ -182,7 +182,6 @@ class Line:
             del self._turns[key]
 
 
-@frozen(eq=False)
 class Turn:
     """A place in a `Line`.
 
@@ -191,8 +190,9 @@ class Turn:
         has_come: Set when everything before it has ended.
     """
 
-    end: Callable[[], None]
-    has_come: asyncio.Event = field(factory=asyncio.Event)
+    def __init__(self, end: Callable[[], None]) -> None:
+        self.end = end
+        self.has_come: asyncio.Event = asyncio.Event()
 
 
 def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "list[Handler[Any]]":
