@@ -3,19 +3,7 @@
 $ uvicorn moved_from_webex_bot:bot
 """
 
-from typing import Any
-
-from webex_webhooks_async import (
-    Bot,
-    CallNext,
-    MessageContext,
-    MessageData,
-    Notification,
-    Person,
-    SubmissionContext,
-)
-
-bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL
+from webex_webhooks_async import Bot, MessageContext, Person, SubmissionContext
 
 MENU = {
     "type": "AdaptiveCard",
@@ -25,15 +13,12 @@ MENU = {
 }
 
 
-@bot.middleware
-async def colleagues_only(notification: Notification[Any], call_next: CallNext) -> None:
-    if isinstance(notification.data, MessageData):
-        addresses = [notification.data.person_email]
-    else:  # a submitted card comes without an address
-        person = await bot.client.get("people", notification.data.person_id, into=Person)
-        addresses = list(person.emails or ())
-    if any(address.lower().endswith("@example.com") for address in addresses):
-        await call_next()
+def is_colleague(person: Person) -> bool:
+    return any(email.lower().endswith("@example.com") for email in person.emails or ())
+
+
+# It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL.
+bot = Bot.from_env(name="lunch", allow=is_colleague)
 
 
 @bot.command("order")
@@ -51,7 +36,7 @@ async def menu(context: MessageContext) -> None:
 @bot.submission(callback_keyword="order")
 async def ordered(context: SubmissionContext) -> None:
     await context.send(f"Ordered: {context.inputs.get('dish')}")
-    await context.client.delete("messages", context.message_id)
+    await context.delete(context.message_id)
 
 
 @bot.message()

@@ -3,19 +3,7 @@
 $ uvicorn moved_from_webexteamsbot:bot --host 0.0.0.0 --port 8080
 """
 
-from typing import Any
-
-from webex_webhooks_async import (
-    Bot,
-    CallNext,
-    MessageContext,
-    MessageData,
-    Notification,
-    Person,
-    SubmissionContext,
-)
-
-bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL
+from webex_webhooks_async import Bot, MessageContext, Person, SubmissionContext
 
 APPROVED_USERS = {"ann@example.com"}
 MENU = {
@@ -26,15 +14,12 @@ MENU = {
 }
 
 
-@bot.middleware
-async def approved_users_only(notification: Notification[Any], call_next: CallNext) -> None:
-    if isinstance(notification.data, MessageData):
-        addresses = [notification.data.person_email]
-    else:  # a submitted card comes without an address
-        person = await bot.client.get("people", notification.data.person_id, into=Person)
-        addresses = list(person.emails or ())
-    if any(address.lower() in APPROVED_USERS for address in addresses):
-        await call_next()
+def is_approved(person: Person) -> bool:
+    return any(email.lower() in APPROVED_USERS for email in person.emails or ())
+
+
+# It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL.
+bot = Bot.from_env(name="lunch", allow=is_approved)
 
 
 @bot.command("/order")
