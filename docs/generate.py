@@ -182,6 +182,7 @@ def _methods(cls: griffe.Class) -> Iterator[griffe.Object]:
     """Find the public methods and properties, those of private base classes included."""
     for member in map(_resolved, cls.all_members.values()):
         described_here = member.docstring is not None and member.is_public
+        described_here &= member.name != "__getattr__"  # which is for what isn't there
         if described_here and (isinstance(member, griffe.Function) or "property" in member.labels):
             yield member
 
