@@ -8,7 +8,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent
 _, _, WHO = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## Who can do what")
-SECTIONS = dict(re.findall(r"^### (.+)\n([^#]+)", WHO, re.MULTILINE))
+SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.+?)(?=^##)", WHO, re.MULTILINE | re.DOTALL))
 
 
 def named_tests(section: str) -> Iterator[tuple[str, str]]:
