@@ -109,8 +109,8 @@ def to_json(obj: object, *, converter: Converter | None = None) -> bytes:
         converter: A converter of `make_converter` that has hooks of yours.
 
     Raises:
-        TypeError: `obj` isn't such an instance, or holds a value that JSON can't hold; the error
-            has its path.
+        TypeError: `obj` isn't such an instance, or holds a value that JSON can't hold, whose path
+            the error has, or a key that isn't text.
         ValueError: It holds a number that JSON can't hold, such as NaN, or itself, or is nested
             too deeply.
     """
@@ -382,6 +382,14 @@ def _writer_of(
     return write_value
 
 
+def _any_writer(_: object, converter: Converter) -> UnstructureHook:
+    def write_any(value: object) -> object:
+        # For an instance of exactly this type, the hook of its class is this function again.
+        return value if type(value) is object else converter.unstructure(value)
+
+    return write_any
+
+
 # Arrays
 
 
@@ -394,14 +402,6 @@ _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
     AbstractSet: frozenset,
 }
 _MAX_MISFITS = 100  # of an array: an error takes 400 times the bytes of what doesn't fit
-
-
-def _any_writer(_: object, converter: Converter) -> UnstructureHook:
-    def write_any(value: object) -> object:
-        # For an instance of exactly this type, the hook of its class is this function again.
-        return value if type(value) is object else converter.unstructure(value)
-
-    return write_any
 
 
 def _is_fixed(cls: object) -> bool:
@@ -521,19 +521,19 @@ def _nullable_hook(cls: object, converter: Converter) -> StructureHook:
     return lambda value, _: None if value is None else structure_present(value, present)
 
 
+def _structure_optional_text(value: object, _: object) -> object:
+    """The most common type of all, so it takes one call."""
+    if type(value) is str or value is None:
+        return value
+    raise _misfit("a string", value)
+
+
 def _nullable_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
     """Write null as cattrs does, and without a call where what isn't null is written as it is."""
     (present,) = set(get_args(cls)) - {NoneType}
     if not isinstance(present, TypeVar) and converter.get_unstructure_hook(present) is identity:
         return identity
     return converter.gen_unstructure_optional(cls)
-
-
-def _structure_optional_text(value: object, _: object) -> object:
-    """The most common type of all, so it takes one call."""
-    if type(value) is str or value is None:
-        return value
-    raise _misfit("a string", value)
 
 
 def _class_union_hook(cls: object, converter: Converter) -> StructureHook:

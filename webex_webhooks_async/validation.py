@@ -47,7 +47,7 @@ def abstract_methods(protocol: type) -> list[str]:
     return [name for name, each in members if getattr(each, "__isabstractmethod__", False)]
 
 
-def check_count(name: str, number: object) -> None:
+def check_count(name: str, number: int) -> None:
     """Check that an argument is a positive number of something.
 
     Raises:
@@ -55,7 +55,7 @@ def check_count(name: str, number: object) -> None:
         TypeError: It isn't an `int`.
     """
     check_type(name, number, int)
-    if isinstance(number, int) and number < 1:
+    if number < 1:
         raise ValueError(f"{name} must be at least 1, got {number}")
 
 

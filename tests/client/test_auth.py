@@ -127,7 +127,7 @@ OF_A_URL = {"client_id": "C1", "redirect_uri": "R1", "scopes": "spark:all", "sta
 MAKERS: dict[Callable[..., object], dict[str, str]] = {
     RefreshingToken: {**NEEDED, "refresh_token": "c"},
     RefreshingToken.from_code: {**NEEDED, "code": "c", "redirect_uri": "d"},
-    authorization_url: {**OF_A_URL, "code_challenge": "y"},
+    authorization_url: {**OF_A_URL, "code_challenge": "y", "base_url": "https://webexapis.com"},
 }
 
 
@@ -151,7 +151,7 @@ async def test_a_provider_ends_no_event_loop(monkeypatch: pytest.MonkeyPatch, me
 def test_what_is_needed_is_text_and_not_empty(make: Callable[..., object], name: str) -> None:
     """An argument that is empty, of another type or not Unicode is named."""
     odd: list[tuple[object, type[Exception], str]] = [
-        ("", ValueError, "must not be empty"),
+        ("", ValueError, "is empty"),
         (b"a", TypeError, "must be str"),
         ("\udcff", ValueError, "is not valid Unicode"),
     ]
@@ -899,8 +899,8 @@ def test_a_user_authorizes_an_integration_at_a_url(scopes: str | list[str]) -> N
 @pytest.mark.parametrize(
     ("scopes", "error", "message"),
     [
-        (" ", ValueError, "scope must not be empty"),
-        ([], ValueError, "scope must not be empty"),
+        (" ", ValueError, "scope is empty"),
+        ([], ValueError, "scope is empty"),
         ([1], TypeError, "a scope must be str"),
         (1, TypeError, "scopes must be str or Iterable"),
     ],

@@ -231,8 +231,8 @@ def test_a_name_cannot_break_the_table() -> None:
     """Names come from the service: control characters are escaped."""
     existing = [evolve(THERE, name="bot:\x1b[2J\nkeep")]
     assert str(plan([], existing, prune="bot:\x1b")) == (
-        "action  name                 reason\n"
-        r"delete  'bot:\x1b[2J\nkeep'  not wanted, and its name starts with 'bot:\x1b'"
+        "action  name               reason\n"
+        r"delete  bot:\x1b[2J\nkeep  not wanted, and its name starts with 'bot:\x1b'"
     )
 
 

@@ -226,7 +226,7 @@ class Client(APIResource):
         json: object = None,
         into: type[T] | None = None,
     ) -> T:
-        """PATCH what is at a path; as a POST, it is repeated only after a 429 or a 423.
+        """PATCH what is at a path; it is repeated as a POST is.
 
         ::
 
@@ -373,8 +373,9 @@ class Client(APIResource):
         request = Request(method="GET", target=target, max_bytes=max_bytes)
         response = await self._requester.send(request)
         name = file_name(response.headers.get("content-disposition"))
-        content_type = response.headers.get("content-type")
-        return File(name, response.body, content_type if _is_sound(content_type) else None)
+        content_type = response.headers.get("content-type", "")
+        sound_type = content_type if content_type.isprintable() else ""
+        return File(name, response.body, sound_type or None)
 
     if not TYPE_CHECKING:  # pragma: no branch - for type checkers any attribute would be right
 
@@ -407,10 +408,6 @@ class Client(APIResource):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def _is_sound(content_type: str | None) -> bool:
-    return bool(content_type) and str(content_type).isprintable()
 
 
 @cache

@@ -5,7 +5,7 @@ import math
 import time
 from datetime import UTC, datetime
 
-from webex_webhooks_async.validation import check_type
+from webex_webhooks_async.validation import check_count
 
 
 class Clock:
@@ -28,9 +28,7 @@ class Limiter:
     """Admits a limited number of requests at a time, and none during a pause."""
 
     def __init__(self, max_concurrency: int, clock: Clock) -> None:
-        check_type("max_concurrency", max_concurrency, int)
-        if max_concurrency < 1:
-            raise ValueError(f"max_concurrency must be at least 1, got {max_concurrency}")
+        check_count("max_concurrency", max_concurrency)
         self._semaphore = asyncio.Semaphore(max_concurrency)
         self._clock = clock
         self._paused_until = -math.inf

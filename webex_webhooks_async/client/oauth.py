@@ -27,7 +27,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ class RefreshingToken(ClientBound):
         Raises:
             APIError: Webex refuses the refresh token (400 or 401) or fails.
             TransportError: No response arrived. Webex may have replaced the old refresh token.
-            DecodeError: The response has no access token.
+            DecodeError: A token in the response is missing or can't be used.
             RuntimeError: No open client has this provider, or another event loop refreshes it.
         """
         if self._access_token != rejected or self._refreshes.is_caller:
@@ -263,16 +263,12 @@ def authorization_url(  # noqa: PLR0913 - the parameters of the request
     }
     if code_challenge is not None:
         query |= _checked(code_challenge=code_challenge) | {"code_challenge_method": "S256"}
-    check_text("base_url", base_url)
+    check_not_empty("base_url", base_url)
     return f"{base_url.rstrip('/')}/authorize?{urlencode(query, quote_via=quote)}"
 
 
 def _checked(**texts: str) -> dict[str, str]:
-    for name, text in texts.items():
-        check_text(name, text)
-        if not text:
-            raise ValueError(f"{name} must not be empty")
-    return texts
+    return {name: check_not_empty(name, text) for name, text in texts.items()}
 
 
 def _tokens(response: object, refresh_token: str | None) -> Tokens:

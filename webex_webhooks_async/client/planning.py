@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH, Watchable
 from webex_webhooks_async.errors import DecodeError
-from webex_webhooks_async.formatting import short_id
+from webex_webhooks_async.formatting import on_one_line, short_id
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
 from webex_webhooks_async.models.webhooks import NewWebhook, UnreadableWebhook, Webhook
 from webex_webhooks_async.validation import check_type
@@ -136,7 +136,7 @@ class Plan:
         header = ("action", "name", "reason")
         rows = [
             header,
-            *((change.action, _on_one_line(change.name), change.reason) for change in self.changes),
+            *((change.action, on_one_line(change.name), change.reason) for change in self.changes),
         ]
         action_width, name_width = (max(len(row[column]) for row in rows) for column in (0, 1))
         return "\n".join(
@@ -378,10 +378,6 @@ def _creation(wanted: NewWebhook) -> Change:
 
 def _deletion(webhook: Webhook, reason: str) -> Change:
     return Change(action=Action.DELETE, name=webhook.name, existing=webhook, reason=reason)
-
-
-def _on_one_line(name: str) -> str:
-    return name if name.isprintable() else repr(name)
 
 
 def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:

@@ -193,9 +193,8 @@ class Webhooks(APIResource):
         It yields only when something was changed. These errors are logged, and it tries again at
         its next turn: a `TransportError`, a `ServerError`, a `LockedError`, a `DecodeError` and a
         `RateLimitError`, which can make the next turn later: as much as Webex asks for, up to an
-        hour. Any other error is raised. A webhook
-        that Webex switches off again within five minutes after it was reactivated here stays off
-        until these are over.
+        hour. Any other error is raised. A webhook that Webex switches off again within five minutes
+        after it was reactivated here stays off until these are over.
 
         Args:
             wanted: As for `ensure`.
