@@ -13,10 +13,17 @@ _MAX_SUMMARY = 500
 _MAX_ID = 200  # Webex's have about 60
 
 _MOST_COMPARED = 512  # characters of a secret; a pattern of 16 KB takes seconds to compile
+_LONGEST_ESCAPE = 12  # characters that stand for one
 _MIN_SECRET = 8  # a shorter one is part of texts that have nothing to do with it
 
-LONGEST_FORM: int = 12 * _MOST_COMPARED
-"""At most so many characters of a text are compared with a secret: an escape has up to 12."""
+LONGEST_FORM: int = _LONGEST_ESCAPE * _MOST_COMPARED
+"""At most so many characters of a text are compared with a secret."""
+
+SECRET_NAMES = (
+    *("secret", "clientSecret", "client_secret", "access_token", "refresh_token"),
+    *("code", "code_verifier"),
+)
+"""The names that secrets have in JSON and in forms."""
 
 
 class Redactor:
@@ -107,7 +114,7 @@ def _first_of(error: BaseException) -> BaseException:
 
 def summarize_exception(error: BaseException) -> str:
     """The description of an exception on one line, of which a long one is cut."""
-    return on_one_line(describe_exception(error)[:_MAX_SUMMARY])[:_MAX_SUMMARY]
+    return _summary(describe_exception(error))
 
 
 def summarize_redacted(error: BaseException, secrets: Iterable[str] | None) -> str:
@@ -116,21 +123,24 @@ def summarize_redacted(error: BaseException, secrets: Iterable[str] | None) -> s
     What is hidden is found before the text is cut; a part of it at the end of what is read of a
     very long text is cut off, too.
     """
+    kind = type(error).__name__
     if secrets is None:
-        return on_one_line(type(error).__name__)[:_MAX_SUMMARY]
+        return _summary(kind)
     hidden = {form for each in secrets for form in (each, repr(each)[1:-1])}
     text = describe_exception(error)
     shown = Redactor(tuple(hidden))(text[:_MOST_READ])
     if len(text) > _MOST_READ:
         longest = max(_LONGEST_ADDRESS, *map(len, hidden))
         shown = shown[: max(0, len(shown) - _LONGEST_ESCAPE * longest)]
-    line = on_one_line(without_addresses(shown)[:_MAX_SUMMARY]) or on_one_line(type(error).__name__)
-    return line[:_MAX_SUMMARY]
+    return _summary(without_addresses(shown) or kind)
 
 
 _MOST_READ = 20_000  # characters of an error, in which secrets and addresses are looked for
-_LONGEST_ESCAPE = 12  # characters that stand for one
 _LONGEST_ADDRESS = 320
+
+
+def _summary(text: str) -> str:
+    return on_one_line(text[:_MAX_SUMMARY])[:_MAX_SUMMARY]
 
 
 def describe_status(status_code: int) -> str:

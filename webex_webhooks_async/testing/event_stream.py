@@ -13,7 +13,7 @@ import attrs
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.formatting import LONGEST_FORM, Redactor
+from webex_webhooks_async.formatting import LONGEST_FORM, SECRET_NAMES, Redactor
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery
@@ -47,13 +47,7 @@ def _spelled(name: str) -> str:
     return "".join(rf"(?:{each}|(?i:\\u00{ord(each):x}|%{ord(each):x}))" for each in name)
 
 
-_NAMES = "|".join(
-    _spelled(name)
-    for name in (
-        *("secret", "clientSecret", "client_secret", "access_token", "refresh_token"),
-        *("code", "code_verifier"),
-    )
-)
+_NAMES = "|".join(map(_spelled, SECRET_NAMES))
 _SECRETS = (  # each begins with few characters, which are found fast
     re.compile(rf"""("(?=[acrs\\])(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)+""", re.DOTALL),
     re.compile(rf"((?=[acrs%])(?<!\w)(?:{_NAMES})=)[^&\s]+"),
