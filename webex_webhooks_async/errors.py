@@ -134,10 +134,10 @@ class ServerError(APIError):
 class TransportError(WebexError):
     """No response: the connection was refused, reset or broken off.
 
-    Its cause is the HTTP library's error.
+    Its cause is the HTTP library's error, unless that shows a secret.
 
     Attributes:
-        message: What happened, with the host.
+        message: What happened, with the host, and with the environment's proxy if there is one.
         method: The HTTP method of the request.
         path: The path of the request, without the query.
         tracking_id: The tracking id that the request carried.

@@ -373,6 +373,7 @@ async def test_a_page_that_does_not_fit_is_a_decode_error(body: object, problem:
     [
         {"secret": "a-s3cret-value"},
         {"clientSecret": "a-s3cret-value"},
+        {"refresh_token": "a-s3cret-value"},
         {"app": [{"client_secret": "a-s3cret-value", "secret": None}]},
         MappingProxyType({"apps": ({"secret": "a-s3cret-value"},)}),
         NewWebhook(

@@ -149,7 +149,7 @@ async def _beginning(response: httpx.Response) -> bytes:
     try:
         return await read_body(response, _MOST_BYTES)
     except TooLargeError as error:
-        return b"".join(error.args[1])
+        return b"".join(error.pieces)
     except CodingError:
         return b"(it has more than one content coding)"
 

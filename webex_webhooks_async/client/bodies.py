@@ -22,7 +22,11 @@ _MAX_NAME = 200  # bytes; a file system allows 255
 
 
 class TooLargeError(Exception):
-    """A body has more bytes than its first argument says; the pieces of its beginning follow."""
+    """A body has more bytes than allowed, as its text says. `pieces` are its beginning."""
+
+    def __init__(self, max_bytes: int, pieces: list[bytes]) -> None:
+        super().__init__(f"more than {max_bytes} bytes")
+        self.pieces = pieces
 
 
 class CodingError(Exception):
@@ -76,7 +80,7 @@ async def _read(
         for piece in (raw,) if gzip is None else gzip.inflated(raw):
             size += len(piece)
             pieces.append(piece)
-            if max(received, size) > max_bytes:
+            if size > max_bytes:
                 raise TooLargeError(max_bytes, pieces)
             if len(piece) == _PIECE:
                 await asyncio.sleep(0)

@@ -30,7 +30,7 @@ from webex_webhooks_async.client.auth import (
 )
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.limiter import Clock, Limiter
-from webex_webhooks_async.client.pool import ConnectionPool, pool_size
+from webex_webhooks_async.client.pool import ConnectionPool, pool_size, proxy_for
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import (
     RetryPolicy,
@@ -47,7 +47,13 @@ from webex_webhooks_async.errors import (
     ResponseTooLargeError,
     TransportError,
 )
-from webex_webhooks_async.formatting import Redactor, describe_exception, describe_status, short_id
+from webex_webhooks_async.formatting import (
+    SECRET_NAMES,
+    Redactor,
+    describe_exception,
+    describe_status,
+    short_id,
+)
 from webex_webhooks_async.validation import check_count, check_text, check_type, is_loopback
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -60,8 +66,6 @@ NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
 """What httpx raises without a response that can be read; a `TimeoutError` is an `OSError`."""
 
 JSON_TYPE = "application/json"
-
-_SECRET_FIELDS = ("client_secret", "refresh_token", "code", "code_verifier")
 
 
 @frozen(kw_only=True)
@@ -134,7 +138,7 @@ class Requester:
         check_count("max_body", max_body)
         base = _checked_base_url(base_url)
         self.base_url: str = base.geturl()
-        self._origin = base._replace(path="").geturl()
+        self.origin: str = base._replace(path="").geturl()
         self._base_path = base.path
         self.latest_token: str = ""  # what an error of a bot must not show
         self._tokens = tokens
@@ -145,8 +149,12 @@ class Requester:
         self.clock: Clock = clock or Clock()
         self._limiter = Limiter(max_concurrency, self.clock)
         self._owns_http_client = http_client is None
+        url = httpx.URL(self.base_url)
+        self._host = url.netloc.decode()  # as errors name it, with the proxy on the way there
         if http_client is None:
-            http_client = ConnectionPool.to(httpx.URL(self.base_url))
+            http_client = ConnectionPool.to(url)
+            if proxy := proxy_for(url.scheme, url.host, url.netloc):
+                self._host += f" through the proxy {httpx.Proxy(proxy).url}"  # no credentials
         if isinstance(http_client, httpx.AsyncBaseTransport):
             http_client = httpx.AsyncClient(transport=http_client)
             http_client._cookies = _NoCookies()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - its setter makes a copy
@@ -197,7 +205,11 @@ class Requester:
                 return outcome
             else:
                 error = self._error(request, outcome)
-            await self._wait_for_next_attempt(attempt, error, sent)
+            delay = self._delay_before_next(attempt, error, outcome)
+            if delay is None:
+                raise error
+            self._log_retry(attempt, error, delay, sent.milliseconds)
+            await self.clock.sleep(delay)
             may_be_processed |= may_have_been_processed(error)
 
     async def _attempt(self, request: Request, url: httpx.URL, fresh: str | None) -> _Attempt:
@@ -256,11 +268,10 @@ class Requester:
             return await refresh()
         return await self._refreshes.join(refresh, before)
 
-    async def _wait_for_next_attempt(
-        self, attempt: int, error: APIError | TransportError, sent: _Attempt
-    ) -> None:
-        """Wait as long as the retry policy says; raise the error when it says to stop."""
-        outcome = sent.outcome
+    def _delay_before_next(
+        self, attempt: int, error: APIError | TransportError, outcome: Response | TransportError
+    ) -> float | None:
+        """Seconds to wait, `None` when the error is raised; a 429 pauses the other requests too."""
         delay = delay_before_next(
             self.retry,
             error,
@@ -270,8 +281,11 @@ class Requester:
         )
         if isinstance(error, RateLimitError):
             self._pause(error.retry_after if delay is None else delay)
-        if delay is None:
-            raise error
+        return delay
+
+    def _log_retry(
+        self, attempt: int, error: APIError | TransportError, delay: float, milliseconds: float
+    ) -> None:
         status = error.status_code if isinstance(error, APIError) else None
         logger.info(
             "%s %s: %s; attempt %d of %d follows in %.2f s",
@@ -281,15 +295,8 @@ class Requester:
             attempt + 1,
             self.retry.attempts,
             delay,
-            extra={
-                "webex_method": error.method,
-                "webex_path": error.path,
-                "webex_status": status,
-                "webex_tracking_id": error.tracking_id,
-                "webex_duration_ms": sent.milliseconds,
-            },
+            extra=_fields(error.method, error.path, status, error.tracking_id, milliseconds),
         )
-        await self.clock.sleep(delay)
 
     def _error(self, request: Request, response: Response) -> APIError:
         retry_after = response.headers.get("retry-after")
@@ -302,7 +309,7 @@ class Requester:
 
     def _url(self, request: Request) -> httpx.URL:
         try:
-            return httpx.URL(self._origin + request.target)
+            return httpx.URL(self.origin + request.target)
         except httpx.InvalidURL as error:
             raise ValueError(
                 f"the URL of this {request.method} can't be sent ({error}): check the id and the "
@@ -320,7 +327,7 @@ class Requester:
             target=self.target(path),
             content=urlencode(form).encode(),
             content_type="application/x-www-form-urlencoded",
-            secrets=tuple(form[name] for name in _SECRET_FIELDS if name in form),
+            secrets=tuple(form[name] for name in SECRET_NAMES if name in form),
             authorized=False,
         )
         return (await self.send(request)).json()
@@ -334,6 +341,7 @@ class Requester:
                 "http_client is closed; keep it open for as long as this client is used"
             )
         tracking_id = f"webex-webhooks-async_{os.urandom(16).hex()}"
+        where = request.method, request.path, tracking_id
         redact = Redactor(request.secrets if token is None else (*request.secrets, token))
         sent = httpx.Request(
             request.method,
@@ -349,23 +357,19 @@ class Requester:
                 received = outcome = await self._received(sent)
                 body = await self._body(request, received, deadline)
         except NO_RESPONSE as error:
+            text = describe_exception(error)
             # h11 quotes bytes of the response, and so possibly a part of a secret, in its errors.
-            quoted = re.sub(r"""(?s)(bytearray\()?b['"].*""", "...", describe_exception(error))
-            description = redact(quoted)
-            message = self._no_response(url, error, description)
-            error_type = RequestTimeoutError if _is_timeout(error) else TransportError
-            # A traceback shows the cause, secrets included.
-            cause = error if description == describe_exception(error) else None
-            raise error_type(message, request.method, request.path, tracking_id) from cause
+            description = redact(re.sub(r"""(?s)(bytearray\()?b['"].*""", "...", text))
+            cause = error if description == text else None  # a traceback shows it, secrets included
+            if isinstance(error, TimeoutError | httpx.TimeoutException):
+                message = f"no response from {self._host} within {self._timeout:g} s"
+                raise RequestTimeoutError(f"{message} ({description})", *where) from cause
+            raise TransportError(f"no response from {self._host}: {description}", *where) from cause
         except TooLargeError as error:
-            host, limit = url.netloc.decode(), error.args[0]
-            message = f"the response from {host} has more than {limit} bytes"
-            raise ResponseTooLargeError(
-                message, request.method, request.path, tracking_id
-            ) from None
+            message = f"the response from {self._host} has {error}"
+            raise ResponseTooLargeError(message, *where) from None
         except CodingError:
-            problems = ["the body has more than one content coding"]
-            raise DecodeError(problems, request.method, request.path, tracking_id) from None
+            raise DecodeError(["the body has more than one content coding"], *where) from None
         finally:
             if logger.isEnabledFor(logging.DEBUG):
                 self._log_sent(request, outcome, tracking_id, started, redact)
@@ -390,6 +394,7 @@ class Requester:
         status = None if received is None else received.status_code
         milliseconds = self._milliseconds_since(started)
         theirs = None if received is None else received.headers.get("trackingid")
+        known_id = short_id(redact(theirs)) if theirs else tracking_id
         logger.debug(
             "%s %s: %s in %.0f ms (tracking id %s)",
             request.method,
@@ -397,13 +402,7 @@ class Requester:
             "no response" if status is None else status,
             milliseconds,
             tracking_id,
-            extra={
-                "webex_method": request.method,
-                "webex_path": request.path,
-                "webex_status": status,
-                "webex_tracking_id": short_id(redact(theirs)) if theirs else tracking_id,
-                "webex_duration_ms": milliseconds,
-            },
+            extra=_fields(request.method, request.path, status, known_id, milliseconds),
         )
 
     def _milliseconds_since(self, started: float) -> float:
@@ -446,11 +445,22 @@ class Requester:
         defaults = self.http_client.headers.raw
         return [*(each for each in defaults if each[0].lower() not in excluded), *own]
 
-    def _no_response(self, url: httpx.URL, error: Exception, description: str) -> str:
-        host = url.netloc.decode()
-        if _is_timeout(error):
-            return f"no response from {host} within {self._timeout:g} s ({description})"
-        return f"no response from {host}: {description}"
+
+def _fields(
+    method: str | None,
+    path: str | None,
+    status: int | None,
+    tracking_id: str | None,
+    milliseconds: float,
+) -> dict[str, object]:
+    """The fields for log services of a record about an attempt."""
+    return {
+        "webex_method": method,
+        "webex_path": path,
+        "webex_status": status,
+        "webex_tracking_id": tracking_id,
+        "webex_duration_ms": milliseconds,
+    }
 
 
 def _is_rejected(outcome: Response | TransportError) -> bool:
@@ -460,10 +470,6 @@ def _is_rejected(outcome: Response | TransportError) -> bool:
 
 def _is_gone(response: Response) -> bool:
     return response.method == "DELETE" and response.status_code == HTTPStatus.NOT_FOUND
-
-
-def _is_timeout(error: Exception) -> bool:
-    return isinstance(error, TimeoutError | httpx.TimeoutException)
 
 
 @cache

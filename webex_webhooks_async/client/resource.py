@@ -31,6 +31,7 @@ from webex_webhooks_async.converters import (
     structure_hook,
     unstructure,
 )
+from webex_webhooks_async.formatting import SECRET_NAMES
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.strict_json import JSON, dump_json
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
@@ -93,7 +94,7 @@ class APIResource:
         """Return a list whose pages `read` reads; the other arguments are `Client.list`'s."""
         base_url = self._requester.base_url
         first = self._request("GET", path, segments, params)
-        first_url = f"{base_url}{_target(path, segments, params)}"
+        first_url = f"{self._requester.origin}{first.target}"
         if start is not None:
             check_text("start", start)
             if not start:
@@ -215,7 +216,7 @@ def _secrets(body: object) -> Iterator[str]:
     """The secrets in a body, however deep."""
     if isinstance(body, dict):
         for name, value in cast("dict[object, object]", body).items():
-            if name in {"secret", "clientSecret", "client_secret"} and isinstance(value, str):
+            if name in SECRET_NAMES and isinstance(value, str):
                 yield value
             yield from _secrets(value)
     elif isinstance(body, list):
