@@ -283,7 +283,7 @@ async def test_webex_says_when(bot: InboxBot) -> None:
 def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: float) -> None:
     """However many attempts there are, and whatever Webex says, an hour is the longest pause."""
     entry = InboxEntry(key="key", body=b"", token="token", failures=failures - 1)
-    failed = inbox_worker.failure_of(entry, 100_000, failure, is_final=False)
+    failed = inbox_worker.failure_of(entry, 100_000, failure)
 
     assert failed.again_in == seconds
 

@@ -159,6 +159,29 @@ def active_run() -> Run | None:
     return next((each for each in current_runs() if not each.ended.is_set()), None)
 
 
+async def error_of(run: Run) -> BaseException | None:
+    """Run handlers; return what a handler or a middleware raised, if one did."""
+    try:
+        await run()
+    except BaseException as error:  # noqa: BLE001 - argparse raises SystemExit, and others their own
+        return as_failure(error)
+    return None
+
+
+def as_failure(error: BaseException) -> BaseException:
+    """Return the failure of a function of the user's; raise again what ends more than that."""
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        raise error
+    if not isinstance(error, asyncio.CancelledError):
+        return error
+    task = asyncio.current_task()
+    if task is None or task.cancelling():  # our own
+        raise error
+    failure = RuntimeError("what it waited for was cancelled")
+    failure.__cause__ = error
+    return failure
+
+
 class Line:
     """Lets what has the same key run one after the other, in the order of `enter`."""
 

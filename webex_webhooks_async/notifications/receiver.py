@@ -37,9 +37,11 @@ from webex_webhooks_async.notifications.dispatch import (
     Run,
     Turn,
     active_run,
+    as_failure,
     current_run,
     current_runs,
     describe,
+    error_of,
     log_debug,
 )
 from webex_webhooks_async.notifications.handler_errors import (
@@ -48,15 +50,8 @@ from webex_webhooks_async.notifications.handler_errors import (
     first_error,
     header_of,
 )
-from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
-from webex_webhooks_async.notifications.inbox_worker import (
-    Failure,
-    InboxWorker,
-    expiry_of,
-    failure_of,
-    is_first_attempt,
-    is_last_attempt,
-)
+from webex_webhooks_async.notifications.inbox import Inbox
+from webex_webhooks_async.notifications.inbox_worker import InboxWorker
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
 from webex_webhooks_async.notifications.router import Router
@@ -217,12 +212,17 @@ class Receiver(Router):
         for name, limit in limits.items():
             check_count(name, limit)
         self._keys = _Keys(secrets)
-        self._worker = (
-            None
-            if inbox is None
-            else InboxWorker(inbox, self._attempt, max_pending, self._known_secrets)
-        )
-        self._attempts = attempts
+        self._worker: InboxWorker | None = None
+        if inbox is not None:
+            self._worker = InboxWorker(
+                inbox,
+                attempts=attempts,
+                limit=max_pending,
+                begin=self._begin_attempt,
+                end=self._end,
+                report=self._report,
+                secrets=self._known_secrets,
+            )
         self._background = background
         self._max_pending = max_pending
         if deduplicator is ...:
@@ -552,50 +552,24 @@ class Receiver(Router):
     ) -> int:
         if self._ignores(notification):
             return HTTPStatus.NO_CONTENT
-        handler_errors.store(key)
         try:
-            is_new = await worker.inbox.put(key, body)
+            if not await worker.put(key, body):
+                log_debug("%s is a duplicate", notification)
         except Exception:
             logger.exception("%s is not stored: the inbox failed", describe(notification))
             return HTTPStatus.SERVICE_UNAVAILABLE
-        if is_new:
-            worker.wake()
-        else:
-            log_debug("%s is a duplicate", notification)
         return HTTPStatus.NO_CONTENT
 
-    async def _attempt(
-        self, notification: Notification[Any], entry: InboxEntry, worker: InboxWorker
-    ) -> Failure | None:
-        """Run the handlers of a notification from the inbox, in the task of the entry."""
+    def _begin_attempt(self, notification: Notification[Any]) -> Run | None:
+        """Begin what is to be run for a notification from the inbox, in the task of the entry."""
         if self._ignores(notification):  # when it was stored, a bot may not have known itself
             return None
         run = self._run_of(notification)
         if run is None:
             logger.warning("%s is completed: it has no matching handler", describe(notification))
-            return None
-        run.attempt = entry.failures + 1
-        run.is_first = is_first_attempt(entry)
-        handler_errors.resume(entry.key)
-        which = describe(notification)
-        run.records = Records(which, worker.inbox, entry, is_first=run.is_first)
-        self._begin(run)
-        try:
-            if run.turn is not None:
-                with worker.in_line(entry):
-                    await run.turn.has_come.wait()
-            entry = await worker.begin(entry)
-            run.is_last = is_last_attempt(entry, self._attempts)
-            error: BaseException | None = expiry_of(entry) or await _failure_of(run)
-            if error is None:
-                return None
-            is_final = error is run.misfit or isinstance(error, GiveUpError)
-            failure = failure_of(entry, self._attempts, error, is_final=is_final)
-            run.is_last = failure.again_in is None
-            await self._report(error, run, failure.words)
-            return failure
-        finally:
-            self._end(run)
+        else:
+            self._begin(run)
+        return run
 
     async def _handle_once(self, run: Run, key: str) -> int:
         try:
@@ -635,7 +609,7 @@ class Receiver(Router):
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
             if run.turn is not None:
                 await run.turn.has_come.wait()
-            failure = await _failure_of(run)
+            failure = await error_of(run)
             if failure is not None:
                 await self._report(failure, run)
             done = failure is None or self._failed_is_handled
@@ -665,7 +639,7 @@ class Receiver(Router):
             if inspect.isawaitable(reported):
                 await reported
         except BaseException as error:
-            logger.exception("on_error failed for %s", which, exc_info=_failure(error))
+            logger.exception("on_error failed for %s", which, exc_info=as_failure(error))
 
 
 class _Keys:
@@ -706,28 +680,6 @@ def _keys_of(secrets: Secrets) -> Callable[[], Sequence[bytes]]:
             raise RuntimeError(f"it raised {type(error).__name__}") from error
 
     return keys_now
-
-
-async def _failure_of(run: Run) -> BaseException | None:
-    try:
-        await run()
-    except BaseException as error:  # noqa: BLE001 - argparse raises SystemExit, and others their own
-        return _failure(error)
-    return None
-
-
-def _failure(error: BaseException) -> BaseException:
-    """Return the failure of a function of the user's; raise again what ends more than that."""
-    if isinstance(error, KeyboardInterrupt | GeneratorExit):
-        raise error
-    if not isinstance(error, asyncio.CancelledError):
-        return error
-    task = asyncio.current_task()
-    if task is None or task.cancelling():  # our own
-        raise error
-    failure = RuntimeError("what it waited for was cancelled")
-    failure.__cause__ = error
-    return failure
 
 
 _MOST_ROTATIONS = 16  # of the secrets while a handler runs, or its notification waits
