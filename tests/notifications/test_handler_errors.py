@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from webex_webhooks_async import Bot, Client, MessageContext, Notification, Receiver
 from webex_webhooks_async.notifications.handler_errors import header_of
-from webex_webhooks_async.notifications.receiver import Secrets
+from webex_webhooks_async.notifications.keys import Secrets
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
 SECRET = "the secret of the webhook"

@@ -43,7 +43,8 @@ from webex_webhooks_async.notifications.dispatch import (
     log_debug,
     within,
 )
-from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions, Secrets
+from webex_webhooks_async.notifications.keys import Secrets
+from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
     check_keywords,
     check_seconds,

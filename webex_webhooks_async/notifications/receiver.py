@@ -4,8 +4,7 @@ import asyncio
 import hashlib
 import inspect
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, TracebackType
@@ -52,6 +51,7 @@ from webex_webhooks_async.notifications.handler_errors import (
 )
 from webex_webhooks_async.notifications.inbox import Inbox
 from webex_webhooks_async.notifications.inbox_worker import InboxWorker
+from webex_webhooks_async.notifications.keys import Keys, Secrets
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
 from webex_webhooks_async.notifications.router import Router
@@ -59,7 +59,6 @@ from webex_webhooks_async.notifications.signatures import (
     Headers,
     SignatureAlgorithm,
     check_body,
-    secret_keys,
     verify_with_keys,
 )
 from webex_webhooks_async.validation import (
@@ -76,9 +75,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.webhooks import NewWebhook
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-Secrets = str | Iterable[str] | Callable[[], str | Iterable[str]]
-"""The secret of a webhook, or several, or a function without arguments that returns them."""
 
 ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
 """A plain or an async function that takes the exception of a handler, and the notification."""
@@ -211,7 +207,7 @@ class Receiver(Router):
         limits = {"attempts": attempts, "max_pending": max_pending, "max_body": max_body}
         for name, limit in limits.items():
             check_count(name, limit)
-        self._keys = _Keys(secrets)
+        self._keys = Keys(secrets)
         self._worker: InboxWorker | None = None
         if inbox is not None:
             self._worker = InboxWorker(
@@ -263,6 +259,7 @@ class Receiver(Router):
             ValueError: No handler names a resource, or an argument is empty, not valid Unicode, or
                 not an absolute URL.
             TypeError: An argument isn't a string.
+            Exception: What the function for the secrets raises.
         """
         # Imported here, as in `Client.webhooks`: what only receives needs no such classes.
         from webex_webhooks_async.models.webhooks import NewWebhook  # noqa: PLC0415 - see above
@@ -278,13 +275,14 @@ class Receiver(Router):
         if not wanted:
             # An empty result would let `prune` delete every webhook.
             raise ValueError("no handler names a resource: register one with on(Resource.MESSAGES)")
+        secret = self._keys()[0].decode()
         return tuple(
             NewWebhook(
                 name=f"{name}:{resource}:{event}",
                 target_url=target_url,
                 resource=resource,
                 event=event,
-                secret=self._keys()[0].decode(),
+                secret=secret,
                 owned_by=owned_by,
             )
             for resource, event in wanted
@@ -641,48 +639,6 @@ class Receiver(Router):
         except BaseException as error:
             logger.exception("on_error failed for %s", which, exc_info=as_failure(error))
 
-
-class _Keys:
-    """The keys of the moment, and those before, with which earlier requests were verified.
-
-    Its repr shows none.
-    """
-
-    def __init__(self, secrets: Secrets) -> None:
-        self._now = _keys_of(secrets)
-        self._recent: deque[Sequence[bytes]] = deque(maxlen=_MOST_ROTATIONS)
-
-    def __call__(self) -> Sequence[bytes]:
-        keys = self._now()
-        if keys not in self._recent:
-            self._recent.appendleft(keys)
-        return keys
-
-    def recent(self) -> list[bytes]:
-        self()
-        return [key for keys in self._recent for key in keys]
-
-
-def _keys_of(secrets: Secrets) -> Callable[[], Sequence[bytes]]:
-    """Return a function, whose repr shows no secret, for the keys."""
-    if not callable(secrets):
-        keys = secret_keys(secrets)
-        return lambda: keys
-    if any(map(inspect.iscoroutinefunction, (secrets, type(secrets).__call__))):
-        raise TypeError(f"a function for the secrets must not be async, got {secrets!r}")
-
-    def keys_now() -> Sequence[bytes]:
-        try:
-            return secret_keys(secrets())
-        except (Exception, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # SystemExit would end whoever asks
-            raise RuntimeError(f"it raised {type(error).__name__}") from error
-
-    return keys_now
-
-
-_MOST_ROTATIONS = 16  # of the secrets while a handler runs, or its notification waits
 
 _NOT_RUNNING = (
     "the receiver isn't running: it works on its inbox while the server runs its ASGI lifespan, or "
