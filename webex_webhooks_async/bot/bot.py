@@ -5,8 +5,9 @@ import inspect
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from webex_webhooks_async.bot.access import Access, Allow
@@ -176,9 +177,7 @@ class Bot(BotRouter, Receiver):
         self._target_url = target_url
         self._watch = watch
         self._me: Person | None = None
-        self._state: Literal["ended", "starting", "running"] = "ended"
-        self._has_begun = False  # to handle what it receives
-        self._is_ready = False
+        self._state = _State.ENDED
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -240,7 +239,7 @@ class Bot(BotRouter, Receiver):
 
         During an outage of Webex, a start goes on in the background.
         """
-        return self._is_ready
+        return self._state is _State.READY
 
     @property
     def help(self) -> str:
@@ -337,9 +336,9 @@ class Bot(BotRouter, Receiver):
         await delete(self.client, message)
 
     async def __aenter__(self) -> Self:
-        if self._state != "ended":
+        if self._state is not _State.ENDED:
             raise RuntimeError("the bot has been started: it can't be started a second time")
-        self._state = "starting"
+        self._state = _State.STARTING
         try:
             await self._start()
         except BaseException:
@@ -375,9 +374,10 @@ class Bot(BotRouter, Receiver):
         except _OUTAGES as error:
             pause = max(pause, _retry_after(error))
             logger.error(_NOT_READY, self._explain(error), pause)  # noqa: TRY400 - it says all
-            self._accept()
-        if wanted is None or (wanted and self._watch is not None):
-            self._task = asyncio.create_task(self._stay_connected(wanted, pause))
+            self._state = max(self._state, _State.ACCEPTING)
+            if self._worker is not None:
+                self._worker.accept()
+        self._task = asyncio.create_task(self._stay_connected(wanted, pause))
 
     async def _connect_soon(self) -> tuple[NewWebhook, ...]:
         """Connect, unless that takes longer than an application can wait for its start."""
@@ -394,22 +394,14 @@ class Bot(BotRouter, Receiver):
     async def _connect(self) -> tuple[NewWebhook, ...]:
         """Do what remains of the start; return the webhooks that the bot needs."""
         wanted = await self._look()
-        if not self._has_begun:
+        if self._state < _State.HANDLING:
             await super().__aenter__()
-            self._has_begun = True
-            self._state = "running"
+            self._state = _State.HANDLING
         if wanted:
             result = await self.client.webhooks.ensure(wanted, prune=f"{self._name}:")
             _log_changes(result, logging.INFO)
-        self._is_ready = True
+        self._state = _State.READY
         return wanted
-
-    def _accept(self) -> None:
-        """Run as far as that is possible in an outage: with an inbox, store what comes."""
-        self._state = "running"
-        self._is_closing = False
-        if self._worker is not None:
-            self._worker.accept()
 
     async def _stay_connected(self, wanted: tuple[NewWebhook, ...] | None, pause: float) -> None:
         """Go on with a start that an outage interrupted; then look at the webhooks."""
@@ -460,17 +452,16 @@ class Bot(BotRouter, Receiver):
         return str(error)
 
     async def _stop(self) -> None:
-        self._is_ready = False
+        self._state = min(self._state, _State.HANDLING)
         try:
-            if self._task is not None:
+            if self._task is not None and not self._task.get_loop().is_closed():
                 self._task.cancel()
                 await asyncio.wait([self._task])
             await super().aclose()
         finally:
             if self._make_client is not None:
                 await self.client.aclose()
-            self._has_begun = False
-            self._state = "ended"
+            self._state = _State.ENDED
 
     def _own_secrets(self) -> tuple[str, ...]:
         token = self.client._requester.latest_token  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
@@ -540,17 +531,15 @@ class Bot(BotRouter, Receiver):
                 context = context_of(
                     client=self.client, notification=notification, me=self.me, **details
                 )
-                return (route if await self._admits(context, found) else None), context
+                return (route if await self._admits(context) else None), context
         log_debug("%s has no matching handler", notification)
         return None, None
 
-    async def _admits(
-        self, context: MessageContext | SubmissionContext, found: Message | AttachmentAction
-    ) -> bool:
+    async def _admits(self, context: MessageContext | SubmissionContext) -> bool:
         """Whether who wrote or submitted something may use the bot; reply the refusal if not."""
         if self._access is None:
             return True
-        person_id = found.person_id or context.notification.data.person_id
+        person_id = context._person_id  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
         if await self._access.is_open_to(person_id, self.client):
             return True
         which = describe(context.notification)
@@ -578,15 +567,25 @@ class Bot(BotRouter, Receiver):
         )
 
     def _why_not(self) -> str:
-        if self._state != "running":
+        if self._state < _State.ACCEPTING:
             return _NOT_RUNNING
         if self._me is None and self._worker is None:
             return _WAITING
         return super()._why_not()
 
     def _check_is_running(self) -> None:
-        if self._state != "running":
+        if self._state < _State.ACCEPTING:
             raise RuntimeError(_NOT_RUNNING)
+
+
+class _State(IntEnum):
+    """How far a bot has started: each does more than the one before."""
+
+    ENDED = 0
+    STARTING = 1
+    ACCEPTING = 2  # during an outage: with an inbox, what comes is stored
+    HANDLING = 3  # it knows itself; not all webhooks may be there
+    READY = 4
 
 
 Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
