@@ -161,6 +161,22 @@ class TestStart:
 
         assert closed == [True, False, True]
 
+    def test_it_can_be_started_again_in_another_event_loop(
+        self, respx_mock: respx.MockRouter
+    ) -> None:
+        """What the loop of an earlier start has left doesn't hide why a later one fails."""
+        me = respx_mock.get("https://webexapis.com/v1/people/me").respond(json={"id": "ME"})
+        bot = Bot("a-token", SECRET)
+
+        async def start() -> None:
+            async with bot:
+                pass
+
+        asyncio.run(start())
+        me.respond(401)
+        with pytest.raises(AuthenticationError):
+            asyncio.run(start())
+
     async def test_without_a_url_it_says_that_it_makes_no_webhook(
         self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from types import UnionType
 from typing import Any
 
 from attrs import frozen
@@ -148,9 +149,9 @@ class InboxFile:
 
     def put(self, key: str, body: bytes) -> bool:
         """Store a notification; return False if the key is known."""
-        row = {"key": key, "body": body, "now": self._clock()}
         self._puts += 1
-        return any(self.connection.execute(each, row).rowcount for each in (_PUT, _PUT_AGAIN))
+        row = {"key": key, "body": body, "now": self._clock()}
+        return self.connection.execute(_PUT, row).rowcount == 1
 
     def _forget(self) -> None:
         """Remove keys whose time has passed: not all at once, but more than were stored."""
@@ -169,7 +170,7 @@ class InboxFile:
             if found is None:
                 return None
             number, key, body, lost, failures, expiries, error = found
-            if not _fits((key, str), (failures, int), (expiries, int), (error or "", str)):
+            if not _fits((key, str), (failures, int), (expiries, int), (error, str | None)):
                 self._give_up(number, key)
                 continue
             entry = InboxEntry(
@@ -392,14 +393,12 @@ _OUR_DEFINITIONS = {
     " ".join(each.replace("IF NOT EXISTS ", "").split()) for each in (*_SCHEMA, *_RECORDS)
 }
 
-_PUT = """
-    INSERT OR IGNORE INTO notifications (key, body, due, stored) VALUES (:key, :body, :now, :now)
-"""
 # A key whose time has passed is as good as forgotten.
-_PUT_AGAIN = """
-    UPDATE notifications
+_PUT = """
+    INSERT INTO notifications (key, body, due, stored) VALUES (:key, :body, :now, :now)
+    ON CONFLICT (key) DO UPDATE
     SET body = :body, due = :now, stored = :now, forget = NULL, failures = 0, expiries = 0
-    WHERE key = :key AND forget <= :now
+    WHERE forget <= :now
 """
 _FORGET = """
     DELETE FROM notifications
@@ -578,20 +577,15 @@ _MODE = 0o600
 _creating = Lock()
 
 
-def _fits(*values: tuple[object, type]) -> bool:
+def _fits(*values: tuple[object, type | UnionType]) -> bool:
     return all(isinstance(value, expected) for value, expected in values)
 
 
 def _stored(row: tuple[Any, ...]) -> StoredNotification:
     number, key, stored, state, failures, error = row
     shown = _shown_key(number, key)
-    if (
-        isinstance(key, str)
-        and isinstance(failures, int)
-        and (error is None or isinstance(error, str))
-        and isinstance(stored, float)
-        and math.isfinite(stored)
-    ):
+    expected = (key, str), (failures, int), (error, str | None), (stored, float)
+    if _fits(*expected) and math.isfinite(stored):
         return StoredNotification(number, shown, state, failures, error, stored)
     return StoredNotification(number, shown, UNREADABLE, 0, None, None)
 

@@ -30,10 +30,10 @@ class SQLiteInbox:
 
     The methods raise `OSError` if the disk is full, if another program locks the file for five
     seconds, if the file belongs to another user or isn't an inbox any more, or if its folder is
-    missing. They work again as soon as that is over. If the
-    file was removed or replaced while it was open, the call that notices raises, and the next one
-    opens or creates it again. A process that is forked needs an inbox of its own, opened by none of
-    its parents: SQLite can't be carried across a fork.
+    missing. They work again as soon as that is over. If the file was removed or replaced while it
+    was open, the call that notices raises, and the next one opens or creates it again. A process
+    that is forked needs an inbox of its own, opened by none of its parents: SQLite can't be carried
+    across a fork.
 
     Args:
         path: The file. It is created with the first call, in a folder that exists. A relative path
@@ -68,7 +68,6 @@ class SQLiteInbox:
         self._clock = clock
         self._lock = Lock()
         self._thread: _FileThread | None = None
-        self._process: int | None = None  # that has the thread
 
     async def put(self, key: str, body: bytes) -> bool:
         """Store a notification durably; return False if the key is known."""
@@ -100,7 +99,7 @@ class SQLiteInbox:
 
     async def counts(self) -> InboxCounts:
         """Count what waits, runs and has failed."""
-        return await self._call(lambda file: file.counts())
+        return await self._call(InboxFile.counts)
 
     async def aclose(self) -> None:
         """Close the file, after the calls that wait. A call after that opens it again."""
@@ -116,14 +115,14 @@ class SQLiteInbox:
         self._check_process()
         with self._lock:
             if self._thread is None:
-                self._process = os.getpid()
                 self._thread = _FileThread(self._lock, self._path, self._clock)
             future = self._thread.call(call)
         return await future
 
     def _check_process(self) -> None:
         """Check that this process has what uses the file: the thread, and the locks."""
-        if self._thread is not None and self._process != os.getpid():
+        thread = self._thread
+        if thread is not None and thread.process != os.getpid():
             raise RuntimeError(
                 f"the inbox {self._path} was opened before the process was forked: open it in "
                 "each process, after the fork"
@@ -139,9 +138,13 @@ class _FileThread:
         lock: Held by who calls a method.
         path: The file.
         clock: Returns the time.
+
+    Attributes:
+        process: The process that has it.
     """
 
     def __init__(self, lock: Lock, path: Path, clock: Callable[[], float]) -> None:
+        self.process = os.getpid()
         self._lock = lock
         self._path = path
         self._clock = clock
