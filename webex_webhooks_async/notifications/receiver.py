@@ -425,27 +425,6 @@ class Receiver(Router):
             run.records = Records(describe(run.notification))
         return await run.records.once(name, call)
 
-    def _check_is_outside(self) -> None:
-        if not self._runs.isdisjoint(current_runs()):
-            raise RuntimeError(
-                "a handler can't close its own receiver, because closing waits for the handlers: "
-                "close it where it was started"
-            )
-
-    def _begin(self, run: Run) -> "Token[Run | None]":
-        self._runs.add(run)
-        run.turn = self._turn_of(run.notification)
-        return current_run.set(run)
-
-    def _end(self, run: Run) -> None:
-        self._runs.discard(run)
-        self._pending -= run.task is not None
-        run.end()
-
-    def _turn_of(self, notification: Notification[Any]) -> Turn | None:  # noqa: ARG002 - a Bot's
-        """Let a notification take its place in a line, if it has to wait for others."""
-        return None
-
     async def __aenter__(self) -> Self:
         if self._worker is not None:
             await self._worker.open()
@@ -494,19 +473,9 @@ class Receiver(Router):
             extra = [(ERROR_HEADER.encode(), header_of(first.error, self._known_secrets()))]
         await send_response(send, status, extra)
 
-    def _known_secrets(self) -> tuple[str, ...] | None:
-        """Return what no response and no stored error may show; `None` if that can't be known."""
-        try:
-            return self._own_secrets()
-        except Exception:  # noqa: BLE001 - the function for the secrets may raise anything
-            return None
-
-    def _own_secrets(self) -> tuple[str, ...]:
-        return tuple(key.decode() for key in self._keys.recent())
-
-    def _refuse_large(self) -> HTTPStatus:
-        logger.warning("refused a request: its body is larger than %d bytes", self._max_body)
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    def _why_not(self) -> str:
+        """Return why nothing can be received now; it is empty if something can."""
+        return _NOT_RUNNING if self._worker is not None and not self._worker.is_open else ""
 
     def _verified(self, body: bytes, headers: Headers) -> "Notification[Any] | HTTPStatus":
         """Return the notification in a request, or the status that refuses the request."""
@@ -528,22 +497,19 @@ class Receiver(Router):
             logger.warning("refused a signed request: %s", error)
             return HTTPStatus.BAD_REQUEST
 
-    def _run_of(self, notification: Notification[Any]) -> Run | None:
-        run = super()._run_of(notification)
-        return None if run is None or self._ignores(notification) else run
+    def _refuse_large(self) -> HTTPStatus:
+        logger.warning("refused a request: its body is larger than %d bytes", self._max_body)
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def _ignores(self, notification: Notification[Any]) -> bool:
-        if self._is_own(notification):
-            log_debug(OWN_ACTION, notification)
-            return True
-        return False
+    def _known_secrets(self) -> tuple[str, ...] | None:
+        """Return what no response and no stored error may show; `None` if that can't be known."""
+        try:
+            return self._own_secrets()
+        except Exception:  # noqa: BLE001 - the function for the secrets may raise anything
+            return None
 
-    def _why_not(self) -> str:
-        """Return why nothing can be received now; it is empty if something can."""
-        return _NOT_RUNNING if self._worker is not None and not self._worker.is_open else ""
-
-    def _is_own(self, notification: Notification[Any]) -> bool:
-        return self._ignore_own_actions and notification.is_own_action
+    def _own_secrets(self) -> tuple[str, ...]:
+        return tuple(key.decode() for key in self._keys.recent())
 
     async def _store(
         self, key: str, body: bytes, notification: Notification[Any], worker: InboxWorker
@@ -568,6 +534,28 @@ class Receiver(Router):
         else:
             self._begin(run)
         return run
+
+    def _run_of(self, notification: Notification[Any]) -> Run | None:
+        run = super()._run_of(notification)
+        return None if run is None or self._ignores(notification) else run
+
+    def _ignores(self, notification: Notification[Any]) -> bool:
+        if self._is_own(notification):
+            log_debug(OWN_ACTION, notification)
+            return True
+        return False
+
+    def _is_own(self, notification: Notification[Any]) -> bool:
+        return self._ignore_own_actions and notification.is_own_action
+
+    def _begin(self, run: Run) -> "Token[Run | None]":
+        self._runs.add(run)
+        run.turn = self._turn_of(run.notification)
+        return current_run.set(run)
+
+    def _turn_of(self, notification: Notification[Any]) -> Turn | None:  # noqa: ARG002 - a Bot's
+        """Let a notification take its place in a line, if it has to wait for others."""
+        return None
 
     async def _handle_once(self, run: Run, key: str) -> int:
         try:
@@ -638,6 +626,18 @@ class Receiver(Router):
                 await reported
         except BaseException as error:
             logger.exception("on_error failed for %s", which, exc_info=as_failure(error))
+
+    def _end(self, run: Run) -> None:
+        self._runs.discard(run)
+        self._pending -= run.task is not None
+        run.end()
+
+    def _check_is_outside(self) -> None:
+        if not self._runs.isdisjoint(current_runs()):
+            raise RuntimeError(
+                "a handler can't close its own receiver, because closing waits for the handlers: "
+                "close it where it was started"
+            )
 
 
 _NOT_RUNNING = (
