@@ -67,13 +67,11 @@ def noticed(copies: Path, mutant: Mutant, tests: list[str]) -> str:
             _write(module, mutant.source)
             failed = _failure(root, shown, seconds)
             _write(module, original)
-            if failed not in shown:
-                if failed:
-                    return failed
-                break
-            if not _failure(root, [failed], seconds):
+            asked = [failed] if failed in shown else shown
+            if failed and _failure(root, asked, seconds) != failed:
                 return failed
-            shown = shown[shown.index(failed) + 1 :]  # this one fails without the mutant, too
+            # Otherwise nothing failed, or it fails without the mutant, too.
+            shown = shown[shown.index(failed) + 1 :] if failed in shown else []
     return ""
 
 
@@ -148,7 +146,9 @@ def main() -> None:
         recording = Recording(lines, PACKAGE)
         mutants = chosen(original, options.paths, options.count, options.seed)
         with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
-            tests = [recording.tests(each.path, each.lines) for each in mutants]
+            tests = [
+                recording.tests(each.path, each.lines, at_import=each.at_import) for each in mutants
+            ]
             findings = pool.map(partial(noticed, Path(folder)), mutants, tests)
             for number, (mutant, finding) in enumerate(zip(mutants, findings, strict=True), 1):
                 if not finding:

@@ -41,6 +41,7 @@ class Mutant:
         function: The class and the function that it is in.
         before: What is there.
         after: What takes its place.
+        at_import: Whether it runs when the module is imported.
         source: The whole module with the change. It has as many lines as before.
         rank: A number that looks random. It doesn't depend on the module and the line, so a
             function that was moved keeps its mutants.
@@ -51,6 +52,7 @@ class Mutant:
     function: str
     before: str
     after: str
+    at_import: bool
     source: str
     rank: bytes
 
@@ -89,7 +91,9 @@ def mutants(path: str, source: str, seed: int) -> Iterator[Mutant]:
     lines = source.encode().splitlines(keepends=True)  # columns count bytes
     starts = [sum(map(len, lines[:number])) for number in range(len(lines))]
     twins = Counter[tuple[str, str, str]]()
-    for function, node, after in _places(ast.parse(source), ""):
+    tree = ast.parse(source)
+    imported = {*_run_by_imports(tree)}
+    for function, node, after in _places(tree, ""):
         first = starts[node.lineno - 1] + node.col_offset
         last = starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
         whole = b"".join(lines)
@@ -105,11 +109,21 @@ def mutants(path: str, source: str, seed: int) -> Iterator[Mutant]:
             function=function,
             before=before,
             after=after,
+            at_import=node in imported,
             source=(whole[:first] + text.encode() + whole[last:]).decode(),
             rank=rank,
         )
 
 
+def _run_by_imports(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what runs when a module is imported: all but the bodies of functions."""
+    yield node
+    for part in ast.iter_child_nodes(node):
+        if not (isinstance(node, _FUNCTIONS) and part in node.body):
+            yield from _run_by_imports(part)
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Place = tuple[str, ast.expr | ast.stmt, str]
 
 

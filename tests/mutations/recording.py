@@ -37,16 +37,17 @@ class Recording:
         lines = [tests for module in self._tests.values() for tests in module.values()]
         self._sizes = Counter(test for tests in lines for test in tests)
 
-    def tests(self, path: str, lines: Iterable[int]) -> list[str]:
+    def tests(self, path: str, lines: Iterable[int], *, at_import: bool) -> list[str]:
         """Return the tests that run any of these lines of a module, the smallest tests first.
 
-        Lines that run while the module is imported are run by each of its tests. Before these come
-        those that mirror the module, and those of the public surface, which shows defaults.
+        Lines that run while the module is imported matter to each of its tests, not only to those
+        that import it. Before these come those that mirror the module, and those of the public
+        surface, which shows defaults.
         """
         module = self._tests.get(path, {})
         found = {test for line in lines for test in module.get(line, ()) if test}
         first: tuple[str, ...] = ()
-        if not found:
+        if at_import:
             folder, _, name = path.partition("/")[2].rpartition("/")
             first = (f"tests/{folder}/test_{name}".replace("//", "/"), "tests/test_public_api.py")
             found = {test for tests in module.values() for test in tests if test}

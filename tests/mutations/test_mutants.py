@@ -22,9 +22,10 @@ def is_short(text: str, limit: int = 3) -> bool:
 
 
 def test_a_mutant_has_one_change_in_its_line() -> None:
-    """Every mutant is Python, has one change, and as many lines as before."""
+    """Every mutant is Python, with one change and as many lines, and says if imports run it."""
     found = [*mutants("short.py", FUNCTION, seed=0)]
 
+    assert [each.after for each in found if each.at_import] == ["4"]
     assert {(each.line, each.after) for each in found} == {
         (2, "4"),
         (5, "not (not text.startswith(' '))"),
@@ -58,14 +59,14 @@ def test_a_mutant_is_shown_to_the_tests_that_run_it(tmp_path: Path) -> None:
     """The smallest tests that run a line come first; what imports run, each test runs."""
     data = CoverageData(str(tmp_path / "lines"))
     own = "tests/test_a.py::test_it"
-    for context, lines in {"": [1, 2, 3], "large": [2, 3], "small": [3], own: [2, 3, 4]}.items():
+    for context, lines in {"large": [1, 2, 3], "small": [3], own: [2, 3, 4]}.items():
         data.set_context(context)
         data.add_lines({"/copy/short/a.py": lines})
     data.write()
 
     recording = Recording(tmp_path / "lines", "short")
 
-    assert recording.tests("short/a.py", [3]) == ["small", "large", own]
-    assert recording.tests("short/a.py", [2]) == ["large", own]
-    assert recording.tests("short/a.py", [1]) == [own, "small", "large"]
-    assert recording.tests("short/b.py", [1]) == []
+    assert recording.tests("short/a.py", [3], at_import=False) == ["small", "large", own]
+    assert recording.tests("short/a.py", [2], at_import=False) == ["large", own]
+    assert recording.tests("short/a.py", [1], at_import=True) == [own, "small", "large"]
+    assert recording.tests("short/b.py", [1], at_import=False) == []
