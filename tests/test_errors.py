@@ -239,12 +239,12 @@ def test_a_signature_error_explains_its_reason(reason: SignatureReason, text: st
 
 
 def test_the_text_of_an_error_is_a_short_line() -> None:
-    """A message can't forge a log line or control a terminal; the attributes are whole."""
+    """A message is cut after 1,000 characters, and forges no line; the attributes are whole."""
     message, path = "first\nsecond\x1b[2J\r" + "y" * 1_000_000, "/v1/" + "y" * 100_000
     error, of_a_long_path = APIError(400, message), NotFoundError(404, path=path)
 
-    assert str(error).startswith(r"400 Bad Request: first\nsecond\x1b[2J\r")
-    assert len(str(error)) + len(str(of_a_long_path)) < 2_200
+    assert str(error) == rf"400 Bad Request: first\nsecond\x1b[2J\r{'y' * 983}..."
+    assert len(str(of_a_long_path)) < 1_100
     assert (error.message, of_a_long_path.path) == (message, path)
 
 
@@ -290,12 +290,11 @@ MAKERS: dict[str, Callable[[str], WebexError]] = {
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_a_tracking_id_is_short_and_on_one_line(make: Callable[[str], WebexError]) -> None:
-    """However long it is, and whatever is in it: in the attribute, the text, args and pickles."""
+    """It is cut after 200 characters: in the attribute, the text, args and pickles."""
     error = make("ROUTER\nERROR forged\x1b[31m" + "x" * 1_000_000)
 
     assert len(pickle.dumps(error)) < 2_000
     assert len(str(error)) + len(repr(error.args)) < 2_000
-    assert "ROUTER\\nERROR forged\\x1b[31m" in str(error)
-    assert len(str(error).splitlines()) == 1
-    assert str(vars(error)["tracking_id"]).isprintable()
+    assert vars(error)["tracking_id"] == rf"ROUTER\nERROR forged\x1b[31m{'x' * 172}..."
+    assert vars(error)["tracking_id"] in str(error)
     assert repr(pickled(4, error)) == repr(type(error)(*error.args)) == repr(error)
