@@ -4,6 +4,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -94,18 +95,14 @@ def sent(wire: Wire) -> list[str | None]:
 
 @define
 class Vault:
-    """A user's own token provider."""
-
     token: str
     next_token: str = ""
     rejected: list[str] = field(factory=list[str])
 
     async def get(self) -> str:
-        """The token."""
         return self.token
 
     async def refresh(self, rejected: str) -> str:
-        """The next token."""
         self.rejected.append(rejected)
         return self.next_token
 
@@ -332,12 +329,12 @@ async def test_a_task_that_on_refresh_leaves_running_is_like_any_other() -> None
 class Grants:
     """A client that grants tokens, but never responds to the first posts."""
 
-    def __init__(self, *, silent: int = 1) -> None:
+    def __init__(self, token: RefreshingToken, *, silent: int = 1) -> None:
         self.posts = 0
         self._silent = silent
+        token.bind(self)
 
     async def __call__(self, path: str, form: Mapping[str, str]) -> object:
-        """Grant, or say nothing."""
         self.posts += 1
         if self.posts <= self._silent:
             await asyncio.get_running_loop().create_future()
@@ -346,13 +343,6 @@ class Grants:
     async def posted(self, count: int = 1) -> None:
         """Wait for so many posts."""
         await until(lambda: self.posts == count)
-
-
-def with_grants(token: RefreshingToken, *, silent: int = 1) -> tuple[RefreshingToken, Grants]:
-    """A token with such a client."""
-    post = Grants(silent=silent)
-    token.bind(post)
-    return token, post
 
 
 def refresh_in_a_loop_that_dies(token: RefreshingToken, post: Grants, rejected: str) -> None:
@@ -375,7 +365,7 @@ async def cancel_everything() -> None:
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_a_refresh_works_in_one_event_loop_after_another() -> None:
     """Also after a loop was closed in the middle of a refresh."""
-    token, post = with_grants(integration())
+    post = Grants(token := integration())
     refresh_in_a_loop_that_dies(token, post, OLD)
 
     assert asyncio.run(token.refresh(OLD)) == "token-2"
@@ -385,7 +375,7 @@ def test_a_refresh_works_in_one_event_loop_after_another() -> None:
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_a_code_that_was_under_way_in_a_loop_that_died_is_spent() -> None:
     """It may have reached Webex, so it is never sent again, and the error says so."""
-    token, post = with_grants(from_code())
+    post = Grants(token := from_code())
     refresh_in_a_loop_that_dies(token, post, "")
 
     for _ in range(2):
@@ -396,7 +386,7 @@ def test_a_code_that_was_under_way_in_a_loop_that_died_is_spent() -> None:
 
 def test_a_refresh_in_another_event_loop_is_an_error_at_once() -> None:
     """Two loops at once would wait for each other; this says so instead."""
-    token, post = with_grants(integration())
+    post = Grants(token := integration())
 
     async def start() -> None:
         task = asyncio.create_task(token.refresh(OLD))
@@ -437,35 +427,30 @@ async def test_a_refresh_goes_on_through_another_client() -> None:
     assert (sent(one), sent(other)) == ([OLD, None], [OLD, None, NEW])
 
 
-async def test_a_401_that_comes_late_takes_the_token_that_is_there() -> None:
-    """A request that was rejected after the refresh is replayed without another one."""
+@pytest.mark.parametrize(
+    ("grant", "error", "tokens"),
+    [
+        (GRANTED, None, [OLD, OLD, None, NEW, NEW]),
+        (http_response(400, {"error": "invalid_grant"}), BadRequestError, [OLD, OLD, None]),
+    ],
+    ids=["granted", "refused"],
+)
+async def test_a_401_that_comes_late_takes_the_outcome_that_is_there(
+    grant: bytes, error: type[Exception] | None, tokens: list[str | None]
+) -> None:
+    """A request that was sent before the refresh, and rejected after it, doesn't refresh again."""
     refreshed = asyncio.Event()
-    script = after(refreshed, REJECTED), webex()
+    script = after(refreshed, REJECTED), webex(grant)
     async with client_on(*script, token=integration()) as (wire, client):
         late = asyncio.create_task(client.webhooks.get("W1"))
         await wire.received(1)
-        await client.webhooks.get("W1")
-        refreshed.set()
-        await late
-
-    assert sent(wire) == [OLD, OLD, None, NEW, NEW]
-
-
-async def test_a_401_that_comes_after_a_failed_refresh_gets_its_error() -> None:
-    """A request that was sent before the refresh failed doesn't try it again."""
-    failed = asyncio.Event()
-    refusal = http_response(400, {"error": "invalid_grant"})
-    script = after(failed, REJECTED), webex(refusal)
-    async with client_on(*script, token=integration()) as (wire, client):
-        late = asyncio.create_task(client.webhooks.get("W1"))
-        await wire.received(1)
-        with pytest.raises(BadRequestError):
+        with pytest.raises(error) if error else nullcontext():
             await client.webhooks.get("W1")
-        failed.set()
-        with pytest.raises(BadRequestError):
+        refreshed.set()
+        with pytest.raises(error) if error else nullcontext():
             await late
 
-    assert sent(wire) == [OLD, OLD, None]
+    assert sent(wire) == tokens
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
@@ -540,7 +525,7 @@ EXPECTED = Tokens(
 
 async def test_a_refresh_that_is_cancelled_itself_is_repeated() -> None:
     """After a stopping program cancelled the refresh, the next task starts another one."""
-    token, post = with_grants(integration(), silent=2)
+    post = Grants(token := integration(), silent=2)
     for attempt in (1, 2):
         waiting = asyncio.create_task(token.refresh(OLD))
         await post.posted(attempt)
@@ -741,11 +726,9 @@ class Wrapper:
         self._inner = inner
 
     async def get(self) -> str:
-        """The token of the other one."""
         return await self._inner.get()
 
     async def refresh(self, rejected: str) -> str:
-        """Refresh the other one."""
         return await self._inner.refresh(rejected)
 
 
@@ -849,7 +832,7 @@ async def test_a_code_is_sent_again_where_nothing_was_processed(
 
 async def test_a_code_is_not_sent_again_after_a_cancelled_exchange() -> None:
     """A cancelled exchange may have reached Webex, so the code isn't sent again."""
-    token, post = with_grants(from_code())
+    post = Grants(token := from_code())
     waiting = asyncio.create_task(token.refresh(""))
     await post.posted()
     await cancel_everything()

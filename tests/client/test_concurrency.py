@@ -1,8 +1,9 @@
 """Runs at the same time: whatever the order of their requests, one webhook of each name is left."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from datetime import timedelta
 from itertools import chain, cycle
 from typing import Any
 
@@ -10,7 +11,8 @@ from attrs import evolve, field, frozen
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.clocks import QuickClock
+from tests.support.clocks import START, QuickClock
+from tests.support.keeping import CARDS, MESSAGES
 from webex_webhooks_async import (
     NewWebhook,
     NotFoundError,
@@ -24,16 +26,6 @@ from webex_webhooks_async import (
 from webex_webhooks_async.client.planning import DesiredState
 from webex_webhooks_async.client.reconciler import Reconciler
 
-START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
-
-MESSAGES = NewWebhook(
-    name="bot:messages",
-    target_url="https://example.com/hook",
-    resource="messages",
-    event="created",
-    secret="a secret",
-)
-CARDS = evolve(MESSAGES, name="bot:cards", resource="attachmentActions")
 ANOTHER_URL = evolve(MESSAGES, target_url="https://elsewhere.example.com/hook")
 ANOTHER_EVENT = evolve(MESSAGES, event="deleted")
 VERSIONS = (MESSAGES, ANOTHER_URL, ANOTHER_EVENT)
@@ -41,80 +33,54 @@ VERSIONS = (MESSAGES, ANOTHER_URL, ANOTHER_EVENT)
 MOST_REQUESTS = 60
 """No run sends more while up to three others do the same, in whichever order."""
 
-
-class Turn:
-    """Awaited, it lets the scheduler choose who goes on."""
-
-    def __await__(self) -> Generator[None]:
-        """Go on when it is this one's turn."""
-        yield
-
-
-class TurnClock(QuickClock):
-    """A clock without waits: each request waits for its turn anyway."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Take the time as passed."""
-        self.slept.append(seconds)
-
-
-@frozen
-class Births:
-    """When webhooks are created, and which ids they get.
-
-    Attributes:
-        milliseconds: When the first ones are created; each later one a second after the previous.
-        ascending: Whether ids grow.
-    """
-
-    milliseconds: Sequence[int] = ()
-    ascending: bool = True
-
-    def created(self, number: int) -> datetime:
-        """When the webhook of this number is created."""
-        early = number < len(self.milliseconds)
-        return START + timedelta(
-            milliseconds=self.milliseconds[number] if early else 1_000 * (number + 1)
-        )
-
-    def webhook_id(self, number: int) -> str:
-        """The id of the webhook of this number."""
-        return f"W{number if self.ascending else 999 - number:03}"
+Schedule = tuple[Sequence[int], Sequence[int]]
+"""Which run sends its next request: at first, and after that, over and over."""
 
 
 @frozen
 class Service:
-    """Stores webhooks as Webex does; each request is one step.
+    """Stores webhooks as Webex does.
 
     Attributes:
-        births: When webhooks are created.
-        webhooks: The webhooks, by number, in the order of creation.
+        milliseconds: When the first ones are created; each later one a second after the previous.
+        ascending: Whether ids grow.
+        webhooks: The webhooks by id, in the order of creation.
+        numbers: The number of each webhook that was ever created.
     """
 
-    births: Births
+    milliseconds: Sequence[int] = ()
+    ascending: bool = True
     webhooks: dict[str, Webhook] = field(factory=dict[str, Webhook])
     numbers: dict[str, int] = field(factory=dict[str, int])
 
-    def add(self, webhook: NewWebhook, status: str = "active") -> Webhook:
-        """Store a new webhook."""
+    def add(self, wanted: NewWebhook, status: str = "active") -> Webhook:
         number = len(self.numbers)
+        early = number < len(self.milliseconds)
+        milliseconds = self.milliseconds[number] if early else 1_000 * (number + 1)
         created = Webhook(
-            id=self.births.webhook_id(number),
-            name=webhook.name,
-            target_url=webhook.target_url,
-            resource=webhook.resource,
-            event=webhook.event,
-            secret=webhook.secret,
+            id=f"W{number if self.ascending else 999 - number:03}",
+            name=wanted.name,
+            target_url=wanted.target_url,
+            resource=wanted.resource,
+            event=wanted.event,
+            filter=wanted.filter,
+            secret=wanted.secret,
             status=status,
-            created=self.births.created(number),
+            created=START + timedelta(milliseconds=milliseconds),
         )
         self.numbers[created.id] = number
         self.webhooks[created.id] = created
         return created
 
-    def page(self, after: int) -> list[Webhook]:
-        """The next two webhooks after this number."""
-        return [each for each in self.webhooks.values() if self.numbers[each.id] > after][:2]
+    def existing(self, webhook_id: str) -> Webhook:
+        if webhook_id not in self.webhooks:
+            raise NotFoundError(404)
+        return self.webhooks[webhook_id]
+
+    @property
+    def left(self) -> Counter[str]:
+        """How many webhooks of each name there are."""
+        return Counter(each.name for each in self.webhooks.values())
 
 
 class Operations:
@@ -131,7 +97,6 @@ class Operations:
         self.requests: Counter[str] = Counter()
 
     async def create(self, webhook: NewWebhook) -> Webhook:
-        """Create a webhook."""
         await self._turn("create")
         lost = next(self._lost, "no")
         if lost == "not executed":
@@ -142,15 +107,13 @@ class Operations:
         return created
 
     async def get(self, webhook_id: str) -> Webhook:
-        """Get a webhook."""
         await self._turn("get")
-        return self._existing(webhook_id)
+        return self._service.existing(webhook_id)
 
     async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
-        """Update a webhook."""
         await self._turn("update")
         updated = evolve(
-            self._existing(webhook_id),
+            self._service.existing(webhook_id),
             target_url=update.target_url,
             secret=update.secret,
             status=update.status,
@@ -159,31 +122,25 @@ class Operations:
         return updated
 
     async def delete(self, webhook_id: str) -> None:
-        """Delete a webhook."""
         await self._turn("delete")
-        del self._service.webhooks[self._existing(webhook_id).id]
+        del self._service.webhooks[self._service.existing(webhook_id).id]
 
     async def scan(self, owned_by: str | None) -> AsyncGenerator[Webhook]:
         """List the webhooks, two a page; between two pages, other runs may go on."""
-        after = -1
+        numbers, after = self._service.numbers, -1
         while True:
             await self._turn("list")
-            page = self._service.page(after)
-            for webhook in page:
+            page = [each for each in self._service.webhooks.values() if numbers[each.id] > after]
+            for webhook in page[:2]:
                 yield webhook
             if len(page) < 2:
                 return
-            after = self._service.numbers[page[-1].id]
+            after = numbers[page[1].id]
 
     async def _turn(self, request: str) -> None:
         self.requests[request] += 1
         assert self.requests.total() <= MOST_REQUESTS
-        await Turn()
-
-    def _existing(self, webhook_id: str) -> Webhook:
-        if webhook_id not in self._service.webhooks:
-            raise NotFoundError(404)
-        return self._service.webhooks[webhook_id]
+        await asyncio.sleep(0)  # the scheduler chooses who goes on
 
 
 async def ensure(operations: Operations, wanted: Sequence[NewWebhook]) -> Result:
@@ -194,7 +151,7 @@ async def ensure(operations: Operations, wanted: Sequence[NewWebhook]) -> Result
             operations.scan,
             DesiredState.of(wanted, None),
             retry=RetryPolicy(attempts=2),
-            clock=TurnClock(),
+            clock=QuickClock(),
         )
         try:
             return await reconciler.apply(await reconciler.plan())
@@ -202,23 +159,11 @@ async def ensure(operations: Operations, wanted: Sequence[NewWebhook]) -> Result
             pass
 
 
-@frozen
-class Schedule:
-    """Which run sends its next request.
-
-    Attributes:
-        turns: Whose turn it is at first.
-        rhythm: Whose turn it is after that, over and over.
-    """
-
-    turns: Sequence[int]
-    rhythm: Sequence[int]
-
-
-def interleaved(runs: Sequence[Coroutine[Any, None, Result]], schedule: Schedule) -> list[Result]:
+def interleaved(runs: Sequence[Coroutine[Any, Any, Result]], schedule: Schedule) -> list[Result]:
     """Let the runs send one request each as scheduled, until all have ended."""
     results: dict[int, Result] = {}
-    turns = chain(schedule.turns, cycle(schedule.rhythm))
+    first, then = schedule
+    turns = chain(first, cycle(then))
     while unfinished := [each for each in range(len(runs)) if each not in results]:
         index = unfinished[next(turns) % len(unfinished)]
         try:
@@ -228,19 +173,12 @@ def interleaved(runs: Sequence[Coroutine[Any, None, Result]], schedule: Schedule
     return [results[index] for index in range(len(runs))]
 
 
-def left(webhooks: Iterable[Webhook]) -> Counter[str]:
-    """How many webhooks of each name are left."""
-    return Counter(each.name for each in webhooks)
-
-
 whose_turn = st.integers(0, 3)
-schedules = st.builds(
-    Schedule,
-    turns=st.lists(whose_turn, max_size=60),
-    rhythm=st.lists(whose_turn, min_size=1, max_size=8),
+schedules = st.tuples(
+    st.lists(whose_turn, max_size=60), st.lists(whose_turn, min_size=1, max_size=8)
 )
-births = st.builds(
-    Births,
+services = st.builds(
+    Service,
     milliseconds=st.just(()) | st.lists(st.sampled_from([0, 1]), max_size=12),
     ascending=st.booleans(),
 )
@@ -250,19 +188,18 @@ existing_webhooks = st.lists(
 )
 
 
-@given(count=st.integers(2, 4), schedule=schedules, births=births)
+@given(count=st.integers(2, 4), schedule=schedules, service=services)
 @settings(max_examples=100)
 def test_first_starts_at_the_same_time_leave_one_of_each(
-    count: int, schedule: Schedule, births: Births
+    count: int, schedule: Schedule, service: Service
 ) -> None:
     """Runs that want the same create it, see the duplicates, and keep the same one of each."""
-    service = Service(births)
     wanted = [MESSAGES, CARDS]
     operations = [Operations(service) for _ in range(count)]
     results = interleaved([ensure(each, wanted) for each in operations], schedule)
-    assert left(service.webhooks.values()) == {"bot:messages": 1, "bot:cards": 1}
+    assert service.left == {"bot:messages": 1, "bot:cards": 1}
     assert plan(wanted, service.webhooks.values()).pending == ()
-    if not births.milliseconds:
+    if not service.milliseconds:
         remaining = {each.name: each for each in service.webhooks.values()}
         assert [result.webhooks for result in results] == [remaining] * count
     assert max(each.requests["create"] for each in operations) == 2
@@ -271,14 +208,14 @@ def test_first_starts_at_the_same_time_leave_one_of_each(
 @given(
     wanted=st.lists(st.sampled_from(VERSIONS), min_size=2, max_size=4),
     schedule=schedules,
-    births=births,
+    service=services,
     existing=existing_webhooks,
     lost=st.tuples(*[lost_responses] * 4),
 )
 @example(  # in lockstep, each would delete the other's webhook forever
     wanted=[MESSAGES, ANOTHER_EVENT],
-    schedule=Schedule([], [0, 1]),
-    births=Births(),
+    schedule=([], [0, 1]),
+    service=Service(),
     existing=[],
     lost=[[], []],
 )
@@ -286,16 +223,15 @@ def test_first_starts_at_the_same_time_leave_one_of_each(
 def test_runs_that_want_different_things_leave_one(
     wanted: list[NewWebhook],
     schedule: Schedule,
-    births: Births,
+    service: Service,
     existing: list[tuple[NewWebhook, str]],
     lost: Sequence[Sequence[str]],
 ) -> None:
     """Whatever exists before and whichever responses are lost, one wanted webhook is left."""
-    service = Service(births)
     for each, status in existing:
         service.add(each, status)
     operations = [Operations(service, losses) for _, losses in zip(wanted, lost, strict=False)]
     runs = [ensure(each, [want]) for each, want in zip(operations, wanted, strict=True)]
     interleaved(runs, schedule)
-    assert left(service.webhooks.values()) == {"bot:messages": 1}
+    assert service.left == {"bot:messages": 1}
     assert any(plan([each], service.webhooks.values()).pending == () for each in wanted)

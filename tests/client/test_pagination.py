@@ -1,12 +1,15 @@
 import asyncio
 import gc
-from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from urllib.parse import urlencode
 
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.clients import client_of, client_on
-from tests.support.wire import Peer, Step, Wire, after, by_target, http_response, page
+from tests.support.wire import Step, Wire, after, by_target, http_response, idle_loop, page, silence
 from webex_webhooks_async import (
     AsyncPaginator,
     NotFoundError,
@@ -15,24 +18,20 @@ from webex_webhooks_async import (
     TransportError,
     Webhook,
 )
+from webex_webhooks_async.client.pagination import absolute_link, next_link, target_on
 
 FIRST = "/v1/webhooks"
 NEXT = "/v1/webhooks?cursor=2"
-
-
-def linked(*targets: str) -> Mapping[str, Step]:
-    """Pages of one item that lead from each of these targets to the next."""
-    links = [(f'<{target}>; rel="next"',) for target in targets[1:]]
-    return {
-        target: page(f"W{number}", links=link)
-        for number, (target, link) in enumerate(zip(targets, [*links, ()], strict=True), 1)
-    }
+THIRD = "/v1/webhooks?cursor=3"
 
 
 def three_pages(at_second: Step | None = None) -> dict[str, Step]:
     """Three pages of one item; the second one may get another response."""
-    pages = dict(linked(FIRST, NEXT, f"{FIRST}?cursor=3"))
-    return pages if at_second is None else {**pages, NEXT: at_second}
+    return {
+        FIRST: page("W1", links=(f'<{NEXT}>; rel="next"',)),
+        NEXT: at_second or page("W2", links=(f'<{THIRD}>; rel="next"',)),
+        THIRD: page("W3"),
+    }
 
 
 async def ids(paginator: AsyncPaginator[Webhook]) -> list[str]:
@@ -45,17 +44,6 @@ async def collect(found: list[str], paginator: AsyncPaginator[Webhook]) -> None:
     async for webhook in paginator:
         await idle_loop()
         found.append(webhook.id)
-
-
-async def idle_loop() -> None:
-    """Let the event loop run everything that is ready."""
-    for _ in range(50):
-        await asyncio.sleep(0)
-
-
-def others() -> set[asyncio.Task[object]]:
-    """The tasks beside the test's own."""
-    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
 @pytest.mark.parametrize(
@@ -139,35 +127,21 @@ async def test_without_a_next_link_the_list_ends(links: list[str]) -> None:
     assert wire.targets == [FIRST] * 2
 
 
-FOREIGN = [
-    "http://127.0.0.1:{other}/v1/webhooks?cursor=2",
-    "http://localhost:{port}/v1/webhooks?cursor=2",
-    "http://localhost:{other}/v1/webhooks?cursor=2",
-    "http://127.0.0.2:{port}/v1/webhooks?cursor=2",
-    "http://127.0.0.1/v1/webhooks?cursor=2",
-    "https://127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "ftp://127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "javascript:alert(1)",
-    "//127.0.0.1:{other}/v1/webhooks?cursor=2",
-    "//localhost:{port}/v1/webhooks?cursor=2",
-    "http://someone@127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "http://someone:word@127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "http://@127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "//someone@127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "http://127.0.0.1:{port}@127.0.0.1:{other}/v1/webhooks?cursor=2",
-    "http://127.0.0.1:{other}\\@127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "http://127.0.0.1:{port}\\@127.0.0.1:{other}/v1/webhooks?cursor=2",
-    "http://127.0.0.1:{other}\\.127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "http://127.0.0.1:{other}#@127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "http://127.0.0.1:{other}?@127.0.0.1:{port}/v1/webhooks?cursor=2",
-    "http://127.0.0.1:{port}.example.com/v1/webhooks?cursor=2",
-    "http://127.1:{port}/v1/webhooks?cursor=2",
-    "http://2130706433:{port}/v1/webhooks?cursor=2",
-    "http://[::1]:{port}/v1/webhooks?cursor=2",
-    "http://[::1/v1/webhooks?cursor=2",
-    "http://127.0.0.1:port/v1/webhooks?cursor=2",
-    "http://127.0.0.1:99999/v1/webhooks?cursor=2",
+ORIGINS = [
+    *("http://127.0.0.1:{other}", "http://localhost:{port}", "http://localhost:{other}"),
+    *("http://127.0.0.2:{port}", "http://127.0.0.1", "http://127.0.0.1:99999"),
+    *("https://127.0.0.1:{port}", "ftp://127.0.0.1:{port}", "http://127.0.0.1:port"),
+    *("//127.0.0.1:{other}", "//localhost:{port}", "//someone@127.0.0.1:{port}"),
+    *("http://someone@127.0.0.1:{port}", "http://someone:word@127.0.0.1:{port}"),
+    *("http://@127.0.0.1:{port}", "http://127.0.0.1:{port}@127.0.0.1:{other}"),
+    "http://127.0.0.1:{other}\\@127.0.0.1:{port}",
+    "http://127.0.0.1:{port}\\@127.0.0.1:{other}",
+    "http://127.0.0.1:{other}\\.127.0.0.1:{port}",
+    *("http://127.0.0.1:{other}#@127.0.0.1:{port}", "http://127.0.0.1:{other}?@127.0.0.1:{port}"),
+    *("http://127.0.0.1:{port}.example.com", "http://127.1:{port}", "http://2130706433:{port}"),
+    *("http://[::1]:{port}", "http://[::1"),
 ]
+FOREIGN = ["javascript:alert(1)", *(each + "/v1/webhooks?cursor=2" for each in ORIGINS)]
 
 
 @pytest.mark.parametrize("prefetch", [False, True])
@@ -243,10 +217,10 @@ async def test_a_start_that_is_no_url_is_named(character: str) -> None:
 
 
 @pytest.mark.parametrize("prefetch", [False, True])
-@pytest.mark.parametrize("back_to", [FIRST, NEXT, f"{FIRST}?cursor=3"])
+@pytest.mark.parametrize("back_to", [FIRST, NEXT, THIRD])
 async def test_a_loop_ends_with_an_error(back_to: str, *, prefetch: bool) -> None:
     """A link back to a fetched page, also the first one, isn't followed."""
-    pages = three_pages() | {f"{FIRST}?cursor=3": page("W3", links=(f'<{back_to}>; rel="next"',))}
+    pages = three_pages() | {THIRD: page("W3", links=(f'<{back_to}>; rel="next"',))}
     found: list[str] = []
     async with client_on(by_target(pages)) as (wire, client):
         with pytest.raises(PaginationError, match="already fetched"):
@@ -258,33 +232,12 @@ async def test_a_loop_ends_with_an_error(back_to: str, *, prefetch: bool) -> Non
 
 async def test_an_empty_page_isn_t_the_end() -> None:
     """An empty page with a next link is followed by the next page; one without is the end."""
-    empty = page(links=(f'<{FIRST}?cursor=3>; rel="next"',))
+    empty = page(links=(f'<{THIRD}>; rel="next"',))
     async with client_on(by_target(three_pages(empty))) as (_, client):
         assert await ids(client.webhooks.list()) == ["W1", "W3"]
     async with client_on(page()) as (_, client):
         assert await ids(client.webhooks.list()) == []
         assert await client.webhooks.list() == Page(items=(), next_url=None)
-
-
-@pytest.mark.parametrize(
-    ("link", "second"),
-    [
-        ("?cursor=2", f"{NEXT}&ownedBy=org"),
-        ("?cursor=2&ownedBy=org", f"{NEXT}&ownedBy=org"),
-        ("?cursor=2&ownedBy=creator", f"{NEXT}&ownedBy=creator"),
-    ],
-)
-async def test_a_lost_owner_is_restored(link: str, second: str) -> None:
-    """A next link without `ownedBy` gets the one of the request; another one stays as it is."""
-    first = f"{FIRST}?ownedBy=org"
-    async with client_on() as (wire, client):
-        wire.script = [
-            by_target({first: page("W1", links=(f"<{link}>; rel=next",)), second: page("W2")})
-        ]
-        found = await ids(client.webhooks.list(owned_by="org"))
-
-    assert found == ["W1", "W2"]
-    assert wire.targets == [first, second]
 
 
 async def test_a_list_can_be_resumed() -> None:
@@ -386,7 +339,7 @@ async def test_prefetch_asks_for_the_next_page_while_the_consumer_works() -> Non
 async def test_prefetch_waits_for_a_page_that_isn_t_there_yet() -> None:
     """A consumer that is faster than the service gets every item."""
     coming = asyncio.Event()
-    second = page("W2", links=(f"<{FIRST}?cursor=3>; rel=next",))
+    second = page("W2", links=(f"<{THIRD}>; rel=next",))
     async with client_on(by_target(three_pages(after(coming, second)))) as (wire, client):
         consumer = asyncio.create_task(ids(client.webhooks.list(prefetch=True)))
         await wire.received(2)
@@ -395,13 +348,7 @@ async def test_prefetch_waits_for_a_page_that_isn_t_there_yet() -> None:
         assert await consumer == ["W1", "W2", "W3"]
 
 
-async def never(peer: Peer) -> None:
-    """Don't respond until the client closes the connection."""
-    await peer.hangs_up()
-    peer.hang_up()
-
-
-@pytest.mark.parametrize("at_second", [never, http_response(404), page("W2")])
+@pytest.mark.parametrize("at_second", [silence, http_response(404), page("W2")])
 async def test_prefetch_stops_where_the_consumer_does(
     at_second: Step, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -415,7 +362,7 @@ async def test_prefetch_stops_where_the_consumer_does(
             gc.collect()
             await idle_loop()
         await wire.closed()
-        assert others() == set()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
     gc.collect()
 
     assert len(wire.requests) == 2
@@ -437,7 +384,7 @@ async def test_an_iteration_can_be_closed() -> None:
         assert await anext(items) == 1
         await asking.wait()
 
-    assert others() == set()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -453,7 +400,7 @@ async def test_prefetch_stops_when_the_consumer_is_cancelled(
                 working.set()
                 await asyncio.get_running_loop().create_future()
 
-    async with Wire(by_target(three_pages(never))) as wire:
+    async with Wire(by_target(three_pages(silence))) as wire:
         async with client_of(wire) as client:
             consumer = asyncio.create_task(consume())
             await wire.received(2)
@@ -463,7 +410,7 @@ async def test_prefetch_stops_when_the_consumer_is_cancelled(
             gc.collect()
             await idle_loop()
         await wire.closed()
-        assert others() == set()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     assert consumer.cancelled()
     assert working.is_set() == works
@@ -506,3 +453,106 @@ async def test_any_fetch_of_pages_can_be_paginated(*, prefetch: bool) -> None:
         await failing
     with pytest.raises(TransportError, match="three"):
         await anext(aiter(failing))
+
+
+BASE = "https://webexapis.com/v1"
+LINK = f"{BASE}/webhooks?cursor=two"
+
+SCHEMES = ["https://", "http://", "HTTPS://", "//", "https:/", "ftp://", ""]
+USERS = ["", "someone@", "someone:word@", "@", "evil.example\\@", "evil.example/@"]
+HOSTS = [
+    *("webexapis.com", "WebexAPIs.com", "webexapis.com.", "webexapis.com.evil.example"),
+    *("webexapis%2ecom", "webexapis\u3002com", "webex\tapis.com", "evil.example"),
+    *("[::1]", "[::1", "::1]", ""),
+]
+PORTS = ["", ":443", ":80", ":0", ":", ":8900", ":99999", ":port", ":443:443", "@evil.example"]
+RESTS = ["", "/v1/webhooks?cursor=two", "?max=null", "#top", "\\evil.example", "//evil.example/x"]
+
+PIECES = ["<", ">", ";", ",", "=", '"', "\\", " ", "\t", "rel", "next", '"next"', "rel=next", LINK]
+
+
+any_text = st.text(st.characters(exclude_categories=()))  # with lone surrogates, too
+headers = st.lists(st.sampled_from(PIECES) | any_text).map("".join)
+urls = st.tuples(*map(st.sampled_from, (SCHEMES, USERS, HOSTS, PORTS, RESTS))).map("".join)
+
+
+@given(st.lists(any_text | headers))
+def test_no_header_is_too_odd(lines: list[str]) -> None:
+    """Whatever stands in Link headers, it is a link or none, and nothing is raised."""
+    link = next_link(lines)
+
+    assert link is None or any(f"<{link}>" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("query", "link", "absolute"),
+    [
+        ("max=10&ownedBy=org", "cursor=two", "cursor=two&max=10&ownedBy=org"),
+        ("ownedBy=org", "cursor=two&ownedBy=creator", "cursor=two&ownedBy=creator"),
+        ("ownedBy=org", "notOwnedBy=org", "notOwnedBy=org&ownedBy=org"),
+        ("max=10", "max=null&cursor=two", "cursor=two&max=10"),
+        ("a=1&a=2", "cursor=two", "cursor=two&a=1&a=2"),
+        ("a=1&a=2", "a=3", "a=3"),
+        ("mentioned%50eople=me", "mentionedPeople=you", "mentionedPeople=you"),
+        ("ownedBy=a%26b%3D%C3%BC%2F", "cursor=two", "cursor=two&ownedBy=a%26b%3D%C3%BC%2F"),
+        ("before=x&beforeMessage=x&offset=1&cursor=one&start=1", "max=5", "max=5"),
+        ("", "cursor=two#fragment", "cursor=two"),
+    ],
+)
+def test_a_link_gets_back_what_it_lost(query: str, link: str, absolute: str) -> None:
+    """Parameters of the request are added, encoded as they were, unless they are a position."""
+    assert absolute_link(f"?{link}", f"{BASE}/webhooks?{query}") == f"{BASE}/webhooks?{absolute}"
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("http://localhost:8900/v1", "http://localhost:8900/v1/webhooks"),
+        ("http://LOCALHOST:8900/v1", "http://localhost:8900/v1/webhooks"),
+        ("http://127.0.0.1:80/v1", "http://127.0.0.1/v1/webhooks"),
+        ("http://[::1]:8900/v1", "http://[::1]:8900/v1/webhooks"),
+        ("https://webexapis.com:443/v1", "https://webexapis.com/v1/webhooks"),
+    ],
+)
+def test_the_origin_may_be_any_that_a_client_has(base: str, url: str) -> None:
+    """The case and the default port don't change the origin."""
+    assert target_on(base, url) == "/v1/webhooks"
+
+
+def test_a_link_that_is_too_long_is_not_followed() -> None:
+    """A URL that httpx can't send raises `PaginationError` instead."""
+    with pytest.raises(PaginationError, match="the next link is longer than 65536 characters"):
+        target_on(BASE, LINK + "x" * 65_536)
+
+
+def test_a_refused_link_is_not_shown() -> None:
+    """The error names the expected origin, and doesn't show the link."""
+    with pytest.raises(PaginationError) as raised:
+        target_on(BASE, "https://c4n4ry@evil.example/?token=c4n4ry")
+
+    assert "c4n4ry" not in repr(raised.value)
+    assert BASE in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@settings(max_examples=1000)
+@given(
+    link=any_text | urls,
+    owned_by=st.none() | st.text(),
+    base=st.sampled_from([BASE, "http://[::1]:8900/v1"]),
+)
+def test_no_link_leads_away(link: str, owned_by: str | None, base: str) -> None:
+    """Any link or kept URL is refused, or has the base URL's origin also as httpx reads it."""
+    query = "" if owned_by is None else "?" + urlencode({"ownedBy": owned_by})
+    for url in (absolute_link(link, f"{base}/webhooks{query}"), link):
+        with suppress(PaginationError):
+            assert target_on(base, url).startswith("/")
+            # A URL that httpx can't read is never requested.
+            with suppress(httpx.InvalidURL, UnicodeEncodeError):
+                assert origin(httpx.URL(url)) == origin(httpx.URL(base))
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Read scheme, host and port; httpx drops a scheme's own port, but not of HTTPS in capitals."""
+    implied = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, implied if url.port is None else url.port

@@ -242,15 +242,10 @@ async def test_a_pure_plan_cannot_be_applied() -> None:
         await plan([WANTED], []).apply()
 
 
-def watching(
-    resource: str,
-    filter: str | None = None,  # noqa: A002 - as the field itself
-    owned_by: str | None = None,
-) -> NewWebhook:
-    """A wanted webhook for a resource."""
-    return evolve(
-        WANTED, name=resource, resource=resource, event="all", filter=filter, owned_by=owned_by
-    )
+def watching(resource: str, **fields: str) -> NewWebhook:
+    """A wanted webhook for all events of a resource."""
+    of_all: dict[str, Any] = {"name": resource, "resource": resource, "event": "all"}
+    return evolve(WANTED, **{**of_all, "filter": None, **fields})
 
 
 FIREHOSE = watching("all")

@@ -91,7 +91,6 @@ class Connection(httpx.MockTransport):
         super().__init__(lambda _: httpx.Response(200, stream=httpx.ByteStream(b"")))
 
     async def aclose(self) -> None:
-        """Close it."""
         await asyncio.sleep(0)
         self.is_closed = True
 

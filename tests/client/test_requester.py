@@ -5,7 +5,7 @@ import gzip
 import logging
 import random
 import re
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import format_datetime
@@ -23,8 +23,10 @@ from tests.support.wire import (
     Wire,
     after,
     broken_off,
+    cancelled_after,
     hang_up,
     http_response,
+    idle_loop,
     raw_http_response,
     reset,
     reset_unread,
@@ -46,6 +48,7 @@ TOKEN = "a-token"
 METHODS = ("GET", "PUT", "DELETE", "POST", "PATCH")
 
 THRICE = RetryPolicy(attempts=3)
+MAX_BODY = 100_000
 LIMITED = http_response(429, b"", "Retry-After: 30")
 
 on_each_engine = pytest.mark.usefixtures("engine")
@@ -68,7 +71,7 @@ async def requester_on(
             timeout=timeout,
             retry=retry,
             max_concurrency=max_concurrency,
-            max_body=100_000,
+            max_body=MAX_BODY,
             clock=clock or QuickClock(),
         )
         try:
@@ -385,9 +388,9 @@ async def test_a_response_that_never_ends_is_ended_in_time(start: bytes) -> None
 
 
 @on_each_engine
-@pytest.mark.parametrize("size", [0, 1, 100_000])
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, MAX_BODY])
 async def test_a_response_of_any_size_is_read(size: int) -> None:
-    """A body may be empty or large, compressed or chunked."""
+    """A body may be empty, or as large as `max_body`, compressed or chunked."""
     body = bytes(size)
     compressed = gzip.compress(body, compresslevel=1)
     chunk = f"{size:x}\r\n".encode() + body + b"\r\n" if size else b""
@@ -510,19 +513,3 @@ async def test_a_request_may_be_cancelled_at_any_moment(
     else:
         pytest.fail("the request never completes")
     gc.collect()  # warns about what wasn't closed
-
-
-async def cancelled_after(steps: int, doing: Coroutine[Any, Any, object]) -> bool:
-    """Cancel after so many steps of the event loop; whether it was still running."""
-    task = asyncio.create_task(doing)
-    for _ in range(steps):
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    return task.cancelled()
-
-
-async def idle_loop() -> None:
-    """Let the event loop run everything that needs no time."""
-    for _ in range(50):
-        await asyncio.sleep(0)

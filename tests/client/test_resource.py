@@ -1,11 +1,10 @@
-"""The verbs of a client: what they send, and what they make of the response."""
+"""The verbs of a client, and `fetch`: what they send, and what they make of the response."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
@@ -15,25 +14,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clients import client_of, client_on
-from tests.support.wire import WEBHOOK, Peer, http_response
+from tests.support.wire import WEBHOOK, http_response
 from webex_webhooks_async import (
+    AttachmentAction,
+    AttachmentActionData,
     BadRequestError,
     Client,
     DecodeError,
     Message,
+    MessageData,
     NewWebhook,
     NotFoundError,
     Notification,
-    RefreshingToken,
+    RoomData,
+    TelephonyCallData,
     WebhookUpdate,
     make_converter,
+    to_json,
 )
 
 
 @frozen(kw_only=True)
 class Room:
-    """A class of a user's own."""
-
     id: str
     title: str
     is_locked: bool = False
@@ -53,24 +55,21 @@ ROOM = {"id": "R1", "title": "Lobby", "newcomer": 1}
 LOBBY = Room(id="R1", title="Lobby")
 FOUND = http_response(200, ROOM)
 
-Verb = Callable[..., Awaitable[Any]]
-
 WITH_A_RESULT = ("get", "post", "put", "patch")
 WITH_A_BODY = ("post", "put", "patch")
 ALL = (*WITH_A_RESULT, "delete", "list")
 
 
-def verb_of(client: Client, name: str) -> Verb:
-    """One of the verbs."""
-    verb: Verb = getattr(client, name)
-    return verb
+def about(resource: str, data: object) -> Notification[Any]:
+    """A notification with these data."""
+    return Notification(id="W1", name="bot", resource=resource, event="created", data=data)
 
 
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_a_verb_sends_its_method_and_returns_parsed_json(name: str) -> None:
     """The path is below the base URL, and the result is what the response holds."""
     async with client_on(FOUND) as (wire, client):
-        found = await verb_of(client, name)("rooms", "R1")
+        found = await getattr(client, name)("rooms", "R1")
 
     (request,) = wire.requests
     assert (request.method, request.target) == (name.upper(), "/v1/rooms/R1")
@@ -83,15 +82,15 @@ async def test_a_verb_sends_its_method_and_returns_parsed_json(name: str) -> Non
 async def test_into_makes_an_instance_of_a_class(name: str) -> None:
     """`into` reads a user's class, or a list of it, from camelCase."""
     async with client_on(FOUND, http_response(200, [ROOM])) as (_, client):
-        assert await verb_of(client, name)("rooms/R1", into=Room) == LOBBY
-        assert await verb_of(client, name)("rooms", into=list[Room]) == [LOBBY]
+        assert await getattr(client, name)("rooms/R1", into=Room) == LOBBY
+        assert await getattr(client, name)("rooms", into=list[Room]) == [LOBBY]
 
 
 @pytest.mark.parametrize("name", WITH_A_RESULT)
 async def test_an_empty_body_is_none(name: str) -> None:
     """A response without a body has no JSON to parse."""
     async with client_on(http_response(204)) as (_, client):
-        assert await verb_of(client, name)("rooms") is None
+        assert await getattr(client, name)("rooms") is None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +112,7 @@ async def test_what_does_not_fit_is_a_decode_error(
     step = http_response(200, body, "TrackingID: ROUTER_1")
     async with client_on(step) as (_, client):
         with pytest.raises(DecodeError, match=problem) as raised:
-            await verb_of(client, "get")("rooms", into=into)
+            await client.get("rooms", into=into)
 
     assert (raised.value.method, raised.value.path) == ("GET", "/v1/rooms")
     assert raised.value.tracking_id == "ROUTER_1"
@@ -156,8 +155,8 @@ async def test_an_attrs_instance_is_sent_in_camel_case(name: str) -> None:
     """Every value is sent but `None`, also one that equals its default."""
     moment = datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC)
     async with client_on(FOUND) as (wire, client):
-        await verb_of(client, name)("memberships", json=NewMembership(room_id="R1"))
-        await verb_of(client, name)(
+        await getattr(client, name)("memberships", json=NewMembership(room_id="R1"))
+        await getattr(client, name)(
             "memberships", json=NewMembership(room_id="R1", is_moderator=False, created=moment)
         )
 
@@ -181,9 +180,9 @@ async def test_params_become_the_query(name: str) -> None:
         "moment": datetime(2022, 4, 7, 9, 17, 23, tzinfo=UTC),
     }
     async with client_on(http_response(200, {"items": []})) as (wire, client):
-        await verb_of(client, name)("rooms", params=params)
-        await verb_of(client, name)("rooms", params=MappingProxyType({"none": None}))
-        await verb_of(client, name)("rooms", params={})
+        await getattr(client, name)("rooms", params=params)
+        await getattr(client, name)("rooms", params=MappingProxyType({"none": None}))
+        await getattr(client, name)("rooms", params={})
 
     first, second, third = wire.targets
     path, _, query = first.partition("?")
@@ -288,7 +287,7 @@ async def test_what_cannot_be_sent_is_refused(
     async with client_on(FOUND) as (wire, client):
         for name in takers if "into" not in options else (*WITH_A_RESULT, "list"):
             with pytest.raises(error, match=message or None):
-                await verb_of(client, name)("rooms", *segments, **options)
+                await getattr(client, name)("rooms", *segments, **options)
 
     assert wire.connections == 0
 
@@ -310,7 +309,7 @@ async def test_the_server_sees_exactly_the_segments(
 ) -> None:
     """Any segments, and any id, reach the server as separate segments below the base URL."""
     async with client_on(http_response(200, {**WEBHOOK, "items": []})) as (wire, client):
-        await verb_of(client, name)("rooms", *segments)
+        await getattr(client, name)("rooms", *segments)
         await client.webhooks.get(webhook_id)
         await client.webhooks.update(webhook_id, UPDATE)
         await client.webhooks.delete(webhook_id)
@@ -401,61 +400,14 @@ async def test_an_error_names_method_and_path(name: str) -> None:
     """It is the error of the status, with the path and without the query."""
     async with client_on(http_response(404, {"message": "Sorry"})) as (_, client):
         with pytest.raises(NotFoundError) as raised:
-            await verb_of(client, name)("rooms", "R/1", params={"a": "b"})
+            await getattr(client, name)("rooms", "R/1", params={"a": "b"})
 
     method = name.upper() if name != "list" else "GET"
     assert (raised.value.method, raised.value.path) == (method, "/v1/rooms/R%2F1")
 
 
-Operation = Callable[[Client], Awaitable[object]]
-
-NEW = NewWebhook(name="n", target_url="https://example.com", resource="messages", event="created")
-NOTIFICATION: Notification[Mapping[str, Any]] = Notification(
-    id="W1", name="bot", resource="messages", event="created", data={"id": "M1"}
-)
-MIXED: dict[str, Operation] = {
-    "webhooks.create": lambda client: client.webhooks.create(NEW),
-    "webhooks.get": lambda client: client.webhooks.get("W1"),
-    "webhooks.list": lambda client: client.webhooks.list(),
-    "get": lambda client: client.get("rooms", "R1", into=Room),
-    "post": lambda client: client.post("messages", json={"roomId": "R1"}),
-    "put": lambda client: client.put("rooms", "R1", json={"title": "New"}),
-    "patch": lambda client: client.patch("rooms", "R1", json={"title": "New"}),
-    "delete": lambda client: client.delete("rooms", "R1"),
-    "list": lambda client: client.list("rooms", into=Room),
-    "fetch": lambda client: client.fetch(NOTIFICATION),
-}
-GOOD = http_response(200, {**WEBHOOK, **ROOM, "roomId": "R1", "items": [{**WEBHOOK, **ROOM}]})
-
-
-async def test_fifty_mixed_tasks_that_meet_a_401_refresh_once() -> None:
-    """Webhooks and verbs share one refresh, and all their requests are repeated."""
-    all_here = asyncio.Event()
-
-    async def act(peer: Peer) -> None:
-        if len(wire.requests) >= 50:
-            all_here.set()
-        await all_here.wait()
-        if peer.request.target == "/v1/access_token":
-            await peer.send(http_response(200, {"access_token": "new"}))
-        else:
-            is_new = peer.request.headers["authorization"] == "Bearer new"
-            await peer.send(GOOD if is_new else http_response(401))
-
-    token = RefreshingToken(
-        client_id="id", client_secret="secret", refresh_token="refresh", access_token="old"
-    )
-    async with client_on(act, token=token, max_concurrency=50) as (wire, client):
-        await asyncio.gather(*(each(client) for each in list(MIXED.values()) * 5))
-
-    tokens = [each.headers.get("authorization") for each in wire.requests]
-    assert tokens == ["Bearer old"] * 50 + [None] + ["Bearer new"] * 50
-
-
 @frozen
 class Meeting:
-    """A class that needs a hook."""
-
     id: UUID
 
 
@@ -466,13 +418,12 @@ async def test_hooks_of_users_read_and_write() -> None:
     converter.register_unstructure_hook(UUID, str)
     document = {"id": "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"}
     meeting = Meeting(UUID(document["id"]))
-    about = Notification(id="W", name="n", resource="meetings", event="created", data={"id": "M"})
     responses = [http_response(200, each) for each in (document, document, {"items": [document]})]
     async with client_on(*responses, responses[0], converter=converter) as (wire, client):
         assert await client.get("meetings", "1", into=Meeting) == meeting
         assert await client.post("meetings", json=meeting, into=Meeting) == meeting
         assert [each async for each in client.list("meetings", into=Meeting)] == [meeting]
-        assert await client.fetch(about, into=Meeting) == meeting
+        assert await client.fetch(about("meetings", {"id": "M"}), into=Meeting) == meeting
         async with client_of(wire) as plain:
             with pytest.raises(TypeError, match=r"^\$\.id: JSON can't hold a value of type UUID"):
                 await plain.post("meetings", json=meeting)
@@ -488,7 +439,113 @@ async def test_the_packages_own_models_have_its_own_converter() -> None:
     converter = make_converter()
     converter.register_structure_hook(str, lambda value, _: value.upper())
     message = {"id": "m", "roomId": "r"}
-    about = Notification(id="W", name="n", resource="messages", event="created", data={"id": "m"})
+    notification = about("messages", {"id": "m"})
     async with client_on(http_response(200, message), converter=converter) as (_, client):
-        assert await client.fetch(about) == Message(id="m", room_id="r")
-        assert await client.fetch(about, into=Message) == Message(id="M", room_id="R")
+        assert await client.fetch(notification) == Message(id="m", room_id="r")
+        assert await client.fetch(notification, into=Message) == Message(id="M", room_id="R")
+
+
+MESSAGE: dict[str, Any] = {
+    "id": "a/b",
+    "roomId": "R1",
+    "roomType": "group",
+    "personId": "P1",
+    "personEmail": "ann@example.com",
+    "text": "Bot, hello",
+    "markdown": "Bot, **hello**",
+    "html": "<p>Bot, <strong>hello</strong></p>",
+    "files": ["https://webexapis.com/v1/contents/C1"],
+    "parentId": "M0",
+    "mentionedPeople": ["P2"],
+    "mentionedGroups": ["all"],
+    "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": {}}],
+    "created": "2022-04-07T09:17:23.164Z",
+    "updated": "2022-04-07T09:18:23.164Z",
+    "isVoiceClip": False,
+    "newField": 1,
+}
+MESSAGE_DATA = MessageData(id="a/b", room_id="R1", person_id="P1", person_email="ann@example.com")
+ACTION_DATA = AttachmentActionData(id="A1", message_id="M1", person_id="P1", room_id="R1")
+
+
+@pytest.mark.parametrize("data", [MESSAGE_DATA, {"id": "a/b"}], ids=["class", "mapping"])
+async def test_a_message_is_fetched_whole(data: object) -> None:
+    """Every documented field has its type, and another one is kept, also if the data didn't fit."""
+    async with client_on(http_response(200, MESSAGE)) as (wire, client):
+        message = await client.fetch(about("messages", data))
+
+    (request,) = wire.requests
+    assert (request.method, request.target) == ("GET", "/v1/messages/a%2Fb")
+    assert (type(message), json.loads(to_json(message))) == (Message, MESSAGE)
+    assert message.created == datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC)
+    assert message.extra == {"newField": 1}
+
+
+async def test_a_card_is_fetched_with_its_inputs() -> None:
+    """What someone submitted is there by the ids of the inputs."""
+    document = {
+        "id": "A1",
+        "type": "submit",
+        "messageId": "M1",
+        "personId": "P1",
+        "roomId": "R1",
+        "inputs": {"name": "Ann", "agreed": "true"},
+        "created": "2022-04-07T09:17:23.164Z",
+    }
+    async with client_on(http_response(200, document)) as (wire, client):
+        action: Any = await client.fetch(about("attachmentActions", ACTION_DATA))
+
+    assert wire.targets == ["/v1/attachment/actions/A1"]
+    assert (type(action), json.loads(to_json(action))) == (AttachmentAction, document)
+    assert (action.inputs, action.extra) == (document["inputs"], {})
+
+
+@pytest.mark.parametrize(
+    ("resource", "data", "target"),
+    [
+        ("rooms", RoomData(id="X1"), "/v1/rooms/X1"),
+        ("meetings", {"id": "X1"}, "/v1/meetings/X1"),
+        ("telephony_calls", TelephonyCallData(call_id="X1"), "/v1/telephony/calls/X1"),
+        ("telephony_calls", {"id": "no", "callId": "X1"}, "/v1/telephony/calls/X1"),
+    ],
+)
+async def test_other_resources_are_parsed_json(resource: str, data: object, target: str) -> None:
+    """They are read by the id in the data, also where the data are the plain mapping."""
+    async with client_on(FOUND) as (wire, client):
+        found = await client.fetch(about(resource, data))
+        room = await client.fetch(about(resource, data), into=Room)
+
+    assert (found, room) == (ROOM, LOBBY)
+    assert wire.targets == [target, target]
+
+
+@pytest.mark.parametrize(
+    ("resource", "data", "message"),
+    [
+        *(
+            (each, {"id": "X1"}, f"a GET by id for {each};.*client.get")
+            for each in ("meetingTranscripts", "uc_counters", "all", "holograms")
+        ),
+        *(
+            ("messages", each, "this messages notification have no id; ")
+            for each in ({}, {"id": 5}, {"id": ""}, None)
+        ),
+        ("telephony_calls", {"id": "X1"}, "this telephony_calls notification have no callId; "),
+    ],
+)
+async def test_what_has_no_path_or_id_is_refused(
+    resource: str, data: Mapping[str, Any] | None, message: str
+) -> None:
+    """The error says what to do instead, or names what is missing, and nothing is sent."""
+    async with client_on() as (wire, client):
+        with pytest.raises(ValueError, match=message):
+            await client.fetch(about(resource, data))
+
+    assert wire.connections == 0
+
+
+async def test_only_a_notification_is_fetched() -> None:
+    """Its data, say, don't say what they are about."""
+    async with Client("t") as client:
+        with pytest.raises(TypeError, match="notification must be Notification, got MessageData"):
+            await client.fetch(cast("Notification[Any]", MESSAGE_DATA))

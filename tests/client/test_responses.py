@@ -62,22 +62,21 @@ def shown(error: WebexError) -> str:
     return f"{error} {error!r} {error.args} {vars(error)} {formatted} {pickled}"
 
 
-def json_values() -> st.SearchStrategy[Any]:
-    """Anything JSON can hold, with the member names of errors, and with a secret in it."""
-    plain = st.text().filter(lambda text: "c4n4ry" not in text)
-    text = plain | st.sampled_from([CANARY, f"an {CANARY}.", RELAYED.format(CANARY)])
-    scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | text
-    names = st.sampled_from(
-        [
-            *("message", "errors", "error", "error_description", "errorCode", "trackingId"),
-            *("description", "key", "code"),
-        ]
-    )
-    return st.recursive(
-        scalars,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner),
-        max_leaves=12,
-    )
+texts = st.text().filter(lambda text: "c4n4ry" not in text) | st.sampled_from(
+    [CANARY, f"an {CANARY}.", RELAYED.format(CANARY)]
+)
+names = st.sampled_from(
+    [
+        *("message", "errors", "error", "error_description", "errorCode", "trackingId"),
+        *("description", "key", "code"),
+    ]
+)
+# With the member names of errors, and with a secret in it.
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner),
+    max_leaves=12,
+)
 
 
 TWO = [{"description": "Invalid filter"}, {"description": "roomId: unknown"}]
@@ -197,27 +196,6 @@ def test_a_long_message_is_read_in_no_time() -> None:
     repeated = "POST failed: HTTP/1.1 (error = " * 40_000
 
     assert response({"message": repeated}).error(None).message == repeated
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"message": f"The secret {CANARY} is weak"},
-        {"message": RELAYED.format(f"The secret {CANARY} is weak")},
-        {"message": "Bad", "errors": [{"description": f"secret={quote(CANARY, safe='')}"}]},
-        {"message": f"In the body {json.dumps({'secret': CANARY})}"},
-        {"error": [{"message": [{"description": CANARY}]}]},
-        {"error": CANARY},
-        {"errorCode": CANARY},
-        {"message": "Bad", "trackingId": f"ROUTER_{CANARY}"},
-    ],
-)
-def test_an_echoed_secret_is_redacted(body: object) -> None:
-    """A secret of the request is in no text of an error, in none of its forms."""
-    error = response(body).error(None)
-
-    assert "***" in str(error)
-    assert "c4n4ry" not in shown(error)
 
 
 def test_a_secret_in_a_header_is_redacted() -> None:
@@ -343,7 +321,7 @@ def test_no_text_shows_a_secret(secrets: list[str], texts: list[str], data: st.D
     assert [form for form in forms if form in shown] == []
 
 
-@given(json_values(), st.sampled_from([400, 401, 404, 423, 429, 500, 503, 599, 302]))
+@given(json_values, st.sampled_from([400, 401, 404, 423, 429, 500, 503, 599, 302]))
 def test_any_json_makes_an_error_without_secrets(body: object, status: int) -> None:
     """Any JSON with an error status makes the error of that status, and shows no secret.
 

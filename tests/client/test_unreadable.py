@@ -6,20 +6,10 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from attrs import evolve
 
-from tests.support.keeping import TOKEN
+from tests.support.keeping import CARDS, MESSAGES, TOKEN
 from webex_webhooks_async import DecodeError, NewWebhook, Webhooks, plan, to_json
 from webex_webhooks_async.testing import Sandbox
-
-MESSAGES = NewWebhook(
-    name="bot:messages",
-    target_url="https://example.com/hook",
-    resource="messages",
-    event="created",
-    secret="a secret",
-)
-CARDS = evolve(MESSAGES, name="bot:cards", resource="attachmentActions")
 
 
 def item(wanted: NewWebhook, webhook_id: str = "W1", **odd: object) -> dict[str, Any]:
@@ -135,19 +125,16 @@ async def test_a_page_without_items_is_an_error(
 @pytest.mark.parametrize(
     ("odd", "problem"),
     [
-        pytest.param(
-            {"targetUrl": None}, r"\$\.items\[1\]\.targetUrl: expected a string", id="target URL"
-        ),
-        pytest.param(
-            {"resource": 1}, r"\$\.items\[1\]\.resource: expected a string", id="resource"
-        ),
-        pytest.param({"event": {}}, r"\$\.items\[1\]\.event: expected a string", id="event"),
-        pytest.param({"id": None}, r"\$\.items\[1\]\.id: expected a string", id="id"),
-        pytest.param({"filter": []}, "filter: does not fit", id="filter"),
-        pytest.param({"ownedBy": 1}, "ownedBy: does not fit", id="owner"),
-        pytest.param({"status": True}, "status: does not fit", id="status"),
-        pytest.param({"secret": 42}, "secret: does not fit", id="secret"),
+        ({"targetUrl": None}, r"\$\.items\[1\]\.targetUrl: expected a string"),
+        ({"resource": 1}, r"\$\.items\[1\]\.resource: expected a string"),
+        ({"event": {}}, r"\$\.items\[1\]\.event: expected a string"),
+        ({"id": None}, r"\$\.items\[1\]\.id: expected a string"),
+        ({"filter": []}, "filter: does not fit"),
+        ({"ownedBy": 1}, "ownedBy: does not fit"),
+        ({"status": True}, "status: does not fit"),
+        ({"secret": 42}, "secret: does not fit"),
     ],
+    ids=str,
 )
 async def test_a_wanted_webhook_that_cannot_be_read_changes_nothing(
     sandbox: Sandbox, webhooks: Webhooks, odd: dict[str, object], problem: str

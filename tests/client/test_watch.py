@@ -9,7 +9,8 @@ import pytest
 from attrs import evolve, frozen
 
 from tests.support.clocks import QuickClock, StoppedClock
-from tests.support.keeping import Interference, webhooks_on
+from tests.support.keeping import CARDS, MESSAGES, SECRET, webhooks_on
+from tests.support.wire import until
 from webex_webhooks_async import (
     APIError,
     AuthenticationError,
@@ -23,17 +24,6 @@ from webex_webhooks_async import (
     WebhookUpdate,
 )
 from webex_webhooks_async.testing import Sandbox
-
-SECRET = "a secret"
-
-MESSAGES = NewWebhook(
-    name="bot:messages",
-    target_url="https://example.com/hook",
-    resource="messages",
-    event="created",
-    secret=SECRET,
-)
-CARDS = evolve(MESSAGES, name="bot:cards", resource="attachmentActions")
 
 
 @frozen
@@ -56,11 +46,7 @@ class Watched:
 
     async def turn_ends(self) -> None:
         """Wait until the watch sleeps or has ended."""
-        for _ in range(10_000):
-            if self.clock.sleepers or self.task.done():
-                return
-            await asyncio.sleep(0)
-        raise AssertionError("the watch neither sleeps nor ends")
+        await until(lambda: self.clock.sleepers > 0 or self.task.done())
 
     async def later(self, seconds: float) -> None:
         """Advance the clock, and wait for the turn of the watch."""
@@ -118,14 +104,10 @@ async def watched(sandbox: Sandbox) -> AsyncGenerator[Watched]:
         yield watched
 
 
-async def test_it_starts_at_once(watched: Watched) -> None:
-    """The first turn comes before any sleep, and yields what it changed."""
+async def test_it_yields_only_when_something_was_changed(watched: Watched) -> None:
+    """The first turn comes at once; a later one lists once, and may have nothing to yield."""
     assert watched.actions == [[("create", "bot:messages"), ("create", "bot:cards")]]
     assert tuple(watched.results[0].webhooks.values()) == watched.sandbox.webhooks
-
-
-async def test_it_yields_only_when_something_was_changed(watched: Watched) -> None:
-    """A turn lists the webhooks once, and yields nothing where it changes nothing."""
     before = len(watched.sandbox.requests)
     await watched.later(99.0)
     assert len(watched.sandbox.requests) == before
@@ -249,17 +231,11 @@ async def test_no_secret_is_logged(watched: Watched, caplog: pytest.LogCaptureFi
 
 
 async def test_a_webhook_that_was_switched_off_is_reactivated(watched: Watched) -> None:
-    """A webhook that Webex switched off is reactivated at the next turn."""
+    """At the next turn; one that is switched off again stays off for five minutes."""
     await watched.switch_off()
     await watched.later(100.0)
     assert watched.actions[1:] == [[("reactivate", "bot:messages")]]
     assert watched.statuses == ["active", "active"]
-
-
-async def test_it_waits_before_it_reactivates_again(watched: Watched) -> None:
-    """A webhook that is switched off again stays off for five minutes."""
-    await watched.switch_off()
-    await watched.later(100.0)
     await watched.switch_off()
     await watched.later(100.0)
     await watched.later(100.0)
@@ -313,7 +289,7 @@ async def test_it_stops_within_a_turn(sandbox: Sandbox) -> None:
             asked.set()
             await asyncio.Event().wait()
 
-    async with webhooks_on(sandbox, interference=Interference(before=never_respond)) as webhooks:
+    async with webhooks_on(sandbox, before=never_respond) as webhooks:
         task = asyncio.create_task(anext(webhooks.watch([MESSAGES])))
         await asked.wait()
         task.cancel()
@@ -359,7 +335,7 @@ async def test_arguments_are_checked_at_the_call(
 
 async def test_each_warning_comes_once(sandbox: Sandbox) -> None:
     """At the caller's line: of what is wanted, and of another webhook with the same events."""
-    firehose = evolve(MESSAGES, resource="all", event="all")
+    firehose = evolve(MESSAGES, resource="all", event="all", filter=None)
     with warnings.catch_warnings(record=True, action="always") as caught:
         async with watch_of(sandbox, firehose) as watched:
             assert len(caught) == 1

@@ -1,19 +1,12 @@
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.support.clients import client_on
-from tests.support.wire import DELETED, FOUND, WEBHOOK, Wire, http_response, page
-from webex_webhooks_async import (
-    Client,
-    DecodeError,
-    NewWebhook,
-    Webhook,
-    WebhookUpdate,
-)
+from tests.support.wire import FOUND, MODEL, WEBHOOK, Wire, http_response, page
+from webex_webhooks_async import Client, NewWebhook, WebhookUpdate, to_json
 
 NEW = NewWebhook(
     name="Messages",
@@ -27,22 +20,6 @@ NEW = NewWebhook(
 UPDATE = WebhookUpdate(
     name="Messages", target_url="https://example.com/new", secret="s3cret", status="active"
 )
-MODEL = Webhook(
-    id="W1",
-    name="Messages",
-    target_url="https://example.com/hook",
-    resource="messages",
-    event="created",
-)
-
-Operation = Callable[[Client], Awaitable[object]]
-
-OPERATIONS: dict[str, Operation] = {
-    "create": lambda client: client.webhooks.create(NEW),
-    "get": lambda client: client.webhooks.get("W1"),
-    "update": lambda client: client.webhooks.update("W1", UPDATE),
-    "list": lambda client: client.webhooks.list(),
-}
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
@@ -97,22 +74,9 @@ async def test_get_gives_the_webhook() -> None:
 
     (request,) = wire.requests
     assert (request.method, request.target, request.body) == ("GET", "/v1/webhooks/W1", b"")
-    assert found == Webhook(
-        id="W1",
-        name="Messages",
-        target_url="https://example.com/hook",
-        resource="messages",
-        event="created",
-        filter="roomId=Y2lz",
-        secret="s3cret",
-        status="inactive",
-        created=datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC),
-        owned_by="org",
-        org_id="O1",
-        created_by="P1",
-        app_id="A1",
-        extra={"newcomer": [1]},
-    )
+    assert json.loads(to_json(found)) == whole
+    assert found.created == datetime(2022, 4, 7, 9, 17, 23, 164000, tzinfo=UTC)
+    assert found.extra == {"newcomer": [1]}
 
 
 async def test_update_puts_the_new_state() -> None:
@@ -129,16 +93,6 @@ async def test_update_puts_the_new_state() -> None:
         "secret": "s3cret",
         "status": "active",
     }
-
-
-@pytest.mark.parametrize("done", [DELETED, http_response(200, b"gone"), http_response(202)])
-async def test_delete_deletes(done: bytes) -> None:
-    """`delete` sends no body, and ignores the body of a 2xx."""
-    async with client_on(done) as (wire, client):
-        await client.webhooks.delete("W1")
-
-    (request,) = wire.requests
-    assert (request.method, request.target, request.body) == ("DELETE", "/v1/webhooks/W1", b"")
 
 
 async def test_list_sends_its_arguments() -> None:
@@ -165,45 +119,6 @@ async def test_a_base_url_may_have_any_path() -> None:
                 await client.webhooks.get("W1")
 
     assert wire.targets == ["/webhooks/W1", "/webhooks/W1", "/a/b/webhooks/W1"]
-
-
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize(
-    ("body", "problem"),
-    [
-        (b"\xff\xfe", "not UTF-8"),
-        (b'{"id": ' + b"9" * 5000 + b"}", "too many digits"),
-        (b"null", "expected an object, got null"),
-    ],
-    ids=lambda value: str(value)[:20],
-)
-async def test_a_2xx_that_does_not_fit_is_a_decode_error(
-    body: bytes, problem: str, operation: str
-) -> None:
-    """A body that isn't a webhook is an error with method, path and tracking id."""
-    async with client_on(http_response(200, body, "TrackingID: ROUTER_1")) as (wire, client):
-        with pytest.raises(DecodeError, match=problem) as raised:
-            await OPERATIONS[operation](client)
-
-    (request,) = wire.requests
-    assert (raised.value.method, raised.value.path) == (request.method, request.target)
-    assert raised.value.tracking_id == "ROUTER_1"
-
-
-async def test_every_problem_of_a_page_is_named() -> None:
-    """`Client.list` names each problem with its path, and shows no value."""
-    items = [WEBHOOK, {**WEBHOOK, "name": None, "created": "c4n4ry"}, {"id": "c4n4ry"}]
-    async with client_on(http_response(200, {"items": items})) as (_, client):
-        with pytest.raises(DecodeError) as raised:
-            await client.list("webhooks", into=Webhook)
-
-    assert raised.value.problems == (
-        "$.items[1].name: expected a string, got null",
-        "$.items[2].name: missing",
-        "$.items[2].targetUrl: missing",
-        "$.items[2].resource: missing",
-        "$.items[2].event: missing",
-    )
 
 
 NOT_UNICODE = "c4nary\udcff"

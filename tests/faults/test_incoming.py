@@ -1,31 +1,239 @@
+"""What a receiver does about broken requests, failing handlers and deduplicators, real servers."""
+
 import asyncio
-from collections.abc import Mapping
+import re
+import socket
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
 
 import pytest
+from attrs import frozen
 
+from tests.examples.serving import Application, serve_with_hypercorn, serve_with_uvicorn
 from tests.examples.serving import Server as ServeOn
-from tests.examples.serving import serve_with_hypercorn
-from tests.faults.incoming import (
-    BODY,
-    BROKEN,
-    FAILURES,
-    FATAL,
-    MAX_BODY,
-    Act,
-    Acting,
-    Trouble,
-    kept_alive,
-    serve_on_uvicorn,
-    serve_with_eager_tasks,
-    serve_without_grace,
-    served_by,
-)
-from tests.notifications.doubles import Bot, distinct, posted, request
-from tests.support.wire import until
-from webex_webhooks_async.notifications.deduplication import MemoryDeduplicator
-from webex_webhooks_async.notifications.receiver import Receiver
+from tests.notifications.doubles import Bot, body_of, chunked, distinct, exchange, posted, request
+from tests.support.wire import PATIENCE, nothing_left, until
+from webex_webhooks_async import Claim, MemoryDeduplicator, MessageData, Notification, Receiver
 
+BODY = body_of()
 GOOD = posted(BODY)
+SIZE = len(BODY)
+MAX_BODY = 10_000
+CHUNKED = "Transfer-Encoding: chunked"
+
+BROKEN: Mapping[str, bytes] = {
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "no length": request(body=BODY),
+    "a length that is too small": request(f"Content-Length: {SIZE - 5}", body=BODY),
+    "a length that is too large": request(f"Content-Length: {SIZE + 5}", body=BODY),
+    "a length that is negative": request("Content-Length: -5", body=BODY),
+    "a length that isn't a number": request("Content-Length: five", body=BODY),
+    "two lengths": request(f"Content-Length: {SIZE}", "Content-Length: 5", body=BODY),
+    "a chunk that is longer": request(CHUNKED, body=b"%x\r\n%s\r\n0\r\n\r\n" % (SIZE - 5, BODY)),
+    "a chunk that is shorter": request(CHUNKED, body=b"%x\r\n%s\r\n0\r\n\r\n" % (SIZE + 5, BODY)),
+    "a chunk without a size": request(CHUNKED, body=b"zz\r\n%s" % BODY),
+    "a chunk of a huge size": request(CHUNKED, body=b"%s\r\n%s" % (b"f" * 30, BODY)),
+    "chunks without an end": request(CHUNKED, body=chunked(BODY)),
+    "an unknown encoding": request("Transfer-Encoding: gzip", body=BODY),
+    "a body that says it is too large": request(
+        f"Content-Length: {MAX_BODY + 1}", body=BODY.ljust(MAX_BODY + 1)
+    ),
+    "a body that is too large": request(CHUNKED, body=chunked(*[BODY.ljust(1000)] * 11)),
+    "an endless header": request(f"X-Long: {'a' * 200_000}", f"Content-Length: {SIZE}", body=BODY),
+    "a header with a NUL": request("X-Nul: a\0b", f"Content-Length: {SIZE}", body=BODY),
+    "no signature": posted(BODY).replace(b"Signature", b"Autograph"),
+    "another's signature": request(f"Content-Length: {SIZE}", body=BODY, of=BODY + b" "),
+}
+"""Requests with the notification `BODY` in them, which must not be handled."""
+
+
+Act = Callable[[], Coroutine[Any, Any, object]]
+
+
+class Trouble(MemoryDeduplicator):
+    """A deduplicator whose next `claim` or `release` acts first."""
+
+    def __init__(self, **acts: Act) -> None:
+        super().__init__()
+        self.acts = acts
+
+    async def claim(self, key: str) -> Claim:
+        await self._act("claim")
+        return await super().claim(key)
+
+    async def release(self, key: str) -> None:
+        await self._act("release")
+        await super().release(key)
+
+    async def _act(self, method: str) -> None:
+        act = self.acts.pop(method, None)
+        if act is not None:
+            await act()
+
+
+def raising(error: BaseException) -> Act:
+    """Return an act that raises this."""
+
+    async def fail() -> None:
+        raise error
+
+    return fail
+
+
+async def fail_in_a_group() -> None:
+    """Start several tasks, one of which fails."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.Event().wait())
+        group.create_task(raising(LookupError())())
+
+
+async def be_left_waiting() -> None:
+    """Wait for something that is cancelled."""
+    waiting = asyncio.get_running_loop().create_future()
+    waiting.cancel()
+    await waiting
+
+
+async def give_itself_up() -> None:
+    """Cancel the request."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.Event().wait()
+
+
+async def recurse() -> None:
+    """Recurse without end."""
+    await recurse()
+
+
+FAILURES: Mapping[str, Act] = {
+    "an exception": raising(ValueError()),
+    "a timeout": raising(TimeoutError()),
+    "a StopIteration": raising(StopIteration()),
+    "endless recursion": recurse,
+    "a failed group": fail_in_a_group,
+    "something cancelled": be_left_waiting,
+    "its own end": give_itself_up,
+    "no ordinary exception": raising(BaseException()),
+}
+"""How a handler or a deduplicator may end."""
+
+FATAL: Mapping[str, Act] = {
+    "KeyboardInterrupt": raising(KeyboardInterrupt()),
+    "SystemExit": raising(SystemExit(1)),
+}
+"""What ends the event loop, unless the server catches it."""
+
+
+class Acting(Bot):
+    """A bot whose next run acts first."""
+
+    act: Act | None = None
+
+    async def run(self, notification: Notification[MessageData]) -> None:
+        act, self.act = self.act, None
+        if act is not None:
+            await act()
+        await super().run(notification)
+
+
+serve_on_uvicorn = partial(serve_with_uvicorn, http="h11")
+
+
+async def serve_with_eager_tasks(
+    application: Application, listener: socket.socket, stop: asyncio.Event
+) -> None:
+    """Serve an ASGI application on an event loop that starts tasks at once, where Python can."""
+    eager = getattr(asyncio, "eager_task_factory", None)  # Python 3.11 lacks it
+    asyncio.get_running_loop().set_task_factory(eager)
+    await serve_on_uvicorn(application, listener, stop)
+
+
+serve_without_grace: ServeOn = partial(serve_on_uvicorn, timeout_graceful_shutdown=0)
+"""Cancels all requests as soon as it stops."""
+
+
+@frozen(kw_only=True)
+class Served:
+    """A receiver on loopback.
+
+    Attributes:
+        port: Where it listens.
+        stop: Set to stop the server.
+        ended: Done when the server has stopped.
+    """
+
+    port: int
+    stop: asyncio.Event
+    ended: asyncio.Task[None]
+
+    async def responses(self, *requests: bytes) -> list[int]:
+        """Send these requests at once, and return the status of each response."""
+        async with asyncio.TaskGroup() as group:
+            exchanges = [group.create_task(exchange(self.port, each)) for each in requests]
+        return [status for each in exchanges for status in statuses(each.result())]
+
+    async def responses_to_part(self, part: bytes, *, reset: bool = False) -> list[int]:
+        """Send this and no more, and return the statuses of the responses."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        with suppress(OSError):
+            writer.write(part)
+            await writer.drain()
+            if reset:
+                writer.transport.abort()
+            else:
+                writer.write_eof()
+        received = b""
+        with suppress(ConnectionError):
+            while chunk := await reader.read(10_000):
+                received += chunk
+        writer.close()
+        return statuses(received)
+
+    async def stopped_listening(self) -> None:
+        """Wait until no more connections are accepted."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    writer = await self.begin(b"")
+                except OSError:
+                    return
+                writer.close()
+
+    async def begin(self, part: bytes) -> asyncio.StreamWriter:
+        """Send this, and leave the connection open."""
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(part)
+        await writer.drain()
+        return writer
+
+
+def kept_alive(request: bytes) -> bytes:
+    """Return the request without its ``Connection: close``."""
+    return request.replace(b"Connection: close\r\n", b"")
+
+
+def statuses(received: bytes) -> list[int]:
+    """Return the statuses in what a server sent."""
+    return [int(status) for status in re.findall(rb"^HTTP/1.1 (\d+)", received, re.MULTILINE)]
+
+
+@asynccontextmanager
+async def served_by(serve: ServeOn, receiver: Receiver) -> AsyncGenerator[Served]:
+    """Serve a receiver during the block, and assert that nothing is left of it."""
+    stop = asyncio.Event()
+    async with nothing_left(), asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        port = listener.getsockname()[1]
+        ended = group.create_task(serve(receiver, listener, stop))
+        try:
+            yield Served(port=port, stop=stop, ended=ended)
+        finally:
+            stop.set()
+
 
 SERVERS = [
     pytest.param(serve_on_uvicorn, id="uvicorn"),
@@ -162,35 +370,28 @@ async def test_clients_that_hang_up(serve: ServeOn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("serve", "failures"),
-    [(serve_on_uvicorn, {**FAILURES, **FATAL}), (serve_with_hypercorn, FAILURES)],
-    ids=["uvicorn", "hypercorn"],
+    ("serve", "failures", "background"),
+    [
+        (serve_on_uvicorn, {**FAILURES, **FATAL}, False),
+        (serve_with_hypercorn, FAILURES, False),
+        (serve_on_uvicorn, FAILURES, True),
+    ],
+    ids=["uvicorn", "hypercorn", "background"],
 )
-async def test_handlers_may_fail_in_any_way(serve: ServeOn, failures: Mapping[str, Act]) -> None:
-    """However a handler fails, the response is 500, and the next delivery is handled."""
-    bot = Acting()
+async def test_handlers_may_fail_in_any_way(
+    serve: ServeOn, failures: Mapping[str, Act], *, background: bool
+) -> None:
+    """The response is 500, or 204 in the background; the next delivery is handled."""
+    bot = Acting(background=background)
     async with served_by(serve, bot.receiver) as served:
         for number, (name, fail) in enumerate(failures.items()):
             again = posted(distinct(number))
             bot.act = fail
-            assert (name, await served.responses(again)) == (name, [500])
+            assert (name, await served.responses(again)) == (name, [204 if background else 500])
+            await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
             assert (name, await served.responses(again, again)) == (name, [204, 204])
 
     assert bot.done == [f"MESSAGE-{number}" for number in range(len(failures))]
-
-
-async def test_handlers_may_fail_in_the_background() -> None:
-    """However a handler fails in the background, the next delivery is handled."""
-    bot = Acting(background=True)
-    async with served_by(serve_on_uvicorn, bot.receiver) as served:
-        for number, (name, fail) in enumerate(FAILURES.items()):
-            again = posted(distinct(number))
-            bot.act = fail
-            assert (name, await served.responses(again)) == (name, [204])
-            await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
-            assert (name, await served.responses(again)) == (name, [204])
-
-    assert bot.done == [f"MESSAGE-{number}" for number in range(len(FAILURES))]
 
 
 async def test_a_deduplicator_may_fail_in_any_way() -> None:
@@ -226,8 +427,7 @@ async def test_a_claim_may_stay_behind() -> None:
 async def test_a_deduplicator_that_hangs(serve: ServeOn) -> None:
     """A notification waits for its claim, even if its client is gone, and delays no other."""
     may_return = asyncio.Event()
-    trouble = Trouble()
-    trouble.acts["claim"] = may_return.wait
+    trouble = Trouble(claim=may_return.wait)
     bot = Bot(deduplicator=trouble)
     async with served_by(serve, bot.receiver) as served:
         client = await served.begin(GOOD)
@@ -256,11 +456,6 @@ async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
     assert len(bot.done) == 20
 
 
-def is_closing(receiver: Receiver) -> bool:
-    """Whether the receiver is closing."""
-    return receiver._is_closing  # pyright: ignore[reportPrivateUsage] - nothing public says so
-
-
 @each_server_and_loop
 async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
     """A server that stops handles what it accepted before it ends."""
@@ -269,7 +464,7 @@ async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
     async with served_by(serve, bot.receiver) as served:
         assert await served.responses(*map(posted, map(distinct, range(100)))) == [204] * 100
         served.stop.set()
-        await until(lambda: is_closing(bot.receiver))
+        await until(lambda: bot.receiver._is_closing)  # pyright: ignore[reportPrivateUsage] - nothing public says so
         for _ in range(100):
             await asyncio.sleep(0)
         assert not served.ended.done()

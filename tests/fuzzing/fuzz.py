@@ -24,11 +24,8 @@ def mutated(data: bytes, max_size: int, seed: int) -> bytes:
         document = json.loads(data[start:])
         change_a_member(document, chance)
         made = data[:start] + json.dumps(document).encode()
-    except (
-        ValueError,
-        IndexError,
-        RecursionError,
-    ):  # not JSON, or without a member, or nested in itself
+    except (ValueError, IndexError, RecursionError):
+        # It isn't JSON, or without a member, or nested in itself.
         made = b""
     if made and len(made) <= max_size and chance.random() < 0.8:
         return made

@@ -111,9 +111,8 @@ def links(data: bytes) -> None:
         with suppress(PaginationError):
             target = target_on(f"{ORIGIN}/v1", url)
             assert target.startswith("/")
-            with suppress(
-                httpx.InvalidURL, UnicodeEncodeError
-            ):  # a URL that httpx can't read is never requested
+            # A URL that httpx can't read is never requested.
+            with suppress(httpx.InvalidURL, UnicodeEncodeError):
                 assert httpx.URL(url).host == "webexapis.com"
                 assert httpx.URL(ORIGIN + target).netloc == b"webexapis.com"
 

@@ -4,25 +4,16 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from tests.support.wire import MODEL
 from webex_webhooks_async.models.vocabulary import Status
-from webex_webhooks_async.models.webhooks import NewWebhook, Webhook, WebhookUpdate
+from webex_webhooks_async.models.webhooks import NewWebhook, WebhookUpdate
 
 Sent = NewWebhook | WebhookUpdate
 
 CANARY = "c4n4ry"
 
-WEBHOOK = Webhook(
-    id="an-id",
-    name="Messages",
-    target_url="https://example.com/hook",
-    resource="messages",
-    event="created",
-)
 NEW = NewWebhook(
-    name="Messages",
-    target_url="https://example.com/hook",
-    resource="messages",
-    event="created",
+    name="Messages", target_url="https://example.com/hook", resource="messages", event="created"
 )
 UPDATE = WebhookUpdate(name="Messages", target_url="https://example.com/hook")
 
@@ -44,10 +35,10 @@ def with_field(model: Sent, field: str, value: object) -> Sent:
 
 def test_webhooks_can_be_in_sets() -> None:
     """Equal webhooks are one in a set, whatever `extra` holds."""
-    one, equal = (evolve(WEBHOOK, extra={"tags": ["a", {"b": None}]}) for _ in range(2))
+    one, equal = (evolve(MODEL, extra={"tags": ["a", {"b": None}]}) for _ in range(2))
 
     assert len({one, equal}) == 1
-    assert one != WEBHOOK
+    assert one != MODEL
 
 
 def test_a_repr_shows_no_secret() -> None:
@@ -55,7 +46,7 @@ def test_a_repr_shows_no_secret() -> None:
     unknown = {"newSecret": CANARY, "nested": {"deep": [CANARY]}}
     shown = repr(
         [
-            evolve(WEBHOOK, secret=CANARY, extra=unknown),
+            evolve(MODEL, secret=CANARY, extra=unknown),
             evolve(NEW, secret=CANARY),
             evolve(UPDATE, secret=CANARY),
         ]
@@ -129,8 +120,8 @@ def test_fields_are_valid_unicode(model: Sent, field: str) -> None:
     assert CANARY not in str(raised.value)
 
 
-THERE = evolve(WEBHOOK, name="Bot", secret="s3cret", status="inactive", filter="roomId=x")
-ALL = WebhookUpdate(name="Bot", target_url=WEBHOOK.target_url, secret="s3cret", status="inactive")
+THERE = evolve(MODEL, name="Bot", secret="s3cret", status="inactive", filter="roomId=x")
+ALL = WebhookUpdate(name="Bot", target_url=MODEL.target_url, secret="s3cret", status="inactive")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +146,7 @@ def test_an_update_refuses_what_is_fixed_for_life() -> None:
     changes: Any = {"resource": CANARY, "event": "updated", "name": "New"}
 
     with pytest.raises(TypeError) as raised:
-        WebhookUpdate.of(WEBHOOK, **changes)
+        WebhookUpdate.of(MODEL, **changes)
 
     assert str(raised.value) == (
         "event, resource can't change, only name, target_url, secret, status can: "
@@ -165,7 +156,7 @@ def test_an_update_refuses_what_is_fixed_for_life() -> None:
 
 def test_an_odd_webhook_can_be_corrected() -> None:
     """Empty optional fields are left out; what is invalid is refused only if it stays."""
-    odd = evolve(WEBHOOK, name="", target_url="ftp://old.example.com", secret="", status="")
+    odd = evolve(MODEL, name="", target_url="ftp://old.example.com", secret="", status="")
 
     corrected = WebhookUpdate.of(odd, name="Messages", target_url="https://example.com/hook")
 
@@ -178,7 +169,7 @@ def test_an_odd_webhook_can_be_corrected() -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [NewWebhook, WebhookUpdate, partial(WebhookUpdate.of, WEBHOOK)],
+    [NewWebhook, WebhookUpdate, partial(WebhookUpdate.of, MODEL)],
     ids=["new", "update", "of"],
 )
 def test_a_field_in_camel_case_is_named_as_it_is_here(make: Any) -> None:  # noqa: ANN401 - any of them

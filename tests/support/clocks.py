@@ -23,15 +23,12 @@ class QuickClock(Clock):
         self.seconds: float = 0.0
 
     def monotonic(self) -> float:
-        """Seconds since the start."""
         return self.seconds
 
     def now(self) -> datetime:
-        """The date and time."""
         return START + timedelta(seconds=self.seconds)
 
     async def sleep(self, seconds: float) -> None:
-        """Advance the time at once."""
         self.slept.append(seconds)
         self.seconds += seconds
         await asyncio.sleep(0)
@@ -50,7 +47,6 @@ class StoppedClock(QuickClock):
         return len(self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until the clock was advanced so far."""
         self.slept.append(seconds)
         sleeper = self.seconds + seconds, asyncio.get_running_loop().create_future()
         self._sleepers.append(sleeper)

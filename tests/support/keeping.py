@@ -4,32 +4,29 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
-from attrs import frozen
+from attrs import evolve
 
 from tests.support.clocks import QuickClock
-from webex_webhooks_async import RetryPolicy, StaticToken, Webhooks
+from webex_webhooks_async import NewWebhook, RetryPolicy, StaticToken, Webhooks
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.testing import Sandbox
 
 TOKEN = "the-access-token"
+SECRET = "a secret"
+
+MESSAGES = NewWebhook(
+    name="bot:messages",
+    target_url="https://example.com/hook",
+    resource="messages",
+    event="created",
+    filter="roomType=direct",
+    secret=SECRET,
+)
+CARDS = evolve(MESSAGES, name="bot:cards", resource="attachmentActions", filter=None, secret=None)
 
 
-async def do_nothing() -> None:
-    """Don't interfere."""
-
-
-@frozen(kw_only=True)
-class Interference:
-    """What happens around each request.
-
-    Attributes:
-        before: Is awaited before the sandbox executes the request.
-        after: Is awaited before the response arrives.
-    """
-
-    before: Callable[[], Awaitable[object]] = do_nothing
-    after: Callable[[], Awaitable[object]] = do_nothing
+Interfere = Callable[[], Awaitable[object]]
 
 
 @asynccontextmanager
@@ -38,7 +35,8 @@ async def webhooks_on(
     *,
     clock: Clock | None = None,
     retry: RetryPolicy | None = None,
-    interference: Interference = Interference(),
+    before: Interfere | None = None,
+    after: Interfere | None = None,
 ) -> AsyncGenerator[Webhooks]:
     """The webhooks of a client whose clock doesn't wait.
 
@@ -46,34 +44,29 @@ async def webhooks_on(
         sandbox: The sandbox that has the webhooks.
         clock: Another clock.
         retry: Another policy than the default one.
-        interference: What happens around each request.
+        before: Is awaited before the sandbox executes a request.
+        after: Is awaited before its response arrives.
     """
+
+    async def respond(request: httpx.Request) -> httpx.Response:
+        if before is not None:
+            await before()
+        response = await direct.send(request)
+        if after is not None:
+            await after()
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=response.content
+        )
+
     async with sandbox.http_client() as direct:
-        transport = Requester(
+        requester = Requester(
             StaticToken(TOKEN),
             base_url=Sandbox.base_url,
-            http_client=httpx.AsyncClient(transport=Way(direct, interference)),
+            http_client=httpx.AsyncClient(transport=httpx.MockTransport(respond)),
             timeout=30.0,
             retry=retry or RetryPolicy(),
             max_concurrency=20,
             max_body=1_000_000,
             clock=clock or QuickClock(),
         )
-        yield Webhooks(transport)
-
-
-class Way(httpx.AsyncBaseTransport):
-    """A transport to a sandbox, with interference around each request."""
-
-    def __init__(self, direct: httpx.AsyncClient, interference: Interference) -> None:
-        self._direct = direct
-        self._interference = interference
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the response of the sandbox."""
-        await self._interference.before()
-        response = await self._direct.send(request)
-        await self._interference.after()
-        return httpx.Response(
-            response.status_code, headers=response.headers, content=response.content
-        )
+        yield Webhooks(requester)

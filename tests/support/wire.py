@@ -8,12 +8,16 @@ import json
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from attrs import frozen
+
+from webex_webhooks_async import Webhook
 
 PATIENCE = 20.0
 """Seconds after which a test gives up waiting for something that happens at once."""
@@ -26,6 +30,14 @@ WEBHOOK: dict[str, Any] = {
     "event": "created",
 }
 """A webhook as the service sends it."""
+MODEL = Webhook(
+    id="W1",
+    name="Messages",
+    target_url="https://example.com/hook",
+    resource="messages",
+    event="created",
+)
+"""The same, as it is read."""
 
 
 @frozen(kw_only=True)
@@ -120,6 +132,7 @@ class Wire:
 
     Attributes:
         port: The port.
+        tls: The context that was given.
         script: The remaining steps.
         requests: The requests, in the order of arrival.
         connections: The number of accepted connections.
@@ -131,7 +144,7 @@ class Wire:
         self.requests: list[Received] = []
         self.connections = 0
         self.most_open = 0
-        self._tls = tls
+        self.tls = tls
         self._open: dict[asyncio.Task[None], Peer] = {}
 
     async def __aenter__(self) -> Self:
@@ -154,7 +167,7 @@ class Wire:
 
     async def listen(self) -> None:
         """Accept connections again; the server accepts them from the start."""
-        self._server = await asyncio.start_server(self._serve, sock=self._socket, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, sock=self._socket, ssl=self.tls)
 
     def refuse(self) -> None:
         """Refuse new connections. Open ones stay open, and the port stays the same."""
@@ -164,7 +177,7 @@ class Wire:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     @property
     def base_url(self) -> str:
@@ -221,6 +234,18 @@ class Wire:
             await step(peer)
 
 
+@asynccontextmanager
+async def nothing_left() -> AsyncGenerator[None]:
+    """Make sure that the block leaves no task, no socket and no file behind."""
+
+    def open_files() -> int:
+        return sum(1 for _ in Path("/dev/fd").iterdir())
+
+    tasks, files = asyncio.all_tasks(), open_files()
+    yield
+    await until(lambda: asyncio.all_tasks() <= tasks and open_files() <= files)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds.
 
@@ -230,6 +255,22 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - any condition, without an event for each
             await asyncio.sleep(0)
+
+
+async def idle_loop() -> None:
+    """Let the event loop run everything that needs no time."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def cancelled_after(steps: int, doing: Coroutine[Any, Any, object]) -> bool:
+    """Cancel after so many steps of the event loop; whether it was still running."""
+    task = asyncio.create_task(doing)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    return task.cancelled()
 
 
 def http_response(status: int = 200, body: object = b"", *headers: str) -> bytes:
