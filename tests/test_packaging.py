@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import tokenize
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint, distribution, metadata, requires, version
 from pathlib import Path
 
@@ -36,32 +35,10 @@ echo nor this
 """
 
 
-def requirements() -> list[Requirement]:
-    """Read what the installed distribution requires."""
-    return [Requirement(line) for line in requires(NAME) or []]
-
-
 def entry_point(group: str) -> EntryPoint:
     """Read the distribution's one entry point in a group."""
     (found,) = distribution(NAME).entry_points.select(group=group)
     return found
-
-
-def python_files() -> Iterator[tuple[str, Path]]:
-    """Find the Python files of the project, each with its path in it; the package is installed."""
-    for folder in (PACKAGE, ROOT / "tests", ROOT / "docs"):
-        for path in folder.rglob("*.py"):
-            yield path.relative_to(folder.parent).as_posix(), path
-    for path in ROOT.glob("*.py"):
-        yield path.name, path
-
-
-def comments(path: Path) -> Iterator[tuple[int, str]]:
-    """Read the comments in a Python file, each with the number of its line."""
-    with path.open("rb") as file:
-        for token in tokenize.tokenize(file.readline):
-            if token.type == tokenize.COMMENT:
-                yield token.start[0], token.string
 
 
 def test_what_is_required() -> None:
@@ -70,7 +47,8 @@ def test_what_is_required() -> None:
     Each requirement has a lower bound, which is tested; httpx also an upper one, so that
     `pip install --pre` installs a version that has `AsyncClient`.
     """
-    others = [each for each in requirements() if each.name != NAME]
+    required = [Requirement(line) for line in requires(NAME) or []]
+    others = [each for each in required if each.name != NAME]
     bounds = {each.name: {bound.operator for bound in each.specifier} for each in others}
     (httpx,) = (each for each in others if each.name == "httpx")
 
@@ -208,11 +186,17 @@ def test_every_suppression_has_a_reason() -> None:
     suppression = re.compile(r"#\s*(noqa|type:\s*ignore|pyright:\s*ignore|pragma:)")
     what = r"noqa: [A-Z0-9, ]+|(type|pyright): ignore\[[\w, -]+\]|pragma: no \w+"
     reasoned = re.compile(rf"# ({what}) +(-|#) \w")
-    bare = [
-        f"{name}:{line}: {comment}"
-        for name, path in python_files()
-        for line, comment in comments(path)
-        if suppression.search(comment) and not reasoned.search(comment)
-    ]
+    folders = (PACKAGE, ROOT / "tests", ROOT / "docs")
+    paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))]
+    bare: list[str] = []
+    for path in paths:
+        with path.open("rb") as file:
+            bare += [
+                f"{path}:{token.start[0]}: {token.string}"
+                for token in tokenize.tokenize(file.readline)
+                if token.type == tokenize.COMMENT
+                and suppression.search(token.string)
+                and not reasoned.search(token.string)
+            ]
 
     assert not bare, "\n".join(["no reason stands behind", *bare])

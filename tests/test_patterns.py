@@ -2,12 +2,12 @@
 
 import ast
 import importlib
-import pkgutil
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -21,7 +21,11 @@ from webex_webhooks_async.bot.writing import split_markdown
 pytestmark = pytest.mark.once
 
 PACKAGE = Path(webex_webhooks_async.__file__).parent
-SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+SOURCES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path.read_text("utf-8")
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem != "__main__"
+}
 
 PARSER: Any = importlib.import_module("re._parser")
 IN_CATEGORIES = {"SPACE": " ", "DIGIT": "1", "WORD": "a", "NOT_SPACE": "a"}
@@ -35,10 +39,8 @@ LEAST = 1e-4  # seconds: less than that isn't compared
 def patterns() -> Mapping[str, re.Pattern[str]]:
     """The patterns that modules hold, and those that stand in a call."""
     found: list[re.Pattern[str]] = [mentions._mention_of("P1")]  # pyright: ignore[reportPrivateUsage] - it makes one
-    for module in pkgutil.walk_packages([str(PACKAGE)], "webex_webhooks_async."):
-        if not module.name.endswith("__main__"):
-            found += held_by(vars(importlib.import_module(module.name)))
-    for source in SOURCES.values():
+    for module, source in SOURCES.items():
+        found += held_by(vars(imported(module)))
         for call in ast.walk(ast.parse(source)):
             match call:
                 case ast.Call(ast.Attribute(ast.Name("re")), [ast.Constant(str(pattern)), *_]):
@@ -59,21 +61,20 @@ def held_by(names: Mapping[str, object]) -> Iterator[re.Pattern[str]]:
 
 def way_to_use(pattern: re.Pattern[str]) -> Callable[[str], object]:
     """Search for all, unless the package looks only at the beginning of a text."""
-    for source in SOURCES.values():
+    for module, source in SOURCES.items():
         if re.search(rf"fullmatch\(\s*r?\"{re.escape(pattern.pattern)}\"", source):
             return pattern.fullmatch
         for name in re.findall(r"^(\w+) = re\.compile\(", source, re.MULTILINE):
-            held: object = getattr(importlib.import_module(module_of(source)), name)
+            held: object = getattr(imported(module), name)
             searches = rf"{name}\.([sf]\w+|match\(state)"  # which markdown-it passes at each place
             if held is pattern and not re.search(searches, source):
                 return pattern.match
     return pattern.findall
 
 
-def module_of(source: str) -> str:
-    """The name of the module with this source."""
-    (path,) = (path for path, text in SOURCES.items() if text == source)
-    return ".".join([PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts])
+def imported(name: str) -> ModuleType:
+    """The module or package with this name."""
+    return importlib.import_module(name.removesuffix(".__init__"))
 
 
 def slow_texts(pattern: re.Pattern[str]) -> Iterator[Callable[[int], str]]:

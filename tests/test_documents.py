@@ -1,0 +1,163 @@
+"""What documents promise: pages, links, diagrams, pictures, tests in SECURITY.md, and examples."""
+
+import html
+import pkgutil
+import re
+import runpy
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from sybil import Document
+from sybil.document import PythonDocStringDocument
+
+import webex_webhooks_async
+import webex_webhooks_async.testing
+from docs.generate import PAGES, documented, up_to_date
+from tests.support.documents import find_doctests, set_up, tear_down
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+DOCUMENTS = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
+)
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+DIFFERENT_EACH_TIME = re.compile(
+    r"\w+\.[0-9a-f]{8}(?=@)"  # who writes
+    r"|(?<=127\.0\.0\.1:)\d+"
+    r"|[0-9a-f]{40,}…?"  # signatures
+    r"|Y2lz\w+"  # ids
+    r"|\d{4}-\d\d-\d\dT[\d:.]+Z"
+    r"|\d\d:\d\d:\d\d"
+)
+_, _, WHO = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## Who can do what")
+SECTIONS = dict(re.findall(r"^### ([^\n]+)\n(.+?)(?=^##)", WHO, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_generated_page_says_what_the_code_says(page: Path) -> None:
+    """Each part of the reference that comes from the code is up to date."""
+    assert page.read_text(encoding="utf-8").splitlines() == up_to_date(page).splitlines(), (
+        "run python -m docs.generate"
+    )
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """The reference describes each name that users import."""
+    public = {*dir(webex_webhooks_async), *webex_webhooks_async.testing.__all__}
+
+    assert public - documented().keys() == {"__version__"} & public
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Each link to a file of the repository, or to a heading, has a target."""
+    dead: list[str] = []
+    for target, anchor in LINK.findall(FENCED.sub("", page.read_text(encoding="utf-8"))):
+        path = (page.parent / target).resolve() if target else page
+        exists = path.exists()
+        if not exists or (anchor and path.suffix == ".md" and anchor not in headings(path)):
+            dead.append(f"{target}#{anchor}" if anchor else target)
+
+    assert dead == []
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors that GitHub and MyST make of the headings of a page."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    anchors: list[str] = []
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        same = re.compile(rf"{re.escape(slug)}(-\d+)?")
+        count = sum(same.fullmatch(each) is not None for each in anchors)
+        anchors.append(f"{slug}-{count}" if count else slug)
+    return set(anchors)
+
+
+def test_every_module_has_its_place() -> None:
+    """The diagram of the two wings names each module in the layers of the package and its wings."""
+    diagram = (ROOT / "docs" / "diagrams" / "two-wings.svg").read_text(encoding="utf-8")
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"<text.*>(.+)</text>", diagram))))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    lines = [
+        line
+        for contract in contracts
+        if "testing" not in str(contract.get("containers"))
+        for line in contract.get("layers", [])
+    ]
+    layers = {layer for line in lines for layer in line.split(" | ")}
+    assert layers - {"notifications"} <= named
+
+
+def text_of(svg: str) -> str:
+    """The text of a picture, without the parts that differ each time."""
+    shown = "".join(re.findall(r"<text [^>]*>([^<]*)</text>", svg)).replace("&#160;", " ")
+    text = " ".join(DIFFERENT_EACH_TIME.sub("…", html.unescape(shown)).split())
+    return re.sub("(> )+", "> ", text)  # a prompt comes again after what arrives behind it
+
+
+@pytest.mark.parametrize("name", ["demo", "dev", "listen", "chat"])
+def test_a_picture_shows_what_the_program_shows(name: str) -> None:
+    """Each picture shows what its program shows today.
+
+    If it wasn't, `python docs/pictures/draw.py NAME` draws it again.
+    """
+    draw = runpy.run_path(str(PICTURES / "draw.py"))["PICTURES"][name]
+    assert text_of(draw()) == text_of((PICTURES / f"{name}.svg").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("section", SECTIONS.values(), ids=SECTIONS)
+def test_what_is_promised_is_tested(section: str) -> None:
+    """Each section of SECURITY.md names tests, and they exist."""
+    names = re.findall(r"`(tests/\S+\.py|test_\w+)`", section)
+    missing: list[str] = []
+    source = ""
+    for name in names:
+        if name.startswith("tests/"):
+            source = (ROOT / name).read_text(encoding="utf-8")
+        elif not re.search(rf"\bdef {name}\(", source):
+            missing.append(name)
+
+    assert names
+    assert missing == []
+
+
+def docstrings() -> Iterator[Document]:
+    """Find the docstrings that have examples."""
+    package = webex_webhooks_async.__name__
+    public = {name: getattr(webex_webhooks_async, name) for name in dir(webex_webhooks_async)}
+    modules = pkgutil.walk_packages(webex_webhooks_async.__path__, f"{package}.")
+    for name in (package, *(each.name for each in modules)):
+        module = import_module(name)
+        path = str(module.__file__)
+        source = Path(path).read_text(encoding="utf-8")
+        for _, _, text in PythonDocStringDocument.extract_docstrings(source):
+            document = Document(text, path)
+            for example in find_doctests(text, path):
+                document.add(example)
+            if document.regions:
+                document.namespace.update(public | vars(module))
+                yield document
+
+
+def name_of(docstring: Document) -> str:
+    """Name a docstring by its module and its summary."""
+    return f"{Path(docstring.path).stem}: {docstring.text.splitlines()[0]}"
+
+
+@pytest.mark.parametrize("docstring", list(docstrings()), ids=name_of)
+def test_the_examples_of_a_docstring_hold(docstring: Document) -> None:
+    """Each example runs, with the public names and those of its module, and shows its outcome."""
+    set_up(docstring.namespace)
+    try:
+        for example in docstring.examples():
+            example.evaluate()
+    finally:
+        tear_down(docstring.namespace)
