@@ -33,9 +33,6 @@ bot = Bot.from_env(name="lunch", watch=None, on_error=lambda error, notification
 Bot(StaticToken("token"), ["secret", "old secret"], target_url="https://bot.example.com")
 Bot(Client("token"), "secret", allow=lambda person: person.org_id == "ORG", in_order=True)
 
-Bot("token", "secret", title="lunch")  # type: ignore[call-arg] # it is refused
-Bot.from_env(title="lunch")  # type: ignore[call-arg] # it is refused
-
 
 @bot.command("order", "buy")
 async def order(context: MessageContext) -> None:
@@ -84,37 +81,26 @@ async def calls(message: MessageContext, submission: SubmissionContext) -> None:
     await wrapped(submission)  # type: ignore[arg-type] # it is refused
 
 
-@bot.command("wrong")  # type: ignore[type-var] # it is refused
-async def wrong_context(context: SubmissionContext) -> None:
-    """A command doesn't get a submission."""
-
-
-@bot.submission()  # type: ignore[type-var] # it is refused
-@timed
-async def wrong_wrapped(context: MessageContext) -> None:
-    """A submission isn't a message, whatever is around the handler."""
-
-
-@bot.message()  # type: ignore[type-var] # it is refused
-async def wrong_notification(notification: Notification[MessageData]) -> None:
-    """Handlers of messages get a context."""
-
-
-@bot.message()  # type: ignore[type-var] # it is refused
-def not_async(context: MessageContext) -> None:
-    """A handler is an async function."""
-
-
-@bot.message  # type: ignore[arg-type] # it is refused
-async def without_parentheses(context: MessageContext) -> None:
-    """The decorator is called."""
-
-
-bot.message("ticket")  # type: ignore[arg-type] # it is refused
-bot.message(re.compile(b"ticket"))  # type: ignore[arg-type] # it is refused
-bot.command(7)  # type: ignore[arg-type] # it is refused
-bot.submission("order")  # type: ignore[arg-type] # it is refused
-bot.submission(dishes=["Pasta"])  # type: ignore[arg-type] # it is refused
+def what_cannot_be_is_an_error(
+    of_message: Callable[[MessageContext], Coroutine[Any, Any, None]],
+    of_submission: Callable[[SubmissionContext], Coroutine[Any, Any, None]],
+    of_notification: Callable[[Notification[MessageData]], Coroutine[Any, Any, None]],
+    not_async: Callable[[MessageContext], None],
+) -> None:
+    """A handler is async and takes the context of what it handles, whatever is around it."""
+    bot.command("wrong")(of_submission)  # type: ignore[type-var] # it is refused
+    bot.submission()(timed(of_message))  # type: ignore[type-var] # it is refused
+    bot.message()(of_notification)  # type: ignore[type-var] # it is refused
+    bot.message()(not_async)  # type: ignore[type-var] # it is refused
+    bot.message(of_message)  # type: ignore[arg-type] # the decorator is called
+    bot.message("ticket")  # type: ignore[arg-type] # it is refused
+    bot.message(re.compile(b"ticket"))  # type: ignore[arg-type] # it is refused
+    bot.command(7)  # type: ignore[arg-type] # it is refused
+    bot.submission("order")  # type: ignore[arg-type] # it is refused
+    bot.submission(dishes=["Pasta"])  # type: ignore[arg-type] # it is refused
+    Bot("token", "secret", title="lunch")  # type: ignore[call-arg] # it is refused
+    Bot.from_env(title="lunch")  # type: ignore[call-arg] # it is refused
+    ReceiverThread("token")  # type: ignore[arg-type] # it is refused
 
 
 router = BotRouter()
@@ -139,7 +125,6 @@ async def around(notification: Notification[Any], call_next: CallNext) -> None:
 def synchronous() -> None:
     """What a bot in a thread runs has the type of its result."""
     assert_type(ReceiverThread(bot).run(bot.send("Hello", room_id="R")), Message)
-    ReceiverThread("token")  # type: ignore[arg-type] # it is refused
 
 
 async def running() -> None:

@@ -6,17 +6,15 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from collections.abc import AsyncGenerator
-from typing import Any, Self, assert_never, assert_type
+from typing import Any, Self, assert_type
 
 from attrs import frozen
 
 from webex_webhooks_async import (
-    Action,
     AiohttpTransport,
     AsyncPaginator,
     AttachmentAction,
     AttachmentActionData,
-    Change,
     Client,
     File,
     Message,
@@ -27,11 +25,9 @@ from webex_webhooks_async import (
     OwnedBy,
     Page,
     RefreshingToken,
-    Resource,
     Result,
     RoomData,
     StaticToken,
-    Status,
     TokenProvider,
     Tokens,
     Webhook,
@@ -43,28 +39,20 @@ from webex_webhooks_async import (
 
 
 class VaultToken:
-    """A token provider of a user's own."""
-
     async def get(self) -> str:
-        """The token."""
         return "token"
 
     async def refresh(self, rejected: str) -> str:
-        """Another token."""
         return rejected[::-1]
 
 
 @frozen(kw_only=True)
 class Room:
-    """A class of a user's own."""
-
     id: str
     title: str
 
 
 class OwnClient(Client):
-    """A client of a user's own."""
-
     async def __aenter__(self) -> Self:
         return await super().__aenter__()
 
@@ -137,37 +125,12 @@ def json_has_the_class_that_is_asked_for() -> None:
     assert_type(from_json("{}", list[NewWebhook], converter=make_converter()), list[NewWebhook])
 
 
-async def words_are_strings(client: Client, webhook: Webhook) -> None:
-    """A member of a vocabulary is taken for text, and text for a member."""
-    for resource, event in ((Resource.MESSAGES, "created"), ("messages", "created")):
-        await client.webhooks.create(
-            NewWebhook(name="", target_url="", resource=resource, event=event, owned_by="org")
-        )
-    update = WebhookUpdate.of(webhook, status=Status.ACTIVE)
-    await client.webhooks.update(webhook.id, update)
-
-
 async def a_watch_is_iterated(client: Client, wanted: tuple[NewWebhook, ...]) -> None:
     """`watch` yields results, and each takes any iterable of webhooks."""
     watched = client.webhooks.watch(wanted, every=60, prune="bot:")
     assert_type(watched, AsyncGenerator[Result])
     await client.webhooks.ensure({*wanted})
     plan((each for each in wanted), [])
-
-
-def actions_are_complete(change: Change) -> str:
-    """A type checker knows all actions."""
-    match change.action:
-        case Action.KEEP:
-            return "nothing to do"
-        case Action.CREATE | Action.REPLACE:
-            return "another id"
-        case Action.UPDATE | Action.REACTIVATE:
-            return "the same id"
-        case Action.DELETE:
-            return "gone"
-        case _ as unknown:
-            assert_never(unknown)
 
 
 async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:

@@ -1,4 +1,4 @@
-"""What type checkers know about notifications. They check this file; nothing runs it.
+"""What type checkers know about notifications and inboxes. They check this file; nothing runs it.
 
 Each ignored error here must occur: both checkers complain about one that doesn't.
 """
@@ -6,7 +6,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, assert_type
 
 import redis.asyncio
@@ -18,6 +18,8 @@ from webex_webhooks_async import (
     Deduplicator,
     Event,
     Handler,
+    Inbox,
+    InboxEntry,
     MeetingData,
     MeetingParticipantData,
     MeetingTranscriptData,
@@ -29,13 +31,12 @@ from webex_webhooks_async import (
     Receiver,
     RecordingData,
     RedisDeduplicator,
-    RemoteParty,
     Resource,
     RoomData,
     Router,
     ServiceAppData,
     SignatureAlgorithm,
-    SignatureError,
+    SQLiteInbox,
     TelephonyCallData,
     from_json,
     parse_notification,
@@ -44,81 +45,51 @@ from webex_webhooks_async import (
     to_json,
     verify,
 )
-from webex_webhooks_async.testing import check_deduplicator
+from webex_webhooks_async.testing import check_deduplicator, check_inbox
 
 receiver = Receiver(["secret", "old secret"], on_error=lambda error, notification: None)
 
 
-@receiver.on(Resource.MESSAGES, Event.CREATED)
-async def on_message(notification: Notification[MessageData]) -> str:
-    """The resource decides the class of the data."""
-    return assert_type(notification.data.room_id, str)
+router = Router()
 
 
-@receiver.on(Resource.ATTACHMENT_ACTIONS)
-async def on_attachment_action(notification: Notification[AttachmentActionData]) -> None:
-    """Someone submitted a card."""
-    assert_type(notification.data.message_id, str)
-
-
-@receiver.on(Resource.MEMBERSHIPS)
-async def on_membership(notification: Notification[MembershipData]) -> None:
-    """Someone came or went."""
-    assert_type(notification.data.is_moderator, bool | None)
-
-
-@receiver.on(Resource.ROOMS)
-async def on_room(notification: Notification[RoomData]) -> None:
-    """A room was created or renamed."""
-    assert_type(notification.data.title, str | None)
-
-
-@receiver.on(Resource.TELEPHONY_CALLS)
-async def on_call(notification: Notification[TelephonyCallData]) -> None:
-    """A telephone rang."""
-    assert_type(notification.data.remote_party, RemoteParty | None)
-
-
-@receiver.on(Resource.SERVICE_APP)
-async def on_service_app(notification: Notification[ServiceAppData]) -> None:
-    """An organization authorized the app."""
-    assert_type(notification.data.authorizer_org_id, str)
-
-
-@receiver.on(Resource.MEETINGS)
-async def on_meeting(notification: Notification[MeetingData]) -> None:
-    """A meeting was planned, began or ended."""
-    assert_type(notification.data.start, datetime | None)
-
-
-@receiver.on(Resource.MEETING_PARTICIPANTS)
-async def on_participant(notification: Notification[MeetingParticipantData]) -> None:
-    """Someone joined or left."""
-    assert_type(notification.data.email, str | None)
-
-
-@receiver.on(Resource.RECORDINGS)
-async def on_recording(notification: Notification[RecordingData]) -> None:
-    """A recording is available."""
-    assert_type(notification.data.download_url, str | None)
-
-
-@receiver.on(Resource.MEETING_TRANSCRIPTS)
-async def on_transcript(notification: Notification[MeetingTranscriptData]) -> None:
-    """A transcript is available."""
-    assert_type(notification.data.vtt_download_link, str | None)
-
-
-@receiver.on("messages")
-async def on_message_by_text(notification: Notification[MessageData]) -> None:
-    """A resource can be given by its name."""
+def the_resource_decides_the_class_of_the_data(  # noqa: PLR0913, PLR0917 - one of each
+    message: Handler[MessageData],
+    card: Handler[AttachmentActionData],
+    membership: Handler[MembershipData],
+    room: Handler[RoomData],
+    call: Handler[TelephonyCallData],
+    service_app: Handler[ServiceAppData],
+    meeting: Handler[MeetingData],
+    participant: Handler[MeetingParticipantData],
+    recording: Handler[RecordingData],
+    transcript: Handler[MeetingTranscriptData],
+    mapping: Handler[Mapping[str, Any]],
+    anything: Handler[Any],
+) -> None:
+    """Given as text, too; a handler of an unknown resource declares what it expects."""
+    receiver.on(Resource.MESSAGES, Event.CREATED)(message)
+    receiver.on("messages")(message)
+    receiver.on(Resource.ATTACHMENT_ACTIONS)(card)
+    receiver.on(Resource.MEMBERSHIPS)(membership)
+    receiver.on(Resource.ROOMS)(room)
+    receiver.on(Resource.TELEPHONY_CALLS)(call)
+    receiver.on(Resource.SERVICE_APP)(service_app)
+    receiver.on(Resource.MEETINGS)(meeting)
+    receiver.on(Resource.MEETING_PARTICIPANTS)(participant)
+    receiver.on(Resource.RECORDINGS)(recording)
+    receiver.on(Resource.MEETING_TRANSCRIPTS)(transcript)
+    receiver.on("telepathy")(mapping)
+    receiver.on(Resource.TELEPHONY_MWI)(receiver.on(event=Event.DELETED)(anything))
+    receiver.on(Resource.ROOMS)(message)  # type: ignore[type-var] # of another resource
+    receiver.on()(message)  # type: ignore[type-var] # everything isn't a message
 
 
 @receiver.on(Resource.MEMBERSHIPS, Event.CREATED)
 @receiver.on(Resource.ROOMS)
-async def on_several(notification: Notification[MembershipData | RoomData]) -> None:
+async def on_several(notification: Notification[MembershipData | RoomData]) -> str:
     """A handler of several resources takes the data of each."""
-    assert_type(notification.data.id, str)
+    return assert_type(notification.data.id, str)
 
 
 @receiver.on(Resource.MEMBERSHIPS)
@@ -138,49 +109,22 @@ async def on_anything(notification: Notification[NotificationData]) -> None:
             pass
 
 
-@receiver.on("telepathy")
-async def on_unknown(notification: Notification[Mapping[str, Any]]) -> None:
-    """A handler of an unknown resource declares what it expects."""
-
-
-@receiver.on(Resource.TELEPHONY_MWI)
-@receiver.on(event=Event.DELETED)
-async def on_whatever(notification: Notification[Any]) -> None:
-    """A handler of `Notification[Any]` fits everywhere."""
-
-
-@receiver.on(Resource.ROOMS)  # type: ignore[type-var] # the mistake
-async def on_wrong(notification: Notification[MessageData]) -> None:
-    """The data of another resource is an error."""
-
-
-@receiver.on()  # type: ignore[type-var] # the mistake
-async def on_too_little(notification: Notification[MessageData]) -> None:
-    """A handler of everything can't take the data of one resource only."""
-
-
 @receiver.on(Resource.MESSAGES)  # type: ignore[type-var] # the mistake
 def on_sync(notification: Notification[MessageData]) -> None:
     """A function that isn't async is an error."""
 
 
-router = Router()
-
-
 @router.on(Resource.MESSAGES, Event.CREATED)
 async def on_routed_message(notification: Notification[MessageData]) -> int:
     """A router knows the class of the data as a receiver does."""
-    assert_type(notification.data, MessageData)
     return 1
 
 
 @receiver.middleware
 @router.middleware
 async def around(notification: Notification[Any], call_next: CallNext) -> str:
-    """A middleware knows the notification, and what it calls."""
-    assert_type(notification.resource, str)
+    """A middleware knows what it calls."""
     assert_type(call_next, Callable[[], Awaitable[None]])
-    assert_type(await call_next(), None)
     return "done"
 
 
@@ -194,11 +138,11 @@ def not_async(notification: Notification[Any], call_next: CallNext) -> None:
     """A middleware is async."""
 
 
-async def a_middleware_stays_a_function(notification: Notification[MessageData]) -> None:
-    """It keeps its type; and a notification of any data can be dispatched."""
-
-    async def call_next() -> None: ...
-
+async def registration_changes_no_function(
+    notification: Notification[MessageData], call_next: CallNext
+) -> None:
+    """A handler and a middleware keep their types; a notification of any data is dispatched."""
+    assert_type(await on_routed_message(notification), int)
     assert_type(await around(notification, call_next), str)
     assert_type(await receiver.dispatch(notification), None)
     await router.dispatch(notification)
@@ -208,13 +152,7 @@ async def a_middleware_stays_a_function(notification: Notification[MessageData])
 def a_handler_has_a_type(handler: Handler[MessageData]) -> Handler[MessageData]:
     """The type of a handler can be written."""
     assert_type(handler, Callable[[Notification[MessageData]], Coroutine[Any, Any, object]])
-    receiver.on(Resource.ROOMS)(handler)  # type: ignore[type-var] # of another resource
     return receiver.on(Resource.MESSAGES)(handler)
-
-
-async def registration_changes_no_function(notification: Notification[MessageData]) -> None:
-    """A registered handler keeps its type, so that it can be called."""
-    assert_type(await on_message(notification), str)
 
 
 def parsing_returns_the_union(body: bytes, headers: dict[str, str]) -> None:
@@ -235,17 +173,6 @@ def headers_come_in_any_form(body: bytes, headers: list[tuple[bytes, bytes]]) ->
     verify(body, {}, "secret", minimum="sha256")  # type: ignore[arg-type] # of the enum
 
 
-def reasons_can_be_distinguished(error: SignatureError) -> str:
-    """A type checker knows all reasons."""
-    match error.reason:
-        case "missing" | "malformed":
-            return "not from Webex"
-        case "mismatch":
-            return "another secret"
-        case "too_weak":
-            return "an old signature"
-
-
 async def report(error: Exception, notification: Notification[NotificationData]) -> None:
     """Report what a handler raised; it may be async."""
 
@@ -258,17 +185,12 @@ async def a_receiver_is_a_context_manager() -> None:
 
 
 class OwnDeduplicator:
-    """A deduplicator of a user's own."""
-
     async def claim(self, key: str) -> Claim:
-        """Grant every claim."""
         return Claim.GRANTED
 
-    async def confirm(self, key: str) -> None:
-        """Do nothing."""
+    async def confirm(self, key: str) -> None: ...
 
-    async def release(self, key: str) -> None:
-        """Do nothing."""
+    async def release(self, key: str) -> None: ...
 
 
 async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
@@ -286,12 +208,51 @@ async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
     await check_deduplicator(MemoryDeduplicator())  # type: ignore[arg-type] # no factory
 
 
+class OwnInbox:
+    async def put(self, key: str, body: bytes) -> bool:
+        return bool(key and body)
+
+    async def take(self) -> InboxEntry | None:
+        return InboxEntry(key="key", body=b"{}", token="1")
+
+    async def renew(self, entry: InboxEntry) -> bool:
+        return entry.token == "1"
+
+    async def complete(self, entry: InboxEntry) -> bool:
+        return entry.expiries == 0
+
+    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
+        return entry.failures == 0 and again_in is None
+
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        return entry.body if name else None
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+def made(*, lease: float, keep: float) -> Inbox:
+    """A factory, as the check calls it."""
+    return SQLiteInbox("inbox.db", lease=lease, keep=keep)
+
+
+async def inboxes_of_several_kinds() -> None:
+    """The package's, and any class with the methods."""
+    for inbox in (SQLiteInbox(Path("inbox.db"), clock=lambda: 0.0), OwnInbox(), None):
+        Receiver("secret", inbox=inbox, attempts=3)
+    await check_inbox(made)
+
+
 def data_is_covariant(notification: Notification[MessageData]) -> Notification[NotificationData]:
     """A notification of messages is also a notification of any data."""
     return notification
 
 
-def what_cannot_be_is_an_error() -> None:
+async def what_cannot_be_is_an_error() -> None:
     """Type checkers find what would be refused at run time, or never match."""
     Receiver("secret", deduplicator=set())  # type: ignore[arg-type] # no deduplicator
     receiver.on(5)  # type: ignore[call-overload] # no resource
+    Receiver("secret", inbox="inbox.db")  # type: ignore[arg-type] # the inbox itself
+    Receiver("secret", inbox=object())  # type: ignore[arg-type] # it lacks the methods
+    await check_inbox(SQLiteInbox("inbox.db"))  # type: ignore[arg-type] # what makes one
