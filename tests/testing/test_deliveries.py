@@ -68,6 +68,7 @@ class Delivering:
             record=self._record,
             amend=lambda _before, _after: None,
             raises=lambda: False,
+            raise_later=lambda _error: None,
         )
 
     def _record(self, delivery: Delivery, response: bytes) -> None:

@@ -11,7 +11,8 @@ from starlette.responses import PlainTextResponse
 from tests.testing.doubles import ANN, BOT, CARD, NEW, card_for_ann, created, notifications_of
 from webex_webhooks_async.formatting import LONGEST_FORM
 from webex_webhooks_async.testing import Sandbox
-from webex_webhooks_async.testing.event_stream import MAX_TEXT, EventStream
+from webex_webhooks_async.testing.event_stream import EventStream
+from webex_webhooks_async.testing.redaction import MAX_TEXT
 
 
 def stream_of(sandbox: Sandbox) -> EventStream:
@@ -136,7 +137,7 @@ async def test_no_secret_of_a_request_is_shown(
     request_with_a_secret: dict[str, Any],
 ) -> None:
     """Tokens and secrets are redacted wherever they are in a request, and nobody can copy it."""
-    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_SECRETS", 3)
+    monkeypatch.setattr("webex_webhooks_async.testing.redaction.MAX_SECRETS", 3)
     await created(api, "webhooks", AS_BOT, **NEW, secret=SECRET)
     for number in range(3):
         await api.get("none", headers={"Authorization": f"Bearer person:{number}@example.com"})
@@ -155,7 +156,7 @@ async def test_no_secret_of_a_delivery_is_shown(
     webex_sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tokens and secrets are redacted wherever they are in a delivery, in its webhook too."""
-    monkeypatch.setattr("webex_webhooks_async.testing.event_stream.MAX_SECRETS", 2)
+    monkeypatch.setattr("webex_webhooks_async.testing.redaction.MAX_SECRETS", 2)
     target = f"https://example.com/hook?key={TOKEN}"
     changes = {"targetUrl": target, "name": TOKEN, "secret": SECRET}
     await api.get("people/me", headers=AS_BOT)

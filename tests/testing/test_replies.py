@@ -75,6 +75,16 @@ async def test_a_reply_from_another_thread(webex_sandbox: Sandbox) -> None:
     assert (await waiting)["text"] == "Hello"
 
 
+async def test_a_message_that_is_emitted(webex_sandbox: Sandbox) -> None:
+    """A message of the bot that is only reported is a reply, also to who waits already."""
+    waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+    await asyncio.sleep(0)
+    hello = {"text": "Hello"}
+    await webex_sandbox.emit("messages", "created", hello, actor_id=webex_sandbox.bot.id)
+
+    assert (await waiting)["text"] == "Hello"
+
+
 async def test_a_cancelled_call_takes_no_reply(
     webex_sandbox: Sandbox, webex_client: Client
 ) -> None:

@@ -65,7 +65,8 @@ async def test_what_happens_as_it_happens() -> None:
 
 async def test_what_is_recorded_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the last requests and deliveries are kept."""
-    monkeypatch.setattr("webex_webhooks_async.testing.sandbox.MAX_RECORDED", 2)
+    for module in ("sandbox", "deliveries"):
+        monkeypatch.setattr(f"webex_webhooks_async.testing.{module}.MAX_RECORDED", 2)
     async with target_of() as targets:
         sandbox = Sandbox(deliver_with=targets)
         async with client_of(sandbox) as client:

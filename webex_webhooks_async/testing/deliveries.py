@@ -124,7 +124,6 @@ class DeliveryService:
     Attributes:
         app: The ASGI application that gets all notifications in process; None for none.
         is_served: Whether the sandbox is served: then bots elsewhere are asked for their errors.
-        late_errors: What handlers raised after the response, to be raised again, oldest first.
     """
 
     def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
@@ -137,10 +136,10 @@ class DeliveryService:
         record: Callable[[Delivery, bytes], None],
         amend: Callable[[Delivery, Delivery], None],
         raises: Callable[[], bool],
+        raise_later: Callable[[Exception], None],
     ) -> None:
         self.app: ASGIApp | None = None
         self.is_served: bool = False
-        self.late_errors: deque[Exception] = deque()
         self._in_process: set[asyncio.Task[Attempt]] = set()
         self._state = state
         self._http_client = http_client
@@ -149,7 +148,13 @@ class DeliveryService:
         self._record = record
         self._amend = amend
         self._raises = raises
-        self._attempts: deque[Attempt] = deque(maxlen=MAX_RECORDED)  # an inbox has weak references
+        self._raise_later = raise_later
+        self._attempts: deque[Attempt] = deque(maxlen=MAX_RECORDED)
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The last deliveries, oldest first, each with what is known of it now."""
+        return tuple(each.delivery for each in tuple(self._attempts) if each.is_over)
 
     async def deliver(
         self, event: WebexEvent, *, by_api: bool = True, is_forged: bool = False
@@ -214,15 +219,15 @@ class DeliveryService:
         self, http_client: httpx.AsyncClient, notification: Delivery, *, by_api: bool
     ) -> Attempt:
         attempt = Attempt(notification, self, by_api=by_api)
-        self._attempts.append(attempt)
+        self._attempts.append(attempt)  # what is stored in an inbox refers to it weakly
         with watched_by(attempt):
             delivery, response = await self._attempt(http_client, notification)
-        attempt.is_over = True
         attempt.delivery = attrs.evolve(
             delivery,
             handler_error=attempt.delivery.handler_error or delivery.handler_error,
             switched_off=self._switch_off_after(delivery),
         )
+        attempt.is_over = True
         self._record(attempt.delivery, response)
         return attempt
 
@@ -234,8 +239,7 @@ class DeliveryService:
             if attempt.is_over:
                 self._amend(before, attempt.delivery)
         if self._raises() and not attempt.by_api:
-            (self.late_errors if is_late else attempt.errors).append(_as_exception(error))
-            self._state.wake()
+            (self._raise_later if is_late else attempt.errors.append)(_as_exception(error))
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient, None]:

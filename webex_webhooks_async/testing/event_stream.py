@@ -3,21 +3,19 @@
 import asyncio
 import itertools
 import json
-import re
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import cast
 
 import attrs
 
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.formatting import LONGEST_FORM, SECRET_NAMES, Redactor
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import Delivery
 from webex_webhooks_async.testing.reasons import hint_without_webhook
+from webex_webhooks_async.testing.redaction import A_SECRET, Secrets
 from webex_webhooks_async.testing.requests import RecordedRequest
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
@@ -32,27 +30,6 @@ MAX_SHOWN = 200
 
 MAX_WAITING = 2_000
 """A reader that is so many events behind has to begin again."""
-
-MAX_TEXT = 20_000
-"""So many characters of a text, such as a body, are shown."""
-
-MAX_SECRETS = 100
-"""So many tokens and secrets of webhooks are redacted, those that were used last."""
-
-_MOST_READ = MAX_TEXT + LONGEST_FORM
-
-
-def _spelled(name: str) -> str:
-    """The pattern of a name in JSON or a form, in which each character may be escaped."""
-    return "".join(rf"(?:{each}|(?i:\\u00{ord(each):x}|%{ord(each):x}))" for each in name)
-
-
-_NAMES = "|".join(map(_spelled, SECRET_NAMES))
-_SECRETS = (  # each begins with few characters, which are found fast
-    re.compile(rf"""("(?=[acrs\\])(?:{_NAMES})"\s*:\s*")(?:[^"\\]|\\.)+""", re.DOTALL),
-    re.compile(rf"((?=[acrs%])(?<!\w)(?:{_NAMES})=)[^&\s]+"),
-    re.compile(r"""([Bb](?i:(?<!\w.)earer\s+))[^\s"'<>]{8,}"""),
-)
 
 _EVENTS: Mapping[str, Sequence[str]] = {
     resource: sorted(watchable.events)
@@ -74,10 +51,11 @@ class EventStream:
     def __init__(self, state: State) -> None:
         self._id = str(uuid.uuid4())
         self._state = state
+        self._actions = state.documents[Resource.ATTACHMENT_ACTIONS]
         self._numbers = itertools.count(1)
         self._requests: deque[Json] = deque(maxlen=MAX_SHOWN)
         self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
-        self._redactors: dict[str, Redactor] = {}  # by secret; the last is the last that was used
+        self._secrets = Secrets()
         self._program = ""
         self._readers: set[asyncio.Queue[Json | None]] = set()
         self._bot_has_called = False
@@ -85,13 +63,13 @@ class EventStream:
         state.rooms.watch(self._room)
         state.memberships.watch(self._membership)
         state.webhooks.watch(self._webhook)
-        state.documents[Resource.ATTACHMENT_ACTIONS].watch(self._action)
+        self._actions.watch(self._action)
 
     def record_request(self, request: RecordedRequest, response: bytes) -> None:
         """Report a request, and the body of its response."""
         if not _is_of_person(request):
             for credentials in _authorization(request).split(maxsplit=1)[-1:]:
-                self._add_secret(credentials)
+                self._secrets.add(credentials)
         self._requests.append(self._request(request, response))
         self._publish("request", request=self._requests[-1])
         if not self._bot_has_called and self._is_of_bot(request):
@@ -100,7 +78,7 @@ class EventStream:
 
     def record_delivery(self, delivery: Delivery, response: bytes) -> None:
         """Report an attempt to deliver a notification, and the body of its response."""
-        self._add_secret(delivery.webhook.secret)
+        self._secrets.add(delivery.webhook.secret)
         shown = self._delivery(delivery, response)
         self._deliveries.append((shown, delivery))
         self._publish("delivery", delivery=shown)
@@ -109,7 +87,7 @@ class EventStream:
         """Report what is learned of a delivery later, under its number."""
         for place, (shown, delivery) in enumerate(self._deliveries):
             if delivery is before:
-                amended = {**shown, "handlerError": self._redaction()(after.handler_error)}
+                amended = {**shown, "handlerError": self._secrets.redaction()(after.handler_error)}
                 self._deliveries[place] = (amended, after)
                 self._publish("delivery", delivery=amended)
 
@@ -153,7 +131,7 @@ class EventStream:
                 for each in messages
                 if (remarks := remarks_on(each.get("attachments")))
             },
-            "actions": [*self._state.documents[Resource.ATTACHMENT_ACTIONS]][-MAX_MESSAGES:],
+            "actions": [*self._actions][-MAX_MESSAGES:],
             "webhooks": self._webhooks(),
             "hint": self._hint(),
             "events": _EVENTS,
@@ -170,32 +148,32 @@ class EventStream:
                 waiting.put_nowait(None)
                 self._readers.discard(waiting)
 
-    def _message(self, message: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
-        if is_there:
+    def _message(self, message: Json) -> None:
+        if self._state.messages.get(message["id"]) is None:
+            self._publish("removed", id=message["id"])
+        else:
             remarks = remarks_on(message.get("attachments"))
             self._publish("message", message=message, remarks=remarks)
-        else:
-            self._publish("removed", id=message["id"])
 
-    def _action(self, action: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
-        if is_there:
+    def _action(self, action: Json) -> None:
+        if self._actions.get(action["id"]) is not None:
             self._publish("action", action=action)
 
-    def _room(self, room: Json, is_there: bool) -> None:  # noqa: FBT001 - a watcher's
-        if not is_there:
+    def _room(self, room: Json) -> None:
+        if self._state.rooms.get(room["id"]) is None:
             self._publish("removed", id=room["id"])
         elif self._readers:
             members = self._state.members(room["id"])
             persons = [_person(each) for each in self._state.persons if each.id in members]
             self._publish("room", room={**room, "members": sorted(members)}, persons=persons)
 
-    def _membership(self, membership: Json, _is_there: bool) -> None:  # noqa: FBT001 - a watcher's
+    def _membership(self, membership: Json) -> None:
         room = self._state.rooms.get(membership["roomId"])
         if room is not None:
-            self._room(room, True)  # noqa: FBT003 - a watcher's
+            self._room(room)
 
-    def _webhook(self, webhook: Webhook, _is_there: bool) -> None:  # noqa: FBT001 - a watcher's
-        self._add_secret(webhook.secret)
+    def _webhook(self, webhook: Webhook) -> None:
+        self._secrets.add(webhook.secret)
         if self._readers:
             self._publish("webhooks", webhooks=self._webhooks())
             self._publish("hint", hint=self._hint())
@@ -213,7 +191,7 @@ class EventStream:
         return hint_without_webhook(statuses, has_called=self._bot_has_called)
 
     def _webhooks(self) -> list[Json]:
-        redaction = self._redaction()
+        redaction = self._secrets.redaction()
         return [
             redaction.members(unstructure(attrs.evolve(each, secret=None)))
             for each in self._state.webhooks
@@ -237,7 +215,7 @@ class EventStream:
             "error": request.error,
             "response": response,
         }
-        withheld = _A_SECRET if authorization and not token else None
+        withheld = A_SECRET if authorization and not token else None
         return self._exchange(sent, learned, withheld=withheld)
 
     def _delivery(self, delivery: Delivery, response: bytes) -> Json:
@@ -266,7 +244,7 @@ class EventStream:
 
         It can't be sent again from what is shown if something of what was sent is withheld.
         """
-        of_sent, of_learned = self._redaction(), self._redaction()
+        of_sent, of_learned = self._secrets.redaction(), self._secrets.redaction()
         return {
             "number": next(self._numbers),
             "time": self._state.now(),
@@ -276,72 +254,6 @@ class EventStream:
             "responseSize": len(learned["response"]),
             "withheld": withheld or of_sent.withheld,
         }
-
-    def _add_secret(self, secret: str | None) -> None:
-        """Redact a secret from now on."""
-        if secret:
-            redactor = self._redactors.pop(secret, None) or Redactor((secret,))
-            self._redactors[secret] = redactor
-            if len(self._redactors) > MAX_SECRETS:
-                del self._redactors[next(iter(self._redactors))]
-
-    def _redaction(self) -> "_Redaction":
-        longest_first = sorted(self._redactors, key=len, reverse=True)  # one may be in another
-        return _Redaction([self._redactors[each] for each in longest_first])
-
-
-class _Redaction:
-    """Makes values ready to be shown: texts without secrets, and cut.
-
-    Attributes:
-        withheld: What of the values isn't shown; None if nothing is left out.
-    """
-
-    def __init__(self, redactors: Sequence[Redactor]) -> None:
-        self.withheld: str | None = None
-        self._redactors = redactors
-
-    def members(self, members: Mapping[str, object]) -> Json:
-        """An object with members that are ready to be shown."""
-        return {name: self(value) for name, value in members.items()}
-
-    def __call__(self, value: object) -> object:
-        match value:
-            case str():
-                return self._text(value)
-            case bytes():
-                return self._body(value)
-            case Mapping():
-                headers = cast("Mapping[str, str]", value)
-                return {self._text(name): self._text(each) for name, each in headers.items()}
-            case _:
-                return value
-
-    def _body(self, body: bytes) -> str:
-        text = body[: 4 * _MOST_READ].decode(errors="replace")
-        shown = self._text(text)
-        if text.encode() != body:
-            self.withheld = self.withheld or "bytes that aren't text"
-        return shown
-
-    def _text(self, text: str) -> str:
-        """Secrets are found before the text is cut, also one that goes on after the cut."""
-        read = text[:_MOST_READ]
-        shown = read
-        for pattern in _SECRETS:
-            shown = pattern.sub(r"\1***", shown)
-        for redactor in self._redactors:
-            shown = redactor(shown)
-        if shown != read:
-            self.withheld = _A_SECRET
-        elif len(text) > MAX_TEXT:
-            self.withheld = self.withheld or f"more than {MAX_TEXT} characters"
-        if len(text) >= _MOST_READ:  # what is read may end in a part of a secret
-            shown = shown[: max(0, len(shown) - LONGEST_FORM)]
-        return shown[:MAX_TEXT]
-
-
-_A_SECRET = "a secret"  # noqa: S105 - a word for one
 
 
 def _authorization(request: RecordedRequest) -> str:

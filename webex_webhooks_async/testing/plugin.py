@@ -26,7 +26,7 @@ def webex_sandbox() -> "Iterator[Sandbox]":
 
     sandbox = Sandbox()
     yield sandbox
-    sandbox._raise_unseen()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a fixture ends what it begins
+    sandbox._replies.raise_unseen()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a fixture ends what it begins
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
-"""A local Webex simulator: what a client calls without an account and without a network."""
+"""The sandbox, a local Webex simulator: what a test calls. What a bot calls is in `service/`."""
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
+from contextlib import asynccontextmanager, contextmanager
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -17,15 +15,11 @@ from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.deliveries import (
-    MAX_RECORDED,
-    Attempt,
-    Delivery,
-    DeliveryService,
-)
+from webex_webhooks_async.testing.deliveries import MAX_RECORDED, Delivery, DeliveryService
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
 from webex_webhooks_async.testing.page_actions import PageActions
+from webex_webhooks_async.testing.replies import Replies, deliveries_of
 from webex_webhooks_async.testing.requests import (
     Entrance,
     InProcessTransport,
@@ -46,8 +40,6 @@ from webex_webhooks_async.testing.service.sandbox_person import (
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
 from webex_webhooks_async.testing.web_app import WebApp
 from webex_webhooks_async.validation import check_seconds, check_text, check_type
-
-_SHOWN = 5  # deliveries in an error
 
 _MAX_BODY = 1_000_000  # bytes of a request that are kept
 
@@ -138,21 +130,21 @@ class Sandbox:
         self._on_request = on_request
         self._on_delivery = on_delivery
         self._state = State(bot=self.bot, clock=clock)
-        self._returned: set[str] = set()
         self._someone: SandboxPerson | None = None
         self._faults = Faults()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
-        self._deliveries: deque[Delivery] = deque(maxlen=MAX_RECORDED)
+        self._events = EventStream(self._state)
+        self._replies = Replies(self._state, lambda: self.deliveries)
         self._delivery_service = DeliveryService(
             state=self._state,
             http_client=deliver_with,
             allow_remote=allow_remote,
             timeout=delivery_timeout,
             record=self._record_delivery,
-            amend=self._amend_delivery,
+            amend=self._events.amend_delivery,
             raises=lambda: self.raise_handler_errors,
+            raise_later=self._replies.raise_later,
         )
-        self._events = EventStream(self._state)
         self._allow_remote = allow_remote
         service = application(self._state, self._notify)
         self._entrance = Entrance(
@@ -183,7 +175,7 @@ class Sandbox:
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The last attempts to deliver a notification, oldest first."""
-        return tuple(self._deliveries)
+        return self._delivery_service.deliveries
 
     def http_client(self) -> httpx.AsyncClient:
         """A client that reaches the sandbox in process, without a socket. Close it after use."""
@@ -424,18 +416,7 @@ class Sandbox:
         """
         if not timeout >= 0:
             raise ValueError(f"timeout must not be negative, got {timeout}")
-        found: Exception | Json | None = None
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                with self._waiting() as woken:
-                    while (found := self._next_error() or self._next_reply()) is None:
-                        await woken.wait()
-                        woken.clear()
-        if isinstance(found, Exception):
-            raise found
-        if found is not None:
-            return found
-        raise TimeoutError(f"no reply within {timeout:g} seconds; {self._notified()}")
+        return await self._replies.next(timeout)
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
         """Send a notification to its target once more: a duplicate, as Webex may send one.
@@ -451,7 +432,7 @@ class Sandbox:
         """
         check_type("delivery", delivery, Delivery)
         attempt = await self._delivery_service.redeliver(delivery, by_api=False)
-        return _deliveries_of([attempt])[0]
+        return deliveries_of([attempt])[0]
 
     def authorize_as(self, person: SandboxPerson | str) -> None:
         """Choose who authorizes at ``/authorize`` from now on, and whose tokens are granted.
@@ -541,60 +522,18 @@ class Sandbox:
 
     async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
         """Notify the webhooks, and raise what their handlers raised."""
-        attempts = [
-            attempt
-            for event in events
-            for attempt in await self._delivery_service.deliver(event, by_api=False)
-        ]
-        return _deliveries_of(attempts)
+        return deliveries_of(
+            [
+                attempt
+                for event in events
+                for attempt in await self._delivery_service.deliver(event, by_api=False)
+            ]
+        )
 
     async def _notify(self, events: Sequence[WebexEvent]) -> None:
         """Notify the webhooks of what follows from a request."""
         for event in events:
             await self._delivery_service.deliver(event)
-
-    def _next_reply(self) -> Json | None:
-        for message in self._state.messages:
-            if message["personId"] == self.bot.id and message["id"] not in self._returned:
-                self._returned.add(message["id"])
-                return message
-        return None
-
-    def _raise_unseen(self) -> None:
-        """Raise what handlers raised after the response, and no `reply` has raised."""
-        _raise_all([*iter(self._next_error, None)])
-
-    def _next_error(self) -> Exception | None:
-        errors = self._delivery_service.late_errors
-        return errors.popleft() if errors else None
-
-    @contextmanager
-    def _waiting(self) -> Generator[asyncio.Event]:
-        """An event that is set when somebody posts a message, or a handler fails."""
-        woken = asyncio.Event()
-        # A bot may call the sandbox in an event loop of its own, in another thread.
-        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
-        self._state.waiting.add(wake)
-        try:
-            yield woken
-        finally:
-            self._state.waiting.remove(wake)
-
-    def _notified(self) -> str:
-        """What the bot was notified of in the end, and how it responded."""
-        deliveries = [each for each in self._deliveries if each.webhook.created_by == self.bot.id]
-        if not deliveries:
-            return (
-                "the bot was notified of nothing: none of its active webhooks watches what happened"
-            )
-        notified = ", ".join(
-            f"{_subject(each)} ({each.reason or f'it responded {each.status_code}'})"
-            for each in deliveries[-_SHOWN:]
-        )
-        why = "; does a handler reply, and await that?" if deliveries[-1].ok else ""
-        if error := deliveries[-1].handler_error:
-            why = f"; a handler raised {error}"
-        return f"the bot was notified of {notified}{why}"
 
     def _author(self, person: SandboxPerson | str | None, room: Json | None) -> SandboxPerson:
         if person is not None:
@@ -632,44 +571,10 @@ class Sandbox:
         if self._on_request is not None:
             self._on_request(request)
 
-    def _amend_delivery(self, before: Delivery, after: Delivery) -> None:
-        """Record what is learned of a delivery later, if it is still kept."""
-        for number, each in enumerate(self._deliveries):
-            if each is before:
-                self._deliveries[number] = after
-        self._events.amend_delivery(before, after)
-
     def _record_delivery(self, delivery: Delivery, response: bytes) -> None:
-        self._deliveries.append(delivery)
         self._events.record_delivery(delivery, response)
         if self._on_delivery is not None:
             self._on_delivery(delivery)
-
-
-def _deliveries_of(attempts: Iterable[Attempt]) -> list[Delivery]:
-    """The deliveries, unless handlers have failed: then their errors are raised.
-
-    Raises:
-        Exception: The only error.
-        ExceptionGroup: Several errors.
-    """
-    attempts = [*attempts]
-    errors = [error for attempt in attempts for error in attempt.errors]
-    _raise_all(errors)
-    return [attempt.delivery for attempt in attempts]
-
-
-def _raise_all(errors: Sequence[Exception]) -> None:
-    """Raise errors of handlers, if there are any.
-
-    Raises:
-        Exception: The only error.
-        ExceptionGroup: Several errors.
-    """
-    if len(errors) > 1:
-        raise ExceptionGroup(f"{len(errors)} handlers failed", errors)
-    if errors:
-        raise errors[0]
 
 
 @contextmanager
@@ -678,8 +583,3 @@ def _refusal_as_value_error() -> Generator[None, None, None]:
         yield
     except RefusedCallError as error:
         raise ValueError(str(error)) from None
-
-
-def _subject(delivery: Delivery) -> str:
-    notification = json.loads(delivery.body)
-    return f"{notification['resource']} {notification['event']}"

@@ -218,7 +218,6 @@ def post(state: State, author: SandboxPerson, room: Json, content: Content) -> l
     for remark in remarks_on(message.get("attachments")):
         logger.warning("the card of the message %s: %s", message["id"], remark)
     state.rooms.put(room["id"], {**room, "lastActivity": message["created"]})
-    state.wake()
     return [*joined, _event(state, Event.CREATED, message)]
 
 

@@ -34,7 +34,7 @@ class Store(Generic[T]):
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._stored: dict[str, tuple[int, T]] = {}
-        self._watchers: list[Callable[[T, bool], None]] = []
+        self._watchers: list[Callable[[T], None]] = []
 
     def __iter__(self) -> Iterator[T]:
         return iter([item for _, item in self._stored.values()])
@@ -48,21 +48,21 @@ class Store(Generic[T]):
         """Store an item; it takes the place of the one with the same id."""
         stored = self._stored.get(item_id)
         self._stored[item_id] = (stored[0] if stored else next(self._numbers), item)
-        self._report(item, is_there=True)
+        self._report(item)
 
     def remove(self, item_id: str) -> None:
         """Remove the item with this id, if it is there."""
         stored = self._stored.pop(item_id, None)
         if stored is not None:
-            self._report(stored[1], is_there=False)
+            self._report(stored[1])
 
-    def watch(self, watcher: Callable[[T, bool], None]) -> None:
-        """Call `watcher` after each change, with the item and whether it is there from now on."""
+    def watch(self, watcher: Callable[[T], None]) -> None:
+        """Call `watcher` after each change, with the item that was stored or removed."""
         self._watchers.append(watcher)
 
-    def _report(self, item: T, *, is_there: bool) -> None:
+    def _report(self, item: T) -> None:
         for watcher in self._watchers:
-            watcher(item, is_there)
+            watcher(item)
 
     def numbered(self) -> list[tuple[int, T]]:
         """The items with their numbers, in the order in which they were added."""
@@ -167,7 +167,6 @@ class State:
         contents: The files of the messages, by id.
         general_rooms: The id of each team's general room, by the id of the team.
         base_urls: The base URL that each person called last, by the id of the person.
-        waiting: Are called by `wake`, from any thread.
     """
 
     def __init__(self, *, bot: SandboxPerson, clock: WallClock) -> None:
@@ -190,15 +189,9 @@ class State:
         self.team_memberships: Store[Json] = Store[Json]()
         self.general_rooms: dict[str, str] = {}
         self.base_urls: dict[str, str] = {}
-        self.waiting: set[Callable[[], object]] = set()
         self.failures: FailureTracker = FailureTracker(clock)
         self.tokens: TokenStore = TokenStore(clock, bot)
         self._direct_rooms: dict[frozenset[str], str] = {}
-
-    def wake(self) -> None:
-        """Wake who waits: somebody has posted a message, or a handler has failed."""
-        for wake in tuple(self.waiting):
-            wake()
 
     def now(self) -> str:
         """The current time as Webex writes it."""
