@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from itertools import count
 from typing import TypeVar
 from uuid import uuid4
 
@@ -94,15 +93,13 @@ class _InboxCheck:
         self._inbox = factory(lease=60, keep=60)
         self._other = factory(lease=60, keep=60)
         self._quick = factory(lease=_SECONDS, keep=_SECONDS)
-        self._names = count()
-        self._run = uuid4().hex  # what earlier runs have stored is known
 
     async def aclose(self) -> None:
         for each in (self._inbox, self._other, self._quick):
             await each.aclose()
 
     async def known(self) -> None:
-        key = self._key()
+        key = _new_key()
         _expect(await self._inbox.take() is None, "take returns None from an empty inbox")
         _expect(await self._inbox.put(key, b"\x00{}") is True, "put returns True for a new key")
         _expect(await self._inbox.put(key, b"") is False, "put returns False for one that waits")
@@ -114,13 +111,13 @@ class _InboxCheck:
         await self._complete(entry)
 
     async def shared(self) -> None:
-        await self._inbox.put(self._key(), b"")
+        await self._inbox.put(_new_key(), b"")
         entry = await self._take(self._other, "put by another inbox")
         _expect(await self._inbox.take() is None, "take leases an entry to one inbox")
         await self._complete(entry)
 
     async def failures(self) -> None:
-        key = self._key()
+        key = _new_key()
         await self._inbox.put(key, b"body")
         entry = evolve(await self._take(self._inbox, "put"), error="it failed")
         start = time.monotonic()
@@ -136,7 +133,7 @@ class _InboxCheck:
         _expect(await self._inbox.put(key, b"") is False, "what failed for good is known")
 
     async def completion(self) -> None:
-        key = self._key()
+        key = _new_key()
         await self._quick.put(key, b"")
         entry = await self._take(self._quick, "put")
         start = time.monotonic()
@@ -150,7 +147,7 @@ class _InboxCheck:
         await self._complete(await self._take(self._inbox, "put after `keep` seconds"))
 
     async def leases(self) -> None:
-        await self._quick.put(self._key(), b"body")
+        await self._quick.put(_new_key(), b"body")
         lost = await self._take(self._quick, "put")
         _expect(lost.lease == _SECONDS, "an entry says for how many seconds its lease lasts")
         await asyncio.sleep(_SECONDS / 5)  # so that only a lease that is longer passes
@@ -171,7 +168,7 @@ class _InboxCheck:
         """Check records through failures, a lost lease and a restart, until the completion."""
         quick, other = self._quick, self._inbox
         for _ in range(2):
-            await quick.put(self._key(), b"")
+            await quick.put(_new_key(), b"")
         start = time.monotonic()
         entry, second = await self._take(quick, "put"), await self._take(quick, "put")
         nothing = "recall returns None where nothing was recorded"
@@ -209,7 +206,7 @@ class _InboxCheck:
 
     async def concurrency(self) -> None:
         inboxes = 10 * (self._inbox, self._other)
-        key = self._key()
+        key = _new_key()
         stored = await asyncio.gather(*(each.put(key, b"") for each in inboxes))
         _expect(stored.count(True) == 1, "of copies that come at the same time, one is stored")
         taken = await asyncio.gather(*(each.take() for each in inboxes))
@@ -217,12 +214,9 @@ class _InboxCheck:
         await self._complete(next(filter(None, taken)))
 
     async def closing(self) -> None:
-        await self._inbox.put(self._key(), b"")
+        await self._inbox.put(_new_key(), b"")
         await self.aclose()
         await self._complete(await self._take(self._inbox, "put before aclose"))
-
-    def _key(self) -> str:
-        return f"{self._run}-{next(self._names)}"
 
     async def _take(self, inbox: Inbox, what: str) -> InboxEntry:
         entry = await inbox.take()
@@ -307,4 +301,5 @@ async def _expect_claim(deduplicator: Deduplicator, key: str, *expected: Claim, 
 
 
 def _new_key() -> str:
+    """A key that no earlier run has stored, either; it is as long as those of notifications."""
     return uuid4().hex * 2

@@ -1,4 +1,4 @@
-"""Tokens of integrations: authorization codes with PKCE, and refresh tokens.
+"""The operations of OAuth, which grant tokens to integrations; `token_store` knows whose they are.
 
 Facts: https://developer.webex.com/docs/integrations, RFC 6749, RFC 7636, RFC 7617
 """

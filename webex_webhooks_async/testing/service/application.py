@@ -115,11 +115,14 @@ ROUTES: Mapping[str, Operation] = {
 The resources in the catalog that have none here can be read by id.
 """
 
-_BY_ID: Mapping[str, Operation] = {
-    f"GET /{path}/{{id}}": Operation(documents.get_document(resource))
-    for resource, path in PATHS.items()
+_ALL: Mapping[str, Operation] = {
+    **ROUTES,
+    **{
+        name: Operation(documents.get_document(resource))
+        for resource, path in PATHS.items()
+        if (name := f"GET /{path}/{{id}}") not in ROUTES
+    },
 }
-_ALL: Mapping[str, Operation] = {**ROUTES, **_BY_ID, **ROUTES}
 
 _PREFIX = "/v1"
 _NOT_BY_ID = frozenset({f"{_PREFIX}/telephony/calls/history"})

@@ -1,4 +1,4 @@
-"""People.
+"""The operations that find people, and how a `SandboxPerson` is written.
 
 Facts: https://developer.webex.com/docs/api/v1/people
 """

@@ -1,4 +1,4 @@
-"""Access tokens, refresh tokens and authorization codes: any token is valid until it is revoked.
+"""What is known of tokens and authorization codes: any token is valid until it is revoked.
 
 Facts: RFC 6749 (OAuth 2.0), RFC 7636 (PKCE)
 """
