@@ -3,7 +3,7 @@
 import { $, statusText } from "./dom.js";
 import { model } from "./model.js";
 
-export const asJson = (body) => ({
+const asJson = (body) => ({
   method: "POST",
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify(body),

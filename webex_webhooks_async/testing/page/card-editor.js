@@ -1,7 +1,7 @@
 // The JSON of a card, to change it and to send it into the room as the bot.
 
 import { attempt, post } from "./calls.js";
-import { attachmentOf, drawCard, problemOf } from "./cards.js";
+import { attachmentOf, drawCard, problemOfCard } from "./cards.js";
 import { button, el } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 
@@ -66,6 +66,6 @@ function parsed(text) {
     return { reason: `This isn't JSON: ${error.message}` };
   }
   const card = attachmentOf(content);
-  const problem = problemOf(card);
+  const problem = problemOfCard(card);
   return problem ? { reason: `This isn't a card: ${problem}` } : { card };
 }

@@ -31,7 +31,7 @@ export function cardOf(message, attachment, drawn) {
 
 /** The element of a card, or why it can't be shown. */
 export async function drawCard(attachment, submit) {
-  const problem = problemOf(attachment);
+  const problem = problemOfCard(attachment);
   if (problem) return { problem };
   const library = await loadRenderer();
   try {
@@ -49,7 +49,7 @@ const brokenCard = (attachment, reason) => [
 
 export const attachmentOf = (content) => ({ contentType: CARD_TYPE, content });
 
-export function problemOf(attachment) {
+export function problemOfCard(attachment) {
   const isObject = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
   const card = attachment?.content;
   if (attachment?.contentType !== CARD_TYPE) return `contentType must be ${CARD_TYPE}, got ${JSON.stringify(attachment?.contentType)}`;

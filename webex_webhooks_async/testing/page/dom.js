@@ -67,11 +67,7 @@ export const clockTime = (text) => new Date(text).toLocaleTimeString("en-GB");
 
 export const statusText = (statusCode) => `${statusCode} ${REASONS[statusCode] ?? ""}`.trim();
 
-export function sizeText(bytes) {
-  const size = Number(bytes ?? NaN);
-  if (Number.isNaN(size)) return "";
-  return size < 1000 ? `${size} bytes` : size < 1e6 ? `${(size / 1000).toFixed(1)} kB` : `${(size / 1e6).toFixed(1)} MB`;
-}
+export const sizeText = (bytes) => (bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 /** A text on one line, at most so long. */
 export function brief(text, size = 120) {

@@ -1,25 +1,24 @@
 // Cards without the renderer: texts, facts, inputs with their labels, and buttons, without their looks.
 
-import { el, link, safeUrl, showWhole } from "./dom.js";
+import { button, el, link, safeUrl, showWhole } from "./dom.js";
 import { markdown } from "./markup.js";
 
-/** Texts, facts, inputs with their labels, and buttons: what a card says without its looks. */
 export function plainCard(content, submit) {
   const scope = el("div", { class: "plain-card scope" });
-  plainParts(content, [scope], submit, 0);
+  plainParts(content, [scope], submit);
   return scope;
 }
 
 /** Draw a card into the last of the scopes: that of its inputs, after those of the cards around it. */
-function plainParts(card, scopes, submit, depth) {
+function plainParts(card, scopes, submit) {
   scopes.at(-1).append(
-    ...(card.body ?? []).flatMap((each) => plainPart(each, scopes, submit, depth)),
-    ...plainActions(card.actions, scopes, submit, depth),
+    ...(card.body ?? []).flatMap((each) => plainPart(each, scopes, submit)),
+    ...plainActions(card.actions, scopes, submit),
   );
 }
 
-function plainActions(actions, scopes, submit, depth) {
-  if (!Array.isArray(actions) || !actions.length || depth > 20) return [];
+function plainActions(actions, scopes, submit) {
+  if (!Array.isArray(actions) || !actions.length) return [];
   const row = el("div", { class: "actions" });
   const below = [];
   for (const action of actions) {
@@ -33,16 +32,15 @@ function plainActions(actions, scopes, submit, depth) {
         const data = Object(action.data) === action.data ? action.data : {};
         submit({ ...data, ...valuesOf(fields) });
       };
-      row.append(el("button", { type: "button", class: action.style === "positive" && "positive", onclick: press }, title));
+      row.append(button(title, press, { class: action.style === "positive" && "positive" }));
     } else if (action.type === "Action.ShowCard") {
-      plainParts(action.card ?? {}, [...scopes, inner], submit, depth + 1);
-      const button = el("button", { type: "button", "aria-expanded": "false" }, title);
-      button.addEventListener("click", () => {
+      plainParts(action.card ?? {}, [...scopes, inner], submit);
+      const show = button(title, () => {
         inner.hidden = !inner.hidden;
-        button.setAttribute("aria-expanded", String(!inner.hidden));
+        show.setAttribute("aria-expanded", String(!inner.hidden));
         if (!inner.hidden) showWhole(inner);
-      });
-      row.append(button);
+      }, { "aria-expanded": "false" });
+      row.append(show);
       below.push(inner);
     } else row.append(el("small", {}, `${title} (${action.type}) isn't shown here`));
   }
@@ -63,9 +61,9 @@ function valuesOf(fields) {
   return values;
 }
 
-function plainPart(part, scopes, submit, depth) {
-  if (Object(part) !== part || depth > 20 || part.isVisible === false) return [];
-  const inside = (list) => (Array.isArray(list) ? list.flatMap((each) => plainPart(each, scopes, submit, depth + 1)) : []);
+function plainPart(part, scopes, submit) {
+  if (Object(part) !== part || part.isVisible === false) return [];
+  const inside = (list) => (Array.isArray(list) ? list.flatMap((each) => plainPart(each, scopes, submit)) : []);
   switch (part.type) {
     case "TextBlock": {
       const large = /large/i.test(part.size ?? "") ? " large" : "";
@@ -86,7 +84,7 @@ function plainPart(part, scopes, submit, depth) {
     case "Column":
       return [el("div", { class: "plain-card" }, ...inside(part.items))];
     case "ActionSet":
-      return plainActions(part.actions, scopes, submit, depth + 1);
+      return plainActions(part.actions, scopes, submit);
     default:
       return /^Input\./.test(part.type) ? [plainInput(part)] : [el("pre", {}, JSON.stringify(part, null, 2))];
   }

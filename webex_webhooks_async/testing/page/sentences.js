@@ -51,8 +51,8 @@ export function ofDelivery(delivery) {
     "rooms created": () => `The room ${titleOf(room ?? data)} was created`,
     "rooms updated": () => `The room ${titleOf(room ?? data)} was changed`,
   }[who === null && !data.title ? "" : `${delivery.resource} ${delivery.event}`];
-  const named = data.title ?? data.topic ?? data.meetingTopic ?? data.displayName;
-  return { of, sentence: what ? what() : `${delivery.resource} ${delivery.event}${named ? `: ${brief(named)}` : ""}` };
+  const title = data.title ?? data.topic ?? data.meetingTopic ?? data.displayName;
+  return { of, sentence: what ? what() : `${delivery.resource} ${delivery.event}${title ? `: ${brief(title)}` : ""}` };
 }
 
 /** The title of the button that was pressed, as far as what was submitted says it. */
