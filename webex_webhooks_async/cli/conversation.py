@@ -13,6 +13,7 @@ import httpx
 from attrs import frozen
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.cli.files import read_file
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import UsageError, usage_errors
 from webex_webhooks_async.cli.running_sandbox import (
@@ -106,7 +107,7 @@ class Conversation:
         if file is not None:
             await self._post({"text": line} if line else {}, file)
         elif word == SUBMIT:
-            await self._submit(self._inputs(SUBMIT, _words(SUBMIT, rest)))
+            await self._submit(_inputs(SUBMIT, _words(SUBMIT, rest)))
         elif word == PRESS:
             await self._press(_words(PRESS, rest))
         elif word == FILE:
@@ -194,7 +195,7 @@ class Conversation:
         what = f"{delivery['resource']} {delivery['event']} at {shown_url(delivery['url'])}"
         self._on_failure(f"{self.bot} was notified of {what}, but failed: {how}")
         self._failed = True
-        self._crashed = delivery["handlerError"] is not None
+        self._crashed |= delivery["handlerError"] is not None
         self._changed.set()
 
     def _is_here(self, room_id: str) -> bool:
@@ -246,16 +247,6 @@ class Conversation:
             )
         return self._card
 
-    @staticmethod
-    def _inputs(command: str, words: list[str]) -> dict[str, str]:
-        inputs: dict[str, str] = {}
-        for word in words:
-            input_id, equals, value = word.partition("=")
-            if not (input_id and equals):
-                raise UsageError(f"{command}: write each input as ID=VALUE, got {word!r}")
-            inputs[input_id] = value
-        return inputs
-
     async def _press(self, words: list[str]) -> None:
         attachments = self._last_card()["attachments"]
         titles = [each.title for each in cards.buttons(attachments) if each.title is not None]
@@ -264,7 +255,7 @@ class Conversation:
         if count is None:
             shown = ", ".join(map(repr, titles)) or "none"
             raise UsageError(f"{PRESS}: write the title of a button, of these: {shown}")
-        inputs = self._inputs(PRESS, words[count:])
+        inputs = _inputs(PRESS, words[count:])
         with usage_errors(PRESS):
             submitted = cards.submitted(attachments, inputs, " ".join(words[:count]))
         await self._submit(submitted)
@@ -305,6 +296,16 @@ def _words(command: str, text: str) -> list[str]:
         return shlex.split(text)
 
 
+def _inputs(command: str, words: list[str]) -> dict[str, str]:
+    inputs: dict[str, str] = {}
+    for word in words:
+        input_id, equals, value = word.partition("=")
+        if not (input_id and equals):
+            raise UsageError(f"{command}: write each input as ID=VALUE, got {word!r}")
+        inputs[input_id] = value
+    return inputs
+
+
 def _file(text: str) -> File:
     """The file at a path, which may be quoted.
 
@@ -316,25 +317,6 @@ def _file(text: str) -> File:
     if not text:
         raise UsageError(f"{FILE}: write the path of a file")
     return read_file(Path(text).expanduser(), FILE)
-
-
-def read_file(path: Path, place: str) -> File:
-    """A file to send.
-
-    Args:
-        path: Where it is.
-        place: What named it, for errors.
-
-    Raises:
-        UsageError: It doesn't exist, or can't be read.
-    """
-    if not path.is_file():
-        raise UsageError(f"{place}: '{path}' isn't a file")
-    try:
-        with usage_errors(place):
-            return File.from_path(path)
-    except OSError as error:
-        raise UsageError(f"{place}: '{path}' can't be read ({error.strerror})") from error
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The files that commands take: input (- is standard input) and tokens."""
+"""The files that commands take: input (- is standard input), what a message has, and tokens."""
 
 import errno
 import json
@@ -21,6 +21,7 @@ from webex_webhooks_async.client.environment import CLIENT_ID, CLIENT_SECRET
 from webex_webhooks_async.client.oauth import RefreshingToken, Tokens
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.models.files import File
 
 STDIN = Path("-")
 """Standard input. It is this object alone: the path of ./- is equal, and a file."""
@@ -74,6 +75,25 @@ def read_bytes(path: Path) -> bytes:
     if len(content) > _LARGEST:
         raise UsageError(f"{name_of(path)} is larger than 10 MB")
     return content
+
+
+def read_file(path: Path, place: str) -> File:
+    """A file to send.
+
+    Args:
+        path: Where it is.
+        place: What named it, for errors.
+
+    Raises:
+        UsageError: It doesn't exist, or can't be read.
+    """
+    if not path.is_file():
+        raise UsageError(f"{place}: '{path}' isn't a file")
+    try:
+        with usage_errors(place):
+            return File.from_path(path)
+    except OSError as error:
+        raise UsageError(f"{place}: '{path}' can't be read ({error.strerror})") from error
 
 
 def name_of(path: Path) -> str:

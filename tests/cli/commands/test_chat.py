@@ -119,10 +119,19 @@ def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
 def test_a_handler_that_fails(
     webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, *, replies: bool
 ) -> None:
-    """What a handler raised is shown, and counts as a failure, also after a reply."""
+    """What a handler raised is shown, and counts as a failure, also after a reply and a refusal."""
     monkeypatch.setattr(conversation, "QUIET_SECONDS", 1.0)
-    with served(failing("a-secret", webex.base_url if replies else None)) as url:
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        deliveries = 1 + replies  # to the bot that fails
+        while len(webex.sandbox.deliveries) < deliveries:  # noqa: ASYNC110 - of another event loop
+            await asyncio.sleep(0.01)
+        await PlainTextResponse("", 404)(scope, receive, send)
+
+    bot = failing("a-secret", webex.base_url if replies else None)
+    with served(bot) as url, served(refuse) as other:
         webex.create(target_url=url, secret="a-secret")
+        webex.create(target_url=other)
         done = invoke("chat", "Hello", "--timeout", "60")
 
     failed = f"was notified of messages created at {url}, but failed: a handler raised"

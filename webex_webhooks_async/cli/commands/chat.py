@@ -23,8 +23,8 @@ from webex_webhooks_async.cli.conversation import (
     Conversation,
     Place,
     conversation,
-    read_file,
 )
+from webex_webhooks_async.cli.files import read_file
 from webex_webhooks_async.cli.options import SANDBOX_URL, Address, NotEmpty, SandboxUrl
 from webex_webhooks_async.cli.running import (
     CommandError,
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913 - each is an option of its own
     if no_mention and room is None:
         raise UsageError("--no-mention needs --room: in a direct room nobody is mentioned")
     place = Place(
-        base_url=base_url or SANDBOX_URL,
+        base_url=base_url,
         person=as_,
         room=room,
         mention=not no_mention,
