@@ -177,7 +177,9 @@ def thread(*arguments: str) -> Generator[Running]:
             stream = stack.enter_context(os.fdopen(write, "w", buffering=1))
             stack.enter_context(patch.object(sys, f"std{name}", stream))
         stack.enter_context(patch("webex_webhooks_async.cli.running._stoppable", running.stoppable))
-        stack.enter_context(patch("webex_webhooks_async.cli.temporary.TIDY_SECONDS", PATIENCE))
+        stack.enter_context(
+            patch("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", PATIENCE)
+        )
         command = threading.Thread(target=lambda: running.exit_codes.put(app.run(arguments)))
         running.threads.append(command)
         command.start()

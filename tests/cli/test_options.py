@@ -40,6 +40,8 @@ def test_an_empty_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty variable counts as unset, as in the library."""
     monkeypatch.setenv("WEBEX_BASE_URL", "")
 
-    _, bound, _ = app.app.parse_args(["list", "--token-file", "x"])
+    _, of_webex, _ = app.app.parse_args(["list", "--token-file", "x"])
+    _, of_sandbox, _ = app.app.parse_args(["chat", "Hello"])
 
-    assert bound.kwargs["connection"].url == "https://webexapis.com/v1"
+    assert of_webex.kwargs["connection"].base_url == "https://webexapis.com/v1"
+    assert of_sandbox.kwargs["base_url"] == "http://127.0.0.1:8900/v1"

@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Literal, TypeVar, cast
 
 import httpx
 from attrs import frozen
-from cyclopts import Parameter, validators
+from cyclopts import Parameter, Token, validators
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
@@ -21,6 +21,7 @@ from webex_webhooks_async.validation import HIGHEST_PORT, check_text
 
 T = TypeVar("T")
 
+BOT_PORT = 8000  # uvicorn's own
 SANDBOX_PORT = 8900
 SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}/v1"
 
@@ -63,7 +64,18 @@ Address = Annotated[str, Parameter(validator=_is_address)]
 
 Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=HIGHEST_PORT))]
 
-SandboxUrl = Annotated[str, Parameter(env_var=environment.BASE_URL)]
+
+def _base_url(default: str) -> Parameter:
+    """A variable that is empty counts as unset, as in the library."""
+
+    def convert(_: object, tokens: Sequence[Token]) -> str:
+        return tokens[0].value or default
+
+    return Parameter(env_var=environment.BASE_URL, converter=convert)
+
+
+WebexUrl = Annotated[str, _base_url(BASE_URL)]
+SandboxUrl = Annotated[str, _base_url(SANDBOX_URL)]
 
 AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
 ShowSecret = Annotated[bool, Parameter(name="--show-secret", show_default=False)]
@@ -80,18 +92,13 @@ class Connection:
     """
 
     token_file: InputFile | None = None
-    base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = BASE_URL
+    base_url: WebexUrl = BASE_URL
 
     @property
     def is_given(self) -> bool:
         """Whether an option names the token or the URL, rather than the environment alone."""
         from_environment = os.environ.get(environment.BASE_URL)
         return self.token_file is not None or self.base_url not in {BASE_URL, from_environment}
-
-    @property
-    def url(self) -> str:
-        """The URL of the API: a variable that is empty counts as unset."""
-        return self.base_url or BASE_URL
 
     def client(self, http_client: httpx.AsyncClient | None = None) -> Client:
         """A client to call Webex with, through `http_client` if it is given.
@@ -101,7 +108,7 @@ class Connection:
         """
         token = self._token()
         with usage_errors():
-            return Client(token, base_url=self.url, http_client=http_client)
+            return Client(token, base_url=self.base_url, http_client=http_client)
 
     def call(self, operation: Callable[[Client], Awaitable[T]]) -> T:
         """Run an operation with a client and an event loop of its own."""

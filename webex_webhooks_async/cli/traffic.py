@@ -33,9 +33,9 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
     print_event(console, _ARROW, f"{on_one_line(delivery.url)} ", outcome, (error, "red"))
 
 
-def print_no_delivery(console: Console, reason: str) -> None:
-    """Print on one line why a notification was sent to nobody."""
-    print_event(console, _ARROW, (on_one_line(reason), "yellow"))
+def print_log(console: Console, text: str) -> None:
+    """Print on one line what is logged, such as that nobody watches what happened."""
+    print_event(console, _ARROW, (on_one_line(text), "yellow"))
 
 
 _ARROW = (f"{'→':6} ", "cyan")

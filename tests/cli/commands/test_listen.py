@@ -169,7 +169,7 @@ def test_a_webhook_that_can_not_be_deleted(
     webex: ServedWebex, port: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, delay: float
 ) -> None:
     """If Webex refuses or hangs at the end, it names the webhooks that may be left."""
-    monkeypatch.setattr("webex_webhooks_async.cli.temporary.TIDY_SECONDS", 0.2)
+    monkeypatch.setattr("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", 0.2)
     webex.sandbox.fail(status=403, delay=delay, times=None, method="DELETE")
 
     done = invoke(*at(port))
@@ -188,7 +188,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
         return
 
     monkeypatch.setattr("webex_webhooks_async.cli.commands.listen.until_stopped", go_on)
-    monkeypatch.setattr("webex_webhooks_async.cli.temporary.TIDY_SECONDS", PATIENCE)
+    monkeypatch.setattr("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", PATIENCE)
 
 
 @pytest.mark.usefixtures("briefly")

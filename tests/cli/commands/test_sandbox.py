@@ -116,18 +116,20 @@ def test_json() -> None:
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
         lines += [running.line(running.out, ".+")[0] for _ in range(3)]
         webex.post("/rooms", json={"title": "Lunch"})
-        lines += [running.line(running.out, ".+")[0] for _ in range(2)]
+        webex.post("/webhooks", json={**NEW, "event": "craeted"})
+        lines += [running.line(running.out, ".+")[0] for _ in range(5)]
 
     documents = [json.loads(line) for line in lines]
     assert [each["kind"] for each in documents] == [
-        *("sandbox", "request", "request", "delivery", "request", "noDelivery")
+        *("sandbox", "request", "request", "delivery", "request", "log", "log", "log", "request")
     ]
-    _, created, _, delivery, _, nothing = documents
+    _, created, _, delivery, _, nothing, _, misspelled, _ = documents
     assert (created["method"], created["path"], created["status"]) == ("POST", "/v1/webhooks", 200)
     assert (delivery["url"], delivery["status"]) == (target.partition("?")[0], None)
     assert delivery["error"] == "nothing listens there: is your bot running?"
     assert delivery["notification"]["resource"] == "messages"
-    assert nothing["reason"] == "no active webhook watches rooms created"
+    assert nothing["text"] == "no active webhook watches rooms created"
+    assert misspelled["text"].endswith("isn't a known event: is it misspelled?")
     assert ("canary" in "".join(lines), running.err.empty()) == (False, True)
 
 

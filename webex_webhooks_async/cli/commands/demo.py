@@ -27,7 +27,7 @@ from webex_webhooks_async.cli.rendering import (
     webhook_fields,
 )
 from webex_webhooks_async.cli.running import UsageError, run
-from webex_webhooks_async.cli.temporary import deleted_on_error, temporary_name
+from webex_webhooks_async.cli.temporary_webhooks import deleted_on_error, temporary_name
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.pagination import Page
 from webex_webhooks_async.errors import APIError
@@ -105,7 +105,8 @@ async def _on_webex(narrator: "Narrator", connection: Connection) -> None:
         name = temporary_name("demo")
         narrator.introduce(
             "Webex webhooks, on Webex",
-            f"The names of its webhooks at {connection.url} begin with {name}; it deletes them.",
+            f"The names of its webhooks at {connection.base_url} begin with {name}; "
+            "it deletes them.",
         )
         await _look_around(narrator, client)
         async with deleted_on_error(client, name):

@@ -29,8 +29,10 @@ from webex_webhooks_async.cli.console import (
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.options import SANDBOX_PORT, Port
-from webex_webhooks_async.cli.program import is_proxy
+from webex_webhooks_async.cli.dev_program import is_proxy
+from webex_webhooks_async.cli.dev_target import Target
+from webex_webhooks_async.cli.dev_watching import change, look
+from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, Port
 from webex_webhooks_async.cli.running import (
     CommandError,
     ExitCode,
@@ -39,9 +41,7 @@ from webex_webhooks_async.cli.running import (
     run,
 )
 from webex_webhooks_async.cli.running_sandbox import variables_for_bot
-from webex_webhooks_async.cli.targets import Target
-from webex_webhooks_async.cli.traffic import print_delivery, print_no_delivery
-from webex_webhooks_async.cli.watching import change, look
+from webex_webhooks_async.cli.traffic import print_delivery, print_log
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.loopback_server import HOST, port_error
 from webex_webhooks_async.testing import Sandbox
@@ -49,7 +49,6 @@ from webex_webhooks_async.validation import is_loopback
 
 T = TypeVar("T")
 
-_PORT = 8000
 _PORTS = 100  # how many are tried
 _BACKLOG = 2048  # requests that wait while the program is started again
 _MOST_REPORTED = 2**20  # bytes of a line
@@ -92,21 +91,20 @@ def command(
             "dev needs Linux or macOS: use it in WSL, or run `webex-webhooks sandbox` and your bot "
             "in two terminals"
         )
-    Target.parse(target)
-    ports = (port, sandbox_port)
-    return run(_develop(target, ports, reload=not no_reload, browser=not no_browser))
+    parsed, ports = Target.parse(target), (port, sandbox_port)
+    return run(_develop(parsed, ports, reload=not no_reload, browser=not no_browser))
 
 
 async def _develop(
-    target: str, ports: tuple[int | None, int | None], *, reload: bool, browser: bool
+    target: Target, ports: tuple[int | None, int | None], *, reload: bool, browser: bool
 ) -> int:
     console = stdout()
     exit_code: int = ExitCode.DONE
     with ended_by_signal():
         async with AsyncExitStack() as stack:
             _end_with_reader(console, stack)
-            stack.enter_context(log_messages_to(partial(print_no_delivery, console), logging.INFO))
-            listener = stack.enter_context(await first_free(ports[0], _PORT, _listen))
+            stack.enter_context(log_messages_to(partial(print_log, console), logging.INFO))
+            listener = stack.enter_context(await first_free(ports[0], BOT_PORT, _listen))
             port: int = listener.getsockname()[1]
             sandbox = Sandbox(
                 on_delivery=partial(print_delivery, console),
@@ -157,7 +155,7 @@ def _deliveries_to(port: int, console: Console) -> httpx.AsyncClient:
 
     @cache
     def say(host: str) -> None:
-        print_no_delivery(console, f"{host} is your program here: PUBLIC_URL")
+        print_log(console, f"{host} is your program here: PUBLIC_URL")
 
     async def lead_here(request: httpx.Request) -> None:
         if not is_loopback(request.url.host):
@@ -193,14 +191,13 @@ class _Development:
 
     def __init__(
         self,
-        target: str,
+        target: Target,
         console: Console,
         sandbox: Sandbox,
         listener: socket.socket,
         base_url: str,
     ) -> None:
         self._target = target
-        self._place = Target.parse(target).place
         self._console = console
         self._report = sandbox._events.report_program  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - for the page
         self._listener = listener
@@ -225,7 +222,7 @@ class _Development:
 
     async def go_on(self) -> int:
         """Run the program, and again after each change of a file, until a signal."""
-        folder = Target.parse(self._target).folder
+        folder = self._target.folder
         files = await look(folder)
         try:
             while True:
@@ -253,7 +250,8 @@ class _Development:
         return ExitCode.DONE if has_started and status == 0 else ExitCode.REFUSED
 
     async def _start(self) -> "_Process":
-        return await _Process.start(self._target, self._listener, self._environment)
+        target = f"{self._target.place}:{self._target.name}"
+        return await _Process.start(target, self._listener, self._environment)
 
     async def _follow(self, process: "_Process", *, prepare_next: bool) -> bool | None:
         """Show what the program reports until it has ended, and return whether it has started.
@@ -268,7 +266,7 @@ class _Development:
                     case {"started": str(what)}:
                         has_started = True
                         self._report("")
-                        print_approval(self._console, f"{self._place} runs: {what}")
+                        print_approval(self._console, f"{self._target.place} runs: {what}")
                     case {"failed": str(why), "summary": str(summary)}:
                         has_started = False
                         self._refuse(summary, why)
@@ -288,7 +286,7 @@ class _Development:
         )
 
     def _refuse(self, summary: str, why: str | None = None) -> None:
-        summary = f"{self._place} {summary}"
+        summary = f"{self._target.place} {summary}"
         self._report(why or summary)
         print_refusal(self._console, summary)
 
@@ -299,10 +297,10 @@ class _Process:
     def __init__(
         self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._reader = reader
-        self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
         self._process = process
+        self._reader = reader
         self._writer = writer
+        self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
 
     @classmethod
     async def start(
@@ -314,7 +312,7 @@ class _Process:
         descriptors = (listener.fileno(), theirs.fileno())
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.program", target),
+                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev_program", target),
                 *map(str, descriptors),
                 pass_fds=descriptors,
                 env=variables,

@@ -52,7 +52,7 @@ from webex_webhooks_async.cli.rendering import (
     shown_url,
 )
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, until_stopped
-from webex_webhooks_async.cli.temporary import (
+from webex_webhooks_async.cli.temporary_webhooks import (
     delete_all,
     name_prefix,
     named,

@@ -9,10 +9,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
 
 import httpx
-from cyclopts import Parameter
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -32,10 +30,9 @@ from webex_webhooks_async.cli.files import (
     client_credentials,
     write_tokens,
 )
-from webex_webhooks_async.cli.options import HttpUrl, NotEmpty
+from webex_webhooks_async.cli.options import HttpUrl, NotEmpty, WebexUrl
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.cli.tunnels import LOOPBACK
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.oauth import RefreshingToken, authorization_url
 from webex_webhooks_async.formatting import on_one_line
@@ -47,7 +44,7 @@ def command(
     scope: tuple[NotEmpty, ...],
     token_file: Path,
     redirect_uri: HttpUrl = "http://localhost:8765/callback",
-    base_url: Annotated[str, Parameter(env_var=environment.BASE_URL)] = BASE_URL,
+    base_url: WebexUrl = BASE_URL,
 ) -> None:
     r"""Get the first tokens of an integration, and store them in a file.
 
@@ -74,7 +71,6 @@ def command(
             "http://localhost:8765/callback"
         )
     check_that_tokens_can_be_written(token_file)
-    base_url = base_url or BASE_URL  # a variable that is empty counts as unset
     verifier, state = secrets.token_urlsafe(64), secrets.token_urlsafe()
     with usage_errors():
         Client("unused", base_url=base_url)  # checks it before the user does anything

@@ -9,15 +9,13 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from webex_webhooks_async.cli.console import log_messages_to, print_json, stderr, stdout
-from webex_webhooks_async.cli.options import SANDBOX_PORT, Address, AsJson, NotEmpty, Port
+from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, Address, AsJson, NotEmpty, Port
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.cli.running_sandbox import variables_for_bot
-from webex_webhooks_async.cli.traffic import print_delivery, print_no_delivery, print_request
+from webex_webhooks_async.cli.traffic import print_delivery, print_log, print_request
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
 from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
-
-_BOT_PORT = 8000  # uvicorn's own
 
 
 def command(  # noqa: PLR0913 - each is an option
@@ -49,7 +47,7 @@ def command(  # noqa: PLR0913 - each is an option
         bot_name: The name of the bot.
         bot_email: The address of the bot.
         org: The id of the organization of the bot and of everybody else.
-        as_json: Print JSON, an object a line: the URL, then requests and deliveries.
+        as_json: Print JSON, an object a line: the URL, then requests, deliveries and the log.
     """
     bot = SandboxPerson(email=bot_email, display_name=bot_name, org_id=org)
     run(_serve(bot, port, page=not no_page, allow_remote=allow_remote, as_json=as_json))
@@ -59,10 +57,10 @@ async def _serve(
     bot: SandboxPerson, port: int, *, page: bool, allow_remote: bool, as_json: bool
 ) -> None:
     console = stdout(goes_on=True)
-    on_request, on_delivery, on_no_delivery = (
-        (_report_request, _report_delivery, _report_no_delivery)
+    on_request, on_delivery, on_log = (
+        (_report_request, _report_delivery, _report_log)
         if as_json
-        else (print_request, print_delivery, print_no_delivery)
+        else (print_request, print_delivery, print_log)
     )
     sandbox = Sandbox(
         bot=bot,
@@ -70,7 +68,7 @@ async def _serve(
         on_request=partial(on_request, console),
         on_delivery=partial(on_delivery, console),
     )
-    with log_messages_to(partial(on_no_delivery, console), logging.INFO):
+    with log_messages_to(partial(on_log, console), logging.INFO):
         async with sandbox.serve(port=port, page=page) as base_url:
             if as_json:
                 _report(console, "sandbox", url=base_url)
@@ -83,7 +81,7 @@ async def _serve(
 def _hint(base_url: str, *, page: bool) -> str:
     """What to open, and what to set for a bot on uvicorn's port; the lines can be copied."""
     where = f"Open {base_url.removesuffix('v1')} in a browser, to talk to your bot.\n"
-    variables = variables_for_bot(base_url, f"http://127.0.0.1:{_BOT_PORT}")
+    variables = variables_for_bot(base_url, f"http://127.0.0.1:{BOT_PORT}")
     exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
     return (
         "The sandbox is up, and takes any token. Ctrl-C ends it.\n"
@@ -127,5 +125,5 @@ def _report_delivery(console: Console, delivery: Delivery) -> None:
     )
 
 
-def _report_no_delivery(console: Console, reason: str) -> None:
-    _report(console, "noDelivery", reason=reason)
+def _report_log(console: Console, text: str) -> None:
+    _report(console, "log", text=text)

@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 - each is an option
         wanted = {"resource": resource, "event": event, "data": _data(set_)}
         if owner is not None:
             wanted["owner"] = owner
-        return _report(wanted, base_url or SANDBOX_URL, as_json=as_json)
+        return _report(wanted, base_url, as_json=as_json)
     return _send(resource, event, to, set_, secret.require(), as_json=as_json)
 
 

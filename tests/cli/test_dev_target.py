@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from webex_webhooks_async.bot.bot import Bot
+from webex_webhooks_async.cli.dev_target import Target, TargetError
 from webex_webhooks_async.cli.running import UsageError
-from webex_webhooks_async.cli.targets import Target, TargetError
 
 BOT = "from webex_webhooks_async import Bot, Receiver\nbot = Bot('token', 'secret')\n"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from webex_webhooks_async.cli.watching import change, look
+from webex_webhooks_async.cli.dev_watching import change, look
 
 
 def _replace(folder: Path) -> None:

@@ -23,8 +23,8 @@ from starlette.routing import Mount, Route
 from uvicorn import Config, Server
 
 from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET, Bot
-from webex_webhooks_async.cli import targets
-from webex_webhooks_async.cli.targets import Target, TargetError, is_application
+from webex_webhooks_async.cli import dev_target
+from webex_webhooks_async.cli.dev_target import Target, TargetError, is_application
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.client import Client
 
@@ -227,7 +227,7 @@ def explanation(error: BaseException) -> tuple[str, str]:
 
 def _is_ours(frames: TracebackType) -> bool:
     file = frames.tb_frame.f_code.co_filename
-    return file in {__file__, targets.__file__, importlib.__file__} or file.startswith(
+    return file in {__file__, dev_target.__file__, importlib.__file__} or file.startswith(
         "<frozen importlib"
     )
 

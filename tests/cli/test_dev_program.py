@@ -11,8 +11,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from webex_webhooks_async import Bot, Client, MessageContext
-from webex_webhooks_async.cli.program import explanation, find_mounts
-from webex_webhooks_async.cli.targets import Target
+from webex_webhooks_async.cli.dev_program import explanation, find_mounts
+from webex_webhooks_async.cli.dev_target import Target
 from webex_webhooks_async.testing import Sandbox
 
 
