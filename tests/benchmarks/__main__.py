@@ -6,8 +6,6 @@ $ python -m tests.benchmarks [--processes N] [--rounds N] [PART_OF_A_NAME ...]
 import argparse
 import functools
 import platform
-import sys
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
@@ -15,10 +13,8 @@ from tests.benchmarks import calling, converting, importing, receiving
 from tests.benchmarks.harness import Case, measure
 
 CASES: tuple[Case, ...] = (
-    *converting.CASES,
-    *receiving.CASES,
-    *calling.CASES,
-    *importing.CASES,
+    *(*converting.CASES, *receiving.CASES),
+    *(*calling.CASES, *importing.CASES),
 )
 
 MEASURED = (
@@ -29,12 +25,6 @@ MEASURED = (
 HEADER = f"""\
 The lowest costs of one: microseconds of CPU time; with an inbox, microseconds; of memory, bytes.
 {"case":60} {"ours":>10} {"peer's":>10} {"ratio":>6} {"at most":>8}"""
-
-
-def chosen(parts: Iterable[str]) -> Iterator[Case]:
-    """The cases whose name contains one of these parts; without parts, all cases."""
-    wanted = [*parts] or [""]
-    return (case for case in CASES if any(part in case.name for part in wanted))
 
 
 def versions() -> str:
@@ -53,11 +43,12 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=3, help="pairs of processes a case")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each pair")
     options = parser.parse_args()
-    say = functools.partial(print, file=sys.stdout, flush=True)
+    say = functools.partial(print, flush=True)
     say(HEADER)
-    for case in chosen(options.case):
-        figure = measure(case, processes=options.processes, rounds=options.rounds)
-        costs = f"{1e6 * figure.ours:10.1f} {1e6 * figure.peer:10.1f} {figure.ratio:6.2f}"
+    chosen = options.case or [""]
+    for case in (each for each in CASES if any(part in each.name for part in chosen)):
+        ours, peer = measure(case, processes=options.processes, rounds=options.rounds)
+        costs = f"{1e6 * ours:10.1f} {1e6 * peer:10.1f} {ours / peer:6.2f}"
         bound = "" if case.at_most is None else f"{case.at_most:8.2f}"
         say(f"{case.name:60} {costs} {bound}")
     say(versions())

@@ -33,10 +33,10 @@ def calls(call: Callable[[], Awaitable[object]], *, tasks: int = 1) -> Round:
 
 
 @asynccontextmanager
-async def own_gets(base_url: str) -> AsyncGenerator[Round]:
-    """One by one."""
+async def own_gets(base_url: str, *, tasks: int = 1) -> AsyncGenerator[Round]:
+    """One by one, or from many more tasks than the limit admits."""
     async with Client(TOKEN, base_url=base_url) as client:
-        yield calls(lambda: client.webhooks.get(ID))
+        yield calls(lambda: client.webhooks.get(ID), tasks=tasks)
 
 
 @asynccontextmanager
@@ -47,37 +47,22 @@ async def own_gets_without_sniffio(base_url: str) -> AsyncGenerator[Round]:
     names = tuple(name.replace("sniffio", "not_installed") for name in code.co_names)
     searching.__code__ = code.replace(co_names=names)
     try:
-        async with Client(TOKEN, base_url=base_url) as client:
-            yield calls(lambda: client.webhooks.get(ID))
+        async with own_gets(base_url) as play:
+            yield play
     finally:
         searching.__code__ = code
 
 
 @asynccontextmanager
-async def own_gets_from_1000_tasks(base_url: str) -> AsyncGenerator[Round]:
-    """From many more tasks than the limit admits."""
-    async with Client(TOKEN, base_url=base_url) as client:
-        yield calls(lambda: client.webhooks.get(ID), tasks=1000)
-
-
-@asynccontextmanager
-async def own_gets_over_aiohttp(base_url: str) -> AsyncGenerator[Round]:
+async def over_aiohttp(
+    base_url: str, call: Callable[[Client], Awaitable[object]]
+) -> AsyncGenerator[Round]:
     """One by one, with the extra."""
     async with (
         AiohttpTransport() as transport,
         Client(TOKEN, base_url=base_url, http_client=transport) as client,
     ):
-        yield calls(lambda: client.webhooks.get(ID))
-
-
-@asynccontextmanager
-async def own_lists_over_aiohttp(base_url: str) -> AsyncGenerator[Round]:
-    """All items of all pages, with the extra."""
-    async with (
-        AiohttpTransport() as transport,
-        Client(TOKEN, base_url=base_url, http_client=transport) as client,
-    ):
-        yield calls(lambda: through(client.webhooks.list(max=ITEMS)))
+        yield calls(lambda: call(client))
 
 
 async def through(items: AsyncIterable[object]) -> None:
@@ -87,35 +72,21 @@ async def through(items: AsyncIterable[object]) -> None:
 
 
 @asynccontextmanager
-async def own_peak_of_pages(base_url: str) -> AsyncGenerator[Round]:
-    """How much memory a list takes while it is iterated."""
+async def own_peak(base_url: str, *, factor: int) -> AsyncGenerator[Round]:
+    """The cost is the memory that a list of so many pages takes at most while it is iterated."""
     async with Client(TOKEN, base_url=base_url) as client:
-        yield peak_memory(lambda count: client.webhooks.list(start=last_pages(base_url, count)))
 
+        async def play(count: int) -> float:
+            first = PAGES - factor * count + 1
+            tracemalloc.start()
+            await through(
+                client.webhooks.list(start=f"{base_url}/webhooks?max={ITEMS}&page={first}")
+            )
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return peak / 1e6
 
-@asynccontextmanager
-async def own_peak_of_twice_the_pages(base_url: str) -> AsyncGenerator[Round]:
-    """How much memory a list of twice the length takes."""
-    async with Client(TOKEN, base_url=base_url) as client:
-        yield peak_memory(lambda count: client.webhooks.list(start=last_pages(base_url, 2 * count)))
-
-
-def last_pages(base_url: str, count: int) -> str:
-    """The URL at which the last pages begin."""
-    return f"{base_url}/webhooks?max={ITEMS}&page={PAGES - count + 1}"
-
-
-def peak_memory(items: Callable[[int], AsyncIterable[object]]) -> Round:
-    """The cost is the memory that was allocated at most while going through so many pages."""
-
-    async def play(count: int) -> float:
-        tracemalloc.start()
-        await through(items(count))
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return peak / 1e6
-
-    return play
+        yield play
 
 
 @asynccontextmanager
@@ -138,39 +109,35 @@ async def wxc_sdk_lists(base_url: str) -> AsyncGenerator[Round]:
 
 
 CASES = (
-    Case(name="get / httpx", ours=own_gets, peer=httpx_gets, count=200, at_most=1.03),
+    Case("get / httpx", own_gets, httpx_gets, count=200, at_most=1.03),
     Case(
-        name="get with sniffio / without it",
-        ours=own_gets,
-        peer=own_gets_without_sniffio,
+        "get with sniffio / without it", own_gets, own_gets_without_sniffio, count=200, at_most=0.75
+    ),
+    Case(
+        "get over aiohttp / over the default transport",
+        lambda url: over_aiohttp(url, lambda client: client.webhooks.get(ID)),
+        own_gets,
         count=200,
         at_most=0.75,
     ),
     Case(
-        name="get over aiohttp / over the default transport",
-        ours=own_gets_over_aiohttp,
-        peer=own_gets,
-        count=200,
-        at_most=0.75,
-    ),
-    Case(
-        name="growth: get from 1000 tasks / sequential",
-        ours=own_gets_from_1000_tasks,
-        peer=own_gets,
+        "growth: get from 1000 tasks / sequential",
+        lambda url: own_gets(url, tasks=1000),
+        own_gets,
         count=1000,
         at_most=0.90,
     ),
     Case(
-        name="list over aiohttp / wxc-sdk",
-        ours=own_lists_over_aiohttp,
-        peer=wxc_sdk_lists,
+        "list over aiohttp / wxc-sdk",
+        lambda url: over_aiohttp(url, lambda client: through(client.webhooks.list(max=ITEMS))),
+        wxc_sdk_lists,
         count=2,
         at_most=1.35,
     ),
     Case(  # at this length all caches of the standard library are full
-        name="growth: memory of 100 pages / of 50",
-        ours=own_peak_of_twice_the_pages,
-        peer=own_peak_of_pages,
+        "growth: memory of 100 pages / of 50",
+        lambda url: own_peak(url, factor=2),
+        lambda url: own_peak(url, factor=1),
         count=50,
         at_most=1.10,
     ),

@@ -1,11 +1,12 @@
 """The process of one contender.
 
-$ python -m tests.benchmarks.contender MODULE:FUNCTION BASE_URL
+$ python -m tests.benchmarks.contender MODULE CASE ours|peer BASE_URL
 
 For each number on a line of its input it runs a round, and prints its cost.
 """
 
 import asyncio
+import logging
 import sys
 import time
 from importlib import import_module
@@ -28,7 +29,9 @@ async def compete(contender: Contender, base_url: str) -> None:
 
 
 if __name__ == "__main__":
-    name, _, function = sys.argv[1].partition(":")
+    logging.disable(logging.WARNING)  # such as that a bot makes no webhook
+    name, case, side, base_url = sys.argv[1:]
     module = import_module(name)
+    (contender,) = (getattr(each, side) for each in module.CASES if each.name == case)
     with asyncio.Runner(loop_factory=getattr(module, "loop_factory", None)) as runner:
-        runner.run(compete(getattr(module, function), sys.argv[2]))
+        runner.run(compete(contender, base_url))

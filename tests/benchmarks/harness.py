@@ -38,7 +38,7 @@ def peer(module: str) -> Any:  # noqa: ANN401 - the environment of the type chec
         raise MissingPeerError(f"{error.name} is not installed") from error
 
 
-@frozen(kw_only=True)
+@frozen
 class Case:
     """A comparison.
 
@@ -57,26 +57,8 @@ class Case:
     at_most: float | None = None
 
 
-@frozen
-class Figure:
-    """The result of a case.
-
-    Attributes:
-        ours: The lowest cost of doing our thing once.
-        peer: The same of the peer.
-    """
-
-    ours: float
-    peer: float
-
-    @property
-    def ratio(self) -> float:
-        """Our cost divided by the peer's."""
-        return self.ours / self.peer
-
-
-def measure(case: Case, *, processes: int, rounds: int) -> Figure:
-    """Compare the contenders in this many pairs of processes, with this many rounds each.
+def measure(case: Case, *, processes: int, rounds: int) -> tuple[float, float]:
+    """Return the lowest cost of doing our thing once, and the peer's, of all pairs of processes.
 
     Two processes of the same program differ by some percent for their whole life.
     """
@@ -84,11 +66,12 @@ def measure(case: Case, *, processes: int, rounds: int) -> Figure:
     for _ in range(processes):
         with (
             server() as base_url,
-            _rounds_of(case.ours, base_url) as ours,
-            _rounds_of(case.peer, base_url) as peer,
+            _rounds_of(case, "ours", base_url) as ours,
+            _rounds_of(case, "peer", base_url) as peer,
         ):
-            costs += [(ours(case.count), peer(case.count)) for _ in range(rounds)]
-    return Figure(*(min(each) / case.count for each in zip(*costs, strict=True)))
+            costs += [(ours(), peer()) for _ in range(rounds)]
+    ours_, peers = zip(*costs, strict=True)
+    return min(ours_) / case.count, min(peers) / case.count
 
 
 @contextmanager
@@ -99,12 +82,12 @@ def server() -> Generator[str]:
 
 
 @contextmanager
-def _rounds_of(contender: Contender, base_url: str) -> Generator[Callable[[int], float]]:
+def _rounds_of(case: Case, side: str, base_url: str) -> Generator[Callable[[], float]]:
     """Start a contender and warm it up; the function runs a round, and returns its cost."""
-    name = f"{contender.__module__}:{contender.__qualname__}"
-    with _process("tests.benchmarks.contender", name, base_url) as process:
+    arguments = (case.ours.__module__, case.name, side, base_url)
+    with _process("tests.benchmarks.contender", *arguments) as process:
 
-        def play(count: int) -> float:
+        def play(count: int = case.count) -> float:
             assert process.stdin is not None
             print(count, file=process.stdin, flush=True)
             return float(_line(process.stdout))

@@ -8,7 +8,7 @@ import tempfile
 import time
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
 
 import httpx
@@ -47,25 +47,15 @@ def loop_factory() -> asyncio.AbstractEventLoop:
     return loop
 
 
-@asynccontextmanager
-async def own_receiver(_: str) -> AsyncGenerator[Round]:
-    """Verify, parse, deduplicate, and call a handler."""
-    async with called(receiver()) as play:
-        yield play
-
-
-@asynccontextmanager
-async def receiver_with_4_handlers(_: str) -> AsyncGenerator[Round]:
-    """Call one of four handlers."""
-    async with called(receiver(handlers=4)) as play:
-        yield play
-
-
-@asynccontextmanager
-async def receiver_with_16_handlers(_: str) -> AsyncGenerator[Round]:
-    """Call one of sixteen handlers."""
-    async with called(receiver(handlers=16)) as play:
-        yield play
+def own_receiver(
+    _: str = "", *, handlers: int = 1, deduplicator: MemoryDeduplicator | None = None
+) -> AbstractAsyncContextManager[Round]:
+    """Verify, parse, deduplicate, and call one handler of these."""
+    made = Receiver(SECRET, deduplicator=deduplicator or MemoryDeduplicator())
+    for number in range(handlers - 1):
+        made.on(f"something-else-{number}")(handle)
+    made.on(Resource.MESSAGES, Event.CREATED)(handle)
+    return called(made)
 
 
 @asynccontextmanager
@@ -75,17 +65,8 @@ async def receiver_with_a_full_memory(_: str) -> AsyncGenerator[Round]:
     for number in range(ENTRIES):
         await full.claim(f"{number:064}")
         await full.confirm(f"{number:064}")
-    async with called(receiver(deduplicator=full)) as play:
+    async with own_receiver(deduplicator=full) as play:
         yield play
-
-
-def receiver(*, handlers: int = 1, deduplicator: MemoryDeduplicator | None = None) -> Receiver:
-    """Make a receiver with a handler for messages, and others that are never called."""
-    made = Receiver(SECRET, deduplicator=deduplicator or MemoryDeduplicator())
-    for number in range(handlers - 1):
-        made.on(f"something-else-{number}")(handle)
-    made.on(Resource.MESSAGES, Event.CREATED)(handle)
-    return made
 
 
 async def handle(_: Notification[MessageData]) -> None:
@@ -93,35 +74,30 @@ async def handle(_: Notification[MessageData]) -> None:
 
 
 @asynccontextmanager
-async def accepting_with_an_inbox(_: str) -> AsyncGenerator[Round]:
-    """Respond when the notification is on the disk, and handle it meanwhile."""
-    with tempfile.TemporaryDirectory() as folder:  # TMPDIR must be on a disk
-        made = Receiver(SECRET, inbox=SQLiteInbox(Path(folder, "inbox.db")))
-        made.on(Resource.MESSAGES, Event.CREATED)(handle)
-        async with called(made) as send:
-            yield timed(send)
+async def putting(completed: int) -> AsyncGenerator[Round]:
+    """Store from 64 tasks, durably, into a file that remembers so many notifications."""
+    async with inbox_with(completed) as (inbox, _):
 
+        async def put(count: int) -> None:
+            keys = new_keys(count)
 
-@asynccontextmanager
-async def putting(_: str) -> AsyncGenerator[Round]:
-    """Store from 64 tasks, durably."""
-    async with inbox_with(0) as inbox:
-        yield putting_into(inbox)
+            async def put_each() -> None:
+                for key in keys:
+                    await inbox.put(key, BODY)
 
+            async with asyncio.TaskGroup() as group:
+                for _ in range(TASKS):
+                    group.create_task(put_each())
 
-@asynccontextmanager
-async def putting_into_a_large_inbox(_: str) -> AsyncGenerator[Round]:
-    """Store into a file that remembers a million notifications."""
-    async with inbox_with(LARGE) as inbox:
-        yield putting_into(inbox)
+        yield put
 
 
 @asynccontextmanager
 async def putting_by_hand(_: str) -> AsyncGenerator[Round]:
     """Store the same rows with sqlite3 alone, 64 in a transaction."""
-    async with inbox_with(0) as inbox:
+    async with inbox_with(0) as (inbox, path):
         await inbox.put("first", BODY)
-        with closing(sqlite3.connect(inbox.path, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
 
             async def put(count: int) -> None:
@@ -140,37 +116,29 @@ async def putting_by_hand(_: str) -> AsyncGenerator[Round]:
 
 
 @asynccontextmanager
-async def opening(_: str) -> AsyncGenerator[Round]:
-    """Open an empty inbox, store a notification, and close it."""
-    async with inbox_with(0) as inbox:
-        yield opening_again(inbox)
+async def opening(completed: int) -> AsyncGenerator[Round]:
+    """Open an inbox in which so many notifications are completed, store one, and close it."""
+    async with inbox_with(completed) as (inbox, _):
+
+        async def open_and_put(count: int) -> None:
+            for key in new_keys(count):
+                await inbox.put(key, BODY)
+                await inbox.aclose()
+
+        yield open_and_put
 
 
 @asynccontextmanager
-async def opening_a_large_inbox(_: str) -> AsyncGenerator[Round]:
-    """Do the same with a file that remembers a million notifications."""
-    async with inbox_with(LARGE) as inbox:
-        yield opening_again(inbox)
-
-
-class Inbox(SQLiteInbox):
-    """An inbox that says where it is."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.path = path
-
-
-@asynccontextmanager
-async def inbox_with(completed: int) -> AsyncGenerator[Inbox]:
+async def inbox_with(completed: int) -> AsyncGenerator[tuple[SQLiteInbox, Path]]:
     """Make an inbox in whose file there are so many completed notifications."""
     with tempfile.TemporaryDirectory() as folder:  # TMPDIR must be on a disk
-        inbox = Inbox(Path(folder, "inbox.db"))
+        path = Path(folder, "inbox.db")
+        inbox = SQLiteInbox(path)
         await inbox.counts()
         await inbox.aclose()
-        with closing(sqlite3.connect(inbox.path)) as connection, connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(COMPLETED, {"rows": completed, "now": time.time()})
-        yield inbox
+        yield inbox, path
         await inbox.aclose()
 
 
@@ -181,34 +149,6 @@ COMPLETED = """
         (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < :rows)
         SELECT value FROM numbers WHERE value <= :rows)
 """
-
-
-def putting_into(inbox: SQLiteInbox) -> Round:
-    """Return a round that stores notifications."""
-
-    async def put(count: int) -> None:
-        keys = new_keys(count)
-
-        async def put_each() -> None:
-            for key in keys:
-                await inbox.put(key, BODY)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(TASKS):
-                group.create_task(put_each())
-
-    return put
-
-
-def opening_again(inbox: SQLiteInbox) -> Round:
-    """Return a round that opens the file, and stores a notification."""
-
-    async def open_and_put(count: int) -> None:
-        for key in new_keys(count):
-            await inbox.put(key, BODY)
-            await inbox.aclose()
-
-    return open_and_put
 
 
 def new_keys(count: int) -> Iterator[str]:
@@ -222,27 +162,34 @@ BODY = bytes(900)
 
 
 @asynccontextmanager
+async def accepting_with_an_inbox(_: str) -> AsyncGenerator[Round]:
+    """Respond when the notification is on the disk, and handle it meanwhile; the cost is time."""
+    with tempfile.TemporaryDirectory() as folder:  # TMPDIR must be on a disk
+        made = Receiver(SECRET, inbox=SQLiteInbox(Path(folder, "inbox.db")))
+        made.on(Resource.MESSAGES, Event.CREATED)(handle)
+        async with called(made) as send:
+
+            async def accept(count: int) -> float:
+                start = time.perf_counter()
+                await send(count)
+                return time.perf_counter() - start
+
+            yield accept
+
+
+@asynccontextmanager
 async def flushing(_: str) -> AsyncGenerator[Round]:
-    """Write a page, and flush it to the disk."""
+    """Write a page, and flush it to the disk; the cost is time."""
     with tempfile.TemporaryFile(buffering=0) as file:
 
-        async def flush(count: int) -> None:
+        async def flush(count: int) -> float:
+            start = time.perf_counter()
             for _ in range(count):
                 file.write(bytes(4096))
                 os.fsync(file.fileno())
+            return time.perf_counter() - start
 
-        yield timed(flush)
-
-
-def timed(play: Round) -> Round:
-    """Return a round whose cost is the time that it takes."""
-
-    async def play_and_time(count: int) -> float:
-        start = time.perf_counter()
-        await play(count)
-        return time.perf_counter() - start
-
-    return play_and_time
+        yield flush
 
 
 @asynccontextmanager
@@ -259,30 +206,20 @@ async def own_command(_: str) -> AsyncGenerator[Round]:
             yield play
 
 
-@asynccontextmanager
-async def reply_with_a_record(_: str) -> AsyncGenerator[Round]:
+async def reply_with_a_record(context: MessageContext) -> None:
     """Reply from an inbox, and record that, so that it isn't said again."""
-    async with replying(lambda context: context.reply("One pizza, please!")) as play:
-        yield play
+    await context.reply("One pizza, please!")
+
+
+async def reply_without_a_record(context: MessageContext) -> None:
+    """Send the same, and record nothing."""
+    place = {"roomId": context.message.room_id, "parentId": context.message.id}
+    body = {**place, "text": "One pizza, please!"}
+    await context.client.post("messages", json=body, into=Message)
 
 
 @asynccontextmanager
-async def reply_without_a_record(_: str) -> AsyncGenerator[Round]:
-    """Send the same from an inbox, and record nothing."""
-
-    async def reply(context: MessageContext) -> None:
-        place = {"roomId": context.message.room_id, "parentId": context.message.id}
-        body = {**place, "text": "One pizza, please!"}
-        await context.client.post("messages", json=body, into=Message)
-
-    async with replying(reply) as play:
-        yield play
-
-
-@asynccontextmanager
-async def replying(
-    reply: Callable[[MessageContext], Awaitable[object]],
-) -> AsyncGenerator[Round]:
+async def replying(reply: Callable[[MessageContext], Awaitable[None]]) -> AsyncGenerator[Round]:
     """Serve a bot with an inbox; a round ends when it has replied to all."""
     with tempfile.TemporaryDirectory() as folder:
         async with Client("a-token", http_client=httpx.MockTransport(respond)) as client:
@@ -347,15 +284,7 @@ MESSAGE = {
 }
 
 
-@asynccontextmanager
-async def asgi_by_hand(_: str) -> AsyncGenerator[Round]:
-    """Do the same without this library."""
-    async with called(Application(handle)) as play:
-        yield play
-
-
-@asynccontextmanager
-async def starlette_by_hand(_: str) -> AsyncGenerator[Round]:
+def starlette_by_hand(_: str) -> AbstractAsyncContextManager[Round]:
     """Verify SHA-1 alone, and parse with webexpythonsdk: no types, no deduplication."""
     webhook_event = peer("webexpythonsdk").WebhookEvent
 
@@ -369,8 +298,7 @@ async def starlette_by_hand(_: str) -> AsyncGenerator[Round]:
         is_message = (event.resource, event.event) == ("messages", "created")
         return Response(status_code=204 if is_message else 404)
 
-    async with called(Starlette(routes=[Route("/{path:path}", webex, methods=["POST"])])) as play:
-        yield play
+    return called(Starlette(routes=[Route("/{path:path}", webex, methods=["POST"])]))
 
 
 @asynccontextmanager
@@ -407,77 +335,66 @@ async def called(application: ASGIApp) -> AsyncGenerator[Round]:
 
 CASES = (
     Case(
-        name="receiver / ASGI by hand",
-        ours=own_receiver,
-        peer=asgi_by_hand,
+        "receiver / ASGI by hand",
+        own_receiver,
+        lambda _: called(Application(handle)),
         count=500,
         at_most=1.05,
     ),
     Case(
-        name="receiver / Starlette and webexpythonsdk",
-        ours=own_receiver,
-        peer=starlette_by_hand,
+        "receiver / Starlette and webexpythonsdk",
+        own_receiver,
+        starlette_by_hand,
         count=500,
         at_most=1.18,
     ),
+    Case("accepted with an inbox / fsync (time)", accepting_with_an_inbox, flushing, count=200),
     Case(
-        name="accepted with an inbox / fsync (time)",
-        ours=accepting_with_an_inbox,
-        peer=flushing,
-        count=200,
-    ),
-    Case(
-        name="stored in an inbox from 64 tasks / sqlite3 by hand",
-        ours=putting,
-        peer=putting_by_hand,
+        "stored in an inbox from 64 tasks / sqlite3 by hand",
+        lambda _: putting(0),
+        putting_by_hand,
         count=1280,
     ),
     Case(
-        name="growth: stored in an inbox with 1,000,000 rows / an empty one",
-        ours=putting_into_a_large_inbox,
-        peer=putting,
+        "growth: stored in an inbox with 1,000,000 rows / an empty one",
+        lambda _: putting(LARGE),
+        lambda _: putting(0),
         count=1280,
         at_most=2,
     ),
     Case(
-        name="growth: opening an inbox with 1,000,000 rows / an empty one",
-        ours=opening_a_large_inbox,
-        peer=opening,
+        "growth: opening an inbox with 1,000,000 rows / an empty one",
+        lambda _: opening(LARGE),
+        lambda _: opening(0),
         count=5,
         at_most=2,
     ),
     Case(
-        name="reply from an inbox / without its record",
-        ours=reply_with_a_record,
-        peer=reply_without_a_record,
+        "reply from an inbox / without its record",
+        lambda _: replying(reply_with_a_record),
+        lambda _: replying(reply_without_a_record),
         count=100,
         at_most=1.1,
     ),
+    Case("command of a bot / by hand", own_command, command_by_hand, count=200, at_most=1.1),
     Case(
-        name="command of a bot / by hand",
-        ours=own_command,
-        peer=command_by_hand,
-        count=200,
-        at_most=1.1,
-    ),
-    Case(
-        name="growth: receiver with 4 handlers / 1",
-        ours=receiver_with_4_handlers,
-        peer=own_receiver,
+        "growth: receiver with 4 handlers / 1",
+        lambda _: own_receiver(handlers=4),
+        own_receiver,
         count=500,
         at_most=1.05,
     ),
     Case(
-        name="growth: receiver with 16 handlers / 1",
-        ours=receiver_with_16_handlers,
-        peer=own_receiver,
+        "growth: receiver with 16 handlers / 1",
+        lambda _: own_receiver(handlers=16),
+        own_receiver,
         count=500,
         at_most=1.1,
     ),
     Case(
-        name="growth: receiver with a full deduplicator / an empty one",
-        ours=receiver_with_a_full_memory,
-        peer=own_receiver,
+        "growth: receiver with a full deduplicator / an empty one",
+        receiver_with_a_full_memory,
+        own_receiver,
         count=500,
         at_most=1.1,
     ),

@@ -21,13 +21,15 @@ async def varying(_: str) -> AsyncGenerator[Round]:
     yield play
 
 
+CASES = (Case("same / same", varying, varying, count=5, at_most=2),)
+
+
 def test_the_bench_prints_the_lowest_costs_of_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Contenders compete in processes of their own; what warms them up doesn't count."""
     bench = import_module("tests.benchmarks.__main__")  # here: what it imports, no contender needs
-    case = Case(name="same / same", ours=varying, peer=varying, count=5, at_most=2)
-    monkeypatch.setattr(bench, "CASES", (case, *bench.CASES))
+    monkeypatch.setattr(bench, "CASES", (*CASES, *bench.CASES))
     monkeypatch.setattr(sys, "argv", ["bench", "same / same", "--processes", "1", "--rounds", "3"])
 
     bench.main()
