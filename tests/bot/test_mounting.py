@@ -3,18 +3,18 @@
 import asyncio
 import contextlib
 import socket
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
+import httpx
 import pytest
 from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tests.bot.doubles import bot_of, texts
-from tests.examples.running import connectable, read_until, running
 from tests.examples.serving import EXAMPLES, SERVERS
+from tests.support.programs import running
 from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async import Bot, Client, MessageContext
 from webex_webhooks_async.testing import Sandbox
@@ -45,7 +45,6 @@ def in_litestar(bot: Bot) -> Litestar:
 
 
 MOUNTED: Mapping[str, tuple[str, Callable[[Bot], Any]]] = {
-    "uvicorn": ("uvicorn", alone),
     "hypercorn": ("hypercorn", alone),
     "Starlette": ("uvicorn", in_starlette),
     "Litestar": ("uvicorn", in_litestar),
@@ -80,22 +79,22 @@ async def test_a_bot_is_a_part_of_an_application(
     assert await bot.handle(b"", {}) == 503
 
 
-async def test_granian_serves_a_bot(webex_sandbox: Sandbox) -> None:
+async def test_granian_serves_a_bot() -> None:
     """A server in Rust runs the lifespan as well."""
-    port = unused_port()
-    async with webex_sandbox.serve() as base_url:
+    url = f"http://127.0.0.1:{unused_port()}/"
+    patient = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5))
+    sandbox = Sandbox(deliver_with=patient)
+    async with patient, sandbox.serve() as base_url:
         settings = {
             "WEBEX_ACCESS_TOKEN": "a-token",
             "WEBEX_BASE_URL": base_url,
             "WEBEX_WEBHOOK_SECRET": "a secret",
-            "PUBLIC_URL": f"http://127.0.0.1:{port}/",
+            "PUBLIC_URL": url,
         }
-        command = (sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port))
-        server = running(*command, "echo_bot:bot", settings=settings, folder=EXAMPLES)
-        async with server as process:
-            await read_until(process, "Started worker")
-            await connectable(port)
-            (delivery,) = await webex_sandbox.say("Hello")
+        command = f"granian --interface asgi --port {httpx.URL(url).port} echo_bot:bot"
+        async with running(*command.split(), settings=settings, folder=EXAMPLES):
+            await until(lambda: bool(sandbox.webhooks))
+            (delivery,) = await sandbox.say("Hello")
 
     assert delivery.status_code == 204
-    assert texts(webex_sandbox) == ["Hello", "You said: Hello"]
+    assert texts(sandbox) == ["Hello", "You said: Hello"]

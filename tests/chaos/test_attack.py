@@ -5,18 +5,16 @@ ATTACK_NOTIFICATIONS says how many good ones come.
 
 import asyncio
 import os
+import socket
 import statistics
 import sys
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
 import pytest
 
 from tests.notifications.doubles import SECRET, distinct, exchange, posted
-from tests.support.redis_server import free_port
+from tests.support.programs import read_until, running
 
 pytestmark = pytest.mark.once
 
@@ -24,7 +22,7 @@ NOTIFICATIONS = int(os.environ.get("ATTACK_NOTIFICATIONS", "25"))
 INTERVAL = 1 / 50
 
 SERVER = f"""
-import sys, uvicorn
+import socket, sys, uvicorn
 from webex_webhooks_async import Receiver
 
 receiver = Receiver({SECRET!r})
@@ -33,34 +31,9 @@ receiver = Receiver({SECRET!r})
 async def handle(notification):
     pass
 
-uvicorn.run(receiver, port=int(sys.argv[1]), http=sys.argv[2], log_level="critical")
+config = uvicorn.Config(receiver, http=sys.argv[2], log_level="critical")
+uvicorn.Server(config).run([socket.socket(fileno=int(sys.argv[1]))])
 """
-
-
-@asynccontextmanager
-async def running(*command: str) -> AsyncGenerator[Process]:
-    """Run a Python program as long as the block runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, stdout=PIPE, stderr=DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def accepted(port: int) -> None:
-    """Wait until connections are accepted."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)  # a process can't tell us
-        else:
-            writer.close()
-            return
 
 
 async def latency(port: int, number: int) -> float:
@@ -76,15 +49,18 @@ async def latency(port: int, number: int) -> float:
 @pytest.mark.parametrize("http", ["h11", *["httptools"] * bool(find_spec("httptools"))])
 async def test_good_notifications_are_handled_under_attack(http: str) -> None:
     """Each good notification gets its 204, while each attacker sends its worst request."""
-    port = free_port()
     most = str(NOTIFICATIONS)  # an attacker is slower than that
-    async with running("-c", SERVER, str(port), http):
-        await accepted(port)
-        async with running("-m", "tests.chaos.attackers", str(port), SECRET, most) as attackers:
-            assert attackers.stdout is not None
-            assert await attackers.stdout.readline() == b"attacking\n"
-            sending = (latency(port, number) for number in range(NOTIFICATIONS))
-            latencies = await asyncio.gather(*sending)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        fd = listener.fileno()
+        server = (sys.executable, "-c", SERVER, str(fd), http)
+        attack = (sys.executable, "-m", "tests.chaos.attackers", str(port), SECRET, most)
+        async with running(*server, settings={}, pass_fds=[fd]):
+            await latency(port, 0)  # of the first one, for which the server starts
+            async with running(*attack, settings={}) as attackers:
+                await read_until(attackers, "attacking\n")
+                sending = (latency(port, number) for number in range(NOTIFICATIONS))
+                latencies = await asyncio.gather(*sending)
 
     print(  # noqa: T201 - the figures are for people
         f"{http}: {len(latencies)} notifications under attack, median "

@@ -739,7 +739,7 @@ async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
     async def leave(peer: Peer) -> None:
         await peer.send(FOUND)
         await leaving.wait()
-        peer.reset()
+        await peer.reset()
 
     for moment in range(200):
         leaving = asyncio.Event()

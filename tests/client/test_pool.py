@@ -46,7 +46,7 @@ async def test_connections_that_the_server_closed_are_closed_here_too() -> None:
     async def respond_and_finish(peer: Peer) -> None:
         await everyone_is_here.wait()
         await peer.send(FOUND)
-        peer.finish()
+        await peer.finish()
         await peer.hangs_up()
 
     everyone_is_here = asyncio.Event()

@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +21,6 @@ from hypercorn.asyncio import (
 )
 
 from tests.support.wire import PATIENCE
-from webex_webhooks_async.testing import Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -34,6 +33,10 @@ PUBLIC_URL = "https://bot.example.com/webex"
 Application = Callable[..., Any]
 Server = Callable[[Any, socket.socket, asyncio.Event], Coroutine[Any, Any, None]]
 """Serves an application on a listening socket until the event is set."""
+
+Import = Callable[..., ModuleType]
+Run = Callable[..., AbstractAsyncContextManager[ModuleType]]
+"""The fixtures `import_example` and `run_example`: a path, and settings by name."""
 
 
 @frozen(kw_only=True)
@@ -101,29 +104,6 @@ def settings_of(base_url: str, **others: str) -> dict[str, str]:
         "PUBLIC_URL": PUBLIC_URL,
         **others,
     }
-
-
-@asynccontextmanager
-async def sandboxed(
-    path: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
-) -> AsyncGenerator[ModuleType]:
-    """Import a program that calls the sandbox."""
-    async with sandbox.serve() as base_url:
-        for name, value in settings_of(base_url, **settings).items():
-            monkeypatch.setenv(name, value)
-        yield import_again(EXAMPLES / path, monkeypatch)
-
-
-@asynccontextmanager
-async def running_bot(
-    path: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **settings: str
-) -> AsyncGenerator[ModuleType]:
-    """Import a program and run its bot, which finishes what it accepted at the end."""
-    async with sandboxed(path, sandbox, monkeypatch, **settings) as program:
-        app = getattr(program, "app", None)
-        sandbox.deliver_to(app or program.bot)
-        async with app.router.lifespan_context(app) if app else program.bot:
-            yield program
 
 
 async def serve_with_uvicorn(

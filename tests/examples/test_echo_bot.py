@@ -1,50 +1,38 @@
 """The programs docs/examples/{echo_bot,bot}.py."""
 
-import re
 import sys
 from contextlib import suppress
 
-import httpx
 import pytest
 import uvicorn
 
-from tests.examples.running import read_until, running
-from tests.examples.serving import EXAMPLES, PUBLIC_URL, running_bot, sandboxed, settings_of
+from tests.bot.doubles import texts
+from tests.examples.serving import EXAMPLES, Import, Run, settings_of
+from tests.support.programs import read_until, running
+from tests.support.wire import unused_port
 from tests.testing.doubles import ANN, created
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
 
-def texts(sandbox: Sandbox) -> list[str | None]:
-    """The texts of all messages, in order."""
-    return [message.get("text") for message in sandbox.messages]
-
-
-async def test_it_says_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_says_everything_back(
+    base_url: str, webex_sandbox: Sandbox, run_example: Run
+) -> None:
     """The bot replies once to a text, in its thread; started again, it keeps its webhook."""
-    port = 0
-
-    async def to_the_bot(request: httpx.Request) -> None:
-        assert str(request.url) == PUBLIC_URL
-        request.url = httpx.URL(f"http://127.0.0.1:{port}/webex")
-
-    tunnel = httpx.AsyncClient(event_hooks={"request": [to_the_bot]}, trust_env=False)
-    sandbox = Sandbox(deliver_with=tunnel)
-    command = (sys.executable, "-W", "error", "-m", "uvicorn", "echo_bot:bot", "--port", "0")
+    sandbox, port = webex_sandbox, str(unused_port())
+    url = {"PUBLIC_URL": f"http://127.0.0.1:{port}/webex"}
+    command = (sys.executable, "-W", "error", "-m", "uvicorn", "echo_bot:bot", "--port", port)
     picture = {"toPersonEmail": sandbox.bot.email, "files": ["https://example.com/a.png"]}
     async with (
-        tunnel,
-        sandbox.serve() as base_url,
         sandbox.http_client() as someone,
-        running(*command, settings=settings_of(base_url), folder=EXAMPLES) as bot,
+        running(*command, settings=settings_of(base_url, **url), folder=EXAMPLES) as bot,
     ):
-        said = await read_until(bot, "(Press CTRL+C")
-        port = int(re.findall(r"running on http://127\.0\.0\.1:(\d+)", said)[0])
+        await read_until(bot, "(Press CTRL+C")
         before = sandbox.webhooks
         await sandbox.say("Hello, bot!")
         await created(someone, "messages", ANN, **picture)
-    async with running_bot("echo_bot.py", sandbox, monkeypatch):
+    async with run_example("echo_bot.py", **url):
         pass
 
     assert [delivery.status_code for delivery in sandbox.deliveries] == [204, 204, 204]
@@ -55,9 +43,9 @@ async def test_it_says_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sandbox.webhooks == before
 
 
-async def test_it_takes_orders(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_takes_orders(webex_sandbox: Sandbox, run_example: Run) -> None:
     """README's bot knows a command, a card, and what it can do."""
-    async with running_bot("bot.py", webex_sandbox, monkeypatch):
+    async with run_example("bot.py"):
         await webex_sandbox.say("Lunch")
         card = webex_sandbox.messages[-1]["id"]
         await webex_sandbox.submit(card, {"dish": "Pasta"}, press="Order")
@@ -69,14 +57,14 @@ async def test_it_takes_orders(webex_sandbox: Sandbox, monkeypatch: pytest.Monke
 
 
 async def test_a_bot_without_a_token_that_works_does_not_serve(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    webex_sandbox: Sandbox, import_example: Import, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server ends, and says why."""
     webex_sandbox.revoke("a-token-of-nobody")
-    async with sandboxed("echo_bot.py", webex_sandbox, monkeypatch) as program:
-        server = uvicorn.Server(uvicorn.Config(program.bot, port=0, log_config=None))
-        with suppress(SystemExit):  # of newer releases
-            await server.serve()
+    bot = import_example("echo_bot.py").bot
+    server = uvicorn.Server(uvicorn.Config(bot, port=0, log_config=None))
+    with suppress(SystemExit):  # of newer releases
+        await server.serve()
 
     assert not server.started
     assert "AuthenticationError: GET /v1/people/me: 401 Unauthorized" in caplog.text

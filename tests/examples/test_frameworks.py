@@ -1,4 +1,4 @@
-"""The programs docs/examples/*_app.py, each served by its own server on loopback."""
+"""The programs docs/examples/{*_app,go_sdk_handler}.py, each served by its own server."""
 
 import asyncio
 import logging
@@ -8,15 +8,8 @@ import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, SECRET, Program
-from webex_webhooks_async import (
-    Client,
-    MessageData,
-    NewWebhook,
-    Notification,
-    Receiver,
-    Resource,
-)
-from webex_webhooks_async.testing import Sandbox, signed_request
+from webex_webhooks_async import Client, MessageData, Notification, Receiver, Resource, sign
+from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
 pytestmark = pytest.mark.once
 
@@ -40,17 +33,10 @@ def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return Program.load(request.param, monkeypatch)
 
 
-async def create_webhook(client: Client, target_url: str) -> None:
+async def create_webhook(client: Client, program: Program, target_url: str) -> None:
     """Let the sandbox notify a program of messages."""
-    await client.webhooks.create(
-        NewWebhook(
-            name="bot:messages",
-            target_url=target_url,
-            resource="messages",
-            event="created",
-            secret=SECRET,
-        )
-    )
+    receiver: Receiver = program.module.receiver
+    await client.webhooks.ensure(receiver.webhooks(name="bot", target_url=target_url))
 
 
 async def test_what_is_handled(
@@ -61,7 +47,7 @@ async def test_what_is_handled(
 ) -> None:
     """A notification gets a 204 and is handled; one without the right signature gets a 401."""
     async with program.serving() as url, httpx.AsyncClient(trust_env=False) as stranger:
-        await create_webhook(webex_client, url)
+        await create_webhook(webex_client, program, url)
         (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
         forged = await stranger.send(signed_request(url, delivery.body + b" ", "a guess"))
         unsigned = await stranger.send(signed_request(url, delivery.body + b" ", None))
@@ -95,7 +81,7 @@ async def test_what_was_accepted_is_finished_at_shutdown(
         finished.set()
 
     async with program.serving() as url:
-        await create_webhook(webex_client, url)
+        await create_webhook(webex_client, program, url)
         (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
         assert (delivery.status_code, finished.is_set()) == (204, False)
 
@@ -113,7 +99,35 @@ async def test_a_mount_needs_the_slash(
     monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
     program = Program.load(EXAMPLES / f"{name}.py", monkeypatch)
     async with program.serving() as url:
-        await create_webhook(webex_client, url.removesuffix("/"))
+        await create_webhook(webex_client, program, url.removesuffix("/"))
         (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
 
     assert (delivery.status_code, delivery.ok) == (307, False)
+
+
+async def test_the_moved_handler_prints_what_the_original_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It reads the header that the original reads; a request without one, it refuses."""
+    program = Program.load(EXAMPLES / "go_sdk_handler.py", monkeypatch)
+    person = {"personEmail": "alex@example.com", "roomId": "R1"}
+    prints = {
+        ("messages", "created"): ["New message from alex@example.com in room R1"],
+        ("messages", "deleted"): [],
+        ("memberships", "created"): ["Membership event: created"],
+        ("memberships", "deleted"): ["Membership event: deleted"],
+        ("attachmentActions", "created"): [],
+    }
+    async with program.serving() as url, httpx.AsyncClient(trust_env=False) as webex:
+        for (resource, event), expected in prints.items():
+            body = sample_notification(resource, event, data=person)
+            signature = sign(body, "mySecretToValidateRequests")["X-Spark-Signature"]
+            headers = {"X-Webex-Signature": signature}
+            response = await webex.post(url, content=body, headers=headers)
+
+            assert response.status_code == 204
+            first = f"Received webhook: {resource} - {event}"
+            assert capsys.readouterr().out.splitlines() == [first, *expected]
+        refused = await webex.post(url, content=sample_notification("messages", "created"))
+
+    assert (refused.status_code, capsys.readouterr().out) == (401, "")

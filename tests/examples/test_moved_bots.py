@@ -6,8 +6,8 @@ import inspect
 import json
 import re
 import warnings
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -19,14 +19,7 @@ import requests
 from asgiref.wsgi import WsgiToAsgi
 
 import webex_webhooks_async
-from tests.examples.serving import (
-    EXAMPLES,
-    PUBLIC_URL,
-    SECRET,
-    import_again,
-    running_bot,
-    settings_of,
-)
+from tests.examples.serving import EXAMPLES, PUBLIC_URL, SECRET, Run, import_again
 from webex_webhooks_async import (
     AsyncPaginator,
     Bot,
@@ -45,7 +38,6 @@ pytestmark = pytest.mark.once
 
 PAGES = EXAMPLES.parent / "how-to" / "move"
 OTHER = "a-secret-of-another-webhook"
-WITH_SLASH = {"PUBLIC_URL": f"{PUBLIC_URL}/"}
 ANN = "ann@example.com"
 BOB = "bob@example.com"
 EVE = "eve@elsewhere.example"
@@ -58,16 +50,6 @@ CARD = {
 # In a group room, a bot may only list the messages that mention it.
 LISTS_ALL = re.compile(r"(?:list\(\"messages\"|messages\.list\()(?!.*mentionedPeople)")
 ATTACHMENT = {"contentType": "application/vnd.microsoft.card.adaptive", "content": CARD}
-
-
-@asynccontextmanager
-async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[tuple[Sandbox, str]]:
-    """Serve a sandbox, and name it in the environment of the bots."""
-    sandbox = Sandbox()
-    async with sandbox.serve() as base_url:
-        for name, value in settings_of(base_url).items():
-            monkeypatch.setenv(name, value)
-        yield sandbox, base_url
 
 
 async def talk(sandbox: Sandbox, *texts: str) -> list[tuple[str, bool]]:
@@ -89,47 +71,39 @@ LUNCH = [
 
 
 async def test_a_bot_on_flask_and_webexpythonsdk(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    base_url: str, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The program that is shown as the one before the move does what the moved one does."""
     program = tmp_path / "lunch_on_flask.py"
-    async with stage(monkeypatch) as (sandbox, base_url):
-        source, _ = programs("webexpythonsdk")
-        here = source.replace("WebexAPI()", f"WebexAPI('a-token', '{base_url}/')")
-        program.write_text(here, encoding="utf-8")
-        module = await asyncio.to_thread(import_again, program, monkeypatch)
-        sandbox.deliver_to(WsgiToAsgi(module.app))  # type: ignore[no-untyped-call]  # asgiref's
-        before = await talk(sandbox, "Order two pizzas", "menu", "What?")
+    source, _ = programs("webexpythonsdk")
+    here = source.replace("WebexAPI()", f"WebexAPI('a-token', '{base_url}/')")
+    program.write_text(here, encoding="utf-8")
+    module = await asyncio.to_thread(import_again, program, monkeypatch)
+    webex_sandbox.deliver_to(WsgiToAsgi(module.app))  # type: ignore[no-untyped-call]  # asgiref's
 
-    assert before == LUNCH
+    assert await talk(webex_sandbox, "Order two pizzas", "menu", "What?") == LUNCH
 
 
 @pytest.mark.parametrize("name", ["webexpythonsdk", "wxc_sdk"])
-async def test_a_bot_moved_from_an_sdk(
-    name: str, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bot_moved_from_an_sdk(name: str, webex_sandbox: Sandbox, run_example: Run) -> None:
     """The moved bot knows its commands and its card, and replies in threads."""
-    async with running_bot(f"moved_from_{name}.py", webex_sandbox, monkeypatch, **WITH_SLASH):
+    async with run_example(f"moved_from_{name}.py", PUBLIC_URL=f"{PUBLIC_URL}/"):
         assert await talk(webex_sandbox, "Order two pizzas", "menu", "What?") == LUNCH
 
 
-async def test_a_bot_moved_from_webex_bot(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bot_moved_from_webex_bot(webex_sandbox: Sandbox, run_example: Run) -> None:
     """The moved bot ignores strangers, takes the card as it was, and deletes it afterwards."""
-    async with running_bot("moved_from_webex_bot.py", webex_sandbox, monkeypatch):
+    async with run_example("moved_from_webex_bot.py"):
         await intrude(webex_sandbox, {"dish": "All of it", "callback_keyword": "order"})
         written = await talk(webex_sandbox, "Order two pizzas", "menu")
 
     assert written == [("Ordered: two pizzas", True), ("Ordered: Pasta", False)]
 
 
-async def test_a_bot_moved_from_webexteamsbot(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bot_moved_from_webexteamsbot(webex_sandbox: Sandbox, run_example: Run) -> None:
     """The moved bot ignores who isn't approved, and writes into the room."""
     commands = "/order: Order lunch.\n/menu: Choose from the menu."
-    async with running_bot("moved_from_webexteamsbot.py", webex_sandbox, monkeypatch):
+    async with run_example("moved_from_webexteamsbot.py"):
         await intrude(webex_sandbox, {"dish": "All of it"})
         written = await talk(webex_sandbox, "/order two pizzas", "/menu", "What?")
 
@@ -159,54 +133,57 @@ def test_the_lines_are_counted() -> None:
     assert stated == counted
 
 
+@pytest.fixture
+def in_a_kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work where there is a menu."""
+    (tmp_path / "menu.pdf").write_bytes(b"%PDF")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_a_kitchen")
 @pytest.mark.parametrize(
     "name", ["webexpythonsdk", "webex-bot", "webexteamsbot", "wxc-sdk", "go-sdk"]
 )
-async def test_the_calls_here(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_the_calls_here(name: str, base_url: str, webex_sandbox: Sandbox) -> None:
     """What the tables name as the calls of this package works, in a handler of a bot."""
-    (tmp_path / "menu.pdf").write_bytes(b"%PDF")
-    monkeypatch.chdir(tmp_path)
-    async with stage(monkeypatch) as (sandbox, base_url):
-        names = await world(sandbox, base_url)
-        snippets = calls(
-            name,
-            1,
-            r"\(?await |async for |\[each|client\.|parse_|context\.|message\.|room\.|to_json",
-        )
-        await run_in_handlers(snippets, sandbox, base_url, names)
+    start = r"\(?await |async for |\[each|client\.|parse_|context\.|message\.|room\.|to_json"
+    snippets = calls(name, 1, start)
+    names = await world(webex_sandbox, base_url)
+    await run_in_handlers(snippets, webex_sandbox, base_url, names)
 
     assert len(snippets) >= 8
 
 
-async def test_the_calls_of_webexpythonsdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("in_a_kitchen")
+async def test_the_calls_of_webexpythonsdk(base_url: str, webex_sandbox: Sandbox) -> None:
     """What the table names as the calls of webexpythonsdk works."""
-    (tmp_path / "menu.pdf").write_bytes(b"%PDF")
-    monkeypatch.chdir(tmp_path)
-    async with stage(monkeypatch) as (sandbox, base_url):
-        names = await world(sandbox, base_url)
-        sdk = import_module("webexpythonsdk")  # which has no types
-        names |= vars(sdk) | {"api": sdk.WebexAPI("a-token", f"{base_url}/")}
-        snippets = calls("webexpythonsdk", 0, r"api\.|for \w+ in api|requests\.get|WebhookEvent")
-        for snippet in snippets:
-            await asyncio.to_thread(run_on_webexpythonsdk, snippet, names)
+    names = await world(webex_sandbox, base_url)
+    sdk = import_module("webexpythonsdk")  # which has no types
+    names |= vars(sdk) | {"api": sdk.WebexAPI("a-token", f"{base_url}/")}
+    snippets = calls("webexpythonsdk", 0, r"api\.|for \w+ in api|requests\.get|WebhookEvent")
+    for snippet in snippets:
+        await asyncio.to_thread(run_on_webexpythonsdk, snippet, names)
 
     assert len(snippets) > 30
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(429, 2), (502, 1), (503, 1)])
 async def test_the_retries_of_webexpythonsdk(
-    status: int, attempts: int, monkeypatch: pytest.MonkeyPatch
+    status: int,
+    attempts: int,
+    base_url: str,
+    webex_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It repeats a request after a 429 alone, as the page and the comparison say."""
     sdk = import_module("webexpythonsdk")
     monkeypatch.setattr("webexpythonsdk.restsession.time", Mock())  # it sleeps a second or more
-    async with stage(monkeypatch) as (sandbox, base_url):
-        api = sdk.WebexAPI("a-token", f"{base_url}/")
-        sandbox.fail(status=status, retry_after=0)
-        with suppress(sdk.ApiError), warnings.catch_warnings(action="ignore"):
-            await asyncio.to_thread(api.people.me)
+    api = sdk.WebexAPI("a-token", f"{base_url}/")
+    webex_sandbox.fail(status=status, retry_after=0)
+    with suppress(sdk.ApiError), warnings.catch_warnings(action="ignore"):
+        await asyncio.to_thread(api.people.me)
 
-    assert len(sandbox.requests) == attempts
+    assert len(webex_sandbox.requests) == attempts
 
 
 def page(name: str) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,27 +12,13 @@ import httpx
 import pytest
 from asgiref.wsgi import WsgiToAsgi
 
-from tests.examples.running import connectable, running
-from tests.examples.serving import (
-    EXAMPLES,
-    PUBLIC_URL,
-    SECRET,
-    Program,
-    sandboxed,
-    settings_of,
-)
+from tests.examples.serving import EXAMPLES, PUBLIC_URL, SECRET, Import, Program, settings_of
+from tests.support.programs import read_until, running
 from tests.support.services import PATIENCE
 from tests.support.wire import unused_port
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
 pytestmark = pytest.mark.once
-
-
-@pytest.fixture
-async def base_url(webex_sandbox: Sandbox) -> AsyncGenerator[str]:
-    """Where the bots find the sandbox."""
-    async with webex_sandbox.serve() as url:
-        yield url
 
 
 async def talk(sandbox: Sandbox) -> None:
@@ -45,25 +30,23 @@ async def talk(sandbox: Sandbox) -> None:
     assert [delivery.status_code for (delivery,) in deliveries] == [204, 204]
 
 
-async def test_flask(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_flask(webex_sandbox: Sandbox, import_example: Import) -> None:
     """The bot starts with the first request, makes its webhook, and replies."""
-    async with sandboxed("flask_bot.py", webex_sandbox, monkeypatch) as program:
-        application = WsgiToAsgi(program.app)  # type: ignore[no-untyped-call]  # asgiref's
-        webex_sandbox.deliver_to(application)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http_client:
-            response = await http_client.get("http://bot/health")
-        await talk(webex_sandbox)
-        await asyncio.to_thread(program.bot_thread.close)
+    program = import_example("flask_bot.py")
+    application = WsgiToAsgi(program.app)  # type: ignore[no-untyped-call]  # asgiref's
+    webex_sandbox.deliver_to(application)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application)) as http_client:
+        response = await http_client.get("http://bot/health")
+    await talk(webex_sandbox)
+    await asyncio.to_thread(program.bot_thread.close)
 
     assert (response.status_code, response.text) == (200, webex_sandbox.bot.display_name)
 
 
-async def test_django(
-    base_url: str, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("base_url")
+async def test_django(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bot starts and ends with the server, makes its webhook, and replies."""
-    for name, value in settings_of(base_url, SECRET_KEY="django's own").items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SECRET_KEY", "django's own")
     program = Program.load(EXAMPLES / "django_bot.py", monkeypatch)
     webex_sandbox.deliver_to(program.application)
     async with program.serving() as url:
@@ -82,8 +65,8 @@ async def test_gunicorn(base_url: str, webex_sandbox: Sandbox) -> None:
     address = f"127.0.0.1:{unused_port()}"
     settings = settings_of(base_url, PUBLIC_URL=f"http://{address}/webex")
     command = HOOK.format(2).split()
-    async with running(*command, address, settings=settings, folder=EXAMPLES):
-        await connectable(int(address.rpartition(":")[2]))
+    async with running(*command, address, settings=settings, folder=EXAMPLES) as server:
+        await read_until(server, "Listening at")
         async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http_client:
             assert (await http_client.get(f"http://{address}/health")).status_code == 200
         await talk(webex_sandbox)
@@ -121,18 +104,18 @@ async def test_every_line_of_a_log_is_json(
         STATE_DIRECTORY=str(tmp_path),
     )
     async with running(*command, f"--port={port}", settings=settings, folder=EXAMPLES) as server:
-        await connectable(port)
+        started = await read_until(server, "Uvicorn running")
         await webex_sandbox.say("Hello", person="ann@example.com")
         assert (await webex_sandbox.reply())["text"] == "What would you like?"
         server.terminate()
         output, _ = await server.communicate()
-    records = [json.loads(line) for line in output.splitlines()]
+    records = [json.loads(line) for line in (started.encode() + output).splitlines()]
 
     assert {each["name"] for each in records} >= {"uvicorn.access", "webex_webhooks_async"}
 
 
 async def test_a_warm_function_replies(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    webex_sandbox: Sandbox, import_example: Import, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A function handles a text and a base64 body in one process, and refuses a forged one."""
     texts = ["Hello", "Hello again", "Hello, load balancer"]
@@ -146,9 +129,9 @@ async def test_a_warm_function_replies(
         {"key1": "a test event of the console"},
         ["not an object"],
     ]
-    async with sandboxed("lambda_bot.py", webex_sandbox, monkeypatch) as program:
-        responses = [await asyncio.to_thread(program.handler, event, None) for event in events]
-        await asyncio.to_thread(program.bot_thread.close)
+    program = import_example("lambda_bot.py")
+    responses = [await asyncio.to_thread(program.handler, event, None) for event in events]
+    await asyncio.to_thread(program.bot_thread.close)
 
     assert [each["statusCode"] for each in responses] == [204, 204, 204, 401, 400, 400]
     assert caplog.text.count("the event isn't a request") == 2
@@ -157,7 +140,7 @@ async def test_a_warm_function_replies(
     assert written[3:] == [f"You said: {text}" for text in texts]
 
 
-async def test_azure_functions(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_azure_functions(webex_sandbox: Sandbox, import_example: Import) -> None:
     """The function starts the bot, which replies, and responds 204."""
     functions = pytest.importorskip("azure.functions")
     await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
@@ -166,11 +149,10 @@ async def test_azure_functions(webex_sandbox: Sandbox, monkeypatch: pytest.Monke
         "POST", PUBLIC_URL, headers=event["headers"], body=str(event["body"]).encode()
     )
     context = SimpleNamespace(function_directory="", function_name="", invocation_id="")
-    path = "azure_bot/function_app.py"
-    async with sandboxed(path, webex_sandbox, monkeypatch) as program:
-        (function,) = program.app.get_functions()
-        response = await function.get_user_function()(request, context)
-        await program.bot.aclose()
+    program = import_example("azure_bot/function_app.py")
+    (function,) = program.app.get_functions()
+    response = await function.get_user_function()(request, context)
+    await program.bot.aclose()
 
     assert response.status_code == 204
     assert webex_sandbox.messages[-1]["text"] == "You said: Hello"

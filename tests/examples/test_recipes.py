@@ -1,23 +1,26 @@
-"""The programs docs/examples/{allow_list,dialog,reminding,model}_bot.py, in a sandbox."""
+"""The programs docs/examples/{*_bot,many_users}.py of the recipes, in a sandbox."""
 
 import asyncio
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, closing, nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.examples.serving import running_bot, sandboxed
+from tests.examples.serving import Import, Run
 from tests.support.redis_server import running_redis
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import created
-from webex_webhooks_async import Client
+from webex_webhooks_async import Client, Tokens, from_json
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Sandbox
 
@@ -30,14 +33,13 @@ def replies(sandbox: Sandbox) -> list[str]:
 
 
 async def test_an_allow_list_has_addresses_and_domains(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    webex_sandbox: Sandbox, run_example: Run
 ) -> None:
     """Allowed people get a reply, also to a card; others none, however their addresses end.
 
     Webex is asked for each person once.
     """
-    allowed = "Ann@example.com @example.org"
-    async with running_bot("allow_list_bot.py", webex_sandbox, monkeypatch, ALLOWED=allowed):
+    async with run_example("allow_list_bot.py", ALLOWED="Ann@example.com @example.org"):
         for person in (
             "ann@example.com",
             "joann@example.com",
@@ -63,14 +65,18 @@ async def test_an_allow_list_has_addresses_and_domains(
 
 @pytest.mark.parametrize("storage", ["memory", "Redis"])
 async def test_a_dialog_belongs_to_a_person_in_a_thread(
-    storage: str, webex_sandbox: Sandbox, webex_client: Client, monkeypatch: pytest.MonkeyPatch
+    storage: str,
+    webex_sandbox: Sandbox,
+    webex_client: Client,
+    run_example: Run,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two people order at the same time in a room, and one of them in a direct room as well."""
     monkeypatch.delenv("REDIS_URL", raising=False)
     room = (await webex_client.post("rooms", json={"title": "Lunch"}))["id"]
     with running_redis() if storage == "Redis" else nullcontext() as redis:
         settings = {"REDIS_URL": redis.url} if redis else {}
-        async with running_bot("dialog_bot.py", webex_sandbox, monkeypatch, **settings) as program:
+        async with run_example("dialog_bot.py", **settings) as program:
 
             async def ann(text: str) -> str:
                 return await in_a_thread("ann@example.com", text, webex_sandbox, room)
@@ -98,6 +104,7 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
 async def test_a_reminder_is_sent_every_day(
     webex_sandbox: Sandbox,
     webex_client: Client,
+    import_example: Import,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -114,14 +121,14 @@ async def test_a_reminder_is_sent_every_day(
             third_day.set()
             await asyncio.Event().wait()
 
-    async with sandboxed("reminding_bot.py", webex_sandbox, monkeypatch, ROOM_ID=room) as program:
-        monkeypatch.setattr(program, "sleep_until", sleep_until)
-        webex_sandbox.deliver_to(program.app)
-        began = datetime.now(UTC)
-        async with program.lifespan(program.app):
-            async with asyncio.timeout(PATIENCE):
-                await third_day.wait()
-            await webex_sandbox.say("Hello")
+    program = import_example("reminding_bot.py", ROOM_ID=room)
+    monkeypatch.setattr(program, "sleep_until", sleep_until)
+    webex_sandbox.deliver_to(program.app)
+    began = datetime.now(UTC)
+    async with program.lifespan(program.app):
+        async with asyncio.timeout(PATIENCE):
+            await third_day.wait()
+        await webex_sandbox.say("Hello")
 
     assert replies(webex_sandbox) == ["Lunch?", "Lunch?", "You said: Hello"]
     assert "nobody was reminded" in caplog.text
@@ -177,11 +184,11 @@ async def a_model(pieces: Iterable[str]) -> AsyncGenerator[str]:
 
 @pytest.mark.parametrize(("count", "messages"), [(1, 1), (2_500, 4)])
 async def test_an_answer_grows_within_the_limits(
-    count: int, messages: int, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    count: int, messages: int, webex_sandbox: Sandbox, run_example: Run
 ) -> None:
     """All of it is shown, in messages that Webex takes, which are edited ten times at most."""
     words = [f"wörd{number} " for number in range(count)]
-    await ask_model(webex_sandbox, monkeypatch, words)
+    await ask_model(webex_sandbox, run_example, words)
 
     shown = replies(webex_sandbox)
     edits = Counter(each.path for each in webex_sandbox.requests if each.method == "PUT")
@@ -192,10 +199,10 @@ async def test_an_answer_grows_within_the_limits(
 
 
 async def test_a_long_answer_keeps_its_code_blocks(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    webex_sandbox: Sandbox, run_example: Run
 ) -> None:
     """What is shown at last is cut by `reply`, also in the middle of a piece of the model's."""
-    await ask_model(webex_sandbox, monkeypatch, ["First.\n```\n", "word " * 2_000, "\n```\nLast."])
+    await ask_model(webex_sandbox, run_example, ["First.\n```\n", "word " * 2_000, "\n```\nLast."])
 
     first, last = (each["markdown"] for each in webex_sandbox.messages[1:])
     assert first.startswith("First.\n```\nword")
@@ -205,23 +212,70 @@ async def test_a_long_answer_keeps_its_code_blocks(
 
 
 async def test_a_model_that_fails(
-    webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    webex_sandbox: Sandbox, run_example: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The person gets to know it, and so does the log."""
     webex_sandbox.raise_handler_errors = False
     async with a_model([]) as url:
         missing = url.replace("/v1", "/v2")
-        await ask_model(webex_sandbox, monkeypatch, [], url=missing)
+        await ask_model(webex_sandbox, run_example, [], url=missing)
 
     assert replies(webex_sandbox) == ["Sorry, the model failed."]
     assert "404 Not Found" in caplog.text
 
 
 async def ask_model(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, pieces: Iterable[str], url: str | None = None
+    sandbox: Sandbox, run_example: Run, pieces: Iterable[str], url: str | None = None
 ) -> None:
     """Ask the bot in front of a model a question, and wait until it has replied."""
     async with a_model(pieces) as served:
         settings = {"MODEL": "a model", "MODEL_KEY": "a key", "MODEL_URL": url or served}
-        async with running_bot("model_bot.py", sandbox, monkeypatch, **settings):
+        async with run_example("model_bot.py", **settings):
             await sandbox.say("Why?")
+
+
+async def test_only_the_owner_of_a_meeting_is_notified(
+    webex_sandbox: Sandbox,
+    import_example: Import,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """Two users connect in their browsers; each hears of their own meetings, also later."""
+    webex, path = webex_sandbox, tmp_path / "users.db"
+    program = import_example(
+        "many_users.py",
+        WEBEX_CLIENT_ID="C1",
+        WEBEX_CLIENT_SECRET="an integration's secret",
+        ORIGIN="https://bot.example.com",
+        USERS=str(path),
+    )
+    webex.deliver_to(program.app)
+    transport = httpx.ASGITransport(program.app)
+    ids: list[str] = []
+    async with program.app.router.lifespan_context(program.app):
+        for email in ("ann@example.com", "bob@example.com"):
+            webex.authorize_as(email)
+            async with httpx.AsyncClient(
+                mounts={"https://bot.example.com": transport}, trust_env=False
+            ) as browser:
+                connected = await browser.get(
+                    "https://bot.example.com/connect", follow_redirects=True
+                )
+                assert connected.text == f"Hello, {email[:3].title()}: connected.\n"
+                again = await browser.get(str(connected.url))
+                assert again.status_code == 400  # the state is used up
+            ids.append(webex.webhooks[-1].created_by or "")
+        await webex.emit("meetings", "started", {"title": "Plans"}, owner=ids[0])
+    # Ann takes the permission back: that keeps nobody else from being served.
+    with closing(sqlite3.connect(path)) as users:
+        ((stored,),) = users.execute("SELECT tokens FROM users WHERE id = ?", (ids[0],))
+    tokens = from_json(stored, Tokens)
+    webex.revoke(tokens.access_token)
+    webex.revoke(tokens.refresh_token)
+    async with program.app.router.lifespan_context(program.app):
+        await webex.emit("meetings", "started", {"title": "Review"}, owner=ids[1])
+
+    assert len(webex.webhooks) == 2
+    first, refused, second = capsys.readouterr().out.splitlines()
+    assert (first, second) == (f"{ids[0]} has started Plans", f"{ids[1]} has started Review")
+    assert refused.startswith(f"{ids[0]} is not watched: POST /v1/access_token: 400")

@@ -12,7 +12,6 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
-from tests.examples.running import read_until, running
 from tests.notifications.doubles import (
     SECRET,
     Conversation,
@@ -24,6 +23,7 @@ from tests.notifications.doubles import (
     served,
     signed,
 )
+from tests.support.programs import read_until, running
 from tests.support.wire import until
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.receiver import Receiver

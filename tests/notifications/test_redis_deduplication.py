@@ -1,7 +1,5 @@
 import asyncio
 import random
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count, cycle
@@ -18,6 +16,7 @@ from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.notifications.doubles import Bot, deliver, distinct
+from tests.support.programs import printed_by
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.notifications.deduplication import (
@@ -261,7 +260,7 @@ class TestLostResponses:
 
         assert await outcome(deduplicator) == "done"
 
-    def test_forked_workers_are_not_one(self, lasting_server: RedisServer) -> None:
+    async def test_forked_workers_are_not_one(self, lasting_server: RedisServer) -> None:
         """Workers that are forked from a process that made the deduplicator share no lease."""
         program = f"""
 import asyncio, os
@@ -280,19 +279,7 @@ if child:
     os.waitpid(child, 0)
 asyncio.run(claim())
 """
-        assert run(program) == ["granted", "in progress"]
-
-
-def run(program: str) -> list[str]:
-    """Return the lines that a Python program prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return done.stdout.splitlines()
+        assert await printed_by("-W", "error", "-c", program) == ["granted", "in progress"]
 
 
 class TestOutages:

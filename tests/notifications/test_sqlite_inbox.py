@@ -17,6 +17,7 @@ import pytest
 from attrs import evolve
 
 from tests.notifications.doubles import SetClock
+from tests.support.programs import printed_by
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.notifications import inbox_file
 from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
@@ -451,15 +452,6 @@ async def test_an_inbox_can_not_be_carried_across_a_fork(path: Path) -> None:
     assert status == "0"
     assert len(errors) == 2
     assert all("was opened before the process was forked: open it in" in each for each in errors)
-
-
-async def printed_by(*arguments: str | Path) -> list[str]:
-    """The lines that a program prints."""
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
-    async with asyncio.timeout(PATIENCE):
-        output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode().splitlines()
 
 
 async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:

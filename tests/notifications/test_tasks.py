@@ -12,9 +12,9 @@ from unittest.mock import AsyncMock
 import pytest
 from attrs import frozen
 
-from tests.examples.running import read_until, running
 from tests.notifications.doubles import SECRET, body_of, signed
 from tests.support.clocks import Time
+from tests.support.programs import read_until, running
 from tests.support.wire import until, unused_port
 from webex_webhooks_async import (
     Notification,

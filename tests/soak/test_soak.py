@@ -2,7 +2,7 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.notifications.doubles import MESSAGE_DATA, body_of, signed
+from tests.support.programs import read_until, running
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -37,7 +38,7 @@ class Bot:
         """Ask what it has done, and what it holds."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
-        figures: dict[str, int] = json.loads(await line_of(self._process))
+        figures: dict[str, int] = json.loads(await read_until(self._process, "\n"))
         return figures
 
     async def receive(self, numbers: range) -> None:
@@ -60,24 +61,9 @@ class Bot:
 @asynccontextmanager
 async def running_bot(base_url: str, remembered: int) -> AsyncGenerator[Bot]:
     """Run a bot as long as the block runs."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.soak.bot", base_url, str(remembered)),
-        cwd=ROOT,
-        stdin=PIPE,
-        stdout=PIPE,
-    )
-    assert process.stdin is not None
-    try:
-        yield Bot(process, int(await line_of(process)))
-    finally:
-        process.stdin.close()
-        await process.communicate()  # to the end, because only that closes the pipe
-
-
-async def line_of(process: Process) -> bytes:
-    """The next line that a process prints."""
-    assert process.stdout is not None
-    return await process.stdout.readline()
+    command = (sys.executable, "-m", "tests.soak.bot", base_url, str(remembered))
+    async with running(*command, settings={}, folder=ROOT) as process:
+        yield Bot(process, int(await read_until(process, "\n")))
 
 
 def request(number: int) -> bytes:

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapp
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from attrs import frozen
@@ -103,15 +102,15 @@ class Peer:
         """Wait until the client closes the connection."""
         await self._reader.read()
 
-    def hang_up(self) -> None:
+    async def hang_up(self) -> None:
         """Close the connection with a FIN."""
         self._writer.close()
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Send a FIN, and keep reading."""
         self._writer.write_eof()
 
-    def reset(self) -> None:
+    async def reset(self) -> None:
         """Reset the connection."""
         connection: socket.socket = self._writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -153,12 +152,7 @@ class Wire:
         await self.listen()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self._socket.close()
         for task in self._open:
@@ -317,12 +311,7 @@ def after(event: asyncio.Event, data: bytes) -> Act:
 
 def broken_off(data: bytes) -> Act:
     """Send half of this, and close."""
-
-    async def send_half(peer: Peer) -> None:
-        await peer.send(data[: len(data) // 2])
-        peer.hang_up()
-
-    return send_half
+    return then_hang_up(data[: len(data) // 2])
 
 
 def then_hang_up(data: bytes) -> Act:
@@ -330,7 +319,7 @@ def then_hang_up(data: bytes) -> Act:
 
     async def send_and_close(peer: Peer) -> None:
         await peer.send(data)
-        peer.hang_up()
+        await peer.hang_up()
 
     return send_and_close
 
@@ -346,24 +335,14 @@ def in_single_bytes(data: bytes) -> Act:
     return send_each
 
 
-async def hang_up(peer: Peer) -> None:
-    """Close without a response."""
-    peer.hang_up()
-
-
-async def reset(peer: Peer) -> None:
-    """Reset the connection once the request was read."""
-    peer.reset()
+hang_up = Peer.hang_up  # without a response
+reset = Peer.reset
+silence = Peer.hangs_up
 
 
 async def reset_unread(peer: Peer) -> None:
     """Reset the connection as soon as it is accepted, before the request is read."""
-    peer.reset()
-
-
-async def silence(peer: Peer) -> None:
-    """Never respond."""
-    await peer.hangs_up()
+    await peer.reset()
 
 
 def unused_port() -> int:

@@ -1,9 +1,11 @@
-"""Example programs that are run as processes, as their operators run them."""
+"""Programs that are run as processes."""
 
 import asyncio
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.support.services import PATIENCE, environment_with
@@ -11,7 +13,10 @@ from tests.support.services import PATIENCE, environment_with
 
 @asynccontextmanager
 async def running(
-    *command: str | Path, settings: Mapping[str, str], folder: Path | None = None
+    *command: str | Path,
+    settings: Mapping[str, str],
+    folder: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> AsyncGenerator[Process]:
     """Run a command as long as the block runs, with its standard error in its output."""
     process = await asyncio.create_subprocess_exec(
@@ -20,7 +25,8 @@ async def running(
         env=environment_with(settings),
         stdin=PIPE,
         stdout=PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=STDOUT,
+        pass_fds=pass_fds,
     )
     try:
         yield process
@@ -38,13 +44,12 @@ async def read_until(process: Process, text: str) -> str:
         return (await process.stdout.readuntil(text.encode())).decode()
 
 
-async def connectable(port: int) -> None:
-    """Wait until a server accepts connections at a port of loopback."""
+async def printed_by(*arguments: str | Path, sent: bytes = b"", **settings: str) -> list[str]:
+    """The lines that Python prints with these arguments; what runs there counts as covered."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env={**os.environ, **settings}, stdin=PIPE, stdout=PIPE
+    )
     async with asyncio.timeout(PATIENCE):
-        while True:
-            with suppress(ConnectionRefusedError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                break
-            await asyncio.sleep(0.02)  # the processor is for the server, which is starting
-    writer.close()
-    await writer.wait_closed()
+        output, _ = await process.communicate(sent)
+    assert process.returncode == 0
+    return output.decode().splitlines()

@@ -1,0 +1,44 @@
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from types import ModuleType
+
+import pytest
+
+from tests.examples.serving import EXAMPLES, Import, Run, import_again, settings_of
+from webex_webhooks_async.testing import Sandbox
+
+
+@pytest.fixture
+async def base_url(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[str]:
+    """Serve the sandbox, and name it in the environment, with what else a bot reads there."""
+    async with webex_sandbox.serve() as url:
+        for name, value in settings_of(url).items():
+            monkeypatch.setenv(name, value)
+        yield url
+
+
+@pytest.fixture
+def import_example(base_url: str, monkeypatch: pytest.MonkeyPatch) -> Import:
+    """Import a program that calls the sandbox, with further settings in its environment."""
+
+    def import_it(path: str, **settings: str) -> ModuleType:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        return import_again(EXAMPLES / path, monkeypatch)
+
+    return import_it
+
+
+@pytest.fixture
+def run_example(webex_sandbox: Sandbox, import_example: Import) -> Run:
+    """Import a program and run its bot, which finishes what it accepted at the end."""
+
+    @asynccontextmanager
+    async def run_it(path: str, **settings: str) -> AsyncGenerator[ModuleType]:
+        program = import_example(path, **settings)
+        app = getattr(program, "app", None)
+        webex_sandbox.deliver_to(app or program.bot)
+        async with app.router.lifespan_context(app) if app else program.bot:
+            yield program
+
+    return run_it
