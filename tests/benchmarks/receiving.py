@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sqlite3
 import sys
 import tempfile
@@ -22,7 +23,6 @@ from starlette.types import ASGIApp
 from tests.benchmarks.by_hand import Application, verify_sha1
 from tests.benchmarks.harness import Case, Round, peer
 from tests.benchmarks.sender import SECRET
-from tests.notifications.doubles import served
 from webex_webhooks_async import (
     Bot,
     Client,
@@ -316,8 +316,11 @@ async def called(application: ASGIApp) -> AsyncGenerator[Round]:
         log_config=None,
         timeout_keep_alive=3600,  # a connection is idle during the peer's turn
     )
-    async with served(config) as server:
-        command = (sys.executable, "-m", "tests.benchmarks.sender", str(server.port))
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+        port = listener.getsockname()[1]
+        command = (sys.executable, "-m", "tests.benchmarks.sender", str(port))
         sender = await create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
         assert sender.stdin is not None
         assert sender.stdout is not None
@@ -331,6 +334,8 @@ async def called(application: ASGIApp) -> AsyncGenerator[Round]:
         yield play
         questions.close()
         await sender.wait()
+        server.should_exit = True
+        await serving
 
 
 CASES = (

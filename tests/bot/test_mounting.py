@@ -1,9 +1,8 @@
 """A bot in the applications and servers that its users have, on a real socket."""
 
-import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import httpx
@@ -13,18 +12,13 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tests.bot.doubles import bot_of, texts
-from tests.examples.serving import EXAMPLES, SERVERS
+from tests.examples.serving import EXAMPLES, SERVERS, serving
 from tests.support.programs import running
-from tests.support.wire import PATIENCE, until, unused_port
+from tests.support.wire import until, unused_port
 from webex_webhooks_async import Bot, Client, MessageContext
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
-
-
-def alone(bot: Bot) -> Any:  # noqa: ANN401 - an application
-    """The bot is the application."""
-    return bot
 
 
 def in_starlette(bot: Bot) -> Starlette:
@@ -44,19 +38,18 @@ def in_litestar(bot: Bot) -> Litestar:
     return Litestar([route], lifespan=[bot], logging_config=None)  # or it sets the root's level
 
 
-MOUNTED: Mapping[str, tuple[str, Callable[[Bot], Any]]] = {
-    "hypercorn": ("hypercorn", alone),
-    "Starlette": ("uvicorn", in_starlette),
-    "Litestar": ("uvicorn", in_litestar),
-}
-
-
-@pytest.mark.parametrize("name", MOUNTED)
+@pytest.mark.parametrize(
+    ("server", "application_of"),
+    [("hypercorn", lambda bot: bot), ("uvicorn", in_starlette), ("uvicorn", in_litestar)],
+    ids=["hypercorn", "Starlette", "Litestar"],
+)
 async def test_a_bot_is_a_part_of_an_application(
-    name: str, webex_client: Client, webex_sandbox: Sandbox
+    server: str,
+    application_of: Callable[[Bot], Any],
+    webex_client: Client,
+    webex_sandbox: Sandbox,
 ) -> None:
     """It starts with the server, gets what Webex posts, and ends with the server."""
-    server, application_of = MOUNTED[name]
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/webex/"
     bot = bot_of(webex_client, target_url=url)
@@ -65,14 +58,9 @@ async def test_a_bot_is_a_part_of_an_application(
     async def echo(context: MessageContext) -> None:
         await context.reply(f"You said: {context.text}")
 
-    stop = asyncio.Event()
-    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-        group.create_task(SERVERS[server](application_of(bot), listener, stop))
-        try:
-            await until(lambda: bool(webex_sandbox.webhooks))
-            (delivery,) = await webex_sandbox.say("Hello")
-        finally:
-            stop.set()
+    async with serving(SERVERS[server], application_of(bot), listener):
+        await until(lambda: bool(webex_sandbox.webhooks))
+        (delivery,) = await webex_sandbox.say("Hello")
 
     assert delivery.status_code == 204
     assert texts(webex_sandbox) == ["Hello", "You said: Hello"]

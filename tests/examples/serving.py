@@ -72,16 +72,25 @@ class Program:
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[str]:
         """Serve it as long as the block runs, and give the URL to which Webex posts."""
-        stop = asyncio.Event()
-        listener = socket.create_server(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}{self.path}"
-        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            # Until the server is up, connections wait in the socket's queue.
-            group.create_task(self.server(self.application, listener, stop))
-            try:
-                yield url
-            finally:
-                stop.set()
+        async with serving(self.server, self.application) as port:
+            yield f"http://127.0.0.1:{port}{self.path}"
+
+
+@asynccontextmanager
+async def serving(
+    server: Server, application: Application, listener: socket.socket | None = None
+) -> AsyncGenerator[int]:
+    """Serve an application as long as the block runs, and give the port."""
+    stop = asyncio.Event()
+    listener = listener or socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        # Until the server is up, connections wait in the socket's queue.
+        group.create_task(server(application, listener, stop))
+        try:
+            yield port
+        finally:
+            stop.set()
 
 
 def import_again(source: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:

@@ -1,21 +1,16 @@
-"""What the incoming wing's tests share: what Webex sends, and a server on loopback."""
+"""What the incoming wing's tests share, such as what Webex sends."""
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
-from typing import Any, ClassVar
+from typing import Any
 
-import uvicorn
-from starlette.types import ASGIApp
-
-from tests.support.wire import PATIENCE, until
+from tests.support.wire import PATIENCE
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.deduplication import Claim
 from webex_webhooks_async.notifications.dispatch import CallNext
+from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import sign
 
@@ -68,6 +63,13 @@ async def deliver(receiver: Receiver, body: bytes | None = None) -> int:
     return await receiver.handle(*signed(body or body_of()))
 
 
+async def taken(inbox: Inbox) -> InboxEntry:
+    """Take a notification, of which there must be one."""
+    entry = await inbox.take()
+    assert entry is not None
+    return entry
+
+
 class Conversation:
     """The server's side of one call of an ASGI application.
 
@@ -90,40 +92,6 @@ class Conversation:
     async def send(self, message: Any) -> None:  # noqa: ANN401 - as ASGI has it
         """Take a message."""
         self.sent.append(message)
-
-
-class Server(uvicorn.Server):
-    """uvicorn as it is, but for the signals, which are pytest's."""
-
-    capture_signals: ClassVar[Any] = staticmethod(nullcontext)
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        port: int = self.servers[0].sockets[0].getsockname()[1]
-        return port
-
-    @property
-    def is_listening(self) -> bool:
-        """Whether it accepts connections; a shutdown ends this first."""
-        return self.servers[0].is_serving()
-
-
-@asynccontextmanager
-async def served(application: ASGIApp | uvicorn.Config) -> AsyncGenerator[Server, None]:
-    """Serve an application as long as the block runs, over h11 unless configured otherwise."""
-    config = application
-    if not isinstance(config, uvicorn.Config):
-        config = uvicorn.Config(config, http="h11", ws="none", log_config=None)
-    server = Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    await until(lambda: server.started)
-    try:
-        yield server
-    finally:
-        server.should_exit = True
-        await task
 
 
 def request(*headers: str, body: bytes = b"", path: str = "/", of: bytes | None = None) -> bytes:
@@ -196,20 +164,6 @@ class UnspeakableError(BaseException):
     def __str__(self) -> str:
         """Fail."""
         raise self.raised
-
-
-class SetClock:
-    """A clock that stands still until a test sets it.
-
-    Attributes:
-        seconds: The time.
-    """
-
-    seconds = 1_000_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.seconds
 
 
 class Traces:

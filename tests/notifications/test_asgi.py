@@ -1,7 +1,7 @@
-import asyncio
 import sys
 import time
 import tracemalloc
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Literal
 from unittest.mock import Mock, call
@@ -12,19 +12,17 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from tests.examples.serving import serve_with_uvicorn, serving
 from tests.notifications.doubles import (
     SECRET,
     Conversation,
     body_of,
     chunked,
     exchange,
-    posted,
     request,
-    served,
     signed,
 )
 from tests.support.programs import read_until, running
-from tests.support.wire import until
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
@@ -42,11 +40,19 @@ def collecting(**options: Any) -> tuple[Receiver, list[Notification[Any]]]:  # n
     return receiver, handled
 
 
-def scope(*headers: tuple[str, str], method: str = "POST") -> dict[str, Any]:
-    """The scope of a request with our signature and these headers, which can be read once."""
-    pairs = [*HEADERS.items(), *headers]
-    encoded = [(name.lower().encode(), value.encode()) for name, value in pairs]
-    return {"type": "http", "method": method, "headers": iter(encoded)}
+async def call_with(
+    receiver: Receiver,
+    *messages: dict[str, Any],
+    headers: tuple[tuple[str, str], ...] = (),
+    method: str = "POST",
+) -> Conversation:
+    """Let a receiver get a request with our signature and these headers, which is read once."""
+    encoded = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+    encoded += [(name.encode(), value.encode()) for name, value in headers]
+    conversation = Conversation(*messages)
+    scope = {"type": "http", "method": method, "headers": iter(encoded)}
+    await receiver(scope, conversation.receive, conversation.send)
+    return conversation
 
 
 def chunk(body: bytes, *, more: bool = False) -> dict[str, Any]:
@@ -69,8 +75,7 @@ async def test_a_body_comes_in_parts() -> None:
     """The parts of a body are joined; the 204 has, as HTTP requires, no Content-Length."""
     receiver, handled = collecting()
     parts = [chunk(BODY[:9], more=True), chunk(b"", more=True), chunk(BODY[9:], more=True)]
-    conversation = Conversation(*parts, {"type": "http.request"})
-    await receiver(scope(), conversation.receive, conversation.send)
+    conversation = await call_with(receiver, *parts, {"type": "http.request"})
 
     assert conversation.sent == response(204)
     assert len(handled) == 1
@@ -80,36 +85,26 @@ async def test_a_body_comes_in_parts() -> None:
 async def test_only_post_is_allowed(method: str) -> None:
     """The response to another method is 405, and names the allowed method."""
     receiver, handled = collecting()
-    conversation = Conversation(chunk(BODY))
-    await receiver(scope(method=method), conversation.receive, conversation.send)
+    conversation = await call_with(receiver, chunk(BODY), method=method)
 
     assert conversation.sent == response(405, EMPTY, (b"allow", b"POST"))
     assert handled == []
 
 
-async def test_an_announced_large_body_is_not_read() -> None:
-    """A body whose Content-Length is too large is refused before a byte of it is read."""
-    receiver, _ = collecting(max_body=len(BODY))
-    conversation = Conversation(chunk(BODY))
-    large = scope(("Content-Length", str(len(BODY) + 1)))
-    await receiver(large, conversation.receive, conversation.send)
-
-    assert conversation.sent == response(413, EMPTY)
-    assert conversation.unread == [chunk(BODY)]
-
-
-@pytest.mark.parametrize("announced", [(), (("Content-Length", "5"),), (("Content-Length", "x"),)])
+@pytest.mark.parametrize(
+    ("announced", "unread"), [(None, 1), ("5", 1), ("x", 1), (str(len(BODY) + 1), 4)]
+)
 async def test_a_body_is_never_gathered_beyond_the_limit(
-    announced: tuple[tuple[str, str], ...],
+    announced: str | None, unread: int
 ) -> None:
-    """A body without a true Content-Length is refused when it gets too large."""
+    """It is refused when it gets too large, or before a byte is read if that is announced."""
     receiver, handled = collecting(max_body=len(BODY))
-    parts = [chunk(BODY, more=True), chunk(b"", more=True), chunk(b" ", more=True)]
-    conversation = Conversation(*parts, chunk(b" "))
-    await receiver(scope(*announced), conversation.receive, conversation.send)
+    parts = [chunk(BODY, more=True), chunk(b"", more=True), chunk(b" ", more=True), chunk(b" ")]
+    headers = () if announced is None else (("content-length", announced),)
+    conversation = await call_with(receiver, *parts, headers=headers)
 
     assert conversation.sent == response(413, EMPTY)
-    assert conversation.unread == [chunk(b" ")]
+    assert conversation.unread == parts[-unread:]
     assert handled == []
 
 
@@ -126,7 +121,8 @@ async def test_a_body_in_tiny_pieces_takes_no_more_memory() -> None:
     conversation = Conversation()
     tracemalloc.start()
     try:
-        await receiver(scope(), receive, conversation.send)
+        scope = {"type": "http", "method": "POST", "headers": []}
+        await receiver(scope, receive, conversation.send)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -138,9 +134,8 @@ async def test_a_body_in_tiny_pieces_takes_no_more_memory() -> None:
 async def test_the_largest_body_is_read() -> None:
     """A body as large as the limit is accepted, with and without a Content-Length."""
     receiver, handled = collecting(max_body=len(BODY), deduplicator=None)
-    for announced in ((), (("Content-Length", str(len(BODY))),)):
-        conversation = Conversation(chunk(BODY))
-        await receiver(scope(*announced), conversation.receive, conversation.send)
+    for headers in ((), (("content-length", str(len(BODY))),)):
+        await call_with(receiver, chunk(BODY), headers=headers)
 
     assert len(handled) == 2
 
@@ -148,28 +143,21 @@ async def test_the_largest_body_is_read() -> None:
 async def test_there_is_no_response_to_a_client_that_is_gone() -> None:
     """A request that stays incomplete is neither handled nor responded to."""
     receiver, handled = collecting()
-    conversation = Conversation(chunk(BODY, more=True), {"type": "http.disconnect"})
-    await receiver(scope(), conversation.receive, conversation.send)
+    gone: dict[str, Any] = {"type": "http.disconnect"}
+    conversation = await call_with(receiver, chunk(BODY, more=True), gone)
 
     assert conversation.sent == []
     assert handled == []
 
 
-async def test_a_websocket_is_refused() -> None:
-    """A handshake is refused before it is accepted."""
+async def test_other_scopes() -> None:
+    """A WebSocket is refused before it is accepted; an unknown protocol is an error, as it must."""
     receiver, _ = collecting()
     conversation = Conversation({"type": "websocket.connect"})
     await receiver({"type": "websocket"}, conversation.receive, conversation.send)
 
     assert conversation.sent == [{"type": "websocket.close"}]
     assert conversation.unread == []
-
-
-async def test_an_unknown_scope_is_an_error() -> None:
-    """An unknown protocol is an error, as ASGI requires."""
-    receiver, _ = collecting()
-    conversation = Conversation()
-
     with pytest.raises(ValueError, match="can't serve an ASGI scope of type 'gopher'"):
         await receiver({"type": "gopher"}, conversation.receive, conversation.send)
 
@@ -185,42 +173,18 @@ async def test_a_real_server_refuses_a_large_signature_at_once(
 ) -> None:
     """A huge signature header costs a real server no more than another header of its size."""
     receiver, _ = collecting()
-    config = uvicorn.Config(receiver, http=http, ws="none", log_config=None)
     costs: dict[str, float] = {}
-    async with served(config) as server:
+    async with serving(partial(serve_with_uvicorn, http=http), receiver) as port:
         for name in ("X-Another-Header", "X-Spark-Signature"):
             huge = f"{name}: {',' * size}"
             sent = request(huge, f"Content-Length: {len(BODY)}", body=BODY, of=b"another body")
             before = time.process_time()
-            received = await exchange(server.port, sent)
+            received = await exchange(port, sent)
             costs[name] = time.process_time() - before
 
             assert received.startswith(b"HTTP/1.1 401 ")
 
     assert costs["X-Spark-Signature"] < 3 * costs["X-Another-Header"]
-
-
-@pytest.mark.usefixtures("tasks")
-async def test_a_real_server_drains() -> None:
-    """In the background the response comes first, and the server's shutdown loses nothing."""
-    receiver = Receiver(SECRET, background=True)
-    ended: list[str] = []
-
-    async with served(receiver) as server:
-
-        @receiver.on()
-        async def outlast(notification: Notification[Any]) -> None:
-            await until(lambda: not server.is_listening)
-            for _ in range(100):
-                await asyncio.sleep(0)
-            ended.append(notification.id)
-
-        received = await exchange(server.port, posted(BODY))
-
-        assert received.startswith(b"HTTP/1.1 204 ")
-        assert ended == []
-
-    assert ended == ["WEBHOOK"]
 
 
 async def test_a_part_of_another_application() -> None:
@@ -235,8 +199,8 @@ async def test_a_part_of_another_application() -> None:
             for path in ("/bots/", "/bots/1/webex", "/elsewhere")
         ),
     ]
-    async with served(Starlette(routes=routes)) as server:
-        responses = [await exchange(server.port, each) for each in requests]
+    async with serving(serve_with_uvicorn, Starlette(routes=routes)) as port:
+        responses = [await exchange(port, each) for each in requests]
 
     assert [each[9:12] for each in responses] == [b"204", b"204", b"204", b"404"]
     assert len(handled) == 3

@@ -5,8 +5,8 @@ import sqlite3
 import stat
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import aclosing, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from subprocess import Popen
@@ -16,7 +16,8 @@ from unittest.mock import Mock
 import pytest
 from attrs import evolve
 
-from tests.notifications.doubles import SetClock
+from tests.notifications.doubles import taken
+from tests.support.clocks import Time
 from tests.support.programs import printed_by
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.notifications import inbox_file
@@ -30,31 +31,6 @@ from webex_webhooks_async.testing import check_inbox
 def path(tmp_path: Path) -> Path:
     """Where the inbox is."""
     return tmp_path / "inbox.db"
-
-
-@pytest.fixture
-def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that SQLite executes."""
-    statements: list[str] = []
-    connect = inbox_file.connect
-
-    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - any
-        connection = connect(*arguments, **options)
-        connection.set_trace_callback(statements.append)
-        return connection
-
-    monkeypatch.setattr(inbox_file, "connect", traced)
-    return statements
-
-
-@asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncGenerator[SQLiteInbox]:  # noqa: ANN401 - any
-    """An inbox that is closed at the end of the block."""
-    inbox = SQLiteInbox(path, **options)
-    try:
-        yield inbox
-    finally:
-        await inbox.aclose()
 
 
 async def test_the_contract(path: Path) -> None:
@@ -94,14 +70,13 @@ async def test_a_file_of_release_0_2(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         old.executescript(SCHEMA_OF_0_2)
         old.execute(PUT_IN_0_2, ("old", b"body", 1.0, 1.0))
-        async with opened(path) as inbox:
+        async with aclosing(SQLiteInbox(path)) as inbox:
             await inbox.put("new", b"body")
-            entries = [await inbox.take(), await inbox.take()]
+            entries = [await taken(inbox), await taken(inbox)]
             for entry in entries:
-                assert entry is not None
                 await inbox.remember(entry, "name", b"value")
                 assert await inbox.recall(entry, "name") == b"value"
-        assert [entry and entry.key for entry in entries] == ["old", "new"]
+        assert [entry.key for entry in entries] == ["old", "new"]
         old.execute("PRAGMA quick_check(1)")
         old.execute(COMPLETE_IN_0_2, (10.0, "old"))
         old.execute(DROP_IN_0_2, ("new",))
@@ -112,13 +87,12 @@ async def test_a_file_of_release_0_2(path: Path) -> None:
 
 async def test_the_oldest_comes_first(path: Path) -> None:
     """Notifications are taken in the order in which they are due."""
-    clock = SetClock()
-    async with opened(path, clock=clock) as inbox:
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, clock=clock.now_in_seconds)) as inbox:
         for key in "cab":
             clock.seconds += 1
             await inbox.put(key, b"")
-        first = await inbox.take()
-        assert first is not None
+        first = await taken(inbox)
         clock.seconds += 1
         await inbox.fail(first, 0)
 
@@ -128,23 +102,18 @@ async def test_the_oldest_comes_first(path: Path) -> None:
 
 async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
     """Of a completed notification the body is removed at once, and the key after `keep`."""
-    clock = SetClock()
-    async with opened(path, keep=60, clock=clock) as inbox:
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, keep=60, clock=clock.now_in_seconds)) as inbox:
         await inbox.put("a", b"the body")
         for _ in range(2):
-            entry = await inbox.take()
-            assert entry is not None
-            await inbox.fail(entry, 0)
-        entry = await inbox.take()
-        assert entry is not None
-        await inbox.complete(entry)
+            await inbox.fail(await taken(inbox), 0)
+        await inbox.complete(await taken(inbox))
         completed = rows(path)
         clock.seconds += 59.9
         assert await inbox.put("a", b"") is False
         clock.seconds += 0.1
         assert await inbox.put("a", b"again") is True
-        again = await inbox.take()
-        assert again is not None
+        again = await taken(inbox)
         assert (again.body, again.failures, again.expiries) == (b"again", 0, 0)
         await inbox.complete(again)
         clock.seconds += 60
@@ -161,7 +130,7 @@ async def test_the_file_is_for_its_owner_alone(path: Path, there: tuple[str, ...
     for suffix in there:
         path.with_name(f"inbox.db{suffix}").touch()
         path.with_name(f"inbox.db{suffix}").chmod(0o644)
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         await inbox.put("a", b"")
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
 
@@ -175,7 +144,7 @@ async def test_the_file_of_somebody_else(path: Path, monkeypatch: pytest.MonkeyP
     InboxFile.open(path).close()
     user = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         message = f"can't use the inbox .*{path} belongs to another user: change its owner"
         with pytest.raises(OSError, match=message):
             await inbox.put("a", b"")
@@ -192,7 +161,7 @@ async def test_a_symlink_beside_the_file(path: Path, tmp_path: Path, suffix: str
     mode = target.stat().st_mode
     link = path.with_name(f"inbox.db{suffix}")
     link.symlink_to(target)
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         with pytest.raises(OSError, match=f"{link} is a symlink where a file must be: remove it"):
             await inbox.put("a", b"")
     assert target.stat().st_mode == mode
@@ -206,7 +175,8 @@ async def test_a_path_that_leads_nowhere(tmp_path: Path, replaced: str, by: str)
     """While a symlink to itself, or a file, is in its place, calls are errors; then they work."""
     (tmp_path / "folder").mkdir()
     place = tmp_path / replaced
-    async with asyncio.timeout(PATIENCE), opened(tmp_path / "folder" / "inbox.db") as inbox:
+    inbox = SQLiteInbox(tmp_path / "folder" / "inbox.db")
+    async with asyncio.timeout(PATIENCE), aclosing(inbox):
         await inbox.put("before", b"")
         moved = place.rename(tmp_path / "moved")
         if by == "link":
@@ -226,7 +196,7 @@ async def test_the_log_of_a_lost_file_that_can_not_be_removed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Calls are errors until it can be, because a new file would take it for its own."""
-    async with asyncio.timeout(PATIENCE), opened(path) as inbox:
+    async with asyncio.timeout(PATIENCE), aclosing(SQLiteInbox(path)) as inbox:
         await inbox.put("before", b"")
         await asyncio.to_thread(path.unlink)
         with monkeypatch.context() as folder:
@@ -257,7 +227,7 @@ async def test_a_file_that_is_removed_or_replaced(path: Path, removed: tuple[str
     backup = path.with_name("backup.db")
     with closing(InboxFile.open(backup)) as file, file.transaction():
         file.put("restored", b"")
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         await asyncio.gather(*(inbox.put(f"{each}", bytes(1000)) for each in range(100)))
         for suffix in removed:
             path.with_name(f"inbox.db{suffix}").unlink()
@@ -289,14 +259,13 @@ async def test_a_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_counts(path: Path) -> None:
     """What waits, runs and has failed is counted; an expired lease counts as waiting."""
-    clock = SetClock()
-    async with opened(path, lease=60, clock=clock) as inbox:
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
         assert await inbox.counts() == InboxCounts(waiting=0, running=0, failed=0, oldest=None)
         for key in "abcd":
             clock.seconds += 1
             await inbox.put(key, b"")
-        entries = [await inbox.take() for _ in range(3)]
-        failed, again, done = (entry for entry in entries if entry)
+        failed, again, done = [await taken(inbox) for _ in range(3)]
         await inbox.fail(failed, None)
         await inbox.fail(again, 1000)
         await inbox.complete(done)
@@ -322,12 +291,23 @@ def test_the_file_is_never_readable_by_others(path: Path, monkeypatch: pytest.Mo
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_it_is_on_the_disk_when_put_returns(path: Path, executed: list[str]) -> None:
+async def test_it_is_on_the_disk_when_put_returns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each commit is flushed to the disk, on macOS through the cache of the disk as well.
 
     A thousand notifications at once cost a few of them, not a thousand.
     """
-    async with opened(path) as inbox:
+    executed: list[str] = []
+    connect = inbox_file.connect
+
+    def traced(*arguments: Any, **options: Any) -> sqlite3.Connection:  # noqa: ANN401 - any
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(executed.append)
+        return connection
+
+    monkeypatch.setattr(inbox_file, "connect", traced)
+    async with aclosing(SQLiteInbox(path)) as inbox:
         await inbox.put("a", b"")
         committed = executed.count("COMMIT")
         stored = await asyncio.gather(*(inbox.put(f"{number}", b"") for number in range(1000)))
@@ -456,7 +436,7 @@ async def test_an_inbox_can_not_be_carried_across_a_fork(path: Path) -> None:
 
 async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:
     """What shares a transaction with a call that fails isn't stored, and says so."""
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         wrong: Any = object()
         calls = (inbox.put("a", b""), inbox.put("b", wrong))
         results = [await each for each in map(outcome, calls)]
@@ -471,7 +451,7 @@ async def test_a_call_that_fails_leaves_nothing_behind(path: Path) -> None:
 
 async def test_a_file_that_is_locked_for_a_moment(path: Path) -> None:
     """A lock is waited for, while the event loop goes on; a call that is cancelled is left out."""
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         await inbox.put("a", b"")
         with locked(path) as unlock:
             waiting, cancelled = (asyncio.create_task(inbox.put(key, b"")) for key in "bc")
@@ -487,7 +467,7 @@ async def test_a_file_that_is_locked_for_a_moment(path: Path) -> None:
 async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another program locks the file, all calls fail; afterwards they work."""
     monkeypatch.setattr(inbox_file, "LOCKED_SECONDS", 0.01)
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         await inbox.put("a", b"")
         with locked(path):
             failed = await asyncio.gather(
@@ -513,14 +493,18 @@ def test_a_file_that_is_locked_for_long_is_noticed_when_it_is_used(path: Path) -
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no files")
 async def test_a_full_disk(path: Path) -> None:
     """What can't be stored is an error and isn't stored; when there is room, it is."""
-    async with opened(path) as inbox:
+    async with aclosing(SQLiteInbox(path)) as inbox:
         await inbox.put("before", b"")
-        with full_disk(100_000):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
             put = (inbox.put(f"{number}", bytes(10_000)) for number in range(20))
             results = [await each for each in map(outcome, put)]
-            stored = results.count("True")
-            assert len(rows(path)) == 1 + stored
-            refused = next(each for each in results if each != "True")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        stored = results.count("True")
+        assert len(rows(path)) == 1 + stored
+        refused = next(each for each in results if each != "True")
 
         assert refused.startswith(f"can't use the inbox {path}: ")
         assert results.index(refused) == stored < 20
@@ -712,14 +696,3 @@ def locked(path: Path) -> Generator[Callable[[], None]]:
             other.execute("ROLLBACK")
 
         yield unlock
-
-
-@contextmanager
-def full_disk(size: int) -> Generator[None]:
-    """Let no file of this process grow beyond a size."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

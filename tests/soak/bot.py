@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.notifications.doubles import SECRET, served
+from tests.notifications.doubles import SECRET
 from webex_webhooks_async import (
     Client,
     MemoryDeduplicator,
@@ -24,6 +24,7 @@ from webex_webhooks_async import (
     Resource,
     WebhookUpdate,
 )
+from webex_webhooks_async.loopback_server import serve_on_loopback
 
 MINE = NewWebhook(
     name="soak", target_url="https://example.com/hook", resource="messages", event="created"
@@ -83,8 +84,8 @@ async def main(base_url: str, remembered: int) -> None:
     """Run the bot until the input ends."""
     async with Client("a-token", base_url=base_url) as client:
         bot = Bot(client, remembered)
-        async with served(bot.receiver) as server:
-            print(server.port, flush=True)  # noqa: T201 - what it is for
+        async with serve_on_loopback(bot.receiver, 0) as origin:
+            print(origin.rpartition(":")[2], flush=True)  # noqa: T201 - what it is for
             while await asyncio.to_thread(sys.stdin.readline):
                 print(json.dumps(bot.figures()), flush=True)  # noqa: T201 - the same
 
