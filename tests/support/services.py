@@ -29,7 +29,7 @@ class Service:
     """A program that is started again whenever it ends.
 
     Args:
-        command: What an operator types, in the folder of the examples.
+        command: The words that an operator types in the folder of the examples.
         settings: The environment variables that it reads.
         happened: Set whenever it prints something, or ends.
 
@@ -39,7 +39,7 @@ class Service:
     """
 
     def __init__(
-        self, command: tuple[str, ...], settings: Mapping[str, str], happened: asyncio.Event
+        self, command: list[str], settings: Mapping[str, str], happened: asyncio.Event
     ) -> None:
         self.lines: list[str] = []
         self.statuses: list[int] = []
@@ -109,9 +109,9 @@ class Services:
         self._group = group
         self._all: dict[Service, asyncio.Task[None]] = {}
 
-    def start(self, command: str, *arguments: str) -> Service:
+    def start(self, command: str) -> Service:
         """Start a program; it takes a while until it is up."""
-        service = Service((*command.split(), *arguments), self._settings, self.happened)
+        service = Service(command.split(), self._settings, self.happened)
         self._all[service] = self._group.create_task(service.run())
         return service
 
