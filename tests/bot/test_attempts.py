@@ -38,6 +38,8 @@ from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once
 
+BODY = sample_notification("messages", "created")
+
 
 class Attempts:
     """A bot whose handler fails in its first attempts, after it has done what a test wants.
@@ -368,9 +370,7 @@ async def test_once_inside_of_itself() -> None:
         ended.set()
         results.append(await left[0])
 
-    await receiver.dispatch(
-        parse_unverified_notification(sample_notification("messages", "created"))
-    )
+    await receiver.dispatch(parse_unverified_notification(BODY))
     assert results == [5, 5, 5]
 
 
@@ -401,10 +401,9 @@ async def test_once_everywhere() -> None:
         await note("handler")
         raise ConnectionError
 
-    body = sample_notification("messages", "created")
-    assert await receiver.handle(body, sign(body, "a-secret")) == 500
+    assert await receiver.handle(BODY, sign(BODY, "a-secret")) == 500
     with pytest.raises(ConnectionError):  # the caller gets it, and no record is left from before
-        await receiver.dispatch(parse_unverified_notification(body))
+        await receiver.dispatch(parse_unverified_notification(BODY))
 
     handled = ["middleware", "middleware", "handler"]
     assert calls == [*handled, "on_error", *handled]
@@ -448,9 +447,7 @@ async def test_wrong_arguments_of_once(name: Any, call: Any, error: str) -> None
         await receiver.once(name, call)
 
     with pytest.raises(TypeError, match=error):
-        await receiver.dispatch(
-            parse_unverified_notification(sample_notification("messages", "created"))
-        )
+        await receiver.dispatch(parse_unverified_notification(BODY))
 
 
 async def test_records_after_inbox_retry(

@@ -25,7 +25,10 @@ class TestMiddleware:
     """What runs around the handlers."""
 
     async def test_the_first_one_registered_is_the_outermost(self, traces: Traces) -> None:
-        """Each runs around those registered later and all handlers, a router's around its own."""
+        """Each runs around those registered later and all handlers, a router's around its own.
+
+        The handlers of a router run in the place of `include`, also those added later.
+        """
         receiver, router, inner = Receiver(SECRET), Router(), Router()
         receiver.on()(traces.handler("before"))
         receiver.include(router)
@@ -36,11 +39,12 @@ class TestMiddleware:
         router.on("messages")(traces.handler("routed"))
         router.include(inner)
         inner.on()(traces.handler("inner"))
+        router.on("messages")(traces.handler("added later"))
 
         assert await deliver(receiver) == 204
         assert traces.ran == [
             *("<first", "<second", "before"),
-            *("<router", "routed", "inner", "router>"),
+            *("<router", "routed", "inner", "added later", "router>"),
             *("after", "second>", "first>"),
         ]
 

@@ -17,6 +17,7 @@ from webex_webhooks_async.testing import Sandbox, sample_notification, signed_re
 SECRET = "the secret of the webhook"
 ASKS = {"Webex-Sandbox": "1"}
 ERROR = "webex-sandbox-error"
+BODY = sample_notification("rooms", "created")
 
 
 def failing(
@@ -35,15 +36,12 @@ def failing(
 
 
 async def response_of(
-    receiver: Receiver, headers: dict[str, str] = ASKS, secret: str = SECRET
+    receiver: Receiver, headers: dict[str, str] = ASKS, secret: str = SECRET, body: bytes = BODY
 ) -> httpx.Response:
     """The response to a notification."""
-    request = signed_request("http://bot/", sample_notification("rooms", "created"), secret)
+    request = signed_request("http://bot/", body, secret)
     request.headers.update(headers)
-    async with (
-        receiver,
-        httpx.AsyncClient(transport=httpx.ASGITransport(receiver)) as webex,
-    ):
+    async with receiver, httpx.AsyncClient(transport=httpx.ASGITransport(receiver)) as webex:
         return await webex.send(request)
 
 
@@ -98,10 +96,7 @@ async def test_what_is_private(webex_sandbox: Sandbox, webex_client: Client) -> 
 
     await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "ann@example.com"})
     body = sample_notification("messages", "created", data={"id": "M1"})
-    async with bot, httpx.AsyncClient(transport=httpx.ASGITransport(bot)) as webex:
-        request = signed_request("http://bot/", body, SECRET)
-        request.headers.update(ASKS)
-        response = await webex.send(request)
+    response = await response_of(bot, body=body)
 
     assert response.headers[ERROR] == "KeyError: ('a bug', '...@...', '***', '***', \"***\")"
 

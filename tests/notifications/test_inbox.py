@@ -1,8 +1,8 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable
+from contextlib import aclosing, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tests.notifications.doubles import (
     body_of,
     deliver,
     distinct,
+    taken,
 )
 from tests.support.clocks import Time, let_pass
 from tests.support.wire import until
@@ -85,12 +86,9 @@ class InboxBot(Bot):
         with self.file() as file:
             return [each.error for each in file.unfinished()]
 
-    @asynccontextmanager
-    async def another_process(self) -> AsyncGenerator[SQLiteInbox]:
+    def another_process(self) -> aclosing[SQLiteInbox]:
         """The inbox of another process on the same file."""
-        inbox = self._inbox()
-        yield inbox
-        await inbox.aclose()
+        return aclosing(self._inbox())
 
     def _inbox(self) -> SQLiteInbox:
         return SQLiteInbox(self.path, lease=LEASE, keep=KEEP, clock=self.time.now_in_seconds)
@@ -323,7 +321,7 @@ async def test_it_is_taken_over_within_two_seconds(bot: InboxBot) -> None:
     """What a killed process was working on runs in another one when its lease has expired."""
     async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
-        assert await dead.take() is not None
+        await taken(dead)
         async with bot.receiver:
             await bot.time.pass_(LEASE - 1)
             assert bot.started == []
@@ -338,9 +336,7 @@ async def test_what_kills_its_process_is_given_up(
     async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
         for _ in range(5):
-            taken = await dead.take()
-            assert taken is not None
-            await dead.remember(taken, "alone", b"4")
+            await dead.remember(await taken(dead), "alone", b"4")
             bot.time.advance(LEASE)
         async with bot.receiver:
             await until(lambda: bot.states() == ["failed"])
@@ -368,7 +364,8 @@ async def test_what_may_kill_its_process_runs_alone(bot: InboxBot, hangs: bool) 
             await dead.put(f"{number}", distinct(number))
         for number in range(4):
             bot.time.advance(LEASE * bool(number))
-            assert None not in [await dead.take() for _ in range(3)]
+            for _ in range(3):
+                await taken(dead)
         async with bot.receiver:
             await deliver(bot.receiver, distinct(9))
             await bot.time.pass_(LEASE + 1)
@@ -400,7 +397,7 @@ async def test_expired_leases_are_no_failures(make: Make, expiries: int, broken:
     async with bot.another_process() as dead:
         await dead.put("key", distinct(1))
         for _ in range(expiries):
-            assert await dead.take() is not None
+            await taken(dead)
             bot.time.advance(LEASE)
         with failing(bot.inbox, broken):
             async with bot.receiver:
@@ -437,7 +434,7 @@ async def test_who_lost_a_lease_does_not_complete(
         await until(lambda: bot.started == ["MESSAGE-1"])
         await bot.time.pass_(0)
         bot.time.seconds += LEASE  # nothing wakes up meanwhile
-        taken = await other.take()
+        entry = await taken(other)
         bot.time.advance(0)
         await until(lambda: "twice: does a handler block the event loop?" in caplog.text)
         bot.may_end.set()
@@ -445,8 +442,7 @@ async def test_who_lost_a_lease_does_not_complete(
         await until(lambda: caplog.text.count("may be handled twice") == 2)
 
         assert bot.states() == ["running"]
-        assert taken is not None
-        assert await other.complete(taken) is True
+        assert await other.complete(entry) is True
 
 
 async def test_a_lease_that_can_not_be_renewed(
@@ -622,30 +618,21 @@ async def test_an_inbox_that_can_not_store(bot: InboxBot, caplog: pytest.LogCapt
         await until(lambda: bot.done == ["MESSAGE-1"])
 
 
-async def test_an_inbox_that_can_not_be_read(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("method", "message"), [("take", "the inbox can't be read"), ("complete", "can't be recorded")]
+)
+async def test_an_inbox_that_is_out_of_order_for_a_while(
+    bot: InboxBot, caplog: pytest.LogCaptureFixture, method: str, message: str
 ) -> None:
-    """While nothing can be taken, that is logged, and tried again every second."""
+    """That is logged, and tried again every second; what was handled doesn't run again."""
     async with bot.receiver:
-        with failing(bot.inbox, "take"):
+        with failing(bot.inbox, method):
             await deliver(bot.receiver, distinct(1))
-            await until(lambda: "the inbox can't be read: OSError: the disk is full" in caplog.text)
-        await bot.time.pass_(1)
-        await until(lambda: bot.done == ["MESSAGE-1"])
-
-
-async def test_an_outcome_that_can_not_be_recorded(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A completion is recorded as soon as that is possible; the handlers don't run again."""
-    async with bot.receiver:
-        with failing(bot.inbox, "complete"):
-            await deliver(bot.receiver, distinct(1))
-            await until(lambda: "can't be recorded: OSError: the disk is full" in caplog.text)
+            await until(lambda: f"{message}: OSError: the disk is full" in caplog.text)
         await bot.time.pass_(1)
         await until(lambda: bot.states() == [])
 
-    assert bot.started == ["MESSAGE-1"]
+    assert bot.started == bot.done == ["MESSAGE-1"]
 
 
 async def test_an_outcome_that_is_never_recorded(

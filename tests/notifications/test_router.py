@@ -18,20 +18,6 @@ URL = "https://bot.example.com/webex"
 class TestInclude:
     """Which handlers run, in which order."""
 
-    async def test_included_handlers_run_in_their_place(self) -> None:
-        """The handlers of a router run in the place of `include`, also those added later."""
-        traces, router, inner, receiver = Traces(), Router(), Router(), Receiver(SECRET)
-        receiver.on(Resource.MESSAGES)(traces.handler("before"))
-        router.on(Resource.MESSAGES, Event.CREATED)(traces.handler("routed"))
-        receiver.include(router)
-        receiver.on()(traces.handler("after"))
-        router.include(inner)
-        inner.on()(traces.handler("inner"))
-        router.on("messages")(traces.handler("added later"))
-
-        assert await deliver(receiver) == 204
-        assert traces.ran == ["before", "routed", "inner", "added later", "after"]
-
     async def test_a_router_counts_once(self) -> None:
         """Within one receiver the handlers of a router run once, however it is included."""
         traces, shared, other, receiver = Traces(), Router(), Router(), Receiver(SECRET)

@@ -12,7 +12,7 @@ from unittest.mock import AsyncMock
 import pytest
 from attrs import frozen
 
-from tests.notifications.doubles import SECRET, body_of, signed
+from tests.notifications.doubles import SECRET, body_of, signed, taken
 from tests.support.clocks import Time
 from tests.support.programs import read_until, running
 from tests.support.wire import until, unused_port
@@ -147,9 +147,7 @@ async def test_a_task_of_on_error(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     dead = SQLiteInbox(path, clock=time.now_in_seconds)
     await dead.put("key", body_of())
     for _ in range(5):
-        taken = await dead.take()
-        assert taken is not None
-        await dead.remember(taken, "alone", b"4")
+        await dead.remember(await taken(dead), "alone", b"4")
         time.advance(60)
     await dead.aclose()
     inbox = SQLiteInbox(path, clock=time.now_in_seconds)

@@ -31,63 +31,39 @@ MINE = NewWebhook(
 )
 
 
-class Bot:
-    """Counts what it handles.
-
-    Args:
-        client: Calls Webex.
-        remembered: How many notifications it remembers.
-    """
-
-    def __init__(self, client: Client, remembered: int) -> None:
-        self.receiver = Receiver(SECRET, deduplicator=MemoryDeduplicator(max_entries=remembered))
-        self.receiver.on(Resource.MESSAGES)(self.count)
-        self._client = client
-        self._handled = 0
-        self._calls = 0
-
-    async def count(self, notification: Notification[MessageData]) -> None:
-        """Count it; every fiftieth time make a webhook, change it and delete it."""
-        self._handled += 1
-        if self._handled % 50 == 0:
-            await self._call()
-
-    async def _call(self) -> None:
-        webhooks = self._client.webhooks
-        made = await webhooks.create(MINE)
-        found = await webhooks.get(made.id)
-        await webhooks.update(made.id, WebhookUpdate.of(found, name="soaked"))
-        await webhooks.list()
-        await webhooks.delete(made.id)
-        self._calls += 5
-
-    def figures(self) -> dict[str, int]:
-        """What it has done, and what it holds."""
-        gc.collect()
-        return {
-            "handled": self._handled,
-            "calls": self._calls,
-            "resident": resident(),
-            "objects": len(gc.get_objects()),
-            "files": len([*Path("/proc/self/fd").iterdir()]),
-            "tasks": len(asyncio.all_tasks()),
-        }
-
-
-def resident() -> int:
-    """Bytes of memory that this process has, on Linux."""
+def held() -> dict[str, int]:
+    """What this process has, on Linux."""
+    gc.collect()
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "resident": int(pages) * os.sysconf("SC_PAGE_SIZE"),  # bytes of memory
+        "objects": len(gc.get_objects()),
+        "files": len([*Path("/proc/self/fd").iterdir()]),
+        "tasks": len(asyncio.all_tasks()),
+    }
 
 
 async def main(base_url: str, remembered: int) -> None:
     """Run the bot until the input ends."""
+    done = {"handled": 0, "calls": 0}
+    receiver = Receiver(SECRET, deduplicator=MemoryDeduplicator(max_entries=remembered))
     async with Client("a-token", base_url=base_url) as client:
-        bot = Bot(client, remembered)
-        async with serve_on_loopback(bot.receiver, 0) as origin:
+
+        @receiver.on(Resource.MESSAGES)
+        async def count(_: Notification[MessageData]) -> None:
+            done["handled"] += 1
+            if done["handled"] % 50 == 0:
+                made = await client.webhooks.create(MINE)
+                found = await client.webhooks.get(made.id)
+                await client.webhooks.update(made.id, WebhookUpdate.of(found, name="soaked"))
+                await client.webhooks.list()
+                await client.webhooks.delete(made.id)
+                done["calls"] += 5
+
+        async with serve_on_loopback(receiver, 0) as origin:
             print(origin.rpartition(":")[2], flush=True)  # noqa: T201 - what it is for
             while await asyncio.to_thread(sys.stdin.readline):
-                print(json.dumps(bot.figures()), flush=True)  # noqa: T201 - the same
+                print(json.dumps({**done, **held()}), flush=True)  # noqa: T201 - the same
 
 
 if __name__ == "__main__":
