@@ -5,7 +5,6 @@ import logging
 import re
 import sys
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -199,12 +198,9 @@ class Pauses(StoppedClock):
     async def pass_each(self, *pauses: float) -> None:
         """Let these pauses pass, which begin one after the other."""
         for number, seconds in enumerate(pauses, 1):
-            await until(partial(self._has_slept, number))
+            await until(lambda: len(self.slept) == number)  # noqa: B023 - used at once
             assert self.slept[-1] == seconds
             self.advance(seconds)
-
-    def _has_slept(self, times: int) -> bool:
-        return len(self.slept) == times
 
 
 @pytest.fixture

@@ -43,11 +43,6 @@ LACKS_A_METHOD = (
 IS_A_CLASS = "deduplicator must be Deduplicator, got the class MemoryDeduplicator: pass an instance"
 
 
-async def secrets_later() -> str:
-    """Return the secret as no receiver can wait for it."""
-    return SECRET
-
-
 class TestDispatch:
     """Which handlers run."""
 
@@ -201,7 +196,7 @@ class TestRefusal:
             ({"secrets": []}, "ValueError: pass the secret that the webhook was created with"),
             ({"secrets": [SECRET, ""]}, "ValueError: a secret is empty"),
             (
-                {"secrets": secrets_later},
+                {"secrets": asyncio.sleep},
                 "TypeError: a function for the secrets must not be async, got <function",
             ),
             ({"max_pending": "5"}, "TypeError: max_pending must be int, got str"),

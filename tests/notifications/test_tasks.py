@@ -10,7 +10,6 @@ from typing import Any, cast
 from unittest.mock import AsyncMock
 
 import pytest
-from attrs import frozen
 
 from tests.notifications.doubles import SECRET, body_of, signed, taken
 from tests.support.clocks import Time
@@ -26,49 +25,38 @@ from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
 
-Act = Callable[["Orders"], Awaitable[object]]
+Act = Callable[[], Awaitable[object]]
 
 
-@frozen
-class Orders:
-    """What tasks of a handler do.
-
-    Attributes:
-        started: Those that have started.
-    """
-
-    started: list[str]
-
-    async def parse(self, name: str = "order") -> None:
-        """Parse what somebody has written."""
-        self.started.append(name)
-        await asyncio.sleep(0)
-        ArgumentParser().parse_args(["--help-me"])
-
-    async def wait(self) -> None:
-        """Wait for ever."""
-        self.started.append("wait")
-        await asyncio.Event().wait()
+async def parse() -> None:
+    """Parse what somebody has written."""
+    await asyncio.sleep(0)
+    ArgumentParser().parse_args(["--help-me"])
 
 
-async def in_a_group(orders: Orders) -> None:
+async def wait() -> None:
+    """Wait for ever."""
+    await asyncio.Event().wait()
+
+
+async def in_a_group() -> None:
     """Parse one in a group, whose other task would never end."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(orders.wait())
-        group.create_task(orders.parse())
+        group.create_task(wait())
+        group.create_task(parse())
 
 
-async def gathered(orders: Orders) -> None:
+async def gathered() -> None:
     """Parse two at a time."""
-    await asyncio.gather(orders.parse(), orders.parse())
+    await asyncio.gather(parse(), parse())
 
 
-async def in_a_task_of_a_task(orders: Orders) -> None:
+async def in_a_task_of_a_task() -> None:
     """Parse one on the second level."""
-    await asyncio.create_task(in_a_group(orders))
+    await asyncio.create_task(in_a_group())
 
 
-async def in_another_coroutine(orders: Orders) -> None:
+async def in_another_coroutine() -> None:
     """Parse one in a coroutine that a task factory puts around it."""
 
     async def around(coroutine: Awaitable[object]) -> None:
@@ -81,7 +69,7 @@ async def in_another_coroutine(orders: Orders) -> None:
     factory = loop.get_task_factory()
     loop.set_task_factory(make)
     try:
-        await asyncio.create_task(orders.parse())
+        await asyncio.create_task(parse())
     finally:
         loop.set_task_factory(factory)
 
@@ -122,7 +110,7 @@ async def test_a_task_ends_no_event_loop(act: Act, mode: str, tmp_path: Path) ->
 
     @receiver.on()
     async def handle(_: Notification[Any]) -> None:
-        await act(Orders([]))
+        await act()
 
     async with receiver:
         if mode == "dispatch":
@@ -152,10 +140,7 @@ async def test_a_task_of_on_error(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     await dead.aclose()
     inbox = SQLiteInbox(path, clock=time.now_in_seconds)
 
-    async def on_error(*_: object) -> None:
-        await gathered(Orders([]))
-
-    receiver = Receiver(SECRET, inbox=inbox, on_error=on_error)
+    receiver = Receiver(SECRET, inbox=inbox, on_error=lambda *_: gathered())
     receiver.on()(AsyncMock())
     async with receiver:
         await until(lambda: "on_error failed for messages created MESSAGE" in caplog.text)
@@ -171,7 +156,7 @@ async def test_what_is_left_behind_ends_no_event_loop(caplog: pytest.LogCaptureF
 
     @receiver.on()
     async def handle(_: Notification[Any]) -> None:
-        left.add(asyncio.create_task(Orders([]).parse()))
+        left.add(asyncio.create_task(parse()))
         await begin_generators()
 
     assert await receiver.handle(*signed(body_of())) == 204
@@ -185,25 +170,24 @@ async def test_what_is_left_behind_ends_no_event_loop(caplog: pytest.LogCaptureF
 async def test_a_task_is_as_any_other() -> None:
     """It has its name and its frames, may end before it starts, and is checked by asyncio."""
     receiver = Receiver(SECRET)
-    orders = Orders([])
     said: list[object] = []
 
     @receiver.on()
     async def handle(_: Notification[Any]) -> None:
-        task = asyncio.create_task(orders.wait(), name="waiting")
+        task = asyncio.create_task(wait(), name="waiting")
         await asyncio.sleep(0)
         said.extend([repr(task), len(task.get_stack()), task.get_name()])
         task.cancel()
         await asyncio.wait([task])
         cast("Coroutine[Any, Any, None]", task.get_coro()).close()
-        asyncio.create_task(orders.parse()).cancel()
-        coroutine: Any = orders.parse
+        asyncio.create_task(parse()).cancel()
+        coroutine: Any = parse
         with pytest.raises(TypeError, match="a coroutine was expected"):
             asyncio.create_task(coroutine).cancel()
 
     assert await receiver.handle(*signed(body_of())) == 204
     text, frames, name = said
-    assert "Orders.wait() running at" in str(text)
+    assert "coro=<wait() running at" in str(text)
     assert (frames, name) == (1, "waiting")
 
 
