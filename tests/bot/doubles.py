@@ -21,6 +21,11 @@ CARD = {
 }
 
 
+async def echo(context: MessageContext) -> None:
+    """Say back what was said."""
+    await context.reply(f"You said: {context.text}")
+
+
 def bot_of(client: Client, **options: Unpack[BotOptions]) -> Bot:
     """A bot with a target URL."""
     options.setdefault("target_url", URL)

@@ -12,7 +12,7 @@ from unittest.mock import AsyncMock
 import pytest
 import respx
 
-from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, bot_of
+from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, bot_of, echo
 from tests.support.clocks import StoppedClock, let_pass
 from tests.support.wire import until, unused_port
 from webex_webhooks_async import (
@@ -43,11 +43,7 @@ pytestmark = pytest.mark.once
 def bot(webex: Webex) -> Bot:
     """A bot that hears messages."""
     bot = webex.bot()
-
-    @bot.message()
-    async def echo(context: MessageContext) -> None:
-        await context.reply(f"You said: {context.text}")
-
+    bot.message()(echo)
     return bot
 
 
@@ -70,11 +66,11 @@ class TestStart:
     ) -> None:
         """Each has a name, the URL and the first secret; others of its prefix are deleted."""
         bot = Bot(webex.client, [SECRET, "old"], name="lunch", target_url=URL)
-        old, other = (
-            each.webhooks(name=name, target_url=URL)
-            for each, name in ((hearing("rooms"), "lunch"), (hearing("rooms"), "lunchtime"))
-        )
-        await webex.client.webhooks.ensure([*old, *other])
+        before = Receiver("old")
+        before.on("rooms")(ignore)
+        for name in ("lunch", "lunchtime"):
+            wanted = before.webhooks(name=name, target_url=URL)
+            await webex.client.webhooks.ensure(wanted)
         handlers.command(bot, "one")
         handlers.message(bot)
         handlers.submission(bot, "two")
@@ -181,9 +177,7 @@ class TestStart:
     ) -> None:
         """A warning says what to set; a bot with a URL has none."""
         for target_url in (None, URL):
-            bot = webex.bot(target_url=target_url)
-            bot.message()(ignore)
-            async with bot:
+            async with hearing(webex.bot(target_url=target_url)):
                 pass
 
         (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
@@ -226,11 +220,7 @@ class TestOutage:
         """The start goes on in the background; with an inbox, what comes meanwhile is handled."""
         path = tmp_path / "inbox.db"
         bot = webex.bot(inbox=SQLiteInbox(path) if with_inbox else None)
-
-        @bot.message()
-        async def echo(context: MessageContext) -> None:
-            await context.reply(f"You said: {context.text}")
-
+        bot.message()(echo)
         webex.sandbox.fail(status=501, path="/people/me", times=7)
         await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
         bodies = [
@@ -341,9 +331,7 @@ class TestWatch:
         self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """What happens to a webhook is corrected, and reported as a warning of one line."""
-        bot = webex.bot(watch=0.001)
-        bot.message()(ignore)
-        async with bot:
+        async with hearing(webex.bot(watch=0.001)):
             (webhook,) = webex.sandbox.webhooks
             update = WebhookUpdate.of(webhook, status="inactive")
             await webex.client.webhooks.update(webhook.id, update)
@@ -365,9 +353,7 @@ class TestWatch:
     ) -> None:
         """As a warning, with what causes it; that webhooks were created is only an INFO."""
         for _ in range(2):
-            bot = webex.bot()
-            bot.message()(ignore)
-            async with bot:
+            async with hearing(webex.bot()):
                 (webhook,) = webex.sandbox.webhooks
             update = WebhookUpdate.of(webhook, status="inactive")
             await webex.client.webhooks.update(webhook.id, update)
@@ -383,9 +369,7 @@ class TestWatch:
         self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Also one that `Webhooks.watch` raises, such as a rejected token."""
-        bot = webex.bot(watch=0.001)
-        bot.message()(ignore)
-        async with bot:
+        async with hearing(webex.bot(watch=0.001)):
             webex.sandbox.fail(status=403)
             await until(lambda: "can't be watched" in caplog.text)
             (webhook,) = webex.sandbox.webhooks
@@ -403,9 +387,7 @@ class TestWatch:
         def current() -> list[str]:
             return secrets or sys.exit("the vault is sealed")
 
-        bot = Bot(webex.client, current, target_url=URL, watch=0.001)
-        bot.message()(ignore)
-        async with bot:
+        async with hearing(Bot(webex.client, current, target_url=URL, watch=0.001)):
             before = [each.secret for each in webex.sandbox.webhooks]
             secrets.clear()
             await until(lambda: "it raised SystemExit" in caplog.text)
@@ -418,9 +400,7 @@ class TestWatch:
         self, webex: Webex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Before it makes webhooks; where it can't be asked, nothing changes at that look."""
-        bot = webex.bot(watch=0.001)
-        bot.message()(ignore)
-        async with bot:
+        async with hearing(webex.bot(watch=0.001)) as bot:
             before = bot.me.id
             webex.sandbox.fail(status=501, path="/people/me", times=None)
             await webex.client.webhooks.delete(webex.sandbox.webhooks[0].id)
@@ -438,9 +418,7 @@ class TestWatch:
     async def test_it_ends_with_the_bot(self, webex: Webex) -> None:
         """After the end, and without `watch`, nothing is sent."""
         for watch in (0.001, None):
-            bot = webex.bot(watch=watch)
-            bot.message()(ignore)
-            async with bot:
+            async with hearing(webex.bot(watch=watch)):
                 pass
             sent = len(webex.sandbox.requests)
             tasks = asyncio.all_tasks()
@@ -660,8 +638,7 @@ class TestFromEnv:
         """The token, the secrets, the URL, and where Webex is; it closes the client it makes."""
         async with webex.sandbox.serve() as base_url:
             environment.setenv("WEBEX_BASE_URL", base_url)
-            bot = Bot.from_env(name="lunch", watch=None)
-            bot.message()(ignore)
+            bot = hearing(Bot.from_env(name="lunch", watch=None))
             async with webex.running(bot):
                 (webhook,) = webex.sandbox.webhooks
                 body = sample_notification("messages", "created")
@@ -699,8 +676,7 @@ class TestFromEnv:
             environment.setenv("WEBEX_BASE_URL", base_url)
             target_url = "https://other.example.com"
             bot = Bot.from_env(secrets=lambda: "of-the-moment", target_url=target_url)
-            bot.message()(ignore)
-            async with bot:
+            async with hearing(bot):
                 (webhook,) = webex.sandbox.webhooks
 
         assert (webhook.target_url, webhook.secret) == (target_url, "of-the-moment")
@@ -792,11 +768,10 @@ def unfinished(path: Path) -> tuple[object, ...]:
         return tuple(file.unfinished())
 
 
-def hearing(resource: str) -> Receiver:
-    """A receiver with a handler of a resource."""
-    receiver = Receiver("old")
-    receiver.on(resource)(ignore)
-    return receiver
+def hearing(bot: Bot) -> Bot:
+    """The bot, with a handler of messages that does nothing."""
+    bot.message()(ignore)
+    return bot
 
 
 async def ignore(_: object) -> None:

@@ -11,11 +11,11 @@ from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from tests.bot.doubles import bot_of, texts
+from tests.bot.doubles import bot_of, echo, texts
 from tests.examples.serving import EXAMPLES, SERVERS, serving
 from tests.support.programs import running
 from tests.support.wire import until, unused_port
-from webex_webhooks_async import Bot, Client, MessageContext
+from webex_webhooks_async import Bot, Client
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once
@@ -53,11 +53,7 @@ async def test_a_bot_is_a_part_of_an_application(
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/webex/"
     bot = bot_of(webex_client, target_url=url)
-
-    @bot.message()
-    async def echo(context: MessageContext) -> None:
-        await context.reply(f"You said: {context.text}")
-
+    bot.message()(echo)
     async with serving(SERVERS[server], application_of(bot), listener):
         await until(lambda: bool(webex_sandbox.webhooks))
         (delivery,) = await webex_sandbox.say("Hello")

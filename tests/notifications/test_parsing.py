@@ -28,10 +28,8 @@ from webex_webhooks_async.models.notification_data import (
     TelephonyCallData,
 )
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.parsing import (
-    parse_notification,
-    parse_unverified_notification,
-)
+from webex_webhooks_async.notifications.parsing import parse_notification
+from webex_webhooks_async.notifications.parsing import parse_unverified_notification as parsed
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
 
@@ -119,11 +117,6 @@ KNOWN: list[tuple[str, type[Any], dict[str, Any]]] = [
         {"id": "TRANSCRIPT", "hostUserId": "PERSON", "status": "available"},
     ),
 ]
-
-
-def parsed(body: bytes) -> Notification[NotificationData]:
-    """Parse a body, without its signature."""
-    return parse_unverified_notification(body)
 
 
 def test_a_notification_as_webex_sends_it() -> None:
@@ -278,10 +271,7 @@ def test_an_optional_value_of_the_envelope_stays_in_extra(key: str, value: objec
         (body_of(resource=None), ("$.resource: missing",)),
         (
             body_of(1.5, id=1, orgId=False),
-            (
-                "$.id: expected a string, got a number",
-                "$.data: expected an object, got a number",
-            ),
+            ("$.id: expected a string, got a number", "$.data: expected an object, got a number"),
         ),
         (b"[]", ("$: expected an object, got an array",)),
         (b'"text"', ("$: expected an object, got a string",)),

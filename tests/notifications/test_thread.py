@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.bot.doubles import texts
+from tests.bot.doubles import echo, texts
 from tests.support.programs import printed_by
 from tests.support.services import PATIENCE
 from tests.support.wire import until
@@ -47,11 +47,7 @@ async def served(
 def echoing(**options: Any) -> Bot:  # noqa: ANN401 - a bot's
     """A bot that says back what it hears."""
     bot = Bot.from_env(**options)
-
-    @bot.message()
-    async def echo(context: MessageContext) -> None:
-        await context.reply(f"You said: {context.text}")
-
+    bot.message()(echo)
     return bot
 
 
