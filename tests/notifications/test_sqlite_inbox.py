@@ -4,12 +4,10 @@ import resource
 import sqlite3
 import stat
 import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import aclosing, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 from unittest.mock import Mock
 
@@ -589,29 +587,22 @@ def test_wrong_arguments(
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
-    """Opening a file that others are just making waits until it is made."""
-    processes = [
-        Popen([sys.executable, "-c", PUT, path, f"{number}"], stdin=PIPE) for number in range(3)
-    ]
-    for each in processes:
-        assert each.stdin is not None
-        each.stdin.close()  # now
-
-    assert [each.wait(PATIENCE) for each in processes] == 3 * [0]
-    assert len(rows(path)) == 3
-
-
 PUT = """
 import sys
 from contextlib import closing
 from pathlib import Path
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 
-sys.stdin.readline()
 with closing(InboxFile.open(Path(sys.argv[1]))) as file, file.transaction():
     file.put(sys.argv[2], b"")
 """
+
+
+async def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
+    """Opening a file that others are just making waits until it is made."""
+    await asyncio.gather(*(printed_by("-c", PUT, path, key) for key in "abc"))
+
+    assert len(rows(path)) == 3
 
 
 def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,6 @@ from traceback import format_exception_only
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 import respx
 from attrs import define
@@ -112,7 +111,9 @@ def set_up(namespace: dict[str, Any]) -> None:
         sandbox = Sandbox()
         webex = sandbox.http_client()
         resources.callback(lambda: runner.run(webex.aclose()))
-        resources.enter_context(sandbox_for_webexapis(webex))
+        routes = resources.enter_context(respx.MockRouter(assert_all_called=False))
+        routes.route(host__regex=r"(files\.)?webexapis\.com").mock(side_effect=webex.send)
+        routes.route().pass_through()
         stage = Stage(sandbox, runner, Path(folder), resources.pop_all())
     namespace.update(__name__="__main__", __stage__=stage, sandbox=sandbox)
 
@@ -120,14 +121,6 @@ def set_up(namespace: dict[str, Any]) -> None:
 def tear_down(namespace: dict[str, Any]) -> None:
     """Close the stage of a document."""
     namespace["__stage__"].resources.close()
-
-
-def sandbox_for_webexapis(webex: httpx.AsyncClient) -> respx.MockRouter:
-    """Send requests for Webex to the sandbox; others pass through."""
-    router = respx.MockRouter(assert_all_called=False)
-    router.route(host__regex=r"(files\.)?webexapis\.com").mock(side_effect=webex.send)
-    router.route().pass_through()
-    return router
 
 
 class AwaitingDocTest(DocTestEvaluator):

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.services import Service, Services, running_services
-from webex_webhooks_async import Client, NewWebhook, Webhook
+from tests.testing.doubles import created
 from webex_webhooks_async.testing import Sandbox
 
 SECRET = "the webhook's secret"
@@ -35,18 +35,11 @@ class Stage:
         await self.services.until(lambda: receiver.says("Uvicorn running"))
         return receiver
 
-    async def make_webhook(self, target_url: str = "https://bot.example.com/webex") -> Webhook:
+    async def make_webhook(self, target_url: str = "https://bot.example.com/webex") -> None:
         """Create the webhook for the notifications."""
-        async with self.webex.http_client() as http_client:
-            return await Client("any", http_client=http_client).webhooks.create(
-                NewWebhook(
-                    name="hook",
-                    target_url=target_url,
-                    resource="messages",
-                    event="created",
-                    secret=SECRET,
-                )
-            )
+        what = {"name": "hook", "resource": "messages", "event": "created", "secret": SECRET}
+        async with self.webex.http_client() as api:
+            await created(api, "webhooks", targetUrl=target_url, **what)
 
 
 @asynccontextmanager
