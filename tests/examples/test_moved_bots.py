@@ -19,6 +19,7 @@ import requests
 from asgiref.wsgi import WsgiToAsgi
 
 import webex_webhooks_async
+from tests.bot.doubles import CARD
 from tests.examples.serving import EXAMPLES, PUBLIC_URL, SECRET, Run, import_again
 from webex_webhooks_async import (
     AsyncPaginator,
@@ -40,12 +41,6 @@ OTHER = "a-secret-of-another-webhook"
 ANN = "ann@example.com"
 BOB = "bob@example.com"
 EVE = "eve@elsewhere.example"
-CARD = {
-    "type": "AdaptiveCard",
-    "version": "1.3",
-    "body": [{"type": "Input.Text", "id": "dish"}],
-    "actions": [{"type": "Action.Submit", "title": "Order"}],
-}
 # In a group room, a bot may only list the messages that mention it.
 LISTS_ALL = re.compile(r"(?:list\(\"messages\"|messages\.list\()(?!.*mentionedPeople)")
 ATTACHMENT = {"contentType": "application/vnd.microsoft.card.adaptive", "content": CARD}
