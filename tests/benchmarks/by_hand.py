@@ -48,16 +48,6 @@ def camel_case(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def verify_sha1(body: bytes, signature: str) -> None:
-    """Verify the signature that is documented.
-
-    Raises:
-        ValueError: It is wrong.
-    """
-    if not hmac.compare_digest(hmac.digest(KEY, body, "sha1").hex(), signature):
-        raise ValueError("the signature is wrong")
-
-
 def verify_strongest(body: bytes, sha1: str, others: str) -> None:
     """Verify the strongest signature: the documented one is SHA-1, and others are labelled.
 

@@ -590,12 +590,10 @@ class TestSend:
     async def test_it_needs_one_place(self, place: dict[str, str], webex: Webex) -> None:
         """Anything else is an error before anything is sent; so is a bot that doesn't run."""
         bot = webex.bot(target_url=None)
-        with pytest.raises(RuntimeError, match="the bot isn't running"):
-            await bot.send("Hello", room_id="R")
-        with pytest.raises(RuntimeError, match="the bot isn't running"):
-            await bot.edit(Message(id="M", room_id="R"), "Hello")
-        with pytest.raises(RuntimeError, match="the bot isn't running"):
-            await bot.delete("M")
+        message = Message(id="M", room_id="R")
+        for call in (bot.send("Hi", room_id="R"), bot.edit(message, "Hi"), bot.delete("M")):
+            with pytest.raises(RuntimeError, match="the bot isn't running"):
+                await call
         async with bot:
             with pytest.raises(ValueError, match="pass one of room_id, to_person_id and to_pers"):
                 await bot.send("Hello", **place)  # type: ignore[arg-type] # of a mapping

@@ -198,11 +198,6 @@ def encoded(*pairs: tuple[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in pairs]
 
 
-def listed(*pairs: tuple[str, str]) -> dict[str, list[str]]:
-    """Headers as API gateways have them."""
-    return {name: [value for each, value in pairs if each == name] for name, _ in pairs}
-
-
 def email_message(*pairs: tuple[str, str]) -> Message:
     """Headers as the standard library's HTTP server has them."""
     message = Message()
@@ -216,7 +211,9 @@ FRAMEWORKS: dict[str, Callable[..., object]] = {
     "an iterator": lambda *pairs: iter(pairs),
     "lists": lambda *pairs: [list(pair) for pair in pairs],
     "ASGI": encoded,
-    "API gateways": listed,
+    "API gateways": lambda *pairs: {
+        name: [value for each, value in pairs if each == name] for name, _ in pairs
+    },
     "multidict": ManyValued,
     "starlette's multidict": lambda *pairs: ImmutableMultiDict(pairs),
     "httpx": lambda *pairs: httpx.Headers(pairs, encoding="utf-8"),
