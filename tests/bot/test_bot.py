@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -14,6 +13,7 @@ import respx
 
 from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, bot_of, echo
 from tests.support.clocks import StoppedClock, let_pass
+from tests.support.refusals import refused
 from tests.support.wire import until, unused_port
 from webex_webhooks_async import (
     AuthenticationError,
@@ -33,7 +33,6 @@ from webex_webhooks_async import (
     sign,
 )
 from webex_webhooks_async.bot import bot as bot_module
-from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = pytest.mark.once
@@ -218,8 +217,7 @@ class TestOutage:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """The start goes on in the background; with an inbox, what comes meanwhile is handled."""
-        path = tmp_path / "inbox.db"
-        bot = webex.bot(inbox=SQLiteInbox(path) if with_inbox else None)
+        bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db") if with_inbox else None)
         bot.message()(echo)
         webex.sandbox.fail(status=501, path="/people/me", times=7)
         await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
@@ -238,7 +236,6 @@ class TestOutage:
             await until(lambda: bot.is_ready)
             if with_inbox:
                 await until(lambda: webex.texts[2:] == ["You said: Hello"])
-                await until(lambda: not unfinished(path))
             assert len(webex.sandbox.webhooks) == 1
             assert await bot.handle(bodies[0] + b" ", sign(bodies[0] + b" ", SECRET)) == 204
 
@@ -733,11 +730,8 @@ class TestFromEnv:
 def test_wrong_arguments_are_refused_at_once(options: dict[str, Any], error: str) -> None:
     """The error names the argument."""
     arguments: dict[str, Any] = {"client": "a-token", "secrets": SECRET}
-    kind, _, message = error.partition(": ")
-    with pytest.raises((TypeError, ValueError), match=re.escape(message)) as caught:
+    with refused(error):
         Bot(**{**arguments, **options})
-
-    assert type(caught.value).__name__ == kind
 
 
 async def test_nothing_shows_a_token_or_a_secret(webex: Webex, handlers: Handlers) -> None:
@@ -758,12 +752,6 @@ async def test_nothing_shows_a_token_or_a_secret(webex: Webex, handlers: Handler
 async def ask(bot: Bot) -> Person:
     """Ask a bot who it is."""
     return bot.me
-
-
-def unfinished(path: Path) -> tuple[object, ...]:
-    """What an inbox holds that isn't completed."""
-    with closing(InboxFile.open(path)) as file, file.transaction():
-        return tuple(file.unfinished())
 
 
 def hearing(bot: Bot) -> Bot:

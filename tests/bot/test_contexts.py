@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tests.bot.doubles import CARD, SECRET, Webex
+from tests.support.refusals import refused
 from webex_webhooks_async import (
     Bot,
     Client,
@@ -192,14 +193,12 @@ async def test_what_cannot_be_edited_is_an_error_before_anything_is_sent(
     """The error says what to do instead."""
     edited: Any = "M" if message is None else Message(id="M", room_id="R", **message)
     async with bot:
-        with pytest.raises((TypeError, ValueError)) as raised:
+        with refused(error):
             await bot.edit(edited, **says)
         with pytest.raises(ValueError, match="parent_id is empty"):
             await bot.send("Hello", room_id="R", parent_id="")
         with pytest.raises(TypeError, match="message must be Message or str, got int"):
             await bot.delete(cast("Any", 7))
-
-    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
 
 
 @pytest.mark.parametrize("mark", ["<@personId:{0.id}|Lunch>", "<@personEmail:{0.email}>"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.bot.doubles import URL, Handlers, Webex
+from tests.support.refusals import refused
 from webex_webhooks_async import (
     Bot,
     BotRouter,
@@ -261,8 +262,10 @@ WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
     (lambda router: router.command(7), "TypeError: the name of a command must be str, got int"),  # type: ignore[arg-type] # it is refused
     (lambda router: router.command(handler), "TypeError: command takes names: write @bot.command"),  # type: ignore[arg-type] # it is refused
     (lambda router: router.message(handler), "TypeError: message takes a pattern: write @bot.me"),  # type: ignore[arg-type] # it is refused
-    (lambda router: router.message("a.b"), "TypeError: a pattern must be compiled, such as re.com"),  # type: ignore[arg-type] # it is refused
-    (lambda router: router.message("a.b"), "TypeError: .* write command\\('a.b'\\)"),  # type: ignore[arg-type] # it is refused
+    (
+        lambda router: router.message("a.b"),  # type: ignore[arg-type] # it is refused
+        "TypeError: a pattern must be compiled, such as re.compile('a.b'); for messages that begin",
+    ),
     (lambda router: router.message(re.compile(b"a")), "TypeError: the text of pattern must be str"),  # type: ignore[arg-type] # it is refused
     (lambda router: router.message(7), "TypeError: pattern must be Pattern, got int"),  # type: ignore[arg-type] # it is refused
     (lambda router: router.submission(a=[1]), "TypeError: the value of input 'a' must be text, a "),  # type: ignore[arg-type] # it is refused
@@ -285,11 +288,8 @@ def test_a_wrong_registration_is_an_error_at_once(
     register: Callable[[BotRouter], Any], error: str
 ) -> None:
     """The error says what to write."""
-    kind, _, message = error.partition(": ")
-    with pytest.raises((TypeError, ValueError), match=f"^{message}") as caught:
+    with refused(error):
         register(BotRouter())
-
-    assert type(caught.value).__name__ == kind
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.refusals import refused
 from webex_webhooks_async import File
 from webex_webhooks_async.bot.writing import MAX_BYTES, new_messages, split, split_markdown
 
@@ -197,9 +198,5 @@ def test_what_cannot_be_sent_is_an_error_before_anything_is(
     arguments: dict[str, Any], error: str
 ) -> None:
     """The error says what is wrong."""
-    kind, _, message = error.partition(": ")
-    with pytest.raises((TypeError, ValueError)) as caught:
+    with refused(error):
         messages(**arguments)
-
-    assert type(caught.value).__name__ == kind
-    assert str(caught.value).startswith(message)

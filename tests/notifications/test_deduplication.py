@@ -20,6 +20,7 @@ from tests.notifications.doubles import Bot, deliver, distinct
 from tests.support.clocks import Time
 from tests.support.programs import printed_by
 from tests.support.redis_server import RedisServer, running_redis
+from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.notifications.deduplication import (
     Claim,
@@ -92,10 +93,8 @@ async def test_what_is_being_handled_is_never_forgotten() -> None:
 )
 def test_a_limit_is_a_positive_number(options: dict[str, Any], error: str) -> None:
     """Another limit is refused by name."""
-    with pytest.raises((TypeError, ValueError)) as raised:
+    with refused(error):
         MemoryDeduplicator(**options)
-
-    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
 
 
 KEY = "webex-webhooks:a"
@@ -426,19 +425,20 @@ SECONDS = "must be a positive number of seconds"
         ({"lease": "5"}, "TypeError: lease must be float or int, got str"),
         ({"timeout": "5"}, "TypeError: timeout must be float or int, got str"),
         ({"prefix": b"bot:"}, "TypeError: prefix must be str, got bytes"),
-        ({"client": sync_redis.Redis()}, r"TypeError: .* got a redis\.client\.Redis"),
+        (
+            {"client": sync_redis.Redis()},
+            "TypeError: redis must be a client of redis.asyncio, got a redis.client.Redis",
+        ),
         (
             {"client": f"redis://user:{PASSWORD}@redis.example.com"},
-            r"TypeError: .* a client of redis\.asyncio, got a .*str$",
+            "TypeError: redis must be a client of redis.asyncio, got a builtins.str",
         ),
     ],
 )
 def test_wrong_arguments(options: dict[str, Any], error: str) -> None:
     """A time that isn't positive or is too long, and a wrong type, are named; no URL is shown."""
-    kind, _, message = error.partition(": ")
     client = options.pop("client", Redis())
-    with pytest.raises((TypeError, ValueError), match=f"^{message}") as raised:
+    with refused(error) as raised:
         RedisDeduplicator(client, **options)
 
-    assert type(raised.value).__name__ == kind
     assert PASSWORD not in str(raised.value)

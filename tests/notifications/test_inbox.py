@@ -22,6 +22,7 @@ from tests.notifications.doubles import (
     taken,
 )
 from tests.support.clocks import Time, let_pass
+from tests.support.refusals import refused
 from tests.support.wire import until
 from webex_webhooks_async.errors import RateLimitError
 from webex_webhooks_async.models.notification_data import NotificationData
@@ -690,10 +691,8 @@ async def test_an_error_is_stored_without_addresses(make: Make, address: str) ->
 def test_wrong_arguments(tmp_path: Path, options: dict[str, Any], error: str) -> None:
     """What can't be is refused, and named: an inbox is what remembers."""
     options = {"inbox": SQLiteInbox(tmp_path / "inbox.db"), **options}
-    with pytest.raises((TypeError, ValueError)) as raised:
+    with refused(error):
         Receiver(SECRET, **options)
-
-    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
 
 
 @pytest.mark.parametrize(

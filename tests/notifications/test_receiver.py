@@ -22,6 +22,7 @@ from tests.notifications.doubles import (
     distinct,
     signed,
 )
+from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
@@ -209,11 +210,8 @@ class TestRefusal:
     )
     def test_wrong_arguments_are_refused(self, options: dict[str, Any], error: str) -> None:
         """A receiver that couldn't work isn't made, and the error names the argument."""
-        options = {"secrets": SECRET, **options}
-        with pytest.raises((TypeError, ValueError)) as raised:
-            Receiver(**options)
-
-        assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
+        with refused(error):
+            Receiver(**{"secrets": SECRET, **options})
 
     async def test_secrets_may_change(self, caplog: pytest.LogCaptureFixture) -> None:
         """A function is asked for each request; if it can't say, the response is a 503."""

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers as StarletteHeaders
 from starlette.datastructures import ImmutableMultiDict
 
 from tests.notifications.doubles import SECRET
+from tests.support.refusals import refused
 from webex_webhooks_async.errors import SignatureError
 from webex_webhooks_async.notifications.signatures import (
     SIGNATURE_HEADERS,
@@ -358,10 +359,9 @@ def test_any_of_several_secrets_will_do(secrets: Any) -> None:  # noqa: ANN401 -
 )
 def test_a_secret_is_text(secrets: Any, error: str) -> None:  # noqa: ANN401 - what users pass by mistake
     """Without a secret, or with a wrong one, nothing is verified; the error doesn't show it."""
-    with pytest.raises((TypeError, ValueError)) as raised:
+    with refused(error) as raised:
         verify(BODY, sign(BODY, SECRET), secrets)
 
-    assert f"{type(raised.value).__name__}: {raised.value}".startswith(error)
     assert "c4nary" not in str(raised.value)
 
 

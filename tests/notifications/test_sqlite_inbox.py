@@ -17,6 +17,7 @@ from attrs import evolve
 from tests.notifications.doubles import taken
 from tests.support.clocks import Time
 from tests.support.programs import printed_by
+from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.notifications import inbox_file
 from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
@@ -561,9 +562,15 @@ async def test_a_folder_that_can_not_be_written() -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"path": ":memory:"}, "ValueError: .* would lose everything: pass the path of a file"),
-        ({"path": "no/inbox.db"}, "ValueError: the folder of the inbox .* doesn't exist"),
-        ({"path": "."}, "ValueError: .* is not a file"),
+        (
+            {"path": ":memory:"},
+            "ValueError: an inbox in :memory: would lose everything: pass the path",
+        ),
+        (
+            {"path": "no/inbox.db"},
+            "ValueError: the folder of the inbox {}/no/inbox.db does",
+        ),
+        ({"path": "."}, "ValueError: {} is not a file"),
         ({"path": 1}, "TypeError: path must be str or PathLike, got int"),
         ({"keep": "1"}, "TypeError: keep must be float or int, got str"),
         *(
@@ -578,12 +585,10 @@ def test_wrong_arguments(
 ) -> None:
     """A path that can't be a file's, and times that aren't positive, are named; no file is made."""
     monkeypatch.chdir(tmp_path)
-    kind, _, message = error.partition(": ")
     options = {"path": "inbox.db", **options}
-    with pytest.raises((TypeError, ValueError), match=f"^{message}") as raised:
+    with refused(error.format(tmp_path)):
         SQLiteInbox(**options)
 
-    assert type(raised.value).__name__ == kind
     assert [*tmp_path.iterdir()] == []
 
 
