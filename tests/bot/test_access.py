@@ -167,7 +167,7 @@ async def test_only_the_last_persons_are_remembered(
     ("allow", "is_found", "message"),
     [
         (Mock(side_effect=OSError("the directory is down")), True, "the directory is down"),
-        (lambda _: "yes", True, "allow must return True or False, got str"),
+        (Mock(return_value="yes"), True, "allow must return True or False, got str"),
         (is_of_us, False, "GET /v1/people/"),
     ],
     ids=["raises", "no boolean", "no person"],

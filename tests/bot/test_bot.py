@@ -67,9 +67,8 @@ class TestStart:
         bot = Bot(webex.client, [SECRET, "old"], name="lunch", target_url=URL)
         before = Receiver("old")
         before.on("rooms")(ignore)
-        for name in ("lunch", "lunchtime"):
-            wanted = before.webhooks(name=name, target_url=URL)
-            await webex.client.webhooks.ensure(wanted)
+        old, other = (before.webhooks(name=name, target_url=URL) for name in ("lunch", "lunchtime"))
+        await webex.client.webhooks.ensure([*old, *other])
         handlers.command(bot, "one")
         handlers.message(bot)
         handlers.submission(bot, "two")

@@ -21,6 +21,11 @@ from webex_webhooks_async.testing import Sandbox
 pytestmark = pytest.mark.once
 
 
+def alone(bot: Bot) -> Bot:
+    """The bot is the application."""
+    return bot
+
+
 def in_starlette(bot: Bot) -> Starlette:
     """Mounted, and started by the lifespan."""
 
@@ -40,7 +45,7 @@ def in_litestar(bot: Bot) -> Litestar:
 
 @pytest.mark.parametrize(
     ("server", "application_of"),
-    [("hypercorn", lambda bot: bot), ("uvicorn", in_starlette), ("uvicorn", in_litestar)],
+    [("hypercorn", alone), ("uvicorn", in_starlette), ("uvicorn", in_litestar)],
     ids=["hypercorn", "Starlette", "Litestar"],
 )
 async def test_a_bot_is_a_part_of_an_application(

@@ -59,7 +59,7 @@ def attacks() -> list[bytes]:
         post(b"100000\r\n" + b" " * 0x100000 + b"\r\n" + b"1\r\n \r\n", wrong, chunked),
         posted(body_of({"a": "%"}).replace(b'"%"', b"[" * 400_000)),
         posted(body_of(id="\x01" * 150_000)),
-        posted(body_of(more=[{}] * 200_000)),
+        posted(body_of(more=[dict[str, int]()] * 200_000)),
     ]
 
 

@@ -121,7 +121,7 @@ async def test_a_body_in_tiny_pieces_takes_no_more_memory() -> None:
     conversation = Conversation()
     tracemalloc.start()
     try:
-        scope = {"type": "http", "method": "POST", "headers": []}
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": []}
         await receiver(scope, receive, conversation.send)
         _, peak = tracemalloc.get_traced_memory()
     finally:

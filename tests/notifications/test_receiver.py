@@ -210,8 +210,9 @@ class TestRefusal:
     )
     def test_wrong_arguments_are_refused(self, options: dict[str, Any], error: str) -> None:
         """A receiver that couldn't work isn't made, and the error names the argument."""
+        options = {"secrets": SECRET, **options}
         with refused(error):
-            Receiver(**{"secrets": SECRET, **options})
+            Receiver(**options)
 
     async def test_secrets_may_change(self, caplog: pytest.LogCaptureFixture) -> None:
         """A function is asked for each request; if it can't say, the response is a 503."""
@@ -927,7 +928,7 @@ async def test_nothing_is_given_away(
     """No log record or argument of one contains a part of a body, a header or the secret."""
     caplog.set_level(logging.DEBUG)
     bot = Bot(on_error=on_error, ignore_own_actions=True, deduplicator=deduplicator())
-    bot.errors = [DownError()] * 10 * fails
+    bot.errors.extend([DownError()] * 10 * fails)
     for body, headers in REQUESTS:
         await bot.receiver.handle(body, headers)
     await bot.receiver.aclose()

@@ -140,7 +140,7 @@ async def test_a_task_of_on_error(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     await dead.aclose()
     inbox = SQLiteInbox(path, clock=time.now_in_seconds)
 
-    receiver = Receiver(SECRET, inbox=inbox, on_error=lambda *_: gathered())
+    receiver = Receiver(SECRET, inbox=inbox, on_error=lambda _, __: gathered())
     receiver.on()(AsyncMock())
     async with receiver:
         await until(lambda: "on_error failed for messages created MESSAGE" in caplog.text)

@@ -248,7 +248,7 @@ async def test_it_ends_with_the_process(
     """What was accepted is finished, and nothing is printed."""
     body = sample_notification("messages", "created", data={"id": "M1"})
     inbox = str(tmp_path / "inbox.db")
-    printed = await printed_by("-c", WITHOUT_A_CLOSE, inbox, sent=body, **served)
+    printed = await printed_by("-c", WITHOUT_A_CLOSE, inbox, sent=body, settings=served)
 
     assert texts(webex_sandbox)[1:] == ["You said: Hello"]
     assert printed == []
@@ -267,7 +267,8 @@ if os.fork() == 0:
     try:
         bot_thread.handle(b"", {})
     except RuntimeError as error:
-        print(error, closed.handle(b"", {}), sep="\n")
+        print(error)
+        print(closed.handle(b"", {}))
 else:
     os.wait()
 """
@@ -275,7 +276,7 @@ else:
 
 async def test_a_fork_leaves_the_thread_behind(served: dict[str, str]) -> None:
     """One that was started before is an error that says where to start it; a closed one works."""
-    error, status = await printed_by("-c", AFTER_A_FORK, **served)
+    error, status = await printed_by("-c", AFTER_A_FORK, settings=served)
 
     assert "was started before the process was forked" in error
     assert status == "401"

@@ -44,10 +44,13 @@ async def read_until(process: Process, text: str) -> str:
         return (await process.stdout.readuntil(text.encode())).decode()
 
 
-async def printed_by(*arguments: str | Path, sent: bytes = b"", **settings: str) -> list[str]:
+async def printed_by(
+    *arguments: str | Path, sent: bytes = b"", settings: Mapping[str, str] | None = None
+) -> list[str]:
     """The lines that Python prints with these arguments; what runs there counts as covered."""
+    env = {**os.environ, **(settings or {})}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env={**os.environ, **settings}, stdin=PIPE, stdout=PIPE
+        sys.executable, *arguments, env=env, stdin=PIPE, stdout=PIPE
     )
     async with asyncio.timeout(PATIENCE):
         output, _ = await process.communicate(sent)

@@ -248,7 +248,7 @@ async def until(condition: Callable[[], bool]) -> None:
     """
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - any condition, without an event for each
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)  # the processor is for what is waited for
 
 
 async def idle_loop() -> None:
