@@ -128,7 +128,7 @@ def summarize_redacted(error: BaseException, secrets: Iterable[str] | None) -> s
         return _summary(kind)
     hidden = {form for each in secrets for form in (each, repr(each)[1:-1])}
     text = describe_exception(error)
-    shown = Redactor(tuple(hidden))(text[:_MOST_READ])
+    shown = Redactor(hidden)(text[:_MOST_READ])
     if len(text) > _MOST_READ:
         longest = max(_LONGEST_ADDRESS, *map(len, hidden))
         shown = shown[: max(0, len(shown) - _LONGEST_ESCAPE * longest)]

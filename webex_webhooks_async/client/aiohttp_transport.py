@@ -90,7 +90,9 @@ def _errors_of_httpx() -> Generator[None]:
     try:
         yield
     except aiohttp.ClientHttpProxyError as error:
-        raise httpx.ProxyError(f"the proxy responded with {error.status}") from None
+        proxy = error.request_info.real_url
+        message = f"the proxy {proxy.host}:{proxy.port} responded with {error.status}"
+        raise httpx.ProxyError(message) from None
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(describe_exception(error)) from None
     except OSError as error:

@@ -88,7 +88,7 @@ class StaticToken:
 
 
 class ClientBound:
-    """A `TokenProvider` that calls Webex itself, through the clients that use it."""
+    """Base of a `TokenProvider` that calls Webex itself, through the clients that use it."""
 
     def __init__(self) -> None:
         self._clients: list[FormPost] = []
