@@ -283,6 +283,11 @@ class Requester:
             self._pause(error.retry_after if delay is None else delay)
         return delay
 
+    def _pause(self, seconds: float | None) -> None:
+        """Pause every request of this client: Webex's rate limit is one for all of them."""
+        if seconds is not None and seconds <= self.retry.max_delay and self._limiter.pause(seconds):
+            logger.warning("rate limit reached (429): all requests pause for %.2f s", seconds)
+
     def _log_retry(
         self, attempt: int, error: APIError | TransportError, delay: float, milliseconds: float
     ) -> None:
@@ -315,11 +320,6 @@ class Requester:
                 f"the URL of this {request.method} can't be sent ({error}): check the id and the "
                 "parameters"
             ) from None
-
-    def _pause(self, seconds: float | None) -> None:
-        """Pause every request of this client: Webex's rate limit is one for all of them."""
-        if seconds is not None and seconds <= self.retry.max_delay and self._limiter.pause(seconds):
-            logger.warning("rate limit reached (429): all requests pause for %.2f s", seconds)
 
     async def _post_form(self, path: str, form: Mapping[str, str]) -> object:
         request = Request(
