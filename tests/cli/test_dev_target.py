@@ -98,7 +98,6 @@ def test_which_object_counts(text: str, name: str, kind: str) -> None:
         ("bot.py:other", BOT, "has no other"),
         ("bot.py:x", BOT + "x = 1", "has x, which is neither .* application"),
         ("bot.py:make", BOT + "def make(): ...", "has make, which is neither .* application"),
-        ("bot.txt", BOT, r"isn't a file of Python: its name has to end with \.py"),
     ],
 )
 def test_nothing_to_serve(target: str, text: str, message: str) -> None:
@@ -113,13 +112,16 @@ def test_nothing_to_serve(target: str, text: str, message: str) -> None:
     ("target", "message"),
     [
         ("nothing.py", "there is no file nothing.py"),
-        ("folder", "folder is a folder: pass a file in it, such as folder/bot.py"),
+        ("folder", "^folder is a folder: pass a file in it, such as folder/bot.py"),
+        ("", r"^\. is a folder: pass a file in it, such as bot.py"),
+        ("bot.txt", r"^bot.txt isn't a file of Python: its name has to end with \.py"),
         ("what is this", "'what is this' is neither a file nor a module"),
     ],
 )
 def test_what_is_no_target(target: str, message: str) -> None:
-    """A file that doesn't exist and a folder are wrong calls."""
+    """A file that doesn't exist or isn't one of Python, and a folder, are wrong calls."""
     Path("folder").mkdir()
+    save("bot.txt")
 
     with pytest.raises(UsageError, match=message):
         Target.parse(target)

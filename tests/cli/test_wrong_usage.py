@@ -115,7 +115,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             "trigger all created --to http://127.0.0.1:1 --secret-env SECRET",
-            "a notification is of a concrete resource and event, got all created\n",
+            "a notification is of a concrete resource and event, such as messages created; got all",
         ),
         ("trigger '' created --to http://127.0.0.1:1 --secret-env SECRET", "RESOURCE is empty"),
         (f"{IN_A_SANDBOX} --to http://127.0.0.1:1", "--to and --sandbox exclude each other"),

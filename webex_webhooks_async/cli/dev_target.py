@@ -45,12 +45,13 @@ class Target:
         """Read a target as it was typed.
 
         Raises:
-            UsageError: It is a file that doesn't exist, a folder, or neither a file nor a module.
+            UsageError: It is a file that doesn't exist or isn't one of Python, a folder, or neither
+                a file nor a module.
         """
         place, _, name = text.partition(":")
         path = Path(place)
         if path.is_dir() and not (path / "__init__.py").is_file():
-            raise UsageError(f"{place} is a folder: pass a file in it, such as {path / 'bot.py'}")
+            raise UsageError(f"{path} is a folder: pass a file in it, such as {path / 'bot.py'}")
         if path.suffix == ".py" or (path.exists() and not path.is_dir()):
             return cls._of_file(place, name, path)
         if not all(part.isidentifier() for part in place.split(".")):
@@ -62,6 +63,8 @@ class Target:
     def _of_file(cls, place: str, name: str, path: Path) -> "Target":
         if not path.is_file():
             raise UsageError(f"there is no file {place}")
+        if path.suffix != ".py":
+            raise UsageError(f"{place} isn't a file of Python: its name has to end with .py")
         file = path.resolve()
         root, names = file.parent, [] if file.stem == "__init__" else [file.stem]
         folder = root
@@ -90,8 +93,7 @@ class Target:
             return importlib.import_module(self.module)
         # Not by its name: another module may have the same one.
         spec = importlib.util.spec_from_file_location(self.module, self.file)
-        if spec is None or spec.loader is None:
-            raise TargetError("isn't a file of Python: its name has to end with .py")
+        assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it ends with .py
         module = importlib.util.module_from_spec(spec)
         sys.modules.setdefault(self.module, module)
         spec.loader.exec_module(module)

@@ -70,7 +70,8 @@ def check_concrete(resource: str, event: str) -> None:
     """
     if Resource.ALL in {resource, event}:
         raise ValueError(
-            f"a notification is of a concrete resource and event, got {resource} {event}"
+            "a notification is of a concrete resource and event, such as messages created; got "
+            f"{resource} {event}"
         )
 
 
