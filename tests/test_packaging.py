@@ -104,7 +104,7 @@ def test_every_error_has_its_row() -> None:
     page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     errors = {name for name in dir(webex_webhooks_async) if name.endswith("Error")}
 
-    assert {name for name in errors if f"`{name}`" not in page} <= {
+    assert {each for each in errors if f"`{each}`" not in page} <= {
         "WebexError",
         "NotificationError",
     }
@@ -140,22 +140,20 @@ def run_ci(
 ) -> subprocess.CompletedProcess[str]:
     """Run a copy of `.ci/run` in a folder with this README.md."""
     (folder / ".ci").mkdir()
-    script = folder / ".ci" / "run"
-    shutil.copy(ROOT / ".ci" / "run", script)
-    chromium = folder / ".ci" / "chromium"
-    chromium.write_text("#!/bin/sh\n")
-    chromium.chmod(0o755)
-    newer_pythons = folder / ".ci" / "newer-pythons"
-    newer_pythons.write_text(f"#!/bin/sh\necho newer Pythons\nexit {of_newer_pythons}\n")
-    newer_pythons.chmod(0o755)
+    shutil.copy(ROOT / ".ci" / "run", folder / ".ci")
+    newer = f"echo newer Pythons\nexit {of_newer_pythons}\n"
+    for tool, does in (("chromium", ""), ("newer-pythons", newer)):
+        (folder / ".ci" / tool).write_text(f"#!/bin/sh\n{does}")
+        (folder / ".ci" / tool).chmod(0o755)
     (folder / "README.md").write_text(readme)
+    script = folder / ".ci" / "run"
     return subprocess.run([script], capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_newer_pythons_that_can_not_be_tested_are_reported(tmp_path: Path) -> None:
     """If `.ci/newer-pythons` can't make a chroot, it reports what isn't tested, and succeeds."""
-    for tool, does in (("python3.14", "exit 1"), ("python3.15", "exit 1"), ("grep", "exit 1")):
-        (tmp_path / tool).write_text(f"#!/bin/sh\n{does}\n")
+    for tool in ("python3.14", "python3.15", "grep"):
+        (tmp_path / tool).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / tool).chmod(0o755)
 
     done = subprocess.run(
