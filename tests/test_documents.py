@@ -147,12 +147,11 @@ def docstrings() -> Iterator[Document]:
                 yield document
 
 
-def name_of(docstring: Document) -> str:
-    """Name a docstring by its module and its summary."""
-    return f"{Path(docstring.path).stem}: {docstring.text.splitlines()[0]}"
-
-
-@pytest.mark.parametrize("docstring", list(docstrings()), ids=name_of)
+@pytest.mark.parametrize(
+    "docstring",
+    list(docstrings()),
+    ids=lambda each: f"{Path(each.path).stem}: {each.text.splitlines()[0]}",
+)
 def test_the_examples_of_a_docstring_hold(docstring: Document) -> None:
     """Each example runs, with the public names and those of its module, and shows its outcome."""
     set_up(docstring.namespace)

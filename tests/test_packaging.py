@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tokenize
-from importlib.metadata import EntryPoint, distribution, metadata, requires, version
+from importlib.metadata import distribution, metadata, requires, version
 from pathlib import Path
 
 import pytest
@@ -35,12 +35,6 @@ echo nor this
 """
 
 
-def entry_point(group: str) -> EntryPoint:
-    """Read the distribution's one entry point in a group."""
-    (found,) = distribution(NAME).entry_points.select(group=group)
-    return found
-
-
 def test_what_is_required() -> None:
     """A plain install brings attrs, cattrs, httpx, and what makes httpx fast.
 
@@ -62,7 +56,9 @@ def test_what_is_required() -> None:
 
 def test_what_is_installed(pytestconfig: pytest.Config) -> None:
     """The command webex-webhooks, a plugin that pytest loads, and py.typed."""
-    command, plugin = entry_point("console_scripts"), entry_point("pytest11")
+    entry_points = distribution(NAME).entry_points
+    (command,) = entry_points.select(group="console_scripts")
+    (plugin,) = entry_points.select(group="pytest11")
 
     assert command.name == "webex-webhooks"
     assert callable(command.load())

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from tests.support.clients import TOKEN, client_on
 from tests.support.clocks import let_pass
-from tests.support.wire import Received, http_response, reset
+from tests.support.wire import http_response, reset
 from webex_webhooks_async import (
     Client,
     File,
@@ -36,13 +36,6 @@ CONTENT = http_response(
 pytestmark = pytest.mark.usefixtures("engine")
 
 
-def parts_of(request: Received) -> list[tuple[str, bytes]]:
-    """The parts of a form, as the headers and the content of each."""
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
-    parts: Any = message_from_bytes(head + request.body).get_payload()
-    return [(str(each["Content-Disposition"]), each.get_payload(decode=True)) for each in parts]
-
-
 @frozen
 class NewMessage:
     room_id: str
@@ -58,11 +51,8 @@ class NewMessage:
         (
             {"roomId": "R1", "text": "für dich\r\nX: 1", "n": 2, "x": 1.5, "is": True, "no": None},
             [
-                ("roomId", "R1"),
-                ("text", "für dich\r\nX: 1"),
-                ("n", "2"),
-                ("x", "1.5"),
-                ("is", "true"),
+                *(("roomId", "R1"), ("text", "für dich\r\nX: 1")),
+                *(("n", "2"), ("x", "1.5"), ("is", "true")),
             ],
         ),
         (NewMessage(room_id="R1"), [("roomId", "R1"), ("isUrgent", "true")]),
@@ -75,7 +65,11 @@ async def test_a_file_is_uploaded_as_a_form(json: object, fields: list[tuple[str
 
     (request,) = wire.requests
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
-    assert parts_of(request) == [
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    parts: Any = message_from_bytes(head + request.body).get_payload()
+    assert [
+        (str(each["Content-Disposition"]), each.get_payload(decode=True)) for each in parts
+    ] == [
         *((f'form-data; name="{name}"', value.encode()) for name, value in fields),
         ('form-data; name="files"; filename="menu.txt"', b"soup\r\n--"),
     ]

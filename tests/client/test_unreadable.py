@@ -17,16 +17,6 @@ def item(wanted: NewWebhook, webhook_id: str = "W1", **odd: object) -> dict[str,
     return {**json.loads(to_json(wanted)), "id": webhook_id, "status": "active", **odd}
 
 
-def listed(sandbox: Sandbox, *items: object) -> None:
-    """Let all lists have these items."""
-    sandbox.fail(body={"items": items}, method="GET", times=None)
-
-
-def changing_methods(sandbox: Sandbox) -> list[str]:
-    """The method of each request that changes something."""
-    return [each.method for each in sandbox.requests if each.method != "GET"]
-
-
 # Lists
 
 
@@ -79,7 +69,8 @@ async def test_an_id_is_shown_on_one_short_line_without_the_token(
     sandbox: Sandbox, webhooks: Webhooks, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An id from elsewhere is redacted and cut, in the log and in the error."""
-    listed(sandbox, item(MESSAGES, f"W-{TOKEN}\n" + "x" * 100_000, event=None))
+    odd = item(MESSAGES, f"W-{TOKEN}\n" + "x" * 100_000, event=None)
+    sandbox.fail(body={"items": [odd]}, method="GET")
     with pytest.raises(DecodeError) as caught:
         await webhooks.ensure([MESSAGES])
     shown = caplog.text, str(caught.value), repr(caught.value)
@@ -131,14 +122,15 @@ async def test_a_wanted_webhook_that_cannot_be_read_changes_nothing(
     sandbox: Sandbox, webhooks: Webhooks, odd: dict[str, object], problem: str
 ) -> None:
     """It isn't replaced, a readable duplicate isn't deleted, and the error names it."""
-    listed(sandbox, item(CARDS, "W0"), item(MESSAGES, "W1", **odd), item(MESSAGES, "W2"))
+    items = [item(CARDS, "W0"), item(MESSAGES, "W1", **odd), item(MESSAGES, "W2")]
+    sandbox.fail(body={"items": items}, method="GET", times=None)
     with pytest.raises(DecodeError, match=problem) as caught:
         await webhooks.ensure([CARDS, MESSAGES], prune="bot:")
     assert caught.value.__notes__ == [
         "no webhook that can't be read is changed; delete it by its id"
     ]
     assert ("W1" in str(caught.value)) is ("id" not in odd)
-    assert changing_methods(sandbox) == []
+    assert {each.method for each in sandbox.requests} == {"GET"}
 
 
 async def test_others_that_cannot_be_read_do_not_matter(
@@ -154,7 +146,7 @@ async def test_others_that_cannot_be_read_do_not_matter(
     sandbox.fail(body={"items": items}, method="GET")
     result = await webhooks.ensure([MESSAGES], prune="bot:")
     assert [each.action for each in result.changes] == ["create"]
-    assert changing_methods(sandbox) == ["POST"]
+    assert [each.method for each in sandbox.requests if each.method != "GET"] == ["POST"]
     assert "'W4'" in caplog.text
 
 
