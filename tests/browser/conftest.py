@@ -3,26 +3,19 @@
 import json
 import os
 import tarfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 from attrs import frozen
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync_playwright
 
-from tests.cli.harness import ServedWebex, served
+from tests.cli.harness import ServedWebex, card_of, served
 from tests.support.wire import PATIENCE
-from webex_webhooks_async import (
-    AttachmentActionData,
-    Client,
-    MessageData,
-    Notification,
-    Receiver,
-)
+from webex_webhooks_async import AttachmentActionData, Client, MessageData, Notification, Receiver
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.web_app import RENDERER
 
@@ -30,12 +23,6 @@ CHROMIUM = os.environ["CHROMIUM"]
 ARCHIVES = Path(os.environ["NPM_ARCHIVES"])
 
 expect.set_options(timeout=PATIENCE * 1000)
-
-
-def card_of(*body: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The attachment of a card."""
-    content = {"type": "AdaptiveCard", "version": "1.3", "body": body, "actions": actions}
-    return {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
 
 
 def field(kind: str, name: str, label: str, **members: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON
@@ -73,6 +60,10 @@ def from_npm(package: str, name: str) -> bytes:
         return file.read()
 
 
+MICROSOFTS = from_npm("adaptivecards", "dist/adaptivecards.min.js")
+"""The renderer of cards."""
+
+
 @frozen
 class Stage(ServedWebex):
     """A served sandbox with its page and a bot."""
@@ -82,17 +73,9 @@ class Stage(ServedWebex):
         """The address of the page."""
         return self.base_url.removesuffix("v1")
 
-    def as_bot(self, path: str, **document: Any) -> Any:  # noqa: ANN401 - JSON
-        """Let the bot post something."""
-        return self._post("Bearer the-bot", path, document)
-
-    def as_person(self, email: str, path: str, **document: Any) -> Any:  # noqa: ANN401 - JSON
-        """Let a person post something."""
-        return self._post(f"Bearer person:{email}", path, document)
-
     def emit_message(self, **members: Any) -> None:  # noqa: ANN401 - JSON
         """Report a message to the person that the page begins with, of any form."""
-        person = self.as_bot("messages", toPersonEmail="you@example.com", text="first")
+        person = self.post("messages", toPersonEmail="you@example.com", text="first")
         data = {"roomId": person["roomId"], "personId": self.sandbox.bot.id, **members}
         self.portal.call(self.sandbox.emit, "messages", "created", data)
 
@@ -109,13 +92,6 @@ class Stage(ServedWebex):
         """The inputs of each card that was submitted."""
         actions = self.sandbox._state.documents["attachmentActions"]  # pyright: ignore[reportPrivateUsage] - the API lists none
         return [each["inputs"] for each in actions]
-
-    def _post(self, token: str, path: str, document: Any) -> Any:  # noqa: ANN401 - JSON
-        headers = {"Authorization": token}
-        url = f"{self.base_url}/{path}"
-        response = httpx.post(url, json=document, headers=headers, trust_env=False)
-        assert response.is_success, response.text
-        return response.json()
 
 
 @contextmanager
@@ -168,7 +144,7 @@ def bot(stage: Stage) -> Iterator[None]:
     with served(receiver) as url:
         for resource in ("messages", "attachmentActions"):
             stage.create(
-                target_url=url, resource=resource, secret="a-secret", name=f"bot:{resource}"
+                targetUrl=url, resource=resource, secret="a-secret", name=f"bot:{resource}"
             )
         yield
 
@@ -212,7 +188,6 @@ def opened(
 @pytest.fixture
 def page(browser: Browser, stage: Stage) -> Iterator[Page]:
     """The page on a large screen, with Microsoft's renderer."""
-    renderer = from_npm("adaptivecards", "dist/adaptivecards.min.js")
     size: ViewportSize = {"width": 1600, "height": 1000}
-    with opened(browser, stage.url, renderer=renderer, viewport=size) as page:
+    with opened(browser, stage.url, renderer=MICROSOFTS, viewport=size) as page:
         yield page

@@ -1,13 +1,11 @@
 """What the tests of the command line share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.harness import Finished, ServedWebex, served_webex
+from tests.cli.harness import Finished, Invoke, ServedWebex, served_webex
 from webex_webhooks_async.cli import app
-
-Invoke = Callable[..., Finished]
 
 
 @pytest.fixture(autouse=True)

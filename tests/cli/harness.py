@@ -16,9 +16,10 @@ import sys
 import termios
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -28,15 +29,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from webex_webhooks_async import NewWebhook, Notification, Receiver, Webhook
+from tests.testing.doubles import BOT, NEW, created
+from webex_webhooks_async import Notification, Receiver, Webhook
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.running import StoppedError
-from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
-
-T = TypeVar("T")
 
 PATIENCE = 100.0
 """Seconds for a process, which takes long to start where others do: many times what it needs."""
@@ -51,6 +50,10 @@ class Finished:
     exit_code: int
     out: str
     err: str
+
+
+Invoke = Callable[..., Finished]
+"""Runs a command in this process: the fixture `invoke`."""
 
 
 def plain(text: str) -> str:
@@ -68,28 +71,19 @@ class ServedWebex:
 
     def create(self, **fields: str) -> Webhook:
         """Create a webhook without the command line."""
-        wanted = {
-            "name": "bot:messages",
-            "target_url": "https://example.com/webex",
-            "resource": "messages",
-            "event": "created",
-            **fields,
-        }
-        return self._call(lambda client: client.webhooks.create(NewWebhook(**wanted)))
+        wanted = {"name": "bot:messages", "targetUrl": "https://example.com/webex"}
+        self.post("webhooks", **{**NEW, **wanted, **fields})
+        return self.sandbox.webhooks[-1]
 
-    def post(self, path: str, **fields: object) -> None:
-        """Post something as the bot, without the command line."""
-        self._call(lambda client: client.post(path, json=fields))
+    def post(self, path: str, person: str = "", /, **fields: object) -> dict[str, Any]:
+        """Post something as the bot, or as the person with this address."""
+        headers = {"Authorization": f"Bearer person:{person}"} if person else BOT
 
-    def _call(self, act: Callable[[Client], Awaitable[T]]) -> T:
-        async def call() -> T:
-            async with (
-                self.sandbox.http_client() as http_client,
-                Client("token", http_client=http_client) as client,
-            ):
-                return await act(client)
+        async def post() -> dict[str, Any]:
+            async with self.sandbox.http_client() as api:
+                return await created(api, path, headers, **fields)
 
-        return self.portal.call(call)
+        return self.portal.call(post)
 
     def emit(self, resource: str, event: str, data: Mapping[str, Any] | None = None) -> Delivery:
         """Emit an event that one webhook watches for."""
@@ -114,34 +108,43 @@ def served_webex() -> Generator[ServedWebex]:
         yield ServedWebex(sandbox, base_url, portal)
 
 
-@define
-class Running:
-    """A command that runs in a thread of this process, and what it prints, a line at a time."""
+class Lines(io.TextIOWrapper):
+    """Where a command prints: its lines, without their colours."""
 
-    out: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
-    err: "queue.SimpleQueue[str]" = field(factory=queue.SimpleQueue[str])
-    threads: list[threading.Thread] = field(factory=list[threading.Thread])
-    stops: list[Callable[[], object]] = field(factory=list[Callable[[], object]])
-    exit_codes: "queue.SimpleQueue[int]" = field(factory=queue.SimpleQueue[int])
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO())
+        self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.rest = ""
 
-    def read(self, stream: IO[str], lines: "queue.SimpleQueue[str]") -> None:
-        """Read a stream to its end, without its colours."""
-        for line in stream:
-            lines.put(plain(line.rstrip("\n")))
+    def write(self, text: str) -> int:
+        """Take what is printed."""
+        *lines, self.rest = f"{self.rest}{text}".replace("\r", "\n").split("\n")
+        for line in lines:
+            self.lines.put(plain(line))
+        return len(text)
 
-    @staticmethod
-    def line(lines: "queue.SimpleQueue[str]", pattern: str) -> "re.Match[str]":
+    def line(self, pattern: str) -> "re.Match[str]":
         """The next line that has a pattern in it, as soon as it comes."""
         while True:
-            if match := re.search(pattern, lines.get(timeout=PATIENCE)):
+            if match := re.search(pattern, self.lines.get(timeout=PATIENCE)):
                 return match
+
+
+@define
+class Running:
+    """A command that runs in a thread of this process, and what it prints."""
+
+    exit_code: "Future[int]" = field(init=False)
+    out: Lines = field(factory=Lines)
+    err: Lines = field(factory=Lines)
+    stops: list[Callable[[], object]] = field(factory=list[Callable[[], object]])
 
     async def stoppable(self, coroutine: Coroutine[Any, Any, Any]) -> object:
         """Run a coroutine that `end` can end: a thread gets no signals."""
         task = asyncio.current_task()
         assert task
         loop = task.get_loop()
-        if threading.current_thread() in self.threads:  # and not another command meanwhile
+        if threading.current_thread() is not threading.main_thread():  # where others may run
             self.stops.append(lambda: loop.call_soon_threadsafe(task.cancel))
         try:
             return await coroutine
@@ -155,40 +158,28 @@ class Running:
 
     def wait(self) -> int:
         """Wait for the exit code."""
-        return self.exit_codes.get(timeout=PATIENCE)
+        return self.exit_code.result(PATIENCE)
 
 
 @contextmanager
 def thread(*arguments: str) -> Generator[Running]:
-    """Run a command in a thread as long as the block runs, with its output in pipes.
+    """Run a command in a thread as long as the block runs.
 
     It proves what a process proves, except how the process ends, and takes a tenth of the time.
     """
     running = Running()
-    with ExitStack() as stack:
-        for name in ("out", "err"):
-            read, write = os.pipe()
-            reader = threading.Thread(
-                target=running.read,
-                args=(stack.enter_context(os.fdopen(read)), getattr(running, name)),
-            )
-            reader.start()
-            stack.callback(reader.join)
-            stream = stack.enter_context(os.fdopen(write, "w", buffering=1))
-            stack.enter_context(patch.object(sys, f"std{name}", stream))
-        stack.enter_context(patch("webex_webhooks_async.cli.running._stoppable", running.stoppable))
-        stack.enter_context(
-            patch("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", PATIENCE)
-        )
-        command = threading.Thread(target=lambda: running.exit_codes.put(app.run(arguments)))
-        running.threads.append(command)
-        command.start()
+    with (
+        patch.multiple(sys, stdout=running.out, stderr=running.err),
+        patch("webex_webhooks_async.cli.running._stoppable", running.stoppable),
+        patch("webex_webhooks_async.cli.temporary_webhooks.TIDY_SECONDS", PATIENCE),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        running.exit_code = pool.submit(app.run, arguments)
         try:
             yield running
         finally:
             with suppress(IndexError, RuntimeError):  # it has ended, or not begun
                 running.stops[-1]()
-            command.join(PATIENCE)
 
 
 # A Ctrl-C that is typed there reaches it, also when the tests themselves ignore it.
@@ -305,10 +296,6 @@ def examples(command: str) -> list[str]:
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
-BOT = {"Authorization": "Bearer the-bot"}
-"""What a bot sends to a sandbox."""
-
-
 def failing(secret: str, reply_to: str | None = None) -> Receiver:
     """A bot whose handler fails, after a reply through the sandbox with this base URL, if any."""
     receiver = Receiver(secret)
@@ -324,14 +311,14 @@ def failing(secret: str, reply_to: str | None = None) -> Receiver:
     return receiver
 
 
-def card(*inputs: Mapping[str, object], actions: Sequence[object] = ()) -> dict[str, Any]:
-    """A card with inputs and buttons, as an attachment."""
+def card_of(*inputs: Mapping[str, object], actions: Sequence[object] = ()) -> dict[str, Any]:
+    """A card with inputs, of text unless they say more, and with buttons, as an attachment."""
     body = [{"type": "Input.Text", **each} for each in inputs]
     content = {"type": "AdaptiveCard", "version": "1.3", "body": body, "actions": actions}
     return {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
 
 
-CARD = card({"id": "lunch"}, {"id": "drink"})
+CARD = card_of({"id": "lunch"}, {"id": "drink"})
 
 
 @contextmanager
@@ -352,7 +339,7 @@ def served_acting_bot(
 
     with served(bot) as url:
         for resource in resources:
-            webex.create(target_url=url, resource=resource)
+            webex.create(targetUrl=url, resource=resource)
         yield
 
 

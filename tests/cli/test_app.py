@@ -10,8 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import COMMAND, PATIENCE, ServedWebex
+from tests.cli.harness import COMMAND, PATIENCE, Invoke, ServedWebex
 from webex_webhooks_async import cli
 from webex_webhooks_async.cli import app
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, examples, served_bot, served_echo_bot, thread
+from tests.cli.harness import Invoke, ServedWebex, examples, served_bot, served_echo_bot, thread
 from tests.support.wire import unused_port
 from webex_webhooks_async.cli.app import app
 from webex_webhooks_async.notifications.inbox_file import InboxFile
@@ -112,7 +111,7 @@ def test_examples_that_run_until_ctrl_c(example: str) -> None:
         }.items():
             example = example.replace(shown, actual)
         with thread(*words_of(example), "--port", "0") as running:
-            running.line(running.err, "Ctrl-C ends it.")
+            running.err.line("Ctrl-C ends it.")
             exit_code = running.end()
 
     assert exit_code == 0

@@ -7,13 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex
+from tests.cli.harness import Invoke, ServedWebex
 from webex_webhooks_async import Tokens
-from webex_webhooks_async.cli.files import (
-    check_that_tokens_can_be_written,
-    write_tokens,
-)
+from webex_webhooks_async.cli.files import check_that_tokens_can_be_written, write_tokens
 from webex_webhooks_async.cli.running import CommandError
 
 TOKENS = Tokens(access_token="a-canary-access", refresh_token="a-canary-refresh", expires_in=1)

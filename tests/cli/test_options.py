@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex
+from tests.cli.harness import Invoke, ServedWebex
 from webex_webhooks_async.cli import app
 
 

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from rich.console import Console
 
+from tests.testing.doubles import webhook
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.cli.rendering import (
     print_notification,
@@ -15,6 +16,9 @@ from webex_webhooks_async.cli.rendering import (
     webhook_document,
 )
 from webex_webhooks_async.cli.running import CommandError
+from webex_webhooks_async.cli.traffic import print_delivery
+from webex_webhooks_async.testing import Delivery
+from webex_webhooks_async.testing.reasons import SWITCHED_OFF
 
 ID = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZhYmMyYWEtM2RjYy0xMWU1LWExNTItZmUzNDgxOWNkYzlh"
 CARDS = Webhook(
@@ -72,15 +76,15 @@ def test_a_terminal_that_is_too_narrow() -> None:
 
 
 def test_what_webex_added(capsys: pytest.CaptureFixture[str]) -> None:
-    """Members that the package doesn't know are shown too."""
-    webhook = Webhook(
-        id="1", name="n", target_url="https://e.com", resource="r", event="e", extra={"new": [1]}
-    )
+    """Members that the package doesn't know are shown too, and the risk of having no secret."""
+    new = evolve(ROOMS, extra={"new": [1]})
 
-    print_webhook(webhook, as_json=False, show_secret=False)
+    print_webhook(new, as_json=False, show_secret=True)
 
-    assert "new      [1]\n" in capsys.readouterr().out
-    assert webhook_document(webhook, show_secret=False)["new"] == [1]
+    out = capsys.readouterr().out
+    assert "new      [1]\n" in out
+    assert "secret   none: nothing proves" in out
+    assert webhook_document(new, show_secret=False)["new"] == [1]
 
 
 def test_what_is_nested_too_deeply() -> None:
@@ -91,13 +95,6 @@ def test_what_is_nested_too_deeply() -> None:
 
     with pytest.raises(CommandError, match="nested too deeply"):
         webhook_document(evolve(ROOMS, extra={"b": deep}), show_secret=False)
-
-
-def test_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
-    """For a webhook without a secret, the risk is shown."""
-    print_webhook(ROOMS, as_json=False, show_secret=True)
-
-    assert "secret   none: nothing proves" in capsys.readouterr().out
 
 
 NOTIFICATION: dict[str, Any] = {"resource": "messages", "event": "created"}
@@ -139,3 +136,35 @@ def test_a_notification(
     first, *rest = capsys.readouterr().out.splitlines()
     assert re.fullmatch(rf"\d\d:\d\d:\d\d messages created{re.escape(lines[0])}", first)
     assert [line.split()[0] for line in rest] == lines[1:]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        ({"status_code": 204}, "204 No Content"),
+        (
+            {"status_code": 204, "handler_error": "KeyError: 'dish'"},
+            "204 No Content; a handler raised KeyError: 'dish'",
+        ),
+        ({"error": "ConnectError: refused"}, "ConnectError: refused"),
+        ({"status_code": 500, "switched_off": True}, f"500 Internal Server Error; {SWITCHED_OFF}"),
+    ],
+)
+def test_a_delivery(
+    capsys: pytest.CaptureFixture[str], outcome: dict[str, Any], shown: str
+) -> None:
+    """A delivery is one line with its URL and its outcome, without its body."""
+    delivery = Delivery(
+        webhook=webhook(),
+        url="https://example.com/hook",
+        body=b"canary",
+        headers={"x-spark-signature": "canary"},
+        **outcome,
+    )
+
+    print_delivery(Console(), delivery)
+
+    assert re.fullmatch(
+        rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(shown)}\n",
+        capsys.readouterr().out,
+    )

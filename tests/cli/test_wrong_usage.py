@@ -1,10 +1,10 @@
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex
+from tests.cli.harness import Invoke, ServedWebex, served_webex
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 
 CREATE = "create --name bot --resource messages --event created --target-url"
@@ -20,10 +20,19 @@ REDIRECT = "--redirect-uri must be http on this machine, with a port that isn't 
 URL = "must be an absolute http(s) URL"
 
 
+@pytest.fixture(scope="module")
+def unused() -> Iterator[ServedWebex]:
+    """A sandbox that is never called."""
+    with served_webex() as served:
+        yield served
+
+
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder with an inbox alone, as an integration."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEBEX_BASE_URL", unused.base_url)
+    monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-canary-token")
     monkeypatch.setenv("WEBEX_CLIENT_ID", "C1")
     monkeypatch.setenv("WEBEX_CLIENT_SECRET", "a-canary-client-secret")
     monkeypatch.setenv("NO_TEXT", "a-canary\udcff")
@@ -94,10 +103,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "--sandbox and --public-url exclude each other",
         ),
         ("listen --public-url example.com", f"--public-url {URL}"),
-        (
-            "listen --sandbox --token-file t",
-            "--sandbox takes neither --token-file nor --base-url",
-        ),
+        ("listen --sandbox --token-file t", "--sandbox takes neither --token-file nor --base-url"),
         ("listen --sandbox --secret-env UNSET", "there is no secret in"),
         (f"{TO_A_BOT} --set data.roomId", NO_PATH),
         (f"{TO_A_BOT} --set data..x=1", NO_PATH),
@@ -138,11 +144,11 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("inbox list nowhere.db", "there is no file nowhere.db\n"),
     ],
 )
-def test_wrong_usage(webex: ServedWebex, invoke: Invoke, line: str, message: str) -> None:
+def test_wrong_usage(unused: ServedWebex, invoke: Invoke, line: str, message: str) -> None:
     """Wrong usage is one line on standard error, and the exit code is 2; nothing else happens."""
     done = invoke(*shlex.split(line))
 
     assert (done.exit_code, done.out, done.err.count("\n")) == (2, "", 1)
     assert done.err.startswith(f"error: {message}")
     assert "canary" not in done.err
-    assert (webex.sandbox.requests, [*Path().iterdir()]) == ((), [Path("inbox.db")])
+    assert (unused.sandbox.requests, [*Path().iterdir()]) == ((), [Path("inbox.db")])

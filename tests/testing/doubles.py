@@ -1,7 +1,6 @@
-"""What the sandbox's tests share: a clock that stands still, webhooks, and tokens of persons."""
+"""What the sandbox's tests share: webhooks, cards, and tokens of persons."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -31,21 +30,6 @@ NEW: dict[str, str] = {
     "resource": "messages",
     "event": "created",
 }
-
-
-class FakeClock:
-    """A clock that stands still until a test advances it."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2022, 4, 7, 9, 17, 23, 164_999, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        return self.now
-
-    def advance(self, **how_far: float) -> None:
-        """Advance the time."""
-        self.now += timedelta(**how_far)
 
 
 def webhook(**changes: Any) -> Webhook:  # noqa: ANN401 - any field
@@ -118,7 +102,7 @@ async def group_room(api: httpx.AsyncClient) -> str:
     return str((await created(api, "/rooms", title="Plans"))["id"])
 
 
-async def card_for_ann(api: httpx.AsyncClient) -> str:
+async def card_for_ann(api: httpx.AsyncClient, card: Mapping[str, Any] = CARD) -> str:
     """Let the bot post a card to Ann, and return the id of the message."""
-    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [CARD]}
+    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [card]}
     return str((await created(api, "/messages", **fields))["id"])

@@ -1,104 +1,43 @@
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
-import attrs
 import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tests.support.wire import (
-    PATIENCE,
-    Wire,
-    http_response,
-    raw_http_response,
-    reset,
-    unused_port,
-)
-from tests.testing.doubles import FakeClock, webhook
-from webex_webhooks_async.models.webhooks import Webhook
+from tests.support.clocks import StoppedClock
+from tests.support.wire import Wire, http_response, raw_http_response, reset, unused_port
+from tests.testing.doubles import BOT, NEW, created
 from webex_webhooks_async.notifications.signatures import verify
-from webex_webhooks_async.testing import Delivery
-from webex_webhooks_async.testing.deliveries import DeliveryService
-from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.sandbox_person import fake_person
-from webex_webhooks_async.testing.service.state import State
+from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox
 
 CANARY = "canary"
 
-Target = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+Target = Callable[[httpx.Request], httpx.Response | Coroutine[None, None, httpx.Response]]
 
 
-class Delivering:
-    """A delivery service with all that it needs, and what it recorded.
-
-    Attributes:
-        store: The webhooks.
-        failures: The failed attempts.
-        recorded: The deliveries, in the order of their outcomes.
-        responses: The bodies of their responses.
-        service: The service.
-    """
-
-    def __init__(
-        self,
-        *webhooks: Webhook,
-        target: Target | None = None,
-        http_client: httpx.AsyncClient | None = None,
-        timeout: float = PATIENCE,
-        allow_remote: bool = False,
-    ) -> None:
-        state = State(bot=fake_person(person_id="BOT"), clock=FakeClock())
-        self.store = state.webhooks
-        self.failures = state.failures
-        for each in webhooks:
-            self.store.put(each.id, each)
-        self.recorded: list[Delivery] = []
-        self.responses: list[bytes] = []
-        if target is not None:
-            http_client = httpx.AsyncClient(transport=httpx.MockTransport(target))
-        self.service = DeliveryService(
-            state=state,
-            http_client=http_client,
-            allow_remote=allow_remote,
-            timeout=timeout,
-            record=self._record,
-            amend=lambda _before, _after: None,
-            raises=lambda: False,
-            raise_later=lambda _error: None,
-        )
-
-    def _record(self, delivery: Delivery, response: bytes) -> None:
-        self.recorded.append(delivery)
-        self.responses.append(response)
-
-    async def emit(self, resource: str = "messages", event: str = "created") -> list[Delivery]:
-        """Deliver an event."""
-        data = {"id": "M1"}
-        happened = WebexEvent(resource=resource, event=event, actor_id="P", data=data)
-        return [each.delivery for each in await self.service.deliver(happened, by_api=False)]
-
-    def status_of(self, webhook_id: str) -> str | None:
-        """Return a webhook's status."""
-        found = self.store.get(webhook_id)
-        return found.status if found else None
+async def sandbox_with(*webhooks: Mapping[str, str], **options: Any) -> Sandbox:  # noqa: ANN401 - its own
+    """A sandbox with webhooks, each of which differs from `NEW` in these fields."""
+    sandbox = Sandbox(**options)
+    async with sandbox.http_client() as api:
+        for fields in webhooks:
+            await created(api, "/webhooks", **{**NEW, **fields})
+    return sandbox
 
 
-def active(**fields: str | None) -> Webhook:
-    """An active webhook."""
-    return webhook(**{"status": "active", **fields})
+def to(target: Target) -> httpx.AsyncClient:
+    """A client to which this target responds, whatever host it calls."""
+    return httpx.AsyncClient(transport=httpx.MockTransport(target))
 
 
-def responding(status: int) -> Target:
-    """A target with one response to everything."""
-
-    async def target(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(status)
-
-    return target
+def responding(status: int) -> httpx.AsyncClient:
+    """A client that gets this status, whatever it calls."""
+    return to(lambda _request: httpx.Response(status))
 
 
 async def test_a_delivery() -> None:
@@ -107,39 +46,39 @@ async def test_a_delivery() -> None:
     Its repr, which failing tests print, shows what came of it, and no secret.
     """
     async with Wire(http_response(204)) as wire:
-        watching = active(target_url=f"{wire.origin}/hook?x=1", secret=CANARY, filter="id=M1")
-        delivering = Delivering(watching)
+        changes = {"targetUrl": f"{wire.origin}/hook?x=1", "filter": "roomId=R1"}
+        sandbox = await sandbox_with({**changes, "secret": CANARY})
 
-        (delivery,) = await delivering.emit()
+        (delivery,) = await sandbox.emit("messages", "created", {"roomId": "R1"}, actor_id="P")
 
-    (request,) = wire.requests
+    (request,), (webhook,) = wire.requests, sandbox.webhooks
     assert (request.method, request.target) == ("POST", "/hook?x=1")
-    assert json.loads(request.body) == {
-        "id": "W1",
-        "name": "Messages",
-        "targetUrl": watching.target_url,
-        "resource": "messages",
-        "event": "created",
-        "filter": "id=M1",
+    notification = json.loads(request.body)
+    expected = {
+        **NEW,
+        **changes,
+        "id": webhook.id,
         "status": "active",
         "ownedBy": "creator",
-        "createdBy": "BOT",
+        "createdBy": sandbox.bot.id,
         "actorId": "P",
-        "data": {"id": "M1"},
     }
+    assert notification.items() >= expected.items()
+    assert notification.keys() == {*expected, "appId", "created", "data", "orgId"}
+    assert notification["data"]["roomId"] == "R1"
     assert request.headers["content-type"] == "application/json"
     assert delivery == Delivery(
-        webhook=watching,
-        url=watching.target_url,
+        webhook=webhook,
+        url=webhook.target_url,
         body=request.body,
         headers={**request.headers},
         status_code=204,
     )
     assert delivery.ok
-    assert delivering.recorded == [delivery]
+    assert sandbox.deliveries == (delivery,)
     verify(request.body, request.headers, CANARY)
     assert repr(delivery) == (
-        f"Delivery(webhook='Messages', url={watching.target_url!r}, status_code=204, "
+        f"Delivery(webhook='Messages', url={webhook.target_url!r}, status_code=204, "
         "error=None, switched_off=False, location=None, handler_error=None)"
     )
     assert len({delivery}) == 1
@@ -147,38 +86,60 @@ async def test_a_delivery() -> None:
 
 async def test_who_is_notified() -> None:
     """Every active webhook that watches is notified, oldest first, and no other."""
-    delivering = Delivering(
-        active(id="1"),
-        active(id="2", status="inactive"),
-        active(id="3", resource="rooms"),
-        active(id="4", filter="roomId=elsewhere"),
-        active(id="5", resource="all", event="all"),
-        target=responding(200),
+    sandbox = await sandbox_with(
+        {"name": "1"},
+        {"name": "2"},
+        {"name": "3", "resource": "rooms"},
+        {"name": "4", "filter": "roomId=elsewhere"},
+        {"name": "5", "resource": "all", "event": "all"},
+        deliver_with=responding(200),
     )
+    async with sandbox.http_client() as api:
+        inactive = {**NEW, "status": "inactive"}
+        await api.put(f"/webhooks/{sandbox.webhooks[1].id}", json=inactive, headers=BOT)
 
-    one, other = await delivering.emit()
+    one, other = await sandbox.emit("messages", "created")
 
-    assert [each.webhook.id for each in (one, other)] == ["1", "5"]
+    assert [each.webhook.name for each in (one, other)] == ["1", "5"]
     envelopes = [json.loads(each.body) for each in (one, other)]
-    assert [each["id"] for each in envelopes] == ["1", "5"]
+    assert [each["name"] for each in envelopes] == ["1", "5"]
     assert envelopes[0]["data"] == envelopes[1]["data"]
+
+
+async def test_what_happens_as_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """on_request and on_delivery get each request and delivery; only the last ones are kept."""
+    for module in ("sandbox", "deliveries"):
+        monkeypatch.setattr(f"webex_webhooks_async.testing.{module}.MAX_RECORDED", 2)
+    seen: list[RecordedRequest | Delivery] = []
+    sandbox = await sandbox_with(
+        {}, deliver_with=responding(204), on_request=seen.append, on_delivery=seen.append
+    )
+    async with sandbox.http_client() as api:
+        for _ in range(3):
+            await api.get("/webhooks", headers=BOT)
+            await sandbox.emit("messages", "created")
+
+    assert [each.status_code for each in seen] == [200, *[200, 204] * 3]
+    assert (seen[-4], seen[-2]) == sandbox.requests
+    assert (seen[-3], seen[-1]) == sandbox.deliveries
 
 
 async def test_redirects_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A redirect is a failure, and isn't followed; a proxy in the environment is ignored."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     async with Wire(http_response(307, b"", "Location: /elsewhere")) as wire:
-        (delivery,) = await Delivering(active(target_url=wire.origin)).emit()
+        sandbox = await sandbox_with({"targetUrl": wire.origin})
+        (delivery,) = await sandbox.emit("messages", "created")
 
     assert (delivery.ok, delivery.status_code, delivery.error) == (False, 307, None)
     assert wire.targets == ["/"]
 
 
 async def test_a_client_of_ones_own() -> None:
-    """A given client is used and left open; its own headers, auth and redirects are ignored."""
+    """A given client is used and left open; its headers, auth, redirects and timeouts aren't."""
     seen: list[httpx.Request] = []
 
-    async def target(request: httpx.Request) -> httpx.Response:
+    def target(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(302, headers={"Location": "/elsewhere"})
 
@@ -187,22 +148,22 @@ async def test_a_client_of_ones_own() -> None:
         follow_redirects=True,
         auth=("user", CANARY),
         headers={"X-Own": CANARY},
+        timeout=0.1,
     ) as client:
-        await Delivering(active(), http_client=client).emit()
+        await (await sandbox_with({}, deliver_with=client)).emit("messages", "created")
 
         assert not client.is_closed
-    assert len(seen) == 1
-    assert seen[0].headers.keys().isdisjoint({"authorization", "x-own"})
+    (request,) = seen
+    assert request.headers.keys().isdisjoint({"authorization", "x-own"})
+    assert request.extensions["timeout"] == {}
 
 
 async def test_no_response() -> None:
     """A connection error is the error of the delivery; nothing is raised."""
     async with Wire(reset) as wire:
-        delivering = Delivering(
-            active(id="1", target_url=f"http://127.0.0.1:{unused_port()}/"),
-            active(id="2", target_url=wire.origin),
-        )
-        absent, broken_off = await delivering.emit()
+        absent_url = f"http://127.0.0.1:{unused_port()}/"
+        sandbox = await sandbox_with({"targetUrl": absent_url}, {"targetUrl": wire.origin})
+        absent, broken_off = await sandbox.emit("messages", "created")
 
     assert [(each.ok, each.status_code) for each in (absent, broken_off)] == [(False, None)] * 2
     assert absent.error == "nothing listens there: is your bot running?"
@@ -211,14 +172,14 @@ async def test_no_response() -> None:
 
 async def test_a_response_that_would_fill_the_memory() -> None:
     """Only the status counts: a large body isn't read on, and one in two codings not at all."""
-    size = 100_000_000
-    large = raw_http_response(200, bytes(100_000), f"Content-Length: {size}")
+    large = raw_http_response(200, bytes(100_000), "Content-Length: 100000000")
     bomb = http_response(200, b"not gzip", "Content-Encoding: gzip, gzip")
     async with Wire(large, bomb) as wire:
-        delivering = Delivering(active(target_url=wire.origin))
-        deliveries = [*await delivering.emit(), *await delivering.emit()]
+        sandbox = await sandbox_with({"targetUrl": wire.origin})
+        for _ in range(2):
+            await sandbox.emit("messages", "created")
 
-    assert [each.status_code for each in deliveries] == [200, 200]
+    assert [each.status_code for each in sandbox.deliveries] == [200, 200]
 
 
 async def test_deliveries_are_concurrent() -> None:
@@ -229,57 +190,92 @@ async def test_deliveries_are_concurrent() -> None:
         await both.wait()
         return httpx.Response(200)
 
-    delivering = Delivering(active(id="1"), active(id="2"), target=target)
+    sandbox = await sandbox_with({}, {}, deliver_with=to(target))
 
-    assert [each.ok for each in await delivering.emit()] == [True, True]
+    assert [each.ok for each in await sandbox.emit("messages", "created")] == [True, True]
 
 
-async def test_what_does_not_switch_off() -> None:
-    """Successes switch no webhook off, and neither do the failures of another one."""
-    failing = Delivering(active(id="1"), active(id="2"), target=responding(500))
-    accepting = Delivering(active(id="3"), target=responding(204))
+async def test_a_slow_target() -> None:
+    """A target has delivery_timeout seconds for its whole response."""
 
-    for delivering in [failing] * 99 + [accepting] * 101:
-        await delivering.emit()
+    async def never(_request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
 
-    assert [failing.status_of("1"), failing.status_of("2")] == ["active"] * 2
-    assert accepting.status_of("3") == "active"
+    endless = Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1")
+    transports = {"all://": httpx.MockTransport(never), "all://127.0.0.1": None}
+    async with endless, httpx.AsyncClient(mounts=transports, trust_env=False) as targets:
+        webhooks = ({}, {"targetUrl": endless.origin})
+        sandbox = await sandbox_with(*webhooks, deliver_with=targets, delivery_timeout=0.05)
+        deliveries = await sandbox.emit("messages", "created")
+
+    assert [each.error for each in deliveries] == ["no response within 0.05 seconds"] * 2
+
+
+async def test_switched_off_and_on_again() -> None:
+    """A hundred failures switch off; a PUT switches on; one failure soon after, off again.
+
+    A PUT of an active webhook doesn't switch on, so it still has a hundred failures. The failures
+    of another webhook don't count, and successes don't either.
+    """
+    clock = StoppedClock()
+    targets = to(lambda request: httpx.Response(204 if request.url.path == "/ok" else 500))
+    webhooks = ({}, {}, {"targetUrl": "https://example.com/ok"})
+    sandbox = await sandbox_with(*webhooks, clock=clock.now, deliver_with=targets)
+
+    async def fail(times: int) -> str | None:
+        for _ in range(times):
+            await sandbox.emit("messages", "created")
+        return sandbox.webhooks[0].status
+
+    async with sandbox.http_client() as api:
+
+        async def switch_on() -> str | None:
+            changes = {**NEW, "status": "active"}
+            await api.put(f"/webhooks/{sandbox.webhooks[0].id}", json=changes, headers=BOT)
+            return sandbox.webhooks[0].status
+
+        statuses = [await switch_on(), await fail(99), await fail(1), await switch_on()]
+        statuses += [await fail(1), await switch_on()]
+        clock.advance(360)
+        statuses += [await fail(99), await fail(1)]
+
+    on, off = "active", "inactive"
+    assert statuses == [on, on, off, on, off, on, on, off]
+    assert sandbox.webhooks[2].status == on
 
 
 async def test_failures_at_the_same_time() -> None:
     """Concurrent failures switch a webhook off once."""
-    delivering = Delivering(active(id="1"), target=responding(500))
+    sandbox = await sandbox_with({}, deliver_with=responding(500))
 
-    await asyncio.gather(*(delivering.emit() for _ in range(120)))
+    await asyncio.gather(*(sandbox.emit("messages", "created") for _ in range(120)))
 
-    assert [each.switched_off for each in delivering.recorded].count(True) == 1
-    assert len(delivering.recorded) == 120
-    assert delivering.status_of("1") == "inactive"
+    assert [each.switched_off for each in sandbox.deliveries].count(True) == 1
+    assert len(sandbox.deliveries) == 120
+    assert [each.status for each in sandbox.webhooks] == ["inactive"]
 
 
-@pytest.mark.parametrize("is_deleted", [True, False])
-async def test_a_webhook_that_changes_meanwhile(is_deleted: bool) -> None:  # noqa: FBT001 - a table
+@pytest.mark.parametrize(("method", "left"), [("DELETE", []), ("PUT", [("new", "inactive")])])
+async def test_a_webhook_that_changes_meanwhile(method: str, left: list[tuple[str, str]]) -> None:
     """A failure doesn't bring back a deleted webhook, and keeps changes of another."""
-    watching = active(id="1")
-    changed = attrs.evolve(watching, name="changed")
+
+    async def request(method: str, **changes: str) -> None:
+        path = f"/webhooks/{sandbox.webhooks[0].id}"
+        async with sandbox.http_client() as api:
+            await api.request(method, path, json={**NEW, **changes}, headers=BOT)
 
     async def target(_request: httpx.Request) -> httpx.Response:
-        if is_deleted:
-            delivering.store.remove("1")
-        else:
-            delivering.store.put("1", changed)
+        await request(method, name="new")
         return httpx.Response(500)
 
-    delivering = Delivering(watching, target=target)
-    delivering.failures.reactivated("1")
+    sandbox = await sandbox_with({}, deliver_with=to(target))
+    for status in ("inactive", "active"):  # so that one failure switches it off
+        await request("PUT", status=status)
 
-    await delivering.emit()
+    await sandbox.emit("messages", "created")
 
-    left = [] if is_deleted else [attrs.evolve(changed, status="inactive")]
-    assert list(delivering.store) == left
-
-
-REMOTE = ["[2001:db8::1]", "localhost.example.com", "127.0.0.1.nip.io"]
+    assert [(each.name, each.status) for each in sandbox.webhooks] == left
 
 
 @pytest.fixture
@@ -295,26 +291,27 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize("host", REMOTE)
-async def test_another_machine_is_not_called(host: str) -> None:
+async def test_another_machine_is_not_called() -> None:
     """A host that isn't this machine is a failed delivery that says what to do; nothing is sent."""
-    (delivery,) = await Delivering(active(target_url=f"https://{host}/hook")).emit()
+    hosts = ("[2001:db8::1]", "localhost.example.com", "127.0.0.1.nip.io")
+    sandbox = await sandbox_with(*({"targetUrl": f"https://{host}/hook"} for host in hosts))
 
-    assert (delivery.ok, delivery.status_code) == (False, None)
-    assert (delivery.error or "").startswith(
-        f"not sent, because {host.strip('[]')} isn't this machine"
-    )
-    assert "deliver_to(app)" in (delivery.error or "")
-    assert "allow_remote=True" in (delivery.error or "")
+    for host, delivery in zip(hosts, await sandbox.emit("messages", "created"), strict=True):
+        error = delivery.error or ""
+        assert (delivery.ok, delivery.status_code) == (False, None)
+        assert error.startswith(f"not sent, because {host.strip('[]')} isn't this machine")
+        assert "deliver_to(app)" in error
+        assert "allow_remote=True" in error
 
 
 async def test_which_machines_are_called() -> None:
     """Loopback is called by its name, too; with allow_remote, any host is."""
-    remote = f"http://0.0.0.0:{unused_port()}/"
+    remote = {"targetUrl": f"http://0.0.0.0:{unused_port()}/"}
     async with Wire(http_response(204)) as wire:
-        target = wire.origin.replace("127.0.0.1", "localhost")
-        (own,) = await Delivering(active(target_url=target)).emit()
-    (other,) = await Delivering(active(target_url=remote), allow_remote=True).emit()
+        local = {"targetUrl": wire.origin.replace("127.0.0.1", "localhost")}
+        (own,) = await (await sandbox_with(local)).emit("messages", "created")
+    sandbox = await sandbox_with(remote, allow_remote=True)
+    (other,) = await sandbox.emit("messages", "created")
 
     assert own.status_code == 204
     assert (other.error or "").startswith("ConnectError")
@@ -335,16 +332,16 @@ async def test_in_process() -> None:
             raise LookupError("mine")
         await Response(status_code=202)(scope, receive, send)
 
-    delivering = Delivering(
-        active(id="1", target_url="https://bot.example.com/a/b?c=d"),
-        active(id="2", target_url="http://[::1]:8000"),
-        target=responding(500),
+    sandbox = await sandbox_with(
+        {"targetUrl": "https://bot.example.com/a/b?c=d"},
+        {"targetUrl": "http://[::1]:8000"},
+        deliver_with=responding(500),
     )
-    delivering.service.app = app
-    deliveries = await delivering.emit()
-    raised = await delivering.emit()
-    delivering.service.app = None
-    afterwards = await delivering.emit()
+    sandbox.deliver_to(app)
+    deliveries = await sandbox.emit("messages", "created")
+    raised = await sandbox.emit("messages", "created")
+    sandbox.deliver_to(None)
+    afterwards = await sandbox.emit("messages", "created")
 
     assert [each.status_code for each in deliveries] == [202, 202]
     assert sorted(seen[:2]) == [("[::1]:8000", "/", ""), ("bot.example.com", "/a/b", "c=d")]

@@ -206,8 +206,7 @@ async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     await anext(events)
 
     for card in (CARD, {**CARD, "content": content}):
-        fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [card]}
-        message = await created(api, "messages", **fields)
+        message = await card_for_ann(api, card)
 
     remarks: list[Any] = []
     while len(remarks) < 2:
@@ -219,7 +218,7 @@ async def test_remarks_on_a_card(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     first = await state(stream)
     assert nothing == ()
     assert "Webex" in remark
-    assert first["remarks"] == {message["id"]: (remark,)}
+    assert first["remarks"] == {message: (remark,)}
 
 
 async def test_only_so_much_is_kept(

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from tests.bot.doubles import SECRET
@@ -20,20 +22,6 @@ from webex_webhooks_async.testing.reasons import reason_of_status
 NOT_STARTED = "the bot isn't started, or can't receive now: its log says which, and what to do"
 
 
-def mounted() -> ASGIApp:
-    """A receiver that FastAPI has mounted."""
-    application = FastAPI()
-    application.mount("/webex", Receiver(SECRET))
-    return application
-
-
-def without_post() -> ASGIApp:
-    """An application that has something else at the path."""
-    application = FastAPI()
-    application.get("/webex")(lambda: None)
-    return application
-
-
 @pytest.mark.parametrize(
     ("application", "reason"),
     [
@@ -42,15 +30,15 @@ def without_post() -> ASGIApp:
             "401 Unauthorized: the bot's secret differs from the webhook's: restart the bot",
         ),
         (
-            mounted,
+            lambda: Starlette(routes=[Mount("/webex", Receiver(SECRET))]),
             "307 Temporary Redirect: the bot is mounted at another path: use /webex/",
         ),
-        (FastAPI, "404 Not Found: the bot is mounted at another path than /webex"),
-        (without_post, "405 Method Not Allowed: the bot is mounted at another path than /webex"),
+        (Starlette, "404 Not Found: the bot is mounted at another path than /webex"),
         (
-            lambda: Bot(Client("token"), SECRET),
-            f"503 Service Unavailable: {NOT_STARTED}",
+            lambda: Starlette(routes=[Route("/webex", lambda _: Response())]),
+            "405 Method Not Allowed: the bot is mounted at another path than /webex",
         ),
+        (lambda: Bot(Client("token"), SECRET), f"503 Service Unavailable: {NOT_STARTED}"),
     ],
 )
 async def test_a_status(
@@ -69,7 +57,7 @@ async def test_a_status(
 
 async def test_nothing_listens(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """A port without a server asks for the bot; an error of TLS says what it is."""
-    async with serve_on_loopback(FastAPI(), 0) as served:
+    async with serve_on_loopback(Starlette(), 0) as served:
         for origin in (f"http://127.0.0.1:{unused_port()}", served.replace("http", "https")):
             await created(api, "webhooks", **{**NEW, "targetUrl": origin})
         absent, without_tls = await webex_sandbox.say("Hello")

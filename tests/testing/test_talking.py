@@ -59,7 +59,10 @@ async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncCli
 
 
 async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
-    """In a direct room its own person writes, unless someone else is named."""
+    """In a direct room its own person writes, unless someone else is named.
+
+    So it is in a room that only an event named.
+    """
     await webex_sandbox.say("Hello", person="ann@example.com")
     room = said(webex_sandbox)["roomId"]
 
@@ -68,6 +71,10 @@ async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
     assert said(webex_sandbox)["personEmail"] == "ann@example.com"
     with pytest.raises(ValueError, match=r"bob@example\.com is not a member"):
         await webex_sandbox.say("Hello", room=room, person="bob@example.com")
+    await webex_sandbox.emit("messages", "created", {"roomId": "R1", "roomType": "direct"})
+    emitted = said(webex_sandbox)
+    await webex_sandbox.say("Again", room="R1")
+    assert said(webex_sandbox)["personId"] == emitted["personId"]
 
 
 async def test_a_mention(
@@ -222,8 +229,7 @@ async def test_a_button_submits_its_data_and_the_inputs(
     webex_sandbox: Sandbox, notified: list[dict[str, Any]], api: httpx.AsyncClient
 ) -> None:
     """The bot gets what is filled in, the values of the other inputs, and the button's data."""
-    fields = {"toPersonEmail": "ann@example.com", "text": "Lunch?", "attachments": [LUNCH]}
-    message = await created(api, "/messages", **fields)
+    message = await card_for_ann(api, LUNCH)
     presses: list[tuple[str, dict[str, Any] | None, dict[str, Any]]] = [
         ("Order", None, {"do": "order", "n": 1, "dish": "soup", "form": "F1"}),
         ("Order", {"n": 2, "dish": ""}, {"do": "order", "n": 2, "dish": "", "form": "F1"}),
@@ -236,7 +242,7 @@ async def test_a_button_submits_its_data_and_the_inputs(
     ]
 
     for press, given, submitted in presses:
-        await webex_sandbox.submit(message["id"], given, press=press)
+        await webex_sandbox.submit(message, given, press=press)
 
         action = (await api.get(f"/attachment/actions/{notified[-1]['data']['id']}")).json()
         assert action["inputs"] == submitted
@@ -253,8 +259,7 @@ async def test_what_cannot_be_filled_in(
         {"type": "Input.Date", "id": "on"},
     ]
     card = {**LUNCH, "content": {**LUNCH["content"], "body": body, "actions": []}}
-    fields = {"toPersonEmail": "ann@example.com", "text": "Lunch?", "attachments": [card]}
-    message = await created(api, "/messages", **fields)
+    message = await card_for_ann(api, card)
     wrong = [
         ({"size": "M"}, "'size' has no choice 'M'; it has: 'S', 'L'"),
         ({"size": "S,L"}, "'size' has no choice 'S,L'"),
@@ -265,21 +270,20 @@ async def test_what_cannot_be_filled_in(
 
     for inputs, problem in wrong:
         with pytest.raises(ValueError, match=problem):
-            await webex_sandbox.submit(message["id"], inputs)
+            await webex_sandbox.submit(message, inputs)
 
     for inputs in (
         {"size": "L", "sizes": "S,L", "on": "2026-12-31"},
         {"size": "", "sizes": "", "on": ""},
     ):
-        await webex_sandbox.submit(message["id"], inputs)
+        await webex_sandbox.submit(message, inputs)
         action = (await api.get(f"/attachment/actions/{notified[-1]['data']['id']}")).json()
         assert action["inputs"] == inputs
 
 
 async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """What the card doesn't have, and what its data contradicts, is a ValueError that says so."""
-    fields: dict[str, Any] = {"toPersonEmail": "ann@example.com", "text": "Lunch?"}
-    message = await created(api, "/messages", **fields, attachments=[LUNCH])
+    message = await card_for_ann(api, LUNCH)
     titles = "'Order', 'Cancel', 'Order it so', 'Twin', 'Twin'"
     calls: list[tuple[dict[str, Any], str]] = [
         ({}, f"has several buttons, so press must name one of them: {titles}"),
@@ -298,21 +302,11 @@ async def test_what_cannot_be_pressed(webex_sandbox: Sandbox, api: httpx.AsyncCl
 
     for arguments, problem in calls:
         with pytest.raises(ValueError, match=problem):
-            await webex_sandbox.submit(message["id"], person="bob@example.com", **arguments)
+            await webex_sandbox.submit(message, person="bob@example.com", **arguments)
 
     with pytest.raises(ValueError, match=r"no button 'OK' that submits; it has: none"):
         await webex_sandbox.submit(await card_for_ann(api), press="OK")
     nothing: dict[str, Any] = {**CARD, "content": {"type": "AdaptiveCard", "version": "1.0"}}
-    empty = await created(api, "/messages", **fields, attachments=[nothing])
+    empty = await card_for_ann(api, nothing)
     with pytest.raises(ValueError, match="submits no 'a'; it submits: nothing"):
-        await webex_sandbox.submit(empty["id"], {"a": "b"})
-
-
-async def test_a_room_whose_person_was_only_emitted(webex_sandbox: Sandbox) -> None:
-    """In a direct room that only an event named, its person can write."""
-    await webex_sandbox.emit("messages", "created", {"roomId": "R1", "roomType": "direct"})
-
-    await webex_sandbox.say("Again", room="R1")
-
-    first, second = webex_sandbox.messages
-    assert first["personId"] == second["personId"]
+        await webex_sandbox.submit(empty, {"a": "b"})

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -18,14 +18,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.cli.conftest import Invoke
 from tests.cli.harness import (
     CARD,
     COMMAND,
     PATIENCE,
     Finished,
+    Invoke,
     ServedWebex,
-    card,
+    card_of,
     failing,
     served,
     served_acting_bot,
@@ -92,7 +92,7 @@ def test_a_bot_that_is_silent(
     """When no reply comes in time, as without a mention, it says so and where to look."""
     with served_bot("") as bot:
         if watches:
-            webex.create(target_url=bot.url)
+            webex.create(targetUrl=bot.url)
         done = invoke("chat", "Hello", "--timeout", "1", *arguments)
 
     assert (done.exit_code, done.out) == (1, "")
@@ -104,7 +104,7 @@ def test_a_bot_that_is_silent(
 def test_a_bot_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
     """A bot that responded with an error is named, with its URL, before the time is over."""
     with served_bot("", 500) as bot:
-        webex.create(target_url=f"{bot.url}?key=canary")
+        webex.create(targetUrl=f"{bot.url}?key=canary")
         done = invoke("chat", "Hello", "--timeout", "60")
 
     assert (done.exit_code, done.out) == (1, "")
@@ -130,8 +130,8 @@ def test_a_handler_that_fails(
 
     bot = failing("a-secret", webex.base_url if replies else None)
     with served(bot) as url, served(refuse) as other:
-        webex.create(target_url=url, secret="a-secret")
-        webex.create(target_url=other)
+        webex.create(targetUrl=url, secret="a-secret")
+        webex.create(targetUrl=other)
         done = invoke("chat", "Hello", "--timeout", "60")
 
     failed = f"was notified of messages created at {url}, but failed: a handler raised"
@@ -220,18 +220,14 @@ def test_what_the_bot_writes_elsewhere(webex: ServedWebex, invoke: Invoke) -> No
     ],
 )
 def test_a_file(
-    webex: ServedWebex,
-    invoke: Invoke,
-    tmp_path: Path,
-    arguments: tuple[str, ...],
-    text: str | None,
+    webex: ServedWebex, invoke: Invoke, tmp_path: Path, arguments: tuple[str, ...], text: str | None
 ) -> None:
     """The line /file sends a file, whose path may be quoted; --file sends one with a text."""
     path = tmp_path / "my menu.txt"
     path.write_text("Soup")
 
     with served_bot("", 500) as bot:  # so that nobody waits for a reply
-        webex.create(target_url=bot.url)
+        webex.create(targetUrl=bot.url)
         invoke("chat", *(each.format(path) for each in arguments))
 
     (message,) = webex.sandbox.messages
@@ -256,7 +252,7 @@ def test_a_file_that_can_not_be_read(
     assert done.err == f"error: /file: '{path}' can't be read (Permission denied)\n"
 
 
-BUTTONS = card(
+BUTTONS = card_of(
     {"id": "dish", "value": "Soup"},
     {"id": "note"},
     actions=[
@@ -329,43 +325,23 @@ BROKEN = f"{BOT_ADDRESS} did not reply within 1 s: the program doesn't run: KeyE
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
 
 
-async def hang() -> Response:
-    """Never respond."""
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-async def drop() -> Response:
-    """Drop the connection."""
-    raise ConnectionDroppedError
-
-
-async def accept() -> Response:
-    """Accept a message."""
-    return Response("{}", media_type="application/json")
-
-
-ODD_SERVICES: Sequence[tuple[Sequence[object], Callable[[], Awaitable[Response]], str]] = [
-    (["nonsense", None], hang, ODD),
-    ([{}, None], hang, ODD),
-    ((), hang, ODD),
-    ([None], hang, SILENT),
-    ([STATE, None], hang, SILENT),
-    ([STATE, {}, None], accept, ODD),
-    ([STATE], accept, GONE),
-    ([STATE, None], drop, GONE),
-    ([STATE, {"kind": "hint", "hint": "set PUBLIC_URL"}, None], accept, HINTED),
-    ([STATE, {"kind": "program", "text": "...\nKeyError: 'x'\n"}, None], accept, BROKEN),
+ODD_SERVICES: list[tuple[list[object], str, str]] = [
+    (["nonsense", None], "hangs", ODD),
+    ([{}, None], "hangs", ODD),
+    ([], "hangs", ODD),
+    ([None], "hangs", SILENT),
+    ([STATE, None], "hangs", SILENT),
+    ([STATE, {}, None], "accepts", ODD),
+    ([STATE], "accepts", GONE),
+    ([STATE, None], "drops the connection", GONE),
+    ([STATE, {"kind": "hint", "hint": "set PUBLIC_URL"}, None], "accepts", HINTED),
+    ([STATE, {"kind": "program", "text": "...\nKeyError: 'x'\n"}, None], "accepts", BROKEN),
 ]
 
 
-@pytest.mark.parametrize(("events", "respond", "message"), ODD_SERVICES)
+@pytest.mark.parametrize(("events", "then", "message"), ODD_SERVICES)
 def test_a_service_with_odd_responses(
-    invoke: Invoke,
-    monkeypatch: pytest.MonkeyPatch,
-    events: Sequence[object],
-    respond: Callable[[], Awaitable[Response]],
-    message: str,
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, events: list[object], then: str, message: str
 ) -> None:
     """Answers that aren't a sandbox's are an error of one line, and so is a service that hangs."""
     monkeypatch.setattr(conversation, "OPENING_SECONDS", 1.0)
@@ -377,11 +353,14 @@ def test_a_service_with_odd_responses(
             yield f"{event}\n\n" if isinstance(event, str) else f"data: {json.dumps(event)}\n\n"
 
     async def odd(scope: Scope, receive: Receive, send: Send) -> None:
+        response: Response = Response("{}", media_type="application/json")
         if scope["path"] == "/sandbox/events":
             headers = {"X-Webex-Sandbox": "webex-webhooks-async"}
-            response: Response = StreamingResponse(lines(), headers=headers)
-        else:
-            response = await respond()
+            response = StreamingResponse(lines(), headers=headers)
+        elif then == "hangs":
+            await asyncio.Event().wait()
+        elif then == "drops the connection":
+            raise ConnectionDroppedError
         await response(scope, receive, send)
 
     with served(odd) as origin:
@@ -413,7 +392,7 @@ def test_a_pipe(
 def test_a_bot_that_is_down(webex: ServedWebex) -> None:
     """In a conversation, it says at once where the bot failed, also when narrow; Ctrl-C ends it."""
     url = f"http://127.0.0.1:{unused_port()}/"
-    webex.create(target_url=url)
+    webex.create(targetUrl=url)
     with terminal("chat", "--room", "[b]Lunch", columns=60) as screen:
         screen.wait_for("> ")
         screen.type("Hello\n")
@@ -442,8 +421,8 @@ def test_a_sandbox_that_ends(keyboard: IO[str]) -> None:
         with served_webex() as webex, served_echo_bot(webex):
             running = stack.enter_context(thread("chat", "--base-url", webex.base_url))
             keyboard.write("Hello\n")
-            running.line(running.out, "Hello")
-        gone = running.line(running.err, "the sandbox at .+")[0]
+            running.out.line("Hello")
+        gone = running.err.line("the sandbox at .+")[0]
         exit_code = running.wait()
 
     assert (gone, exit_code) == (GONE.format(url=webex.base_url), 1)
@@ -452,10 +431,10 @@ def test_a_sandbox_that_ends(keyboard: IO[str]) -> None:
 def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
     """On a terminal the bot's messages appear as they come, also after a mistake, until Ctrl-D."""
     with served_echo_bot(webex) as rooms, thread("chat") as running:
-        running.line(running.err, r"You are you@example.com, and talk to .+ Ctrl-D ends it")
+        running.err.line(r"You are you@example.com, and talk to .+ Ctrl-D ends it")
         keyboard.write("Hello\n")
-        running.line(running.out, f"^{BOT_ADDRESS}: You said:$")  # where the prompt was
-        running.line(running.out, f"^{' ' * len(BOT_ADDRESS)}  Hello$")
+        running.out.line(f"^{BOT_ADDRESS}: You said:$")  # where the prompt was
+        running.out.line(f"^{' ' * len(BOT_ADDRESS)}  Hello$")
         webex.post(
             "messages",
             roomId=rooms[0],
@@ -463,14 +442,14 @@ def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
             files=["https://example.com/f"],
             attachments=[CARD],
         )
-        running.line(running.out, rf"^{BOT_ADDRESS}: evil\\x1b\[2J$")
+        running.out.line(rf"^{BOT_ADDRESS}: evil\\x1b\[2J$")
         file = webex.sandbox.messages[2]["files"][0].rpartition("/")[2]
-        running.line(running.out, rf"\[file http://127.0.0.1:.+{file}\]")
-        running.line(running.out, r"\[card")
+        running.out.line(rf"\[file http://127.0.0.1:.+{file}\]")
+        running.out.line(r"\[card")
         keyboard.write("/submit lnch=Pasta\n")
-        running.line(running.err, "400 Bad Request: the card .+lnch")
+        running.err.line("400 Bad Request: the card .+lnch")
         keyboard.write("/submit lunch=Pasta\n")
-        running.line(running.out, '"lunch": "Pasta"')
+        running.out.line('"lunch": "Pasta"')
         keyboard.close()
         exit_code = running.wait()
 
@@ -517,29 +496,18 @@ def test_no_sandbox(invoke: Invoke) -> None:
     assert done.err.startswith(f"error: no sandbox responds at {url} (ConnectError: ")
 
 
-Pipe = tuple[int, int]
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    """A pipe: where to read, and where to write."""
-    reader, writer = os.pipe()
-    yield reader, writer
-    os.close(reader)
-
-
-async def test_lines(pipe: Pipe) -> None:
+async def test_lines() -> None:
     """Each line comes as soon as it is complete; blank ones are skipped."""
-    reader, writer = pipe
-    lines = TypedLines(reader)
-    os.write(writer, b"Hello\n\n  \nCaf\xc3")
+    reader, writer = os.pipe()
+    with os.fdopen(reader):
+        lines = TypedLines(reader)
+        os.write(writer, b"Hello\n\n  \nCaf\xc3")
+        first = await lines.next()
+        os.write(writer, b"\xa9\xff")
+        os.close(writer)
 
-    first = await lines.next()
-    os.write(writer, b"\xa9\xff")
-    os.close(writer)
-
-    assert first == "Hello"
-    assert [await lines.next(), await lines.next()] == ["Caf\u00e9\ufffd", None]
+        assert first == "Hello"
+        assert [await lines.next(), await lines.next()] == ["Caf\u00e9\ufffd", None]
 
 
 async def test_an_endless_input(tmp_path: Path) -> None:
@@ -557,23 +525,23 @@ async def test_an_endless_input(tmp_path: Path) -> None:
     assert max(map(len, seen)) < 200_000
 
 
-async def test_a_loop_that_has_ended(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_loop_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines after the end of the event loop are ignored."""
-    reader, writer = pipe
-    lines = TypedLines(reader)
-    thread = threading.enumerate()[-1]
+    reader, writer = os.pipe()
     closed = asyncio.new_event_loop()
     closed.close()
-    monkeypatch.setattr(lines, "_loop", closed)
-    os.write(writer, b"late\n")
-    os.close(writer)
-
-    thread.join(PATIENCE)
+    with os.fdopen(reader):
+        lines = TypedLines(reader)
+        thread = threading.enumerate()[-1]
+        monkeypatch.setattr(lines, "_loop", closed)
+        os.write(writer, b"late\n")
+        os.close(writer)
+        thread.join(PATIENCE)
 
     assert not thread.is_alive()
 
 
-UNTITLED = card(
+UNTITLED = card_of(
     {"id": "lunch"}, actions=[{"type": "Action.Submit", "data": {"vote": each}} for each in "ab"]
 )
 

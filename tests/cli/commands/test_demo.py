@@ -9,8 +9,7 @@ import pytest
 import respx
 from rich.console import Console
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, plain, thread
+from tests.cli.harness import Invoke, ServedWebex, plain, thread
 from webex_webhooks_async.cli.commands.demo import Narrator
 from webex_webhooks_async.testing import Sandbox
 
@@ -109,16 +108,10 @@ def test_live_after_a_signal(webex: ServedWebex) -> None:
     webex.sandbox.fail(delay=60, method="PUT")
 
     with thread("demo", "--live") as running:
-        running.line(running.out, "^4  Update it")
+        running.out.line("^4  Update it")
         exit_code = running.end()
 
     assert (exit_code, webex.names) == (128 + signal.SIGTERM, [])
-
-
-@pytest.fixture
-def printed() -> io.StringIO:
-    """What a narrator has printed."""
-    return io.StringIO()
 
 
 async def step_of_an_example(places: list[str]) -> None:
@@ -128,8 +121,9 @@ async def step_of_an_example(places: list[str]) -> None:
         places.append(place)
 
 
-async def test_a_step(printed: io.StringIO) -> None:
+async def test_a_step() -> None:
     """A step has a headline, an explanation and its code, at most 100 columns wide."""
+    printed = io.StringIO()
     await Narrator(Console(file=printed, width=200)).step(step_of_an_example)
 
     lines = [line.rstrip() for line in printed.getvalue().splitlines()]
@@ -143,8 +137,9 @@ async def test_a_step(printed: io.StringIO) -> None:
     ]
 
 
-async def test_a_narrated_client(printed: io.StringIO) -> None:
+async def test_a_narrated_client() -> None:
     """Each request and its response are one line, which fits; what Webex sends is shown as is."""
+    printed = io.StringIO()
     narrator = Narrator(Console(file=printed, width=200, force_terminal=True))
     async with narrator.narrated_client(trust_env=False) as http_client, respx.mock:
         respx.get(path="/").respond(429, headers={"Retry-After": "[/x]\x1b[2J"})

@@ -10,8 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import PATIENCE, examples, terminal, thread
+from tests.cli.harness import PATIENCE, Invoke, examples, terminal, thread
 from tests.support.wire import bound_socket
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.commands.dev import first_free
@@ -116,7 +115,7 @@ def test_from_a_file_to_a_conversation(
         with thread("chat", "two", *chat) as talking:  # it waits for the program
             bot.write_text(BY_HAND, encoding="utf-8")
             refused = "webexapis.com can't be called from a program in `dev`"
-            talking.line(talking.out, f"^by hand: two: {refused}")
+            talking.out.line(f"^by hand: two: {refused}")
         after = shown_on(page)
         first, last = ([each["id"] for each in now["webhooks"]] for now in (before, after))
         assert first == last != []

@@ -5,20 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, Typist, plain
-from webex_webhooks_async import NewWebhook
-from webex_webhooks_async.cli.commands.ensure import read_wanted
-from webex_webhooks_async.cli.running import UsageError
+from tests.cli.harness import Invoke, ServedWebex, Typist, plain
 
-WANTED = """
+MESSAGES = """
 [[webhooks]]
 name = "bot:messages"
-target_url = "https://example.com/webex"
+target_url = "https://${HOST}/webex"
 resource = "messages"
 event = "created"
 secret = "${SECRET}"
-
+"""
+WANTED = f"""{MESSAGES}
 [[webhooks]]
 name = "bot:cards"
 target_url = "https://example.com/webex"
@@ -28,8 +25,10 @@ event = "created"
 
 
 @pytest.fixture
-def wanted(tmp_path: Path) -> str:
-    """A file of two webhooks."""
+def wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A file of two webhooks, and the variables that it may name."""
+    monkeypatch.setenv("HOST", "example.com")
+    monkeypatch.setenv("EMPTY", "")
     file = tmp_path / "webhooks.toml"
     file.write_text(WANTED)
     return str(file)
@@ -42,7 +41,7 @@ def rows(text: str) -> list[list[str]]:
 
 def test_ensure(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
     """The plan is printed and applied; a second run has nothing to change."""
-    webex.create(name="bot:messages", target_url="https://example.com/old")
+    webex.create(name="bot:messages", targetUrl="https://example.com/old")
 
     first, second = invoke("ensure", wanted), invoke("ensure", wanted)
 
@@ -114,7 +113,7 @@ def test_standard_input(
     assert invoke("ensure", "./-", "--check").exit_code == 0
 
 
-@pytest.mark.usefixtures("webex")
+@pytest.mark.usefixtures("webex", "wanted")
 def test_errors_in_standard_input(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors name standard input."""
     twice = WANTED.replace("cards", "messages")
@@ -204,8 +203,7 @@ def test_on_a_terminal(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     name = f"bot:{'x' * 100}"
-    messages, _, _ = WANTED.partition('[[webhooks]]\nname = "bot:cards"')
-    Path(wanted).write_text(messages.replace("bot:messages", name).replace("messages", "all"))
+    Path(wanted).write_text(MESSAGES.replace("bot:messages", name).replace("messages", "all"))
 
     done = invoke("ensure", wanted)
 
@@ -227,41 +225,16 @@ def test_a_file_that_is_typed(
     assert (done.exit_code, webex.names) == (0, [])
 
 
-MESSAGES = """
-[[webhooks]]
-name = "bot:messages"
-target_url = "https://${HOST}/webex"
-resource = "messages"
-event = "created"
-filter = "roomId=Y2lz"
-secret = "${SECRET}"
-owned_by = "org"
-"""
+def test_every_field(webex: ServedWebex, invoke: Invoke, wanted: str) -> None:
+    """Every field is read."""
+    more = 'filter = "roomId=Y2lz"\nowned_by = "org"\n'
+    Path(wanted).write_text(f"{MESSAGES}{more}")
 
-
-@pytest.fixture
-def wanted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place for a file, and the variables that it may name."""
-    monkeypatch.setenv("HOST", "example.com")
-    monkeypatch.setenv("EMPTY", "")
-    return tmp_path / "webhooks.toml"
-
-
-def test_a_webhook(wanted_file: Path) -> None:
-    """Every field is read, and variables are replaced by their values in the environment."""
-    wanted_file.write_text(MESSAGES)
-
-    assert read_wanted(wanted_file).webhooks == [
-        NewWebhook(
-            name="bot:messages",
-            target_url="https://example.com/webex",
-            resource="messages",
-            event="created",
-            filter="roomId=Y2lz",
-            secret="a-canary-secret",
-            owned_by="org",
-        )
-    ]
+    assert invoke("ensure", wanted).exit_code == 0
+    (made,) = webex.sandbox.webhooks
+    assert (made.name, made.target_url) == ("bot:messages", "https://example.com/webex")
+    assert (made.resource, made.event, made.filter) == ("messages", "created", "roomId=Y2lz")
+    assert (made.secret, made.owned_by) == ("a-canary-secret", "org")
 
 
 NO_TABLES = "expected tables, such as [[webhooks]]; if none is intended, write webhooks = []"
@@ -296,11 +269,10 @@ UNSET = "webhooks[0].target_url: the environment variable {} is unset or empty"
         ),
     ],
 )
-def test_what_is_wrong(wanted_file: Path, text: str, problem: str) -> None:
+def test_what_is_wrong(invoke: Invoke, wanted: str, text: str, problem: str) -> None:
     """An error names the file and every problem with the path of its key, and shows no secret."""
-    wanted_file.write_text(text)
+    Path(wanted).write_text(text)
 
-    with pytest.raises(UsageError) as error:
-        read_wanted(wanted_file)
+    done = invoke("ensure", wanted)
 
-    assert str(error.value) == f"{wanted_file}: {problem}"
+    assert (done.exit_code, done.err) == (2, f"error: {wanted}: {problem}\n")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.cli.conftest import Invoke
+from tests.cli.harness import Invoke
 from webex_webhooks_async.notifications import inbox_file
 from webex_webhooks_async.notifications.inbox_file import InboxFile, StoredNotification
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
@@ -185,10 +185,7 @@ def test_a_hostile_file(hostile: str, invoke: Invoke, listed: Listed) -> None:
 
 
 async def test_what_can_not_be_read_is_kept_as_failed(
-    hostile: str,
-    invoke: Invoke,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    hostile: str, invoke: Invoke, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is failed when it is taken, with an ERROR that names its key, and blocks no other."""
     monkeypatch.setattr(inbox_file, "_READ_AT_ONCE", 2)

@@ -12,15 +12,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import (
-    PATIENCE,
-    ServedWebex,
-    Typist,
-    served,
-    served_bot,
-    thread,
-)
+from tests.cli.harness import PATIENCE, Invoke, ServedWebex, Typist, served, served_bot, thread
 from webex_webhooks_async import to_json, verify
 from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request
@@ -64,9 +56,9 @@ def test_a_sandbox(options: tuple[str, ...], shown: str, monkeypatch: pytest.Mon
     monkeypatch.setattr("webex_webhooks_async.cli.commands.listen._SECONDS_BETWEEN_SAMPLES", 0)
     with thread("listen", "--sandbox", "--port", "0", *options) as running:
         for number in (1, 2):
-            running.line(running.out, shown.format(number))
+            running.out.line(shown.format(number))
         exit_code = running.end()
-        running.line(running.err, "^Deleted its webhooks.$")
+        running.err.line("^Deleted its webhooks.$")
 
     assert exit_code == 0
 
@@ -81,17 +73,17 @@ def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> No
         served_bot("thanks") as bot,
         thread(*at(port), "--forward-to", bot.url, "--secret-env", "SECRET") as running,
     ):
-        running.line(running.err, IT_LISTENS)
+        running.err.line(IT_LISTENS)
         watched = [(each.resource, each.event) for each in webex.sandbox.webhooks[1:]]
         delivery = webex.emit("messages", "created", {"personEmail": "me@example.com"})
-        running.line(running.out, "messages created by me@example.com$")
-        running.line(running.out, "^→ #1 messages created: 200 OK$")
-        running.line(running.out, "^  thanks$")
+        running.out.line("messages created by me@example.com$")
+        running.out.line("^→ #1 messages created: 200 OK$")
+        running.out.line("^  thanks$")
         again, forged = send(delivery), send(delivery, secret="a guess")
-        running.line(running.err, "^✗ refused a request: the signature is of another body")
+        running.err.line("^✗ refused a request: the signature is of another body")
         webex.emit("attachmentActions", "created")
-        running.line(running.out, "attachmentActions created by")
-        running.line(running.out, "^→ #2 attachmentActions created: 200 OK$")
+        running.out.line("attachmentActions created by")
+        running.out.line("^→ #2 attachmentActions created: 200 OK$")
         invoke("delete", "--yes", webex.sandbox.webhooks[1].id)
         exit_code = running.end()
 
@@ -110,10 +102,10 @@ def test_json(webex: ServedWebex, port: str) -> None:
         served_bot("sorry", 500) as bot,
         thread(*at(port), "--json", "--forward-to", bot.url) as running,
     ):
-        running.line(running.err, IT_LISTENS)
+        running.err.line(IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
-        line = running.line(running.out, ".+")[0]
-        running.line(running.err, "^→ #1 rooms updated: 500 Internal Server Error$")
+        line = running.out.line(".+")[0]
+        running.err.line("^→ #1 rooms updated: 500 Internal Server Error$")
 
     assert json.loads(line) == json.loads(delivery.body)
 
@@ -121,11 +113,9 @@ def test_json(webex: ServedWebex, port: str) -> None:
 def test_a_bot_that_is_not_there(webex: ServedWebex, port: str) -> None:
     """A bot that doesn't respond is reported, and Webex gets a success."""
     with thread(*at(port), "--forward-to", "http://127.0.0.1:1/x") as running:
-        running.line(running.err, IT_LISTENS)
+        running.err.line(IT_LISTENS)
         delivery = webex.emit("rooms", "updated")
-        running.line(
-            running.err, "^✗ #1 rooms updated: POST http://127.0.0.1:1/x: nothing listens there"
-        )
+        running.err.line("^✗ #1 rooms updated: POST http://127.0.0.1:1/x: nothing listens there")
         exit_code = running.end()
 
     assert (delivery.status_code, exit_code, webex.names) == (204, 0, [])
@@ -326,7 +316,7 @@ def test_ctrl_c_while_the_bot_hangs(webex: ServedWebex, port: str) -> None:
 
     arrived = threading.Event()
     with served(hang) as url, thread(*at(port), "--forward-to", url) as running:
-        running.line(running.err, IT_LISTENS)
+        running.err.line(IT_LISTENS)
         webex.emit("rooms", "updated")
         assert arrived.wait(PATIENCE)
         exit_code = running.end()

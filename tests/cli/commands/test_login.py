@@ -14,8 +14,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import PATIENCE, Finished, ServedWebex, thread
+from tests.cli.harness import PATIENCE, Finished, Invoke, ServedWebex, thread
 from tests.support.wire import unused_port
 
 pytestmark = pytest.mark.once
@@ -147,9 +146,9 @@ def test_without_a_screen(webex: ServedWebex, monkeypatch: pytest.MonkeyPatch, f
         *("login", "--scope", "spark:all", "--token-file", str(file)),
         *("--redirect-uri", redirect_uri),
     ) as running:
-        url = running.line(running.out, "^http.+$")[0]
+        url = running.out.line("^http.+$")[0]
         page = get(url)
-        running.line(running.out, "^✓ stored the tokens in ")
+        running.out.line("^✓ stored the tokens in ")
         exit_code = running.wait()
 
     assert url.startswith(f"{webex.base_url}/authorize?response_type=code&")

@@ -21,12 +21,12 @@ BOT = {"Authorization": "Bearer a-canary-token"}
 def test_the_page() -> None:
     """It says where the page is, and serves it there; with --no-page it does neither."""
     with thread(*START) as running:
-        url = running.line(running.err, "Open (http://127.0.0.1:[0-9]+/) in a browser")[1]
+        url = running.err.line("Open (http://127.0.0.1:[0-9]+/) in a browser")[1]
         page = httpx.get(url, trust_env=False)
     with thread(*START, "--no-page") as running:
-        base_url = running.line(running.out, "^http://.+$")[0]
+        base_url = running.out.line("^http://.+$")[0]
         without = httpx.get(base_url.removesuffix("v1"), trust_env=False)
-        hint = running.line(running.err, ".+")[0] + running.line(running.err, ".+")[0]
+        hint = running.err.line(".+")[0] + running.err.line(".+")[0]
 
     assert (page.status_code, "<title>Webex sandbox</title>" in page.text) == (200, True)
     assert (without.status_code, "browser" in hint) == (501, False)
@@ -35,13 +35,11 @@ def test_the_page() -> None:
 def test_a_sandbox() -> None:
     """It prints the base URL, what to set for a bot, then each request, until it is stopped."""
     with thread(*START) as running:
-        base_url = running.line(running.out, "^http://127.0.0.1:[0-9]+/v1$")[0]
+        base_url = running.out.line("^http://127.0.0.1:[0-9]+/v1$")[0]
         response = httpx.get(f"{base_url}/webhooks?max=3", headers=BOT, trust_env=False)
         tracking_id = response.headers["trackingid"]
-        running.line(
-            running.out, rf"\d\d:\d\d:\d\d GET    /v1/webhooks\?max=3 200 OK {tracking_id}$"
-        )
-        hints = [running.line(running.err, "^export ([^ ]+)=([^ ]+)$") for _ in range(4)]
+        running.out.line(rf"\d\d:\d\d:\d\d GET    /v1/webhooks\?max=3 200 OK {tracking_id}$")
+        hints = [running.err.line("^export ([^ ]+)=([^ ]+)$") for _ in range(4)]
         exit_code = running.end()
 
     settings = {hint[1]: hint[2] for hint in hints}
@@ -58,7 +56,7 @@ def test_a_sandbox() -> None:
 def sandbox(*arguments: str, person: str = "") -> Generator[tuple[Running, httpx.Client]]:
     """Run it, and a client that calls it."""
     with thread(*START, *arguments) as running, httpx.Client(trust_env=False) as webex:
-        webex.base_url = running.line(running.out, 'http://[^"]+')[0]
+        webex.base_url = running.out.line('http://[^"]+')[0]
         webex.headers = {"Authorization": f"Bearer person:{person}"} if person else BOT
         yield running, webex
 
@@ -80,10 +78,10 @@ def test_what_comes_of_a_request() -> None:
     """It prints why one was refused, the client's tracking id, and that nobody watches."""
     with sandbox(person="ann@example.com") as (running, webex):
         webex.get("/licenses", headers={"TrackingID": "bot_1"})
-        refused = running.line(running.out, "GET +(.+)$")[1]
+        refused = running.out.line("GET +(.+)$")[1]
         webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
-        running.line(running.out, "POST   /v1/messages 200 OK")
-        below = running.line(running.out, "→ +(.+)$")[1]
+        running.out.line("POST   /v1/messages 200 OK")
+        below = running.out.line("→ +(.+)$")[1]
 
     assert re.fullmatch(
         r"/v1/licenses 501 Not Implemented ROUTER_[0-9A-F-]+ \(sent TrackingID bot_1\) "
@@ -103,21 +101,21 @@ def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> 
     with sandbox(*arguments) as (running, webex):
         webex.post("/webhooks", json={**NEW, "targetUrl": target})
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
-        running.line(running.out, f"→ +{target} {outcome}")
+        running.out.line(f"→ +{target} {outcome}")
 
 
 def test_json() -> None:
     """With --json each line is an object, first the URL; no secret and no token is in them."""
     target = f"http://127.0.0.1:{unused_port()}/?canary"
     with thread(*START, "--json") as running, httpx.Client(headers=BOT, trust_env=False) as webex:
-        lines = [running.line(running.out, ".+")[0]]
+        lines = [running.out.line(".+")[0]]
         webex.base_url = json.loads(lines[0])["url"]
         webex.post("/webhooks", json={**NEW, "targetUrl": target, "secret": "a-canary"})
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
-        lines += [running.line(running.out, ".+")[0] for _ in range(3)]
+        lines += [running.out.line(".+")[0] for _ in range(3)]
         webex.post("/rooms", json={"title": "Lunch"})
         webex.post("/webhooks", json={**NEW, "event": "craeted"})
-        lines += [running.line(running.out, ".+")[0] for _ in range(5)]
+        lines += [running.out.line(".+")[0] for _ in range(5)]
 
     documents = [json.loads(line) for line in lines]
     assert [each["kind"] for each in documents] == [
@@ -130,7 +128,7 @@ def test_json() -> None:
     assert delivery["notification"]["resource"] == "messages"
     assert nothing["text"] == "no active webhook watches rooms created"
     assert misspelled["text"].endswith("isn't a known event: is it misspelled?")
-    assert ("canary" in "".join(lines), running.err.empty()) == (False, True)
+    assert ("canary" in "".join(lines), running.err.lines.empty()) == (False, True)
 
 
 def test_a_reader_that_knows_the_base_url() -> None:

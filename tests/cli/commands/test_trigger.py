@@ -5,8 +5,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, failing, served, served_bot
+from tests.cli.harness import Invoke, ServedWebex, failing, served, served_bot
 from webex_webhooks_async import verify
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
@@ -55,7 +54,7 @@ def test_a_handler_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
     """What a handler raised is shown, and makes the exit code 1."""
     with served(failing("a-canary-secret")) as url:
         sent = invoke(*to(url, "rooms"))
-        webex.create(target_url=url, resource="rooms", event="all", secret="a-canary-secret")
+        webex.create(targetUrl=url, resource="rooms", event="all", secret="a-canary-secret")
         reported = invoke(*ROOMS_IN_A_SANDBOX)
 
     assert sent.out.endswith("→ 500 Internal Server Error\n✗ a handler raised KeyError: 'dish'\n")
@@ -66,10 +65,10 @@ def test_a_handler_that_fails(webex: ServedWebex, invoke: Invoke) -> None:
 def test_a_sandbox(webex: ServedWebex, invoke: Invoke) -> None:
     """With --sandbox, an event happens in the sandbox, and the bots' responses are shown."""
     with served_bot("") as bot, served_bot("", 500) as other:
-        webex.create(target_url=bot.url)
+        webex.create(targetUrl=bot.url)
         done = invoke(*IN_A_SANDBOX, "--set", "data.text=Hello")
-        webex.create(target_url=other.url)
-        webex.create(target_url="http://127.0.0.1:1/")
+        webex.create(targetUrl=other.url)
+        webex.create(targetUrl="http://127.0.0.1:1/")
         failed, as_json = invoke(*IN_A_SANDBOX), invoke(*IN_A_SANDBOX, "--json")
 
     (message, *_) = webex.sandbox.messages
@@ -86,7 +85,7 @@ def test_a_sandbox(webex: ServedWebex, invoke: Invoke) -> None:
 def test_the_owner_of_an_event(webex: ServedWebex, invoke: Invoke) -> None:
     """With --owner only that person's webhooks are notified; where nobody is, it says so."""
     with served_bot("") as bot:
-        webex.create(target_url=bot.url, resource="rooms", event="updated")
+        webex.create(targetUrl=bot.url, resource="rooms", event="updated")
         of_the_bot = invoke(*ROOMS_IN_A_SANDBOX, "--owner", webex.sandbox.bot.id)
         of_ann = invoke(*ROOMS_IN_A_SANDBOX, "--owner", "ann@example.com")
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Invoke
-from tests.cli.harness import ServedWebex, Typist, terminal
+from tests.cli.harness import Invoke, ServedWebex, Typist, terminal
 from webex_webhooks_async import to_json
 
 WANTED = (
@@ -16,7 +15,11 @@ WANTED = (
 
 
 def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
-    """In a pipe each webhook is one complete line, and nothing else is printed."""
+    """In a pipe each webhook is one complete line, and nothing else is printed.
+
+    An empty list is a sentence for people, and an empty array in JSON.
+    """
+    nothing, no_documents = invoke("list"), invoke("list", "--json")
     first = webex.create()
     second = webex.create(name="bot:cards", resource="attachmentActions", filter="roomId=Y2lz")
 
@@ -24,6 +27,8 @@ def test_list_in_a_pipe(webex: ServedWebex, invoke: Invoke) -> None:
 
     header, *rows = [re.split(r"  +", line) for line in done.out.splitlines()]
     url = "https://example.com/webex"
+    assert (nothing.out, nothing.err) == ("", "There are no webhooks.\n")
+    assert json.loads(no_documents.out) == []
     assert header == ["NAME", "STATUS", "WATCHES", "TARGET", "FILTER", "ID"]
     assert rows == [
         ["bot:messages", "active", "messages created", url, first.id],
@@ -49,7 +54,7 @@ def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
     """The pages are followed to the last one; --owned-by org lists the organization's."""
     for number in range(101):
         webex.create(name=f"bot:{number}")
-    org = webex.create(name="org", owned_by="org")
+    org = webex.create(name="org", ownedBy="org")
 
     own, of_org = invoke("list", "--json"), invoke("list", "--owned-by", "org", "--json")
 
@@ -57,20 +62,15 @@ def test_list_has_every_page(webex: ServedWebex, invoke: Invoke) -> None:
     assert [each["id"] for each in json.loads(of_org.out)] == [org.id]
 
 
-@pytest.mark.usefixtures("webex")
-def test_list_of_nothing(invoke: Invoke) -> None:
-    """An empty list is a sentence for people, and an empty array in JSON."""
-    table, document = invoke("list"), invoke("list", "--json")
-
-    assert (table.out, table.err) == ("", "There are no webhooks.\n")
-    assert json.loads(document.out) == []
-
-
 def test_get(webex: ServedWebex, invoke: Invoke) -> None:
-    """One webhook is shown field by field, or as JSON; its secret is not."""
+    """One webhook is shown field by field, or as JSON; its secret is not.
+
+    An error of Webex is one line with its tracking id, and the exit code is 1.
+    """
     webhook = webex.create(filter="roomId=Y2lz", secret="a-canary-secret")
 
     done, as_json = invoke("get", webhook.id), invoke("get", webhook.id, "--json")
+    absent = invoke("get", "nothing", "--json")
 
     fields = dict(re.split(r"  +", line) for line in done.out.splitlines())
     document = json.loads(as_json.out)
@@ -78,6 +78,11 @@ def test_get(webex: ServedWebex, invoke: Invoke) -> None:
     assert (fields["filter"], fields["secret"]) == ("roomId=Y2lz", "set, not shown")
     assert (document["id"], document["hasSecret"]) == (webhook.id, True)
     assert (done.exit_code, done.err, "canary" in done.out + as_json.out) == (0, "", False)
+    assert (absent.exit_code, absent.out) == (1, "")
+    assert re.fullmatch(
+        r"error: GET /v1/webhooks/nothing: 404 Not Found: .+ \(tracking id ROUTER_[0-9A-F-]+\)\n",
+        absent.err,
+    )
 
 
 @pytest.mark.parametrize("secret", [4_217_421_742, ["canary"]])
@@ -93,18 +98,6 @@ def test_a_secret_that_is_not_text(webex: ServedWebex, invoke: Invoke, secret: o
     assert json.loads(as_json.out)["hasSecret"] is True
     assert json.dumps(secret) not in done.out + as_json.out
     assert json.dumps(secret) in invoke("get", webhook.id, "--show-secret").out
-
-
-@pytest.mark.usefixtures("webex")
-def test_get_what_is_not_there(invoke: Invoke) -> None:
-    """An error of Webex is one line with its tracking id, and the exit code is 1."""
-    done = invoke("get", "nothing", "--json")
-
-    assert (done.exit_code, done.out) == (1, "")
-    assert re.fullmatch(
-        r"error: GET /v1/webhooks/nothing: 404 Not Found: .+ \(tracking id ROUTER_[0-9A-F-]+\)\n",
-        done.err,
-    )
 
 
 def test_create(webex: ServedWebex, invoke: Invoke, tmp_path: Path) -> None:
@@ -154,27 +147,23 @@ def test_update(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_delete(webex: ServedWebex, invoke: Invoke) -> None:
-    """Several are deleted at once, one that is named twice only once, and others stay."""
-    first, second, _ = (webex.create(name=name) for name in ("first", "second", "third"))
+    """Several are deleted at once, one that is named twice only once, and others stay.
+
+    If one can't be deleted, the others are, and the exit code is 1.
+    """
+    first, second, third, _ = (webex.create(name=name) for name in ("1", "2", "3", "4"))
 
     done = invoke("delete", first.id, second.id, first.id, "--yes")
+    in_part = invoke("delete", "nothing", third.id, "--yes", "--json")
 
     assert sorted(done.out.splitlines()) == sorted([f"deleted {first.id}", f"deleted {second.id}"])
-    assert (done.exit_code, done.err, webex.names) == (0, "", ["third"])
-
-
-def test_delete_in_part(webex: ServedWebex, invoke: Invoke) -> None:
-    """If one can't be deleted, the others are, and the exit code is 1."""
-    webhook = webex.create()
-
-    done = invoke("delete", "nothing", webhook.id, "--yes", "--json")
-
-    assert json.loads(done.out) == [
+    assert (done.exit_code, done.err) == (0, "")
+    assert json.loads(in_part.out) == [
         {"id": "nothing", "deleted": False},
-        {"id": webhook.id, "deleted": True},
+        {"id": third.id, "deleted": True},
     ]
-    assert (done.exit_code, webex.names) == (1, [])
-    assert done.err.startswith("error: DELETE /v1/webhooks/nothing: 404 Not Found")
+    assert in_part.err.startswith("error: DELETE /v1/webhooks/nothing: 404 Not Found")
+    assert (in_part.exit_code, webex.names) == (1, ["4"])
 
 
 def test_a_name_in_place_of_an_id(webex: ServedWebex, invoke: Invoke) -> None:

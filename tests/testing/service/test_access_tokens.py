@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from tests.testing.doubles import FakeClock
+from tests.support.clocks import StoppedClock
 from webex_webhooks_async.testing import Sandbox
 
 REFRESH = {
@@ -189,12 +189,12 @@ async def test_a_code_is_used_once(api: httpx.AsyncClient, verifier: str) -> Non
 
 async def test_a_code_expires() -> None:
     """A code lives for five minutes."""
-    clock = FakeClock()
-    async with Sandbox(clock=clock).http_client() as api:
+    clock = StoppedClock()
+    async with Sandbox(clock=clock.now).http_client() as api:
         one, other = [(await redirected_with(api))["code"] for _ in range(2)]
-        clock.advance(minutes=5)
+        clock.advance(300)
         in_time = await exchange(api, code=one)
-        clock.advance(seconds=1)
+        clock.advance(1)
         late = await exchange(api, code=other)
 
     assert (in_time.status_code, late.json()["error"]) == (200, "invalid_grant")

@@ -3,17 +3,12 @@ import re
 import httpx
 import pytest
 
-from tests.testing.doubles import descriptions
+from tests.testing.doubles import NEW, descriptions
 from webex_webhooks_async.testing import Sandbox
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/team"),
-        ("GET", "/webhooks/W1/x"),
-        ("PATCH", "/rooms/R1"),
-    ],
+    ("method", "path"), [("GET", "/team"), ("GET", "/webhooks/W1/x"), ("PATCH", "/rooms/R1")]
 )
 async def test_what_the_sandbox_lacks(
     api: httpx.AsyncClient, webex_sandbox: Sandbox, method: str, path: str
@@ -111,8 +106,71 @@ async def test_errors_have_webexs_form(api: httpx.AsyncClient) -> None:
     assert other.headers["trackingid"] != response.headers["trackingid"]
 
 
-async def test_head(api: httpx.AsyncClient) -> None:
-    """HEAD is GET without a body."""
-    response = await api.head("/people/me")
+NO_JSON = "The request's body is not valid JSON."
+EMPTY = "name is required and must not be empty"
+WRONG_TYPE = "The request's media type is not supported; send application/json."
+JSON = "application/json"
 
-    assert (response.status_code, response.content) == (200, b"")
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "status", "message"),
+    [
+        (JSON, b"", 400, NO_JSON),
+        (JSON, b"\xff", 400, NO_JSON),
+        (JSON, b'{"name": NaN}', 400, NO_JSON),
+        (JSON, b"[" * 100_000, 400, NO_JSON),
+        (JSON, b"[]", 400, "The request's body must be a JSON object."),
+        ("Application/JSON;charset=utf-8", b"{}", 400, EMPTY),
+        (None, b"{}", 400, EMPTY),
+        ("json", b"{}", 415, WRONG_TYPE),
+        ("text/plain", b"{}", 415, WRONG_TYPE),
+    ],
+    ids=range(9),
+)
+async def test_no_json(
+    api: httpx.AsyncClient, media_type: str | None, body: bytes, status: int, message: str
+) -> None:
+    """A body that isn't a JSON object is refused; so is another media type, unless it's missing."""
+    headers = {} if media_type is None else {"Content-Type": media_type}
+
+    response = await api.post("/webhooks", content=body, headers=headers)
+
+    assert (response.status_code, response.json()["message"]) == (status, message)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("name", 1, "must be a string"),
+        ("targetUrl", True, "must be a string"),
+        ("resource", [], "must be a string"),
+        ("event", {}, "must be a string"),
+        ("filter", 0, "must be a string"),
+        ("name", None, "is required and must not be empty"),
+        ("event", "", "is required and must not be empty"),
+        ("targetUrl", "example.com", "must be an absolute http(s) URL"),
+        ("targetUrl", "ftp://example.com", "must be an absolute http(s) URL"),
+        ("targetUrl", "https://xn--/", "must be an absolute http(s) URL"),
+        ("ownedBy", "me", "must be creator or org"),
+    ],
+)
+async def test_fields(api: httpx.AsyncClient, field: str, value: object, problem: str) -> None:
+    """Nothing is coerced, what is required is there, and words and URLs are valid."""
+    response = await api.post("/webhooks", json={**NEW, field: value})
+
+    assert (response.status_code, response.json()["message"]) == (400, f"{field} {problem}")
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "expected"),
+    [
+        (b"grant_type=%ff\xff", "application/x-www-form-urlencoded", 400),
+        (b"", "application/x-www-form-urlencoded", 400),
+        (b"{}", JSON, 415),
+    ],
+)
+async def test_no_form(api: httpx.AsyncClient, body: bytes, media_type: str, expected: int) -> None:
+    """A body that isn't a form is refused where one is expected."""
+    response = await api.post("/access_token", content=body, headers={"Content-Type": media_type})
+
+    assert response.status_code == expected

@@ -24,15 +24,7 @@ async def test_submit(api: httpx.AsyncClient) -> None:
         "inputs": INPUTS,
         "personId": ann["id"],
     }
-    assert action.keys() == {
-        "id",
-        "type",
-        "messageId",
-        "inputs",
-        "personId",
-        "roomId",
-        "created",
-    }
+    assert action.keys() == {"id", "type", "messageId", "inputs", "personId", "roomId", "created"}
     for who in (BOT, ANN):
         read = await api.get(f"/attachment/actions/{action['id']}", headers=who)
         assert read.json() == action
@@ -54,11 +46,9 @@ async def test_what_a_card_submits_over_http(api: httpx.AsyncClient) -> None:
             },
         ],
     }
-    card = {**CARD, "content": content}
-    fields = {"toPersonEmail": "ann@example.com", "text": "A card", "attachments": [card]}
-    message = await created(api, "/messages", **fields)
+    message = await card_for_ann(api, {**CARD, "content": content})
     inputs = {"vegan": "true", "do": "something else"}
-    action = {"type": "submit", "messageId": message["id"], "inputs": inputs}
+    action = {"type": "submit", "messageId": message, "inputs": inputs}
 
     submitted = await created(api, "/attachment/actions", ANN, **action)
     refused = await api.post(

@@ -196,7 +196,7 @@ async def test_contradictory_people(webex_sandbox: Sandbox) -> None:
 async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """Without a sample, what is given is all the data; without anything given, there is an id.
 
-    Nothing is stored that has no REST path.
+    Nothing is stored that has no REST path, and ``all`` is refused: no notification says that.
     """
     given = {"color": "red"}
 
@@ -207,10 +207,6 @@ async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox, api: httpx.As
     recording = await data_of(webex_sandbox, "convergedRecordings", "created", given)
     assert recording == {"id": recording["id"], **given}
     assert (await api.get(f"/convergedRecordings/{recording['id']}")).json() == recording
-
-
-async def test_events_are_concrete(webex_sandbox: Sandbox) -> None:
-    """Emitting ``all`` raises, because no notification says that."""
     with pytest.raises(ValueError, match="concrete"):
         await webex_sandbox.emit("messages", "all")
 

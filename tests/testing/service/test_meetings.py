@@ -3,7 +3,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, FakeClock, created, items, notifications_of
+from tests.support.clocks import StoppedClock
+from tests.testing.doubles import ANN, BOB, created, items, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -94,21 +95,21 @@ async def test_a_meeting_is_scheduled(webex_sandbox: Sandbox, api: httpx.AsyncCl
 )
 async def test_the_files_of_a_recording(base_url: str, host: str) -> None:
     """A recording has links to its files: on another host, without a token, for three hours."""
-    clock = FakeClock()
-    sandbox = Sandbox(clock=clock)
+    clock = StoppedClock()
+    sandbox = Sandbox(clock=clock.now)
     await sandbox.emit("recordings", "created", {"id": "R/1", "topic": "Plans"})
     async with sandbox.http_client() as api:
         read = await api.get(f"{base_url}/recordings/R%2F1", headers=ANN)
         links = dict(read.json()["temporaryDirectDownloadLinks"])
         expiration = links.pop("expiration")
         files = {name: await api.get(link) for name, link in links.items()}
-        clock.advance(hours=3)
+        clock.advance(10800)
         in_time = await api.get(links["audioDownloadLink"])
-        clock.advance(seconds=1)
+        clock.advance(1)
         late = await api.get(links["audioDownloadLink"])
         wrong = await api.get(links["audioDownloadLink"].replace("file=audio", "file=video"))
 
-    assert expiration == "2022-04-07T12:17:23.164Z"
+    assert expiration == "2024-05-17T12:30:00.000Z"
     assert {httpx.URL(link).host for link in links.values()} == {host}
     assert {name: (each.headers["content-type"], each.text) for name, each in files.items()} == {
         "recordingDownloadLink": ("video/mp4", "The recording of Plans"),

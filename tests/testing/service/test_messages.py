@@ -1,3 +1,4 @@
+import logging
 from typing import Any
 
 import httpx
@@ -5,13 +6,13 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tests.support.clocks import StoppedClock
 from tests.testing.doubles import (
     ANN,
     BOB,
     BOT,
     CARD,
     NEW,
-    FakeClock,
     created,
     group_room,
     items,
@@ -19,6 +20,7 @@ from tests.testing.doubles import (
     notifications_of,
 )
 from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.testing.service.cards import remarks_on
 
 MENTION_OF_ALL = (
     '<spark-mention data-object-type="groupMention" data-group-type="all">All</spark-mention>'
@@ -26,7 +28,10 @@ MENTION_OF_ALL = (
 
 
 async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A message to a person is in the direct room of the two, whom both can read it in."""
+    """A message to a person is in the direct room of the two, where both can read it.
+
+    Nobody else sees it, or joins the room.
+    """
     bot = webex_sandbox.bot
 
     form = {"toPersonEmail": "ann@example.com", "text": "Hello, Ann!"}
@@ -53,22 +58,15 @@ async def test_a_message_in_a_direct_room(api: httpx.AsyncClient, webex_sandbox:
     for who in (BOT, ANN):
         assert (await api.get(f"/messages/{message['id']}", headers=who)).json() == message
         assert await items(api, "/messages", who, roomId=message["roomId"]) == [reply, message]
-    assert webex_sandbox.messages == (message, reply)
-
-
-async def test_direct_rooms_are_apart(api: httpx.AsyncClient) -> None:
-    """Nobody sees what others write to the bot, or joins their direct room."""
-    anns = await created(api, "/messages", toPersonEmail="ann@example.com", text="Hello, Ann!")
-    bobs = await created(api, "/messages", toPersonEmail="bob@example.com", text="Hello, Bob!")
-
-    assert anns["roomId"] != bobs["roomId"]
-    statuses = [
-        (await api.get(path, headers=BOB)).status_code
-        for path in (f"/messages/{anns['id']}", f"/messages?roomId={anns['roomId']}")
+    bobs = await created(api, "/messages", BOB, toPersonId=bot.id, text="Hello, bot!")
+    joining = {"roomId": message["roomId"], "text": "Hello"}
+    others = [
+        await api.get(f"/messages/{message['id']}", headers=BOB),
+        await api.get("/messages", params={"roomId": message["roomId"]}, headers=BOB),
+        await api.post("/messages", json=joining, headers=BOB),
     ]
-    assert statuses == [404, 404]
-    fields = {"roomId": anns["roomId"], "text": "Hello"}
-    assert (await api.post("/messages", json=fields, headers=BOB)).status_code == 404
+    assert [each.status_code for each in others] == [404] * 3
+    assert webex_sandbox.messages == (message, reply, bobs)
 
 
 async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -86,19 +84,6 @@ async def test_people_write_to_each_other(api: httpx.AsyncClient, webex_sandbox:
     of_all = await notifications_of(webex_sandbox, api, "messages", ownedBy="org")
     await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text="Psst")
     assert kinds(of_all) == ["messages created"]
-
-
-async def test_created_at() -> None:
-    """A message has the clock's time, in milliseconds, and so has its room."""
-    clock = FakeClock()
-    async with Sandbox(clock=clock).http_client() as api:
-        room = await group_room(api)
-        clock.advance(hours=1)
-        message = await created(api, "/messages", roomId=room, text="Hello")
-        read = (await api.get(f"/rooms/{room}", headers={"Authorization": "Bearer t"})).json()
-
-    assert message["created"] == read["lastActivity"] == "2022-04-07T10:17:23.164Z"
-    assert read["created"] == "2022-04-07T09:17:23.164Z"
 
 
 async def test_what_a_message_may_have(api: httpx.AsyncClient) -> None:
@@ -272,11 +257,7 @@ async def test_a_mention(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None
             "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>",
             "<script>alert(1)</script>",
         ),
-        (
-            "**Hi** <@all>",
-            f"<p><strong>Hi</strong> {MENTION_OF_ALL}</p>",
-            "Hi All",
-        ),
+        ("**Hi** <@all>", f"<p><strong>Hi</strong> {MENTION_OF_ALL}</p>", "Hi All"),
     ],
 )
 async def test_markdown(api: httpx.AsyncClient, markdown: str, html: str | None, text: str) -> None:
@@ -288,22 +269,6 @@ async def test_markdown(api: httpx.AsyncClient, markdown: str, html: str | None,
     assert message.get("mentionedGroups") == (
         ["all"] if MENTION_OF_ALL in message["html"] else None
     )
-
-
-async def test_who_speaks_or_is_mentioned_joins(
-    api: httpx.AsyncClient, webex_sandbox: Sandbox
-) -> None:
-    """Joining a group room by speaking or by a mention is notified, before the message."""
-    room = await group_room(api)
-    notified = await notifications_of(webex_sandbox, api, "all")
-    markdown = "<@personEmail:sandbox@webex.bot> ask <@personEmail:bob@example.com>"
-
-    await created(api, "/messages", ANN, roomId=room, markdown=markdown)
-    await created(api, "/messages", ANN, roomId=room, text="Thanks")
-
-    emails = [each["personEmail"] for each in await items(api, "/memberships", roomId=room)]
-    assert emails == ["sandbox@webex.bot", "ann@example.com", "bob@example.com"]
-    assert kinds(notified) == [*["memberships created"] * 2, "messages created"]
 
 
 async def test_delete(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -410,15 +375,19 @@ async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
 
 
 async def test_messages_before() -> None:
-    """A list may end before a time or a message; what is neither is refused."""
-    clock = FakeClock()
-    async with Sandbox(clock=clock).http_client() as api:
+    """A list may end before a time or a message; what is neither is refused.
+
+    A message has the clock's time, in milliseconds, and so has its room.
+    """
+    clock = StoppedClock()
+    clock.advance(0.164_999)
+    async with Sandbox(clock=clock.now).http_client() as api:
         messages: list[dict[str, Any]] = []
         for text in "ABC":
             messages.append(
                 await created(api, "/messages", ANN, toPersonEmail="bob@example.com", text=text)
             )
-            clock.advance(hours=1)
+            clock.advance(3600)
 
         async def texts(**query: str) -> list[str]:
             query["roomId"] = messages[0]["roomId"]
@@ -426,17 +395,20 @@ async def test_messages_before() -> None:
 
         found = [
             await texts(before=messages[2]["created"]),
-            await texts(before="2022-04-07T12:17:23.164+02:00"),
-            await texts(before="2022-04-07T10:17:23.165"),
+            await texts(before="2024-05-17T12:30:00.164+02:00"),
+            await texts(before="2024-05-17T10:30:00.165"),
             await texts(beforeMessage=messages[1]["id"]),
         ]
         query: dict[str, str] = {"roomId": messages[0]["roomId"]}
+        room = (await api.get(f"/rooms/{query['roomId']}", headers=ANN)).json()
         refused = [
             await api.get("/messages", params={**query, **wrong}, headers=ANN)
             for wrong in ({"before": "noon"}, {"beforeMessage": "nope"})
         ]
 
     assert found == [["B", "A"], ["A"], ["B", "A"], ["A"]]
+    assert messages[2]["created"] == room["lastActivity"] == "2024-05-17T11:30:00.164Z"
+    assert room["created"] == "2024-05-17T09:30:00.164Z"
     assert [each.status_code for each in refused] == [400, 404]
 
 
@@ -485,3 +457,53 @@ async def test_edits_that_are_refused(api: httpx.AsyncClient) -> None:
     assert statuses == [status for *_, status in edits]
     assert (await api.put(f"/messages/{message['id']}", json=text, headers=BOB)).status_code == 404
     assert (await api.put(f"/messages/{message['id']}", json=text)).status_code == 403
+
+
+SUBMIT = {"type": "Action.Submit", "title": "Order"}
+
+
+@pytest.mark.parametrize(
+    ("members", "remarks"),
+    [
+        ({}, ()),
+        ({"version": "latest", "actions": [SUBMIT] * 5}, ()),
+        (
+            {"version": "1.10"},
+            ("Webex supports cards up to version 1.3, and this one has version 1.10",),
+        ),
+        (
+            {"body": [{"type": "ActionSet", "actions": [SUBMIT] * 6}], "actions": [SUBMIT] * 7},
+            ("Webex supports up to 5 actions in a list, and this card has more",),
+        ),
+        (
+            {
+                "actions": [
+                    {
+                        "type": "Action.ShowCard",
+                        "card": {"type": "AdaptiveCard", "body": [{"type": "Table"}]},
+                    },
+                    {"type": "Action.Execute"},
+                ]
+            },
+            (
+                "Webex doesn't support Action.Execute, which this card has",
+                "Webex doesn't support Table, which this card has",
+            ),
+        ),
+    ],
+)
+async def test_remarks_on_a_card(
+    api: httpx.AsyncClient,
+    caplog: pytest.LogCaptureFixture,
+    members: dict[str, object],
+    remarks: tuple[str, ...],
+) -> None:
+    """What Webex documents as unsupported, or as beyond its limits, is taken with a warning."""
+    card = {**CARD["content"], **members}
+    with caplog.at_level(logging.WARNING, "webex_webhooks_async"):
+        message = await created(
+            api, "/messages", toPersonEmail="a@example.com", **with_card(content=card)
+        )
+
+    assert caplog.messages == [f"the card of the message {message['id']}: {x}" for x in remarks]
+    assert remarks_on(message["attachments"]) == remarks

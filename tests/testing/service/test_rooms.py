@@ -1,19 +1,26 @@
 import httpx
 import pytest
 
-from tests.testing.doubles import ANN, BOB, BOT, FakeClock, created, items, kinds, notifications_of
+from tests.support.clocks import StoppedClock
+from tests.testing.doubles import ANN, BOB, BOT, created, items, kinds, notifications_of
 from webex_webhooks_async.testing import Sandbox
 
 
 async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """Everyone has a direct room with the bot, named after the other person."""
+    """Everyone has a direct room with the bot, named after the other person.
+
+    A list may be of one type of room.
+    """
+    group = await created(api, "/rooms", title="Plans")
     ann, bob = [await items(api, "/rooms", who) for who in (ANN, BOB)]
-    bots = await items(api, "/rooms")
+    bots = await items(api, "/rooms", type="direct")
 
     assert [each["title"] for each in (*ann, *bob)] == [webex_sandbox.bot.display_name] * 2
     assert [each["title"] for each in bots] == ["Ann", "Bob"]
     assert [each["id"] for each in bots] == [each["id"] for each in (*ann, *bob)]
     assert {each["type"] for each in bots} == {"direct"}
+    assert await items(api, "/rooms", type="group") == [group]
+    assert await items(api, "/rooms") == [group, *bots]
 
 
 async def test_create(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
@@ -52,19 +59,6 @@ async def test_unknown_rooms(api: httpx.AsyncClient) -> None:
         assert response.json()["message"] == "no room of yours has the id 'nope'"
 
 
-async def test_list_by_type(api: httpx.AsyncClient) -> None:
-    """A list may be of one type of room."""
-    await created(api, "/rooms", title="Plans")
-    await api.get("/people/me", headers=ANN)
-
-    kinds = [
-        [each["type"] for each in await items(api, "/rooms", **query)]
-        for query in ({}, {"type": "group"}, {"type": "direct"})
-    ]
-
-    assert kinds == [["group", "direct"], ["group"], ["direct"]]
-
-
 async def test_pages(api: httpx.AsyncClient) -> None:
     """A list comes in pages, whose links keep the rest of the query.
 
@@ -91,13 +85,13 @@ async def test_pages(api: httpx.AsyncClient) -> None:
 )
 async def test_sorted(sort_by: str, expected: str | int | None) -> None:
     """Rooms are sorted by latest message or creation, latest first, or by id, on all pages."""
-    clock = FakeClock()
-    async with Sandbox(clock=clock).http_client() as api:
+    clock = StoppedClock()
+    async with Sandbox(clock=clock.now).http_client() as api:
         rooms: list[dict[str, str]] = []
         for title in "ABC":
-            clock.advance(seconds=1)
+            clock.advance(1)
             rooms.append(await created(api, "/rooms", BOT, title=title))
-        clock.advance(seconds=1)
+        clock.advance(1)
         await created(api, "/messages", BOT, roomId=rooms[0]["id"], text="Hello")
 
         query = {"sortBy": sort_by, "type": "group", "max": "2"}

@@ -34,7 +34,10 @@ async def test_a_team(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_general_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A team has a room of its name, which its members join and leave with the team."""
+    """A team has a room of its name, which its members join and leave with the team.
+
+    Where that room was deleted, who joins the team is a member of the team alone.
+    """
     notified = await notifications_of(webex_sandbox, api, "all")
 
     team, ann = await team_with_ann(api)
@@ -50,6 +53,9 @@ async def test_a_general_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) ->
         "memberships created",
         "memberships deleted",
     ]
+    await api.delete(f"/rooms/{rooms[0]['id']}")
+    await created(api, "/team/memberships", teamId=team, personEmail="ann@example.com")
+    assert await items(api, "/rooms", ANN, teamId=team) == []
 
 
 async def test_rooms_of_a_team(api: httpx.AsyncClient) -> None:
@@ -82,17 +88,6 @@ async def test_memberships(api: httpx.AsyncClient) -> None:
     assert (await api.get(path, headers=BOB)).status_code == 404
     assert (await api.delete(path, headers=ANN)).status_code == 204
     assert (await api.get(path)).status_code == 404
-
-
-async def test_the_general_room_may_be_gone(api: httpx.AsyncClient) -> None:
-    """Who joins a team whose general room was deleted is a member of the team alone."""
-    team = await created(api, "/teams", name="Cooks")
-    (room,) = await items(api, "/rooms", teamId=team["id"])
-    await api.delete(f"/rooms/{room['id']}")
-
-    await created(api, "/team/memberships", teamId=team["id"], personEmail="ann@example.com")
-
-    assert await items(api, "/rooms", ANN, teamId=team["id"]) == []
 
 
 async def test_who_may_change_a_team(api: httpx.AsyncClient) -> None:
