@@ -33,7 +33,6 @@ from tests.testing.doubles import BOT, NEW, created
 from webex_webhooks_async import Notification, Receiver, Webhook
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.running import StoppedError
-from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
 
@@ -331,9 +330,7 @@ def served_acting_bot(
 
     async def bot(scope: Scope, receive: Receive, send: Send) -> None:
         notification = json.loads(await Request(scope, receive).body())
-        async with httpx.AsyncClient(
-            base_url=webex.base_url, headers=BOT, verify=tls_context(), trust_env=False
-        ) as api:
+        async with httpx.AsyncClient(base_url=webex.base_url, headers=BOT, trust_env=False) as api:
             await act(api, notification)
         await Response(status_code=204)(scope, receive, send)
 

@@ -229,7 +229,7 @@ from starlette.applications import Starlette
 
 for descriptor in range(3, 1024):
     with suppress(OSError):
-        os.write(descriptor, b"[]\\n{{\\n" + bytes(2_000_000) + b"\\n")
+        os.write(descriptor, b"[]\\n{{\\n" + bytes(30_000) + b"\\n")
 
 
 @asynccontextmanager
@@ -246,11 +246,18 @@ app = Starlette(lifespan=lifespan)
     ("act", "says"),
     [("raise RuntimeError('no database')", "RuntimeError: no database"), ("os._exit(7)", "code 7")],
 )
-def test_one_run(act: str, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_run(
+    act: str,
+    says: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Without reload, the command fails with a program that can't be started.
 
     So it does if the program writes into what it has inherited.
     """
+    monkeypatch.setattr("webex_webhooks_async.cli.commands.dev._MOST_REPORTED", 10_000)
     (tmp_path / "app.py").write_text(LIFESPAN.format(act), encoding="utf-8")
 
     exit_code = app.run(
