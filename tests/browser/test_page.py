@@ -520,7 +520,10 @@ def card(stage: Stage, content: Any = CARD, **members: object) -> None:  # noqa:
 
 def test_a_card_that_is_not_valid(page: Page, stage: Stage) -> None:
     """It is shown as its JSON, with the reason."""
-    wrong = {"body must be an array": {}, "body[0] must be an object with a type": ["x"]}
+    wrong: dict[str, object] = {
+        "body must be an array": {},
+        "body[0] must be an object with a type": ["x"],
+    }
     contents = [{"type": "AdaptiveCard", "version": "1.3", "body": each} for each in wrong.values()]
     for content in contents:
         card(stage, {"contentType": CARD["contentType"], "content": content})

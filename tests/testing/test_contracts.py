@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from attrs import evolve
@@ -195,21 +196,15 @@ async def test_a_broken_promise_is_named(promise: str) -> None:
     ("factory", "match"),
     [
         (object, "methods claim, confirm and release, and object lacks claim, confirm, release$"),
-        (
-            type("Changed", (_Leases,), {"confirm": None, "release": 5}),
-            "and Changed lacks confirm, release$",
-        ),
+        (lambda: Mock(confirm=None, release=5), "and Mock lacks confirm, release$"),
         (lambda: None, "and NoneType lacks claim, confirm, release$"),
         (lambda: _Leases, "got the class _Leases: pass an instance$"),
         (_Leases(), "factory must be a function, got _Leases: pass one that returns a dedupl"),
         (
-            type("Changed", (_Leases,), {"claim": lambda _self, _key: Claim.GRANTED}),
+            lambda: Mock(claim=Mock(return_value=Claim.GRANTED)),
             "claim must be an async method: it returned <Claim.GRANTED",
         ),
-        (
-            type("Changed", (_Leases,), {"claim": lambda _self: None}),
-            "takes 1 positional argument but 2 were given",
-        ),
+        (lambda: Mock(claim=AsyncMock(side_effect=TypeError("its own"))), "its own"),
     ],
 )
 async def test_what_is_not_a_deduplicator(factory: Any, match: str) -> None:  # noqa: ANN401 - mistakes

@@ -18,7 +18,10 @@ from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox
 
 CANARY = "canary"
 
-Target = Callable[[httpx.Request], httpx.Response | Coroutine[None, None, httpx.Response]]
+Target = (
+    Callable[[httpx.Request], httpx.Response]
+    | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+)
 
 
 async def sandbox_with(*webhooks: Mapping[str, str], **options: Any) -> Sandbox:  # noqa: ANN401 - its own
@@ -205,8 +208,8 @@ async def test_a_slow_target() -> None:
     endless = Wire(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1")
     transports = {"all://": httpx.MockTransport(never), "all://127.0.0.1": None}
     async with endless, httpx.AsyncClient(mounts=transports, trust_env=False) as targets:
-        webhooks = ({}, {"targetUrl": endless.origin})
-        sandbox = await sandbox_with(*webhooks, deliver_with=targets, delivery_timeout=0.05)
+        other = {"targetUrl": endless.origin}
+        sandbox = await sandbox_with({}, other, deliver_with=targets, delivery_timeout=0.05)
         deliveries = await sandbox.emit("messages", "created")
 
     assert [each.error for each in deliveries] == ["no response within 0.05 seconds"] * 2
@@ -220,8 +223,8 @@ async def test_switched_off_and_on_again() -> None:
     """
     clock = StoppedClock()
     targets = to(lambda request: httpx.Response(204 if request.url.path == "/ok" else 500))
-    webhooks = ({}, {}, {"targetUrl": "https://example.com/ok"})
-    sandbox = await sandbox_with(*webhooks, clock=clock.now, deliver_with=targets)
+    accepting = {"targetUrl": "https://example.com/ok"}
+    sandbox = await sandbox_with({}, {}, accepting, clock=clock.now, deliver_with=targets)
 
     async def fail(times: int) -> str | None:
         for _ in range(times):

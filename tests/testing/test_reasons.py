@@ -35,7 +35,7 @@ NOT_STARTED = "the bot isn't started, or can't receive now: its log says which, 
         ),
         (Starlette, "404 Not Found: the bot is mounted at another path than /webex"),
         (
-            lambda: Starlette(routes=[Route("/webex", lambda _: Response())]),
+            lambda: Starlette(routes=[Route("/webex", Response(), methods=["GET"])]),
             "405 Method Not Allowed: the bot is mounted at another path than /webex",
         ),
         (lambda: Bot(Client("token"), SECRET), f"503 Service Unavailable: {NOT_STARTED}"),
