@@ -35,8 +35,9 @@ from hypothesis import strategies as st
 
 import webex_webhooks_async
 from tests.support.wire import MODEL, WEBHOOK
-from webex_webhooks_async.converters import from_json, make_converter, structure, to_json, wire_name
+from webex_webhooks_async.converters import from_json, make_converter, structure, to_json
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.webhooks import NewWebhook, Webhook
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import RetryPolicy
-from webex_webhooks_async.converters import wire_name
+from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource

@@ -19,7 +19,6 @@ from webex_webhooks_async.client.auth import (
     SharedRefresh,
     checked_token,
 )
-from webex_webhooks_async.converters import JSON_KEY
 from webex_webhooks_async.errors import (
     DecodeError,
     LockedError,
@@ -27,6 +26,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
+from webex_webhooks_async.models import JSON_KEY
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 T = TypeVar("T")

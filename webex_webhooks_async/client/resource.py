@@ -25,13 +25,9 @@ from webex_webhooks_async.client.pagination import (
 )
 from webex_webhooks_async.client.requester import JSON_TYPE, Request, Requester
 from webex_webhooks_async.client.responses import Response
-from webex_webhooks_async.converters import (
-    checked_converter,
-    format_datetime,
-    structure_hook,
-    unstructure,
-)
+from webex_webhooks_async.converters import checked_converter, structure_hook, unstructure
 from webex_webhooks_async.formatting import SECRET_NAMES
+from webex_webhooks_async.models import format_datetime
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.strict_json import JSON, dump_json
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type

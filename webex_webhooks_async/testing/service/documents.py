@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from webex_webhooks_async.catalog import CATALOG
-from webex_webhooks_async.converters import wire_name
+from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service.attachment_actions import INPUTS
 from webex_webhooks_async.testing.service.calls import Call

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from webex_webhooks_async.converters import format_datetime
+from webex_webhooks_async.models import format_datetime
 
 
 def webex_id(kind: str) -> str:
