@@ -688,30 +688,19 @@ def fresh_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[ssl.SSLContext]]
     tls_context.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    """A certificate authority that only these tests know."""
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    """The TLS context of a server on loopback, signed by that authority."""
+@pytest.fixture
+def server_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """The TLS context of a server on loopback, whose authority the environment trusts."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "certificates.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificates.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = authority.issue_cert("127.0.0.1")
     certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType] - OpenSSL's too
     return context
 
 
-@pytest.fixture
-def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the environment trust that authority."""
-    certificates = tmp_path / "certificates.pem"
-    authority.cert_pem.write_to_path(certificates)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
-
-
-@pytest.mark.usefixtures("engine", "trusted")
+@pytest.mark.usefixtures("engine")
 async def test_a_certificate_that_the_environment_trusts_is_accepted(
     server_tls: ssl.SSLContext, fresh_tls: list[ssl.SSLContext]
 ) -> None:
@@ -731,7 +720,7 @@ async def test_a_certificate_that_the_environment_trusts_is_accepted(
     assert len(fresh_tls) == 1
 
 
-@pytest.mark.usefixtures("engine", "fresh_tls", "trusted")
+@pytest.mark.usefixtures("engine", "fresh_tls")
 @pytest.mark.parametrize("connection", ["new", "idle", "left"])
 async def test_a_request_over_tls_may_be_cancelled_at_any_moment(
     connection: str, server_tls: ssl.SSLContext
