@@ -43,6 +43,9 @@ os.environ["PATH"] = os.pathsep.join(
     [os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/*/bin")))]
 )
 
+# Images of containers set this; each of the many processes would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 NEWEST = next((each for each in PYTHONS[::-1] if shutil.which(f"python{each}")), RUNNING)
 
