@@ -76,7 +76,6 @@ class Application:
         self._expiries = OrderedDict[str, float]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to a request."""
         if scope["type"] != "http":
             await follow_lifespan(receive, send, nullcontext())
             return

@@ -37,7 +37,6 @@ class Webex(asyncio.Protocol):
     """One connection, with one request at a time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep it."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._received = b""

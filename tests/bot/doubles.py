@@ -26,45 +26,26 @@ async def echo(context: MessageContext) -> None:
     await context.reply(f"You said: {context.text}")
 
 
-def bot_of(client: Client, **options: Unpack[BotOptions]) -> Bot:
-    """A bot with a target URL."""
-    options.setdefault("target_url", URL)
-    return Bot(client, SECRET, **options)
-
-
-@asynccontextmanager
-async def running(bot: Bot, sandbox: Sandbox) -> AsyncGenerator[None]:
-    """Run a bot that receives what the sandbox notifies."""
-    sandbox.deliver_to(bot)
-    async with bot:
-        yield
-
-
 @frozen
 class Webex:
-    """A local Webex, and a client that calls it.
-
-    Attributes:
-        sandbox: The local Webex.
-        client: The client.
-    """
+    """A local Webex, and a client that calls it."""
 
     sandbox: Sandbox
     client: Client
 
     @property
     def texts(self) -> list[str | None]:
-        """The texts of all messages, in order."""
         return texts(self.sandbox)
 
     def bot(self, **options: Unpack[BotOptions]) -> Bot:
-        """A bot with a target URL."""
-        return bot_of(self.client, **options)
+        options.setdefault("target_url", URL)
+        return Bot(self.client, SECRET, **options)
 
     @asynccontextmanager
     async def running(self, bot: Bot) -> AsyncGenerator[None]:
         """Run a bot that receives what the sandbox notifies."""
-        async with running(bot, self.sandbox):
+        self.sandbox.deliver_to(bot)
+        async with bot:
             yield
 
 
@@ -80,7 +61,6 @@ class Handlers:
 
     @property
     def names(self) -> list[str]:
-        """The names of the handlers that ran."""
         return [name for name, _ in self.heard]
 
     def command(self, router: BotRouter, *names: str) -> None:
@@ -93,7 +73,6 @@ class Handlers:
         router.message(compiled)(self._message(pattern or "all"))
 
     def submission(self, router: BotRouter, name: str, /, **inputs: Any) -> None:  # noqa: ANN401 - any
-        """Register a handler of submissions."""
 
         async def handler(context: SubmissionContext) -> None:
             self.heard.append((name, context))

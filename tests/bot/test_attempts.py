@@ -13,7 +13,7 @@ from unittest.mock import AsyncMock, patch
 import pytest
 from attrs import frozen
 
-from tests.bot.doubles import CARD, Webex, running
+from tests.bot.doubles import CARD, Webex
 from tests.support.clocks import Time
 from tests.support.wire import until
 from webex_webhooks_async import (
@@ -57,14 +57,12 @@ class Attempts:
         self.failures = 1
         self.number = 0
         self.done: list[Any] = []
-        self.sandbox = webex.sandbox
-        self._webex = webex
+        self.webex = webex
         self._path = path
 
     @property
     def said(self) -> list[str | None]:
-        """The texts of what the bot has said."""
-        return self._webex.texts[1:]
+        return self.webex.texts[1:]
 
     async def run(self, act: Callable[[MessageContext], Awaitable[object]]) -> None:
         """Let the handler do something in each attempt, until one doesn't fail."""
@@ -76,8 +74,8 @@ class Attempts:
             if self.number <= self.failures:
                 raise ConnectionError("the database is down")
 
-        async with self._webex.running(self.bot):
-            await self.sandbox.say("Hello")
+        async with self.webex.running(self.bot):
+            await self.webex.sandbox.say("Hello")
             for number in range(self.failures):
                 await until(lambda: self.recorded_failures() == number + 1)  # noqa: B023 - used at once
                 await self.time.pass_(4**number)
@@ -89,7 +87,6 @@ class Attempts:
             return sum(each.failures for each in file.unfinished())
 
     def file(self) -> InboxFile:
-        """The file, beside the bot."""
         return InboxFile.look_into(self._path, change=True, clock=self.time.now_in_seconds)
 
 
@@ -188,7 +185,7 @@ async def test_the_same_at_the_same_time(attempts: Attempts) -> None:
 
 async def test_a_message_that_failed_does_not_count(attempts: Attempts) -> None:
     """What Webex refused wasn't said, so it is said when it is tried again."""
-    attempts.sandbox.fail(status=400, method="POST", path="/messages")
+    attempts.webex.sandbox.fail(status=400, method="POST", path="/messages")
 
     async def say(context: MessageContext) -> list[str]:
         ids: list[str] = []
@@ -463,8 +460,8 @@ async def test_records_after_inbox_retry(
         if attempts.number == 1:
             raise GiveUpError("the database is down")
 
-    async with running(attempts.bot, attempts.sandbox):
-        await attempts.sandbox.say("Hello")
+    async with attempts.webex.running(attempts.bot):
+        await attempts.webex.sandbox.say("Hello")
         await until(lambda: attempts.recorded_failures() == 1)
         assert "kept as failed" in caplog.text
         with closing(attempts.file()) as file:

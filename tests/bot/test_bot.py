@@ -11,7 +11,7 @@ from unittest.mock import AsyncMock
 import pytest
 import respx
 
-from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, bot_of, echo
+from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, echo
 from tests.support.clocks import StoppedClock, let_pass
 from tests.support.refusals import refused
 from tests.support.wire import until, unused_port
@@ -58,8 +58,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 class TestStart:
-    """What happens before the first request."""
-
     async def test_it_makes_the_webhooks_that_its_handlers_need(
         self, webex: Webex, handlers: Handlers
     ) -> None:
@@ -188,7 +186,6 @@ class Pauses(StoppedClock):
     """The time between the attempts of a start."""
 
     async def pass_each(self, *pauses: float) -> None:
-        """Let these pauses pass, which begin one after the other."""
         for number, seconds in enumerate(pauses, 1):
             await until(lambda: len(self.slept) == number)  # noqa: B023 - used at once
             assert self.slept[-1] == seconds
@@ -204,8 +201,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Pauses:
 
 
 class TestOutage:
-    """A start while Webex is out of order."""
-
     @pytest.mark.parametrize("with_inbox", [True, False])
     async def test_it_starts_all_the_same(
         self,
@@ -312,7 +307,7 @@ class TestOutage:
         url = f"http://127.0.0.1:{unused_port()}/v1"
         async with (
             Client("a-token", base_url=url, retry=RetryPolicy.none()) as client,
-            bot_of(client, target_url=None) as bot,
+            Bot(client, SECRET) as bot,
         ):
             await until(lambda: clock.sleepers == 1)
 
@@ -321,8 +316,6 @@ class TestOutage:
 
 
 class TestWatch:
-    """What happens to the webhooks while the bot runs."""
-
     async def test_it_keeps_the_webhooks(
         self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -423,8 +416,6 @@ class TestWatch:
 
 
 class TestReceiving:
-    """What becomes of a request, and of what it notifies of."""
-
     async def test_it_receives_while_it_runs(
         self, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -566,8 +557,6 @@ class TestReceiving:
 
 
 class TestSend:
-    """What a bot writes by itself."""
-
     async def test_it_writes_to_a_room_or_a_person(self, webex: Webex) -> None:
         """The place is one of three; a long text is cut as that of a reply."""
         (ann_id,) = (await webex.sandbox.say("Hi"), webex.sandbox.messages[0]["personId"])[1:]
@@ -598,8 +587,6 @@ class TestSend:
 
 
 class TestErrors:
-    """What becomes of a handler that fails."""
-
     async def test_an_error_of_a_handler_is_settled(
         self, webex: Webex, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -624,8 +611,6 @@ class TestErrors:
 
 
 class TestFromEnv:
-    """The bot that the environment describes."""
-
     async def test_it_reads_the_environment(
         self, environment: pytest.MonkeyPatch, webex: Webex
     ) -> None:

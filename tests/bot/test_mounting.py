@@ -11,8 +11,8 @@ from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from tests.bot.doubles import bot_of, echo, texts
-from tests.examples.serving import EXAMPLES, SERVERS, serving
+from tests.bot.doubles import SECRET, echo, texts
+from tests.examples.serving import EXAMPLES, SERVERS, serving, settings_of
 from tests.support.programs import running
 from tests.support.wire import until, unused_port
 from webex_webhooks_async import Bot, Client
@@ -57,7 +57,7 @@ async def test_a_bot_is_a_part_of_an_application(
     """It starts with the server, gets what Webex posts, and ends with the server."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/webex/"
-    bot = bot_of(webex_client, target_url=url)
+    bot = Bot(webex_client, SECRET, target_url=url)
     bot.message()(echo)
     async with serving(SERVERS[server], application_of(bot), listener):
         await until(lambda: bool(webex_sandbox.webhooks))
@@ -74,12 +74,7 @@ async def test_granian_serves_a_bot() -> None:
     patient = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5))
     sandbox = Sandbox(deliver_with=patient)
     async with patient, sandbox.serve() as base_url:
-        settings = {
-            "WEBEX_ACCESS_TOKEN": "a-token",
-            "WEBEX_BASE_URL": base_url,
-            "WEBEX_WEBHOOK_SECRET": "a secret",
-            "PUBLIC_URL": url,
-        }
+        settings = settings_of(base_url, PUBLIC_URL=url)
         command = f"granian --interface asgi --port {httpx.URL(url).port} echo_bot:bot"
         async with running(*command.split(), settings=settings, folder=EXAMPLES):
             await until(lambda: bool(sandbox.webhooks))

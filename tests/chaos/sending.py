@@ -30,7 +30,6 @@ class Sender:
     refused: Counter[str] = field(factory=Counter[str])
 
     async def send(self, bodies: list[bytes]) -> None:
-        """Send all of them, several at a time."""
         waiting = iter(bodies)
         async with httpx.AsyncClient(trust_env=False) as http_client, asyncio.TaskGroup() as group:
             for _ in range(SENDERS):

@@ -42,7 +42,6 @@ class Bot:
     sender: Sender
 
     def worked_on(self) -> Counter[str]:
-        """How often each message was processed."""
         said = (line.split() for worker in self.workers for line in worker.lines)
         return Counter(words[2] for words in said if words[:2] == ["replied", "to"])
 
@@ -66,7 +65,6 @@ class Bot:
         await self.services.until(lambda: self.sender.acknowledged >= copies)
 
     async def finished(self) -> None:
-        """Wait until every task was taken from the queue, and acknowledged."""
         async with Redis(port=self.redis.port) as redis, asyncio.timeout(PATIENCE):
             while True:
                 stream = await redis.xinfo_stream("taskiq")

@@ -19,6 +19,7 @@ import pytest
 from attrs import frozen
 
 from tests.chaos.sending import Sender
+from tests.examples.serving import settings_of
 from tests.support.redis_server import free_port
 from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
@@ -69,7 +70,6 @@ class Bot:
         return Counter(each["text"] for each in own)
 
     def rows(self) -> Counter[str]:
-        """How often the row of each notification was created."""
         with closing(sqlite3.connect(self.path.with_name("rows.db"))) as rows:
             return Counter(message_id for (message_id,) in rows.execute("SELECT * FROM rows"))
 
@@ -84,7 +84,6 @@ class Bot:
                 await asyncio.sleep(0.05)
 
     def states(self) -> list[str]:
-        """The state of each notification that isn't completed."""
         with closing(InboxFile.look_into(self.path, change=False)) as file:
             return [each.state for each in file.unfinished()]
 
@@ -100,7 +99,6 @@ class Bot:
             )
 
     def starts(self, receiver: Service) -> int:
-        """How often a receiver has begun to serve."""
         return sum("Uvicorn running" in line for line in receiver.lines)
 
 
@@ -113,14 +111,8 @@ async def running_bot(
     webex.fail(delay=RESPONSE_TIME, times=None, method="POST")
     ports = [free_port() for _ in range(workers)]
     async with webex.serve() as base_url:
-        settings = {
-            "INBOX": str(path),
-            "LEASE": str(lease),
-            "WEBEX_ACCESS_TOKEN": "the-bots-token",
-            "WEBEX_BASE_URL": base_url,
-            "WEBEX_WEBHOOK_SECRET": SECRET,
-            "WORK": str(work),
-        }
+        bot = {"INBOX": str(path), "LEASE": str(lease), "WORK": str(work)}
+        settings = settings_of(base_url, PUBLIC_URL="", WEBEX_WEBHOOK_SECRET=SECRET, **bot)
         async with running_services(settings) as services:
             uvicorn = "uvicorn --no-access-log --app-dir ../../tests/chaos inbox_bot:bot --port"
             receivers = [services.start(f"{uvicorn} {port}") for port in ports]

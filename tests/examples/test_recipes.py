@@ -1,7 +1,8 @@
-"""The programs docs/examples/{*_bot,many_users}.py of the recipes, in a sandbox."""
+"""The programs in docs/examples of the recipes, and those that need no account, in a sandbox."""
 
 import asyncio
 import json
+import runpy
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -16,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.examples.serving import Import, Run
+from tests.examples.serving import EXAMPLES, Import, Run
 from tests.support.redis_server import running_redis
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import created
@@ -279,3 +280,42 @@ async def test_only_the_owner_of_a_meeting_is_notified(
     first, refused, second = capsys.readouterr().out.splitlines()
     assert (first, second) == (f"{ids[0]} has started Plans", f"{ids[1]} has started Review")
     assert refused.startswith(f"{ids[0]} is not watched: POST /v1/access_token: 400")
+
+
+@pytest.mark.parametrize(
+    ("name", "prints"),
+    [
+        (
+            "lifecycle",
+            [
+                "created My Message Webhook",
+                "it posts to https://example.com/webhook-receiver",
+                "it is now My Updated Webhook",
+                "deleted",
+            ],
+        ),
+        (
+            "keep_alive",
+            [
+                "create keep-alive:messages: missing",
+                "create keep-alive:attachmentActions: missing",
+                "reactivate keep-alive:messages: switched off",
+                "create keep-alive:attachmentActions: missing",
+                "update keep-alive:messages: target URL differs",
+                "update keep-alive:attachmentActions: target URL differs",
+            ],
+        ),
+    ],
+)
+def test_what_happens_to_webhooks(
+    name: str,
+    prints: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without a token, a sandbox shows the life of a webhook, and how `ensure` corrects some."""
+    for variable in ("WEBEX_ACCESS_TOKEN", "WEBEX_BASE_URL", "TARGET_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+    assert capsys.readouterr().out.splitlines() == prints

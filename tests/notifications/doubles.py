@@ -86,11 +86,9 @@ class Conversation:
         self.sent: list[dict[str, Any]] = []
 
     async def receive(self) -> dict[str, Any]:
-        """The next message."""
         return self.unread.pop(0)
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 - as ASGI has it
-        """Take a message."""
         self.sent.append(message)
 
 
@@ -146,7 +144,6 @@ class Bot:
         self.receiver.on(Resource.MESSAGES)(self.run)
 
     async def run(self, notification: Notification[MessageData]) -> None:
-        """Handle a message."""
         self.started.append(notification.data.id)
         await self.may_end.wait()
         if self.errors:
@@ -162,7 +159,6 @@ class UnspeakableError(BaseException):
         self.raised = raised
 
     def __str__(self) -> str:
-        """Fail."""
         raise self.raised
 
 
@@ -228,19 +224,16 @@ class StandIn:
         self._copy = Claim.IN_PROGRESS if has_leases else Claim.DONE
 
     async def claim(self, key: str) -> Claim:
-        """Remember the key."""
         claim = self.claimed.get(key, Claim.GRANTED)
         self.claimed.setdefault(key, self._copy)
         await self._call("claim")
         return claim
 
     async def confirm(self, key: str) -> None:
-        """Remember the key as done."""
         await self._call("confirm")
         self.claimed[key] = Claim.DONE
 
     async def release(self, key: str) -> None:
-        """Forget the key."""
         await self._call("release")
         del self.claimed[key]
 

@@ -158,8 +158,6 @@ async def outcome(deduplicator: RedisDeduplicator, key: str = "a") -> str:
 
 
 class TestLeases:
-    """Which receiver may handle a notification."""
-
     async def test_it_is_a_deduplicator(self, join: Join) -> None:
         """Claims, confirmations and releases do what a receiver relies on."""
         everyone = cycle([await join() for _ in range(10)])
@@ -267,8 +265,6 @@ def held(redis: RedisClient) -> Generator[tuple[AsyncMock, asyncio.Event]]:
 
 
 class TestLostResponses:
-    """What happens to a claim whose response is lost."""
-
     async def test_a_claim_is_no_obstacle_to_who_made_it(
         self, redis: RedisClient, join: Join
     ) -> None:
@@ -339,8 +335,6 @@ asyncio.run(claim())
 
 
 class TestOutages:
-    """What the deduplicator does when Redis fails."""
-
     @pytest.mark.parametrize("method", ["claim", "confirm", "release"])
     async def test_a_redis_that_is_down(self, server: RedisServer, join: Join, method: str) -> None:
         """The client's error is raised, and the next call works when Redis is back."""

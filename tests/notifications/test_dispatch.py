@@ -22,8 +22,6 @@ def traces() -> Traces:
 
 
 class TestMiddleware:
-    """What runs around the handlers."""
-
     async def test_the_first_one_registered_is_the_outermost(self, traces: Traces) -> None:
         """Each runs around those registered later and all handlers, a router's around its own.
 
@@ -136,8 +134,6 @@ class TestMiddleware:
 
 
 class TestDispatch:
-    """Notifications from elsewhere."""
-
     @pytest.mark.parametrize("make", [Router, lambda: Receiver(SECRET)], ids=["router", "receiver"])
     async def test_it_runs_what_matches(self, traces: Traces, make: Any) -> None:  # noqa: ANN401 - of two classes
         """Middleware and handlers run as for a request, each time: nothing is deduplicated."""
@@ -183,8 +179,6 @@ class TestDispatch:
 
 
 class TestRecords:
-    """What the log says of a notification."""
-
     @pytest.mark.parametrize(
         ("body", "words", "handlers"),
         [

@@ -49,9 +49,6 @@ class InboxBot(Bot):
     """A bot with an inbox, and what it reports.
 
     Attributes:
-        path: The file.
-        time: The time.
-        inbox: The inbox.
         errors_reported: What `on_error` got.
         last_attempts: What the receiver said of each of these attempts.
     """
@@ -65,12 +62,10 @@ class InboxBot(Bot):
         super().__init__(inbox=self.inbox, on_error=self.report, **options)
 
     def report(self, error: Exception, _: Notification[NotificationData]) -> None:
-        """Take an error."""
         self.errors_reported.append(error)
         self.last_attempts.append(self.receiver.is_last_attempt)
 
     def file(self) -> closing[InboxFile]:
-        """The file, beside the receiver."""
         return closing(InboxFile.look_into(self.path, change=True, clock=self.time.now_in_seconds))
 
     def states(self) -> list[str]:
@@ -83,7 +78,6 @@ class InboxBot(Bot):
         await until(lambda: len(self.errors_reported) == failures and self.states() == ["waiting"])
 
     def errors_stored(self) -> list[str | None]:
-        """The error of each notification in the file."""
         with self.file() as file:
             return [each.error for each in file.unfinished()]
 

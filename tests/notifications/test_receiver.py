@@ -45,8 +45,6 @@ IS_A_CLASS = "deduplicator must be Deduplicator, got the class MemoryDeduplicato
 
 
 class TestDispatch:
-    """Which handlers run."""
-
     @pytest.mark.parametrize(
         ("resource", "event", "expected"),
         [
@@ -100,8 +98,6 @@ class TestDispatch:
 
 
 class TestRegistration:
-    """What can be a handler, and until when."""
-
     async def test_a_handler_stays_what_it_is(self) -> None:
         """A registered function can still be called, and can be registered again."""
         receiver, got = Receiver(SECRET), list[object]()
@@ -151,8 +147,6 @@ class TestRegistration:
 
 
 class TestRefusal:
-    """Which requests and arguments are refused."""
-
     @pytest.mark.parametrize(
         ("body", "headers", "status"),
         [
@@ -239,8 +233,6 @@ class TestRefusal:
 
 
 class TestFailure:
-    """What happens when handlers fail."""
-
     @pytest.mark.parametrize(
         "error",
         [
@@ -351,8 +343,6 @@ class TestFailure:
 
 
 class TestMisfits:
-    """What happens when a required field of the data is missing or doesn't fit."""
-
     PROBLEM = "$.data.personId: expected a string, got null"
     DATA: ClassVar[Mapping[str, Any]] = {**MESSAGE_DATA, "personId": None}
 
@@ -436,8 +426,6 @@ class TestMisfits:
 
 
 class TestDuplicates:
-    """What happens to copies."""
-
     async def test_fifty_copies_at_once(self) -> None:
         """Of fifty copies that arrive at once, one runs the handlers; the others don't wait."""
         bot = Bot()
@@ -532,8 +520,6 @@ class TestDuplicates:
 
 
 class TestCancellation:
-    """What happens when a request is cancelled."""
-
     async def test_a_cancelled_request_comes_again(self) -> None:
         """Its handler is cancelled; while that cleans up, a copy isn't handled, and later it is."""
         receiver = Receiver(SECRET)
@@ -658,8 +644,6 @@ async def cancel(request: "asyncio.Task[int]", deduplicator: StandIn) -> None:
 
 
 class TestForeground:
-    """Handlers that run before the response."""
-
     async def test_closing_waits_for_handlers(self) -> None:
         """Closing waits for what is being handled, and not for the task that handles it.
 
@@ -693,8 +677,6 @@ class TestForeground:
 
 
 class TestBackground:
-    """Handlers that run after the response."""
-
     async def test_the_response_comes_first(self) -> None:
         """`handle` returns before any code of a handler runs, also if tasks start at once.
 
@@ -799,8 +781,6 @@ class TestBackground:
 
 
 class TestClosingFromInside:
-    """Handlers that close their receiver."""
-
     @pytest.mark.parametrize("background", [True, False])
     @pytest.mark.parametrize("in_a_task", [True, False])
     async def test_it_is_an_error(self, *, background: bool, in_a_task: bool) -> None:
@@ -866,8 +846,6 @@ class TestClosingFromInside:
 
 
 class TestLog:
-    """What the log says."""
-
     @pytest.mark.parametrize(
         ("body", "message"),
         [

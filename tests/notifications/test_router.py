@@ -16,8 +16,6 @@ URL = "https://bot.example.com/webex"
 
 
 class TestInclude:
-    """Which handlers run, in which order."""
-
     async def test_a_router_counts_once(self) -> None:
         """Within one receiver the handlers of a router run once, however it is included."""
         traces, shared, other, receiver = Traces(), Router(), Router(), Receiver(SECRET)
@@ -60,8 +58,6 @@ class TestInclude:
 
 
 class TestWords:
-    """Warnings about words that are probably misspelled."""
-
     @pytest.mark.parametrize("router", [Router(), Receiver(SECRET)])
     @pytest.mark.parametrize(
         ("words", "match"),
@@ -110,8 +106,6 @@ class TestWords:
 
 
 class TestSignature:
-    """Handlers that can't be called with one notification."""
-
     def test_a_handler_takes_one_argument(self) -> None:
         """A handler that can't be called with the notification alone is refused at once."""
 
@@ -149,8 +143,6 @@ class TestSignature:
 
 
 class TestWebhooks:
-    """The webhooks that handlers need."""
-
     def test_each_resource_and_event_has_a_webhook(self) -> None:
         """Each resource and event has one webhook, with the receiver's first secret."""
         receiver, router, handler = Receiver(["new", "old"]), Router(), Traces().handler("any")

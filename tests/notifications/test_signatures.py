@@ -190,7 +190,6 @@ class ManyValued(Mapping[str, str]):
         return len(self.pairs)
 
     def getall(self, name: str) -> list[str]:
-        """As multidict has it."""
         return [value for each, value in self.pairs if each == name]
 
 

@@ -11,6 +11,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
+from tests.examples.serving import settings_of
 from tests.notifications.doubles import SECRET, body_of, signed, taken
 from tests.support.clocks import Time
 from tests.support.programs import read_until, running
@@ -217,8 +218,7 @@ async def test_the_process_lives(tmp_path: Path) -> None:
     sandbox = Sandbox()
     port = unused_port()
     async with sandbox.serve() as base_url:
-        settings = {"WEBEX_ACCESS_TOKEN": "a-token", "WEBEX_BASE_URL": base_url}
-        settings |= {"WEBEX_WEBHOOK_SECRET": SECRET, "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+        settings = settings_of(base_url, PUBLIC_URL=f"http://127.0.0.1:{port}")
         command = (sys.executable, "-m", "uvicorn", "orders:bot", "--port", str(port))
         async with running(*command, settings=settings, folder=tmp_path) as process:
             await read_until(process, "(Press CTRL+C")

@@ -10,6 +10,7 @@ from typing import Any, Self
 import pytest
 
 from tests.bot.doubles import echo, texts
+from tests.examples.serving import settings_of
 from tests.support.programs import printed_by
 from tests.support.services import PATIENCE
 from tests.support.wire import until
@@ -33,11 +34,7 @@ async def served(
 ) -> AsyncGenerator[dict[str, str]]:
     """Serve the sandbox, which the bot calls from another event loop."""
     async with webex_sandbox.serve() as base_url:
-        settings = {
-            "WEBEX_BASE_URL": base_url,
-            "WEBEX_ACCESS_TOKEN": "a-token",
-            "WEBEX_WEBHOOK_SECRET": "a-secret",
-        }
+        settings = settings_of(base_url, PUBLIC_URL="", WEBEX_WEBHOOK_SECRET="a-secret")
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})

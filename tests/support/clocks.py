@@ -43,7 +43,6 @@ class StoppedClock(QuickClock):
 
     @property
     def sleepers(self) -> int:
-        """How many are waiting."""
         return len(self._sleepers)
 
     async def sleep(self, seconds: float) -> None:
@@ -67,7 +66,6 @@ class Time(StoppedClock):
     """The time of inboxes and receivers, which passes only when a test advances it."""
 
     def now_in_seconds(self) -> float:
-        """The time as an inbox asks for it."""
         return 1_000_000 + self.seconds
 
     async def pass_(self, seconds: float) -> None:

@@ -65,7 +65,6 @@ class Stage:
             environment.setenv("REDIS_URL", self.resources.enter_context(running_redis()).url)
 
     def execute(self, code: CodeType, namespace: dict[str, Any]) -> None:
-        """Execute code that may await."""
         result = eval(code, namespace)  # noqa: S307 - running documents is the task here
         if inspect.iscoroutine(result):
             self.runner.run(result)
@@ -127,7 +126,6 @@ class AwaitingDocTest(DocTestEvaluator):
     """Runs one `>>>` of a doctest, which may await."""
 
     def __call__(self, example: Example) -> str:
-        """Run it, and return what is wrong with its outcome."""
         stage: Stage = example.namespace["__stage__"]
         parsed: doctest.Example = example.parsed
         stage.start_redis_for(parsed.source)

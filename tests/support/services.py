@@ -50,7 +50,6 @@ class Service:
         self._is_stopping = False
 
     def says(self, text: str) -> bool:
-        """Whether it has ever printed this."""
         return any(text in line for line in self.lines)
 
     def kill(self) -> None:

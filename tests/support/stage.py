@@ -30,13 +30,11 @@ class Stage:
     settings: dict[str, str]
 
     async def start_receiver(self, application: str, port: int) -> Service:
-        """Start a receiver, and wait until it is up."""
         receiver = self.services.start(f"uvicorn --no-access-log --port {port} {application}")
         await self.services.until(lambda: receiver.says("Uvicorn running"))
         return receiver
 
     async def make_webhook(self, target_url: str = "https://bot.example.com/webex") -> None:
-        """Create the webhook for the notifications."""
         what = {"name": "hook", "resource": "messages", "event": "created", "secret": SECRET}
         async with self.webex.http_client() as api:
             await created(api, "webhooks", targetUrl=target_url, **what)

@@ -41,15 +41,7 @@ MODEL = Webhook(
 
 @frozen(kw_only=True)
 class Received:
-    """A request as it arrived.
-
-    Attributes:
-        method: The method in the request line.
-        target: The target in the request line.
-        headers: By lower-case name.
-        body: The content.
-        connection: The number of its connection, from 1.
-    """
+    """A request as it arrived; its headers by lower-case name, its connection counted from 1."""
 
     method: str
     target: str
@@ -94,12 +86,10 @@ class Peer:
         return self.request
 
     async def send(self, data: bytes) -> None:
-        """Send exactly these bytes."""
         self._writer.write(data)
         await self._writer.drain()
 
     async def hangs_up(self) -> None:
-        """Wait until the client closes the connection."""
         await self._reader.read()
 
     async def hang_up(self) -> None:
@@ -111,7 +101,6 @@ class Peer:
         self._writer.write_eof()
 
     async def reset(self) -> None:
-        """Reset the connection."""
         connection: socket.socket = self._writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
@@ -170,30 +159,24 @@ class Wire:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port."""
         return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}"
 
     @property
     def base_url(self) -> str:
-        """The base URL for a client."""
         return f"{self.origin}/v1"
 
     @property
     def targets(self) -> list[str]:
-        """The target of each request."""
         return [each.target for each in self.requests]
 
     @property
     def open(self) -> int:
-        """The number of open connections."""
         return len(self._open)
 
     async def received(self, count: int) -> None:
-        """Wait until so many requests have arrived."""
         await until(lambda: len(self.requests) >= count)
 
     async def closed(self) -> None:
-        """Wait until no connection is open."""
         await until(lambda: not self._open)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
