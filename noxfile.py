@@ -247,7 +247,7 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def soak(session: nox.Session) -> None:
-    """Send a bot 200,000 notifications, and an inbox 100,000, and print what they hold."""
+    """Send a bot and an inbox 200,000 notifications each, and print what they hold."""
     session.install(built("*.whl", EXTRAS), *group("tests"))
     many = {"SOAK_NOTIFICATIONS": "200000"}
     with suite_alone(session):

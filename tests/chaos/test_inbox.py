@@ -32,9 +32,9 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals"),
 ]
 
-NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "100"))
-SIGNALS = max(2, NOTIFICATIONS // 100)
-WORKERS = [1, 2, 3] if NOTIFICATIONS > 100 else [2]
+NOTIFICATIONS = int(os.environ.get("CHAOS_NOTIFICATIONS", "50"))
+SIGNALS = max(1, NOTIFICATIONS // 100)
+WORKERS = [1, 2, 3] if NOTIFICATIONS > 50 else [2]
 IDS = [f"M{each:05}" for each in range(NOTIFICATIONS)]
 RESPONSE_TIME = 0.05  # seconds of Webex, in which a reply is there and not yet recorded
 

@@ -41,14 +41,7 @@ Run = Callable[..., AbstractAsyncContextManager[ModuleType]]
 
 @frozen(kw_only=True)
 class Program:
-    """An example program that receives.
-
-    Attributes:
-        module: The program.
-        application: What is served.
-        server: What serves it.
-        path: Where Webex posts to.
-    """
+    """An example program that receives, what serves it, and the path to which Webex posts."""
 
     module: ModuleType
     application: Any

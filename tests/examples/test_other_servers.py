@@ -57,15 +57,14 @@ async def test_django(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -
     assert not program.module.bot.is_ready
 
 
-HOOK = "gunicorn --preload --config gunicorn_settings.py flask_bot:app --workers {} --bind"
+HOOK = "gunicorn --preload --config gunicorn_settings.py flask_bot:app --bind"
 
 
 async def test_gunicorn(base_url: str, webex_sandbox: Sandbox) -> None:
-    """In forked workers, each of which the hook starts, the bot makes its webhook, and replies."""
+    """In a forked worker, which the hook starts, the bot makes its webhook, and replies."""
     address = f"127.0.0.1:{unused_port()}"
     settings = settings_of(base_url, PUBLIC_URL=f"http://{address}/webex")
-    command = HOOK.format(2).split()
-    async with running(*command, address, settings=settings, folder=EXAMPLES) as server:
+    async with running(*HOOK.split(), address, settings=settings, folder=EXAMPLES) as server:
         await read_until(server, "Listening at")
         async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http_client:
             assert (await http_client.get(f"http://{address}/health")).status_code == 200
@@ -78,10 +77,8 @@ async def test_a_worker_does_not_serve_a_bot_that_cannot_start(
     """With the hook, gunicorn ends then, and its log says why."""
     webex_sandbox.revoke("a-token-of-nobody")
     address = f"127.0.0.1:{unused_port()}"
-    command = HOOK.format(1).split()
-    async with running(
-        *command, address, settings=settings_of(base_url), folder=EXAMPLES
-    ) as server:
+    settings = settings_of(base_url)
+    async with running(*HOOK.split(), address, settings=settings, folder=EXAMPLES) as server:
         output, _ = await server.communicate()
 
     assert server.returncode != 0

@@ -19,7 +19,7 @@ from webex_webhooks_async.testing import Sandbox
 pytestmark = [pytest.mark.once, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
-NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "4000"))
+NOTIFICATIONS = int(os.environ.get("SOAK_NOTIFICATIONS", "2000"))
 ROUNDS = 10
 CONNECTIONS = 8
 FILLER = "x" * 4_000  # large, so that a body that is kept shows in memory, and in a file
@@ -70,7 +70,7 @@ async def test_a_bot_holds_no_more_in_the_end_than_after_one_round() -> None:
 
 async def test_a_file_stays_as_large_as_what_it_remembers(tmp_path: Path) -> None:
     """The file grows until the first keys are forgotten, and reuses its space from then on."""
-    size = NOTIFICATIONS // 2 // ROUNDS
+    size = NOTIFICATIONS // ROUNDS
     time = Time()
     sizes: list[int] = []
 
@@ -86,7 +86,7 @@ async def test_a_file_stays_as_large_as_what_it_remembers(tmp_path: Path) -> Non
 
     inbox = SQLiteInbox(tmp_path / "inbox.db", keep=size, clock=time.now_in_seconds)
     async with aclosing(inbox):
-        for start in range(0, NOTIFICATIONS // 2, size):
+        for start in range(0, NOTIFICATIONS, size):
             numbers = iter(range(start, start + size))
             await asyncio.gather(*(use(numbers) for _ in range(CONNECTIONS)))
             measure(f"{start + size} notifications")

@@ -15,14 +15,7 @@ SECRET = "the webhook's secret"
 
 @frozen
 class Stage:
-    """Where the processes of a bot run.
-
-    Attributes:
-        redis: The server that they share.
-        webex: What they call.
-        services: The running ones.
-        settings: What they read in the environment.
-    """
+    """Where the processes of a bot run, which read the settings in their environment."""
 
     redis: RedisServer
     webex: Sandbox
