@@ -98,23 +98,26 @@ async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> Non
 
 
 async def test_what_can_not_be_repeated(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """A large file, and a press of one of two buttons that are alike, are refused."""
+    """A large file, and a press of one of two buttons that can't be told apart, are refused."""
     await webex_sandbox.say("Hello", person="ann@example.com", files=[File("a", bytes(1_001))])
     room = webex_sandbox.messages[0]["roomId"]
     with pytest.raises(ValueError, match="file of more than 1000 bytes"):
         transcript(webex_sandbox, room)
 
     await api.delete(f"messages/{webex_sandbox.messages[0]['id']}", headers=ANN)
-    content = {**MENU, "actions": [ORDER, ORDER]}
-    contents = {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
-    card = await created(api, "messages", roomId=room, text="The menu", attachments=[contents])
-    await created(
-        api,
-        "attachment/actions",
-        ANN,
-        type="submit",
-        messageId=card["id"],
-        inputs={"dish": "soup", "action": "order"},
-    )
-    with pytest.raises(ValueError, match="which button"):
-        transcript(webex_sandbox, room)
+    untitled = {"type": "Action.Submit", "data": ORDER["data"]}
+    for actions in ([ORDER, ORDER], [untitled, {**ORDER, "data": {"action": "later"}}]):
+        content = {**MENU, "actions": actions}
+        contents = {"contentType": "application/vnd.microsoft.card.adaptive", "content": content}
+        card = await created(api, "messages", roomId=room, text="The menu", attachments=[contents])
+        await created(
+            api,
+            "attachment/actions",
+            ANN,
+            type="submit",
+            messageId=card["id"],
+            inputs={"dish": "soup", "action": "order"},
+        )
+        with pytest.raises(ValueError, match="which button"):
+            transcript(webex_sandbox, room)
+        await api.delete(f"messages/{card['id']}")

@@ -105,7 +105,7 @@ def _press(state: State, action: Json, card: str, who: str) -> str:
     known = [*buttons(message.get("attachments"))]
     button = _pressed(known, inputs)
     filled = {key: value for key, value in inputs.items() if key in button.inputs}
-    press = "" if len(known) == 1 or button.title is None else f"press={_literal(button.title)}, "
+    press = f"press={_literal(button.title)}, " if len(known) > 1 else ""
     return f'await webex_sandbox.submit({card}["id"], {_literal(filled)}, {press}{who})'
 
 
@@ -118,7 +118,8 @@ def _pressed(known: list[Button], inputs: Json) -> Button:
         and all(inputs.get(k) == v for k, v in each.data.items() if k not in each.inputs)
     ]
     best = max(fitting, key=lambda each: len(each.data), default=None)
-    if best is None or sum(each.title == best.title for each in known) > 1:
+    titles = [each.title for each in known]
+    if best is None or titles.count(best.title) > 1 or (best.title is None and len(known) > 1):
         raise ValueError("it isn't known which button of a card was pressed")
     return best
 
