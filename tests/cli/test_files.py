@@ -80,10 +80,19 @@ def test_write_where_it_is_impossible(token_file: Path, monkeypatch: pytest.Monk
     assert list(token_file.parent.iterdir()) == [token_file]
 
 
-def test_renewal(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
-    """An access token that Webex rejects is renewed, and the new tokens are stored."""
+def test_renewal(
+    webex: ServedWebex, invoke: Invoke, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An access token that Webex rejects is renewed, and the new tokens are stored.
+
+    If they can't be stored, the error names the file.
+    """
     write_tokens(token_file, TOKENS)
     webex.sandbox.revoke("a-canary-access")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.mkstemp", Mock(side_effect=full))
+        refused = invoke("list", "--token-file", str(token_file))
 
     done = invoke("list", "--token-file", str(token_file))
 
@@ -92,22 +101,9 @@ def test_renewal(webex: ServedWebex, invoke: Invoke, token_file: Path) -> None:
     authorization = webex.sandbox.requests[-1].headers["authorization"]
     assert authorization == f"Bearer {tokens['access_token']}"
     assert "a-canary-access" not in authorization
+    assert (refused.exit_code, refused.out) == (1, "")
+    assert refused.err.endswith(f"write the tokens to {token_file}: No space left on device\n")
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
-
-
-def test_renewal_that_can_not_be_stored(
-    webex: ServedWebex, invoke: Invoke, token_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """New tokens that can't be stored are an error that names the file."""
-    write_tokens(token_file, TOKENS)
-    webex.sandbox.revoke("a-canary-access")
-    full = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr("tempfile.mkstemp", Mock(side_effect=full))
-
-    done = invoke("list", "--token-file", str(token_file))
-
-    assert (done.exit_code, done.out) == (1, "")
-    assert done.err == f"error: can't write the tokens to {token_file}: No space left on device\n"
 
 
 @pytest.mark.parametrize(

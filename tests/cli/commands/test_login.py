@@ -69,7 +69,8 @@ def login(webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, f
 def redirect(url: str, **parameters: str) -> httpx.Response:
     """Redirect as Webex would, with these parameters and the state."""
     query = httpx.URL(url).params
-    return get(f"{query['redirect_uri']}?{urlencode({'state': query['state'], **parameters})}")
+    uri = f"{query['redirect_uri']}?{urlencode({'state': query['state'], **parameters})}"
+    return get(uri).raise_for_status()
 
 
 def test_login(login: Login, file: Path, invoke: Invoke) -> None:
@@ -88,19 +89,6 @@ def test_login(login: Login, file: Path, invoke: Invoke) -> None:
     assert query["scope"] == "spark:messages_read spark:rooms_read"
     for secret in ("a-canary-client-secret", *tokens.values()):
         assert secret not in done.out + done.err
-
-
-def test_the_user_says_no(login: Login, file: Path) -> None:
-    """When the user refuses, the error says so, and nothing is stored."""
-    pages: list[httpx.Response] = []
-
-    def visit(url: str) -> None:
-        pages.append(redirect(url, error="access_denied"))
-
-    done = login(visit)
-
-    assert (done.exit_code, file.exists(), pages[0].status_code) == (1, False, 200)
-    assert done.err.endswith("error: the authorization failed: access_denied\n")
 
 
 def test_visits_that_are_not_the_redirect(login: Login, file: Path) -> None:
@@ -127,16 +115,6 @@ def test_visits_that_are_not_the_redirect(login: Login, file: Path) -> None:
     assert max(map(len, done.err.splitlines())) < 300
 
 
-def test_a_code_that_is_refused(login: Login, file: Path) -> None:
-    """When Webex refuses the code, its error is shown, and the old file stays."""
-    file.write_text("old")
-
-    done = login(partial(redirect, code="stolen"))
-
-    assert (done.exit_code, file.read_text()) == (1, "old")
-    assert "POST /v1/access_token: 400 Bad Request" in done.err
-
-
 def test_without_a_screen(webex: ServedWebex, monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
     """Without a screen no browser is opened; the URL is printed."""
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
@@ -156,15 +134,24 @@ def test_without_a_screen(webex: ServedWebex, monkeypatch: pytest.MonkeyPatch, f
     assert (exit_code, file.exists()) == (0, True)
 
 
-def test_ctrl_c_while_it_waits(login: Login, file: Path) -> None:
-    """Ctrl-C ends it, and stores nothing."""
+VISITS: list[tuple[Callable[[str], object], int, str]] = [
+    (partial(redirect, error="access_denied"), 1, "error: the authorization failed: access_denied"),
+    (partial(redirect, code="stolen"), 1, "POST /v1/access_token: 400 Bad Request"),
+    (lambda _url: os.kill(os.getpid(), signal.SIGINT), 128 + signal.SIGINT, ""),
+]
 
-    def interrupt(_url: str) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
 
-    done = login(interrupt)
+@pytest.mark.parametrize(("visit", "exit_code", "error"), VISITS, ids=["no", "stolen", "ctrl-c"])
+def test_what_stores_nothing(
+    login: Login, file: Path, visit: Callable[[str], object], exit_code: int, error: str
+) -> None:
+    """Where the user refuses, Webex refuses the code, or Ctrl-C ends it, the old file stays."""
+    file.write_text("old")
 
-    assert (done.exit_code, file.exists()) == (128 + signal.SIGINT, False)
+    done = login(visit)
+
+    assert (done.exit_code, file.read_text()) == (exit_code, "old")
+    assert error in done.err
 
 
 def test_a_port_that_is_taken(webex: ServedWebex, invoke: Invoke, file: Path) -> None:

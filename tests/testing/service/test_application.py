@@ -8,7 +8,13 @@ from webex_webhooks_async.testing import Sandbox
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/team"), ("GET", "/webhooks/W1/x"), ("PATCH", "/rooms/R1")]
+    ("method", "path"),
+    [
+        ("GET", "/team"),
+        ("GET", "/webhooks/W1/x"),
+        ("PATCH", "/rooms/R1"),
+        ("GET", "/telephony/calls/history"),  # of calls, and no call
+    ],
 )
 async def test_what_the_sandbox_lacks(
     api: httpx.AsyncClient, webex_sandbox: Sandbox, method: str, path: str
@@ -66,9 +72,9 @@ async def test_query_parameters_that_the_sandbox_lacks(api: httpx.AsyncClient) -
 async def test_any_id_is_an_id(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A percent-encoded slash belongs to an id, and one at the end to no id: that is the list."""
     await webex_sandbox.emit("rooms", "created", {"id": "a/b"})
-    paths = ("/rooms/a%2Fb", "/rooms/a%2Fc", "/contents/a%2Fb", "/rooms/")
+    paths = ("/rooms/a%2Fb", "/rooms/", "/rooms/a%2Fc", "/contents/a%2Fb", "/telephony/calls/past")
 
-    assert [(await api.get(path)).status_code for path in paths] == [200, 404, 404, 200]
+    assert [(await api.get(path)).status_code for path in paths] == [200, 200, 404, 404, 404]
 
 
 async def test_tokens(api: httpx.AsyncClient) -> None:

@@ -156,9 +156,3 @@ async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: httpx.Async
     assert default.headers["content-type"].startswith("text/vtt")
     assert default.text.startswith("WEBVTT\n")
     assert others == [404, 400, 501]
-
-
-async def test_the_history_of_calls(api: httpx.AsyncClient) -> None:
-    """The history of calls isn't a call: the sandbox says that it lacks it."""
-    assert (await api.get("/telephony/calls/history")).status_code == 501
-    assert (await api.get("/telephony/calls/history2")).status_code == 404
