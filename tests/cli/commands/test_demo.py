@@ -58,6 +58,7 @@ def test_on_a_terminal(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(Sandbox, "fail", Mock())  # nothing to wait for
+    monkeypatch.setattr("webex_webhooks_async.cli.commands.demo._PAUSE", 0)
 
     done = invoke("demo")
 

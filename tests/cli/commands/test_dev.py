@@ -168,6 +168,7 @@ IMPATIENT = """
 from webex_webhooks_async.cli import main
 from webex_webhooks_async.cli.commands import dev
 dev._SLOW = 0
+dev._PATIENCE = 0.1
 main()
 """
 

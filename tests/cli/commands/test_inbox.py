@@ -3,7 +3,7 @@ import json
 import re
 import sqlite3
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -53,13 +53,10 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
-Listed = Callable[[object], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def listed(invoke: Invoke) -> Listed:
+def listed(invoke: Invoke, path: object) -> list[dict[str, Any]]:
     """List an inbox as JSON."""
-    return lambda path: json.loads(invoke("inbox", "list", str(path), "--json").out)
+    documents: list[dict[str, Any]] = json.loads(invoke("inbox", "list", str(path), "--json").out)
+    return documents
 
 
 @pytest.fixture
@@ -75,13 +72,13 @@ def states(file: str) -> dict[str, str]:
         return {NAMES[each.key]: each.state for each in inbox.unfinished()}
 
 
-def test_list(file: str, invoke: Invoke, listed: Listed) -> None:
+def test_list(file: str, invoke: Invoke) -> None:
     """Each notification is shown with its state, the id of its data and its error; JSON has all.
 
     Neither shows addresses or other data of the notification.
     """
     done = invoke("inbox", "list", file)
-    failed, *_, waiting = listed(file)
+    failed, *_, waiting = listed(invoke, file)
 
     lines = done.out.splitlines()
     assert lines[:3] == [
@@ -106,19 +103,17 @@ def test_list(file: str, invoke: Invoke, listed: Listed) -> None:
         assert document == {**SHOWN, **rest, "attempts": attempts, "error": error}
 
 
-def test_nothing_to_list_and_a_long_id(
-    tmp_path: Path, empty: InboxFile, invoke: Invoke, listed: Listed
-) -> None:
+def test_nothing_to_list_and_a_long_id(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> None:
     """An empty inbox has zeros and an empty list; a long id is whole in JSON alone."""
     path = str(tmp_path / "empty.db")
-    nothing, no_documents = invoke("inbox", "list", path), listed(path)
+    nothing, no_documents = invoke("inbox", "list", path), listed(invoke, path)
     with empty.transaction():
         empty.put("K", body("M" * 10_000))
 
     assert (nothing.exit_code, nothing.err) == (0, "")
     assert (nothing.out, no_documents) == ("0 waiting, 0 running, 0 failed\n", [])
     assert f"  {'M' * 200}...\n" in invoke("inbox", "list", path).out
-    assert [each["dataId"] for each in listed(path)] == ["M" * 10_000]
+    assert [each["dataId"] for each in listed(invoke, path)] == ["M" * 10_000]
 
 
 BIG = bytes(20_000)
@@ -157,12 +152,12 @@ def hostile(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_a_hostile_file(hostile: str, invoke: Invoke, listed: Listed) -> None:
+def test_a_hostile_file(hostile: str, invoke: Invoke) -> None:
     """Nothing in it forges a line, writes an escape code or ends the command.
 
     What can't be read is removed by its key, as `--json` shows it, in any state; others aren't.
     """
-    done, documents = invoke("inbox", "list", hostile), listed(hostile)
+    done, documents = invoke("inbox", "list", hostile), listed(invoke, hostile)
 
     assert (done.exit_code, done.err) == (0, "")
     assert "\x1b" not in done.out
@@ -181,7 +176,7 @@ def test_a_hostile_file(hostile: str, invoke: Invoke, listed: Listed) -> None:
     assert invoke("inbox", "drop", hostile, "i").exit_code == 1
     assert invoke("inbox", "drop", hostile, *unreadable).out == "9 notifications removed\n"
     assert invoke("inbox", "drop", hostile, "row-2").out == "1 notification removed\n"
-    assert {each["key"] for each in listed(hostile)} == {"plain", "i", "j"}
+    assert {each["key"] for each in listed(invoke, hostile)} == {"plain", "i", "j"}
 
 
 async def test_what_can_not_be_read_is_kept_as_failed(
@@ -202,7 +197,7 @@ async def test_what_can_not_be_read_is_kept_as_failed(
 
 
 def test_what_is_completed_meanwhile(
-    file: str, listed: Listed, monkeypatch: pytest.MonkeyPatch
+    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A notification that is handled while others are listed isn't listed."""
     unfinished = InboxFile.unfinished
@@ -213,7 +208,7 @@ def test_what_is_completed_meanwhile(
 
     monkeypatch.setattr(InboxFile, "unfinished", with_another)
 
-    assert len(listed(file)) == 4
+    assert len(listed(invoke, file)) == 4
 
 
 @pytest.mark.parametrize(
@@ -279,9 +274,7 @@ def test_what_is_large_where_a_number_belongs(
         other.execute("UPDATE notifications SET stored = zeroblob(1000000)")
         other.execute("UPDATE notifications SET failures = zeroblob(1000000)")
 
-    listed = json.loads(invoke("inbox", "list", file, "--json").out)
-
-    assert {each["state"] for each in listed} == {"unreadable"}
+    assert {each["state"] for each in listed(invoke, file)} == {"unreadable"}
 
 
 def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
@@ -298,7 +291,7 @@ def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
 
 
 def test_what_is_large_is_read_from_its_beginning(
-    tmp_path: Path, empty: InboxFile, listed: Listed
+    tmp_path: Path, empty: InboxFile, invoke: Invoke
 ) -> None:
     """While a bot writes, large bodies are listed without its locks, and without their ends."""
     large = body("LARGE")[:-2] + b', "text": "' + b"x" * 1_000_000 + b'"}}'
@@ -308,7 +301,7 @@ def test_what_is_large_is_read_from_its_beginning(
     empty.connection.execute("BEGIN IMMEDIATE")
     tracemalloc.start()
     try:
-        documents = listed(tmp_path / "empty.db")
+        documents = listed(invoke, tmp_path / "empty.db")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
