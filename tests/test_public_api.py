@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, get_overloads, get_type_hints
+from typing import Any, get_args, get_overloads
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_every_data_class_is_known_everywhere() -> None:
     typed = {
         word
         for overload in get_overloads(Receiver.on)
-        for word in get_args(get_type_hints(overload)["resource"])
+        for word in get_args(overload.__annotations__["resource"])
     }
 
     assert set(DATA_CLASSES.values()) - public == set()

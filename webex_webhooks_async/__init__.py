@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import BadRequestError as BadRequestError
     from webex_webhooks_async.errors import ConflictError as ConflictError
     from webex_webhooks_async.errors import DecodeError as DecodeError
+    from webex_webhooks_async.errors import GiveUpError as GiveUpError
     from webex_webhooks_async.errors import GoneError as GoneError
     from webex_webhooks_async.errors import LockedError as LockedError
     from webex_webhooks_async.errors import NotFoundError as NotFoundError
@@ -88,12 +89,8 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.deduplication import (
         MemoryDeduplicator as MemoryDeduplicator,
     )
-    from webex_webhooks_async.notifications.deduplication import (
-        RedisDeduplicator as RedisDeduplicator,
-    )
     from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
     from webex_webhooks_async.notifications.dispatch import Handler as Handler
-    from webex_webhooks_async.notifications.inbox import GiveUpError as GiveUpError
     from webex_webhooks_async.notifications.inbox import Inbox as Inbox
     from webex_webhooks_async.notifications.inbox import InboxCounts as InboxCounts
     from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
@@ -102,6 +99,9 @@ if TYPE_CHECKING:
         parse_unverified_notification as parse_unverified_notification,
     )
     from webex_webhooks_async.notifications.receiver import Receiver as Receiver
+    from webex_webhooks_async.notifications.redis_deduplication import (
+        RedisDeduplicator as RedisDeduplicator,
+    )
     from webex_webhooks_async.notifications.router import Router as Router
     from webex_webhooks_async.notifications.signatures import (
         SignatureAlgorithm as SignatureAlgorithm,
@@ -127,8 +127,8 @@ else:
         "client.webhooks": "Webhooks",
         "converters": "from_json make_converter to_json",
         "errors": (
-            "APIError AuthenticationError BadRequestError ConflictError DecodeError GoneError "
-            "LockedError NotFoundError NotificationError PaginationError PayloadError "
+            "APIError AuthenticationError BadRequestError ConflictError DecodeError GiveUpError "
+            "GoneError LockedError NotFoundError NotificationError PaginationError PayloadError "
             "PermissionDeniedError RateLimitError RequestTimeoutError ResponseTooLargeError "
             "ServerError SignatureError TransportError WebexError"
         ),
@@ -142,11 +142,12 @@ else:
         "models.notifications": "Notification",
         "models.vocabulary": "Event OwnedBy Resource Status",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
-        "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator RedisDeduplicator",
+        "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",
         "notifications.dispatch": "CallNext Handler",
-        "notifications.inbox": "GiveUpError Inbox InboxCounts InboxEntry",
+        "notifications.inbox": "Inbox InboxCounts InboxEntry",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "notifications.receiver": "Receiver",
+        "notifications.redis_deduplication": "RedisDeduplicator",
         "notifications.router": "Router",
         "notifications.signatures": "SignatureAlgorithm sign verify",
         "notifications.sqlite_inbox": "SQLiteInbox",

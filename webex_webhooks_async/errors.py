@@ -22,7 +22,8 @@
         ├── SignatureError          it doesn't prove that it comes from Webex
         └── PayloadError            verified, but not a notification
 
-Invalid arguments raise the builtin ``ValueError`` and ``TypeError`` before anything is sent.
+A handler of yours raises `GiveUpError`. Invalid arguments raise the builtin ``ValueError`` and
+``TypeError`` before anything is sent.
 
 Task queues carry exceptions between processes, as a pickle or as the class and its ``args``. So
 every ``__init__`` here takes positional arguments with plain values, and passes all of them to
@@ -249,3 +250,15 @@ class PayloadError(NotificationError):
 
     def __str__(self) -> str:
         return "; ".join(self.problems)
+
+
+class GiveUpError(Exception):
+    """A failure that can't get better: raise it in a handler, and it isn't tried again.
+
+    ::
+
+        raise GiveUpError("there is no such room")
+
+    With an inbox, the notification is kept as failed at once. Without one, it is a failure like any
+    other.
+    """

@@ -22,12 +22,8 @@ from tests.support.programs import printed_by
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.notifications.deduplication import (
-    Claim,
-    MemoryDeduplicator,
-    RedisClient,
-    RedisDeduplicator,
-)
+from webex_webhooks_async.notifications.deduplication import Claim, MemoryDeduplicator
+from webex_webhooks_async.notifications.redis_deduplication import RedisClient, RedisDeduplicator
 from webex_webhooks_async.testing import check_deduplicator
 
 

@@ -24,14 +24,14 @@ from tests.notifications.doubles import (
 from tests.support.clocks import Time, let_pass
 from tests.support.refusals import refused
 from tests.support.wire import until
-from webex_webhooks_async.errors import RateLimitError
+from webex_webhooks_async.errors import GiveUpError, RateLimitError
 from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
-from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
+from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox

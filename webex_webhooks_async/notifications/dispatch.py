@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import frozen
 
 from webex_webhooks_async.converters import structure
-from webex_webhooks_async.errors import DecodeError, PayloadError
+from webex_webhooks_async.errors import DecodeError, GiveUpError, PayloadError
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
-from webex_webhooks_async.notifications.inbox import GiveUpError
 from webex_webhooks_async.notifications.tasks import contain_tasks
 
 if TYPE_CHECKING:

@@ -29,18 +29,6 @@ class InboxEntry:
     error: str | None = None
 
 
-class GiveUpError(Exception):
-    """A failure that can't get better: raise it in a handler, and it isn't tried again.
-
-    ::
-
-        raise GiveUpError("there is no such room")
-
-    With an inbox, the notification is kept as failed at once. Without one, it is a failure like any
-    other.
-    """
-
-
 @frozen(kw_only=True)
 class InboxCounts:
     """How many notifications are in an inbox, for health checks and metrics.

@@ -8,14 +8,15 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from webex_webhooks_async.errors import PayloadError, RateLimitError
+from webex_webhooks_async.errors import GiveUpError, PayloadError, RateLimitError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications import handler_errors
 from webex_webhooks_async.notifications.dispatch import Run, Turn, describe, error_of
-from webex_webhooks_async.notifications.inbox import GiveUpError, Inbox, InboxEntry
+from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
+from webex_webhooks_async.validation import check_methods
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -50,6 +51,9 @@ class InboxWorker:
 
     Attributes:
         is_open: Whether what comes may be stored.
+
+    Raises:
+        TypeError: `inbox` isn't an `Inbox`.
     """
 
     def __init__(  # noqa: PLR0913 - a setting each, and what the receiver does
@@ -63,6 +67,7 @@ class InboxWorker:
         report: Callable[[BaseException, Run, str], Awaitable[None]],
         secrets: Callable[[], Iterable[str] | None],
     ) -> None:
+        check_methods("inbox", inbox, Inbox)
         self.is_open: bool = False
         self._inbox = inbox
         self._attempts = attempts

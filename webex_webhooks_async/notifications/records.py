@@ -11,14 +11,16 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.notifications.deduplication import end_of
-from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import check_text
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -38,8 +40,8 @@ class Records:
     def __init__(
         self,
         which: str,
-        inbox: Inbox | None = None,
-        entry: InboxEntry | None = None,
+        inbox: "Inbox | None" = None,
+        entry: "InboxEntry | None" = None,
         *,
         is_first: bool = True,
     ) -> None:

@@ -34,19 +34,20 @@ if TYPE_CHECKING:
         TelephonyCallData,
     )
 
-# One type variable per resource: a decorated handler keeps its own type.
-H = TypeVar("H", bound=Handler[Any])
-OnMessage = TypeVar("OnMessage", bound="Handler[MessageData]")
-OnAttachmentAction = TypeVar("OnAttachmentAction", bound="Handler[AttachmentActionData]")
-OnMembership = TypeVar("OnMembership", bound="Handler[MembershipData]")
-OnRoom = TypeVar("OnRoom", bound="Handler[RoomData]")
-OnTelephonyCall = TypeVar("OnTelephonyCall", bound="Handler[TelephonyCallData]")
-OnServiceApp = TypeVar("OnServiceApp", bound="Handler[ServiceAppData]")
-OnMeeting = TypeVar("OnMeeting", bound="Handler[MeetingData]")
-OnMeetingParticipant = TypeVar("OnMeetingParticipant", bound="Handler[MeetingParticipantData]")
-OnRecording = TypeVar("OnRecording", bound="Handler[RecordingData]")
-OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound="Handler[MeetingTranscriptData]")
-OnAnything = TypeVar("OnAnything", bound="Handler[NotificationData]")
+    # One type variable per resource: a decorated handler keeps its own type.
+    H = TypeVar("H", bound=Handler[Any])
+    OnMessage = TypeVar("OnMessage", bound=Handler[MessageData])
+    OnAttachmentAction = TypeVar("OnAttachmentAction", bound=Handler[AttachmentActionData])
+    OnMembership = TypeVar("OnMembership", bound=Handler[MembershipData])
+    OnRoom = TypeVar("OnRoom", bound=Handler[RoomData])
+    OnTelephonyCall = TypeVar("OnTelephonyCall", bound=Handler[TelephonyCallData])
+    OnServiceApp = TypeVar("OnServiceApp", bound=Handler[ServiceAppData])
+    OnMeeting = TypeVar("OnMeeting", bound=Handler[MeetingData])
+    OnMeetingParticipant = TypeVar("OnMeetingParticipant", bound=Handler[MeetingParticipantData])
+    OnRecording = TypeVar("OnRecording", bound=Handler[RecordingData])
+    OnMeetingTranscript = TypeVar("OnMeetingTranscript", bound=Handler[MeetingTranscriptData])
+    OnAnything = TypeVar("OnAnything", bound=Handler[NotificationData])
+
 M = TypeVar("M", bound=Middleware)
 
 Select = Callable[[Registration], Handler[Any] | None]
@@ -70,57 +71,57 @@ class Registry:
     @overload
     def on(
         self, resource: Literal[Resource.MESSAGES, "messages"], event: str | None = None
-    ) -> Callable[[OnMessage], OnMessage]: ...
+    ) -> "Callable[[OnMessage], OnMessage]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.ATTACHMENT_ACTIONS, "attachmentActions"],
         event: str | None = None,
-    ) -> Callable[[OnAttachmentAction], OnAttachmentAction]: ...
+    ) -> "Callable[[OnAttachmentAction], OnAttachmentAction]": ...
     @overload
     def on(
         self, resource: Literal[Resource.MEMBERSHIPS, "memberships"], event: str | None = None
-    ) -> Callable[[OnMembership], OnMembership]: ...
+    ) -> "Callable[[OnMembership], OnMembership]": ...
     @overload
     def on(
         self, resource: Literal[Resource.ROOMS, "rooms"], event: str | None = None
-    ) -> Callable[[OnRoom], OnRoom]: ...
+    ) -> "Callable[[OnRoom], OnRoom]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.TELEPHONY_CALLS, "telephony_calls"],
         event: str | None = None,
-    ) -> Callable[[OnTelephonyCall], OnTelephonyCall]: ...
+    ) -> "Callable[[OnTelephonyCall], OnTelephonyCall]": ...
     @overload
     def on(
         self, resource: Literal[Resource.SERVICE_APP, "serviceApp"], event: str | None = None
-    ) -> Callable[[OnServiceApp], OnServiceApp]: ...
+    ) -> "Callable[[OnServiceApp], OnServiceApp]": ...
     @overload
     def on(
         self, resource: Literal[Resource.MEETINGS, "meetings"], event: str | None = None
-    ) -> Callable[[OnMeeting], OnMeeting]: ...
+    ) -> "Callable[[OnMeeting], OnMeeting]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEETING_PARTICIPANTS, "meetingParticipants"],
         event: str | None = None,
-    ) -> Callable[[OnMeetingParticipant], OnMeetingParticipant]: ...
+    ) -> "Callable[[OnMeetingParticipant], OnMeetingParticipant]": ...
     @overload
     def on(
         self, resource: Literal[Resource.RECORDINGS, "recordings"], event: str | None = None
-    ) -> Callable[[OnRecording], OnRecording]: ...
+    ) -> "Callable[[OnRecording], OnRecording]": ...
     @overload
     def on(
         self,
         resource: Literal[Resource.MEETING_TRANSCRIPTS, "meetingTranscripts"],
         event: str | None = None,
-    ) -> Callable[[OnMeetingTranscript], OnMeetingTranscript]: ...
+    ) -> "Callable[[OnMeetingTranscript], OnMeetingTranscript]": ...
     @overload
     def on(
         self, resource: None = None, event: str | None = None
-    ) -> Callable[[OnAnything], OnAnything]: ...
+    ) -> "Callable[[OnAnything], OnAnything]": ...
     @overload
-    def on(self, resource: str, event: str | None = None) -> Callable[[H], H]: ...
+    def on(self, resource: str, event: str | None = None) -> "Callable[[H], H]": ...
     def on(self, resource: str | None = None, event: str | None = None) -> Callable[[Any], Any]:
         """Register a handler: ``@router.on(Resource.MESSAGES, Event.CREATED)``.
 
