@@ -50,11 +50,7 @@ class Webex:
 
 
 class Handlers:
-    """Handlers that note what they get.
-
-    Attributes:
-        heard: The name of each handler that ran, and its context.
-    """
+    """Handlers that note who got what: the name of each that ran, and its context."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Any]] = []

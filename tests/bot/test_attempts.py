@@ -42,13 +42,7 @@ BODY = sample_notification("messages", "created")
 
 
 class Attempts:
-    """A bot whose handler fails in its first attempts, after it has done what a test wants.
-
-    Attributes:
-        failures: How many attempts fail.
-        number: The number of the attempt that runs.
-        done: The results of each attempt.
-    """
+    """A bot whose handler fails in its first attempts, after it has done what a test wants."""
 
     def __init__(self, webex: Webex, path: Path) -> None:
         self.time = Time()

@@ -253,11 +253,7 @@ class TestOutage:
         assert webex.texts == ["Hello", "You said: Hello"]
 
     async def test_it_does_not_wait_for_long(
-        self,
-        bot: Bot,
-        webex: Webex,
-        clock: Pauses,
-        caplog: pytest.LogCaptureFixture,
+        self, bot: Bot, webex: Webex, clock: Pauses, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A Webex that doesn't respond at all keeps an application from starting for 10 seconds."""
         webex.sandbox.fail(delay=3600, path="/people/me")

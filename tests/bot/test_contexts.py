@@ -7,15 +7,7 @@ import pytest
 
 from tests.bot.doubles import CARD, SECRET, Webex
 from tests.support.refusals import refused
-from webex_webhooks_async import (
-    Bot,
-    Client,
-    File,
-    Message,
-    MessageContext,
-    SubmissionContext,
-    sign,
-)
+from webex_webhooks_async import Bot, Client, File, Message, MessageContext, SubmissionContext, sign
 from webex_webhooks_async.testing import Sandbox
 
 if TYPE_CHECKING:

@@ -49,10 +49,7 @@ def in_litestar(bot: Bot) -> Litestar:
     ids=["hypercorn", "Starlette", "Litestar"],
 )
 async def test_a_bot_is_a_part_of_an_application(
-    server: str,
-    application_of: Callable[[Bot], Any],
-    webex_client: Client,
-    webex_sandbox: Sandbox,
+    server: str, application_of: Callable[[Bot], Any], webex_client: Client, webex_sandbox: Sandbox
 ) -> None:
     """It starts with the server, gets what Webex posts, and ends with the server."""
     listener = socket.create_server(("127.0.0.1", 0))

@@ -24,12 +24,7 @@ pytestmark = pytest.mark.once
 
 
 class Slow:
-    """Handlers that end when a test lets them.
-
-    Attributes:
-        began: What each got, in order.
-        may_end: Set when they may end.
-    """
+    """Handlers that note what they get, and end when a test lets them."""
 
     def __init__(self, bot: Bot) -> None:
         self.began: list[str] = []

@@ -5,6 +5,7 @@ from types import ModuleType
 import pytest
 
 from tests.examples.serving import EXAMPLES, Import, Run, import_again, settings_of
+from tests.support.stage import Stage, stage
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -42,3 +43,12 @@ def run_example(webex_sandbox: Sandbox, import_example: Import) -> Run:
             yield program
 
     return run_it
+
+
+@pytest.fixture
+async def bot(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Stage]:
+    """Set up where a bot of several processes runs, with the shortest times in its environment."""
+    async with stage(LONGEST_TASK="1", REDIS_TIMEOUT="0.5") as empty:
+        for name, value in empty.settings.items():
+            monkeypatch.setenv(name, value)
+        yield empty

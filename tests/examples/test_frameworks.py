@@ -58,10 +58,7 @@ async def test_what_is_handled(
 
 
 async def test_what_was_accepted_is_finished_at_shutdown(
-    program: Program,
-    webex_client: Client,
-    webex_sandbox: Sandbox,
-    monkeypatch: pytest.MonkeyPatch,
+    program: Program, webex_client: Client, webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The response doesn't wait for a handler, but the server's shutdown does."""
     shutting_down = asyncio.Event()
@@ -90,10 +87,7 @@ async def test_what_was_accepted_is_finished_at_shutdown(
 
 @pytest.mark.parametrize("name", ["starlette_app", "fastapi_app"])
 async def test_a_mount_needs_the_slash(
-    name: str,
-    monkeypatch: pytest.MonkeyPatch,
-    webex_client: Client,
-    webex_sandbox: Sandbox,
+    name: str, monkeypatch: pytest.MonkeyPatch, webex_client: Client, webex_sandbox: Sandbox
 ) -> None:
     """A target URL without the slash gets a redirect, which Webex counts as a failure."""
     monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)

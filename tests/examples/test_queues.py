@@ -1,12 +1,10 @@
 """The programs docs/examples/{celery,dramatiq}_bot.py, with a Redis, and a worker as a process."""
 
-from collections.abc import AsyncGenerator
-
 import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
-from tests.support.stage import SECRET, Stage, stage
+from tests.support.stage import SECRET, Stage
 from webex_webhooks_async.testing import signed_request
 
 pytest.importorskip("celery", reason="Celery's transport needs a newer redis-py")
@@ -20,21 +18,12 @@ PROGRAMS = {
 """What an operator types to start the workers."""
 
 
-@pytest.fixture
-async def bot() -> AsyncGenerator[Stage]:
-    """Set up where the bot runs."""
-    async with stage() as empty:
-        yield empty
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 async def test_a_notification_is_worked_on_once(
     bot: Stage, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker replies to what a receiver enqueued; another receiver enqueues no copy."""
     worker = bot.services.start(PROGRAMS[name])
-    for variable, value in bot.settings.items():
-        monkeypatch.setenv(variable, value)
     one, other = [import_again(EXAMPLES / f"{name}.py", monkeypatch) for _ in range(2)]
     bot.webex.deliver_to(one.receiver)
     await bot.make_webhook()

@@ -13,7 +13,7 @@ import pytest
 from tests.examples.serving import EXAMPLES, import_again
 from tests.support.redis_server import free_port
 from tests.support.services import PATIENCE
-from tests.support.stage import SECRET, Stage, stage
+from tests.support.stage import SECRET, Stage
 from webex_webhooks_async import PermissionDeniedError, parse_unverified_notification, to_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
@@ -28,17 +28,8 @@ pytestmark = pytest.mark.once
 
 
 @pytest.fixture
-async def bot() -> AsyncGenerator[Stage]:
-    """Set up where the bot runs, with the shortest times for Redis and for a lost task."""
-    async with stage(LONGEST_TASK="1", REDIS_TIMEOUT="0.5") as empty:
-        yield empty
-
-
-@pytest.fixture
 async def program(bot: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[ModuleType]:
     """The program, as its processes import it."""
-    for name, value in bot.settings.items():
-        monkeypatch.setenv(name, value)
     module = import_again(EXAMPLES / "taskiq_bot.py", monkeypatch)
     yield module
     await module.schedules._connection_pool.disconnect()  # it ends in no other way

@@ -71,15 +71,7 @@ async def taken(inbox: Inbox) -> InboxEntry:
 
 
 class Conversation:
-    """The server's side of one call of an ASGI application.
-
-    Args:
-        messages: What the application receives, one after the other.
-
-    Attributes:
-        unread: What it hasn't received yet.
-        sent: What it has sent.
-    """
+    """The server's side of one call of an ASGI application, which receives these messages."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self.unread = list(messages)

@@ -46,12 +46,7 @@ def failing(inbox: SQLiteInbox, method: str) -> Any:  # noqa: ANN401 - of a mock
 
 
 class InboxBot(Bot):
-    """A bot with an inbox, and what it reports.
-
-    Attributes:
-        errors_reported: What `on_error` got.
-        last_attempts: What the receiver said of each of these attempts.
-    """
+    """A bot with an inbox, and what it reports: what `on_error` got, and in which attempts."""
 
     def __init__(self, path: Path, time: Time, **options: Any) -> None:  # noqa: ANN401 - any option
         self.path = path

@@ -1,7 +1,7 @@
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from email.message import Message
 from typing import Any
 
@@ -174,20 +174,12 @@ def test_the_algorithm_that_decided_is_returned(
     assert verify(BODY, headers, SECRET) is algorithm
 
 
-class ManyValued(Mapping[str, str]):
-    """A mapping that shows one value of a name unless it is asked for all."""
+class ManyValued(dict[str, str]):
+    """A mapping that shows one value of a name unless it is asked for all, as multidict has it."""
 
     def __init__(self, *pairs: tuple[str, str]) -> None:
+        super().__init__(pairs)
         self.pairs = pairs
-
-    def __getitem__(self, name: str) -> str:
-        return dict(self.pairs)[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self.pairs)
-
-    def __len__(self) -> int:
-        return len(self.pairs)
 
     def getall(self, name: str) -> list[str]:
         return [value for each, value in self.pairs if each == name]

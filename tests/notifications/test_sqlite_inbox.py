@@ -566,10 +566,7 @@ async def test_a_folder_that_can_not_be_written() -> None:
             {"path": ":memory:"},
             "ValueError: an inbox in :memory: would lose everything: pass the path",
         ),
-        (
-            {"path": "no/inbox.db"},
-            "ValueError: the folder of the inbox no/inbox.db doesn't exist",
-        ),
+        ({"path": "no/inbox.db"}, "ValueError: the folder of the inbox no/inbox.db doesn't exist"),
         ({"path": "."}, "ValueError: . is not a file"),
         ({"path": 1}, "TypeError: path must be str or PathLike, got int"),
         ({"keep": "1"}, "TypeError: keep must be float or int, got str"),

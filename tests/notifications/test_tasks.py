@@ -16,12 +16,7 @@ from tests.notifications.doubles import SECRET, body_of, signed, taken
 from tests.support.clocks import Time
 from tests.support.programs import read_until, running
 from tests.support.wire import until, unused_port
-from webex_webhooks_async import (
-    Notification,
-    Receiver,
-    SQLiteInbox,
-    parse_unverified_notification,
-)
+from webex_webhooks_async import Notification, Receiver, SQLiteInbox, parse_unverified_notification
 from webex_webhooks_async.testing import Sandbox
 
 pytestmark = pytest.mark.once

@@ -15,17 +15,7 @@ import pytest
 
 
 class RedisServer:
-    """A Redis server on loopback, whose data survive a restart.
-
-    Args:
-        program: The server's binary, Redis or Valkey.
-        port: The port to listen on.
-        folder: The folder for its data.
-
-    Attributes:
-        port: The port it listens on.
-        url: Its address, as clients take it.
-    """
+    """A Redis server on loopback, whose data survive a restart."""
 
     def __init__(self, program: str, port: int, folder: Path) -> None:
         self.port = port
