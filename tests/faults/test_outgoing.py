@@ -538,7 +538,8 @@ async def test_operations_that_meet_a_401_refresh_once() -> None:
 async def test_each_operation_is_in_the_table() -> None:
     """Each public operation of a client and its resources has a row, but those made of others."""
     async with Client("a-token") as client:
-        parts = {name: part for name, part in vars(client).items() if isinstance(part, APIResource)}
+        public = {name: getattr(client, name) for name in dir(client) if name[0] != "_"}
+        parts = {name: part for name, part in public.items() if isinstance(part, APIResource)}
     operations = {
         f"{name}.{operation}"
         for name, part in {"client": client, **parts}.items()
