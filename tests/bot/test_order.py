@@ -5,6 +5,7 @@
 import asyncio
 import logging
 from pathlib import Path
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
@@ -87,14 +88,18 @@ async def test_what_waits_does_not_hang(
 
 
 @pytest.mark.parametrize(("ahead", "waiting"), [(19, 0), (20, 1)])
-async def test_a_busy_room(ahead: int, waiting: int, webex: Webex, tmp_path: Path) -> None:
+async def test_a_busy_room(
+    ahead: int, waiting: int, webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What waits in line leaves other rooms their share of `max_pending`, up to ten times that."""
+    monkeypatch.setattr(inbox_worker, "_sleep", Time().sleep)  # in which no time passes
     inbox = SQLiteInbox(tmp_path / "inbox.db")
     bot = webex.bot(in_order=True, inbox=inbox, max_pending=2)
     slow = Slow(bot)
     async with webex.running(bot):
-        for number in range(ahead):
-            await webex.sandbox.say(f"{number}")
+        with patch.object(inbox, "take", AsyncMock(return_value=None)):
+            for number in range(ahead):
+                await webex.sandbox.say(f"{number}")
         await webex.sandbox.say("other room", person="bob@example.com")
         await until(lambda: len(bot._runs) == 20 and len(slow.began) == 2 - waiting)
         await asyncio.sleep(0)

@@ -2,7 +2,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import aclosing, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -414,23 +414,35 @@ async def test_a_lease_is_renewed(bot: InboxBot, caplog: pytest.LogCaptureFixtur
     assert bot.started == ["MESSAGE-1"]
 
 
+@pytest.mark.parametrize("expiries", [0, 4])
 async def test_who_lost_a_lease_does_not_complete(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture, expiries: int
 ) -> None:
-    """A process that was stopped for longer than its lease changes nothing of what it lost."""
+    """A process that was stopped for longer than its lease changes nothing of what it lost.
+
+    It goes on with others, even if that was the last chance of what it lost.
+    """
     bot.may_end.clear()
-    async with bot.another_process() as other, bot.receiver:
-        await deliver(bot.receiver, distinct(1))
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(bot.another_process())
+        await other.put("key", distinct(1))
+        for _ in range(expiries):
+            await taken(other)
+            bot.time.advance(LEASE)
+        await stack.enter_async_context(bot.receiver)
         await until(lambda: bot.started == ["MESSAGE-1"])
         await bot.time.pass_(0)
         bot.time.seconds += LEASE  # nothing wakes up meanwhile
         entry = await taken(other)
         bot.time.advance(0)
         await until(lambda: "twice: does a handler block the event loop?" in caplog.text)
+        await deliver(bot.receiver, distinct(2))
+        await until(lambda: bot.started == ["MESSAGE-1", "MESSAGE-2"])
         bot.may_end.set()
-        await until(lambda: bot.done == ["MESSAGE-1"])
         await until(lambda: caplog.text.count("may be handled twice") == 2)
+        await until(lambda: len(bot.states()) == 1)
 
+        assert bot.done == ["MESSAGE-1", "MESSAGE-2"]
         assert bot.states() == ["running"]
         assert await other.complete(entry) is True
 
@@ -556,6 +568,7 @@ def test_loops_one_after_another(bot: InboxBot) -> None:
         async with bot.receiver:
             await deliver(bot.receiver, distinct(number))
             await until(lambda: len(bot.done) == number)
+            await until(lambda: bot.time.sleepers == 1)  # it waits for more
 
     for number in (1, 2):
         asyncio.run(run(number))
@@ -584,14 +597,16 @@ async def test_two_receivers_with_one_inbox(bot: InboxBot) -> None:
 
 
 async def test_a_start_that_fails(tmp_path: Path) -> None:
-    """If the file can't be used, the server learns why, and doesn't start."""
+    """If the file can't be used, it is closed, and the server learns why, and doesn't start."""
     path = tmp_path / "inbox.db"
     inbox = SQLiteInbox(path)
     path.mkdir()
     receiver = Receiver(SECRET, inbox=inbox)
     conversation = Conversation({"type": "lifespan.startup"})
-    await receiver({"type": "lifespan"}, conversation.receive, conversation.send)
+    with patch.object(inbox, "aclose", wraps=inbox.aclose) as closing_it:
+        await receiver({"type": "lifespan"}, conversation.receive, conversation.send)
 
+    closing_it.assert_awaited_once()
     (sent,) = conversation.sent
     assert sent["type"] == "lifespan.startup.failed"
     assert f"{path} is not a file" in sent["message"]

@@ -79,7 +79,7 @@ class InboxWorker:
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_line: dict[InboxEntry, asyncio.Task[Any] | None] = {}  # what waits for others
+        self._in_line: set[InboxEntry] = set()  # what waits for others
         self._alone: InboxEntry | None = None
 
     def accept(self) -> None:
@@ -211,11 +211,11 @@ class InboxWorker:
         """Wait for others; an entry that does isn't running, and doesn't hang."""
         if self._is_full():
             self._woken.set()
-        self._in_line[entry] = asyncio.current_task()
+        self._in_line.add(entry)
         try:
             await turn.has_come.wait()
         finally:
-            del self._in_line[entry]
+            self._in_line.remove(entry)
 
     async def _may_run(self, entry: InboxEntry) -> bool:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
@@ -230,8 +230,7 @@ class InboxWorker:
             began = await self._inbox.recall(entry, _ALONE)
             if began is not None and entry.expiries > int(began):
                 return False
-            waiting = *self._in_line.values(), asyncio.current_task()
-            await _ends_of(self._tasks.difference(waiting), entry.lease)
+            await _ends_of(self._tasks.difference({asyncio.current_task()}), entry.lease)
             await self._inbox.remember(entry, _ALONE, b"%d" % entry.expiries)
         except Exception as error:  # noqa: BLE001 - then it has one more chance
             logger.warning("a last attempt can't be recorded: %s", describe_exception(error))

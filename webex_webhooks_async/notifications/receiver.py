@@ -528,13 +528,11 @@ class Receiver(Router):
 
     def _begin_attempt(self, notification: Notification[Any]) -> Run | None:
         """Begin what is to be run for a notification from the inbox, in the task of the entry."""
-        if self._ignores(notification):  # when it was stored, a bot may not have known itself
-            return None
         run = self._run_of(notification)
-        if run is None:
-            logger.warning("%s is completed: it has no matching handler", describe(notification))
-        else:
+        if run is not None:
             self._begin(run)
+        elif not self._is_own(notification):  # when it was stored, a bot may not have known itself
+            logger.warning("%s is completed: it has no matching handler", describe(notification))
         return run
 
     def _run_of(self, notification: Notification[Any]) -> Run | None:
