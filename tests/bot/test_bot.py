@@ -280,10 +280,13 @@ class TestOutage:
     async def test_it_waits_as_long_as_webex_says(
         self, bot: Bot, webex: Webex, clock: Pauses
     ) -> None:
-        """A Retry-After is honored, up to an hour."""
+        """A Retry-After is honored, up to an hour; it forgets whom it knew before."""
+        async with bot:
+            pass
         for seconds in (300, 7200):
             webex.sandbox.fail(status=429, retry_after=seconds, path="/people/me")
         async with bot:
+            assert await bot.handle(b"", {}) == 503
             await clock.pass_each(300, 3600)
             await until(lambda: bot.is_ready)
 
