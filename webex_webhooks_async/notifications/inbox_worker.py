@@ -138,9 +138,13 @@ class InboxWorker:
 
     async def _pause(self) -> None:
         timer = asyncio.ensure_future(_sleep(_POLL_SECONDS))
-        timer.add_done_callback(lambda _: self._woken.set())
+        timer.add_done_callback(self._wake)
         await self._woken.wait()
+        timer.remove_done_callback(self._wake)  # its end must not wake the next pause
         timer.cancel()
+
+    def _wake(self, _: object) -> None:
+        self._woken.set()
 
     def _start(self, entry: InboxEntry) -> None:
         if _is_last_chance(entry):
