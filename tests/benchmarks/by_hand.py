@@ -49,11 +49,7 @@ def camel_case(name: str) -> str:
 
 
 def verify_strongest(body: bytes, sha1: str, others: str) -> None:
-    """Verify the strongest signature: the documented one is SHA-1, and others are labelled.
-
-    Raises:
-        ValueError: It is wrong.
-    """
+    """Verify the strongest signature: the documented one is SHA-1, and others are labelled."""
     signatures = {"SHA-1": sha1}
     for part in others.split(","):
         label, _, digest = part.strip().partition("=")

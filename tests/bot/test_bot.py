@@ -558,6 +558,28 @@ class TestReceiving:
         assert (delivery.status_code, seen) == (204, ["on"])
         assert "PermissionDeniedError" in caplog.text
 
+    async def test_an_error_of_a_handler_is_settled(
+        self, webex: Webex, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """It is logged with its traceback and reported, and no copy is handled again."""
+        webex.sandbox.raise_handler_errors = False
+        reported: list[Any] = []
+        bot = webex.bot(on_error=lambda error, about: reported.append((error, about)))
+
+        @bot.message()
+        async def fail(_: MessageContext) -> None:
+            raise KeyError("a bug")
+
+        async with webex.running(bot):
+            (delivery,) = await webex.sandbox.say("Hello")
+            again = await bot.handle(delivery.body, sign(delivery.body, SECRET))
+
+        ((error, notification),) = reported
+        assert (delivery.status_code, again) == (204, 204)
+        assert repr(error) == "KeyError('a bug')"
+        assert notification.data.id == webex.sandbox.messages[0]["id"]
+        assert "Traceback" in caplog.text
+
 
 class TestSend:
     async def test_it_writes_to_a_room_or_a_person(self, webex: Webex) -> None:
@@ -587,30 +609,6 @@ class TestSend:
                 await bot.send("Hello", **place)  # type: ignore[arg-type] # of a mapping
 
         assert webex.sandbox.messages == ()
-
-
-class TestErrors:
-    async def test_an_error_of_a_handler_is_settled(
-        self, webex: Webex, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        """It is logged with its traceback and reported, and no copy is handled again."""
-        webex.sandbox.raise_handler_errors = False
-        reported: list[Any] = []
-        bot = webex.bot(on_error=lambda error, about: reported.append((error, about)))
-
-        @bot.message()
-        async def fail(_: MessageContext) -> None:
-            raise KeyError("a bug")
-
-        async with webex.running(bot):
-            (delivery,) = await webex.sandbox.say("Hello")
-            again = await bot.handle(delivery.body, sign(delivery.body, SECRET))
-
-        ((error, notification),) = reported
-        assert (delivery.status_code, again) == (204, 204)
-        assert repr(error) == "KeyError('a bug')"
-        assert notification.data.id == webex.sandbox.messages[0]["id"]
-        assert "Traceback" in caplog.text
 
 
 class TestFromEnv:

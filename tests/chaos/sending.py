@@ -17,11 +17,8 @@ SENDERS = 20
 class Sender:
     """Sends as Webex does: it sends again after any response but a 2xx, and after none.
 
-    Attributes:
-        urls: Where the receivers are, as a load balancer takes them in turn.
-        happened: Set after each request.
-        acknowledged: How many requests got a 2xx.
-        refused: How many others there were, by the status of the response, or by the error.
+    It takes the URLs in turn, as a load balancer does, and sets `happened` after each request. What
+    got no 2xx is counted by the status of the response, or by the error.
     """
 
     urls: Iterator[str]

@@ -643,39 +643,6 @@ async def cancel(request: "asyncio.Task[int]", deduplicator: StandIn) -> None:
         await request
 
 
-class TestForeground:
-    async def test_closing_waits_for_handlers(self) -> None:
-        """Closing waits for what is being handled, and not for the task that handles it.
-
-        It can be cancelled while it waits, and be repeated.
-        """
-        bot = Bot()
-        bot.may_end.clear()
-        may_go_on = asyncio.Event()
-
-        async def serve() -> int:
-            status = await deliver(bot.receiver)
-            await may_go_on.wait()
-            return status
-
-        serving = asyncio.create_task(serve())
-        await until(lambda: bool(bot.started))
-        closing = asyncio.create_task(bot.receiver.aclose())
-        for _ in range(10):
-            await asyncio.sleep(0)
-
-        assert not closing.done()
-        closing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await closing
-        bot.may_end.set()
-        await bot.receiver.aclose()
-
-        assert bot.done == ["MESSAGE"]
-        may_go_on.set()
-        assert await serving == 204
-
-
 class TestBackground:
     async def test_the_response_comes_first(self) -> None:
         """`handle` returns before any code of a handler runs, also if tasks start at once.
@@ -780,7 +747,38 @@ class TestBackground:
         gc.collect()  # Python reports the task that was lost
 
 
-class TestClosingFromInside:
+class TestClosing:
+    async def test_closing_waits_for_handlers(self) -> None:
+        """Closing waits for what is being handled, and not for the task that handles it.
+
+        It can be cancelled while it waits, and be repeated.
+        """
+        bot = Bot()
+        bot.may_end.clear()
+        may_go_on = asyncio.Event()
+
+        async def serve() -> int:
+            status = await deliver(bot.receiver)
+            await may_go_on.wait()
+            return status
+
+        serving = asyncio.create_task(serve())
+        await until(lambda: bool(bot.started))
+        closing = asyncio.create_task(bot.receiver.aclose())
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+        assert not closing.done()
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        bot.may_end.set()
+        await bot.receiver.aclose()
+
+        assert bot.done == ["MESSAGE"]
+        may_go_on.set()
+        assert await serving == 204
+
     @pytest.mark.parametrize("background", [True, False])
     @pytest.mark.parametrize("in_a_task", [True, False])
     async def test_it_is_an_error(self, *, background: bool, in_a_task: bool) -> None:

@@ -28,14 +28,7 @@ def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
 class Service:
     """A program that is started again whenever it ends.
 
-    Args:
-        command: The words that an operator types in the folder of the examples.
-        settings: The environment variables that it reads.
-        happened: Set whenever it prints something, or ends.
-
-    Attributes:
-        lines: What it has printed since the first start.
-        statuses: The exit status of each run.
+    It sets `happened` whenever it prints something, or ends.
     """
 
     def __init__(

@@ -35,11 +35,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(**settings: str) -> AsyncGenerator[Stage]:
-    """Set up a stage for as long as the block runs.
-
-    Args:
-        settings: Further settings of the bot.
-    """
+    """Set up a stage for as long as the block runs, with further settings of the bot."""
     webex = Sandbox()
     with running_redis() as redis:
         async with webex.serve() as base_url:

@@ -68,11 +68,7 @@ class Peer:
         return self._writer.is_closing()
 
     async def read(self) -> Received:
-        """The next request.
-
-        Raises:
-            asyncio.IncompleteReadError: The client has closed the connection.
-        """
+        """The next request; an `IncompleteReadError` if the client has closed the connection."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         request_line, *lines = head.decode("latin-1").rstrip().split("\r\n")
         method, target, _version = request_line.split(" ")
@@ -119,8 +115,6 @@ class Wire:
         tls: Speak TLS, with the certificate that this context has at each new connection.
 
     Attributes:
-        port: The port.
-        tls: The context that was given.
         script: The remaining steps.
         requests: The requests, in the order of arrival.
         connections: The number of accepted connections.
@@ -224,11 +218,7 @@ async def nothing_left() -> AsyncGenerator[None]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds.
-
-    Raises:
-        TimeoutError: It doesn't hold in time.
-    """
+    """Wait until the condition holds; a `TimeoutError` if it takes too long."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - any condition, without an event for each
             await asyncio.sleep(0.001)  # the processor is for what is waited for
