@@ -225,14 +225,6 @@ async def test_the_message_of_an_error_is_recorded(
     ]
 
 
-async def test_any_host_is_the_sandbox(webex_sandbox: Sandbox) -> None:
-    """The sandbox responds for any host."""
-    async with webex_sandbox.http_client() as client:
-        for origin in ("https://webexapis.com", "http://localhost:1"):
-            response = await client.get(f"{origin}/v1/webhooks", headers=BOT)
-            assert response.status_code == 200
-
-
 async def test_a_response_that_is_too_late() -> None:
     """A late response is a timeout, as over a socket; the operation was executed all the same."""
     sandbox = Sandbox()

@@ -94,7 +94,10 @@ async def test_a_meeting_is_scheduled(webex_sandbox: Sandbox, api: httpx.AsyncCl
     ],
 )
 async def test_the_files_of_a_recording(base_url: str, host: str) -> None:
-    """A recording has links to its files: on another host, without a token, for three hours."""
+    """A recording has links to its files: on another host, without a token, for three hours.
+
+    The sandbox responds for any host.
+    """
     clock = StoppedClock()
     sandbox = Sandbox(clock=clock.now)
     await sandbox.emit("recordings", "created", {"id": "R/1", "topic": "Plans"})

@@ -23,40 +23,33 @@ async def test_a_direct_room_each(api: httpx.AsyncClient, webex_sandbox: Sandbox
     assert await items(api, "/rooms") == [group, *bots]
 
 
-async def test_create(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """A new room is a group room that only its creator is in."""
-    room = await created(api, "/rooms", title="Plans")
+async def test_a_group_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """A new room is a group room that only its creator is in, with a title that can be changed.
 
-    assert (room["title"], room["type"], room["isLocked"]) == ("Plans", "group", False)
-    assert room["creatorId"] == webex_sandbox.bot.id
-    assert (await api.get(f"/rooms/{room['id']}")).json() == room
-    assert (await api.get(f"/rooms/{room['id']}", headers=ANN)).status_code == 404
-
-
-async def test_update(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """The title of a group room can be changed, of a direct room it can't.
-
-    Webhooks are notified of the room, of its first member, and of the new title.
+    Webhooks are notified of the room, of its first member, and of the new title. A room that isn't
+    there is not found, with an error that names the id, and a direct room keeps its title.
     """
     (direct,) = await items(api, "/rooms", ANN)
     notified = await notifications_of(webex_sandbox, api, "all")
     room = await created(api, "/rooms", title="Plans")
+    path = f"/rooms/{room['id']}"
+    read = [(await api.get(path)).json(), (await api.get(path, headers=ANN)).status_code]
 
-    updated = await api.put(f"/rooms/{room['id']}", json={"title": "Ideas"})
+    updated = await api.put(path, json={"title": "Ideas"})
     refused = await api.put(f"/rooms/{direct['id']}", json={"title": "Ideas"})
+    unknown = [
+        await api.request(method, "/rooms/nope", json={"title": "T"})
+        for method in ("GET", "PUT", "DELETE")
+    ]
 
+    assert (room["title"], room["type"], room["isLocked"]) == ("Plans", "group", False)
+    assert (room["creatorId"], read) == (webex_sandbox.bot.id, [room, 404])
     assert (updated.json(), refused.status_code) == ({**room, "title": "Ideas"}, 400)
-    assert (await api.get(f"/rooms/{room['id']}")).json() == updated.json()
+    assert (await api.get(path)).json() == updated.json()
     assert kinds(notified) == ["rooms created", "memberships created", "rooms updated"]
-
-
-async def test_unknown_rooms(api: httpx.AsyncClient) -> None:
-    """A room that doesn't exist is not found, with an error that names the id."""
-    for method in ("GET", "PUT", "DELETE"):
-        response = await api.request(method, "/rooms/nope", json={"title": "T"})
-
-        assert response.status_code == 404
-        assert response.json()["message"] == "no room of yours has the id 'nope'"
+    assert [(each.status_code, each.json()["message"]) for each in unknown] == [
+        (404, "no room of yours has the id 'nope'")
+    ] * 3
 
 
 async def test_pages(api: httpx.AsyncClient) -> None:
