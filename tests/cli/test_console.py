@@ -27,13 +27,6 @@ def test_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (stdout().width, page().width) == (60, 60)
 
 
-def test_text_of_others(capsys: pytest.CaptureFixture[str]) -> None:
-    """Text from elsewhere is neither markup nor the name of an emoji."""
-    stderr().print("[bold]:smile:")
-
-    assert capsys.readouterr().err == "[bold]:smile:\n"
-
-
 def test_an_error_of_several_lines() -> None:
     """An error is one line, with its notes."""
     error = CommandError("two\n  lines")
@@ -83,8 +76,12 @@ def test_warnings() -> None:
     assert heard == ["refused a request", "nobody listens"]
 
 
-def test_progress_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Brackets and escape codes from elsewhere are shown as they are."""
+def test_text_of_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Text from elsewhere is neither markup nor the name of an emoji, and no escape code."""
+    stderr().print("[bold]:smile:")
+    assert capsys.readouterr().err == "[bold]:smile:\n"
     monkeypatch.setenv("FORCE_COLOR", "1")
 
     with progress("[/nothing]\x1b[2J") as status:

@@ -160,30 +160,26 @@ def test_a_bot_that_keeps_talking(webex: ServedWebex, invoke: Invoke) -> None:
 
 
 def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
-    """With --room it talks in a group room, which is created once; the bot is mentioned."""
+    """With --room it talks in a group room, which is created once; the bot is mentioned.
+
+    A title that several rooms have is wrong usage.
+    """
     text = "*What* is_on [today](x) `1.`?"
     with served_echo_bot(webex) as rooms:
         first = invoke("chat", text, "--room", "Lunch")
         second = invoke("chat", "Hello", "--room", "Lunch", "--as", "ann@example.com")
         webex.post("messages", roomId=rooms[0], text="A card", attachments=[BUTTONS])
         third = invoke("chat", "/press Order", "--room", "Lunch", "--as", "bob@example.com")
+    webex.post("rooms", title="Lunch")
+    ambiguous = invoke("chat", "Hello", "--room", "Lunch")
 
     assert (first.exit_code, first.out) == (0, f"You said:\nSandbox Bot {text}\n")
     assert (second.exit_code, second.out) == (0, "You said:\nSandbox Bot Hello\n")
     assert third.err == "error: bob@example.com isn't in the room of the card: write there first\n"
+    several = "error: 2 rooms have the title 'Lunch': choose another one\n"
+    assert ambiguous == Finished(2, "", several)
     assert len(set(rooms)) == 1
     assert webex.sandbox.messages[0]["mentionedPeople"] == [webex.sandbox.bot.id]
-
-
-def test_a_title_of_several_rooms(webex: ServedWebex, invoke: Invoke) -> None:
-    """A title that several rooms have is wrong usage."""
-    for _ in range(2):
-        webex.post("rooms", title="Lunch")
-
-    done = invoke("chat", "Hello", "--room", "Lunch")
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err == "error: 2 rooms have the title 'Lunch': choose another one\n"
 
 
 def test_what_the_bot_writes_elsewhere(webex: ServedWebex, invoke: Invoke) -> None:
@@ -478,22 +474,17 @@ def test_a_service_that_is_no_sandbox(invoke: Invoke, monkeypatch: pytest.Monkey
     assert "authorization" not in request.headers
 
 
-def test_a_redirect_that_httpx_can_t_read(invoke: Invoke) -> None:
-    """It is an error of one line, too."""
-    with served(RedirectResponse("mailto:ann@example.com")) as origin:
-        done = invoke("chat", "Hello", "--base-url", f"{origin}/v1")
-
-    assert (done.exit_code, done.err) == (1, f"error: {GONE.format(url=f'{origin}/v1')}\n")
-
-
 def test_no_sandbox(invoke: Invoke) -> None:
-    """If nothing responds, the error says how to start a sandbox."""
+    """If nothing responds, or with a redirect to nowhere, the error says how to start a sandbox."""
     url = f"http://127.0.0.1:{unused_port()}/v1"
 
     done = invoke("chat", "Hello", "--base-url", url)
+    with served(RedirectResponse("mailto:ann@example.com")) as origin:
+        redirected = invoke("chat", "Hello", "--base-url", f"{origin}/v1")
 
     assert (done.exit_code, done.out, done.err.count("\n")) == (1, "", 1)
     assert done.err.startswith(f"error: no sandbox responds at {url} (ConnectError: ")
+    assert redirected == Finished(1, "", f"error: {GONE.format(url=f'{origin}/v1')}\n")
 
 
 async def test_lines() -> None:

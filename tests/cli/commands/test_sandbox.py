@@ -61,28 +61,23 @@ def sandbox(*arguments: str, person: str = "") -> Generator[tuple[Running, httpx
         yield running, webex
 
 
-def test_who_the_bot_is() -> None:
-    """Its options set the bot's name and address, and the organization of all."""
-    options = ("--bot-name", "Lunch", "--bot-email", "lunch@webex.bot", "--org", "O1")
-    with sandbox(*options) as (_, webex):
-        bot = webex.get("/people/me").json()
-        ann = webex.get(
-            "/people/me", headers={"Authorization": "Bearer person:ann@example.com"}
-        ).json()
-
-    assert (bot["displayName"], bot["emails"]) == ("Lunch", ["lunch@webex.bot"])
-    assert (bot["orgId"], ann["orgId"]) == ("O1", "O1")
-
-
 def test_what_comes_of_a_request() -> None:
-    """It prints why one was refused, the client's tracking id, and that nobody watches."""
-    with sandbox(person="ann@example.com") as (running, webex):
+    """It prints why one was refused, the client's tracking id, and that nobody watches.
+
+    Its options set the bot's name and address, and the organization of all.
+    """
+    options = ("--bot-name", "Lunch", "--bot-email", "lunch@webex.bot", "--org", "O1")
+    with sandbox(*options, person="ann@example.com") as (running, webex):
+        bot = webex.get("/people/me", headers=BOT).json()
+        ann = webex.get("/people/me").json()
         webex.get("/licenses", headers={"TrackingID": "bot_1"})
-        refused = running.out.line("GET +(.+)$")[1]
-        webex.post("/messages", json={"toPersonEmail": "sandbox@webex.bot", "text": "Hello"})
+        refused = running.out.line("GET +(/v1/licenses .+)$")[1]
+        webex.post("/messages", json={"toPersonEmail": "lunch@webex.bot", "text": "Hello"})
         running.out.line("POST   /v1/messages 200 OK")
         below = running.out.line("→ +(.+)$")[1]
 
+    assert (bot["displayName"], bot["emails"]) == ("Lunch", ["lunch@webex.bot"])
+    assert (bot["orgId"], ann["orgId"]) == ("O1", "O1")
     assert re.fullmatch(
         r"/v1/licenses 501 Not Implemented ROUTER_[0-9A-F-]+ \(sent TrackingID bot_1\) "
         "The sandbox doesn't have GET /v1/licenses; errors lists what it has\\.",
