@@ -152,12 +152,8 @@ def _is_other_application(each: object) -> bool:
     return is_application(each) and not issubclass(type(each), parts)
 
 
-def _is_bot(each: object) -> bool:
-    return issubclass(type(each), Bot)
-
-
-def _is_receiver(each: object) -> bool:
-    return issubclass(type(each), Receiver)
-
-
-_PREFERENCES: tuple[Callable[[object], bool], ...] = (_is_other_application, _is_bot, _is_receiver)
+_PREFERENCES: tuple[Callable[[object], bool], ...] = (
+    _is_other_application,
+    lambda each: issubclass(type(each), Bot),
+    lambda each: issubclass(type(each), Receiver),
+)

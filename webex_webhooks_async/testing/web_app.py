@@ -86,7 +86,8 @@ class WebApp:
         self._events = events
         self._actions = actions
         self._allow_remote = allow_remote
-        self._page = {_path_of(each.name): each for each in _FILES.iterdir()} if page else {}
+        shown = _FILES.iterdir() if page else ()
+        self._page = {f"/{each.name}".replace("/index.html", "/"): each for each in shown}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to one request."""
@@ -183,10 +184,6 @@ def _is_visit(request: Request) -> bool:
 
 def _refused(status_code: int, message: str) -> Response:
     return JSONResponse({"message": message}, status_code, headers=_HEADERS)
-
-
-def _path_of(name: str) -> str:
-    return "/" if name == "index.html" else f"/{name}"
 
 
 def _static(file: Traversable) -> Response:
