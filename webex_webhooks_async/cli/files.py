@@ -78,11 +78,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_file(path: Path, place: str) -> File:
-    """A file to send.
-
-    Args:
-        path: Where it is.
-        place: What named it, for errors.
+    """A file to send; `place` is what named it, for errors.
 
     Raises:
         UsageError: It doesn't exist, or can't be read.

@@ -160,11 +160,7 @@ _LOGIN_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class ArrivalCheck:
-    """Notices the requests of a check, as an ASGI application in front of another.
-
-    Args:
-        application: Gets all other requests.
-    """
+    """Notices the requests of a check, as an ASGI application in front of another."""
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application

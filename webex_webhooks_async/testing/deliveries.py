@@ -161,10 +161,7 @@ class DeliveryService:
     ) -> list[Attempt]:
         """Notify the webhooks that watch for an event, concurrently; oldest first in the result.
 
-        Args:
-            event: What happened.
-            by_api: As in `Attempt`.
-            is_forged: Whether to sign with another secret than the webhook's.
+        `by_api` is that of the attempts; with `is_forged`, another secret than the webhook's signs.
         """
         notifications = [
             self._notification(event, webhook, is_forged=is_forged)

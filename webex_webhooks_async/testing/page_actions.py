@@ -22,12 +22,6 @@ _REFUSED_REPLY = Fault(status=429, retry_after=1, method="POST", path="/messages
 class PageActions:
     """The actions of the private endpoint.
 
-    Args:
-        state: What the simulated Webex holds.
-        events: What happens.
-        faults: What goes wrong with the next requests.
-        service: Notifies webhooks.
-
     Attributes:
         by_name: The actions, by their names in the path.
     """

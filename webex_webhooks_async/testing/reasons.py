@@ -38,14 +38,7 @@ def reason_of_status(status_code: int, url: str, location: str | None) -> str:
 def next_step(
     status_code: int, url: str, location: str | None, if_unauthorized: str = IF_UNAUTHORIZED
 ) -> str | None:
-    """What to do after a status that isn't a 2xx, if it says so.
-
-    Args:
-        status_code: The status of the response.
-        url: Where the notification was sent.
-        location: Where a redirect leads.
-        if_unauthorized: What to do after a 401.
-    """
+    """What to do after a status that isn't a 2xx, if it says so; a redirect leads to `location`."""
     match status_code:
         case HTTPStatus.UNAUTHORIZED:
             return if_unauthorized
@@ -69,12 +62,7 @@ def _path(url: str) -> str:
 
 
 def hint_without_webhook(statuses: Iterable[str | None], *, has_called: bool) -> str | None:
-    """Why nothing notifies the bot; None if it has an active webhook.
-
-    Args:
-        statuses: Those of the bot's webhooks.
-        has_called: Whether the bot has sent a request.
-    """
+    """Why nothing notifies a bot whose webhooks have these statuses; None if one is active."""
     known = [*statuses]
     if Status.ACTIVE in known:
         return None

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -14,12 +14,7 @@ _SHOWN = 5  # deliveries in an error
 
 
 class Replies:
-    """What the bot writes, and what its handlers raise after the response: each once.
-
-    Args:
-        state: What the simulated Webex holds.
-        deliveries: Returns the last deliveries.
-    """
+    """What the bot writes, and what its handlers raise after the response: each once."""
 
     def __init__(self, state: State, deliveries: Callable[[], Sequence[Delivery]]) -> None:
         self._state = state
@@ -107,14 +102,13 @@ def _subject(delivery: Delivery) -> str:
     return f"{notification['resource']} {notification['event']}"
 
 
-def deliveries_of(attempts: Iterable[Attempt]) -> list[Delivery]:
+def deliveries_of(attempts: Sequence[Attempt]) -> list[Delivery]:
     """The deliveries, unless handlers have failed: then their errors are raised.
 
     Raises:
         Exception: The only error.
         ExceptionGroup: Several errors.
     """
-    attempts = [*attempts]
     _raise_all([error for attempt in attempts for error in attempt.errors])
     return [attempt.delivery for attempt in attempts]
 

@@ -174,9 +174,6 @@ class TypedLines:
     A thread waits for them: Windows can't wait for a terminal in the event loop, and Linux can't
     for a file. It reads the descriptor and not `sys.stdin`, whose lock would hold up the end of the
     process. It reads on only while few lines wait, so that an endless input fills no memory.
-
-    Args:
-        descriptor: Of standard input.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -219,11 +216,7 @@ def print_message(
 ) -> None:
     """Print a message: its text, a line for each file, and one for each button of its card.
 
-    Args:
-        console: Where to.
-        message: The message.
-        with_sender: Whether the sender's address comes first.
-        room: The title of the room, if it is another one than that of the conversation.
+    A `room` is the title of another room than that of the conversation.
     """
     lines = (message.text or message.markdown or "").splitlines()
     lines += [f"[file {url}]" for url in message.files or ()]

@@ -136,12 +136,7 @@ _WITHOUT_TOKEN = frozenset({"/access_token", "/authorize", "/downloads/{id}"})
 
 
 def application(state: State, notify: Notify) -> Callable[[Request], Awaitable[Response]]:
-    """The API of what `state` holds.
-
-    Args:
-        state: What the simulated Webex holds.
-        notify: Notifies the webhooks, after the response, of what an operation caused.
-    """
+    """The API of what `state` holds; after the response, `notify` gets what an operation caused."""
 
     async def respond(request: Request) -> Response:
         try:

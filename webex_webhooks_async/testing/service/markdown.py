@@ -31,12 +31,7 @@ class Rendered:
 
 
 def render(markdown: str, named: Callable[[str], SandboxPerson]) -> Rendered:
-    """Render markdown.
-
-    Args:
-        markdown: The source.
-        named: Returns the person with an id or an address; what it raises is raised.
-    """
+    """Render markdown; `named` finds a person by id or address, and what it raises is raised."""
     env: dict[str, Any] = {"named": named}
     tokens = _RENDERER.parse(markdown, env)
     mentions = [each for token in tokens for each in token.children or () if each.type == "mention"]
