@@ -12,12 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tests.bot.doubles import CARD, SECRET, bot_of, running
+from tests.bot.doubles import CARD, SECRET, Webex
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import ANN, created
 from webex_webhooks_async import (
     Bot,
-    Client,
     MessageContext,
     PayloadError,
     Receiver,
@@ -83,8 +82,7 @@ async def forget_await(context: MessageContext) -> None:
     ],
 )
 async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a table
-    webex_sandbox: Sandbox,
-    webex_client: Client,
+    webex: Webex,
     tmp_path: Path,
     kind: str,
     handler: Handler,
@@ -92,18 +90,18 @@ async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a tabl
     words: str,
 ) -> None:
     """Each mistake is raised by the line that says something, or that waits for the reply."""
-    bot = bot_of(webex_client, **options_of(kind, tmp_path))
+    bot = webex.bot(**options_of(kind, tmp_path))
     bot.message()(handler)
     forgets: AbstractContextManager[object] = nullcontext()
     if handler is forget_await:
         forgets = pytest.warns(RuntimeWarning, match="never awaited")
 
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         with forgets, pytest.raises(error, match=words) as raised:  # noqa: PT012 - the two lines of a user's test
-            await webex_sandbox.say("Hello")
-            await webex_sandbox.reply(timeout=0.1 if error is TimeoutError else PATIENCE)
+            await webex.sandbox.say("Hello")
+            await webex.sandbox.reply(timeout=0.1 if error is TimeoutError else PATIENCE)
 
-    delivery = webex_sandbox.deliveries[0]
+    delivery = webex.sandbox.deliveries[0]
     assert delivery.ok
     if error is TimeoutError:
         assert delivery.handler_error is None
@@ -114,11 +112,9 @@ async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a tabl
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-async def test_failures_after_the_response(
-    webex_sandbox: Sandbox, webex_client: Client, tmp_path: Path, kind: str
-) -> None:
+async def test_failures_after_the_response(webex: Webex, tmp_path: Path, kind: str) -> None:
     """Each is raised once, one by one, before a message that waits."""
-    bot = bot_of(webex_client, **options_of(kind, tmp_path))
+    bot = webex.bot(**options_of(kind, tmp_path))
 
     @bot.message()
     async def fail(context: MessageContext) -> None:
@@ -126,28 +122,28 @@ async def test_failures_after_the_response(
         if context.text.isdigit():
             raise ValueError(context.text)
 
-    async with running(bot, webex_sandbox):
+    async with webex.running(bot):
         for text in ("1", "2"):
-            await webex_sandbox.say(text)
+            await webex.sandbox.say(text)
             with pytest.raises(ValueError, match=text):  # noqa: PT012 - the failure comes before or after it
-                assert (await webex_sandbox.reply())["text"] == f"Heard {text}"
-                await webex_sandbox.reply()
-        webex_sandbox.raise_handler_errors = False
-        await webex_sandbox.say("3")
-        assert (await webex_sandbox.reply())["text"] == "Heard 3"
+                assert (await webex.sandbox.reply())["text"] == f"Heard {text}"
+                await webex.sandbox.reply()
+        webex.sandbox.raise_handler_errors = False
+        await webex.sandbox.say("3")
+        assert (await webex.sandbox.reply())["text"] == "Heard 3"
         await bot.aclose()
-        webex_sandbox.raise_handler_errors = True
+        webex.sandbox.raise_handler_errors = True
         with pytest.raises(TimeoutError):
-            await webex_sandbox.reply(timeout=0)
+            await webex.sandbox.reply(timeout=0)
 
-    errors = [each.handler_error for each in webex_sandbox.deliveries]
+    errors = [each.handler_error for each in webex.sandbox.deliveries]
     assert [each for each in errors if each] == [f"ValueError: {n}" for n in (1, 2, 3)]
 
 
 @pytest.mark.filterwarnings("ignore:every event of")
-async def test_several_failures(webex_sandbox: Sandbox, webex_client: Client) -> None:
+async def test_several_failures(webex: Webex) -> None:
     """All deliveries are made; several failures are a group, and `redeliver` raises as well."""
-    first, second = (bot_of(webex_client, name=name) for name in ("one", "two"))
+    first, second = (webex.bot(name=name) for name in ("one", "two"))
     for bot in (first, second):
         bot.message()(crash)
     receiver = Receiver(SECRET)
@@ -164,24 +160,24 @@ async def test_several_failures(webex_sandbox: Sandbox, webex_client: Client) ->
             await receiver.handle(body, scope["headers"])
         await Response(status_code=status)(scope, receive, send)
 
-    webex_sandbox.deliver_to(both)
+    webex.sandbox.deliver_to(both)
     async with first, second:
         with pytest.raises(ExceptionGroup, match="3 handlers failed") as raised:
-            await webex_sandbox.say("Hello")
-    webex_sandbox.deliver_to(receiver)
+            await webex.sandbox.say("Hello")
+    webex.sandbox.deliver_to(receiver)
     with pytest.raises(LookupError, match="another one"):
-        await webex_sandbox.redeliver(webex_sandbox.deliveries[0])
+        await webex.sandbox.redeliver(webex.sandbox.deliveries[0])
 
     assert [type(each) for each in raised.value.exceptions] == [KeyError, LookupError, KeyError]
-    assert [each.handler_error for each in webex_sandbox.deliveries] == [
+    assert [each.handler_error for each in webex.sandbox.deliveries] == [
         *["KeyError: 'dish'"] * 2,
         "LookupError: another one",
     ]
 
 
-async def test_what_is_a_failure(webex_sandbox: Sandbox, webex_client: Client) -> None:
+async def test_what_is_a_failure(webex: Webex) -> None:
     """Data that doesn't fit is one, `SystemExit` is named, what a middleware settles is none."""
-    bot = bot_of(webex_client)
+    bot = webex.bot()
 
     @bot.middleware
     async def settle(_notification: object, call_next: Callable[[], Awaitable[None]]) -> None:
@@ -194,31 +190,29 @@ async def test_what_is_a_failure(webex_sandbox: Sandbox, webex_client: Client) -
             raise SystemExit(2)
         raise LookupError(context.text)
 
-    async with running(bot, webex_sandbox):
-        (settled,) = await webex_sandbox.say("settle")
+    async with webex.running(bot):
+        (settled,) = await webex.sandbox.say("settle")
         with pytest.raises(PayloadError):
-            await webex_sandbox.emit("messages", "created", {"roomId": 7})
+            await webex.sandbox.emit("messages", "created", {"roomId": 7})
         with pytest.raises(RuntimeError, match="a handler raised SystemExit: 2") as raised:
-            await webex_sandbox.say("exit")
+            await webex.sandbox.say("exit")
 
     assert settled.handler_error is None
     assert isinstance(raised.value.__cause__, SystemExit)
 
 
-async def test_what_follows_from_a_request(
-    webex_sandbox: Sandbox, webex_client: Client, api: httpx.AsyncClient
-) -> None:
+async def test_what_follows_from_a_request(webex: Webex, api: httpx.AsyncClient) -> None:
     """What is notified because of a request is noted, and raised nowhere."""
-    bot = bot_of(webex_client)
+    bot = webex.bot()
     bot.message()(crash)
 
-    async with running(bot, webex_sandbox):
-        fields = {"toPersonEmail": webex_sandbox.bot.email, "text": "Hello"}
+    async with webex.running(bot):
+        fields = {"toPersonEmail": webex.sandbox.bot.email, "text": "Hello"}
         await created(api, "messages", ANN, **fields)
         with pytest.raises(TimeoutError, match=r"204\); a handler raised KeyError: 'dish'$"):
-            await webex_sandbox.reply(timeout=0)
+            await webex.sandbox.reply(timeout=0)
 
-    assert [each.handler_error for each in webex_sandbox.deliveries] == ["KeyError: 'dish'"]
+    assert [each.handler_error for each in webex.sandbox.deliveries] == ["KeyError: 'dish'"]
 
 
 async def test_a_bot_in_a_thread(webex_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,19 +258,17 @@ class UnreadableError(Exception):
         (UnreadableError(), "UnreadableError"),
     ],
 )
-async def test_how_a_failure_is_noted(
-    webex_sandbox: Sandbox, webex_client: Client, error: Exception, noted: str
-) -> None:
+async def test_how_a_failure_is_noted(webex: Webex, error: Exception, noted: str) -> None:
     """The class and the text are on one line of at most 500 characters."""
-    webex_sandbox.raise_handler_errors = False
-    bot = bot_of(webex_client)
+    webex.sandbox.raise_handler_errors = False
+    bot = webex.bot()
 
     @bot.message()
     async def fail(_context: MessageContext) -> None:
         raise error
 
-    async with running(bot, webex_sandbox):
-        (delivery,) = await webex_sandbox.say("Hello")
+    async with webex.running(bot):
+        (delivery,) = await webex.sandbox.say("Hello")
 
     assert (delivery.handler_error, delivery.ok) == (noted, True)
-    assert webex_sandbox.deliveries == (delivery,)
+    assert webex.sandbox.deliveries == (delivery,)
