@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.doubles import CARD, running
+from tests.bot.doubles import CARD, Webex
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import (
     Bot,
@@ -53,7 +53,7 @@ async def test_nothing_private_is_in_any_record(
         async def take(context: SubmissionContext) -> None:
             await context.reply(f"canary {context.inputs['dish']}")
 
-        async with running(bot, webex_sandbox):
+        async with Webex(webex_sandbox, client).running(bot):
             webex_sandbox.fail(status=503, retry_after=0, body="canary", method="GET", times=2)
             webex_sandbox.fail(status=429, retry_after=0, method="POST")
             await webex_sandbox.say("canary", person=ANN)
