@@ -51,8 +51,8 @@ class Place:
     base_url: str
     person: str  # the address
     timeout: float  # seconds for each message with all its replies
-    room: str | None = None  # the title of a group room, instead of the direct room with the bot
-    mention: bool = True  # in a group room
+    room: str | None  # the title of a group room, instead of the direct room with the bot
+    mention: bool  # in a group room
 
 
 class Conversation:
