@@ -70,7 +70,6 @@ class Stage(ServedWebex):
 
     @property
     def url(self) -> str:
-        """The address of the page."""
         return self.base_url.removesuffix("v1")
 
     def emit_message(self, **members: Any) -> None:  # noqa: ANN401 - JSON
@@ -89,7 +88,6 @@ class Stage(ServedWebex):
         self.portal.call(end)
 
     def submitted(self) -> list[object]:
-        """The inputs of each card that was submitted."""
         actions = self.sandbox._state.documents["attachmentActions"]  # pyright: ignore[reportPrivateUsage] - the API lists none
         return [each["inputs"] for each in actions]
 

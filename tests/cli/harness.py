@@ -44,8 +44,6 @@ COMMAND = str(Path(sys.executable).with_name("webex-webhooks"))
 
 @frozen
 class Finished:
-    """How a command ended, and what it printed."""
-
     exit_code: int
     out: str
     err: str
@@ -69,7 +67,6 @@ class ServedWebex:
     portal: BlockingPortal
 
     def create(self, **fields: str) -> Webhook:
-        """Create a webhook without the command line."""
         wanted = {"name": "bot:messages", "targetUrl": "https://example.com/webex"}
         self.post("webhooks", **{**NEW, **wanted, **fields})
         return self.sandbox.webhooks[-1]
@@ -92,7 +89,6 @@ class ServedWebex:
 
     @property
     def names(self) -> list[str]:
-        """The names of the webhooks that exist."""
         return [webhook.name for webhook in self.sandbox.webhooks]
 
 
@@ -116,7 +112,6 @@ class Lines(io.TextIOWrapper):
         self.rest = ""
 
     def write(self, text: str) -> int:
-        """Take what is printed."""
         *lines, self.rest = f"{self.rest}{text}".replace("\r", "\n").split("\n")
         for line in lines:
             self.lines.put(plain(line))
@@ -156,7 +151,6 @@ class Running:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for the exit code."""
         return self.exit_code.result(PATIENCE)
 
 
@@ -193,20 +187,16 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 @define
 class Terminal:
-    """A command on a terminal."""
-
     process: "subprocess.Popen[bytes]"
     descriptor: int
     seen: str = ""
 
     def wait_for(self, pattern: str) -> "re.Match[str]":
-        """Wait until a pattern is on the terminal."""
         while not (match := re.search(pattern, self.seen)):
             assert self._read(), f"it ended without {pattern!r}: {self.seen!r}"
         return match
 
     def type(self, text: str) -> None:
-        """Type something."""
         os.write(self.descriptor, text.encode())
 
     def finish(self) -> int:
@@ -250,7 +240,6 @@ class Typist(io.TextIOWrapper):
         super().__init__(io.BytesIO(typed.encode()))
 
     def isatty(self) -> bool:
-        """Whether it is a terminal: yes."""
         return True
 
 

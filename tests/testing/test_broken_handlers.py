@@ -241,10 +241,7 @@ async def test_a_bot_in_a_thread(webex_sandbox: Sandbox, monkeypatch: pytest.Mon
 
 
 class UnreadableError(Exception):
-    """An error whose text can't be had."""
-
     def __str__(self) -> str:
-        """Raise another error."""
         raise ValueError("no text")
 
 
