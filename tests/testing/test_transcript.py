@@ -4,6 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.clocks import StoppedClock
 from tests.testing.doubles import ANN, created
 from webex_webhooks_async import Bot, Client, File, MessageContext, SubmissionContext
 from webex_webhooks_async.testing import Sandbox
@@ -60,7 +61,12 @@ def transcript(sandbox: Sandbox, room_id: str) -> str:
 
 
 async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> None:
-    """A test says, presses and expects what the conversation had; it fails if the bot changes."""
+    """A test says, presses and expects what the conversation had; it fails if the bot changes.
+
+    This holds also where a button is pressed in the millisecond of its card.
+    """
+    clock = StoppedClock()
+    webex_sandbox._state.clock = clock.now  # pyright: ignore[reportPrivateUsage] - of the fixture
     async with make_bot(webex_client) as bot:
         webex_sandbox.deliver_to(bot)
         await webex_sandbox.say('It\'s a "quote"\n{and} \\ more', person="ann@example.com")
@@ -68,6 +74,7 @@ async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> N
         card = webex_sandbox.messages[-1]["id"]
         for press, dish in (("Order", "soup"), ("Later", "O'Pasta"), ("Order", "")):
             await webex_sandbox.submit(card, {"dish": dish}, press=press, person="ann@example.com")
+            clock.advance(1)
         await webex_sandbox.say("menu", person="bob@example.com")  # in another room
         elsewhere = webex_sandbox.messages[-1]["id"]
         await webex_sandbox.submit(elsewhere, {"dish": "x"}, press="Order")
