@@ -21,6 +21,7 @@ pytestmark = pytest.mark.once
 FILE, NAMED, MADE = [line.split()[-1] for line in examples("dev")]  # each is run below
 
 OVERRIDES = """
+import argparse
 import os
 
 import httpx
@@ -34,6 +35,7 @@ os.environ.update(  # as load_dotenv(override=True) does
     OTHER="set",
 )
 del os.environ["PUBLIC_URL"], os.environ["OTHER"]
+argparse.ArgumentParser().parse_args()  # the arguments of `dev` aren't its own
 """
 FROM_ENV = f"""{OVERRIDES}
 bot = Bot.from_env()
