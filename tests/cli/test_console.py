@@ -45,13 +45,12 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert (json.loads(out), out.count("\n"), out.isascii()) == (document, 1, True)
 
 
-def test_fields_in_one_piece(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fields_in_one_piece(capsys: pytest.CaptureFixture[str]) -> None:
     """A value that is longer than the terminal isn't wrapped, so that it can be copied."""
-    monkeypatch.setenv("COLUMNS", "20")
+    console = stdout()
+    console.width = 20
 
-    print_fields(page(), {"id": Text("x" * 40), "owner": Text("me")})
+    print_fields(console, {"id": Text("x" * 40), "owner": Text("me")})
 
     assert capsys.readouterr().out == f"id     {'x' * 40}\nowner  me\n"
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from rich.console import Console
 
 from tests.testing.doubles import webhook
 from webex_webhooks_async import Webhook
+from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.rendering import (
     print_notification,
     print_webhook,
@@ -37,10 +37,10 @@ ROOMS = Webhook(
 
 def printed(columns: int, *webhooks: Webhook) -> list[str]:
     """A table on a terminal, without its colours."""
-    console = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None)
+    console, file = stdout(), io.StringIO()
+    console.width, console.file = columns, file
     print_webhooks(console, webhooks)
-    assert isinstance(console.file, io.StringIO)
-    return re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue()).splitlines()
+    return file.getvalue().splitlines()
 
 
 def test_a_wide_terminal() -> None:
@@ -127,7 +127,7 @@ def test_a_notification(
     capsys: pytest.CaptureFixture[str], more: dict[str, Any], lines: list[str]
 ) -> None:
     """It prints what happened, who did it if that is known, and all data."""
-    print_notification(Console(), NOTIFICATION | more)
+    print_notification(stdout(), NOTIFICATION | more)
 
     first, *rest = capsys.readouterr().out.splitlines()
     assert re.fullmatch(rf"\d\d:\d\d:\d\d messages created{re.escape(lines[0])}", first)
@@ -158,7 +158,7 @@ def test_a_delivery(
         **outcome,
     )
 
-    print_delivery(Console(), delivery)
+    print_delivery(stdout(), delivery)
 
     assert re.fullmatch(
         rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(shown)}\n",

@@ -35,12 +35,13 @@ class _Console(Console):
 
 
 def stdout(*, goes_on: bool = False) -> Console:
-    """Where results go: coloured on a terminal; plain and not wrapped in a pipe.
+    """Where results go: coloured on a terminal, plain in a pipe, and never wrapped.
 
     With `goes_on`, a command doesn't end when nobody reads them.
     """
     console = page()
     console.goes_on = goes_on
+    console.soft_wrap = True  # the terminal wraps, so that a long line can be copied
     if not console.is_terminal:
         console.width = UNBOUNDED
     return console
@@ -79,17 +80,17 @@ def print_warning(text: str) -> None:
 
 def print_approval(console: Console, text: str) -> None:
     """Report something good."""
-    console.print(Text.assemble(("✓ ", "bold green"), on_one_line(text)), soft_wrap=True)
+    console.print(Text.assemble(("✓ ", "bold green"), on_one_line(text)))
 
 
 def print_refusal(console: Console, text: str) -> None:
     """Report something bad that isn't an error of the command."""
-    console.print(Text.assemble(("✗ ", "bold red"), on_one_line(text)), soft_wrap=True)
+    console.print(Text.assemble(("✗ ", "bold red"), on_one_line(text)))
 
 
 def print_json(document: object, *, indent: int | None = 2, console: Console | None = None) -> None:
     """Print JSON in ASCII, which every pipe can carry; without `indent` on one line."""
-    (console or stdout()).print(json.dumps(document, indent=indent), soft_wrap=True)
+    (console or stdout()).print(json.dumps(document, indent=indent))
 
 
 def progress(text: str) -> Status:
@@ -105,7 +106,7 @@ def print_fields(console: Console, fields: Mapping[str, Text], *, indent: int = 
     width = max(map(len, fields)) + 2
     for name, value in fields.items():
         label = " " * indent + name.ljust(width)
-        console.print(Text.assemble((label, "dim"), value), soft_wrap=True)
+        console.print(Text.assemble((label, "dim"), value))
 
 
 def can_ask() -> bool:

@@ -140,7 +140,7 @@ def print_response(console: Console, reply: Reply, to: str = "") -> None:
     arrow = f"→ {to}: " if to else "→ "
     console.print(Text(arrow, "cyan"), status_code_text(reply.status_code), sep="")
     for line in reply.text.splitlines()[:_MOST_LINES]:
-        console.print(f"  {on_one_line(line)}", soft_wrap=True)
+        console.print(f"  {on_one_line(line)}")
     if reply.problem is not None:
         print_refusal(console, reply.problem)
 

@@ -63,7 +63,7 @@ def print_table(console: Console, names: Iterable[str], rows: Sequence[Sequence[
     for row in rows:
         _print_row(console, row[:fitting], widths)
         for cell in filter(None, row[fitting:]):
-            console.print(Text.assemble("  ", cell), style="dim", soft_wrap=True)
+            console.print(Text.assemble("  ", cell), style="dim")
 
 
 def _print_row(console: Console, cells: Iterable[Text], widths: Iterable[int]) -> None:
@@ -71,7 +71,7 @@ def _print_row(console: Console, cells: Iterable[Text], widths: Iterable[int]) -
     for cell, width in zip(cells, widths, strict=False):
         line.append_text(cell).append(" " * (width - cell.cell_len))
     line.rstrip()
-    console.print(line, soft_wrap=True)
+    console.print(line)
 
 
 def status_text(status: str | None) -> Text:
@@ -131,7 +131,7 @@ def _secret_text(webhook: Webhook, *, show_secret: bool) -> Text | str:
 def print_event(console: Console, *parts: str | Text | tuple[str, str]) -> None:
     """Print the time, and what happens, on one line."""
     time = (f"{datetime.now().astimezone():%H:%M:%S} ", "dim")
-    console.print(Text.assemble(time, *parts), soft_wrap=True)
+    console.print(Text.assemble(time, *parts))
 
 
 def print_notification(

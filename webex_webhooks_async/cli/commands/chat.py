@@ -225,9 +225,7 @@ def print_message(
     sender += f"{message.person_email}: " if with_sender else ""
     for number, line in enumerate(lines or [""]):
         prefix = sender if number == 0 else " " * len(sender)
-        console.print(
-            Text.assemble((on_one_line(prefix), "bold cyan"), on_one_line(line)), soft_wrap=True
-        )
+        console.print(Text.assemble((on_one_line(prefix), "bold cyan"), on_one_line(line)))
 
 
 def _card(attachments: Sequence[object]) -> list[str]:

@@ -111,9 +111,9 @@ def _list_as_json(inbox: InboxFile) -> None:
     console, before = stdout(), "["
     for document in _documents(inbox):
         item = indent(dumps(document, indent=2), "  ")
-        console.print(f"{before}\n{item}", soft_wrap=True, end="")
+        console.print(f"{before}\n{item}", end="")
         before = ","
-    console.print("[]" if before == "[" else "\n]", soft_wrap=True)
+    console.print("[]" if before == "[" else "\n]")
 
 
 def _list(inbox: InboxFile) -> None:
@@ -124,7 +124,7 @@ def _list(inbox: InboxFile) -> None:
     line = f"{counts.waiting} waiting, {counts.running} running, {counts.failed} failed"
     if counts.oldest is not None:
         line += f"; the oldest has been waiting for {counts.oldest:.0f} s"
-    console.print(line, soft_wrap=True)
+    console.print(line)
 
 
 def _documents(inbox: InboxFile) -> Iterator[dict[str, Any]]:
@@ -202,11 +202,11 @@ def _print(console: Console, document: dict[str, Any]) -> None:
         (f"{shown['state']:7}", style),
         f"  {what}{shown['stored']}  attempts: {shown['attempts']}",
     )
-    console.print(line, soft_wrap=True)
+    console.print(line)
     shown["error"] = on_one_line(str(document["error"]))  # it was cut when it was stored
     for name in ("dataId", "error"):
         if shown[name] != "None":
-            console.print(Text(f"  {shown[name]}", "dim"), soft_wrap=True)
+            console.print(Text(f"  {shown[name]}", "dim"))
 
 
 _SHOWN = 12  # characters of a key, which are enough to tell it from others

@@ -120,7 +120,7 @@ async def _authorize(url: str, redirect: httpx.URL, state: str) -> str:
                 "and pass it with --redirect-uri"
             ) from error
         stderr().print("Authorize the integration at:", style="dim")
-        stdout().print(url, soft_wrap=True)
+        stdout().print(url)
         open_browser(url)
         with progress("Waiting for Webex to redirect your browser to this machine"):
             return await callback.code

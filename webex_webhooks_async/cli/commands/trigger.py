@@ -138,7 +138,7 @@ def _report(wanted: Mapping[str, object], base_url: str, *, as_json: bool) -> in
 
 
 def _print_problem(text: str, style: str) -> None:
-    stdout().print(Text.assemble(("→ ", "cyan"), (on_one_line(text), style)), soft_wrap=True)
+    stdout().print(Text.assemble(("→ ", "cyan"), (on_one_line(text), style)))
 
 
 def _assign(notification: dict[str, Any], assignment: str) -> None:

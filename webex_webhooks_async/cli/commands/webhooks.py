@@ -225,7 +225,7 @@ def delete(
             print_error(error)
             return
         if not json:
-            stdout().print(on_one_line(f"deleted {given}"), soft_wrap=True)
+            stdout().print(on_one_line(f"deleted {given}"))
 
     connection.call(lambda client: asyncio.gather(*(delete_one(client, each) for each in ids)))
     if json:
