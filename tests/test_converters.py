@@ -166,13 +166,13 @@ class Opened:
     """A class that only the value of a Literal tells from others."""
 
     type: Literal["opened"]
-    id: str
+    room_id: str
 
 
 @frozen
 class Closed:
     type: Literal["closed"]
-    id: str
+    room_id: str
 
 
 @frozen
@@ -664,16 +664,16 @@ def test_classes_are_told_apart_by_their_keys() -> None:
 
     @frozen
     class Created:
-        type_of: Literal["created"]  # whose key isn't the name of the field
+        type_of: "Literal['created']"  # whose key isn't the name of the field
         id: str
         name: str
 
     @frozen
     class Deleted:
-        type_of: Literal["deleted"]
+        type_of: "Literal['deleted']"
         id: str
 
-    assert from_json('[{"type": "closed", "id": "a"}]', list[Opened | Closed]) == [
+    assert from_json('[{"type": "closed", "roomId": "a"}]', list[Opened | Closed]) == [
         Closed("closed", "a")
     ]
     read = from_json('[{"typeOf": "deleted", "id": "a"}]', list[Created | Deleted])

@@ -357,10 +357,10 @@ def _class_union_hook(cls: object, converter: Converter) -> StructureHook:
     classes = [each for each in get_args(cls) if each is not NoneType]
     # cattrs looks for the values of Literals under the names of the fields.
     use_literals = all(
-        keys_of(_origin(member))[each.name] == each.name
-        for member in classes
-        for each in _fields(_origin(member))
-        if _is_literal(each.type)
+        key == name
+        for member in map(_origin, classes)
+        for name, key in keys_of(member).items()
+        if _is_literal(_types_of(member)[name])
     )
     choose = create_default_dis_func(converter, *classes, use_literals=use_literals)
     expected = " or ".join(_origin(each).__qualname__ for each in classes)
@@ -401,7 +401,7 @@ def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type th
     if not is_class(cls):
         return {}
     try:
-        attrs.resolve_types(cls) if attrs.has(cls) else get_type_hints(cls)
+        _types_of(cls)
     except NameError as error:
         raise TypeError(
             f"the types of {cls.__qualname__} can't be found: {error}; import it where the "
@@ -413,6 +413,12 @@ def keys_of(cls: Any) -> dict[str, str]:  # noqa: ANN401 - mypy takes no type th
         for each in _fields(cls)
         if not (each.name == EXTRA and has_extra(cls))
     }
+
+
+def _types_of(cls: type[Any]) -> dict[str, Any]:
+    """The types of the fields of a class, also where they are written as text."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {each.name: hints.get(each.name, each.type) for each in _fields(cls)}
 
 
 def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> StructureHook:  # noqa: ANN401 - a type

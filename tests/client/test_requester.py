@@ -127,15 +127,19 @@ async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
     assert clock.slept == []
 
 
-async def test_one_429_pauses_every_request() -> None:
-    """While one request waits for Retry-After, none is sent; then all are."""
+@pytest.mark.parametrize(("limited", "seconds"), [(LIMITED, 30.0), (http_response(429), 0.25)])
+async def test_one_429_pauses_every_request(
+    limited: Step, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one request waits for Retry-After, or its backoff, none is sent; then all are."""
+    monkeypatch.setattr(random, "random", lambda: 0.5)
     clock = StoppedClock()
-    async with requester_on(LIMITED, FOUND, clock=clock) as (wire, requester):
+    async with requester_on(limited, FOUND, clock=clock) as (wire, requester):
         first = asyncio.create_task(requester.send(request()))
         await until(lambda: clock.sleepers == 1)
         others = [asyncio.create_task(requester.send(request(each))) for each in METHODS]
         await until(lambda: clock.sleepers == 6)
-        clock.advance(29.9)
+        clock.advance(seconds - 0.1)
         await idle_loop()
         before = len(wire.requests)
         clock.advance(0.2)
