@@ -481,8 +481,9 @@ async def test_a_locked_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_file_that_is_locked_for_long_is_noticed_when_it_is_used(path: Path) -> None:
-    """Making the object never waits for a lock, because it may happen in an event loop."""
-    InboxFile.open(path).close()
+    """A call waits for a lock for five seconds; making the object, in an event loop, never does."""
+    with closing(InboxFile.open(path)) as file:
+        assert file.connection.execute("PRAGMA busy_timeout").fetchone() == (5_000,)
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
