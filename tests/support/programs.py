@@ -33,8 +33,12 @@ async def running(
     finally:
         if process.returncode is None:
             process.terminate()
-        async with asyncio.timeout(PATIENCE):
-            await process.communicate()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 async def read_until(process: Process, text: str) -> str:
