@@ -528,14 +528,16 @@ class TestReceiving:
         webex: Webex,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """A message may have been deleted before the bot reads it, which isn't an error."""
+        """A message may be deleted before the bot reads it, which isn't an error; `on` has run."""
         caplog.set_level(logging.INFO)
         handlers.submission(bot, "all")
+        seen = AsyncMock()
+        bot.on(resource)(seen)
         async with webex.running(bot):
             webex.sandbox.fail(status=404)
             (delivery,) = await webex.sandbox.emit(resource, "created")
 
-        assert (delivery.status_code, handlers.heard) == (204, [])
+        assert (delivery.status_code, handlers.heard, seen.await_count) == (204, [], 1)
         assert sum("is passed over: it is gone" in each for each in caplog.messages) == 1
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
         assert len(webex.texts) == (resource == "messages")
