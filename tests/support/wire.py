@@ -221,7 +221,7 @@ async def until(condition: Callable[[], bool]) -> None:
     """Wait until the condition holds; a `TimeoutError` if it takes too long."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - any condition, without an event for each
-            await asyncio.sleep(0.001)  # the processor is for what is waited for
+            await asyncio.sleep(0)
 
 
 async def idle_loop() -> None:
