@@ -118,9 +118,9 @@ The resources in the catalog that have none here can be read by id.
 _ALL: Mapping[str, Operation] = {
     **ROUTES,
     **{
-        name: Operation(documents.get_document(resource))
+        f"GET /{path}/{{id}}": Operation(documents.get_document(resource))
         for resource, path in PATHS.items()
-        if (name := f"GET /{path}/{{id}}") not in ROUTES
+        if f"GET /{path}/{{id}}" not in ROUTES
     },
 }
 
