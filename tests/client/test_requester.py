@@ -114,6 +114,14 @@ async def test_a_retry_after_is_waited(
     assert clock.slept == waits
 
 
+async def test_a_date_is_compared_with_the_time_of_the_machine() -> None:
+    """A Retry-After in the year 2999 is too long to wait for."""
+    limited = http_response(429, b"", "Retry-After: Tue, 31 Dec 2999 23:59:59 GMT")
+    async with requester_on(limited, FOUND, clock=Clock()) as (_, requester):
+        with pytest.raises(RateLimitError):
+            await requester.send(request())
+
+
 async def test_a_long_retry_after_is_raised_and_not_slept() -> None:
     """The caller decides when to try again; other requests aren't paused either."""
     clock = QuickClock()
