@@ -562,6 +562,7 @@ def test_everyone_can_use_it(
         color_scheme=scheme,
         viewport={"width": width, "height": 800},
     ) as page:
+        expect(page.locator("#title")).not_to_be_empty()  # it is read after the page
         assert violations(page) == []
         say(page, "A card, please, and a thread")
         expect(page.get_by_role("button", name="Order")).to_be_visible()

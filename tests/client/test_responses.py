@@ -3,6 +3,7 @@ import html
 import json
 import pickle
 import re
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -279,6 +280,19 @@ def test_of_a_long_secret_the_beginning_is_looked_for() -> None:
     for write in (str, quote_plus):
         assert Redactor((exact,))(f"a {write(exact)} b\nc") == "a *** b\nc"
         assert Redactor((longer,))(f"a {write(longer)} b\nc") == "a ***"
+
+
+def test_nearly_a_secret_is_compared_once() -> None:
+    """Text that ends shortly before a secret does takes as long as it is, not twice for each é."""
+    redact = Redactor(("é" * 24,))
+
+    def duration(length: int) -> float:
+        started = time.process_time()
+        redact(f"{'é' * length}{'x' * 24}")
+        return time.process_time() - started
+
+    redact("")  # compiles the pattern
+    assert min(duration(23) for _ in range(5)) < 100 * min(duration(12) for _ in range(5))
 
 
 def test_a_huge_error_is_redacted_as_little_as_a_small_one() -> None:
