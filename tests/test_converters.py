@@ -296,7 +296,7 @@ UNSUPPORTED: list[Any] = [
 def test_an_unsupported_type_is_a_type_error(cls: Any) -> None:  # noqa: ANN401 - what users pass
     """A type that can't be read is a TypeError that names it, whatever the data is."""
     name = cls.__qualname__ if isinstance(cls, type) and "[" not in str(cls) else str(cls)
-    inner = {"Items": "T", "tuple[NoneType, int]": "NoneType"}
+    inner = {"Items": "T", repr(UNSUPPORTED[-1]): "NoneType"}
     name = inner.get(name, name.removeprefix("typing.").rpartition(".")[2])
 
     wrapped: Any = GenericAlias(list, cls)
