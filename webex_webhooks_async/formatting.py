@@ -86,8 +86,9 @@ def _in_html(character: str) -> str:
 
 
 def _either(*ways: str, escape: str) -> str:
-    # Each once: of equal ways each is tried, for each character of what is only nearly a secret.
-    different = dict.fromkeys(filter(None, ways))
+    # Each once, and none that the escape has: of two equal ways both are tried, for each character
+    # of what is only nearly a secret.
+    different = dict.fromkeys(way for way in ways if way and not way.startswith((r"\u", "&#")))
     return f"(?:{'|'.join(map(re.escape, different))}|(?i:{escape}))"
 
 
@@ -108,7 +109,7 @@ def describe_exception(error: BaseException) -> str:
 
 
 def _first_of(error: BaseException) -> BaseException:
-    """The first exception of a group that is no group itself; any other exception is itself."""
+    """The first exception of a group that isn't a group, too; any other exception itself."""
     while isinstance(error, BaseExceptionGroup):
         (error, *_) = cast("tuple[BaseException, ...]", error.exceptions)
     return error
