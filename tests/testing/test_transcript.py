@@ -105,7 +105,7 @@ async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> Non
 
 
 async def test_what_can_not_be_repeated(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """A large file, and a press of one of two buttons that can't be told apart, are refused."""
+    """A large file, and a press of one of two equal buttons, are refused."""
     await webex_sandbox.say("Hello", person="ann@example.com", files=[File("a", bytes(1_001))])
     room = webex_sandbox.messages[0]["roomId"]
     with pytest.raises(ValueError, match="file of more than 1000 bytes"):

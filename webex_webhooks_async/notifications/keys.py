@@ -40,7 +40,7 @@ class Keys:
             keys = secret_keys(self._function())
         except (Exception, KeyboardInterrupt):
             raise
-        except BaseException as error:  # SystemExit would end whoever asks
+        except BaseException as error:  # SystemExit would end the process
             raise RuntimeError(f"it raised {type(error).__name__}") from error
         if keys not in self._recent:
             self._recent.appendleft(keys)

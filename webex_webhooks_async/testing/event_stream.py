@@ -261,7 +261,7 @@ def _authorization(request: RecordedRequest) -> str:
 
 
 def _is_of_person(request: RecordedRequest) -> bool:
-    """Whether the token names a person, and so is no secret."""
+    """Whether the token names a person, so that it may be shown."""
     return bearer_token(_authorization(request)).startswith(PERSON_TOKEN)
 
 

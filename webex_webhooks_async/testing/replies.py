@@ -28,7 +28,7 @@ class Replies:
         """Wait for the next message.
 
         Raises:
-            TimeoutError: There is none; the text says what the bot was notified of.
+            TimeoutError: No message came; the text says what the bot was notified of.
             Exception: What a handler raised after the response, before a message.
         """
         found: Exception | Json | None = None
