@@ -4,7 +4,6 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from unittest.mock import Mock
 
 import pytest
 
@@ -32,7 +31,6 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
-from webex_webhooks_async.formatting import describe_exception
 
 STATUSES = {
     BadRequestError: 400,
@@ -239,37 +237,6 @@ def test_the_text_of_an_error_is_a_short_line() -> None:
     assert str(error) == rf"400 Bad Request: first\nsecond\x1b[2J\r{'y' * 983}..."
     assert len(str(of_a_long_path)) < 1_100
     assert (error.message, of_a_long_path.path) == (message, path)
-
-
-class Touchy(str):
-    """A text that fails when it is used."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return self
-
-    def __bool__(self) -> bool:
-        raise SystemExit
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (OSError("reset"), "OSError: reset"),
-        (TimeoutError(), "TimeoutError"),
-        (OSError(""), "OSError"),
-        (OSError(Mock(__str__=Mock(side_effect=KeyboardInterrupt))), "OSError"),
-        (OSError(Touchy("reset")), "OSError: reset"),
-        (
-            ExceptionGroup("tasks", [ExceptionGroup("more", [KeyError("dish")])]),
-            "ExceptionGroup: tasks (1 sub-exception): KeyError: 'dish'",
-        ),
-    ],
-)
-def test_type_and_text(error: Exception, text: str) -> None:
-    """An exception without a text is described by its type, a group by its first exception, too."""
-    assert describe_exception(error) == text
 
 
 ODD_ID = "ROUTER\nERROR forged\x1b[31m" + "x" * 1_000_000
