@@ -193,8 +193,7 @@ async def test_the_environment_may_hold_what_refreshes_a_token(
     async with Wire(*script) as wire, Client.from_env(base_url=wire.base_url) as client:
         await client.webhooks.get("W1")
 
-    tokens = [each.headers.get("authorization") for each in wire.requests]
-    assert tokens == [*(["Bearer old"] if access_token else []), None, "Bearer new"]
+    assert wire.tokens == [*(["old"] if access_token else []), None, "new"]
     assert parse_qs(wire.requests[-2].body.decode()) == {
         "grant_type": ["refresh_token"],
         "client_id": ["C1"],

@@ -164,6 +164,12 @@ class Wire:
         return [each.target for each in self.requests]
 
     @property
+    def tokens(self) -> list[str | None]:
+        """The token of each request, None where it has none."""
+        headers = [each.headers.get("authorization", "") for each in self.requests]
+        return [each.removeprefix("Bearer ") or None for each in headers]
+
+    @property
     def open(self) -> int:
         return len(self._open)
 
