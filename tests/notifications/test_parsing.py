@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.notifications.doubles import ENVELOPE, MESSAGE_DATA, SECRET, body_of, signed
+from tests.support.json_values import JSON
 from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError, PayloadError, SignatureError
 from webex_webhooks_async.models.notification_data import (
@@ -252,15 +253,6 @@ def test_whatever_the_body_is(body: bytes) -> None:
         parsed(body)
 
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=[])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=10,
-)
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
 # At least one time zone's offset away from the ends of time.
 DATETIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001 - as asked for

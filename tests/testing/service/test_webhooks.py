@@ -9,16 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.clocks import StoppedClock
+from tests.support.json_values import JSON
 from tests.testing.doubles import NEW, created, descriptions, items, webhook
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.service.webhooks import matches, problems_of_subscription
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
 FIELDS = ["name", "targetUrl", "resource", "event", "filter", "secret", "ownedBy", "status"]
 WORDS = st.sampled_from(["messages", "all", "created", "org", "active", "roomId=R", "https://t"])
 DOCUMENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), WORDS | JSON)
