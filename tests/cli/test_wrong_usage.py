@@ -112,6 +112,7 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (f"{TO_A_BOT} --set x:=NaN", f"--set x: {NO_JSON}: a number is not finite\n"),
         (f"{TO_A_BOT} --set x:={'[' * 90_000}", f"--set x: {NO_JSON}: nested too"),
         (f"{TO_A_BOT} --owner P1", "--owner needs --sandbox\n"),
+        (f"{TO_A_BOT} --base-url http://localhost/v1", "--base-url needs --sandbox\n"),
         (f"{TRIGGER} localhost:80", f"--to {URL}"),
         (f"{TRIGGER} ftp://127.0.0.1/", f"--to {URL}"),
         (f"{TRIGGER} http://xn--.com/", f"--to {URL}\n"),

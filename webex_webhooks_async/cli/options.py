@@ -77,6 +77,12 @@ def _base_url(default: str) -> Parameter:
 WebexUrl = Annotated[str, _base_url(BASE_URL)]
 SandboxUrl = Annotated[str, _base_url(SANDBOX_URL)]
 
+
+def names_url(base_url: str, default: str) -> bool:
+    """Whether --base-url is given, and isn't just what counts without it."""
+    return base_url not in {default, os.environ.get(environment.BASE_URL)}
+
+
 AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
 ShowSecret = Annotated[bool, Parameter(name="--show-secret", show_default=False)]
 
@@ -97,8 +103,7 @@ class Connection:
     @property
     def is_given(self) -> bool:
         """Whether an option names the token or the URL, rather than the environment alone."""
-        from_environment = os.environ.get(environment.BASE_URL)
-        return self.token_file is not None or self.base_url not in {BASE_URL, from_environment}
+        return self.token_file is not None or names_url(self.base_url, BASE_URL)
 
     def client(self, http_client: httpx.AsyncClient | None = None) -> Client:
         """A client to call Webex with, through `http_client` if it is given.

@@ -19,6 +19,7 @@ from webex_webhooks_async.cli.options import (
     NotEmpty,
     SandboxUrl,
     SecretSource,
+    names_url,
 )
 from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, Reply, post, print_response
 from webex_webhooks_async.cli.rendering import print_notification
@@ -64,7 +65,7 @@ def command(  # noqa: PLR0913 - each is an option
         set_: Set a value of the notification to this text, or with := to this JSON.
         secret: The secret that the bot verifies notifications with; for --to.
         as_json: Print JSON, and nothing else.
-        base_url: The URL of the sandbox.
+        base_url: The URL of the sandbox; for --sandbox.
     """
     if sandbox and to is not None:
         raise UsageError("--to and --sandbox exclude each other")
@@ -72,6 +73,8 @@ def command(  # noqa: PLR0913 - each is an option
         raise UsageError("the sandbox has the secrets of its webhooks: leave the secret out")
     if owner is not None and not sandbox:
         raise UsageError("--owner needs --sandbox")
+    if names_url(base_url, SANDBOX_URL) and not sandbox:
+        raise UsageError("--base-url needs --sandbox")
     warn_if_misspelled(resource, event, stacklevel=1)
     if to is None:
         wanted = {"resource": resource, "event": event, "data": _data(set_)}
