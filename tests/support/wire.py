@@ -136,6 +136,7 @@ class Wire:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await idle_loop(5)  # asyncio leaks a connection that it accepts while it closes
         self._server.close()
         self._socket.close()
         for task in self._open:
@@ -230,9 +231,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def idle_loop() -> None:
+async def idle_loop(turns: int = 100) -> None:
     """Let the event loop run everything that needs no time."""
-    for _ in range(100):
+    for _ in range(turns):
         await asyncio.sleep(0)
 
 
