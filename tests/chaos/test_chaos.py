@@ -17,9 +17,10 @@ from attrs import frozen
 from redis.asyncio import Redis
 
 from tests.chaos.sending import SENDERS, Sender
-from tests.support.redis_server import RedisServer, free_port
+from tests.support.redis_server import RedisServer
 from tests.support.services import PATIENCE, Service, Services
 from tests.support.stage import stage
+from tests.support.wire import unused_port
 from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once
@@ -85,7 +86,7 @@ async def running_bot(ids: Iterable[str]) -> AsyncGenerator[Bot]:
         start = empty.services.start
         workers = [start("taskiq worker --workers 1 taskiq_bot:broker") for _ in range(WORKERS)]
         start("taskiq scheduler taskiq_bot:scheduler --update-interval 1")
-        ports = [free_port() for _ in range(RECEIVERS)]
+        ports = [unused_port() for _ in range(RECEIVERS)]
         async with asyncio.TaskGroup() as group:
             starting = [
                 group.create_task(empty.start_receiver("taskiq_bot:app", port)) for port in ports

@@ -20,9 +20,9 @@ from attrs import frozen
 
 from tests.chaos.sending import Sender
 from tests.examples.serving import settings_of
-from tests.support.redis_server import free_port
 from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
+from tests.support.wire import unused_port
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
@@ -109,7 +109,7 @@ async def running_bot(
     """Run so many receivers on one file, and a Webex that takes a moment to respond."""
     webex = Sandbox()
     webex.fail(delay=RESPONSE_TIME, times=None, method="POST")
-    ports = [free_port() for _ in range(workers)]
+    ports = [unused_port() for _ in range(workers)]
     async with webex.serve() as base_url:
         bot = {"INBOX": str(path), "LEASE": str(lease), "WORK": str(work)}
         settings = settings_of(base_url, PUBLIC_URL="", WEBEX_WEBHOOK_SECRET=SECRET, **bot)

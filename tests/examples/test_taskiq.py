@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
-from tests.support.redis_server import free_port
 from tests.support.services import PATIENCE
 from tests.support.stage import SECRET, Stage
+from tests.support.wire import unused_port
 from webex_webhooks_async import PermissionDeniedError, parse_unverified_notification, to_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 
@@ -63,7 +63,7 @@ async def worker_of(program: ModuleType) -> AsyncGenerator[None]:
 
 async def test_processes(bot: Stage) -> None:
     """A worker replies once to what a receiver enqueued; stopped, both finish what they have."""
-    port = free_port()
+    port = unused_port()
     worker = bot.services.start("taskiq worker --workers 1 taskiq_bot:broker")
     receiver = await bot.start_receiver("taskiq_bot:app", port)
     await bot.make_webhook(f"http://127.0.0.1:{port}/webex")

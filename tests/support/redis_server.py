@@ -1,17 +1,17 @@
 """A real Redis server on loopback that a test can stop, freeze and restart."""
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.support.wire import unused_port
 
 
 class RedisServer:
@@ -70,7 +70,7 @@ def running_redis() -> Generator[RedisServer]:
     if program is None:
         pytest.skip("no Redis server: put redis-server on PATH, or set REDIS_SERVER to its path")
     with tempfile.TemporaryDirectory() as folder:
-        server = RedisServer(program, free_port(), Path(folder))
+        server = RedisServer(program, unused_port(), Path(folder))
         try:
             yield server
         finally:
@@ -84,11 +84,3 @@ def binary() -> str | None:
         or shutil.which("redis-server")
         or shutil.which("valkey-server")
     )
-
-
-def free_port() -> int:
-    """Find a free port outside the range that the kernel assigns while the server is down."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise OSError("no free port among 100 tried")

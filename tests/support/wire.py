@@ -5,11 +5,12 @@ Its script has one step for each request; the last step is repeated.
 
 import asyncio
 import json
+import random
 import socket
 import ssl
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -326,10 +327,11 @@ async def reset_unread(peer: Peer) -> None:
 
 
 def unused_port() -> int:
-    """A port without a listener."""
-    with bound_socket() as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port without a listener, of those that the kernel assigns to nobody else meanwhile."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with suppress(OSError), bound_socket(port):
+            return port
+    raise OSError("no free port among 100 tried")
 
 
 def bound_socket(port: int = 0) -> socket.socket:

@@ -3,7 +3,6 @@ import json
 import os
 import re
 import signal
-import socket
 import threading
 from functools import partial
 
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.cli.harness import PATIENCE, Invoke, ServedWebex, Typist, served, served_bot, thread
+from tests.support.wire import unused_port
 from webex_webhooks_async import to_json, verify
 from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request
@@ -25,8 +25,7 @@ IT_LISTENS = "^Listening at .+ Ctrl-C ends it.$"
 @pytest.fixture
 def port() -> str:
     """A port that is free."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
+    return str(unused_port())
 
 
 def at(port: str) -> tuple[str, ...]:
