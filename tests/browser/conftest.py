@@ -147,7 +147,7 @@ def bot(stage: Stage) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, without a network."""
     with sync_playwright() as playwright:
