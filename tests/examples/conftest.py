@@ -46,9 +46,11 @@ def run_example(webex_sandbox: Sandbox, import_example: Import) -> Run:
 
 
 @pytest.fixture
-async def bot(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Stage]:
-    """Set up where a bot of several processes runs, with the shortest times in its environment."""
-    async with stage(LONGEST_TASK="1", REDIS_TIMEOUT="0.5") as empty:
+async def bot(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Stage]:
+    """Set up where a bot of several processes runs; its parameter is further settings."""
+    async with stage(**getattr(request, "param", {})) as empty:
         for name, value in empty.settings.items():
             monkeypatch.setenv(name, value)
         yield empty

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
+from tests.support.clocks import soon
 from tests.support.services import PATIENCE
 from tests.support.stage import SECRET, Stage
 from tests.support.wire import unused_port
@@ -131,6 +132,7 @@ async def test_an_error_comes_back_as_it_was(bot: Stage, program: ModuleType) ->
     assert result.error.tracking_id == request.tracking_id
 
 
+@pytest.mark.parametrize("bot", [{"LONGEST_TASK": "1"}], indirect=True)
 async def test_what_a_dead_worker_had_is_done_by_another(
     bot: Stage, program: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,11 +166,11 @@ async def test_without_redis_nothing_is_taken(bot: Stage, program: ModuleType) -
 
         healthy = await statuses()
         bot.redis.freeze()
-        silent = await statuses()
+        silent = await soon(statuses(), program.REDIS_TIMEOUT)
         bot.redis.thaw()
         thawed = await statuses()
         bot.redis.stop()
-        gone = await statuses()
+        gone = await soon(statuses(), program.REDIS_TIMEOUT)
         bot.redis.restart()
         await statuses()  # the first task finds a broken connection
         back = await statuses()

@@ -2,10 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
-from tests.support.wire import until
+from tests.support.wire import idle_loop, until
 from webex_webhooks_async.client.limiter import Clock
+
+T = TypeVar("T")
 
 START = datetime(2024, 5, 17, 9, 30, tzinfo=UTC)
 
@@ -84,3 +88,12 @@ def let_pass(seconds: float) -> None:
     loop = asyncio.get_running_loop()
     ahead = loop.time() + seconds - time.monotonic()
     setattr(loop, "time", lambda: time.monotonic() + ahead)  # noqa: B010 - for type checkers
+
+
+async def soon(waiting: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Run something that waits so long for a service that hangs, each time without the wait."""
+    task = asyncio.create_task(waiting)
+    while not task.done():
+        await idle_loop()
+        let_pass(seconds)
+    return task.result()
