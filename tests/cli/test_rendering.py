@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.testing.doubles import webhook
 from webex_webhooks_async import Webhook
 from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.rendering import (
@@ -16,9 +15,6 @@ from webex_webhooks_async.cli.rendering import (
     webhook_document,
 )
 from webex_webhooks_async.cli.running import CommandError
-from webex_webhooks_async.cli.traffic import print_delivery
-from webex_webhooks_async.testing import Delivery
-from webex_webhooks_async.testing.reasons import SWITCHED_OFF
 
 ID = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZhYmMyYWEtM2RjYy0xMWU1LWExNTItZmUzNDgxOWNkYzlh"
 CARDS = Webhook(
@@ -132,35 +128,3 @@ def test_a_notification(
     first, *rest = capsys.readouterr().out.splitlines()
     assert re.fullmatch(rf"\d\d:\d\d:\d\d messages created{re.escape(lines[0])}", first)
     assert [line.split()[0] for line in rest] == lines[1:]
-
-
-@pytest.mark.parametrize(
-    ("outcome", "shown"),
-    [
-        ({"status_code": 204}, "204 No Content"),
-        (
-            {"status_code": 204, "handler_error": "KeyError: 'dish'"},
-            "204 No Content; a handler raised KeyError: 'dish'",
-        ),
-        ({"error": "ConnectError: refused"}, "ConnectError: refused"),
-        ({"status_code": 500, "switched_off": True}, f"500 Internal Server Error; {SWITCHED_OFF}"),
-    ],
-)
-def test_a_delivery(
-    capsys: pytest.CaptureFixture[str], outcome: dict[str, Any], shown: str
-) -> None:
-    """A delivery is one line with its URL and its outcome, without its body."""
-    delivery = Delivery(
-        webhook=webhook(),
-        url="https://example.com/hook",
-        body=b"canary",
-        headers={"x-spark-signature": "canary"},
-        **outcome,
-    )
-
-    print_delivery(stdout(), delivery)
-
-    assert re.fullmatch(
-        rf"\d\d:\d\d:\d\d →      https://example\.com/hook {re.escape(shown)}\n",
-        capsys.readouterr().out,
-    )

@@ -1,9 +1,11 @@
 """How the requests to a sandbox and its deliveries look, each on a line."""
 
+import json
+
 from rich.console import Console
 from rich.text import Text
 
-from webex_webhooks_async.cli.rendering import print_event, status_code_text
+from webex_webhooks_async.cli.rendering import headline, print_event, status_code_text
 from webex_webhooks_async.formatting import on_one_line
 from webex_webhooks_async.testing import Delivery, RecordedRequest
 
@@ -24,13 +26,14 @@ def print_request(console: Console, request: RecordedRequest) -> None:
 
 
 def print_delivery(console: Console, delivery: Delivery) -> None:
-    """Print where a notification was sent, and the outcome, on one line."""
+    """Print what a bot was notified of, where, and the outcome, on one line."""
     if delivery.reason is None:
         outcome = status_code_text(delivery.status_code)
     else:
         outcome = Text(on_one_line(delivery.reason), "red")
     error = f"; a handler raised {delivery.handler_error}" if delivery.handler_error else ""
-    print_event(console, _ARROW, f"{on_one_line(delivery.url)} ", outcome, (error, "red"))
+    what = f"{headline(json.loads(delivery.body))} {on_one_line(delivery.url)} "
+    print_event(console, _ARROW, what, outcome, (error, "red"))
 
 
 def print_log(console: Console, text: str) -> None:

@@ -96,7 +96,7 @@ def test_a_webhook_on_another_host(arguments: tuple[str, ...], outcome: str) -> 
     with sandbox(*arguments) as (running, webex):
         webex.post("/webhooks", json={**NEW, "targetUrl": target})
         webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
-        running.out.line(f"→ +{target} {outcome}")
+        running.out.line(f"→ +messages created {target} {outcome}")
 
 
 def test_json() -> None:
