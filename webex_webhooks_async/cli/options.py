@@ -11,11 +11,11 @@ from cyclopts import Parameter, Token, validators
 
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
-from webex_webhooks_async.cli.rendering import parse_url
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.validation import HIGHEST_PORT, check_text
 
@@ -47,8 +47,7 @@ NotEmpty = Annotated[str, Parameter(validator=_not_empty)]
 
 
 def _absolute(_: object, text: str | None) -> None:
-    url = None if text is None else parse_url(text)
-    if text is not None and (url is None or url.scheme not in {"http", "https"}):
+    if text is not None and http_url(text) is None:
         raise ValueError("it must be an absolute http(s) URL")
 
 

@@ -16,7 +16,6 @@ from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_status, on_one_line
 from webex_webhooks_async.models.vocabulary import Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.validation import HIGHEST_PORT
 
 
 def webhook_document(webhook: Webhook, *, show_secret: bool) -> dict[str, Any]:
@@ -163,16 +162,6 @@ def headline(notification: Mapping[str, Any], number: int | None = None) -> str:
 
 def _value(value: object) -> Text:
     return Text(on_one_line(value if isinstance(value, str) else json.dumps(value)))
-
-
-def parse_url(text: str) -> httpx.URL | None:
-    """A URL that requests can be sent to; `None` if the text is none."""
-    try:
-        url = httpx.URL(text)
-        is_usable = bool(url.host) and (url.port is None or 0 <= url.port <= HIGHEST_PORT)
-    except (httpx.InvalidURL, ValueError):  # the latter for a host in broken Punycode
-        return None
-    return url if is_usable else None
 
 
 def shown_url(url: str) -> str:

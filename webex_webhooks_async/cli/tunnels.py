@@ -10,10 +10,9 @@ from typing import Any
 import httpx
 from attrs import frozen
 
-from webex_webhooks_async.cli.rendering import parse_url
 from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
-from webex_webhooks_async.client.requester import NO_RESPONSE
+from webex_webhooks_async.client.requester import NO_RESPONSE, http_url
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import parse_json
@@ -136,14 +135,13 @@ async def _quick_tunnels(http_client: httpx.AsyncClient, port: int) -> list[Tunn
 
 def _is_public(url: str) -> bool:
     """Whether Webex can call the URL: tunnels for TCP can't be."""
-    parsed = parse_url(url)
-    return parsed is not None and parsed.scheme in {"http", "https"} and url.isprintable()
+    return http_url(url) is not None and url.isprintable()
 
 
 def _port_of(upstream: str) -> int | None:
     """The port of this machine that a tunnel leads to over http, if it does."""
     address = f"localhost:{upstream}" if upstream.isdecimal() else upstream
-    url = parse_url(address if "://" in address else f"http://{address}")
+    url = http_url(address if "://" in address else f"http://{address}")
     if url is None or url.scheme != "http" or url.host not in LOOPBACK:
         return None
     return url.port or 80

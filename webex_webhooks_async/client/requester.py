@@ -54,7 +54,13 @@ from webex_webhooks_async.formatting import (
     describe_status,
     short_id,
 )
-from webex_webhooks_async.validation import check_count, check_text, check_type, is_loopback
+from webex_webhooks_async.validation import (
+    HIGHEST_PORT,
+    check_count,
+    check_text,
+    check_type,
+    is_loopback,
+)
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -500,6 +506,16 @@ def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:
             f"block the pool for good. Pass max_concurrency={size}, or give the client "
             f"limits=httpx.Limits(max_connections={max_concurrency})"
         )
+
+
+def http_url(text: str) -> httpx.URL | None:
+    """An absolute http(s) URL, which requests can be sent to; None if the text isn't one."""
+    try:
+        url = httpx.URL(text)
+        is_absolute = url.scheme in {"http", "https"} and bool(url.host)
+    except (httpx.InvalidURL, ValueError):  # the second for a host in bad Punycode
+        return None
+    return url if is_absolute and 0 <= (url.port or 0) <= HIGHEST_PORT else None
 
 
 def _checked_base_url(base_url: str) -> SplitResult:

@@ -157,6 +157,7 @@ async def test_no_json(
         ("targetUrl", "example.com", "must be an absolute http(s) URL"),
         ("targetUrl", "ftp://example.com", "must be an absolute http(s) URL"),
         ("targetUrl", "https://xn--/", "must be an absolute http(s) URL"),
+        ("targetUrl", "https://localhost:-1", "must be an absolute http(s) URL"),
         ("ownedBy", "me", "must be creator or org"),
     ],
 )

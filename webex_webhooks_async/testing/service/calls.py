@@ -12,11 +12,11 @@ from email.parser import HeaderParser
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlencode
 
-import httpx
 from attrs import Factory, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 
+from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
@@ -26,7 +26,6 @@ from webex_webhooks_async.testing.service.formats import moment_of
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State, Store
-from webex_webhooks_async.validation import HIGHEST_PORT
 
 MAX_PAGE_SIZE = 100
 """The size of a page by default, and at most: a larger `max` is clamped, not refused."""
@@ -156,16 +155,6 @@ def person_of(call: Call, fields: Mapping[str, str]) -> SandboxPerson:
     return call.state.named(given[0])
 
 
-def is_http_url(text: str) -> bool:
-    """Whether this is an absolute http(s) URL."""
-    try:
-        url = httpx.URL(text)
-        host = url.host
-    except (httpx.InvalidURL, UnicodeError):  # the second is bad punycode
-        return False
-    return url.scheme in {"http", "https"} and bool(host) and (url.port or 0) <= HIGHEST_PORT
-
-
 def _check_media_type(request: Request, expected: str) -> None:
     given = request.headers.get("content-type", expected)
     if given.partition(";")[0].strip().lower() != expected:
@@ -184,7 +173,7 @@ def _problem(name: str, value: object) -> str | None:
         return None if isinstance(value, bool) else f"{name} must be true or false"
     if not isinstance(value, str):
         return f"{name} must be a string"
-    if name == "targetUrl" and not is_http_url(value):
+    if name == "targetUrl" and http_url(value) is None:
         return f"{name} must be an absolute http(s) URL"
     if name in _WORDS and value not in _WORDS[name]:
         return f"{name} must be {' or '.join(sorted(_WORDS[name]))}"

@@ -16,16 +16,11 @@ from attrs import frozen
 from starlette.responses import Response
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import problem_of_card
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.calls import (
-    Call,
-    fields_of,
-    is_http_url,
-    page_response,
-    person_of,
-)
+from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response, person_of
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
@@ -350,7 +345,7 @@ def _check_attached(document: Mapping[str, Any], uploaded: tuple[File, ...]) -> 
     match urls:
         case None:
             pass
-        case [str(url)] if is_http_url(url):
+        case [str(url)] if http_url(url) is not None:
             pass
         case _:
             raise RefusedCallError(400, "files must be an array with one http(s) URL")
