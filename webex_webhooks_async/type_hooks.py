@@ -183,11 +183,9 @@ _SCALARS: dict[Any, StructureHook] = {
 
 
 def _writer_of(
-    classes: Any,  # noqa: ANN401 - as isinstance takes them
-    write: UnstructureHook,
-    converter: Converter,
+    classes: type | tuple[type, ...], write: UnstructureHook, converter: Converter
 ) -> UnstructureHook:
-    """A hook that writes an instance of another class by that class.
+    """A hook for instances of these classes; it writes any other value by its own class.
 
     Attrs checks no types, so a field may hold anything.
     """
@@ -292,7 +290,7 @@ def _strict_hook(cls: Any, structure_members: StructureHook) -> StructureHook:  
 
 
 def _object_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
-    def write_key(key: object, _: object = None) -> str:
+    def write_key(key: object, _: object = None) -> str:  # cattrs asks for two, and passes one
         text = converter.unstructure(key)
         if not isinstance(text, str):
             raise _odd_key(key)
@@ -347,6 +345,7 @@ def _structure_optional_text(value: object, _: object) -> object:
 def _nullable_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: ANN401 - a type
     """Write null as cattrs does, and without a call where what isn't null is written as it is."""
     (present,) = set(get_args(cls)) - {NoneType}
+    # What a type variable stands for is known only when it is written.
     if not isinstance(present, TypeVar) and converter.get_unstructure_hook(present) is identity:
         return identity
     return converter.gen_unstructure_optional(cls)
