@@ -1,4 +1,5 @@
 import asyncio
+import os
 import py_compile
 from collections.abc import Callable
 from pathlib import Path
@@ -64,4 +65,5 @@ def _folder(folder: Path) -> Path:
     (folder / "package").mkdir()
     for name in ("bot.py", "package/part.py"):
         (folder / name).write_text("a = 1", encoding="utf-8")
+        os.utime(folder / name, (0, 0))  # two writes within milliseconds can have the same time
     return folder
