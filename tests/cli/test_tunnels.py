@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tests.support.clocks import soon
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async.cli.running import UsageError
 from webex_webhooks_async.cli.tunnels import Agents, Tunnel, find_tunnel
@@ -64,7 +65,7 @@ async def agents(*ngrok: ASGIApp, cloudflared: tuple[ASGIApp, ...] = ()) -> Asyn
         yield Agents(
             ngrok=[unused_port(), *[await port_of(each) for each in ngrok]],
             cloudflared=[unused_port(), *[await port_of(each) for each in cloudflared]],
-            seconds=PATIENCE if hang not in ngrok else 0.5,
+            seconds=PATIENCE / 2,
         )
 
 
@@ -191,7 +192,7 @@ async def test_an_agent_that_sends_too_much(codings: tuple[str, ...], size: int)
 async def test_an_agent_that_hangs() -> None:
     """The wait for an agent that hangs is limited, and the error names it."""
     async with agents(hang) as there:
-        error = await error_of(there)
+        error = await soon(error_of(there), there.seconds)
 
     assert f"(found: the agent at 127.0.0.1:{there.ngrok[1]} doesn't respond)" in error
 

@@ -103,7 +103,7 @@ async def test_every_line_of_a_log_is_json(
     async with running(*command, f"--port={port}", settings=settings, folder=EXAMPLES) as server:
         started = await read_until(server, "Uvicorn running")
         await webex_sandbox.say("Hello", person="ann@example.com")
-        assert (await webex_sandbox.reply())["text"] == "What would you like?"
+        assert (await webex_sandbox.reply(PATIENCE))["text"] == "What would you like?"
         server.terminate()
         output, _ = await server.communicate()
     records = [json.loads(line) for line in (started.encode() + output).splitlines()]

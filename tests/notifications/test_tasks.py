@@ -15,7 +15,7 @@ from tests.examples.serving import settings_of
 from tests.notifications.doubles import SECRET, body_of, signed, taken
 from tests.support.clocks import Time
 from tests.support.programs import read_until, running
-from tests.support.wire import until, unused_port
+from tests.support.wire import PATIENCE, until, unused_port
 from webex_webhooks_async import Notification, Receiver, SQLiteInbox, parse_unverified_notification
 from webex_webhooks_async.testing import Sandbox
 
@@ -210,7 +210,7 @@ async def order(context):
 async def test_the_process_lives(tmp_path: Path) -> None:
     """After more failures than switch a webhook off, a bot on uvicorn responds, and says why."""
     (tmp_path / "orders.py").write_text(PROGRAM, encoding="utf-8")
-    sandbox = Sandbox()
+    sandbox = Sandbox(delivery_timeout=PATIENCE)
     port = unused_port()
     async with sandbox.serve() as base_url:
         settings = settings_of(base_url, PUBLIC_URL=f"http://127.0.0.1:{port}")
@@ -219,7 +219,7 @@ async def test_the_process_lives(tmp_path: Path) -> None:
             await read_until(process, "(Press CTRL+C")
             await asyncio.gather(*(sandbox.say("--help-me") for _ in range(101)))
             await sandbox.say("Pasta")
-            reply = await sandbox.reply()
+            reply = await sandbox.reply(PATIENCE)
 
     assert reply["text"] == "One Pasta"
     log = (tmp_path / "log").read_text(encoding="utf-8")
