@@ -59,13 +59,20 @@ def test_another_name_is_an_error() -> None:
             "Receiver, RedisDeduplicator, Event, parse_notification, MessageData, verify",
             {"httpx", "redis"},
         ),
-        ("Client, Receiver, Notification", {"webex_webhooks_async.models.notification_data"}),
+        (
+            "Client, Receiver, Notification",
+            {
+                f"webex_webhooks_async.{name}"
+                for name in ("client.pagination", "models.files", "models.notification_data")
+            },
+        ),
     ],
 )
 def test_a_program_waits_only_for_what_it_imports(names: str, modules: set[str]) -> None:
-    """What receives is imported without httpx, and the classes of data with the first of them.
+    """What receives is imported without httpx.
 
-    Nothing needs the client of Redis.
+    The classes of data, pages and files are imported with the first of them. Nothing needs the
+    client of Redis.
     """
     found = f"{modules!r} & {{*sys.modules}}"
     program = f"import sys; from webex_webhooks_async import {names}; print({found})"

@@ -6,13 +6,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from email.message import Message
 from email.utils import collapse_rfc2231_value
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import httpx
 
-from webex_webhooks_async.models.files import File
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.validation import check_text
+from webex_webhooks_async.validation import check_text, check_type
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.models.files import File
 
 _PIECE = 65_536
 _GZIP = 16 + zlib.MAX_WBITS
@@ -121,7 +123,7 @@ class _Gzip:
             raise httpx.DecodingError(str(error)) from None
 
 
-def multipart(fields: object, file: File) -> tuple[bytes, str]:
+def multipart(fields: object, file: "File") -> tuple[bytes, str]:
     """The form that uploads a file, and its media type.
 
     Args:
@@ -130,7 +132,12 @@ def multipart(fields: object, file: File) -> tuple[bytes, str]:
 
     Raises:
         ValueError: The fields aren't an object of texts, numbers and booleans.
+        TypeError: `file` isn't a `File`.
     """
+    # Imported here: most programs upload nothing, and attrs takes a while to make the class.
+    from webex_webhooks_async.models.files import File  # noqa: PLC0415 - see above
+
+    check_type("file", file, File)
     match fields:
         case None:
             members: dict[str, object] = {}

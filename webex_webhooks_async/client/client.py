@@ -12,13 +12,11 @@ from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
 from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.bodies import file_name
-from webex_webhooks_async.client.pagination import AsyncPaginator, target_on
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import RetryPolicy
 from webex_webhooks_async.models import wire_name
-from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.validation import check_count, check_text, check_type
@@ -26,7 +24,9 @@ from webex_webhooks_async.validation import check_count, check_text, check_type
 if TYPE_CHECKING:
     import httpx
 
+    from webex_webhooks_async.client.pagination import AsyncPaginator
     from webex_webhooks_async.client.webhooks import Webhooks
+    from webex_webhooks_async.models.files import File
     from webex_webhooks_async.models.messages import AttachmentAction, Message
     from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 
@@ -172,7 +172,7 @@ class Client(APIResource):
         *segments: str,
         params: Params | None = None,
         json: object = None,
-        file: File | None = None,
+        file: "File | None" = None,
         into: type[T] | None = None,
     ) -> T:
         """POST to a path.
@@ -257,7 +257,7 @@ class Client(APIResource):
         items_key: str = "items",
         start: str | None = None,
         prefetch: bool = False,
-    ) -> AsyncPaginator[T]:
+    ) -> "AsyncPaginator[T]":
         """Return a list that comes in pages; nothing is sent before it is iterated or awaited.
 
         ::
@@ -341,7 +341,7 @@ class Client(APIResource):
             into=into or _fetched().get(resource),
         )
 
-    async def download(self, url: str, *, max_bytes: int = 104_857_600) -> File:
+    async def download(self, url: str, *, max_bytes: int = 104_857_600) -> "File":
         """Return a file of a message: the content at one of the URLs in its `files`.
 
         While Webex scans the file for malware (423), and after a 429, it is asked for again, as the
@@ -367,6 +367,10 @@ class Client(APIResource):
             TransportError: No response arrived, or it was broken off.
             DecodeError: The response has more than one content coding.
         """
+        # Imported here, because attrs takes a while to make the classes of files and pages.
+        from webex_webhooks_async.client.pagination import target_on  # noqa: PLC0415 - see above
+        from webex_webhooks_async.models.files import File  # noqa: PLC0415 - see above
+
         check_text("url", url)
         check_count("max_bytes", max_bytes)
         target = target_on(self._requester.base_url, url, "url", ValueError)

@@ -15,7 +15,6 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx
 import idna
-from attrs import field, frozen
 
 from webex_webhooks_async.client.auth import (
     ClientBound,
@@ -74,8 +73,7 @@ NO_RESPONSE = (httpx.HTTPError, OSError, idna.IDNAError, httpx.InvalidURL)
 JSON_TYPE = "application/json"
 
 
-@frozen(kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One request, however many attempts it takes.
 
     Attributes:
@@ -91,11 +89,15 @@ class Request:
 
     method: str
     target: str
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | None = None
     content_type: str = JSON_TYPE
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = ()
     authorized: bool = True
     max_bytes: int | None = None
+
+    def __repr__(self) -> str:
+        """The method and the path: the rest may have secrets."""
+        return f"Request({self.method} {self.path})"
 
     @property
     def path(self) -> str:

@@ -16,24 +16,19 @@ from urllib.parse import quote, urlencode
 from cattrs import Converter
 
 from webex_webhooks_async.client.bodies import multipart
-from webex_webhooks_async.client.pagination import (
-    AsyncPaginator,
-    Page,
-    absolute_link,
-    next_link,
-    target_on,
-)
 from webex_webhooks_async.client.requester import JSON_TYPE, Request, Requester
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.converters import checked_converter, structure_hook, unstructure
 from webex_webhooks_async.formatting import SECRET_NAMES
 from webex_webhooks_async.models import format_datetime
-from webex_webhooks_async.models.files import File
 from webex_webhooks_async.strict_json import JSON, dump_json
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 if TYPE_CHECKING:
     import typing_extensions
+
+    from webex_webhooks_async.client.pagination import AsyncPaginator, Page
+    from webex_webhooks_async.models.files import File
 
     T = typing_extensions.TypeVar("T", default=JSON)
     """The class of a result; parsed JSON, unless another one is asked for."""
@@ -63,7 +58,7 @@ class APIResource:
         *segments: str,
         params: Params | None = None,
         json: object = None,
-        file: File | None = None,
+        file: "File | None" = None,
         into: type[T] | None = None,
     ) -> T:
         """Send a request, and return what the response holds.
@@ -86,8 +81,11 @@ class APIResource:
         params: Params | None = None,
         start: str | None = None,
         prefetch: bool = False,
-    ) -> AsyncPaginator[T]:
+    ) -> "AsyncPaginator[T]":
         """Return a list whose pages `read` reads; the other arguments are `Client.list`'s."""
+        # Imported with the first list, because attrs takes a while to make the class of a page.
+        from webex_webhooks_async.client import pagination  # noqa: PLC0415 - see above
+
         base_url = self._requester.base_url
         first = self._request("GET", path, segments, params)
         first_url = f"{self._requester.origin}{first.target}"
@@ -99,16 +97,18 @@ class APIResource:
                     "with the first page"
                 )
 
-        async def fetch(url: str) -> Page[T]:
+        async def fetch(url: str) -> "Page[T]":
             request = first
             if url != first_url:
                 name = "start, which must be a kept next_url," if url == start else "the next link"
-                request = Request(method="GET", target=target_on(base_url, url, name))
+                request = Request(method="GET", target=pagination.target_on(base_url, url, name))
             response = await self._requester.send(request)
-            link = next_link(response.headers.get_list("link"))
-            return Page(items=read(response), next_url=link and absolute_link(link, url))
+            link = pagination.next_link(response.headers.get_list("link"))
+            return pagination.Page(
+                items=read(response), next_url=link and pagination.absolute_link(link, url)
+            )
 
-        return AsyncPaginator(fetch, start or first_url, prefetch=prefetch)
+        return pagination.AsyncPaginator(fetch, start or first_url, prefetch=prefetch)
 
     def _request(  # noqa: PLR0913 - the parts of a request
         self,
@@ -118,12 +118,11 @@ class APIResource:
         params: Params | None,
         *,
         json: object = None,
-        file: File | None = None,
+        file: "File | None" = None,
     ) -> Request:
         body = unstructure(json, self._converter)
         content, content_type = None, JSON_TYPE
         if file is not None:
-            check_type("file", file, File)
             content, content_type = multipart(body, file)
         elif body is not None:
             content = dump_json(body)
@@ -141,14 +140,13 @@ class APIResource:
             structure_hook(into, self._converter)
 
 
+_QUERY = "a query or a fragment: pass params="
 _REFUSED_IN_A_PATH = {
-    re.compile(r"^/?[A-Za-z][A-Za-z0-9+.-]*:"): "a scheme",
-    re.compile(r"[?#]"): "a query or a fragment: pass params=",
-    re.compile(r"%"): "a percent sign: pass an id as a further argument, which is percent-encoded",
-    re.compile(r"\\"): "a backslash",
-    re.compile(r"//"): "an empty segment",  # in front, it would name another host
-    re.compile(r"(^|/)\.{1,2}(/|$)"): "a dot segment",
-    re.compile(r"[\x00-\x1f\x7f-\x9f]"): "a control character",
+    "?": _QUERY,
+    "#": _QUERY,
+    "%": "a percent sign: pass an id as a further argument, which is percent-encoded",
+    "\\": "a backslash",
+    "//": "an empty segment",  # in front, it would name another host
 }
 
 
@@ -166,10 +164,19 @@ def _checked_path(path: str) -> str:
     relative = path.removeprefix("/")
     if not relative:
         raise ValueError("path is empty; write it as in Webex's reference, such as 'messages'")
-    for pattern, what in _REFUSED_IN_A_PATH.items():
-        if pattern.search(path):
-            raise ValueError(f"path must not have {what}; got {path!r}")
+    for what in _refused_in(path):
+        raise ValueError(f"path must not have {what}; got {path!r}")
     return relative
+
+
+def _refused_in(path: str) -> Iterator[str]:
+    if re.search(r"^/?[A-Za-z][A-Za-z0-9+.-]*:", path):
+        yield "a scheme"
+    yield from (what for part, what in _REFUSED_IN_A_PATH.items() if part in path)
+    if {".", ".."}.intersection(path.split("/")):
+        yield "a dot segment"
+    if re.search(r"[\x00-\x1f\x7f-\x9f]", path):
+        yield "a control character"
 
 
 def _encoded(segment: str) -> str:

@@ -6,10 +6,9 @@ Facts: "Errors" on https://developer.webex.com/docs/basics, and further shapes t
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import GenericAlias
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import httpx
-from attrs import field, frozen
 from cattrs import Converter
 
 from webex_webhooks_async.converters import from_json, structure
@@ -45,8 +44,7 @@ _ERRORS: dict[int, type[APIError]] = {
 _MAX_DETAILS = 20  # Webex sends a few; nobody reads thousands
 
 
-@frozen(kw_only=True)
-class Response:
+class Response(NamedTuple):
     """The response to one request.
 
     Attributes:
@@ -62,10 +60,14 @@ class Response:
     method: str
     path: str
     status_code: int
-    headers: httpx.Headers = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: httpx.Headers
+    body: bytes
     sent_tracking_id: str
     redact: Redactor
+
+    def __repr__(self) -> str:
+        """The request and the status: the rest may have secrets."""
+        return f"Response({self.status_code} to {self.method} {self.path})"
 
     @property
     def is_success(self) -> bool:
