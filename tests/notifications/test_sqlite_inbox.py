@@ -15,7 +15,7 @@ import pytest
 from attrs import evolve
 
 from tests.notifications.doubles import taken
-from tests.support.clocks import Time
+from tests.support.clocks import Time, check_inbox_at_once
 from tests.support.programs import printed_by
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
@@ -23,7 +23,6 @@ from webex_webhooks_async.notifications import inbox_file
 from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
-from webex_webhooks_async.testing import check_inbox
 
 
 @pytest.fixture
@@ -32,9 +31,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "inbox.db"
 
 
-async def test_the_contract(path: Path) -> None:
+async def test_the_contract(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps every promise of the protocol."""
-    await check_inbox(partial(SQLiteInbox, path))
+    await check_inbox_at_once(partial(SQLiteInbox, path), monkeypatch)
 
 
 # What release 0.2 does with a file.

@@ -2,12 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
+import pytest
+
 from tests.support.wire import idle_loop, until
+from webex_webhooks_async import Inbox
 from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.testing import check_inbox, contracts
 
 T = TypeVar("T")
 
@@ -97,3 +103,12 @@ async def soon(waiting: Coroutine[Any, Any, T], seconds: float) -> T:
         await idle_loop()
         let_pass(seconds)
     return task.result()
+
+
+async def check_inbox_at_once(make: Callable[..., Inbox], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check an inbox, which takes a clock, in a time that passes only while the check sleeps."""
+    clock = QuickClock()
+    asyncio_of_clock = SimpleNamespace(gather=asyncio.gather, sleep=clock.sleep)
+    monkeypatch.setattr(contracts, "asyncio", asyncio_of_clock)
+    monkeypatch.setattr(contracts, "time", clock)
+    await check_inbox(partial(make, clock=lambda: clock.seconds))

@@ -3,18 +3,17 @@
 import asyncio
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
 from attrs import evolve
 
-from tests.support.clocks import QuickClock
+from tests.support.clocks import check_inbox_at_once
 from webex_webhooks_async.notifications.deduplication import Claim, MemoryDeduplicator
 from webex_webhooks_async.notifications.inbox import InboxEntry
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
-from webex_webhooks_async.testing import check_deduplicator, check_inbox, contracts
+from webex_webhooks_async.testing import check_deduplicator
 
 pytestmark = pytest.mark.once
 
@@ -112,14 +111,9 @@ async def test_a_broken_inbox(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, promise: str
 ) -> None:
     """The error of an inbox that breaks a promise says which."""
-    clock = QuickClock()
-    asyncio_of_clock = SimpleNamespace(gather=asyncio.gather, sleep=clock.sleep)
-    monkeypatch.setattr(contracts, "asyncio", asyncio_of_clock)
-    monkeypatch.setattr(contracts, "time", clock)
-    path = tmp_path / "inbox.db"
-
+    broken = partial(_BrokenInbox, promise, tmp_path / "inbox.db")
     with pytest.raises(AssertionError, match=promise):
-        await check_inbox(partial(_BrokenInbox, promise, path, clock=lambda: clock.seconds))
+        await check_inbox_at_once(broken, monkeypatch)
 
 
 class _Leases:
