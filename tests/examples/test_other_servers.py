@@ -152,7 +152,8 @@ async def test_azure_functions(webex_sandbox: Sandbox, import_example: Import) -
     program = import_example("azure_bot/function_app.py")
     (function,) = program.app.get_functions()
     response = await function.get_user_function()(request, context)
-    await program.bot.aclose()
+    await program.app.middleware.notify_shutdown()
+    program.app.startup_task_done = False  # or it runs an event loop when it is collected
 
     assert response.status_code == 204
     assert webex_sandbox.messages[-1]["text"] == "You said: Hello"
