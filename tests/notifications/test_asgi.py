@@ -111,8 +111,8 @@ async def test_a_body_is_never_gathered_beyond_the_limit(
 async def test_a_body_in_tiny_pieces_takes_no_more_memory() -> None:
     """However small its pieces are, a body takes at most three times its size while it is read."""
     receiver, _ = collecting()
-    size = 100_000
-    pieces = iter([*[b"ab"] * (size // 2), b""])
+    size = 300_000  # much more than what other threads may need meanwhile
+    pieces = iter([*[b"abcd"] * (size // 4), b""])
 
     async def receive() -> dict[str, Any]:
         piece = bytes(bytearray(next(pieces)))  # an object of its own, as from a server
