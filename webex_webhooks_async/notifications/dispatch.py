@@ -65,7 +65,7 @@ class Run:
         task: What handles it, if that is a task of its own.
         records: What was done for it, if that is recorded.
         turn: Its place in the line of those that run one after the other, if it has to wait.
-        ended: Set when all of it has ended.
+        has_ended: Whether all of it has ended.
         outer: The run of which this is a part, until this one ends: a handler there delivers here.
     """
 
@@ -79,12 +79,13 @@ class Run:
     task: asyncio.Task[Any] | None = None
     records: "Records | None" = None
     turn: "Turn | None" = None
+    has_ended: bool = False
+    _end: asyncio.Event | None = None
     _started: float | None = None
 
     def __init__(self, notification: Notification[Any]) -> None:
         contain_tasks(current_run.get)  # here, because on_error may be all that runs
         self.notification = notification
-        self.ended: asyncio.Event = asyncio.Event()
         self.outer: Run | None = current_run.get()
         data_class = data_classes().get(notification.resource)
         self.fits: bool = data_class is None or isinstance(notification.data, data_class)
@@ -133,10 +134,18 @@ class Run:
             fields["webex_attempt"] = self.attempt
         return fields
 
+    async def wait(self) -> None:
+        """Wait until all of it has ended."""
+        if self._end is None:
+            self._end = asyncio.Event()
+        await self._end.wait()
+
     def end(self) -> None:
         """Note that all of it has ended."""
         self.outer = None  # or deliveries out of handlers would hold on to each other
-        self.ended.set()
+        self.has_ended = True
+        if self._end is not None:
+            self._end.set()
         if self.turn is not None:
             self.turn.end()
 
@@ -155,7 +164,7 @@ def current_runs() -> Iterator[Run]:
 
 def active_run() -> Run | None:
     """Return the innermost run of which this is a part, and which hasn't ended."""
-    return next((each for each in current_runs() if not each.ended.is_set()), None)
+    return next((each for each in current_runs() if not each.has_ended), None)
 
 
 async def error_of(run: Run) -> BaseException | None:

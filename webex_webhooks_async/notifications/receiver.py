@@ -385,7 +385,7 @@ class Receiver(Router):
             if run.task is not None and run.task.get_loop().is_closed():  # it will never end
                 self._end(run)
         while self._runs:
-            await next(iter(self._runs)).ended.wait()
+            await next(iter(self._runs)).wait()
 
     async def once(self, name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
         """Call a function once for a notification, however often its handlers run.
@@ -465,7 +465,7 @@ class Receiver(Router):
             return
         except ClientDisconnectError:
             return
-        if (ASK_HEADER.encode(), b"1") not in headers:
+        if _ASK not in headers:
             await send_response(send, await self.handle(body, headers))
             return
         with first_error() as first:
@@ -640,6 +640,7 @@ class Receiver(Router):
             )
 
 
+_ASK = (ASK_HEADER.encode(), b"1")
 _NOT_RUNNING = (
     "the receiver isn't running: it works on its inbox while the server runs its ASGI lifespan, or "
     "inside of `async with receiver:`"

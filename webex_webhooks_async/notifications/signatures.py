@@ -254,7 +254,9 @@ def _pairs(headers: Any) -> Iterable[Any]:  # noqa: ANN401 - any framework's
         names: frozenset[Any] = frozenset(headers.keys())
         return [(name, all_of(name)) for name in names if str(name).lower() in _names]
     if hasattr(headers, "items"):
-        return cast("Iterable[Any]", headers.items())
+        pairs: Iterable[Any] = headers.items()
+        return pairs
     if not hasattr(headers, "__iter__"):  # cheaper to ask than isinstance
         check_type("headers", headers, Iterable)
-    return cast("Iterable[Any]", headers)
+    iterable: Iterable[Any] = headers
+    return iterable
