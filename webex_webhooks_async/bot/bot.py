@@ -489,17 +489,7 @@ class Bot(BotRouter, Receiver):
             failure = error
         if choice is None:
             return
-        chosen, context = choice
-
-        def select(entry: Registration) -> Handler[Any] | None:
-            if not isinstance(entry, Route):
-                return run.select(entry)
-            if entry is not chosen:
-                return None
-            run.handlers += 1
-            return partial(_handle, entry.handler, context)
-
-        for step in self._inner_steps(select, set()):
+        for step in self._inner_steps(partial(_selected, run, *choice), set()):
             await step(notification)
         if failure is not None:
             raise failure
@@ -514,13 +504,14 @@ class Bot(BotRouter, Receiver):
             logger.info("%s is passed over: it is gone", describe(notification))
             return None, None
         found = cast("Message | AttachmentAction", fetched)  # its notification says which
-        if found.person_id == self.me.id:
+        me = self.me
+        if found.person_id == me.id:
             log_debug(OWN_ACTION, notification)
             return None
         said: object
         context_of: Callable[..., MessageContext | SubmissionContext]
         if isinstance(found, Message):
-            said = text = text_without_mention(found, self.me.id)
+            said = text = text_without_mention(found, me.id)
             context_of = partial(MessageContext, message=found, text=text)
         else:
             said = found.inputs or {}
@@ -529,7 +520,7 @@ class Bot(BotRouter, Receiver):
             details = route.details(said)
             if details is not None:
                 context = context_of(
-                    client=self.client, notification=notification, me=self.me, **details
+                    client=self.client, notification=notification, me=me, **details
                 )
                 return (route if await self._admits(context) else None), context
         log_debug("%s has no matching handler", notification)
@@ -618,6 +609,18 @@ def _retry_after(error: Exception) -> float:
     """How long Webex wants to be left alone, up to an hour."""
     seconds = error.retry_after if isinstance(error, APIError) else None
     return min(seconds or 0.0, 3600.0)
+
+
+def _selected(
+    run: Run, chosen: Route | None, context: object, entry: Registration
+) -> Handler[Any] | None:
+    """Return what runs of a registration: of messages and submissions, the chosen one alone."""
+    if not isinstance(entry, Route):
+        return run.select(entry)
+    if entry is not chosen:
+        return None
+    run.handlers += 1
+    return partial(_handle, entry.handler, context)
 
 
 async def _handle(handler: ContextHandler[Any], context: object, _: object) -> None:

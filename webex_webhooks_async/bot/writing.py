@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from types import NoneType
 from typing import Any, cast
 
 from webex_webhooks_async.client.client import Client
@@ -43,19 +42,24 @@ async def write(  # noqa: PLR0913 - what a message may have
     What was written is recognized by the bot, the message, and the place as it was `asked` for.
     """
     *others, last = new_messages(text, markdown=markdown, card=card, file=file, files=files)
-    run = active_run()
-
-    async def say(body: Mapping[str, Any], file: File | None) -> Message:
-        send = partial(client.post, "messages", json={**place, **body}, file=file, into=Message)
-        if run is None or run.records is None:
-            return await send()
-        digest = file and [file.name, file.content_type, hashlib.sha256(file.content).hexdigest()]
-        what = unstructure([me and me.id, asked or place, body, digest])
-        return await run.records.say(what, send, partial(from_json, cls=Message))
-
+    whose = [me and me.id, asked or place]
     for body in others:
-        await say(body, None)
-    return await say(last, file)
+        await _say(client, {**place, **body}, None, [*whose, body])
+    return await _say(client, {**place, **last}, file, [*whose, last])
+
+
+async def _say(
+    client: Client, message: Mapping[str, Any], file: File | None, what: Sequence[object]
+) -> Message:
+    """Send a message, unless an earlier attempt has sent what is the same."""
+    send = partial(client.post, "messages", json=message, file=file, into=Message)
+    run = active_run()
+    if run is None or run.records is None:
+        return await send()
+    digest = file and [file.name, file.content_type, hashlib.sha256(file.content).hexdigest()]
+    return await run.records.say(
+        unstructure([*what, digest]), send, partial(from_json, cls=Message)
+    )
 
 
 async def edit(client: Client, message: object, text: str | None, markdown: str | None) -> Message:
@@ -112,7 +116,7 @@ def new_messages(
         TypeError: An argument has a wrong type, or JSON can't hold the card.
     """
     last: dict[str, Any] = {}
-    if urls := _urls(files or ()):
+    if files and (urls := _urls(files)):
         last["files"] = urls
     if card is not None:
         last["attachments"] = [_attachment(card)]
@@ -123,7 +127,8 @@ def new_messages(
     }
     if card is not None and not pieces:
         pieces["text"] = _visible(split(_fallback_text(last["attachments"][0]["content"])))
-    check_type("file", file, File, NoneType)
+    if file is not None:
+        check_type("file", file, File)
     if file is not None and last:
         raise ValueError("a file can't go with a card or with files: write two messages")
     if not (pieces or last or file is not None):
@@ -134,10 +139,10 @@ def new_messages(
             f"text and markdown both have more than {MAX_BYTES} bytes, and can't be cut in the "
             "same places: pass one of them"
         )
-    last.update((name, each[-1]) for name, each in pieces.items())
+    last |= {name: each[-1] for name, each in pieces.items()}
     if long:  # what JSON can't hold must not be noticed after the first piece
         dump_json(unstructure(last))
-    return [*({name: piece} for name in long for piece in pieces[name][:-1]), last]
+    return [*[{name: piece} for name in long for piece in pieces[name][:-1]], last]
 
 
 def _visible(pieces: Iterable[str]) -> list[str]:
