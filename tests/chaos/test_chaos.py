@@ -18,9 +18,9 @@ from redis.asyncio import Redis
 
 from tests.chaos.sending import SENDERS, Sender
 from tests.support.redis_server import RedisServer
-from tests.support.services import PATIENCE, Service, Services
+from tests.support.services import Service, Services
 from tests.support.stage import stage
-from tests.support.wire import unused_port
+from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once

@@ -29,15 +29,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.support.wire import PATIENCE
 from tests.testing.doubles import BOT, NEW, created
 from webex_webhooks_async import Notification, Receiver, Webhook
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.running import StoppedError
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.testing import Delivery, Sandbox
-
-PATIENCE = 100.0
-"""Seconds for a process, which takes long to start where others do: many times what it needs."""
 
 COMMAND = str(Path(sys.executable).with_name("webex-webhooks"))
 

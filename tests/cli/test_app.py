@@ -10,7 +10,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.cli.harness import COMMAND, PATIENCE, Invoke, ServedWebex
+from tests.cli.harness import COMMAND, Invoke, ServedWebex
+from tests.support.wire import PATIENCE
 from webex_webhooks_async import cli
 from webex_webhooks_async.cli import app
 

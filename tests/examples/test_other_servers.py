@@ -14,8 +14,7 @@ from asgiref.wsgi import WsgiToAsgi
 
 from tests.examples.serving import EXAMPLES, PUBLIC_URL, SECRET, Import, Program, settings_of
 from tests.support.programs import read_until, running
-from tests.support.services import PATIENCE
-from tests.support.wire import unused_port
+from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
 
 pytestmark = pytest.mark.once

@@ -12,9 +12,8 @@ import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
 from tests.support.clocks import soon
-from tests.support.services import PATIENCE
 from tests.support.stage import SECRET, Stage
-from tests.support.wire import unused_port
+from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import PermissionDeniedError, parse_unverified_notification, to_json
 from webex_webhooks_async.testing import sample_notification, signed_request
 

@@ -12,8 +12,7 @@ import pytest
 from tests.bot.doubles import echo, texts
 from tests.examples.serving import settings_of
 from tests.support.programs import printed_by
-from tests.support.services import PATIENCE
-from tests.support.wire import until
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
     Bot,
     MessageContext,

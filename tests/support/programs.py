@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.support.services import PATIENCE, environment_with
+from tests.support.services import environment_with
+from tests.support.wire import PATIENCE
 
 
 @asynccontextmanager

@@ -9,10 +9,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+from tests.support.wire import PATIENCE
 
-PATIENCE = 60.0
-"""Seconds to wait for processes, which may have to be started on a busy machine."""
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def environment_with(settings: Mapping[str, str]) -> dict[str, str]:

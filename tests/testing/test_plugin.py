@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-pytest_plugins = ["pytester"]
+from tests.support.wire import PATIENCE
 
-PATIENCE = 100  # seconds
+pytest_plugins = ["pytester"]
 
 USERS_TESTS = """
 import asyncio

@@ -21,7 +21,6 @@ from starlette.types import Receive, Scope, Send
 from tests.cli.harness import (
     CARD,
     COMMAND,
-    PATIENCE,
     Finished,
     Invoke,
     ServedWebex,
@@ -35,7 +34,7 @@ from tests.cli.harness import (
     terminal,
     thread,
 )
-from tests.support.wire import unused_port
+from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import File, Message
 from webex_webhooks_async.cli import conversation
 from webex_webhooks_async.cli.commands.chat import (

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.harness import PATIENCE, Invoke, examples, terminal, thread
-from tests.support.wire import bound_socket
+from tests.cli.harness import Invoke, examples, terminal, thread
+from tests.support.wire import PATIENCE, bound_socket
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.commands.dev import first_free
 from webex_webhooks_async.cli.running import CommandError

@@ -11,8 +11,8 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.cli.harness import PATIENCE, Invoke, ServedWebex, Typist, served, served_bot, thread
-from tests.support.wire import unused_port
+from tests.cli.harness import Invoke, ServedWebex, Typist, served, served_bot, thread
+from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import to_json, verify
 from webex_webhooks_async.cli.tunnels import Agents, find_tunnel
 from webex_webhooks_async.testing import Delivery, signed_request

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from tests.cli.harness import PATIENCE, Finished, Invoke, ServedWebex, thread
-from tests.support.wire import unused_port
+from tests.cli.harness import Finished, Invoke, ServedWebex, thread
+from tests.support.wire import PATIENCE, unused_port
 
 pytestmark = pytest.mark.once
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.cli.harness import COMMAND, PATIENCE, Running, thread
-from tests.support.wire import unused_port
+from tests.cli.harness import COMMAND, Running, thread
+from tests.support.wire import PATIENCE, unused_port
 from tests.testing.doubles import NEW
 
 pytestmark = pytest.mark.once
