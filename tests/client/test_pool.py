@@ -27,13 +27,13 @@ async def test_idle_connections_are_closed_after_two_minutes() -> None:
     """After a burst, without any further request, every connection is closed in two minutes."""
     async with client_on(FOUND) as (wire, client):
         await burst(wire, client, 20)
-        let_pass(TWO_MINUTES - 1)
+        let_pass(TWO_MINUTES - 10)  # a pause of the machine may be longer than a second
         await client.webhooks.get("W1")
         open_before = wire.open
 
-        let_pass(1)
+        let_pass(10)
         await until(lambda: wire.open == 1)
-        let_pass(TWO_MINUTES - 1)
+        let_pass(TWO_MINUTES - 10)
         await wire.closed()
 
     assert open_before == 20
