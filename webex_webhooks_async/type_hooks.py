@@ -204,7 +204,7 @@ def _any_writer(_: object, converter: Converter) -> UnstructureHook:
     return write_any
 
 
-# Arrays
+# Arrays: the hooks from here on declare the JSON that they take, and refuse any other.
 
 
 _ARRAYS: dict[Any, Callable[[list[Any]], Any]] = {
@@ -229,15 +229,14 @@ def _array_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN40
     hooks = [(converter.get_structure_hook(each), each) for each in wanted]
     length = len(hooks) if _is_fixed(cls) else None
 
-    def structure_array(value: object, _: object) -> object:
+    def structure_array(value: list[object], _: object) -> object:
         if type(value) is not list:
             raise _misfit("an array", value)
-        values = cast("list[object]", value)
-        if length is not None and length != len(values):
-            raise MisfitError(f"expected {length} items, got {len(values)}")
+        if length is not None and length != len(value):
+            raise MisfitError(f"expected {length} items, got {len(value)}")
         items: list[object] = []
         misfits: list[Exception] = []
-        pairs = zip(values, repeat(hooks[0]) if length is None else hooks, strict=False)
+        pairs = zip(value, repeat(hooks[0]) if length is None else hooks, strict=False)
         for each, (structure_item, item_class) in pairs:
             try:
                 items.append(structure_item(each, item_class))
@@ -264,10 +263,10 @@ def _array_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: A
 # Objects
 
 
-def _object(value: object, _: object = None) -> dict[str, object]:
+def _object(value: dict[str, object] | None, _: object = None) -> dict[str, object]:
     if type(value) is not dict:
         raise _misfit("an object", value)
-    return cast("dict[str, object]", value)
+    return value
 
 
 def _object_hook(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
@@ -364,7 +363,7 @@ def _class_union_hook(cls: object, converter: Converter) -> StructureHook:
     choose = create_default_dis_func(converter, *classes, use_literals=use_literals)
     expected = " or ".join(_origin(each).__qualname__ for each in classes)
 
-    def structure_union(value: object, _: object) -> object:
+    def structure_union(value: dict[str, object] | None, _: object) -> object:
         if value is None and nullable:
             return None
         members = _object(value)
@@ -456,13 +455,11 @@ def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook: 
     known = frozenset(keys.values())
     optional = {each.name for each in attrs.fields(cls) if each.default is not attrs.NOTHING}
 
-    def structure_model(value: object, _: object) -> object:
+    def structure_model(value: dict[str, object], _: object) -> object:
         if type(value) is not dict:  # as `_object` does, a call less for each item of a list
             raise _misfit("an object", value)
-        sent = members = cast("dict[str, object]", value)
         # What JSON itself calls `extra` is unknown, like any other key that no field has.
-        if not known.issuperset(sent):
-            members = _with_extra(sent, known)
+        members = value if known.issuperset(value) else _with_extra(value, known)
         try:
             return structure_fields(members, cls)
         except ClassValidationError as error:
@@ -472,7 +469,7 @@ def _tolerant_hook(cls: Any, structure_fields: StructureHook) -> StructureHook: 
             # cattrs' own __new__ takes the class.
             raise ClassValidationError("", others, cls)  # pyright: ignore[reportCallIssue] - see above
         odd = {keys[note.name] for _, note in misfits}
-        return structure_fields(_with_extra(sent, known - odd), cls)
+        return structure_fields(_with_extra(value, known - odd), cls)
 
     return structure_model
 

@@ -26,7 +26,7 @@ def problem_of_card(attachment: Mapping[str, Any]) -> str | None:
     return None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Message:
     """A message, as ``client.fetch(notification)`` returns it.
 
@@ -70,7 +70,7 @@ class Message:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class AttachmentAction:
     """What someone submitted in a card, as ``client.fetch(notification)`` returns it.
 
@@ -96,7 +96,7 @@ class AttachmentAction:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class PhoneNumber:
     """One of the telephone numbers of a `Person`.
 
@@ -110,7 +110,7 @@ class PhoneNumber:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Person:
     """A person or a bot, as ``client.get("people/me", into=Person)`` returns it.
 

@@ -16,7 +16,7 @@ from webex_webhooks_async.models import extra_field
 from webex_webhooks_async.models.vocabulary import Resource
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class MessageData:
     """A message, without its text.
 
@@ -50,7 +50,7 @@ class MessageData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class AttachmentActionData:
     """The submission of a card, without the inputs.
 
@@ -74,7 +74,7 @@ class AttachmentActionData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class MembershipData:
     """Someone's membership in a room.
 
@@ -108,7 +108,7 @@ class MembershipData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class RoomData:
     """A room.
 
@@ -136,7 +136,7 @@ class RoomData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class RemoteParty:
     """The other end of a call.
 
@@ -160,7 +160,7 @@ class RemoteParty:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class TelephonyCallData:
     """The state of a call after something happened to it.
 
@@ -210,7 +210,7 @@ class TelephonyCallData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class ServiceAppData:
     """An organization's decision about a service app.
 
@@ -228,7 +228,7 @@ class ServiceAppData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class MeetingData:
     """A meeting. No notification of one has been seen, so every field is optional.
 
@@ -278,7 +278,7 @@ class MeetingData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class MeetingParticipantData:
     """Someone in a meeting. No notification of one has been seen, so every field is optional.
 
@@ -320,7 +320,7 @@ class MeetingParticipantData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class RecordingData:
     """A recording. No notification of one has been seen, so every field is optional.
 
@@ -366,7 +366,7 @@ class RecordingData:
     extra: Mapping[str, Any] = extra_field()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class MeetingTranscriptData:
     """A transcript. No notification of one has been seen, so every field is optional.
 

@@ -22,7 +22,7 @@ D_co = TypeVar("D_co", covariant=True)
 """The class of a notification's data."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Notification(Generic[D_co]):
     """A notification: something happened to a resource that a webhook watches.
 

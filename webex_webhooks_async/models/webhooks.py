@@ -21,7 +21,7 @@ from webex_webhooks_async.validation import check_keywords, check_text
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Webhook:
     """A webhook that exists.
 
