@@ -1,6 +1,8 @@
 """The benchmarks: what this library costs, measured against its peers.
 
 $ python -m tests.benchmarks [--processes N] [--rounds N] [PART_OF_A_NAME ...]
+
+Those with an inbox need a TMPDIR on a disk.
 """
 
 import argparse
@@ -23,7 +25,7 @@ MEASURED = (
 )
 
 HEADER = f"""\
-The lowest costs of one: microseconds of CPU time; with an inbox, microseconds; of memory, bytes.
+The lowest costs of one: microseconds of CPU time, or of time if the name says so; memory in bytes.
 {"case":60} {"ours":>10} {"peer's":>10} {"ratio":>6} {"at most":>8}"""
 
 

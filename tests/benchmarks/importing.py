@@ -39,7 +39,7 @@ async def importing(statement: str) -> AsyncGenerator[Round]:
 CASES = (
     Case(
         "import / httpx, attrs, cattrs, asyncio",
-        # What a bot imports; and what the package requires, which every program with it needs.
+        # For calling Webex and being called; and what every program with this package needs.
         lambda _: importing("from webex_webhooks_async import Client, Receiver, Notification"),
         lambda _: importing("import httpx, attrs, cattrs, asyncio"),
         count=3,

@@ -96,8 +96,7 @@ async def putting(completed: int) -> AsyncGenerator[Round]:
 @asynccontextmanager
 async def putting_by_hand(_: str) -> AsyncGenerator[Round]:
     """Store the same rows with sqlite3 alone, 64 in a transaction."""
-    async with inbox_with(0) as (inbox, path):
-        await inbox.put("first", BODY)
+    async with inbox_with(0) as (_inbox, path):
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = FULL")
 
@@ -132,7 +131,7 @@ async def opening(completed: int) -> AsyncGenerator[Round]:
 @asynccontextmanager
 async def inbox_with(completed: int) -> AsyncGenerator[tuple[SQLiteInbox, Path]]:
     """Make an inbox in whose file there are so many completed notifications."""
-    with tempfile.TemporaryDirectory() as folder:  # TMPDIR must be on a disk
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "inbox.db")
         inbox = SQLiteInbox(path)
         await inbox.counts()
@@ -165,7 +164,7 @@ BODY = bytes(900)
 @asynccontextmanager
 async def accepting_with_an_inbox(_: str) -> AsyncGenerator[Round]:
     """Respond when the notification is on the disk, and handle it meanwhile; the cost is time."""
-    with tempfile.TemporaryDirectory() as folder:  # TMPDIR must be on a disk
+    with tempfile.TemporaryDirectory() as folder:
         made = Receiver(SECRET, inbox=SQLiteInbox(Path(folder, "inbox.db")))
         made.on(Resource.MESSAGES, Event.CREATED)(handle)
         async with called(made) as send:
