@@ -29,6 +29,7 @@ from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 from tests.support.redis_server import running_redis
+from tests.support.wire import PATIENCE
 
 if TYPE_CHECKING:
     from webex_webhooks_async.testing import Sandbox
@@ -74,7 +75,7 @@ class Stage:
         return self.runner.run(self._run(command))
 
     async def _run(self, command: tuple[str, ...]) -> tuple[int, str]:
-        async with self.sandbox.serve() as base_url, asyncio.timeout(60):
+        async with self.sandbox.serve() as base_url, asyncio.timeout(PATIENCE):
             process = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=self.folder,
