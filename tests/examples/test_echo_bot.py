@@ -9,7 +9,7 @@ import uvicorn
 from tests.bot.doubles import texts
 from tests.examples.serving import EXAMPLES, Import, Run, settings_of
 from tests.support.programs import read_until, running
-from tests.support.wire import unused_port
+from tests.support.wire import until, unused_port
 from tests.testing.doubles import ANN, created
 from webex_webhooks_async.testing import Sandbox
 
@@ -32,6 +32,7 @@ async def test_it_says_everything_back(
         before = sandbox.webhooks
         await sandbox.say("Hello, bot!")
         await created(someone, "messages", ANN, **picture)
+        await until(lambda: len(sandbox.deliveries) == 3)  # the bot's own message is one of them
     async with run_example("echo_bot.py", **url):
         pass
 

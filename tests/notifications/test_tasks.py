@@ -220,6 +220,7 @@ async def test_the_process_lives(tmp_path: Path) -> None:
             await asyncio.gather(*(sandbox.say("--help-me") for _ in range(101)))
             await sandbox.say("Pasta")
             reply = await sandbox.reply(PATIENCE)
+            await until(lambda: len(sandbox.deliveries) == 103)  # the last one is of the reply
 
     assert reply["text"] == "One Pasta"
     log = (tmp_path / "log").read_text(encoding="utf-8")
