@@ -123,7 +123,7 @@ class InboxFile:
     @property
     def is_lost(self) -> bool:
         """Whether the file, or SQLite's log beside it, was removed or replaced."""
-        return {each: _identity(each) for each in self._identities} != self._identities
+        return any(_identity(each) != found for each, found in self._identities.items())
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -133,11 +133,12 @@ class InboxFile:
             OSError: It can't be done, or the file was removed or replaced since it was opened.
         """
         try:
-            with _explained(self._path):
-                self.connection.execute("BEGIN IMMEDIATE")
-                yield
-                self._forget()
-                self.connection.execute("COMMIT")
+            self.connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._forget()
+            self.connection.execute("COMMIT")
+        except _ERRORS as error:
+            raise _explanation(self._path, error) from error
         finally:
             if self.connection.in_transaction:
                 self.connection.rollback()
@@ -604,7 +605,14 @@ def _explained(path: Path) -> Generator[None]:
     """Turn an error of SQLite into an `OSError` that names the file."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
-        is_torn = type(error) is sqlite3.DatabaseError
-        hint = ": restore it, or move it away" if is_torn else ""
-        raise OSError(f"can't use the inbox {path}: {error}{hint}") from error
+    except _ERRORS as error:
+        raise _explanation(path, error) from error
+
+
+_ERRORS = (sqlite3.Error, OSError)
+
+
+def _explanation(path: Path, error: Exception) -> OSError:
+    is_torn = type(error) is sqlite3.DatabaseError
+    hint = ": restore it, or move it away" if is_torn else ""
+    return OSError(f"can't use the inbox {path}: {error}{hint}")

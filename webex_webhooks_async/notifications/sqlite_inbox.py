@@ -4,10 +4,10 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
@@ -109,7 +109,7 @@ class SQLiteInbox:
             if thread is None:
                 return
             closed = thread.close()
-        await asyncio.shield(closed)
+        await closed
 
     async def _call(self, call: Callable[[InboxFile], T]) -> T:
         self._check_process()
@@ -149,46 +149,51 @@ class _FileThread:
         self._path = path
         self._clock = clock
         self._calls: list[_Call] = []
-        self._is_awake = False
+        self._wakes = SimpleQueue[asyncio.Future[None] | None]()  # for calls, or for the end
         self._file: InboxFile | None = None
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="webex-webhooks-inbox")
+        # An executor takes more time for a call than SQLite does. What the end of the process cuts
+        # off is as good as not called: nobody waits for it any more.
+        Thread(target=self._run, name="webex-webhooks-inbox", daemon=True).start()
 
     def call(self, call: Callable[[InboxFile], T]) -> asyncio.Future[T]:
         """Call a function with the file."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if not self._calls:
+            self._wakes.put(None)
         self._calls.append((call, future))
-        if not self._is_awake:
-            self._is_awake = True
-            self._executor.submit(self._run)
         return future
 
     def close(self) -> asyncio.Future[None]:
         """Close the file after the calls that wait, and end the thread."""
-        closed = asyncio.wrap_future(self._executor.submit(self._close))
-        self._executor.shutdown(wait=False)
+        closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wakes.put(closed)
         return closed
 
     def _run(self) -> None:
-        while self._has_calls():
-            calls: list[_Call] = []
-            try:
-                if self._file is None:
-                    self._file = InboxFile.open(self._path, clock=self._clock)
-                with self._file.transaction():
-                    calls = self._waiting()
-                    results = [call(self._file) for call, _ in calls]
-            except Exception as error:  # noqa: BLE001 - it is raised where the calls are awaited
-                calls = calls or self._waiting()
-                with suppress(OSError):  # it can't be closed cleanly: the next call tries again
-                    self._close_if_lost()
-                _respond(calls, error)
-            else:
-                _respond(calls, results)
+        while (closed := self._wakes.get()) is None:
+            self._work()
+        outcome: Exception | list[None] = [None]
+        try:
+            self._close()
+        except Exception as error:  # noqa: BLE001 - it is raised where the end is awaited
+            outcome = error
+        _respond([(InboxFile.close, closed)], outcome)
 
-    def _has_calls(self) -> bool:
-        with self._lock:
-            self._is_awake = bool(self._calls)
-            return self._is_awake
+    def _work(self) -> None:
+        calls: list[_Call] = []
+        try:
+            if self._file is None:
+                self._file = InboxFile.open(self._path, clock=self._clock)
+            with self._file.transaction():
+                calls = self._waiting()
+                results = [call(self._file) for call, _ in calls]
+        except Exception as error:  # noqa: BLE001 - it is raised where the calls are awaited
+            calls = calls or self._waiting()
+            with suppress(OSError):  # it can't be closed cleanly: the next call tries again
+                self._close_if_lost()
+            _respond(calls, error)
+        else:
+            _respond(calls, results)
 
     def _waiting(self) -> "list[_Call]":
         """Return the calls that wait, except those whose caller was cancelled."""
