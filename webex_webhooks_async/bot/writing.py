@@ -42,24 +42,23 @@ async def write(  # noqa: PLR0913 - what a message may have
     What was written is recognized by the bot, the message, and the place as it was `asked` for.
     """
     *others, last = new_messages(text, markdown=markdown, card=card, file=file, files=files)
-    whose = [me and me.id, asked or place]
+    where = place if asked is None else asked
     for body in others:
-        await _say(client, {**place, **body}, None, [*whose, body])
-    return await _say(client, {**place, **last}, file, [*whose, last])
+        await _say(client, {**place, **body}, None, [me and me.id, where, body])
+    return await _say(client, {**place, **last}, file, [me and me.id, where, last])
 
 
 async def _say(
     client: Client, message: Mapping[str, Any], file: File | None, what: Sequence[object]
 ) -> Message:
     """Send a message, unless an earlier attempt has sent what is the same."""
-    send = partial(client.post, "messages", json=message, file=file, into=Message)
     run = active_run()
     if run is None or run.records is None:
-        return await send()
+        return await client.post("messages", json=message, file=file, into=Message)
     digest = file and [file.name, file.content_type, hashlib.sha256(file.content).hexdigest()]
-    return await run.records.say(
-        unstructure([*what, digest]), send, partial(from_json, cls=Message)
-    )
+    post = client._post_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+    send = partial(post, "messages", message, file, Message)
+    return await run.records.say([*what, digest], send, partial(from_json, cls=Message))
 
 
 async def edit(client: Client, message: object, text: str | None, markdown: str | None) -> Message:

@@ -69,6 +69,14 @@ class APIResource:
         request = self._request(method, path, segments, params, json=json, file=file)
         return (await self._requester.send(request)).to(into, self._converter)
 
+    async def _post_for_record(
+        self, path: str, json: object, file: "File | None", into: type[T]
+    ) -> tuple[T, bytes]:
+        """Send a POST; return what the response holds, and its body, which holds all of it."""
+        request = self._request("POST", path, (), None, json=json, file=file)
+        response = await self._requester.send(request)
+        return response.to(into, self._converter), response.body
+
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
         """Send a DELETE, whatever the body of its response holds."""
         await self._requester.send(self._request("DELETE", path, segments, params))

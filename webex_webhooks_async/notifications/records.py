@@ -54,7 +54,10 @@ class Records:
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def say(
-        self, what: object, send: Callable[[], Awaitable[T]], read: Callable[[bytes], T]
+        self,
+        what: object,
+        send: Callable[[], Awaitable[tuple[T, bytes]]],
+        read: Callable[[bytes], T],
     ) -> T:
         """Send a message, or return what was recorded when an earlier attempt sent it.
 
@@ -62,28 +65,29 @@ class Records:
         failed doesn't count.
 
         Args:
-            what: JSON that is the same for the same message to the same place.
-            send: Sends it.
-            read: Makes of a record what `send` returned.
+            what: What is the same, as JSON, for the same message to the same place.
+            send: Sends it; returns what was sent, and the record of that.
+            read: Makes of a record what was sent.
         """
         if self._stored is None:
-            return await send()
-        digest = hashlib.sha256(dump_json(what)).hexdigest()
+            return (await send())[0]
+        digest = hashlib.sha256(_as_json(what)).hexdigest()
         used = self._said[digest]
         number = next(each for each in range(len(used) + 1) if each not in used)
         used.add(number)
         name = f"said:{digest}:{number}"
+        new: bytes | None = None
         try:
             if record := await self._recall(name):
                 sent = read(record)
             else:
-                sent = await send()
+                sent, new = await send()
         except BaseException:
             used.discard(number)
             raise
         self._names[getattr(sent, "id", None)] = name
-        if not record:
-            await self._remember(name, dump_json(unstructure(sent)), "a message")
+        if new is not None:
+            await self._remember(name, new, "a message")
         return sent
 
     async def unsay(self, message_id: str) -> None:
@@ -146,6 +150,13 @@ class Records:
 
 _held: "ContextVar[frozenset[asyncio.Lock]]" = ContextVar("_held", default=frozenset())
 """The locks of what calls this with `once`, or has begun the task that does."""
+
+
+def _as_json(what: object) -> bytes:
+    try:
+        return dump_json(what)
+    except TypeError:  # nearly all is JSON already, and turning that into JSON takes longer
+        return dump_json(unstructure(what))
 
 
 def _recordable(name: str, result: object) -> bytes:
