@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -95,6 +96,7 @@ def attempts(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 
 async def test_what_was_said_is_not_said_again(attempts: Attempts) -> None:
     """The same message to the same place is sent once; its `Message` is returned again."""
+    later = datetime(2024, 5, 17, tzinfo=UTC)
     file = File("menu.txt", b"Pasta", "text/plain")
 
     async def say(context: MessageContext) -> list[Message]:
@@ -104,7 +106,7 @@ async def test_what_was_said_is_not_said_again(attempts: Attempts) -> None:
             await context.send("Hello"),
             await attempts.bot.send("Hello", to_person_email="ann@example.com"),
             await context.reply(markdown="word " * 2000),
-            await context.reply("A card", card=CARD),
+            await context.reply("A card", card={**CARD, "speak": later}),
             await context.reply("A file", file=file),
         ]
 

@@ -207,15 +207,19 @@ async def test_the_log_of_a_lost_file_that_can_not_be_removed(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
-def test_a_lost_file_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_file_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is closed also if its log can't be removed, which is an error."""
+    inbox = SQLiteInbox(path)
+    await inbox.counts()
     file = InboxFile.open(path)
-    path.unlink()
+    await asyncio.to_thread(path.unlink)
     monkeypatch.setattr(Path, "unlink", deny)
     with pytest.raises(PermissionError):
         file.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         file.connection.execute("SELECT 1")
+    with pytest.raises(PermissionError):
+        await inbox.aclose()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
