@@ -471,13 +471,14 @@ async def test_a_webhook_that_the_plan_deletes_is_not_taken_for_a_created_one(
     assert names(sandbox) == ["bot:messages"]
 
 
+@pytest.mark.parametrize("fault", NO_RESPONSE, ids=str)
 async def test_a_replacement_whose_response_was_lost_deletes_the_old_webhook_last(
-    sandbox: Sandbox, webhooks: Webhooks
+    sandbox: Sandbox, webhooks: Webhooks, fault: dict[str, Any]
 ) -> None:
     """The old webhook stays until the new one is found; the result has both changes."""
     await made(webhooks, evolve(MESSAGES, event="deleted"))
-    sandbox.fail(drop=True, method="POST", times=2)
-    sandbox.fail(drop=True, execute=True, method="POST")
+    sandbox.fail(**fault, method="POST", times=2)
+    sandbox.fail(**fault, execute=True, method="POST")
     before = len(sandbox.requests)
     result = await webhooks.ensure([MESSAGES])
     assert methods(sandbox, before) == ["GET", *["POST", "GET"] * 3, "DELETE", "GET"]
