@@ -44,7 +44,8 @@ class Limiter:
         self._paused_until = max(self._paused_until, now + seconds)
         return starts
 
-    async def __aenter__(self) -> None:
+    async def acquire(self) -> None:
+        """Wait until a request is admitted; `release` has to follow."""
         await self._semaphore.acquire()
         try:
             while (seconds := self._paused_until - self._clock.monotonic()) > 0:
@@ -53,5 +54,6 @@ class Limiter:
             self._semaphore.release()
             raise
 
-    async def __aexit__(self, *_: object) -> None:
+    def release(self) -> None:
+        """Admit another request."""
         self._semaphore.release()

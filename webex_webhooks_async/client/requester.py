@@ -5,8 +5,7 @@ import logging
 import os
 import random
 import re
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from types import NoneType
@@ -226,7 +225,8 @@ class Requester:
         `fresh` is the token that this request has refreshed: it does so once, however many attempts
         it takes.
         """
-        async with self._turn(request):
+        await self._turn(request)
+        try:
             before = self._refreshes.latest
             token = fresh or (await self._token() if request.authorized else None)
             outcome: Response | TransportError | None = None
@@ -236,6 +236,8 @@ class Requester:
                     outcome = await self._exchange(request, url, token)
                 except TransportError as error:
                     outcome = error
+        finally:
+            self._limiter.release()
         if outcome is None or (token is not None and fresh is None and _is_rejected(outcome)):
             # Outside of the turn, since a refresh is a request too.
             refreshed = await self._refreshed(token or "", before)
@@ -243,16 +245,15 @@ class Requester:
                 return await self._attempt(request, url, refreshed)
         return _Attempt(outcome, fresh, self._milliseconds_since(started))
 
-    @asynccontextmanager
-    async def _turn(self, request: Request) -> AsyncGenerator[None]:
+    async def _turn(self, request: Request) -> None:
         """Wait until no refresh is in progress, and fewer requests than the limit are."""
         while True:
             if (refresh := self._refresh_before(request)) is not None:
                 await result(refresh)
-            async with self._limiter:
-                if self._refresh_before(request) is None:  # or one began while this was waiting
-                    yield
-                    return
+            await self._limiter.acquire()
+            if self._refresh_before(request) is None:
+                return
+            self._limiter.release()  # a refresh began while this was waiting
 
     def _refresh_before(self, request: Request) -> "asyncio.Task[str] | None":
         """The refresh in progress, if the request has to wait for it: not if that sends it."""
