@@ -48,6 +48,9 @@ MAX_TOKEN = 16_384
 """The length of the longest token, so that one of megabytes goes into no header and no pattern."""
 
 
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
 def checked_token(token: str) -> str:
     """Return the token if a header can carry it.
 
@@ -59,7 +62,7 @@ def checked_token(token: str) -> str:
     check_type("an access token", token, str)
     if token.lower().startswith("bearer "):
         raise ValueError("pass the token alone, without 'Bearer '")
-    if len(token) > MAX_TOKEN or not re.fullmatch(r"[\x21-\x7e]+", token):
+    if len(token) > MAX_TOKEN or not _VISIBLE.fullmatch(token):
         raise ValueError(
             "an access token is one or more visible ASCII characters without spaces, at most "
             f"{MAX_TOKEN:,}; this one is empty or longer, or has others (is there a newline at "

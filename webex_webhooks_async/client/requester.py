@@ -257,7 +257,10 @@ class Requester:
 
     def _refresh_before(self, request: Request) -> "asyncio.Task[str] | None":
         """The refresh in progress, if the request has to wait for it: not if that sends it."""
-        return self._refreshes.running if request.authorized and not is_in_refresh() else None
+        refresh = self._refreshes.running
+        if refresh is None or not request.authorized or is_in_refresh():
+            return None
+        return refresh
 
     async def _token(self) -> str:
         """The token to send, empty if a refresh comes first."""
@@ -450,9 +453,9 @@ class Requester:
             own.append((b"Authorization", f"Bearer {token}".encode()))
         if request.content is not None:
             own.append((b"Content-Type", request.content_type.encode()))
-        excluded = {b"authorization", b"cookie", *(name.lower() for name, _ in own)}
+        excluded = {b"authorization", b"cookie"} | {name.lower() for name, _ in own}
         defaults = self.http_client.headers.raw
-        return [*(each for each in defaults if each[0].lower() not in excluded), *own]
+        return [each for each in defaults if each[0].lower() not in excluded] + own
 
 
 def _fields(
