@@ -91,9 +91,9 @@ def words(markdown: str) -> list[tuple[str, str]]:
 
 
 def test_a_code_block_that_is_cut_goes_on_in_the_next_message() -> None:
-    """Its fence is closed and opened again, with its language; text is cut as it is."""
+    """Its fence, not one in it, is closed and opened again, with its language; text isn't."""
     code = "x = 1\n" * 2000
-    first, last = messages(markdown=f"Look:\n```python\n{code}```\nDone.")
+    first, last = messages(markdown=f"Look:\n```python\n~~~\n{code}```\nDone.")
 
     assert first["markdown"].endswith("x = 1\n```")
     assert last["markdown"].startswith("```python\nx = 1\n")

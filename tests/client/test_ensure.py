@@ -277,6 +277,26 @@ async def test_runs_that_want_different_things_leave_one(
     assert sandbox.webhooks[0].target_url == ELSEWHERE
 
 
+async def test_runs_that_replace_each_others_webhooks_end(sandbox: Sandbox) -> None:
+    """From the third look on, a run keeps what another run wants."""
+    theirs = evolve(MESSAGES, event="deleted")
+
+    async def replace_it_again() -> None:
+        if methods(sandbox)[-1:] == ["DELETE"]:
+            await others.delete(sandbox.webhooks[0].id)
+            await others.create(theirs)
+
+    async with (
+        webhooks_on(sandbox) as others,
+        webhooks_on(sandbox, before=replace_it_again) as ours,
+    ):
+        await others.create(theirs)
+        result = await ours.ensure([MESSAGES])
+    assert actions(result.changes) == [("replace", "bot:messages")] * 2
+    assert sandbox.webhooks == (result.webhooks["bot:messages"],)
+    assert sandbox.webhooks[0].event == "deleted"
+
+
 async def test_a_created_webhook_that_no_list_shows_yet_is_not_created_again(
     sandbox: Sandbox, webhooks: Webhooks
 ) -> None:
