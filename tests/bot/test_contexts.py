@@ -1,6 +1,8 @@
 """What handlers get, and what they can do about it."""
 
+import gc
 import json
+import weakref
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -72,6 +74,24 @@ async def test_a_reply_is_in_the_thread(bot: Bot, webex: Webex) -> None:
 
     replied = [each for each in webex.sandbox.requests if each.method == "POST"][-2]
     assert json.loads(replied.body)["parentId"] == root["id"]
+
+
+async def test_what_was_handled_is_freed(webex: Webex) -> None:
+    """A notification is freed with its context, without the garbage collector."""
+    bot = webex.bot()
+    handled: list[weakref.ref[object]] = []
+
+    @bot.message()
+    async def handler(context: MessageContext) -> None:
+        handled.append(weakref.ref(context.notification))
+
+    async with webex.running(bot):
+        gc.disable()
+        try:
+            await webex.sandbox.say("Hello")
+            assert [each() for each in handled] == [None]
+        finally:
+            gc.enable()
 
 
 async def test_a_submission_is_answered_in_the_thread_of_its_card(bot: Bot, webex: Webex) -> None:

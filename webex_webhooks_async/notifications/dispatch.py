@@ -143,6 +143,7 @@ class Run:
     def end(self) -> None:
         """Note that all of it has ended."""
         self.outer = None  # or deliveries out of handlers would hold on to each other
+        self.steps = ()  # which may hold on to this
         self.has_ended = True
         if self._end is not None:
             self._end.set()
