@@ -46,9 +46,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each pair")
     options = parser.parse_args()
     say = functools.partial(print, flush=True)
+    parts = options.case or [""]
+    chosen = [each for each in CASES if any(part in each.name for part in parts)]
+    if not chosen:
+        parser.error(f"no case has this in its name: {', '.join(parts)}")
     say(HEADER)
-    chosen = options.case or [""]
-    for case in (each for each in CASES if any(part in each.name for part in chosen)):
+    for case in chosen:
         ours, peer = measure(case, processes=options.processes, rounds=options.rounds)
         costs = f"{1e6 * ours:10.1f} {1e6 * peer:10.1f} {ours / peer:6.2f}"
         bound = "" if case.at_most is None else f"{case.at_most:8.2f}"

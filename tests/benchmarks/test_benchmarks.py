@@ -37,3 +37,16 @@ def test_the_bench_prints_the_lowest_costs_of_one(
     _, _, line, versions = capsys.readouterr().out.splitlines()
     assert line.split() == ["same", "/", "same", "4000000.0", "4000000.0", "1.00", "2.00"]
     assert versions.startswith("Python ")
+
+
+def test_a_part_of_no_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelled case doesn't look like one that was measured."""
+    bench = import_module("tests.benchmarks.__main__")
+    monkeypatch.setattr(sys, "argv", ["bench", "Receivr"])
+
+    with pytest.raises(SystemExit):
+        bench.main()
+
+    assert "no case has this in its name: Receivr" in capsys.readouterr().err
