@@ -50,13 +50,10 @@ async def read_body(
 
 
 def _announced_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    for name, value in headers:
-        if name == b"content-length":  # in ASGI, names are in lower case
-            try:
-                return int(value)
-            except ValueError:  # the body is limited while it is read, too
-                break
-    return 0
+    try:
+        return int(dict(headers).get(b"content-length", b"0"))  # in ASGI, names are in lower case
+    except ValueError:  # the body is limited while it is read, too
+        return 0
 
 
 async def send_response(send: Send, status: int, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:

@@ -224,10 +224,9 @@ def _signature_parts(headers: Headers) -> list[str]:
     for header in _pairs(headers):
         try:
             name, value = header
-            is_signature = name.lower() in _names
+            if name.lower() not in _names:
+                continue
         except (AttributeError, TypeError, ValueError):
-            continue
-        if not is_signature:
             continue
         several = cast("Iterable[object]", value) if isinstance(value, (list, tuple)) else (value,)
         for each in several:
