@@ -152,7 +152,7 @@ def test_a_bot_that_keeps_talking(webex: ServedWebex, invoke: Invoke) -> None:
         return bot.post("messages", json=message)  # which notifies it again
 
     with served_acting_bot(webex, reply):
-        done = invoke("chat", "Hello", "--timeout", "1")
+        done = invoke("chat", "Hello", "--timeout", "3")
 
     assert (done.exit_code, done.err) == (0, "")
     assert set(done.out.splitlines()) == {"and another thing"}
