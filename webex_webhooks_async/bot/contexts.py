@@ -26,7 +26,7 @@ class Context(ABC, Generic[D]):
     client: Client = field(repr=False)
     notification: Notification[D]
     me: Person
-    # Calling list[Person] takes many times as long as calling list.
+    # Cast, because calling list[Person] takes many times as long as calling list.
     _people: list[Person] = field(
         factory=cast("type[list[Person]]", list), init=False, repr=False, eq=False
     )

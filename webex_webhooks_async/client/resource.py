@@ -172,12 +172,13 @@ def _checked_path(path: str) -> str:
     relative = path.removeprefix("/")
     if not relative:
         raise ValueError("path is empty; write it as in Webex's reference, such as 'messages'")
-    for what in _refused_in(path):
+    if what := next(_refused_in(path), None):
         raise ValueError(f"path must not have {what}; got {path!r}")
     return relative
 
 
 def _refused_in(path: str) -> Iterator[str]:
+    """What a path must not have, of what it has, one after the other."""
     if re.search(r"^/?[A-Za-z][A-Za-z0-9+.-]*:", path):
         yield "a scheme"
     yield from (what for part, what in _REFUSED_IN_A_PATH.items() if part in path)

@@ -80,7 +80,7 @@ class Run:
     records: "Records | None" = None
     turn: "Turn | None" = None
     has_ended: bool = False
-    _end: asyncio.Event | None = None
+    _waited_for: asyncio.Event | None = None
     _started: float | None = None
 
     def __init__(self, notification: Notification[Any]) -> None:
@@ -136,17 +136,17 @@ class Run:
 
     async def wait(self) -> None:
         """Wait until all of it has ended."""
-        if self._end is None:
-            self._end = asyncio.Event()
-        await self._end.wait()
+        if self._waited_for is None:
+            self._waited_for = asyncio.Event()
+        await self._waited_for.wait()
 
     def end(self) -> None:
         """Note that all of it has ended."""
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.steps = ()  # which may hold on to this
         self.has_ended = True
-        if self._end is not None:
-            self._end.set()
+        if self._waited_for is not None:
+            self._waited_for.set()
         if self.turn is not None:
             self.turn.end()
 
