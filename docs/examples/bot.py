@@ -2,7 +2,7 @@
 
 from webex_webhooks_async import Bot, MessageContext, SubmissionContext
 
-bot = Bot.from_env()  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL
+bot = Bot.from_env()  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL
 DISH = {"type": "Input.Text", "id": "dish", "placeholder": "Pasta"}
 ORDER = {"type": "Action.Submit", "title": "Order", "data": {"action": "order"}}
 MENU = {"type": "AdaptiveCard", "version": "1.3", "body": [DISH], "actions": [ORDER]}

@@ -2,7 +2,7 @@
 
 $ uvicorn django_bot:application
 
-Webex posts to https://bot.example.com/webex, which is the PUBLIC_URL.
+Webex posts to https://bot.example.com/webex, which is the WEBEX_TARGET_URL.
 
 An async view runs in the server's event loop, so the bot runs there. Under a WSGI server Django
 makes a loop for each request: use a ReceiverThread, as flask_bot.py does.

@@ -2,7 +2,7 @@
 
 from webex_webhooks_async import Bot, MessageContext
 
-bot = Bot.from_env()  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL
+bot = Bot.from_env()  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL
 
 
 @bot.message()

@@ -3,7 +3,7 @@
 $ flask --app flask_bot run
 $ gunicorn --preload --workers 2 flask_bot:app
 
-Webex posts to https://bot.example.com/webex, which is the PUBLIC_URL.
+Webex posts to https://bot.example.com/webex, which is the WEBEX_TARGET_URL.
 """
 
 from flask import Flask, Response, request

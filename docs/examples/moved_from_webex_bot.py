@@ -17,7 +17,7 @@ def is_colleague(person: Person) -> bool:
     return any(email.lower().endswith("@example.com") for email in person.emails or ())
 
 
-# It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL.
+# It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL.
 bot = Bot.from_env(name="lunch", allow=is_colleague)
 
 

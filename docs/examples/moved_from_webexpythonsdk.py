@@ -5,7 +5,7 @@ $ uvicorn moved_from_webexpythonsdk:bot
 
 from webex_webhooks_async import Bot, MessageContext, SubmissionContext
 
-bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL
+bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL
 
 MENU = {
     "type": "AdaptiveCard",

@@ -18,7 +18,7 @@ def is_approved(person: Person) -> bool:
     return any(email.lower() in APPROVED_USERS for email in person.emails or ())
 
 
-# It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL.
+# It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL.
 bot = Bot.from_env(name="lunch", allow=is_approved)
 
 

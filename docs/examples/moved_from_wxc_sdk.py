@@ -2,7 +2,7 @@
 
 $ uvicorn moved_from_wxc_sdk:app
 
-Webex posts to https://bot.example.com/webex/, which is the PUBLIC_URL.
+Webex posts to https://bot.example.com/webex/, which is the WEBEX_TARGET_URL.
 """
 
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from webex_webhooks_async import Bot, MessageContext, SubmissionContext
 
-bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, PUBLIC_URL
+bot = Bot.from_env(name="lunch")  # WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL
 
 MENU = {
     "type": "AdaptiveCard",

@@ -92,7 +92,7 @@ async def _converse() -> str:
             "WEBEX_BASE_URL": base_url,
             "WEBEX_ACCESS_TOKEN": "anything",
             "WEBEX_WEBHOOK_SECRET": "a-secret-of-the-bot",
-            "PUBLIC_URL": "https://bot.example.com/webex",
+            "WEBEX_TARGET_URL": "https://bot.example.com/webex",
         }
         with patch.dict(os.environ, settings):
             bot = runpy.run_path(str(FOLDER.parent / "examples" / "bot.py"))["bot"]

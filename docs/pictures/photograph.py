@@ -23,7 +23,7 @@ SETTINGS = {
     "WEBEX_BASE_URL": f"{URL}/v1",
     "WEBEX_ACCESS_TOKEN": "anything",
     "WEBEX_WEBHOOK_SECRET": "a-secret-of-the-bot",
-    "PUBLIC_URL": f"http://127.0.0.1:{BOT_PORT}",
+    "WEBEX_TARGET_URL": f"http://127.0.0.1:{BOT_PORT}",
 }
 PATIENCE = 20_000  # milliseconds
 

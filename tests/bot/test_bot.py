@@ -53,7 +53,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "a-token")
     monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", "new-secret\told-secret\n")
-    monkeypatch.setenv("PUBLIC_URL", URL)
+    monkeypatch.setenv("WEBEX_TARGET_URL", URL)
     return monkeypatch
 
 
@@ -180,7 +180,7 @@ class TestStart:
         (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
         unheard = "the bot makes no webhook, so it hears nothing unless you make one"
         assert unheard in warning.getMessage()
-        assert "set PUBLIC_URL, or pass target_url" in warning.getMessage()
+        assert "set WEBEX_TARGET_URL, or pass target_url" in warning.getMessage()
 
 
 class Pauses(StoppedClock):
@@ -638,18 +638,24 @@ class TestFromEnv:
         assert bot.client.http_client.is_closed
 
     @pytest.mark.parametrize("url", ["", None])
-    async def test_without_a_public_url_no_webhook_is_managed(
-        self, url: str | None, environment: pytest.MonkeyPatch, respx_mock: respx.MockRouter
+    async def test_without_a_target_url_no_webhook_is_managed(
+        self,
+        url: str | None,
+        environment: pytest.MonkeyPatch,
+        respx_mock: respx.MockRouter,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """An empty variable counts as unset."""
+        """An empty variable counts as unset; a warning says what to set, also beside PUBLIC_URL."""
+        environment.setenv("PUBLIC_URL", URL)
         me = respx_mock.get("https://webexapis.com/v1/people/me").respond(json={"id": "ME"})
         if url is None:
-            environment.delenv("PUBLIC_URL")
+            environment.delenv("WEBEX_TARGET_URL")
         else:
-            environment.setenv("PUBLIC_URL", url)
+            environment.setenv("WEBEX_TARGET_URL", url)
 
         async with Bot.from_env():
             assert me.called
+        assert "set WEBEX_TARGET_URL" in caplog.text
 
     async def test_an_argument_wins(self, environment: pytest.MonkeyPatch, webex: Webex) -> None:
         """It takes the place of the variable, which isn't needed then."""
@@ -666,7 +672,11 @@ class TestFromEnv:
     @pytest.mark.parametrize(
         ("name", "value", "error"),
         [
-            ("PUBLIC_URL", "bot.example.com", "PUBLIC_URL must be an absolute http(s) URL, got 'b"),
+            (
+                "WEBEX_TARGET_URL",
+                "bot.example.com",
+                "WEBEX_TARGET_URL must be an absolute http(s) URL, got 'bot.example.com'",
+            ),
             ("WEBEX_WEBHOOK_SECRET", " ", "set the environment variable WEBEX_WEBHOOK_SECRET to a"),
             ("WEBEX_ACCESS_TOKEN", "", "set the environment variable WEBEX_ACCESS_TOKEN to an"),
         ],

@@ -71,7 +71,7 @@ async def test_granian_serves_a_bot() -> None:
     patient = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=5))
     sandbox = Sandbox(deliver_with=patient)
     async with patient, sandbox.serve() as base_url:
-        settings = settings_of(base_url, PUBLIC_URL=url)
+        settings = settings_of(base_url, WEBEX_TARGET_URL=url)
         command = f"granian --interface asgi --port {httpx.URL(url).port} echo_bot:bot"
         async with running(*command.split(), settings=settings, folder=EXAMPLES):
             await until(lambda: bool(sandbox.webhooks))

@@ -294,10 +294,10 @@ def test_before_a_bot_has_a_webhook(page: Page, stage: Stage) -> None:
     assert lines == {
         "WEBEX_BASE_URL": stage.base_url,
         "WEBEX_ACCESS_TOKEN": "anything",
-        "PUBLIC_URL": "http://127.0.0.1:8000",
+        "WEBEX_TARGET_URL": "http://127.0.0.1:8000",
     }
     stage.post("messages", toPersonEmail="you@example.com", text="Hello")
-    missing = page.get_by_text("A bot called, but made no webhook: set PUBLIC_URL")
+    missing = page.get_by_text("A bot called, but made no webhook: set WEBEX_TARGET_URL")
     expect(missing).to_have_count(2)
     stage.create(targetUrl="http://127.0.0.1:9")
     expect(page.locator("#webhooks")).to_have_text("1 active webhook")

@@ -112,7 +112,7 @@ async def running_bot(
     ports = [unused_port() for _ in range(workers)]
     async with webex.serve() as base_url:
         bot = {"INBOX": str(path), "LEASE": str(lease), "WORK": str(work)}
-        settings = settings_of(base_url, PUBLIC_URL="", WEBEX_WEBHOOK_SECRET=SECRET, **bot)
+        settings = settings_of(base_url, WEBEX_TARGET_URL="", WEBEX_WEBHOOK_SECRET=SECRET, **bot)
         async with running_services(settings) as services:
             uvicorn = "uvicorn --no-access-log --app-dir ../../tests/chaos inbox_bot:bot --port"
             receivers = [services.start(f"{uvicorn} {port}") for port in ports]

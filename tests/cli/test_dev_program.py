@@ -83,7 +83,7 @@ async def test_where_a_bot_is_mounted(  # noqa: PLR0913, PLR0917 - a table, and 
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A bot whose URL has no path is called where it is mounted first; another one stays so."""
-    monkeypatch.setenv("PUBLIC_URL", ORIGIN)
+    monkeypatch.setenv("WEBEX_TARGET_URL", ORIGIN)
     bot = Bot(webex_client, "secret", target_url=ORIGIN + own_path)
 
     @bot.message()

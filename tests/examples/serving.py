@@ -28,7 +28,7 @@ COMMAND = re.compile(r"^\$ (\w+) \w+(?::|\.py)(\w*)", re.MULTILINE)
 TARGET = re.compile(r"https://bot\.example\.com(/[^\s,]*)")
 
 SECRET = "the-webhook's-secret"
-PUBLIC_URL = "https://bot.example.com/webex"
+TARGET_URL = "https://bot.example.com/webex"
 
 Application = Callable[..., Any]
 Server = Callable[[Any, socket.socket, asyncio.Event], Coroutine[Any, Any, None]]
@@ -103,7 +103,7 @@ def settings_of(base_url: str, **others: str) -> dict[str, str]:
         "WEBEX_ACCESS_TOKEN": "a-token-of-nobody",
         "WEBEX_BASE_URL": base_url,
         "WEBEX_WEBHOOK_SECRET": SECRET,
-        "PUBLIC_URL": PUBLIC_URL,
+        "WEBEX_TARGET_URL": TARGET_URL,
         **others,
     }
 

@@ -21,7 +21,7 @@ async def test_it_says_everything_back(
 ) -> None:
     """The bot replies once to a text, in its thread; started again, it keeps its webhook."""
     sandbox, port = webex_sandbox, str(unused_port())
-    url = {"PUBLIC_URL": f"http://127.0.0.1:{port}/webex"}
+    url = {"WEBEX_TARGET_URL": f"http://127.0.0.1:{port}/webex"}
     command = (sys.executable, "-W", "error", "-m", "uvicorn", "echo_bot:bot", "--port", port)
     picture = {"toPersonEmail": sandbox.bot.email, "files": ["https://example.com/a.png"]}
     async with (

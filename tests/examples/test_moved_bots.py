@@ -20,7 +20,7 @@ from asgiref.wsgi import WsgiToAsgi
 
 import webex_webhooks_async
 from tests.bot.doubles import CARD
-from tests.examples.serving import EXAMPLES, PUBLIC_URL, SECRET, Run, import_again
+from tests.examples.serving import EXAMPLES, SECRET, TARGET_URL, Run, import_again
 from webex_webhooks_async import (
     AsyncPaginator,
     Bot,
@@ -81,7 +81,7 @@ async def test_a_bot_on_flask_and_webexpythonsdk(
 @pytest.mark.parametrize("name", ["webexpythonsdk", "wxc_sdk"])
 async def test_a_bot_moved_from_an_sdk(name: str, webex_sandbox: Sandbox, run_example: Run) -> None:
     """The moved bot knows its commands and its card, and replies in threads."""
-    async with run_example(f"moved_from_{name}.py", PUBLIC_URL=f"{PUBLIC_URL}/"):
+    async with run_example(f"moved_from_{name}.py", WEBEX_TARGET_URL=f"{TARGET_URL}/"):
         assert await talk(webex_sandbox, "Order two pizzas", "menu", "What?") == LUNCH
 
 
@@ -214,7 +214,7 @@ async def world(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
         webhook, _ = [
             await client.webhooks.create(
                 NewWebhook(
-                    name=name, target_url=PUBLIC_URL, resource="attachmentActions", event="all"
+                    name=name, target_url=TARGET_URL, resource="attachmentActions", event="all"
                 )
             )
             for name in ("one", "other")
@@ -238,7 +238,7 @@ async def world(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
         "re": re,
         "requests": requests,
         "UTC": UTC,
-        "url": PUBLIC_URL,
+        "url": TARGET_URL,
         "token": "a-token",
         "secret": OTHER,
         "email": BOB,
@@ -285,7 +285,7 @@ async def run_in_handlers(
         ran.append(snippet)
 
     client = Client("a-token", base_url=base_url)
-    bot = Bot(client, SECRET, target_url=PUBLIC_URL)
+    bot = Bot(client, SECRET, target_url=TARGET_URL)
     bot.message()(run)
     bot.submission()(run)
     sandbox.deliver_to(bot)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from asgiref.wsgi import WsgiToAsgi
 
-from tests.examples.serving import EXAMPLES, PUBLIC_URL, SECRET, Import, Program, settings_of
+from tests.examples.serving import EXAMPLES, SECRET, TARGET_URL, Import, Program, settings_of
 from tests.support.programs import read_until, running
 from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
@@ -62,7 +62,7 @@ HOOK = "gunicorn --preload --config gunicorn_settings.py flask_bot:app --bind"
 async def test_gunicorn(base_url: str, webex_sandbox: Sandbox) -> None:
     """In a forked worker, which the hook starts, the bot makes its webhook, and replies."""
     address = f"127.0.0.1:{unused_port()}"
-    settings = settings_of(base_url, PUBLIC_URL=f"http://{address}/webex")
+    settings = settings_of(base_url, WEBEX_TARGET_URL=f"http://{address}/webex")
     async with running(*HOOK.split(), address, settings=settings, folder=EXAMPLES) as server:
         await read_until(server, "Listening at")
         async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as http_client:
@@ -95,7 +95,7 @@ async def test_every_line_of_a_log_is_json(
     settings = settings_of(
         base_url,
         DOMAIN="example.com",
-        PUBLIC_URL=f"http://127.0.0.1:{port}/webex/",
+        WEBEX_TARGET_URL=f"http://127.0.0.1:{port}/webex/",
         SECRETS_FILE=str(tmp_path / "secrets"),
         STATE_DIRECTORY=str(tmp_path),
     )
@@ -145,7 +145,7 @@ async def test_azure_functions(webex_sandbox: Sandbox, import_example: Import) -
     await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
     event = event_of("M1", SECRET)
     request = functions.HttpRequest(
-        "POST", PUBLIC_URL, headers=event["headers"], body=str(event["body"]).encode()
+        "POST", TARGET_URL, headers=event["headers"], body=str(event["body"]).encode()
     )
     context = SimpleNamespace(function_directory="", function_name="", invocation_id="")
     program = import_example("azure_bot/function_app.py")
@@ -161,7 +161,7 @@ async def test_azure_functions(webex_sandbox: Sandbox, import_example: Import) -
 def event_of(message_id: str, secret: str, *, is_base64: bool = False) -> dict[str, Any]:
     """A request as API Gateway passes it to a function."""
     body = sample_notification("messages", "created", data={"id": message_id})
-    request = signed_request(PUBLIC_URL, body, secret)
+    request = signed_request(TARGET_URL, body, secret)
     return {
         "headers": dict(request.headers),
         "body": base64.b64encode(body).decode() if is_base64 else body.decode(),

@@ -213,7 +213,7 @@ async def test_the_process_lives(tmp_path: Path) -> None:
     sandbox = Sandbox(delivery_timeout=PATIENCE)
     port = unused_port()
     async with sandbox.serve() as base_url:
-        settings = settings_of(base_url, PUBLIC_URL=f"http://127.0.0.1:{port}")
+        settings = settings_of(base_url, WEBEX_TARGET_URL=f"http://127.0.0.1:{port}")
         command = (sys.executable, "-m", "uvicorn", "orders:bot", "--port", str(port))
         async with running(*command, settings=settings, folder=tmp_path) as process:
             await read_until(process, "(Press CTRL+C")

@@ -33,7 +33,7 @@ async def served(
 ) -> AsyncGenerator[dict[str, str]]:
     """Serve the sandbox, which the bot calls from another event loop."""
     async with webex_sandbox.serve() as base_url:
-        settings = settings_of(base_url, PUBLIC_URL="", WEBEX_WEBHOOK_SECRET="a-secret")
+        settings = settings_of(base_url, WEBEX_TARGET_URL="", WEBEX_WEBHOOK_SECRET="a-secret")
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})

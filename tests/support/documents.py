@@ -107,7 +107,7 @@ def set_up(namespace: dict[str, Any]) -> None:
         environment = resources.enter_context(pytest.MonkeyPatch.context())
         environment.setenv("WEBEX_ACCESS_TOKEN", "a-token-of-nobody")
         environment.setenv("WEBEX_WEBHOOK_SECRET", "a-secret-of-the-bot")
-        environment.setenv("PUBLIC_URL", "https://bot.example.com/webex")
+        environment.setenv("WEBEX_TARGET_URL", "https://bot.example.com/webex")
         sandbox = Sandbox()
         webex = sandbox.http_client()
         resources.callback(lambda: runner.run(webex.aclose()))

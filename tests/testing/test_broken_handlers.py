@@ -221,7 +221,7 @@ async def test_a_bot_in_a_thread(webex_sandbox: Sandbox, monkeypatch: pytest.Mon
         monkeypatch.setenv("WEBEX_BASE_URL", base_url)
         monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "any-token")
         monkeypatch.setenv("WEBEX_WEBHOOK_SECRET", SECRET)
-        monkeypatch.setenv("PUBLIC_URL", "https://bot.example.com/webex")
+        monkeypatch.setenv("WEBEX_TARGET_URL", "https://bot.example.com/webex")
         bot = Bot.from_env()
         bot.message()(crash)
         thread = ReceiverThread(bot)

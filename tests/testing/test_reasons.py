@@ -96,7 +96,7 @@ async def test_why_nothing_notifies_the_bot(
             hints.append(event["hint"])
     await events.aclose()
     off = "Webex switches the webhook off after so many failures: restart the bot"
-    lacking = "a bot called, but made no webhook: set PUBLIC_URL"
+    lacking = "a bot called, but made no webhook: set WEBEX_TARGET_URL"
     absent = "no bot has called: start one that uses this sandbox"
     assert hints == [absent, absent, lacking, None, off, None, off]
     assert (last.switched_off, last.reason) == (

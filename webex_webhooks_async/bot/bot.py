@@ -15,9 +15,13 @@ from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, ContextHandler, Route
 from webex_webhooks_async.bot.writing import MAX_BYTES, delete, edit, in_thread, write
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.environment import (
+    WEBEX_TARGET_URL,
+    WEBEX_WEBHOOK_SECRET,
+    token_from_env,
+)
 from webex_webhooks_async.errors import (
     APIError,
     GoneError,
@@ -58,9 +62,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import Result
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-SECRET = "WEBEX_WEBHOOK_SECRET"  # noqa: S105 - a name
-PUBLIC_URL = "PUBLIC_URL"
 
 
 class BotOptions(ReceiverOptions, total=False):
@@ -185,10 +186,10 @@ class Bot(BotRouter, Receiver):
         """Return a bot with what the environment variables hold.
 
         ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several secrets, separated by
-        whitespace; the first is the one that the webhooks get. ``PUBLIC_URL`` is the `target_url`,
-        the whole URL that Webex posts to. An argument takes the place of its variable; without
-        either URL, no webhook is managed. The client is made as `Client.from_env` makes it, with
-        ``WEBEX_BASE_URL`` as well.
+        whitespace; the first is the one that the webhooks get. ``WEBEX_TARGET_URL`` is the
+        `target_url`, the whole URL that Webex posts to. An argument takes the place of its
+        variable; without either URL, no webhook is managed. The client is made as `Client.from_env`
+        makes it, with ``WEBEX_BASE_URL`` as well.
 
         Args:
             secrets: As for a `Bot`, also a function; by default what the variable holds.
@@ -196,25 +197,25 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             ValueError: The token or the secret is missing (one error names each that is),
-                ``PUBLIC_URL`` isn't an absolute http(s) URL, or as when made directly.
+                ``WEBEX_TARGET_URL`` isn't an absolute http(s) URL, or as when made directly.
             TypeError: As when made directly.
         """
         missing: list[str] = []
         try:
-            environment.token_from_env()
+            token_from_env()
         except ValueError as error:
             missing.append(str(error))
         if secrets is None:
-            secrets = os.environ.get(SECRET, "").split()
+            secrets = os.environ.get(WEBEX_WEBHOOK_SECRET, "").split()
         if secrets == []:
             missing.append(
-                f"set the environment variable {SECRET} to a long random text, which Webex signs "
-                "its requests with"
+                f"set the environment variable {WEBEX_WEBHOOK_SECRET} to a long random text, "
+                "which Webex signs its requests with"
             )
         if missing:
             raise ValueError("; ".join(missing))
-        if options.get("target_url") is None and (url := os.environ.get(PUBLIC_URL)):
-            check_url(PUBLIC_URL, url)
+        if options.get("target_url") is None and (url := os.environ.get(WEBEX_TARGET_URL)):
+            check_url(WEBEX_TARGET_URL, url)
             options["target_url"] = url
         bot = cls(Client.from_env(), secrets, **options)
         bot._make_client = Client.from_env
@@ -593,8 +594,8 @@ _NOT_RUNNING = (
 _WAITING = "the bot isn't ready: it waits for Webex, which hasn't responded since its start"
 _NOT_READY = "the bot isn't ready: %s; trying again in %g s"
 _NO_WEBHOOK = (
-    "the bot makes no webhook, so it hears nothing unless you make one: set PUBLIC_URL, or pass "
-    "target_url, to the URL at which Webex reaches it"
+    "the bot makes no webhook, so it hears nothing unless you make one: set WEBEX_TARGET_URL, or "
+    "pass target_url, to the URL at which Webex reaches it"
 )
 
 _OUTAGES = (TransportError, ServerError, RateLimitError)

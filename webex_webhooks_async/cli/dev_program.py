@@ -22,15 +22,20 @@ from typing import Any
 from starlette.routing import Mount, Route
 from uvicorn import Config, Server
 
-from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET, Bot
+from webex_webhooks_async.bot.bot import Bot
 from webex_webhooks_async.cli import dev_target
 from webex_webhooks_async.cli.dev_target import Target, TargetError, is_application
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.environment import (
+    WEBEX_ACCESS_TOKEN,
+    WEBEX_BASE_URL,
+    WEBEX_TARGET_URL,
+    WEBEX_WEBHOOK_SECRET,
+)
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
-KEPT = (environment.BASE_URL, environment.ACCESS_TOKEN, SECRET, PUBLIC_URL)
+KEPT = (WEBEX_BASE_URL, WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL)
 """The variables that `dev` sets."""
 
 _PATIENCE = 2  # seconds that handlers have to finish at the end
@@ -89,7 +94,7 @@ class Dev:
 def keep_from_webex() -> None:
     """Keep the variables that `dev` has set, and every request away from Webex."""
     os.environ.__class__ = _KeptEnvironment
-    _keep_clients(os.environ[environment.BASE_URL])
+    _keep_clients(os.environ[WEBEX_BASE_URL])
     sys.addaudithook(_refuse_webex)
 
 
@@ -138,7 +143,7 @@ def _refuse_webex(  # pragma: no cover - a hook isn't traced
 def find_mounts(part: object, path: str = "") -> None:
     """Give each bot in the routes of an application the URL of its mount, unless it has a path."""
     if isinstance(part, Bot):
-        origin = os.environ[PUBLIC_URL]  # all that `dev` knows before it has the program
+        origin = os.environ[WEBEX_TARGET_URL]  # all that `dev` knows before it has the program
         if part._target_url == origin:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
             part._target_url = origin + path  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     elif is_application(part):

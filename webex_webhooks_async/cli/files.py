@@ -17,7 +17,7 @@ from cyclopts import Parameter, Token
 from webex_webhooks_async.cli.console import stderr
 from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
-from webex_webhooks_async.client.environment import CLIENT_ID, CLIENT_SECRET
+from webex_webhooks_async.client.environment import WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET
 from webex_webhooks_async.client.oauth import RefreshingToken, Tokens
 from webex_webhooks_async.converters import from_json
 from webex_webhooks_async.errors import DecodeError
@@ -178,11 +178,11 @@ def client_credentials() -> tuple[str, str]:
     Raises:
         UsageError: One is missing.
     """
-    names = (CLIENT_ID, CLIENT_SECRET)
+    names = (WEBEX_CLIENT_ID, WEBEX_CLIENT_SECRET)
     client_id, client_secret = (os.environ.get(name, "") for name in names)
     if not (client_id and client_secret):
         raise UsageError(
-            f"set {CLIENT_ID} and {CLIENT_SECRET} to the client id and the client secret of the "
-            "integration: they renew its tokens"
+            f"set {WEBEX_CLIENT_ID} and {WEBEX_CLIENT_SECRET} to the client id and the client "
+            "secret of the integration: they renew its tokens"
         )
     return client_id, client_secret

@@ -12,9 +12,12 @@ from cyclopts import Parameter, Token, validators
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.cli.files import InputFile, name_of, read_text, read_token
 from webex_webhooks_async.cli.running import UsageError, run, usage_errors
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.environment import (
+    WEBEX_ACCESS_TOKEN,
+    WEBEX_BASE_URL,
+)
 from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.validation import HIGHEST_PORT, check_text
@@ -70,7 +73,7 @@ def _base_url(default: str) -> Parameter:
     def convert(_: object, tokens: Sequence[Token]) -> str:
         return tokens[0].value or default
 
-    return Parameter(env_var=environment.BASE_URL, converter=convert)
+    return Parameter(env_var=WEBEX_BASE_URL, converter=convert)
 
 
 WebexUrl = Annotated[str, _base_url(BASE_URL)]
@@ -79,7 +82,7 @@ SandboxUrl = Annotated[str, _base_url(SANDBOX_URL)]
 
 def names_url(base_url: str, default: str) -> bool:
     """Whether --base-url is given, and isn't just what counts without it."""
-    return base_url not in {default, os.environ.get(environment.BASE_URL)}
+    return base_url not in {default, os.environ.get(WEBEX_BASE_URL)}
 
 
 AsJson = Annotated[bool, Parameter(name="--json", show_default=False)]
@@ -126,13 +129,13 @@ class Connection:
     def _token(self) -> TokenProvider:
         if self.token_file is not None:
             return read_token(self.token_file)
-        token = os.environ.get(environment.ACCESS_TOKEN)
+        token = os.environ.get(WEBEX_ACCESS_TOKEN)
         if not token:
             raise UsageError(
-                f"there is no access token: set {environment.ACCESS_TOKEN}, or pass a file with "
+                f"there is no access token: set {WEBEX_ACCESS_TOKEN}, or pass a file with "
                 "--token-file"
             )
-        with usage_errors(environment.ACCESS_TOKEN):
+        with usage_errors(WEBEX_ACCESS_TOKEN):
             return StaticToken(token)
 
 

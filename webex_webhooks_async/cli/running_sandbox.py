@@ -8,9 +8,13 @@ from typing import Any
 
 import httpx
 
-from webex_webhooks_async.bot.bot import PUBLIC_URL, SECRET
 from webex_webhooks_async.cli.running import CommandError, UsageError
-from webex_webhooks_async.client import environment
+from webex_webhooks_async.client.environment import (
+    WEBEX_ACCESS_TOKEN,
+    WEBEX_BASE_URL,
+    WEBEX_TARGET_URL,
+    WEBEX_WEBHOOK_SECRET,
+)
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.testing.requests import SANDBOX_HEADER
@@ -22,13 +26,13 @@ SECONDS = 30.0
 _START = "start one with `webex-webhooks sandbox`"
 
 
-def variables_for_bot(base_url: str, public_url: str) -> dict[str, str]:
+def variables_for_bot(base_url: str, target_url: str) -> dict[str, str]:
     """The environment variables with which `Bot.from_env` makes a bot of a sandbox."""
     return {
-        environment.BASE_URL: base_url,
-        environment.ACCESS_TOKEN: "anything",
-        SECRET: token_urlsafe(),
-        PUBLIC_URL: public_url,
+        WEBEX_BASE_URL: base_url,
+        WEBEX_ACCESS_TOKEN: "anything",
+        WEBEX_WEBHOOK_SECRET: token_urlsafe(),
+        WEBEX_TARGET_URL: target_url,
     }
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
 from cattrs import Converter
 
 from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
-from webex_webhooks_async.client import environment
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
 from webex_webhooks_async.client.bodies import file_name
+from webex_webhooks_async.client.environment import WEBEX_BASE_URL, token_from_env
 from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
@@ -135,8 +135,8 @@ class Client(APIResource):
                 when made directly.
             TypeError: As when made directly.
         """
-        options.setdefault("base_url", os.environ.get(environment.BASE_URL) or BASE_URL)
-        return cls(environment.token_from_env(), **options)
+        options.setdefault("base_url", os.environ.get(WEBEX_BASE_URL) or BASE_URL)
+        return cls(token_from_env(), **options)
 
     async def get(
         self, path: str, *segments: str, params: Params | None = None, into: type[T] | None = None

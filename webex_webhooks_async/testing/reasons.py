@@ -69,5 +69,5 @@ def hint_without_webhook(statuses: Iterable[str | None], *, has_called: bool) ->
     if known:
         return SWITCHED_OFF
     if has_called:
-        return "a bot called, but made no webhook: set PUBLIC_URL"
+        return "a bot called, but made no webhook: set WEBEX_TARGET_URL"
     return "no bot has called: start one that uses this sandbox"

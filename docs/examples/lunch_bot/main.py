@@ -2,9 +2,9 @@
 
 $ uvicorn --factory lunch_bot.main:create_app --log-config lunch_bot/log.json
 
-Webex posts to https://bot.example.com/webex/, which is the PUBLIC_URL. WEBEX_ACCESS_TOKEN is the
-bot's, DOMAIN that of the people who may use it. SECRETS_FILE has the secrets of the webhooks, and
-STATE_DIRECTORY gets the inbox.
+Webex posts to https://bot.example.com/webex/, which is the WEBEX_TARGET_URL. WEBEX_ACCESS_TOKEN is
+the bot's, DOMAIN that of the people who may use it. SECRETS_FILE has the secrets of the webhooks,
+and STATE_DIRECTORY gets the inbox.
 """
 
 import os

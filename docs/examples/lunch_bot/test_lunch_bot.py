@@ -19,7 +19,7 @@ async def app(
     """The application, as it is in production, with the sandbox as its Webex."""
     (tmp_path / "secrets").write_text("a-secret-of-the-tests", encoding="utf-8")
     monkeypatch.setenv("DOMAIN", "example.com")
-    monkeypatch.setenv("PUBLIC_URL", "https://bot.example.com/webex/")
+    monkeypatch.setenv("WEBEX_TARGET_URL", "https://bot.example.com/webex/")
     monkeypatch.setenv("SECRETS_FILE", str(tmp_path / "secrets"))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("WEBEX_ACCESS_TOKEN", "anything")

@@ -315,7 +315,7 @@ STATE = {
 }
 ODD = "the service at {url} doesn't respond as a sandbox of this release does"
 SILENT = "the service at {url} did not respond within 1 s"
-HINTED = f"{BOT_ADDRESS} did not reply within 1 s: set PUBLIC_URL"
+HINTED = f"{BOT_ADDRESS} did not reply within 1 s: set WEBEX_TARGET_URL"
 BROKEN = f"{BOT_ADDRESS} did not reply within 1 s: the program doesn't run: KeyError: 'x'"
 GONE = "the sandbox at {url} responds no longer: start one with `webex-webhooks sandbox`"
 
@@ -329,7 +329,7 @@ ODD_SERVICES: list[tuple[list[object], str, str]] = [
     ([STATE, {}, None], "accepts", ODD),
     ([STATE], "accepts", GONE),
     ([STATE, None], "drops the connection", GONE),
-    ([STATE, {"kind": "hint", "hint": "set PUBLIC_URL"}, None], "accepts", HINTED),
+    ([STATE, {"kind": "hint", "hint": "set WEBEX_TARGET_URL"}, None], "accepts", HINTED),
     ([STATE, {"kind": "program", "text": "...\nKeyError: 'x'\n"}, None], "accepts", BROKEN),
 ]
 

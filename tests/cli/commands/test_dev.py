@@ -30,11 +30,11 @@ from webex_webhooks_async import Bot, Client, MessageContext
 os.environ.update(  # as load_dotenv(override=True) does
     WEBEX_ACCESS_TOKEN="a-real-token",
     WEBEX_BASE_URL="https://webexapis.com/v1",
-    PUBLIC_URL=os.environ["PUBLIC_URL"],
+    WEBEX_TARGET_URL=os.environ["WEBEX_TARGET_URL"],
     HTTP_PROXY="http://127.0.0.1:9",
     OTHER="set",
 )
-del os.environ["PUBLIC_URL"], os.environ["OTHER"]
+del os.environ["WEBEX_TARGET_URL"], os.environ["OTHER"]
 argparse.ArgumentParser().parse_args()  # the arguments of `dev` aren't its own
 """
 FROM_ENV = f"""{OVERRIDES}
@@ -93,7 +93,7 @@ def test_from_a_file_to_a_conversation(
         "BROWSER": f"{browser} %s",
         "WEBEX_ACCESS_TOKEN": "a-real-token",
         "WEBEX_BASE_URL": "https://webexapis.com/v1",
-        "PUBLIC_URL": "https://bot.example.com/webex",
+        "WEBEX_TARGET_URL": "https://bot.example.com/webex",
         "http_proxy": "http://127.0.0.1:9",
     }.items():
         monkeypatch.setenv(name, text)

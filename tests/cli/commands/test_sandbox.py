@@ -47,7 +47,7 @@ def test_a_sandbox() -> None:
     assert settings == {
         "WEBEX_BASE_URL": base_url,
         "WEBEX_ACCESS_TOKEN": "anything",
-        "PUBLIC_URL": "http://127.0.0.1:8000",
+        "WEBEX_TARGET_URL": "http://127.0.0.1:8000",
     }
     assert (response.json(), exit_code) == ({"items": []}, 0)
 

@@ -155,7 +155,7 @@ def _deliveries_to(port: int, console: Console) -> httpx.AsyncClient:
 
     @cache
     def say(host: str) -> None:
-        print_log(console, f"{host} is your program here: PUBLIC_URL")
+        print_log(console, f"{host} is your program here: WEBEX_TARGET_URL")
 
     async def lead_here(request: httpx.Request) -> None:
         if not is_loopback(request.url.host):

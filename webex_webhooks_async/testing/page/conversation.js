@@ -133,7 +133,7 @@ remember("secret", secret);
 
 const settings = () => [
   `export WEBEX_BASE_URL=${location.origin}/v1`, "export WEBEX_ACCESS_TOKEN=anything",
-  `export WEBEX_WEBHOOK_SECRET=${secret}`, "export PUBLIC_URL=http://127.0.0.1:8000",
+  `export WEBEX_WEBHOOK_SECRET=${secret}`, "export WEBEX_TARGET_URL=http://127.0.0.1:8000",
 ].join("\n");
 
 /** What to do until a bot has made a webhook, below what was said so far. */
@@ -151,7 +151,7 @@ function drawWelcome(isEmpty) {
         ? [el("h3", {}, hintText()), el("p", {}, "Without a webhook it isn't notified of what you write. Start it with all four variables:")]
         : [el("h3", {}, "Start your bot"), el("p", {}, "This is a Webex for your machine alone. Point your bot to it, in the shell that starts it:")]),
       el("div", { class: "copied" }, el("pre", {}, settings()), copy),
-      el("p", {}, "PUBLIC_URL is where your bot listens. Then write to it here: requests and deliveries show what happens."),
+      el("p", {}, "WEBEX_TARGET_URL is where your bot listens. Then write to it here: requests and deliveries show what happens."),
     ]));
 }
 
