@@ -14,7 +14,7 @@ async def lunch(context: MessageContext) -> None:
     await context.reply("What would you like?", card=MENU)
 
 
-@bot.submission(action="order")
+@bot.submission("order")
 async def ordered(context: SubmissionContext) -> None:
     await context.reply(f"One {context.inputs.get('dish') or 'surprise'}, please!")
 

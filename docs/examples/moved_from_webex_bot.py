@@ -33,7 +33,7 @@ async def menu(context: MessageContext) -> None:
     await context.reply(card=MENU)
 
 
-@bot.submission(callback_keyword="order")
+@bot.submission({"callback_keyword": "order"})
 async def ordered(context: SubmissionContext) -> None:
     await context.send(f"Ordered: {context.inputs.get('dish')}")
     await context.delete(context.message_id)

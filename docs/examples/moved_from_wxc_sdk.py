@@ -44,7 +44,7 @@ async def menu(context: MessageContext) -> None:
     await context.reply("What would you like?", card=MENU)
 
 
-@bot.submission(action="order")
+@bot.submission("order")
 async def ordered(context: SubmissionContext) -> None:
     await context.reply(f"Ordered: {context.inputs.get('dish')}")
 

@@ -1,7 +1,7 @@
 """What the tests of the bot layer share."""
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Unpack
 
@@ -68,12 +68,13 @@ class Handlers:
         compiled = None if pattern is None else re.compile(pattern)
         router.message(compiled)(self._message(pattern or "all"))
 
-    def submission(self, router: BotRouter, name: str, /, **inputs: Any) -> None:  # noqa: ANN401 - any
-
+    def submission(
+        self, router: BotRouter, name: str, inputs: Mapping[str, Any] | None = None
+    ) -> None:
         async def handler(context: SubmissionContext) -> None:
             self.heard.append((name, context))
 
-        router.submission(**inputs)(handler)
+        router.submission(inputs)(handler)
 
     def _message(self, name: str) -> Any:  # noqa: ANN401 - a handler
         async def handler(context: MessageContext) -> None:

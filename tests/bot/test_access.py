@@ -5,6 +5,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Awaitable
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
@@ -27,7 +28,7 @@ async def is_at_home(person: Person) -> bool:
     return any(each.endswith("@example.com") for each in person.emails or ())
 
 
-def is_at_home_too(person: Person) -> object:
+def is_at_home_too(person: Person) -> Awaitable[bool]:
     """Return an awaitable from a plain function."""
     return is_at_home(person)
 

@@ -20,6 +20,7 @@ from webex_webhooks_async import (
     Router,
     SubmissionContext,
 )
+from webex_webhooks_async.testing import SandboxPerson
 
 pytestmark = pytest.mark.once
 
@@ -123,7 +124,7 @@ async def test_a_submission_is_chosen_by_its_inputs(  # noqa: PLR0913, PLR0917 -
     webex: Webex,
 ) -> None:
     """Each input has the value that was asked for, of the same type in JSON."""
-    handlers.submission(bot, "chosen", **wanted)
+    handlers.submission(bot, "chosen", wanted)
     handlers.submission(bot, "other")
     async with webex.running(bot):
         data = {"id": "A1", "inputs": given}
@@ -199,6 +200,163 @@ async def other(_: object) -> None:
     """Do nothing, too."""
 
 
+async def test_a_condition_decides_whether_a_handler_is_for_a_message(
+    bot: Bot, handlers: Handlers, webex: Webex
+) -> None:
+    """The next one that matches is asked if `where` says no; it may be plain or async.
+
+    It is asked before `allow`, so that nobody is refused for what no handler is for, and the help
+    lists the command in any case.
+    """
+    bot = webex.bot(allow=lambda _: False, refusal="You may not use this bot.")
+
+    async def is_about_lunch(context: MessageContext) -> bool:
+        return "lunch" in context.arguments
+
+    @bot.command("order", where=is_about_lunch)
+    async def order(context: MessageContext) -> None:
+        """Order lunch."""
+
+    @bot.message(where=lambda context: context.text == "open")
+    async def opened(context: MessageContext) -> None: ...
+
+    handlers.command(bot, "order")
+    async with webex.running(bot):
+        await webex.sandbox.say("else")
+        assert webex.texts == ["else"]
+        await webex.sandbox.say("open")
+        assert webex.texts == ["else", "open", "You may not use this bot."]
+    assert bot.help == "* **order**: Order lunch."
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("order lunch", "where"), ("order", "order"), ("other", "all")]
+)
+async def test_the_first_handler_whose_condition_holds_handles_a_message(
+    text: str, wanted: str, bot: Bot, handlers: Handlers, webex: Webex
+) -> None:
+    """A handler with a condition hides none that is registered after it."""
+
+    @bot.command("order", where=lambda context: context.arguments == "lunch")
+    @bot.message(where=lambda context: context.text == "")
+    async def where(context: MessageContext) -> None:
+        handlers.heard.append(("where", context))
+
+    handlers.command(bot, "order")
+    handlers.message(bot)
+    async with webex.running(bot):
+        await webex.sandbox.say(text)
+    assert handlers.names == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        (lambda _: 1 / 0, ZeroDivisionError("division by zero")),
+        (lambda context: context.text, TypeError("where must return True or False, got str")),
+    ],
+)
+async def test_a_condition_that_fails_is_a_failure_of_the_handling(
+    where: Any,  # noqa: ANN401 - a function
+    error: Exception,
+    handlers: Handlers,
+    webex: Webex,
+) -> None:
+    """No handler runs, and `on_error` gets what the condition raised."""
+    reported: list[Exception] = []
+    bot = webex.bot(on_error=lambda failure, _: reported.append(failure))
+    bot.message(where=where)(handler)
+    handlers.message(bot)
+    async with webex.running(bot):
+        with pytest.raises(type(error)):
+            await webex.sandbox.say("Hello")
+    assert (repr(reported), handlers.names) == (repr([error]), [])
+
+
+async def test_middleware_of_contexts_runs_around_the_handler_alone(
+    handlers: Handlers, webex: Webex
+) -> None:
+    """It runs in the order of registration, a router's own inside of the bot's.
+
+    Handlers of `on` run outside of it, and without a handler that may run it doesn't run.
+    """
+    bot = webex.bot(allow=lambda person: person.display_name != "Eve")
+    trace: list[str] = []
+    outer, inner = BotRouter(), BotRouter()
+
+    @inner.command("in")
+    @bot.command("out")
+    async def command(context: MessageContext) -> None:
+        trace.append(context.text)
+
+    @bot.on("messages")
+    async def seen(_: Notification[Any]) -> None:
+        trace.append("on")
+
+    for name, router in (("first", bot), ("second", bot), ("outer", outer), ("inner", inner)):
+
+        async def note(
+            context: MessageContext | SubmissionContext, call_next: CallNext, name: str = name
+        ) -> None:
+            trace.append(f"{name} {context.person_id == context.notification.actor_id}")
+            await call_next()
+            trace.append(f"/{name}")
+
+        router.context_middleware(note)
+    outer.include(inner)
+    bot.include(outer)
+    bot.include(inner)
+    eve = SandboxPerson(email="eve@example.com", display_name="Eve")
+    async with webex.running(bot):
+        for text in ("out", "in", "else"):
+            await webex.sandbox.say(text)
+        await webex.sandbox.say("out", person=eve)
+
+    out = "first True, second True, out, /second, /first, on"
+    in_ = "on, first True, second True, outer True, inner True, in, /inner, /outer, /second, /first"
+    assert ", ".join(trace) == f"{out}, {in_}, on, on"
+
+
+async def test_what_a_middleware_sets_is_seen_by_its_handler_alone(webex: Webex) -> None:
+    """Each message has a state of its own; a name that isn't there is an error that says so."""
+    bot = webex.bot()
+    seen: list[Any] = []
+
+    @bot.context_middleware
+    async def count(context: MessageContext, call_next: CallNext) -> None:
+        with pytest.raises(AttributeError, match="the state has no 'number', only nothing: yield"):
+            _ = context.state.number
+        context.state.number = len(seen)
+        await call_next()
+
+    @bot.message()
+    async def note(context: MessageContext) -> None:
+        seen.append(context.state.number)
+
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+        await webex.sandbox.say("Hello")
+    assert seen == [0, 1]
+
+
+async def test_a_middleware_may_keep_a_handler_from_running(
+    bot: Bot, handlers: Handlers, webex: Webex
+) -> None:
+    """Without `call_next`, the handler doesn't run; what the middleware raises is a failure."""
+    handlers.message(bot)
+
+    @bot.context_middleware
+    async def refuse(context: MessageContext, call_next: CallNext) -> None:
+        if context.text == "fail":
+            raise ValueError("no")
+
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+        with pytest.raises(ValueError, match="no"):
+            await webex.sandbox.say("fail")
+    assert handlers.names == []
+
+
 Register = Callable[[BotRouter], Callable[[Any], Any]]
 
 HIDDEN: list[tuple[Register, Register, str]] = [
@@ -214,8 +372,8 @@ HIDDEN: list[tuple[Register, Register, str]] = [
     ),
     (
         BotRouter.submission,
-        lambda router: router.submission(action="order", n=1),
-        "other of submission(action='order', n=1) gets nothing, because handler of submission() ",
+        lambda router: router.submission({"action": "order", "n": 1}),
+        "other of submission({'action': 'order', 'n': 1}) gets nothing, because handler of subm",
     ),
     (
         lambda router: router.command("order", "buy"),
@@ -268,8 +426,19 @@ WRONG: list[tuple[Callable[[BotRouter], Any], str]] = [
     ),
     (lambda router: router.message(re.compile(b"a")), "TypeError: the text of pattern must be str"),  # type: ignore[arg-type] # it is refused
     (lambda router: router.message(7), "TypeError: pattern must be Pattern, got int"),  # type: ignore[arg-type] # it is refused
-    (lambda router: router.submission(a=[1]), "TypeError: the value of input 'a' must be text, a "),  # type: ignore[arg-type] # it is refused
-    (lambda router: router.submission("order"), "TypeError: submission takes inputs by name: wr"),  # type: ignore[arg-type] # it is refused
+    (lambda router: router.submission({"a": [1]}), "TypeError: the value of input 'a' must be te"),  # type: ignore[dict-item] # it is refused
+    (
+        lambda router: router.submission(action="order"),  # type: ignore[arg-type] # it is refused
+        "TypeError: submission takes the inputs as a dict: write submission({'action': 'order'})",
+    ),
+    (lambda router: router.submission(7), "TypeError: inputs must be str or Mapping, got int"),  # type: ignore[arg-type] # it is refused
+    (lambda router: router.submission(handler), "TypeError: submission takes inputs: write @bot."),  # type: ignore[arg-type] # it is refused
+    (lambda router: router.message(where="a"), "TypeError: where must be a function that takes"),  # type: ignore[arg-type] # it is refused
+    (lambda router: router.command("a", where=1), "TypeError: where must be a function that"),  # type: ignore[arg-type] # it is refused
+    (
+        lambda router: router.context_middleware(handler),  # type: ignore[type-var] # it is refused
+        "TypeError: a context middleware must take two arguments, the context and call_next",
+    ),
     (lambda router: router.include(Bot), "TypeError: router must be BotRouter or Router"),  # type: ignore[arg-type] # it is refused
     (lambda router: Receiver("s").include(router), "TypeError: router must be Router, got BotRout"),  # type: ignore[arg-type] # it is refused
     *(

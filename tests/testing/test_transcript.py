@@ -24,7 +24,7 @@ def make_bot(client: Client, *, thanks: str = "One") -> Bot:
     async def menu(context: MessageContext) -> None:
         await context.reply("The menu", card=MENU)
 
-    @bot.submission(action="order")
+    @bot.submission("order")
     async def order(context: SubmissionContext) -> None:
         when = context.inputs.get("when", "now")
         await context.reply(f"{thanks} {context.inputs['dish']} {when}, please!")

@@ -51,7 +51,8 @@ async def ticket(context: MessageContext) -> str:
     return context.match[1]
 
 
-@bot.submission(action="order", amount=1, paid=True, note=None)
+@bot.submission({"action": "order", "amount": 1, "paid": True, "note": None})
+@bot.submission("order", where=lambda context: context.person_id == "ANN")
 async def ordered(context: SubmissionContext) -> None:
     """A submission has inputs."""
     assert_type(context.inputs, Mapping[str, Any])
@@ -96,8 +97,10 @@ def what_cannot_be_is_an_error(
     bot.message("ticket")  # type: ignore[arg-type] # it is refused
     bot.message(re.compile(b"ticket"))  # type: ignore[arg-type] # it is refused
     bot.command(7)  # type: ignore[arg-type] # it is refused
-    bot.submission("order")  # type: ignore[arg-type] # it is refused
-    bot.submission(dishes=["Pasta"])  # type: ignore[arg-type] # it is refused
+    bot.submission(action="order")  # type: ignore[arg-type] # it is refused
+    bot.submission({"dishes": ["Pasta"]})  # type: ignore[dict-item] # it is refused
+    bot.message(where=lambda context: context.text)  # type: ignore[arg-type,return-value] # it is refused
+    bot.context_middleware(of_message)  # type: ignore[type-var] # it is refused
     Bot("token", "secret", title="lunch")  # type: ignore[call-arg] # it is refused
     Bot.from_env(title="lunch")  # type: ignore[call-arg] # it is refused
     ReceiverThread("token")  # type: ignore[arg-type] # it is refused
@@ -119,6 +122,17 @@ async def on_message(notification: Notification[MessageData]) -> None:
 @router.middleware
 async def around(notification: Notification[Any], call_next: CallNext) -> None:
     """Middleware, too."""
+    await call_next()
+
+
+@router.context_middleware
+async def session(context: MessageContext | SubmissionContext, call_next: CallNext) -> None:
+    """What a middleware of contexts gets has the ids of who, where, and the state."""
+    assert_type(context.person_id, str)
+    assert_type(context.room_id, str)
+    if isinstance(context, MessageContext):
+        assert_type(context.thread_id, str)
+    context.state.session = context.state.sessions()
     await call_next()
 
 

@@ -4,15 +4,15 @@ import asyncio
 import inspect
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.messages import Person
 
 T = TypeVar("T")
 
-Allow = Callable[[Person], object]
+Allow = Callable[[Person], bool | Awaitable[bool]]
 """A plain or an async function that returns whether a person may use the bot."""
 
 _PERSON_SECONDS = 600.0
@@ -40,12 +40,7 @@ class Access:
             TypeError: The function doesn't return a boolean.
             Exception: What the function raises, or the request for the person.
         """
-        allowed = self._allow(await self._person(person_id, client))
-        if inspect.isawaitable(allowed):
-            allowed = await allowed
-        if not isinstance(allowed, bool):
-            raise TypeError(f"allow must return True or False, got {type(allowed).__name__}")
-        return allowed
+        return await decision("allow", self._allow, await self._person(person_id, client))
 
     def forget(self) -> None:
         """Forget the persons: they were fetched in another event loop, with another client."""
@@ -73,6 +68,21 @@ class Access:
     def _forget_failure(self, person_id: str, fetching: asyncio.Task[Person]) -> None:
         if fetching.cancelled() or fetching.exception() is not None:
             self._persons.pop(person_id)
+
+
+async def decision(name: str, function: Callable[[Any], object], subject: object) -> bool:
+    """Ask a plain or an async function of the user's about something.
+
+    Raises:
+        TypeError: It doesn't return a boolean.
+        Exception: What it raises.
+    """
+    decided = function(subject)
+    if inspect.isawaitable(decided):
+        decided = await decided
+    if not isinstance(decided, bool):
+        raise TypeError(f"{name} must return True or False, got {type(decided).__name__}")
+    return decided
 
 
 class _Remembered(Generic[T]):

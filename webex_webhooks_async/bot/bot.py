@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
-from webex_webhooks_async.bot.access import Access, Allow
+from webex_webhooks_async.bot.access import Access, Allow, decision
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
-from webex_webhooks_async.bot.router import BotRouter, ContextHandler, Route
+from webex_webhooks_async.bot.router import BotRouter, Route
 from webex_webhooks_async.bot.writing import MAX_BYTES, delete, edit, in_thread, write
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -49,6 +49,7 @@ from webex_webhooks_async.notifications.dispatch import (
     within,
 )
 from webex_webhooks_async.notifications.keys import Secrets
+from webex_webhooks_async.notifications.lifespan import State
 from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
     check_keywords,
@@ -490,10 +491,23 @@ class Bot(BotRouter, Receiver):
             failure = error
         if choice is None:
             return
-        for step in self._inner_steps(partial(_selected, run, *choice), set()):
+        for step in self._inner_steps(partial(self._selected, run, *choice), set()):
             await step(notification)
         if failure is not None:
             raise failure
+
+    def _selected(
+        self, run: Run, chosen: Route | None, context: object, entry: Registration
+    ) -> Handler[Any] | None:
+        """Return what runs of a registration: of messages and submissions, the chosen one alone."""
+        if not isinstance(entry, Route):
+            return run.select(entry)
+        if entry is not chosen:
+            return None
+        run.handlers += 1
+        middlewares = self._context_middlewares_of(entry, set()) or ()
+        (step,) = within(middlewares, [entry.handler])
+        return lambda _: step(context)
 
     async def _choice(
         self, routes: Iterable[Route], notification: Notification[Any]
@@ -517,12 +531,18 @@ class Bot(BotRouter, Receiver):
         else:
             said = found.inputs or {}
             context_of = partial(SubmissionContext, action=found)
+        given: dict[str, Any] = {
+            "client": self.client,
+            "notification": notification,
+            "me": me,
+            "state": State(),
+        }
         for route in routes:
             details = route.details(said)
-            if details is not None:
-                context = context_of(
-                    client=self.client, notification=notification, me=me, **details
-                )
+            if details is None:
+                continue
+            context = context_of(**given, **details)
+            if route.where is None or await decision("where", route.where, context):
                 return (route if await self._admits(context) else None), context
         log_debug("%s has no matching handler", notification)
         return None, None
@@ -531,7 +551,7 @@ class Bot(BotRouter, Receiver):
         """Whether who wrote or submitted something may use the bot; reply the refusal if not."""
         if self._access is None:
             return True
-        person_id = context._person_id  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        person_id = context.person_id
         if await self._access.is_open_to(person_id, self.client):
             return True
         which = describe(context.notification)
@@ -610,22 +630,6 @@ def _retry_after(error: Exception) -> float:
     """How long Webex wants to be left alone, up to an hour."""
     seconds = error.retry_after if isinstance(error, APIError) else None
     return min(seconds or 0.0, 3600.0)
-
-
-def _selected(
-    run: Run, chosen: Route | None, context: object, entry: Registration
-) -> Handler[Any] | None:
-    """Return what runs of a registration: of messages and submissions, the chosen one alone."""
-    if not isinstance(entry, Route):
-        return run.select(entry)
-    if entry is not chosen:
-        return None
-    run.handlers += 1
-    return partial(_handle, entry.handler, context)
-
-
-async def _handle(handler: ContextHandler[Any], context: object, _: object) -> None:
-    await handler(context)
 
 
 def _check_access(allow: object, refusal: object) -> None:

@@ -15,6 +15,7 @@ from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.notifications.lifespan import State
 
 D = TypeVar("D", MessageData, AttachmentActionData)
 
@@ -26,6 +27,7 @@ class Context(ABC, Generic[D]):
     client: Client = field(repr=False)
     notification: Notification[D]
     me: Person
+    state: State = field(factory=State, repr=False, eq=False)
     # Cast, because calling list[Person] takes many times as long as calling list.
     _people: list[Person] = field(
         factory=cast("type[list[Person]]", list), init=False, repr=False, eq=False
@@ -43,7 +45,7 @@ class Context(ABC, Generic[D]):
             DecodeError: The response doesn't fit.
         """
         if not self._people:
-            self._people.append(await self.client.get("people", self._person_id, into=Person))
+            self._people.append(await self.client.get("people", self.person_id, into=Person))
         return self._people[0]
 
     async def reply(
@@ -89,7 +91,7 @@ class Context(ABC, Generic[D]):
         """
         return await write(
             self.client,
-            {"roomId": self._room_id, "parentId": await self._thread()},
+            {"roomId": self.room_id, "parentId": await self._thread()},
             text,
             me=self.me,
             asked={"reply": self.notification.data.id},
@@ -116,7 +118,7 @@ class Context(ABC, Generic[D]):
         """
         return await write(
             self.client,
-            {"roomId": self._room_id, **in_thread(parent_id)},
+            {"roomId": self.room_id, **in_thread(parent_id)},
             text,
             me=self.me,
             markdown=markdown,
@@ -168,13 +170,13 @@ class Context(ABC, Generic[D]):
 
     @property
     @abstractmethod
-    def _person_id(self) -> str:
-        """Who did it: what was fetched says so; the notification only where that doesn't."""
+    def person_id(self) -> str:
+        """The id of who wrote the message, or submitted the card."""
 
     @property
     @abstractmethod
-    def _room_id(self) -> str:
-        """Where it was done, by what was fetched."""
+    def room_id(self) -> str:
+        """The id of the room."""
 
     @abstractmethod
     async def _thread(self) -> str:
@@ -189,6 +191,7 @@ class MessageContext(Context[MessageData]):
         client: The bot's client, for the rest of the Webex API.
         notification: The notification of the message.
         me: The bot itself.
+        state: What the bot's lifespan yields, and what middleware sets for this message.
         message: The message, as Webex has it.
         text: What the message says, without the mention of the bot and without whitespace around
             it; empty when the message has no text. The mention is recognized by the bot's id,
@@ -216,15 +219,22 @@ class MessageContext(Context[MessageData]):
         return self._match
 
     @property
-    def _person_id(self) -> str:
+    def person_id(self) -> str:
+        """The id of who wrote the message."""
         return self.message.person_id or self.notification.data.person_id
 
     @property
-    def _room_id(self) -> str:
+    def room_id(self) -> str:
+        """The id of the room."""
         return self.message.room_id
 
-    async def _thread(self) -> str:
+    @property
+    def thread_id(self) -> str:
+        """The id of the message that the thread begins with, which is where a reply goes."""
         return self.message.parent_id or self.message.id
+
+    async def _thread(self) -> str:
+        return self.thread_id
 
 
 @frozen(kw_only=True)
@@ -235,6 +245,7 @@ class SubmissionContext(Context[AttachmentActionData]):
         client: The bot's client, for the rest of the Webex API.
         notification: The notification of the submission.
         me: The bot itself.
+        state: What the bot's lifespan yields, and what middleware sets for this submission.
         action: The submission, as Webex has it.
     """
 
@@ -254,11 +265,13 @@ class SubmissionContext(Context[AttachmentActionData]):
         return self.action.message_id or self.notification.data.message_id
 
     @property
-    def _person_id(self) -> str:
+    def person_id(self) -> str:
+        """The id of who submitted the card."""
         return self.action.person_id or self.notification.data.person_id
 
     @property
-    def _room_id(self) -> str:
+    def room_id(self) -> str:
+        """The id of the room."""
         return self.action.room_id or self.notification.data.room_id
 
     async def _thread(self) -> str:

@@ -1,14 +1,15 @@
 """Registers what a bot does about messages and submitted cards, in one module or in several."""
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import NoneType
 from typing import Any, Never, TypeVar
 
 from attrs import frozen
 
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.notifications.dispatch import Registration
+from webex_webhooks_async.notifications.dispatch import CallNext, Registration
 from webex_webhooks_async.notifications.router import Registry, Router, check_function
 from webex_webhooks_async.validation import check_text, check_type
 
@@ -17,11 +18,23 @@ C = TypeVar("C", MessageContext, SubmissionContext)
 ContextHandler = Callable[[C], Coroutine[Any, Any, object]]
 """An async function that takes a context."""
 
+ContextMiddleware = Callable[[Any, CallNext], Coroutine[Any, Any, object]]
+"""An async function that runs around the handler of a message or a submission.
+
+It takes the `MessageContext` or the `SubmissionContext`, and ``call_next``.
+"""
+
+Where = Callable[[C], bool | Awaitable[bool]]
+"""A plain or an async function that returns whether a handler is for a context."""
+
 # A decorated handler keeps its own type.
 OnMessage = TypeVar("OnMessage", bound=ContextHandler[MessageContext])
 OnSubmission = TypeVar("OnSubmission", bound=ContextHandler[SubmissionContext])
 
 H = TypeVar("H", bound=ContextHandler[Any])
+M = TypeVar("M", bound=ContextMiddleware)
+
+Value = str | float | bool | None
 
 Find = Callable[[Any], Mapping[str, Any] | None]
 """Returns what a context has in addition, if a text or inputs are for a handler."""
@@ -35,11 +48,13 @@ class Route(Registration):
         title: How it was registered, for errors.
         find: Recognizes what is for it; `None` if everything is.
         names: The names of a command.
+        where: Decides by the context whether it is for it; `None` if it always is.
     """
 
     title: str
     find: Find | None
     names: tuple[str, ...]
+    where: Where[Any] | None
 
     def details(self, said: object) -> Mapping[str, Any] | None:
         """Return what the context has in addition; `None` if the handler isn't for it."""
@@ -69,10 +84,15 @@ class BotRouter(Registry):
 
     The middleware of a router runs once around all of its handlers that a notification is for: the
     one that was found for a message or a submission, and those of `on`. That of a bot is also
-    around the request that fetches these.
+    around the request that fetches these. `context_middleware` runs around the handler of a message
+    or a submission alone.
     """
 
-    def command(self, *names: str) -> Callable[[OnMessage], OnMessage]:
+    _context_middlewares: tuple[ContextMiddleware, ...] = ()
+
+    def command(
+        self, *names: str, where: Where[MessageContext] | None = None
+    ) -> Callable[[OnMessage], OnMessage]:
         """Register a handler of messages that begin with a word: ``@bot.command("order")``.
 
         It gets a message whose text is one of the names, or begins with one and whitespace, in
@@ -81,12 +101,16 @@ class BotRouter(Registry):
 
         Args:
             names: The command, and other names for it.
+            where: A plain or an async function that gets the context, and returns whether this
+                handler is for it. If not, the next handler that matches is asked. It is asked
+                before the bot's `allow`. If it raises, or doesn't return a boolean, that is a
+                failure like that of a handler.
 
         Raises:
             ValueError: There is no name; one is empty or has whitespace around it; or the handler
                 would get nothing, because a handler that is registered before it takes everything.
-            TypeError: A name isn't a string, or the handler isn't an async function that can be
-                called with one argument.
+            TypeError: A name isn't a string, `where` isn't a function, or the handler isn't an
+                async function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
         if not names:
@@ -110,9 +134,14 @@ class BotRouter(Registry):
             return found and {"arguments": found["arguments"] or ""}
 
         title = f"command({', '.join(map(repr, names))})"
-        return self._registering(Resource.MESSAGES, title, find, names=names)
+        return self._registering(Resource.MESSAGES, title, find, where, names=names)
 
-    def message(self, pattern: re.Pattern[str] | None = None) -> Callable[[OnMessage], OnMessage]:
+    def message(
+        self,
+        pattern: re.Pattern[str] | None = None,
+        *,
+        where: Where[MessageContext] | None = None,
+    ) -> Callable[[OnMessage], OnMessage]:
         r"""Register a handler of messages in whose text a pattern is found, or of all messages.
 
         ::
@@ -126,56 +155,104 @@ class BotRouter(Registry):
 
         Args:
             pattern: A compiled pattern. Without one, every message matches.
+            where: As for `command`.
 
         Raises:
             ValueError: A handler of all messages is registered before it.
-            TypeError: `pattern` isn't a compiled pattern of text, or the handler isn't an async
-                function that can be called with one argument.
+            TypeError: `pattern` isn't a compiled pattern of text, `where` isn't a function, or the
+                handler isn't an async function that can be called with one argument.
             RuntimeError: A bot with this handler has been started.
         """
         if pattern is None:
-            return self._registering(Resource.MESSAGES, "message()", None)
+            return self._registering(Resource.MESSAGES, "message()", None, where)
         _check_pattern(pattern)
 
         def find(text: str) -> Mapping[str, re.Match[str]] | None:
             found = pattern.search(text)
             return found and {"match": found}
 
-        return self._registering(Resource.MESSAGES, f"message({pattern})", find)
+        return self._registering(Resource.MESSAGES, f"message({pattern})", find, where)
 
     def submission(
-        self, /, *_unnamed: Never, **inputs: str | float | bool | None
+        self,
+        inputs: str | Mapping[str, Value] | None = None,
+        /,
+        *,
+        where: Where[SubmissionContext] | None = None,
+        **named: Never,
     ) -> Callable[[OnSubmission], OnSubmission]:
         """Register a handler of submitted cards: all of them, or those with certain inputs.
 
         ::
 
-            @bot.submission(action="order")
+            @bot.submission("order")
             async def ordered(context: SubmissionContext) -> None:
                 await context.reply(f"One {context.inputs.get('dish') or 'surprise'}, please!")
 
         Args:
-            inputs: The values that inputs must have, by their names. Give each button of a card
-                ``"data": {"action": ...}`` to tell them apart. `True` is neither ``1`` nor
-                ``"true"``.
+            inputs: The values that inputs must have, by their names. ``"order"`` is short for
+                ``{"action": "order"}``: give each button of a card ``"data": {"action": ...}`` to
+                tell them apart. `True` is neither ``1`` nor ``"true"``. Without it, the handler is
+                for every submission.
+            where: As for `command`.
+            named: Refused: names of inputs are in `inputs`.
 
         Raises:
             ValueError: A handler of all submissions is registered before it.
-            TypeError: A value is an array or an object, or has no name; or the handler isn't an
-                async function that can be called with one argument.
+            TypeError: `inputs` is neither text nor a mapping, a value is an array or an object,
+                `where` isn't a function, or the handler isn't an async function that can be called
+                with one argument.
             RuntimeError: A bot with this handler has been started.
         """
-        if _unnamed:
-            raise TypeError('submission takes inputs by name: write submission(action="order")')
-        for name, value in inputs.items():
+        if named:
+            raise TypeError(f"submission takes the inputs as a dict: write submission({named!r})")
+        if callable(inputs):
+            raise TypeError("submission takes inputs: write @bot.submission() for all submissions")
+        check_type("inputs", inputs, str, Mapping, NoneType)
+        wanted = {"action": inputs} if isinstance(inputs, str) else dict(inputs or {})
+        for name, value in wanted.items():
             _check_scalar(name, value)
 
         def find(given: Mapping[str, object]) -> Mapping[str, Never] | None:
-            fits = (name in given and _is(given[name], value) for name, value in inputs.items())
+            fits = (name in given and _is(given[name], value) for name, value in wanted.items())
             return {} if all(fits) else None
 
-        title = f"submission({', '.join(f'{name}={value!r}' for name, value in inputs.items())})"
-        return self._registering(Resource.ATTACHMENT_ACTIONS, title, find if inputs else None)
+        title = f"submission({'' if inputs is None else repr(inputs)})"
+        return self._registering(
+            Resource.ATTACHMENT_ACTIONS, title, find if wanted else None, where
+        )
+
+    def context_middleware(self, function: M) -> M:
+        """Register a function that runs around the handler of a message or a submission.
+
+        ::
+
+            @bot.context_middleware
+            async def session(
+                context: MessageContext | SubmissionContext, call_next: CallNext
+            ) -> None:
+                async with context.state.sessions.begin() as context.state.session:
+                    await call_next()
+
+        It runs when a handler of this router, or of one that it includes, was found for a message
+        or a submission and may run: after `where` and the bot's `allow`. Handlers of `on` run in
+        any case, outside of it. The first one registered is the outermost; those of an included
+        router are inside of these.
+
+        ``await call_next()`` runs the next one; in the last one, it runs the handler. If it isn't
+        called, the handler doesn't run. Calling it twice runs the handler twice. If it catches the
+        handler's error, the notification counts as handled.
+
+        Raises:
+            TypeError: It isn't an async function that can be called with two arguments.
+            RuntimeError: A bot with it has been started.
+        """
+        check_function(
+            "a context middleware", function, "two arguments, the context and call_next", 2
+        )
+        self._check_is_open()
+        self._context_middlewares = (*self._context_middlewares, function)
+        return function
 
     def include(self, router: "BotRouter | Router") -> None:
         """Include the handlers of a router, also those that are added to it later.
@@ -192,12 +269,21 @@ class BotRouter(Registry):
         self._include(router, BotRouter, Router)
 
     def _registering(
-        self, resource: Resource, title: str, find: Find | None, *, names: tuple[str, ...] = ()
+        self,
+        resource: Resource,
+        title: str,
+        find: Find | None,
+        where: Where[Any] | None,
+        *,
+        names: tuple[str, ...] = (),
     ) -> Callable[[H], H]:
+        if not (where is None or callable(where)):
+            raise TypeError(f"where must be a function that takes the context, got {where!r}")
+
         def register(handler: H) -> H:
             check_function("a handler", handler, "one argument, the context", 1)
-            who = getattr(handler, "__name__", handler)
-            self._add(Route(resource, Event.CREATED, handler, f"{who} of {title}", find, names))
+            full_title = f"{getattr(handler, '__name__', handler)} of {title}"
+            self._add(Route(resource, Event.CREATED, handler, full_title, find, names, where))
             return handler
 
         return register
@@ -224,7 +310,7 @@ class BotRouter(Registry):
                     f"{route.title} gets nothing, because {other.title} takes everything: register "
                     "that last"
                 )
-            if route.find is None:
+            if route.find is None and route.where is None:
                 taking_all[route.resource] = route
             names = [name.lower() for name in route.names]
             for name in names:
@@ -235,7 +321,23 @@ class BotRouter(Registry):
                             f"{name[:end]!r} and what follows it: give it another name, or "
                             "register it first"
                         )
-            commands |= dict.fromkeys(names, route)
+            if route.where is None:
+                commands |= dict.fromkeys(names, route)
+
+    def _context_middlewares_of(
+        self, route: Route, routers: "set[BotRouter]"
+    ) -> tuple[ContextMiddleware, ...] | None:
+        """Return what runs around a handler, the outermost first; `None` if it isn't in here."""
+        routers.add(self)
+        for entry in self._entries:
+            inner: tuple[ContextMiddleware, ...] | None = None
+            if isinstance(entry, BotRouter) and entry not in routers:
+                inner = entry._context_middlewares_of(route, routers)  # noqa: SLF001 - a router's own
+            elif entry is route:
+                inner = ()
+            if inner is not None:
+                return self._context_middlewares + inner
+        return None
 
 
 def _is(given: object, value: object) -> bool:

@@ -227,7 +227,10 @@ class Turn:
         self.has_come: asyncio.Event = asyncio.Event()
 
 
-def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "list[Handler[Any]]":
+def within(
+    middlewares: Sequence[Callable[[T, CallNext], Coroutine[Any, Any, object]]],
+    steps: list[Callable[[T], Coroutine[Any, Any, object]]],
+) -> list[Callable[[T], Coroutine[Any, Any, object]]]:
     """Put middleware around handlers, if there are any; the first one is the outermost."""
     if steps:
         for middleware in reversed(middlewares):
@@ -235,17 +238,20 @@ def within(middlewares: Sequence[Middleware], steps: "list[Handler[Any]]") -> "l
     return steps
 
 
-def _around(steps: Iterable[Handler[Any]], middleware: Middleware) -> Handler[Any]:
-    async def step(notification: Notification[Any]) -> None:
+def _around(
+    steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]],
+    middleware: Callable[[T, CallNext], Coroutine[Any, Any, object]],
+) -> Callable[[T], Coroutine[Any, Any, object]]:
+    async def step(subject: T) -> None:
         async def call_next() -> None:
             try:
                 for each in steps:
-                    await each(notification)
+                    await each(subject)
             except GiveUpError:
                 cast("Run", current_run.get()).is_last = True  # the middleware may ask
                 raise
 
-        await middleware(notification, call_next)
+        await middleware(subject, call_next)
 
     return step
 

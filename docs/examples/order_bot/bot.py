@@ -75,7 +75,7 @@ def take_orders(bot: Bot) -> None:
         """Order lunch."""
         await context.reply(card=CARD)
 
-    @bot.submission(action="order")
+    @bot.submission("order")
     async def ordered(context: SubmissionContext) -> None:
         dish = context.inputs.get("dish") or "surprise"
         orders[context.notification.data.person_id].append(dish)
