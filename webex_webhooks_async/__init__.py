@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.inbox import Inbox as Inbox
     from webex_webhooks_async.notifications.inbox import InboxCounts as InboxCounts
     from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
+    from webex_webhooks_async.notifications.inbox import StoredNotification as StoredNotification
     from webex_webhooks_async.notifications.parsing import parse_notification as parse_notification
     from webex_webhooks_async.notifications.parsing import (
         parse_unverified_notification as parse_unverified_notification,
@@ -144,7 +145,7 @@ else:
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",
         "notifications.dispatch": "CallNext Handler",
-        "notifications.inbox": "Inbox InboxCounts InboxEntry",
+        "notifications.inbox": "Inbox InboxCounts InboxEntry StoredNotification",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "notifications.receiver": "Receiver",
         "notifications.redis_deduplication": "RedisDeduplicator",

@@ -18,33 +18,24 @@ def check_type(name: str, value: object, *expected: type) -> None:
     if isinstance(value, expected) and not isinstance(value, (bool, type)):
         return
     given = type(value).__name__
-    if isinstance(value, type):  # a class has the methods that a protocol asks for
+    if isinstance(value, type):  # not an instance of itself
         given = f"the class {value.__name__}: pass an instance"
     names = " or ".join(each.__name__ for each in expected if each is not NoneType)
     raise TypeError(f"{name} must be {names}, got {given}")
 
 
-def check_methods(name: str, value: object, protocol: type) -> None:
-    """Check that an argument has the methods that are abstract in a protocol.
+def check_inherits(name: str, value: object, base: type) -> None:
+    """Check that an argument is an instance of a class that others inherit from.
 
     Raises:
-        TypeError: It is a class, or lacks a method; the error names what it lacks.
+        TypeError: It is a class, or doesn't inherit from it.
     """
-    if isinstance(value, type):
-        check_type(name, value, protocol)
-    *methods, last = abstract_methods(protocol)
-    missing = [each for each in (*methods, last) if not callable(getattr(value, each, None))]
-    if missing:
+    if not isinstance(value, (base, type)):
+        given, wanted = type(value).__name__, base.__name__
         raise TypeError(
-            f"{name} needs the async methods {', '.join(methods)} and {last}, and "
-            f"{type(value).__name__} lacks {', '.join(missing)}"
+            f"{name} must inherit from {wanted}, and {given} doesn't: write class {given}({wanted})"
         )
-
-
-def abstract_methods(protocol: type) -> list[str]:
-    """The names of the methods that are abstract in a protocol, in their order."""
-    members = vars(protocol).items()
-    return [name for name, each in members if getattr(each, "__isabstractmethod__", False)]
+    check_type(name, value, base)
 
 
 def check_count(name: str, number: int) -> None:

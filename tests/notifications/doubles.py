@@ -8,7 +8,7 @@ from tests.support.wire import PATIENCE
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.notifications.deduplication import Claim
+from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
 from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -190,7 +190,7 @@ class DownError(Exception):
     """The connection is down."""
 
 
-class StandIn:
+class StandIn(Deduplicator):
     """A deduplicator over a network: each call takes effect at once, and may wait, or fail.
 
     Args:

@@ -38,8 +38,8 @@ pytestmark = pytest.mark.usefixtures("tasks")
 BODY = body_of()
 MISFIT = body_of({**MESSAGE_DATA, "personId": None})
 WHICH = "messages created MESSAGE of webhook WEBHOOK"
-LACKS_A_METHOD = (
-    "deduplicator needs the async methods claim, confirm and release, and Mock lacks confirm"
+NO_DEDUPLICATOR = (
+    "deduplicator must inherit from Deduplicator, and Mock doesn't: write class Mock(Deduplicator)"
 )
 IS_A_CLASS = "deduplicator must be Deduplicator, got the class MemoryDeduplicator: pass an instance"
 
@@ -196,7 +196,7 @@ class TestRefusal:
             ({"max_body": None}, "TypeError: max_body must be int, got NoneType"),
             ({"minimum": "sha256"}, "TypeError: minimum must be SignatureAlgorithm, got str"),
             ({"on_error": 5}, "TypeError: on_error must be a function, got 5"),
-            ({"deduplicator": Mock(spec=["claim", "release"])}, f"TypeError: {LACKS_A_METHOD}"),
+            ({"deduplicator": Mock(spec=["claim", "release"])}, f"TypeError: {NO_DEDUPLICATOR}"),
             ({"deduplicator": MemoryDeduplicator}, f"TypeError: {IS_A_CLASS}"),
         ],
     )

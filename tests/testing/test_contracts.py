@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from tests.support.clocks import check_inbox_at_once
-from webex_webhooks_async.notifications.deduplication import Claim, MemoryDeduplicator
+from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.inbox import InboxEntry
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.testing import check_deduplicator
@@ -27,8 +27,10 @@ class _BrokenInbox(SQLiteInbox):
         self.records: dict[tuple[str, str], bytes] = {}
         self.owners: dict[str, InboxEntry] = {}
 
-    async def put(self, key: str, body: bytes) -> bool:
-        is_new = await super().put(key, body)
+    async def put(
+        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    ) -> bool:
+        is_new = await super().put(key, body, line=line, after=after)
         return is_new or self.broken == "put returns False for one that waits"
 
     async def take(self) -> InboxEntry | None:
@@ -36,7 +38,7 @@ class _BrokenInbox(SQLiteInbox):
             return None
         entry = await super().take()
         if entry is not None and self.broken == "take leases an entry once":
-            await super().fail(entry, 0)
+            await super().fail(entry, error="", retry_in=0)
         if entry is not None and self.broken == "an entry says for how many seconds its lease":
             return evolve(entry, lease=60.0)
         return entry
@@ -56,19 +58,19 @@ class _BrokenInbox(SQLiteInbox):
             self._keep *= 600
         return await super().complete(entry) or self.broken == "complete ends the lease"
 
-    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
+    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
         match self.broken:
-            case "fail keeps the error of the entry":
-                entry = evolve(entry, error=None)
-            case "an entry is due when again_in has passed":
-                again_in = None if again_in is None else 0
+            case "fail keeps the error":
+                error = ""
+            case "an entry is due when retry_in has passed":
+                retry_in = None if retry_in is None else 0
             case "what failed for good is never due":
-                again_in = again_in or 0
+                retry_in = retry_in or 0
             case "records outlast a failure":
                 await super().remember(entry, "name", b"")
             case _:
                 pass
-        return await super().fail(entry, again_in)
+        return await super().fail(entry, error=error, retry_in=retry_in)
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         if self.broken == "recall returns":
@@ -101,7 +103,7 @@ class _BrokenInbox(SQLiteInbox):
         *("take leases an entry once", "an entry says for how many seconds its lease"),
         *("fail ends the lease", "a lease lasts for `lease` seconds after renew"),
         *("what is completed is known for `keep` seconds", "complete ends the lease"),
-        *("fail keeps the error of the entry", "an entry is due when again_in has passed"),
+        *("fail keeps the error", "an entry is due when retry_in has passed"),
         *("what failed for good is never due", "records outlast a failure", "recall returns"),
         *("what was recorded last", "for that entry and that name alone", "records are durable"),
         *("records outlast a lost lease", "records end with the completion"),
@@ -116,7 +118,7 @@ async def test_a_broken_inbox(
         await check_inbox_at_once(broken, monkeypatch)
 
 
-class _Leases:
+class _Leases(Deduplicator):
     """A deduplicator with leases, in memory, that keeps every promise but one."""
 
     def __init__(self, promise: str = "", keys: dict[str, Claim] | None = None) -> None:
@@ -155,6 +157,14 @@ class _Leases:
             self.keys.pop(key, None)
 
 
+def _leases(**methods: Mock) -> _Leases:
+    """Return one with other methods."""
+    leases = _Leases()
+    for name, method in methods.items():
+        setattr(leases, name, method)
+    return leases
+
+
 async def test_a_right_deduplicator_passes() -> None:
     """One with leases passes, and one without."""
     memory, leases = MemoryDeduplicator(), _Leases()
@@ -189,19 +199,17 @@ async def test_a_broken_promise_is_named(promise: str) -> None:
 @pytest.mark.parametrize(
     ("factory", "match"),
     [
-        (object, "methods claim, confirm and release, and object lacks claim, confirm, release$"),
-        (lambda: Mock(confirm=None, release=5), "and Mock lacks confirm, release$"),
-        (lambda: None, "and NoneType lacks claim, confirm, release$"),
+        (object, r"must inherit from Deduplicator, and object doesn't: write class object\(Dedup"),
         (lambda: _Leases, "got the class _Leases: pass an instance$"),
         (_Leases(), "factory must be a function, got _Leases: pass one that returns a dedupl"),
         (
-            lambda: Mock(claim=Mock(return_value=Claim.GRANTED)),
+            lambda: _leases(claim=Mock(return_value=Claim.GRANTED)),
             "claim must be an async method: it returned <Claim.GRANTED",
         ),
-        (lambda: Mock(claim=AsyncMock(side_effect=TypeError("its own"))), "its own"),
+        (lambda: _leases(claim=AsyncMock(side_effect=TypeError("its own"))), "its own"),
     ],
 )
 async def test_what_is_not_a_deduplicator(factory: Any, match: str) -> None:  # noqa: ANN401 - mistakes
-    """The error says what a deduplicator has to have, and what this one lacks."""
+    """The error says what a deduplicator has to be."""
     with pytest.raises(TypeError, match=match):
         await check_deduplicator(factory)

@@ -5,7 +5,7 @@ Each ignored error here must occur: both checkers complain about one that doesn'
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, assert_type
 
@@ -19,6 +19,7 @@ from webex_webhooks_async import (
     Event,
     Handler,
     Inbox,
+    InboxCounts,
     InboxEntry,
     MeetingData,
     MeetingParticipantData,
@@ -37,6 +38,7 @@ from webex_webhooks_async import (
     ServiceAppData,
     SignatureAlgorithm,
     SQLiteInbox,
+    StoredNotification,
     TelephonyCallData,
     from_json,
     parse_notification,
@@ -184,7 +186,7 @@ async def a_receiver_is_a_context_manager() -> None:
     Receiver("secret", on_error=lambda error, notification: None)
 
 
-class OwnDeduplicator:
+class OwnDeduplicator(Deduplicator):
     async def claim(self, key: str) -> Claim:
         return Claim.GRANTED
 
@@ -194,7 +196,7 @@ class OwnDeduplicator:
 
 
 async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
-    """A deduplicator is one of the package's, any class with the three methods, or `None`."""
+    """A deduplicator is one of the package's, what inherits from the class, or `None`."""
     redis_deduplicator = RedisDeduplicator(client, ttl=60, prefix="bot:")
     several: list[Deduplicator] = [MemoryDeduplicator(60, max_entries=10), redis_deduplicator]
     for deduplicator in (*several, OwnDeduplicator(), None):
@@ -208,9 +210,11 @@ async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
     await check_deduplicator(MemoryDeduplicator())  # type: ignore[arg-type] # no factory
 
 
-class OwnInbox:
-    async def put(self, key: str, body: bytes) -> bool:
-        return bool(key and body)
+class OwnInbox(Inbox):
+    async def put(
+        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    ) -> bool:
+        return bool(key and body and line and after)
 
     async def take(self) -> InboxEntry | None:
         return InboxEntry(key="key", body=b"{}", token="1")
@@ -221,15 +225,34 @@ class OwnInbox:
     async def complete(self, entry: InboxEntry) -> bool:
         return entry.expiries == 0
 
-    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
-        return entry.failures == 0 and again_in is None
+    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+        return entry.failures == 0 and bool(error) and retry_in is None
+
+    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+        return entry.releases == 0 and retry_in > 0
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         return entry.body if name else None
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None: ...
 
-    async def aclose(self) -> None: ...
+    async def claim(self, name: str, seconds: float) -> bool:
+        return bool(name) and seconds > 0
+
+    async def unclaim(self, name: str) -> None: ...
+
+    async def counts(self) -> InboxCounts:
+        return InboxCounts(waiting=0, running=0, failed=0, oldest=None)
+
+    async def unfinished(self) -> AsyncIterator[StoredNotification]:
+        return
+        yield
+
+    async def retry(self, keys: Iterable[str]) -> int:
+        return len([*keys])
+
+    async def drop(self, keys: Iterable[str]) -> int:
+        return len([*keys])
 
 
 def made(*, lease: float, keep: float) -> Inbox:
@@ -238,7 +261,7 @@ def made(*, lease: float, keep: float) -> Inbox:
 
 
 async def inboxes_of_several_kinds() -> None:
-    """The package's, and any class with the methods."""
+    """The package's, and what inherits from `Inbox`."""
     for inbox in (SQLiteInbox(Path("inbox.db"), clock=lambda: 0.0), OwnInbox(), None):
         Receiver("secret", inbox=inbox, attempts=3)
     await check_inbox(made)
@@ -254,5 +277,5 @@ async def what_cannot_be_is_an_error() -> None:
     Receiver("secret", deduplicator=set())  # type: ignore[arg-type] # no deduplicator
     receiver.on(5)  # type: ignore[call-overload] # no resource
     Receiver("secret", inbox="inbox.db")  # type: ignore[arg-type] # the inbox itself
-    Receiver("secret", inbox=object())  # type: ignore[arg-type] # it lacks the methods
+    Receiver("secret", inbox=object())  # type: ignore[arg-type] # no inbox
     await check_inbox(SQLiteInbox("inbox.db"))  # type: ignore[arg-type] # what makes one

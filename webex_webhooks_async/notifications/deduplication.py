@@ -6,11 +6,11 @@ Webex gives a delivery no id. Duplicates have the same body, so the key is the S
 import asyncio
 import logging
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 from webex_webhooks_async.validation import check_count, check_type
 
@@ -32,8 +32,7 @@ class Claim(Enum):
     """Another receiver handles it, and may fail: the response is 503, so that it comes again."""
 
 
-@runtime_checkable
-class Deduplicator(Protocol):
+class Deduplicator(ABC):
     """Remembers for a while which notifications were handled.
 
     Receivers that share its memory, such as replicas of a service, handle a notification once
@@ -46,7 +45,8 @@ class Deduplicator(Protocol):
     deduplicator without leases says `Claim.DONE` of what it has granted, as `MemoryDeduplicator`
     does; what a killed receiver was handling is lost then.
 
-    ``webex_webhooks_async.testing`` has `check_deduplicator` for tests of one of your own.
+    A deduplicator of your own inherits from this class; check it with
+    `webex_webhooks_async.testing.check_deduplicator` in its tests.
     """
 
     @abstractmethod
@@ -69,7 +69,7 @@ class Deduplicator(Protocol):
         """
 
 
-class MemoryDeduplicator:
+class MemoryDeduplicator(Deduplicator):
     """A `Deduplicator` within one process, without leases.
 
     Args:
@@ -123,7 +123,7 @@ class MemoryDeduplicator:
         self._granted.discard(key)
 
 
-class Uninterrupted:
+class Uninterrupted(Deduplicator):
     """A deduplicator whose calls end before the request that made them does.
 
     A request that is cancelled waits for its call, and releases a claim that it was granted. An

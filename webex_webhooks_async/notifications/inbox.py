@@ -1,7 +1,9 @@
 """Stores notifications until they are handled, so that a killed process loses none."""
 
-from abc import abstractmethod
-from typing import Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -15,23 +17,65 @@ class InboxEntry:
         body: The body as it came. Its signature was verified.
         token: Names the lease; only the inbox that granted it knows what it means.
         lease: For how many seconds the lease lasts, from `take` or `renew` on.
+        line: Its line, in which one is taken at a time; `None` if it is in no line.
         failures: How often its handlers have failed.
         expiries: How often a lease of it has expired.
-        error: Why it fails, for `Inbox.fail`; from `Inbox.take`, why it failed last.
+        releases: How often it was given back with `Inbox.release`.
+        error: Why it failed last; `None` if it has never failed.
     """
 
     key: str
     body: bytes = field(repr=False)
     token: str
-    lease: float = 60.0
+    lease: float = 30.0
+    line: str | None = None
     failures: int = 0
     expiries: int = 0
+    releases: int = 0
     error: str | None = None
+
+
+@frozen(kw_only=True)
+class StoredNotification:
+    """What an inbox says of a notification that isn't completed, without its body.
+
+    Attributes:
+        key: Its key, for `Inbox.retry` and `Inbox.drop`. What has a key that can't be shown gets
+            another one, which they understand.
+        resource: Its resource, such as ``messages``; ``jobs`` of a job.
+        event: Its event, such as ``created``; of a job its name.
+        data_id: The id of its data, if it has one.
+        state: ``waiting`` for an attempt, ``running``, kept as ``failed``, or ``unreadable``: what
+            is stored there isn't a notification.
+        stored: When it was stored; `None` if that can't be read.
+        due: When it is taken at the earliest, or when its lease ends if it runs; `None` if it isn't
+            taken any more.
+        failures: How often its handlers have failed.
+        expiries: How often a lease of it has expired.
+        error: Why it failed last.
+        holder: The process that runs it, in words such as ``process 4711``; `None` if none does.
+        line: Its line.
+    """
+
+    key: str
+    resource: str | None
+    event: str | None
+    data_id: str | None
+    state: Literal["waiting", "running", "failed", "unreadable"]
+    stored: datetime | None
+    due: datetime | None
+    failures: int
+    expiries: int
+    error: str | None
+    holder: str | None
+    line: str | None
 
 
 @frozen(kw_only=True)
 class InboxCounts:
     """How many notifications are in an inbox, for health checks and metrics.
+
+    Of an inbox that several processes share, they are those of all.
 
     Attributes:
         waiting: Those that wait for their first attempt or for another one, and those whose lease
@@ -47,29 +91,43 @@ class InboxCounts:
     oldest: float | None
 
 
-@runtime_checkable
-class Inbox(Protocol):
+class Inbox(ABC):
     """Stores what a `Receiver` accepts, until it is handled.
 
     Several receivers may use one storage, each through an inbox of its own. A method that can't do
-    its work raises; the receiver then responds 503, or tries again. To check an inbox of your own,
-    run `webex_webhooks_async.testing.check_inbox` in its tests.
+    its work raises; the receiver then responds 503, or tries again. An inbox of your own inherits
+    from this class; check it with `webex_webhooks_async.testing.check_inbox` in its tests.
     """
 
     @abstractmethod
-    async def put(self, key: str, body: bytes) -> bool:
-        """Store a notification durably; return False if the key is known.
+    async def put(
+        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    ) -> bool:
+        """Store a notification durably; return False, and change nothing, if the key is known.
 
         A key is known while its notification waits, runs or has failed, and for some time after it
         was completed.
+
+        Args:
+            key: What copies are recognized by.
+            body: The body.
+            line: The line in which it waits for others: any text but the empty one.
+            after: After how many seconds it is due.
+
+        Raises:
+            ValueError: `line` is empty, or `after` is negative or not finite.
         """
 
     @abstractmethod
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due.
 
-        One is due when it is new, when the time that `fail` set has come, or when its lease has
-        expired. The last counts as an expiry.
+        One is due when it is new and the seconds of `put` have passed, when the time that `fail` or
+        `release` set has come, or when its lease has expired. The last counts as an expiry.
+
+        Of those in the same line one is taken at a time: the one that is leased, also if its lease
+        has expired, else of those that are due the one that was stored first. One that isn't due
+        holds up no other.
         """
 
     @abstractmethod
@@ -84,12 +142,25 @@ class Inbox(Protocol):
         """Record that it is handled; return False, and change nothing, if the lease is lost."""
 
     @abstractmethod
-    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
-        """Count a failure, and keep the `error` of the entry.
+    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+        """Count a failure, and end the lease.
 
         Args:
             entry: What failed.
-            again_in: After how many seconds it is due again. With `None`, it is kept as failed.
+            error: Why, for people.
+            retry_in: After how many seconds it is due again. With `None`, it is kept as failed.
+
+        Returns:
+            False if the lease is lost; then nothing is changed.
+        """
+
+    @abstractmethod
+    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+        """Give a notification back: no failure and no expiry; what was remembered stays.
+
+        Args:
+            entry: What isn't handled here and now.
+            retry_in: After how many seconds it is due again.
 
         Returns:
             False if the lease is lost; then nothing is changed.
@@ -111,5 +182,53 @@ class Inbox(Protocol):
         """
 
     @abstractmethod
-    async def aclose(self) -> None:
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds, over all that share the inbox.
+
+        A claim that is refused changes nothing. If the response of a claim was lost, the next one
+        of the same inbox for that name is the same claim, so it is granted if the lost one was.
+        The names of claims and the keys of notifications have nothing to do with each other.
+
+        Args:
+            name: What is claimed: any text but the empty one.
+            seconds: How long the claim lasts if it is granted.
+
+        Raises:
+            ValueError: `name` is empty, or `seconds` isn't positive and finite.
+        """
+
+    @abstractmethod
+    async def unclaim(self, name: str) -> None:
+        """Give back a claim that this inbox was granted, so that the next who asks gets it.
+
+        A claim of another inbox stays as it is.
+        """
+
+    @abstractmethod
+    async def counts(self) -> InboxCounts:
+        """Count what waits, runs and has failed."""
+
+    @abstractmethod
+    def unfinished(self) -> AsyncIterator[StoredNotification]:
+        """Yield what isn't completed, in the order in which it was stored.
+
+        What is stored, completed or removed meanwhile may be among it or not.
+        """
+
+    @abstractmethod
+    async def retry(self, keys: Iterable[str]) -> int:
+        """Let what is kept as failed be due now, with all its attempts; return how many were.
+
+        Its error and what was remembered stay. Keys of others change nothing.
+        """
+
+    @abstractmethod
+    async def drop(self, keys: Iterable[str]) -> int:
+        """Remove what is kept as failed, or is unreadable; return how many were.
+
+        What was remembered goes, too, and the key isn't known any more. Keys of others change
+        nothing.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027 - many storages hold nothing open
         """Free what the inbox holds open. What is stored stays; the next call opens it again."""

@@ -148,10 +148,17 @@ class InboxFile:
                 "it is no longer handled, and the next call opens or creates the file again"
             )
 
-    def put(self, key: str, body: bytes) -> bool:
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        line: str | None = None,  # noqa: ARG002 - not yet
+        after: float = 0.0,
+    ) -> bool:
         """Store a notification; return False if the key is known."""
         self._puts += 1
-        row = {"key": key, "body": body, "now": self._clock()}
+        now = self._clock()
+        row = {"key": key, "body": body, "now": now, "due": now + after}
         return self.connection.execute(_PUT, row).rowcount == 1
 
     def _forget(self) -> None:
@@ -211,11 +218,11 @@ class InboxFile:
         changes = "token = NULL, due = NULL, forget = ?, body = x'', error = NULL"
         return self._update(entry, changes, self._clock() + keep)
 
-    def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
-        """Count a failure; without `again_in`, the notification is failed."""
-        due = None if again_in is None else self._clock() + again_in
+    def fail(self, entry: InboxEntry, error: str, retry_in: float | None) -> bool:
+        """Count a failure; without `retry_in`, the notification is failed."""
+        due = None if retry_in is None else self._clock() + retry_in
         changes = "token = NULL, due = ?, failures = failures + 1, error = ?"
-        return self._update(entry, changes, due, entry.error)
+        return self._update(entry, changes, due, error)
 
     def recall(self, key: str, name: str) -> bytes | None:
         """Return what was recorded under a name for a notification."""
@@ -396,9 +403,9 @@ _OUR_DEFINITIONS = {
 
 # A key whose time has passed is as good as forgotten.
 _PUT = """
-    INSERT INTO notifications (key, body, due, stored) VALUES (:key, :body, :now, :now)
+    INSERT INTO notifications (key, body, due, stored) VALUES (:key, :body, :due, :now)
     ON CONFLICT (key) DO UPDATE
-    SET body = :body, due = :now, stored = :now, forget = NULL, failures = 0, expiries = 0
+    SET body = :body, due = :due, stored = :now, forget = NULL, failures = 0, expiries = 0
     WHERE forget <= :now
 """
 _FORGET = """

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from webex_webhooks_async.errors import GiveUpError, PayloadError, RateLimitError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
@@ -16,7 +16,7 @@ from webex_webhooks_async.notifications.dispatch import Run, Turn, describe, err
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
-from webex_webhooks_async.validation import check_methods
+from webex_webhooks_async.validation import check_inherits
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -67,7 +67,7 @@ class InboxWorker:
         report: Callable[[BaseException, Run, str], Awaitable[None]],
         secrets: Callable[[], Iterable[str] | None],
     ) -> None:
-        check_methods("inbox", inbox, Inbox)
+        check_inherits("inbox", inbox, Inbox)
         self.is_open: bool = False
         self._inbox = inbox
         self._attempts = attempts
@@ -248,8 +248,9 @@ class InboxWorker:
                     is_ours = await self._inbox.complete(entry)
                 else:
                     summary = summarize_redacted(failure.error, self._secrets())
-                    failed = evolve(entry, error=summary)
-                    is_ours = await self._inbox.fail(failed, failure.again_in)
+                    is_ours = await self._inbox.fail(
+                        entry, error=summary, retry_in=failure.again_in
+                    )
                 if not is_ours:
                     logger.warning(_LOST, which)
             except Exception as error:  # noqa: BLE001 - it may work again later

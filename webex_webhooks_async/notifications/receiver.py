@@ -61,7 +61,7 @@ from webex_webhooks_async.notifications.signatures import (
 )
 from webex_webhooks_async.validation import (
     check_count,
-    check_methods,
+    check_inherits,
     check_text,
     check_type,
 )
@@ -195,7 +195,7 @@ class Receiver(Router):
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ... and deduplicator is not None:
-            check_methods("deduplicator", deduplicator, Deduplicator)
+            check_inherits("deduplicator", deduplicator, Deduplicator)
         if isinstance(inbox, (str, PathLike)):
             raise TypeError(f"inbox must be an Inbox: write SQLiteInbox({str(inbox)!r})")
         if inbox is not None and (background or deduplicator is not ...):

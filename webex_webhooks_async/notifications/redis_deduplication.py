@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import count
 from typing import Any, Protocol
 
-from webex_webhooks_async.notifications.deduplication import Claim
+from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
 from webex_webhooks_async.validation import check_type
 
 
@@ -23,7 +23,7 @@ class RedisClient(Protocol):
         ...
 
 
-class RedisDeduplicator:
+class RedisDeduplicator(Deduplicator):
     """A `Deduplicator` with leases in Redis or Valkey, for receivers in several processes.
 
     ::

@@ -3,21 +3,26 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
-from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
+from webex_webhooks_async.notifications.inbox import (
+    Inbox,
+    InboxCounts,
+    InboxEntry,
+    StoredNotification,
+)
 from webex_webhooks_async.notifications.inbox_file import InboxFile, check_file
 from webex_webhooks_async.validation import check_seconds, check_type
 
 T = TypeVar("T")
 
 
-class SQLiteInbox:
+class SQLiteInbox(Inbox):
     """An `Inbox` in a file, for the processes of one machine.
 
     ::
@@ -69,9 +74,11 @@ class SQLiteInbox:
         self._lock = Lock()
         self._thread: _FileThread | None = None
 
-    async def put(self, key: str, body: bytes) -> bool:
+    async def put(
+        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    ) -> bool:
         """Store a notification durably; return False if the key is known."""
-        return await self._call(lambda file: file.put(key, body))
+        return await self._call(lambda file: file.put(key, body, line, after))
 
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due."""
@@ -85,9 +92,33 @@ class SQLiteInbox:
         """Record that it is handled; return False if the lease is lost."""
         return await self._call(lambda file: file.complete(entry, self._keep))
 
-    async def fail(self, entry: InboxEntry, again_in: float | None) -> bool:
-        """Count a failure; the entry is due again in `again_in` seconds, or kept as failed."""
-        return await self._call(lambda file: file.fail(entry, again_in))
+    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+        """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
+        return await self._call(lambda file: file.fail(entry, error, retry_in))
+
+    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+        """Give the entry back; it is due again in `retry_in` seconds."""
+        raise NotImplementedError
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        raise NotImplementedError
+
+    async def unclaim(self, name: str) -> None:
+        """Give back a claim that this inbox was granted."""
+        raise NotImplementedError
+
+    def unfinished(self) -> AsyncIterator[StoredNotification]:
+        """Yield what isn't completed, in the order in which it was stored."""
+        raise NotImplementedError
+
+    async def retry(self, keys: Iterable[str]) -> int:
+        """Let what is kept as failed be due now, with all its attempts; return how many were."""
+        raise NotImplementedError
+
+    async def drop(self, keys: Iterable[str]) -> int:
+        """Remove what is kept as failed, or is unreadable; return how many were."""
+        raise NotImplementedError
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name while the notification was handled, if anything."""

@@ -1,4 +1,4 @@
-"""Checks that a storage of your own keeps what its protocol promises."""
+"""Checks that a storage of your own keeps what its base class promises."""
 
 import asyncio
 import time
@@ -7,11 +7,9 @@ from inspect import isawaitable
 from typing import TypeVar
 from uuid import uuid4
 
-from attrs import evolve
-
 from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
-from webex_webhooks_async.validation import abstract_methods, check_methods
+from webex_webhooks_async.validation import check_inherits
 
 T = TypeVar("T")
 
@@ -34,8 +32,8 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
 
     Raises:
         AssertionError: It breaks a promise; the message says which.
-        TypeError: `factory` isn't a function, what it returns lacks a method, or a method isn't
-            async.
+        TypeError: `factory` isn't a function, what it returns doesn't inherit from
+            `Deduplicator`, or a method isn't async.
         Exception: What a method raised.
     """
     if not callable(factory):
@@ -44,7 +42,7 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
             "deduplicator"
         )
     one, other = factory(), factory()
-    check_methods("deduplicator", one, Deduplicator)
+    check_inherits("deduplicator", one, Deduplicator)
     await _check_calls(one)
     await _check_claims(one, other)
     await _check_lost_claims(one, other)
@@ -52,7 +50,7 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
 
 
 async def check_inbox(factory: Callable[..., Inbox]) -> None:
-    """Check that an `Inbox` of your own keeps the promises of the protocol.
+    """Check that an `Inbox` of your own keeps the promises of the class.
 
     ::
 
@@ -117,16 +115,17 @@ class _InboxCheck:
     async def failures(self) -> None:
         key = _new_key()
         await self._inbox.put(key, b"body")
-        entry = evolve(await self._take(self._inbox, "put"), error="it failed")
+        entry = await self._take(self._inbox, "put")
         start = time.monotonic()
-        _expect(await self._inbox.fail(entry, _SECONDS) is True, "fail returns True")
+        failed = await self._inbox.fail(entry, error="it failed", retry_in=_SECONDS)
+        _expect(failed is True, "fail returns True")
         _expect(await self._inbox.put(key, b"") is False, "put returns False for one that failed")
-        again = await _later(start, self._inbox.take, "an entry is due when again_in has passed")
+        again = await _later(start, self._inbox.take, "an entry is due when retry_in has passed")
         _expect(again.body == b"body", "an entry that is due again has its body")
         _expect((again.failures, again.expiries) == (1, 0), "fail counts a failure, no expiry")
-        _expect(again.error == "it failed", "fail keeps the error of the entry")
+        _expect(again.error == "it failed", "fail keeps the error")
         _expect(await self._inbox.renew(entry) is False, "fail ends the lease")
-        await self._inbox.fail(again, None)
+        await self._inbox.fail(again, error="it failed", retry_in=None)
         _expect(await self._inbox.take() is None, "what failed for good is never due")
         _expect(await self._inbox.put(key, b"") is False, "what failed for good is known")
 
@@ -158,7 +157,8 @@ class _InboxCheck:
         late = "returns False when the lease is lost"
         _expect(await self._quick.renew(lost) is False, f"renew {late}")
         _expect(await self._quick.complete(lost) is False, f"complete {late}")
-        _expect(await self._quick.fail(lost, 0) is False, f"fail {late}")
+        failed = await self._quick.fail(lost, error="late", retry_in=0)
+        _expect(failed is False, f"fail {late}")
         _expect(await self._inbox.take() is None, "who lost a lease changes nothing")
         await self._complete(taken)
 
@@ -191,7 +191,7 @@ class _InboxCheck:
         await quick.remember(lost[0], "late", b"late")
         for name in ("name", "late"):
             _expect(await other.recall(entry, name) is not None, promise)
-        await other.fail(entry, 0)
+        await other.fail(entry, error="it failed", retry_in=0)
         promise = "records outlast a failure"
         entry = await self._take(other, "failed, and is due")
         _expect(await other.recall(entry, "name") == b"\x00record", promise)
@@ -244,7 +244,7 @@ async def _later(start: float, call: Callable[[], Awaitable[T | None]], promise:
 
 async def _check_calls(deduplicator: Deduplicator) -> None:
     key = _new_key()
-    for name in abstract_methods(Deduplicator):
+    for name in sorted(Deduplicator.__abstractmethods__):
         result: object = getattr(deduplicator, name)(key)
         if not isawaitable(result):
             raise TypeError(f"{name} must be an async method: it returned {result!r}")

@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> str:
             if name == "DONE":
                 inbox.complete(entry, 60)
             elif name != "RUNNING":
-                inbox.fail(evolve(entry, error="KeyError: 'x'"), None)
+                inbox.fail(entry, "KeyError: 'x'", None)
         inbox.put(key("WAITING"), body("WAITING"))
     return str(path)
 
@@ -354,7 +354,7 @@ def test_a_key_of_several(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> N
             empty.put(name, body(name))
             entry = empty.take(60)
             assert entry is not None
-            empty.fail(entry, None)
+            empty.fail(entry, "it failed", None)
 
     done = invoke("inbox", "drop", str(tmp_path / "empty.db"), "a")
 
