@@ -1,6 +1,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, get_args, get_overloads
 import pytest
 
 import webex_webhooks_async
-from tests.support.surface import SNAPSHOT, surface
+from tests.support.surface import SNAPSHOT, SOURCES, surface
 from webex_webhooks_async import Receiver, errors
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 
@@ -21,6 +22,38 @@ def test_the_public_surface_is_what_was_agreed_on() -> None:
     agreed = SNAPSHOT.read_text(encoding="utf-8").splitlines()
 
     assert agreed == surface().splitlines(), "if that is meant: python -m tests.support.surface"
+
+
+def test_what_users_write_cannot_be_renamed_unseen(tmp_path: Path) -> None:
+    """Renaming a method that is inherited, a key, a header or a log field changes the surface."""
+    renamed = {
+        "async def person(": "async def human(",
+        "    *,\n    client_id": "    client_id",  # no keyword-only arguments
+        "max_concurrency": "at_most",
+        "WEBEX_CLIENT_ID": "WEBEX_CLIENT",
+        "X-Spark-Signature": "X-Webex-Spark",
+        "webex_data_id": "webex_id",
+        "def webex_client(": "def client_of_webex(",
+    }
+    for path in (SOURCES / "webex_webhooks_async").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for old, new in renamed.items():
+            text = text.replace(old, new)
+        copy = tmp_path / path.relative_to(SOURCES)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
+
+    changed = Counter(surface().splitlines()) - Counter(surface(tmp_path).splitlines())
+
+    assert {
+        "    async def person -> Person": 2,  # of messages and of submissions
+        "    scopes: str | Iterable[str] (keyword)": 1,
+        "        max_concurrency: int (keyword)": 1,
+        "WEBEX_CLIENT_ID": 1,
+        "x-spark-signature": 1,
+        "webex_data_id": 1,
+        "def webex_client -> Iterator[Client]": 1,
+    }.items() <= changed.items()
 
 
 def test_the_package_offers_its_public_names_and_no_more() -> None:
