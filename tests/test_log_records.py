@@ -57,12 +57,12 @@ async def test_nothing_private_is_in_any_record(
             webex_sandbox.fail(status=503, retry_after=0, body="canary", method="GET", times=2)
             webex_sandbox.fail(status=429, retry_after=0, method="POST")
             await webex_sandbox.say("canary", person=ANN)
-            card = await webex_sandbox.reply(PATIENCE)
-            await webex_sandbox.reply(PATIENCE)
-            await webex_sandbox.submit(card["id"], {"dish": "canary"}, person=ANN)
-            await webex_sandbox.reply(PATIENCE)
-            await webex_sandbox.emit("rooms", "updated", {"title": "canary"})
-            await webex_sandbox.emit("messages", "created", {"personEmail": ["canary"]})
+            card = await webex_sandbox.next_reply(PATIENCE)
+            await webex_sandbox.next_reply(PATIENCE)
+            await webex_sandbox.submit(card.id, {"dish": "canary"}, person=ANN)
+            await webex_sandbox.next_reply(PATIENCE)
+            await webex_sandbox.emit("rooms", "updated", data={"title": "canary"})
+            await webex_sandbox.emit("messages", "created", data={"personEmail": ["canary"]})
             with pytest.raises(NotFoundError):
                 await client.get("rooms/R")
 

@@ -85,4 +85,4 @@ class Handlers:
 
 def texts(sandbox: Sandbox) -> list[str | None]:
     """The texts of all messages, in order."""
-    return [each.get("text") for each in sandbox.messages]
+    return [each.text for each in sandbox.messages]

@@ -101,9 +101,9 @@ async def test_a_refusal_is_replied_once_a_day(
             await webex.sandbox.say(f"At {moment}", person=ANN)
         await webex.sandbox.say("Hello", person=EVE)
 
-    refusals = [each for each in webex.sandbox.messages if each.get("text") == "Not for you"]
-    said = {each["id"]: each["text"] for each in webex.sandbox.messages}
-    assert [said[each["parentId"]] for each in refusals] == ["At 1", "At 86401", "Hello"]
+    refusals = [each for each in webex.sandbox.messages if each.text == "Not for you"]
+    said = {each.id: each.text for each in webex.sandbox.messages}
+    assert [said[str(each.parent_id)] for each in refusals] == ["At 1", "At 86401", "Hello"]
 
 
 async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:

@@ -215,7 +215,7 @@ class TestOutage:
         bot = webex.bot(inbox=SQLiteInbox(tmp_path / "inbox.db") if with_inbox else None)
         bot.message()(echo)
         webex.sandbox.fail(status=501, path="/people/me", times=7)
-        await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        await webex.sandbox.emit("messages", "created", data={"id": "M1", "text": "Hello"})
         bodies = [
             sample_notification("messages", "created", data={"id": "M1"}, actorId=actor)
             for actor in ("ANN", webex.sandbox.bot.id)
@@ -425,7 +425,7 @@ class TestReceiving:
         """`handle` takes a request, and `dispatch` a notification; otherwise a record says why."""
         body = sample_notification("messages", "created", data={"id": "M1"})
         notification = parse_unverified_notification(body)
-        await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        await webex.sandbox.emit("messages", "created", data={"id": "M1", "text": "Hello"})
         statuses = [await bot.handle(body, sign(body, SECRET))]
         async with bot:
             statuses.append(await bot.handle(body, sign(body, SECRET)))
@@ -495,7 +495,7 @@ class TestReceiving:
         self, envelope: dict[str, str], *, is_answered: bool, bot: Bot, webex: Webex
     ) -> None:
         """The creator of its webhook is the bot, too: that webhook may be older than its token."""
-        await webex.sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        await webex.sandbox.emit("messages", "created", data={"id": "M1", "text": "Hello"})
         async with bot:
             envelope = {key: bot.me.id if it == "ME" else it for key, it in envelope.items()}
             body = sample_notification("messages", "created", data={"id": "M1"}, **envelope)
@@ -513,7 +513,7 @@ class TestReceiving:
 
         async with webex.running(bot):
             message = {"id": "M1", "text": "Hello", "personId": bot.me.id}
-            await webex.sandbox.emit("messages", "created", message)
+            await webex.sandbox.emit("messages", "created", data=message)
             body = sample_notification("messages", "created", data={"id": "M1"}, actorId="ANN")
             assert await bot.handle(body, sign(body, SECRET)) == 204
 
@@ -579,23 +579,23 @@ class TestReceiving:
         ((error, notification),) = reported
         assert (delivery.status_code, again) == (204, 204)
         assert repr(error) == "KeyError('a bug')"
-        assert notification.data.id == webex.sandbox.messages[0]["id"]
+        assert notification.data.id == webex.sandbox.messages[0].id
         assert "Traceback" in caplog.text
 
 
 class TestSend:
     async def test_it_writes_to_a_room_or_a_person(self, webex: Webex) -> None:
         """The place is one of three; a long text is cut as that of a reply."""
-        (ann_id,) = (await webex.sandbox.say("Hi"), webex.sandbox.messages[0]["personId"])[1:]
+        (ann_id,) = (await webex.sandbox.say("Hi"), webex.sandbox.messages[0].person_id)[1:]
         async with webex.bot(target_url=None) as bot:
-            first = await bot.send("One", to_person_email=webex.sandbox.messages[0]["personEmail"])
+            first = await bot.send("One", to_person_email=webex.sandbox.messages[0].person_email)
             await bot.send("Two", to_person_id=ann_id, card=CARD)
             await bot.send(markdown="word " * 2000, room_id=first.room_id)
         _, one, two, *pieces = webex.sandbox.messages
 
-        assert {each["roomId"] for each in webex.sandbox.messages} == {first.room_id}
-        assert (one["id"], one["text"]) == (first.id, "One")
-        assert (two["text"], len(two["attachments"])) == ("Two", 1)
+        assert {each.room_id for each in webex.sandbox.messages} == {first.room_id}
+        assert (one.id, one.text) == (first.id, "One")
+        assert (two.text, len(two.attachments or ())) == ("Two", 1)
         assert len(pieces) == 2
 
     @pytest.mark.parametrize("place", [{}, {"room_id": "R", "to_person_email": "a@example.com"}])

@@ -55,9 +55,9 @@ def bot(webex: Webex) -> Bot:
 
 def last(sandbox: Sandbox, count: int) -> list[tuple[str | None, str | None]]:
     """The texts of the last messages, each with the text that it replies to."""
-    by_id = {each["id"]: each for each in sandbox.messages}
+    by_id = {each.id: each for each in sandbox.messages}
     return [
-        (each.get("text"), by_id[each["parentId"]].get("text") if "parentId" in each else None)
+        (each.text, by_id[each.parent_id].text if each.parent_id else None)
         for each in sandbox.messages[-count:]
     ]
 
@@ -69,11 +69,11 @@ async def test_a_reply_is_in_the_thread(bot: Bot, webex: Webex) -> None:
         assert last(webex.sandbox, 2) == [("in the thread", "both"), ("in the room", None)]
 
         root = webex.sandbox.messages[0]
-        reply = {"id": "M1", "text": "both", "roomId": root["roomId"], "parentId": root["id"]}
-        await webex.sandbox.emit("messages", "created", reply)
+        reply = {"id": "M1", "text": "both", "roomId": root.room_id, "parentId": root.id}
+        await webex.sandbox.emit("messages", "created", data=reply)
 
     replied = [each for each in webex.sandbox.requests if each.method == "POST"][-2]
-    assert json.loads(replied.body)["parentId"] == root["id"]
+    assert json.loads(replied.body)["parentId"] == root.id
 
 
 async def test_what_was_handled_is_freed(webex: Webex) -> None:
@@ -101,17 +101,17 @@ async def test_a_submission_is_answered_in_the_thread_of_its_card(bot: Bot, webe
             await webex.sandbox.say(text)
             message = webex.sandbox.messages[-1]
             before = len(webex.sandbox.requests)
-            await webex.sandbox.submit(message["id"], {"dish": "Pasta"})
+            await webex.sandbox.submit(message.id, {"dish": "Pasta"})
             *replies, room = last(webex.sandbox, 3)
             requests = webex.sandbox.requests[before:]
             gets = [each for each in requests if each.method == "GET"]
             posted = [json.loads(each.body) for each in requests if each.method == "POST"]
 
-            root = "card" if text == "card" else message["text"]
+            root = "card" if text == "card" else message.text
             assert [parent for _, parent in replies] == [root, root]
             assert str(replies[0][0]).startswith("Pasta for ")
             assert room == ("in the room", None)
-            assert posted[0]["parentId"] == message.get("parentId", message["id"])
+            assert posted[0]["parentId"] == (message.parent_id or message.id)
             assert len(gets) == 2  # the submission and, once, the message with the card
 
 
@@ -128,7 +128,7 @@ async def test_a_card_that_is_gone_is_still_answered(bot: Bot, webex: Webex) -> 
     http_client.event_hooks = {"request": [note]}
     async with webex.running(bot):
         data = {"messageId": "GONE", "inputs": None}
-        await webex.sandbox.emit("attachmentActions", "created", data)
+        await webex.sandbox.emit("attachmentActions", "created", data=data)
 
     assert replies[-1]["parentId"] == "GONE"
     assert replies[-1]["text"].startswith("None for ")
@@ -241,10 +241,10 @@ async def test_a_long_text_is_several_messages(bot: Bot, webex: Webex) -> None:
         await webex.sandbox.say("long")
     said, *pieces, report = webex.sandbox.messages
 
-    assert "".join(each["text"] for each in pieces) == LONG
-    assert {each["parentId"] for each in pieces} == {said["id"]}
-    assert ["attachments" in each for each in pieces] == [False, False, True]
-    assert report["text"] == f"{pieces[-1]['id']} 1"
+    assert "".join(str(each.text) for each in pieces) == LONG
+    assert {each.parent_id for each in pieces} == {said.id}
+    assert [bool(each.attachments) for each in pieces] == [False, False, True]
+    assert report.text == f"{pieces[-1].id} 1"
 
 
 async def test_a_file_is_uploaded(bot: Bot, webex: Webex) -> None:
@@ -263,9 +263,9 @@ async def test_a_file_is_uploaded(bot: Bot, webex: Webex) -> None:
     _, *pieces, alone = webex.sandbox.messages
 
     assert names == ["menu.txt b'Pasta'"] * 2
-    assert ["files" in each for each in pieces] == [False, False, True]
-    assert "".join(each["text"] for each in pieces) == LONG
-    assert "text" not in alone
+    assert [bool(each.files) for each in pieces] == [False, False, True]
+    assert "".join(str(each.text) for each in pieces) == LONG
+    assert alone.text is None
 
 
 async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex: Webex) -> None:

@@ -128,7 +128,7 @@ async def test_a_submission_is_chosen_by_its_inputs(  # noqa: PLR0913, PLR0917 -
     handlers.submission(bot, "other")
     async with webex.running(bot):
         data = {"id": "A1", "inputs": given}
-        await webex.sandbox.emit("attachmentActions", "created", data)
+        await webex.sandbox.emit("attachmentActions", "created", data=data)
 
     ((name, context),) = handlers.heard
     assert name == ("chosen" if is_match else "other")

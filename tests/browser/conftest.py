@@ -5,6 +5,7 @@ import os
 import tarfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class Stage(ServedWebex):
         """Report a message to the person that the page begins with, of any form."""
         person = self.post("messages", toPersonEmail="you@example.com", text="first")
         data = {"roomId": person["roomId"], "personId": self.sandbox.bot.id, **members}
-        self.portal.call(self.sandbox.emit, "messages", "created", data)
+        self.portal.call(partial(self.sandbox.emit, "messages", "created", data=data))
 
     def cut_off(self) -> None:
         """Break the page's connection off, as a machine that sleeps does."""

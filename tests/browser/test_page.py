@@ -347,7 +347,7 @@ def test_persons_and_rooms_by_mouse(page: Page, stage: Stage) -> None:
     expect(page.locator("#members")).to_have_text("Ann, Sandbox Bot, you")
     page.get_by_role("button", name="Leave", exact=True).click()
     expect(rooms.last).to_contain_text("write to join")
-    assert [each["text"] for each in stage.sandbox.messages if each["roomType"] == "group"] == [
+    assert [each.text for each in stage.sandbox.messages if each.room_type == "group"] == [
         "Sandbox Bot *What* is_on [today]?",
         "You said: Sandbox Bot *What* is_on [today]?",
         "Nobody hears this",
@@ -420,9 +420,7 @@ def test_a_thread(page: Page, stage: Stage) -> None:
     say(page, "Another thread")
     expect(replies).to_have_count(3)
 
-    assert {each.get("parentId") for each in stage.sandbox.messages[1:]} == {
-        stage.sandbox.messages[0]["id"]
-    }
+    assert {each.parent_id for each in stage.sandbox.messages[1:]} == {stage.sandbox.messages[0].id}
 
 
 @pytest.mark.usefixtures("bot")

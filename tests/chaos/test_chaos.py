@@ -81,7 +81,7 @@ async def running_bot(ids: Iterable[str]) -> AsyncGenerator[Bot]:
     """Start the bot with all its processes, and a Webex that takes a moment to respond."""
     async with stage(LONGEST_TASK="3", REDIS_TIMEOUT="1") as empty:
         for each in ids:
-            await empty.webex.emit("messages", "created", {"id": each})
+            await empty.webex.emit("messages", "created", data={"id": each})
         empty.webex.fail(delay=0.05, times=None)
         start = empty.services.start
         workers = [start("taskiq worker --workers 1 taskiq_bot:broker") for _ in range(WORKERS)]

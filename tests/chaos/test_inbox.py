@@ -53,7 +53,7 @@ class Bot:
         """Let messages with these ids be written, and the bot be notified of them."""
         data = [{"id": each, "roomId": "ROOM", "personId": "PERSON"} for each in ids]
         for each in data:
-            await self.webex.emit("messages", "created", each)
+            await self.webex.emit("messages", "created", data=each)
         await self.sender.send(
             [sample_notification("messages", "created", data=each) for each in data]
         )
@@ -66,8 +66,8 @@ class Bot:
 
     def replies(self) -> Counter[str]:
         """How often each reply came."""
-        own = (each for each in self.webex.messages if each["personId"] == self.webex.bot.id)
-        return Counter(each["text"] for each in own)
+        own = (each for each in self.webex.messages if each.person_id == self.webex.bot.id)
+        return Counter(str(each.text) for each in own)
 
     def rows(self) -> Counter[str]:
         with closing(sqlite3.connect(self.path.with_name("rows.db"))) as rows:

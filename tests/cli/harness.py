@@ -18,6 +18,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -81,7 +82,8 @@ class ServedWebex:
 
     def emit(self, resource: str, event: str, data: Mapping[str, Any] | None = None) -> Delivery:
         """Emit an event that one webhook watches for."""
-        deliveries: list[Delivery] = self.portal.call(self.sandbox.emit, resource, event, data)
+        emit = partial(self.sandbox.emit, resource, event, data=data)
+        deliveries: list[Delivery] = self.portal.call(emit)
         (delivery,) = deliveries
         return delivery
 

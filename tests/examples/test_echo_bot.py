@@ -39,7 +39,7 @@ async def test_it_says_everything_back(
     assert [delivery.status_code for delivery in sandbox.deliveries] == [204, 204, 204]
     assert texts(sandbox) == ["Hello, bot!", "You said: Hello, bot!", None]
     first, reply, _ = sandbox.messages
-    assert reply["parentId"] == first["id"]
+    assert reply.parent_id == first.id
     assert len(before) == 1
     assert sandbox.webhooks == before
 
@@ -48,13 +48,13 @@ async def test_it_takes_orders(webex_sandbox: Sandbox, run_example: Run) -> None
     """README's bot knows a command, a card, and what it can do."""
     async with run_example("bot.py"):
         await webex_sandbox.say("Lunch")
-        card = webex_sandbox.messages[-1]["id"]
+        card = webex_sandbox.messages[-1].id
         await webex_sandbox.submit(card, {"dish": "Pasta"}, press="Order")
         await webex_sandbox.say("What can you do?")
 
     assert texts(webex_sandbox)[1::2] == ["What would you like?", "What can you do?"]
     assert texts(webex_sandbox)[2] == "One Pasta, please!"
-    assert webex_sandbox.messages[-1]["markdown"] == "I understand:\n\n* **lunch**: Order lunch."
+    assert webex_sandbox.messages[-1].markdown == "I understand:\n\n* **lunch**: Order lunch."
 
 
 async def test_a_bot_without_a_token_that_works_does_not_serve(

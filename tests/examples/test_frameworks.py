@@ -48,7 +48,7 @@ async def test_what_is_handled(
     """A notification gets a 204 and is handled; one without the right signature gets a 401."""
     async with program.serving() as url, httpx.AsyncClient(trust_env=False) as stranger:
         await create_webhook(webex_client, program, url)
-        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+        (delivery,) = await webex_sandbox.emit("messages", "created", data=MESSAGE)
         forged = await stranger.send(signed_request(url, delivery.body + b" ", "a guess"))
         unsigned = await stranger.send(signed_request(url, delivery.body + b" ", None))
 
@@ -79,7 +79,7 @@ async def test_what_was_accepted_is_finished_at_shutdown(
 
     async with program.serving() as url:
         await create_webhook(webex_client, program, url)
-        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+        (delivery,) = await webex_sandbox.emit("messages", "created", data=MESSAGE)
         assert (delivery.status_code, finished.is_set()) == (204, False)
 
     assert finished.is_set()
@@ -94,7 +94,7 @@ async def test_a_mount_needs_the_slash(
     program = Program.load(EXAMPLES / f"{name}.py", monkeypatch)
     async with program.serving() as url:
         await create_webhook(webex_client, program, url.removesuffix("/"))
-        (delivery,) = await webex_sandbox.emit("messages", "created", MESSAGE)
+        (delivery,) = await webex_sandbox.emit("messages", "created", data=MESSAGE)
 
     assert (delivery.status_code, delivery.ok) == (307, False)
 

@@ -50,10 +50,10 @@ async def talk(sandbox: Sandbox, *texts: str) -> list[tuple[str, bool]]:
     """Write to the bot and fill in its card; return what it wrote, and whether into a thread."""
     for text in texts:
         await sandbox.say(text, person=ANN)
-    (card,) = (message for message in sandbox.messages if message.get("attachments"))
-    await sandbox.submit(card["id"], {"dish": "Pasta"}, person=ANN)
-    replies = (each for each in sandbox.messages if each["personId"] == sandbox.bot.id)
-    return [(each["text"], "parentId" in each) for each in replies]
+    (card,) = (message for message in sandbox.messages if message.attachments)
+    await sandbox.submit(card.id, {"dish": "Pasta"}, person=ANN)
+    replies = (each for each in sandbox.messages if each.person_id == sandbox.bot.id)
+    return [(str(each.text), each.parent_id is not None) for each in replies]
 
 
 LUNCH = [
@@ -113,8 +113,13 @@ async def intrude(sandbox: Sandbox, inputs: Mapping[str, str]) -> None:
     """Let a stranger write to the bot, and submit a card."""
     await sandbox.say("What?", person=EVE)
     (message,) = sandbox.messages
-    action = {"personId": message["personId"], "messageId": message["id"], "inputs": inputs}
-    await sandbox.emit("attachmentActions", "created", {**action, "roomId": message["roomId"]})
+    submitted = {
+        "personId": message.person_id,
+        "messageId": message.id,
+        "roomId": message.room_id,
+        "inputs": inputs,
+    }
+    await sandbox.emit("attachmentActions", "created", data=submitted)
 
 
 def test_the_lines_are_counted() -> None:
@@ -230,7 +235,7 @@ async def world(sandbox: Sandbox, base_url: str) -> dict[str, Any]:
         menu = await client.post("messages", json=card, into=Message)
         submitted, _ = await sandbox.submit(menu.id, {"dish": "Pasta"}, person=ANN)
         await sandbox.say("Look", person=BOB, files=[File("look.txt", b"Here")])
-        look = await client.get("messages", sandbox.messages[-1]["id"])
+        look = await client.get("messages", sandbox.messages[-1].id)
     return {
         **{name: getattr(webex_webhooks_async, name) for name in dir(webex_webhooks_async)},
         "asyncio": asyncio,

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.once
 async def talk(sandbox: Sandbox) -> None:
     """Each of two messages gets one reply."""
     deliveries = [await sandbox.say(text) for text in ("Hello", "Hello again")]
-    replies = [message["text"] for message in sandbox.messages[1::2]]
+    replies = [message.text for message in sandbox.messages[1::2]]
 
     assert replies == ["You said: Hello", "You said: Hello again"]
     assert [delivery.status_code for (delivery,) in deliveries] == [204, 204]
@@ -102,7 +102,7 @@ async def test_every_line_of_a_log_is_json(
     async with running(*command, f"--port={port}", settings=settings, folder=EXAMPLES) as server:
         started = await read_until(server, "Uvicorn running")
         await webex_sandbox.say("Hello", person="ann@example.com")
-        assert (await webex_sandbox.reply(PATIENCE))["text"] == "What would you like?"
+        assert (await webex_sandbox.next_reply(PATIENCE)).text == "What would you like?"
         server.terminate()
         output, _ = await server.communicate()
     records = [json.loads(line) for line in (started.encode() + output).splitlines()]
@@ -116,7 +116,7 @@ async def test_a_warm_function_replies(
     """A function handles a text and a base64 body in one process, and refuses a forged one."""
     texts = ["Hello", "Hello again", "Hello, load balancer"]
     for number, text in enumerate(texts):
-        await webex_sandbox.emit("messages", "created", {"id": f"M{number}", "text": text})
+        await webex_sandbox.emit("messages", "created", data={"id": f"M{number}", "text": text})
     of_a_load_balancer = event_of("M2", SECRET)
     headers = of_a_load_balancer.pop("headers")
     of_a_load_balancer["multiValueHeaders"] = {name: [each] for name, each in headers.items()}
@@ -135,14 +135,14 @@ async def test_a_warm_function_replies(
     assert [each["statusCode"] for each in responses] == [204, 204, 204, 401, 400, 400]
     assert caplog.text.count("the event isn't a request") == 2
     assert "Traceback" not in caplog.text
-    written = [each["text"] for each in webex_sandbox.messages]
+    written = [each.text for each in webex_sandbox.messages]
     assert written[3:] == [f"You said: {text}" for text in texts]
 
 
 async def test_azure_functions(webex_sandbox: Sandbox, import_example: Import) -> None:
     """The function starts the bot, which replies, and responds 204."""
     functions = pytest.importorskip("azure.functions")
-    await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+    await webex_sandbox.emit("messages", "created", data={"id": "M1", "text": "Hello"})
     event = event_of("M1", SECRET)
     request = functions.HttpRequest(
         "POST", TARGET_URL, headers=event["headers"], body=str(event["body"]).encode()
@@ -155,7 +155,7 @@ async def test_azure_functions(webex_sandbox: Sandbox, import_example: Import) -
     program.app.startup_task_done = False  # or it runs an event loop when it is collected
 
     assert response.status_code == 204
-    assert webex_sandbox.messages[-1]["text"] == "You said: Hello"
+    assert webex_sandbox.messages[-1].text == "You said: Hello"
 
 
 def event_of(message_id: str, secret: str, *, is_base64: bool = False) -> dict[str, Any]:

@@ -41,7 +41,7 @@ async def test_a_notification_is_worked_on_once(
 
     assert (first.status_code, copy.status_code) == (204, 204)
     assert len(replies(worker.lines)) == 2
-    said = {each["text"] for each in bot.webex.messages if each["personId"] == bot.webex.bot.id}
+    said = {each.text for each in bot.webex.messages if each.person_id == bot.webex.bot.id}
     assert said == {"You said: Hello", "You said: Bye"}
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.once
 
 def replies(sandbox: Sandbox) -> list[str]:
     """What the bot has written."""
-    return [each["text"] for each in sandbox.messages if each["personId"] == sandbox.bot.id]
+    return [str(each.text) for each in sandbox.messages if each.person_id == sandbox.bot.id]
 
 
 async def test_an_allow_list_has_addresses_and_domains(
@@ -50,10 +50,14 @@ async def test_an_allow_list_has_addresses_and_domains(
             "ann@example.com",
         ):
             await webex_sandbox.say(person, person=person)
-            *_, said = (each for each in webex_sandbox.messages if each["text"] == person)
-            card = {"messageId": said["id"], "inputs": {"dish": person}}
-            who = {name: said[name] for name in ("personId", "roomId")}
-            await webex_sandbox.emit("attachmentActions", "created", {**card, **who})
+            *_, said = (each for each in webex_sandbox.messages if each.text == person)
+            submitted = {
+                "messageId": said.id,
+                "inputs": {"dish": person},
+                "personId": said.person_id,
+                "roomId": said.room_id,
+            }
+            await webex_sandbox.emit("attachmentActions", "created", data=submitted)
 
     assert replies(webex_sandbox) == [
         f"You {verb}: {person}"
@@ -143,24 +147,24 @@ async def test_a_reminder_is_sent_every_day(
 async def direct(text: str, sandbox: Sandbox) -> str:
     """Ann writes to the bot alone, and gets this reply."""
     await sandbox.say(text, person="ann@example.com")
-    return str((await sandbox.reply())["text"])
+    return str((await sandbox.next_reply()).text)
 
 
 async def in_a_thread(person: str, text: str, sandbox: Sandbox, room: str) -> str:
     """Mention the bot in a person's thread of a group room, and return the reply."""
     roots = [
-        each["id"]
+        each.id
         for each in sandbox.messages
-        if (each["roomId"], each["personEmail"]) == (room, person) and each.get("mentionedPeople")
+        if (each.room_id, each.person_email) == (room, person) and each.mentioned_people
     ]
     if not roots:
-        await sandbox.say("Hi all", person=person, room=room)  # joins
+        await sandbox.say("Hi all", person=person, room_id=room)  # joins
     markdown = f"<@personEmail:{sandbox.bot.email}|bot> {text}"
     parent = {"parentId": roots[0]} if roots else {}
     async with sandbox.http_client() as api:
         headers = {"Authorization": f"Bearer person:{person}"}
         await created(api, "messages", headers, roomId=room, markdown=markdown, **parent)
-    return str((await sandbox.reply())["text"])
+    return str((await sandbox.next_reply()).text)
 
 
 @asynccontextmanager
@@ -205,7 +209,7 @@ async def test_a_long_answer_keeps_its_code_blocks(
     """What is shown at last is cut by `reply`, also in the middle of a piece of the model's."""
     await ask_model(webex_sandbox, run_example, ["First.\n```\n", "word " * 2_000, "\n```\nLast."])
 
-    first, last = (each["markdown"] for each in webex_sandbox.messages[1:])
+    first, last = (str(each.markdown) for each in webex_sandbox.messages[1:])
     assert first.startswith("First.\n```\nword")
     assert first.endswith("\n```")
     assert last.startswith("```\nword")
@@ -266,7 +270,7 @@ async def test_only_the_owner_of_a_meeting_is_notified(
                 again = await browser.get(str(connected.url))
                 assert again.status_code == 400  # the state is used up
             ids.append(webex.webhooks[-1].created_by or "")
-        await webex.emit("meetings", "started", {"title": "Plans"}, owner=ids[0])
+        await webex.emit("meetings", "started", data={"title": "Plans"}, owner=ids[0])
     # Ann takes the permission back: that keeps nobody else from being served.
     with closing(sqlite3.connect(path)) as users:
         ((stored,),) = users.execute("SELECT tokens FROM users WHERE id = ?", (ids[0],))
@@ -274,7 +278,7 @@ async def test_only_the_owner_of_a_meeting_is_notified(
     webex.revoke(tokens.access_token)
     webex.revoke(tokens.refresh_token)
     async with program.app.router.lifespan_context(program.app):
-        await webex.emit("meetings", "started", {"title": "Review"}, owner=ids[1])
+        await webex.emit("meetings", "started", data={"title": "Review"}, owner=ids[1])
 
     assert len(webex.webhooks) == 2
     first, refused, second = capsys.readouterr().out.splitlines()

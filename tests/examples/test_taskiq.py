@@ -68,11 +68,11 @@ async def test_processes(bot: Stage) -> None:
     receiver = await bot.start_receiver("taskiq_bot:app", port)
     await bot.make_webhook(f"http://127.0.0.1:{port}/webex")
     async with httpx.AsyncClient(trust_env=False) as http_client:
-        (first,) = await bot.webex.emit("messages", "created", {"id": "M1"})
+        (first,) = await bot.webex.emit("messages", "created", data={"id": "M1"})
         copy = await http_client.send(signed_request(first.url, first.body, SECRET))
     await bot.services.until(lambda: worker.says("replied to M1"))
     bot.webex.fail(delay=1, path="/messages")
-    await bot.webex.emit("messages", "created", {"id": "M2"})
+    await bot.webex.emit("messages", "created", data={"id": "M2"})
     await bot.services.until(lambda: "".join(worker.lines).count("Executing task") > 1)
     worker.stop()
 
@@ -100,7 +100,7 @@ async def test_a_rate_limit_does_not_hold_a_worker(
     bot: Stage, program: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a long Retry-After the task is enqueued for later, and a worker does it then."""
-    await bot.webex.emit("messages", "created", {"id": "M1"})
+    await bot.webex.emit("messages", "created", data={"id": "M1"})
     bot.webex.fail(status=429, retry_after=3600, path="/messages")
     job = job_of("M1")
     started = datetime.now(UTC)
@@ -136,7 +136,7 @@ async def test_what_a_dead_worker_had_is_done_by_another(
     bot: Stage, program: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A task that a worker took and didn't finish is done in the end, even if no other comes."""
-    await bot.webex.emit("messages", "created", {"id": "M1"})
+    await bot.webex.emit("messages", "created", data={"id": "M1"})
     await program.broker.startup()
     await program.work.kiq(job_of("M1"))
     dead = program.broker.listen()

@@ -88,7 +88,7 @@ async def test_what_is_private(webex_sandbox: Sandbox, webex_client: Client) -> 
     async def fail(context: MessageContext) -> None:
         raise KeyError("a bug", context.text, "sandbox-token", SECRET, "another \\ 'secret'")
 
-    await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "ann@example.com"})
+    await webex_sandbox.emit("messages", "created", data={"id": "M1", "text": "ann@example.com"})
     body = sample_notification("messages", "created", data={"id": "M1"})
     response = await response_of(bot, body=body)
 

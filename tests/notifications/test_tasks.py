@@ -219,10 +219,10 @@ async def test_the_process_lives(tmp_path: Path) -> None:
             await read_until(process, "(Press CTRL+C")
             await asyncio.gather(*(sandbox.say("--help-me") for _ in range(101)))
             await sandbox.say("Pasta")
-            reply = await sandbox.reply(PATIENCE)
+            reply = await sandbox.next_reply(PATIENCE)
             await until(lambda: len(sandbox.deliveries) == 103)  # the last one is of the reply
 
-    assert reply["text"] == "One Pasta"
+    assert reply.text == "One Pasta"
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert "ERROR:webex_webhooks_async:a handler of messages created" in log
     assert "RuntimeError: a task raised SystemExit: 2" in log

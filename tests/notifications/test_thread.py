@@ -36,7 +36,7 @@ async def served(
         settings = settings_of(base_url, WEBEX_TARGET_URL="", WEBEX_WEBHOOK_SECRET="a-secret")
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        await webex_sandbox.emit("messages", "created", {"id": "M1", "text": "Hello"})
+        await webex_sandbox.emit("messages", "created", data={"id": "M1", "text": "Hello"})
         yield settings
 
 

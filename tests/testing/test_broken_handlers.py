@@ -99,7 +99,7 @@ async def test_a_broken_handler(  # noqa: PLR0913, PLR0917 - fixtures and a tabl
     async with webex.running(bot):
         with forgets, pytest.raises(error, match=words) as raised:  # noqa: PT012 - the two lines of a user's test
             await webex.sandbox.say("Hello")
-            await webex.sandbox.reply(timeout=0.1 if error is TimeoutError else PATIENCE)
+            await webex.sandbox.next_reply(timeout=0.1 if error is TimeoutError else PATIENCE)
 
     delivery = webex.sandbox.deliveries[0]
     assert delivery.ok
@@ -126,15 +126,15 @@ async def test_failures_after_the_response(webex: Webex, tmp_path: Path, kind: s
         for text in ("1", "2"):
             await webex.sandbox.say(text)
             with pytest.raises(ValueError, match=text):  # noqa: PT012 - the failure comes before or after it
-                assert (await webex.sandbox.reply())["text"] == f"Heard {text}"
-                await webex.sandbox.reply()
+                assert (await webex.sandbox.next_reply()).text == f"Heard {text}"
+                await webex.sandbox.next_reply()
         webex.sandbox.raise_handler_errors = False
         await webex.sandbox.say("3")
-        assert (await webex.sandbox.reply())["text"] == "Heard 3"
+        assert (await webex.sandbox.next_reply()).text == "Heard 3"
         await bot.aclose()
         webex.sandbox.raise_handler_errors = True
         with pytest.raises(TimeoutError):
-            await webex.sandbox.reply(timeout=0)
+            await webex.sandbox.next_reply(timeout=0)
 
     errors = [each.handler_error for each in webex.sandbox.deliveries]
     assert [each for each in errors if each] == [f"ValueError: {n}" for n in (1, 2, 3)]
@@ -193,7 +193,7 @@ async def test_what_is_a_failure(webex: Webex) -> None:
     async with webex.running(bot):
         (settled,) = await webex.sandbox.say("settle")
         with pytest.raises(PayloadError):
-            await webex.sandbox.emit("messages", "created", {"roomId": 7})
+            await webex.sandbox.emit("messages", "created", data={"roomId": 7})
         with pytest.raises(RuntimeError, match="a handler raised SystemExit: 2") as raised:
             await webex.sandbox.say("exit")
 
@@ -210,7 +210,7 @@ async def test_what_follows_from_a_request(webex: Webex, api: httpx.AsyncClient)
         fields = {"toPersonEmail": webex.sandbox.bot.email, "text": "Hello"}
         await created(api, "messages", ANN, **fields)
         with pytest.raises(TimeoutError, match=r"204\); a handler raised KeyError: 'dish'$"):
-            await webex.sandbox.reply(timeout=0)
+            await webex.sandbox.next_reply(timeout=0)
 
     assert [each.handler_error for each in webex.sandbox.deliveries] == ["KeyError: 'dish'"]
 

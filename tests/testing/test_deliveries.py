@@ -52,7 +52,7 @@ async def test_a_delivery() -> None:
         changes = {"targetUrl": f"{wire.origin}/hook?x=1", "filter": "roomId=R1"}
         sandbox = await sandbox_with({**changes, "secret": CANARY})
 
-        (delivery,) = await sandbox.emit("messages", "created", {"roomId": "R1"}, actor_id="P")
+        (delivery,) = await sandbox.emit("messages", "created", data={"roomId": "R1"}, actor_id="P")
 
     (request,), (webhook,) = wire.requests, sandbox.webhooks
     assert (request.method, request.target) == ("POST", "/hook?x=1")

@@ -32,7 +32,7 @@ async def test_the_present_state(webex_sandbox: Sandbox, api: httpx.AsyncClient)
     """The first event has what there is: persons, rooms with members, messages, webhooks."""
     await created(api, "webhooks", **NEW, secret="a-secret")
     room = await created(api, "rooms", ANN, title="Lunch")
-    await webex_sandbox.say("Hello", person="ann@example.com", room=room["id"])
+    await webex_sandbox.say("Hello", person="ann@example.com", room_id=room["id"])
 
     first = await state(stream_of(webex_sandbox))
 
@@ -66,14 +66,14 @@ async def test_each_change_is_an_event(webex_sandbox: Sandbox, api: httpx.AsyncC
     await webex_sandbox.submit(card, {"color": "red"}, person="ann@example.com")
     action = (await until("action"))["action"]
     assert action["inputs"] == {"color": "red"}
-    await webex_sandbox.emit("attachmentActions", "deleted", {"id": action["id"]})
+    await webex_sandbox.emit("attachmentActions", "deleted", data={"id": action["id"]})
     await api.delete(f"messages/{message['id']}", headers=ANN)
     assert (await until("removed"))["id"] == message["id"]
     await created(api, "webhooks", **NEW)
     assert [each["name"] for each in (await until("webhooks"))["webhooks"]] == [NEW["name"]]
     await webex_sandbox.say("Hello")
     assert (await until("delivery"))["delivery"]["resource"] == "messages"
-    await webex_sandbox.emit("rooms", "deleted", {"id": room["id"]})
+    await webex_sandbox.emit("rooms", "deleted", data={"id": room["id"]})
     assert (await until("removed"))["id"] == room["id"]
     await events.aclose()
 
@@ -164,7 +164,7 @@ async def test_no_secret_of_a_delivery_is_shown(
     for headers in (BOT, AS_BOT):  # the webhook's secret isn't one of the last two
         await api.get("people/me", headers=headers)
     webex_sandbox.deliver_to(PlainTextResponse(f"{SECRET} or Bearer canary-6 or {TOKEN}"))
-    await webex_sandbox.emit("messages", "created", {"id": f"of {SECRET}"})
+    await webex_sandbox.emit("messages", "created", data={"id": f"of {SECRET}"})
     stream = stream_of(webex_sandbox)
     delivery = webex_sandbox.deliveries[-1]
     stream.amend_delivery(delivery, attrs.evolve(delivery, handler_error=f"KeyError: {SECRET}"))
@@ -242,7 +242,7 @@ async def test_only_so_much_is_kept(
 
     lengths = [len(first[each]) for each in ("messages", "requests", "deliveries")]
     assert lengths == [3, 200, 200]
-    assert first["messages"][-1]["id"] == webex_sandbox.messages[-1]["id"]
+    assert first["messages"][-1]["id"] == webex_sandbox.messages[-1].id
     assert (len(first["requests"][-1]["body"]), first["requests"][-1]["bodySize"]) == (
         20_000,
         100_000,

@@ -127,7 +127,7 @@ async def test_joining(ask: Ask, webex_sandbox: Sandbox, api: httpx.AsyncClient)
     assert notified[0]["data"]["personEmail"] == "ann@example.com"
     assert (again[0], webex_sandbox.messages) == (409, ())
     await created(api, "messages", toPersonEmail="ann@example.com", text="Hello")
-    direct = webex_sandbox.messages[0]["roomId"]
+    direct = webex_sandbox.messages[0].room_id
     assert (await ask("join", room=direct, person="bob@example.com"))[0] == 403
     assert (await ask("test", room=direct))[0] == 400
     await webex_sandbox.say("Hello", person="ann@example.com")

@@ -45,11 +45,11 @@ async def test_a_bot_that_responds_first(
         for text in ("One", "Two"):
             (delivery,) = await webex_sandbox.say(text, person=f"{text}@example.com")
             assert delivery.ok
-        texts = [(await webex_sandbox.reply(PATIENCE))["text"] for _ in range(2)]
-        waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+        texts = [(await webex_sandbox.next_reply(PATIENCE)).text for _ in range(2)]
+        waiting = asyncio.create_task(webex_sandbox.next_reply(PATIENCE))
         await asyncio.sleep(0)
         await webex_sandbox.say("Three")
-        texts.append((await waiting)["text"])
+        texts.append((await waiting).text)
 
     assert texts == ["One", "Two", "Three"]
 
@@ -61,21 +61,21 @@ async def test_a_reply_from_another_thread(webex_sandbox: Sandbox) -> None:
         async with webex_sandbox.http_client() as api:
             await created(api, "/messages", BOT, toPersonEmail="ann@example.com", text="Hello")
 
-    waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+    waiting = asyncio.create_task(webex_sandbox.next_reply(PATIENCE))
     await asyncio.sleep(0)
     await asyncio.to_thread(asyncio.run, write())
 
-    assert (await waiting)["text"] == "Hello"
+    assert (await waiting).text == "Hello"
 
 
 async def test_a_message_that_is_emitted(webex_sandbox: Sandbox) -> None:
     """A message of the bot that is only reported is a reply, also to who waits already."""
-    waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+    waiting = asyncio.create_task(webex_sandbox.next_reply(PATIENCE))
     await asyncio.sleep(0)
     hello = {"text": "Hello"}
-    await webex_sandbox.emit("messages", "created", hello, actor_id=webex_sandbox.bot.id)
+    await webex_sandbox.emit("messages", "created", data=hello, actor_id=webex_sandbox.bot.id)
 
-    assert (await waiting)["text"] == "Hello"
+    assert (await waiting).text == "Hello"
 
 
 async def test_a_cancelled_call_takes_no_reply(
@@ -83,20 +83,20 @@ async def test_a_cancelled_call_takes_no_reply(
 ) -> None:
     """A call that is cancelled when a message comes leaves it to the next one."""
     room = (await webex_client.post("rooms", json={"title": "Plans"}))["id"]
-    waiting = asyncio.create_task(webex_sandbox.reply(PATIENCE))
+    waiting = asyncio.create_task(webex_sandbox.next_reply(PATIENCE))
     await asyncio.sleep(0)
-    await webex_sandbox.say("Hello", room=room, person=webex_sandbox.bot)
+    await webex_sandbox.say("Hello", room_id=room, person=webex_sandbox.bot)
     waiting.cancel()
     await asyncio.wait([waiting])
 
-    assert (await webex_sandbox.reply(timeout=0))["text"] == "Hello"
+    assert (await webex_sandbox.next_reply(timeout=0)).text == "Hello"
     assert waiting.cancelled()
 
 
 async def test_no_reply(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """Without a reply the error says what the bot was notified of, and how it responded."""
     with pytest.raises(TimeoutError) as before:
-        await webex_sandbox.reply(timeout=0)
+        await webex_sandbox.next_reply(timeout=0)
     async with bot(webex_sandbox, webex_client):
         await webex_sandbox.say("nothing")
         webex_sandbox.raise_handler_errors = False
@@ -105,7 +105,7 @@ async def test_no_reply(webex_sandbox: Sandbox, webex_client: Client) -> None:
         webex_sandbox.deliver_to(None)
         await webex_sandbox.say("Hello?")
         with pytest.raises(TimeoutError) as after:
-            await webex_sandbox.reply(timeout=0.01)
+            await webex_sandbox.next_reply(timeout=0.01)
 
     assert str(before.value) == (
         "no reply within 0 seconds; the bot was notified of nothing: none of its active webhooks "

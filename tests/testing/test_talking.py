@@ -17,6 +17,7 @@ from tests.testing.doubles import (
     kinds,
     notifications_of,
 )
+from webex_webhooks_async import Message, from_json
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
 
 
@@ -27,9 +28,9 @@ async def notified(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> list[dict[
     return await notifications_of(webex_sandbox, api, "messages")
 
 
-def said(webex_sandbox: Sandbox) -> dict[str, Any]:
+def said(webex_sandbox: Sandbox) -> Message:
     """The last message."""
-    return dict(webex_sandbox.messages[-1])
+    return webex_sandbox.messages[-1]
 
 
 async def test_someone_speaks(
@@ -41,10 +42,10 @@ async def test_someone_speaks(
         assert delivery.ok
 
     first, second = webex_sandbox.messages
-    assert (first["personId"], first["roomId"]) == (second["personId"], second["roomId"])
-    assert (first["roomType"], first["text"]) == ("direct", "Hello")
-    assert [each["data"]["id"] for each in notified] == [first["id"], second["id"]]
-    assert (await api.get(f"/messages/{first['id']}")).json() == first
+    assert (first.person_id, first.room_id) == (second.person_id, second.room_id)
+    assert (first.room_type, first.text) == ("direct", "Hello")
+    assert [each["data"]["id"] for each in notified] == [first.id, second.id]
+    assert from_json((await api.get(f"/messages/{first.id}")).text, Message) == first
 
 
 async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -54,7 +55,7 @@ async def test_ways_to_name_a_person(webex_sandbox: Sandbox, api: httpx.AsyncCli
     for person in (ann, ann.id, "ann@example.com", "ANN@example.com"):
         await webex_sandbox.say("Hello", person=person)
 
-    assert {each["personId"] for each in webex_sandbox.messages} == {ann.id}
+    assert {each.person_id for each in webex_sandbox.messages} == {ann.id}
     assert len(await items(api, "/rooms")) == 1
 
 
@@ -64,17 +65,17 @@ async def test_in_the_direct_room_of_someone(webex_sandbox: Sandbox) -> None:
     So it is in a room that only an event named.
     """
     await webex_sandbox.say("Hello", person="ann@example.com")
-    room = said(webex_sandbox)["roomId"]
+    room = said(webex_sandbox).room_id
 
-    await webex_sandbox.say("Again", room=room)
+    await webex_sandbox.say("Again", room_id=room)
 
-    assert said(webex_sandbox)["personEmail"] == "ann@example.com"
+    assert said(webex_sandbox).person_email == "ann@example.com"
     with pytest.raises(ValueError, match=r"bob@example\.com is not a member"):
-        await webex_sandbox.say("Hello", room=room, person="bob@example.com")
-    await webex_sandbox.emit("messages", "created", {"roomId": "R1", "roomType": "direct"})
+        await webex_sandbox.say("Hello", room_id=room, person="bob@example.com")
+    await webex_sandbox.emit("messages", "created", data={"roomId": "R1", "roomType": "direct"})
     emitted = said(webex_sandbox)
-    await webex_sandbox.say("Again", room="R1")
-    assert said(webex_sandbox)["personId"] == emitted["personId"]
+    await webex_sandbox.say("Again", room_id="R1")
+    assert said(webex_sandbox).person_id == emitted.person_id
 
 
 async def test_a_mention(
@@ -83,15 +84,15 @@ async def test_a_mention(
     """A mention in a group room notifies the bot; the text starts with its name."""
     room, bot = await group_room(api), webex_sandbox.bot
 
-    assert await webex_sandbox.say("Not for the bot", room=room, person="ann@example.com") == []
+    assert await webex_sandbox.say("Not for the bot", room_id=room, person="ann@example.com") == []
     (delivery,) = await webex_sandbox.say(
-        "help & <more>", room=room, person="ann@example.com", mention=bot
+        "help & <more>", room_id=room, person="ann@example.com", mention=bot
     )
 
     assert delivery.ok
     message = said(webex_sandbox)
-    assert message["text"] == f"{bot.display_name} help & <more>"
-    assert message["html"] == (
+    assert message.text == f"{bot.display_name} help & <more>"
+    assert message.html == (
         f'<p><spark-mention data-object-type="person" data-object-id="{bot.id}">'
         f"{bot.display_name}</spark-mention> help &amp; &lt;more&gt;</p>"
     )
@@ -104,9 +105,9 @@ async def test_several_mentions(webex_sandbox: Sandbox, api: httpx.AsyncClient) 
     heard = await notifications_of(webex_sandbox, api, "all")
     ann, bot = "ann@example.com", webex_sandbox.bot
 
-    deliveries = await webex_sandbox.say("meet", room=room, mention=[bot, ann])
+    deliveries = await webex_sandbox.say("meet", room_id=room, mention=[bot, ann])
 
-    assert said(webex_sandbox)["text"] == f"{bot.display_name} Ann meet"
+    assert said(webex_sandbox).text == f"{bot.display_name} Ann meet"
     assert room in {each["id"] for each in await items(api, "/rooms", ANN)}
     assert kinds(heard) == ["memberships created", "memberships created", "messages created"]
     assert [json.loads(each.body)["resource"] for each in deliveries] == [
@@ -152,17 +153,17 @@ async def test_wrong_calls(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> No
     room = await group_room(api)
     anns = (await created(api, "/rooms", ANN, title="Ann's"))["id"]
     await webex_sandbox.say("No card", person="ann@example.com")
-    plain = said(webex_sandbox)["id"]
+    plain = said(webex_sandbox).id
     stranger = SandboxPerson(email="sandbox@webex.bot", display_name="Impostor")
     sandbox: Any = webex_sandbox
     wrong_values: list[tuple[dict[str, Any], str]] = [
         ({"text": ""}, "text must not be empty"),
         ({"person": "ann"}, "no person has the id 'ann'; an address introduces"),
         ({"person": stranger}, "another person has the id or the address of Impostor"),
-        ({"room": "nope"}, "no room has the id 'nope'; POST /rooms creates one"),
-        ({"room": room, "mention": "nobody"}, "no person has the id 'nobody'"),
+        ({"room_id": "nope"}, "no room has the id 'nope'; POST /rooms creates one"),
+        ({"room_id": room, "mention": "nobody"}, "no person has the id 'nobody'"),
         ({"person": webex_sandbox.bot}, "the bot can't write to itself"),
-        ({"person": webex_sandbox.bot, "room": anns}, "is not a member of the room"),
+        ({"person": webex_sandbox.bot, "room_id": anns}, "is not a member of the room"),
         ({"message_id": "nope"}, "no message has the id 'nope'"),
         ({"message_id": plain}, "has no card to submit"),
         ({"message_id": card, "person": "ann"}, "no person has the id 'ann'"),
@@ -171,10 +172,10 @@ async def test_wrong_calls(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> No
     wrong_types: list[tuple[dict[str, Any], str]] = [
         ({"text": 3}, "text must be str, got int"),
         ({"person": 3}, "person must be SandboxPerson or str, got int"),
-        ({"room": {"id": "R"}}, "room must be str, got dict"),
+        ({"room_id": {"id": "R"}}, "room_id must be str, got dict"),
         ({"mention": 3}, "mention must be SandboxPerson or str or Iterable"),
         ({"mention": [3]}, "person must be SandboxPerson or str, got int"),
-        ({"message_id": said(sandbox)}, "message_id must be str, got dict"),
+        ({"message_id": said(sandbox)}, "message_id must be str, got Message"),
         ({"message_id": card, "inputs": "q=1"}, "inputs must be Mapping, got str"),
         ({"message_id": card, "person": 3}, "person must be SandboxPerson or str"),
         ({"message_id": card, "press": 3}, "press must be str, got int"),

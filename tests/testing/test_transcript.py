@@ -71,17 +71,17 @@ async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> N
         webex_sandbox.deliver_to(bot)
         await webex_sandbox.say('It\'s a "quote"\n{and} \\ more', person="ann@example.com")
         await webex_sandbox.say("menu", person="ann@example.com")
-        card = webex_sandbox.messages[-1]["id"]
+        card = webex_sandbox.messages[-1].id
         for press, dish in (("Order", "soup"), ("Later", "O'Pasta"), ("Order", "")):
             await webex_sandbox.submit(card, {"dish": dish}, press=press, person="ann@example.com")
             clock.advance(1)
         await webex_sandbox.say("menu", person="bob@example.com")  # in another room
-        elsewhere = webex_sandbox.messages[-1]["id"]
+        elsewhere = webex_sandbox.messages[-1].id
         await webex_sandbox.submit(elsewhere, {"dish": "x"}, press="Order")
         await webex_sandbox.say("", person="ann@example.com", files=[File("a.txt", b"Hello")])
-    code = transcript(webex_sandbox, webex_sandbox.messages[0]["roomId"])
+    code = transcript(webex_sandbox, webex_sandbox.messages[0].room_id)
 
-    assert 'await webex_sandbox.submit(card["id"], {"dish": "soup"}, press="Order"' in code
+    assert 'await webex_sandbox.submit(card.id, {"dish": "soup"}, press="Order"' in code
     assert code.startswith("from webex_webhooks_async import File\n\n\nasync def test_it_s_a_quote")
     await run(code)
     with pytest.raises(AssertionError):
@@ -93,10 +93,10 @@ async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> Non
     room = (await webex_client.post("rooms", json={"title": "Lunch 'club'"}))["id"]
     async with make_bot(webex_client) as bot:
         webex_sandbox.deliver_to(bot)
-        await webex_sandbox.say("Hi all", person="ann@example.com", room=room)
+        await webex_sandbox.say("Hi all", person="ann@example.com", room_id=room)
         for text in ("Hi bot", "menu"):
             await webex_sandbox.say(
-                text, person="bob@example.com", room=room, mention=webex_sandbox.bot
+                text, person="bob@example.com", room_id=room, mention=webex_sandbox.bot
             )
 
     code = transcript(webex_sandbox, room)
@@ -107,11 +107,11 @@ async def test_a_group_room(webex_sandbox: Sandbox, webex_client: Client) -> Non
 async def test_what_can_not_be_repeated(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """A large file, and a press of one of two equal buttons, are refused."""
     await webex_sandbox.say("Hello", person="ann@example.com", files=[File("a", bytes(1_001))])
-    room = webex_sandbox.messages[0]["roomId"]
+    room = webex_sandbox.messages[0].room_id
     with pytest.raises(ValueError, match="file of more than 1000 bytes"):
         transcript(webex_sandbox, room)
 
-    await api.delete(f"messages/{webex_sandbox.messages[0]['id']}", headers=ANN)
+    await api.delete(f"messages/{webex_sandbox.messages[0].id}", headers=ANN)
     untitled = {"type": "Action.Submit", "data": ORDER["data"]}
     for actions in ([ORDER, ORDER], [untitled, {**ORDER, "data": {"action": "later"}}]):
         content = {**MENU, "actions": actions}

@@ -216,7 +216,7 @@ async def test_what_the_page_does_is_not_recorded(
     )
     failed = await browser.get("/v1/people/me", headers=BOT)
 
-    assert [each["id"] for each in webex_sandbox.messages] == [message["id"]]
+    assert [each.id for each in webex_sandbox.messages] == [message["id"]]
     assert failed.status_code == 503
     assert [each.path for each in webex_sandbox.requests] == ["/v1/people/me"]
 

@@ -12,8 +12,10 @@ import httpx
 from starlette.types import ASGIApp
 
 from webex_webhooks_async.catalog import BASE_URL
+from webex_webhooks_async.converters import structure
 from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
+from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import MAX_RECORDED, Delivery, DeliveryService
 from webex_webhooks_async.testing.event_stream import EventStream
@@ -93,7 +95,8 @@ class Sandbox:
             who wasn't given another one.
         raise_handler_errors: Whether `say`, `submit`, `emit` and `redeliver` raise what a handler
             of an application in process raised, as far as `on_error` of its receiver would get it;
-            `reply` raises what one raises after the response, in the background or from an inbox.
+            `next_reply` raises what one raises after the response, in the background or from an
+            inbox.
             An application is in process with `deliver_to`. Whatever follows from a request, such as
             one of the bot, raises nothing.
 
@@ -160,9 +163,13 @@ class Sandbox:
         return tuple(self._state.webhooks)
 
     @property
-    def messages(self) -> tuple[Mapping[str, Any], ...]:
-        """All messages, oldest first, by the keys on the wire."""
-        return tuple(self._state.messages)
+    def messages(self) -> tuple[Message, ...]:
+        """All messages, oldest first.
+
+        Raises:
+            DecodeError: One that was reported with `emit` isn't a `Message`.
+        """
+        return tuple(_message(each) for each in self._state.messages)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
@@ -237,8 +244,8 @@ class Sandbox:
         self,
         resource: str,
         event: str,
-        data: Mapping[str, Any] | None = None,
         *,
+        data: Mapping[str, Any] | None = None,
         actor_id: str | None = None,
         owner: SandboxPerson | str | None = None,
     ) -> list[Delivery]:
@@ -249,7 +256,7 @@ class Sandbox:
         exists from then on, with the bot and the actor as members. Unlike what is said with `say`,
         a message is notified and readable without a mention, in a group room as well.
 
-        >>> await sandbox.emit("messages", "created", {"text": "Hello"})  # nobody watches
+        >>> await sandbox.emit("messages", "created", data={"text": "Hello"})  # nobody watches
         []
 
         Args:
@@ -288,7 +295,7 @@ class Sandbox:
         text: str,
         *,
         person: SandboxPerson | str | None = None,
-        room: str | None = None,
+        room_id: str | None = None,
         mention: SandboxPerson | str | Iterable[SandboxPerson | str] | None = None,
         files: Iterable[File] = (),
     ) -> list[Delivery]:
@@ -299,16 +306,16 @@ class Sandbox:
 
         >>> await sandbox.say("Hello, bot!", person="ann@example.com")  # nobody watches
         []
-        >>> [message["text"] for message in sandbox.messages]
+        >>> [message.text for message in sandbox.messages]
         ['Hello, bot!']
 
         Args:
             text: The text; it may be empty if there are files. With a mention, the names of the
                 mentioned persons come first.
             person: Who writes: an address, the id of a known person, or a `SandboxPerson`. By
-                default the other member of a direct `room`, or else one fake person, the same each
+                default the other member of a direct room, or else one fake person, the same each
                 time.
-            room: The id of the room; by default the direct room of `person`.
+            room_id: The room; by default the direct room of `person`.
             mention: Whom the message mentions, such as ``sandbox.bot``: one or several persons.
             files: What the message has attached; who can see the message can download them.
 
@@ -324,21 +331,23 @@ class Sandbox:
                 `ExceptionGroup`. All deliveries are made before.
         """
         check_text("text", text)
-        check_type("room", room, str, NoneType)
+        check_type("room_id", room_id, str, NoneType)
         attached = tuple(files)
         for each in attached:
             check_type("each of files", each, File)
         if not (text or attached):
             raise ValueError("text must not be empty")
         with _refusal_as_value_error():
-            given = None if room is None else messages.find_room(self._state, room)
-            author = self._author(person, given)
-            if given is None:
+            room = None if room_id is None else messages.find_room(self._state, room_id)
+            author = self._author(person, room)
+            if room is None:
                 if author.id == self.bot.id:
-                    raise ValueError("the bot can't write to itself: pass a room or another person")
-                given = self._state.direct_room(author, self.bot)
+                    raise ValueError(
+                        "the bot can't write to itself: pass room_id or another person"
+                    )
+                room = self._state.direct_room(author, self.bot)
             content = messages.spoken(text, self._mentioned(mention), attached)
-            events = messages.post(self._state, author, given, content)
+            events = messages.post(self._state, author, room, content)
         return await self._deliver(events)
 
     async def submit(
@@ -388,7 +397,7 @@ class Sandbox:
             events.append(attachment_actions.submit(self._state, author, message, values))
         return await self._deliver(events)
 
-    async def reply(self, timeout: float = 5.0) -> Mapping[str, Any]:  # noqa: ASYNC109 - of a test
+    async def next_reply(self, timeout: float = 5.0) -> Message:  # noqa: ASYNC109 - of a test
         """Wait for the next message of the bot, in any room.
 
         Each message is returned once, oldest first, also one that the bot wrote before the call.
@@ -398,14 +407,11 @@ class Sandbox:
         ...     message = await Client("any-token", http_client=http_client).post(
         ...         "messages", json=hello
         ...     )
-        >>> (await sandbox.reply())["text"]
+        >>> (await sandbox.next_reply()).text
         'Hello, Ann!'
 
         Args:
             timeout: Seconds to wait.
-
-        Returns:
-            The message, by the keys on the wire.
 
         Raises:
             TimeoutError: The bot didn't write one. It says what the bot was notified of, and how it
@@ -416,7 +422,7 @@ class Sandbox:
         """
         if not timeout >= 0:
             raise ValueError(f"timeout must not be negative, got {timeout}")
-        return await self._replies.next(timeout)
+        return _message(await self._replies.next(timeout))
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
         """Send a notification to its target once more: a duplicate, as Webex may send one.
@@ -575,6 +581,10 @@ class Sandbox:
         self._events.record_delivery(delivery, response)
         if self._on_delivery is not None:
             self._on_delivery(delivery)
+
+
+def _message(document: Json) -> Message:
+    return structure(document, Message)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def as_test(state: State, room: Json) -> str:
     lines = [f"async def test_{_name(state, events)}({fixtures}):"]
     if is_group:
         title = {"title": room.get("title") or "Room"}
-        lines.append(f'room = (await webex_client.post("rooms", json={_literal(title)}))["id"]')
+        lines.append(f'room = await webex_client.post("rooms", json={_literal(title)})')
     for event in events:
         who = f"person={_literal(state.named(event['personId']).email)}"
         if INPUTS in event:
@@ -43,7 +43,7 @@ def as_test(state: State, room: Json) -> str:
         elif event["personId"] == state.bot.id:
             lines += _expect(event, cards.get(event["id"], "reply"))
         else:
-            lines.append(_say(state, event, f"{who}, room=room" if is_group else who))
+            lines.append(_say(state, event, f'{who}, room_id=room["id"]' if is_group else who))
     count = sum(INPUTS not in each for each in events)
     body = "\n    ".join([*lines, f"assert len(webex_sandbox.messages) == {count}"])
     imports = "from webex_webhooks_async import File\n\n\n" if ", files=[File(" in body else ""
@@ -106,7 +106,7 @@ def _press(state: State, action: Json, card: str, who: str) -> str:
     button = _pressed(known, inputs)
     filled = {key: value for key, value in inputs.items() if key in button.inputs}
     press = f"press={_literal(button.title)}, " if len(known) > 1 else ""
-    return f'await webex_sandbox.submit({card}["id"], {_literal(filled)}, {press}{who})'
+    return f"await webex_sandbox.submit({card}.id, {_literal(filled)}, {press}{who})"
 
 
 def _pressed(known: list[Button], inputs: Json) -> Button:
@@ -125,10 +125,12 @@ def _pressed(known: list[Button], inputs: Json) -> Button:
 
 
 def _expect(message: Json, name: str) -> Iterator[str]:
-    yield f"{name} = await webex_sandbox.reply()"
-    for key in ("text", "attachments"):
-        if key in message and (key == "text" or name == "reply"):
-            yield f'assert {name}["{key}"] == {_literal(message[key])}'
+    yield f"{name} = await webex_sandbox.next_reply()"
+    if "text" in message:
+        yield f"assert {name}.text == {_literal(message['text'])}"
+    if "attachments" in message and name == "reply":
+        cards = "".join(f"{_literal(each)}," for each in message["attachments"])
+        yield f"assert {name}.attachments == ({cards})"
 
 
 def _literal(value: object) -> str:

@@ -44,11 +44,11 @@ async def http_client(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
 async def test_an_order(http_client: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """The bot offers a card in a thread, confirms what is submitted, and measures both."""
     await webex_sandbox.say("Hello", person="ann@example.com")
-    offer = await webex_sandbox.reply(timeout=30)
-    await webex_sandbox.submit(offer["id"], {"dish": "Pasta"}, person="ann@example.com")
+    offer = await webex_sandbox.next_reply(timeout=30)
+    await webex_sandbox.submit(offer.id, {"dish": "Pasta"}, person="ann@example.com")
 
-    assert offer["parentId"] == webex_sandbox.messages[0]["id"]
-    assert (await webex_sandbox.reply(timeout=30))["text"] == "Ordered: Pasta"
+    assert offer.parent_id == webex_sandbox.messages[0].id
+    assert (await webex_sandbox.next_reply(timeout=30)).text == "Ordered: Pasta"
     metrics = (await http_client.get("/metrics")).text
     assert 'count{event="created",outcome="handled",resource="messages"} 1.0' in metrics
 
@@ -60,7 +60,7 @@ async def test_only_colleagues_get_a_reply(
     await webex_sandbox.say("Hello", person="eve@example.org")
     await http_client.post("/lunch-is-ready/eve@example.org")
 
-    assert (await webex_sandbox.reply(timeout=30))["text"] == "Lunch is ready!"
+    assert (await webex_sandbox.next_reply(timeout=30)).text == "Lunch is ready!"
 
 
 @pytest.mark.usefixtures("http_client")

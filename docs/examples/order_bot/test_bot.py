@@ -25,23 +25,23 @@ async def test_help(webex_sandbox: Sandbox) -> None:
     await webex_sandbox.say("Help!")
     await webex_sandbox.say("help")
 
-    assert "* **order**: Order lunch.\n" in webex_sandbox.messages[-1]["markdown"]
+    assert "* **order**: Order lunch.\n" in str(webex_sandbox.messages[-1].markdown)
 
 
 async def test_an_order(webex_sandbox: Sandbox) -> None:
     """The order is confirmed in the thread that the card is in."""
     await webex_sandbox.say("order")
     question, card = webex_sandbox.messages
-    await webex_sandbox.submit(card["id"], {"dish": "Pasta"}, press="Order")
+    await webex_sandbox.submit(card.id, {"dish": "Pasta"}, press="Order")
 
-    assert webex_sandbox.messages[-1]["text"] == "One Pasta, please!"
-    assert webex_sandbox.messages[-1]["parentId"] == card["parentId"] == question["id"]
+    assert webex_sandbox.messages[-1].text == "One Pasta, please!"
+    assert webex_sandbox.messages[-1].parent_id == card.parent_id == question.id
 
 
 async def test_own_orders(webex_sandbox: Sandbox) -> None:
     """Everybody sees their own orders."""
     await webex_sandbox.say("order", person="ann@example.com")
-    await webex_sandbox.submit(webex_sandbox.messages[-1]["id"], {"dish": "Pasta"}, press="Order")
+    await webex_sandbox.submit(webex_sandbox.messages[-1].id, {"dish": "Pasta"}, press="Order")
     replies = [await reply_to(webex_sandbox, "my orders", who) for who in ("ann", "bob")]
 
     assert replies == ["Pasta", "You haven't ordered anything."]
@@ -52,23 +52,23 @@ async def test_a_file(webex_sandbox: Sandbox) -> None:
     await webex_sandbox.say("", files=[File("menu.txt", b"Pasta")])
 
     digest = sha256(b"Pasta").hexdigest()
-    assert webex_sandbox.messages[-1]["text"] == f"menu.txt: 5 bytes, SHA-256 {digest}"
+    assert webex_sandbox.messages[-1].text == f"menu.txt: 5 bytes, SHA-256 {digest}"
 
 
 async def test_a_mention_in_a_group(webex_sandbox: Sandbox, webex_client: Client) -> None:
     """In a group room, the mention isn't part of the command."""
     room = await webex_client.post("rooms", json={"title": "Lunch"})
-    await webex_sandbox.say("my orders", room=room["id"], mention=webex_sandbox.bot)
+    await webex_sandbox.say("my orders", room_id=room["id"], mention=webex_sandbox.bot)
 
-    assert webex_sandbox.messages[-1]["text"] == "You haven't ordered anything."
+    assert webex_sandbox.messages[-1].text == "You haven't ordered anything."
 
 
 async def test_a_greeting(webex_sandbox: Sandbox) -> None:
     """The bot greets the room that it is added to."""
     added = {"personId": webex_sandbox.bot.id, "roomId": "R1"}
-    await webex_sandbox.emit("memberships", "created", added, actor_id="ANN")
+    await webex_sandbox.emit("memberships", "created", data=added, actor_id="ANN")
 
-    assert webex_sandbox.messages[-1]["markdown"].startswith("Hello!")
+    assert str(webex_sandbox.messages[-1].markdown).startswith("Hello!")
 
 
 async def test_an_apology(webex_sandbox: Sandbox) -> None:
@@ -76,7 +76,7 @@ async def test_an_apology(webex_sandbox: Sandbox) -> None:
     webex_sandbox.raise_handler_errors = False
     (delivery,) = await webex_sandbox.say("cancel")
 
-    assert webex_sandbox.messages[-1]["text"] == "Sorry, something went wrong."
+    assert webex_sandbox.messages[-1].text == "Sorry, something went wrong."
     assert delivery.status_code == 204
 
 
@@ -94,7 +94,7 @@ async def test_an_apology_for_an_exit(webex_sandbox: Sandbox, webex_client: Clie
     async with bot:
         await webex_sandbox.say("cancel")
 
-    assert webex_sandbox.messages[-1]["text"] == "Sorry, something went wrong."
+    assert webex_sandbox.messages[-1].text == "Sorry, something went wrong."
 
 
 async def test_an_apology_that_fails(
@@ -114,4 +114,4 @@ async def test_an_apology_that_fails(
 async def reply_to(sandbox: Sandbox, text: str, who: str) -> str:
     """Say something, and return the last reply."""
     await sandbox.say(text, person=f"{who}@example.com")
-    return str(sandbox.messages[-1]["text"])
+    return str(sandbox.messages[-1].text)

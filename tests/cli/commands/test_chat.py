@@ -96,7 +96,7 @@ def test_a_bot_that_is_silent(
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == f"error: {BOT_ADDRESS} did not reply within 1 s: {hint}\n"
-    assert [each["text"] for each in webex.sandbox.messages] == ["Hello"]
+    assert [each.text for each in webex.sandbox.messages] == ["Hello"]
     assert bot.requests == []
 
 
@@ -178,7 +178,7 @@ def test_a_group_room(webex: ServedWebex, invoke: Invoke) -> None:
     several = "error: 2 rooms have the title 'Lunch': choose another one\n"
     assert ambiguous == Finished(2, "", several)
     assert len(set(rooms)) == 1
-    assert webex.sandbox.messages[0]["mentionedPeople"] == [webex.sandbox.bot.id]
+    assert webex.sandbox.messages[0].mentioned_people == (webex.sandbox.bot.id,)
 
 
 def test_what_the_bot_writes_elsewhere(webex: ServedWebex, invoke: Invoke) -> None:
@@ -226,9 +226,10 @@ def test_a_file(
         invoke("chat", *(each.format(path) for each in arguments))
 
     (message,) = webex.sandbox.messages
-    url = message["files"][0].replace("https://webexapis.com/v1", webex.base_url)
+    assert message.files
+    url = message.files[0].replace("https://webexapis.com/v1", webex.base_url)
     file = httpx.get(url, headers={"Authorization": "Bearer x"}, trust_env=False)
-    assert message.get("text") == text
+    assert message.text == text
     assert (file.text, "my%20menu.txt" in file.headers["content-disposition"]) == ("Soup", True)
 
 
@@ -439,7 +440,9 @@ def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
             attachments=[CARD],
         )
         running.out.line(rf"^{BOT_ADDRESS}: evil\\x1b\[2J$")
-        file = webex.sandbox.messages[2]["files"][0].rpartition("/")[2]
+        files = webex.sandbox.messages[2].files
+        assert files
+        file = files[0].rpartition("/")[2]
         running.out.line(rf"\[file http://127.0.0.1:.+{file}\]")
         running.out.line(r"\[card")
         keyboard.write("/submit lnch=Pasta\n")

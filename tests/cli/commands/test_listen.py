@@ -74,7 +74,7 @@ def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> No
     ):
         running.err.line(IT_LISTENS)
         watched = [(each.resource, each.event) for each in webex.sandbox.webhooks[1:]]
-        delivery = webex.emit("messages", "created", {"personEmail": "me@example.com"})
+        delivery = webex.emit("messages", "created", data={"personEmail": "me@example.com"})
         running.out.line("messages created by me@example.com$")
         running.out.line("^→ #1 messages created: 200 OK$")
         running.out.line("^  thanks$")

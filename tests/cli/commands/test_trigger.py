@@ -73,7 +73,7 @@ def test_a_sandbox(webex: ServedWebex, invoke: Invoke) -> None:
 
     (message, *_) = webex.sandbox.messages
     notified = json.loads(bot.bodies[0])["data"]
-    assert (message["id"], message["text"]) == (notified["id"], "Hello")
+    assert (message.id, message.text) == (notified["id"], "Hello")
     assert (done.exit_code, done.out, done.err) == (0, "→ 200 OK\n", "")
     ok, refused, unreachable = failed.out.splitlines()
     assert (ok, refused) == ("→ 200 OK", "→ 500 Internal Server Error")

@@ -71,7 +71,7 @@ async def test_query_parameters_that_the_sandbox_lacks(api: httpx.AsyncClient) -
 
 async def test_any_id_is_an_id(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
     """A percent-encoded slash belongs to an id, and one at the end to no id: that is the list."""
-    await webex_sandbox.emit("rooms", "created", {"id": "a/b"})
+    await webex_sandbox.emit("rooms", "created", data={"id": "a/b"})
     paths = ("/rooms/a%2Fb", "/rooms/", "/rooms/a%2Fc", "/contents/a%2Fb", "/telephony/calls/past")
 
     assert [(await api.get(path)).status_code for path in paths] == [200, 200, 404, 404, 404]

@@ -64,7 +64,8 @@ async def test_a_file_is_at_the_origin_that_the_requester_uses(webex_sandbox: Sa
     assert served == [b"1", b"2"]
     assert all(each.startswith(f"{base_url}/contents/") for each in data["files"])
     assert all(each.startswith(f"{Sandbox.base_url}/contents/") for each in seen_by_ann["files"])
-    assert webex_sandbox.messages == (seen_by_ann,)
+    (message,) = webex_sandbox.messages
+    assert message.files == tuple(seen_by_ann["files"])
 
 
 async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:

@@ -22,7 +22,7 @@ async def data_of(
     """Emit an event that the bot watches for, and return the notification's data."""
     async with webex_sandbox.http_client() as api:
         notified = await notifications_of(webex_sandbox, api, resource, event)
-    await webex_sandbox.emit(resource, event, data)
+    await webex_sandbox.emit(resource, event, data=data)
     return dict(notified[-1]["data"])
 
 
@@ -94,8 +94,8 @@ async def test_a_direct_message(webex_sandbox: Sandbox, api: httpx.AsyncClient) 
     ]
 
     said = webex_sandbox.messages[0]
-    members = ("roomId", "personId", "roomType")
-    assert [data[key] for key in members] == [said[key] for key in members]
+    members = [data[key] for key in ("roomId", "personId", "roomType")]
+    assert members == [said.room_id, said.person_id, said.room_type]
     assert (await api.get(f"/rooms/{own['roomId']}")).json()["type"] == "direct"
 
 
@@ -134,19 +134,20 @@ async def test_content_is_stored_alone(webex_sandbox: Sandbox, api: httpx.AsyncC
     read = (await api.get(f"/attachment/actions/{action['id']}")).json()
     assert read["inputs"] == {"color": "red"}
     for which, text in ((message["id"], None), ("M", None), ("M", "Hello"), ("M", None)):
-        await webex_sandbox.emit("messages", "created", {"id": which, "text": text})
+        await webex_sandbox.emit("messages", "created", data={"id": which, "text": text})
         assert (await api.get(f"/messages/{which}")).json().get("text") == text
 
 
 async def test_more_of_what_exists(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """An event about a stored object has its members, and changes those that it names."""
     await webex_sandbox.say("Hello", person="ann@example.com")
-    (said,) = webex_sandbox.messages
+    (message,) = webex_sandbox.messages
+    said = (await api.get(f"/messages/{message.id}")).json()
 
-    data = await data_of(webex_sandbox, "messages", "created", {"id": said["id"], "new": 1})
+    data = await data_of(webex_sandbox, "messages", "created", {"id": message.id, "new": 1})
 
     assert data == {**{key: value for key, value in said.items() if key != "text"}, "new": 1}
-    assert (await api.get(f"/messages/{said['id']}")).json() == {**said, "new": 1}
+    assert (await api.get(f"/messages/{message.id}")).json() == {**said, "new": 1}
     assert len(webex_sandbox.messages) == 1
 
 
@@ -186,7 +187,7 @@ async def test_people_exist(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> N
     for person_id in ("P1", "P2"):
         assert (await api.get(f"/people/{person_id}")).json()["id"] == person_id
     assert (data["personId"], data["personEmail"]) == ("P1", "ann@example.com")
-    assert webex_sandbox.messages[0]["personId"] != "P1"
+    assert webex_sandbox.messages[0].person_id != "P1"
 
 
 async def test_data_of_an_unknown_resource(webex_sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -228,7 +229,7 @@ async def test_who_acts(
     async with webex_sandbox.http_client() as api:
         notified = await notifications_of(webex_sandbox, api, resource, ownedBy="org")
 
-    await webex_sandbox.emit(resource, "created", data, actor_id=actor_id)
+    await webex_sandbox.emit(resource, "created", data=data, actor_id=actor_id)
 
     assert notified[0].get("actorId") == actor
     assert notified[0]["data"].get("personId", actor) == actor
@@ -256,7 +257,7 @@ async def test_whose_webhooks_are_notified(resource: str, key: str) -> None:
     numbers = {each.id: number for number, each in enumerate(sandbox.webhooks)}
 
     async def notified(data: dict[str, Any] | None = None, **options: str) -> list[int]:
-        deliveries = await sandbox.emit(resource, event, data, **options)
+        deliveries = await sandbox.emit(resource, event, data=data, **options)
         return [numbers[each.webhook.id] for each in deliveries]
 
     has_owner = resource != "meetingParticipants"

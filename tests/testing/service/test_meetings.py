@@ -19,7 +19,7 @@ async def test_a_list_of_what_was_emitted(
     starts = ["2026-02-03T10:00:00.000Z", "2026-02-03T12:00:00+02:00", "soon"]
     for number, host in enumerate(["ann@example.com", "bob@example.com", "bob@example.com"]):
         data = {"id": f"X{number}", "meetingId": f"M{number}", "hostEmail": host}
-        await webex_sandbox.emit(resource, "created", {**data, start: starts[number]})
+        await webex_sandbox.emit(resource, "created", data={**data, start: starts[number]})
 
     async def ids(**query: str) -> list[Any]:
         return [each["id"] for each in await items(api, f"/{resource}", ANN, **query)]
@@ -29,7 +29,7 @@ async def test_a_list_of_what_was_emitted(
     assert await ids(meetingId="M0", siteUrl="example.webex.com", max="1") == ["X0"]
     assert await ids(**{"from": "2026-02-03T10:00:00Z", "to": "2026-02-04"}) == ["X0", "X1"]
     assert await ids(to="2026-02-03T10:00:00Z") == []
-    await webex_sandbox.emit(resource, "created", {"id": "X3", "meetingId": []})
+    await webex_sandbox.emit(resource, "created", data={"id": "X3", "meetingId": []})
     assert await ids(meetingId="M1") == ["X1"]
     refused = await api.get(f"/{resource}", params={"from": "yesterday"})
     unknown = await api.get(f"/{resource}", params={"integrationTag": "a"})
@@ -44,10 +44,10 @@ async def test_what_a_meetings_exporter_asks(
     A number finds its meetings whenever they are.
     """
     of_series = {"meetingSeriesId": "S1", "meetingNumber": "123"}
-    await webex_sandbox.emit("meetings", "created", {"id": "M1", **of_series})
-    await webex_sandbox.emit("meetings", "ended", {"id": "M2", **of_series})
-    await webex_sandbox.emit("meetingParticipants", "joined", {"id": "P1", "meetingId": "M2"})
-    await webex_sandbox.emit("meetingParticipants", "joined", {"id": "P2"})
+    await webex_sandbox.emit("meetings", "created", data={"id": "M1", **of_series})
+    await webex_sandbox.emit("meetings", "ended", data={"id": "M2", **of_series})
+    await webex_sandbox.emit("meetingParticipants", "joined", data={"id": "P1", "meetingId": "M2"})
+    await webex_sandbox.emit("meetingParticipants", "joined", data={"id": "P2"})
 
     async def ids(path: str, **query: str) -> list[Any]:
         return [each["id"] for each in await items(api, path, **query)]
@@ -100,7 +100,7 @@ async def test_the_files_of_a_recording(base_url: str, host: str) -> None:
     """
     clock = StoppedClock()
     sandbox = Sandbox(clock=clock.now)
-    await sandbox.emit("recordings", "created", {"id": "R/1", "topic": "Plans"})
+    await sandbox.emit("recordings", "created", data={"id": "R/1", "topic": "Plans"})
     async with sandbox.http_client() as api:
         read = await api.get(f"{base_url}/recordings/R%2F1", headers=ANN)
         links = dict(read.json()["temporaryDirectDownloadLinks"])
@@ -129,7 +129,7 @@ async def test_links_that_a_test_gives(webex_sandbox: Sandbox, api: httpx.AsyncC
     """Links that were emitted stay as they are."""
     links = {"recordingDownloadLink": "https://files.example.com/1.mp4"}
     given = {"id": "R1", "temporaryDirectDownloadLinks": links}
-    await webex_sandbox.emit("recordings", "created", given)
+    await webex_sandbox.emit("recordings", "created", data=given)
 
     read = await api.get("/recordings/R1", params={"hostEmail": "host@example.com"})
     assert read.json()["temporaryDirectDownloadLinks"] == links
@@ -143,7 +143,7 @@ async def test_the_text_of_a_transcript(webex_sandbox: Sandbox, api: httpx.Async
     ann = (await api.get("/people/me", headers=ANN)).json()
     for transcript, host in (("T1/a", ann["id"]), ("T2", 5)):
         given = {"id": transcript, "hostUserId": host, "meetingTopic": "Plans"}
-        await webex_sandbox.emit("meetingTranscripts", "created", given)
+        await webex_sandbox.emit("meetingTranscripts", "created", data=given)
 
     listed, _ = await items(api, "/meetingTranscripts")
     text = await api.get(f"{listed['txtDownloadLink']}&hostEmail=host@example.com")
