@@ -18,6 +18,7 @@ import griffe
 from rich.console import Console
 
 import webex_webhooks_async
+from tests.support.surface import fields, resolved
 from webex_webhooks_async import errors
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.cli.app import app as command_line
@@ -26,6 +27,7 @@ from webex_webhooks_async.testing.service.application import ROUTES
 
 DOCS = Path(__file__).parent
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/**/*.md")))
+WIDTH = 88  # characters, which a page shows without scrolling
 SOURCES = Path(webex_webhooks_async.__file__).parents[1]
 
 GENERATED = re.compile(r"(?<=<!-- from code: )(?P<what>.+?) -->\n.*?(?=<!-- end -->)", re.DOTALL)
@@ -136,8 +138,8 @@ def documented() -> dict[str, griffe.Object]:
 def _documented_in(page: Path) -> Iterator[tuple[str, griffe.Object]]:
     package = _package()
     for name in _public_names(page):
-        module = package if name in package.members else package["testing"]
-        thing = _resolved(module[name])
+        modules = (package, package["types"], package["testing"])
+        thing = resolved(next(each for each in modules if name in each.members)[name])
         yield name, thing
         if isinstance(thing, griffe.Class):
             yield from ((f"{name}.{member.name}", member) for member in _methods(thing))
@@ -152,7 +154,7 @@ def _package() -> griffe.Object:
         docstring_parser=griffe.Parser.google,
         docstring_options={"returns_multiple_items": False},
     )
-    return _resolved(package)
+    return resolved(package)
 
 
 def described(name: str, thing: griffe.Object, *, level: int) -> Iterator[str]:
@@ -174,13 +176,9 @@ def _public_names(page: Path) -> Iterator[str]:
             yield from mark["what"].split()
 
 
-def _resolved(found: griffe.Object | griffe.Alias) -> griffe.Object:
-    return found.final_target if isinstance(found, griffe.Alias) else found
-
-
 def _methods(cls: griffe.Class) -> Iterator[griffe.Object]:
     """Find the public methods and properties, those of private base classes included."""
-    for member in map(_resolved, cls.all_members.values()):
+    for member in map(resolved, cls.all_members.values()):
         described_here = member.docstring is not None and member.is_public
         described_here &= member.name != "__getattr__"  # which is for what isn't there
         if described_here and (isinstance(member, griffe.Function) or "property" in member.labels):
@@ -193,14 +191,37 @@ def _signature(name: str, thing: griffe.Object) -> Iterator[str]:
         prefix = "async " if "async" in thing.labels else ""
         signature = prefix + _without_self(thing.signature()).replace(thing.name, name, 1)
     elif isinstance(thing, griffe.Class) and "__init__" in thing.members:
-        init = _resolved(thing["__init__"])
+        init = resolved(thing["__init__"])
         if isinstance(init, griffe.Function):
             signature = _without_self(init.signature()).replace("__init__", name, 1)
             signature = signature.removesuffix(" -> None")
+    elif isinstance(thing, griffe.Class) and fields(thing):
+        signature = _constructor(name, thing)
     elif "property" in thing.labels and isinstance(thing, griffe.Attribute):
         signature = f"{name}: {thing.annotation}"
+    elif isinstance(thing, griffe.Attribute):
+        yield from ("```text", *_alias(name, str(thing.value)), "```\n")
     if signature:
         yield from ("```text", *_wrapped(signature), "```\n")
+
+
+def _alias(name: str, value: str) -> Iterator[str]:
+    """Show what a name stands for; a long union with a line for each of its types."""
+    if len(f"{name} = {value}") <= WIDTH:
+        yield f"{name} = {value}"
+        return
+    yield f"{name} = ("
+    yield from (
+        f"    {'| ' * bool(number)}{each}" for number, each in enumerate(value.split(" | "))
+    )
+    yield ")"
+
+
+def _constructor(name: str, cls: griffe.Class) -> str:
+    """Show the constructor that attrs makes, or the arguments that a `TypedDict` is for."""
+    parameters = griffe.Parameters(*fields(cls).values())
+    signature = griffe.Function(name, parameters=parameters).signature()
+    return signature.replace("extra_field()", "{}")
 
 
 def _without_self(signature: str) -> str:
@@ -209,7 +230,7 @@ def _without_self(signature: str) -> str:
 
 def _wrapped(signature: str) -> Iterator[str]:
     """Break a long signature at its arguments."""
-    if len(signature) <= 88:  # noqa: PLR2004 - what a page shows without scrolling
+    if len(signature) <= WIDTH:
         yield signature
         return
     head, _, rest = signature.partition("(")
@@ -243,7 +264,7 @@ def _section(section: griffe.DocstringSection, thing: griffe.Object) -> Iterator
 
 def _type_of(thing: griffe.Object, attribute: str) -> str:
     member = thing.members.get(attribute)
-    annotation = getattr(member and _resolved(member), "annotation", None)
+    annotation = getattr(member and resolved(member), "annotation", None)
     return f" (`{annotation}`)" if annotation else ""
 
 

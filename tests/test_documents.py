@@ -14,9 +14,9 @@ from sybil import Document
 from sybil.document import PythonDocStringDocument
 
 import webex_webhooks_async
-import webex_webhooks_async.testing
 from docs.generate import PAGES, documented, up_to_date
 from tests.support.documents import find_doctests, set_up, tear_down
+from webex_webhooks_async import testing, types
 
 pytestmark = pytest.mark.once
 
@@ -50,7 +50,7 @@ def test_a_generated_page_says_what_the_code_says(page: Path) -> None:
 
 def test_every_public_name_is_in_the_reference() -> None:
     """The reference describes each name that users import."""
-    public = {*dir(webex_webhooks_async), *webex_webhooks_async.testing.__all__}
+    public = {*dir(webex_webhooks_async), *dir(types), *testing.__all__}
 
     assert public - documented().keys() == {"__version__"} & public
 

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args, get_overloads
 
 import pytest
 
 import webex_webhooks_async
 from tests.support.surface import SNAPSHOT, SOURCES, surface
-from webex_webhooks_async import Receiver, errors
+from webex_webhooks_async import Receiver, errors, types
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 
 pytestmark = pytest.mark.once
@@ -48,7 +49,7 @@ def test_what_users_write_cannot_be_renamed_unseen(tmp_path: Path) -> None:
     assert {
         "    async def person -> Person": 2,  # of messages and of submissions
         "    scopes: str | Iterable[str] (keyword)": 1,
-        "        max_concurrency: int (keyword)": 1,
+        "        max_concurrency: int = ... (keyword)": 1,
         "WEBEX_CLIENT_ID": 1,
         "x-spark-signature": 1,
         "webex_data_id": 1,
@@ -56,25 +57,26 @@ def test_what_users_write_cannot_be_renamed_unseen(tmp_path: Path) -> None:
     }.items() <= changed.items()
 
 
-def test_the_package_offers_its_public_names_and_no_more() -> None:
-    """`dir` of the package lists exactly the public names."""
-    assert sorted(vars(webex_webhooks_async)["__all__"]) == dir(webex_webhooks_async)
+@pytest.mark.parametrize("module", [webex_webhooks_async, types])
+def test_a_module_offers_its_public_names_and_no_more(module: ModuleType) -> None:
+    """`dir` lists exactly the public names."""
+    assert sorted(vars(module)["__all__"]) == dir(module)
 
 
-def test_a_name_is_what_type_checkers_take_it_for() -> None:
+@pytest.mark.parametrize("module", [webex_webhooks_async, types])
+def test_a_name_is_what_type_checkers_take_it_for(module: ModuleType) -> None:
     """Each lazily imported name is the object that type checkers see."""
-    source = Path(webex_webhooks_async.__file__).read_text(encoding="utf-8")
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
     imports = [each for each in ast.walk(ast.parse(source)) if isinstance(each, ast.ImportFrom)]
     promised = {
         alias.name: getattr(import_module(str(each.module)), alias.name)
         for each in imports
         if str(each.module).startswith("webex_webhooks_async.")
         for alias in each.names
+        if alias.asname
     }
 
-    assert promised == {
-        name: getattr(webex_webhooks_async, name) for name in dir(webex_webhooks_async)
-    }
+    assert promised == {name: getattr(module, name) for name in dir(module)}
 
 
 def test_another_name_is_an_error() -> None:
@@ -91,6 +93,10 @@ def test_another_name_is_an_error() -> None:
         (
             "Receiver, RedisDeduplicator, Event, parse_notification, MessageData, verify",
             {"httpx", "redis"},
+        ),
+        (
+            "Router; from webex_webhooks_async.types import Handler, Headers, ReceiverOptions",
+            {"httpx", "webex_webhooks_async.bot", "webex_webhooks_async.client"},
         ),
         (
             "Client, Receiver, Notification",

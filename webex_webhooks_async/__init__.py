@@ -4,8 +4,9 @@ A name's module is imported on first use: a program that only receives never imp
 pytest, which loads our plugin wherever the package is installed, imports nothing.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from webex_webhooks_async.lazy_names import on_first_use
 
 # Type checkers read the imports, and Python the names below them; a test compares the two.
 if TYPE_CHECKING:
@@ -89,8 +90,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.deduplication import (
         MemoryDeduplicator as MemoryDeduplicator,
     )
-    from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
-    from webex_webhooks_async.notifications.dispatch import Handler as Handler
     from webex_webhooks_async.notifications.inbox import Inbox as Inbox
     from webex_webhooks_async.notifications.inbox import InboxCounts as InboxCounts
     from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
@@ -144,7 +143,6 @@ else:
         "models.vocabulary": "Event OwnedBy Resource Status",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",
-        "notifications.dispatch": "CallNext Handler",
         "notifications.inbox": "Inbox InboxCounts InboxEntry StoredNotification",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "notifications.receiver": "Receiver",
@@ -153,18 +151,7 @@ else:
         "notifications.signatures": "SignatureAlgorithm sign verify",
         "notifications.sqlite_inbox": "SQLiteInbox",
         "notifications.thread": "ReceiverThread",
+        "version": "__version__",
     }
-    _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
-    __all__ = list(_MODULES)
-    _MODULES["__version__"] = "version"
-
-    def __getattr__(name: str) -> object:
-        """Import a public name from its module."""
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-        return found
-
-    def __dir__() -> list[str]:
-        """All public names, imported or not."""
-        return __all__
+    __getattr__, __dir__ = on_first_use(__name__, _NAMES)
+    __all__ = list(__dir__())

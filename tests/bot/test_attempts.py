@@ -19,7 +19,6 @@ from tests.support.clocks import Time
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,
-    CallNext,
     File,
     GiveUpError,
     InboxEntry,
@@ -36,6 +35,7 @@ from webex_webhooks_async import (
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
+from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once
 

@@ -12,7 +12,6 @@ from tests.support.refusals import refused
 from webex_webhooks_async import (
     Bot,
     BotRouter,
-    CallNext,
     MessageContext,
     MessageData,
     Notification,
@@ -21,6 +20,7 @@ from webex_webhooks_async import (
     SubmissionContext,
 )
 from webex_webhooks_async.testing import SandboxPerson
+from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.once
 

@@ -9,10 +9,10 @@ from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator
-from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import sign
+from webex_webhooks_async.types import CallNext
 
 SECRET = "myBongoSecret"
 

@@ -7,10 +7,10 @@ import pytest
 from tests.notifications.doubles import MESSAGE_DATA, SECRET, StandIn, Traces, body_of, deliver
 from webex_webhooks_async.errors import PayloadError
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.router import Router
+from webex_webhooks_async.types import CallNext
 
 MISFIT = body_of({**MESSAGE_DATA, "personId": None})
 

@@ -30,11 +30,11 @@ from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
-from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
+from webex_webhooks_async.types import CallNext
 
 LEASE = 18.0
 KEEP = 600.0

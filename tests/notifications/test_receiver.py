@@ -28,10 +28,10 @@ from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator, MemoryDeduplicator
-from webex_webhooks_async.notifications.dispatch import CallNext
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import SignatureAlgorithm, sign
+from webex_webhooks_async.types import CallNext
 
 pytestmark = pytest.mark.usefixtures("tasks")
 

@@ -15,7 +15,7 @@ import griffe
 from cyclopts import App
 
 import webex_webhooks_async
-from webex_webhooks_async import testing
+from webex_webhooks_async import testing, types
 from webex_webhooks_async.cli.app import app
 
 SNAPSHOT = Path(__file__).with_suffix(".txt")
@@ -45,7 +45,8 @@ def surface(sources: Path = SOURCES) -> str:
     importable = _public(package, dir(webex_webhooks_async))
     for_tests = _public(package["testing"], testing.__all__)
     fixtures = [each for each in package["testing.plugin"].functions.values() if each.is_public]
-    public = [*importable, *for_tests, *fixtures]
+    written = _public(package["types"], dir(types))
+    public = [*importable, *written, *for_tests, *fixtures]
     texts = sorted(_texts(sources / NAME))
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     return "\n".join(
@@ -53,6 +54,7 @@ def surface(sources: Path = SOURCES) -> str:
             *_section(TOP, importable, public),
             "__version__: str",
             "",
+            *_section(f"from {NAME}.types import", written, public),
             *_section(f"from {NAME}.testing import", for_tests, public),
             *_section("the fixtures of pytest", fixtures, public),
             *_section("what these speak of", _used_in(public), public),
@@ -224,12 +226,13 @@ def fields(thing: griffe.Class) -> dict[str, griffe.Parameter]:
 
 
 def _options(cls: griffe.Class) -> dict[str, str] | None:
-    """Return how attrs makes the constructor of a class; `None` if it doesn't."""
+    """Return how the fields of a class become parameters; `None` if they don't."""
     for decorator in cls.decorators:
         if decorator.callable_path.startswith("attrs."):
             return _keywords(decorator.value)
     bases = {str(base) for each in (cls, *cls.mro()) for base in each.bases}
-    return {"kw_only": "True"} if "TypedDict" in bases else None
+    is_optional = str(cls.keywords.get("total")) == "False"
+    return {"kw_only": "True", "default": "..." * is_optional} if "TypedDict" in bases else None
 
 
 def _keywords(call: str | griffe.Expr | None) -> dict[str, str]:
@@ -240,7 +243,7 @@ def _keywords(call: str | griffe.Expr | None) -> dict[str, str]:
 
 
 def _field(attribute: griffe.Attribute, options: dict[str, str]) -> dict[str, griffe.Parameter]:
-    default = None if attribute.value is None else str(attribute.value)
+    default = str(attribute.value or options.get("default", "")) or None
     if isinstance(attribute.value, griffe.ExprCall) and str(attribute.value.function) == "field":
         given = options | _keywords(attribute.value)
         if given.get("init") == "False":

@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, TypeVar, assert_type
 from webex_webhooks_async import (
     Bot,
     BotRouter,
-    CallNext,
     Client,
     Message,
     MessageContext,
@@ -25,6 +24,7 @@ from webex_webhooks_async import (
     StaticToken,
     SubmissionContext,
 )
+from webex_webhooks_async.types import CallNext
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,11 +13,9 @@ import redis.asyncio
 
 from webex_webhooks_async import (
     AttachmentActionData,
-    CallNext,
     Claim,
     Deduplicator,
     Event,
-    Handler,
     Inbox,
     InboxCounts,
     InboxEntry,
@@ -48,6 +46,7 @@ from webex_webhooks_async import (
     verify,
 )
 from webex_webhooks_async.testing import check_deduplicator, check_inbox
+from webex_webhooks_async.types import CallNext, Handler
 
 receiver = Receiver(["secret", "old secret"], on_error=lambda error, notification: None)
 

@@ -17,7 +17,8 @@ from typing import Any
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 
-from webex_webhooks_async import Bot, CallNext, Notification, Person, SQLiteInbox
+from webex_webhooks_async import Bot, Notification, Person, SQLiteInbox
+from webex_webhooks_async.types import CallNext
 
 from . import cards
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from webex_webhooks_async import (
     Bot,
-    CallNext,
     MembershipData,
     MessageContext,
     Notification,
     SubmissionContext,
     WebexError,
 )
+from webex_webhooks_async.types import CallNext
 
 CARD = {
     "type": "AdaptiveCard",

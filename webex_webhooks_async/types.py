@@ -1,0 +1,42 @@
+"""The types in the signatures of this package, for annotations in your own code.
+
+::
+
+    def make_bot(secrets: Secrets, **options: Unpack[BotOptions]) -> Bot:
+        return Bot("token", secrets, name="lunch", **options)
+
+As with the package itself, a module is imported with the first use of a name of it.
+"""
+
+from typing import TYPE_CHECKING
+
+from webex_webhooks_async.lazy_names import on_first_use
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.bot.access import Allow as Allow
+    from webex_webhooks_async.bot.bot import BotOptions as BotOptions
+    from webex_webhooks_async.bot.router import ContextHandler as ContextHandler
+    from webex_webhooks_async.bot.router import ContextMiddleware as ContextMiddleware
+    from webex_webhooks_async.client.client import ClientOptions as ClientOptions
+    from webex_webhooks_async.client.resource import Params as Params
+    from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
+    from webex_webhooks_async.notifications.dispatch import Handler as Handler
+    from webex_webhooks_async.notifications.dispatch import Middleware as Middleware
+    from webex_webhooks_async.notifications.keys import Secrets as Secrets
+    from webex_webhooks_async.notifications.receiver import ErrorHandler as ErrorHandler
+    from webex_webhooks_async.notifications.receiver import ReceiverOptions as ReceiverOptions
+    from webex_webhooks_async.notifications.signatures import Headers as Headers
+else:
+    _NAMES = {
+        "bot.access": "Allow",
+        "bot.bot": "BotOptions",
+        "bot.router": "ContextHandler ContextMiddleware",
+        "client.client": "ClientOptions",
+        "client.resource": "Params",
+        "notifications.dispatch": "CallNext Handler Middleware",
+        "notifications.keys": "Secrets",
+        "notifications.receiver": "ErrorHandler ReceiverOptions",
+        "notifications.signatures": "Headers",
+    }
+    __getattr__, __dir__ = on_first_use(__name__, _NAMES)
+    __all__ = list(__dir__())
