@@ -1,7 +1,7 @@
 // The JSON of a card, to change it and to send it into the room as the bot.
 
 import { attempt, post } from "./calls.js";
-import { attachmentOf, drawCard, problemOfCard } from "./cards.js";
+import { attachmentOf, drawCard, problemOfCard } from "./card-rendering.js";
 import { button, el } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 
