@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from webex_webhooks_async.testing.contracts import check_deduplicator, check_inbox
-    from webex_webhooks_async.testing.deliveries import Delivery
+    from webex_webhooks_async.testing.delivery import Delivery
     from webex_webhooks_async.testing.requests import RecordedRequest
     from webex_webhooks_async.testing.samples import sample_notification, signed_request
     from webex_webhooks_async.testing.sandbox import Sandbox
     from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 else:
     _MODULES = {
-        "Delivery": "deliveries",
+        "Delivery": "delivery",
         "SandboxPerson": "service.sandbox_person",
         "RecordedRequest": "requests",
         "Sandbox": "sandbox",

@@ -7,14 +7,13 @@ https://developer.webex.com/docs/api/guides/webhooks
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import attrs
 import httpx
-from attrs import field, frozen
 
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.pool import tls_context
@@ -23,11 +22,10 @@ from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, named_in, watched_by
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.testing.reasons import (
-    SWITCHED_OFF,
-    reason_of_status,
-    reason_without_response,
-)
+from webex_webhooks_async.testing.delivery import Delivery
+from webex_webhooks_async.testing.event_stream import EventStream
+from webex_webhooks_async.testing.reasons import reason_without_response
+from webex_webhooks_async.testing.replies import Replies
 from webex_webhooks_async.testing.samples import signed_request
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.state import State
@@ -51,71 +49,38 @@ _NOT_SENT = (
 )
 
 
-@frozen(kw_only=True)
-class Delivery:
-    """An attempt to deliver a notification.
-
-    Attributes:
-        webhook: The webhook as it was then. A repr shows its name alone.
-        url: Where the notification was sent.
-        body: What was sent. A repr doesn't show it.
-        headers: The headers of the request, with the signatures if the webhook has a secret. A
-            repr doesn't show them.
-        status_code: The status of the response; None without one.
-        error: Why there was no response, or why nothing was sent.
-        switched_off: Whether this failure made Webex switch the webhook off.
-        location: Where a redirect leads.
-        handler_error: What a handler raised, such as ``KeyError: 'dish'``, if the sandbox learns
-            it: the first failure, on one line of at most 500 characters. If a handler fails after
-            the response, `Sandbox.deliveries` has it as soon as it has failed.
-    """
-
-    webhook: Webhook = field(repr=lambda webhook: repr(webhook.name))
-    url: str
-    body: bytes = field(repr=False)
-    headers: Mapping[str, str] = field(hash=False, repr=False)
-    status_code: int | None = None
-    error: str | None = None
-    switched_off: bool = False
-    location: str | None = None
-    handler_error: str | None = None
-
-    @property
-    def reason(self) -> str | None:
-        """Why the notification wasn't accepted, and what to do; None if it was."""
-        if self.ok:
-            return None
-        reason = self.error
-        if self.status_code is not None:
-            reason = reason_of_status(self.status_code, self.url, self.location)
-        return f"{reason}; {SWITCHED_OFF}" if self.switched_off else reason
-
-    @property
-    def ok(self) -> bool:
-        """Whether the notification was accepted: any 2xx is success, a redirect is not."""
-        return self.status_code is not None and httpx.codes.is_success(self.status_code)
-
-
 class Attempt:
-    """An attempt to deliver; what the handlers raise meanwhile, or later, is reported to it.
+    """An attempt to deliver; it takes what the handlers raise meanwhile, or later.
 
     Attributes:
         delivery: The delivery, which is recorded once the attempt is over.
-        errors: What the handlers raised before the response.
+        errors: What the handlers raised before the response, to be raised in the test.
         is_over: Whether it is over.
-        by_api: Whether it follows from a request; then no caller in the test can get an error.
     """
 
-    def __init__(self, delivery: Delivery, service: "DeliveryService", *, by_api: bool) -> None:
+    def __init__(
+        self, delivery: Delivery, *, events: EventStream, replies: Replies, by_api: bool
+    ) -> None:
         self.delivery: Delivery = delivery
         self.errors: list[Exception] = []
         self.is_over: bool = False
-        self.by_api: bool = by_api
-        self._service = service
+        self._events = events
+        self._replies = replies
+        self._by_api = by_api  # it follows from a request: no caller in the test can get an error
 
     def __call__(self, error: BaseException, *, is_late: bool) -> None:
-        """Take what a handler raised."""
-        self._service.take_error(self, error, is_late=is_late or self.is_over)
+        """Take what a handler raised: note it at the delivery, and keep it to be raised again."""
+        before = self.delivery
+        if before.handler_error is None:
+            self.delivery = attrs.evolve(before, handler_error=summarize_exception(error))
+            if self.is_over:
+                self._events.amend_delivery(before, self.delivery)
+        if self._by_api or not self._replies.raise_handler_errors:
+            return
+        if is_late or self.is_over:
+            self._replies.raise_later(_as_exception(error))
+        else:
+            self.errors.append(_as_exception(error))
 
 
 class DeliveryService:
@@ -130,25 +95,23 @@ class DeliveryService:
         self,
         *,
         state: State,
+        events: EventStream,
+        replies: Replies,
         http_client: httpx.AsyncClient | None,
         allow_remote: bool,
         timeout: float,
-        record: Callable[[Delivery, bytes], None],
-        amend: Callable[[Delivery, Delivery], None],
-        raises: Callable[[], bool],
-        raise_later: Callable[[Exception], None],
+        on_delivery: Callable[[Delivery], None] | None,
     ) -> None:
         self.app: ASGIApp | None = None
         self.is_served: bool = False
         self._in_process: set[asyncio.Task[Attempt]] = set()
         self._state = state
+        self._events = events
+        self._replies = replies
         self._http_client = http_client
         self._allow_remote = allow_remote
         self._timeout = timeout
-        self._record = record
-        self._amend = amend
-        self._raises = raises
-        self._raise_later = raise_later
+        self._on_delivery = on_delivery
         self._attempts: deque[Attempt] = deque(maxlen=MAX_RECORDED)
 
     @property
@@ -161,7 +124,8 @@ class DeliveryService:
     ) -> list[Attempt]:
         """Notify the webhooks that watch for an event, concurrently; oldest first in the result.
 
-        `by_api` is that of the attempts; with `is_forged`, another secret than the webhook's signs.
+        With `by_api` the event follows from a request, and no caller in the test gets an error;
+        with `is_forged`, another secret than the webhook's signs.
         """
         notifications = [
             self._notification(event, webhook, is_forged=is_forged)
@@ -215,7 +179,7 @@ class DeliveryService:
     async def _deliver(
         self, http_client: httpx.AsyncClient, notification: Delivery, *, by_api: bool
     ) -> Attempt:
-        attempt = Attempt(notification, self, by_api=by_api)
+        attempt = Attempt(notification, events=self._events, replies=self._replies, by_api=by_api)
         self._attempts.append(attempt)  # what is stored in an inbox refers to it weakly
         with watched_by(attempt):
             delivery, response = await self._attempt(http_client, notification)
@@ -225,18 +189,10 @@ class DeliveryService:
             switched_off=self._switch_off_after(delivery),
         )
         attempt.is_over = True
-        self._record(attempt.delivery, response)
+        self._events.record_delivery(attempt.delivery, response)
+        if self._on_delivery is not None:
+            self._on_delivery(attempt.delivery)
         return attempt
-
-    def take_error(self, attempt: Attempt, error: BaseException, *, is_late: bool) -> None:
-        """Take what a handler raised: note it at the delivery, and keep it to be raised again."""
-        before = attempt.delivery
-        if before.handler_error is None:
-            attempt.delivery = attrs.evolve(before, handler_error=summarize_exception(error))
-            if attempt.is_over:
-                self._amend(before, attempt.delivery)
-        if self._raises() and not attempt.by_api:
-            (self._raise_later if is_late else attempt.errors.append)(_as_exception(error))
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[httpx.AsyncClient, None]:

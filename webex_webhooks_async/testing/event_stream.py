@@ -13,7 +13,7 @@ from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.deliveries import Delivery
+from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.reasons import hint_without_webhook
 from webex_webhooks_async.testing.redaction import A_SECRET, Secrets
 from webex_webhooks_async.testing.requests import RecordedRequest

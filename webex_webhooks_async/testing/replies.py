@@ -3,32 +3,36 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from webex_webhooks_async.testing.deliveries import Attempt, Delivery
+from webex_webhooks_async.testing.delivery import Delivery
+from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
 
 _SHOWN = 5  # deliveries in an error
 
 
 class Replies:
-    """What the bot writes, and what its handlers raise after the response: each once."""
+    """What the bot writes, and what its handlers raise after the response: each once.
 
-    def __init__(self, state: State, deliveries: Callable[[], Sequence[Delivery]]) -> None:
+    Attributes:
+        raise_handler_errors: That of the sandbox.
+    """
+
+    def __init__(self, state: State, *, raise_handler_errors: bool) -> None:
+        self.raise_handler_errors: bool = raise_handler_errors
         self._state = state
-        self._deliveries = deliveries
         self._returned: set[str] = set()
         self._errors: deque[Exception] = deque()
         self._waiting: set[Callable[[], object]] = set()
         state.messages.watch(lambda _message: self._wake())
 
-    async def next(self, timeout: float) -> Json:  # noqa: ASYNC109 - of a test
-        """Wait for the next message.
+    async def next(self, timeout: float) -> Json | None:  # noqa: ASYNC109 - of a test
+        """Wait for the next message; None if none came in time.
 
         Raises:
-            TimeoutError: No message came; the text says what the bot was notified of.
             Exception: What a handler raised after the response, before a message.
         """
         found: Exception | Json | None = None
@@ -40,9 +44,7 @@ class Replies:
                         woken.clear()
         if isinstance(found, Exception):
             raise found
-        if found is not None:
-            return found
-        raise TimeoutError(f"no reply within {timeout:g} seconds; {self._notified()}")
+        return found
 
     def raise_later(self, error: Exception) -> None:
         """Take what a handler raised after the response."""
@@ -51,7 +53,7 @@ class Replies:
 
     def raise_unseen(self) -> None:
         """Raise what handlers raised after the response, and no `next` has raised."""
-        _raise_all([*iter(self._next_error, None)])
+        raise_all([*iter(self._next_error, None)])
 
     def _next_message(self) -> Json | None:
         for message in self._state.messages:
@@ -79,22 +81,20 @@ class Replies:
         finally:
             self._waiting.remove(wake)
 
-    def _notified(self) -> str:
-        """What the bot was notified of in the end, and how it responded."""
-        bot_id = self._state.bot.id
-        deliveries = [each for each in self._deliveries() if each.webhook.created_by == bot_id]
-        if not deliveries:
-            return (
-                "the bot was notified of nothing: none of its active webhooks watches what happened"
-            )
-        notified = ", ".join(
-            f"{_subject(each)} ({each.reason or f'it responded {each.status_code}'})"
-            for each in deliveries[-_SHOWN:]
-        )
-        why = "; does a handler reply, and await that?" if deliveries[-1].ok else ""
-        if error := deliveries[-1].handler_error:
-            why = f"; a handler raised {error}"
-        return f"the bot was notified of {notified}{why}"
+
+def heard(bot: SandboxPerson, deliveries: Iterable[Delivery]) -> str:
+    """What the bot was notified of in the end, and how it responded."""
+    of_bot = [each for each in deliveries if each.webhook.created_by == bot.id]
+    if not of_bot:
+        return "the bot was notified of nothing: none of its active webhooks watches what happened"
+    notified = ", ".join(
+        f"{_subject(each)} ({each.reason or f'it responded {each.status_code}'})"
+        for each in of_bot[-_SHOWN:]
+    )
+    why = "; does a handler reply, and await that?" if of_bot[-1].ok else ""
+    if error := of_bot[-1].handler_error:
+        why = f"; a handler raised {error}"
+    return f"the bot was notified of {notified}{why}"
 
 
 def _subject(delivery: Delivery) -> str:
@@ -102,18 +102,13 @@ def _subject(delivery: Delivery) -> str:
     return f"{notification['resource']} {notification['event']}"
 
 
-def deliveries_of(attempts: Sequence[Attempt]) -> list[Delivery]:
-    """The deliveries, unless handlers have failed: then their errors are raised.
+def raise_all(errors: Sequence[Exception]) -> None:
+    """Raise what handlers raised, if anything.
 
     Raises:
         Exception: The only error.
         ExceptionGroup: Several errors.
     """
-    _raise_all([error for attempt in attempts for error in attempt.errors])
-    return [attempt.delivery for attempt in attempts]
-
-
-def _raise_all(errors: Sequence[Exception]) -> None:
     if len(errors) > 1:
         raise ExceptionGroup(f"{len(errors)} handlers failed", errors)
     if errors:

@@ -17,11 +17,12 @@ from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.testing.deliveries import MAX_RECORDED, Delivery, DeliveryService
+from webex_webhooks_async.testing.deliveries import MAX_RECORDED, DeliveryService
+from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
 from webex_webhooks_async.testing.page_actions import PageActions
-from webex_webhooks_async.testing.replies import Replies, deliveries_of
+from webex_webhooks_async.testing.replies import Replies, heard, raise_all
 from webex_webhooks_async.testing.requests import (
     Entrance,
     InProcessTransport,
@@ -102,8 +103,6 @@ class Sandbox:
 
     Attributes:
         bot: The bot; its id is the ``created_by`` of the webhooks that it creates.
-        raise_handler_errors: As the argument; a test may change it. What fails while it is false is
-            never raised.
 
     Raises:
         ValueError: `delivery_timeout` isn't positive, or not finite.
@@ -129,24 +128,21 @@ class Sandbox:
         check_seconds("delivery_timeout", delivery_timeout)
         check_type("bot", bot, SandboxPerson, NoneType)
         self.bot: SandboxPerson = bot or SandboxPerson(email=BOT_EMAIL, display_name=BOT_NAME)
-        self.raise_handler_errors: bool = raise_handler_errors
         self._on_request = on_request
-        self._on_delivery = on_delivery
         self._state = State(bot=self.bot, clock=clock)
         self._someone: SandboxPerson | None = None
         self._faults = Faults()
         self._requests: deque[RecordedRequest] = deque(maxlen=MAX_RECORDED)
         self._events = EventStream(self._state)
-        self._replies = Replies(self._state, lambda: self.deliveries)
+        self._replies = Replies(self._state, raise_handler_errors=raise_handler_errors)
         self._delivery_service = DeliveryService(
             state=self._state,
+            events=self._events,
+            replies=self._replies,
             http_client=deliver_with,
             allow_remote=allow_remote,
             timeout=delivery_timeout,
-            record=self._record_delivery,
-            amend=self._events.amend_delivery,
-            raises=lambda: self.raise_handler_errors,
-            raise_later=self._replies.raise_later,
+            on_delivery=on_delivery,
         )
         self._allow_remote = allow_remote
         service = application(self._state, self._notify)
@@ -156,6 +152,15 @@ class Sandbox:
         self._unrecorded = Entrance(
             service, faults=Faults(), sleep=sleep, record=lambda _request, _response: None
         )
+
+    @property
+    def raise_handler_errors(self) -> bool:
+        """As the argument; a test may set it. What fails while it is false is never raised."""
+        return self._replies.raise_handler_errors
+
+    @raise_handler_errors.setter
+    def raise_handler_errors(self, value: bool) -> None:
+        self._replies.raise_handler_errors = value
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
@@ -422,7 +427,11 @@ class Sandbox:
         """
         if not timeout >= 0:
             raise ValueError(f"timeout must not be negative, got {timeout}")
-        return _message(await self._replies.next(timeout))
+        message = await self._replies.next(timeout)
+        if message is None:
+            notified = heard(self.bot, self.deliveries)
+            raise TimeoutError(f"no reply within {timeout:g} seconds; {notified}")
+        return _message(message)
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
         """Send a notification to its target once more: a duplicate, as Webex may send one.
@@ -438,7 +447,8 @@ class Sandbox:
         """
         check_type("delivery", delivery, Delivery)
         attempt = await self._delivery_service.redeliver(delivery, by_api=False)
-        return deliveries_of([attempt])[0]
+        raise_all(attempt.errors)
+        return attempt.delivery
 
     def authorize_as(self, person: SandboxPerson | str) -> None:
         """Choose who authorizes at ``/authorize`` from now on, and whose tokens are granted.
@@ -528,13 +538,13 @@ class Sandbox:
 
     async def _deliver(self, events: Sequence[WebexEvent]) -> list[Delivery]:
         """Notify the webhooks, and raise what their handlers raised."""
-        return deliveries_of(
-            [
-                attempt
-                for event in events
-                for attempt in await self._delivery_service.deliver(event, by_api=False)
-            ]
-        )
+        attempts = [
+            attempt
+            for event in events
+            for attempt in await self._delivery_service.deliver(event, by_api=False)
+        ]
+        raise_all([error for attempt in attempts for error in attempt.errors])
+        return [attempt.delivery for attempt in attempts]
 
     async def _notify(self, events: Sequence[WebexEvent]) -> None:
         """Notify the webhooks of what follows from a request."""
@@ -576,11 +586,6 @@ class Sandbox:
         self._events.record_request(request, response)
         if self._on_request is not None:
             self._on_request(request)
-
-    def _record_delivery(self, delivery: Delivery, response: bytes) -> None:
-        self._events.record_delivery(delivery, response)
-        if self._on_delivery is not None:
-            self._on_delivery(delivery)
 
 
 def _message(document: Json) -> Message:
