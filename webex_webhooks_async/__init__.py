@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
     from webex_webhooks_async.bot.router import BotRouter as BotRouter
     from webex_webhooks_async.client.aiohttp_transport import AiohttpTransport as AiohttpTransport
-    from webex_webhooks_async.client.auth import StaticToken as StaticToken
     from webex_webhooks_async.client.auth import TokenProvider as TokenProvider
     from webex_webhooks_async.client.client import Client as Client
     from webex_webhooks_async.client.oauth import RefreshingToken as RefreshingToken
@@ -117,7 +116,7 @@ else:
         "bot.bot": "Bot",
         "bot.contexts": "MessageContext SubmissionContext",
         "bot.router": "BotRouter",
-        "client.auth": "StaticToken TokenProvider",
+        "client.auth": "TokenProvider",
         "client.client": "Client",
         "client.oauth": "RefreshingToken Tokens authorization_url",
         "client.pagination": "AsyncPaginator Page",

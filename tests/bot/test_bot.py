@@ -27,12 +27,12 @@ from webex_webhooks_async import (
     Receiver,
     RetryPolicy,
     SQLiteInbox,
-    StaticToken,
     WebhookUpdate,
     parse_unverified_notification,
     sign,
 )
 from webex_webhooks_async.bot import bot as bot_module
+from webex_webhooks_async.client.auth import StaticToken
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = pytest.mark.once

@@ -114,7 +114,7 @@ def test_renewal(
         (b"a canary", "{}: an access token is one or more visible ASCII characters"),
         (b"\xff\xfe", "{} must be text in UTF-8"),
         (b"{", "{}: $: not JSON"),
-        (b"{}", "{}: $.access_token: missing"),
+        (b"{}", "{}: $.refresh_token: missing"),
         (b'{"access_token": "a b", "refresh_token": "canary"}', "{}: "),
     ],
 )

@@ -6,7 +6,7 @@ from attrs import define, field
 
 from tests.support.clients import client_on
 from tests.support.wire import FOUND, http_response
-from webex_webhooks_async import StaticToken, TransportError
+from webex_webhooks_async import Client, TransportError
 
 OLD = "old-access"
 NEW = "new-access"
@@ -39,7 +39,7 @@ class Vault:
 def test_a_token_that_no_header_can_carry_is_refused_unshown(token: str, message: str) -> None:
     """A token is visible ASCII without a scheme, 16 KB at most; no error shows another."""
     with pytest.raises(ValueError, match=message) as raised:
-        StaticToken(token)
+        Client(token)
 
     assert "nary" not in str(raised.value)
 

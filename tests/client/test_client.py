@@ -49,7 +49,6 @@ from webex_webhooks_async import (
     RefreshingToken,
     RequestTimeoutError,
     RetryPolicy,
-    StaticToken,
     TransportError,
     WebexError,
     Webhook,
@@ -108,7 +107,7 @@ def test_any_other_base_url_is_refused(base_url: str) -> None:
         (ValueError, {"max_body": -1}, "max_body must be"),
         (ValueError, {"base_url": "https://example.com/\udcff"}, "^base_url is not valid Unicode"),
         (TypeError, {"token": b"a-token"}, "token must be str or TokenProvider, got bytes"),
-        (TypeError, {"token": StaticToken}, "got the class StaticToken: pass an instance"),
+        (TypeError, {"token": RefreshingToken}, "got the class RefreshingToken: pass an instance"),
         (TypeError, {"base_url": 5}, "base_url must be str, got int"),
         (
             TypeError,

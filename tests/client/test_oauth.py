@@ -3,10 +3,12 @@ import gc
 import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import parse_qs
 
 import pytest
+from attrs import evolve
 
 from tests.support.clients import client_of, client_on
 from tests.support.wire import (
@@ -18,19 +20,20 @@ from tests.support.wire import (
     Wire,
     after,
     http_response,
+    idle_loop,
     reset,
     until,
 )
 from webex_webhooks_async import (
     AuthenticationError,
     BadRequestError,
+    Client,
     DecodeError,
     LockedError,
     NotFoundError,
     RateLimitError,
     RefreshingToken,
     ServerError,
-    StaticToken,
     TokenProvider,
     Tokens,
     TransportError,
@@ -39,6 +42,7 @@ from webex_webhooks_async import (
     from_json,
     to_json,
 )
+from webex_webhooks_async.client.auth import Flight
 
 OLD = "old-access"
 NEW = "new-access"
@@ -118,9 +122,7 @@ def test_tokens_are_read_from_the_token_endpoint_s_json() -> None:
 
 def test_a_repr_shows_no_token() -> None:
     """No repr of a provider or of `Tokens` shows a token or a secret."""
-    shown = repr([StaticToken("canary"), Tokens(access_token="canary", refresh_token="canary")])
-
-    assert "canary" not in shown
+    assert "canary" not in repr(Tokens(access_token="canary", refresh_token="canary"))
     assert "secret" not in repr(integration())
 
 
@@ -280,9 +282,9 @@ class Grants:
     def __init__(self, token: RefreshingToken, *, silent: int = 1) -> None:
         self.posts = 0
         self._silent = silent
-        token.bind(self)
+        Flight.of(token).clients.add(self)
 
-    async def __call__(self, path: str, form: Mapping[str, str]) -> object:
+    async def post_form(self, path: str, form: Mapping[str, str]) -> object:
         self.posts += 1
         if self.posts <= self._silent:
             await asyncio.get_running_loop().create_future()
@@ -364,7 +366,7 @@ async def test_a_refresh_goes_on_through_another_client() -> None:
         tasks = [asyncio.create_task(first.webhooks.get("W1"))]
         await one.received(2)
         tasks.append(asyncio.create_task(second.webhooks.get("W1")))
-        await other.received(1)
+        await idle_loop()
         await first.aclose()
         limited.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -372,7 +374,7 @@ async def test_a_refresh_goes_on_through_another_client() -> None:
 
     assert isinstance(results[0], RuntimeError)  # its own request
     assert not isinstance(results[1], BaseException)
-    assert (one.tokens, other.tokens) == ([OLD, None], [OLD, None, NEW])
+    assert (one.tokens, other.tokens) == ([OLD, None], [None, NEW])
 
 
 @pytest.mark.parametrize(
@@ -438,18 +440,17 @@ async def test_a_refresh_that_fails_while_nobody_waits_is_silent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its error isn't logged, and the next task that needs a token refreshes again."""
-    posts: list[str] = []
     failing = asyncio.Event()
 
-    async def post(path: str, form: Mapping[str, str]) -> object:
-        posts.append(path)
-        await failing.wait()
-        raise BadRequestError(400)
+    class Refusing(Grants):
+        async def post_form(self, path: str, form: Mapping[str, str]) -> object:
+            self.posts += 1
+            await failing.wait()
+            raise BadRequestError(400)
 
-    token = integration()
-    token.bind(post)
+    post = Refusing(token := integration())
     task = asyncio.create_task(token.refresh(OLD))
-    await until(lambda: bool(posts))
+    await post.posted()
     task.cancel()
     await asyncio.wait([task])
     failing.set()
@@ -460,7 +461,7 @@ async def test_a_refresh_that_fails_while_nobody_waits_is_silent(
     assert caplog.messages == []
     with pytest.raises(BadRequestError):
         await token.refresh(OLD)
-    assert len(posts) == 2
+    assert post.posts == 2
 
 
 EXPECTED = Tokens(
@@ -469,6 +470,11 @@ EXPECTED = Tokens(
     expires_in=1209599,
     refresh_token_expires_in=7776000,
 )
+
+
+def without_date(tokens: Tokens) -> Tokens:
+    """The tokens without `expires_at`, which has a test of its own."""
+    return evolve(tokens, expires_at=None)
 
 
 async def test_a_refresh_that_is_cancelled_itself_is_repeated() -> None:
@@ -487,7 +493,7 @@ async def test_an_async_on_refresh_is_awaited_before_any_task_goes_on() -> None:
     storing, stored = asyncio.Event(), asyncio.Event()
 
     async def store(tokens: Tokens) -> None:
-        assert tokens == EXPECTED
+        assert without_date(tokens) == EXPECTED
         storing.set()
         await stored.wait()
 
@@ -620,6 +626,195 @@ async def test_a_shared_token_refreshes_through_the_client_that_calls(*, is_wrap
     assert (one.tokens, other.tokens) == ([OLD, None, NEW], [NEW, None, "third"])
 
 
+class ServiceApp:
+    """The token of a service app, which an integration's client renews."""
+
+    def __init__(self, integration: Client) -> None:
+        self.integration = integration
+        self._token = OLD
+        self.rejected: list[str] = []
+
+    async def get(self) -> str:
+        return self._token
+
+    async def refresh(self, rejected: str) -> str:
+        self.rejected.append(rejected)
+        self._token = (await self.integration.webhooks.get("W1")).id
+        return self._token
+
+
+async def test_a_refresh_may_refresh_another_token() -> None:
+    """A provider may call Webex with another client, whose own token is refreshed through that."""
+    async with (
+        Wire(webex()) as one,
+        Wire(REJECTED, FOUND) as other,
+        client_of(one, integration()) as first,
+        client_of(other, app := ServiceApp(first)) as second,
+    ):
+        await second.webhooks.get("W1")
+
+    assert app.rejected == [OLD]
+    assert (one.tokens, other.tokens) == ([OLD, None, NEW], [OLD, "W1"])
+
+
+async def test_a_refresh_whose_own_request_is_rejected_ends() -> None:
+    """It gets the 401, where it would otherwise wait for itself, or call itself without an end."""
+    app = ServiceApp(cast("Any", None))
+    async with client_on(REJECTED, token=app) as (wire, client):
+        app.integration = client
+        with pytest.raises(AuthenticationError):
+            await client.webhooks.get("W1")
+
+    assert (app.rejected, wire.tokens) == ([OLD], [OLD, OLD])
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "seconds"),
+    [(1209599, 1209599), (0, 0), (None, None), ("1209599", None), (10**12, None)],
+)
+async def test_tokens_say_when_the_access_token_expires(
+    expires_in: object, seconds: int | None
+) -> None:
+    """`expires_at` is an aware datetime, also when the tokens were stored."""
+    seen: list[Tokens] = []
+    grant = http_response(200, {"access_token": NEW, "expires_in": expires_in})
+    async with client_on(webex(grant), token=integration(on_refresh=seen.append)) as (_, client):
+        before = datetime.now(UTC)
+        await client.webhooks.get("W1")
+        after_it = datetime.now(UTC)
+
+    expires_at = seen[0].expires_at
+    assert from_json(to_json(seen[0]), Tokens).expires_at == expires_at
+    if seconds is None:
+        assert expires_at is None
+    else:
+        assert expires_at is not None
+        assert before <= expires_at - timedelta(seconds=seconds) <= after_it
+
+
+APP: dict[str, Any] = {"client_id": "id", "client_secret": "secret"}
+STORED = Tokens(access_token=NEW, refresh_token="stored-refresh")
+SOON = datetime(2999, 1, 1, tzinfo=UTC)
+LATER = datetime(2999, 1, 2, tzinfo=UTC)
+PAST = datetime(2001, 1, 1, tzinfo=UTC)
+
+
+def sharing(
+    *stored: Tokens | None, expires_at: datetime | None = SOON, access_token: str = OLD
+) -> tuple[RefreshingToken, list[Tokens]]:
+    """A token that programs share: what is stored at each look, and what this one stores."""
+    looks, seen = iter(stored), list[Tokens]()
+
+    async def load() -> Tokens | None:
+        return next(looks)
+
+    own = Tokens(access_token=access_token, refresh_token="old-refresh", expires_at=expires_at)
+    return RefreshingToken.from_tokens(own, **APP, on_refresh=seen.append, load=load), seen
+
+
+@pytest.mark.parametrize(
+    ("own", "stored"),
+    [(SOON, LATER), (SOON, SOON), (None, SOON), (SOON, None), (None, None)],
+    ids=str,
+)
+@pytest.mark.parametrize("access_token", [OLD, ""])
+async def test_newer_tokens_that_are_stored_take_the_place_of_a_refresh(
+    access_token: str, own: datetime | None, stored: datetime | None
+) -> None:
+    """Another access token that doesn't expire earlier is used, and not stored again."""
+    token, seen = sharing(
+        evolve(STORED, expires_at=stored), expires_at=own, access_token=access_token
+    )
+    async with client_on(webex(), token=token) as (wire, client):
+        await client.webhooks.get("W1")
+
+    assert wire.tokens == [OLD, NEW][not access_token :]
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        Tokens(access_token=OLD, refresh_token="stored-refresh", expires_at=LATER),
+        Tokens(refresh_token="stored-refresh", expires_at=LATER),
+        Tokens(access_token="older", refresh_token="stored-refresh", expires_at=PAST),
+    ],
+    ids=["nothing", "the same", "no access token", "earlier"],
+)
+async def test_without_newer_tokens_there_is_a_refresh(stored: Tokens | None) -> None:
+    """It uses the refresh token that the program has."""
+    token, seen = sharing(stored)
+    async with client_on(webex(), token=token) as (wire, client):
+        await client.webhooks.get("W1")
+
+    assert wire.tokens == [OLD, None, NEW]
+    assert b"refresh_token=old-refresh" in wire.requests[1].body
+    assert len(seen) == 1
+
+
+async def test_newer_tokens_that_have_expired_are_refreshed() -> None:
+    """Their refresh token is used, as their access token would be rejected."""
+    token, seen = sharing(evolve(STORED, access_token="old", expires_at=PAST), expires_at=PAST)
+    async with client_on(webex(), token=token) as (wire, client):
+        await client.webhooks.get("W1")
+
+    assert wire.tokens == [OLD, None, NEW]
+    assert b"refresh_token=stored-refresh" in wire.requests[1].body
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401])
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_after_a_refused_refresh_the_stored_tokens_are_looked_at_again(
+    status: int,
+    is_stored: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Another program may have used the refresh token; otherwise the refusal is raised."""
+    token, seen = sharing(None, STORED if is_stored else None)
+    async with client_on(webex(http_response(status)), token=token) as (wire, client):
+        with nullcontext() if is_stored else pytest.raises((BadRequestError, AuthenticationError)):
+            await client.webhooks.get("W1")
+
+    assert wire.tokens == [OLD, None, NEW][: 3 if is_stored else 2]
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("loaded", "error", "message"),
+    [
+        (LookupError("the vault is away"), LookupError, "the vault is away"),
+        (b"{}", TypeError, "what load returns must be Tokens, got bytes"),
+        (evolve(STORED, access_token="a b"), ValueError, "visible ASCII"),
+        (evolve(STORED, refresh_token=""), ValueError, "refresh_token is empty"),
+        (evolve(STORED, expires_at=datetime(2999, 1, 1)), ValueError, "must be timezone-aware"),  # noqa: DTZ001 - the mistake
+    ],
+    ids=["raises", "type", "access token", "refresh token", "naive"],
+)
+async def test_what_load_raises_is_raised(
+    loaded: object, error: type[Exception], message: str
+) -> None:
+    """In every waiting task, and so is an error about what it returns; nothing is refreshed."""
+
+    def load() -> Any:  # noqa: ANN401 - mistakes
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
+    app: dict[str, Any] = {**APP, "refresh_token": "old-refresh"}
+    token = RefreshingToken(**app, access_token=OLD, load=load)
+    async with client_on(webex(), token=token) as (wire, client):
+        results = await asyncio.gather(
+            *(client.webhooks.get("W1") for _ in range(3)), return_exceptions=True
+        )
+
+    assert {type(each) for each in results} == {error}
+    assert all(message in str(each) for each in results)
+    assert wire.tokens == [OLD] * 3
+    with pytest.raises(TypeError, match="load must be a function that returns Tokens or None"):
+        RefreshingToken(**app, load=cast("Any", STORED))
+
+
 def from_code(
     on_refresh: Callable[[Tokens], object] | None = None, code_verifier: str | None = "a-verifier"
 ) -> RefreshingToken:
@@ -657,7 +852,10 @@ async def test_a_code_is_exchanged_by_the_first_request(code_verifier: str | Non
         **({"code_verifier": [code_verifier]} if code_verifier else {}),
     }
     assert (refresh["grant_type"], refresh["refresh_token"]) == (["refresh_token"], ["new-refresh"])
-    assert seen == [EXPECTED, Tokens(access_token="third", refresh_token="new-refresh")]
+    assert [*map(without_date, seen)] == [
+        EXPECTED,
+        Tokens(access_token="third", refresh_token="new-refresh"),
+    ]
 
 
 @pytest.mark.parametrize(

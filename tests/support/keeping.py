@@ -7,7 +7,8 @@ import httpx
 from attrs import evolve
 
 from tests.support.clocks import QuickClock
-from webex_webhooks_async import NewWebhook, RetryPolicy, StaticToken, Webhooks
+from webex_webhooks_async import NewWebhook, RetryPolicy, Webhooks
+from webex_webhooks_async.client.auth import StaticToken
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.requester import Requester
 from webex_webhooks_async.testing import Sandbox

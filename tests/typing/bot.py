@@ -21,7 +21,6 @@ from webex_webhooks_async import (
     Receiver,
     ReceiverThread,
     Router,
-    StaticToken,
     SubmissionContext,
 )
 from webex_webhooks_async.types import CallNext
@@ -30,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 bot = Bot.from_env(name="lunch", watch=None, on_error=lambda error, notification: None)
-Bot(StaticToken("token"), ["secret", "old secret"], target_url="https://bot.example.com")
+Bot("token", ["secret", "old secret"], target_url="https://bot.example.com")
 Bot(Client("token"), "secret", allow=lambda person: person.org_id == "ORG", in_order=True)
 
 

@@ -466,7 +466,7 @@ class Bot(BotRouter, Receiver):
             self._state = _State.ENDED
 
     def _own_secrets(self) -> tuple[str, ...]:
-        token = self.client._requester.latest_token  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
+        token = self.client._requester.token_in_use  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
         return (*super()._own_secrets(), token)
 
     def _steps_of(self, run: Run) -> list[Handler[Any]]:

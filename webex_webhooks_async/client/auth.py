@@ -2,17 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import NamedTuple, Protocol, cast, runtime_checkable
+from weakref import WeakSet
 
 from attrs import field, frozen
 
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.validation import check_type
-
-FormPost = Callable[[str, Mapping[str, str]], Awaitable[object]]
-"""Posts a form to a path below the base URL, without a token, and returns the parsed JSON."""
 
 
 class ClosedError(RuntimeError):
@@ -90,89 +89,106 @@ class StaticToken:
         return self.token
 
 
-class ClientBound:
-    """Base of a `TokenProvider` that calls Webex itself, through the clients that use it."""
+class FormClient(Protocol):
+    """A client through which a `RefreshingToken` is refreshed."""
 
-    def __init__(self) -> None:
-        self._clients: list[FormPost] = []
-
-    def bind(self, client: FormPost) -> None:
-        """Refresh through this client when no other one is calling; a client calls this itself."""
-        self._clients.append(client)
-
-    def unbind(self, client: FormPost) -> None:
-        """Forget this client; it calls this itself when it is closed."""
-        self._clients.remove(client)
-
-    async def _post(self, form: Mapping[str, str]) -> object:
-        """Post through the client that calls, or through another one if that is closed."""
-        calling = calling_client.get()
-        posts = [*([calling] if calling else ()), *reversed(self._clients)]
-        closed = ClosedError(
-            "a RefreshingToken refreshes through an open client: pass it to Client(token)"
-        )
-        for post in posts:
-            try:
-                return await post("/access_token", form)
-            except ClosedError as error:
-                closed = error
-        raise closed
+    async def post_form(self, path: str, form: Mapping[str, str]) -> object:
+        """Post a form to a path below the base URL, without a token; return the parsed JSON."""
+        ...
 
 
-class SharedRefresh:
-    """Runs one refresh at a time, for all tasks that need its result.
+class Flight:
+    """The refreshes of one provider: one at a time, for all requests that need its result.
 
-    Who waits for whom: each requester has one, for the requests of one client, and each
-    `RefreshingToken` has one, for the clients that share it. A request that got a 401, or whose
-    turn comes, waits for the task of its requester; that task calls `refresh` of the provider, and
-    so waits for the task of the token; and that one posts the form, which carries no token, and so
-    waits for no refresh. As each is a task of its own, a request that is cancelled ends neither.
+    A `RefreshingToken` has one, which its clients share; for any other provider, each client has
+    one. A refresh is a task of its own, so a request that is cancelled doesn't end it. It may wait
+    for another one, if its provider wraps a `RefreshingToken`; that one posts a form, which carries
+    no token, and so waits for none.
 
     What a refresh calls, such as `on_refresh`, may use the client, and must not wait for that
-    refresh. It inherits a context in which `_surrounding` holds the tasks that it is a part of. A
-    task that `on_refresh` leaves running inherits it too, so only those in progress count. In the
-    same context, `calling_client` says through which client a token is refreshed, because a
-    provider around it may not know.
+    refresh. It inherits a context in which `_surrounding` holds the refreshes that it is a part of.
+    A task that `on_refresh` leaves running inherits it too, so only those in progress count.
+
+    Args:
+        renew: Takes the rejected token, and returns the one to send instead.
+        may_wait: Whether it may wait for another refresh.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, renew: Callable[[str], Awaitable[str]], *, may_wait: bool = False) -> None:
+        self._renew = renew
+        self._may_wait = may_wait
+        self.clients = WeakSet[FormClient]()
         self.latest: asyncio.Task[str] | None = None
         """The refresh that was started last; it may have ended."""
 
+    @classmethod
+    def of(cls, provider: TokenProvider) -> "Flight":
+        """The flight of a provider: its own, or else a new one."""
+        own = getattr(provider, "_flight", None)
+        return own if isinstance(own, Flight) else cls(provider.refresh, may_wait=True)
+
     @property
-    def running(self) -> "asyncio.Task[str] | None":
+    def in_progress(self) -> "asyncio.Task[str] | None":
         """The refresh in progress; one whose event loop is closed has ended."""
         latest = self.latest
         if latest is None or latest.done() or latest.get_loop().is_closed():
             return None
         return latest
 
-    @property
-    def is_caller(self) -> bool:
-        """Whether the refresh in progress is what calls this, and so can't be waited for."""
-        return self.running in _surrounding.get()
-
-    async def join(
-        self, refresh: Callable[[], Coroutine[Any, Any, str]], since: "asyncio.Task[str] | None"
+    async def refreshed(
+        self,
+        rejected: str,
+        *,
+        known: "asyncio.Task[str] | None",
+        client: FormClient | None = None,
     ) -> str:
-        """Return the result of a refresh: the one in progress, one that ended, or a new one.
+        """Return the token to send instead of a rejected one.
+
+        It is the result of the refresh in progress, of one that ended in the meantime, or of a new
+        one; for what the refresh itself calls, it is the rejected token.
 
         Args:
-            refresh: Makes a new one.
-            since: The `latest` at the time of the token that was rejected.
+            rejected: The token.
+            known: The `latest` when that token was taken.
+            client: The one whose request was rejected; without one, the client for which a
+                provider is refreshed that wraps this one.
 
         Raises:
             RuntimeError: A refresh is in progress in another event loop.
         """
-        latest = self.latest
+        surrounding = [each.task for each in _surrounding.get() if not each.task.done()]
+        current, latest = self.in_progress, self.latest
+        if current in surrounding:
+            return rejected
+        if surrounding and self._may_wait:  # one of those may be what the one in progress waits for
+            return await result(self._start(rejected, client))
         if latest is None or (
-            self.running is None  # and if it hasn't ended all the same, its loop is closed
-            and (latest is since or latest.cancelled() or not latest.done())
+            current is None  # and if it hasn't ended all the same, its loop is closed
+            and (latest is known or latest.cancelled() or not latest.done())
         ):
-            latest = self.latest = asyncio.create_task(_marked(refresh))
-            # Retrieve its error, even if every task that waits for it is gone.
-            latest.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            latest = self.latest = self._start(rejected, client)
         return await result(latest)
+
+    async def post(self, path: str, form: Mapping[str, str]) -> object:
+        """Post through the client whose request was rejected, or through another open one."""
+        calling = [each.client for each in _surrounding.get() if each.client is not None]
+        for client in (*calling[-1:], *self.clients):
+            with suppress(ClosedError):
+                return await client.post_form(path, form)
+        raise ClosedError(
+            "a RefreshingToken refreshes through an open client: pass it to Client(token)"
+        )
+
+    def _start(self, rejected: str, client: FormClient | None) -> "asyncio.Task[str]":
+        async def renewed() -> str:
+            refresh = _Refresh(cast("asyncio.Task[str]", asyncio.current_task()), client)
+            _surrounding.set((*_surrounding.get(), refresh))  # in this task's own context
+            return await without_exit(self._renew(rejected))
+
+        task = asyncio.create_task(renewed())
+        # Retrieve its error, even if every task that waits for it is gone.
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return task
 
 
 async def result(refresh: "asyncio.Task[str]") -> str:
@@ -191,12 +207,6 @@ async def result(refresh: "asyncio.Task[str]") -> str:
     return refresh.result()
 
 
-async def _marked(refresh: Callable[[], Coroutine[Any, Any, str]]) -> str:
-    task = cast("asyncio.Task[str]", asyncio.current_task())
-    _surrounding.set(_surrounding.get() | {task})  # in this task's own context
-    return await without_exit(refresh())
-
-
 async def without_exit(call: Awaitable[str]) -> str:
     """Return what a provider of tokens does; its `SystemExit`, which ends a loop, is an error."""
     try:
@@ -208,10 +218,12 @@ async def without_exit(call: Awaitable[str]) -> str:
 
 def is_in_refresh() -> bool:
     """Whether a refresh that is in progress calls this."""
-    return any(not each.done() for each in _surrounding.get())
+    return any(not each.task.done() for each in _surrounding.get())
 
 
-_surrounding = ContextVar[frozenset["asyncio.Task[str]"]]("_surrounding", default=frozenset())
+class _Refresh(NamedTuple):
+    task: "asyncio.Task[str]"
+    client: FormClient | None
 
-calling_client: ContextVar[FormPost | None] = ContextVar("calling_client", default=None)
-"""The client for which a token is refreshed, however the `RefreshingToken` is wrapped."""
+
+_surrounding = ContextVar[tuple[_Refresh, ...]]("_surrounding", default=())

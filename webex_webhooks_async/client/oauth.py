@@ -5,7 +5,9 @@ Facts: https://developer.webex.com/docs/integrations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from types import NoneType
 from typing import Self, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -14,12 +16,13 @@ from attrs import field, frozen
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.client.auth import (
     MAX_TOKEN,
-    ClientBound,
     ClosedError,
-    SharedRefresh,
+    Flight,
     checked_token,
 )
 from webex_webhooks_async.errors import (
+    AuthenticationError,
+    BadRequestError,
     DecodeError,
     LockedError,
     RateLimitError,
@@ -42,19 +45,23 @@ class Tokens:
     Attributes:
         access_token: To send with requests.
         refresh_token: For the next refresh.
-        expires_in: Seconds until the access token expires; for an integration 14 days.
+        expires_in: Seconds from the refresh until the access token expires; for an integration 14
+            days.
+        expires_at: When that is, timezone-aware. `None` where Webex sent no `expires_in`, and in
+            what was stored before there was this field.
         refresh_token_expires_in: Seconds until the refresh token expires, unless it is used.
     """
 
-    access_token: str = field(repr=False, metadata={JSON_KEY: "access_token"})
+    access_token: str = field(default="", repr=False, metadata={JSON_KEY: "access_token"})
     refresh_token: str = field(repr=False, metadata={JSON_KEY: "refresh_token"})
     expires_in: int | None = field(default=None, metadata={JSON_KEY: "expires_in"})
+    expires_at: datetime | None = field(default=None, metadata={JSON_KEY: "expires_at"})
     refresh_token_expires_in: int | None = field(
         default=None, metadata={JSON_KEY: "refresh_token_expires_in"}
     )
 
 
-class RefreshingToken(ClientBound):
+class RefreshingToken:
     """The token of an integration or a service app. It is a `TokenProvider`.
 
     When Webex rejects the access token, it is refreshed once, however many tasks saw that, through
@@ -69,14 +76,20 @@ class RefreshingToken(ClientBound):
         on_refresh: Called with the new `Tokens`, to store them, before any waiting task continues.
             It may be plain or async, and may use the client. What it raises is raised in every
             waiting task; the new tokens are in use all the same.
+        load: Returns the `Tokens` as they are stored now, or `None` where nothing is stored, for
+            programs that share them. It may be plain or async. It is asked before a refresh, and
+            after one that Webex refused (400 or 401). Newer tokens are used, without a refresh and
+            without `on_refresh`: those with another access token that doesn't expire earlier, as
+            far as `expires_at` says. Of those that have expired, the refresh token is used. What it
+            raises is raised in every waiting task.
 
     Raises:
         ValueError: An argument is empty or isn't valid Unicode, or `access_token` can't be sent in
             a header.
-        TypeError: An argument isn't a string.
+        TypeError: An argument has a wrong type.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an app, its tokens, and where they are stored
         self,
         *,
         client_id: str,
@@ -84,14 +97,18 @@ class RefreshingToken(ClientBound):
         refresh_token: str,
         access_token: str | None = None,
         on_refresh: Callable[[Tokens], object] | None = None,
+        load: Callable[[], Tokens | Awaitable[Tokens | None] | None] | None = None,
     ) -> None:
-        super().__init__()
         self._app = _checked(client_id=client_id, client_secret=client_secret)
         grant = _checked(refresh_token=refresh_token)
         self._grant: dict[str, str] = {"grant_type": "refresh_token", **grant}
         self._access_token = "" if access_token is None else checked_token(access_token)
+        self._expires_at: datetime | None = None
         self._on_refresh = on_refresh
-        self._refreshes = SharedRefresh()
+        if not (load is None or callable(load)):
+            raise TypeError(f"load must be a function that returns Tokens or None, got {load!r}")
+        self._load = load
+        self._flight = Flight(self._renew)
         self._spent: WebexError | None = None
 
     @classmethod
@@ -143,6 +160,7 @@ class RefreshingToken(ClientBound):
         client_id: str,
         client_secret: str,
         on_refresh: Callable[[Tokens], object] | None = None,
+        load: Callable[[], Tokens | Awaitable[Tokens | None] | None] | None = None,
     ) -> Self:
         """Return a token that goes on with what `on_refresh` has stored.
 
@@ -154,24 +172,29 @@ class RefreshingToken(ClientBound):
             )
 
         Args:
-            tokens: The result of the last refresh, or of the exchange of a code.
+            tokens: The result of the last refresh, or of the exchange of a code. With `load`, they
+                may lack an access token.
             client_id: The id of the integration or service app.
             client_secret: Its secret.
             on_refresh: As when it is made directly.
+            load: As when it is made directly.
 
         Raises:
-            ValueError: An argument, or a token, is empty or isn't valid Unicode, or the access
-                token can't be sent in a header.
+            ValueError: An argument, or a token, is empty or isn't valid Unicode, the access token
+                can't be sent in a header, or `expires_at` has no timezone.
             TypeError: An argument has a wrong type.
         """
         check_type("tokens", tokens, Tokens)
-        return cls(
+        token = cls(
             client_id=client_id,
             client_secret=client_secret,
             refresh_token=tokens.refresh_token,
-            access_token=tokens.access_token,
             on_refresh=on_refresh,
+            load=load,
         )
+        if tokens.access_token or load is None:
+            token._use(tokens)
+        return token
 
     async def get(self) -> str:
         """Return the access token; empty before the first refresh, if none was given."""
@@ -186,19 +209,45 @@ class RefreshingToken(ClientBound):
             DecodeError: A token in the response is missing or can't be used.
             RuntimeError: No open client has this provider, or another event loop refreshes it.
         """
-        if self._access_token != rejected or self._refreshes.is_caller:
-            return self._access_token
-        return await self._refreshes.join(self._refresh, since=self._refreshes.latest)
+        return await self._flight.refreshed(rejected, known=self._flight.latest)
 
-    async def _refresh(self) -> str:
-        tokens = await self._granted()
-        self._access_token = tokens.access_token
-        self._grant = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
+    async def _renew(self, rejected: str) -> str:
+        if self._access_token != rejected or await self._has_loaded():
+            return self._access_token
+        try:
+            tokens = await self._granted()
+        except (BadRequestError, AuthenticationError):
+            if await self._has_loaded():  # another program was faster
+                return self._access_token
+            raise
+        self._use(tokens)
         if self._on_refresh is not None:
             stored = self._on_refresh(tokens)
             if inspect.isawaitable(stored):
                 await stored
         return tokens.access_token
+
+    async def _has_loaded(self) -> bool:
+        """Take over what is stored, if that is newer; return whether it is a token to send."""
+        if self._load is None:
+            return False
+        loaded = self._load()
+        tokens = await loaded if inspect.isawaitable(loaded) else loaded
+        check_type("what load returns", tokens, Tokens, NoneType)
+        if tokens is None or tokens.access_token in {"", self._access_token}:
+            return False
+        before, expires_at = self._expires_at, tokens.expires_at
+        if before is not None and expires_at is not None and _aware(expires_at) < before:
+            return False
+        self._use(tokens)
+        return expires_at is None or expires_at > datetime.now(UTC)
+
+    def _use(self, tokens: Tokens) -> None:
+        access_token = checked_token(tokens.access_token)
+        grant = _checked(refresh_token=tokens.refresh_token)
+        self._expires_at = tokens.expires_at and _aware(tokens.expires_at)
+        self._access_token = access_token
+        self._grant = {"grant_type": "refresh_token", **grant}
 
     async def _granted(self) -> Tokens:
         """Exchange the grant for tokens, a code once only."""
@@ -210,7 +259,9 @@ class RefreshingToken(ClientBound):
                 "the exchange of the authorization code was cut off: authorize again"
             )
         try:
-            tokens = _tokens(await self._post(form), form.get("refresh_token"))
+            tokens = _tokens(
+                await self._flight.post("/access_token", form), form.get("refresh_token")
+            )
         except (RateLimitError, LockedError, ClosedError):  # nothing was processed
             self._spent = None
             raise
@@ -284,12 +335,28 @@ def _tokens(response: object, refresh_token: str | None) -> Tokens:
         or not refresh_token.isprintable()  # half a surrogate isn't, either
     ):
         raise DecodeError(["$.refresh_token: missing, or not a token"])
+    expires_in = _if_is(int, members.get("expires_in"))
     return Tokens(
         access_token=access_token,
         refresh_token=refresh_token,
-        expires_in=_if_is(int, members.get("expires_in")),
+        expires_in=expires_in,
+        expires_at=None if expires_in is None else _after(expires_in),
         refresh_token_expires_in=_if_is(int, members.get("refresh_token_expires_in")),
     )
+
+
+def _after(seconds: int) -> datetime | None:
+    """So many seconds from now; `None` for a number that no date can be that far away."""
+    try:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("the expires_at of Tokens must be timezone-aware")
+    return moment
 
 
 def _if_is(cls: type[T], value: object) -> T | None:

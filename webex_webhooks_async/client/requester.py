@@ -16,11 +16,9 @@ import httpx
 import idna
 
 from webex_webhooks_async.client.auth import (
-    ClientBound,
     ClosedError,
-    SharedRefresh,
+    Flight,
     TokenProvider,
-    calling_client,
     checked_token,
     is_in_refresh,
     result,
@@ -110,12 +108,10 @@ class _Attempt(NamedTuple):
     Attributes:
         outcome: The response, or the error without one. It isn't raised, because one of the same
             type that a token provider raises isn't retried.
-        fresh: The token that its request has refreshed.
         milliseconds: How long it took, without its wait.
     """
 
     outcome: Response | TransportError
-    fresh: str | None
     milliseconds: float
 
 
@@ -147,9 +143,9 @@ class Requester:
         self.base_url: str = base.geturl()
         self.origin: str = base._replace(path="").geturl()
         self._base_path = base.path
-        self.latest_token: str = ""  # what an error of a bot must not show
+        self.token_in_use: str = ""  # what an error of a bot must not show
         self._tokens = tokens
-        self._refreshes = SharedRefresh()
+        self._flight = Flight.of(tokens)
         self._timeout = timeout
         self._max_body = max_body
         self.retry = retry
@@ -168,13 +164,10 @@ class Requester:
         _check_pool_size(http_client, max_concurrency)
         self.http_client: httpx.AsyncClient = http_client
         self._closed = False
-        if isinstance(tokens, ClientBound):
-            tokens.bind(self._post_form)
+        self._flight.clients.add(self)
 
     async def aclose(self) -> None:
         """Refuse further requests, and close the HTTP client unless it was given."""
-        if isinstance(self._tokens, ClientBound) and not self._closed:
-            self._tokens.unbind(self._post_form)
         self._closed = True
         if self._owns_http_client:
             await self.http_client.aclose()
@@ -200,12 +193,15 @@ class Requester:
         """
         url = self._url(request)
         attempt = 0
-        fresh: str | None = None
+        refreshed: str | None = None  # the token that this request has refreshed, once
         may_be_processed = False
         while True:
             attempt += 1
-            sent = await self._attempt(request, url, fresh)
-            outcome, fresh = sent.outcome, sent.fresh
+            if request.authorized and refreshed is None:
+                sent, refreshed = await self._authorized_attempt(request, url)
+            else:
+                sent = await self._attempt(request, url, refreshed)
+            outcome = sent.outcome
             if isinstance(outcome, TransportError):
                 error: APIError | TransportError = outcome
             elif outcome.is_success or (may_be_processed and _is_gone(outcome)):
@@ -219,31 +215,45 @@ class Requester:
             await self.clock.sleep(delay)
             may_be_processed |= may_have_been_processed(error)
 
-    async def _attempt(self, request: Request, url: httpx.URL, fresh: str | None) -> _Attempt:
+    async def _authorized_attempt(
+        self, request: Request, url: httpx.URL
+    ) -> tuple[_Attempt, str | None]:
         """Send a request in its turn, and once more if its token has to be refreshed.
 
-        `fresh` is the token that this request has refreshed: it does so once, however many attempts
-        it takes.
+        The second result is the token that was refreshed.
         """
         await self._turn(request)
         try:
-            before = self._refreshes.latest
-            token = fresh or (await self._token() if request.authorized else None)
-            outcome: Response | TransportError | None = None
-            started = self.clock.monotonic()
-            if token != "":
-                try:
-                    outcome = await self._exchange(request, url, token)
-                except TransportError as error:
-                    outcome = error
+            known = self._flight.latest
+            token = await self._token()
+            sent = await self._sent(request, url, token) if token else None
         finally:
             self._limiter.release()
-        if outcome is None or (token is not None and fresh is None and _is_rejected(outcome)):
-            # Outside of the turn, since a refresh is a request too.
-            refreshed = await self._refreshed(token or "", before)
-            if outcome is None or refreshed != token:
-                return await self._attempt(request, url, refreshed)
-        return _Attempt(outcome, fresh, self._milliseconds_since(started))
+        if sent is not None and not _is_rejected(sent.outcome):
+            return sent, None
+        # Outside of the turn, since a refresh is a request too.
+        refreshed = checked_token(await self._flight.refreshed(token, known=known, client=self))
+        self.token_in_use = refreshed
+        if sent is not None and refreshed == token:
+            return sent, None
+        return await self._attempt(request, url, refreshed), refreshed
+
+    async def _attempt(self, request: Request, url: httpx.URL, token: str | None) -> _Attempt:
+        """Send a request in its turn, with a token or without one."""
+        await self._turn(request)
+        try:
+            return await self._sent(request, url, token)
+        finally:
+            self._limiter.release()
+
+    async def _sent(self, request: Request, url: httpx.URL, token: str | None) -> _Attempt:
+        started = self.clock.monotonic()
+        outcome: Response | TransportError
+        try:
+            outcome = await self._exchange(request, url, token)
+        except TransportError as error:
+            outcome = error
+        return _Attempt(outcome, self._milliseconds_since(started))
 
     async def _turn(self, request: Request) -> None:
         """Wait until no refresh is in progress, and fewer requests than the limit are."""
@@ -257,7 +267,7 @@ class Requester:
 
     def _refresh_before(self, request: Request) -> "asyncio.Task[str] | None":
         """The refresh in progress, if the request has to wait for it: not if that sends it."""
-        refresh = self._refreshes.running
+        refresh = self._flight.in_progress
         if refresh is None or not request.authorized or is_in_refresh():
             return None
         return refresh
@@ -265,20 +275,8 @@ class Requester:
     async def _token(self) -> str:
         """The token to send, empty if a refresh comes first."""
         token = await without_exit(self._tokens.get())
-        self.latest_token = checked_token(token) if token else ""
-        return self.latest_token
-
-    async def _refreshed(self, rejected: str, before: "asyncio.Task[str] | None") -> str:
-        """The token to send instead, once refreshed for all requests since a refresh."""
-
-        async def refresh() -> str:
-            calling_client.set(self._post_form)
-            self.latest_token = checked_token(await self._tokens.refresh(rejected))
-            return self.latest_token
-
-        if is_in_refresh():  # which may be what the others wait for
-            return await refresh()
-        return await self._refreshes.join(refresh, before)
+        self.token_in_use = checked_token(token) if token else ""
+        return self.token_in_use
 
     def _delay_before_next(
         self, attempt: int, error: APIError | TransportError, outcome: Response | TransportError
@@ -333,7 +331,13 @@ class Requester:
                 "parameters"
             ) from None
 
-    async def _post_form(self, path: str, form: Mapping[str, str]) -> object:
+    async def post_form(self, path: str, form: Mapping[str, str]) -> object:
+        """Post a form to a path below the base URL, without a token; return the parsed JSON.
+
+        Raises:
+            ClosedError: The client is closed.
+            WebexError: As `send`.
+        """
         request = Request(
             method="POST",
             target=self.target(path),
