@@ -1,9 +1,10 @@
 """A receiver in a thread, for programs without an event loop."""
 
 import asyncio
+import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -175,6 +176,90 @@ async def test_a_callback_ends_no_loop(
     assert "SystemExit: 2" in caplog.text
 
 
+class InterruptionError(BaseException):
+    """As Ctrl-C, an alarm, or the time limit of a task queue."""
+
+
+class Slow(Receiver):
+    """Interrupts the main thread, which waits for its start, and goes on when it may."""
+
+    def __init__(self) -> None:
+        super().__init__("a-secret", deduplicator=None)
+        self.may_go_on = threading.Event()
+        self.starts = self.ends = 0
+
+    async def __aenter__(self) -> Self:
+        self.starts += 1
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        await asyncio.to_thread(self.may_go_on.wait)
+        return await super().__aenter__()
+
+    async def aclose(self) -> None:
+        self.ends += 1
+        await super().aclose()
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let a signal interrupt the main thread, which runs the tests."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise InterruptionError
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals don't interrupt a lock there")
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupted_start_goes_on() -> None:
+    """The next call waits for it, and `close` ends the receiver, in each of 20 rounds."""
+    receivers = [Slow() for _ in range(20)]
+    statuses: list[int] = []
+    for receiver in receivers:
+        thread = ReceiverThread(receiver)
+        with pytest.raises(InterruptionError):
+            thread.start()
+        receiver.may_go_on.set()
+        statuses.append(thread.handle(b"", {}))
+        thread.close()
+
+    assert statuses == [401] * 20
+    assert [(each.starts, each.ends) for each in receivers] == [(1, 1)] * 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals don't interrupt a lock there")
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupted_start_is_closed() -> None:
+    """`close` waits for the start, and ends the receiver; `with` does that, too."""
+    receiver, entered = Slow(), Slow()
+    thread = ReceiverThread(receiver)
+    with pytest.raises(InterruptionError):
+        thread.start()
+    receiver.may_go_on.set()
+    thread.close()
+    entered.may_go_on.set()
+    with pytest.raises(InterruptionError), ReceiverThread(entered):
+        pytest.fail("it was interrupted")
+
+    assert [(each.starts, each.ends) for each in (receiver, entered)] == [(1, 1)] * 2
+
+
+async def test_it_is_a_context_manager(webex_sandbox: Sandbox) -> None:
+    """`with` starts the receiver, and ends it."""
+    bot = echoing()
+
+    def serve() -> int:
+        with ReceiverThread(bot) as bot_thread:
+            assert bot.is_ready
+            return handle(bot_thread)
+
+    assert await asyncio.to_thread(serve) == 204
+    assert texts(webex_sandbox)[1:] == ["You said: Hello"]
+    assert bot.client.http_client.is_closed
+
+
 async def test_a_start_that_fails_while_it_is_closed() -> None:
     """Only what started it gets the error."""
     may_fail = threading.Event()
@@ -186,9 +271,9 @@ async def test_a_start_that_fails_while_it_is_closed() -> None:
 
     thread = ReceiverThread(Failing("a-secret"))
     starting = asyncio.create_task(asyncio.to_thread(thread.start))
-    await until(lambda: thread._started is not None)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+    await until(lambda: thread._starting is not None)  # pyright: ignore[reportPrivateUsage] - nothing public says so
     closing = asyncio.create_task(asyncio.to_thread(thread.close))
-    await until(lambda: thread._started is None)  # pyright: ignore[reportPrivateUsage] - the same
+    await until(lambda: thread._starting is None)  # pyright: ignore[reportPrivateUsage] - the same
     may_fail.set()
 
     with pytest.raises(LookupError, match="no start"):

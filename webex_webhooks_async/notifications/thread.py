@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.signatures import Headers
@@ -36,8 +36,9 @@ class ReceiverThread:
         def webex() -> Response:
             return Response(status=bot_thread.handle(request.get_data(), request.headers))
 
-    The first request starts the receiver, in each process that a server forks. A start that fails
-    is raised, and the next request tries again. At the end of the process the receiver finishes
+    The first request starts the receiver, in each process that a server forks, or
+    ``with ReceiverThread(bot) as bot_thread:`` does. A start that fails is raised, and the next
+    request tries again. At the end of the process the receiver finishes
     what it has accepted, and ends. Any number of threads may call the methods, also one that a
     handler has started, with `asyncio.to_thread` say.
 
@@ -51,12 +52,18 @@ class ReceiverThread:
         self._receiver = receiver
         self._lock = threading.Lock()
         self._thread: _LoopThread | None = None
-        self._started: Future[object] | None = None  # from the start to the end of the receiver
-        self._closed: Future[None] | None = None
+        # The tasks of the receiver, which its thread alone begins and forgets: a caller that is
+        # interrupted leaves them as they are.
+        self._starting: asyncio.Task[Receiver] | None = None  # until the receiver ends
+        self._closing: asyncio.Task[None] | None = None
+        self._is_running = False
         _at_exit(self._end)
 
     def start(self) -> None:
         """Start the receiver, if it isn't running, and wait until it is.
+
+        If the wait is interrupted, by Ctrl-C or by the time limit of a task say, the start goes on,
+        and the next call waits for it.
 
         Raises:
             RuntimeError: A handler called it, or the receiver is being closed, or it was started
@@ -64,20 +71,33 @@ class ReceiverThread:
             Exception: What a `Receiver` or a `Bot` raises when it is started.
         """
         self._check_is_outside()
-        with self._lock:
-            if self._is_closing:
-                raise RuntimeError("the receiver is being closed: call start when that is done")
-            thread = self._own_thread()
-            if self._started is None:
-                self._started = thread.submit(self._receiver.__aenter__())
-            started = self._started
+        thread = self._own_thread()
+        if not self._is_running:
+            thread.submit(self._enter()).result()
+
+    async def _enter(self) -> None:
+        if self._closing is not None:
+            raise RuntimeError("the receiver is being closed: call start when that is done")
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._receiver.__aenter__())
+        starting = self._starting
         try:
-            started.result()
+            await asyncio.shield(starting)
+        finally:
+            if self._starting is starting:  # and isn't being closed
+                self._is_running = _has_succeeded(starting)
+                self._starting = starting if self._is_running else None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
         except BaseException:
-            with self._lock:
-                if self._started is started:
-                    self._started = None
+            self.close()
             raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, and wait for its handlers, as `Receiver.handle` does.
@@ -103,11 +123,9 @@ class ReceiverThread:
         """
         try:
             self._check_is_outside()
-            if not self._is_closing:
+            if self._closing is None:
                 self.start()
-            with self._lock:
-                loop = self._own_thread().loop
-            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._own_thread().loop)
         except BaseException:
             coroutine.close()
             raise
@@ -123,24 +141,23 @@ class ReceiverThread:
         """
         self._check_is_outside()
         self._receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-        with self._lock:
-            closed = self._closed if self._is_closing else None
-            if self._started is not None and self._is_ours:
-                closed = self._own_thread().submit(self._leave(self._started))
-                self._started, self._closed = None, closed
-        if closed is not None:
-            closed.result()
+        if self._is_ours:
+            self._own_thread().submit(self._leave()).result()
 
-    async def _leave(self, started: Future[object]) -> None:
+    async def _leave(self) -> None:
+        if self._closing is None and self._starting is not None:
+            self._closing = asyncio.create_task(self._finish(self._starting))
+            self._starting, self._is_running = None, False
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+
+    async def _finish(self, starting: asyncio.Task[Receiver]) -> None:
         try:
-            await asyncio.wrap_future(started)
-        except Exception:  # noqa: BLE001 - it is raised where the start is waited for
-            return
-        await self._receiver.aclose()
-
-    @property
-    def _is_closing(self) -> bool:
-        return self._closed is not None and not self._closed.done()
+            await asyncio.wait([starting])
+            if _has_succeeded(starting):  # else it is raised where the start is waited for
+                await self._receiver.aclose()
+        finally:
+            self._closing = None
 
     @property
     def _is_ours(self) -> bool:
@@ -149,15 +166,17 @@ class ReceiverThread:
 
     def _own_thread(self) -> "_LoopThread":
         """Return the thread of this process, which the first call starts."""
-        if self._thread is None or not self._is_ours:
-            if self._started is not None:
-                raise RuntimeError(
-                    "the receiver was started before the process was forked, and doesn't run in "
-                    "this one: start it after the fork, as the first request does"
-                )
-            self._thread = _LoopThread()
-            self._thread.start()
-        return self._thread
+        with self._lock:
+            if self._thread is None or not self._is_ours:
+                if self._starting is not None:
+                    raise RuntimeError(
+                        "the receiver was started before the process was forked, and doesn't run "
+                        "in this one: start it after the fork, as the first request does"
+                    )
+                thread = _LoopThread()
+                thread.start()
+                self._thread = thread
+            return self._thread
 
     def _check_is_outside(self) -> None:
         if threading.current_thread() is self._thread:
@@ -169,6 +188,10 @@ class ReceiverThread:
                 self.close()
             finally:
                 self._thread.end()
+
+
+def _has_succeeded(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 class _LoopThread(threading.Thread):
