@@ -21,6 +21,7 @@ import webex_webhooks_async
 from tests.support.surface import fields, resolved
 from webex_webhooks_async import errors
 from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.cli.app import all_commands
 from webex_webhooks_async.cli.app import app as command_line
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 from webex_webhooks_async.testing.service.application import ROUTES
@@ -79,12 +80,11 @@ def resources() -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     """Show the `--help` of each command."""
-    for name in command_line.resolved_commands():
-        if not name.startswith("-"):
-            page = io.StringIO()
-            command_line.help_print([name], console=Console(file=page, width=80))
-            lines = (line.rstrip() for line in page.getvalue().strip().splitlines())
-            yield "\n".join(["", f"## {name}", "", "```text", *lines, "```"])
+    for name, _ in all_commands():
+        page = io.StringIO()
+        command_line.help_print(name.split(), console=Console(file=page, width=80))
+        lines = (line.rstrip() for line in page.getvalue().strip().splitlines())
+        yield "\n".join(["", f"## {name}", "", "```text", *lines, "```"])
 
 
 LACKING = (

@@ -185,6 +185,11 @@ def on_one_line(text: str) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
+def storable(text: str) -> str:
+    """The text as any database can hold it: without NUL and halves of surrogates."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
+
+
 def short_id(text: str) -> str:
     """An id from elsewhere, cut and on one line, as errors and log records keep it."""
     return _cut(on_one_line(text[: _MAX_ID + 1]), _MAX_ID)

@@ -106,7 +106,7 @@ async def putting_by_hand(_: str) -> AsyncGenerator[Round]:
                     connection.execute("BEGIN IMMEDIATE")
                     for key in new_keys(min(TASKS, count - start)):
                         connection.execute(
-                            "INSERT OR IGNORE INTO notifications (key, body, due, stored) "
+                            "INSERT OR IGNORE INTO webex_notifications (key, body, due, stored) "
                             "VALUES (?, ?, ?, ?)",
                             (key, BODY, now, now),
                         )
@@ -143,7 +143,7 @@ async def inbox_with(completed: int) -> AsyncGenerator[tuple[SQLiteInbox, Path]]
 
 
 COMPLETED = """
-    INSERT INTO notifications (key, body, stored, forget)
+    INSERT INTO webex_notifications (key, body, stored, forget)
     SELECT printf('%08x%056x', value * (4294967295 / :rows), value), x'', :now, :now + 86400 + value
     FROM (WITH RECURSIVE numbers (value) AS
         (SELECT 1 UNION ALL SELECT value + 1 FROM numbers WHERE value < :rows)

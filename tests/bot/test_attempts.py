@@ -4,6 +4,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from attrs import frozen
 
 from tests.bot.doubles import CARD, Webex
 from tests.support.clocks import Time
+from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.wire import until
 from webex_webhooks_async import (
     BadRequestError,
@@ -33,7 +35,6 @@ from webex_webhooks_async import (
     sign,
 )
 from webex_webhooks_async.notifications import inbox_worker
-from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import sample_notification
 from webex_webhooks_async.types import CallNext
 
@@ -53,7 +54,7 @@ class Attempts:
         self.number = 0
         self.done: list[Any] = []
         self.webex = webex
-        self._path = path
+        self.path = path
 
     @property
     def said(self) -> list[str | None]:
@@ -78,11 +79,7 @@ class Attempts:
 
     def recorded_failures(self) -> int:
         """How many attempts have failed, as the inbox knows."""
-        with closing(self.file()) as file:
-            return sum(each.failures for each in file.unfinished())
-
-    def file(self) -> InboxFile:
-        return InboxFile.look_into(self._path, change=True, clock=self.time.now_in_seconds)
+        return sum(each.failures for each in stored_in(self.path))
 
 
 @pytest.fixture
@@ -124,8 +121,8 @@ async def test_a_reply_returns_when_it_is_recorded(attempts: Attempts) -> None:
 
     async def say(context: MessageContext) -> object:
         await context.reply("Hello")
-        with closing(attempts.file()) as file:
-            return file.connection.execute("SELECT count(*) FROM records").fetchone()
+        with closing(sqlite3.connect(attempts.path)) as file:
+            return file.execute("SELECT count(*) FROM webex_records").fetchone()
 
     await attempts.run(say)
 
@@ -463,8 +460,7 @@ async def test_records_after_inbox_retry(
         await attempts.webex.sandbox.say("Hello")
         await until(lambda: attempts.recorded_failures() == 1)
         assert "kept as failed" in caplog.text
-        with closing(attempts.file()) as file:
-            file.retry([*file.unfinished()])
+        retry_all_in(attempts.path, attempts.time.now_in_seconds)
         await attempts.time.pass_(1)
         await until(lambda: attempts.number == 2)
 

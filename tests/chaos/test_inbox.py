@@ -20,10 +20,10 @@ from attrs import frozen
 
 from tests.chaos.sending import Sender
 from tests.examples.serving import settings_of
+from tests.support.inboxes import stored_in
 from tests.support.services import Service, Services, running_services
 from tests.support.stage import SECRET
 from tests.support.wire import unused_port
-from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.testing import Sandbox, sample_notification
 
 pytestmark = [
@@ -84,8 +84,7 @@ class Bot:
                 await asyncio.sleep(0.05)
 
     def states(self) -> list[str]:
-        with closing(InboxFile.look_into(self.path, change=False)) as file:
-            return [each.state for each in file.unfinished()]
+        return [each.state for each in stored_in(self.path)]
 
     async def signal_at_random(self, number: signal.Signals) -> None:
         """Send a signal to one receiver after the other, at random moments."""

@@ -280,7 +280,9 @@ def served_bot(text: str, status_code: int = 200) -> Generator[ServedBot]:
 
 def examples(command: str) -> list[str]:
     """The examples in the help of a command, a line each."""
-    lines = inspect.cleandoc(app.app[command].help).replace("\\\n", "").splitlines()
+    lines = (
+        inspect.cleandoc(dict(app.all_commands())[command].help).replace("\\\n", "").splitlines()
+    )
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 

@@ -17,8 +17,9 @@ from webex_webhooks_async.cli import app
 
 COMMANDS = (
     *("demo", "sandbox", "chat", "list", "get", "create", "update", "delete", "ensure"),
-    *("dev", "listen", "trigger", "verify", "inbox", "login", "completion"),
+    *("dev", "listen", "trigger", "verify", "login", "completion"),
 )
+OF_INBOX = ("list", "retry", "drop")
 
 
 @pytest.mark.parametrize("arguments", [(), ("-h",), ("webhooks",)])
@@ -31,11 +32,22 @@ def test_the_overview(invoke: Invoke, arguments: tuple[str, ...]) -> None:
     assert (done.exit_code, done.err) == (0, "")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_the_overview_of_a_group(invoke: Invoke) -> None:
+    """A command that has commands lists them, with their purposes."""
+    assert re.search(r"^│ inbox +\w", invoke().out, re.MULTILINE)
+    for arguments in (("inbox",), ("inbox", "--help")):
+        done = invoke(*arguments)
+        for command in OF_INBOX:
+            assert re.search(rf"^│ {command} +\w", done.out, re.MULTILINE), command
+        assert (done.exit_code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"inbox {each}" for each in OF_INBOX)])
 def test_help(invoke: Invoke, command: str) -> None:
     """The help of a command has an example, explains all options, and breaks lines only once."""
-    done = invoke(command, "--help")
-    options = app.app[command].assemble_argument_collection(parse_docstring=True)
+    done = invoke(*command.split(), "--help")
+    found = dict(app.all_commands())[command]
+    options = found.assemble_argument_collection(parse_docstring=True)
     usage, _, panels = done.out.partition("\n\n")
     # The usage may show the choices of an argument in place of its name.
     arguments = re.findall(r"^│ \*? *([A-Z]{2}[A-Z_]+) (?!.*choices)", panels, re.MULTILINE)
@@ -43,7 +55,7 @@ def test_help(invoke: Invoke, command: str) -> None:
     assert (done.exit_code, done.err) == (0, "")
     assert f"$ webex-webhooks {command}" in done.out
     assert max(map(len, done.out.splitlines())) <= 80
-    text, _, _ = cleandoc(app.app[command].help or "").partition("\nArgs:")
+    text, _, _ = cleandoc(found.help or "").partition("\nArgs:")
     assert text.strip() in done.out
     explained = {each.name: each.parameter.help or "" for each in options if each.show}
     assert [name for name, text in explained.items() if not text or "\n" in text] == []

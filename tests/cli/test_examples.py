@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 
 from tests.cli.harness import Invoke, ServedWebex, examples, served_bot, served_echo_bot, thread
 from tests.support.wire import unused_port
-from webex_webhooks_async.cli.app import app
+from webex_webhooks_async.cli.app import all_commands
 from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.testing import sample_notification
 
 pytestmark = pytest.mark.once
 
@@ -24,7 +26,7 @@ resource = "messages"
 event = "created"
 """
 IN_THE_HELP = "Y2lzY29zcGFyazovL3VzL1dFQkhPT0svOTZh"
-COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
+COMMANDS = [name for name, _ in all_commands()]
 UNTIL_CTRL_C = {"listen", "sandbox"}
 A_PROGRAM = {"dev"}  # commands/test_dev.py runs its examples, each with a program
 
@@ -35,7 +37,11 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "webhooks.toml").write_text(WANTED)
     (tmp_path / "body.json").write_text('{"a":1,"b":2,"c":{"d":3}}')
     (tmp_path / "menu.pdf").write_bytes(b"%PDF-1.7")
-    InboxFile.open(tmp_path / "inbox.db").close()
+    with closing(InboxFile.open(tmp_path / "inbox.db")) as file, file.transaction() as rows:
+        rows.put("5891b5b5", sample_notification("messages", "created"))
+        entry = rows.take(60)
+        assert entry is not None
+        rows.fail(entry, "it failed", None)
     for place in (".zfunc", ".config/fish/completions"):
         (tmp_path / place).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)

@@ -139,9 +139,7 @@ def _folder(unused: ServedWebex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (f"{LOGIN} --base-url http://example.com/v1", "base_url must be https"),
         ("login --scope s --token-file /nowhere/t", "can't write the tokens to /nowhere/t: No"),
         ("login --scope s --token-file /", "can't write the tokens to /: it isn't a regular file"),
-        ("inbox list inbox.db key", "list shows all notifications: it takes no keys\n"),
-        ("inbox retry inbox.db --json", "--json is for list, not for retry\n"),
-        ("inbox drop inbox.db", "drop needs the keys of what it removes: see list\n"),
+        ("inbox list inbox.db --schema s", "--schema is for a PostgresInbox: a file has no sche"),
         ("inbox list nowhere.db", "there is no file nowhere.db\n"),
     ],
 )

@@ -22,6 +22,7 @@ from tests.notifications.doubles import (
     taken,
 )
 from tests.support.clocks import Time, let_pass
+from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.refusals import refused
 from tests.support.wire import until
 from webex_webhooks_async.errors import GiveUpError, RateLimitError
@@ -31,7 +32,6 @@ from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
-from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.types import CallNext
@@ -60,21 +60,16 @@ class InboxBot(Bot):
         self.errors_reported.append(error)
         self.last_attempts.append(self.receiver.is_last_attempt)
 
-    def file(self) -> closing[InboxFile]:
-        return closing(InboxFile.look_into(self.path, change=True, clock=self.time.now_in_seconds))
-
     def states(self) -> list[str]:
         """The state of each notification that isn't completed, the oldest first."""
-        with self.file() as file:
-            return [each.state for each in file.unfinished()]
+        return [each.state for each in stored_in(self.path, self.time.now_in_seconds)]
 
     async def waits_again(self, failures: int = 1) -> None:
         """Wait until so many failures of the only notification are recorded."""
         await until(lambda: len(self.errors_reported) == failures and self.states() == ["waiting"])
 
     def errors_stored(self) -> list[str | None]:
-        with self.file() as file:
-            return [each.error for each in file.unfinished()]
+        return [each.error for each in stored_in(self.path)]
 
     def another_process(self) -> aclosing[SQLiteInbox]:
         """The inbox of another process on the same file."""
@@ -107,7 +102,9 @@ async def test_it_is_stored_before_the_response(bot: InboxBot) -> None:
     async with bot.receiver:
         assert await deliver(bot.receiver, distinct(1)) == 204
         with closing(sqlite3.connect(bot.path)) as other:
-            assert other.execute("SELECT body FROM notifications").fetchall() == [(distinct(1),)]
+            assert other.execute("SELECT body FROM webex_notifications").fetchall() == [
+                (distinct(1),)
+            ]
         await until(lambda: bot.started == ["MESSAGE-1"])
         bot.may_end.set()
         await until(lambda: bot.states() == [])
@@ -199,8 +196,7 @@ async def test_the_last_attempt(make: Make) -> None:
         await bot.time.pass_(1)
         await until(lambda: bot.states() == ["failed"])
 
-        with bot.file() as file:
-            file.retry([*file.unfinished()])
+        retry_all_in(bot.path, bot.time.now_in_seconds)
         await bot.time.pass_(1)
         await until(lambda: bot.done == ["MESSAGE-1"])
 
@@ -303,8 +299,9 @@ async def test_another_body(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> 
     async with bot.receiver:
         await bot.inbox.put("key", b"{}")
         await bot.time.pass_(1)
-        await until(lambda: bot.states() == ["failed"])
+        await until(lambda: [each.due for each in stored_in(bot.path)] == [None])
 
+    assert bot.states() == ["unreadable"]
     assert "the inbox has a body that isn't a notification: $.id: missing" in caplog.text
 
 

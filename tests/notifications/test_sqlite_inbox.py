@@ -6,10 +6,11 @@ import stat
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import aclosing, closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 
@@ -18,10 +19,12 @@ from tests.support.clocks import Time, check_inbox_at_once
 from tests.support.programs import printed_by
 from tests.support.refusals import refused
 from tests.support.wire import PATIENCE, until
-from webex_webhooks_async.notifications import inbox_file
-from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry
+from webex_webhooks_async.notifications import inbox_file, sqlite_inbox
+from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.notifications.inbox_rows import InboxRows
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
+from webex_webhooks_async.testing import sample_notification
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ async def test_the_contract(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     await check_inbox_at_once(partial(SQLiteInbox, path), monkeypatch)
 
 
-# What release 0.2 does with a file.
+# What releases 0.2 and 0.3 do with a file.
 SCHEMA_OF_0_2 = """
     CREATE TABLE notifications (
         key TEXT PRIMARY KEY,
@@ -54,32 +57,54 @@ SCHEMA_OF_0_2 = """
     PRAGMA user_version = 1;
     PRAGMA journal_mode = WAL;
 """
-PUT_IN_0_2 = "INSERT OR IGNORE INTO notifications (key, body, due, stored) VALUES (?, ?, ?, ?)"
-COMPLETE_IN_0_2 = (
-    "UPDATE notifications SET token = NULL, due = NULL, forget = ?, body = x'', error = NULL "
-    "WHERE key = ?"
-)
-DROP_IN_0_2 = "DELETE FROM notifications WHERE key = ?"
+SCHEMA_OF_0_3 = """
+    CREATE INDEX unfinished ON notifications (stored, due, token, key, failures, error)
+    WHERE forget IS NULL;
+    CREATE TABLE records (
+        key TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (key, name)
+    );
+    CREATE TRIGGER completed AFTER UPDATE OF forget ON notifications
+    WHEN NEW.forget IS NOT NULL BEGIN DELETE FROM records WHERE key = NEW.key; END;
+    CREATE TRIGGER removed AFTER DELETE ON notifications
+    BEGIN DELETE FROM records WHERE key = OLD.key; END;
+    INSERT INTO records VALUES ('failed', 'name', x'01');
+"""
+ROWS_OF_0_3 = """
+    INSERT INTO notifications (key, body, stored, due, forget, token, failures, expiries, error)
+    VALUES
+        ('second', x'02', 3.0, 3.0, NULL, NULL, 0, 0, NULL),
+        ('failed', ?, 1.0, NULL, NULL, NULL, 5, 0, 'it failed'),
+        ('first', x'01', 2.0, 2.0, NULL, NULL, 1, 2, 'once'),
+        ('done', x'', 1.0, NULL, 9e9, NULL, 0, 0, NULL)
+"""
+BODY = sample_notification("messages", "created", data={"id": "M"})
+TAKE_IN_0_3 = "SELECT rowid, key FROM notifications WHERE due <= 9e9 ORDER BY due LIMIT 1"
 
 
-async def test_a_file_of_release_0_2(path: Path) -> None:
-    """It is opened, what waits in it is handled, and release 0.2 can go on with it."""
+@pytest.mark.parametrize("schema", [SCHEMA_OF_0_2, SCHEMA_OF_0_2 + SCHEMA_OF_0_3])
+async def test_a_file_of_an_older_release(path: Path, schema: str) -> None:
+    """It is migrated when it is opened, with all that is in it; processes of 0.3 refuse it then."""
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        old.executescript(SCHEMA_OF_0_2)
-        old.execute(PUT_IN_0_2, ("old", b"body", 1.0, 1.0))
+        old.executescript(schema)
+        old.execute(ROWS_OF_0_3, (BODY,))
         async with aclosing(SQLiteInbox(path)) as inbox:
-            await inbox.put("new", b"body")
-            entries = [await taken(inbox), await taken(inbox)]
-            for entry in entries:
-                await inbox.remember(entry, "name", b"value")
-                assert await inbox.recall(entry, "name") == b"value"
-        assert [entry.key for entry in entries] == ["old", "new"]
-        old.execute("PRAGMA quick_check(1)")
-        old.execute(COMPLETE_IN_0_2, (10.0, "old"))
-        old.execute(DROP_IN_0_2, ("new",))
+            known = [await inbox.put(key, b"") for key in ("first", "failed", "done")]
+            taken_first, taken_second = await taken(inbox), await taken(inbox)
+            counts = await inbox.counts()
+            assert await inbox.retry(["failed"]) == 1
+            failed = await taken(inbox)
+            record = await inbox.recall(failed, "name")
+        with pytest.raises(sqlite3.OperationalError, match="no such table: notifications"):
+            old.execute(TAKE_IN_0_3)
+        version = old.execute("PRAGMA user_version").fetchone()
 
-        assert old.execute("PRAGMA user_version").fetchone() == (1,)
-        assert old.execute("SELECT count(*) FROM records").fetchone() == (0,)
+    assert known == [False, False, False]
+    assert (taken_first.key, taken_first.failures, taken_first.expiries) == ("first", 1, 2)
+    assert (taken_second.key, taken_second.body) == ("second", b"\x02")
+    assert (counts.running, counts.failed) == (2, 1)
+    assert (failed.body, failed.error) == (BODY, "it failed")
+    assert record == (b"\x01" if "records" in schema else None)
+    assert version > (1,)  # which 0.2 and 0.3 call the file of a newer release
 
 
 async def test_the_oldest_comes_first(path: Path) -> None:
@@ -95,6 +120,119 @@ async def test_the_oldest_comes_first(path: Path) -> None:
 
         entries = [await inbox.take() for _ in range(4)]
     assert [entry and entry.key for entry in entries] == ["a", "b", "c", None]
+
+
+async def test_what_waits_in_a_line(path: Path) -> None:
+    """What failed or was released waits aside, and takes its place when it is due."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
+        for key in ("a1", "b1", "a2", "b2", "a3"):
+            await inbox.put(key, b"", line=key[0])
+        await inbox.put("alone", b"")
+        a1, b1, alone = [await taken(inbox) for _ in range(3)]
+        assert [a1.key, b1.key, alone.key, a1.line, alone.line] == ["a1", "b1", "alone", "a", None]
+        assert await inbox.take() is None
+        await inbox.fail(a1, error="it failed", retry_in=10)
+        await inbox.release(b1, retry_in=10)
+        a2, b2 = await taken(inbox), await taken(inbox)
+        clock.seconds += 10
+        await inbox.complete(a2)
+        order = [a2.key, b2.key, (await taken(inbox)).key]
+        clock.seconds += 50  # until the leases of alone and b2 have expired
+        order += [(await taken(inbox)).key, (await taken(inbox)).key]
+
+    assert order == ["a2", "b2", "a1", "b2", "alone"]
+
+
+ONE_OF_TWO = """
+import asyncio, sys
+from webex_webhooks_async import SQLiteInbox
+
+def note(key):
+    with open(sys.argv[2], "a") as done:
+        done.write(f"{key}\\n")
+
+async def work():
+    inbox = SQLiteInbox(sys.argv[1])
+    while (entry := await inbox.take()) or (await inbox.counts()).running:
+        if entry:
+            note(entry.key)
+            await asyncio.sleep(0.001 * (int(entry.key) % 3))
+            note(entry.key)
+            await inbox.complete(entry)
+    await inbox.aclose()
+
+async def main():
+    await asyncio.gather(work(), work())
+
+asyncio.run(main())
+"""
+
+
+async def test_two_processes_keep_the_order_of_a_line(path: Path, tmp_path: Path) -> None:
+    """One begins when the one before it has ended, whichever process has that."""
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        for number in range(30):
+            await inbox.put(f"{number}", b"", line="room")
+    await asyncio.gather(*(printed_by("-c", ONE_OF_TWO, path, tmp_path / "done") for _ in "12"))
+
+    done = (tmp_path / "done").read_text().split()
+    assert done == [f"{number}" for number in range(30) for _ in ("begun", "ended")]
+
+
+async def test_a_claim_whose_response_was_lost(path: Path) -> None:
+    """The next one of the same inbox is the same claim; for another inbox it is taken."""
+    async with aclosing(SQLiteInbox(path)) as inbox, aclosing(SQLiteInbox(path)) as other:
+        claim = InboxRows.claim
+
+        def granted(rows_of_it: InboxRows, *arguments: Any) -> bool:  # noqa: ANN401 - its own
+            asking.get_loop().call_soon_threadsafe(asking.cancel)
+            return claim(rows_of_it, *arguments)
+
+        with patch.object(InboxRows, "claim", granted):
+            asking = asyncio.create_task(inbox.claim("report", 60))
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        results = [await each.claim("report", 60) for each in (other, inbox, inbox)]
+
+    assert results == [False, True, False]
+
+
+async def test_unfinished(path: Path) -> None:
+    """All is listed that isn't completed, in its order, with the process that runs it."""
+    clock = Time()
+    async with aclosing(SQLiteInbox(path, lease=60, clock=clock.now_in_seconds)) as inbox:
+        for key in ("done", "running", "failed"):
+            await inbox.put(key, BODY, line="room" if key == "running" else None)
+        done, running, failed = [await taken(inbox) for _ in range(3)]
+        await inbox.complete(done)
+        await inbox.fail(failed, error="\ud800 failed\0", retry_in=None)
+        for number in range(150):
+            await inbox.put(f"{number}", BODY, after=100)
+        found = [each async for each in inbox.unfinished()]
+
+    now = datetime.fromtimestamp(clock.now_in_seconds(), UTC)
+    whose: dict[str, Any] = {
+        "resource": "messages",
+        "event": "created",
+        "data_id": "M",
+        "stored": now,
+    }
+    assert found[:3] == [
+        StoredNotification(
+            **{**whose, "key": "running", "state": "running", "line": "room"},
+            due=now + timedelta(seconds=running.lease),
+            holder=f"process {os.getpid()}",
+        ),
+        StoredNotification(
+            **{**whose, "key": "failed", "state": "failed", "failures": 1, "due": None},
+            error="? failed?",
+        ),
+        StoredNotification(
+            **{**whose, "key": "0", "state": "waiting"}, due=now + timedelta(seconds=100)
+        ),
+    ]
+    assert [each.key for each in found[2:]] == [f"{number}" for number in range(150)]
 
 
 async def test_what_is_completed_is_a_key_without_a_body(path: Path) -> None:
@@ -226,8 +364,8 @@ async def test_a_lost_file_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch
 async def test_a_file_that_is_removed_or_replaced(path: Path, removed: tuple[str, ...]) -> None:
     """The next call is an error that says it, and what follows is in a file that is whole."""
     backup = path.with_name("backup.db")
-    with closing(InboxFile.open(backup)) as file, file.transaction():
-        file.put("restored", b"")
+    with closing(InboxFile.open(backup)) as file, file.transaction() as rows_of_it:
+        rows_of_it.put("restored", b"")
     async with aclosing(SQLiteInbox(path)) as inbox:
         await asyncio.gather(*(inbox.put(f"{each}", bytes(1000)) for each in range(100)))
         for suffix in removed:
@@ -242,6 +380,25 @@ async def test_a_file_that_is_removed_or_replaced(path: Path, removed: tuple[str
     assert ("restored" in keys, keys[-1]) == (not removed, "after")
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows renames no file that is open")
+@pytest.mark.parametrize("by", ["a call", "the end"])
+async def test_a_file_that_is_renamed(path: Path, by: str) -> None:
+    """What was in SQLite's log is in it when it is put back."""
+    elsewhere = path.with_name("elsewhere.db")
+    inbox = SQLiteInbox(path)
+    for number in range(10):
+        await inbox.put(f"{number}", b"")
+    await asyncio.to_thread(path.rename, elsewhere)
+    if by == "a call":
+        with pytest.raises(OSError, match="was removed or replaced"):
+            await inbox.counts()
+    await inbox.aclose()
+    assert [each.name for each in path.parent.iterdir()] == ["elsewhere.db"]
+    await asyncio.to_thread(elsewhere.rename, path)
+
+    assert [key for key, _ in rows(path)] == [f"{number}" for number in range(10)]
 
 
 async def test_a_relative_path(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -524,7 +681,7 @@ def test_a_file_that_is_no_inbox(path: Path) -> None:
     path.unlink()
     InboxFile.open(path).close()
     with closing(sqlite3.connect(path)) as other, other:
-        other.execute("PRAGMA user_version = 2")
+        other.execute("PRAGMA user_version = 3")
     expect_refused(path, "was made by a newer release of webex-webhooks-async")
 
 
@@ -546,9 +703,9 @@ def test_a_file_with_a_hole(path: Path) -> None:
     with (
         closing(InboxFile.open(path)) as file,
         pytest.raises(OSError, match="malformed: restore it, or move it away"),
-        file.transaction(),
+        file.transaction() as torn_rows,
     ):
-        file.put("99", b"")
+        torn_rows.put("99", b"")
 
     assert path.read_bytes() == torn
 
@@ -598,8 +755,8 @@ from contextlib import closing
 from pathlib import Path
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 
-with closing(InboxFile.open(Path(sys.argv[1]))) as file, file.transaction():
-    file.put(sys.argv[2], b"")
+with closing(InboxFile.open(Path(sys.argv[1]))) as file, file.transaction() as rows:
+    rows.put(sys.argv[2], b"")
 """
 
 
@@ -610,30 +767,22 @@ async def test_a_file_that_several_make_at_the_same_time(path: Path) -> None:
     assert len(rows(path)) == 3
 
 
-def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes steps as there are rows, not the square of that, and lets others write meanwhile."""
+async def test_a_change_of_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a few that are removed and the next, processes write that SQLite held up."""
     pauses: list[bool] = []
 
-    def write_meanwhile(seconds: float) -> None:
+    async def write_meanwhile(seconds: float) -> None:
         with closing(sqlite3.connect(path, timeout=0)) as other, other:
-            other.execute("DELETE FROM notifications WHERE key = 'no'")
+            other.execute("DELETE FROM webex_notifications WHERE key = 'no'")
         pauses.append(seconds > 0)
 
-    monkeypatch.setattr(inbox_file, "_sleep", write_meanwhile)
-    steps: list[int] = []
-    for count in (100, 800):
-        with closing(InboxFile.open(path)) as file:
-            with file.transaction():
-                for number in range(count):
-                    file.put(f"{number}", b"")
-            chosen = [*file.unfinished()]
-            before = len(steps)
-            file.connection.set_progress_handler(lambda: steps.append(1), 100)
-            file.drop(chosen)
-            steps[before:] = [len(steps) - before]
+    monkeypatch.setattr(sqlite_inbox, "_sleep", write_meanwhile)
+    async with aclosing(SQLiteInbox(path)) as inbox:
+        await asyncio.gather(*(inbox.put(f"{number}", b"") for number in range(100)))
+        removed = await inbox.drop([each.key async for each in inbox.unfinished()])
 
-    assert steps[1] < 16 * steps[0]
-    assert pauses == [True] * 45
+    assert (removed, rows(path)) == (100, [])
+    assert pauses == [True] * 5
 
 
 def test_a_repr_shows_no_body() -> None:
@@ -657,9 +806,9 @@ def expect_refused(path: Path, message: str) -> None:
 
 def fill(path: Path) -> None:
     """Store some notifications."""
-    with closing(InboxFile.open(path)) as file, file.transaction():
+    with closing(InboxFile.open(path)) as file, file.transaction() as its_rows:
         for number in range(100):
-            file.put(f"{number}", bytes(1000))
+            its_rows.put(f"{number}", bytes(1000))
 
 
 def deny(path: Path, **_: bool) -> None:
@@ -678,7 +827,9 @@ async def outcome(call: Awaitable[object]) -> str:
 def rows(path: Path) -> list[tuple[str, bytes]]:
     """The keys and bodies in a file."""
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT key, body FROM notifications ORDER BY stored").fetchall()
+        return connection.execute(
+            "SELECT key, body FROM webex_notifications ORDER BY stored"
+        ).fetchall()
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from attrs import define
+from attrs import define, frozen
 from cyclopts import (
     App,
     CycloptsError,
@@ -36,8 +36,22 @@ from webex_webhooks_async.version import __version__
 if TYPE_CHECKING:
     from io import TextIOWrapper
 
+
+@frozen
+class _Group:
+    """A command that has commands.
+
+    Attributes:
+        help: What it is for.
+        commands: Their functions.
+    """
+
+    help: str
+    commands: Mapping[str, str]
+
+
 # For each command, its function. It is imported when it is called: no command waits for another.
-_COMMANDS: Mapping[str, Mapping[str, str]] = {
+_COMMANDS: Mapping[str, Mapping[str, "str | _Group"]] = {
     "Try it": {
         "dev": "commands.dev:command",
         "demo": "commands.demo:command",
@@ -56,7 +70,14 @@ _COMMANDS: Mapping[str, Mapping[str, str]] = {
         "listen": "commands.listen:command",
         "trigger": "commands.trigger:command",
         "verify": "commands.verify:command",
-        "inbox": "commands.inbox:command",
+        "inbox": _Group(
+            "Show the notifications in an inbox, or decide about failed ones.",
+            {
+                "list": "commands.inbox:list_all",
+                "retry": "commands.inbox:retry",
+                "drop": "commands.inbox:drop",
+            },
+        ),
     },
     "Setup": {"login": "commands.login:command", "completion": "app:completion"},
 }
@@ -77,7 +98,9 @@ _USAGE = {
     "chat": "[OPTIONS] [TEXT]",
     "create": "--name STR --target-url STR --resource STR\n    --event STR [OPTIONS]",
     "delete": "[OPTIONS] WEBHOOK_ID [MORE_IDS...]",
-    "inbox": "list|retry|drop FILE [KEYS...] [--json]",
+    "inbox list": "DATABASE [--schema STR] [--json]",
+    "inbox retry": "DATABASE [KEYS...] [--schema STR]",
+    "inbox drop": "DATABASE KEY [MORE_KEYS...] [--schema STR]",
     "trigger": f"RESOURCE EVENT [OPTIONS]\n    (--to STR {_A_SECRET} | --sandbox)",
     "verify": f"--header STR... [BODY]\n    {_A_SECRET}",
 }
@@ -96,11 +119,26 @@ def _make_app() -> App:
     for number, (title, commands) in enumerate(_COMMANDS.items()):
         group = Group(title, sort_key=number)
         for name, function in commands.items():
-            usage = f"Usage: {app.name[0]} {name} {_USAGE[name]}" if name in _USAGE else None
-            path = f"webex_webhooks_async.cli.{function}"
-            app.command(path, name=name, group=group, usage=usage)
+            if isinstance(function, str):
+                _add(app, name, function, group)
+                continue
+            several = App(name=name, help=function.help, group=group, help_format="plaintext")
+            app.command(several)
+            for each, path in function.commands.items():
+                _add(several, each, path, None, f"{name} ")
     app["--help"].group = app["--version"].group = Group("Options", sort_key=len(_COMMANDS))
     return app
+
+
+def _function(name: str) -> "str | _Group | None":
+    return next((each[name] for each in _COMMANDS.values() if name in each), None)
+
+
+def _add(to: App, name: str, function: str, group: Group | None, before: str = "") -> None:
+    """Add a command, whose function is imported when it is called."""
+    whole = f"{before}{name}"
+    usage = f"Usage: webex-webhooks {whole} {_USAGE[whole]}" if whole in _USAGE else None
+    to.command(f"webex_webhooks_async.cli.{function}", name=name, group=group, usage=usage)
 
 
 def _check_that_all_is_given(
@@ -122,6 +160,18 @@ class _MissingError(CycloptsError):
 
 
 app: App = _make_app()
+
+
+def all_commands(of: App = app) -> Iterator[tuple[str, App]]:
+    """Yield each command, imported, with its whole name, such as ``list`` and ``inbox list``."""
+    for name, command in of.resolved_commands().items():
+        if name.startswith("-"):
+            continue
+        if command.default_command is not None:
+            yield name, command
+            continue
+        for rest, each in all_commands(command):
+            yield f"{name} {rest}", each
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
@@ -171,8 +221,11 @@ def _run(arguments: Sequence[str]) -> int:
             arguments = ["--version"]
         case _:
             pass
+    # An overview shows a line of each docstring, for which the commands are imported.
     if not arguments or arguments[0] in app.help_flags:
-        app.resolved_commands()  # imports them: the overview shows a line of each docstring
+        app.resolved_commands()
+    elif isinstance(_function(arguments[0]), _Group):
+        app[arguments[0]].resolved_commands()
     try:
         command, bound, _ = app.parse_args(
             arguments,

@@ -7,6 +7,8 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from webex_webhooks_async.validation import check_delay, check_not_empty, check_seconds
+
 
 @frozen(kw_only=True)
 class InboxEntry:
@@ -58,17 +60,17 @@ class StoredNotification:
     """
 
     key: str
-    resource: str | None
-    event: str | None
-    data_id: str | None
+    resource: str | None = None
+    event: str | None = None
+    data_id: str | None = None
     state: Literal["waiting", "running", "failed", "unreadable"]
     stored: datetime | None
     due: datetime | None
-    failures: int
-    expiries: int
-    error: str | None
-    holder: str | None
-    line: str | None
+    failures: int = 0
+    expiries: int = 0
+    error: str | None = None
+    holder: str | None = None
+    line: str | None = None
 
 
 @frozen(kw_only=True)
@@ -232,3 +234,17 @@ class Inbox(ABC):
 
     async def aclose(self) -> None:  # noqa: B027 - many storages hold nothing open
         """Free what the inbox holds open. What is stored stays; the next call opens it again."""
+
+
+def check_put(line: str | None, after: float) -> None:
+    """Check the options of `Inbox.put`, for any inbox."""
+    if line is not None:
+        check_not_empty("line", line)
+    if after:
+        check_delay("after", after)
+
+
+def check_claim(name: str, seconds: float) -> None:
+    """Check the arguments of `Inbox.claim`, for any inbox."""
+    check_not_empty("name", name)
+    check_seconds("seconds", seconds)

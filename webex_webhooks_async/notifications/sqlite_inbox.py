@@ -3,20 +3,25 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from webex_webhooks_async.notifications.inbox import (
     Inbox,
     InboxCounts,
     InboxEntry,
     StoredNotification,
+    check_claim,
+    check_put,
 )
 from webex_webhooks_async.notifications.inbox_file import InboxFile, check_file
+from webex_webhooks_async.notifications.inbox_rows import InboxRows
 from webex_webhooks_async.validation import check_seconds, check_type
 
 T = TypeVar("T")
@@ -59,7 +64,7 @@ class SQLiteInbox(Inbox):
         self,
         path: str | os.PathLike[str],
         *,
-        lease: float = 60.0,
+        lease: float = 30.0,
         keep: float = 86_400.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -70,7 +75,9 @@ class SQLiteInbox(Inbox):
         self._path = Path(path).absolute()  # wherever the program is when it opens the file
         self._lease = lease
         self._keep = keep
-        self._clock = clock
+        self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
+        self._id = uuid4().hex  # whose claims are whose
+        self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
         self._lock = Lock()
         self._thread: _FileThread | None = None
 
@@ -78,59 +85,82 @@ class SQLiteInbox(Inbox):
         self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
     ) -> bool:
         """Store a notification durably; return False if the key is known."""
-        return await self._call(lambda file: file.put(key, body, line, after))
+        check_put(line, after)
+        return await self._call(lambda rows: rows.put(key, body, line=line, after=after))
 
     async def take(self) -> InboxEntry | None:
         """Lease the notification that is due for the longest; return `None` if none is due."""
-        return await self._call(lambda file: file.take(self._lease))
+        return await self._call(lambda rows: rows.take(self._lease))
 
     async def renew(self, entry: InboxEntry) -> bool:
         """Let the lease begin again; return False if it is lost."""
-        return await self._call(lambda file: file.renew(entry, self._lease))
+        return await self._call(lambda rows: rows.renew(entry, self._lease))
 
     async def complete(self, entry: InboxEntry) -> bool:
         """Record that it is handled; return False if the lease is lost."""
-        return await self._call(lambda file: file.complete(entry, self._keep))
+        return await self._call(lambda rows: rows.complete(entry, self._keep))
 
     async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
         """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
-        return await self._call(lambda file: file.fail(entry, error, retry_in))
+        return await self._call(lambda rows: rows.fail(entry, error, retry_in))
 
     async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
         """Give the entry back; it is due again in `retry_in` seconds."""
-        raise NotImplementedError
-
-    async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds."""
-        raise NotImplementedError
-
-    async def unclaim(self, name: str) -> None:
-        """Give back a claim that this inbox was granted."""
-        raise NotImplementedError
-
-    def unfinished(self) -> AsyncIterator[StoredNotification]:
-        """Yield what isn't completed, in the order in which it was stored."""
-        raise NotImplementedError
-
-    async def retry(self, keys: Iterable[str]) -> int:
-        """Let what is kept as failed be due now, with all its attempts; return how many were."""
-        raise NotImplementedError
-
-    async def drop(self, keys: Iterable[str]) -> int:
-        """Remove what is kept as failed, or is unreadable; return how many were."""
-        raise NotImplementedError
+        return await self._call(lambda rows: rows.release(entry, retry_in))
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name while the notification was handled, if anything."""
-        return await self._call(lambda file: file.recall(entry.key, name))
+        return await self._call(lambda rows: rows.recall(entry.key, name))
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
-        await self._call(lambda file: file.remember(entry.key, name, value))
+        await self._call(lambda rows: rows.remember(entry.key, name, value))
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        check_claim(name, seconds)
+        call = self._unanswered.pop(name, None) or uuid4().hex
+        try:
+            return await self._call(lambda rows: rows.claim(name, seconds, self._id, call))
+        except BaseException:
+            self._unanswered[name] = call  # whether it was granted isn't known
+            raise
+
+    async def unclaim(self, name: str) -> None:
+        """Give back a claim that this inbox was granted."""
+        await self._call(lambda rows: rows.unclaim(name, self._id))
 
     async def counts(self) -> InboxCounts:
-        """Count what waits, runs and has failed."""
-        return await self._call(InboxFile.counts)
+        """Count what waits, runs and has failed, for all processes that use the file."""
+        return await self._call(InboxRows.counts)
+
+    async def unfinished(self) -> AsyncIterator[StoredNotification]:
+        """Yield what isn't completed, in the order in which it was stored."""
+        last = 0
+        while found := await self._call(partial(InboxRows.unfinished, after=last)):
+            for last, stored in found:  # noqa: B007 - it is where the next few begin
+                yield stored
+
+    async def retry(self, keys: Iterable[str]) -> int:
+        """Let what is kept as failed be due now, with all its attempts; return how many were."""
+        return await self._decide(keys, InboxRows.retry)
+
+    async def drop(self, keys: Iterable[str]) -> int:
+        """Remove what is kept as failed, or is unreadable; return how many were."""
+        return await self._decide(keys, InboxRows.drop)
+
+    async def _decide(self, keys: Iterable[str], decide: Callable[[InboxRows, str], bool]) -> int:
+        """Decide about a few at a time, because a `put` of another process waits for it.
+
+        SQLite keeps no line: without a pause as long, it would find the file locked for seconds.
+        """
+        each_once, changed = [*dict.fromkeys(keys)], 0
+        for start in range(0, len(each_once), _DECIDED_AT_ONCE):
+            few = each_once[start : start + _DECIDED_AT_ONCE]
+            began = time.monotonic()
+            changed += await self._call(partial(_decide_about, decide=decide, keys=few))
+            await _sleep(time.monotonic() - began)
+        return changed
 
     async def aclose(self) -> None:
         """Close the file, after the calls that wait. A call after that opens it again."""
@@ -142,11 +172,11 @@ class SQLiteInbox(Inbox):
             closed = thread.close()
         await closed
 
-    async def _call(self, call: Callable[[InboxFile], T]) -> T:
+    async def _call(self, call: Callable[[InboxRows], T]) -> T:
         self._check_process()
         with self._lock:
             if self._thread is None:
-                self._thread = _FileThread(self._lock, self._path, self._clock)
+                self._thread = _FileThread(self._lock, self._open)
             future = self._thread.call(call)
         return await future
 
@@ -160,6 +190,34 @@ class SQLiteInbox(Inbox):
             )
 
 
+def _decide_about(
+    rows: InboxRows, *, decide: Callable[[InboxRows, str], bool], keys: Iterable[str]
+) -> int:
+    return sum(decide(rows, key) for key in keys)
+
+
+_DECIDED_AT_ONCE = 20
+_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # a test replaces it
+
+
+def look_into(path: Path, *, change: bool, clock: Callable[[], float] = time.time) -> SQLiteInbox:
+    """Return an inbox for a command that looks into a file beside the bots that use it.
+
+    The file isn't created, and neither its rights nor its tables change.
+
+    Args:
+        path: The file.
+        change: Whether rows may be changed.
+        clock: Returns the time in seconds.
+
+    Raises:
+        ValueError: It isn't an inbox.
+    """
+    inbox = SQLiteInbox(path, clock=clock)
+    inbox._open = partial(InboxFile.look_into, path, change=change, clock=clock)  # noqa: SLF001 - ours
+    return inbox
+
+
 class _FileThread:
     """A thread that alone uses a file, opened with the first call and closed with the last one.
 
@@ -167,18 +225,16 @@ class _FileThread:
 
     Args:
         lock: Held by who calls a method.
-        path: The file.
-        clock: Returns the time.
+        open_file: Opens the file.
 
     Attributes:
         process: The process that has it.
     """
 
-    def __init__(self, lock: Lock, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, lock: Lock, open_file: Callable[[], InboxFile]) -> None:
         self.process = os.getpid()
         self._lock = lock
-        self._path = path
-        self._clock = clock
+        self._open = open_file
         self._calls: list[_Call] = []
         self._wakes = SimpleQueue[asyncio.Future[None] | None]()  # for calls, or for the end
         self._file: InboxFile | None = None
@@ -186,8 +242,8 @@ class _FileThread:
         # off is as good as not called: nobody waits for it any more.
         Thread(target=self._run, name="webex-webhooks-inbox", daemon=True).start()
 
-    def call(self, call: Callable[[InboxFile], T]) -> asyncio.Future[T]:
-        """Call a function with the file."""
+    def call(self, call: Callable[[InboxRows], T]) -> asyncio.Future[T]:
+        """Call a function with the rows of the file."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if not self._calls:
             self._wakes.put(None)
@@ -208,16 +264,16 @@ class _FileThread:
             self._close()
         except Exception as error:  # noqa: BLE001 - it is raised where the end is awaited
             outcome = error
-        _respond([(InboxFile.close, closed)], outcome)
+        _respond([(InboxRows.forget, closed)], outcome)
 
     def _work(self) -> None:
         calls: list[_Call] = []
         try:
             if self._file is None:
-                self._file = InboxFile.open(self._path, clock=self._clock)
-            with self._file.transaction():
+                self._file = self._open()
+            with self._file.transaction() as rows:
                 calls = self._waiting()
-                results = [call(self._file) for call, _ in calls]
+                results = [call(rows) for call, _ in calls]
         except Exception as error:  # noqa: BLE001 - it is raised where the calls are awaited
             calls = calls or self._waiting()
             with suppress(OSError):  # it can't be closed cleanly: the next call tries again
@@ -244,7 +300,7 @@ class _FileThread:
             self._file = None
 
 
-_Call = tuple[Callable[[InboxFile], Any], "asyncio.Future[Any]"]
+_Call = tuple[Callable[[InboxRows], Any], "asyncio.Future[Any]"]
 
 
 def _respond(calls: list[_Call], outcome: Exception | list[Any]) -> None:

@@ -1,20 +1,21 @@
+import asyncio
 import hashlib
 import json
+import os
 import re
 import sqlite3
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from tests.cli.harness import Invoke
-from webex_webhooks_async.notifications import inbox_file
-from webex_webhooks_async.notifications.inbox_file import InboxFile, StoredNotification
+from tests.support.inboxes import stored_in
+from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.testing import sample_notification
 
@@ -40,7 +41,7 @@ NAMES = {key(name): name for name in ("FAILED-1", "FAILED-2", "RUNNING", "DONE",
 def file(tmp_path: Path) -> str:
     """An inbox with two notifications that failed, and one each that runs, waits and is done."""
     path = tmp_path / "inbox.db"
-    with closing(InboxFile.open(path, clock=lambda: NOON)) as inbox, inbox.transaction():
+    with closing(InboxFile.open(path, clock=lambda: NOON)) as file, file.transaction() as inbox:
         for name in ("FAILED-1", "FAILED-2", "RUNNING", "DONE"):
             inbox.put(key(name), body(name))
             entry = inbox.take(1e9)
@@ -68,8 +69,7 @@ def empty(tmp_path: Path) -> Iterator[InboxFile]:
 
 def states(file: str) -> dict[str, str]:
     """The state of each notification that isn't completed, by the id of its message."""
-    with closing(InboxFile.look_into(Path(file), change=False)) as inbox:
-        return {NAMES[each.key]: each.state for each in inbox.unfinished()}
+    return {NAMES[each.key]: each.state for each in stored_in(Path(file))}
 
 
 def test_list(file: str, invoke: Invoke) -> None:
@@ -82,11 +82,11 @@ def test_list(file: str, invoke: Invoke) -> None:
 
     lines = done.out.splitlines()
     assert lines[:3] == [
-        f"{key('FAILED-1')[:12]}  failed   messages created  {SHOWN['stored']}  attempts: 1",
+        f"{key('FAILED-1')[:12]}  failed   messages created  {SHOWN['stored']}  failures: 1",
         "  FAILED-1",
         "  KeyError: 'x'",
     ]
-    assert [line.split()[1] for line in lines if "attempts" in line] == [
+    assert [line.split()[1] for line in lines if "failures" in line] == [
         *("failed", "failed", "running", "waiting")
     ]
     counted, oldest = lines[-1].split("; ")
@@ -95,20 +95,23 @@ def test_list(file: str, invoke: Invoke) -> None:
     assert (done.exit_code, done.err) == (0, "")
     assert "@" not in done.out
     assert "http" not in done.out
-    for document, name, state, attempts, error in (
+    for document, name, state, failures, error in (
         (failed, "FAILED-1", "failed", 1, "KeyError: 'x'"),
         (waiting, "WAITING", "waiting", 0, None),
     ):
-        rest = {"key": key(name), "state": state, "dataId": name}
-        assert document == {**SHOWN, **rest, "attempts": attempts, "error": error}
+        rest = {"key": key(name), "state": state, "dataId": name, "line": None, "holder": None}
+        due = None if state == "failed" else SHOWN["stored"]
+        counts = {"failures": failures, "expiries": 0, "due": due}
+        assert document == {**SHOWN, **rest, **counts, "error": error}
+    assert f"  process {os.getpid()}" in lines
 
 
 def test_nothing_to_list_and_a_long_id(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> None:
     """An empty inbox has zeros and an empty list; a long id is whole in JSON alone."""
     path = str(tmp_path / "empty.db")
     nothing, no_documents = invoke("inbox", "list", path), listed(invoke, path)
-    with empty.transaction():
-        empty.put("K", body("M" * 10_000))
+    with empty.transaction() as rows:
+        rows.put("K", body("M" * 10_000))
 
     assert (nothing.exit_code, nothing.err) == (0, "")
     assert (nothing.out, no_documents) == ("0 waiting, 0 running, 0 failed\n", [])
@@ -121,7 +124,6 @@ EVIL = "\x1b[31m\n000000000000  failed   forged"
 ROWS: tuple[tuple[object, ...], ...] = (  # rowid, key, body, stored, due, forget, failures, error
     (1, "plain", body("PLAIN"), NOON, None, 1, EVIL),
     (2, EVIL, body("STRANGE"), NOON, None, 1, None),
-    (3, None, body("A"), NOON, 1.0, 0, None),
     (4, b"bytes", body("A"), NOON, 1.0, 0, None),
     (5, "row-1", b"", NOON, 1.0, 0, None),
     (6, "f", 5, EVIL, 1.0, 0, None),
@@ -141,12 +143,12 @@ def hostile(tmp_path: Path) -> str:
     InboxFile.open(path).close()
     with closing(sqlite3.connect(path)) as other, other:
         other.executemany(
-            "INSERT INTO notifications (rowid, key, body, stored, due, failures, error) "
+            "INSERT INTO webex_notifications (number, key, body, stored, due, failures, error) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             ROWS,
         )
         other.execute(
-            "INSERT INTO notifications (rowid, key, body, stored, due) "
+            "INSERT INTO webex_notifications (number, key, body, stored, due) "
             "VALUES (13, CAST(x'ff' AS TEXT), x'', 0, 0)"
         )
     return str(path)
@@ -165,116 +167,37 @@ def test_a_hostile_file(hostile: str, invoke: Invoke) -> None:
     assert [line for line in lines if line.startswith("0000")] == []
     states = {each["key"]: each["state"] for each in documents}
     assert states == {
-        **dict.fromkeys(("row-3", "row-4", "row-5", "row-13", *"fghkl"), "unreadable"),
+        **dict.fromkeys(("row-4", "row-5", "row-13", *"fghkl"), "unreadable"),
         **dict.fromkeys(("plain", "row-2"), "failed"),
         **dict.fromkeys("ij", "waiting"),
     }
     assert [(e["resource"], e["dataId"]) for e in documents if e["key"] == "h"] == [(None, None)]
-    assert lines[-1].startswith("11 waiting, 0 running, 2 failed; the oldest has been waiting for ")
+    assert lines[-1].startswith("10 waiting, 0 running, 2 failed; the oldest has been waiting for ")
 
     unreadable = [key for key, state in states.items() if state == "unreadable"]
     assert invoke("inbox", "drop", hostile, "i").exit_code == 1
-    assert invoke("inbox", "drop", hostile, *unreadable).out == "9 notifications removed\n"
+    assert invoke("inbox", "drop", hostile, *unreadable).out == "8 notifications removed\n"
     assert invoke("inbox", "drop", hostile, "row-2").out == "1 notification removed\n"
     assert {each["key"] for each in listed(invoke, hostile)} == {"plain", "i", "j"}
 
 
-async def test_what_can_not_be_read_is_kept_as_failed(
-    hostile: str, invoke: Invoke, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_what_can_not_be_read_is_kept_as_failed(
+    hostile: str, invoke: Invoke, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is failed when it is taken, with an ERROR that names its key, and blocks no other."""
-    monkeypatch.setattr(inbox_file, "_READ_AT_ONCE", 2)
-    inbox = SQLiteInbox(hostile)
-    await inbox.put("good", body("GOOD"))
-    taken = [entry.key for _ in range(20) if (entry := await inbox.take())]
-    await inbox.aclose()
+
+    async def take_all() -> list[str]:
+        async with aclosing(SQLiteInbox(hostile)) as inbox:
+            await inbox.put("good", body("GOOD"))
+            return [entry.key for _ in range(20) if (entry := await inbox.take())]
+
+    taken = asyncio.run(take_all())
 
     assert "good" in taken
-    for shown in ("row-3", "row-4", "row-13"):
+    for shown in ("row-4", "row-13"):
         assert f"`webex-webhooks inbox drop` removes it by its key, {shown}\n" in caplog.text
     (line,) = invoke("inbox", "list", hostile).out.splitlines()[-1:]
     assert line == f"0 waiting, {len(taken)} running, {len(ROWS) + 2 - len(taken)} failed"
-
-
-def test_what_is_completed_meanwhile(
-    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A notification that is handled while others are listed isn't listed."""
-    unfinished = InboxFile.unfinished
-
-    def with_another(inbox: InboxFile) -> list[StoredNotification]:
-        found = [*unfinished(inbox)]
-        return [evolve(found[0], number=1_000_000), *found]
-
-    monkeypatch.setattr(InboxFile, "unfinished", with_another)
-
-    assert len(listed(invoke, file)) == 4
-
-
-@pytest.mark.parametrize(
-    ("limit", "said"),
-    [
-        ("_SECONDS_TO_LIST", "reading it takes longer than 0 s: is it an inbox?"),
-        ("_PAGES_TO_LIST", "reading it takes more than 1 GB of the disk, or than it has"),
-    ],
-)
-def test_a_file_without_an_end(
-    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, limit: str, said: str
-) -> None:
-    """A file that would be read for ever, or fill the disk, is an error that says it."""
-    monkeypatch.setattr(inbox_file, limit, 0 if limit == "_SECONDS_TO_LIST" else 50)
-    with closing(sqlite3.connect(file)) as other, other:
-        rows = ((f"{number:0200}", b"{}", 1.0, 1.0) for number in range(10_000))
-        other.executemany(
-            "INSERT INTO notifications (key, body, due, stored) VALUES (?, ?, ?, ?)", rows
-        )
-
-    done = invoke("inbox", "list", file)
-
-    assert (done.exit_code, done.out) == (1, "")
-    assert done.err == f"error: can't use the inbox {file}: {said}\n"
-
-
-@pytest.mark.parametrize(
-    ("schema", "said"),
-    [
-        ("DROP TABLE notifications", "can't use the inbox {}: no such table: notifications"),
-        (
-            "DROP TABLE notifications; CREATE VIEW notifications AS SELECT 1",
-            "{} is not an inbox: its tables or its triggers aren't those of one",
-        ),
-        (
-            "CREATE TRIGGER mine AFTER UPDATE ON notifications BEGIN SELECT 1; END",
-            "{} is not an inbox: its tables or its triggers aren't those of one",
-        ),
-        (
-            "ALTER TABLE notifications ADD COLUMN rowid AS (1)",
-            "{} is not an inbox: its tables or its triggers aren't those of one",
-        ),
-    ],
-)
-def test_a_file_with_other_definitions(file: str, invoke: Invoke, schema: str, said: str) -> None:
-    """A file whose tables do something else isn't an inbox: to read it might never end."""
-    with closing(sqlite3.connect(file)) as other:
-        other.executescript(schema)
-
-    done = invoke("inbox", "list", file)
-
-    assert done.exit_code
-    assert done.out == ""
-    assert said.format(file) in done.err
-
-
-def test_what_is_large_where_a_number_belongs(
-    file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It takes no space: its row is unreadable, and listed."""
-    monkeypatch.setattr(inbox_file, "_PAGES_TO_LIST", 50)
-    with closing(sqlite3.connect(file)) as other, other:
-        other.execute("UPDATE notifications SET stored = zeroblob(1000000)")
-        other.execute("UPDATE notifications SET failures = zeroblob(1000000)")
-
-    assert {each["state"] for each in listed(invoke, file)} == {"unreadable"}
 
 
 def test_it_changes_nothing(file: str, invoke: Invoke) -> None:
@@ -295,9 +218,9 @@ def test_what_is_large_is_read_from_its_beginning(
 ) -> None:
     """While a bot writes, large bodies are listed without its locks, and without their ends."""
     large = body("LARGE")[:-2] + b', "text": "' + b"x" * 1_000_000 + b'"}}'
-    with empty.transaction():
+    with empty.transaction() as rows:
         for number in range(20):
-            empty.put(f"{number}", large)
+            rows.put(f"{number}", large)
     empty.connection.execute("BEGIN IMMEDIATE")
     tracemalloc.start()
     try:
@@ -330,8 +253,8 @@ def test_deciding_about_failed_ones(
 
     assert (done.exit_code, done.out, done.err) == (0, said, "")
     assert states(file) == {k: v for k, v in {**before, **after}.items() if v}
-    with closing(InboxFile.open(Path(file), clock=lambda: NOON)) as inbox, inbox.transaction():
-        taken = [inbox.take(60), inbox.take(60), inbox.take(60)]
+    with closing(InboxFile.open(Path(file), clock=lambda: NOON)) as it, it.transaction() as rows:
+        taken = [rows.take(60), rows.take(60), rows.take(60)]
     assert {entry.failures for entry in taken if entry} == {0}
 
 
@@ -349,12 +272,12 @@ def test_all_or_none(file: str, invoke: Invoke, action: str) -> None:
 
 def test_a_key_of_several(tmp_path: Path, empty: InboxFile, invoke: Invoke) -> None:
     """The beginning of a key that several have is an error."""
-    with empty.transaction():
+    with empty.transaction() as rows:
         for name in ("a1", "a2"):
-            empty.put(name, body(name))
-            entry = empty.take(60)
+            rows.put(name, body(name))
+            entry = rows.take(60)
             assert entry is not None
-            empty.fail(entry, "it failed", None)
+            rows.fail(entry, "it failed", None)
 
     done = invoke("inbox", "drop", str(tmp_path / "empty.db"), "a")
 
@@ -373,6 +296,21 @@ def test_another_file(tmp_path: Path, invoke: Invoke) -> None:
     assert done.exit_code == 2
     assert done.err.startswith(f"error: {path} is not an inbox")
     assert path.read_text() == "some notes\n" * 100
+
+
+def test_a_file_that_was_not_migrated(file: str, invoke: Invoke) -> None:
+    """A command changes no tables: it says who does. Nor does it make them in an empty file."""
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("PRAGMA user_version = 1")
+    empty = Path(file).with_name("nothing.db")
+    empty.touch()
+
+    for action in ("list", "retry"):
+        done = invoke("inbox", action, file)
+        assert (done.exit_code, done.out) == (1, "")
+        assert done.err.endswith("by release 0.3 or older: start its bot, which migrates it\n")
+        assert invoke("inbox", action, str(empty)).err.endswith("is not an inbox: it is empty\n")
+    assert empty.read_bytes() == b""
 
 
 def test_a_locked_file(file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,212 +1,196 @@
-"""The command inbox."""
+"""The commands inbox list, inbox retry and inbox drop."""
 
-import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from json import JSONDecoder, dumps
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from json import dumps
 from pathlib import Path
 from textwrap import indent
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.options import AsJson, NotEmpty
-from webex_webhooks_async.cli.running import CommandError, UsageError, usage_errors
-from webex_webhooks_async.errors import PayloadError
+from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.formatting import on_one_line, short_id
-from webex_webhooks_async.notifications.dispatch import id_of_data
-from webex_webhooks_async.notifications.inbox_file import (
-    UNREADABLE,
-    InboxFile,
-    StoredNotification,
-)
-from webex_webhooks_async.notifications.parsing import parse_unverified_notification
+from webex_webhooks_async.notifications.inbox import Inbox, StoredNotification
+from webex_webhooks_async.notifications.sqlite_inbox import look_into
+
+SCHEMA = "webex_webhooks"
 
 
-def command(
-    action: Literal["list", "retry", "drop"], file: Path, /, *keys: NotEmpty, json: AsJson = False
-) -> None:
-    """Show the notifications in an inbox, or decide about failed ones.
+def list_all(database: NotEmpty, /, *, schema: NotEmpty = SCHEMA, json: AsJson = False) -> None:
+    """Show the notifications in an inbox that wait, run or have failed.
 
     $ webex-webhooks inbox list inbox.db
     $ webex-webhooks inbox list inbox.db --json
-    $ webex-webhooks inbox retry inbox.db
 
-    list shows what waits, runs or has failed. retry gives what has failed another
-    round of attempts, all of it if no key is given. drop removes what has failed.
+    What runs is shown with the process that runs it. Bots may go on working.
 
-    The bot may go on working. It gets notifications that are tried again within a
-    second.
+    As DATABASE, postgresql: alone takes what libpq's variables say, such as PGHOST
+    and PGPASSWORD.
 
     Args:
-        action: What to do.
-        file: The file of the SQLiteInbox.
-        keys: Their keys from list, or the first characters of each.
-        json: With list: print JSON, and nothing else.
+        database: The file of a SQLiteInbox, or the postgresql:// URL of a PostgresInbox.
+        schema: The schema of the PostgresInbox.
+        json: Print JSON, and nothing else.
     """
-    if action == "list":
-        if keys:
-            raise UsageError("list shows all notifications: it takes no keys")
-        with _opened(file, change=False) as inbox:
-            (_list_as_json if json else _list)(inbox)
-        return
-    if json:
-        raise UsageError(f"--json is for list, not for {action}")
-    if action == "drop" and not keys:
-        raise UsageError("drop needs the keys of what it removes: see list")
-    with _opened(file, change=True) as inbox:
-        chosen = _chosen(inbox, keys, action)
-        (inbox.retry if action == "retry" else inbox.drop)(chosen)
-    number = "1 notification" if len(chosen) == 1 else f"{len(chosen)} notifications"
-    stdout().print(f"{number} {'due again' if action == 'retry' else 'removed'}")
+
+    async def show() -> None:
+        async with _opened(database, schema, change=False) as inbox:
+            await (_list_as_json if json else _list)(inbox)
+
+    run(show())
 
 
-@contextmanager
-def _opened(file: Path, *, change: bool) -> Generator[InboxFile]:
-    if not file.exists():
-        raise UsageError(f"there is no file {file}")
+def retry(database: NotEmpty, /, *keys: NotEmpty, schema: NotEmpty = SCHEMA) -> None:
+    """Give what has failed another round of attempts.
+
+    $ webex-webhooks inbox retry inbox.db
+
+    Without keys, all of it. Bots may go on working, and get it within a second.
+
+    Args:
+        database: The file of a SQLiteInbox, or the postgresql:// URL of a PostgresInbox.
+        keys: Their keys from list, or the first characters of each.
+        schema: The schema of the PostgresInbox.
+    """
+
+    async def decide() -> int:
+        async with _opened(database, schema, change=True) as inbox:
+            return await inbox.retry(await _chosen(inbox, keys, {"failed"}))
+
+    stdout().print(f"{_notifications(run(decide()))} due again")
+
+
+def drop(
+    database: NotEmpty, key: NotEmpty, /, *more_keys: NotEmpty, schema: NotEmpty = SCHEMA
+) -> None:
+    """Remove notifications that have failed, or can't be read.
+
+    $ webex-webhooks inbox list inbox.db
+    $ webex-webhooks inbox drop inbox.db 5891b5b5
+
+    Args:
+        database: The file of a SQLiteInbox, or the postgresql:// URL of a PostgresInbox.
+        key: The key of one from list, or its first characters.
+        more_keys: Those of others.
+        schema: The schema of the PostgresInbox.
+    """
+
+    async def decide() -> int:
+        async with _opened(database, schema, change=True) as inbox:
+            chosen = await _chosen(inbox, (key, *more_keys), {"failed", "unreadable"})
+            return await inbox.drop(chosen)
+
+    stdout().print(f"{_notifications(run(decide()))} removed")
+
+
+@asynccontextmanager
+async def _opened(database: str, schema: str, *, change: bool) -> AsyncIterator[Inbox]:
     try:
-        with usage_errors():
-            inbox = InboxFile.look_into(file, change=change)
-        with closing(inbox):
+        inbox = _inbox(database, schema, change=change)
+        try:
             yield inbox
+        finally:
+            await inbox.aclose()
     except OSError as error:
         raise CommandError(str(error)) from error
 
 
-def _chosen(
-    inbox: InboxFile, keys: Sequence[str], action: Literal["retry", "drop"]
-) -> list[StoredNotification]:
-    """Return what has failed, or of that what the keys say, and for drop what can't be read."""
-    if not keys:
-        return [each for each in inbox.unfinished() if each.state == "failed"]
+def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
+    if schema != SCHEMA:
+        raise UsageError("--schema is for a PostgresInbox: a file has no schema")
+    if not Path(database).exists():
+        raise UsageError(f"there is no file {database}")
+    with usage_errors():
+        return look_into(Path(database), change=change)
+
+
+async def _chosen(inbox: Inbox, keys: Sequence[str], states: set[str]) -> list[str]:
+    """Return the keys of all in these states, or of those that are meant by some keys."""
     possible = [
-        each
-        for each in inbox.unfinished()
-        if each.key.startswith(tuple(keys))
-        and (each.state == "failed" or (action == "drop" and _is_unreadable(inbox, each)))
+        each.key
+        async for each in inbox.unfinished()
+        if each.state in states and (not keys or each.key.startswith(tuple(keys)))
     ]
-    return [_only(key, possible) for key in dict.fromkeys(keys)]
+    return [_only(key, possible) for key in dict.fromkeys(keys)] if keys else possible
 
 
-def _only(key: str, possible: Iterable[StoredNotification]) -> StoredNotification:
-    meant = [each for each in possible if each.key.startswith(key)]
-    meant = [each for each in meant if each.key == key] or meant
+def _only(key: str, possible: Iterable[str]) -> str:
+    meant = [each for each in possible if each.startswith(key)]
+    meant = [each for each in meant if each == key] or meant
     if len(meant) == 1:
         return meant[0]
     how_many = "several failed notifications have" if meant else "no failed notification has"
     raise CommandError(f"{how_many} a key that begins with {key!r}: nothing was changed")
 
 
-def _is_unreadable(inbox: InboxFile, stored: StoredNotification) -> bool:
-    document = _document(inbox, stored)
-    return document is not None and document["state"] == UNREADABLE
+def _notifications(count: int) -> str:
+    return "1 notification" if count == 1 else f"{count} notifications"
 
 
-def _list_as_json(inbox: InboxFile) -> None:
+async def _list_as_json(inbox: Inbox) -> None:
     """Print a list, an item at a time, as `print_json` would print it."""
     console, before = stdout(), "["
-    for document in _documents(inbox):
-        item = indent(dumps(document, indent=2), "  ")
+    async for stored in inbox.unfinished():
+        item = indent(dumps(_document(stored), indent=2), "  ")
         console.print(f"{before}\n{item}", end="")
         before = ","
     console.print("[]" if before == "[" else "\n]")
 
 
-def _list(inbox: InboxFile) -> None:
+async def _list(inbox: Inbox) -> None:
     console = stdout()
-    for document in _documents(inbox):
-        _print(console, document)
-    counts = inbox.counts()
+    async for stored in inbox.unfinished():
+        _print(console, stored)
+    counts = await inbox.counts()
     line = f"{counts.waiting} waiting, {counts.running} running, {counts.failed} failed"
     if counts.oldest is not None:
         line += f"; the oldest has been waiting for {counts.oldest:.0f} s"
     console.print(line)
 
 
-def _documents(inbox: InboxFile) -> Iterator[dict[str, Any]]:
-    return filter(None, (_document(inbox, each) for each in inbox.unfinished()))
-
-
-def _document(inbox: InboxFile, stored: StoredNotification) -> dict[str, Any] | None:
-    """Return what is shown of a notification; `None` if it was completed meanwhile."""
-    begins = inbox.beginning(stored)
-    if begins is None:
-        return None
-    what = _what(*begins)
-    when = None if stored.stored is None else _iso(stored.stored)
-    is_readable = what[0] is not None and when is not None
+def _document(stored: StoredNotification) -> dict[str, Any]:
     return {
         "key": stored.key,
-        "state": stored.state if is_readable else UNREADABLE,
-        **dict(zip(("resource", "event", "dataId"), what, strict=True)),
-        "attempts": stored.failures,
+        "state": stored.state,
+        "resource": stored.resource,
+        "event": stored.event,
+        "dataId": stored.data_id,
+        "line": stored.line,
+        "failures": stored.failures,
+        "expiries": stored.expiries,
         "error": stored.error,
-        "stored": when,
+        "holder": stored.holder,
+        "stored": _iso(stored.stored),
+        "due": _iso(stored.due),
     }
 
 
-def _what(beginning: bytes, size: int) -> tuple[str | None, str | None, str | None]:
-    """Return the resource, the event and the id of the data, from how a body begins."""
-    if size > len(beginning):
-        found = dict(_members(beginning.decode(errors="replace")))
-        data = dict(found.get("data", ()))
-        match found.get("resource"), found.get("event"), data.get("id"):
-            case str(resource), str(event), str() | None as data_id:
-                return resource, event, data_id
-            case _:
-                return None, None, None
-    try:
-        notification = parse_unverified_notification(beginning)
-    except PayloadError:
-        return None, None, None
-    return notification.resource, notification.event, id_of_data(notification)
+def _iso(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat(timespec="seconds")
 
 
-def _members(text: str, place: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield the members of an object that is cut off; of the data those that are there."""
-    while found := _MEMBER.match(text, place):
-        name, place = found[1], found.end()
-        if name == "data":
-            yield name, _members(text, place)
-            return
-        try:
-            value, place = _decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):  # it is cut off here, or isn't JSON
-            return
-        yield name, value
-
-
-_MEMBER = re.compile(r'\s*[{,]\s*"(\w+)"\s*:\s*')
-_decoder = JSONDecoder()
-
-
-def _iso(seconds: float) -> str | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError, OSError):  # it isn't a time that there can be
-        return None
-
-
-def _print(console: Console, document: dict[str, Any]) -> None:
+def _print(console: Console, stored: StoredNotification) -> None:
     """Print what identifies a notification on one line, and below it what doesn't fit there."""
-    shown = {name: short_id(str(value)) for name, value in document.items()}
-    style = {"failed": "red", "running": "green", UNREADABLE: "red"}.get(document["state"], "")
-    what = "" if document["resource"] is None else f"{shown['resource']} {shown['event']}  "
+    style = {"failed": "red", "running": "green", "unreadable": "red"}.get(stored.state, "")
+    subject = [short_id(each) for each in (stored.resource, stored.event) if each is not None]
+    what = f"{' '.join(subject)}  " if subject else ""
     line = Text.assemble(
-        (shown["key"][:_SHOWN], "bold"),
+        (stored.key[:_SHOWN], "bold"),
         "  ",
-        (f"{shown['state']:7}", style),
-        f"  {what}{shown['stored']}  attempts: {shown['attempts']}",
+        (f"{stored.state:7}", style),
+        f"  {what}{_iso(stored.stored)}  failures: {stored.failures}",
     )
     console.print(line)
-    shown["error"] = on_one_line(str(document["error"]))  # it was cut when it was stored
-    for name in ("dataId", "error"):
-        if shown[name] != "None":
-            console.print(Text(f"  {shown[name]}", "dim"))
+    if stored.data_id is not None:
+        console.print(Text(f"  {short_id(stored.data_id)}", "dim"))
+    for text in (stored.holder, stored.error):  # they were cut when they were stored
+        if text is not None:
+            console.print(Text(f"  {on_one_line(text)}", "dim"))
 
 
 _SHOWN = 12  # characters of a key, which are enough to tell it from others

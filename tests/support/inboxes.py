@@ -1,0 +1,38 @@
+"""Looks into the file of an inbox beside a bot that uses it, as a command does."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from webex_webhooks_async import StoredNotification
+from webex_webhooks_async.notifications.inbox_file import InboxFile
+from webex_webhooks_async.notifications.inbox_rows import InboxRows
+
+Clock = Callable[[], float]
+
+
+def stored_in(path: Path, clock: Clock = time.time) -> list[StoredNotification]:
+    """What isn't completed, the oldest first."""
+    with _opened(path, clock) as file, file.transaction() as rows:
+        return _unfinished(rows)
+
+
+def retry_all_in(path: Path, clock: Clock) -> None:
+    """Let all that failed be due, as `inbox retry`."""
+    with _opened(path, clock, change=True) as file, file.transaction() as rows:
+        for each in _unfinished(rows):
+            rows.retry(each.key)
+
+
+def _opened(path: Path, clock: Clock, *, change: bool = False) -> closing[InboxFile]:
+    return closing(InboxFile.look_into(path, change=change, clock=clock))
+
+
+def _unfinished(rows: InboxRows) -> list[StoredNotification]:
+    found: list[StoredNotification] = []
+    last = 0
+    while page := rows.unfinished(last):
+        found += [each for _, each in page]
+        last = page[-1][0]
+    return found
