@@ -173,6 +173,23 @@ def test_a_handler_that_fails(page: Page, stage: Stage) -> None:
     )
 
 
+def test_a_webhook_that_is_switched_off(page: Page, stage: Stage) -> None:
+    """Below a message that the bot isn't notified of, it says so, and what to do."""
+    with served(Receiver("a-secret")) as url:
+        hook = stage.create(targetUrl=url, secret="a-secret")
+        stage.create(targetUrl=url, secret="a-secret", resource="attachmentActions")
+        say(page, "Hello")
+        expect(lists(page, "Deliveries")).to_have_count(1)
+        off = {"name": hook.name, "targetUrl": url, "status": "inactive"}
+        path, headers = f"{stage.base_url}/webhooks/{hook.id}", {"Authorization": "Bearer a-token"}
+        assert httpx.put(path, json=off, headers=headers, trust_env=False).is_success
+        say(page, "Are you there?")
+
+    is_off = "The bot's webhook of messages is switched off after so many failures: restart the bot"
+    expect(lists(page, "Messages").last).to_contain_text(is_off)
+    expect(page.get_by_text(is_off)).to_have_count(2)  # there, and above the traffic
+
+
 @pytest.mark.usefixtures("bot")
 def test_a_card_is_edited(page: Page, stage: Stage) -> None:
     """The JSON of a card is changed and sent as the bot; what isn't a card says why, and stays."""

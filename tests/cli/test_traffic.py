@@ -18,7 +18,10 @@ from webex_webhooks_async.testing.reasons import SWITCHED_OFF
             "204 No Content; a handler raised KeyError: 'dish'",
         ),
         ({"error": "ConnectError: refused"}, "ConnectError: refused"),
-        ({"status_code": 500, "switched_off": True}, f"500 Internal Server Error; {SWITCHED_OFF}"),
+        (
+            {"status_code": 500, "switched_off": True},
+            f"500 Internal Server Error; the webhook {SWITCHED_OFF}",
+        ),
     ],
 )
 def test_a_delivery(

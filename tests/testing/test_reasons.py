@@ -95,13 +95,14 @@ async def test_why_nothing_notifies_the_bot(
         if event["kind"] == "hint":
             hints.append(event["hint"])
     await events.aclose()
-    off = "Webex switches the webhook off after so many failures: restart the bot"
+    step = "is switched off after so many failures: restart the bot"
+    off = f"the bot's webhook of messages {step}"
     lacking = "a bot called, but made no webhook: set WEBEX_TARGET_URL"
     absent = "no bot has called: start one that uses this sandbox"
     assert hints == [absent, absent, lacking, None, off, None, off]
     assert (last.switched_off, last.reason) == (
         True,
-        f"nothing listens there: is your bot running?; {off}",
+        f"nothing listens there: is your bot running?; the webhook {step}",
     )
 
 

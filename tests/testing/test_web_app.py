@@ -100,7 +100,7 @@ async def test_the_names_of_this_machine(browser: httpx.AsyncClient) -> None:
         headers = {**BOT, "Host": host}
         return (await client.get("/v1/people/me", headers=headers)).status_code
 
-    for host in ("127.0.0.1", "localhost:80", "[::1]:80", "[::1]"):
+    for host in ("127.0.0.1", "localhost:80", "LocalHost:80", "[::1]:80", "[::1]"):
         assert await status(browser, host) == 200, host
     async with Sandbox(allow_remote=True).serve() as base_url:
         origin = base_url.removesuffix("/v1")

@@ -2,12 +2,15 @@
 
 import json
 
+from attrs import evolve
 from rich.console import Console
 from rich.text import Text
 
 from webex_webhooks_async.cli.rendering import headline, print_event, status_code_text
 from webex_webhooks_async.formatting import on_one_line
+from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing import Delivery, RecordedRequest
+from webex_webhooks_async.testing.redaction import Redaction
 
 
 def print_request(console: Console, request: RecordedRequest) -> None:
@@ -34,6 +37,29 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
     error = f"; a handler raised {delivery.handler_error}" if delivery.handler_error else ""
     what = f"{headline(json.loads(delivery.body))} {on_one_line(delivery.url)} "
     print_event(console, _ARROW, what, outcome, (error, "red"))
+
+
+def redacted_request(request: RecordedRequest, redaction: Redaction) -> RecordedRequest:
+    """A request as it may be printed: its headers and its body aren't."""
+    return evolve(
+        request,
+        path=redaction.text(request.path),
+        query=redaction.text(request.query),
+        error=request.error and redaction.text(request.error),
+    )
+
+
+def redacted_delivery(delivery: Delivery, redaction: Redaction) -> Delivery:
+    """A delivery as it may be printed."""
+    return evolve(
+        delivery,
+        webhook=evolve(delivery.webhook, name=redaction.text(delivery.webhook.name)),
+        url=redaction.text(delivery.url),
+        body=dump_json(redaction.document(json.loads(delivery.body))),
+        error=delivery.error and redaction.text(delivery.error),
+        location=delivery.location and redaction.text(delivery.location),
+        handler_error=delivery.handler_error and redaction.text(delivery.handler_error),
+    )
 
 
 def print_log(console: Console, text: str) -> None:

@@ -46,7 +46,7 @@ class Delivery:
         reason = self.error
         if self.status_code is not None:
             reason = reason_of_status(self.status_code, self.url, self.location)
-        return f"{reason}; {SWITCHED_OFF}" if self.switched_off else reason
+        return f"{reason}; the webhook {SWITCHED_OFF}" if self.switched_off else reason
 
     @property
     def ok(self) -> bool:

@@ -45,7 +45,7 @@ class EventStream:
     ``action`` (something was submitted), ``removed``, ``webhooks``, ``hint``, ``request``,
     ``delivery`` or ``program``: why the program of ``webex-webhooks dev`` doesn't run, empty when
     it does. A delivery comes again, with its number, when more is known of it. The remarks at a
-    message say what Webex doesn't support in its card, and the hint why nothing notifies the bot.
+    message say what Webex doesn't support in its card, and the hint why the bot isn't notified.
     """
 
     def __init__(self, state: State) -> None:
@@ -67,9 +67,7 @@ class EventStream:
 
     def record_request(self, request: RecordedRequest, response: bytes) -> None:
         """Report a request, and the body of its response."""
-        if not _is_of_person(request):
-            for credentials in _authorization(request).split(maxsplit=1)[-1:]:
-                self._secrets.add(credentials)
+        self._secrets.add_token_of(_authorization(request))
         self._requests.append(self._request(request, response))
         self._publish("request", request=self._requests[-1])
         if not self._bot_has_called and self._is_of_bot(request):
@@ -185,10 +183,10 @@ class EventStream:
         return bool(token) and not _is_of_person(request) and owner == self._state.bot
 
     def _hint(self) -> str | None:
-        """Why nothing notifies the bot, if so."""
+        """Why the bot isn't notified, if so."""
         bot_id = self._state.bot.id
-        statuses = (each.status for each in self._state.webhooks if each.created_by == bot_id)
-        return hint_without_webhook(statuses, has_called=self._bot_has_called)
+        webhooks = (each for each in self._state.webhooks if each.created_by == bot_id)
+        return hint_without_webhook(webhooks, has_called=self._bot_has_called)
 
     def _webhooks(self) -> list[Json]:
         redaction = self._secrets.redaction()

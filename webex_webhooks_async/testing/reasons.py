@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from webex_webhooks_async.formatting import describe_exception, describe_status, on_one_line
-from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.models.vocabulary import Resource, Status
+from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.validation import is_loopback
 
 IF_UNAUTHORIZED = "the bot's secret differs from the webhook's: restart the bot"
 """Of a webhook of the bot; a command that signs by itself says what else to do."""
 
-SWITCHED_OFF = "Webex switches the webhook off after so many failures: restart the bot"
+SWITCHED_OFF = "is switched off after so many failures: restart the bot"
 """Of a webhook that is inactive."""
 
 _MOST = 200  # characters of a path
@@ -61,13 +62,15 @@ def _path(url: str) -> str:
     return on_one_line(path[:_MOST]) or "/"
 
 
-def hint_without_webhook(statuses: Iterable[str | None], *, has_called: bool) -> str | None:
-    """Why nothing notifies a bot whose webhooks have these statuses; None if one is active."""
-    known = [*statuses]
-    if Status.ACTIVE in known:
-        return None
+def hint_without_webhook(webhooks: Iterable[Webhook], *, has_called: bool) -> str | None:
+    """Why a bot that has these webhooks isn't notified; None if they are active."""
+    known = [*webhooks]
+    active = {each.resource for each in known if each.status == Status.ACTIVE}
+    for each in known:
+        if active.isdisjoint({each.resource, Resource.ALL}):
+            return f"the bot's webhook of {each.resource} {SWITCHED_OFF}"
     if known:
-        return SWITCHED_OFF
+        return None
     if has_called:
         return "a bot called, but made no webhook: set WEBEX_TARGET_URL"
     return "no bot has called: start one that uses this sandbox"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from webex_webhooks_async.formatting import LONGEST_FORM, SECRET_NAMES, Redactor
+from webex_webhooks_async.testing.service.token_store import PERSON_TOKEN, bearer_token
 
 MAX_TEXT = 20_000
 """So many characters of a text, such as a body, are shown."""
@@ -32,6 +33,11 @@ class Secrets:
             if len(self._redactors) > MAX_SECRETS:
                 del self._redactors[next(iter(self._redactors))]
 
+    def add_token_of(self, authorization: str) -> None:
+        """Redact the token in a header from now on, unless it names a person."""
+        if not bearer_token(authorization).startswith(PERSON_TOKEN):
+            self.add(authorization.partition(" ")[2].strip() or authorization)
+
     def redaction(self) -> "Redaction":
         """What redacts those that are known now."""
         longest_first = sorted(self._redactors, key=len, reverse=True)  # one may be in another
@@ -57,24 +63,40 @@ class Redaction:
         """A text, a body, headers, or a value that needs no redaction."""
         match value:
             case str():
-                return self._text(value)
+                return self.text(value)
             case bytes():
                 return self._body(value)
             case Mapping():
                 headers = cast("Mapping[str, str]", value)
-                return {self._text(name): self._text(each) for name, each in headers.items()}
+                return {self.text(name): self.text(each) for name, each in headers.items()}
+            case _:
+                return value
+
+    def document(self, value: object) -> object:
+        """A JSON document with its keys; no value of one that names a secret is shown."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                members = cast("dict[str, object]", value)
+                return {
+                    key: "***" if key in SECRET_NAMES and each else self.document(each)
+                    for key, each in members.items()
+                }
+            case list():
+                return [self.document(each) for each in cast("list[object]", value)]
             case _:
                 return value
 
     def _body(self, body: bytes) -> str:
         text = body[: 4 * _MOST_READ].decode(errors="replace")
-        shown = self._text(text)
+        shown = self.text(text)
         if text.encode() != body:
             self.withheld = self.withheld or "bytes that aren't text"
         return shown
 
-    def _text(self, text: str) -> str:
-        """Secrets are found before the text is cut, also one that goes on after the cut."""
+    def text(self, text: str) -> str:
+        """A text; secrets are found before it is cut, also one that goes on after the cut."""
         read = text[:_MOST_READ]
         shown = read
         for pattern in _PATTERNS:

@@ -174,7 +174,7 @@ class Sandbox:
         Raises:
             DecodeError: One that was reported with `emit` isn't a `Message`.
         """
-        return tuple(_message(each) for each in self._state.messages)
+        return tuple(self._message(each) for each in self._state.messages)
 
     @property
     def requests(self) -> tuple[RecordedRequest, ...]:
@@ -198,6 +198,8 @@ class Sandbox:
     @asynccontextmanager
     async def serve(self, *, port: int = 0, page: bool = False) -> AsyncGenerator[str, None]:
         """Serve the sandbox on loopback while the block runs, for clients in any language.
+
+        The URLs of files in `messages`, and of what `next_reply` returns, are then below its URL.
 
         Requests must name this machine as their host, unless the sandbox has `allow_remote`. At the
         end, an application of `deliver_to` finishes what it is notified of.
@@ -224,9 +226,11 @@ class Sandbox:
         )
         self._delivery_service.is_served = True
         async with serve_on_loopback(web_app, port) as origin:
+            self._state.base_url = f"{origin}/v1"
             try:
-                yield f"{origin}/v1"
+                yield self._state.base_url
             finally:
+                self._state.base_url = self.base_url
                 await self._delivery_service.finish()
 
     def deliver_to(self, app: ASGIApp | None) -> None:
@@ -431,7 +435,7 @@ class Sandbox:
         if message is None:
             notified = heard(self.bot, self.deliveries)
             raise TimeoutError(f"no reply within {timeout:g} seconds; {notified}")
-        return _message(message)
+        return self._message(message)
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
         """Send a notification to its target once more: a duplicate, as Webex may send one.
@@ -551,6 +555,9 @@ class Sandbox:
         for event in events:
             await self._delivery_service.deliver(event)
 
+    def _message(self, document: Json) -> Message:
+        return structure(self._state.seen_by(None, document), Message)
+
     def _author(self, person: SandboxPerson | str | None, room: Json | None) -> SandboxPerson:
         if person is not None:
             return self._known(person)
@@ -586,10 +593,6 @@ class Sandbox:
         self._events.record_request(request, response)
         if self._on_request is not None:
             self._on_request(request)
-
-
-def _message(document: Json) -> Message:
-    return structure(document, Message)
 
 
 @contextmanager

@@ -227,8 +227,7 @@ def test_a_file(
 
     (message,) = webex.sandbox.messages
     assert message.files
-    url = message.files[0].replace("https://webexapis.com/v1", webex.base_url)
-    file = httpx.get(url, headers={"Authorization": "Bearer x"}, trust_env=False)
+    file = httpx.get(message.files[0], headers={"Authorization": "Bearer x"}, trust_env=False)
     assert message.text == text
     assert (file.text, "my%20menu.txt" in file.headers["content-disposition"]) == ("Soup", True)
 

@@ -126,6 +126,25 @@ def test_json() -> None:
     assert ("canary" in "".join(lines), running.err.lines.empty()) == (False, True)
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_no_token_and_no_secret_is_printed(options: tuple[str, ...]) -> None:
+    """Tokens and secrets are redacted in a path, a query, an error and a notification, too."""
+    with sandbox(*options) as (running, webex):
+        webex.get("/people/a-canary-token")
+        webex.get("/rooms", params={"teamId": "a-canary-token", "client_secret": "canary-2"})
+        names = {
+            "name": "a-canary-token",
+            "targetUrl": f"http://127.0.0.1:{unused_port()}/a-canary",
+        }
+        webex.post("/webhooks", json={**NEW, **names, "secret": "a-canary"})
+        webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
+        lines = [running.out.line(".+")[0] for _ in range(5)]
+
+    assert "no person has the id '***'" in lines[0]
+    assert "teamId=***&client_secret=***" in lines[1]
+    assert "canary" not in "".join(lines)
+
+
 def test_a_reader_that_knows_the_base_url() -> None:
     """It goes on when a program that reads its output has closed the pipe."""
     with subprocess.Popen(

@@ -64,8 +64,24 @@ async def test_a_file_is_at_the_origin_that_the_requester_uses(webex_sandbox: Sa
     assert served == [b"1", b"2"]
     assert all(each.startswith(f"{base_url}/contents/") for each in data["files"])
     assert all(each.startswith(f"{Sandbox.base_url}/contents/") for each in seen_by_ann["files"])
-    (message,) = webex_sandbox.messages
-    assert message.files == tuple(seen_by_ann["files"])
+
+
+async def test_a_test_downloads_from_a_served_sandbox(webex_sandbox: Sandbox) -> None:
+    """The files of messages and replies are below the URL at which the sandbox is served."""
+    file = {"files": ("menu.txt", b"Soup")}
+    fields = {"toPersonEmail": "ann@example.com", "text": "The menu"}
+    async with (
+        webex_sandbox.serve() as base_url,
+        httpx.AsyncClient(base_url=base_url, headers=BOT, trust_env=False) as bot,
+    ):
+        await bot.post("/messages", data=fields, files=file)
+        reply = await webex_sandbox.next_reply()
+        (served,) = [message.files for message in webex_sandbox.messages]
+        assert served == reply.files
+        assert (await bot.get((reply.files or ("",))[0])).content == b"Soup"
+
+    (afterwards,) = [message.files for message in webex_sandbox.messages]
+    assert [each.startswith(f"{Sandbox.base_url}/contents/") for each in afterwards or ()] == [True]
 
 
 async def test_a_file_by_its_url(api: httpx.AsyncClient) -> None:

@@ -361,7 +361,8 @@ async def test_a_thread_has_one_level(api: httpx.AsyncClient) -> None:
 
 
 async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
-    """The messages with someone are listed by the person, without the room."""
+    """The messages with someone are listed by the person, without the room; a GET makes neither."""
+    await api.get("/people/me", headers=BOB)
     ann = (await api.get("/people/me", headers=ANN)).json()
     hello = await created(api, "/messages", toPersonId=ann["id"], text="Hello")
     reply = await created(
@@ -372,7 +373,12 @@ async def test_direct_messages(api: httpx.AsyncClient, webex_sandbox: Sandbox) -
     assert await items(api, path, personId=ann["id"]) == [reply, hello]
     assert await items(api, path, ANN, personEmail=bot.email) == [reply, hello]
     assert await items(api, path, personId=ann["id"], parentId=hello["id"]) == [reply]
-    assert await items(api, path, personEmail="new@example.com") == []
+    rooms = await items(api, "/rooms")
+    for who, email in ((BOT, "new@example.com"), (ANN, "bob@example.com")):
+        unknown = await api.get(path, params={"personEmail": email}, headers=who)
+        assert (unknown.status_code, email in unknown.json()["message"]) == (404, True)
+    assert await items(api, "/people", email="new@example.com") == []
+    assert await items(api, "/rooms") == rooms
     for query in ({}, {"personId": ann["id"], "personEmail": "ann@example.com"}):
         assert (await api.get(path, params=query)).status_code == 400
     assert (await api.get(path, params={"personId": bot.id})).status_code == 400

@@ -109,6 +109,7 @@ async def test_what_a_room_may_have(api: httpx.AsyncClient) -> None:
         await api.post("/rooms", json={"title": "Plans", "isPublic": True}),
         await api.post("/rooms", json={"title": "Plans", "isLocked": "yes"}),
         await api.post("/rooms", json={}),
+        await api.put(f"/rooms/{room['id']}", json={"title": "T", "description": ["Lunch"]}),
     ]
 
     assert room == {**room, **fields}
@@ -117,6 +118,7 @@ async def test_what_a_room_may_have(api: httpx.AsyncClient) -> None:
         "description is required for a public room",
         "isLocked must be true or false",
         "title is required and must not be empty",
+        "description must be a string",
     ]
 
 
@@ -143,6 +145,25 @@ async def test_a_locked_room(api: httpx.AsyncClient) -> None:
     assert bot["isModerator"] is True
     assert before == [403] * 4
     assert await by_ann() == [200, 200, 204, 204]
+
+
+async def test_who_locks_a_room(api: httpx.AsyncClient, webex_sandbox: Sandbox) -> None:
+    """Who locks a room moderates it from then on, which is notified; others don't."""
+    room = await created(api, "/rooms", title="Plans")
+    await created(api, "/memberships", roomId=room["id"], personEmail="ann@example.com")
+    notified = await notifications_of(webex_sandbox, api, "all")
+    path = f"/rooms/{room['id']}"
+
+    locked = [
+        await api.put(path, json={"title": "Plans", "isLocked": True}, headers=ANN),
+        await api.put(path, json={"title": "Ideas", "isLocked": True}, headers=ANN),
+        await api.put(path, json={"title": "Mine"}),
+    ]
+
+    assert [each.status_code for each in locked] == [200, 200, 403]
+    members = await items(api, "/memberships", roomId=room["id"])
+    assert [each["isModerator"] for each in members] == [False, True]
+    assert kinds(notified) == ["rooms updated", "memberships updated", "rooms updated"]
 
 
 async def test_delete(api: httpx.AsyncClient) -> None:

@@ -13,8 +13,15 @@ from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, Address, As
 from webex_webhooks_async.cli.rendering import shown_url
 from webex_webhooks_async.cli.running import run, until_stopped
 from webex_webhooks_async.cli.running_sandbox import variables_for_bot
-from webex_webhooks_async.cli.traffic import print_delivery, print_log, print_request
+from webex_webhooks_async.cli.traffic import (
+    print_delivery,
+    print_log,
+    print_request,
+    redacted_delivery,
+    redacted_request,
+)
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
+from webex_webhooks_async.testing.redaction import Secrets
 from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
 
 
@@ -57,18 +64,25 @@ async def _serve(
     bot: SandboxPerson, port: int, *, page: bool, allow_remote: bool, as_json: bool
 ) -> None:
     console = stdout(goes_on=True)
-    on_request, on_delivery, on_log = (
+    secrets = Secrets()
+    report_request, report_delivery, report_log = (
         (_report_request, _report_delivery, _report_log)
         if as_json
         else (print_request, print_delivery, print_log)
     )
+
+    def on_request(request: RecordedRequest) -> None:
+        secrets.add_token_of(request.headers.get("authorization", ""))
+        report_request(console, redacted_request(request, secrets.redaction()))
+
+    def on_delivery(delivery: Delivery) -> None:
+        secrets.add(delivery.webhook.secret)
+        report_delivery(console, redacted_delivery(delivery, secrets.redaction()))
+
     sandbox = Sandbox(
-        bot=bot,
-        allow_remote=allow_remote,
-        on_request=partial(on_request, console),
-        on_delivery=partial(on_delivery, console),
+        bot=bot, allow_remote=allow_remote, on_request=on_request, on_delivery=on_delivery
     )
-    with log_messages_to(partial(on_log, console), logging.INFO):
+    with log_messages_to(partial(report_log, console), logging.INFO):
         async with sandbox.serve(port=port, page=page) as base_url:
             if as_json:
                 _report(console, "sandbox", url=base_url)

@@ -70,7 +70,7 @@ function itemOf(message) {
     item.message = message;
     fill(item);
   }
-  const failures = failuresOf(message.id).join("\n");
+  const failures = failuresOf(message).join("\n");
   item.outcome.hidden = failures === "";
   write(item.outcome, failures);
   item.body.classList.toggle("picked", shownMessage() === message.id);

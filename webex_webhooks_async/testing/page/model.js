@@ -13,7 +13,7 @@ export const model = {
   messages: new Map(),
   actions: new Map(), // what was submitted
   webhooks: [],
-  hint: null, // why nothing notifies the bot
+  hint: null, // why the bot isn't notified
   events: {}, // of each resource
   program: "", // why the program of `webex-webhooks dev` doesn't run
   me: remembered("person") || ME,

@@ -4,7 +4,7 @@ import { ask, attempt } from "./calls.js";
 import { asCurl, copyButton } from "./copies.js";
 import { $, brief, button, clockTime, el, pairs, sizeText, statusText, write } from "./dom.js";
 import { drawWith, schedule } from "./drawing.js";
-import { bot, model, nameOf } from "./model.js";
+import { bot, botWebhooks, isWithBot, model, nameOf } from "./model.js";
 import { onOpen } from "./rooms.js";
 import { jsonOf, ofDelivery, ofRequest, problemOf, quoted } from "./sentences.js";
 
@@ -63,15 +63,25 @@ export function addDelivery(delivery) {
   ]);
 }
 
-/** What went wrong with the deliveries about a message and its cards, each on a line. */
-export function failuresOf(messageId) {
-  const all = [...(outcomes.get(messageId)?.values() ?? [])];
+/** What went wrong with the deliveries about a message and its cards, or why there is none, each on a line. */
+export function failuresOf(message) {
+  const all = [...(outcomes.get(message.id)?.values() ?? [])];
+  if (!all.length && isUnheard(message)) return [hintText()];
   return all.filter((each) => problemOf(each)).map((each) => {
     if (each.ok) return problemOf(each);
     const alike = all.filter(({ resource }) => resource === each.resource);
     const failed = alike.filter(({ ok }) => !ok).length;
     return `${failed === alike.length ? "Delivery failed" : `${failed} of ${alike.length} deliveries failed`}: ${problemOf(each)}`;
   });
+}
+
+/** Whether a message to the bot is newer than its last delivery, and its webhook is switched off. */
+function isUnheard(message) {
+  const webhooks = botWebhooks().filter(({ resource }) => resource === "messages" || resource === "all");
+  if (!webhooks.length || webhooks.some(({ status }) => status === "active")) return false;
+  if (message.personId === model.bot || (last && message.created < last.time)) return false;
+  const room = model.rooms.get(message.roomId);
+  return Boolean(room && isWithBot(room)) || (message.mentionedPeople ?? []).includes(model.bot);
 }
 
 function againButton(delivery, failed) {
@@ -200,7 +210,7 @@ function stateOfBot() {
   return [`The bot answered its last delivery · ${webhooks}`, false];
 }
 
-/** Why nothing notifies the bot, as a sentence. */
+/** Why the bot isn't notified, as a sentence. */
 export const hintText = () => model.hint.charAt(0).toUpperCase() + model.hint.slice(1);
 
 export const hasTraffic = () => lists.requests.length > 0;

@@ -148,11 +148,16 @@ def fields_of(
 
 
 def person_of(call: Call, fields: Mapping[str, str]) -> SandboxPerson:
-    """The person whom a request names by id or by address."""
+    """The person whom a request names by id or by address, who is introduced if need be."""
+    return call.state.named(id_or_email(fields))
+
+
+def id_or_email(fields: Mapping[str, str]) -> str:
+    """What a request names a person by."""
     given = [fields[name] for name in ("personId", "personEmail") if fields.get(name)]
     if len(given) != 1:
         raise RefusedCallError(400, "exactly one of personId, personEmail is required")
-    return call.state.named(given[0])
+    return given[0]
 
 
 def _check_media_type(request: Request, expected: str) -> None:

@@ -20,7 +20,7 @@ from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import problem_of_card
 from webex_webhooks_async.models.vocabulary import Event, Resource
-from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response, person_of
+from webex_webhooks_async.testing.service.calls import Call, fields_of, id_or_email, page_response
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import timestamp, webex_id, without_nones
@@ -76,10 +76,14 @@ async def list_messages(call: Call) -> Response:
 
 async def list_direct_messages(call: Call) -> Response:
     """The messages of the caller's direct room with someone, the latest first."""
-    person = person_of(call, call.request.query_params)
-    if person.id == call.person.id:
+    given = id_or_email(call.request.query_params)
+    person = call.state.persons.find(given)
+    if person is not None and person.id == call.person.id:
         raise RefusedCallError(400, "nobody has a direct room with themselves")
-    return _list(call, call.state.direct_room(call.person, person), None)
+    room = None if person is None else call.state.find_direct_room(call.person, person)
+    if room is None:
+        raise RefusedCallError(404, f"you have no direct room with {given!r}")
+    return _list(call, room, None)
 
 
 def _list(call: Call, room: Json, mentioned: str | None) -> Response:

@@ -54,12 +54,17 @@ async def get_room(call: Call) -> Response:
 
 
 async def update_room(call: Call) -> Response:
-    """Change a group room."""
+    """Change a group room; who locks it becomes its moderator."""
     fields = fields_of(await call.json(), required=("title",), optional=_DETAILS)
-    updated = {**_group_room(call), **fields}
+    room = _group_room(call)
+    updated = {**room, **fields}
     _check_description(updated)
     call.state.rooms.put(call.id, updated)
     call.events.append(room_event(call, Event.UPDATED, updated))
+    membership = call.state.membership(call.id, call.person.id)
+    is_locking = updated.get("isLocked") and not room.get("isLocked")
+    if is_locking and membership and not membership.get("isModerator"):
+        _update_membership(call, {**membership, "isModerator": True})
     return json_response(updated)
 
 
@@ -156,9 +161,13 @@ async def update_membership(call: Call) -> Response:
     if fields.get("isRoomHidden") and membership["roomType"] != DIRECT:
         raise RefusedCallError(400, "only a direct room can be hidden")
     updated = {**membership, **fields}
-    call.state.memberships.put(call.id, updated)
-    call.events.append(call.state.membership_event(Event.UPDATED, updated, actor=call.person))
+    _update_membership(call, updated)
     return json_response(updated)
+
+
+def _update_membership(call: Call, updated: Json) -> None:
+    call.state.memberships.put(updated["id"], updated)
+    call.events.append(call.state.membership_event(Event.UPDATED, updated, actor=call.person))
 
 
 async def delete_membership(call: Call) -> Response:

@@ -166,6 +166,7 @@ class State:
         edits: How many times a message was edited, by its id.
         contents: The files of the messages, by id.
         general_rooms: The id of each team's general room, by the id of the team.
+        base_url: The base URL of who hasn't called: where the sandbox is served, if it is.
         base_urls: The base URL that each person called last, by the id of the person.
     """
 
@@ -188,6 +189,7 @@ class State:
         self.teams: Store[Json] = Store[Json]()
         self.team_memberships: Store[Json] = Store[Json]()
         self.general_rooms: dict[str, str] = {}
+        self.base_url: str = BASE_URL
         self.base_urls: dict[str, str] = {}
         self.failures: FailureTracker = FailureTracker(clock)
         self.tokens: TokenStore = TokenStore(clock, bot)
@@ -199,7 +201,8 @@ class State:
 
     def seen_by(self, person_id: str | None, message: Json) -> Json:
         """A message, or a part of it, with the URLs of its files below the base URL of someone."""
-        base_url, files = self.base_urls.get(person_id or "", BASE_URL), message.get("files")
+        base_url = self.base_urls.get(person_id or "", self.base_url)
+        files = message.get("files")
         if not isinstance(files, list):
             return message
         ours = f"{BASE_URL}/contents/"
@@ -239,15 +242,18 @@ class State:
         return self.introduce(fake_person(email=email))
 
     def direct_room(self, one: SandboxPerson, other: SandboxPerson) -> Json:
-        """The direct room of two persons."""
-        pair = frozenset({one.id, other.id})
-        room = self.rooms.get(self._direct_rooms.get(pair, ""))
+        """The direct room of two persons, which is made if need be."""
+        room = self.find_direct_room(one, other)
         if room is None:
             room = self.add_room({"type": DIRECT}, creator=one)
-            self._direct_rooms[pair] = room["id"]
+            self._direct_rooms[frozenset({one.id, other.id})] = room["id"]
             for person in (one, other):
                 self.add_member(room, person)
         return room
+
+    def find_direct_room(self, one: SandboxPerson, other: SandboxPerson) -> Json | None:
+        """The direct room of two persons; None if nobody has made it."""
+        return self.rooms.get(self._direct_rooms.get(frozenset({one.id, other.id}), ""))
 
     def new(self, resource: str, person: SandboxPerson, members: Json) -> dict[str, Any]:
         """What someone creates; `members` are laid over the defaults of its object."""
