@@ -60,6 +60,11 @@ def dump_json(value: JSON) -> bytes:
 TOO_DEEP = "nested too deeply for JSON, or contains itself"
 
 
+def is_same(one: object, other: object) -> bool:
+    """Whether two values are the same in JSON, where a boolean isn't a number."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
 def _unknown(value: object, path: str) -> Iterator[tuple[str, object]]:
     """Find what json.dumps refuses, each with its path."""
     if isinstance(value, Mapping):

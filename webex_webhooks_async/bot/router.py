@@ -11,6 +11,7 @@ from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.dispatch import CallNext, Registration
 from webex_webhooks_async.notifications.router import Registry, Router, check_function
+from webex_webhooks_async.strict_json import is_same
 from webex_webhooks_async.validation import check_text, check_type
 
 C = TypeVar("C", MessageContext, SubmissionContext)
@@ -214,7 +215,7 @@ class BotRouter(Registry):
             _check_scalar(name, value)
 
         def find(given: Mapping[str, object]) -> Mapping[str, Never] | None:
-            fits = (name in given and _is(given[name], value) for name, value in wanted.items())
+            fits = (name in given and is_same(given[name], value) for name, value in wanted.items())
             return {} if all(fits) else None
 
         title = f"submission({'' if inputs is None else repr(inputs)})"
@@ -338,11 +339,6 @@ class BotRouter(Registry):
             if inner is not None:
                 return self._context_middlewares + inner
         return None
-
-
-def _is(given: object, value: object) -> bool:
-    """Whether two values are the same in JSON, where a boolean isn't a number."""
-    return given == value and isinstance(given, bool) == isinstance(value, bool)
 
 
 def _check_pattern(pattern: object) -> None:

@@ -14,7 +14,12 @@ from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH, Watchable
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.formatting import on_one_line, short_id
 from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
-from webex_webhooks_async.models.webhooks import NewWebhook, UnreadableWebhook, Webhook
+from webex_webhooks_async.models.webhooks import (
+    NewWebhook,
+    UnreadableWebhook,
+    Webhook,
+    conditions_of,
+)
 from webex_webhooks_async.validation import check_type
 
 
@@ -338,7 +343,7 @@ def _fixed_differences(wanted: NewWebhook, existing: Webhook) -> Iterator[str]:
         yield "resource"
     if wanted.event != existing.event:
         yield "event"
-    if _conditions(wanted.filter) != _conditions(existing.filter):
+    if {*conditions_of(wanted.filter)} != {*conditions_of(existing.filter)}:
         yield "filter"
     if _owner(wanted.owned_by) != _owner(existing.owned_by):
         yield "owner"
@@ -355,12 +360,8 @@ def _changeable_differences(wanted: NewWebhook, existing: Webhook) -> Iterator[s
 
 def _delivery(webhook: NewWebhook | Webhook) -> tuple[object, ...]:
     """What two webhooks have in common that bring the same events to the same URL."""
-    return webhook.target_url, webhook.resource, webhook.event, _conditions(webhook.filter)
-
-
-def _conditions(text: str | None) -> frozenset[str]:
-    """The conditions of a filter: all must hold, so their order doesn't matter."""
-    return frozenset(text.split("&")) if text else frozenset()
+    conditions = frozenset(conditions_of(webhook.filter))
+    return webhook.target_url, webhook.resource, webhook.event, conditions
 
 
 def _owner(owned_by: str | None) -> str:
@@ -396,7 +397,7 @@ def _hints_about(wanted: NewWebhook, watchable: Watchable) -> Iterator[str]:
     if wanted.owned_by != OwnedBy.ORG:
         if watchable.org_only:
             yield f"{wanted.name!r} watches {wanted.resource}, which needs owned_by='org'"
-        keys = {condition.partition("=")[0] for condition in _conditions(wanted.filter)}
+        keys = {key for key, _ in conditions_of(wanted.filter)}
         for key in sorted(keys & watchable.org_filters):
             yield f"{wanted.name!r} filters by {key}, which needs owned_by='org'"
     if watchable.interest is not None:

@@ -109,6 +109,12 @@ def check_url(name: str, value: str) -> None:
         raise ValueError(f"{name} must be an absolute http(s) URL, got {value!r}")
 
 
+def conditions_of(filter_: str | None) -> tuple[tuple[str, str], ...]:
+    """The conditions of a filter, all of which must hold: their keys and values."""
+    parts = [part.partition("=") for part in filter_.split("&")] if filter_ else []
+    return tuple((key, value) for key, _, value in parts)
+
+
 def _checking_keywords(cls: type[T]) -> type[T]:
     """Make the class name the right keyword in its error for one in camelCase."""
     init: Callable[..., None] = cls.__init__

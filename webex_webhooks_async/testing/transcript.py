@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from webex_webhooks_async.models.vocabulary import Resource
+from webex_webhooks_async.strict_json import is_same
 from webex_webhooks_async.testing.service.attachment_actions import INPUTS
 from webex_webhooks_async.testing.service.cards import Button, buttons
 from webex_webhooks_async.testing.service.state import DIRECT, Json, State
@@ -115,7 +116,7 @@ def _pressed(known: list[Button], inputs: Json) -> Button:
         each
         for each in known
         if inputs.keys() <= each.inputs.keys() | each.data.keys()
-        and all(inputs.get(k) == v for k, v in each.data.items() if k not in each.inputs)
+        and all(is_same(inputs.get(k), v) for k, v in each.data.items() if k not in each.inputs)
     ]
     best = max(fitting, key=lambda each: len(each.data), default=None)
     titles = [each.title for each in known]

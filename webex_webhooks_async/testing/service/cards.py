@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from attrs import frozen
 
+from webex_webhooks_async.strict_json import is_same
+
 _SHOW_CARD = "Action.ShowCard"
 _NEWEST = (1, 3)
 _MOST_ACTIONS = 5
@@ -63,7 +65,7 @@ class Button:
         if unknown := given.keys() - self.inputs.keys() - self.data.keys():
             raise ValueError(unknown_inputs(unknown, self.inputs.keys() | self.data.keys()))
         for key in given.keys() - self.inputs.keys():
-            if not _same(given[key], self.data[key]):
+            if not is_same(given[key], self.data[key]):
                 raise ValueError(
                     f"{key!r} isn't an input: the card submits {self.data[key]!r}, "
                     f"not {given[key]!r}"
@@ -195,7 +197,3 @@ def _parts(card: object) -> Iterator[Mapping[str, Any]]:
             yield part
             skipped = {"data", "card"} if part.get("type") == _SHOW_CARD else {"data"}
             rest.extend(part[key] for key in reversed(part) if key not in skipped)
-
-
-def _same(one: object, other: object) -> bool:
-    return isinstance(one, bool) == isinstance(other, bool) and one == other

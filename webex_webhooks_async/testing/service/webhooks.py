@@ -19,7 +19,7 @@ from webex_webhooks_async.catalog import (
 )
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
-from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.models.webhooks import Webhook, conditions_of
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response
 from webex_webhooks_async.testing.service.formats import to_utc_milliseconds, webex_id
 from webex_webhooks_async.testing.service.responses import RefusedCallError, json_response
@@ -127,10 +127,9 @@ def problems_of_subscription(webhook: Webhook) -> Iterator[str]:
 
     Resources and events with unknown names pass, because Webex adds new ones.
     """
-    try:
-        conditions = _conditions(webhook.filter)
-    except ValueError as error:
-        yield str(error)
+    conditions = conditions_of(webhook.filter)
+    if not all(key and value for key, value in conditions):
+        yield f"Invalid value for filter: {webhook.filter}"
         conditions = ()
     watchable = CATALOG.get(webhook.resource)
     if watchable is not None and watchable.events:  # else Webex doesn't document them
@@ -142,19 +141,11 @@ def matches(webhook: Webhook, resource: str, event: str, data: Mapping[str, Any]
     """Whether a webhook watches for an event with this data."""
     if not _watches(webhook, resource, event):
         return False
-    for key, value in _conditions(webhook.filter):
+    for key, value in conditions_of(webhook.filter):
         is_me = (key, value) == ("mentionedPeople", "me")
         if (webhook.created_by if is_me else value) not in _values(key, data):
             return False
     return True
-
-
-def _conditions(text: str | None) -> tuple[tuple[str, str], ...]:
-    """The keys of a filter, and the values that they must have."""
-    parts = [part.partition("=") for part in (text.split("&") if text else [])]
-    if not all(key and value for key, _, value in parts):
-        raise ValueError(f"Invalid value for filter: {text}")
-    return tuple((key, value) for key, _, value in parts)
 
 
 def _problems_of_event(webhook: Webhook, watchable: Watchable) -> Iterator[str]:
