@@ -1,6 +1,7 @@
 """What the checks of a storage of one's own say about a broken one."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ from attrs import evolve
 
 from tests.support.clocks import check_inbox_at_once
 from webex_webhooks_async.notifications.deduplication import Claim, Deduplicator, MemoryDeduplicator
-from webex_webhooks_async.notifications.inbox import InboxEntry
+from webex_webhooks_async.notifications.inbox import InboxCounts, InboxEntry, StoredNotification
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
-from webex_webhooks_async.testing import check_deduplicator
+from webex_webhooks_async.testing import check_deduplicator, check_inbox
 
 pytestmark = pytest.mark.once
 
@@ -30,17 +31,45 @@ class _BrokenInbox(SQLiteInbox):
     async def put(
         self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
     ) -> bool:
+        match self.broken:
+            case "of a line one is taken at a time":
+                line = None if line is None else key
+            case "an entry says in which line it is":
+                line = line and f"{line} of mine"
+            case "put refuses an empty line":
+                line = line or None
+            case "an entry is due `after` seconds after put":
+                after = min(after, 0.0)
+            case "put refuses a negative `after`":
+                after = max(after, 0.0)
+            case _:
+                pass
         is_new = await super().put(key, body, line=line, after=after)
         return is_new or self.broken == "put returns False for one that waits"
 
-    async def take(self) -> InboxEntry | None:
+    async def take(self) -> InboxEntry | None:  # noqa: PLR0911 - a promise each
         if self.broken == "take returns what was put":
             return None
         entry = await super().take()
-        if entry is not None and self.broken == "take leases an entry once":
-            await super().fail(entry, error="", retry_in=0)
-        if entry is not None and self.broken == "an entry says for how many seconds its lease":
-            return evolve(entry, lease=60.0)
+        if entry is None:
+            return None
+        match self.broken:
+            case "take leases an entry once":
+                await super().fail(entry, error="", retry_in=0)
+            case "an entry says for how many seconds its lease":
+                return evolve(entry, lease=60.0)
+            case "an entry says how often it was released":
+                return evolve(entry, releases=0)
+            case "of a line the one whose lease has expired goes on" if (
+                entry.line and entry.expiries
+            ):
+                await super().release(entry, retry_in=60)
+                return await super().take()
+            case "what is due again takes its place" if entry.line and entry.failures:
+                await super().release(entry, retry_in=0.1)
+                return await super().take()
+            case _:
+                pass
         return entry
 
     async def renew(self, entry: InboxEntry) -> bool:
@@ -54,7 +83,7 @@ class _BrokenInbox(SQLiteInbox):
         return renewed
 
     async def complete(self, entry: InboxEntry) -> bool:
-        if self.broken == "what is completed is known for `keep` seconds":
+        if self.broken == "what is completed is known for the `keep` seconds of the inbox":
             self._keep *= 600
         return await super().complete(entry) or self.broken == "complete ends the lease"
 
@@ -71,6 +100,18 @@ class _BrokenInbox(SQLiteInbox):
             case _:
                 pass
         return await super().fail(entry, error=error, retry_in=retry_in)
+
+    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+        match self.broken:
+            case "release counts no failure":
+                return await super().fail(entry, error="", retry_in=retry_in)
+            case "records outlast a release":
+                await super().remember(entry, "name", b"")
+            case "release waits for `retry_in` seconds":
+                retry_in = 0
+            case _:
+                pass
+        return await super().release(entry, retry_in=retry_in)
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         if self.broken == "recall returns":
@@ -95,6 +136,50 @@ class _BrokenInbox(SQLiteInbox):
             return None if await super().renew(entry) else b""
         return found
 
+    async def claim(self, name: str, seconds: float) -> bool:
+        if self.broken == "claims and keys have nothing to do with each other":
+            await super().put(name, b"", after=60)
+        granted = await super().claim(name, seconds)
+        if self.broken == "also if others were refused" and not granted:
+            await self._execute("UPDATE webex_claims SET until = until + 60")
+        return granted or self.broken == "claim returns True once"
+
+    async def unclaim(self, name: str) -> None:
+        if self.broken == "unclaim leaves the claims of another inbox":
+            await self._execute("DELETE FROM webex_claims")
+        if self.broken != "unclaim lets the next who asks get it":
+            await super().unclaim(name)
+
+    async def counts(self) -> InboxCounts:
+        counts = await super().counts()
+        match self.broken:
+            case "counts has all that waits":
+                return evolve(counts, waiting=min(counts.waiting, 1))
+            case "counts has what is kept as failed":
+                return evolve(counts, failed=0)
+            case _:
+                return counts
+
+    async def unfinished(self) -> AsyncIterator[StoredNotification]:
+        found = [each async for each in super().unfinished()]
+        if self.broken == "in the order in which it was stored":
+            found.reverse()
+        for each in found:
+            yield each if self.broken != "unfinished says who holds" else evolve(each, holder=None)
+
+    async def retry(self, keys: Iterable[str]) -> int:
+        if self.broken == "retry changes nothing that hasn't failed":
+            return await super().retry(keys) or 1
+        return await super().retry(keys)
+
+    async def drop(self, keys: Iterable[str]) -> int:
+        if self.broken == "drop returns how many have failed":
+            return len([*keys])
+        return await super().drop(keys)
+
+    async def _execute(self, statement: str) -> None:
+        await self._call(lambda rows: rows._changes(statement, ()))
+
 
 @pytest.mark.parametrize(
     "promise",
@@ -102,11 +187,23 @@ class _BrokenInbox(SQLiteInbox):
         *("put returns False for one that waits", "take returns what was put"),
         *("take leases an entry once", "an entry says for how many seconds its lease"),
         *("fail ends the lease", "a lease lasts for `lease` seconds after renew"),
-        *("what is completed is known for `keep` seconds", "complete ends the lease"),
-        *("fail keeps the error", "an entry is due when retry_in has passed"),
-        *("what failed for good is never due", "records outlast a failure", "recall returns"),
+        *("what is completed is known for the `keep` seconds of the inbox",),
+        *("complete ends the lease", "fail keeps the error"),
+        *("an entry is due when retry_in has passed", "what failed for good is never due"),
+        *("records outlast a failure", "recall returns"),
         *("what was recorded last", "for that entry and that name alone", "records are durable"),
         *("records outlast a lost lease", "records end with the completion"),
+        *("of a line one is taken at a time", "an entry says in which line it is"),
+        *("of a line the one whose lease has expired goes on", "put refuses an empty line"),
+        *("what is due again takes its place", "an entry is due `after` seconds after put"),
+        *("put refuses a negative `after`", "an entry says how often it was released"),
+        *("release counts no failure", "records outlast a release"),
+        *("release waits for `retry_in` seconds", "claim returns True once"),
+        *("also if others were refused", "claims and keys have nothing to do with each other"),
+        *("unclaim leaves the claims of another inbox", "unclaim lets the next who asks get it"),
+        *("counts has all that waits", "counts has what is kept as failed"),
+        *("in the order in which it was stored", "unfinished says who holds"),
+        *("retry changes nothing that hasn't failed", "drop returns how many have failed"),
     ],
 )
 async def test_a_broken_inbox(
@@ -116,6 +213,12 @@ async def test_a_broken_inbox(
     broken = partial(_BrokenInbox, promise, tmp_path / "inbox.db")
     with pytest.raises(AssertionError, match=promise):
         await check_inbox_at_once(broken, monkeypatch)
+
+
+async def test_what_is_no_inbox() -> None:
+    """The error says what to inherit from."""
+    with pytest.raises(TypeError, match="inbox must inherit from Inbox"):
+        await check_inbox(Mock())
 
 
 class _Leases(Deduplicator):
