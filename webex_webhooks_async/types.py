@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
     from webex_webhooks_async.notifications.dispatch import Handler as Handler
     from webex_webhooks_async.notifications.dispatch import Middleware as Middleware
+    from webex_webhooks_async.notifications.handlings import ErrorHandler as ErrorHandler
     from webex_webhooks_async.notifications.keys import Secrets as Secrets
-    from webex_webhooks_async.notifications.receiver import ErrorHandler as ErrorHandler
     from webex_webhooks_async.notifications.receiver import ReceiverOptions as ReceiverOptions
     from webex_webhooks_async.notifications.signatures import Headers as Headers
 else:
@@ -35,7 +35,8 @@ else:
         "client.resource": "Params",
         "notifications.dispatch": "CallNext Handler Middleware",
         "notifications.keys": "Secrets",
-        "notifications.receiver": "ErrorHandler ReceiverOptions",
+        "notifications.handlings": "ErrorHandler",
+        "notifications.receiver": "ReceiverOptions",
         "notifications.signatures": "Headers",
     }
     __getattr__, __dir__ = on_first_use(__name__, _NAMES)

@@ -388,7 +388,7 @@ async def test_handlers_may_fail_in_any_way(
             again = posted(distinct(number))
             bot.act = fail
             assert (name, await served.responses(again)) == (name, [204 if background else 500])
-            await until(lambda: not bot.receiver._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+            await until(lambda: not bot.receiver._direct._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
             assert (name, await served.responses(again, again)) == (name, [204, 204])
 
     assert bot.done == [f"MESSAGE-{number}" for number in range(len(failures))]
@@ -464,7 +464,7 @@ async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
     async with served_by(serve, bot.receiver) as served:
         assert await served.responses(*map(posted, map(distinct, range(100)))) == [204] * 100
         served.stop.set()
-        await until(lambda: bot.receiver._is_closing)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+        await until(lambda: bot.receiver._direct._is_closing)  # pyright: ignore[reportPrivateUsage] - nothing public says so
         for _ in range(100):
             await asyncio.sleep(0)
         assert not served.ended.done()

@@ -46,6 +46,28 @@ class TestMiddleware:
             *("after", "second>", "first>"),
         ]
 
+    async def test_one_around_a_handler_that_exits(self) -> None:
+        """It gets the `SystemExit` of argparse as an `Exception` that names it."""
+        router, caught = Router(), list[Exception]()
+
+        @router.middleware
+        async def catch(_: Notification[Any], call_next: CallNext) -> None:
+            try:
+                await call_next()
+            except Exception as error:
+                caught.append(error)
+                raise
+
+        @router.on()
+        async def leave(_: Notification[Any]) -> None:
+            raise SystemExit(2)
+
+        with pytest.raises(RuntimeError, match=r"^a handler raised SystemExit: 2$") as raised:
+            await router.dispatch(parse_unverified_notification(body_of()))
+
+        assert caught == [raised.value]
+        assert isinstance(raised.value.__cause__, SystemExit)
+
     async def test_without_a_matching_handler_none_runs(self, traces: Traces) -> None:
         """Neither a receiver's middleware runs, nor that of a router whose handlers don't match.
 

@@ -147,7 +147,7 @@ async def test_a_thread_of_a_handler_may_wait(webex_sandbox: Sandbox) -> None:
     async with asyncio.timeout(PATIENCE):
         await asyncio.to_thread(handle, bot_thread)
         closers = [asyncio.create_task(asyncio.to_thread(bot_thread.close)) for _ in range(2)]
-        await until(lambda: bot._is_closing)  # pyright: ignore[reportPrivateUsage] - nothing public says so
+        await until(lambda: bot._direct._is_closing)  # pyright: ignore[reportPrivateUsage] - nothing public says so
         closing.set()
         await asyncio.gather(*closers)
 

@@ -40,13 +40,12 @@ from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.dispatch import (
     OWN_ACTION,
     Handler,
-    Line,
+    Handling,
     Registration,
-    Run,
-    Turn,
     describe,
+    in_middleware,
     log_debug,
-    within,
+    run_each,
 )
 from webex_webhooks_async.notifications.keys import Secrets
 from webex_webhooks_async.notifications.lifespan import State
@@ -126,9 +125,9 @@ class Bot(BotRouter, Receiver):
         refusal: What to reply to a person who may not use the bot, once a day at most in each
             process. By default such a message is passed over in silence.
         in_order: Whether the messages and submissions of one room are handled one after the other,
-            in the order in which they came to this process. One that failed doesn't hold up its
-            room, and `dispatch` doesn't wait. With an `inbox`, other rooms wait as well while ten
-            times `max_pending` are handled or wait for their room.
+            in the order in which they came to this process; with an `inbox`, in the order in which
+            they were stored, by all processes that share it. One that failed doesn't hold up its
+            room, and `dispatch` doesn't wait.
         options: The arguments that `Receiver` has, too.
 
     Attributes:
@@ -170,7 +169,7 @@ class Bot(BotRouter, Receiver):
         super().__init__(secrets, **options)
         self._access = None if allow is None else Access(allow)
         self._refusal = refusal
-        self._line = Line() if in_order else None
+        self._in_order = in_order
         self._make_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
             self._make_client = partial(Client, client)
@@ -469,15 +468,15 @@ class Bot(BotRouter, Receiver):
         token = self.client._requester.token_in_use  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
         return (*super()._own_secrets(), token)
 
-    def _steps_of(self, run: Run) -> list[Handler[Any]]:
+    def _steps_of(self, handling: Handling) -> list[Handler[Any]]:
         """Fetch what messages and submissions are about, if that may be for a handler."""
-        routes = [each for each in self._routes() if each.is_for(run.notification)]
-        if not (routes and run.fits):
-            return super()._steps_of(run)
-        return within(self._middlewares, [partial(self._pass_on, run, routes)])
+        routes = [each for each in self._routes() if each.is_for(handling.notification)]
+        if not (routes and handling.fits):
+            return super()._steps_of(handling)
+        return in_middleware(self._middlewares, [partial(self._pass_on, handling, routes)])
 
     async def _pass_on(
-        self, run: Run, routes: Iterable[Route], notification: Notification[Any]
+        self, handling: Handling, routes: Iterable[Route], notification: Notification[Any]
     ) -> None:
         """Fetch a message or a submission; run the first handler that is for it, and those of `on`.
 
@@ -491,22 +490,22 @@ class Bot(BotRouter, Receiver):
             failure = error
         if choice is None:
             return
-        for step in self._inner_steps(partial(self._selected, run, *choice), set()):
-            await step(notification)
+        select = partial(self._selected, handling, *choice)
+        await run_each(self._inner_steps(select, set()), notification)
         if failure is not None:
             raise failure
 
     def _selected(
-        self, run: Run, chosen: Route | None, context: object, entry: Registration
+        self, handling: Handling, chosen: Route | None, context: object, entry: Registration
     ) -> Handler[Any] | None:
         """Return what runs of a registration: of messages and submissions, the chosen one alone."""
         if not isinstance(entry, Route):
-            return run.select(entry)
+            return handling.select(entry)
         if entry is not chosen:
             return None
-        run.handlers += 1
+        handling.handlers += 1
         middlewares = self._context_middlewares_of(entry, set()) or ()
-        (step,) = within(middlewares, [entry.handler])
+        (step,) = in_middleware(middlewares, [entry.handler])
         return lambda _: step(context)
 
     async def _choice(
@@ -564,11 +563,11 @@ class Bot(BotRouter, Receiver):
                 raise
         return False
 
-    def _turn_of(self, notification: Notification[Any]) -> Turn | None:
-        if self._line is None or notification.resource not in _IN_A_ROOM:
+    def _line_of(self, notification: Notification[Any]) -> str | None:
+        if not self._in_order or notification.resource not in _IN_A_ROOM:
             return None
         room_id = getattr(notification.data, "room_id", None)
-        return self._line.enter(room_id) if isinstance(room_id, str) else None
+        return room_id if isinstance(room_id, str) and room_id else None
 
     def _is_own(self, notification: Notification[Any]) -> bool:
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this

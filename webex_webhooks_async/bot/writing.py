@@ -12,7 +12,7 @@ from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import CARD_TYPE, Message, Person, problem_of_card
-from webex_webhooks_async.notifications.dispatch import active_run
+from webex_webhooks_async.notifications.dispatch import active_handling
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
@@ -52,13 +52,13 @@ async def _say(
     client: Client, message: Mapping[str, Any], file: File | None, what: Sequence[object]
 ) -> Message:
     """Send a message, unless an earlier attempt has sent what is the same."""
-    run = active_run()
-    if run is None or run.records is None:
+    handling = active_handling()
+    if handling is None or handling.records is None:
         return await client.post("messages", json=message, file=file, into=Message)
     digest = file and [file.name, file.content_type, hashlib.sha256(file.content).hexdigest()]
     post = client._post_for_record  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     send = partial(post, "messages", message, file, Message)
-    return await run.records.say([*what, digest], send, partial(from_json, cls=Message))
+    return await handling.records.say([*what, digest], send, partial(from_json, cls=Message))
 
 
 async def edit(client: Client, message: object, text: str | None, markdown: str | None) -> Message:
@@ -88,9 +88,9 @@ async def delete(client: Client, message: Message | str) -> None:
     message_id = message.id if isinstance(message, Message) else message
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)
-    run = active_run()
-    if run is not None and run.records is not None:
-        await run.records.unsay(message_id)
+    handling = active_handling()
+    if handling is not None and handling.records is not None:
+        await handling.records.unsay(message_id)
 
 
 def in_thread(parent_id: str | None) -> Mapping[str, str]:

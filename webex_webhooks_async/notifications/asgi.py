@@ -24,13 +24,13 @@ class ClientDisconnectError(Exception):
     """The client disconnected before its request was complete."""
 
 
-async def read_body(
+async def receive_body(
     headers: Iterable[tuple[bytes, bytes]], receive: Receive, *, limit: int
 ) -> bytes:
-    """Read the body of a request, and keep at most `limit` bytes of it in memory.
+    """Receive the body of a request, and keep at most `limit` bytes of it in memory.
 
     Raises:
-        BodyTooLargeError: It is larger. If it says so in a header, nothing of it is read.
+        BodyTooLargeError: It is larger. If it says so in a header, nothing of it is received.
         ClientDisconnectError: It is incomplete.
     """
     if _announced_length(headers) > limit:

@@ -4,6 +4,7 @@ Webex gives a delivery no id. Duplicates have the same body, so the key is the S
 """
 
 import asyncio
+import hashlib
 import logging
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +18,11 @@ from webex_webhooks_async.validation import check_count, check_type
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 T = TypeVar("T")
+
+
+def key_of(body: bytes) -> str:
+    """What a copy of a notification is recognized by."""
+    return hashlib.sha256(body).hexdigest()
 
 
 class Claim(Enum):

@@ -3,20 +3,20 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from attrs import frozen
 
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, GiveUpError, PayloadError
-from webex_webhooks_async.formatting import short_id
+from webex_webhooks_async.formatting import describe_exception, short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
-from webex_webhooks_async.notifications.tasks import contain_tasks
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
     from webex_webhooks_async.notifications.records import Records
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -48,47 +48,67 @@ class Registration:
         )
 
 
-class Run:
+class Handling:
     """The handling of a notification, from its acceptance to its end.
+
+    What is done inside of ``with handling:`` is a part of it.
 
     Attributes:
         notification: The notification.
+        key: What a copy of the notification is recognized by.
         steps: What runs for it, one after the other: handlers, and middleware with what it is
             around.
         fits: Whether its data is of the class that its resource has, if it has one.
         handlers: How many handlers match.
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
+        error: Why it has failed, if it has.
+        is_late: Whether the response has come, or comes, before the end.
         is_first: Whether nothing has run for the notification before.
         attempt: The number of this attempt, with an inbox.
         is_last: Whether nothing will run for the notification again, if this fails.
-        task: What handles it, if that is a task of its own.
+        task: What handles it, if that is a task of its own: it may outlast the request.
         records: What was done for it, if that is recorded.
-        turn: Its place in the line of those that run one after the other, if it has to wait.
+        line: What it has a place in: what has the same is handled one after the other.
+        before: The one in its line that has to end first, if there is one.
         has_ended: Whether all of it has ended.
-        outer: The run of which this is a part, until this one ends: a handler there delivers here.
+        outer: The handling of which this is a part, until this one ends: a handler there delivers
+            here.
+        loop: The event loop in which it began.
     """
 
-    # Of the class, because most runs leave most of it as it is, and each costs time.
+    # Of the class, because most leave most of it as it is, and each costs time.
+    key: str = ""
     steps: Sequence[Handler[Any]] = ()
     handlers: int = 0
     misfit: PayloadError | None = None
+    error: BaseException | None = None
+    is_late: bool = False
     is_first: bool = True
     is_last: bool = True
     attempt: int | None = None
     task: asyncio.Task[Any] | None = None
     records: "Records | None" = None
-    turn: "Turn | None" = None
+    line: str | None = None
+    before: "Handling | None" = None
     has_ended: bool = False
-    _waited_for: asyncio.Event | None = None
+    _end: asyncio.Event | None = None
     _started: float | None = None
+    _token: "Token[Handling | None]"
 
     def __init__(self, notification: Notification[Any]) -> None:
-        contain_tasks(current_run.get)  # here, because on_error may be all that runs
         self.notification = notification
-        self.outer: Run | None = current_run.get()
+        self.outer: Handling | None = current_handling.get()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         data_class = data_classes().get(notification.resource)
         self.fits: bool = data_class is None or isinstance(notification.data, data_class)
+
+    def __enter__(self) -> Self:
+        self._token = current_handling.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        current_handling.reset(self._token)
 
     def select(self, entry: Registration) -> Handler[Any] | None:
         """Return the handler, if it is for the notification; note a misfit."""
@@ -109,8 +129,7 @@ class Run:
             Exception: What a handler or a middleware raised; the handlers after it haven't run.
         """
         self._started = time.perf_counter()
-        for step in self.steps:
-            await step(self.notification)
+        await run_each(self.steps, self.notification)
         if self.misfit is not None:
             raise self.misfit
         if self.handlers and logger.isEnabledFor(logging.INFO):
@@ -134,47 +153,59 @@ class Run:
             fields["webex_attempt"] = self.attempt
         return fields
 
+    async def wait_for_turn(self) -> None:
+        """Wait until everything before it in its line has ended."""
+        while self.before is not None:
+            await self.before.wait()
+            self.before = self.before.before  # of one that gave up while it waited itself
+
     async def wait(self) -> None:
         """Wait until all of it has ended."""
-        if self._waited_for is None:
-            self._waited_for = asyncio.Event()
-        await self._waited_for.wait()
+        if self.has_ended:
+            return
+        if self._end is None:
+            self._end = asyncio.Event()
+        await self._end.wait()
 
     def end(self) -> None:
         """Note that all of it has ended."""
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.steps = ()  # which may hold on to this
         self.has_ended = True
-        if self._waited_for is not None:
-            self._waited_for.set()
-        if self.turn is not None:
-            self.turn.end()
+        if self._end is not None:
+            self._end.set()
 
 
-current_run: "ContextVar[Run | None]" = ContextVar("current_run", default=None)
-"""The run of which this is a part: a handler, `on_error`, or a task that one of them has begun."""
+current_handling: "ContextVar[Handling | None]" = ContextVar("current_handling", default=None)
+"""The handling of which this is a part: a handler, `on_error`, or a task that they have begun."""
 
 
-def current_runs() -> Iterator[Run]:
-    """Yield the runs of which this is a part, the innermost first."""
-    run = current_run.get()
-    while run is not None:
-        yield run
-        run = run.outer
+def current_handlings() -> Iterator[Handling]:
+    """Yield the handlings of which this is a part, the innermost first."""
+    handling = current_handling.get()
+    while handling is not None:
+        yield handling
+        handling = handling.outer
 
 
-def active_run() -> Run | None:
-    """Return the innermost run of which this is a part, and which hasn't ended."""
-    return next((each for each in current_runs() if not each.has_ended), None)
+def active_handling() -> Handling | None:
+    """Return the innermost handling of which this is a part, and which hasn't ended."""
+    return next((each for each in current_handlings() if not each.has_ended), None)
 
 
-async def error_of(run: Run) -> BaseException | None:
-    """Run handlers; return what a handler or a middleware raised, if one did."""
-    try:
-        await run()
-    except BaseException as error:  # noqa: BLE001 - argparse raises SystemExit, and others their own
-        return as_failure(error)
-    return None
+async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], subject: T) -> None:
+    """Run handlers, and middleware with what it is around, one after the other.
+
+    Raises:
+        RuntimeError: One raised `SystemExit`, which asyncio, and who expects an `Exception`, would
+            let end the process.
+        BaseException: What else one raised.
+    """
+    for step in steps:
+        try:
+            await step(subject)
+        except SystemExit as error:
+            raise RuntimeError(f"a handler raised {describe_exception(error)}") from error
 
 
 def as_failure(error: BaseException) -> BaseException:
@@ -191,43 +222,7 @@ def as_failure(error: BaseException) -> BaseException:
     return failure
 
 
-class Line:
-    """Lets what has the same key run one after the other, in the order of `enter`."""
-
-    def __init__(self) -> None:
-        self._turns: dict[str, deque[Turn]] = {}
-
-    def enter(self, key: str) -> "Turn":
-        """Take a place at the end of the line."""
-        turns = self._turns.setdefault(key, deque())
-        turn = Turn(lambda: self._leave(key, turn))
-        turns.append(turn)
-        turns[0].has_come.set()
-        return turn
-
-    def _leave(self, key: str, turn: "Turn") -> None:
-        turns = self._turns[key]
-        turns.remove(turn)
-        if turns:
-            turns[0].has_come.set()
-        else:
-            del self._turns[key]
-
-
-class Turn:
-    """A place in a `Line`.
-
-    Attributes:
-        end: Leaves the line, so that the next one comes.
-        has_come: Set when everything before it has ended.
-    """
-
-    def __init__(self, end: Callable[[], None]) -> None:
-        self.end = end
-        self.has_come: asyncio.Event = asyncio.Event()
-
-
-def within(
+def in_middleware(
     middlewares: Sequence[Callable[[T, CallNext], Coroutine[Any, Any, object]]],
     steps: list[Callable[[T], Coroutine[Any, Any, object]]],
 ) -> list[Callable[[T], Coroutine[Any, Any, object]]]:
@@ -245,10 +240,9 @@ def _around(
     async def step(subject: T) -> None:
         async def call_next() -> None:
             try:
-                for each in steps:
-                    await each(subject)
+                await run_each(steps, subject)
             except GiveUpError:
-                cast("Run", current_run.get()).is_last = True  # the middleware may ask
+                cast("Handling", current_handling.get()).is_last = True  # the middleware may ask
                 raise
 
         await middleware(subject, call_next)

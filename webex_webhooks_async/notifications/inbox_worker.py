@@ -11,8 +11,8 @@ from attrs import frozen
 from webex_webhooks_async.errors import GiveUpError, PayloadError, RateLimitError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications import handler_errors
-from webex_webhooks_async.notifications.dispatch import Run, Turn, describe, error_of
+from webex_webhooks_async.notifications.dispatch import describe
+from webex_webhooks_async.notifications.handlings import Handlings
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
@@ -24,7 +24,6 @@ _POLL_SECONDS = 1.0  # other processes store notifications, too, and leave lease
 _RENEWALS_PER_LEASE = 3
 _MANY_RENEWALS = 10
 _ALONE = "alone"  # the name of a record: how many leases had expired when it began alone
-_WITH_LINES = 10  # times the limit: each that waits in line has a task and renews its lease
 
 _LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
 
@@ -41,13 +40,9 @@ class InboxWorker:
 
     Args:
         inbox: Where the entries are.
+        handlings: Where it begins and ends what it does for one.
         attempts: How often the handlers of a notification run if they fail.
-        limit: How many entries may be worked on at a time. Those that wait in line for others don't
-            count, until there are ten times as many in all.
-        begin: Begins the handling of a notification; returns `None` if nothing is to be run for it.
-        end: Ends what `begin` returned.
-        report: Logs and reports why handlers have failed, and what becomes of the notification.
-        secrets: Returns what no stored error may show; `None` if that can't be known now.
+        limit: How many entries may be worked on at a time.
 
     Attributes:
         is_open: Whether what comes may be stored.
@@ -56,30 +51,16 @@ class InboxWorker:
         TypeError: `inbox` isn't an `Inbox`.
     """
 
-    def __init__(  # noqa: PLR0913 - a setting each, and what the receiver does
-        self,
-        inbox: Inbox,
-        *,
-        attempts: int,
-        limit: int,
-        begin: Callable[[Notification[Any]], Run | None],
-        end: Callable[[Run], None],
-        report: Callable[[BaseException, Run, str], Awaitable[None]],
-        secrets: Callable[[], Iterable[str] | None],
-    ) -> None:
+    def __init__(self, inbox: Inbox, handlings: Handlings, *, attempts: int, limit: int) -> None:
         check_inherits("inbox", inbox, Inbox)
         self.is_open: bool = False
         self._inbox = inbox
+        self._handlings = handlings
         self._attempts = attempts
         self._limit = limit
-        self._begin = begin
-        self._end = end
-        self._report = report
-        self._secrets = secrets
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_line: set[InboxEntry] = set()  # what waits for others
         self._alone: InboxEntry | None = None
 
     def accept(self) -> None:
@@ -110,10 +91,9 @@ class InboxWorker:
         await _ends_of(self._tasks)  # with what was being taken
         await self._inbox.aclose()
 
-    async def put(self, key: str, body: bytes) -> bool:
+    async def put(self, key: str, body: bytes, *, line: str | None) -> bool:
         """Store a notification, which is taken at once if it is new; return False if it isn't."""
-        handler_errors.store(key)
-        is_new = await self._inbox.put(key, body)
+        is_new = await self._inbox.put(key, body, line=line)
         if is_new:
             self._woken.set()
         return is_new
@@ -133,8 +113,7 @@ class InboxWorker:
                 self._start(entry)
 
     def _is_full(self) -> bool:
-        running = len(self._tasks) - len(self._in_line)
-        return running >= self._limit or len(self._tasks) >= _WITH_LINES * self._limit
+        return len(self._tasks) >= self._limit
 
     async def _pause(self) -> None:
         timer = asyncio.ensure_future(_sleep(_POLL_SECONDS))
@@ -154,7 +133,7 @@ class InboxWorker:
         task.add_done_callback(partial(self._finish, entry))
 
     def _finish(self, entry: InboxEntry, task: asyncio.Task[None]) -> None:
-        if self._is_full():
+        if self._is_full() or entry.line is not None:  # so the next one can be taken
             self._woken.set()
         self._tasks.discard(task)
         self._let_others_run_beside(entry)
@@ -182,44 +161,40 @@ class InboxWorker:
     async def _attempt(
         self, entry: InboxEntry, notification: Notification[Any]
     ) -> "Failure | None":
-        """Run the handlers of a notification when its turn has come, and report a failure."""
-        run = self._begin(notification)
-        if run is None:
+        """Run the handlers of a notification, and report a failure."""
+        handling = self._handlings.begin(notification, entry.key)
+        if handling is None:
+            if not self._handlings.is_own(notification):  # a bot may have learned who it is since
+                which = describe(notification)
+                logger.warning("%s is completed: it has no matching handler", which)
             return None
         try:
-            handler_errors.resume(entry.key)
-            run.attempt = entry.failures + 1
+            handling.is_late = True
+            handling.attempt = entry.failures + 1
             # Somebody who lets a failed one be tried again begins a new count, but the error stays.
-            run.is_first = entry.failures == entry.expiries == 0 and entry.error is None
-            run.records = Records(describe(notification), self._inbox, entry, is_first=run.is_first)
-            if run.turn is not None:
-                await self._wait_in_line(entry, run.turn)
+            handling.is_first = entry.failures == entry.expiries == 0 and entry.error is None
+            handling.records = Records(
+                describe(notification), self._inbox, entry, is_first=handling.is_first
+            )
             may_run = await self._may_run(entry)
-            run.is_last = run.attempt >= self._attempts
-            error = await error_of(run) if may_run else _expiry_of(entry)
-            if error is None:
-                return None
-            final = ""
-            if not may_run:
-                final = f"{entry.expiries} leases have expired"
-            elif error is run.misfit or isinstance(error, GiveUpError):
-                final = "another attempt can't help"
-            failure = failure_of(entry, self._attempts, error, final)
-            run.is_last = failure.again_in is None
-            await self._report(error, run, failure.words)
-            return failure
+            handling.is_last = handling.attempt >= self._attempts
+            with handling:
+                error: BaseException | None = _expiry_of(entry)
+                if may_run:
+                    error = await self._handlings.failure_of(handling)
+                if error is None:
+                    return None
+                final = ""
+                if not may_run:
+                    final = f"{entry.expiries} leases have expired"
+                elif error is handling.misfit or isinstance(error, GiveUpError):
+                    final = "another attempt can't help"
+                failure = failure_of(entry, self._attempts, error, final)
+                handling.is_last = failure.again_in is None
+                await self._handlings.report(error, handling, failure.words)
+                return failure
         finally:
-            self._end(run)
-
-    async def _wait_in_line(self, entry: InboxEntry, turn: Turn) -> None:
-        """Wait for others; an entry that does isn't running, and doesn't hang."""
-        if self._is_full():
-            self._woken.set()
-        self._in_line.add(entry)
-        try:
-            await turn.has_come.wait()
-        finally:
-            self._in_line.remove(entry)
+            self._handlings.end(handling)
 
     async def _may_run(self, entry: InboxEntry) -> bool:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
@@ -247,7 +222,7 @@ class InboxWorker:
                 if failure is None:
                     is_ours = await self._inbox.complete(entry)
                 else:
-                    summary = summarize_redacted(failure.error, self._secrets())
+                    summary = summarize_redacted(failure.error, self._handlings.known_secrets())
                     is_ours = await self._inbox.fail(
                         entry, error=summary, retry_in=failure.again_in
                     )
@@ -263,9 +238,8 @@ class InboxWorker:
             return
 
     async def _renew(self, entry: InboxEntry, which: str) -> None:
-        number = renewals = 0
+        renewals = 0
         while True:
-            number += entry not in self._in_line
             renewals += 1
             await _sleep(entry.lease / _RENEWALS_PER_LEASE)
             if renewals == 2 * _RENEWALS_PER_LEASE:  # of which it may have waited for one lease
@@ -278,8 +252,8 @@ class InboxWorker:
             except Exception as error:  # noqa: BLE001 - the lease lasts for two more attempts
                 why = describe_exception(error)
                 logger.warning("the lease of %s can't be renewed: %s", which, why)
-            if number == _MANY_RENEWALS:
-                seconds = number * entry.lease / _RENEWALS_PER_LEASE
+            if renewals == _MANY_RENEWALS:
+                seconds = renewals * entry.lease / _RENEWALS_PER_LEASE
                 logger.warning("%s has been running for %.0f s: does it hang?", which, seconds)
 
 

@@ -1,19 +1,15 @@
 """Receives what Webex sends: verified, deduplicated, and passed to the handlers."""
 
-import asyncio
-import hashlib
-import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
-from webex_webhooks_async.notifications import handler_errors
 from webex_webhooks_async.notifications.asgi import (
     BodyTooLargeError,
     ClientDisconnectError,
@@ -21,34 +17,25 @@ from webex_webhooks_async.notifications.asgi import (
     Scope,
     Send,
     follow_lifespan,
-    read_body,
+    receive_body,
     refuse_websocket,
     send_response,
 )
 from webex_webhooks_async.notifications.deduplication import (
-    Claim,
     Deduplicator,
     MemoryDeduplicator,
-    Uninterrupted,
+    key_of,
 )
+from webex_webhooks_async.notifications.direct_worker import DirectWorker
 from webex_webhooks_async.notifications.dispatch import (
     OWN_ACTION,
-    Run,
-    Turn,
-    active_run,
-    as_failure,
-    current_run,
-    current_runs,
+    active_handling,
+    current_handlings,
     describe,
-    error_of,
     log_debug,
 )
-from webex_webhooks_async.notifications.handler_errors import (
-    ASK_HEADER,
-    ERROR_HEADER,
-    first_error,
-    header_of,
-)
+from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, ERROR_HEADER, header_of
+from webex_webhooks_async.notifications.handlings import ErrorHandler, Handlings
 from webex_webhooks_async.notifications.keys import Keys, Secrets
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
@@ -67,17 +54,11 @@ from webex_webhooks_async.validation import (
 )
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
-    from webex_webhooks_async.models.notification_data import NotificationData
     from webex_webhooks_async.models.webhooks import NewWebhook
     from webex_webhooks_async.notifications.inbox import Inbox
     from webex_webhooks_async.notifications.inbox_worker import InboxWorker
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-ErrorHandler = Callable[[Exception, "Notification[NotificationData]"], object]
-"""A plain or an async function that takes the exception of a handler, and the notification."""
 
 
 class ReceiverOptions(TypedDict, total=False):
@@ -154,9 +135,7 @@ class Receiver(Router):
             the receiver closes it.
         attempts: With an `inbox`, how often the handlers of a notification run if they fail.
         max_pending: With `background`, how many notifications may be accepted and not yet handled;
-            they all run at the same time. With an `inbox`, how many are handled at a time; with the
-            ``in_order`` of a `Bot`, those that wait for others of their room don't count, until
-            there are ten times `max_pending` in all.
+            they all run at the same time. With an `inbox`, how many are handled at a time.
         deduplicator: Remembers what was handled; by default a new `MemoryDeduplicator`. With
             `None`, every copy is handled.
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
@@ -164,8 +143,7 @@ class Receiver(Router):
         minimum: The weakest signature algorithm to accept.
         on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
             data that doesn't fit, and the notification, after the exception was logged. The
-            `SystemExit` of a handler, which argparse raises, is one of these exceptions; that of a
-            task that a handler has started is a `RuntimeError`.
+            `SystemExit` of a handler, which argparse raises, is the cause of a `RuntimeError`.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
@@ -206,36 +184,24 @@ class Receiver(Router):
         for name, limit in limits.items():
             check_count(name, limit)
         self._keys = Keys(secrets)
-        self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
-        self._background = background
-        self._max_pending = max_pending
-        if deduplicator is ...:
-            deduplicator = MemoryDeduplicator()
-        # A call in our memory never waits, so nothing can cancel it in the middle.
-        if deduplicator is not None and type(deduplicator) is not MemoryDeduplicator:
-            deduplicator = Uninterrupted(deduplicator)
-        self._deduplicator: Deduplicator | None = deduplicator
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
         self._minimum = minimum
-        self._on_error = on_error
-        self._is_closing = False
-        self._runs: set[Run] = set()
-        self._pending = 0  # how many of them have a task of their own
+        self._handlings = Handlings(self, on_error, self._own_secrets)
+        self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
+        self._direct = DirectWorker(
+            self._handlings,
+            deduplicator=MemoryDeduplicator() if deduplicator is ... else deduplicator,
+            background=background,
+            limit=max_pending,
+            failed_is_handled=self._failed_is_handled,
+        )
 
     def _worker_on(self, inbox: "Inbox", attempts: int, limit: int) -> "InboxWorker":
         # Imported here, as in `Client.webhooks`: most receivers have no inbox.
         from webex_webhooks_async.notifications.inbox_worker import InboxWorker  # noqa: PLC0415 - see above
 
-        return InboxWorker(
-            inbox,
-            attempts=attempts,
-            limit=limit,
-            begin=self._begin_attempt,
-            end=self._end,
-            report=self._report,
-            secrets=self._known_secrets,
-        )
+        return InboxWorker(inbox, self._handlings, attempts=attempts, limit=limit)
 
     def webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
@@ -326,7 +292,7 @@ class Receiver(Router):
         a process that was handling the notification, and after ``webex-webhooks inbox retry``.
         Without an inbox it is always true.
         """
-        return all(run.is_first for run in current_runs() if run in self._runs)
+        return all(each.is_first for each in current_handlings() if each in self._handlings)
 
     @property
     def is_last_attempt(self) -> bool:
@@ -336,7 +302,7 @@ class Receiver(Router):
         `on_error` it is true if the notification is kept as failed. Without an inbox it is always
         true.
         """
-        return all(run.is_last for run in current_runs() if run in self._runs)
+        return all(each.is_last for each in current_handlings() if each in self._handlings)
 
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
@@ -351,25 +317,26 @@ class Receiver(Router):
         Raises:
             TypeError: `body` isn't bytes, or `headers` aren't headers.
         """
+        status, _ = await self._respond_to(body, headers)
+        return status
+
+    async def _respond_to(
+        self, body: bytes, headers: Headers
+    ) -> "tuple[int, BaseException | None]":
+        """Return the status of the response, and what a handler raised before that."""
         if why := self._why_not():
             logger.error("refused a request: %s", why)
-            return HTTPStatus.SERVICE_UNAVAILABLE
+            return HTTPStatus.SERVICE_UNAVAILABLE, None
         notification = self._verified(body, headers)
         if not isinstance(notification, Notification):
-            return notification
-        key = hashlib.sha256(body).hexdigest()
+            return notification, None
         if self._worker is not None:
-            return await self._store(key, body, notification, self._worker)
-        run = self._run_of(notification)
-        if run is None:
-            return HTTPStatus.NO_CONTENT
-        outer = self._begin(run)
-        try:
-            return await self._handle_once(run, key)
-        finally:
-            current_run.reset(outer)
-            if run.task is None:
-                self._end(run)
+            return await self._store(notification, body, self._worker), None
+        handling = self._handlings.begin(notification, key_of(body))
+        if handling is None:
+            return HTTPStatus.NO_CONTENT, None
+        status = await self._direct.handle(handling, self._line_of(notification))
+        return status, None if handling.is_late else handling.error
 
     async def aclose(self) -> None:
         """Accept no more notifications, and wait until the accepted ones are handled.
@@ -378,14 +345,9 @@ class Receiver(Router):
             RuntimeError: A handler of this receiver called it, and would wait for itself.
         """
         self._check_is_outside()
-        self._is_closing = True
         if self._worker is not None:
             await self._worker.aclose()
-        for run in [*self._runs]:
-            if run.task is not None and run.task.get_loop().is_closed():  # it will never end
-                self._end(run)
-        while self._runs:
-            await next(iter(self._runs)).wait()
+        await self._direct.aclose()
 
     async def once(self, name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
         """Call a function once for a notification, however often its handlers run.
@@ -417,20 +379,20 @@ class Receiver(Router):
                 result.
             Exception: What the inbox raised when it looked for a record.
         """
-        run = active_run()
-        if run is None:
+        handling = active_handling()
+        if handling is None:
             raise RuntimeError(
                 "once is for the handling of a notification: call it in a handler, a middleware or "
                 "on_error, before they end"
             )
-        if run.records is None:
-            run.records = Records(describe(run.notification))
-        return await run.records.once(name, call)
+        if handling.records is None:
+            handling.records = Records(describe(handling.notification))
+        return await handling.records.once(name, call)
 
     async def __aenter__(self) -> Self:
         if self._worker is not None:
             await self._worker.open()
-        self._is_closing = False
+        self._direct.open()
         return self
 
     async def __aexit__(
@@ -459,7 +421,7 @@ class Receiver(Router):
             return
         headers = tuple(scope["headers"])  # ASGI allows an iterable that can be read once
         try:
-            body = await read_body(headers, receive, limit=self._max_body)
+            body = await receive_body(headers, receive, limit=self._max_body)
         except BodyTooLargeError:
             await send_response(send, self._refuse_large())
             return
@@ -468,16 +430,16 @@ class Receiver(Router):
         if _ASK not in headers:
             await send_response(send, await self.handle(body, headers))
             return
-        with first_error() as first:
-            status = await self.handle(body, headers)
+        status, error = await self._respond_to(body, headers)
         extra: list[tuple[bytes, bytes]] = []
-        if first.error is not None:  # so the request was verified
-            extra = [(ERROR_HEADER.encode(), header_of(first.error, self._known_secrets()))]
+        if error is not None:  # so the request was verified
+            known = self._handlings.known_secrets()
+            extra = [(ERROR_HEADER.encode(), header_of(error, known))]
         await send_response(send, status, extra)
 
     def _why_not(self) -> str:
         """Return why nothing can be received now; it is empty if something can."""
-        return _NOT_RUNNING if self._worker is not None and not self._worker.is_open else ""
+        return "" if self._worker is None or self._worker.is_open else _NOT_RUNNING
 
     def _verified(self, body: bytes, headers: Headers) -> "Notification[Any] | HTTPStatus":
         """Return the notification in a request, or the status that refuses the request."""
@@ -503,141 +465,33 @@ class Receiver(Router):
         logger.warning("refused a request: its body is larger than %d bytes", self._max_body)
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def _known_secrets(self) -> tuple[str, ...] | None:
-        """Return what no response and no stored error may show; `None` if that can't be known."""
-        try:
-            return self._own_secrets()
-        except Exception:  # noqa: BLE001 - the function for the secrets may raise anything
-            return None
-
-    def _own_secrets(self) -> tuple[str, ...]:
-        return tuple(key.decode() for key in self._keys.recent())
-
     async def _store(
-        self, key: str, body: bytes, notification: Notification[Any], worker: "InboxWorker"
-    ) -> int:
-        if self._ignores(notification):
+        self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
+    ) -> HTTPStatus:
+        if self._is_own(notification):
+            log_debug(OWN_ACTION, notification)
             return HTTPStatus.NO_CONTENT
         try:
-            if not await worker.put(key, body):
+            line = self._line_of(notification)
+            if not await worker.put(key_of(body), body, line=line):
                 log_debug("%s is a duplicate", notification)
         except Exception:
             logger.exception("%s is not stored: the inbox failed", describe(notification))
             return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.NO_CONTENT
 
-    def _begin_attempt(self, notification: Notification[Any]) -> Run | None:
-        """Begin what is to be run for a notification from the inbox, in the task of the entry."""
-        run = self._run_of(notification)
-        if run is not None:
-            self._begin(run)
-        elif not self._is_own(notification):  # when it was stored, a bot may not have known itself
-            logger.warning("%s is completed: it has no matching handler", describe(notification))
-        return run
-
-    def _run_of(self, notification: Notification[Any]) -> Run | None:
-        run = super()._run_of(notification)
-        return None if run is None or self._ignores(notification) else run
-
-    def _ignores(self, notification: Notification[Any]) -> bool:
-        if self._is_own(notification):
-            log_debug(OWN_ACTION, notification)
-            return True
-        return False
+    def _own_secrets(self) -> tuple[str, ...]:
+        return tuple(key.decode() for key in self._keys.recent())
 
     def _is_own(self, notification: Notification[Any]) -> bool:
         return self._ignore_own_actions and notification.is_own_action
 
-    def _begin(self, run: Run) -> "Token[Run | None]":
-        self._runs.add(run)
-        run.turn = self._turn_of(run.notification)
-        return current_run.set(run)
-
-    def _turn_of(self, notification: Notification[Any]) -> Turn | None:  # noqa: ARG002 - a Bot's
-        """Let a notification take its place in a line, if it has to wait for others."""
+    def _line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - a Bot's
+        """Return what a notification has its place in, if it has to wait for others."""
         return None
 
-    async def _handle_once(self, run: Run, key: str) -> int:
-        try:
-            claim = Claim.GRANTED
-            if self._deduplicator is not None:
-                claim = await self._deduplicator.claim(key)
-        except Exception:
-            which = describe(run.notification)
-            logger.exception("%s is not handled: the deduplicator failed", which)
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        if claim is not Claim.GRANTED:
-            return self._not_granted(claim, run)
-        if self._is_closing or self._pending >= self._max_pending:
-            await self._finish_claim(key, done=False)
-            why = "the receiver is shutting down" if self._is_closing else "too much is pending"
-            logger.warning("%s is not handled: %s", describe(run.notification), why)
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        if self._background:
-            run.task = asyncio.create_task(self._execute(run, key))
-            run.task.add_done_callback(lambda _: self._end(run))
-            self._pending += 1
-            return HTTPStatus.NO_CONTENT
-        return await self._execute(run, key)
-
-    def _not_granted(self, claim: Claim, run: Run) -> int:
-        if claim is Claim.DONE:
-            log_debug("%s is a duplicate", run.notification)
-            return HTTPStatus.NO_CONTENT
-        which = describe(run.notification)
-        logger.info("%s is being handled elsewhere, and has to come again", which)
-        return HTTPStatus.SERVICE_UNAVAILABLE
-
-    async def _execute(self, run: Run, key: str) -> int:
-        done = False
-        try:
-            if self._background:
-                await asyncio.sleep(0)  # an eager task starts before the response is returned
-            if run.turn is not None:
-                await run.turn.has_come.wait()
-            failure = await error_of(run)
-            if failure is not None:
-                await self._report(failure, run)
-            done = failure is None or self._failed_is_handled
-        finally:
-            await self._finish_claim(key, done=done)
-        return HTTPStatus.NO_CONTENT if done else HTTPStatus.INTERNAL_SERVER_ERROR
-
-    async def _finish_claim(self, key: str, *, done: bool) -> None:
-        if self._deduplicator is not None:
-            await (self._deduplicator.confirm if done else self._deduplicator.release)(key)
-
-    async def _report(self, failure: BaseException, run: Run, then: str = "") -> None:
-        which = describe(run.notification)
-        if failure is run.misfit:
-            message = "%s is not passed to the handlers of its resource: %s%s"
-            logger.error(message, which, failure, then, extra=run.fields())
-        else:
-            level = logging.ERROR if run.is_last else logging.WARNING
-            message = "a handler of %s failed%s"
-            logger.log(level, message, which, then, exc_info=failure, extra=run.fields())
-        is_late = run.task is not None or self._worker is not None
-        handler_errors.report(failure, is_late=is_late)
-        if self._on_error is None:
-            return
-        try:
-            reported = self._on_error(cast("Exception", failure), run.notification)
-            if inspect.isawaitable(reported):
-                await reported
-        except BaseException as error:
-            logger.exception("on_error failed for %s", which, exc_info=as_failure(error))
-
-    def _end(self, run: Run) -> None:
-        self._runs.discard(run)
-        self._pending -= run.task is not None
-        run.end()
-
     def _check_is_outside(self) -> None:
-        if not self._runs.isdisjoint(current_runs()):
-            raise RuntimeError(
-                "a handler can't close its own receiver, because closing waits for the handlers: "
-                "close it where it was started"
-            )
+        self._handlings.check_is_outside()
 
 
 _ASK = (ASK_HEADER.encode(), b"1")

@@ -9,13 +9,13 @@ from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource, warn_if_misspelled
 from webex_webhooks_async.notifications.dispatch import (
+    OWN_ACTION,
     Handler,
+    Handling,
     Middleware,
     Registration,
-    Run,
-    current_run,
+    in_middleware,
     log_debug,
-    within,
 )
 from webex_webhooks_async.validation import check_type
 
@@ -218,7 +218,7 @@ class Registry:
             select: Returns what runs of a registration, if anything does.
             routers: Those that have had their turn: each counts once.
         """
-        return within(self._middlewares, self._inner_steps(select, routers))
+        return in_middleware(self._middlewares, self._inner_steps(select, routers))
 
     def _inner_steps(self, select: Select, routers: "set[Registry]") -> list[Handler[Any]]:
         routers.add(self)
@@ -281,29 +281,35 @@ class Router(Registry):
             Exception: What a handler or a middleware raised. Later handlers haven't run.
         """
         check_type("notification", notification, Notification)
-        run = self._run_of(notification)
-        if run is None:
+        handling = self._handling_of(notification)
+        if handling is None:
             return
-        outer = current_run.set(run)
         try:
-            await run()
+            with handling:
+                await handling()
         finally:
-            current_run.reset(outer)
-            run.end()
+            handling.end()
 
-    def _run_of(self, notification: Notification[Any]) -> Run | None:
-        """Return what is to be run for a notification; if it is nothing, log why."""
+    def _handling_of(self, notification: Notification[Any]) -> Handling | None:
+        """Return the handling of a notification; if there is nothing to run, log why."""
         if not self._frozen_by:
             self._freeze("the first notification")
-        run = Run(notification)
-        run.steps = self._steps_of(run)
-        if run.steps or run.misfit:
-            return run
+        if self._is_own(notification):
+            log_debug(OWN_ACTION, notification)
+            return None
+        handling = Handling(notification)
+        handling.steps = self._steps_of(handling)
+        if handling.steps or handling.misfit:
+            return handling
         log_debug("%s has no matching handler", notification)
         return None
 
-    def _steps_of(self, run: Run) -> list[Handler[Any]]:
-        return self._steps(run.select, set())
+    def _steps_of(self, handling: Handling) -> list[Handler[Any]]:
+        return self._steps(handling.select, set())
+
+    def _is_own(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - a receiver's
+        """Whether a notification is about an action of the bot itself, which is to be ignored."""
+        return False
 
 
 def _check_word(name: str, word: object) -> None:

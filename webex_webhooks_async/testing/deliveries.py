@@ -20,7 +20,8 @@ from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.formatting import summarize_exception
 from webex_webhooks_async.models.vocabulary import OwnedBy, Status
 from webex_webhooks_async.models.webhooks import Webhook
-from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, named_in, watched_by
+from webex_webhooks_async.notifications.deduplication import key_of
+from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, named_in, watchers
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
@@ -180,9 +181,9 @@ class DeliveryService:
         self, http_client: httpx.AsyncClient, notification: Delivery, *, by_api: bool
     ) -> Attempt:
         attempt = Attempt(notification, events=self._events, replies=self._replies, by_api=by_api)
-        self._attempts.append(attempt)  # what is stored in an inbox refers to it weakly
-        with watched_by(attempt):
-            delivery, response = await self._attempt(http_client, notification)
+        self._attempts.append(attempt)  # who watches is referred to weakly
+        watchers[key_of(notification.body)] = attempt
+        delivery, response = await self._attempt(http_client, notification)
         attempt.delivery = attrs.evolve(
             delivery,
             handler_error=attempt.delivery.handler_error or delivery.handler_error,
