@@ -11,10 +11,8 @@ from typing import (
     Any,
     Generic,
     Literal,
-    NamedTuple,
     NewType,
     Optional,
-    TypedDict,
     TypeVar,
     Union,
     cast,
@@ -23,14 +21,12 @@ from uuid import UUID
 
 import pytest
 from attrs import evolve, field, frozen, make_class
-from cattrs import Converter
-from cattrs.errors import StructureHandlerNotFoundError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.json_values import JSON, TEXTS
 from tests.support.wire import MODEL, WEBHOOK
-from webex_webhooks_async.converters import from_json, make_converter, to_json
+from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.webhooks import Webhook
 
@@ -82,6 +78,26 @@ class Tree:
 
 
 @frozen
+class OptionalNode:
+    inner: Optional["OptionalNode"] = None
+
+
+@frozen
+class MappedNode:
+    inner: dict[str, "MappedNode"]
+
+
+@dataclass
+class OptionalPoint:
+    inner: Optional["OptionalPoint"] = None
+
+
+@dataclass
+class ListedPoint:
+    inner: list["ListedPoint"]
+
+
+@frozen
 class Odd:
     """A class with unusual names, and with fields that aren't read or typed."""
 
@@ -99,40 +115,10 @@ class Own:
     name: str | None = None
 
 
-@frozen
-class Meeting:
-    meeting_id: UUID
-    day: date
-
-
-@frozen
-class Call:
-    call_id: UUID
-    missed: bool = False
-
-
 @dataclass
 class Point:
     x_axis: int
     label_text: str | None = None
-
-
-class Place(NamedTuple):
-    name: str
-    point: Point
-
-
-class Label(NamedTuple):
-    """A named tuple of text alone."""
-
-    name: str
-    color: str
-
-
-class Options(TypedDict):
-    """A typed mapping, whose keys are as they are spelled."""
-
-    is_open: bool
 
 
 class Shout(str):
@@ -141,20 +127,6 @@ class Shout(str):
 
 class Ratio(float, Enum):
     HALF = 0.5
-
-
-@frozen
-class Opened:
-    """A class that only the value of a Literal tells from others."""
-
-    type: Literal["opened"]
-    room_id: str
-
-
-@frozen
-class Closed:
-    type: Literal["closed"]
-    room_id: str
 
 
 @frozen
@@ -186,6 +158,9 @@ class Holding:
     labels: Mapping[str, int] | None = None
 
 
+NO_ITEMS: list[object] = []
+
+
 @pytest.mark.parametrize(
     ("cls", "value", "expected"),
     [
@@ -203,9 +178,12 @@ class Holding:
         (Room, {"id": "R", "isLocked": True, "new": 1}, Room(RoomId("R"), is_locked=True)),
         (list[Room], [{"id": "R", "kind": "direct"}], [Room(RoomId("R"), kind=Kind.DIRECT)]),
         (Items[Room], {"items": [{"id": "R"}]}, Items((Room(RoomId("R")),))),
-        (Items[Literal["a-b"]], {"items": ["a-b"]}, Items(("a-b",))),
         (Tree, {"name": "a", "children": [{"name": "b"}]}, Tree("a", (Tree("b"),))),
         (Tree, {"name": "a", "parent": {"name": "b"}}, Tree("a", parent=Tree("b"))),
+        (OptionalNode, {"inner": {}}, OptionalNode(OptionalNode())),
+        (MappedNode, {"inner": {"a": {"inner": {}}}}, MappedNode({"a": MappedNode({})})),
+        (OptionalPoint, {"inner": {}}, OptionalPoint(OptionalPoint())),
+        (ListedPoint, {"inner": [{"inner": NO_ITEMS}]}, ListedPoint([ListedPoint([])])),
         (Own, {"extra": 1, "new": 2}, Own(1)),
         (Odd, {"type": "a", "hidden": 2, "untyped": [1], "computed": 9}, Odd("a", 2, [1])),
         (Priced, {"price": "1.5", "names": ["a"]}, Priced("1.5", ["a"])),
@@ -237,30 +215,17 @@ COERCED_ELSEWHERE: list[tuple[Any, Any, str]] = [
     (Sequence[str], "abc", "$: expected an array, got a string"),
     (dict[str, int], [["a", 1]], "$: expected an object, got an array"),
     (dict[str, int], {"s3cret": "1"}, "$[*]: expected a whole number, got a string"),
-    (Literal["a", 1], True, "$: expected one of 'a', 1"),
-    (Literal["a", 1], ["a"], "$: expected one of 'a', 1"),
     (Kind, "team", "$: expected one of 'direct', 'group'"),
     (Level, True, "$: expected one of 1, 2"),
     (Room, {"id": "R", "kind": 5}, "$.kind: expected one of 'direct', 'group'"),
     (Room, {"id": "R", "isLocked": None}, "$.isLocked: expected a boolean, got null"),
     (Own, {"extra": "1"}, "$.extra: expected a whole number, got a string"),
     (list[Path], [1], "$[0]: does not fit"),
-    (set[str], "ab", "$: expected an array, got a string"),
-    (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
-    (tuple[str, str], "ab", "$: expected an array, got a string"),
-    (tuple[str, str], ["a"], "$: expected 2 items, got 1"),
-    (Label, "ab", "$: expected an array, got a string"),
-    (Label, ["a", "b", "c"], "$: expected 2 items, got 3"),
-    (Place, ["a", {}], "$[1].xAxis: missing"),
-    (Options, [], "$: expected an object, got an array"),
-    (Options, {"is_open": 1}, "$.is_open: expected a boolean, got a number"),
     (Shout, 5, "$: expected a string, got a number"),
     (Ratio, 1, "$: expected one of 0.5"),
-    (Meeting | Call, {"id": 1}, "$: expected the keys of Meeting or Call"),
-    (Meeting | Call, [], "$: expected an object, got an array"),
-    (Opened | Closed, {"type": "other", "id": "a"}, "$: expected the keys of Opened or Closed"),
-    (Opened | Closed, {"type": [], "id": "a"}, "$: expected the keys of Opened or Closed"),
-    (set[Any], [[]], "$: does not fit"),
+    (Point | Own, {"other": 1}, "$: does not fit"),
+    (Literal["a", 1], "b", "$: does not fit"),
+    (tuple[str, int], ["a", "b"], "$[1]: expected a whole number, got a string"),
 ]
 
 
@@ -268,14 +233,14 @@ COERCED_ELSEWHERE: list[tuple[Any, Any, str]] = [
 def test_nothing_is_coerced(cls: Any, value: object, problem: str) -> None:  # noqa: ANN401 - unions, too
     """A value of another type is a problem, also where Python or cattrs would convert it."""
     with pytest.raises(DecodeError) as raised:
-        from_json(json.dumps(value), cls, converter=converter_with_hooks())
+        from_json(json.dumps(value), cls)
 
     assert raised.value.problems == (problem,)
 
 
 UNSUPPORTED: list[Any] = [
-    *(bytes, bytearray, complex, dict[int, str], Iterable[str], UUID, Decimal, date, T, Items),
-    *(int | str, int | str | None, Callable[[], None], 5, "Webhook"),
+    *(complex, dict[int, str], Iterable[str], UUID, Decimal, date, Items),
+    *(int | str, int | str | None, Callable[[], None]),
     GenericAlias(tuple, (NoneType, int)),
 ]
 
@@ -289,9 +254,27 @@ def test_an_unsupported_type_is_a_type_error(cls: Any) -> None:  # noqa: ANN401 
 
     wrapped: Any = GenericAlias(list, cls)
     for wanted in (cls, wrapped):
-        with pytest.raises(TypeError, match=r"JSON can't be read into .*: register a") as raised:
+        with pytest.raises(TypeError, match=r"JSON can't be read into .*: give the") as raised:
             from_json(b"no JSON", wanted)
         assert name in str(raised.value)
+
+
+@pytest.mark.parametrize("cls", [bytes, bytearray])
+def test_bytes_are_not_read(cls: Any) -> None:  # noqa: ANN401 - a type
+    """JSON has no bytes, and a number doesn't become so many zeros."""
+    with pytest.raises(
+        TypeError, match=rf"JSON can't be read into {cls.__name__}, at \$\[0\]: give the"
+    ):
+        from_json("[5]", list[cls])
+
+
+@pytest.mark.parametrize("cls", [5, "Webhook", T, MODEL], ids=str)
+def test_what_is_no_class_is_a_type_error(cls: Any) -> None:  # noqa: ANN401 - mistakes
+    """The error says what it is."""
+    with pytest.raises(
+        TypeError, match=f"expected a class, got an instance of {type(cls).__name__}"
+    ):
+        from_json(b"{}", cls)
 
 
 def test_names_in_json_are_those_of_the_arguments() -> None:
@@ -367,100 +350,31 @@ def test_an_array_has_at_most_100_problems() -> None:
     )
 
 
-MOMENT_OF_DAY = date(2015, 10, 18)
-NUMBER = UUID("f81d4fae-7dec-11d0-a765-00a0c91e6bf6")
-
-
-def converter_with_hooks() -> Converter:
-    """Make a converter that knows UUIDs and dates."""
-    converter = make_converter()
-    converter.register_structure_hook(UUID, lambda value, _: UUID(value))
-    converter.register_unstructure_hook(UUID, str)
-    converter.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
-    converter.register_unstructure_hook(date, date.isoformat)
-    return converter
-
-
-def test_hooks_of_users_read_and_write() -> None:
-    """Types with hooks stand wherever a type can: in unions, keys, arrays and beside `None`."""
-
-    @frozen
-    class Calendar:
-        id: UUID
-        entries: tuple[Meeting | Call | None, ...]
-        by_day: Mapping[date, UUID | None]
-        first: date | None = None
-
-    entries = Meeting(NUMBER, MOMENT_OF_DAY), Call(NUMBER, missed=True), None
-    calendar = Calendar(NUMBER, entries, {MOMENT_OF_DAY: NUMBER}, MOMENT_OF_DAY)
-    converter = converter_with_hooks()
-
-    written = to_json(calendar, converter=converter)
-
-    assert json.loads(written) == {
-        "id": str(NUMBER),
-        "entries": [
-            {"meetingId": str(NUMBER), "day": "2015-10-18"},
-            {"callId": str(NUMBER), "missed": True},
-            None,
-        ],
-        "byDay": {"2015-10-18": str(NUMBER)},
-        "first": "2015-10-18",
-    }
-    assert from_json(written, Calendar, converter=converter) == calendar
-    with pytest.raises(TypeError, match=r"UUID, the type of .*\.Calendar\.id: "):
-        from_json(written, Calendar)
-    with pytest.raises(TypeError, match=r"\$\.callId: JSON can't hold a value of type UUID"):
-        to_json(Call(NUMBER))
-
-
-def test_a_hook_for_text_counts_everywhere() -> None:
-    """It takes the place of ours beside `None`, in arrays and in classes, too."""
-    converter = make_converter()
-    converter.register_structure_hook(str, lambda value, _: value.strip())
-    converter.register_structure_hook(int | None, lambda value, _: value or 0)
-
-    def read(value: object, cls: Any) -> object:  # noqa: ANN401 - unions, too
-        return from_json(json.dumps(value), cls, converter=converter)
-
-    assert read(" a ", str | None) == "a"
-    assert read([" a "], list[str]) == ["a"]
-    assert read({" a ": " b "}, dict[str, str]) == {"a": "b"}
-    assert read({" a ": 1}, dict[str, Any]) == {"a": 1}
-    assert read({"id": " a "}, Room) == Room(RoomId("a"))
-    assert read(None, int | None) == 0
-    assert from_json('" a "', str | None) == " a "  # type: ignore[arg-type] # mypy takes no union for a class
-
-
 def test_what_cattrs_reads_is_read_and_written() -> None:
-    """Dataclasses, named tuples, typed mappings, sets and subclasses go out and back."""
+    """Other types go out and back as cattrs reads them by default."""
 
     @frozen
     class Everything:
         point: Point
-        place: Place
-        options: Options
+        either: Point | Own
         pair: tuple[int, str]
         tags: set[str]
-        frozen: frozenset[int]
         path: Path
         shout: Shout
         ratio: Ratio
-        level: Literal[Level.HIGH, "a"]
+        level: Literal["a", "b"]
         labels: dict[Kind, int]
         anything: object = None
 
     everything = Everything(
         point=Point(1),
-        place=Place("here", Point(2, "b")),
-        options={"is_open": True},
+        either=Own(1, "a"),
         pair=(1, "a"),
         tags={"a"},
-        frozen=frozenset({1}),
         path=Path("a/b"),
         shout=Shout("a"),
         ratio=Ratio.HALF,
-        level=Level.HIGH,
+        level="a",
         labels={Kind.GROUP: 1},
         anything={"a": [1, None]},
     )
@@ -470,30 +384,6 @@ def test_what_cattrs_reads_is_read_and_written() -> None:
     assert read == everything
     assert type(read.shout) is Shout
     assert to_json(Point(1)) == b'{"xAxis":1}'
-
-
-def test_classes_are_told_apart_by_their_keys() -> None:
-    """The keys in JSON count, or the values of Literals; what is ambiguous is a TypeError."""
-
-    @frozen
-    class Created:
-        type_of: "Literal['created']"  # whose key isn't the name of the field
-        id: str
-        name: str
-
-    @frozen
-    class Deleted:
-        type_of: "Literal['deleted']"
-        id: str
-
-    assert from_json('[{"type": "closed", "roomId": "a"}]', list[Opened | Closed]) == [
-        Closed("closed", "a")
-    ]
-    read = from_json('[{"typeOf": "deleted", "id": "a"}]', list[Created | Deleted])
-
-    assert read == [Deleted("deleted", "a")]
-    with pytest.raises(TypeError, match="non-default attributes"):
-        from_json(b"{}", Base | Derived)  # type: ignore[arg-type] # mypy takes no union for a class
 
 
 def test_none_is_written_where_reading_needs_it() -> None:
@@ -544,28 +434,6 @@ def test_an_object_is_written_by_what_it_is() -> None:
     assert to_json(Items((), moment)) == b'{"items":[],"first":"2024-01-02T00:00:00.000Z"}'
 
 
-def test_extra_is_written_as_it_came() -> None:
-    """No hook changes what a model keeps for its reader."""
-    converter = make_converter()
-    converter.register_unstructure_hook(str, str.upper)
-
-    webhook = evolve(MODEL, name="a", extra={"z": ["b"]})
-    written = json.loads(to_json(webhook, converter=converter))
-
-    assert (written["name"], written["z"]) == ("A", ["b"])
-
-
-def test_bytes_are_refused_by_the_converter_itself() -> None:
-    """Who calls the converter's own methods gets the error of cattrs."""
-    with pytest.raises(StructureHandlerNotFoundError):
-        make_converter().structure("a", bytes)
-
-
-@frozen
-class Empty(Generic[T]):
-    pass
-
-
 HOLDER = make_class("Holder", {"path": field(type=Decimal, default=None)})
 LOST = make_class("Lost", {"other": field(type=cast("Any", "Nowhere"))})
 
@@ -573,13 +441,11 @@ LOST = make_class("Lost", {"other": field(type=cast("Any", "Nowhere"))})
 @pytest.mark.parametrize(
     ("cls", "data", "message"),
     [
-        (HOLDER, b"{}", "into Decimal, the type of Holder.path: .* give the attrs field .* a conv"),
+        (HOLDER, b"{}", "into Decimal, the type of Holder.path: give the attrs field .* a conv"),
         (LOST, b"{}", "the types of Lost can't be found: name 'Nowhere'"),
-        (Empty, b"{}", "the type of Empty"),
-        (MODEL, b"{}", "pass the class Webhook, not an instance of it"),
         (Items[Items[bytes]], b'{"items": [{"items": ["a"]}]}', "JSON can't be read into bytes"),
     ],
-    ids=["of a field", "not there", "a generic without fields", "an instance", "inside itself"],
+    ids=["of a field", "not there", "inside itself"],
 )
 def test_a_class_that_cannot_be_read_is_a_type_error(cls: Any, data: bytes, message: str) -> None:  # noqa: ANN401 - mistakes
     """The error says why, also where the JSON doesn't have the member."""
@@ -600,13 +466,9 @@ SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (Kind, st.sampled_from(Kind)),
     (Level, st.sampled_from(Level)),
     (Flag, st.sampled_from(Flag)),
-    (Literal["a", 1, True], st.sampled_from(["a", 1, True])),
-    (UUID, st.uuids()),
-    (date, st.dates()),
     (Any, JSON),
     (Room, st.builds(Room, TEXTS, kind=st.none() | st.sampled_from(Kind))),
     (Point, st.builds(Point, st.integers(), st.none() | TEXTS)),
-    (Meeting | Call, st.builds(Meeting, st.uuids(), st.dates()) | st.builds(Call, st.uuids())),
 ]
 
 
@@ -616,7 +478,6 @@ def wrapped(cls: Any, strategy: st.SearchStrategy[Any]) -> list[tuple[Any, Any]]
     return [
         (GenericAlias(list, cls), st.lists(strategy, max_size=3)),
         (GenericAlias(tuple, (cls, ...)), st.lists(strategy, max_size=3).map(tuple)),
-        (GenericAlias(tuple, (cls, int)), st.tuples(strategy, st.integers())),
         (GenericAlias(Mapping, (str, cls)), st.dictionaries(TEXTS, strategy, max_size=3)),
         (cls | None, st.none() | strategy),
         (generic[cls], st.builds(Items, st.lists(strategy, max_size=2).map(tuple), strategy)),
@@ -641,7 +502,4 @@ def instances(draw: st.DrawFn) -> object:
 @given(instances())
 def test_no_class_is_lost_in_json(instance: object) -> None:
     """An instance of whatever class equals what is read of what was written."""
-    converter = converter_with_hooks()
-
-    written = to_json(instance, converter=converter)
-    assert from_json(written, type(instance), converter=converter) == instance
+    assert from_json(to_json(instance), type(instance)) == instance

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.retries import RetryPolicy as RetryPolicy
     from webex_webhooks_async.client.webhooks import Webhooks as Webhooks
     from webex_webhooks_async.converters import from_json as from_json
-    from webex_webhooks_async.converters import make_converter as make_converter
     from webex_webhooks_async.converters import to_json as to_json
     from webex_webhooks_async.errors import APIError as APIError
     from webex_webhooks_async.errors import AuthenticationError as AuthenticationError
@@ -124,7 +123,7 @@ else:
         "client.retries": "RetryPolicy",
         "client.aiohttp_transport": "AiohttpTransport",
         "client.webhooks": "Webhooks",
-        "converters": "from_json make_converter to_json",
+        "converters": "from_json to_json",
         "errors": (
             "APIError AuthenticationError BadRequestError ConflictError DecodeError GiveUpError "
             "GoneError LockedError NotFoundError NotificationError PaginationError PayloadError "

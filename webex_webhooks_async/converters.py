@@ -1,13 +1,9 @@
-"""Converts between JSON and attrs classes, strictly: nothing is coerced.
+"""Converts between JSON and attrs classes, strictly: nothing is coerced."""
 
-`make_converter` makes the cattrs converter that does it. The package uses one of its own.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, TypeVar, get_args
+from typing import Any, NewType, TypeGuard, TypeVar, get_args, get_origin
 
-from cattrs import Converter
 from cattrs.dispatch import StructureHook
 from cattrs.errors import (
     AttributeValidationNote,
@@ -19,27 +15,12 @@ from cattrs.errors import (
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import JSON, TOO_DEEP, MisfitError, dump_json, parse_json
 from webex_webhooks_async.type_hooks import is_class, keys_of, new_converter
-from webex_webhooks_async.validation import check_type
+from webex_webhooks_async.validation import is_async_function
 
 T = TypeVar("T")
 
 
-def make_converter() -> Converter:
-    """Make a cattrs converter that reads and writes as `from_json` and `to_json` do.
-
-    Register hooks for further types on it, and pass it to `Client`, `from_json` and `to_json`:
-
-    >>> from uuid import UUID
-    >>> converter = make_converter()
-    >>> converter.register_structure_hook(UUID, lambda value, _: UUID(value))
-    >>> converter.register_unstructure_hook(UUID, str)
-    >>> from_json('["f81d4fae-7dec-11d0-a765-00a0c91e6bf6"]', list[UUID], converter=converter)
-    [UUID('f81d4fae-7dec-11d0-a765-00a0c91e6bf6')]
-    """
-    return new_converter()
-
-
-def to_json(obj: object, *, converter: Converter | None = None) -> bytes:
+def to_json(obj: object) -> bytes:
     """Write a model, or an instance of your own attrs class or dataclass, as JSON.
 
     Keys are camelCase, and a field that is `None` is left out where `None` is its default.
@@ -50,7 +31,6 @@ def to_json(obj: object, *, converter: Converter | None = None) -> bytes:
 
     Args:
         obj: What to write.
-        converter: A converter of `make_converter` that has hooks of yours.
 
     Raises:
         TypeError: `obj` isn't such an instance, or holds a value that JSON can't hold, whose path
@@ -63,14 +43,15 @@ def to_json(obj: object, *, converter: Converter | None = None) -> bytes:
             "to_json takes a model or an instance of an attrs class or a dataclass, got "
             f"{type(obj).__name__}"
         )
-    return dump_json(unstructure(obj, checked_converter(converter)))
+    return dump_json(unstructure(obj))
 
 
-def from_json(data: bytes | str, cls: type[T], *, converter: Converter | None = None) -> T:
-    """Read a model, or an instance of your own attrs class, from JSON.
+def from_json(data: bytes | str, cls: type[T]) -> T:
+    """Read a model, or an instance of your own attrs class or dataclass, from JSON.
 
     Keys are camelCase (``room_id`` is ``roomId``; a field's attrs alias takes the place of its
-    name). Nothing is coerced: a number isn't text, and text isn't a number.
+    name), and those that a class doesn't have are ignored. Nothing is coerced: a number isn't text,
+    and text isn't a number.
 
     ===============================================  ==============================================
     type                                             JSON
@@ -79,21 +60,16 @@ def from_json(data: bytes | str, cls: type[T], *, converter: Converter | None = 
     ``int``                                          a number without fraction and exponent
     ``float``                                        any number
     ``datetime``                                     a string in ISO 8601, UTC where it says no zone
-    ``Path``                                         a string
-    ``Enum``, ``Literal``                            one of the values
+    ``Enum``                                         one of the values
     ``list[T]``, ``tuple[T, ...]``, ``Sequence[T]``  an array; `Sequence` becomes a tuple
-    ``set[T]``, ``frozenset[T]``                     an array
     ``dict[str, T]``, ``Mapping[str, T]``            an object
-    a ``TypedDict``                                  an object with these keys, as they are spelled
-    an attrs class or a dataclass, generic ones too  an object; keys it doesn't know are ignored
-    a union of such classes                          an object; its keys tell which one
+    an attrs class or a dataclass, generic ones too  an object
     ``T | None``                                     null, too; a missing key needs a default
     ``Any``, ``object``                              anything
-    ``NewType``, ``Annotated``                       as the type in it
     ===============================================  ==============================================
 
-    For another type, register hooks on a converter of `make_converter`. A field whose type has no
-    hook, but which has an attrs converter, gets the parsed JSON through that:
+    `cattrs <https://catt.rs>`_ reads other types, as it does by default. A field whose type can't
+    be read, but which has an attrs converter, gets the parsed JSON through that:
     ``number: Decimal = attrs.field(converter=Decimal)``.
 
     In this package's own models, which keep unknown keys in ``extra``, an optional field whose
@@ -103,33 +79,38 @@ def from_json(data: bytes | str, cls: type[T], *, converter: Converter | None = 
     Args:
         data: JSON in UTF-8, or as text.
         cls: What to read, such as ``Webhook``, ``Notification[MessageData]`` or ``list[Room]``.
-        converter: A converter of `make_converter` that has hooks of yours.
 
     Raises:
         DecodeError: `data` isn't JSON or doesn't fit `cls`; the error names every problem.
-        TypeError: `cls` is or contains a type that can't be read, whatever `data` is; or `data` is
+        TypeError: `cls` isn't a class, or is or contains one that can't be read; or `data` is
             neither bytes nor text.
     """
-    converter = checked_converter(converter)
-    structure_hook(cls, converter)  # a type that can't be read is an error whatever the data is
-    return structure(parse_json(data), cls, converter=converter)
+    structure_hook(cls)  # a type that can't be read is an error whatever the data is
+    return structure(parse_json(data), cls)
 
 
-def checked_converter(converter: Converter | None) -> Converter:
-    """The converter that was given, or the package's own.
+def is_function(into: object) -> TypeGuard[Callable[[object], Any]]:
+    """Whether it is a function that takes parsed JSON, not a class or another type."""
+    return callable(into) and not _is_type(into)
+
+
+def _is_type(into: object) -> bool:
+    return isinstance(into, type | NewType) or get_origin(into) is not None
+
+
+def check_into(into: object) -> None:
+    """Check that JSON can be read into a class, or that a function could take it.
 
     Raises:
-        TypeError: It isn't a converter of cattrs.
+        TypeError: It is neither, an async function, or a class that can't be read.
     """
-    if converter is None:
-        return _own()
-    check_type("converter", converter, Converter)
-    return converter
+    if not is_function(into):
+        structure_hook(into, "a class, or a function that takes the JSON,")
+    elif is_async_function(into):
+        raise TypeError(f"into must be a class or a plain function, got the async {into!r}")
 
 
-def structure(
-    value: object, cls: type[T], path: str = "$", *, converter: Converter | None = None
-) -> T:
+def structure(value: object, cls: type[T], path: str = "$") -> T:
     """Make an instance of a class of parsed JSON that is at this path of its document.
 
     Raises:
@@ -137,8 +118,8 @@ def structure(
         TypeError: The class is or contains a type that can't be read.
     """
     try:
-        structured = (converter or _own()).structure(value, cls)
-    except Exception as error:  # noqa: BLE001 - hooks of users may raise anything
+        structured = _converter().structure(value, cls)
+    except Exception as error:  # noqa: BLE001 - classes of users may raise anything
         problems = tuple(_problems(error, path))
     else:
         return structured
@@ -146,19 +127,26 @@ def structure(
     raise DecodeError(problems)
 
 
-def structure_hook(cls: Any, converter: Converter | None = None) -> StructureHook:  # noqa: ANN401 - not only classes, but unions and the like
-    """The function that makes a value of a type.
+def structure_hook(cls: Any, expected: str = "a class,") -> StructureHook:  # noqa: ANN401 - not only classes, but unions and the like
+    """The function that makes a value of a type; the error says what was expected instead.
 
     Raises:
-        TypeError: The type can't be read.
+        TypeError: It isn't a type, or can't be read.
     """
     try:
-        return (converter or _own()).get_structure_hook(cls)
-    except (StructureHandlerNotFoundError, NameError) as error:  # Python 3.15 looks names up
-        raise _unsupported(error, cls) from None
+        return _converter().get_structure_hook(cls)
+    except Exception as error:
+        if not _is_type(cls):
+            kind = type(cls).__name__
+            raise TypeError(f"expected {expected} got an instance of {kind}") from None
+        if not isinstance(error, StructureHandlerNotFoundError | NameError):
+            raise
+        # The former has the type, and the field in a note; Python 3.15 looks names up.
+        fields = "".join(f", the type of {each}" for each in getattr(error, "__notes__", ())[:1])
+        raise _unsupported(getattr(error, "type_", cls), fields) from None
 
 
-def unstructure(value: object, converter: Converter | None = None) -> JSON:
+def unstructure(value: object) -> JSON:
     """Turn attrs instances, and other values that the json module doesn't know, into what it knows.
 
     What else JSON can't hold is left to `dump_json`.
@@ -168,25 +156,23 @@ def unstructure(value: object, converter: Converter | None = None) -> JSON:
         TypeError: A key isn't text.
     """
     try:
-        return (converter or _own()).unstructure(value)
+        return _converter().unstructure(value)
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
 
 
-_own = cache(make_converter)
-"""The package's own converter."""
+_converter = cache(new_converter)
+"""The package's converter, made when it is first needed."""
 
 
 # Errors
 
 
-def _unsupported(error: Exception, cls: Any = None) -> TypeError:  # noqa: ANN401 - a type
-    cls = getattr(error, "type_", cls)
+def _unsupported(cls: Any, where: str) -> TypeError:  # noqa: ANN401 - a type
     name = cls.__qualname__ if isinstance(cls, type) and not get_args(cls) else str(cls)
-    fields = "".join(f", the type of {each}" for each in getattr(error, "__notes__", ())[:1])
     return TypeError(
-        f"JSON can't be read into {name}{fields}: register a structure hook for it on a converter "
-        "of make_converter() and pass that, or give the attrs field that has this type a converter"
+        f"JSON can't be read into {name}{where}: give the attrs field that has this type a "
+        "converter, or read it with a function of your own"
     )
 
 
@@ -195,14 +181,14 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
         for cause in error.exceptions:
             yield from _problems(cause, path + _step(cause, error.cl))
     elif isinstance(error, StructureHandlerNotFoundError):  # of a class that contains itself
-        raise _unsupported(error) from None
+        raise _unsupported(error.type_, f", at {path}") from None
     elif isinstance(error, MisfitError):
         yield f"{path}: {error}"
     elif isinstance(error, KeyError) and path.endswith(tuple(f".{key}" for key in error.args)):
         yield f"{path}: missing"
     elif isinstance(error, RecursionError):
         yield f"{path}: nested too deeply"
-    else:  # raised by a class that refuses its values, or by a hook
+    else:  # raised by a class that refuses its values, or by cattrs
         yield f"{path}: does not fit"
 
 

@@ -1,5 +1,6 @@
 """Checks of arguments: a wrong one is an error at once, and the error names it."""
 
+import inspect
 import ipaddress
 import math
 import re
@@ -121,6 +122,11 @@ def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> Non
             snake_case = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
             hint = f": write {snake_case}" if snake_case in known else ""
             raise TypeError(f"{what} has no argument {name!r}{hint}")
+
+
+def is_async_function(function: object) -> bool:
+    """Whether it is an async function, or an object with an async ``__call__``."""
+    return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
 
 
 def is_loopback(host: str) -> bool:

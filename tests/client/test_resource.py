@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.clients import client_of, client_on
+from tests.support.clients import client_on
 from tests.support.wire import WEBHOOK, http_response
 from webex_webhooks_async import (
     AttachmentAction,
@@ -29,7 +29,6 @@ from webex_webhooks_async import (
     RoomData,
     TelephonyCallData,
     WebhookUpdate,
-    make_converter,
     to_json,
 )
 
@@ -39,6 +38,23 @@ class Room:
     id: str
     title: str
     is_locked: bool = False
+
+    @classmethod
+    def parse(cls, json: Any) -> Self:  # noqa: ANN401 - JSON
+        """Read it without the package, as classes of other libraries do."""
+        return cls(id=json["id"], title=json["title"])
+
+
+@frozen(kw_only=True)
+class Meeting:
+    """A class whose field JSON can't be read into."""
+
+    number: UUID
+
+
+async def parse_later(json: object) -> object:
+    """Take the JSON, but not at once."""
+    return json
 
 
 @frozen(kw_only=True)
@@ -84,6 +100,44 @@ async def test_into_makes_an_instance_of_a_class(name: str) -> None:
     async with client_on(FOUND, http_response(200, [ROOM])) as (_, client):
         assert await getattr(client, name)("rooms/R1", into=Room) == LOBBY
         assert await getattr(client, name)("rooms", into=list[Room]) == [LOBBY]
+
+
+async def test_into_is_what_a_function_makes_of_the_json() -> None:
+    """A function gets the JSON of a result, or of each item, and what it raises is raised."""
+    page = http_response(200, {"items": [ROOM, ROOM]})
+    async with client_on(FOUND, page, FOUND, page, http_response(200, b"<html>")) as (_, client):
+        assert await client.get("rooms", "R1", into=lambda json: json["title"]) == ROOM["title"]
+        titles = [each async for each in client.list("rooms", into=lambda json: json["title"])]
+        assert titles == [ROOM["title"]] * 2
+        assert await client.fetch(about("rooms", RoomData(id="R1")), into=Room.parse) == LOBBY
+        with pytest.raises(KeyError, match="subtitle"):
+            await client.list("rooms", into=lambda json: json["subtitle"])
+        with pytest.raises(DecodeError, match="not JSON"):
+            await client.get("rooms", "R1", into=lambda json: json)
+
+
+@pytest.mark.parametrize(
+    ("into", "message"),
+    [
+        (parse_later, "into must be a class or a plain function, got the async "),
+        ("Room", "expected a class, or a function that takes the JSON, got an instance of str"),
+        (LOBBY, "expected a class, or a function that takes the JSON, got an instance of Room"),
+        (list[Meeting], r"JSON can't be read into UUID, the type of Meeting\.number: "),
+    ],
+    ids=["async", "text", "instance", "field"],
+)
+@pytest.mark.parametrize("name", [*WITH_A_RESULT, "list"])
+async def test_what_no_response_could_become_is_refused(
+    name: str,
+    into: Any,  # noqa: ANN401 - mistakes
+    message: str,
+) -> None:
+    """It is a TypeError before anything is sent, so a POST isn't processed for nothing."""
+    async with client_on() as (wire, client):
+        with pytest.raises(TypeError, match=message):
+            await getattr(client, name)("rooms", into=into)
+
+    assert wire.connections == 0
 
 
 @pytest.mark.parametrize("name", WITH_A_RESULT)
@@ -275,7 +329,7 @@ async def test_a_path_that_leads_elsewhere_is_refused(path: str, message: str) -
         ((), {"json": {"a": float("nan")}}, ValueError, "not JSON compliant"),
         ((), {"json": {"a": 1j}}, TypeError, r"^\$\.a: JSON can't hold a value of type complex"),
         ((), {"json": b"bytes"}, TypeError, r"^\$: JSON can't hold a value of type bytes"),
-        *(((), {"into": each}, TypeError, "") for each in (int | str, list[bytes], "Room", LOBBY)),
+        *(((), {"into": each}, TypeError, "") for each in (int | str, list[UUID], "Room", LOBBY)),
     ],
     ids=lambda value: ascii(value)[:60],
 )
@@ -404,45 +458,6 @@ async def test_an_error_names_method_and_path(name: str) -> None:
 
     method = name.upper() if name != "list" else "GET"
     assert (raised.value.method, raised.value.path) == (method, "/v1/rooms/R%2F1")
-
-
-@frozen
-class Meeting:
-    id: UUID
-
-
-async def test_hooks_of_users_read_and_write() -> None:
-    """A converter of the user's is used for `json` and `into`; before a request it is checked."""
-    converter = make_converter()
-    converter.register_structure_hook(UUID, lambda value, _: UUID(value))
-    converter.register_unstructure_hook(UUID, str)
-    document = {"id": "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"}
-    meeting = Meeting(UUID(document["id"]))
-    responses = [http_response(200, each) for each in (document, document, {"items": [document]})]
-    async with client_on(*responses, responses[0], converter=converter) as (wire, client):
-        assert await client.get("meetings", "1", into=Meeting) == meeting
-        assert await client.post("meetings", json=meeting, into=Meeting) == meeting
-        assert [each async for each in client.list("meetings", into=Meeting)] == [meeting]
-        assert await client.fetch(about("meetings", {"id": "M"}), into=Meeting) == meeting
-        async with client_of(wire) as plain:
-            with pytest.raises(TypeError, match=r"^\$\.id: JSON can't hold a value of type UUID"):
-                await plain.post("meetings", json=meeting)
-            with pytest.raises(TypeError, match=r"can't be read into UUID, the type of Meeting.id"):
-                await plain.post("meetings", json={}, into=Meeting)
-
-    assert json.loads(wire.requests[1].body) == document
-    assert len(wire.requests) == 4
-
-
-async def test_the_packages_own_models_have_its_own_converter() -> None:
-    """Hooks of users change neither the webhooks nor what `fetch` returns by itself."""
-    converter = make_converter()
-    converter.register_structure_hook(str, lambda value, _: value.upper())
-    message = {"id": "m", "roomId": "r"}
-    notification = about("messages", {"id": "m"})
-    async with client_on(http_response(200, message), converter=converter) as (_, client):
-        assert await client.fetch(notification) == Message(id="m", room_id="r")
-        assert await client.fetch(notification, into=Message) == Message(id="M", room_id="R")
 
 
 MESSAGE: dict[str, Any] = {

@@ -1,12 +1,10 @@
 """The entry point for calling Webex."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, cast, overload
-
-from cattrs import Converter
 
 from webex_webhooks_async.catalog import BASE_URL, CATALOG, Watchable
 from webex_webhooks_async.client.auth import StaticToken, TokenProvider
@@ -16,6 +14,7 @@ from webex_webhooks_async.client.requester import Request, Requester
 from webex_webhooks_async.client.resource import APIResource, Params, T
 from webex_webhooks_async.client.responses import Response
 from webex_webhooks_async.client.retries import RetryPolicy
+from webex_webhooks_async.converters import check_into
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
@@ -40,7 +39,6 @@ class ClientOptions(TypedDict, total=False):
     retry: RetryPolicy
     max_concurrency: int
     max_body: int
-    converter: Converter | None
 
 
 class Client(APIResource):
@@ -70,8 +68,6 @@ class Client(APIResource):
         max_concurrency: The number of requests in flight; further ones wait. Without an
             `http_client`, this is also the number of connections.
         max_body: The number of bytes that a response may have, as it is sent and decompressed.
-        converter: A converter of `make_converter` that has hooks of yours, for ``json=`` and
-            ``into=``.
 
     Attributes:
         http_client: The `httpx.AsyncClient` that sends the requests: the given one, or one around
@@ -94,7 +90,6 @@ class Client(APIResource):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         max_concurrency: int = 20,
         max_body: int = 52_428_800,
-        converter: Converter | None = None,
     ) -> None:
         check_type("token", token, str, TokenProvider)
         super().__init__(
@@ -106,8 +101,7 @@ class Client(APIResource):
                 retry=retry,
                 max_concurrency=max_concurrency,
                 max_body=max_body,
-            ),
-            converter,
+            )
         )
         self.http_client: httpx.AsyncClient = self._requester.http_client
 
@@ -139,7 +133,11 @@ class Client(APIResource):
         return cls(token_from_env(), **options)
 
     async def get(
-        self, path: str, *segments: str, params: Params | None = None, into: type[T] | None = None
+        self,
+        path: str,
+        *segments: str,
+        params: Params | None = None,
+        into: type[T] | Callable[[Any], T] | None = None,
     ) -> T:
         """GET what is at a path.
 
@@ -153,13 +151,16 @@ class Client(APIResource):
             segments: Further segments of the path, such as an id. Each is percent-encoded whole.
             params: The query. `None` is left out, a boolean becomes ``true`` or ``false``, a
                 sequence repeats the key, and a datetime is sent in ISO 8601.
-            into: The class of the result, such as an attrs class of yours or ``list[Room]``. Its
-                fields are snake_case where the response has camelCase. Without it the result is
-                parsed JSON, and `None` for an empty body.
+            into: The class of the result, such as an attrs class of yours or ``list[Room]``, whose
+                fields are snake_case where the response has camelCase: `from_json` says what it
+                may have. Or a function that takes the parsed JSON and returns the result, such as
+                pydantic's ``Room.model_validate``; what it raises is raised. Without it the result
+                is parsed JSON, and `None` for an empty body.
 
         Raises:
             ValueError: The path, a segment or a value can't be sent; nothing was sent.
-            TypeError: An argument has a wrong type; nothing was sent.
+            TypeError: An argument has a wrong type, or JSON can't be read into the class; nothing
+                was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived.
             DecodeError: The response doesn't fit `into`, or isn't JSON.
@@ -173,7 +174,7 @@ class Client(APIResource):
         params: Params | None = None,
         json: object = None,
         file: "File | None" = None,
-        into: type[T] | None = None,
+        into: type[T] | Callable[[Any], T] | None = None,
     ) -> T:
         """POST to a path.
 
@@ -188,9 +189,9 @@ class Client(APIResource):
         It is repeated only after a 429, or a 423 with Retry-After. After a `TransportError` or a
         `ServerError` Webex may have processed it: look before you send it again.
 
-        `json` is the body: anything that the client's converter can write, such as an instance of
-        an attrs class or a dataclass, which is sent as `to_json` writes it. `file` is a file to
-        upload; `json` then holds texts, numbers and booleans only.
+        `json` is the body: what JSON can hold, or an instance of an attrs class or a dataclass,
+        which is sent as `to_json` writes it. `file` is a file to upload; `json` then holds texts,
+        numbers and booleans only.
 
         The other arguments and the errors are those of `get`. A `json` that JSON can't hold, and a
         nested member beside a `file`, is a `TypeError` or a `ValueError` as well, and nothing is
@@ -206,7 +207,7 @@ class Client(APIResource):
         *segments: str,
         params: Params | None = None,
         json: object = None,
-        into: type[T] | None = None,
+        into: type[T] | Callable[[Any], T] | None = None,
     ) -> T:
         """PUT what is at a path.
 
@@ -224,7 +225,7 @@ class Client(APIResource):
         *segments: str,
         params: Params | None = None,
         json: object = None,
-        into: type[T] | None = None,
+        into: type[T] | Callable[[Any], T] | None = None,
     ) -> T:
         """PATCH what is at a path; it is repeated as a POST is.
 
@@ -253,7 +254,7 @@ class Client(APIResource):
         path: str,
         *segments: str,
         params: Params | None = None,
-        into: type[T] | None = None,
+        into: type[T] | Callable[[Any], T] | None = None,
         items_key: str = "items",
         start: str | None = None,
         prefetch: bool = False,
@@ -269,7 +270,8 @@ class Client(APIResource):
             path: As in Webex's reference, relative to `base_url`.
             segments: Further segments of the path.
             params: The query of the first page. Each further page has the query that Webex names.
-            into: The class of an item; without it, an item is parsed JSON.
+            into: The class of an item, or a function that takes its JSON, as for `get`; without it,
+                an item is parsed JSON.
             items_key: The member of a page that holds the items.
             start: A kept `Page.next_url` to continue from; `params` don't apply then.
             prefetch: Request the next page while the caller works on this one.
@@ -278,10 +280,11 @@ class Client(APIResource):
             ValueError: The path, a segment or a parameter can't be sent, or `start` is empty.
             TypeError: An argument has a wrong type.
         """
-        self._check_into(into)
+        if into is not None:
+            check_into(into)
 
         def read(response: Response) -> tuple[Any, ...]:
-            return response.items(items_key, into, self._converter)
+            return response.items(items_key, into)
 
         return self._paginate(read, path, *segments, params=params, start=start, prefetch=prefetch)
 
@@ -294,10 +297,12 @@ class Client(APIResource):
     ) -> "AttachmentAction": ...
 
     @overload
-    async def fetch(self, notification: Notification[Any], *, into: type[T] | None = None) -> T: ...
+    async def fetch(
+        self, notification: Notification[Any], *, into: type[T] | Callable[[Any], T] | None = None
+    ) -> T: ...
 
     async def fetch(
-        self, notification: Notification[Any], *, into: type[T] | None = None
+        self, notification: Notification[Any], *, into: type[T] | Callable[[Any], T] | None = None
     ) -> object:
         """GET what a notification is about.
 
@@ -313,7 +318,7 @@ class Client(APIResource):
 
         Args:
             notification: A notification whose data have an id.
-            into: Another class of the result, as for `get`.
+            into: Another class of the result, or a function, as for `get`.
 
         Raises:
             ValueError: The resource has no known path, or the data have no id; nothing was sent.
@@ -332,9 +337,7 @@ class Client(APIResource):
                 f"Webex is not known to have a GET by id for {resource}; look into its reference, "
                 "and use client.get or client.list"
             )
-        # This package's models are read by its own converter.
-        resources = APIResource(self._requester) if into is None else self
-        return await resources._send(  # noqa: SLF001 - our own base
+        return await self._send(
             "GET",
             watchable.path,
             _id_of(notification, watchable),

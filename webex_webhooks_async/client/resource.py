@@ -13,12 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-from cattrs import Converter
-
 from webex_webhooks_async.client.bodies import multipart
 from webex_webhooks_async.client.requester import JSON_TYPE, Request, Requester
 from webex_webhooks_async.client.responses import Response
-from webex_webhooks_async.converters import checked_converter, structure_hook, unstructure
+from webex_webhooks_async.converters import check_into, unstructure
 from webex_webhooks_async.formatting import SECRET_NAMES
 from webex_webhooks_async.models import format_datetime
 from webex_webhooks_async.strict_json import JSON, dump_json
@@ -44,12 +42,10 @@ class APIResource:
 
     Args:
         requester: What sends the requests.
-        converter: What reads and writes them; by default the package's own.
     """
 
-    def __init__(self, requester: Requester, converter: Converter | None = None) -> None:
+    def __init__(self, requester: Requester) -> None:
         self._requester = requester
-        self._converter = checked_converter(converter)
 
     async def _send(  # noqa: PLR0913 - the parts of a request; most have a default
         self,
@@ -59,15 +55,16 @@ class APIResource:
         params: Params | None = None,
         json: object = None,
         file: "File | None" = None,
-        into: type[T] | None = None,
+        into: type[T] | Callable[[Any], T] | None = None,
     ) -> T:
         """Send a request, and return what the response holds.
 
         The arguments and the errors are those of `Client.get` and `Client.post`.
         """
-        self._check_into(into)
+        if into is not None:  # before a POST has been processed
+            check_into(into)
         request = self._request(method, path, segments, params, json=json, file=file)
-        return (await self._requester.send(request)).to(into, self._converter)
+        return (await self._requester.send(request)).to(into)
 
     async def _post_for_record(
         self, path: str, json: object, file: "File | None", into: type[T]
@@ -75,7 +72,7 @@ class APIResource:
         """Send a POST; return what the response holds, and its body, which holds all of it."""
         request = self._request("POST", path, (), None, json=json, file=file)
         response = await self._requester.send(request)
-        return response.to(into, self._converter), response.body
+        return response.to(into), response.body
 
     async def _delete(self, path: str, *segments: str, params: Params | None = None) -> None:
         """Send a DELETE, whatever the body of its response holds."""
@@ -128,7 +125,7 @@ class APIResource:
         json: object = None,
         file: "File | None" = None,
     ) -> Request:
-        body = unstructure(json, self._converter)
+        body = unstructure(json)
         content, content_type = None, JSON_TYPE
         if file is not None:
             content, content_type = multipart(body, file)
@@ -141,11 +138,6 @@ class APIResource:
             content_type=content_type,
             secrets=tuple(_secrets(body)),
         )
-
-    def _check_into(self, into: type[Any] | None) -> None:
-        """Refuse a class that no response could become, before a POST has been processed."""
-        if into is not None:
-            structure_hook(into, self._converter)
 
 
 _QUERY = "a query or a fragment: pass params="

@@ -6,12 +6,11 @@ Facts: "Errors" on https://developer.webex.com/docs/basics, and further shapes t
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import GenericAlias
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import httpx
-from cattrs import Converter
 
-from webex_webhooks_async.converters import from_json, structure
+from webex_webhooks_async.converters import from_json, is_function, structure
 from webex_webhooks_async.errors import (
     APIError,
     AuthenticationError,
@@ -82,27 +81,32 @@ class Response(NamedTuple):
         """
         return self._decoded(lambda: parse_json(self.body))
 
-    def to(self, cls: type[T] | None, converter: Converter | None = None) -> T | JSON:
-        """The body as an instance of this class.
+    def to(self, into: type[T] | Callable[[Any], T] | None) -> T | JSON:
+        """The body as an instance of a class, or what a function makes of its JSON.
 
-        Without a class it is parsed JSON, and `None` where it is empty.
+        Without either it is parsed JSON, and `None` where it is empty.
 
         Raises:
             DecodeError: The body isn't JSON, or doesn't fit.
+            Exception: Raised by the function.
         """
-        if cls is None:
+        if into is None:
             return self.json() if self.body else None
-        return self._decoded(lambda: from_json(self.body, cls, converter=converter))
+        if is_function(into):
+            return into(self.json())
+        return self._decoded(lambda: from_json(self.body, cast("type[T]", into)))
 
-    def items(
-        self, key: str, cls: type[T] | None, converter: Converter | None = None
-    ) -> tuple[T | JSON, ...]:
-        """The items of a page, each an instance of this class, or parsed JSON without one.
+    def items(self, key: str, into: type[T] | Callable[[Any], T] | None) -> tuple[T | JSON, ...]:
+        """The items of a page, each as `to` makes it of its JSON.
 
         Raises:
             DecodeError: The body isn't JSON, has no array of this name, or an item doesn't fit.
+            Exception: Raised by the function.
         """
-        return self._decoded(lambda: _items(self.body, key, cls, converter))
+        if is_function(into):
+            items: tuple[JSON, ...] = self.items(key, None)
+            return tuple(map(into, items))
+        return self._decoded(lambda: _items(self.body, key, cast("type[T] | None", into)))
 
     def error(self, retry_after: float | None) -> APIError:
         """The error of this response; `retry_after` is in seconds."""
@@ -143,14 +147,12 @@ def api_error_type(status_code: int) -> type[APIError]:
     return _ERRORS.get(status_code, ServerError if is_5xx else APIError)
 
 
-def _items(
-    body: bytes, key: str, cls: type[T] | None, converter: Converter | None
-) -> tuple[T | JSON, ...]:
+def _items(body: bytes, key: str, cls: type[T] | None) -> tuple[T | JSON, ...]:
     page = structure(parse_json(body), _Page)
     if key not in page:
         raise DecodeError((f"$.{key}: missing",))
     items = cast("type[tuple[T | JSON, ...]]", GenericAlias(tuple, (cls or JSON, ...)))
-    return structure(page[key], items, f"$.{key}", converter=converter)
+    return structure(page[key], items, f"$.{key}")
 
 
 _Page = cast("type[dict[str, object]]", Mapping[str, object])

@@ -1,10 +1,10 @@
 """Holds the keys of a receiver's secrets, which a function may change while it runs."""
 
-import inspect
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from webex_webhooks_async.notifications.signatures import secret_keys
+from webex_webhooks_async.validation import is_async_function
 
 Secrets = str | Iterable[str] | Callable[[], str | Iterable[str]]
 """The secret of a webhook, or several, or a function without arguments that returns them."""
@@ -25,7 +25,7 @@ class Keys:
         self._recent: deque[tuple[bytes, ...]] = deque(maxlen=_MOST_ROTATIONS)
         if not callable(secrets):
             self._recent.append(secret_keys(secrets))
-        elif any(map(inspect.iscoroutinefunction, (secrets, type(secrets).__call__))):
+        elif is_async_function(secrets):
             raise TypeError(f"a function for the secrets must not be async, got {secrets!r}")
 
     def __call__(self) -> tuple[bytes, ...]:

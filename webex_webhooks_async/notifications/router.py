@@ -17,7 +17,7 @@ from webex_webhooks_async.notifications.dispatch import (
     in_middleware,
     log_debug,
 )
-from webex_webhooks_async.validation import check_type
+from webex_webhooks_async.validation import check_type, is_async_function
 
 if TYPE_CHECKING:
     from webex_webhooks_async.models.notification_data import (
@@ -339,8 +339,7 @@ def check_function(what: str, function: Any, arguments: str, count: int) -> None
     Raises:
         TypeError: It isn't; the error says what it is for, and what it must take.
     """
-    # An object with an async __call__ is one, too.
-    if not any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
+    if not is_async_function(function):
         raise TypeError(f"{what} must be an async function, got {function!r}")
     try:
         # A decorator may pass arguments of its own to the function that it wraps.
