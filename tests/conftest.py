@@ -5,11 +5,13 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from unittest.mock import patch
+from uuid import uuid4
 
 import httpx
 import pytest
 from hypothesis import settings
 
+from tests.support.postgres_server import PostgresServer, running_postgres
 from webex_webhooks_async import AiohttpTransport
 from webex_webhooks_async.client.pool import ConnectionPool
 
@@ -43,6 +45,19 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server, for all tests of a process that need one."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def schema() -> str:
+    """Name a schema that no other test uses."""
+    return f"inbox_{uuid4().hex}"
 
 
 @pytest.fixture(params=["httpx", "aiohttp"])

@@ -138,7 +138,7 @@ def run_ci(
     (folder / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", folder / ".ci")
     newer = f"echo newer Pythons\nexit {of_newer_pythons}\n"
-    for tool, does in (("chromium", ""), ("newer-pythons", newer)):
+    for tool, does in (("chromium", ""), ("pgbouncer", ""), ("newer-pythons", newer)):
         (folder / ".ci" / tool).write_text(f"#!/bin/sh\n{does}")
         (folder / ".ci" / tool).chmod(0o755)
     (folder / "README.md").write_text(readme)

@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.parsing import (
         parse_unverified_notification as parse_unverified_notification,
     )
+    from webex_webhooks_async.notifications.postgres_inbox import PostgresInbox as PostgresInbox
     from webex_webhooks_async.notifications.receiver import Receiver as Receiver
     from webex_webhooks_async.notifications.redis_deduplication import (
         RedisDeduplicator as RedisDeduplicator,
@@ -143,6 +144,7 @@ else:
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",
         "notifications.inbox": "Inbox InboxCounts InboxEntry StoredNotification",
         "notifications.parsing": "parse_notification parse_unverified_notification",
+        "notifications.postgres_inbox": "PostgresInbox",
         "notifications.receiver": "Receiver",
         "notifications.redis_deduplication": "RedisDeduplicator",
         "notifications.router": "Router",

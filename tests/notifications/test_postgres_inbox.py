@@ -1,0 +1,803 @@
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.clocks import let_pass
+from tests.support.postgres_proxy import PostgresProxy, running_proxy
+from tests.support.postgres_server import PASSWORD, PostgresServer, running_pgbouncer
+from tests.support.wire import idle_loop, until, unused_port
+from webex_webhooks_async import Inbox, InboxCounts, InboxEntry, PostgresInbox, notifications
+from webex_webhooks_async.notifications import postgres_calls, postgres_inbox, postgres_sql
+from webex_webhooks_async.testing import check_inbox, sample_notification
+
+BODY = b"{}"
+TOO_LONG = os.urandom(6_000).hex()
+"""A line that an index can't hold."""
+PUT = "known AS k"  # what only this statement has
+TAKE = "AS MATERIALIZED"
+COMPLETE = "gone AS ("
+END = "ended AS ("
+CLAIM = "granted AS ("
+
+
+@asynccontextmanager
+async def opened(
+    url: str | Callable[[], str | Awaitable[str]],
+    schema: str,
+    number: int = 1,
+    **options: float,
+) -> AsyncGenerator[list[PostgresInbox]]:
+    """Inboxes on the same tables, which are there."""
+    inboxes = [PostgresInbox(url, schema=schema, **options) for _ in range(number)]
+    async with AsyncExitStack() as stack:
+        for each in inboxes:
+            stack.push_async_callback(each.aclose)
+            await each.counts()
+        yield inboxes
+
+
+@asynccontextmanager
+async def through_proxy(
+    server: PostgresServer, schema: str, **options: float
+) -> AsyncGenerator[tuple[PostgresInbox, PostgresProxy]]:
+    """An inbox that reaches the server through a proxy."""
+    async with (
+        running_proxy(server.port) as proxy,
+        opened(proxy.url, schema, 1, **options) as (inbox,),
+    ):
+        yield inbox, proxy
+
+
+async def taken(inbox: Inbox) -> InboxEntry:
+    """Take what is there."""
+    entry = await inbox.take()
+    assert entry is not None
+    return entry
+
+
+def execute(server: PostgresServer, *statements: str, user: str = "postgres") -> list[Any]:
+    """Execute statements, and return the rows of the last one."""
+    url = server.url.replace("postgres@", f"{user}@")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for each in statements[:-1]:
+            connection.execute(each.encode())
+        cursor = connection.execute(statements[-1].encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+class TestPromises:
+    async def test_it_keeps_what_an_inbox_promises(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """A `PostgresInbox` passes the check of inboxes."""
+        await check_inbox(partial(PostgresInbox, postgres.url, schema=schema))
+
+    @pytest.mark.once
+    @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+    async def test_default_isolation(
+        self, postgres: PostgresServer, schema: str, isolation: str
+    ) -> None:
+        """It keeps its promises where the database's transactions are isolated more strictly."""
+        strict = f"{postgres.url}?options=-cdefault_transaction_isolation={isolation}"
+        url = strict.replace(" ", "%5C%20").replace("isolation=", "isolation%3D")
+        await check_inbox(partial(PostgresInbox, url, schema=schema))
+        async with opened(url, schema) as (inbox,):
+            with pytest.raises(OSError, match="can't do it"):
+                await inbox.put("a key", BODY, line=TOO_LONG)
+            assert await inbox.put("a key", BODY) is True
+
+    @pytest.mark.once
+    async def test_pooler(self, postgres: PostgresServer, schema: str) -> None:
+        """It keeps its promises behind a pooler that changes the connection with each statement."""
+        with running_pgbouncer(postgres) as url:
+            await check_inbox(partial(PostgresInbox, url, schema=schema))
+
+    @pytest.mark.once
+    @pytest.mark.parametrize("schema", ["a b", 'say "it"', "it's $_$ %s {schema}", "ü" * 31])
+    async def test_names_of_schemas(self, postgres: PostgresServer, schema: str) -> None:
+        """A schema may have any name that PostgreSQL takes."""
+        async with opened(postgres.url, schema) as (inbox,):
+            assert await inbox.put("a key", BODY) is True
+            assert (await taken(inbox)).key == "a key"
+
+    async def test_text_is_cleaned(self, postgres: PostgresServer, schema: str) -> None:
+        """What PostgreSQL can't store of a text is replaced: NUL, and halves of surrogates."""
+        async with opened(postgres.url, schema) as (inbox,):
+            assert await inbox.put("a\0key\ud800", BODY, line="\0") is True
+            assert await inbox.put("a\0key\ud800", BODY) is False
+            entry = await taken(inbox)
+            await inbox.remember(entry, "a\0name", b"\0")
+            assert await inbox.recall(entry, "a\0name") == b"\0"
+            assert await inbox.claim("\0", 1) is True
+            await inbox.fail(entry, error="why\0\udfff", retry_in=0)
+            assert (await taken(inbox)).error == "why??"
+
+    @pytest.mark.once
+    async def test_times_without_an_end(self, postgres: PostgresServer, schema: str) -> None:
+        """Seconds count that PostgreSQL can't add to a time, or can't read as text."""
+        async with opened(postgres.url, schema, lease=1e300, keep=1e-05) as (inbox,):
+            await inbox.put("later", BODY, after=1e300)
+            await inbox.put("a key", BODY, after=1e-05)
+            entry = await taken(inbox)
+            assert await inbox.renew(entry) is True
+            assert await inbox.release(entry, retry_in=1e-300) is True
+            await inbox.complete(await taken(inbox))
+            assert await inbox.put("a key", BODY) is True
+
+
+class TestSharing:
+    @pytest.fixture
+    def statements(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+        """Those that were executed."""
+        executed: list[bytes] = []
+        execute = postgres_calls.Connection.execute
+
+        async def watched(
+            self: postgres_calls.Connection, text: bytes, values: Sequence[Any], deadline: float
+        ) -> postgres_calls.Rows:
+            executed.append(text)
+            return await execute(self, text, values, deadline)
+
+        monkeypatch.setattr(postgres_calls.Connection, "execute", watched)
+        return executed
+
+    async def test_calls_share_statements(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """Calls that wait at the same time are one statement, in the order of the calls."""
+        async with opened(postgres.url, schema) as (inbox,):
+            statements.clear()
+            keys = [f"{number}" for number in range(64)]
+            assert all(await asyncio.gather(*(inbox.put(each, BODY) for each in keys)))
+            entries = await asyncio.gather(*(inbox.take() for _ in keys))
+            assert [entry.key for entry in entries if entry] == keys
+            assert all(await asyncio.gather(*(inbox.complete(each) for each in entries if each)))
+            assert len(statements) <= 5  # and one that forgets keys
+
+    async def test_copies_of_a_key(self, postgres: PostgresServer, schema: str) -> None:
+        """Of copies that come at the same moment to several inboxes, one is stored."""
+        async with opened(postgres.url, schema, 3) as inboxes:
+            keys = [f"{number}" for number in range(200)]
+            orders = (keys, keys[::-1], keys[100:] + keys[:100])
+            puts = [
+                each.put(key, BODY)
+                for each, order in zip(inboxes, orders, strict=True)
+                for key in order
+            ]
+            assert sum(await asyncio.gather(*puts)) == len(keys)
+
+    async def test_a_call_that_is_refused(self, postgres: PostgresServer, schema: str) -> None:
+        """A call that PostgreSQL refuses does no harm to those that shared its statement."""
+        async with opened(postgres.url, schema) as (inbox,):
+            lines = [None, TOO_LONG, None]
+            puts = [inbox.put(f"{place}", BODY, line=line) for place, line in enumerate(lines)]
+            good, refused, better = await asyncio.gather(*puts, return_exceptions=True)
+            assert good is better is True
+            assert isinstance(refused, OSError)
+
+    @pytest.mark.once
+    async def test_large_bodies(
+        self, postgres: PostgresServer, schema: str, statements: list[bytes]
+    ) -> None:
+        """Bodies that are large together don't share a statement; a single one may be larger."""
+        async with opened(postgres.url, schema) as (inbox,):
+            statements.clear()
+            sizes = (1_500_000, 600_000, 600_000, 1)
+            puts = [inbox.put(f"{size} {place}", b"x" * size) for place, size in enumerate(sizes)]
+            assert all(await asyncio.gather(*puts))
+            assert sum(PUT.encode() in each for each in statements) == 3
+            assert len((await taken(inbox)).body) == 1_500_000
+
+    async def test_connections(self, postgres: PostgresServer, schema: str) -> None:
+        """Calls of all methods at once use three connections."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            both: list[Callable[[], Awaitable[object]]] = [
+                *(partial(inbox.put, f"{number}", BODY) for number in range(20)),
+                *(inbox.take, inbox.counts, partial(inbox.retry, []), partial(inbox.drop, [])),
+                *(partial(inbox.renew, entry), partial(inbox.recall, entry, "a name")),
+                *(partial(inbox.claim, "a name", 1), partial(inbox.unclaim, "another")),
+            ]
+            await asyncio.gather(*(each() for each in 5 * both))
+            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ 'webex'"
+            assert execute(postgres, query) == [(3,)]
+
+    async def test_forgetting(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Keys and claims whose time has passed are removed in passing."""
+        monkeypatch.setattr(postgres_inbox, "_SECONDS_BETWEEN_FORGETS", 0)
+        async with opened(postgres.url, schema, keep=0.001) as (inbox,):
+            await inbox.put("a key", BODY)
+            await inbox.complete(await taken(inbox))
+            assert await inbox.claim("a name", 0.001) is True
+            left = f"SELECT key FROM {schema}.known UNION ALL SELECT name FROM {schema}.claims"
+            end = time.monotonic() + 10
+            while execute(postgres, left) != [("another",)] and time.monotonic() < end:
+                await inbox.put("another", BODY)
+                await inbox.unclaim("a third")
+            assert execute(postgres, left) == [("another",)]
+
+
+class TestLines:
+    async def test_order_over_several_inboxes(self, postgres: PostgresServer, schema: str) -> None:
+        """What is in a line is handled one after the other, whoever does it, and whatever fails."""
+        begun: dict[str, list[int]] = {}
+        running: set[str] = set()
+        failed: set[str] = set()
+        total = 120
+
+        async def work(inbox: PostgresInbox) -> None:
+            while sum(map(len, begun.values())) < total + len(failed):
+                entry = await inbox.take()
+                if entry is None:
+                    continue
+                assert entry.line is not None
+                assert entry.line not in running
+                running.add(entry.line)
+                number = int(entry.key)
+                begun.setdefault(entry.line, []).append(number)
+                await asyncio.sleep(0)
+                fails = number % 5 == 0 and entry.failures == 0
+                if fails:
+                    failed.add(entry.key)
+                running.discard(entry.line)
+                if fails:
+                    assert await inbox.fail(entry, error="it failed", retry_in=0)
+                else:
+                    assert await inbox.complete(entry)
+
+        async with opened(postgres.url, schema, 3) as inboxes:
+            for number in range(total):
+                room = f"room {number % 6}"
+                assert await inboxes[number % 3].put(f"{number}", BODY, line=room)
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(work(each) for each in 2 * inboxes))
+        # What failed is due at once, so it comes again before the next one.
+        for numbers in begun.values():
+            assert numbers == sorted(numbers)
+
+    async def test_two_that_take_at_the_same_moment(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """Two processes that don't see each other yet can't both take of a line."""
+        async with opened(postgres.url, schema, 2) as (one, other):
+            await one.put("first", BODY, line="a room")
+            await one.put("second", BODY, line="a room")
+            entry = await taken(one)
+            await one.fail(entry, error="it failed", retry_in=60)
+            with psycopg.connect(postgres.url) as connection:
+                # The second one is being taken by somebody whose transaction isn't committed.
+                connection.execute(
+                    f"UPDATE {schema}.notifications SET token = gen_random_uuid(),"
+                    " due = now() + interval '1 hour' WHERE key = 'second'".encode()
+                )
+                execute(
+                    postgres, f"UPDATE {schema}.notifications SET due = now() WHERE key = 'first'"
+                )
+                waiting = asyncio.create_task(other.take())
+                await until(lambda: bool(execute(postgres, _BLOCKED)))
+            assert await waiting is None
+
+
+_BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+class TestOutages:
+    async def test_restart(self, postgres: PostgresServer, schema: str) -> None:
+        """While the database restarts, calls wait."""
+        async with opened(postgres.url, schema, timeout=60) as (inbox,):
+            postgres.crash()
+            try:
+                waiting = asyncio.create_task(inbox.put("a key", BODY))
+                await asyncio.wait([waiting], timeout=0.2)
+                assert not waiting.done()
+            finally:
+                postgres.restart()
+            assert await waiting is True
+            assert (await taken(inbox)).key == "a key"
+
+    async def test_database_that_stays_down(self, postgres: PostgresServer, schema: str) -> None:
+        """A database that is down for longer than `timeout` is a `ConnectionError`."""
+        async with opened(postgres.url, schema, timeout=0.3) as (inbox,):
+            postgres.crash()
+            try:
+                puts = [inbox.put(f"{number}", BODY) for number in range(3)]
+                for error in await asyncio.gather(*puts, return_exceptions=True):
+                    assert isinstance(error, ConnectionError)
+                    assert "Connection refused" in str(error)
+            finally:
+                postgres.restart()
+            assert await inbox.put("a key", BODY) is True
+
+    async def test_frozen_server(self, postgres: PostgresServer, schema: str) -> None:
+        """A server that doesn't respond is left after `timeout`, and used again when it does."""
+        async with through_proxy(postgres, schema, timeout=0.5) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            proxy.freeze()
+            start = time.monotonic()
+            calls = [inbox.put("another", BODY), inbox.take(), inbox.claim("a name", 60)]
+            for error in await asyncio.gather(*calls, return_exceptions=True):
+                assert isinstance(error, TimeoutError)
+                assert "0.5 s" in str(error)
+            assert time.monotonic() - start < 4
+            proxy.thaw()
+            assert await inbox.claim("a name", 60) is True
+            assert await inbox.put("another", BODY) in (True, False)
+            assert (await taken(inbox)).expiries == 0
+
+    async def test_lost_response_to_put(self, postgres: PostgresServer, schema: str) -> None:
+        """A `put` whose response was lost is still new."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            proxy.lose_response_to(PUT)
+            assert all(await asyncio.gather(inbox.put("a", BODY), inbox.put("b", BODY)))
+            assert await inbox.put("a", BODY) is False
+            assert (await inbox.counts()).waiting == 2
+
+    async def test_lost_response_to_take(self, postgres: PostgresServer, schema: str) -> None:
+        """What was taken without a response is taken again at once, without an expiry."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            proxy.lose_response_to(TAKE)
+            assert await inbox.take() is None
+            entry = await taken(inbox)
+            assert (entry.expiries, entry.failures, entry.releases) == (0, 0, 0)
+            assert await inbox.complete(entry) is True
+
+    @pytest.mark.parametrize("outcome", ["complete", "fail", "release"])
+    async def test_lost_response_to_outcome(
+        self, postgres: PostgresServer, schema: str, outcome: str
+    ) -> None:
+        """An outcome whose response was lost is recorded once, and isn't taken for a lost lease."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            record: dict[str, Callable[[], Awaitable[bool]]] = {
+                "complete": lambda: inbox.complete(entry),
+                "fail": lambda: inbox.fail(entry, error="it failed", retry_in=0),
+                "release": lambda: inbox.release(entry),
+            }
+            proxy.lose_response_to(COMPLETE if outcome == "complete" else END)
+            assert await record[outcome]() is True
+            assert await record[outcome]() is False
+            if outcome == "complete":
+                assert await inbox.counts() == InboxCounts(
+                    waiting=0, running=0, failed=0, oldest=None
+                )
+            else:
+                again = await taken(inbox)
+                counted = (again.failures, again.releases)
+                assert counted == ((1, 0) if outcome == "fail" else (0, 1))
+
+    async def test_lost_lease_after_an_outage(self, postgres: PostgresServer, schema: str) -> None:
+        """What somebody else has taken over isn't completed by a call that is repeated."""
+        async with (
+            through_proxy(postgres, schema, lease=0.1) as (inbox, proxy),
+            opened(postgres.url, schema) as (other,),
+        ):
+            await inbox.put("a key", BODY)
+            entry = await taken(inbox)
+            while (theirs := await other.take()) is None:
+                pass
+            proxy.close_connections()
+            assert await inbox.complete(entry) is False
+            assert await other.complete(theirs) is True
+
+    async def test_lost_response_to_claim(self, postgres: PostgresServer, schema: str) -> None:
+        """A claim whose response was lost is granted."""
+        async with (
+            through_proxy(postgres, schema) as (inbox, proxy),
+            opened(postgres.url, schema) as (other,),
+        ):
+            proxy.lose_response_to(CLAIM)
+            assert await inbox.claim("a name", 60) is True
+            assert await other.claim("a name", 60) is False
+
+    @pytest.mark.parametrize("method", ["retry", "drop"])
+    async def test_lost_response_to_a_decision(
+        self, postgres: PostgresServer, schema: str, method: str
+    ) -> None:
+        """If the response to a decision was lost, the error says that its outcome isn't known."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            proxy.lose_response_to("releases = 0" if method == "retry" else "DELETE")
+            with pytest.raises(OSError, match="isn't known"):
+                await getattr(inbox, method)(["a key"])
+
+    async def test_nobody_takes_over_after_an_outage(
+        self, postgres: PostgresServer, schema: str
+    ) -> None:
+        """After an outage, expired leases are left to their holders for a moment."""
+        async with (
+            through_proxy(postgres, schema, lease=60) as (inbox, proxy),
+            opened(postgres.url, schema, lease=0.001) as (other,),
+        ):
+            await other.put("expired", BODY)
+            await taken(other)
+            await other.put("new", BODY)
+            proxy.close_connections()
+            assert (await taken(inbox)).key == "new"
+            assert await inbox.take() is None
+            let_pass(60 / 3 + 1)
+            entry = await taken(inbox)
+            assert (entry.key, entry.expiries) == ("expired", 1)
+
+    async def test_cancelled_take(self, postgres: PostgresServer, schema: str) -> None:
+        """What is taken for a task that was cancelled meanwhile is given back."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            await inbox.put("a key", BODY)
+            proxy.freeze()
+            requests = len(proxy.requests)
+            taking = asyncio.create_task(inbox.take())
+            await idle_loop()
+            taking.cancel()
+            await asyncio.wait([taking])
+            proxy.thaw()
+            await until(lambda: len(proxy.requests) > requests)
+        async with opened(postgres.url, schema) as (inbox,):
+            assert (await taken(inbox)).expiries == 0
+
+    async def test_cancelled_calls(self, postgres: PostgresServer, schema: str) -> None:
+        """Calls whose tasks are cancelled before their statement aren't made."""
+        async with opened(postgres.url, schema) as (inbox,):
+            puts = [asyncio.create_task(inbox.put(f"{number}", BODY)) for number in range(3)]
+            await asyncio.sleep(0)
+            for each in puts:
+                each.cancel()
+            await asyncio.wait(puts)
+            assert await inbox.put("a key", BODY) is True
+            assert (await taken(inbox)).key == "a key"
+
+    async def test_old_transaction(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a release adds waits for an old transaction without holding up the others."""
+        async with opened(postgres.url, schema) as (old,):
+            added = "ALTER TABLE {schema}.notifications ADD COLUMN IF NOT EXISTS more int"
+            monkeypatch.setattr(postgres_sql, "ADDITIONS", (added,))
+            new = PostgresInbox(postgres.url, schema=schema, timeout=60)
+            with psycopg.connect(postgres.url) as reader:
+                reader.execute(f"SELECT * FROM {schema}.notifications".encode())
+                starting = asyncio.create_task(new.counts())
+                await until(lambda: bool(execute(postgres, _BLOCKED)))
+                start = time.monotonic()
+                for number in range(20):
+                    assert await old.put(f"{number}", BODY) is True
+                assert time.monotonic() - start < 3
+                assert not starting.done()
+            assert (await starting).waiting == 20
+            await new.aclose()
+            assert await old.put("the old release", BODY) is True
+
+
+class TestTables:
+    async def test_made_by_several_at_once(self, postgres: PostgresServer, schema: str) -> None:
+        """Processes that start at the same moment make the tables once."""
+        inboxes = [PostgresInbox(postgres.url, schema=schema) for _ in range(8)]
+        results = await asyncio.gather(*(each.put("a key", BODY) for each in inboxes))
+        assert results.count(True) == 1
+        for each in inboxes:
+            await each.aclose()
+
+    async def test_schema_by_hand(self, postgres: PostgresServer, schema: str) -> None:
+        """A role that may only use the tables is enough for those that somebody else has made."""
+        script = postgres_sql.script(schema)
+        connections = [await psycopg.AsyncConnection.connect(postgres.url) for _ in range(4)]
+        await asyncio.gather(*(each.execute(script.encode()) for each in connections))
+        for each in connections:
+            await each.close()
+        role = f"role_{schema}"
+        execute(
+            postgres,
+            f"CREATE ROLE {role} LOGIN",
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+        )
+        url = postgres.url.replace("postgres@", f"{role}@")
+        await check_inbox(partial(PostgresInbox, url, schema=schema))
+
+    async def test_missing_right_to_make_them(self, postgres: PostgresServer, schema: str) -> None:
+        """A role that may not make the tables gets an error that says who has to do what."""
+        execute(postgres, f"CREATE ROLE role_{schema} LOGIN")
+        url = postgres.url.replace("postgres@", f"role_{schema}@")
+        inbox = PostgresInbox(url, schema=schema)
+        with pytest.raises(PermissionError, match=f"inbox schema --schema {schema}.*GRANT USAGE"):
+            await inbox.counts()
+        await inbox.aclose()
+
+    async def test_missing_rights(self, postgres: PostgresServer, schema: str) -> None:
+        """A role that may not use the tables gets an error with the GRANT, also while it runs."""
+        role = f"role_{schema}"
+        async with opened(postgres.url, schema):
+            url = postgres.url.replace("postgres@", f"{role}@")
+            execute(postgres, f"CREATE ROLE {role} LOGIN")
+            inbox = PostgresInbox(url, schema=schema)
+            with pytest.raises(PermissionError, match="GRANT USAGE ON SCHEMA"):
+                await inbox.counts()
+            execute(
+                postgres,
+                f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            )
+            assert await inbox.put("a key", BODY) is True
+            execute(postgres, f"REVOKE DELETE ON {schema}.notifications FROM {role}")
+            with pytest.raises(PermissionError, match="GRANT SELECT, INSERT, UPDATE, DELETE"):
+                await inbox.complete(await taken(inbox))
+            await inbox.aclose()
+
+    async def test_newer_release(self, postgres: PostgresServer, schema: str) -> None:
+        """The tables of a newer release are an error that says so."""
+        async with opened(postgres.url, schema):
+            execute(postgres, f"UPDATE {schema}.version SET number = number + 1")
+            inbox = PostgresInbox(postgres.url, schema=schema)
+            with pytest.raises(RuntimeError, match="newer release"):
+                await inbox.take()
+            await inbox.aclose()
+
+    async def test_tables_that_go(self, postgres: PostgresServer, schema: str) -> None:
+        """Tables that somebody drops are an error, and are made again by the next call."""
+        async with opened(postgres.url, schema) as (inbox,):
+            execute(postgres, f"DROP SCHEMA {schema} CASCADE")
+            with pytest.raises(OSError, match="the next call looks for them again"):
+                await inbox.put("a key", BODY)
+            assert await inbox.put("a key", BODY) is True
+
+    @pytest.mark.once
+    async def test_encoding(self, postgres: PostgresServer, schema: str) -> None:
+        """A database that can't store every text is an error that says what to do."""
+        made = "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"
+        execute(postgres, f"CREATE DATABASE {schema} {made}")
+        inbox = PostgresInbox(f"{postgres.url.removesuffix('postgres')}{schema}")
+        with pytest.raises(RuntimeError, match="ENCODING 'UTF8'"):
+            await inbox.counts()
+        await inbox.aclose()
+
+
+class TestConninfo:
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            "host=localhost password=my secret",
+            "secret",
+            "postgresql://user:se@cret@localhost/database",
+            "postgresql://user:se/cret@localhost/database",
+            "postgresql://user:1/2@secret/database",
+            "postgresql://user:secret",
+            "postgresql://user:se%zzcret@localhost",
+            "password=secret\0",
+            "password=secret\ud800",
+        ],
+    )
+    def test_refused(self, conninfo: str) -> None:
+        """What can't be read is an error that says how it is written, without what was passed."""
+        with pytest.raises(ValueError, match="conninfo can't be read") as refused:
+            PostgresInbox(conninfo)
+        assert "cret" not in str(refused.value)
+        assert refused.value.__context__ is None
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"conninfo": 5}, TypeError, "conninfo must be str"),
+            ({"schema": ""}, ValueError, "schema is empty"),
+            ({"schema": 5}, TypeError, "schema must be str"),
+            ({"schema": "a\0b"}, ValueError, "schema can't be the name"),
+            ({"schema": "pg_inbox"}, ValueError, "schema can't be the name"),
+            ({"schema": "ü" * 32}, ValueError, "schema can't be the name"),
+            ({"lease": 0}, ValueError, "lease must be a positive"),
+            ({"keep": -1.0}, ValueError, "keep must be a positive"),
+            ({"timeout": float("inf")}, ValueError, "timeout must be a positive"),
+        ],
+    )
+    def test_wrong_arguments(
+        self, arguments: dict[str, Any], error: type[Exception], message: str
+    ) -> None:
+        """A wrong argument is an error at once."""
+        with pytest.raises(error, match=message):
+            PostgresInbox(**arguments)
+
+    async def test_no_server(self, schema: str) -> None:
+        """Where nothing listens, the call raises when its time is over."""
+        inbox = PostgresInbox(f"host=127.0.0.1 port={unused_port()}", schema=schema, timeout=0.2)
+        with pytest.raises(ConnectionError, match="PostgreSQL can't be reached"):
+            await inbox.counts()
+        await inbox.aclose()
+
+    @pytest.mark.parametrize("form", ["keywords", "url", "environment"])
+    async def test_wrong_password(
+        self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, form: str
+    ) -> None:
+        """A wrong password is an error at once, in which it isn't."""
+        execute(
+            postgres,
+            "DROP ROLE IF EXISTS guarded",
+            f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'",
+        )
+        wrong, port = "pass word", postgres.port
+        monkeypatch.setenv("PGPASSWORD", wrong)
+        conninfo = {
+            "keywords": f"host=127.0.0.1 port={port} user=guarded dbname=postgres "
+            f"password='{wrong}'",
+            "url": f"postgresql://guarded:pass%20word@127.0.0.1:{port}/postgres",
+            "environment": f"host=127.0.0.1 port={port} user=guarded dbname=postgres",
+        }[form]
+        inbox = PostgresInbox(conninfo)
+        with pytest.raises(PermissionError, match="check the user and the password") as refused:
+            await inbox.counts()
+        assert wrong not in str(refused.value)
+        await inbox.aclose()
+
+    @pytest.mark.parametrize(
+        ("change", "hint"),
+        [
+            (("/postgres", "/nowhere"), "create it"),
+            (("postgres@", "nobody@"), "check the user in conninfo"),
+            (("127.0.0.1", "localhost"), None),
+        ],
+    )
+    async def test_other_refusals(
+        self, postgres: PostgresServer, change: tuple[str, str], hint: str | None, schema: str
+    ) -> None:
+        """Another user or database that isn't there is an error at once that says what to do."""
+        before, after = change
+        head, _, tail = postgres.url.rpartition(before)
+        inbox = PostgresInbox(f"{head}{after}{tail}", schema=schema)
+        if hint is None:
+            await inbox.counts()
+        else:
+            with pytest.raises(PermissionError, match=hint):
+                await inbox.counts()
+        await inbox.aclose()
+
+    async def test_function(self, postgres: PostgresServer, schema: str) -> None:
+        """A function, plain or async, is called for each new connection."""
+        called: list[str] = []
+
+        def plain() -> str:
+            called.append("plain")
+            return postgres.url
+
+        async def later() -> str:
+            called.append("async")
+            return postgres.url
+
+        class Later:
+            async def __call__(self) -> str:
+                return await later()
+
+        for function in (plain, later, Later()):
+            async with opened(function, schema) as (inbox,):
+                await inbox.counts()
+                await inbox.aclose()
+                await inbox.counts()
+        assert called == ["plain", "plain", "async", "async", "async", "async"]
+
+    async def test_function_that_fails(self, schema: str) -> None:
+        """What a function raises is raised, and something else than text is an error."""
+
+        def fails() -> str:
+            raise LookupError("no such secret")
+
+        def wrong() -> Any:  # noqa: ANN401 - what it must not return
+            return None
+
+        async def hangs() -> str:
+            await asyncio.Event().wait()
+            return ""
+
+        for function, error in ((fails, LookupError), (wrong, TypeError), (hangs, TimeoutError)):
+            inbox = PostgresInbox(function, schema=schema, timeout=0.2)
+            with pytest.raises(error):
+                await inbox.counts()
+            await inbox.aclose()
+
+    async def test_several_hosts(self, postgres: PostgresServer, schema: str) -> None:
+        """Of several hosts, one that is down is passed over."""
+        ports = f"{unused_port()},{postgres.port}"
+        url = f"host=127.0.0.1,127.0.0.1 port={ports} user=postgres dbname=postgres"
+        async with opened(url, schema) as (inbox,):
+            assert await inbox.put("a key", BODY) is True
+
+
+class TestProcess:
+    def test_missing_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without psycopg, the error names the extra."""
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        monkeypatch.delitem(sys.modules, postgres_calls.__name__)
+        monkeypatch.delattr(notifications, "postgres_calls")
+        with pytest.raises(ImportError, match=r"webex-webhooks-async\[postgres\]"):
+            PostgresInbox()
+
+    def test_one_event_loop_after_another(self, postgres: PostgresServer, schema: str) -> None:
+        """An inbox works in each event loop, also where the last one ended without closing it."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+        assert asyncio.run(inbox.put("a key", BODY)) is True
+        assert asyncio.run(inbox.put("a key", BODY)) is False
+
+        async def closes() -> None:
+            assert await inbox.put("a key", BODY) is False
+            await inbox.aclose()
+            await inbox.aclose()
+
+        asyncio.run(closes())
+
+    def test_an_event_loop_that_ends_meanwhile(self, postgres: PostgresServer, schema: str) -> None:
+        """A call that an ending event loop cuts off leaves an inbox that works."""
+        inbox = PostgresInbox(postgres.url, schema=schema)
+
+        async def begin() -> None:
+            await inbox.counts()
+            asyncio.get_running_loop().create_task(inbox.put("a key", BODY))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        asyncio.run(begin())
+
+        async def end() -> None:
+            await inbox.put("a key", BODY)
+            assert (await taken(inbox)).key == "a key"
+            await inbox.aclose()
+
+        asyncio.run(end())
+
+    async def test_fork(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An inbox that was used before the process was forked refuses to work in the child."""
+        async with opened(postgres.url, schema) as (inbox,):
+            with monkeypatch.context() as child:
+                child.setattr(os, "getpid", lambda: -1)
+                with pytest.raises(RuntimeError, match="forked"):
+                    await inbox.counts()
+                await inbox.aclose()
+
+    async def test_proactor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On an event loop that psycopg can't use, the error names the other."""
+
+        class ProactorEventLoop:
+            pass
+
+        monkeypatch.setattr(asyncio, "get_running_loop", ProactorEventLoop)
+        with pytest.raises(RuntimeError, match="SelectorEventLoop"):
+            await PostgresInbox().counts()
+
+
+class TestListing:
+    async def test_what_is_listed(self, postgres: PostgresServer, schema: str) -> None:
+        """Each is listed with its state, who runs it, and what it is about."""
+        body = sample_notification("messages", "created")
+        async with opened(postgres.url, schema, 2) as (inbox, other):
+            for number in range(150):
+                await inbox.put(f"{number}", body, line="a room" if number < 2 else None)
+            running = await taken(inbox)
+            failed = await taken(other)
+            await other.fail(failed, error="it failed", retry_in=None)
+            await inbox.put("odd key\n", b"nothing that Webex sends")
+            found = [each async for each in other.unfinished()]
+            states = {each.key: each.state for each in found}
+            assert [each.key for each in found[:3]] == ["0", "1", "2"]
+            assert (states[running.key], states[failed.key], states["3"]) == (
+                *("running", "failed"),
+                "waiting",
+            )
+            assert len(found) == 151
+            first, last = found[0], found[-1]
+            assert first.resource == "messages"
+            assert first.line == "a room"
+            assert first.holder is not None
+            assert first.holder.startswith(f"process {os.getpid()} on ")
+            assert first.stored is not None
+            assert first.stored.tzinfo is not None
+            assert last.state == "unreadable"
+            assert last.key == "row-151"
+            assert await inbox.drop([last.key, "0", failed.key]) == 2
+            assert await inbox.put(failed.key, body) is True
+            assert await inbox.retry(["row-1", "0", "nobody's"]) == 0

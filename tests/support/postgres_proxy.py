@@ -1,0 +1,99 @@
+"""What stands between an inbox and PostgreSQL in tests, and holds back or cuts off what is sent."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+
+class PostgresProxy:
+    """Forwards connections to a server on loopback.
+
+    Attributes:
+        url: Where it listens.
+        connections: How many it has accepted.
+        requests: What clients have sent.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._is_open = asyncio.Event()
+        self._is_open.set()
+        self._marker: bytes | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.url = ""
+        self.connections = 0
+        self.requests: list[bytes] = []
+
+    def freeze(self) -> None:
+        """Forward nothing any more: connections are accepted, but nothing responds."""
+        self._is_open.clear()
+
+    def thaw(self) -> None:
+        """Forward what was sent meanwhile, and all that comes."""
+        self._is_open.set()
+
+    def lose_response_to(self, part_of_sql: str) -> None:
+        """Let the server execute the next such statement, and close instead of responding."""
+        self._marker = part_of_sql.encode()
+
+    def close_connections(self) -> None:
+        """Close all connections; others are accepted."""
+        for each in [*self._writers]:
+            each.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection."""
+        self.connections += 1
+        try:
+            theirs = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            writer.transport.abort()
+            return
+        loses = asyncio.Event()
+        both = {writer, theirs[1]}
+        self._writers |= both
+        await asyncio.gather(
+            self._forward(reader, theirs[1], loses, is_request=True),
+            self._forward(theirs[0], writer, loses, is_request=False),
+        )
+        self._writers -= both
+
+    async def _forward(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        loses: asyncio.Event,
+        *,
+        is_request: bool,
+    ) -> None:
+        with suppress(OSError):
+            while data := await reader.read(1_000_000):
+                await self._is_open.wait()
+                if is_request:
+                    self.requests.append(data)
+                    if self._marker is not None and self._marker in data:
+                        self._marker = None
+                        loses.set()
+                elif loses.is_set():
+                    break
+                writer.write(data)
+                await writer.drain()
+        if is_request:
+            writer.close()
+        else:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def running_proxy(port: int) -> AsyncGenerator[PostgresProxy]:
+    """Run a proxy before the server with this port while the block runs."""
+    proxy = PostgresProxy(port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.url = f"postgresql://postgres@127.0.0.1:{server.sockets[0].getsockname()[1]}/postgres"
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.thaw()
+        proxy.close_connections()
+        await server.wait_closed()

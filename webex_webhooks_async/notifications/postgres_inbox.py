@@ -1,0 +1,353 @@
+"""An inbox on PostgreSQL, for processes on as many machines as there are."""
+
+import asyncio
+import inspect
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from webex_webhooks_async.formatting import storable
+from webex_webhooks_async.notifications import postgres_sql as sql
+from webex_webhooks_async.notifications.inbox import (
+    Inbox,
+    InboxCounts,
+    InboxEntry,
+    StoredNotification,
+    check_claim,
+    check_put,
+)
+from webex_webhooks_async.notifications.listing import row_of, shown_key, subject_of
+from webex_webhooks_async.validation import check_not_empty, check_seconds, check_type
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.notifications.postgres_calls import Calls, Statement
+
+
+class PostgresInbox(Inbox):
+    """An `Inbox` on PostgreSQL 14 to 18, for processes on as many machines as there are.
+
+    ::
+
+        receiver = Receiver(secret, inbox=PostgresInbox("postgresql://bot@db.example.com/bots"))
+
+    It needs the extra ``postgres``. The first call makes the tables, in a schema of their own; for
+    a role that may not, ``webex-webhooks inbox schema`` prints the SQL. Each method is one
+    statement, committed by itself, so any pooler may stand before the database; calls that wait at
+    the same time share one. It has three connections at most in each event loop, and looks at the
+    clock of the database alone.
+
+    While the database restarts or fails over, a call waits for it, up to `timeout`, and then raises
+    `ConnectionError`, or `TimeoutError` if it doesn't respond. What another attempt can't change,
+    such as a wrong password, missing rights or the tables of a newer release, is a
+    `PermissionError`, a `ValueError` or a `RuntimeError` that says what to do. What else PostgreSQL
+    refuses is an `OSError`. No error shows a password. A process that is forked needs an inbox that
+    none of its parents has used.
+
+    Args:
+        conninfo: What libpq takes, as ``postgresql://user@host/database``; ``""`` is its variables,
+            such as ``PGHOST`` and ``PGPASSWORD``. A function, plain (called in a thread) or async,
+            returns it for each new connection, for passwords that expire. Of several hosts, the one
+            that takes writes is used.
+        schema: The schema of the tables.
+        lease: For how many seconds a notification that is taken belongs to its process; longer than
+            a handler ever blocks the event loop, because that keeps it from being renewed.
+        keep: For how many seconds after its completion a notification is known.
+        timeout: For how many seconds a call waits for the database.
+
+    Raises:
+        ValueError: `conninfo` can't be read, `schema` can't be a name, or `lease`, `keep` or
+            `timeout` isn't positive.
+        TypeError: An argument has a wrong type.
+        ImportError: psycopg isn't installed.
+    """
+
+    def __init__(
+        self,
+        conninfo: str | Callable[[], str | Awaitable[str]] = "",
+        *,
+        schema: str = "webex_webhooks",
+        lease: float = 30.0,
+        keep: float = 86_400.0,
+        timeout: float = 5.0,
+    ) -> None:
+        for name, seconds in (("lease", lease), ("keep", keep), ("timeout", timeout)):
+            check_seconds(name, seconds)
+        _check_schema(schema)
+        try:
+            from webex_webhooks_async.notifications import (  # noqa: PLC0415 - an extra
+                postgres_calls as calling,
+            )
+        except ImportError as error:
+            raise ImportError(
+                'PostgresInbox needs psycopg: pip install "webex-webhooks-async[postgres]"'
+            ) from error
+        if not callable(conninfo):
+            check_type("conninfo", conninfo, str)
+            calling.Target.read(conninfo, timeout)
+        self._conninfo = conninfo
+        self._schema = schema
+        self._lease = float(lease)
+        self._timeout = timeout
+        self._calling = calling
+        self._id = str(uuid4())  # whose claims are whose
+        self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
+        self._stored = 0  # since the last time that keys were forgotten
+        self._forgets_at = 0.0
+        self._calls: dict[asyncio.AbstractEventLoop, Calls] = {}
+        self._process = 0  # the one that has connections
+
+        texts = sql.statements(schema, lease=_bounded(lease), keep=_bounded(keep))
+        self._version = texts.version
+        self._put = calling.Statement(texts.put, texts.put_again, identity=1)
+        self._take = calling.TakeStatement(
+            texts.take,
+            texts.take_free,
+            lease=self._lease,
+            holder=_holder,
+            give_back=self._give_back_soon,
+        )
+        self._give_back = calling.AloneStatement(texts.give_back)
+        self._renew = calling.Statement(texts.renew)
+        self._complete = calling.Statement(texts.complete, texts.complete_again, identity=2)
+        self._end = calling.Statement(texts.end, texts.end_again, identity=2)
+        self._recall = calling.Statement(texts.recall)
+        self._remember = calling.Statement(texts.remember, identity=2)
+        self._claim = calling.Statement(texts.claim, identity=1)
+        self._unclaim = calling.Statement(texts.unclaim)
+        self._counts = calling.AloneStatement(texts.counts)
+        self._unfinished = calling.AloneStatement(texts.unfinished)
+        self._retry = calling.AloneStatement(texts.retry, may_repeat=False)
+        self._chosen = calling.AloneStatement(texts.chosen)
+        self._drop = calling.AloneStatement(texts.drop, may_repeat=False)
+        self._forget = calling.AloneStatement(texts.forget)
+
+    async def put(
+        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    ) -> bool:
+        """Store a notification durably; return False if the key is known."""
+        check_put(line, after)
+        line = None if line is None else storable(line)
+        values = storable(key), body, line, _bounded(after), uuid4().hex
+        is_new = await self._call(self._put, *values, size=len(body)) is not None
+        self._stored += is_new
+        self._forget_soon()
+        return is_new
+
+    async def take(self) -> InboxEntry | None:
+        """Lease the notification that is due for the longest; return `None` if none is due."""
+        if self._take.lost:
+            await self._give_back_lost()
+        entry: InboxEntry | None = await self._call(self._take)
+        return entry
+
+    async def renew(self, entry: InboxEntry) -> bool:
+        """Let the lease begin again; return False if it is lost."""
+        return await self._call(self._renew, entry.key, entry.token) is not None
+
+    async def complete(self, entry: InboxEntry) -> bool:
+        """Record that it is handled; return False if the lease is lost."""
+        return await self._call(self._complete, entry.key, entry.token) is not None
+
+    async def fail(self, entry: InboxEntry, *, error: str, retry_in: float | None) -> bool:
+        """Count a failure; the entry is due again in `retry_in` seconds, or kept as failed."""
+        pause = None if retry_in is None else _bounded(retry_in)
+        values = entry.key, entry.token, pause, 1, 0, storable(error)
+        return await self._call(self._end, *values, size=len(error)) is not None
+
+    async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
+        """Give the entry back; it is due again in `retry_in` seconds."""
+        values = entry.key, entry.token, _bounded(retry_in), 0, 1, None
+        return await self._call(self._end, *values) is not None
+
+    async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
+        """Return what was recorded under a name while the notification was handled, if anything."""
+        found = await self._call(self._recall, entry.key, storable(name))
+        return None if found is None else bytes(found[1])
+
+    async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
+        """Record something durably, until the notification is completed or removed."""
+        await self._call(self._remember, entry.key, storable(name), value, size=len(value))
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        check_claim(name, seconds)
+        name = storable(name)
+        token = self._unanswered.pop(name, None) or uuid4().hex
+        try:
+            granted = await self._call(self._claim, name, token, self._id, _bounded(seconds))
+        except BaseException:
+            self._unanswered[name] = token  # whether it was granted isn't known
+            raise
+        self._forget_soon()
+        return granted is not None
+
+    async def unclaim(self, name: str) -> None:
+        """Give back a claim that this inbox was granted."""
+        await self._call(self._unclaim, storable(name), self._id)
+
+    async def counts(self) -> InboxCounts:
+        """Count what waits, runs and has failed, for all processes that use the tables."""
+        ((unfinished, running, failed, oldest),) = await self._call(self._counts)
+        return InboxCounts(
+            waiting=unfinished - running - failed,
+            running=running,
+            failed=failed,
+            oldest=None if oldest is None else max(0.0, oldest),
+        )
+
+    async def unfinished(self) -> AsyncIterator[StoredNotification]:
+        """Yield what isn't completed, in the order in which it was stored."""
+        last = 0
+        while rows := await self._call(self._unfinished, last, _LISTED_AT_ONCE):
+            for row in rows:
+                yield _stored(row)
+            last = rows[-1][0]
+
+    async def retry(self, keys: Iterable[str]) -> int:
+        """Let what is kept as failed be due now, with all its attempts; return how many were."""
+        return len(await self._call(self._retry, *_chosen(keys)))
+
+    async def drop(self, keys: Iterable[str]) -> int:
+        """Remove what is kept as failed, or is unreadable; return how many were."""
+        rows = await self._call(self._chosen, *_chosen(keys))
+        failed = [row[0] for row in rows if row[1]]
+        unreadable = [number for number, _, *body in rows if subject_of(*body) is None]
+        return len(await self._call(self._drop, failed, unreadable))
+
+    async def aclose(self) -> None:
+        """Close the connections, after the calls that wait. A call after that opens others."""
+        if self._process == os.getpid():  # else they are the parent's
+            calls = self._calls.pop(asyncio.get_running_loop(), None)
+            if calls is not None:
+                await calls.aclose()
+
+    async def _give_back_lost(self) -> None:
+        """Give back what was taken without a response, for a moment, for that may come late."""
+        lost, now = self._take.lost, asyncio.get_running_loop().time()
+        tokens = [*lost]
+        await self._call(self._give_back, tokens)
+        for each in tokens:
+            if lost.get(each, now) <= now:
+                lost.pop(each, None)
+            else:
+                lost[each] = min(lost[each], now + self._timeout)
+
+    def _give_back_soon(self, token: str) -> None:
+        self._call(self._give_back, [token]).add_done_callback(_ignore)
+
+    def _forget_soon(self) -> None:
+        """Remove keys and claims whose time has passed: not all at once, but more than come."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._forgets_at:
+            self._forgets_at = now + _SECONDS_BETWEEN_FORGETS
+            limit, self._stored = _FORGOTTEN + 4 * self._stored, 0
+            self._call(self._forget, limit).add_done_callback(_ignore)
+
+    def _call(
+        self, statement: "Statement", *values: object, size: int = 0
+    ) -> "asyncio.Future[Any]":
+        return self._in_loop().call(statement, values, size)
+
+    def _in_loop(self) -> "Calls":
+        """Return the calls of the running event loop, each of which has connections of its own."""
+        loop, process = asyncio.get_running_loop(), os.getpid()
+        calls = self._calls.get(loop)
+        if calls is not None and self._process == process:
+            return calls
+        if self._calls and self._process != process:
+            raise RuntimeError(
+                "the inbox was used before the process was forked: make one in each process, after "
+                "the fork"
+            )
+        if type(loop).__name__ == "ProactorEventLoop":
+            raise RuntimeError(
+                "psycopg can't use Windows' ProactorEventLoop: pass "
+                "loop_factory=asyncio.SelectorEventLoop to asyncio.run"
+            )
+        for each in [*self._calls]:
+            if each.is_closed():
+                self._calls.pop(each).close_of_a_lost_loop()
+        connections = self._calling.Connections(
+            self._returned_conninfo,
+            schema=self._schema,
+            version=self._version,
+            timeout=self._timeout,
+            calm=self._lease / 3 + 1,
+        )
+        self._process = process
+        calls = self._calls[loop] = self._calling.Calls(connections, self._timeout)
+        return calls
+
+    async def _returned_conninfo(self) -> object:
+        if isinstance(self._conninfo, str):
+            return self._conninfo
+        if inspect.iscoroutinefunction(self._conninfo):
+            return await self._conninfo()
+        returned = await asyncio.to_thread(self._conninfo)
+        return await returned if inspect.isawaitable(returned) else returned
+
+
+_LISTED_AT_ONCE = 100
+_FORGOTTEN = 100
+_SECONDS_BETWEEN_FORGETS = 1.0
+_LONGEST = 3e9  # seconds: PostgreSQL's times end, and a hundred years do for all
+
+
+def _bounded(seconds: float) -> float:
+    return float(min(seconds, _LONGEST))
+
+
+def _check_schema(schema: str) -> None:
+    size = len(check_not_empty("schema", schema).encode())
+    if "\0" in schema or size > _LONGEST_NAME or schema.startswith("pg_"):
+        raise ValueError(
+            f"schema can't be the name of one: it must have {_LONGEST_NAME} bytes at most, no NUL, "
+            f"and not begin with 'pg_', got {schema!r}"
+        )
+
+
+_LONGEST_NAME = 63
+
+
+def _holder() -> str:
+    return storable(f"process {os.getpid()} on {socket.gethostname()}")
+
+
+def _chosen(keys: Iterable[str]) -> tuple[list[str], list[int]]:
+    """Return the keys, and the numbers of the rows that those name that stand for others."""
+    names = [storable(each) for each in dict.fromkeys(keys)]
+    numbers = [number for number in map(row_of, names) if number is not None]
+    return names, numbers
+
+
+def _stored(row: Sequence[Any]) -> StoredNotification:
+    number, key, beginning, size, state, stored, due, failures, expiries, error, holder, line = row
+    subject, stored = subject_of(beginning, size), stored.astimezone(UTC)
+    due = None if due is None else due.astimezone(UTC)
+    if subject is None:
+        return StoredNotification(
+            key=shown_key(number, key), state="unreadable", stored=stored, due=due
+        )
+    return StoredNotification(
+        key=shown_key(number, key),
+        resource=subject.resource,
+        event=subject.event,
+        data_id=subject.data_id,
+        state=state,
+        stored=stored,
+        due=due,
+        failures=failures,
+        expiries=expiries,
+        error=error,
+        holder=holder if state == "running" else None,
+        line=line,
+    )
+
+
+def _ignore(future: "asyncio.Future[Any]") -> None:
+    """Take the outcome of what nobody waits for: it is tried again by itself."""
+    if not future.cancelled():
+        future.exception()
