@@ -248,7 +248,8 @@ def _field(attribute: griffe.Attribute, options: dict[str, str]) -> dict[str, gr
         given = options | _keywords(attribute.value)
         if given.get("init") == "False":
             return {}
-        options, default = given, given.get("default", given.get("factory"))
+        made = f"{given['factory']}()" if "factory" in given else None
+        options, default = given, given.get("default", made)
     is_keyword = options.get("kw_only") == "True"
     kinds = griffe.ParameterKind
     kind = kinds.keyword_only if is_keyword else kinds.positional_or_keyword

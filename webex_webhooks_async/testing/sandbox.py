@@ -2,8 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from types import NoneType
 from typing import Any, ClassVar
 
@@ -20,19 +29,18 @@ from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.deliveries import MAX_RECORDED, DeliveryService
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
-from webex_webhooks_async.testing.faults import Body, Fault, Faults, RetryAfter
+from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.page_actions import PageActions
 from webex_webhooks_async.testing.replies import Replies, heard, raise_all
 from webex_webhooks_async.testing.requests import (
     Entrance,
     InProcessTransport,
     RecordedRequest,
-    Sleep,
 )
 from webex_webhooks_async.testing.service import attachment_actions, cards, documents, messages
 from webex_webhooks_async.testing.service.application import application
 from webex_webhooks_async.testing.service.events import WebexEvent
-from webex_webhooks_async.testing.service.formats import WallClock, system_clock
+from webex_webhooks_async.testing.service.formats import system_clock
 from webex_webhooks_async.testing.service.responses import RefusedCallError
 from webex_webhooks_async.testing.service.sandbox_person import (
     BOT_EMAIL,
@@ -80,7 +88,7 @@ class Sandbox:
 
     Args:
         clock: Returns the current time, aware: for timestamps, and for when a webhook is switched
-            off.
+            off. By default it is the machine's.
         sleep: Waits for the delay of a fault, in seconds.
         on_request: Is called with each request when its response begins, before what follows from
             it.
@@ -115,8 +123,8 @@ class Sandbox:
     def __init__(  # noqa: PLR0913 - each is an option of its own
         self,
         *,
-        clock: WallClock = system_clock,
-        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], datetime] = system_clock,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         on_request: Callable[[RecordedRequest], None] | None = None,
         on_delivery: Callable[[Delivery], None] | None = None,
         deliver_with: httpx.AsyncClient | None = None,
@@ -474,8 +482,8 @@ class Sandbox:
         self,
         *,
         status: int | None = None,
-        retry_after: RetryAfter | None = None,
-        body: Body | None = None,
+        retry_after: float | str | None = None,
+        body: bytes | str | Mapping[str, Any] | Sequence[Any] | None = None,
         drop: bool = False,
         delay: float = 0.0,
         execute: bool = False,

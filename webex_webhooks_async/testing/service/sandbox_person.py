@@ -2,7 +2,7 @@
 
 import secrets
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from webex_webhooks_async.testing.service.formats import webex_id
 
@@ -16,6 +16,11 @@ BOT_NAME = "Sandbox Bot"
 _NAMES = ("Alex Chen", "Bea Okafor", "Carla Rossi", "Deniz Kaya", "Emil Novak", "Farah Haddad")
 
 
+def new_id() -> str:
+    """The id of a new person."""
+    return webex_id("PEOPLE")
+
+
 @frozen(kw_only=True)
 class SandboxPerson:
     """A human being or a bot.
@@ -23,7 +28,7 @@ class SandboxPerson:
     >>> ann = SandboxPerson(email="ann@example.com", display_name="Ann")
 
     Attributes:
-        id: The person's id.
+        id: The person's id; by default a new one.
         email: The person's address.
         display_name: The name that people see.
         org_id: The person's organization; by default the same for all, the bot's.
@@ -33,7 +38,7 @@ class SandboxPerson:
         phone_numbers: Telephone numbers at work, such as ``+1 408 526 7209``.
     """
 
-    id: str = Factory(lambda: webex_id("PEOPLE"))
+    id: str = field(factory=new_id)
     email: str
     display_name: str
     org_id: str = ORGANIZATION
@@ -45,7 +50,7 @@ class SandboxPerson:
 
 def fake_person(*, person_id: str | None = None, email: str | None = None) -> SandboxPerson:
     """A human being; what isn't given is random."""
-    person_id = person_id or webex_id("PEOPLE")
+    person_id = person_id or new_id()
     if email is not None:
         return SandboxPerson(id=person_id, email=email, display_name=_name_from(email))
     name = fake_name()
