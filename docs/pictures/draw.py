@@ -143,7 +143,7 @@ def dev() -> str:
         stack.callback(process.terminate)
         assert process.stdout  # noqa: S101 - it is a pipe
         output = process.stdout.fileno()
-        shown = _read_until(output, "a Bot\n")
+        shown = _read_until(output, "ends both.") + _read_until(output, "\n")
         _say(f"{re.findall(r'http://[0-9.:]+/', shown)[0]}v1", "lunch")
         shown += _read_until(output, "No Content") + _read_until(output, "No Content")
         bot.write_text(program.replace('"lunch")', '"lunch"'), encoding="utf-8")

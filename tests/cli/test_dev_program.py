@@ -1,4 +1,9 @@
+import os
 import re
+import select
+import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +15,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from tests.support.wire import PATIENCE, bound_socket
 from webex_webhooks_async import Bot, Client, MessageContext
 from webex_webhooks_async.cli.dev_program import explanation, find_mounts
 from webex_webhooks_async.cli.dev_target import Target
+from webex_webhooks_async.cli.running_sandbox import variables_for_bot
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -52,6 +59,35 @@ def test_a_failed_import(  # noqa: PLR0913, PLR0917 - a table, and what a test n
     assert whole == (error or shown)
     assert len(re.findall('File "', error)) == printed.count("bot.py")
     assert re.search(printed, error, re.DOTALL)
+
+
+def test_a_death_of_dev_before_it_reads_a_report(tmp_path: Path) -> None:
+    """The program ends with `dev`, also when a report of it is lost with `dev`."""
+    (tmp_path / "app.py").write_text(
+        "from starlette.applications import Starlette\napp = Starlette()", encoding="utf-8"
+    )
+    ours, theirs = socket.socketpair()
+    with bound_socket() as listener, theirs:
+        listener.listen()
+        descriptors = (listener.fileno(), theirs.fileno())
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-P", "-m", "webex_webhooks_async.cli.dev_program"),
+                *(f"{tmp_path}/app.py", *map(str, descriptors)),
+            ],
+            pass_fds=descriptors,
+            env={**os.environ, **variables_for_bot("http://127.0.0.1:9/v1", ORIGIN)},
+            start_new_session=True,
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        ours.send(b"\n")
+        select.select([ours], [], [], PATIENCE)
+        ours.close()
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    finally:
+        process.kill()
+        process.wait()
 
 
 def in_fastapi(bot: Bot) -> ASGIApp:

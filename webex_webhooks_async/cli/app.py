@@ -29,7 +29,13 @@ from webex_webhooks_async.cli.console import (
     stderr,
     stdout,
 )
-from webex_webhooks_async.cli.running import CommandError, ExitCode, StoppedError, UsageError
+from webex_webhooks_async.cli.running import (
+    CommandError,
+    ExitCode,
+    StoppedError,
+    UsageError,
+    exit_code_of,
+)
 from webex_webhooks_async.errors import WebexError
 from webex_webhooks_async.version import __version__
 
@@ -201,14 +207,12 @@ def run(arguments: Sequence[str]) -> int:
             warnings.simplefilter("default", UserWarning)  # each once
             warnings.showwarning = _show_warning
             return _run(arguments)
-    except UsageError as error:
-        return _failed(error, ExitCode.USAGE)
-    except (WebexError, CommandError) as error:
-        return _failed(error, ExitCode.REFUSED)
+    except (WebexError, CommandError, UsageError) as error:
+        return _failed(error)
     except RecursionError:
-        return _failed(CommandError("it is nested too deeply to be printed"), ExitCode.REFUSED)
+        return _failed(CommandError("it is nested too deeply to be printed"))
     except OSError as error:  # such as a port that is in use
-        return _failed(CommandError(error.strerror), ExitCode.REFUSED)
+        return _failed(CommandError(error.strerror))
     except StoppedError as stopped:
         return stopped.exit_code
 
@@ -244,9 +248,9 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     print_warning(str(message))
 
 
-def _failed(error: Exception, exit_code: ExitCode) -> int:
+def _failed(error: Exception) -> int:
     print_error(error)
-    return exit_code
+    return exit_code_of(error)
 
 
 def usage_error_text(error: CycloptsError) -> Text:

@@ -4,11 +4,14 @@ Whatever the program does with its settings, a real token and real people are ou
 """
 
 import importlib
+import importlib.util
+import inspect
 import json
 import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import traceback
@@ -17,7 +20,7 @@ from asyncio import CancelledError
 from collections.abc import Callable
 from functools import wraps
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.routing import Mount, Route
 from uvicorn import Config, Server
@@ -32,6 +35,8 @@ from webex_webhooks_async.client.environment import (
     WEBEX_TARGET_URL,
     WEBEX_WEBHOOK_SECRET,
 )
+
+T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -55,6 +60,7 @@ def main() -> None:
         os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no name
     dev = Dev(socket.socket(fileno=channel))
     sys.argv[1:] = []
+    look_up_in_threads()
     dev.wait()
     keep_from_webex()
     try:
@@ -86,16 +92,28 @@ class Dev:
         self._channel.sendall(json.dumps(what).encode() + b"\n")
 
     def _listen(self) -> None:
-        while self._channel.recv(1):  # pragma: no branch - the end of `dev` ends this process
-            self._begin.set()
-        os.killpg(0, signal.SIGKILL)  # pragma: no cover - and what it has forked
+        try:
+            while self._channel.recv(1):  # pragma: no branch - the end of `dev` ends this process
+                self._begin.set()
+        finally:  # also of a `dev` that was killed before it read a report: the channel is reset
+            os.killpg(0, signal.SIGKILL)  # pragma: no cover - and what it has forked
+
+
+def look_up_in_threads() -> None:
+    """Let aiohttp look up addresses in threads: beside aiodns, the hook would see none of it."""
+    if all(map(importlib.util.find_spec, ("aiodns", "aiohttp"))):
+        from aiohttp import connector, resolver  # noqa: PLC0415 - it takes its time
+
+        vars(connector).update(DefaultResolver=resolver.ThreadedResolver)
 
 
 def keep_from_webex() -> None:
     """Keep the variables that `dev` has set, and every request away from Webex."""
     os.environ.__class__ = _KeptEnvironment
     _keep_clients(os.environ[WEBEX_BASE_URL])
-    sys.addaudithook(_refuse_webex)
+    sys.addaudithook(_refuse_lookup)
+    for name in ("wrap_socket", "wrap_bio"):
+        setattr(ssl.SSLContext, name, _without_webex(getattr(ssl.SSLContext, name)))
 
 
 class _KeptEnvironment(os._Environ[str]):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
@@ -110,6 +128,11 @@ class _KeptEnvironment(os._Environ[str]):  # noqa: SLF001 # pyright: ignore[repo
     def __delitem__(self, name: str) -> None:
         if name not in KEPT:
             super().__delitem__(name)
+
+    def clear(self) -> None:
+        """Delete what isn't kept; as it is inherited, it would go on until nothing is left."""
+        for name in [*self]:
+            del self[name]
 
 
 def _keep_clients(sandbox: str) -> None:
@@ -126,18 +149,39 @@ def _keep_clients(sandbox: str) -> None:
     Client.__init__ = init_for_sandbox  # type: ignore[method-assign] # for this process alone
 
 
-def _refuse_webex(  # pragma: no cover - a hook isn't traced
+def _refuse_lookup(  # pragma: no cover - a hook isn't traced
     event: str, arguments: tuple[Any, ...]
 ) -> None:
     """Refuse to look up the address of Webex, for libraries that aren't ours."""
-    if event not in {"socket.getaddrinfo", "socket.gethostbyname"}:
-        return
-    host = arguments[0].decode() if isinstance(arguments[0], bytes) else str(arguments[0])
-    host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".")  # as IDNA does
-    if any(f".{host}".lower().endswith(f".{each}") for each in _WEBEX):
-        refusal = f"{host} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
-        logger.warning("%s", refusal)
-        raise OSError(refusal)
+    if event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        refusal = _refusal_of(arguments[0])
+        if refusal is not None:
+            raise socket.gaierror(socket.EAI_FAIL, refusal)
+
+
+def _without_webex(wrap: Callable[..., T]) -> Callable[..., T]:
+    """Refuse TLS with Webex: behind a proxy, the proxy looks up the address."""
+    parameters = inspect.signature(wrap)
+
+    @wraps(wrap)
+    def wrap_or_refuse(*args: Any, **options: Any) -> T:  # noqa: ANN401 - as it is there
+        refusal = _refusal_of(parameters.bind(*args, **options).arguments.get("server_hostname"))
+        if refusal is not None:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, refusal)
+        return wrap(*args, **options)
+
+    return wrap_or_refuse
+
+
+def _refusal_of(host: object) -> str | None:
+    """Why a host can't be called, which is logged; `None` if it isn't one of Webex."""
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    name = unicodedata.normalize("NFKC", name).replace("\u3002", ".").rstrip(".")  # as IDNA does
+    if not any(f".{name}".lower().endswith(f".{each}") for each in _WEBEX):
+        return None
+    refusal = f"{name} can't be called from a program in `dev`: WEBEX_BASE_URL is the sandbox"
+    logger.warning("%s", refusal)
+    return refusal
 
 
 def find_mounts(part: object, path: str = "") -> None:

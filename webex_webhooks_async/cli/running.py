@@ -25,6 +25,11 @@ class CommandError(Exception):
     """The command didn't do what it was asked for; the text says why."""
 
 
+def exit_code_of(error: Exception) -> ExitCode:
+    """The exit code of a command that ends with an error."""
+    return ExitCode.USAGE if isinstance(error, UsageError) else ExitCode.REFUSED
+
+
 @contextmanager
 def usage_errors(place: str = "") -> Generator[None]:
     """Turn the `ValueError` for a bad argument into a `UsageError`.

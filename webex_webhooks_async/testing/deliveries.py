@@ -90,6 +90,7 @@ class DeliveryService:
     Attributes:
         app: The ASGI application that gets all notifications in process; None for none.
         is_served: Whether the sandbox is served: then bots elsewhere are asked for their errors.
+        may_begin: Events wait while it is cleared, for a bot that hasn't made its webhooks yet.
     """
 
     def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
@@ -105,6 +106,8 @@ class DeliveryService:
     ) -> None:
         self.app: ASGIApp | None = None
         self.is_served: bool = False
+        self.may_begin: asyncio.Event = asyncio.Event()
+        self.may_begin.set()
         self._in_process: set[asyncio.Task[Attempt]] = set()
         self._state = state
         self._events = events
@@ -128,6 +131,7 @@ class DeliveryService:
         With `by_api` the event follows from a request, and no caller in the test gets an error;
         with `is_forged`, another secret than the webhook's signs.
         """
+        await self.may_begin.wait()
         notifications = [
             self._notification(event, webhook, is_forged=is_forged)
             for webhook in self._state.webhooks

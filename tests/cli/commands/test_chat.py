@@ -385,6 +385,22 @@ def test_a_pipe(
     ]
 
 
+def test_a_pipe_with_mistakes(
+    webex: ServedWebex, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a pipe, a line that is refused is an error, and the next lines are sent."""
+    lines = tmp_path / "lines"
+    lines.write_text("card\n/press Order\n/submit lnch=Pasta\nHello")
+    with served_echo_bot(webex), lines.open() as standard_input:
+        monkeypatch.setattr("sys.stdin", standard_input)
+        done = invoke("chat")
+
+    assert (done.exit_code, done.out.splitlines()[-1]) == (2, "Hello")
+    press, submit = done.err.splitlines()
+    assert press.startswith("error: /press: write the title of a button, of these: ")
+    assert "400 Bad Request: the card submits no 'lnch'" in submit
+
+
 def test_a_bot_that_is_down(webex: ServedWebex) -> None:
     """In a conversation, it says at once where the bot failed, also when narrow; Ctrl-C ends it."""
     url = f"http://127.0.0.1:{unused_port()}/"
@@ -446,6 +462,8 @@ def test_a_conversation(webex: ServedWebex, keyboard: IO[str]) -> None:
         running.out.line(r"\[card")
         keyboard.write("/submit lnch=Pasta\n")
         running.err.line("400 Bad Request: the card .+lnch")
+        keyboard.write("/press Order\n")
+        running.err.line("/press: write the title of a button, of these: none")
         keyboard.write("/submit lunch=Pasta\n")
         running.out.line('"lunch": "Pasta"')
         keyboard.close()

@@ -1,9 +1,14 @@
 import errno
 import json
+import os
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,7 @@ import httpx
 import pytest
 
 from tests.cli.harness import Invoke, examples, terminal, thread
-from tests.support.wire import PATIENCE, bound_socket
+from tests.support.wire import PATIENCE, bound_socket, unused_port
 from webex_webhooks_async.cli import app
 from webex_webhooks_async.cli.commands.dev import first_free
 from webex_webhooks_async.cli.running import CommandError
@@ -27,6 +32,7 @@ import os
 import httpx
 from webex_webhooks_async import Bot, Client, MessageContext
 
+os.environ.clear()
 os.environ.update(  # as load_dotenv(override=True) does
     WEBEX_ACCESS_TOKEN="a-real-token",
     WEBEX_BASE_URL="https://webexapis.com/v1",
@@ -117,7 +123,7 @@ def test_from_a_file_to_a_conversation(
         with thread("chat", "two", *chat) as talking:  # it waits for the program
             bot.write_text(BY_HAND, encoding="utf-8")
             refused = "webexapis.com can't be called from a program in `dev`"
-            talking.out.line(f"^by hand: two: {refused}")
+            talking.out.line(f"^by hand: two: .+{refused}")
         after = shown_on(page)
         first, last = ([each["id"] for each in now["webhooks"]] for now in (before, after))
         assert first == last != []
@@ -176,10 +182,11 @@ main()
 
 
 @contextmanager
-def piped(*arguments: str) -> Generator["subprocess.Popen[str]"]:
+def piped(*arguments: str, sandbox_port: int = 0) -> Generator["subprocess.Popen[str]"]:
     """Run it in pipes; what it prints ends when each process that it has started has ended."""
+    ports = ("--port=0", f"--sandbox-port={sandbox_port}")
     with subprocess.Popen(
-        [sys.executable, "-c", IMPATIENT, "dev", *arguments, "--port=0", "--sandbox-port=0"],
+        [sys.executable, "-c", IMPATIENT, "dev", *arguments, *ports],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -206,9 +213,9 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
 
     with piped(NAMED) as process:
-        page = next_line(process, "Talk to it").split()[-1]
         next_line(process, "bot.py hasn't started within 0 seconds: a server of its own belongs")
         next_line(process, "runs: app, a Starlette")
+        page = next_line(process, "Talk to it").split()[-1]
         say(page, "Hello")
         next_line(process, "handling")
         assert process.stdout
@@ -222,6 +229,130 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         process.communicate(timeout=PATIENCE)
 
     assert (exit_code, error) == (0, "Ctrl-C ends both.\n")
+
+
+SLOW = """
+from webex_webhooks_async import Bot
+
+open("gate").read()  # opens when the test opens it, and ends when the test closes it
+{}
+bot = Bot.from_env()
+
+
+@bot.message()
+async def reply(context):
+    print("the bot was told:", context.text, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("then", "outcome"), [("", "runs: bot"), ("1 / 0", "can't be imported")])
+def test_what_is_said_during_the_start(
+    then: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message waits until the program has started or failed; where to write is said then."""
+    bot, gate = tmp_path / "bot.py", tmp_path / "gate"
+    bot.write_text(SLOW.format(then), encoding="utf-8")
+    os.mkfifo(gate)
+    monkeypatch.chdir(tmp_path)
+    port = unused_port()
+
+    with piped("bot.py", sandbox_port=port) as process:
+        with gate.open("w"):
+            say(f"http://127.0.0.1:{port}/", "Hello")
+        assert process.stdout
+        before = [*takewhile(lambda line: "Talk to it" not in line, process.stdout)]
+        if then:
+            bot.write_text(SLOW.format(""), encoding="utf-8")
+            next_line(process, "bot.py was saved: starting again")
+            with gate.open("w"):
+                say(f"http://127.0.0.1:{port}/", "Hello again")
+        next_line(process, f"the bot was told: Hello{' again' * bool(then)}")
+
+    assert any(outcome in line for line in before)
+
+
+REACHES = """
+import asyncio
+import http.client
+import os
+
+import aiohttp
+import httpx
+
+host, port = "127.0.0.1", int(os.environ["PORT"])
+
+
+async def by_a_proxy_of_httpx():
+    async with httpx.AsyncClient(proxy=f"http://{host}:{port}") as client:
+        await client.get("https://webexapis.com/v1/people/me")
+
+
+async def by_aiohttp():
+    async with aiohttp.ClientSession() as session:
+        await session.get("http://webexapis.com/v1/people/me")
+
+
+def by_a_tunnel():
+    connection = http.client.HTTPSConnection(host, port)
+    connection.set_tunnel("webexapis.com")
+    connection.request("GET", "/v1/people/me")
+
+
+for way in (by_a_proxy_of_httpx, by_aiohttp, by_a_tunnel):
+    try:
+        asyncio.run(asyncio.to_thread(way) if way is by_a_tunnel else way())
+    except Exception as error:
+        print(way.__name__, error, flush=True)
+"""
+AIODNS = """
+class DNSResolver:
+    def __init__(self, **options):
+        print("aiodns was asked", flush=True)
+
+    def getaddrinfo(self):
+        pass
+"""
+
+
+def test_other_ways_to_webex(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy in the code of the program doesn't lead to Webex, and neither does aiodns."""
+    (tmp_path / "bot.py").write_text(REACHES, encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "aiodns.py").write_text(AIODNS, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    with tunnelling_proxy() as (port, tunnelled):
+        monkeypatch.setenv("PORT", str(port))
+        app.run(["dev", f"{tmp_path}/bot.py", "--no-reload", "--port=0", "--sandbox-port=0"])
+
+    printed = capfd.readouterr().out
+    for way in ("by_a_proxy_of_httpx", "by_aiohttp", "by_a_tunnel"):
+        assert re.search(rf"(?m)^{way} .*webexapis.com can't be called from a program", printed)
+    assert "aiodns was asked" not in printed
+    assert tunnelled == [b"", b""]
+
+
+@contextmanager
+def tunnelling_proxy() -> Generator[tuple[int, list[bytes]]]:
+    """Accept two tunnels, and keep what is sent through them."""
+    tunnelled: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rwb") as stream:
+                while stream.readline().strip():
+                    pass
+                stream.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                stream.flush()
+                tunnelled.append(stream.read(1))
+
+    with bound_socket() as listener, ThreadPoolExecutor(1) as pool:
+        listener.listen()
+        served = pool.submit(serve, listener)
+        yield listener.getsockname()[1], tunnelled
+        served.result(PATIENCE)
 
 
 LIFESPAN = """

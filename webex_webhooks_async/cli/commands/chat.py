@@ -31,6 +31,7 @@ from webex_webhooks_async.cli.running import (
     ExitCode,
     UsageError,
     ended_by_signal,
+    exit_code_of,
     run,
 )
 from webex_webhooks_async.errors import APIError
@@ -61,7 +62,8 @@ def command(  # noqa: PLR0913 - each is an option of its own
 
     Each line that you type is a message to the bot, and its replies appear as they
     come. With a message as the argument, or with lines in a pipe, it prints the
-    replies to each message, and exits with 1 if one gets no reply.
+    replies to each message, and exits with 1 if one gets no reply, or with 2 if
+    a line can't be sent.
 
     A line that begins with one of these words isn't a message:
 
@@ -148,8 +150,14 @@ async def _send(place: Place, text: str | None, file: File | None) -> ExitCode:
     exit_code = ExitCode.DONE
     async with conversation(place, on_message=show, on_failure=show_failure) as talk:
         async for line in _lines("" if text is None and file is not None else text):
-            if failure := await talk.exchange(line, file):
-                exit_code = ExitCode.REFUSED
+            try:
+                failure = await talk.exchange(line, file)
+            except (APIError, UsageError) as error:
+                print_error(error)
+                exit_code = max(exit_code, exit_code_of(error))
+                continue
+            if failure is not None:
+                exit_code = max(exit_code, ExitCode.REFUSED)
                 show_failure(failure)
     return exit_code
 

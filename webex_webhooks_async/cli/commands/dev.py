@@ -115,8 +115,9 @@ async def _develop(
                 SANDBOX_PORT,
                 lambda port: stack.enter_async_context(sandbox.serve(port=port, page=True)),
             )
-            development = _Development(target, console, sandbox, listener, base_url)
-            development.introduce(browser=browser)
+            development = _Development(
+                target, console, sandbox, listener, base_url, reload=reload, browser=browser
+            )
             exit_code = await (development.go_on() if reload else development.run())
     return exit_code
 
@@ -189,17 +190,24 @@ def _end_with_reader(console: Console, stack: AsyncExitStack) -> None:
 class _Development:
     """A program that is run, and its sandbox."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a collaborator or an option of its own
         self,
         target: Target,
         console: Console,
         sandbox: Sandbox,
         listener: socket.socket,
         base_url: str,
+        *,
+        reload: bool,
+        browser: bool,
     ) -> None:
         self._target = target
         self._console = console
         self._report = sandbox._events.report_program  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - for the page
+        self._deliveries = sandbox._delivery_service.may_begin  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the bot makes its webhooks first
+        self._reload = reload
+        self._browser = browser
+        self._is_introduced = False
         self._listener = listener
         self._origin = f"http://{HOST}:{listener.getsockname()[1]}"
         self._next: _Process | None = None  # the one after this, started ahead of time
@@ -210,16 +218,6 @@ class _Development:
             **variables_for_bot(base_url, self._origin),
         }
 
-    def introduce(self, *, browser: bool) -> None:
-        """Say where everything is."""
-        print_fields(
-            self._console,
-            {"Talk to it": Text(self._page, "bold"), "Your program": Text(self._origin)},
-        )
-        stderr().print("Ctrl-C ends both.", style="dim")
-        if browser and self._console.file.isatty():
-            open_browser(self._page)
-
     async def go_on(self) -> int:
         """Run the program, and again after each change of a file, until a signal."""
         folder = self._target.folder
@@ -227,7 +225,7 @@ class _Development:
         try:
             while True:
                 async with asyncio.TaskGroup() as group:
-                    running = group.create_task(self.run(prepare_next=True))
+                    running = group.create_task(self.run())
                     files, changed = await change(folder, files)
                     running.cancel()
                 print_approval(self._console, f"{changed} was saved: starting again")
@@ -235,12 +233,16 @@ class _Development:
             if self._next is not None:
                 await self._next.end()
 
-    async def run(self, *, prepare_next: bool = False) -> int:
-        """Run the program until it ends by itself, and return the exit code of the command."""
+    async def run(self) -> int:
+        """Run the program until it ends by itself, and return the exit code of the command.
+
+        What is said to it while it starts waits until it has started, or failed.
+        """
+        self._deliveries.clear()
         process, self._next = self._next or await self._start(), None
         try:
             process.go()
-            has_started = await self._follow(process, prepare_next=prepare_next)
+            has_started = await self._follow(process)
             status = await process.ended
         finally:
             if not await process.end():
@@ -253,7 +255,7 @@ class _Development:
         target = f"{self._target.place}:{self._target.name}"
         return await _Process.start(target, self._listener, self._environment)
 
-    async def _follow(self, process: "_Process", *, prepare_next: bool) -> bool | None:
+    async def _follow(self, process: "_Process") -> bool | None:
         """Show what the program reports until it has ended, and return whether it has started.
 
         `None` is for one that has ended before it reported anything.
@@ -273,11 +275,27 @@ class _Development:
                     case _:  # the program has written into what it inherited
                         continue
                 slow.cancel()
-                if prepare_next:
+                self._let_talk(has_started=has_started)
+                if self._reload:
                     self._next = self._next or await self._start()
         finally:
             slow.cancel()
+        self._let_talk(has_started=bool(has_started))
         return has_started
+
+    def _let_talk(self, *, has_started: bool) -> None:
+        """Let messages reach the program, and say where to write them, unless `dev` ends now."""
+        self._deliveries.set()
+        if self._is_introduced or not (has_started or self._reload):
+            return
+        self._is_introduced = True
+        print_fields(
+            self._console,
+            {"Talk to it": Text(self._page, "bold"), "Your program": Text(self._origin)},
+        )
+        stderr().print("Ctrl-C ends both.", style="dim")
+        if self._browser and self._console.file.isatty():
+            open_browser(self._page)
 
     def _say_that_it_is_slow(self) -> None:
         self._refuse(
