@@ -18,16 +18,18 @@ import griffe
 from rich.console import Console
 
 import webex_webhooks_async
-from tests.support.surface import fields, resolved
+from tests.support.surface import fields, resolved, shapes
 from webex_webhooks_async import errors
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.cli.app import all_commands
 from webex_webhooks_async.cli.app import app as command_line
+from webex_webhooks_async.models import EXTRA
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 from webex_webhooks_async.testing.service.application import ROUTES
 
 DOCS = Path(__file__).parent
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/**/*.md")))
+EXTRA_MEANS = "Unknown keys, and optional values that don't fit, by their names in JSON."
 WIDTH = 88  # characters, which a page shows without scrolling
 SOURCES = Path(webex_webhooks_async.__file__).parents[1]
 
@@ -109,11 +111,27 @@ def operations() -> Iterator[str]:
         yield f"| `{method} {path}` | {answer} | {names if query is not None else 'any'} |"
 
 
+def types_in_signatures() -> Iterator[str]:
+    """Describe in a table the names in signatures that can't be imported from a public module."""
+    yield "| name | stands for |"
+    yield "|---|---|"
+    for shape in shapes(documented().values()):
+        if isinstance(shape, griffe.Attribute):
+            meaning = f"`{shape.value}`"
+        else:
+            methods = ", ".join(f"`{each.name}`" for each in shape.members.values())
+            meaning = f"anything with {methods}"
+        if shape.docstring:
+            meaning += ": " + _markdown(shape.docstring.value.partition("\n\n")[0])
+        yield f"| `{shape.name}` | {' '.join(meaning.split()).replace('|', chr(92) + '|')} |"
+
+
 SPECIAL = {
     "errors": error_tree,
     "resources": resources,
     "commands": commands,
     "operations": operations,
+    "types-in-signatures": types_in_signatures,
 }
 
 
@@ -138,8 +156,10 @@ def documented() -> dict[str, griffe.Object]:
 def _documented_in(page: Path) -> Iterator[tuple[str, griffe.Object]]:
     package = _package()
     for name in _public_names(page):
-        modules = (package, package["types"], package["testing"])
-        thing = resolved(next(each for each in modules if name in each.members)[name])
+        modules = (package, *map(package.__getitem__, ("types", "testing", "testing.plugin")))
+        if (module := next((each for each in modules if name in each.members), None)) is None:
+            raise LookupError(f"{page.name} lists {name}, which isn't public")
+        thing = resolved(module[name])
         yield name, thing
         if isinstance(thing, griffe.Class):
             yield from ((f"{name}.{member.name}", member) for member in _methods(thing))
@@ -162,9 +182,11 @@ def described(name: str, thing: griffe.Object, *, level: int) -> Iterator[str]:
     yield f"\n{'#' * level} `{name}`\n"
     yield from _signature(name, thing)
     sections = thing.docstring.parsed if thing.docstring else []
+    owner = name.partition(".")[0]
     for section in sections:
-        yield from _section(section, thing)
+        yield from (_own_linked(text, owner) for text in _section(section, thing))
     if isinstance(thing, griffe.Class):
+        yield from _extra(thing, sections)
         yield from _constants(thing)
         for method in _methods(thing):
             yield from described(f"{name}.{method.name}", method, level=level + 1)
@@ -187,7 +209,9 @@ def _methods(cls: griffe.Class) -> Iterator[griffe.Object]:
 
 def _signature(name: str, thing: griffe.Object) -> Iterator[str]:
     signature = ""
-    if isinstance(thing, griffe.Function):
+    if any("fixture" in str(each.value) for each in getattr(thing, "decorators", ())):
+        signature = f"{name}: {_yielded(thing)}"
+    elif isinstance(thing, griffe.Function):
         prefix = "async " if "async" in thing.labels else ""
         signature = prefix + _without_self(thing.signature()).replace(thing.name, name, 1)
     elif isinstance(thing, griffe.Class) and "__init__" in thing.members:
@@ -203,6 +227,11 @@ def _signature(name: str, thing: griffe.Object) -> Iterator[str]:
         yield from ("```text", *_alias(name, str(thing.value)), "```\n")
     if signature:
         yield from ("```text", *_wrapped(signature), "```\n")
+
+
+def _yielded(fixture: griffe.Object) -> str:
+    returns = str(fixture.returns) if isinstance(fixture, griffe.Function) else ""
+    return returns.removeprefix("Iterator[").removesuffix("]")
 
 
 def _alias(name: str, value: str) -> Iterator[str]:
@@ -262,6 +291,14 @@ def _section(section: griffe.DocstringSection, thing: griffe.Object) -> Iterator
     yield ""
 
 
+def _extra(cls: griffe.Class, sections: Iterable[griffe.DocstringSection]) -> Iterator[str]:
+    """Describe the field that all models have, where the docstring of a model doesn't."""
+    attributes = griffe.DocstringSectionKind.attributes
+    described = {each.name for part in sections if part.kind is attributes for each in part.value}
+    if EXTRA in cls.members and EXTRA not in described:
+        yield f"* `{EXTRA}` (`Mapping[str, Any]`): {EXTRA_MEANS}\n"
+
+
 def _type_of(thing: griffe.Object, attribute: str) -> str:
     member = thing.members.get(attribute)
     annotation = getattr(member and resolved(member), "annotation", None)
@@ -269,10 +306,12 @@ def _type_of(thing: griffe.Object, attribute: str) -> str:
 
 
 def _constants(cls: griffe.Class) -> Iterator[str]:
-    """List the members of an enumeration."""
+    """List the members of an enumeration, with what they mean."""
     if any("Enum" in str(base) for base in cls.bases):
-        values = [each for each in cls.attributes.values() if each.value is not None]
-        yield from (f"* `{each.name} = {each.value}`" for each in values)
+        for each in cls.attributes.values():
+            if each.value is not None:
+                meaning = f": {_markdown(each.docstring.value)}" if each.docstring else ""
+                yield f"* `{each.name} = {each.value}`{' '.join(meaning.split())}"
         yield ""
 
 
@@ -312,6 +351,16 @@ def _prose(text: str) -> str:
 
 def _linked(name: re.Match[str]) -> str:
     return f"[{name[0]}]({anchors()[name[1]]})" if name[1] in anchors() else name[0]
+
+
+def _own_linked(text: str, owner: str) -> str:
+    """Link the methods that the docstrings of a class name without the class."""
+
+    def linked(name: re.Match[str]) -> str:
+        anchor = anchors().get(f"{owner}.{name[1]}")
+        return f"[{name[0]}]({anchor})" if anchor else name[0]
+
+    return re.sub(r"(?<![\[`])(?<!^\* )`(\w+)`(?![\]`])", linked, text)
 
 
 @cache

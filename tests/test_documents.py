@@ -14,14 +14,16 @@ from sybil import Document
 from sybil.document import PythonDocStringDocument
 
 import webex_webhooks_async
-from docs.generate import PAGES, documented, up_to_date
+from docs.generate import PAGES, up_to_date
 from tests.support.documents import find_doctests, set_up, tear_down
-from webex_webhooks_async import testing, types
+from tests.support.surface import FIELDS, SNAPSHOT
 
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
+REFERENCE = tuple((ROOT / "docs" / "reference").glob("*.md"))
+NAME = re.compile(r"(?:(?:@property|class|async def|def) )?\*{0,2}(?P<name>[\w-]+)(?:[ (:=].*)?")
 DOCUMENTS = (
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
@@ -48,11 +50,71 @@ def test_a_generated_page_says_what_the_code_says(page: Path) -> None:
     )
 
 
-def test_every_public_name_is_in_the_reference() -> None:
-    """The reference describes each name that users import."""
-    public = {*dir(webex_webhooks_async), *dir(types), *testing.__all__}
+def test_the_reference_has_all_that_users_write() -> None:
+    """The reference names all that is in the snapshot of the surface."""
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in REFERENCE}
+    lacking = [
+        (entry.partition("\n")[0], name)
+        for title, entry in entries()
+        for description in [described(title, entry, pages)]
+        for name in names_in(entry)
+        if not re.search(rf"(?i)(?<![\w-]){re.escape(name)}(?!\w)", description)
+    ]
 
-    assert public - documented().keys() == {"__version__"} & public
+    assert lacking == []
+
+
+def test_a_table_says_what_to_do_about_each_error() -> None:
+    """Each public error is in the first column of "What you do"."""
+    text = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    table = re.split(r"^## ", text.partition("## What you do\n")[2], flags=re.MULTILINE)[0]
+    rows = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("|")]
+    errors = {name for name in dir(webex_webhooks_async) if name.endswith("Error")}
+
+    assert errors - {*re.findall(r"`(\w+)`", " ".join(rows))} == set()
+
+
+@pytest.mark.parametrize("page", REFERENCE, ids=lambda page: page.stem)
+def test_a_reference_to_another_description_is_a_link(page: Path) -> None:
+    """What is "as for" another function, or is what that raises, says where that is described."""
+    text = re.sub(r"(?s)```.*?```", "", page.read_text(encoding="utf-8"))
+
+    assert re.findall(r"\b(?:as for|as of|those of|as in) `\w+`", text) == []
+
+
+def entries() -> Iterator[tuple[str, str]]:
+    """The entries of the snapshot, such as a class with its members, below their titles."""
+    for section in re.split(r"^# ", SNAPSHOT.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        title, _, rest = section.partition("\n")
+        for entry in rest.strip().split("\n\n"):
+            yield title, entry.splitlines()[0] if title == "what these speak of" else entry
+
+
+def names_in(entry: str) -> Iterator[str]:
+    """What an entry names: itself, members, fields, parameters, options."""
+    depth = 99  # of what isn't public
+    for line in entry.replace(FIELDS, "").splitlines():
+        indent = len(line) - len(line.lstrip())
+        if (found := NAME.fullmatch(line.strip())) is None or indent > depth:
+            continue
+        is_private = found["name"].startswith("_") and found["name"] != "__version__"
+        depth = indent if is_private and found["name"] != "__init__" else 99
+        if not is_private:
+            yield found["name"]
+
+
+def described(title: str, entry: str, pages: dict[str, str]) -> str:
+    """The part of the reference that describes an entry."""
+    if title == "the command webex-webhooks":
+        return pages["command-line"]
+    if not title.startswith(("from", "the fixtures")) or entry.startswith("__version__"):
+        return pages["names"] + pages["environment"]
+    heading = re.compile(rf"(?ms)^(#+) `{next(names_in(entry))}`\n(.*?)(?=^#+ |\Z)")
+    for text in pages.values():
+        if found := heading.search(text):
+            end = re.compile(rf"(?m)^##{{1,{len(found[1]) - 1}}} ").search(text, found.end(1))
+            return text[found.start() : end.start() if end else None]
+    return ""
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))

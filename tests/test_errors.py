@@ -198,12 +198,29 @@ def test_other_statuses_have_a_class(status: int, expected: type[APIError]) -> N
         (APIError(503, method="GET", path="/v1"), "GET /v1: 503 Service Unavailable"),
         (TransportError("Refused"), "Refused"),
         (TransportError("Refused", method="GET"), "GET: Refused"),
-        (DecodeError(("$.a: missing", "$.b: missing")), "$.a: missing; $.b: missing"),
+        (
+            DecodeError(("$.a: missing", "$.b: missing")),
+            (
+                "$.a: missing; $.b: missing (if the class is yours, give a default to what can be "
+                "absent or null)"
+            ),
+        ),
         (
             DecodeError(("$: not JSON",), "GET", "/v1/webhooks", "ROUTER_1"),
-            "GET /v1/webhooks: $: not JSON (tracking id ROUTER_1)",
+            (
+                "GET /v1/webhooks: $: not JSON (a proxy may have responded in Webex's place) "
+                "(tracking id ROUTER_1)"
+            ),
         ),
-        (PayloadError(("$.a: missing", "$.b: missing")), "$.a: missing; $.b: missing"),
+        (DecodeError(("$: not JSON",)), "$: not JSON"),
+        (
+            PayloadError(("$.a: missing", "$.b: missing")),
+            "$.a: missing; $.b: missing (look at what sends this with the webhook's secret)",
+        ),
+        (
+            PayloadError(("$.data.a: missing",)),
+            "$.data.a: missing (a handler of on() without a resource gets the data as it came)",
+        ),
     ],
 )
 def test_text_has_all_that_is_known(error: WebexError, text: str) -> None:
@@ -214,10 +231,28 @@ def test_text_has_all_that_is_known(error: WebexError, text: str) -> None:
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        ("missing", "the request has no signature: does the webhook have a secret?"),
-        ("malformed", "the signature header holds no signature in a known form"),
-        ("mismatch", "the signature is of another body or made with another secret"),
-        ("too_weak", "the signature's algorithm is weaker than the required minimum"),
+        ("missing", "the request has no signature: give the webhook a secret"),
+        (
+            "malformed",
+            (
+                "the signature header holds no signature in a known form: look for what changes it "
+                "between Webex and this program"
+            ),
+        ),
+        (
+            "mismatch",
+            (
+                "the signature is of another body or made with another secret: use the webhook's "
+                "secret, and pass the body on unchanged"
+            ),
+        ),
+        (
+            "too_weak",
+            (
+                "the signature's algorithm is weaker than the required minimum: lower the minimum, "
+                "unless Webex sends a stronger one"
+            ),
+        ),
         ("of a later release", "of a later release"),
     ],
 )

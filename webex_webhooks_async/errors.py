@@ -197,9 +197,13 @@ class DecodeError(WebexError):
         super().__init__(self.problems, method, path, self.tracking_id)
 
     def __str__(self) -> str:
-        return describe_failure(
-            self.method, self.path, "; ".join(self.problems), tracking_id=self.tracking_id
-        )
+        advice = ""
+        if all(problem.startswith(("$.", "$[")) for problem in self.problems):
+            advice = " (if the class is yours, give a default to what can be absent or null)"
+        elif self.method:
+            advice = " (a proxy may have responded in Webex's place)"
+        problems = "; ".join(self.problems) + advice
+        return describe_failure(self.method, self.path, problems, tracking_id=self.tracking_id)
 
 
 class PaginationError(WebexError):
@@ -230,10 +234,13 @@ class SignatureError(NotificationError):
 
     def __str__(self) -> str:
         return {
-            "missing": "the request has no signature: does the webhook have a secret?",
-            "malformed": "the signature header holds no signature in a known form",
-            "mismatch": "the signature is of another body or made with another secret",
-            "too_weak": "the signature's algorithm is weaker than the required minimum",
+            "missing": "the request has no signature: give the webhook a secret",
+            "malformed": "the signature header holds no signature in a known form: look for what "
+            "changes it between Webex and this program",
+            "mismatch": "the signature is of another body or made with another secret: use the "
+            "webhook's secret, and pass the body on unchanged",
+            "too_weak": "the signature's algorithm is weaker than the required minimum: lower the "
+            "minimum, unless Webex sends a stronger one",
         }.get(self.reason, self.reason)
 
 
@@ -249,7 +256,10 @@ class PayloadError(NotificationError):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return "; ".join(self.problems)
+        advice = "look at what sends this with the webhook's secret"
+        if all(problem.startswith("$.data.") for problem in self.problems):
+            advice = "a handler of on() without a resource gets the data as it came"
+        return f"{'; '.join(self.problems)} ({advice})"
 
 
 class GiveUpError(Exception):

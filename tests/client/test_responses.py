@@ -293,7 +293,8 @@ def test_a_response_that_does_not_fit_names_its_request(
     }
     assert error.__context__ is None
     if body == b"<html>":
-        text = f"POST /v1/webhooks: {problems[0]} (tracking id ROUTER_header)"
+        advice = "(a proxy may have responded in Webex's place)"
+        text = f"POST /v1/webhooks: {problems[0]} {advice} (tracking id ROUTER_header)"
         assert str(decode_error(RESPONSE._replace(body=body).json)) == text
 
 

@@ -33,7 +33,7 @@ VARIABLES = re.compile(r"(WEBEX|PUBLIC)_[A-Z_]+")
 HEADERS = re.compile(
     r"x-(webex|spark)-[a-z-]+|webex-sandbox[a-z-]*|trackingid|user-agent", re.IGNORECASE
 )
-LOGGED = re.compile(r"webex_[a-z_]+")
+LOGGED = re.compile(r"webex_webhooks_async|webex_(?!webhooks)[a-z_]+")
 
 Line = tuple[griffe.Object, str]
 """A line, and the module in which its names mean something."""
@@ -57,7 +57,7 @@ def surface(sources: Path = SOURCES) -> str:
             *_section(f"from {NAME}.types import", written, public),
             *_section(f"from {NAME}.testing import", for_tests, public),
             *_section("the fixtures of pytest", fixtures, public),
-            *_section("what these speak of", _used_in(public), public),
+            *_section("what these speak of", shapes(public), public),
             *_list("environment variables", filter(VARIABLES.fullmatch, texts)),
             *_list("headers", sorted({each.lower() for each in filter(HEADERS.fullmatch, texts)})),
             *_list("the logger, and the fields of its records", filter(LOGGED.fullmatch, texts)),
@@ -101,8 +101,9 @@ def resolved(found: griffe.Object | griffe.Alias) -> griffe.Object:
     return found.final_target if isinstance(found, griffe.Alias) else found
 
 
-def _used_in(public: list[griffe.Object]) -> list[griffe.Object]:
+def shapes(public: Iterable[griffe.Object]) -> list[griffe.Object]:
     """Find the aliases, type variables and shapes of ours that the lines of others name."""
+    public = [*public]
     seen = {_text(thing) for thing in public}
     for thing in (queue := list(public)):
         for module, line in _lines(thing, public):

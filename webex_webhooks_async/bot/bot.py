@@ -293,7 +293,8 @@ class Bot(BotRouter, Receiver):
         the errors, are those of `MessageContext.reply`.
 
         Raises:
-            ValueError: None of the three is given, or more than one; or as for `reply`.
+            ValueError: None of the three is given, or more than one; or as for
+                `MessageContext.reply`.
             RuntimeError: The bot hasn't been started, or has ended.
         """
         self._check_is_running()

@@ -58,12 +58,23 @@ def plan(
 class Action(StrEnum):
     """What a plan does about one webhook."""
 
-    KEEP = "keep"  # nothing is sent
+    KEEP = "keep"
+    """Nothing is sent."""
+
     CREATE = "create"
-    UPDATE = "update"  # in place: the target URL or the secret differs
-    REACTIVATE = "reactivate"  # Webex switched it off; other differences are corrected with it
-    REPLACE = "replace"  # what differs can't be changed: create a new one, then delete the old one
-    DELETE = "delete"  # a duplicate, or one that is pruned
+    """No webhook has the name yet."""
+
+    UPDATE = "update"
+    """It is changed in place: the target URL or the secret differs."""
+
+    REACTIVATE = "reactivate"
+    """Webex switched it off; other differences are corrected with it."""
+
+    REPLACE = "replace"
+    """What differs can't be changed: a new one is created, then the old one is deleted."""
+
+    DELETE = "delete"
+    """It is a duplicate, or one that is pruned."""
 
 
 @frozen(kw_only=True)

@@ -11,9 +11,16 @@ from typing import Any
 from webex_webhooks_async.formatting import describe_exception
 
 Scope = MutableMapping[str, Any]
+"""What ASGI says of a connection."""
+
 Message = MutableMapping[str, Any]
+"""A message of ASGI."""
+
 Receive = Callable[[], Awaitable[Message]]
+"""Returns the next message of ASGI from the server."""
+
 Send = Callable[[Message], Awaitable[None]]
+"""Sends a message of ASGI to the server."""
 
 
 class BodyTooLargeError(Exception):

@@ -29,8 +29,13 @@ class SignatureAlgorithm(IntEnum):
     """
 
     SHA1 = 160
+    """The documented one, in ``X-Spark-Signature``."""
+
     SHA256 = 256
+    """In ``X-Webex-Signature``, which isn't documented."""
+
     SHA512 = 512
+    """The same."""
 
 
 def sign(body: bytes, secret: str) -> dict[str, str]:

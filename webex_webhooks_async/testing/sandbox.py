@@ -110,6 +110,7 @@ class Sandbox:
             one of the bot, raises nothing.
 
     Attributes:
+        base_url: The base URL of `http_client`, which reaches the sandbox at any other host, too.
         bot: The bot; its id is the ``created_by`` of the webhooks that it creates.
 
     Raises:

@@ -34,12 +34,15 @@ def body(tmp_path: Path) -> str:
         (
             ("Host: example.com",),
             1,
-            "error: the request has no signature: does the webhook have a secret?",
+            "error: the request has no signature: give the webhook a secret",
         ),
         (
             (SPARK, "X-Webex-Signature: " + "0" * 128),
             1,
-            "error: the signature is of another body or made with another secret",
+            (
+                "error: the signature is of another body or made with another secret: use the "
+                "webhook's secret, and pass the body on unchanged"
+            ),
         ),
         (("x",), 2, "error: a header is a name, a colon and a value, got 'x'"),
     ],
