@@ -19,7 +19,7 @@ COMMANDS = (
     *("demo", "sandbox", "chat", "list", "get", "create", "update", "delete", "ensure"),
     *("dev", "listen", "trigger", "verify", "login", "completion"),
 )
-OF_INBOX = ("list", "retry", "drop")
+OF_INBOX = ("list", "retry", "drop", "schema")
 
 
 @pytest.mark.parametrize("arguments", [(), ("-h",), ("webhooks",)])

@@ -82,6 +82,7 @@ _COMMANDS: Mapping[str, Mapping[str, "str | _Group"]] = {
                 "list": "commands.inbox:list_all",
                 "retry": "commands.inbox:retry",
                 "drop": "commands.inbox:drop",
+                "schema": "commands.inbox:print_schema",
             },
         ),
     },

@@ -510,18 +510,28 @@ class Connections:
     Args:
         conninfo: Returns what libpq takes.
         schema: The schema of the tables.
+        version: The statement that returns the version of the tables.
         timeout: After how many seconds a call is given up.
         calm: For how many seconds after an outage `is_calm` is false.
+        makes_tables: Whether to make the tables if they aren't there.
     """
 
-    def __init__(
-        self, conninfo: Conninfo, *, schema: str, version: str, timeout: float, calm: float
+    def __init__(  # noqa: PLR0913 - a setting each
+        self,
+        conninfo: Conninfo,
+        *,
+        schema: str,
+        version: str,
+        timeout: float,
+        calm: float,
+        makes_tables: bool,
     ) -> None:
         self._conninfo = conninfo
         self._schema = schema
         self._version = version.encode()
         self._timeout = timeout
         self._calm = calm
+        self._makes_tables = makes_tables
         self._calm_from: float | None = 0.0  # `None` during an outage
         self._loop = asyncio.get_running_loop()
         self._limit = asyncio.Semaphore(_MAX_CONNECTIONS)
@@ -640,6 +650,11 @@ class Connections:
 
     async def _make_tables(self, connection: Connection, deadline: float) -> None:
         while not await self._has_tables(connection, deadline):
+            if not self._makes_tables:
+                raise RuntimeError(
+                    f"the schema {self._schema!r} has no inbox of this release: start its bot, or "
+                    "pass another schema"
+                )
             await self._create(connection, deadline)
 
     async def _has_tables(self, connection: Connection, deadline: float) -> bool:

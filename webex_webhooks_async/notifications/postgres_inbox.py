@@ -75,7 +75,7 @@ class PostgresInbox(Inbox):
     ) -> None:
         for name, seconds in (("lease", lease), ("keep", keep), ("timeout", timeout)):
             check_seconds(name, seconds)
-        _check_schema(schema)
+        check_schema(schema)
         try:
             from webex_webhooks_async.notifications import (  # noqa: PLC0415 - an extra
                 postgres_calls as calling,
@@ -92,6 +92,7 @@ class PostgresInbox(Inbox):
         self._lease = float(lease)
         self._timeout = timeout
         self._calling = calling
+        self._makes_tables = True
         self._id = str(uuid4())  # whose claims are whose
         self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
         self._stored = 0  # since the last time that keys were forgotten
@@ -276,6 +277,7 @@ class PostgresInbox(Inbox):
             version=self._version,
             timeout=self._timeout,
             calm=self._lease / 3 + 1,
+            makes_tables=self._makes_tables,
         )
         self._process = process
         calls = self._calls[loop] = self._calling.Calls(connections, self._timeout)
@@ -290,6 +292,18 @@ class PostgresInbox(Inbox):
         return await returned if inspect.isawaitable(returned) else returned
 
 
+def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
+    """Return an inbox for a command, which makes no tables.
+
+    Raises:
+        ValueError: `conninfo` can't be read, or `schema` can't be a name.
+        ImportError: psycopg isn't installed.
+    """
+    inbox = PostgresInbox(conninfo, schema=schema)
+    inbox._makes_tables = False  # noqa: SLF001 - ours
+    return inbox
+
+
 _LISTED_AT_ONCE = 100
 _FORGOTTEN = 100
 _SECONDS_BETWEEN_FORGETS = 1.0
@@ -300,7 +314,13 @@ def _bounded(seconds: float) -> float:
     return float(min(seconds, _LONGEST))
 
 
-def _check_schema(schema: str) -> None:
+def check_schema(schema: str) -> None:
+    """Check that a schema can have this name.
+
+    Raises:
+        ValueError: It can't.
+        TypeError: It isn't text.
+    """
     size = len(check_not_empty("schema", schema).encode())
     if "\0" in schema or size > _LONGEST_NAME or schema.startswith("pg_"):
         raise ValueError(

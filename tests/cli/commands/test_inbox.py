@@ -3,18 +3,24 @@ import hashlib
 import json
 import os
 import re
+import socket
 import sqlite3
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import aclosing, closing
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.cli.harness import Invoke
 from tests.support.inboxes import stored_in
+from tests.support.postgres_server import PostgresServer
+from webex_webhooks_async import PostgresInbox, notifications
 from webex_webhooks_async.notifications.inbox_file import InboxFile
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.testing import sample_notification
@@ -322,3 +328,83 @@ def test_a_locked_file(file: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatc
 
     assert (done.exit_code, done.out) == (1, "")
     assert done.err == f"error: can't use the inbox {file}: database is locked\n"
+
+
+class TestPostgres:
+    @pytest.fixture(autouse=True)
+    def _variables(self, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set the variables of libpq."""
+        url = urlsplit(postgres.url)
+        for name, value in {
+            "PGHOST": url.hostname,
+            "PGPORT": str(url.port),
+            "PGUSER": url.username,
+            "PGPASSWORD": url.password,
+            "PGDATABASE": url.path[1:],
+        }.items():
+            if value:
+                monkeypatch.setenv(name, value)
+
+    def test_its_notifications(self, postgres: PostgresServer, schema: str, invoke: Invoke) -> None:
+        """They are listed with the machine and the process that runs them, and decided about."""
+
+        async def fill() -> None:
+            async with aclosing(PostgresInbox(postgres.url, schema=schema)) as inbox:
+                for name in ("FAILED-1", "FAILED-2", "RUNNING"):
+                    await inbox.put(key(name), body(name))
+                    entry = await inbox.take()
+                    assert entry is not None
+                    if name != "RUNNING":
+                        await inbox.fail(entry, error="it failed", retry_in=None)
+
+        asyncio.run(fill())
+        of_schema = ("--schema", schema)
+        done = invoke("inbox", "list", postgres.url, *of_schema)
+        documents = json.loads(invoke("inbox", "list", "postgresql:", *of_schema, "--json").out)
+
+        assert (done.exit_code, done.err) == (0, "")
+        assert done.out.splitlines()[-1] == "0 waiting, 1 running, 2 failed"
+        holder = f"process {os.getpid()} on {socket.gethostname()}"
+        assert f"  {holder}\n" in done.out
+        assert [(each["dataId"], each["state"], each["holder"]) for each in documents] == [
+            ("FAILED-1", "failed", None),
+            ("FAILED-2", "failed", None),
+            ("RUNNING", "running", holder),
+        ]
+        retried = invoke("inbox", "retry", "postgresql:", key("FAILED-1")[:8], *of_schema)
+        dropped = invoke("inbox", "drop", postgres.url, key("FAILED-2"), *of_schema)
+        assert (retried.out, dropped.out) == (
+            "1 notification due again\n",
+            "1 notification removed\n",
+        )
+        assert (
+            invoke("inbox", "list", "postgresql:", *of_schema)
+            .out.splitlines()[-1]
+            .startswith("1 waiting, 1 running, 0 failed")
+        )
+
+    def test_its_tables(self, postgres: PostgresServer, schema: str, invoke: Invoke) -> None:
+        """They are made by the SQL that is printed, which can be run again, and by no command."""
+        lacking = invoke("inbox", "list", postgres.url, "--schema", schema)
+        printed = invoke("inbox", "schema", "--schema", schema)
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            for _ in range(2):
+                connection.execute(printed.out.encode())
+        listed = invoke("inbox", "list", postgres.url, "--schema", schema)
+
+        assert (lacking.exit_code, lacking.out) == (1, "")
+        assert f"the schema '{schema}' has no inbox of this release: start its bot" in lacking.err
+        assert (listed.exit_code, listed.out) == (0, "0 waiting, 0 running, 0 failed\n")
+
+    def test_wrong_usage(self, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What can't be a database or a schema is wrong usage, and so is a library that lacks."""
+        for arguments in (
+            ("list", "postgresql://localhost:port/"),
+            ("list", "postgresql:", "--schema", "pg_mine"),
+            ("schema", "--schema", "pg_mine"),
+        ):
+            assert invoke("inbox", *arguments).exit_code == 2
+        monkeypatch.setitem(sys.modules, "webex_webhooks_async.notifications.postgres_calls", None)
+        monkeypatch.delattr(notifications, "postgres_calls", raising=False)
+        done = invoke("inbox", "list", "postgresql:")
+        assert (done.exit_code, "PostgresInbox needs psycopg: pip install" in done.err) == (2, True)

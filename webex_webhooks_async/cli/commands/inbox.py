@@ -1,4 +1,4 @@
-"""The commands inbox list, inbox retry and inbox drop."""
+"""The commands inbox list, inbox retry, inbox drop and inbox schema."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +15,7 @@ from webex_webhooks_async.cli.console import stdout
 from webex_webhooks_async.cli.options import AsJson, NotEmpty
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
 from webex_webhooks_async.formatting import on_one_line, short_id
+from webex_webhooks_async.notifications import postgres_inbox, postgres_sql
 from webex_webhooks_async.notifications.inbox import Inbox, StoredNotification
 from webex_webhooks_async.notifications.sqlite_inbox import look_into
 
@@ -88,6 +89,22 @@ def drop(
     stdout().print(f"{_notifications(run(decide()))} removed")
 
 
+def print_schema(*, schema: NotEmpty = SCHEMA) -> None:
+    """Print the SQL that makes the tables of a PostgresInbox.
+
+    $ webex-webhooks inbox schema > tables.sql
+
+    A role that may make tables runs it with psql, if that of the bot may not. It
+    can be run again, by several at once: then it adds what is missing.
+
+    Args:
+        schema: The schema for the tables.
+    """
+    with usage_errors():
+        postgres_inbox.check_schema(schema)
+    stdout().out(postgres_sql.script(schema), highlight=False, end="")
+
+
 @asynccontextmanager
 async def _opened(database: str, schema: str, *, change: bool) -> AsyncIterator[Inbox]:
     try:
@@ -96,11 +113,18 @@ async def _opened(database: str, schema: str, *, change: bool) -> AsyncIterator[
             yield inbox
         finally:
             await inbox.aclose()
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise CommandError(str(error)) from error
 
 
 def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
+    if database.startswith(("postgresql:", "postgres:")):
+        conninfo = database if "//" in database else ""
+        try:
+            with usage_errors():
+                return postgres_inbox.look_into(conninfo, schema=schema)
+        except ImportError as error:
+            raise UsageError(str(error)) from error
     if schema != SCHEMA:
         raise UsageError("--schema is for a PostgresInbox: a file has no schema")
     if not Path(database).exists():
