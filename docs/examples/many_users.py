@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -40,6 +41,7 @@ CLIENT_ID, CLIENT_SECRET = os.environ["WEBEX_CLIENT_ID"], os.environ["WEBEX_CLIE
 BASE_URL = os.environ.get("WEBEX_BASE_URL", "https://webexapis.com/v1")
 SCOPES = ["spark:people_read", "meeting:schedules_read"]
 REDIRECT_URI = f"{ORIGIN}/callback"
+USERS = Path(os.environ.get("USERS", "users.db"))
 MOST = 1_000  # people at a time on their way through Webex
 
 receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"])
@@ -73,7 +75,7 @@ async def connect(_: Request) -> Response:
         base_url=BASE_URL,
     )
     response = RedirectResponse(url)
-    response.set_cookie("state", state, max_age=600, httponly=True, samesite="lax")
+    response.set_cookie("state", state, max_age=600, secure=True, httponly=True, samesite="lax")
     return response
 
 
@@ -123,8 +125,9 @@ def store(user: str, tokens: Tokens) -> None:
 
 
 def database() -> sqlite3.Connection:
-    """Open the file with the tokens; keep it as safe as the passwords that they are."""
-    users = sqlite3.connect(os.environ.get("USERS", "users.db"))
+    """Open the file with the tokens, which nobody else may read: they are as good as passwords."""
+    USERS.touch(mode=0o600)
+    users = sqlite3.connect(USERS)
     users.execute("CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, tokens BLOB NOT NULL)")
     return users
 

@@ -72,7 +72,7 @@ class GrowingReply:
 
     async def add(self, piece: str) -> None:
         """Add a piece to the text, and show the text if it has grown enough."""
-        self._text += piece
+        self._text = (self._text + piece).replace("<@", "&lt;@")  # a model must not mention anybody
         if len(self._text) >= self._due and self._fits():
             await self._show()
             self._due = len(self._text) * 3 // 2

@@ -216,6 +216,16 @@ async def test_a_long_answer_keeps_its_code_blocks(
     assert last.endswith("\n```\nLast.")
 
 
+async def test_a_model_mentions_nobody(webex_sandbox: Sandbox, run_example: Run) -> None:
+    """What a person makes the model say is no mention, however it comes in pieces."""
+    mentions = ["Hello <", "@all>", " and <@person", "Email:ann@example.com>"]
+    await ask_model(webex_sandbox, run_example, mentions)
+
+    reply = webex_sandbox.messages[-1]
+    assert (reply.mentioned_people or (), reply.mentioned_groups or ()) == ((), ())
+    assert reply.text == "Hello <@all> and <@personEmail:ann@example.com>"
+
+
 async def test_a_model_that_fails(
     webex_sandbox: Sandbox, run_example: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,10 +277,13 @@ async def test_only_the_owner_of_a_meeting_is_notified(
                     "https://bot.example.com/connect", follow_redirects=True
                 )
                 assert connected.text == f"Hello, {email[:3].title()}: connected.\n"
+                (cookie,) = browser.cookies.jar
+                assert cookie.secure
                 again = await browser.get(str(connected.url))
                 assert again.status_code == 400  # the state is used up
             ids.append(webex.webhooks[-1].created_by or "")
         await webex.emit("meetings", "started", data={"title": "Plans"}, owner=ids[0])
+    assert path.stat().st_mode & 0o077 == 0  # only this user reads the tokens
     # Ann takes the permission back: that keeps nobody else from being served.
     with closing(sqlite3.connect(path)) as users:
         ((stored,),) = users.execute("SELECT tokens FROM users WHERE id = ?", (ids[0],))

@@ -77,8 +77,8 @@ class Sandbox:
     * Who writes into a group room, or is mentioned there, joins it: ``memberships.created`` is
       notified before the message. Only the bot has to be a member before it can write.
     * Nobody is notified when a room or a team is deleted, or a message edited.
-    * Webhooks are notified of what their owner can see. In a group room the bot sees, and can read
-      and list, only messages that mention it, and its own.
+    * Webhooks are notified of what their owner can see. In a group room the bot sees and can read
+      only messages that mention it, and its own; it can list only those that mention it.
 
     >>> sandbox = Sandbox()
     >>> async with sandbox.http_client() as http_client:
