@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bot.doubles import CARD, Webex
+from tests.support.surface import SNAPSHOT
 from tests.support.wire import PATIENCE
 from webex_webhooks_async import (
     Bot,
@@ -26,7 +27,10 @@ ANN = "canary@example.com"
 async def test_nothing_private_is_in_any_record(
     webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path, *, has_inbox: bool
 ) -> None:
-    """No text, address, title, input, file, query, token or secret is in a field of a record."""
+    """No text, address, title, input, file, query, token or secret is in a field of a record.
+
+    What a record has beside those of every record is in the snapshot of the surface.
+    """
     webex_sandbox.raise_handler_errors = False
     caplog.set_level(logging.DEBUG, "webex_webhooks_async")
     inbox = SQLiteInbox(tmp_path / "inbox.db") if has_inbox else None
@@ -69,6 +73,8 @@ async def test_nothing_private_is_in_any_record(
     records = [each for each in caplog.records if each.name == "webex_webhooks_async"]
     fields = [(name, value) for each in records for name, value in vars(each).items()]
     names = {name for name, _ in fields}
+    of_every_record = vars(logging.makeLogRecord({})).keys() | {"message"}
+    assert names - of_every_record <= {*SNAPSHOT.read_text(encoding="utf-8").splitlines()}
     assert {"webex_resource", "webex_data_id", "webex_path", "webex_status"} <= names
     assert ("webex_attempt" in names) == has_inbox
     assert [each for each in fields if "canary" in repr(each).lower()] == []
