@@ -465,6 +465,28 @@ async def test_a_lease_that_can_not_be_renewed(
         bot.may_end.set()
 
 
+async def test_a_lease_is_not_renewed_while_its_end_is_recorded(
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A completion that takes long isn't taken for a lease that somebody else has."""
+    goes_on, complete = asyncio.Event(), bot.inbox.complete
+
+    async def slowly(entry: InboxEntry) -> bool:
+        await goes_on.wait()
+        return await complete(entry)
+
+    async with bot.receiver:
+        with patch.object(bot.inbox, "complete", slowly), patch.object(bot.inbox, "renew") as renew:
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: bot.done == ["MESSAGE-1"])
+            await bot.time.pass_(LEASE / 3)
+            goes_on.set()
+            await until(lambda: bot.states() == [])
+            renew.assert_not_called()
+
+    assert "lost its lease" not in caplog.text
+
+
 async def test_duplicates(make: Make) -> None:
     """A copy counts as one while the first waits, runs or has failed, and long after."""
     bot = make(attempts=1)
@@ -613,6 +635,19 @@ async def test_a_start_that_fails(tmp_path: Path) -> None:
     assert sent["type"] == "lifespan.startup.failed"
     assert f"{path} is not a file" in sent["message"]
     assert await deliver(receiver) == 503
+
+
+async def test_a_start_while_the_database_is_down(
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A receiver starts beside a database that can't be reached, and works when it can be."""
+    down = ConnectionError("no route to the database")
+    with patch.object(bot.inbox, "take", side_effect=down):
+        await bot.receiver.__aenter__()
+    assert "the inbox can't be read: ConnectionError: no route to the database" in caplog.text
+    await deliver(bot.receiver, distinct(1))
+    await until(lambda: bot.done == ["MESSAGE-1"])
+    await bot.receiver.aclose()
 
 
 async def test_an_inbox_that_can_not_store(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:

@@ -27,6 +27,8 @@ _ALONE = "alone"  # the name of a record: how many leases had expired when it be
 
 _LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
 
+_UNREADABLE = "the inbox can't be read: %s"
+
 _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
 
 
@@ -68,11 +70,14 @@ class InboxWorker:
         self.is_open = True
 
     async def open(self) -> None:
-        """Begin to take entries. The first call opens the storage, and raises its error."""
+        """Begin to take entries. The first call opens the storage, and raises its error.
+
+        A database that can't be reached for a while is waited for.
+        """
         if self._taking:
             raise RuntimeError("the receiver is running already: enter it once")
         try:
-            first = await self._inbox.take()
+            first = await self._first()
         except BaseException:
             await self._inbox.aclose()
             raise
@@ -81,6 +86,13 @@ class InboxWorker:
         if first is not None:
             self._start(first)
         self._taking = {asyncio.create_task(self._take_each())}
+
+    async def _first(self) -> InboxEntry | None:
+        try:
+            return await self._inbox.take()
+        except (ConnectionError, TimeoutError) as error:
+            logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - it says all
+            return None
 
     async def aclose(self) -> None:
         """Take no more entries, finish those that were taken, and close the inbox."""
@@ -106,7 +118,7 @@ class InboxWorker:
                 try:
                     entry = await self._inbox.take()
                 except Exception as error:  # noqa: BLE001 - it may work again later
-                    logger.error("the inbox can't be read: %s", describe_exception(error))  # noqa: TRY400 - once a second
+                    logger.error(_UNREADABLE, describe_exception(error))  # noqa: TRY400 - once a second
             if entry is None:
                 await self._pause()
             else:
@@ -148,13 +160,14 @@ class InboxWorker:
             notification = parse_unverified_notification(entry.body)
         except PayloadError as error:
             logger.error("the inbox has a body that isn't a notification: %s", error)  # noqa: TRY400 - it says all
-            await self._record(entry, "it", Failure(error, None))
+            await self._record(entry, "it", Failure(error, None), asyncio.Lock())
             return
         which = describe(notification)
-        renewing = asyncio.create_task(self._renew(entry, which))
+        recording = asyncio.Lock()
+        renewing = asyncio.create_task(self._renew(entry, which, recording))
         try:
             failure = await self._attempt(entry, notification)
-            await self._record(entry, which, failure)
+            await self._record(entry, which, failure, recording)
         finally:
             renewing.cancel()
 
@@ -215,17 +228,14 @@ class InboxWorker:
             logger.warning("a last attempt can't be recorded: %s", describe_exception(error))
         return True
 
-    async def _record(self, entry: InboxEntry, which: str, failure: "Failure | None") -> None:
+    async def _record(
+        self, entry: InboxEntry, which: str, failure: "Failure | None", recording: asyncio.Lock
+    ) -> None:
         """Record an outcome, if need be again and again."""
         while True:
             try:
-                if failure is None:
-                    is_ours = await self._inbox.complete(entry)
-                else:
-                    summary = summarize_redacted(failure.error, self._handlings.known_secrets())
-                    is_ours = await self._inbox.fail(
-                        entry, error=summary, retry_in=failure.again_in
-                    )
+                async with recording:
+                    is_ours = await self._record_once(entry, failure)
                 if not is_ours:
                     logger.warning(_LOST, which)
             except Exception as error:  # noqa: BLE001 - it may work again later
@@ -237,7 +247,13 @@ class InboxWorker:
                 logger.error("%s will be handled again: the receiver ends", which)  # noqa: TRY400 - no more is known
             return
 
-    async def _renew(self, entry: InboxEntry, which: str) -> None:
+    async def _record_once(self, entry: InboxEntry, failure: "Failure | None") -> bool:
+        if failure is None:
+            return await self._inbox.complete(entry)
+        summary = summarize_redacted(failure.error, self._handlings.known_secrets())
+        return await self._inbox.fail(entry, error=summary, retry_in=failure.again_in)
+
+    async def _renew(self, entry: InboxEntry, which: str, recording: asyncio.Lock) -> None:
         renewals = 0
         while True:
             renewals += 1
@@ -245,7 +261,9 @@ class InboxWorker:
             if renewals == 2 * _RENEWALS_PER_LEASE:  # of which it may have waited for one lease
                 self._let_others_run_beside(entry)
             try:
-                if not await self._inbox.renew(entry):
+                async with recording:  # a renewal beside it would find the lease ended
+                    is_ours = await self._inbox.renew(entry)
+                if not is_ours:
                     logger.warning(_LOST, which)
                     self._let_others_run_beside(entry)
                     return
