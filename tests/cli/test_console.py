@@ -7,10 +7,10 @@ from rich.text import Text
 from webex_webhooks_async.cli.console import (
     error_text,
     log_messages_to,
-    page,
     print_fields,
     print_json,
     progress,
+    prose,
     stderr,
     stdout,
 )
@@ -19,12 +19,12 @@ from webex_webhooks_async.cli.running import CommandError
 
 def test_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a pipe results aren't wrapped, and prose is as wide as a page; a terminal wraps both."""
-    in_a_pipe = (stdout().width > 1000, page().width)
+    in_a_pipe = (stdout().width > 1000, prose().width)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
 
     assert in_a_pipe == (True, 80)
-    assert (stdout().width, page().width) == (60, 60)
+    assert (stdout().width, prose().width) == (60, 60)
 
 
 def test_an_error_of_several_lines() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from webex_webhooks_async.cli.dev_watching import change, look
+from webex_webhooks_async.cli.dev_watching import next_change, snapshot
 
 
 def _replace(folder: Path) -> None:
@@ -26,13 +26,13 @@ CHANGES: list[tuple[Callable[[Path], object], str]] = [
 async def test_a_change(act: Callable[[Path], object], changed: str, tmp_path: Path) -> None:
     """A Python file below the folder that is saved, new or gone is a change, and is named."""
     folder = _folder(tmp_path)
-    before = await look(folder)
+    before = await snapshot(folder)
     act(folder)
 
-    after, name = await change(folder, before)
+    after, name = await next_change(folder, before)
 
     assert name == changed
-    assert after == await look(folder) != before
+    assert after == await snapshot(folder) != before
 
 
 async def test_what_does_not_count(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ async def test_what_does_not_count(tmp_path: Path) -> None:
         (folder / name).touch()
     (folder / "dangling.py").symlink_to("nowhere")
 
-    found = await look(folder)
+    found = await snapshot(folder)
 
     assert {*found} == {str(folder / "bot.py"), str(folder / "package" / "part.py")}
 
@@ -52,11 +52,11 @@ async def test_what_does_not_count(tmp_path: Path) -> None:
 def test_saved_twice_in_a_second(tmp_path: Path) -> None:
     """The bytecode of a file that changes is dropped: Python might take it for the new one's."""
     folder = _folder(tmp_path)
-    before = asyncio.run(look(folder))
+    before = asyncio.run(snapshot(folder))
     bytecode = Path(py_compile.compile(str(folder / "bot.py"), doraise=True) or "")
     (folder / "bot.py").write_text("b = 2", encoding="utf-8")
 
-    asyncio.run(change(folder, before))
+    asyncio.run(next_change(folder, before))
 
     assert not bytecode.exists()
 

@@ -14,9 +14,9 @@ from tests.support.wire import PATIENCE, unused_port
 from webex_webhooks_async import Receiver
 from webex_webhooks_async.cli.relay import (
     ArrivalCheck,
+    BotResponse,
     RawHeaders,
     RawRequest,
-    Reply,
     forward,
     post,
     print_response,
@@ -129,7 +129,7 @@ async def test_forward() -> None:
     ]
 
 
-async def reply_of(response: httpx.Response, seconds: float = PATIENCE) -> Reply:
+async def reply_of(response: httpx.Response, seconds: float = PATIENCE) -> BotResponse:
     """Post to a bot that responds so."""
     transport = httpx.MockTransport(lambda _: response)
     async with httpx.AsyncClient(transport=transport) as http_client:
@@ -167,12 +167,12 @@ async def test_a_compressed_response() -> None:
     ]
 
     assert once.text == "\0" * 65_536
-    assert twice == Reply(500, "(it has more than one content coding)", is_success=False)
+    assert twice == BotResponse(500, "(it has more than one content coding)", is_success=False)
 
 
 def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
     """Only the beginning of a long response is printed."""
-    print_response(Console(), Reply(200, "line\n" * 100))
+    print_response(Console(), BotResponse(200, "line\n" * 100))
 
     assert capsys.readouterr().out.splitlines() == ["→ 200 OK", *["  line"] * 20]
 

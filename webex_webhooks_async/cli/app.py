@@ -23,9 +23,9 @@ from rich.text import Text
 from webex_webhooks_async.cli.console import (
     UNBOUNDED,
     error_text,
-    page,
     print_error,
     print_warning,
+    prose,
     stderr,
     stdout,
 )
@@ -234,7 +234,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         command, bound, _ = app.parse_args(
             arguments,
-            console=page(),
+            console=prose(),
             error_console=stderr(),
             exit_on_error=False,
             error_formatter=usage_error_text,
@@ -264,7 +264,7 @@ def usage_error_text(error: CycloptsError) -> Text:
 
 def _usage(command: Sequence[str]) -> str:
     """The usage of a command, on one line: the beginning of its help."""
-    console = page()
+    console = prose()
     console.width = UNBOUNDED
     with console.capture() as captured:
         app.help_print(command, console=console)

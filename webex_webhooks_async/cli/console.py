@@ -39,7 +39,7 @@ def stdout(*, goes_on: bool = False) -> Console:
 
     With `goes_on`, a command doesn't end when nobody reads them.
     """
-    console = page()
+    console = prose()
     console.goes_on = goes_on
     console.soft_wrap = True  # the terminal wraps, so that a long line can be copied
     if not console.is_terminal:
@@ -47,7 +47,7 @@ def stdout(*, goes_on: bool = False) -> Console:
     return console
 
 
-def page() -> _Console:
+def prose() -> _Console:
     """Standard output for prose: it is wrapped in a pipe too."""
     return _Console(highlight=False, emoji=False, markup=False)
 

@@ -14,7 +14,7 @@ Snapshot = Mapping[str, tuple[int, int, int]]
 """For each file, what changes when it is saved."""
 
 
-async def look(folder: Path) -> Snapshot:
+async def snapshot(folder: Path) -> Snapshot:
     """The Python files below a folder, without those of environments and hidden folders."""
     found: dict[str, tuple[int, int, int]] = {}
     for place, folders, files in os.walk(folder):
@@ -35,14 +35,14 @@ def _add(found: dict[str, tuple[int, int, int]], path: Path) -> None:
         found[str(path)] = (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-async def change(folder: Path, before: Snapshot) -> tuple[Snapshot, str]:
+async def next_change(folder: Path, before: Snapshot) -> tuple[Snapshot, str]:
     """Wait until a file changes, and return what is there then, and the path of such a file."""
     loop = asyncio.get_running_loop()
     pause = _PAUSE
     while True:
         await asyncio.sleep(pause)
         start = loop.time()
-        now = await look(folder)
+        now = await snapshot(folder)
         changed = sorted(path for path, _ in {*before.items()} ^ {*now.items()})
         if changed:
             for each in changed:

@@ -80,7 +80,7 @@ WebexUrl = Annotated[str, _base_url(BASE_URL)]
 SandboxUrl = Annotated[str, _base_url(SANDBOX_URL)]
 
 
-def names_url(base_url: str, default: str) -> bool:
+def is_url_given(base_url: str, default: str) -> bool:
     """Whether --base-url is given, and isn't just what counts without it."""
     return base_url not in {default, os.environ.get(WEBEX_BASE_URL)}
 
@@ -105,7 +105,7 @@ class Connection:
     @property
     def is_given(self) -> bool:
         """Whether an option names the token or the URL, rather than the environment alone."""
-        return self.token_file is not None or names_url(self.base_url, BASE_URL)
+        return self.token_file is not None or is_url_given(self.base_url, BASE_URL)
 
     def client(self, http_client: httpx.AsyncClient | None = None) -> Client:
         """A client to call Webex with, through `http_client` if it is given.

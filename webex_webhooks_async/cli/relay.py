@@ -76,7 +76,7 @@ def relay(receiver: Receiver, handle: Callable[[RawRequest], Awaitable[None]]) -
     return application
 
 
-async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> "Reply":
+async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest) -> "BotResponse":
     """Forward a request with its original bytes and headers.
 
     Raises:
@@ -89,7 +89,7 @@ async def forward(http_client: httpx.AsyncClient, url: str, request: RawRequest)
 
 
 @frozen
-class Reply:
+class BotResponse:
     """What a bot responded.
 
     Attributes:
@@ -107,7 +107,7 @@ class Reply:
 
 async def post(
     http_client: httpx.AsyncClient, request: httpx.Request, seconds: float = FORWARD_TIMEOUT
-) -> Reply:
+) -> BotResponse:
     """Send a notification to a bot.
 
     Raises:
@@ -132,17 +132,17 @@ async def post(
         problem = next_step(response.status_code, url, location, _IF_UNAUTHORIZED)
     text = body[:_MOST_BYTES].decode(errors="replace")
     is_success = response.is_success and problem is None
-    return Reply(response.status_code, text, is_success=is_success, problem=problem)
+    return BotResponse(response.status_code, text, is_success=is_success, problem=problem)
 
 
-def print_response(console: Console, reply: Reply, to: str = "") -> None:
+def print_response(console: Console, response: BotResponse, to: str = "") -> None:
     """Print the response to a notification, which `to` names, and what is wrong."""
     arrow = f"→ {to}: " if to else "→ "
-    console.print(Text(arrow, "cyan"), status_code_text(reply.status_code), sep="")
-    for line in reply.text.splitlines()[:_MOST_LINES]:
+    console.print(Text(arrow, "cyan"), status_code_text(response.status_code), sep="")
+    for line in response.text.splitlines()[:_MOST_LINES]:
         console.print(f"  {on_one_line(line)}")
-    if reply.problem is not None:
-        print_refusal(console, reply.problem)
+    if response.problem is not None:
+        print_refusal(console, response.problem)
 
 
 async def _beginning(response: httpx.Response) -> bytes:

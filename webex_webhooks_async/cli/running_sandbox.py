@@ -69,8 +69,10 @@ async def stream_of(base_url: str) -> AsyncGenerator[httpx.Response]:
         raise gone(base_url) from error
 
 
-async def ask(base_url: str, action: str, document: Mapping[str, object]) -> dict[str, Any]:
-    """Ask a sandbox for what Webex has no way to ask for.
+async def call_sandbox(
+    base_url: str, action: str, document: Mapping[str, object]
+) -> dict[str, Any]:
+    """Call a sandbox for what Webex has no way to ask for.
 
     Raises:
         CommandError: No sandbox responds there.

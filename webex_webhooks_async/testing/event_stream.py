@@ -15,7 +15,7 @@ from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.reasons import hint_without_webhook
-from webex_webhooks_async.testing.redaction import A_SECRET, Secrets
+from webex_webhooks_async.testing.redaction import A_SECRET, KnownSecrets
 from webex_webhooks_async.testing.requests import RecordedRequest
 from webex_webhooks_async.testing.service.cards import remarks_on
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
@@ -55,7 +55,7 @@ class EventStream:
         self._numbers = itertools.count(1)
         self._requests: deque[Json] = deque(maxlen=MAX_SHOWN)
         self._deliveries: deque[tuple[Json, Delivery]] = deque(maxlen=MAX_SHOWN)
-        self._secrets = Secrets()
+        self._secrets = KnownSecrets()
         self._program = ""
         self._readers: set[asyncio.Queue[Json | None]] = set()
         self._bot_has_called = False

@@ -19,7 +19,7 @@ A_SECRET = "a secret"  # noqa: S105 - a word for one
 _MOST_READ = MAX_TEXT + LONGEST_FORM
 
 
-class Secrets:
+class KnownSecrets:
     """The tokens, and the secrets of webhooks, that were used last."""
 
     def __init__(self) -> None:

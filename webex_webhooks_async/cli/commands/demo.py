@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from webex_webhooks_async.cli import demo_steps as steps
-from webex_webhooks_async.cli.console import log_messages_to, page
+from webex_webhooks_async.cli.console import log_messages_to, prose
 from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, Connection
 from webex_webhooks_async.cli.rendering import (
     status_code_text,
@@ -63,7 +63,7 @@ def command(
     """
     if not live and connection.is_given:
         raise UsageError("--token-file and --base-url need --live: without it, no Webex is called")
-    narrator = Narrator(page())
+    narrator = Narrator(prose())
     run(_on_webex(narrator, connection) if live else _on_sandbox(narrator))
 
 

@@ -31,7 +31,7 @@ from webex_webhooks_async.cli.console import (
 )
 from webex_webhooks_async.cli.dev_program import is_proxy
 from webex_webhooks_async.cli.dev_target import Target
-from webex_webhooks_async.cli.dev_watching import change, look
+from webex_webhooks_async.cli.dev_watching import next_change, snapshot
 from webex_webhooks_async.cli.options import BOT_PORT, SANDBOX_PORT, Port
 from webex_webhooks_async.cli.running import (
     CommandError,
@@ -118,7 +118,7 @@ async def _develop(
             development = _Development(
                 target, console, sandbox, listener, base_url, reload=reload, browser=browser
             )
-            exit_code = await (development.go_on() if reload else development.run())
+            exit_code = await (development.run_and_reload() if reload else development.run())
     return exit_code
 
 
@@ -218,15 +218,15 @@ class _Development:
             **variables_for_bot(base_url, self._origin),
         }
 
-    async def go_on(self) -> int:
+    async def run_and_reload(self) -> int:
         """Run the program, and again after each change of a file, until a signal."""
         folder = self._target.folder
-        files = await look(folder)
+        files = await snapshot(folder)
         try:
             while True:
                 async with asyncio.TaskGroup() as group:
                     running = group.create_task(self.run())
-                    files, changed = await change(folder, files)
+                    files, changed = await next_change(folder, files)
                     running.cancel()
                 print_approval(self._console, f"{changed} was saved: starting again")
         finally:

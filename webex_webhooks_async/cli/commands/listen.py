@@ -265,11 +265,11 @@ async def _forward(
     console: Console,
 ) -> None:
     try:
-        reply = await forward(http_client, url, request)
+        response = await forward(http_client, url, request)
     except CommandError as error:
         print_refusal(stderr(), f"{notification}: {error}")
     else:
-        print_response(console, reply, to=notification)
+        print_response(console, response, to=notification)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from webex_webhooks_async.cli.traffic import (
     redacted_request,
 )
 from webex_webhooks_async.testing import Delivery, RecordedRequest, Sandbox, SandboxPerson
-from webex_webhooks_async.testing.redaction import Secrets
+from webex_webhooks_async.testing.redaction import KnownSecrets
 from webex_webhooks_async.testing.service.sandbox_person import BOT_EMAIL, BOT_NAME, ORGANIZATION
 
 
@@ -64,7 +64,7 @@ async def _serve(
     bot: SandboxPerson, port: int, *, page: bool, allow_remote: bool, as_json: bool
 ) -> None:
     console = stdout(goes_on=True)
-    secrets = Secrets()
+    secrets = KnownSecrets()
     report_request, report_delivery, report_log = (
         (_report_request, _report_delivery, _report_log)
         if as_json

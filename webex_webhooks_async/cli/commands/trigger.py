@@ -19,9 +19,9 @@ from webex_webhooks_async.cli.options import (
     NotEmpty,
     SandboxUrl,
     SecretSource,
-    names_url,
+    is_url_given,
 )
-from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, Reply, post, print_response
+from webex_webhooks_async.cli.relay import FORWARD_TIMEOUT, BotResponse, post, print_response
 from webex_webhooks_async.cli.rendering import print_notification
 from webex_webhooks_async.cli.running import ExitCode, UsageError, run, usage_errors
 from webex_webhooks_async.client.client import Client
@@ -73,7 +73,7 @@ def command(  # noqa: PLR0913 - each is an option
         raise UsageError("the sandbox has the secrets of its webhooks: leave the secret out")
     if owner is not None and not sandbox:
         raise UsageError("--owner needs --sandbox")
-    if names_url(base_url, SANDBOX_URL) and not sandbox:
+    if is_url_given(base_url, SANDBOX_URL) and not sandbox:
         raise UsageError("--base-url needs --sandbox")
     warn_if_misspelled(resource, event, stacklevel=1)
     if to is None:
@@ -85,7 +85,7 @@ def command(  # noqa: PLR0913 - each is an option
 
 
 def _send(  # noqa: PLR0913 - each is an option
-    resource: str, event: str, to: str, assignments: Sequence[str], key: str, *, as_json: bool
+    resource: str, event: str, to: str, assignments: Sequence[str], secret: str, *, as_json: bool
 ) -> int:
     with usage_errors():
         notification = json.loads(sample_notification(resource, event))
@@ -94,16 +94,20 @@ def _send(  # noqa: PLR0913 - each is an option
     body = json.dumps(notification).encode()
     if not as_json:
         print_notification(stdout(), notification)
-    reply = run(_reply_to(signed_request(to, body, key)))
+    response = run(_response_to(signed_request(to, body, secret)))
     if as_json:
-        document = {"status": reply.status_code, "body": reply.text, "problem": reply.problem}
+        document = {
+            "status": response.status_code,
+            "body": response.text,
+            "problem": response.problem,
+        }
         print_json({"notification": notification, **document})
     else:
-        print_response(stdout(), reply)
-    return ExitCode.DONE if reply.is_success else ExitCode.REFUSED
+        print_response(stdout(), response)
+    return ExitCode.DONE if response.is_success else ExitCode.REFUSED
 
 
-async def _reply_to(request: httpx.Request) -> Reply:
+async def _response_to(request: httpx.Request) -> BotResponse:
     async with httpx.AsyncClient(timeout=FORWARD_TIMEOUT, trust_env=False) as http_client:
         return await post(http_client, request)
 
@@ -120,23 +124,23 @@ def _data(assignments: Sequence[str]) -> object:
 
 def _report(wanted: Mapping[str, object], base_url: str, *, as_json: bool) -> int:
     # Its modules are those of the sandbox, which --to doesn't need.
-    from webex_webhooks_async.cli.running_sandbox import ask, problem_of  # noqa: PLC0415 - see above
+    from webex_webhooks_async.cli.running_sandbox import call_sandbox, problem_of  # noqa: PLC0415 - see above
 
     with usage_errors():
         Client("unused", base_url=base_url)  # checks it
-    answer = run(ask(base_url, "emit", wanted))
+    outcome = run(call_sandbox(base_url, "emit", wanted))
     if as_json:
-        print_json(answer)
+        print_json(outcome)
     else:
-        for each in answer["deliveries"]:
+        for each in outcome["deliveries"]:
             if (problem := problem_of(each)) is None:
-                print_response(stdout(), Reply(each["statusCode"], ""))
+                print_response(stdout(), BotResponse(each["statusCode"], ""))
             else:
                 _print_problem(problem, "red")
-        if not answer["deliveries"]:
+        if not outcome["deliveries"]:
             what = f"{wanted['resource']} {wanted['event']}"
             _print_problem(f"no active webhook watches {what}", "yellow")
-    failed = any(problem_of(each) for each in answer["deliveries"])
+    failed = any(problem_of(each) for each in outcome["deliveries"])
     return ExitCode.REFUSED if failed else ExitCode.DONE
 
 
