@@ -234,7 +234,8 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 SLOW = """
 from webex_webhooks_async import Bot
 
-open("gate").read()  # opens when the test opens it, and ends when the test closes it
+print("waits at the gate", flush=True)
+open("gate").read()  # until the test closes it
 {}
 bot = Bot.from_env()
 
@@ -257,6 +258,7 @@ def test_what_is_said_during_the_start(
     port = unused_port()
 
     with piped("bot.py", sandbox_port=port) as process:
+        next_line(process, "waits at the gate")
         with gate.open("w"):
             say(f"http://127.0.0.1:{port}/", "Hello")
         assert process.stdout
@@ -264,6 +266,7 @@ def test_what_is_said_during_the_start(
         if then:
             bot.write_text(SLOW.format(""), encoding="utf-8")
             next_line(process, "bot.py was saved: starting again")
+            next_line(process, "waits at the gate")
             with gate.open("w"):
                 say(f"http://127.0.0.1:{port}/", "Hello again")
         next_line(process, f"the bot was told: Hello{' again' * bool(then)}")
