@@ -24,6 +24,10 @@ def make_bot(client: Client, *, thanks: str = "One") -> Bot:
     async def menu(context: MessageContext) -> None:
         await context.reply("The menu", card=MENU)
 
+    @bot.command("file")
+    async def file(context: MessageContext) -> None:
+        await context.reply(file=File("menu.txt", b"Soup"))
+
     @bot.submission("order")
     async def order(context: SubmissionContext) -> None:
         when = context.inputs.get("when", "now")
@@ -75,6 +79,7 @@ async def test_a_conversation(webex_sandbox: Sandbox, webex_client: Client) -> N
         for press, dish in (("Order", "soup"), ("Later", "O'Pasta"), ("Order", "")):
             await webex_sandbox.submit(card, {"dish": dish}, press=press, person="ann@example.com")
             clock.advance(1)
+        await webex_sandbox.say("file", person="ann@example.com")
         await webex_sandbox.say("menu", person="bob@example.com")  # in another room
         elsewhere = webex_sandbox.messages[-1].id
         await webex_sandbox.submit(elsewhere, {"dish": "x"}, press="Order")

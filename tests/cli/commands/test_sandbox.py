@@ -136,9 +136,12 @@ def test_no_token_and_no_secret_is_printed(options: tuple[str, ...]) -> None:
             "name": "a-canary-token",
             "targetUrl": f"http://127.0.0.1:{unused_port()}/a-canary",
         }
-        webex.post("/webhooks", json={**NEW, **names, "secret": "a-canary"})
-        webex.post("/messages", json={"toPersonEmail": "ann@example.com", "text": "Hello"})
-        lines = [running.out.line(".+")[0] for _ in range(5)]
+        for resource in ("messages", "memberships"):
+            hook = {**NEW, **names, "resource": resource, "secret": "a-canary"}
+            webex.post("/webhooks", json=hook)
+        webex.post("/messages", json={"toPersonEmail": "ann@example.com", "markdown": "<@all>"})
+        webex.post("/rooms", json={"title": "a-canary-token"})
+        lines = [running.out.line(".+")[0] for _ in range(9)]
 
     assert "no person has the id '***'" in lines[0]
     assert "teamId=***&client_secret=***" in lines[1]
