@@ -28,6 +28,7 @@ from tests.support.json_values import JSON, TEXTS
 from tests.support.wire import MODEL, WEBHOOK
 from webex_webhooks_async.converters import from_json, to_json
 from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.models.messages import Message, Person
 from webex_webhooks_async.models.webhooks import Webhook
 
 T = TypeVar("T")
@@ -291,6 +292,19 @@ def test_null_is_absence() -> None:
 
     assert webhook == MODEL
     assert json.loads(to_json(webhook)) == WEBHOOK
+
+
+def test_a_list_that_is_null_is_empty() -> None:
+    """A list of a model is an empty tuple where JSON has none, or null, and isn't written then."""
+    bare = {"id": "M", "roomId": "R"}
+
+    message = from_json(json.dumps({**bare, "files": None, "attachments": []}), Message)
+    person = from_json('{"id": "P", "phoneNumbers": null}', Person)
+
+    assert message == from_json(json.dumps(bare), Message)
+    assert (message.files, message.attachments, message.extra) == ((), (), {})
+    assert (person.emails, person.phone_numbers) == ((), ())
+    assert (json.loads(to_json(message)), to_json(person)) == (bare, b'{"id":"P"}')
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ T = TypeVar("T")
 def to_json(obj: object) -> bytes:
     """Write a model, or an instance of your own attrs class or dataclass, as JSON.
 
-    Keys are camelCase, and a field that is `None` is left out where `None` is its default.
+    Keys are camelCase, and a field that is `None` is left out where `None` is its default, as are
+    the empty lists of a model.
     `from_json` reads what this has written.
 
     >>> to_json(WebhookUpdate(name="Messages", target_url="https://example.com/hook"))
@@ -73,8 +74,8 @@ def from_json(data: bytes | str, cls: type[T]) -> T:
     ``number: Decimal = attrs.field(converter=Decimal)``.
 
     In this package's own models, which keep unknown keys in ``extra``, an optional field whose
-    value doesn't fit is `None`, and the value is in ``extra`` under its name in JSON. Your own
-    classes are read strictly.
+    value doesn't fit has its default, and the value is in ``extra`` under its name in JSON. A list
+    of theirs that is null is empty. Your own classes are read strictly.
 
     Args:
         data: JSON in UTF-8, or as text.

@@ -266,6 +266,11 @@ def _fields(cls: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as for `keys_of`
 def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> StructureHook:  # noqa: ANN401 - a type
     """The hook of a class; `hooks` take the place of those of some fields."""
     origin = _origin(cls)
+    hooks |= {
+        each.name: _empty_where_null(each.type, converter)
+        for each in _fields(origin)
+        if _is_list_of_ours(origin, each)
+    }
     overrides: dict[str, Any] = {
         name: override(rename=key, struct_hook=hooks.get(name))
         for name, key in keys_of(origin).items()
@@ -278,6 +283,15 @@ def _class_hook(cls: Any, converter: Converter, **hooks: StructureHook) -> Struc
     hook: Any = (_tolerant_hook if has_extra(origin) else _strict_hook)(origin, structure_fields)
     hook.overrides = overrides  # by which cattrs tells the classes of a union apart
     return cast("StructureHook", hook)
+
+
+def _is_list_of_ours(cls: type[Any], field: Any) -> bool:  # noqa: ANN401 - of attrs or a dataclass
+    return has_extra(cls) and field.default == ()
+
+
+def _empty_where_null(cls: Any, converter: Converter) -> StructureHook:  # noqa: ANN401 - a type
+    structure_items = converter.get_structure_hook(cls)
+    return lambda value, _: () if value is None else structure_items(value, cls)
 
 
 def _field_that_fails(cls: Any, converter: Converter, overrides: dict[str, Any]) -> str:  # noqa: ANN401 - a type
@@ -332,7 +346,7 @@ def _class_writer(cls: Any, converter: Converter) -> UnstructureHook:  # noqa: A
     overrides: dict[str, Any] = {
         each.name: override(
             rename=keys.get(each.name),
-            omit_if_default=each.default is None,
+            omit_if_default=each.default is None or _is_list_of_ours(cls, each),
             omit=None if each.name in keys else True,
             unstruct_hook=identity if each.type in _WRITTEN_AS_IT_IS else converter.unstructure,
         )

@@ -4,10 +4,14 @@ import inspect
 import ipaddress
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from types import NoneType
+from typing import Any, TypeVar, cast
 
 HIGHEST_PORT = 65_535
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def check_type(name: str, value: object, *expected: type) -> None:
@@ -122,6 +126,22 @@ def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> Non
             snake_case = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
             hint = f": write {snake_case}" if snake_case in known else ""
             raise TypeError(f"{what} has no argument {name!r}{hint}")
+
+
+def renamed(**names: str) -> Callable[[F], F]:
+    """Name the new keyword argument of a function in the error for an old one."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def call(*args: object, **keywords: object) -> object:
+            for old, new in names.items():
+                if old in keywords:
+                    raise TypeError(f"{function.__qualname__} has no argument {old!r}: write {new}")
+            return function(*args, **keywords)
+
+        return cast("F", call)
+
+    return decorate
 
 
 def is_async_function(function: object) -> bool:

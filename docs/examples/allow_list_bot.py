@@ -13,7 +13,7 @@ ALLOWED = set(os.environ["ALLOWED"].lower().split())
 
 
 def is_allowed(person: Person) -> bool:
-    addresses = [each.lower() for each in person.emails or ()]
+    addresses = [each.lower() for each in person.emails]
     return any(ALLOWED & {each, each[each.index("@") :]} for each in addresses)
 
 

@@ -14,7 +14,7 @@ MENU = {
 
 
 def is_colleague(person: Person) -> bool:
-    return any(email.lower().endswith("@example.com") for email in person.emails or ())
+    return any(email.lower().endswith("@example.com") for email in person.emails)
 
 
 # It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL.

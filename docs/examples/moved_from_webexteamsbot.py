@@ -15,7 +15,7 @@ MENU = {
 
 
 def is_approved(person: Person) -> bool:
-    return any(email.lower() in APPROVED_USERS for email in person.emails or ())
+    return any(email.lower() in APPROVED_USERS for email in person.emails)
 
 
 # It reads WEBEX_ACCESS_TOKEN, WEBEX_WEBHOOK_SECRET, WEBEX_TARGET_URL.

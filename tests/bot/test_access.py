@@ -25,7 +25,7 @@ EVE = SandboxPerson(email="eve@example.org", display_name="Eve", org_id="OTHER")
 
 async def is_at_home(person: Person) -> bool:
     """Let in who has an address at example.com."""
-    return any(each.endswith("@example.com") for each in person.emails or ())
+    return any(each.endswith("@example.com") for each in person.emails)
 
 
 def is_at_home_too(person: Person) -> Awaitable[bool]:
@@ -111,9 +111,7 @@ async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:
     allowed = {ANN.email}
     seconds = 0.0
     bot = webex.bot(allow=lambda _: True)
-    bot._access = Access(
-        lambda person: bool(allowed & {*(person.emails or ())}), clock=lambda: seconds
-    )
+    bot._access = Access(lambda person: bool(allowed & {*person.emails}), clock=lambda: seconds)
     handlers = Handlers()
     handlers.message(bot)
 

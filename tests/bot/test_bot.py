@@ -595,7 +595,7 @@ class TestSend:
 
         assert {each.room_id for each in webex.sandbox.messages} == {first.room_id}
         assert (one.id, one.text) == (first.id, "One")
-        assert (two.text, len(two.attachments or ())) == ("Two", 1)
+        assert (two.text, len(two.attachments)) == ("Two", 1)
         assert len(pieces) == 2
 
     @pytest.mark.parametrize("place", [{}, {"room_id": "R", "to_person_email": "a@example.com"}])

@@ -38,11 +38,11 @@ def bot(webex: Webex) -> Bot:
     async def long(context: MessageContext) -> None:
         last = await context.reply(LONG, card=CARD)
         assert isinstance(last, Message)
-        await context.send(f"{last.id} {len(last.attachments or ())}")
+        await context.send(f"{last.id} {len(last.attachments)}")
 
     @bot.command("fail")
     async def fail(context: MessageContext) -> None:
-        await context.reply(LONG, files=["https://example.com/a", object()])  # type: ignore[list-item]  # wrong on purpose
+        await context.reply(LONG, file=object())  # type: ignore[arg-type]  # wrong on purpose
 
     @bot.submission()
     async def ordered(context: SubmissionContext) -> None:
@@ -255,7 +255,7 @@ async def test_a_file_is_uploaded(bot: Bot, webex: Webex) -> None:
     @bot.message()
     async def look(context: MessageContext) -> None:
         for message in (await context.reply(LONG, file=file), await context.send(file=file)):
-            downloaded = await context.client.download((message.files or ("",))[0])
+            downloaded = await context.client.download(message.files[0])
             names.append(f"{downloaded.name} {downloaded.content!r}")
 
     async with webex.running(bot):
@@ -268,10 +268,23 @@ async def test_a_file_is_uploaded(bot: Bot, webex: Webex) -> None:
     assert alone.text is None
 
 
+async def test_the_old_name_of_a_file_is_an_error(bot: Bot, webex: Webex) -> None:
+    """The error of `reply` and of each `send` names the new one."""
+
+    @bot.message()
+    async def look(context: MessageContext) -> None:
+        for write in (context.reply, context.send, bot.send):
+            with pytest.raises(TypeError, match=r"has no argument 'files': write file"):
+                await write("Look", files=["https://example.com"])  # type: ignore[call-arg]  # the old one
+
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+
+
 async def test_nothing_is_sent_of_what_cannot_be_sent(bot: Bot, webex: Webex) -> None:
     """Everything is checked before the first piece."""
     async with webex.running(bot):
-        with pytest.raises(TypeError, match="a URL in files must be str, got object"):
+        with pytest.raises(TypeError, match="file must be File or str, got object"):
             await webex.sandbox.say("fail")
 
     assert webex.texts == ["fail"]

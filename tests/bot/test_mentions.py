@@ -1,5 +1,8 @@
 """What a message to a bot says, without the mention of the bot."""
 
+import sys
+from types import FrameType
+
 import pytest
 
 from webex_webhooks_async.bot.mentions import text_without_mention
@@ -67,6 +70,31 @@ def test_everything_else_stays(text: str, html: str | None) -> None:
 def test_only_so_many_mentions_are_looked_for() -> None:
     """A message that is full of mentions doesn't take more and more of the bot's time."""
     assert said("Bot " * 300, ME.format("Bot") * 300) == " ".join(["Bot"] * 280)
+
+
+def test_a_message_that_is_too_long_is_left_alone() -> None:
+    """Webex sends none above 7,439 bytes, and looking through it would hold up the bot."""
+    html, long = ME.format("Bot"), "x" * 50_000
+
+    assert said(f"Bot {long}", f"{html} x") == f"Bot {long}"
+    assert said("Bot x", f"{html} {long}") == "Bot x"
+
+
+def test_the_html_is_read_once() -> None:
+    """What isn't a mention takes no longer because of the mentions behind it."""
+    filler = "&" * 7_000
+    calls = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_name == "unescape"
+
+    sys.setprofile(count)
+    try:
+        text = said(f"{filler} {'Bot ' * 20}", f"{filler} {ME.format('Bot') * 20}")
+    finally:
+        sys.setprofile(None)
+    assert (text, calls) == (filler, 40)
 
 
 def test_a_message_without_text_says_nothing() -> None:

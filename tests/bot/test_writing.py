@@ -1,6 +1,6 @@
 """The messages that a bot writes, before they are sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.support.refusals import refused
 from webex_webhooks_async import File
-from webex_webhooks_async.bot.writing import MAX_BYTES, new_messages, split, split_markdown
+from webex_webhooks_async.bot.writing import new_messages, split, split_markdown
+from webex_webhooks_async.models.messages import MAX_TEXT_BYTES
 
 pytestmark = pytest.mark.once
 
@@ -32,7 +33,7 @@ def test_pieces_are_the_text(text: str, limit: int) -> None:
 def test_the_limit_counts_bytes() -> None:
     """A text that fits is one piece; what doesn't is cut between characters."""
     assert [len(each) for each in split("ü" * 3719 + "u")] == [3720]
-    assert [len(each) for each in split("ü" * MAX_BYTES)] == [3719, 3719, 1]
+    assert [len(each) for each in split("ü" * MAX_TEXT_BYTES)] == [3719, 3719, 1]
 
 
 @pytest.mark.parametrize(
@@ -115,29 +116,31 @@ def messages(
     *,
     markdown: str | None = None,
     card: Mapping[str, Any] | None = None,
-    file: File | None = None,
-    files: Sequence[str] | None = None,
+    file: File | str | None = None,
 ) -> list[dict[str, Any]]:
     """The messages to be sent."""
-    return new_messages(text, markdown=markdown, card=card, file=file, files=files)
+    return new_messages(text, markdown=markdown, card=card, file=file)
 
 
-def test_the_last_message_has_the_card_and_the_files() -> None:
+def test_the_last_message_has_the_card_and_the_file() -> None:
     """A text that is too long comes before what goes with it."""
     long = "word " * 2000
-    first, last = messages(long, markdown="**short**", card=CARD, files=["https://example.com/a"])
+    first, last = messages(long, markdown="**short**", card=CARD, file="https://example.com/a")
 
     assert first["text"] + last["text"] == long
     assert first.keys() == {"text"}
     assert last.keys() == {"text", "markdown", "attachments", "files"}
+    assert last["files"] == ["https://example.com/a"]
 
 
-@pytest.mark.parametrize("text", ["x" * MAX_BYTES + "\n", " " * MAX_BYTES + "x" * MAX_BYTES])
+@pytest.mark.parametrize(
+    "text", ["x" * MAX_TEXT_BYTES + "\n", " " * MAX_TEXT_BYTES + "x" * MAX_TEXT_BYTES]
+)
 def test_no_message_is_whitespace_alone(text: str) -> None:
     """Webex would refuse it, and what goes with the last message would be lost."""
     (only,) = messages(text, card=CARD)
 
-    assert only["text"] == "x" * MAX_BYTES
+    assert only["text"] == "x" * MAX_TEXT_BYTES
 
 
 @pytest.mark.parametrize(
@@ -174,12 +177,11 @@ def test_a_card_may_be_a_whole_attachment() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({}, "ValueError: there is nothing to send: pass a text, markdown, a card, a file or "),
+        ({}, "ValueError: there is nothing to send: pass a text, markdown, a card or a file"),
         ({"text": " \n"}, "ValueError: there is nothing to send"),
-        ({"files": []}, "ValueError: there is nothing to send"),
+        ({"text": "\u3000" * 3000}, "ValueError: there is nothing to send"),
         ({"text": "ab " * 3000, "markdown": "cd " * 3000}, "ValueError: text and markdown both"),
-        ({"file": FILE, "card": CARD}, "ValueError: a file can't go with a card or with "),
-        ({"file": FILE, "files": ["https://example.com"]}, "ValueError: a file can't go with"),
+        ({"file": FILE, "card": CARD}, "ValueError: a file can't be uploaded with a card: "),
         ({"card": [CARD]}, "TypeError: card must be a dict, such as {'type': 'AdaptiveCard', "),
         ({"card": {"contentType": "x/y"}}, "ValueError: Webex refuses this card (contentType of "),
         ({"card": {"contentType": CARD_TYPE}}, "ValueError: Webex refuses this card (content of "),
@@ -187,10 +189,11 @@ def test_a_card_may_be_a_whole_attachment() -> None:
         ({"card": {"type": "AdaptiveCard"}}, "ValueError: Webex refuses this card (Missing Adapti"),
         ({"text": 7}, "TypeError: text must be str, got int"),
         ({"text": "\ud800"}, "ValueError: text is not valid Unicode"),
-        ({"files": "https://example.com"}, "TypeError: files must be a sequence of URLs, got a "),
-        ({"files": {"https://example.com"}}, "TypeError: files must be Sequence, got set"),
-        ({"file": "menu.pdf"}, "TypeError: file must be File, got str"),
-        ({"files": [7]}, "TypeError: a URL in files must be str, got int"),
+        (
+            {"file": "menu.pdf"},
+            "ValueError: file must be an absolute http(s) URL, got 'menu.pdf': for a file of this",
+        ),
+        ({"file": ["https://example.com"]}, "TypeError: file must be File or str, got list"),
         ({"text": "ab " * 3000, "card": {**CARD, "body": object()}}, "TypeError: "),
     ],
 )

@@ -35,7 +35,7 @@ def make_bot(client: Client, *, thanks: str = "One") -> Bot:
 
     @bot.message()
     async def echo(context: MessageContext) -> None:
-        await context.reply(f'"{context.text}"\nwith {len(context.message.files or ())} files')
+        await context.reply(f'"{context.text}"\nwith {len(context.message.files)} files')
 
     return bot
 

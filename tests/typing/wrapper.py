@@ -64,7 +64,7 @@ def only(domain: str) -> Allow:
     """Let the people of a domain in."""
 
     async def allow(person: Person) -> bool:
-        return any(address.endswith(f"@{domain}") for address in person.emails or ())
+        return any(address.endswith(f"@{domain}") for address in person.emails)
 
     return allow
 

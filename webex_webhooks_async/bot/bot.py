@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
@@ -14,7 +14,7 @@ from webex_webhooks_async.bot.access import Access, Allow, decision
 from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
 from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, Route
-from webex_webhooks_async.bot.writing import MAX_BYTES, delete, edit, in_thread, write
+from webex_webhooks_async.bot.writing import delete, edit, in_thread, write
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
@@ -33,9 +33,14 @@ from webex_webhooks_async.errors import (
 )
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
+from webex_webhooks_async.models.messages import (
+    MAX_TEXT_BYTES,
+    AttachmentAction,
+    Message,
+    Person,
+)
+from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.models.webhooks import NewWebhook, check_url
 from webex_webhooks_async.notifications.dispatch import (
     OWN_ACTION,
@@ -56,6 +61,7 @@ from webex_webhooks_async.validation import (
     check_text,
     check_type,
     is_loopback,
+    renamed,
 )
 
 if TYPE_CHECKING:
@@ -269,6 +275,7 @@ class Bot(BotRouter, Receiver):
             raise RuntimeError(_WAITING)
         await super().dispatch(notification)
 
+    @renamed(files="file")
     async def send(  # noqa: PLR0913 - where to, and what a message may have
         self,
         text: str | None = None,
@@ -279,8 +286,7 @@ class Bot(BotRouter, Receiver):
         parent_id: str | None = None,
         markdown: str | None = None,
         card: Mapping[str, Any] | None = None,
-        file: File | None = None,
-        files: Sequence[str] | None = None,
+        file: File | str | None = None,
     ) -> Message:
         """Write into a room or to a person, from anywhere in the program.
 
@@ -310,7 +316,6 @@ class Bot(BotRouter, Receiver):
             markdown=markdown,
             card=card,
             file=file,
-            files=files,
         )
 
     async def edit(
@@ -565,10 +570,10 @@ class Bot(BotRouter, Receiver):
         return False
 
     def _line_of(self, notification: Notification[Any]) -> str | None:
-        if not self._in_order or notification.resource not in _IN_A_ROOM:
-            return None
-        room_id = getattr(notification.data, "room_id", None)
-        return room_id if isinstance(room_id, str) and room_id else None
+        data: object = notification.data
+        if self._in_order and isinstance(data, MessageData | AttachmentActionData):
+            return data.room_id or None
+        return None
 
     def _is_own(self, notification: Notification[Any]) -> bool:
         # The webhook may be somebody else's, so it matters who the bot is. And a webhook of this
@@ -602,8 +607,6 @@ class _State(IntEnum):
 
 Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""
-
-_IN_A_ROOM = frozenset({Resource.MESSAGES, Resource.ATTACHMENT_ACTIONS})
 
 _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "
@@ -640,8 +643,10 @@ def _check_access(allow: object, refusal: object) -> None:
     if allow is None:
         raise ValueError("refusal is for those whom allow doesn't let in: pass allow, too")
     size = len(check_text("refusal", refusal))
-    if size > MAX_BYTES or not str(refusal).strip():
-        raise ValueError(f"refusal must say something, in at most {MAX_BYTES} bytes; it has {size}")
+    if size > MAX_TEXT_BYTES or not str(refusal).strip():
+        raise ValueError(
+            f"refusal must say something, in at most {MAX_TEXT_BYTES} bytes; it has {size}"
+        )
 
 
 def _log_changes(result: "Result", level: int) -> None:

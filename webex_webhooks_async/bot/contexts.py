@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
@@ -16,6 +16,7 @@ from webex_webhooks_async.models.messages import AttachmentAction, Message, Pers
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.lifespan import State
+from webex_webhooks_async.validation import renamed
 
 D = TypeVar("D", MessageData, AttachmentActionData)
 
@@ -48,14 +49,14 @@ class Context(ABC, Generic[D]):
             self._people.append(await self.client.get("people", self.person_id, into=Person))
         return self._people[0]
 
+    @renamed(files="file")
     async def reply(
         self,
         text: str | None = None,
         *,
         markdown: str | None = None,
         card: Mapping[str, Any] | None = None,
-        file: File | None = None,
-        files: Sequence[str] | None = None,
+        file: File | str | None = None,
     ) -> Message:
         """Write into the thread of the message, or of the message with the card.
 
@@ -73,17 +74,17 @@ class Context(ABC, Generic[D]):
             markdown: Markdown.
             card: An adaptive card, or a whole attachment with ``contentType`` and ``content``.
                 Without a text, its ``fallbackText`` goes with it, or a default.
-            file: A file to upload. It can't go with a card or with `files`.
-            files: URLs of files, which Webex gets there. It takes one.
+            file: A file to upload, which can't go with a card; or the http(s) URL of a file, which
+                Webex gets there.
 
         Returns:
             The last message, which is the one with the card or the file.
 
         Raises:
             ValueError: There is nothing to send, `text` and `markdown` are both too long for one
-                message, `file` goes with a card or with `files`, the card has another ``type`` than
-                ``AdaptiveCard``, no ``version`` or another ``contentType``, or JSON can't hold it;
-                nothing was sent.
+                message, `file` is uploaded with a card, or is a text that isn't such a URL, the
+                card has another ``type`` than ``AdaptiveCard``, no ``version`` or another
+                ``contentType``, or JSON can't hold it; nothing was sent.
             TypeError: An argument has a wrong type, or JSON can't hold the card; nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived. The message may have been sent.
@@ -98,18 +99,17 @@ class Context(ABC, Generic[D]):
             markdown=markdown,
             card=card,
             file=file,
-            files=files,
         )
 
-    async def send(  # noqa: PLR0913 - what a message may have
+    @renamed(files="file")
+    async def send(
         self,
         text: str | None = None,
         *,
         parent_id: str | None = None,
         markdown: str | None = None,
         card: Mapping[str, Any] | None = None,
-        file: File | None = None,
-        files: Sequence[str] | None = None,
+        file: File | str | None = None,
     ) -> Message:
         """Write into the room, outside of a thread, or into the one that a message begins.
 
@@ -124,7 +124,6 @@ class Context(ABC, Generic[D]):
             markdown=markdown,
             card=card,
             file=file,
-            files=files,
         )
 
     async def edit(

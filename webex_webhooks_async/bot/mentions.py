@@ -1,6 +1,7 @@
 """Takes the mentions of the bot itself out of what a message says."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from html import unescape
 from itertools import islice
@@ -15,12 +16,10 @@ def text_without_mention(message: Message, person_id: str) -> str:
     shows. The text may have that name elsewhere, too, in the same order as the HTML.
     """
     text, html = message.text or "", message.html or ""
-    if person_id in html:
-        spans: set[tuple[int, int]] = set()
-        for each in islice(_mention_of(person_id).finditer(html), _MAX_MENTIONS):
-            if span := _span(_on_one_line(_shown(each[1])), text, html[: each.start()]):
-                spans.add(span)
-        for start, end in sorted(spans, reverse=True):
+    if person_id in html and max(len(text), len(html)) <= _MOST_READ:
+        line = _on_one_line(text)
+        places = _places(line, html, person_id)
+        for start, end in sorted(_in_the_text(places, line, text), reverse=True):
             text = f"{text[:start]}{_MARK}{text[end:]}"
         if leading := _LEADING.match(text):
             text = text[leading.end() :]
@@ -37,6 +36,7 @@ def _mention_of(person_id: str) -> re.Pattern[str]:
     )
 
 
+_MOST_READ = 50_000  # characters; a message of Webex has 7,439 bytes
 _MAX_MENTIONS = 20  # each takes a look at the whole message
 _TAG = re.compile(r"<[^<>]*>")
 _MARK = "\0"
@@ -44,23 +44,32 @@ _LEADING = re.compile(rf"\s*(?:{_MARK}\s*[,:]?\s*)+")
 _INNER = re.compile(rf"(?<=\s){_MARK}[^\S\n]+|{_MARK}")  # leaves one space of two
 
 
-def _span(name: str, text: str, before: str) -> tuple[int, int] | None:
-    """Where the text has the mention: what the HTML before it shows has the name as often."""
-    line = _on_one_line(text)
-    count = line.count(name)
-    earlier = _on_one_line(_shown(before)).count(name) if count > 1 else 0
-    if not name or earlier >= count:
-        return None
-    start = line.find(name)
-    for _ in range(earlier):
-        start = line.find(name, start + len(name))
+def _places(line: str, html: str, person_id: str) -> set[tuple[int, int]]:
+    """Where a line has the mentions: what the HTML before one shows has the name as often."""
+    places: set[tuple[int, int]] = set()
+    before, end = "", 0
+    for mention in islice(_mention_of(person_id).finditer(html), _MAX_MENTIONS):
+        before += _shown(html[end : mention.start()])
+        shown, end = _shown(mention[1]), mention.end()
+        if name := _on_one_line(shown):
+            earlier = _on_one_line(before).count(name) if line.count(name) > 1 else 0
+            *parts, rest = line.split(name, earlier + 1)
+            if len(parts) == earlier + 1:
+                stop = len(line) - len(rest)
+                places.add((stop - len(name), stop))
+        before += shown
+    return places
+
+
+def _in_the_text(places: set[tuple[int, int]], line: str, text: str) -> Iterable[tuple[int, int]]:
+    """The same places in the text, which has the same characters that aren't whitespace."""
     if line == text:
-        return start, start + len(name)
-    # Both have the same characters that aren't whitespace.
-    places = [index for index, each in enumerate(text) if not each.isspace()]
-    first = start - line.count(" ", 0, start)
-    last = first + len(name.replace(" ", "")) - 1
-    return places[first], places[last] + 1
+        return places
+    indexes = [index for index, each in enumerate(text) if not each.isspace()]
+    firsts = [(start - line.count(" ", 0, start), stop) for start, stop in places]
+    return [
+        (indexes[first], indexes[stop - line.count(" ", 0, stop) - 1] + 1) for first, stop in firsts
+    ]
 
 
 def _on_one_line(text: str) -> str:

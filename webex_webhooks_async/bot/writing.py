@@ -11,16 +11,17 @@ from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.converters import from_json, unstructure
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import CARD_TYPE, Message, Person, problem_of_card
+from webex_webhooks_async.models.messages import (
+    CARD_TYPE,
+    MAX_TEXT_BYTES,
+    Message,
+    Person,
+    problem_of_card,
+)
+from webex_webhooks_async.models.webhooks import check_url
 from webex_webhooks_async.notifications.dispatch import active_handling
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
-
-MAX_BYTES = 7439
-"""The size of the longest text, and of the longest markdown.
-
-https://developer.webex.com/docs/api/v1/messages/create-a-message
-"""
 
 _CARD_TEXT = "This message is a card, which your client can't show."
 
@@ -34,18 +35,18 @@ async def write(  # noqa: PLR0913 - what a message may have
     asked: Mapping[str, str] | None = None,
     markdown: str | None,
     card: Mapping[str, Any] | None,
-    file: File | None,
-    files: Sequence[str] | None,
+    file: File | str | None,
 ) -> Message:
     """Write to a place, as `Context.reply` says; what an earlier attempt wrote isn't sent again.
 
     What was written is recognized by the bot, the message, and the place as it was `asked` for.
     """
-    *others, last = new_messages(text, markdown=markdown, card=card, file=file, files=files)
+    *others, last = new_messages(text, markdown=markdown, card=card, file=file)
     where = place if asked is None else asked
+    upload = file if isinstance(file, File) else None
     for body in others:
         await _say(client, {**place, **body}, None, [me and me.id, where, body])
-    return await _say(client, {**place, **last}, file, [me and me.id, where, last])
+    return await _say(client, {**place, **last}, upload, [me and me.id, where, last])
 
 
 async def _say(
@@ -72,11 +73,11 @@ async def edit(client: Client, message: object, text: str | None, markdown: str 
         raise ValueError(
             "Webex edits no message with files or a card: delete it, and send another one"
         )
-    body, *others = new_messages(text, markdown=markdown, card=None, file=None, files=None)
+    body, *others = new_messages(text, markdown=markdown, card=None, file=None)
     if others:
         raise ValueError(
-            f"a message has at most {MAX_BYTES} bytes: shorten what it says, or send the rest in "
-            "another one"
+            f"a message has at most {MAX_TEXT_BYTES} bytes: shorten what it says, or send the rest "
+            "in another one"
         )
     edited = {"roomId": message.room_id, **body}
     return await client.put("messages", message.id, json=edited, into=Message)
@@ -105,8 +106,7 @@ def new_messages(
     *,
     markdown: str | None,
     card: Mapping[str, Any] | None,
-    file: File | None,
-    files: Sequence[str] | None,
+    file: File | str | None,
 ) -> list[dict[str, Any]]:
     """The bodies of the messages that say this, in order; the last one has everything else.
 
@@ -114,34 +114,57 @@ def new_messages(
         ValueError: There is nothing to send, too much goes together, or JSON can't hold it.
         TypeError: An argument has a wrong type, or JSON can't hold the card.
     """
-    last: dict[str, Any] = {}
-    if files and (urls := _urls(files)):
-        last["files"] = urls
-    if card is not None:
-        last["attachments"] = [_attachment(card)]
-    pieces = {
-        name: [given] if len(utf8) <= MAX_BYTES else _visible(cut(given))
-        for name, given, cut in (("text", text, split), ("markdown", markdown, split_markdown))
-        if given is not None and (utf8 := check_text(name, given)).strip()
-    }
-    if card is not None and not pieces:
-        pieces["text"] = _visible(split(_fallback_text(last["attachments"][0]["content"])))
-    if file is not None:
-        check_type("file", file, File)
-    if file is not None and last:
-        raise ValueError("a file can't go with a card or with files: write two messages")
-    if not (pieces or last or file is not None):
-        raise ValueError("there is nothing to send: pass a text, markdown, a card, a file or files")
-    long = [name for name, each in pieces.items() if len(each) > 1]
+    attached = _attached(card, file)
+    texts = _texts(text, markdown)
+    if card is not None and not texts:
+        texts["text"] = _fallback_text(attached["attachments"][0]["content"])
+    if not texts and not attached and file is None:
+        raise ValueError("there is nothing to send: pass a text, markdown, a card or a file")
+
+    long = [name for name, each in texts.items() if len(check_text(name, each)) > MAX_TEXT_BYTES]
+    if not long:
+        return [{**attached, **texts}]
     if len(long) > 1:
         raise ValueError(
-            f"text and markdown both have more than {MAX_BYTES} bytes, and can't be cut in the "
-            "same places: pass one of them"
+            f"text and markdown both have more than {MAX_TEXT_BYTES} bytes, and can't be cut in "
+            "the same places: pass one of them"
         )
-    last |= {name: each[-1] for name, each in pieces.items()}
-    if long:  # what JSON can't hold must not be noticed after the first piece
-        dump_json(unstructure(last))
-    return [*[{name: piece} for name in long for piece in pieces[name][:-1]], last]
+    dump_json(unstructure(attached))  # what JSON can't hold must not be noticed after the first
+    (name,) = long
+    cut = split if name == "text" else split_markdown
+    *others, last = _visible(cut(texts[name]))
+    return [*({name: piece} for piece in others), {**attached, **texts, name: last}]
+
+
+def _attached(card: Mapping[str, Any] | None, file: File | str | None) -> dict[str, Any]:
+    """What a body has besides its texts. A file to upload isn't in it, but beside it."""
+    attached: dict[str, Any] = {}
+    if isinstance(file, str):
+        attached["files"] = [_file_url(file)]
+    elif file is not None:
+        check_type("file", file, File, str)
+        if card is not None:
+            raise ValueError("a file can't be uploaded with a card: write two messages")
+    if card is not None:
+        attached["attachments"] = [_attachment(card)]
+    return attached
+
+
+def _file_url(text: str) -> str:
+    try:
+        check_url("file", text)
+    except ValueError as error:
+        raise ValueError(f"{error}: for a file of this machine, pass File.from_path(...)") from None
+    return text
+
+
+def _texts(text: str | None, markdown: str | None) -> dict[str, str]:
+    """The texts that say something, each by its name in a body."""
+    return {
+        name: given
+        for name, given in (("text", text), ("markdown", markdown))
+        if given is not None and check_text(name, given) and not given.isspace()
+    }
 
 
 def _visible(pieces: Iterable[str]) -> list[str]:
@@ -149,7 +172,7 @@ def _visible(pieces: Iterable[str]) -> list[str]:
     return [piece for piece in pieces if not piece.isspace()]
 
 
-def split(text: str, limit: int = MAX_BYTES) -> Iterator[str]:
+def split(text: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
     """Cut a text into pieces of so many bytes at most, which are the text when joined.
 
     It is cut behind a paragraph or a line if that leaves at least half a piece, or else behind a
@@ -162,7 +185,7 @@ def split(text: str, limit: int = MAX_BYTES) -> Iterator[str]:
         start += len(piece)
 
 
-def split_markdown(markdown: str, limit: int = MAX_BYTES) -> Iterator[str]:
+def split_markdown(markdown: str, limit: int = MAX_TEXT_BYTES) -> Iterator[str]:
     """Cut markdown as `split` cuts a text, but close a code block that is cut, and open it again.
 
     Whitespace at the end is left out.
@@ -242,12 +265,3 @@ _EXAMPLE: Mapping[str, object] = {"type": "AdaptiveCard", "version": "1.3", "bod
 def _fallback_text(content: Mapping[str, Any]) -> str:
     fallback = content.get("fallbackText")
     return fallback if isinstance(fallback, str) and fallback.strip() else _CARD_TEXT
-
-
-def _urls(files: Sequence[str]) -> list[str]:
-    if isinstance(files, str):
-        raise TypeError(f"files must be a sequence of URLs, got a str: pass [{files!r}]")
-    check_type("files", files, Sequence)
-    for each in files:
-        check_text("a URL in files", each)
-    return list(files)

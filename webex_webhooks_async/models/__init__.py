@@ -1,8 +1,9 @@
 """The data that travels between Webex and a program, and the words that Webex uses for it.
 
 All models keep unknown keys, and optional values that don't fit, in ``extra``, by their names in
-JSON. The docstrings of `Notification` and `Webhook` alone describe it. They have no slots, because
-attrs makes a frozen instance with slots by a call for each attribute.
+JSON. The docstrings of `Notification` and `Webhook` alone describe it. A field for a list is empty
+where JSON has none, or null. They have no slots, because attrs makes a frozen instance with slots
+by a call for each attribute.
 """
 
 import re

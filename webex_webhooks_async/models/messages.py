@@ -8,6 +8,12 @@ from attrs import field, frozen
 
 from webex_webhooks_async.models import extra_field
 
+MAX_TEXT_BYTES = 7439
+"""The size of the longest text, and of the longest markdown, of a message.
+
+https://developer.webex.com/docs/api/v1/messages/create-a-message
+"""
+
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
 
@@ -59,11 +65,11 @@ class Message:
     text: str | None = None
     markdown: str | None = None
     html: str | None = None
-    files: tuple[str, ...] | None = None
+    files: tuple[str, ...] = ()
     parent_id: str | None = None
-    mentioned_people: tuple[str, ...] | None = None
-    mentioned_groups: tuple[str, ...] | None = None
-    attachments: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
+    mentioned_people: tuple[str, ...] = ()
+    mentioned_groups: tuple[str, ...] = ()
+    attachments: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     created: datetime | None = None
     updated: datetime | None = None
     is_voice_clip: bool | None = None
@@ -131,13 +137,13 @@ class Person:
     """
 
     id: str
-    emails: tuple[str, ...] | None = None
+    emails: tuple[str, ...] = ()
     display_name: str | None = None
     first_name: str | None = None
     last_name: str | None = None
     nick_name: str | None = None
     avatar: str | None = None
-    phone_numbers: tuple[PhoneNumber, ...] | None = None
+    phone_numbers: tuple[PhoneNumber, ...] = ()
     org_id: str | None = None
     type: str | None = None
     created: datetime | None = None

@@ -44,9 +44,9 @@ class MessageData:
     created: datetime | None = None
     updated: datetime | None = None
     parent_id: str | None = None
-    files: tuple[str, ...] | None = None
-    mentioned_people: tuple[str, ...] | None = None
-    mentioned_groups: tuple[str, ...] | None = None
+    files: tuple[str, ...] = ()
+    mentioned_people: tuple[str, ...] = ()
+    mentioned_groups: tuple[str, ...] = ()
     extra: Mapping[str, Any] = extra_field()
 
 
@@ -204,7 +204,7 @@ class TelephonyCallData:
     mute_capable: bool | None = None
     muted: bool | None = None
     completed_elsewhere: bool | None = None
-    redirections: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
+    redirections: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     recall: Mapping[str, Any] | None = field(default=None, hash=False)
     recording_state: str | None = None
     extra: Mapping[str, Any] = extra_field()

@@ -3,7 +3,8 @@
 Notifications carry ids, not content: neither the text of a message nor the inputs of a card. Fetch
 those by id. An id is opaque: compare it, never parse it.
 
-An optional field is `None` when Webex didn't send it, or sent a value that doesn't fit.
+An optional field is `None`, or an empty tuple, when Webex didn't send it, or sent a value that
+doesn't fit.
 
 Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
 https://developer.webex.com/docs/api/guides/webhooks

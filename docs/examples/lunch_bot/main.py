@@ -30,7 +30,7 @@ def secrets() -> list[str]:
 
 def is_colleague(person: Person) -> bool:
     domain = "@" + os.environ["DOMAIN"]
-    return any(email.lower().endswith(domain) for email in person.emails or ())
+    return any(email.lower().endswith(domain) for email in person.emails)
 
 
 def create_app() -> FastAPI:

@@ -97,7 +97,7 @@ def take_orders(bot: Bot) -> None:
 def look_at_files(bot: Bot) -> None:
     @bot.message()
     async def look(context: MessageContext) -> None:
-        for url in context.message.files or ():
+        for url in context.message.files:
             file = await context.client.download(url)
             digest = hashlib.sha256(file.content).hexdigest()
             await context.reply(f"{file.name}: {len(file.content)} bytes, SHA-256 {digest}")

@@ -78,7 +78,7 @@ async def test_a_test_downloads_from_a_served_sandbox(webex_sandbox: Sandbox) ->
         reply = await webex_sandbox.next_reply()
         (served,) = [message.files for message in webex_sandbox.messages]
         assert served == reply.files
-        assert (await bot.get((reply.files or ("",))[0])).content == b"Soup"
+        assert (await bot.get(reply.files[0])).content == b"Soup"
 
     (afterwards,) = [message.files for message in webex_sandbox.messages]
     assert [each.startswith(f"{Sandbox.base_url}/contents/") for each in afterwards or ()] == [True]

@@ -227,7 +227,7 @@ def print_message(
     A `room` is the title of another room than that of the conversation.
     """
     lines = (message.text or message.markdown or "").splitlines()
-    lines += [f"[file {url}]" for url in message.files or ()]
+    lines += [f"[file {url}]" for url in message.files]
     lines += _card(message.attachments) if message.attachments else []
     sender = f"[{room}] " if room is not None else ""
     sender += f"{message.person_email}: " if with_sender else ""

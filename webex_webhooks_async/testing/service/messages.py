@@ -18,7 +18,7 @@ from starlette.responses import Response
 from webex_webhooks_async.catalog import BASE_URL
 from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import problem_of_card
+from webex_webhooks_async.models.messages import MAX_TEXT_BYTES, problem_of_card
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.testing.service.calls import Call, fields_of, id_or_email, page_response
 from webex_webhooks_async.testing.service.cards import remarks_on
@@ -34,7 +34,6 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 CONTENT = frozenset({"text", "markdown", "html", "attachments"})
 """What a notification of a message never contains."""
 
-MAX_TEXT = 7439
 """The size in bytes of the longest text, and of the longest markdown."""
 
 MAX_FILE = 104_857_600
@@ -314,8 +313,10 @@ def _content(
 ) -> Content:
     _check_attached(document, uploaded)
     for name in _TEXTS:
-        if (size := len(fields.get(name, "").encode())) > MAX_TEXT:
-            raise RefusedCallError(400, f"{name} must not exceed {MAX_TEXT} bytes, got {size}")
+        if (size := len(fields.get(name, "").encode())) > MAX_TEXT_BYTES:
+            raise RefusedCallError(
+                400, f"{name} must not exceed {MAX_TEXT_BYTES} bytes, got {size}"
+            )
     files = uploaded or tuple(_stand_in(each) for each in document.get("files") or ())
     if fields.keys().isdisjoint(_TEXTS) and not files:
         raise RefusedCallError(400, "one of text, markdown, files is required")
