@@ -50,7 +50,7 @@ _NOT_SENT = (
 )
 
 
-class Attempt:
+class DeliveryAttempt:
     """An attempt to deliver; it takes what the handlers raise meanwhile, or later.
 
     Attributes:
@@ -108,7 +108,7 @@ class DeliveryService:
         self.is_served: bool = False
         self.may_begin: asyncio.Event = asyncio.Event()
         self.may_begin.set()
-        self._in_process: set[asyncio.Task[Attempt]] = set()
+        self._in_process: set[asyncio.Task[DeliveryAttempt]] = set()
         self._state = state
         self._events = events
         self._replies = replies
@@ -116,7 +116,7 @@ class DeliveryService:
         self._allow_remote = allow_remote
         self._timeout = timeout
         self._on_delivery = on_delivery
-        self._attempts: deque[Attempt] = deque(maxlen=MAX_RECORDED)
+        self._attempts: deque[DeliveryAttempt] = deque(maxlen=MAX_RECORDED)
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -125,7 +125,7 @@ class DeliveryService:
 
     async def deliver(
         self, event: WebexEvent, *, by_api: bool = True, is_forged: bool = False
-    ) -> list[Attempt]:
+    ) -> list[DeliveryAttempt]:
         """Notify the webhooks that watch for an event, concurrently; oldest first in the result.
 
         With `by_api` the event follows from a request, and no caller in the test gets an error;
@@ -143,7 +143,7 @@ class DeliveryService:
             logger.info("no active webhook watches %s %s", event.resource, event.event)
         limit = asyncio.Semaphore(_MAX_CONCURRENCY)
 
-        async def notify(notification: Delivery) -> Attempt:
+        async def notify(notification: Delivery) -> DeliveryAttempt:
             async with limit:
                 return await self._deliver(http_client, notification, by_api=by_api)
 
@@ -163,7 +163,7 @@ class DeliveryService:
         if self._in_process:
             await asyncio.wait(self._in_process, timeout=self._timeout)
 
-    async def redeliver(self, delivery: Delivery, *, by_api: bool = True) -> Attempt:
+    async def redeliver(self, delivery: Delivery, *, by_api: bool = True) -> DeliveryAttempt:
         """Send the bytes of a delivery to its URL once more."""
         again = Delivery(
             webhook=delivery.webhook, url=delivery.url, body=delivery.body, headers=delivery.headers
@@ -183,8 +183,10 @@ class DeliveryService:
 
     async def _deliver(
         self, http_client: httpx.AsyncClient, notification: Delivery, *, by_api: bool
-    ) -> Attempt:
-        attempt = Attempt(notification, events=self._events, replies=self._replies, by_api=by_api)
+    ) -> DeliveryAttempt:
+        attempt = DeliveryAttempt(
+            notification, events=self._events, replies=self._replies, by_api=by_api
+        )
         self._attempts.append(attempt)  # who watches is referred to weakly
         watchers[key_of(notification.body)] = attempt
         delivery, response = await self._attempt(http_client, notification)

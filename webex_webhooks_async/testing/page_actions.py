@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from webex_webhooks_async.testing.deliveries import Attempt, DeliveryService
+from webex_webhooks_async.testing.deliveries import DeliveryAttempt, DeliveryService
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.service import documents, messages
@@ -113,7 +113,7 @@ class PageActions:
         return {"code": code}
 
 
-def _outcome(attempt: Attempt) -> Json:
+def _outcome(attempt: DeliveryAttempt) -> Json:
     delivery = attempt.delivery
     return {
         "statusCode": delivery.status_code,

@@ -82,7 +82,7 @@ class Replies:
             self._waiting.remove(wake)
 
 
-def heard(bot: SandboxPerson, deliveries: Iterable[Delivery]) -> str:
+def describe_deliveries(bot: SandboxPerson, deliveries: Iterable[Delivery]) -> str:
     """What the bot was notified of in the end, and how it responded."""
     of_bot = [each for each in deliveries if each.webhook.created_by == bot.id]
     if not of_bot:

@@ -31,7 +31,7 @@ from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.faults import Fault, Faults
 from webex_webhooks_async.testing.page_actions import PageActions
-from webex_webhooks_async.testing.replies import Replies, heard, raise_all
+from webex_webhooks_async.testing.replies import Replies, describe_deliveries, raise_all
 from webex_webhooks_async.testing.requests import (
     Entrance,
     InProcessTransport,
@@ -442,7 +442,7 @@ class Sandbox:
             raise ValueError(f"timeout must not be negative, got {timeout}")
         message = await self._replies.next(timeout)
         if message is None:
-            notified = heard(self.bot, self.deliveries)
+            notified = describe_deliveries(self.bot, self.deliveries)
             raise TimeoutError(f"no reply within {timeout:g} seconds; {notified}")
         return self._message(message)
 

@@ -28,7 +28,7 @@ from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import PATHS, State
 from webex_webhooks_async.testing.service.token_store import PERSON_TOKEN
 
-Run = Callable[[Call], Awaitable[Response]]
+Execute = Callable[[Call], Awaitable[Response]]
 Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
 
 
@@ -36,12 +36,12 @@ Notify = Callable[[Sequence[WebexEvent]], Awaitable[object]]
 class Operation:
     """What executes an operation, and its query's parameters; None if it ignores unknown ones."""
 
-    run: Run
+    execute: Execute
     query: tuple[str, ...] | None = ()
 
 
-def _list(run: Run, *query: str) -> Operation:
-    return Operation(run, (*query, "max", "cursor"))
+def _list(execute: Execute, *query: str) -> Operation:
+    return Operation(execute, (*query, "max", "cursor"))
 
 
 ROUTES: Mapping[str, Operation] = {
@@ -144,7 +144,7 @@ def application(state: State, notify: Notify) -> Callable[[Request], Awaitable[R
             person = state.bot if path in _WITHOUT_TOKEN else _caller(state, request)
             _check_query(path, operation, request)
             call = Call(request=request, state=state, person=person)
-            response = await operation.run(call)
+            response = await operation.execute(call)
         except RefusedCallError as error:
             return error_response(request, error)
         if call.events:
