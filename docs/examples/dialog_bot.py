@@ -2,16 +2,19 @@
 
 $ uvicorn dialog_bot:bot
 
-With REDIS_URL, it keeps in Redis how far each dialog is. Otherwise it keeps that in memory.
+With REDIS_URL, it keeps in Redis how far each dialog is. Otherwise it keeps that in memory. With
+STATE_DIRECTORY, it keeps there what people write, until it is handled.
 """
 
 import os
 from collections import OrderedDict
+from functools import partial
+from pathlib import Path
 
 from attrs import frozen
 from redis.asyncio import Redis
 
-from webex_webhooks_async import Bot, MessageContext, from_json, to_json
+from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, from_json, to_json
 
 
 @frozen
@@ -59,7 +62,12 @@ class RedisStore:
             await self.redis.set(key, to_json(order), ex=86_400)
 
 
-bot = Bot.from_env()
+FOLDER = os.environ.get("STATE_DIRECTORY")
+
+bot = Bot.from_env(
+    inbox=SQLiteInbox(Path(FOLDER, "inbox.db")) if FOLDER else None,
+    in_order=True,  # two messages at once are two answers, one after the other
+)
 store = RedisStore(os.environ["REDIS_URL"]) if "REDIS_URL" in os.environ else MemoryStore()
 
 
@@ -73,25 +81,36 @@ def dialog(context: MessageContext) -> str:
 @bot.command("order")
 async def begin(context: MessageContext) -> None:
     """Order lunch."""
-    await store.put(dialog(context), Order())
+    await bot.once("step", partial(store.put, dialog(context), Order()))
     await context.reply("Which dish?")
 
 
 @bot.command("cancel")
 async def cancel(context: MessageContext) -> None:
     """Forget the order."""
-    await store.put(dialog(context), None)
+    await bot.once("step", partial(store.put, dialog(context), None))
     await context.reply("No order, then.")
 
 
 @bot.message()
 async def continue_dialog(context: MessageContext) -> None:
+    reply = await bot.once("step", partial(take_step, context))
+    if reply is None:
+        await context.reply(markdown=bot.help)
+    else:
+        await context.reply(reply)
+
+
+async def take_step(context: MessageContext) -> str | None:
+    """Take the message for the answer to the last question, and return what to say next.
+
+    Without a dialog, that is `None`.
+    """
     order = await store.get(dialog(context))
     if order is None:
-        await context.reply(markdown=bot.help)
-    elif order.dish is None:
+        return None
+    if order.dish is None:
         await store.put(dialog(context), Order(dish=context.text))
-        await context.reply("How many?")
-    else:
-        await store.put(dialog(context), None)
-        await context.reply(f"Ordered: {context.text} {order.dish}")
+        return "How many?"
+    await store.put(dialog(context), None)
+    return f"Ordered: {context.text} {order.dish}"

@@ -106,6 +106,22 @@ async def test_a_dialog_belongs_to_a_person_in_a_thread(
     ]
 
 
+async def test_a_dialog_takes_a_message_for_one_answer(
+    webex_sandbox: Sandbox, run_example: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that is handled again, because the reply failed, isn't the next answer, too."""
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    webex_sandbox.raise_handler_errors = False
+    async with run_example("dialog_bot.py", STATE_DIRECTORY=str(tmp_path)):
+        for text in ("order", "Pasta", "2"):
+            if text == "Pasta":
+                webex_sandbox.fail(status=400, method="POST", path="/messages")
+            await webex_sandbox.say(text)
+            await webex_sandbox.next_reply(PATIENCE)
+
+    assert replies(webex_sandbox) == ["Which dish?", "How many?", "Ordered: 2 Pasta"]
+
+
 async def test_a_reminder_is_sent_every_day(
     webex_sandbox: Sandbox,
     webex_client: Client,
