@@ -238,7 +238,7 @@ async def test_a_model_mentions_nobody(webex_sandbox: Sandbox, run_example: Run)
     await ask_model(webex_sandbox, run_example, mentions)
 
     reply = webex_sandbox.messages[-1]
-    assert (reply.mentioned_people or (), reply.mentioned_groups or ()) == ((), ())
+    assert (reply.mentioned_people, reply.mentioned_groups) == ((), ())
     assert reply.text == "Hello <@all> and <@personEmail:ann@example.com>"
 
 
