@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from types import NoneType
 from typing import Any, TypeVar, cast
+from urllib.parse import SplitResult, urlsplit
 
 HIGHEST_PORT = 65_535
 
@@ -112,6 +113,29 @@ def check_not_empty(name: str, text: str) -> str:
     if not text:
         raise ValueError(f"{name} is empty")
     return text
+
+
+def check_url(name: str, value: str) -> None:
+    """Check that an argument is an absolute http(s) URL.
+
+    Raises:
+        ValueError: It isn't.
+        TypeError: It isn't a string.
+    """
+    check_text(name, value)
+    if absolute_url(value) is None:
+        raise ValueError(f"{name} must be an absolute http(s) URL, got {value!r}")
+
+
+def absolute_url(text: str) -> SplitResult | None:
+    """The parts of an absolute http(s) URL; `None` if the text isn't one."""
+    try:
+        parts = urlsplit(text)
+        is_absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        _port = parts.port  # raises when it isn't a number or out of range
+    except ValueError:
+        return None
+    return parts if is_absolute and " " not in text and text.isprintable() else None
 
 
 def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -41,7 +41,7 @@ from webex_webhooks_async.models.messages import (
 )
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.models.webhooks import NewWebhook, check_url
+from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.dispatch import (
     OWN_ACTION,
     Handler,
@@ -60,6 +60,7 @@ from webex_webhooks_async.validation import (
     check_seconds,
     check_text,
     check_type,
+    check_url,
     is_loopback,
     renamed,
 )

@@ -18,10 +18,9 @@ from webex_webhooks_async.models.messages import (
     Person,
     problem_of_card,
 )
-from webex_webhooks_async.models.webhooks import check_url
 from webex_webhooks_async.notifications.dispatch import active_handling
 from webex_webhooks_async.strict_json import dump_json
-from webex_webhooks_async.validation import check_not_empty, check_text, check_type
+from webex_webhooks_async.validation import check_not_empty, check_text, check_type, check_url
 
 _CARD_TEXT = "This message is a card, which your client can't show."
 

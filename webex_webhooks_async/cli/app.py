@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attrs import define, frozen
@@ -37,6 +36,7 @@ from webex_webhooks_async.cli.running import (
     exit_code_of,
 )
 from webex_webhooks_async.errors import WebexError
+from webex_webhooks_async.models.vocabulary import did_you_mean
 from webex_webhooks_async.version import __version__
 
 if TYPE_CHECKING:
@@ -293,7 +293,8 @@ def _message(error: CycloptsError) -> str:
 
 def _hint(names: Iterable[str], unused: Sequence[str]) -> str:
     """What was probably meant by words that the parser doesn't know."""
-    for name in names:
-        for word in get_close_matches(name, unused, n=1):
+    known = [*names]
+    for word in unused:
+        if name := did_you_mean(word, known):
             return f". Did you mean {name} instead of {word}?"
     return ""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webex_webhooks_async.cli.console import print_refusal
 from webex_webhooks_async.cli.rendering import shown_url, status_code_text
 from webex_webhooks_async.cli.running import CommandError
-from webex_webhooks_async.cli.tunnels import LOOPBACK
+from webex_webhooks_async.cli.tunnels import is_here
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.requester import NO_RESPONSE
 from webex_webhooks_async.formatting import describe_exception, describe_status, on_one_line
@@ -179,7 +179,7 @@ class ArrivalCheck:
     async def check(self, url: str, port: int, seconds: float = CHECK_SECONDS) -> str | None:
         """Send a request to a URL; return the likely reason if it doesn't arrive here."""
         headers = {_HEADER: self._nonce}
-        is_public = httpx.URL(url).host not in LOOPBACK  # then a proxy may lead there
+        is_public = not is_here(httpx.URL(url).host)  # then a proxy may lead there
         try:
             async with (
                 asyncio.timeout(seconds),

@@ -16,8 +16,8 @@ from webex_webhooks_async.client.requester import NO_RESPONSE, http_url
 from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.strict_json import parse_json
+from webex_webhooks_async.validation import is_loopback
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - a tunnel's target
 """The hosts at which a server of ours is reached: it listens on one address of loopback."""
 
 _LARGEST = 1_000_000  # bytes of a response
@@ -135,14 +135,19 @@ async def _quick_tunnels(http_client: httpx.AsyncClient, port: int) -> list[Tunn
 
 def _is_public(url: str) -> bool:
     """Whether Webex can call the URL: tunnels for TCP can't be."""
-    return http_url(url) is not None and url.isprintable()
+    return http_url(url) is not None
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine itself, as the target of a tunnel or a redirect."""
+    return is_loopback(host) or host == "0.0.0.0"  # noqa: S104 - nothing listens there
 
 
 def _port_of(upstream: str) -> int | None:
     """The port of this machine that a tunnel leads to over http, if it does."""
     address = f"localhost:{upstream}" if upstream.isdecimal() else upstream
     url = http_url(address if "://" in address else f"http://{address}")
-    if url is None or url.scheme != "http" or url.host not in LOOPBACK:
+    if url is None or url.scheme != "http" or not is_here(url.host):
         return None
     return url.port or 80
 

@@ -10,7 +10,7 @@ from functools import cache
 from http import HTTPStatus
 from types import NoneType
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode
 
 import httpx
 import idna
@@ -51,7 +51,7 @@ from webex_webhooks_async.formatting import (
     short_id,
 )
 from webex_webhooks_async.validation import (
-    HIGHEST_PORT,
+    absolute_url,
     check_count,
     check_text,
     check_type,
@@ -520,27 +520,30 @@ def _check_pool_size(client: httpx.AsyncClient, max_concurrency: int) -> None:
 
 def http_url(text: str) -> httpx.URL | None:
     """An absolute http(s) URL, which requests can be sent to; None if the text isn't one."""
+    if absolute_url(text) is None:
+        return None
     try:
         url = httpx.URL(text)
-        is_absolute = url.scheme in {"http", "https"} and bool(url.host)
+        is_complete = bool(url.host)
     except (httpx.InvalidURL, ValueError):  # the second for a host in bad Punycode
         return None
-    return url if is_absolute and 0 <= (url.port or 0) <= HIGHEST_PORT else None
+    return url if is_complete else None
 
 
 def _checked_base_url(base_url: str) -> SplitResult:
-    try:
-        parts = urlsplit(base_url.rstrip("/"))
-        _port = parts.port  # raises for one that is not a number, or out of range
-        _host = httpx.URL(base_url).host  # raises for what httpx couldn't send to
-    except (ValueError, httpx.InvalidURL):
-        raise ValueError("base_url is not a valid URL") from None
-    host = parts.hostname or ""
-    if "@" in parts.netloc or parts.query or parts.fragment or not host:
+    parts = absolute_url(base_url.rstrip("/"))
+    if (
+        parts is None
+        or http_url(base_url) is None
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
         raise ValueError(
             "base_url must be absolute, without credentials, query and fragment, such as "
             "https://webexapis.com/v1"
         )
+    host = parts.hostname or ""
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ValueError(
             f"base_url must be https, or http on loopback, got {parts.scheme}://{host}: the access "

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import wraps
 from typing import Any, Self, TypedDict, TypeVar, Unpack, cast
-from urllib.parse import urlsplit
 
 import attrs
 from attrs import field, frozen
@@ -16,7 +15,7 @@ from attrs import field, frozen
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models import extra_field
 from webex_webhooks_async.models.vocabulary import warn_if_misspelled
-from webex_webhooks_async.validation import check_keywords, check_text
+from webex_webhooks_async.validation import check_keywords, check_text, check_url
 
 T = TypeVar("T")
 
@@ -89,24 +88,6 @@ def _text(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
 
 def _absolute_url(_: object, attribute: "attrs.Attribute[Any]", value: str) -> None:
     check_url(attribute.name, value)
-
-
-def check_url(name: str, value: str) -> None:
-    """Check that an argument is an absolute http(s) URL.
-
-    Raises:
-        ValueError: It isn't.
-        TypeError: It isn't a string.
-    """
-    check_text(name, value)
-    try:
-        parts = urlsplit(value)
-        absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        _port = parts.port  # raises when it isn't a number or out of range
-    except ValueError:
-        absolute = False
-    if not absolute or " " in value or not value.isprintable():
-        raise ValueError(f"{name} must be an absolute http(s) URL, got {value!r}")
 
 
 def conditions_of(filter_: str | None) -> tuple[tuple[str, str], ...]:

@@ -32,7 +32,7 @@ from webex_webhooks_async.cli.files import (
 )
 from webex_webhooks_async.cli.options import HttpUrl, NotEmpty, WebexUrl
 from webex_webhooks_async.cli.running import CommandError, UsageError, run, usage_errors
-from webex_webhooks_async.cli.tunnels import LOOPBACK
+from webex_webhooks_async.cli.tunnels import is_here
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.oauth import RefreshingToken, authorization_url
 from webex_webhooks_async.formatting import on_one_line
@@ -65,7 +65,7 @@ def command(
     """
     client_id, client_secret = client_credentials()
     redirect = httpx.URL(redirect_uri)  # HttpUrl has checked it
-    if redirect.scheme != "http" or redirect.host not in LOOPBACK or redirect.port == 0:
+    if redirect.scheme != "http" or not is_here(redirect.host) or redirect.port == 0:
         raise UsageError(
             "--redirect-uri must be http on this machine, with a port that isn't 0, such as "
             "http://localhost:8765/callback"
