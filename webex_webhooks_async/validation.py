@@ -160,7 +160,8 @@ def renamed(**names: str) -> Callable[[F], F]:
         def call(*args: object, **keywords: object) -> object:
             for old, new in names.items():
                 if old in keywords:
-                    raise TypeError(f"{function.__qualname__} has no argument {old!r}: write {new}")
+                    name = function.__qualname__.removesuffix(".__init__")
+                    raise TypeError(f"{name} has no argument {old!r}: write {new}")
             return function(*args, **keywords)
 
         return cast("F", call)

@@ -18,7 +18,7 @@ from webex_webhooks_async import Bot, Message, MessageContext
 LONGEST = 7_439  # bytes: as much as a message can have
 FIRST = 200  # characters to show first
 
-bot = Bot.from_env(background=True)  # Webex doesn't wait for the model
+bot = Bot.from_env()
 
 
 @bot.message()

@@ -12,7 +12,7 @@ from quart import Quart, Response, request
 
 from webex_webhooks_async import Event, MessageData, Notification, Receiver, Resource
 
-receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], background=True)
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], respond_within=0)
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)

@@ -9,7 +9,7 @@ import os
 
 from webex_webhooks_async import Event, MessageData, Notification, Receiver, Resource
 
-receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], background=True)
+receiver = Receiver(os.environ["WEBEX_WEBHOOK_SECRET"], respond_within=0)
 
 
 @receiver.on(Resource.MESSAGES, Event.CREATED)

@@ -353,8 +353,8 @@ class TestWatch:
         (warning,) = (each for each in caplog.records if each.levelname == "WARNING")
         assert warning.getMessage() == (
             "reactivate webhook bot:messages:created: switched off; Webex does that after 100 "
-            "failed deliveries within five minutes: with inbox= or background=True, slow handlers "
-            "cause none"
+            "failed deliveries within five minutes: with inbox= or respond_within=5.0, slow "
+            "handlers cause none"
         )
 
     async def test_an_error_is_logged_and_it_tries_again(
@@ -445,7 +445,7 @@ class TestReceiving:
 
     async def test_what_was_accepted_is_finished_at_the_end(self, webex: Webex) -> None:
         """Several callers may wait for the end, also while a handler runs; it isn't ready then."""
-        bot = webex.bot(background=True)
+        bot = webex.bot(respond_within=0)
         ending = asyncio.Event()
 
         @bot.message()
@@ -461,6 +461,20 @@ class TestReceiving:
             assert webex.texts == ["Hello", "Ready: False"]
             with pytest.raises(RuntimeError, match="the bot isn't running"):
                 await bot.send("Hello", room_id="R")
+
+    async def test_slow_handlers_fail_no_delivery(self, webex: Webex) -> None:
+        """With handlers that take far too long, 300 messages at once are accepted in time."""
+        bot = webex.bot(respond_within=0.01)
+        may_end = asyncio.Event()
+
+        @bot.message()
+        async def slow(context: MessageContext) -> None:
+            await may_end.wait()
+
+        async with webex.running(bot):
+            await asyncio.gather(*(webex.sandbox.say(f"{number}") for number in range(300)))
+            assert [each.status_code for each in webex.sandbox.deliveries] == [204] * 300
+            may_end.set()
 
     async def test_a_handler_cannot_end_the_bot(
         self, webex: Webex, caplog: pytest.LogCaptureFixture

@@ -5,6 +5,7 @@
 import asyncio
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,12 +14,17 @@ from tests.support.clocks import Time
 from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
+    Claim,
+    MemoryDeduplicator,
     MessageContext,
     SQLiteInbox,
     SubmissionContext,
     parse_unverified_notification,
 )
 from webex_webhooks_async.notifications import inbox_worker
+
+if TYPE_CHECKING:
+    from webex_webhooks_async.types import BotOptions
 
 pytestmark = pytest.mark.once
 
@@ -47,8 +53,12 @@ class Slow:
 async def test_one_room_after_the_other(kind: str, webex: Webex, tmp_path: Path) -> None:
     """What happens in a room waits for what came before, not for other rooms or a failed one."""
     webex.sandbox.raise_handler_errors = False
-    inbox = SQLiteInbox(tmp_path / "inbox.db") if kind == "inbox" else None
-    bot = webex.bot(in_order=True, background=kind == "background", inbox=inbox, attempts=1)
+    options: BotOptions = {"in_order": True, "attempts": 1}
+    if kind == "background":
+        options["respond_within"] = 0
+    if kind == "inbox":
+        options["inbox"] = SQLiteInbox(tmp_path / "inbox.db")
+    bot = webex.bot(**options)
     slow = Slow(bot)
     async with webex.running(bot), asyncio.TaskGroup() as group:
         card = await bot.send("A card", card=CARD, to_person_email="ann@example.com")
@@ -118,9 +128,51 @@ async def test_dispatch_is_not_in_line(webex: Webex) -> None:
         slow.may_end.set()
 
 
+async def test_waiting_counts(webex: Webex) -> None:
+    """What waits for its room gets its response after the seconds of `respond_within`, too."""
+    bot = webex.bot(in_order=True, respond_within=0.01)
+    slow = Slow(bot)
+    async with webex.running(bot):
+        for text in ("one", "two"):
+            (delivery,) = await webex.sandbox.say(text)
+            assert delivery.ok
+        assert slow.began == ["one"]
+        slow.may_end.set()
+        await until(lambda: slow.began == ["one", "two"])
+
+
+class Backwards(MemoryDeduplicator):
+    """Responds to the first one when it has responded to the second one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.claims: list[asyncio.Event] = []
+
+    async def claim(self, key: str) -> Claim:
+        self.claims.append(mine := asyncio.Event())
+        if len(self.claims) == 1:
+            await mine.wait()
+        else:
+            self.claims[0].set()
+        return await super().claim(key)
+
+
+async def test_a_slow_deduplicator(webex: Webex) -> None:
+    """A notification takes its place before the deduplicator is asked."""
+    bot = webex.bot(in_order=True, deduplicator=Backwards())
+    slow = Slow(bot)
+    slow.may_end.set()
+    async with webex.running(bot), asyncio.TaskGroup() as group:
+        for text in ("one", "two"):
+            group.create_task(webex.sandbox.say(text))
+            await asyncio.sleep(0)
+
+    assert slow.began == ["one", "two"]
+
+
 async def test_a_request_that_gives_up_leaves_the_line(webex: Webex) -> None:
     """A request that is cancelled while it waits lets the others keep their order."""
-    bot = webex.bot(in_order=True)
+    bot = webex.bot(in_order=True, respond_within=None)
     slow = Slow(bot)
     async with webex.running(bot):
         tasks = [asyncio.create_task(webex.sandbox.say(each)) for each in ("one", "two", "three")]

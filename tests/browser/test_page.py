@@ -156,7 +156,7 @@ def test_a_handler_that_fails(page: Page, stage: Stage) -> None:
     hello = lists(page, "Messages").filter(has_text="Hello").first
     expect(hello).to_contain_text("1 of 2 deliveries failed: nothing listens there")
 
-    late = Receiver("a-secret", background=True)
+    late = Receiver("a-secret", respond_within=0)
 
     @late.on("messages", "created")
     async def order(_notification: object) -> None:

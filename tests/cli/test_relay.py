@@ -38,7 +38,7 @@ async def test_requests_at_once() -> None:
         await all_there.wait()
         handled.append(request)
 
-    receiver = Receiver("secret", background=True)
+    receiver = Receiver("secret", respond_within=0)
     transport = httpx.ASGITransport(relay(receiver, handle))
     async with receiver, httpx.AsyncClient(transport=transport) as webex:
         await asyncio.gather(

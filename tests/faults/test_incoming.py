@@ -335,7 +335,7 @@ async def test_a_large_body_is_not_a_request(serve: ServeOn) -> None:
 @each_server_and_loop
 async def test_a_flood(serve: ServeOn) -> None:
     """Beyond `max_pending` the response is 503; delivered again, each is handled, and once."""
-    bot = Bot(background=True, max_pending=10)
+    bot = Bot(respond_within=0, max_pending=10)
     bot.may_end.clear()
     flood = [posted(distinct(number)) for number in range(50)]
     async with served_by(serve, bot.receiver) as served:
@@ -370,24 +370,27 @@ async def test_clients_that_hang_up(serve: ServeOn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("serve", "failures", "background"),
+    ("serve", "failures", "seconds"),
     [
-        (serve_on_uvicorn, {**FAILURES, **FATAL}, False),
-        (serve_with_hypercorn, FAILURES, False),
-        (serve_on_uvicorn, FAILURES, True),
+        (serve_on_uvicorn, {**FAILURES, **FATAL}, None),
+        (serve_with_hypercorn, FAILURES, None),
+        (serve_on_uvicorn, FAILURES, 0),
     ],
     ids=["uvicorn", "hypercorn", "background"],
 )
 async def test_handlers_may_fail_in_any_way(
-    serve: ServeOn, failures: Mapping[str, Act], *, background: bool
+    serve: ServeOn, failures: Mapping[str, Act], *, seconds: float | None
 ) -> None:
     """The response is 500, or 204 in the background; the next delivery is handled."""
-    bot = Acting(background=background)
+    bot = Acting(respond_within=seconds)
     async with served_by(serve, bot.receiver) as served:
         for number, (name, fail) in enumerate(failures.items()):
             again = posted(distinct(number))
             bot.act = fail
-            assert (name, await served.responses(again)) == (name, [204 if background else 500])
+            assert (name, await served.responses(again)) == (
+                name,
+                [500 if seconds is None else 204],
+            )
             await until(lambda: not bot.receiver._direct._pending)  # pyright: ignore[reportPrivateUsage] - nothing public says so
             assert (name, await served.responses(again, again)) == (name, [204, 204])
 
@@ -459,7 +462,7 @@ async def test_a_server_that_stops_in_the_middle(serve: ServeOn) -> None:
 @each_server_and_loop
 async def test_a_server_that_stops_with_a_queue(serve: ServeOn) -> None:
     """A server that stops handles what it accepted before it ends."""
-    bot = Bot(background=True)
+    bot = Bot(respond_within=0)
     bot.may_end.clear()
     async with served_by(serve, bot.receiver) as served:
         assert await served.responses(*map(posted, map(distinct, range(100)))) == [204] * 100

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.wire import PATIENCE
 from webex_webhooks_async import Bot, Client, MessageContext, Notification, Receiver
 from webex_webhooks_async.notifications.handler_errors import header_of
 from webex_webhooks_async.notifications.keys import Secrets
@@ -53,7 +54,8 @@ async def response_of(
         ({"Webex-Sandbox": "yes"}, SECRET, {}, None),
         ({"Webex-Sandbox": ""}, SECRET, {}, None),
         (ASKS, "another secret", {}, None),
-        (ASKS, SECRET, {"background": True}, None),
+        (ASKS, SECRET, {"respond_within": 0}, None),
+        (ASKS, SECRET, {"respond_within": PATIENCE}, "KeyError: 'dish'"),
     ],
 )
 async def test_an_error_in_the_response(

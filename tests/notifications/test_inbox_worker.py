@@ -722,8 +722,8 @@ async def test_an_error_is_stored_without_addresses(make: Make, address: str) ->
     ("options", "error"),
     [
         ({"attempts": 0}, "ValueError: attempts must be at least 1, got 0"),
-        ({"background": True}, "ValueError: an inbox takes the place of background and of a dedup"),
-        ({"deduplicator": None}, "ValueError: an inbox takes the place of background and of a"),
+        ({"respond_within": None}, "ValueError: an inbox takes the place of respond_within and"),
+        ({"deduplicator": None}, "ValueError: an inbox takes the place of respond_within and of"),
         ({"deduplicator": MemoryDeduplicator()}, "ValueError: an inbox takes the place of"),
         ({"inbox": "i.db"}, "TypeError: inbox must be an Inbox: write SQLiteInbox('i.db')"),
         ({"inbox": SQLiteInbox}, "TypeError: inbox must be Inbox, got the class SQLiteInbox: pas"),

@@ -366,9 +366,9 @@ class TestMisfits:
         text = f"{WHICH} is not passed to the handlers of its resource: {self.PROBLEM} {advice}"
         assert {*caplog.messages} <= {text}
 
-    @pytest.mark.parametrize("background", [True, False])
+    @pytest.mark.parametrize("seconds", [0, None])
     async def test_on_error_gets_the_problems(
-        self, caplog: pytest.LogCaptureFixture, *, background: bool
+        self, caplog: pytest.LogCaptureFixture, *, seconds: float | None
     ) -> None:
         """`on_error` gets a `PayloadError` with the path of each problem."""
         failures: list[tuple[Exception, object]] = []
@@ -376,9 +376,9 @@ class TestMisfits:
         def report(error: Exception, notification: Notification[Any]) -> None:
             failures.append((error, notification.data))
 
-        bot = Bot(on_error=report, background=background)
+        bot = Bot(on_error=report, respond_within=seconds)
 
-        assert await deliver(bot.receiver, MISFIT) == (204 if background else 500)
+        assert await deliver(bot.receiver, MISFIT) == (500 if seconds is None else 204)
         await bot.receiver.aclose()
         ((error, data),) = failures
 
@@ -619,13 +619,107 @@ async def cancel(request: "asyncio.Task[int]", deduplicator: StandIn) -> None:
         await request
 
 
-class TestBackground:
+class TestRespondWithin:
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [(None, 204), (ValueError("broken"), 500), (asyncio.CancelledError(), 500)],
+    )
+    async def test_handlers_that_are_done_in_time(
+        self, error: BaseException | None, status: int
+    ) -> None:
+        """The response knows the outcome, and what failed comes again."""
+        bot = Bot(respond_within=PATIENCE)
+        bot.errors = [] if error is None else [error]
+
+        assert [await deliver(bot.receiver), await deliver(bot.receiver)] == [status, 204]
+        assert bot.done == ["MESSAGE"]
+
+    async def test_handlers_that_take_longer(self) -> None:
+        """The response is 204, they go on; what fails then is reported, and a copy is handled."""
+        reported: list[Exception] = []
+        bot = Bot(respond_within=0.01, on_error=lambda error, _: reported.append(error))
+        bot.may_end.clear()
+        bot.errors = [ValueError("too late")]
+
+        assert [await deliver(bot.receiver), await deliver(bot.receiver)] == [204, 204]
+        assert (bot.started, bot.done, reported) == (["MESSAGE"], [], [])
+        bot.may_end.set()
+        await until(lambda: bool(reported))
+        await bot.receiver.aclose()
+        async with bot.receiver:
+            assert await deliver(bot.receiver) == 204
+
+        assert bot.done == ["MESSAGE"]
+
+    async def test_those_within_their_seconds_count(self) -> None:
+        """They are unfinished, as those are that have got their response."""
+        bot = Bot(respond_within=PATIENCE, max_pending=2)
+        bot.may_end.clear()
+        requests = [asyncio.create_task(deliver(bot.receiver, distinct(each))) for each in (1, 2)]
+        await until(lambda: len(bot.started) == 2)
+
+        assert await deliver(bot.receiver, distinct(3)) == 503
+        bot.may_end.set()
+        assert await asyncio.gather(*requests) == [204, 204]
+
+    async def test_a_cancelled_request(self) -> None:
+        """The handlers go on, and a copy counts as one."""
+        bot = Bot(respond_within=PATIENCE)
+        bot.may_end.clear()
+        request = asyncio.create_task(deliver(bot.receiver))
+        await until(lambda: bool(bot.started))
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        bot.may_end.set()
+        await bot.receiver.aclose()
+        async with bot.receiver:
+            assert await deliver(bot.receiver) == 204
+
+        assert bot.done == bot.started == ["MESSAGE"]
+
+    async def test_the_deduplicator_is_asked_outside_of_the_seconds(self) -> None:
+        """However long its call takes, the handlers have all of theirs."""
+        deduplicator = StandIn()
+        deduplicator.may_return.clear()
+        bot = Bot(respond_within=0.01, deduplicator=deduplicator)
+        bot.errors = [ValueError("broken")]
+        request = asyncio.create_task(deliver(bot.receiver))
+        await asyncio.wait({request}, timeout=0.05)
+        assert (bot.started, request.done()) == ([], False)
+        deduplicator.may_return.set()
+
+        assert await request == 500
+
+    @pytest.mark.parametrize(
+        ("value", "error"),
+        [
+            (-1, "ValueError: respond_within must be a positive number of seconds, got -1"),
+            (float("nan"), "ValueError: respond_within must be a positive number of seconds"),
+            (float("inf"), "ValueError: respond_within must be a positive number of seconds"),
+            (False, "TypeError: respond_within must be float or int, got bool"),
+            (True, "TypeError: respond_within must be float or int, got bool"),
+            ("", "TypeError: respond_within must be float or int, got str"),
+            ("5", "TypeError: respond_within must be float or int, got str"),
+        ],
+    )
+    def test_wrong_values(self, value: Any, error: str) -> None:  # noqa: ANN401 - wrong on purpose
+        """What is no number of seconds is refused."""
+        with refused(error):
+            Receiver(SECRET, respond_within=value)
+
+    def test_its_name_in_earlier_releases(self) -> None:
+        """It is an error that names the argument of today."""
+        options: Any = {"background": True}
+        with refused("TypeError: Receiver has no argument 'background': write respond_within"):
+            Receiver(SECRET, **options)
+
     async def test_the_response_comes_first(self) -> None:
         """`handle` returns before any code of a handler runs, also if tasks start at once.
 
         Several callers may wait for the end, at the same time and later.
         """
-        bot = Bot(background=True)
+        bot = Bot(respond_within=0)
         bot.may_end.clear()
 
         assert await deliver(bot.receiver) == 204
@@ -643,7 +737,7 @@ class TestBackground:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The response beyond `max_pending` is 503, for a copy 204; later ones are accepted."""
-        bot = Bot(background=True, max_pending=2)
+        bot = Bot(respond_within=0, max_pending=2)
         bot.may_end.clear()
 
         statuses = [await deliver(bot.receiver, distinct(each)) for each in (1, 2, 3, 1)]
@@ -658,12 +752,12 @@ class TestBackground:
 
         assert bot.done == ["MESSAGE-1", "MESSAGE-2", "MESSAGE-3"]
 
-    @pytest.mark.parametrize("background", [True, False])
+    @pytest.mark.parametrize("seconds", [0, None])
     async def test_a_closed_receiver_accepts_nothing(
-        self, caplog: pytest.LogCaptureFixture, *, background: bool
+        self, caplog: pytest.LogCaptureFixture, *, seconds: float | None
     ) -> None:
         """The response of a closed receiver is 503; when it is opened again, it accepts again."""
-        bot = Bot(background=background)
+        bot = Bot(respond_within=seconds)
         await bot.receiver.aclose()
 
         assert await deliver(bot.receiver) == 503
@@ -678,7 +772,7 @@ class TestBackground:
         """A request that waits for the deduplicator when the receiver is closed is refused."""
         deduplicator = StandIn()
         deduplicator.may_return.clear()
-        bot = Bot(background=True, deduplicator=deduplicator)
+        bot = Bot(respond_within=0, deduplicator=deduplicator)
         request = asyncio.create_task(deliver(bot.receiver))
         await until(lambda: bool(deduplicator.calls))
         closing = asyncio.create_task(bot.receiver.aclose())
@@ -693,7 +787,7 @@ class TestBackground:
     async def test_the_end_of_the_event_loop(self) -> None:
         """An accepted notification whose task is cancelled leaves no claim behind."""
         before = asyncio.all_tasks()
-        bot = Bot(background=True)
+        bot = Bot(respond_within=0)
         bot.may_end.clear()
         await deliver(bot.receiver)
         await until(lambda: bool(bot.started))
@@ -709,7 +803,7 @@ class TestBackground:
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     async def test_an_event_loop_that_ended_before_its_handlers(self) -> None:
         """Closing doesn't wait for handlers whose event loop was closed: they never end."""
-        bot = Bot(background=True)
+        bot = Bot(respond_within=0)
         bot.may_end.clear()
 
         def deliver_in_another_loop() -> None:
@@ -755,9 +849,9 @@ class TestClosing:
         may_go_on.set()
         assert await serving == 204
 
-    @pytest.mark.parametrize("background", [True, False])
+    @pytest.mark.parametrize("seconds", [0, None])
     @pytest.mark.parametrize("in_a_task", [True, False])
-    async def test_it_is_an_error(self, *, background: bool, in_a_task: bool) -> None:
+    async def test_it_is_an_error(self, *, seconds: float | None, in_a_task: bool) -> None:
         """A handler that closes its receiver, and `on_error` too, get an error at once."""
         errors: list[str] = []
 
@@ -769,12 +863,12 @@ class TestClosing:
                 errors.append(str(error))
                 raise
 
-        bot = Bot(background=background, on_error=close)
+        bot = Bot(respond_within=seconds, on_error=close)
         bot.receiver.on()(close)
         status = await deliver(bot.receiver)
         await bot.receiver.aclose()
 
-        assert status == (204 if background else 500)
+        assert status == (500 if seconds is None else 204)
         assert len(errors) == 2
         assert all("a handler can't close its own receiver" in each for each in errors)
 

@@ -89,7 +89,7 @@ async def test_what_was_accepted_is_finished_at_the_end(webex_sandbox: Sandbox) 
 
     It has one event loop for all its starts, so that connections last.
     """
-    bot = echoing(background=True)
+    bot = echoing(respond_within=0)
     bot_thread = ReceiverThread(bot)
     loops: list[object] = []
 
@@ -127,7 +127,7 @@ async def test_an_error_at_the_end_is_raised(
 
 async def test_a_thread_of_a_handler_may_wait(webex_sandbox: Sandbox) -> None:
     """Also for what it runs while the bot is being closed, which waits for the handler."""
-    bot = Bot.from_env(background=True)
+    bot = Bot.from_env(respond_within=0)
     bot_thread = ReceiverThread(bot)
     closing = threading.Event()
     errors: list[str] = []

@@ -36,7 +36,7 @@ def options_of(kind: str, folder: Path) -> BotOptions:
     """What makes a bot respond before its handlers run, or not."""
     if kind == "inbox":
         return {"inbox": SQLiteInbox(folder / "inbox.db"), "attempts": 1}
-    return {"background": kind == "background"}
+    return {"respond_within": 0} if kind == "background" else {}
 
 
 async def crash(_context: MessageContext) -> None:

@@ -4,23 +4,25 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
 from tests.support.wire import PATIENCE
 from tests.testing.doubles import BOT, CARD, created
-from webex_webhooks_async import Client, Inbox, MessageData, Notification, Receiver, SQLiteInbox
+from webex_webhooks_async import Client, MessageData, Notification, Receiver, SQLiteInbox
 from webex_webhooks_async.testing import Sandbox, SandboxPerson
+from webex_webhooks_async.types import ReceiverOptions
 
 SECRET = "the webhook's secret"
 
 
 @asynccontextmanager
 async def bot(
-    sandbox: Sandbox, client: Client, *, background: bool = False, inbox: Inbox | None = None
+    sandbox: Sandbox, client: Client, **options: Unpack[ReceiverOptions]
 ) -> AsyncGenerator[Receiver]:
     """A bot that repeats what it hears, except for "nothing"."""
-    receiver = Receiver(SECRET, ignore_own_actions=True, background=background, inbox=inbox)
+    receiver = Receiver(SECRET, ignore_own_actions=True, **options)
 
     @receiver.on("messages", "created")
     async def echo(notification: Notification[MessageData]) -> None:
@@ -40,8 +42,10 @@ async def test_a_bot_that_responds_first(
     webex_sandbox: Sandbox, webex_client: Client, tmp_path: Path, kind: str
 ) -> None:
     """Each reply is returned once, oldest first, whether it is there already or comes later."""
-    inbox = SQLiteInbox(tmp_path / "inbox.db") if kind == "inbox" else None
-    async with bot(webex_sandbox, webex_client, background=inbox is None, inbox=inbox):
+    options: ReceiverOptions = {"respond_within": 0}
+    if kind == "inbox":
+        options = {"inbox": SQLiteInbox(tmp_path / "inbox.db")}
+    async with bot(webex_sandbox, webex_client, **options):
         for text in ("One", "Two"):
             (delivery,) = await webex_sandbox.say(text, person=f"{text}@example.com")
             assert delivery.ok

@@ -180,7 +180,7 @@ async def report(error: Exception, notification: Notification[NotificationData])
 
 async def a_receiver_is_a_context_manager() -> None:
     """Entered, it is of its own type."""
-    async with Receiver(("secret",), background=True, on_error=report) as entered:
+    async with Receiver(("secret",), respond_within=0, on_error=report) as entered:
         assert_type(entered, Receiver)
     Receiver("secret", on_error=lambda error, notification: None)
 

@@ -107,6 +107,9 @@ class Bot(BotRouter, Receiver):
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.
 
+    The response comes when the handlers are done, or after 5 seconds (`respond_within`), and they
+    go on then.
+
     A handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
     within five minutes switch the webhook off, for everybody. With an `inbox`, it runs again.
@@ -143,13 +146,15 @@ class Bot(BotRouter, Receiver):
     Raises:
         ValueError: The token or a secret is empty or can't be used, `name` is empty, `target_url`
             isn't an absolute http(s) URL, a number isn't positive, or `inbox` is passed with
-            `background` or a `deduplicator`.
+            `respond_within` or a `deduplicator`.
         TypeError: An argument has a wrong type.
     """
 
     _instead = "register its handlers on a BotRouter, and include that"
     _failed_is_handled = True
+    _respond_within = 5.0
 
+    @renamed(background="respond_within")
     def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
         self,
         client: Client | str | TokenProvider,
@@ -666,7 +671,7 @@ def _log_changes(result: "Result", level: int) -> None:
 
 _SWITCHED_OFF = (
     "; Webex does that after 100 failed deliveries within five minutes: with inbox= or "
-    "background=True, slow handlers cause none"
+    "respond_within=5.0, slow handlers cause none"
 )
 
 

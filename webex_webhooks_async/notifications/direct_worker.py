@@ -1,4 +1,7 @@
-"""Handles what comes without storing it: each notification once, and those of a room in order."""
+"""Handles what comes without storing it: each notification once, and those of a room in order.
+
+The response comes when the handlers are done, or before: after so many seconds.
+"""
 
 import asyncio
 import logging
@@ -22,8 +25,9 @@ class DirectWorker:
     Args:
         handlings: Where it begins and ends them.
         deduplicator: Remembers what was handled; with `None`, every copy is handled.
-        background: Whether the response comes before the handlers run.
-        limit: How many may be accepted in the background, and not yet handled.
+        respond_within: After how many seconds the response comes at the latest; the handlers go on
+            then. With 0 it comes before they run, and with `None` when they are done.
+        limit: How many may be unfinished at a time, unless `respond_within` is `None`.
         failed_is_handled: Whether a notification isn't handled again after a failure.
     """
 
@@ -32,7 +36,7 @@ class DirectWorker:
         handlings: Handlings,
         *,
         deduplicator: Deduplicator | None,
-        background: bool,
+        respond_within: float | None,
         limit: int,
         failed_is_handled: bool,
     ) -> None:
@@ -41,7 +45,7 @@ class DirectWorker:
             deduplicator = Uninterrupted(deduplicator)
         self._handlings = handlings
         self._deduplicator: Deduplicator | None = deduplicator
-        self._background = background
+        self._respond_within = respond_within
         self._limit = limit
         self._failed_is_handled = failed_is_handled
         self._is_closing = False
@@ -90,13 +94,9 @@ class DirectWorker:
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
             logger.warning("%s is not handled: %s", describe(handling.notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE
-        if not self._background:
+        if self._respond_within is None:
             return await self._execute(handling)
-        handling.is_late = True
-        handling.task = asyncio.create_task(self._execute_later(handling))
-        handling.task.add_done_callback(lambda _: self._end(handling))
-        self._pending.add(handling)
-        return HTTPStatus.NO_CONTENT
+        return await self._execute_in_task(handling, self._respond_within)
 
     def _not_granted(self, claim: Claim, handling: Handling) -> HTTPStatus:
         if claim is Claim.DONE:
@@ -111,13 +111,25 @@ class DirectWorker:
             self._pending = {each for each in self._pending if not each.loop.is_closed()}
         return len(self._pending) >= self._limit
 
-    async def _execute_later(self, handling: Handling) -> HTTPStatus:
-        await asyncio.sleep(0)  # an eager task starts before the response is returned
-        return await self._execute(handling)
+    async def _execute_in_task(self, handling: Handling, seconds: float) -> HTTPStatus:
+        """Wait for the handlers for so long; then, or when the request is cancelled, they go on."""
+        handling.is_late = not seconds
+        handling.task = task = asyncio.create_task(self._execute(handling))
+        self._pending.add(handling)
+        task.add_done_callback(lambda _: self._end(handling))
+        if handling.is_late:
+            return HTTPStatus.NO_CONTENT
+        try:
+            await asyncio.wait({task}, timeout=seconds)
+        finally:
+            handling.is_late = not task.done()
+        return HTTPStatus.NO_CONTENT if handling.is_late else task.result()
 
     async def _execute(self, handling: Handling) -> HTTPStatus:
         done = False
         try:
+            if handling.is_late:
+                await asyncio.sleep(0)  # an eager task starts before the response is returned
             with handling:
                 await handling.wait_for_turn()
                 failure = await self._handlings.failure_of(handling)

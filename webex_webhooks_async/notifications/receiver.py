@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from os import PathLike
-from types import EllipsisType, TracebackType
+from types import EllipsisType, NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from webex_webhooks_async.errors import PayloadError, SignatureError
@@ -49,8 +49,10 @@ from webex_webhooks_async.notifications.signatures import (
 from webex_webhooks_async.validation import (
     check_count,
     check_inherits,
+    check_seconds,
     check_text,
     check_type,
+    renamed,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class ReceiverOptions(TypedDict, total=False):
 
     inbox: "Inbox | None"
     attempts: int
-    background: bool
+    respond_within: float | EllipsisType | None
     max_pending: int
     deduplicator: Deduplicator | EllipsisType | None
     max_body: int
@@ -97,13 +99,16 @@ class Receiver(Router):
     data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,
     and then, where the resource has handlers of its own, the run fails with a `PayloadError`.
 
-    By default the handlers run before the response. If Webex hangs up meanwhile, they go on. If the
-    server cancels the request, they are cancelled, and the notification counts as not handled.
+    By default the response comes when the handlers are done. If Webex hangs up meanwhile, they go
+    on. If the server cancels the request, they are cancelled, and the notification counts as not
+    handled.
 
-    With ``background=True`` the response comes first, and the handlers run in a task. A shutdown
-    waits for what was accepted, if the receiver learns of it: an ASGI server tells the application
-    that it serves. If the receiver is mounted in another application, or called through `handle`,
-    that application has to call `aclose` or enter the receiver with ``async with``.
+    With `respond_within`, the response comes after so many seconds at the latest, as 204. The
+    handlers go on then, and also if the server cancels the request. What fails after the response
+    is logged, and reported to `on_error`; a copy is handled again. A shutdown waits for what was
+    accepted, if the receiver learns of it: an ASGI server tells the application that it serves. If
+    the receiver is mounted in another application, or called through `handle`, that application has
+    to call `aclose` or enter the receiver with ``async with``.
 
     With an `inbox`, the response comes when the notification is stored, and a killed process loses
     nothing that it has accepted. The handlers run from the inbox, again after 1, 4, 16 and 64
@@ -130,12 +135,16 @@ class Receiver(Router):
         secrets: The webhook's secret, or several secrets of which any may have signed. Or a
             function that returns them, so that they can change: it is called for each request. If
             it fails, or returns none, the response is 503, and an ERROR is logged.
-        background: Whether to respond before the handlers run.
+        respond_within: After how many seconds the response comes at the latest, the time included
+            that a notification waits for others of its room; ``0`` is before any handler code, and
+            `None` waits for the handlers, without a limit. The default is `None`, of a `Bot` 5.0.
+            Beside an `inbox` it can't be passed.
         inbox: Stores what is accepted, until it is handled. It recognizes duplicates itself, and
             the receiver closes it.
         attempts: With an `inbox`, how often the handlers of a notification run if they fail.
-        max_pending: With `background`, how many notifications may be accepted and not yet handled;
-            they all run at the same time. With an `inbox`, how many are handled at a time.
+        max_pending: With `respond_within`, how many notifications may be unfinished at a time,
+            those within their seconds included; beyond that the response is 503. With an `inbox`,
+            how many are handled at a time.
         deduplicator: Remembers what was handled; by default a new `MemoryDeduplicator`. With
             `None`, every copy is handled.
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
@@ -147,20 +156,22 @@ class Receiver(Router):
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
-            isn't positive, or `inbox` is passed with `background` or a `deduplicator`.
+            isn't positive, or `inbox` is passed with `respond_within` or a `deduplicator`.
         TypeError: An argument has a wrong type.
     """
 
     _instead = "register its handlers on a Router, and include that"
     _failed_is_handled = False  # whether a notification isn't handled again after a failure
+    _respond_within: float | None = None  # the default
 
+    @renamed(background="respond_within")
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: Secrets,
         *,
         inbox: "Inbox | None" = None,
         attempts: int = 5,
-        background: bool = False,
+        respond_within: float | EllipsisType | None = ...,
         max_pending: int = 1000,
         deduplicator: Deduplicator | EllipsisType | None = ...,
         ignore_own_actions: bool = False,
@@ -176,10 +187,16 @@ class Receiver(Router):
             check_inherits("deduplicator", deduplicator, Deduplicator)
         if isinstance(inbox, (str, PathLike)):
             raise TypeError(f"inbox must be an Inbox: write SQLiteInbox({str(inbox)!r})")
-        if inbox is not None and (background or deduplicator is not ...):
+        if inbox is not None and (respond_within is not ... or deduplicator is not ...):
             raise ValueError(
-                "an inbox takes the place of background and of a deduplicator: leave them out"
+                "an inbox takes the place of respond_within and of a deduplicator: leave them out"
             )
+        if respond_within is ...:
+            respond_within = self._respond_within
+        elif respond_within:  # 0 and None have a meaning of their own
+            check_seconds("respond_within", respond_within)
+        else:
+            check_type("respond_within", respond_within, float, int, NoneType)
         limits = {"attempts": attempts, "max_pending": max_pending, "max_body": max_body}
         for name, limit in limits.items():
             check_count(name, limit)
@@ -192,7 +209,7 @@ class Receiver(Router):
         self._direct = DirectWorker(
             self._handlings,
             deduplicator=MemoryDeduplicator() if deduplicator is ... else deduplicator,
-            background=background,
+            respond_within=respond_within,
             limit=max_pending,
             failed_is_handled=self._failed_is_handled,
         )
@@ -306,6 +323,10 @@ class Receiver(Router):
 
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
+
+        Where each call has an event loop of its own, or the process is frozen after the response,
+        as in AWS Lambda, nothing can go on after the response: pass ``respond_within=None``. A
+        `ReceiverThread` keeps one event loop for all calls.
 
         Args:
             body: The raw bytes of the request, as they came.
