@@ -206,13 +206,19 @@ async def test_the_last_attempt(make: Make) -> None:
     assert (said, first) == ([False, True, False], [True, False, False])
 
 
+GIVES_UP_IN_A_GROUP = ExceptionGroup(
+    "of tasks", [KeyError("x"), ExceptionGroup("inside", [GiveUpError("no such room")])]
+)
+
+
 @pytest.mark.parametrize(
     ("body", "error", "stored", "asked"),
     [
         (distinct(1), GiveUpError("no such room"), "GiveUpError: no such room", 2),
+        (distinct(1), GIVES_UP_IN_A_GROUP, "ExceptionGroup: of tasks (2 sub-exceptions)", 2),
         (body_of({**MESSAGE_DATA, "id": None}), None, "PayloadError: $.data.id: expected a s", 1),
     ],
-    ids=["a handler gives up", "data that doesn't fit"],
+    ids=["a handler gives up", "a task of a handler gives up", "data that doesn't fit"],
 )
 async def test_what_another_attempt_can_not_help(  # noqa: PLR0913, PLR0917 - what it takes
     bot: InboxBot,
@@ -265,6 +271,7 @@ async def test_webex_says_when(bot: InboxBot) -> None:
         (1, RateLimitError(429, retry_after=30.0), 30),
         (1, RateLimitError(429, retry_after=0.5), 1),
         (1, RateLimitError(429), 1),
+        (1, ExceptionGroup("", [KeyError(), RateLimitError(429, retry_after=30.0)]), 30),
     ],
 )
 def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: float) -> None:
@@ -275,10 +282,21 @@ def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: 
     assert failed.again_in == seconds
 
 
-async def test_no_handler(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
-    """One that no handler matches is completed, with a warning."""
+async def test_a_notification_for_another_version(
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One for whose resource nothing is registered waits ten minutes for a process that has it.
+
+    Then it is completed, with a warning.
+    """
     async with bot.receiver:
         assert await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms")) == 204
+        for number in range(20):
+            await until(lambda: bot.states() == ["waiting"])
+            assert caplog.records == []
+            await bot.time.pass_(29)
+            assert [each.failures for each in stored_in(bot.path)] == [0], number
+            await bot.time.pass_(1)
         await until(lambda: bot.states() == [])
 
     (warning,) = caplog.records
@@ -286,6 +304,26 @@ async def test_no_handler(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> No
     assert warning.getMessage() == (
         "rooms created ROOM of webhook WEBHOOK is completed: it has no matching handler"
     )
+
+
+async def test_a_rolling_deploy(bot: InboxBot) -> None:
+    """What the old version has no handler for is handled by the new one, half a minute later."""
+    new = Receiver(SECRET, inbox=SQLiteInbox(bot.path, clock=bot.time.now_in_seconds))
+    handled: list[str] = []
+
+    @new.on("rooms")
+    async def note(notification: Notification[Any]) -> None:
+        handled.append(notification.data.id)
+
+    async with bot.receiver:
+        await deliver(bot.receiver, body_of({"id": "ROOM"}, resource="rooms"))
+        await until(lambda: bot.states() == ["waiting"])
+        async with new:
+            await bot.time.pass_(31)
+            await until(lambda: handled == ["ROOM"] or bot.states() == ["waiting"])
+            await bot.receiver.aclose()
+            await bot.time.pass_(31)
+            await until(lambda: handled == ["ROOM"])
 
 
 async def test_own_actions(make: Make) -> None:
@@ -542,8 +580,9 @@ async def test_the_end_of_the_lifespan(make: Make) -> None:
         await until(lambda: bot.done == ["MESSAGE-1", "MESSAGE-2"])
 
 
-async def test_an_end_while_something_is_taken(bot: InboxBot) -> None:
-    """What is being taken at the end is still handled, so that no lease is left."""
+@pytest.mark.parametrize("expiries", [0, 4])
+async def test_what_is_taken_and_not_begun_at_the_end(bot: InboxBot, expiries: int) -> None:
+    """It is given back at once: another process begins it without waiting for a lease."""
     take, may_give = bot.inbox.take, asyncio.Event()
 
     async def take_slowly() -> InboxEntry | None:
@@ -551,16 +590,65 @@ async def test_an_end_while_something_is_taken(bot: InboxBot) -> None:
         await may_give.wait()
         return entry
 
-    async with bot.receiver:
+    async with bot.another_process() as other, bot.receiver:
+        await bot.time.pass_(0)  # until it waits for more
+        await other.put("key", distinct(1))
+        for _ in range(expiries):
+            await taken(other)
+            bot.time.seconds += LEASE
         with patch.object(bot.inbox, "take", take_slowly):
-            await deliver(bot.receiver, distinct(1))
+            bot.time.advance(1)
             await until(lambda: bot.states() == ["running"])
             ending = asyncio.create_task(bot.receiver.aclose())
             await asyncio.wait({ending}, timeout=0)
             may_give.set()
             await ending
 
-        assert (bot.done, bot.states()) == (["MESSAGE-1"], [])
+        assert (bot.started, bot.states()) == ([], ["waiting"])
+        entry = await taken(other)
+        assert (entry.failures, entry.expiries, entry.releases) == (0, expiries, 1)
+
+
+async def test_what_waits_to_run_alone_at_the_end(bot: InboxBot) -> None:
+    """It is given back, while what it waits for goes on to its end."""
+    bot.may_end.clear()
+    async with bot.another_process() as other, bot.receiver:
+        await deliver(bot.receiver, distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        await other.put("killer", distinct(2))
+        for _ in range(4):
+            entry = await taken(other)
+            with closing(sqlite3.connect(bot.path)) as file, file:
+                file.execute(EXPIRE, (entry.key,))
+        await bot.time.pass_(1)
+        await until(lambda: bot.states() == ["running", "running"])
+        ending = asyncio.create_task(bot.receiver.aclose())
+        await until(lambda: bot.states() == ["running", "waiting"])
+        bot.may_end.set()
+        await ending
+
+    assert bot.done == ["MESSAGE-1"]
+
+
+EXPIRE = "UPDATE webex_notifications SET due = 0 WHERE key = ?"
+
+
+async def test_a_jump_of_the_clock(bot: InboxBot, caplog: pytest.LogCaptureFixture) -> None:
+    """What a process has under way isn't begun again, and is completed with its new lease."""
+    bot.may_end.clear()
+    async with bot.another_process() as other, bot.receiver:
+        await deliver(bot.receiver, distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        bot.time.seconds += 10 * LEASE
+        await bot.time.pass_(1)
+        await until(lambda: bot.states() == ["running"])
+        await bot.time.pass_(LEASE)
+        assert await other.take() is None
+        bot.may_end.set()
+        await until(lambda: bot.states() == [])
+
+    assert bot.started == bot.done == ["MESSAGE-1"]
+    assert caplog.records == []
 
 
 async def test_before_the_start_and_after_the_end(
@@ -677,19 +765,48 @@ async def test_an_inbox_that_is_out_of_order_for_a_while(
     assert bot.started == bot.done == ["MESSAGE-1"]
 
 
+@pytest.mark.parametrize("begins", ["before", "after"])
 async def test_an_outcome_that_is_never_recorded(
-    bot: InboxBot, caplog: pytest.LogCaptureFixture
+    bot: InboxBot, caplog: pytest.LogCaptureFixture, begins: str
 ) -> None:
-    """The end doesn't wait for an inbox that is out of order; the log says what it means."""
+    """The end tries for five seconds to record it; the log says what it means if that fails."""
     bot.may_end.clear()
-    with failing(bot.inbox, "complete"):
-        async with bot.receiver:
-            await deliver(bot.receiver, distinct(1))
-            await until(lambda: bot.started == ["MESSAGE-1"])
+    failed = "the outcome of messages created MESSAGE-1 of webhook WEBHOOK can't be recorded: OSErr"
+    async with bot.receiver:
+        await deliver(bot.receiver, distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        with failing(bot.inbox, "complete"):
+            if begins == "before":
+                bot.may_end.set()
+                await until(lambda: failed in caplog.text)
+            ending = asyncio.create_task(bot.receiver.aclose())
+            await asyncio.wait({ending}, timeout=0)
             bot.may_end.set()
+            await until(lambda: failed in caplog.text)
+            bot.time.advance(1)
+            await until(lambda: caplog.text.count(failed) >= 2)
+            let_pass(5)
+            await ending
 
     assert "MESSAGE-1 of webhook WEBHOOK will be handled again: the receiver ends" in caplog.text
     assert bot.states() == ["running"]
+
+
+async def test_an_outcome_that_is_recorded_at_the_end(bot: InboxBot) -> None:
+    """The end waits for an inbox that is out of order for a moment."""
+    bot.may_end.clear()
+    async with bot.receiver:
+        await deliver(bot.receiver, distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        with failing(bot.inbox, "complete") as complete:
+            bot.may_end.set()
+            await until(lambda: complete.called)
+            ending = asyncio.create_task(bot.receiver.aclose())
+            await asyncio.wait({ending}, timeout=0)
+        bot.time.advance(1)
+        await ending
+
+    assert bot.states() == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 Handler = Callable[[Notification[T]], Coroutine[Any, Any, object]]
 """An async function that takes a notification, such as ``Handler[MessageData]``."""
@@ -208,6 +209,14 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
             raise RuntimeError(f"a handler raised {describe_exception(error)}") from error
 
 
+def exceptions_in(error: BaseException, kind: type[E]) -> list[E]:
+    """Return the exceptions of a kind: the error itself, or those in a group, also nested."""
+    if isinstance(error, BaseExceptionGroup):
+        parts = cast("tuple[BaseException, ...]", error.exceptions)
+        return [found for each in parts for found in exceptions_in(each, kind)]
+    return [error] if isinstance(error, kind) else []
+
+
 def as_failure(error: BaseException) -> BaseException:
     """Return the failure of a function of the user's; raise again what ends more than that."""
     if isinstance(error, KeyboardInterrupt | GeneratorExit):
@@ -241,8 +250,9 @@ def _around(
         async def call_next() -> None:
             try:
                 await run_each(steps, subject)
-            except GiveUpError:
-                cast("Handling", current_handling.get()).is_last = True  # the middleware may ask
+            except BaseException as error:
+                if exceptions_in(error, GiveUpError):  # the middleware may ask
+                    cast("Handling", current_handling.get()).is_last = True
                 raise
 
         await middleware(subject, call_next)

@@ -16,6 +16,7 @@ from webex_webhooks_async.notifications.dispatch import (
     current_handlings,
     describe,
 )
+from webex_webhooks_async.notifications.jobs import is_job
 from webex_webhooks_async.notifications.router import Router
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class Handlings:
 
     def begin(self, notification: Notification[Any], key: str) -> Handling | None:
         """Begin to handle a notification; return `None` if nothing is to be run for it."""
-        handling = self._router._handling_of(notification)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        find = self._router._handling_of  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        if is_job(key):
+            find = self._router._handling_of_job  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+        handling = find(notification)
         if handling is not None:
             handling.key = key
             self._unended.add(handling)

@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from webex_webhooks_async.errors import GiveUpError, PayloadError, RateLimitError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.dispatch import describe
+from webex_webhooks_async.notifications.dispatch import describe, exceptions_in
 from webex_webhooks_async.notifications.handlings import Handlings
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.notifications.jobs import is_job
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
 from webex_webhooks_async.validation import check_inherits
@@ -23,6 +24,9 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 _POLL_SECONDS = 1.0  # other processes store notifications, too, and leave leases behind
 _RENEWALS_PER_LEASE = 3
 _MANY_RENEWALS = 10
+_SECONDS_TO_RECORD = 5.0  # at the end
+_OTHER_VERSION_SECONDS = 30.0  # a replica of another version may handle it
+_OTHER_VERSION_RELEASES = 20
 _ALONE = "alone"  # the name of a record: how many leases had expired when it began alone
 
 _LOST = "%s has lost its lease, and may be handled twice: does a handler block the event loop?"
@@ -39,6 +43,10 @@ class InboxWorker:
     begins when what runs has ended, or after a lease, and nothing is taken until it ends, or for
     two leases. What kills its process loses the leases of all that runs beside it, too, which may
     have done nothing.
+
+    What it has under way isn't begun again when the inbox gives it out another time, because the
+    clock has jumped, or the process was frozen: the token of the new lease takes the place of the
+    old one. At the end, what it has taken and not begun is given back.
 
     Args:
         inbox: Where the entries are.
@@ -63,7 +71,11 @@ class InboxWorker:
         self._woken = asyncio.Event()
         self._taking: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._alone: InboxEntry | None = None
+        self._under_way: dict[str, _Work] = {}  # by the key
+        self._alone: _Work | None = None
+        self._waiting: asyncio.Task[None] | None = None  # that what runs alone may begin
+        # Of what is being recorded; they are set at the end.
+        self._limits: dict[asyncio.Timeout, asyncio.AbstractEventLoop] = {}
 
     def accept(self) -> None:
         """Let what comes be stored, before `open`."""
@@ -83,6 +95,11 @@ class InboxWorker:
             raise
         self.accept()
         self._woken = asyncio.Event()
+        # What is left is of an event loop that was closed before its tasks had ended.
+        self._tasks.clear()
+        self._under_way.clear()
+        self._limits.clear()
+        self._alone = self._waiting = None
         if first is not None:
             self._start(first)
         self._taking = {asyncio.create_task(self._take_each())}
@@ -95,9 +112,15 @@ class InboxWorker:
             return None
 
     async def aclose(self) -> None:
-        """Take no more entries, finish those that were taken, and close the inbox."""
+        """Take no more entries, finish those that have begun, and close the inbox."""
         self.is_open = False
         self._woken.set()
+        if self._waiting is not None and not self._waiting.get_loop().is_closed():
+            self._waiting.cancel()
+        for limit, loop in self._limits.items():
+            if not loop.is_closed():
+                limit.reschedule(_record_until())
+        self._limits.clear()
         await _ends_of(self._taking)
         self._taking.clear()
         await _ends_of(self._tasks)  # with what was being taken
@@ -138,49 +161,50 @@ class InboxWorker:
         self._woken.set()
 
     def _start(self, entry: InboxEntry) -> None:
+        if (work := self._under_way.get(entry.key)) is not None:
+            work.entry = entry
+            return
+        work = self._under_way[entry.key] = _Work(entry)
         if _is_last_chance(entry):
-            self._alone = entry
-        task = asyncio.create_task(self._work(entry))
+            self._alone = work
+        task = asyncio.create_task(self._work(work, entry))
         self._tasks.add(task)
-        task.add_done_callback(partial(self._finish, entry))
+        task.add_done_callback(partial(self._finish, work))
 
-    def _finish(self, entry: InboxEntry, task: asyncio.Task[None]) -> None:
-        if self._is_full() or entry.line is not None:  # so the next one can be taken
+    def _finish(self, work: "_Work", task: asyncio.Task[None]) -> None:
+        if self._is_full() or work.entry.line is not None:  # so the next one can be taken
             self._woken.set()
         self._tasks.discard(task)
-        self._let_others_run_beside(entry)
+        if self._under_way.get(work.entry.key) is work:
+            del self._under_way[work.entry.key]
+        self._let_others_run_beside(work)
 
-    def _let_others_run_beside(self, entry: InboxEntry) -> None:
-        if self._alone is entry:
+    def _let_others_run_beside(self, work: "_Work") -> None:
+        if self._alone is work:
             self._alone = None
             self._woken.set()
 
-    async def _work(self, entry: InboxEntry) -> None:
+    async def _work(self, work: "_Work", entry: InboxEntry) -> None:
         try:
             notification = parse_unverified_notification(entry.body)
         except PayloadError as error:
             logger.error("the inbox has a body that isn't a notification: %s", error)  # noqa: TRY400 - it says all
-            await self._record(entry, "it", Failure(error, None), asyncio.Lock())
+            await self._record(work, "it", Failure(error, None))
             return
         which = describe(notification)
-        recording = asyncio.Lock()
-        renewing = asyncio.create_task(self._renew(entry, which, recording))
+        renewing = asyncio.create_task(self._renew(work, which))
         try:
-            failure = await self._attempt(entry, notification)
-            await self._record(entry, which, failure, recording)
+            await self._record(work, which, await self._attempt(entry, notification))
         finally:
             renewing.cancel()
 
     async def _attempt(
         self, entry: InboxEntry, notification: Notification[Any]
-    ) -> "Failure | None":
+    ) -> "Failure | Release | None":
         """Run the handlers of a notification, and report a failure."""
         handling = self._handlings.begin(notification, entry.key)
         if handling is None:
-            if not self._handlings.is_own(notification):  # a bot may have learned who it is since
-                which = describe(notification)
-                logger.warning("%s is completed: it has no matching handler", which)
-            return None
+            return self._without_handler(entry, notification)
         try:
             handling.is_late = True
             handling.attempt = entry.failures + 1
@@ -190,6 +214,8 @@ class InboxWorker:
                 describe(notification), self._inbox, entry, is_first=handling.is_first
             )
             may_run = await self._may_run(entry)
+            if not self.is_open:
+                return Release(0.0)
             handling.is_last = handling.attempt >= self._attempts
             with handling:
                 error: BaseException | None = _expiry_of(entry)
@@ -200,7 +226,7 @@ class InboxWorker:
                 final = ""
                 if not may_run:
                     final = f"{entry.expiries} leases have expired"
-                elif error is handling.misfit or isinstance(error, GiveUpError):
+                elif error is handling.misfit or exceptions_in(error, GiveUpError):
                     final = "another attempt can't help"
                 failure = failure_of(entry, self._attempts, error, final)
                 handling.is_last = failure.again_in is None
@@ -208,6 +234,25 @@ class InboxWorker:
                 return failure
         finally:
             self._handlings.end(handling)
+
+    def _without_handler(
+        self, entry: InboxEntry, notification: Notification[Any]
+    ) -> "Failure | Release | None":
+        """Return what becomes of a notification for which nothing is registered here.
+
+        Another version of the bot stored it, in a deploy that is under way, and may handle it.
+        """
+        which = describe(notification)
+        if not is_job(entry.key) and self._handlings.is_own(notification):
+            return None  # a bot may have learned who it is since
+        if entry.releases < _OTHER_VERSION_RELEASES:
+            logger.info("%s waits %g s: it has no matching handler", which, _OTHER_VERSION_SECONDS)
+            return Release(_OTHER_VERSION_SECONDS)
+        if is_job(entry.key):
+            logger.error("%s is kept as failed: it has no matching handler", which)
+            return Failure(LookupError("no such job is registered"), None)
+        logger.warning("%s is completed: it has no matching handler", which)
+        return None
 
     async def _may_run(self, entry: InboxEntry) -> bool:
         """Wait until an entry may run: one that has its last chance, for what runs, or for a lease.
@@ -222,57 +267,108 @@ class InboxWorker:
             began = await self._inbox.recall(entry, _ALONE)
             if began is not None and entry.expiries > int(began):
                 return False
-            await _ends_of(self._tasks.difference({asyncio.current_task()}), entry.lease)
+            if not self.is_open:
+                return True
+            others = self._tasks.difference({asyncio.current_task()})
+            self._waiting = asyncio.create_task(_ends_of(others, entry.lease))
+            await asyncio.wait({self._waiting})
             await self._inbox.remember(entry, _ALONE, b"%d" % entry.expiries)
         except Exception as error:  # noqa: BLE001 - then it has one more chance
             logger.warning("a last attempt can't be recorded: %s", describe_exception(error))
         return True
 
-    async def _record(
-        self, entry: InboxEntry, which: str, failure: "Failure | None", recording: asyncio.Lock
-    ) -> None:
-        """Record an outcome, if need be again and again."""
-        while True:
-            try:
-                async with recording:
-                    is_ours = await self._record_once(entry, failure)
-                if not is_ours:
-                    logger.warning(_LOST, which)
-            except Exception as error:  # noqa: BLE001 - it may work again later
-                why = describe_exception(error)
-                logger.error("the outcome of %s can't be recorded: %s", which, why)  # noqa: TRY400 - once a second
-                if self.is_open:
+    async def _record(self, work: "_Work", which: str, outcome: "Failure | Release | None") -> None:
+        """Record an outcome, if need be again and again; at the end for a few seconds."""
+        limit = asyncio.timeout_at(None if self.is_open else _record_until())
+        if self.is_open:
+            self._limits[limit] = asyncio.get_running_loop()
+        try:
+            async with limit:
+                while not await self._has_recorded(work, which, outcome):
                     await _sleep(_POLL_SECONDS)
-                    continue
-                logger.error("%s will be handled again: the receiver ends", which)  # noqa: TRY400 - no more is known
-            return
+        except TimeoutError:
+            logger.error("%s will be handled again: the receiver ends", which)  # noqa: TRY400 - no more is known
+        finally:
+            self._limits.pop(limit, None)
 
-    async def _record_once(self, entry: InboxEntry, failure: "Failure | None") -> bool:
-        if failure is None:
+    async def _has_recorded(
+        self, work: "_Work", which: str, outcome: "Failure | Release | None"
+    ) -> bool:
+        entry = None
+        try:
+            async with work.lock:  # or a renewal that comes later would call the lease lost
+                while work.entry is not entry:  # it gets another lease meanwhile
+                    entry = work.entry
+                    if await self._is_recorded(entry, outcome):
+                        return True
+        except Exception as error:  # noqa: BLE001 - it may work again later
+            why = describe_exception(error)
+            logger.error("the outcome of %s can't be recorded: %s", which, why)  # noqa: TRY400 - once a second
+            return False
+        logger.warning(_LOST, which)
+        return True
+
+    async def _is_recorded(self, entry: InboxEntry, outcome: "Failure | Release | None") -> bool:
+        """Record an outcome; return False if the lease is lost."""
+        if outcome is None:
             return await self._inbox.complete(entry)
-        summary = summarize_redacted(failure.error, self._handlings.known_secrets())
-        return await self._inbox.fail(entry, error=summary, retry_in=failure.again_in)
+        if isinstance(outcome, Release):
+            return await self._inbox.release(entry, retry_in=outcome.again_in)
+        error = summarize_redacted(outcome.error, self._handlings.known_secrets())
+        return await self._inbox.fail(entry, error=error, retry_in=outcome.again_in)
 
-    async def _renew(self, entry: InboxEntry, which: str, recording: asyncio.Lock) -> None:
+    async def _renew(self, work: "_Work", which: str) -> None:
+        lost: InboxEntry | None = None
         renewals = 0
         while True:
+            await _sleep(work.entry.lease / _RENEWALS_PER_LEASE)
+            if work.entry is lost:
+                continue
             renewals += 1
-            await _sleep(entry.lease / _RENEWALS_PER_LEASE)
             if renewals == 2 * _RENEWALS_PER_LEASE:  # of which it may have waited for one lease
-                self._let_others_run_beside(entry)
+                self._let_others_run_beside(work)
             try:
-                async with recording:  # a renewal beside it would find the lease ended
+                async with work.lock:
+                    entry = work.entry
                     is_ours = await self._inbox.renew(entry)
-                if not is_ours:
+                if not is_ours and work.entry is entry:
+                    lost = entry
                     logger.warning(_LOST, which)
-                    self._let_others_run_beside(entry)
-                    return
+                    self._let_others_run_beside(work)
             except Exception as error:  # noqa: BLE001 - the lease lasts for two more attempts
                 why = describe_exception(error)
                 logger.warning("the lease of %s can't be renewed: %s", which, why)
             if renewals == _MANY_RENEWALS:
-                seconds = renewals * entry.lease / _RENEWALS_PER_LEASE
+                seconds = renewals * work.entry.lease / _RENEWALS_PER_LEASE
                 logger.warning("%s has been running for %.0f s: does it hang?", which, seconds)
+
+
+def _record_until() -> float:
+    return asyncio.get_running_loop().time() + _SECONDS_TO_RECORD
+
+
+@define(eq=False)
+class _Work:
+    """What is under way.
+
+    Attributes:
+        entry: The entry, with its newest lease.
+        lock: Held by who renews the lease, or ends it.
+    """
+
+    entry: InboxEntry
+    lock: asyncio.Lock = field(factory=asyncio.Lock)
+
+
+@frozen
+class Release:
+    """A notification that is given back.
+
+    Attributes:
+        again_in: After how many seconds it is due again.
+    """
+
+    again_in: float
 
 
 @frozen
@@ -304,8 +400,8 @@ def failure_of(entry: InboxEntry, attempts: int, error: BaseException, final: st
     if final or number >= attempts:
         return Failure(error, None, f": {what}, kept as failed")
     pause = 4.0 ** min(number - 1, 9)
-    if isinstance(error, RateLimitError):
-        pause = max(pause, error.retry_after or 0)
+    for each in exceptions_in(error, RateLimitError):
+        pause = max(pause, each.retry_after or 0)
     pause = min(pause, _LONGEST_PAUSE)
     return Failure(error, pause, f": {what}, again in {pause:g} s")
 

@@ -304,6 +304,10 @@ class Router(Registry):
         log_debug("%s has no matching handler", notification)
         return None
 
+    def _handling_of_job(self, notification: Notification[Any]) -> Handling | None:  # noqa: ARG002 - a Bot's
+        """Return the handling of a job; `None` if no job of its name is registered."""
+        return None
+
     def _steps_of(self, handling: Handling) -> list[Handler[Any]]:
         return self._steps(handling.select, set())
 
