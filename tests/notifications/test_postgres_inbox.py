@@ -325,7 +325,9 @@ class TestOutages:
             await inbox.put("a key", BODY)
             proxy.freeze()
             start = time.monotonic()
+            cancelled = asyncio.create_task(inbox.put("a third", BODY))
             calls = [inbox.put("another", BODY), inbox.take(), inbox.claim("a name", 60)]
+            asyncio.get_running_loop().call_later(0.1, cancelled.cancel)
             for error in await asyncio.gather(*calls, return_exceptions=True):
                 assert isinstance(error, TimeoutError)
                 assert "0.5 s" in str(error)
@@ -434,27 +436,33 @@ class TestOutages:
         """What is taken for a task that was cancelled meanwhile is given back."""
         async with through_proxy(postgres, schema) as (inbox, proxy):
             await inbox.put("a key", BODY)
+            await inbox.aclose()  # nothing is under way
+            await inbox.counts()
             proxy.freeze()
-            requests = len(proxy.requests)
-            taking = asyncio.create_task(inbox.take())
+            taking = [asyncio.create_task(inbox.take()) for _ in range(2)]
             await idle_loop()
-            taking.cancel()
-            await asyncio.wait([taking])
+            for each in taking:
+                each.cancel()
+            await asyncio.wait(taking)
             proxy.thaw()
-            await until(lambda: len(proxy.requests) > requests)
         async with opened(postgres.url, schema) as (inbox,):
             assert (await taken(inbox)).expiries == 0
 
     async def test_cancelled_calls(self, postgres: PostgresServer, schema: str) -> None:
         """Calls whose tasks are cancelled before their statement aren't made."""
+        for number in (1, 3):
+            inbox = PostgresInbox(postgres.url, schema=schema)  # without a connection yet
+            puts = [
+                asyncio.create_task(inbox.put(f"{number} {place}", BODY)) for place in range(number)
+            ]
+            await idle_loop(3)
+            cancelled = puts.pop(number // 2)
+            cancelled.cancel()
+            await asyncio.wait([cancelled])
+            assert all(await asyncio.gather(*puts))
+            await inbox.aclose()
         async with opened(postgres.url, schema) as (inbox,):
-            puts = [asyncio.create_task(inbox.put(f"{number}", BODY)) for number in range(3)]
-            await asyncio.sleep(0)
-            for each in puts:
-                each.cancel()
-            await asyncio.wait(puts)
-            assert await inbox.put("a key", BODY) is True
-            assert (await taken(inbox)).key == "a key"
+            assert (await inbox.counts()).waiting == 2
 
     async def test_old_transaction(
         self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
@@ -482,8 +490,9 @@ class TestTables:
     async def test_made_by_several_at_once(self, postgres: PostgresServer, schema: str) -> None:
         """Processes that start at the same moment make the tables once."""
         inboxes = [PostgresInbox(postgres.url, schema=schema) for _ in range(8)]
-        results = await asyncio.gather(*(each.put("a key", BODY) for each in inboxes))
-        assert results.count(True) == 1
+        puts = [each.put("a key", BODY) for each in inboxes]
+        claims = [each.claim("a name", 60) for each in inboxes]  # over connections of their own
+        assert (await asyncio.gather(*puts, *claims)).count(True) == 2
         for each in inboxes:
             await each.aclose()
 
@@ -541,6 +550,24 @@ class TestTables:
             with pytest.raises(RuntimeError, match="newer release"):
                 await inbox.take()
             await inbox.aclose()
+
+    @pytest.mark.parametrize(
+        ("names", "error"), [(("known",), RuntimeError), (postgres_sql.TABLES, OSError)]
+    )
+    async def test_tables_of_others(
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        names: Sequence[str],
+        error: type[Exception],
+    ) -> None:
+        """A schema in which something else has the names of our tables is an error."""
+        views = [f"CREATE TABLE {schema}.{name} (something int)" for name in names]
+        execute(postgres, f"CREATE SCHEMA {schema}", *views)
+        inbox = PostgresInbox(postgres.url, schema=schema)
+        with pytest.raises(error, match="does not exist"):
+            await inbox.counts()
+        await inbox.aclose()
 
     async def test_tables_that_go(self, postgres: PostgresServer, schema: str) -> None:
         """Tables that somebody drops are an error, and are made again by the next call."""
@@ -728,6 +755,19 @@ class TestProcess:
             await inbox.aclose()
 
         asyncio.run(closes())
+
+    async def test_two_event_loops(self, postgres: PostgresServer, schema: str) -> None:
+        """An inbox works in two event loops at the same time, as that of a metric's thread."""
+        async with opened(postgres.url, schema) as (inbox,):
+            await inbox.put("a key", BODY)
+
+            async def count() -> int:
+                counts = await inbox.counts()
+                await inbox.aclose()
+                return counts.waiting
+
+            assert await asyncio.to_thread(lambda: asyncio.run(count())) == 1
+            assert (await taken(inbox)).key == "a key"
 
     def test_an_event_loop_that_ends_meanwhile(self, postgres: PostgresServer, schema: str) -> None:
         """A call that an ending event loop cuts off leaves an inbox that works."""

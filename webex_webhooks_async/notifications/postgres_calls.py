@@ -216,9 +216,7 @@ class Calls:
         waiting = self._waiting.get(statement)
         if waiting is None:
             self._waiting[statement] = deque([call])
-            task = self._loop.create_task(self._work(statement))
-            if not task.done():  # it may begin at once
-                self._tasks[statement] = task
+            self._tasks[statement] = self._loop.create_task(self._work(statement))
         else:
             waiting.append(call)
         return future
@@ -241,9 +239,7 @@ class Calls:
                 await self._execute(statement, waiting)
         finally:
             del self._waiting[statement]
-            self._tasks.pop(statement, None)
-            for each in waiting:  # the event loop ends
-                each.future.cancel()
+            del self._tasks[statement]
 
     def _is_wanted(self, waiting: deque[Call]) -> bool:
         while waiting and waiting[0].future.done():
@@ -268,9 +264,6 @@ class Calls:
             await self._wait_out(outage, statement, calls, waiting)
         except psycopg.Error as refusal:
             await self._refused(refusal, calls, waiting)
-        except asyncio.CancelledError:
-            waiting.extendleft(reversed(calls))
-            raise
         except Exception as error:  # noqa: BLE001 - as of a function that returns the conninfo
             for each in calls or _together(statement, waiting):
                 _set_error(each, error)
@@ -395,6 +388,7 @@ _AGAIN = {
     "55P03",  # a lock that couldn't be had in time
     "57014",  # cancelled, as by a statement_timeout of the role
 }
+_FORBIDDEN = "42501"
 _GONE = {"3F000", "42P01", "42703"}  # a schema, a table or a column
 _DOWN = {
     "25006",  # a standby, which only reads
@@ -598,7 +592,7 @@ class Connections:
     def explained(self, error: psycopg.Error) -> OSError:
         """Return the error of a call that PostgreSQL refuses."""
         words = error.diag.message_primary or _first_line(error)
-        if error.sqlstate == "42501":
+        if error.sqlstate == _FORBIDDEN:
             return PermissionError(self._rights_needed(words))
         hint = ": the next call looks for them again" if error.sqlstate in _GONE else ""
         return OSError(f"PostgreSQL can't do it: {words}{hint}")
@@ -678,14 +672,17 @@ class Connections:
         try:
             await connection.execute_all(sql.creation(self._schema), deadline)
         except psycopg.Error as error:
-            if error.sqlstate == "55P03" and self._loop.time() < deadline:
-                await asyncio.sleep(_PAUSE)  # so that others get their turn
-                return
-            if error.sqlstate != "42501":
-                raise
-            words = error.diag.message_primary
+            state, words = error.sqlstate, error.diag.message_primary
         else:
             return
+        if state in _AGAIN:
+            await asyncio.sleep(_PAUSE)  # so that others get their turn
+            return
+        if state != _FORBIDDEN:
+            raise RuntimeError(
+                f"the tables of the inbox can't be made in the schema {self._schema!r}: {words}: "
+                "pass another schema"
+            )
         raise PermissionError(
             f"the tables of the inbox aren't there, and can't be made: {words}. Let a role that "
             f"may run what `webex-webhooks inbox schema --schema {self._schema}` prints, and then "

@@ -221,9 +221,10 @@ class PostgresInbox(Inbox):
     async def aclose(self) -> None:
         """Close the connections, after the calls that wait. A call after that opens others."""
         if self._process == os.getpid():  # else they are the parent's
-            calls = self._calls.pop(asyncio.get_running_loop(), None)
-            if calls is not None:
-                await calls.aclose()
+            loop = asyncio.get_running_loop()
+            if loop in self._calls:
+                await self._calls[loop].aclose()
+                self._calls.pop(loop, None)
 
     async def _give_back_lost(self) -> None:
         """Give back what was taken without a response, for a moment, for that may come late."""
