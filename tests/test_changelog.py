@@ -12,6 +12,7 @@ from tests.support.surface import SNAPSHOT
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
+CHANGELOG = ROOT / "CHANGELOG.md"
 PACKAGE = ROOT / "webex_webhooks_async"
 PAGES = (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.py"))
 ROW = re.compile(r"^\| (?P<old>[^|]*`[^|]*) \| (?P<new>[^|]*) \|$", re.MULTILINE)
@@ -20,9 +21,17 @@ SURFACE = SNAPSHOT.read_text(encoding="utf-8")
 WORDS = set(re.findall(r"\w+", SURFACE))
 
 
+def test_each_heading_of_the_newest_release_is_there_once() -> None:
+    """So there is one table of names."""
+    newest = re.split(r"^## ", CHANGELOG.read_text(encoding="utf-8"), flags=re.MULTILINE)[1]
+    headings = re.findall(r"^### .+|^\| old \| new \|$", newest, re.MULTILINE)
+
+    assert len(headings) == len({*headings})
+
+
 def renamed() -> Iterator[tuple[str, str, re.Pattern[str]]]:
     """Find the old names of the newest release, what says the new ones, and what finds the old."""
-    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace(r"\|", "/")
+    text = CHANGELOG.read_text(encoding="utf-8").replace(r"\|", "/")
     newest = re.split(r"^## ", text, flags=re.MULTILINE)[1]
     for row in ROW.finditer(newest):
         for span in re.findall(r"`([^`]+)`", row["old"]):
