@@ -154,7 +154,7 @@ def test_every_module_has_its_place() -> None:
         if "testing" not in str(contract.get("containers"))
         for line in contract.get("layers", [])
     ]
-    layers = {layer for line in lines for layer in line.split(" | ")}
+    layers = {layer for line in lines for layer in re.split(" [|:] ", line)}
     assert layers - {"notifications"} <= named
 
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from webex_webhooks_async.client.oauth import authorization_url as authorization_url
     from webex_webhooks_async.client.pagination import AsyncPaginator as AsyncPaginator
     from webex_webhooks_async.client.pagination import Page as Page
-    from webex_webhooks_async.client.planning import Action as Action
-    from webex_webhooks_async.client.planning import Change as Change
-    from webex_webhooks_async.client.planning import Plan as Plan
-    from webex_webhooks_async.client.planning import Result as Result
+    from webex_webhooks_async.client.planning import WebhookAction as WebhookAction
+    from webex_webhooks_async.client.planning import WebhookChange as WebhookChange
+    from webex_webhooks_async.client.planning import WebhookPlan as WebhookPlan
+    from webex_webhooks_async.client.planning import WebhookPlanResult as WebhookPlanResult
     from webex_webhooks_async.client.planning import WebhookPlanWarning as WebhookPlanWarning
-    from webex_webhooks_async.client.planning import plan as plan
+    from webex_webhooks_async.client.planning import plan_webhooks as plan_webhooks
     from webex_webhooks_async.client.retries import RetryPolicy as RetryPolicy
     from webex_webhooks_async.client.webhooks import Webhooks as Webhooks
     from webex_webhooks_async.converters import from_json as from_json
@@ -120,7 +120,8 @@ else:
         "client.client": "Client",
         "client.oauth": "RefreshingToken Tokens authorization_url",
         "client.pagination": "AsyncPaginator Page",
-        "client.planning": "Action Change Plan Result WebhookPlanWarning plan",
+        "client.planning": "WebhookAction WebhookChange WebhookPlan WebhookPlanResult "
+        "WebhookPlanWarning plan_webhooks",
         "client.retries": "RetryPolicy",
         "client.aiohttp_transport": "AiohttpTransport",
         "client.webhooks": "Webhooks",

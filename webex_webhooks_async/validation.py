@@ -4,7 +4,7 @@ import inspect
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from types import NoneType
 from typing import Any, TypeVar, cast
@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 HIGHEST_PORT = 65_535
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_NONE: Mapping[str, str] = {}
 
 
 def check_type(name: str, value: object, *expected: type) -> None:
@@ -138,8 +140,12 @@ def absolute_url(text: str) -> SplitResult | None:
     return parts if is_absolute and " " not in text and text.isprintable() else None
 
 
-def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Check that keyword arguments are known; for one in camelCase the error names the right one.
+def check_keywords(
+    what: str, given: Iterable[str], known: Iterable[str], renamed: Mapping[str, str] = _NONE
+) -> None:
+    """Check that keyword arguments are known.
+
+    For one in camelCase, and one that was renamed, the error names the right one.
 
     Raises:
         TypeError: One isn't.
@@ -148,7 +154,8 @@ def check_keywords(what: str, given: Iterable[str], known: Iterable[str]) -> Non
     for name in given:
         if name not in known:
             snake_case = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
-            hint = f": write {snake_case}" if snake_case in known else ""
+            right = renamed.get(name, snake_case)
+            hint = f": write {right}" if right in known else ""
             raise TypeError(f"{what} has no argument {name!r}{hint}")
 
 

@@ -14,8 +14,8 @@ from webex_webhooks_async import (
     Event,
     NewWebhook,
     Resource,
-    Result,
     Status,
+    WebhookPlanResult,
     WebhookUpdate,
 )
 from webex_webhooks_async.testing import Sandbox
@@ -37,7 +37,7 @@ def wanted(target_url: str, secret: str | None) -> list[NewWebhook]:
     ]
 
 
-def show_changes(result: Result) -> None:
+def show_changes(result: WebhookPlanResult) -> None:
     """Print what was changed, and why."""
     for change in result.changes:
         print(f"{change.action} {change.name}: {change.reason}")
@@ -63,10 +63,12 @@ async def demonstrate(client: Client) -> None:
         await client.webhooks.delete(cards.id)
         await changed(watching)
 
-    show_changes(await client.webhooks.ensure(wanted("https://new.example.com/hook", None), PREFIX))
+    show_changes(
+        await client.webhooks.ensure(wanted("https://new.example.com/hook", None), prune=PREFIX)
+    )
 
 
-async def changed(watching: AsyncIterator[Result]) -> Result:
+async def changed(watching: AsyncIterator[WebhookPlanResult]) -> WebhookPlanResult:
     """Wait for the next result, and print it."""
     result = await anext(watching)
     show_changes(result)

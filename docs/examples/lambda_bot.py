@@ -13,7 +13,7 @@ from typing import Any
 
 from webex_webhooks_async import Bot, MessageContext, ReceiverThread
 
-bot = Bot.from_env(watch=None, respond_within=None)  # nothing runs between two requests
+bot = Bot.from_env(watch_every=None, respond_within=None)  # nothing runs between two requests
 bot_thread = ReceiverThread(bot)
 
 

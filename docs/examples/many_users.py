@@ -114,7 +114,7 @@ async def watch_for(user: str, tokens: Tokens) -> None:
         on_refresh=partial(store, user),
     )
     clients[user] = client = await stack.enter_async_context(Client(token, base_url=BASE_URL))
-    wanted = receiver.webhooks(name="meetings", target_url=f"{ORIGIN}/webex")
+    wanted = await receiver.wanted_webhooks(name="meetings", target_url=f"{ORIGIN}/webex")
     await client.webhooks.ensure(wanted, prune="meetings:")
 
 

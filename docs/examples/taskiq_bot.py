@@ -92,7 +92,7 @@ async def start(_: TaskiqState) -> None:
     """Start the bot of a worker."""
     # taskiq configures logging only for workers that are forked, which ends with Python 3.14.
     logging.basicConfig(level=logging.INFO)
-    await bot.__aenter__()
+    await bot.start()
 
 
 @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)

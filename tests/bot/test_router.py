@@ -400,7 +400,7 @@ async def test_a_handler_that_would_get_nothing_is_an_error(
     for register in (lambda: second(bot)(other), lambda: bot.include(late)):
         with pytest.raises(ValueError, match=re.escape(error)):
             register()
-    bot.webhooks(name="bot", target_url=URL)  # what was refused isn't kept
+    await bot.wanted_webhooks(name="bot", target_url=URL)  # what was refused isn't kept
 
     first(early)(other)
     with pytest.raises(ValueError, match=r"handler of .*, because other of "):

@@ -5,7 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
@@ -17,10 +17,8 @@ from tests.support.clocks import QuickClock
 from tests.support.keeping import CARDS, MESSAGES, SECRET, webhooks_on
 from tests.support.wire import WEBHOOK
 from webex_webhooks_async import (
-    Action,
     AuthenticationError,
     BadRequestError,
-    Change,
     ConflictError,
     DecodeError,
     NewWebhook,
@@ -29,10 +27,12 @@ from webex_webhooks_async import (
     TransportError,
     WebexError,
     Webhook,
+    WebhookAction,
+    WebhookChange,
     WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
-    plan,
+    plan_webhooks,
     to_json,
 )
 from webex_webhooks_async.testing import Sandbox
@@ -49,7 +49,7 @@ async def made(webhooks: Webhooks, wanted: NewWebhook, status: str = "active") -
     return await webhooks.update(webhook.id, WebhookUpdate.of(webhook, status=status))
 
 
-def actions(changes: Sequence[Change]) -> list[tuple[str, str]]:
+def actions(changes: Sequence[WebhookChange]) -> list[tuple[str, str]]:
     """Action and name of each change."""
     return [(change.action, change.name) for change in changes]
 
@@ -81,7 +81,7 @@ async def test_missing_webhooks_are_created(sandbox: Sandbox, webhooks: Webhooks
     assert result.webhooks == dict(
         zip(["bot:messages", "bot:cards"], sandbox.webhooks, strict=True)
     )
-    assert plan([MESSAGES, CARDS], sandbox.webhooks).pending == ()
+    assert plan_webhooks([MESSAGES, CARDS], sandbox.webhooks).pending == ()
 
 
 async def test_where_all_is_as_wanted_one_list_is_sent(
@@ -188,8 +188,10 @@ async def test_wrong_arguments_are_refused_before_anything_is_sent(
     for operation in (webhooks.ensure, webhooks.plan):
         with pytest.raises(ValueError, match="'bot:messages' is wanted twice"):
             await operation([MESSAGES, MESSAGES])
+        with pytest.raises(TypeError, match="prune must be str, got int"):
+            await operation([MESSAGES], prune=cast("Any", 5))
         with pytest.raises(ValueError, match="prune is empty, which would delete every"):
-            await operation([MESSAGES], "")
+            await operation([MESSAGES], prune="")
     assert sandbox.requests == ()
 
 
@@ -247,7 +249,9 @@ async def test_a_webhook_that_was_deleted_meanwhile_is_created(
     plan = await webhooks.plan([MESSAGES])
     await webhooks.delete(existing.id)
     result = await plan.apply()
-    expected = Change(action=Action.CREATE, name="bot:messages", wanted=MESSAGES, reason="missing")
+    expected = WebhookChange(
+        action=WebhookAction.CREATE, name="bot:messages", wanted=MESSAGES, reason="missing"
+    )
     assert (result.changes, list(result.webhooks.values())) == ((expected,), list(sandbox.webhooks))
 
 
@@ -429,7 +433,7 @@ async def test_an_error_of_one_keeps_no_other_from_being_made(
     await made(webhooks, evolve(moved, target_url=ELSEWHERE))
     sandbox.fail(status=400, method="POST", times=2)
     with pytest.raises(BadRequestError) as caught:
-        await webhooks.ensure([CARDS, MESSAGES, moved, evolve(CARDS, name="bot:new")], "bot:")
+        await webhooks.ensure([CARDS, MESSAGES, moved, evolve(CARDS, name="bot:new")], prune="bot:")
     assert caught.value.__notes__[0] == "while trying to replace webhook 'bot:cards'"
     assert caught.value.__notes__[1].startswith("create 'bot:messages' failed too: POST ")
     assert caught.value.__notes__[2:] == ["done before: update 'bot:moved', create 'bot:new'"]
@@ -463,7 +467,7 @@ async def test_a_double_delivery_is_warned_about(sandbox: Sandbox, webhooks: Web
     with warnings.catch_warnings(record=True, action="always") as caught:
         await webhooks.ensure([MESSAGES], prune="bot:")
         await webhooks.plan([MESSAGES])
-        plan([MESSAGES], sandbox.webhooks)
+        plan_webhooks([MESSAGES], sandbox.webhooks)
     message = (
         "every event of 'bot:messages' arrives twice: the webhook \"another's\" with the id "
         f"{other.id!r} has the same target URL, resource, event and filter; delete it"
@@ -678,17 +682,17 @@ class Deployments(RuleBasedStateMachine):
             for trouble in troubles:
                 self.sandbox.fail(**trouble)
             try:
-                result = await webhooks.ensure(wanted, prune)
+                result = await webhooks.ensure(wanted, prune=prune)
             except WebexError:
                 self.sandbox.clear_faults()
-                result = await webhooks.ensure(wanted, prune)
+                result = await webhooks.ensure(wanted, prune=prune)
             self.sandbox.clear_faults()
             there = {each.name: each for each in self.sandbox.webhooks}
             assert {name: there[name] for name in wanted_names} == result.webhooks
 
             before = len(self.sandbox.requests)
-            plan = await webhooks.plan(wanted, prune)
-            result = await webhooks.ensure(wanted, prune)
+            plan = await webhooks.plan(wanted, prune=prune)
+            result = await webhooks.ensure(wanted, prune=prune)
             assert (plan.pending, result.changes) == ((), ())
             assert {*methods(self.sandbox, before)} == {"GET"}
 

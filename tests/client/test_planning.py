@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webex_webhooks_async import (
-    Action,
-    Change,
     Event,
     NewWebhook,
     OwnedBy,
-    Plan,
     Resource,
     Status,
     Webhook,
+    WebhookAction,
+    WebhookChange,
+    WebhookPlan,
     WebhookPlanWarning,
-    plan,
+    plan_webhooks,
 )
 
 LONG_AGO = datetime(2015, 10, 18, tzinfo=UTC)
@@ -50,7 +50,7 @@ THERE = Webhook(
 )
 
 
-def actions(of: Plan) -> list[tuple[str, str | None]]:
+def actions(of: WebhookPlan) -> list[tuple[str, str | None]]:
     """What the plan does about which webhook."""
     return [
         (change.action, change.existing.id if change.existing else None) for change in of.changes
@@ -66,35 +66,35 @@ FIXED = "differs and can't be changed"
 @pytest.mark.parametrize(
     ("differences", "action", "reason"),
     [
-        *((each, Action.KEEP, "as wanted") for each in ({}, OTHER_ORDER)),
-        *(({"status": each}, Action.KEEP, "as wanted") for each in (None, "paused")),
-        *(({"owned_by": each}, Action.KEEP, "as wanted") for each in ("creator", "")),
-        (OLD_URL, Action.UPDATE, "target URL differs"),
-        *(({"secret": each}, Action.UPDATE, "secret differs") for each in ("old", None)),
-        ({**OLD_URL, "secret": None}, Action.UPDATE, "target URL and secret differ"),
-        (OFF, Action.REACTIVATE, "switched off"),
-        ({**OFF, "secret": "old"}, Action.REACTIVATE, "switched off, and secret differs"),
-        ({"resource": "rooms"}, Action.REPLACE, f"resource {FIXED}"),
-        ({"event": "deleted"}, Action.REPLACE, f"event {FIXED}"),
-        ({"filter": None}, Action.REPLACE, f"filter {FIXED}"),
-        ({"owned_by": "org"}, Action.REPLACE, f"owner {FIXED}"),
+        *((each, WebhookAction.KEEP, "as wanted") for each in ({}, OTHER_ORDER)),
+        *(({"status": each}, WebhookAction.KEEP, "as wanted") for each in (None, "paused")),
+        *(({"owned_by": each}, WebhookAction.KEEP, "as wanted") for each in ("creator", "")),
+        (OLD_URL, WebhookAction.UPDATE, "target URL differs"),
+        *(({"secret": each}, WebhookAction.UPDATE, "secret differs") for each in ("old", None)),
+        ({**OLD_URL, "secret": None}, WebhookAction.UPDATE, "target URL and secret differ"),
+        (OFF, WebhookAction.REACTIVATE, "switched off"),
+        ({**OFF, "secret": "old"}, WebhookAction.REACTIVATE, "switched off, and secret differs"),
+        ({"resource": "rooms"}, WebhookAction.REPLACE, f"resource {FIXED}"),
+        ({"event": "deleted"}, WebhookAction.REPLACE, f"event {FIXED}"),
+        ({"filter": None}, WebhookAction.REPLACE, f"filter {FIXED}"),
+        ({"owned_by": "org"}, WebhookAction.REPLACE, f"owner {FIXED}"),
         (
             {"event": "deleted", "filter": "", **OFF, "secret": "old"},
-            Action.REPLACE,
+            WebhookAction.REPLACE,
             "event and filter differ and can't be changed",
         ),
     ],
     ids=str,
 )
 def test_an_existing_webhook_gets_the_least_change(
-    differences: dict[str, Any], action: Action, reason: str
+    differences: dict[str, Any], action: WebhookAction, reason: str
 ) -> None:
     """What differs decides whether a webhook is kept, updated, reactivated or replaced."""
     existing = evolve(THERE, **differences)
-    expected = Change(
+    expected = WebhookChange(
         action=action, name=WANTED.name, wanted=WANTED, existing=existing, reason=reason
     )
-    assert plan([WANTED], [existing]).changes == (expected,)
+    assert plan_webhooks([WANTED], [existing]).changes == (expected,)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,9 @@ def test_equal_settings_in_other_words_are_kept(
 ) -> None:
     """A setting that means the same, and a secret where none is wanted, cause no change."""
     state = evolve(WANTED, **wanted)
-    assert actions(plan([state], [evolve(THERE, **{**wanted, **existing})])) == [("keep", "W1")]
+    assert actions(plan_webhooks([state], [evolve(THERE, **{**wanted, **existing})])) == [
+        ("keep", "W1")
+    ]
 
 
 OTHER_EVENT = {"event": "deleted"}
@@ -137,14 +139,14 @@ def test_the_duplicate_that_needs_the_least_change_is_kept(
     """The least change decides, then the age, then the id, whatever the order of the list."""
     duplicates = [evolve(THERE, **first, id="A"), evolve(THERE, **second, id="B")]
     deleted = ({"A", "B"} - {kept}).pop()
-    expected = Change(
-        action=Action.DELETE,
+    expected = WebhookChange(
+        action=WebhookAction.DELETE,
         name=WANTED.name,
         existing=next(each for each in duplicates if each.id == deleted),
         reason="a duplicate",
     )
     for existing in itertools.permutations(duplicates):
-        keeping, *rest = plan([WANTED], existing).changes
+        keeping, *rest = plan_webhooks([WANTED], existing).changes
         assert (keeping.existing and keeping.existing.id, rest) == (kept, [expected])
 
 
@@ -170,21 +172,21 @@ def test_runs_at_the_same_time_choose_the_same_duplicate(
     existing: list[Webhook], data: st.DataObject
 ) -> None:
     """A run that sees only some of the duplicates still keeps the one that all of them keep."""
-    chosen = plan([WANTED], existing).changes[0]
+    chosen = plan_webhooks([WANTED], existing).changes[0]
     seen = [each for each in existing if each == chosen.existing or data.draw(st.booleans())]
-    assert plan([WANTED], seen).changes[0] == chosen
+    assert plan_webhooks([WANTED], seen).changes[0] == chosen
 
 
 @given(existing=webhooks, prune=st.sampled_from([None, "bot:", "bot"]))
 def test_an_applied_plan_leaves_nothing_to_do(existing: list[Webhook], prune: str | None) -> None:
     """After a plan nothing is pending, and all other webhooks are unchanged."""
     after = {each.id: each for each in existing}
-    for change in plan([WANTED], existing, prune).changes:
-        if change.existing is not None and change.action is not Action.KEEP:
+    for change in plan_webhooks([WANTED], existing, prune=prune).changes:
+        if change.existing is not None and change.action is not WebhookAction.KEEP:
             del after[change.existing.id]
-        if change.wanted is not None and change.action is not Action.KEEP:
+        if change.wanted is not None and change.action is not WebhookAction.KEEP:
             after["changed"] = evolve(THERE, id="changed")
-    assert not plan([WANTED], after.values(), prune).pending
+    assert not plan_webhooks([WANTED], after.values(), prune=prune).pending
     assert [each for each in existing if each in after.values() and each.name != WANTED.name] == [
         each
         for each in existing
@@ -194,7 +196,7 @@ def test_an_applied_plan_leaves_nothing_to_do(existing: list[Webhook], prune: st
 
 def test_a_webhook_that_is_listed_twice_is_not_a_duplicate() -> None:
     """Pages that shift while they are read show a webhook twice; it stays."""
-    assert actions(plan([WANTED], [THERE, THERE])) == [("keep", "W1")]
+    assert actions(plan_webhooks([WANTED], [THERE, THERE])) == [("keep", "W1")]
 
 
 def test_wanted_webhooks_come_before_deletions() -> None:
@@ -206,7 +208,7 @@ def test_wanted_webhooks_come_before_deletions() -> None:
         evolve(THERE, id="2"),
         evolve(THERE, id="3"),
     ]
-    assert actions(plan([cards, WANTED], existing, prune="bot:")) == [
+    assert actions(plan_webhooks([cards, WANTED], existing, prune="bot:")) == [
         ("create", None),
         ("keep", "1"),
         ("delete", "old"),
@@ -219,7 +221,9 @@ def test_a_plan_prints_as_a_table() -> None:
     """Printed, a plan has a line for each webhook, in columns."""
     cards = evolve(WANTED, name="bot:cards")
     old = evolve(THERE, id="W2", name="bot:an older one")
-    assert str(plan([cards, WANTED], [evolve(THERE, status="inactive"), old], prune="bot:")) == (
+    assert str(
+        plan_webhooks([cards, WANTED], [evolve(THERE, status="inactive"), old], prune="bot:")
+    ) == (
         "action      name              reason\n"
         "create      bot:cards         missing\n"
         "reactivate  bot:messages      switched off\n"
@@ -230,7 +234,7 @@ def test_a_plan_prints_as_a_table() -> None:
 def test_a_name_cannot_break_the_table() -> None:
     """Names come from the service: control characters are escaped."""
     existing = [evolve(THERE, name="bot:\x1b[2J\nkeep")]
-    assert str(plan([], existing, prune="bot:\x1b")) == (
+    assert str(plan_webhooks([], existing, prune="bot:\x1b")) == (
         "action  name               reason\n"
         r"delete  bot:\x1b[2J\nkeep  not wanted, and its name starts with 'bot:\x1b'"
     )
@@ -239,7 +243,7 @@ def test_a_name_cannot_break_the_table() -> None:
 async def test_a_pure_plan_cannot_be_applied() -> None:
     """The error says how to get a plan that can be applied."""
     with pytest.raises(RuntimeError, match=r"client\.webhooks\.plan\(\)"):
-        await plan([WANTED], []).apply()
+        await plan_webhooks([WANTED], []).apply()
 
 
 def watching(resource: str, **fields: str) -> NewWebhook:
@@ -283,7 +287,7 @@ CARDS = watching("attachmentActions")
 def test_a_list_that_cannot_work_is_warned_about(wanted: list[NewWebhook], message: str) -> None:
     """Wanted webhooks that can't work as meant cause one warning, at the caller's line."""
     with pytest.warns(WebhookPlanWarning, match=message) as caught:
-        plan(wanted, [])
+        plan_webhooks(wanted, [])
     assert [warning.filename for warning in caught] == [__file__]
 
 
@@ -304,5 +308,5 @@ def test_a_list_that_cannot_work_is_warned_about(wanted: list[NewWebhook], messa
 def test_a_list_that_works_causes_no_warning(wanted: list[NewWebhook]) -> None:
     """Wanted webhooks that can work cause no warning."""
     with warnings.catch_warnings(record=True, action="always") as caught:
-        plan(wanted, [])
+        plan_webhooks(wanted, [])
     assert caught == []

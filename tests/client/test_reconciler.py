@@ -16,12 +16,13 @@ from tests.support.keeping import CARDS, MESSAGES
 from webex_webhooks_async import (
     NewWebhook,
     NotFoundError,
-    Result,
     RetryPolicy,
     TransportError,
     Webhook,
+    WebhookPlanResult,
+    Webhooks,
     WebhookUpdate,
-    plan,
+    plan_webhooks,
 )
 from webex_webhooks_async.client.planning import DesiredState
 from webex_webhooks_async.client.reconciler import Reconciler
@@ -83,7 +84,7 @@ class Service:
         return Counter(each.name for each in self.webhooks.values())
 
 
-class Operations:
+class Run(Webhooks):
     """The operations of one run. Before each request, other runs may go on.
 
     Args:
@@ -125,7 +126,7 @@ class Operations:
         await self._turn("delete")
         del self._service.webhooks[self._service.existing(webhook_id).id]
 
-    async def scan(self, owned_by: str | None) -> AsyncGenerator[Webhook]:
+    async def _scan(self, owned_by: str | None) -> AsyncGenerator[Webhook]:  # type: ignore[override] # as the reconciler reads it
         """List the webhooks, two a page; between two pages, other runs may go on."""
         numbers, after = self._service.numbers, -1
         while True:
@@ -143,25 +144,21 @@ class Operations:
         await asyncio.sleep(0)  # the scheduler chooses who goes on
 
 
-async def ensure(operations: Operations, wanted: Sequence[NewWebhook]) -> Result:
+async def ensure(operations: Run, wanted: Sequence[NewWebhook]) -> WebhookPlanResult:
     """Run `ensure`, again and again until it doesn't fail."""
     while True:  # bounded by the operations
-        reconciler = Reconciler(
-            operations,
-            operations.scan,
-            DesiredState.of(wanted, None),
-            retry=RetryPolicy(attempts=2),
-            clock=QuickClock(),
-        )
+        reconciler = Reconciler(operations, retry=RetryPolicy(attempts=2), clock=QuickClock())
         try:
-            return await reconciler.apply(await reconciler.plan())
+            return await reconciler.apply(await reconciler.plan(DesiredState.of(wanted, None)))
         except TransportError:
             pass
 
 
-def interleaved(runs: Sequence[Coroutine[Any, Any, Result]], schedule: Schedule) -> list[Result]:
+def interleaved(
+    runs: Sequence[Coroutine[Any, Any, WebhookPlanResult]], schedule: Schedule
+) -> list[WebhookPlanResult]:
     """Let the runs send one request each as scheduled, until all have ended."""
-    results: dict[int, Result] = {}
+    results: dict[int, WebhookPlanResult] = {}
     first, then = schedule
     turns = chain(first, cycle(then))
     while unfinished := [each for each in range(len(runs)) if each not in results]:
@@ -195,10 +192,10 @@ def test_first_starts_at_the_same_time_leave_one_of_each(
 ) -> None:
     """Runs that want the same create it, see the duplicates, and keep the same one of each."""
     wanted = [MESSAGES, CARDS]
-    operations = [Operations(service) for _ in range(count)]
+    operations = [Run(service) for _ in range(count)]
     results = interleaved([ensure(each, wanted) for each in operations], schedule)
     assert service.left == {"bot:messages": 1, "bot:cards": 1}
-    assert plan(wanted, service.webhooks.values()).pending == ()
+    assert plan_webhooks(wanted, service.webhooks.values()).pending == ()
     if not service.milliseconds:
         remaining = {each.name: each for each in service.webhooks.values()}
         assert [result.webhooks for result in results] == [remaining] * count
@@ -230,8 +227,8 @@ def test_runs_that_want_different_things_leave_one(
     """Whatever exists before and whichever responses are lost, one wanted webhook is left."""
     for each, status in existing:
         service.add(each, status)
-    operations = [Operations(service, losses) for _, losses in zip(wanted, lost, strict=False)]
+    operations = [Run(service, losses) for _, losses in zip(wanted, lost, strict=False)]
     runs = [ensure(each, [want]) for each, want in zip(operations, wanted, strict=True)]
     interleaved(runs, schedule)
     assert service.left == {"bot:messages": 1}
-    assert any(plan([each], service.webhooks.values()).pending == () for each in wanted)
+    assert any(plan_webhooks([each], service.webhooks.values()).pending == () for each in wanted)

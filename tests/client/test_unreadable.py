@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.keeping import CARDS, MESSAGES, TOKEN
-from webex_webhooks_async import DecodeError, NewWebhook, Webhooks, plan, to_json
+from webex_webhooks_async import DecodeError, NewWebhook, Webhooks, plan_webhooks, to_json
 from webex_webhooks_async.testing import Sandbox
 
 
@@ -157,8 +157,8 @@ async def test_a_plan_of_webhooks_that_do_not_fit_is_refused(
     sandbox.fail(body={"items": [item(MESSAGES, "W1", filter=1)]}, method="GET")
     page = await webhooks.list()
     with pytest.raises(DecodeError, match=r"^filter: does not fit .*'W1'"):
-        plan([MESSAGES], page.items)
-    assert plan([CARDS], page.items, prune="bot:").pending[0].name == "bot:cards"
+        plan_webhooks([MESSAGES], page.items)
+    assert plan_webhooks([CARDS], page.items, prune="bot:").pending[0].name == "bot:cards"
 
 
 async def test_watch_tries_again_at_its_next_turn(

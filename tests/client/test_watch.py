@@ -17,8 +17,8 @@ from webex_webhooks_async import (
     BadRequestError,
     NewWebhook,
     PermissionDeniedError,
-    Result,
     RetryPolicy,
+    WebhookPlanResult,
     WebhookPlanWarning,
     Webhooks,
     WebhookUpdate,
@@ -41,7 +41,7 @@ class Watched:
     sandbox: Sandbox
     others: Webhooks
     clock: StoppedClock
-    results: list[Result]
+    results: list[WebhookPlanResult]
     task: "asyncio.Task[None]"
 
     async def turn_ends(self) -> None:
@@ -76,7 +76,7 @@ async def watch_of(
 ) -> AsyncGenerator[Watched]:
     """A watch after its first turn; its client retries nothing."""
     clock = StoppedClock()
-    results: list[Result] = []
+    results: list[WebhookPlanResult] = []
     async with (
         webhooks_on(sandbox, clock=clock, retry=RetryPolicy.none()) as webhooks,
         webhooks_on(sandbox) as others,

@@ -132,7 +132,6 @@ NOT_UNICODE = "c4nary\udcff"
         ("get", (5,), TypeError, "webhook_id must be str, got int"),
         ("delete", (None,), TypeError, "webhook_id must be str, got NoneType"),
         ("ensure", (["bot"],), TypeError, "must be NewWebhook, got str"),
-        ("ensure", ([NEW], 5), TypeError, "prune must be str, got int"),
         ("plan", (NEW,), TypeError, "must be Iterable, got NewWebhook"),
         *(
             (operation, (text, *rest), ValueError, f"^webhook_id {problem}")

@@ -36,7 +36,7 @@ def program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 async def create_webhook(client: Client, program: Program, target_url: str) -> None:
     """Let the sandbox notify a program of messages."""
     receiver: Receiver = program.module.receiver
-    await client.webhooks.ensure(receiver.webhooks(name="bot", target_url=target_url))
+    await client.webhooks.ensure(await receiver.wanted_webhooks(name="bot", target_url=target_url))
 
 
 async def test_what_is_handled(

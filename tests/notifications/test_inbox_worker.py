@@ -690,7 +690,7 @@ def test_loops_one_after_another(bot: InboxBot) -> None:
 async def test_a_second_start(bot: InboxBot) -> None:
     """A receiver with an inbox works on it once: entering it twice is an error."""
     async with bot.receiver:
-        with pytest.raises(RuntimeError, match="running already: enter it once"):
+        with pytest.raises(RuntimeError, match="this Receiver has been started"):
             await bot.receiver.__aenter__()
         assert await deliver(bot.receiver, distinct(1)) == 204
         await until(lambda: bot.done == ["MESSAGE-1"])

@@ -143,7 +143,7 @@ class TestSignature:
 
 
 class TestWebhooks:
-    def test_each_resource_and_event_has_a_webhook(self) -> None:
+    async def test_each_resource_and_event_has_a_webhook(self) -> None:
         """Each resource and event has one webhook, with the receiver's first secret."""
         receiver, router, handler = Receiver(["new", "old"]), Router(), Traces().handler("any")
         receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
@@ -155,7 +155,7 @@ class TestWebhooks:
         router.on("telepathy", "pondered")(handler)
         router.middleware(AsyncMock())
 
-        wanted = receiver.webhooks(name="bot", target_url=URL)
+        wanted = await receiver.wanted_webhooks(name="bot", target_url=URL)
 
         of_all = {"target_url": URL, "secret": "new"}
         assert wanted == (
@@ -166,37 +166,37 @@ class TestWebhooks:
             ),
         )
 
-    def test_all_events_cover_single_ones(self) -> None:
+    async def test_all_events_cover_single_ones(self) -> None:
         """A handler for all events of a resource covers those of single events, also a later one.
 
-        Handlers can be registered after a call of `webhooks`.
+        Handlers can be registered after a call of `wanted_webhooks`.
         """
         receiver, handler = Receiver(SECRET), Traces().handler("any")
 
-        def wanted() -> list[tuple[object, ...]]:
-            webhooks = receiver.webhooks(name="bot", target_url=URL, owned_by="org")
+        async def wanted() -> list[tuple[object, ...]]:
+            webhooks = await receiver.wanted_webhooks(name="bot", target_url=URL, owned_by="org")
             return [(each.name, each.resource, each.event, each.owned_by) for each in webhooks]
 
         receiver.on(Resource.MESSAGES, Event.CREATED)(handler)
-        assert wanted() == [("bot:messages:created", "messages", "created", "org")]
+        assert await wanted() == [("bot:messages:created", "messages", "created", "org")]
         receiver.on(Resource.MESSAGES)(handler)
         receiver.on(Resource.ROOMS, Event.CREATED)(handler)
         receiver.on("messages", "deleted")(handler)
-        assert wanted() == [
+        assert await wanted() == [
             ("bot:messages:all", "messages", "all", "org"),
             ("bot:rooms:created", "rooms", "created", "org"),
         ]
 
     @pytest.mark.parametrize("words", [(), (None, "created")])
-    def test_no_webhooks_are_an_error(self, words: tuple[Any, ...]) -> None:
+    async def test_no_webhooks_are_an_error(self, words: tuple[Any, ...]) -> None:
         """Without a webhook it raises: an empty result would let `prune` delete all of them."""
         receiver: Any = Receiver(SECRET)
         receiver.on(*words)(Traces().handler("any"))
 
         with pytest.raises(ValueError, match="no handler names a resource"):
-            receiver.webhooks(name="bot", target_url=URL)
+            await receiver.wanted_webhooks(name="bot", target_url=URL)
         with pytest.raises(ValueError, match="no handler names a resource"):
-            Receiver(SECRET).webhooks(name="bot", target_url=URL)
+            await Receiver(SECRET).wanted_webhooks(name="bot", target_url=URL)
 
     @pytest.mark.parametrize(
         ("arguments", "error", "match"),
@@ -208,7 +208,7 @@ class TestWebhooks:
             ({"owned_by": ""}, ValueError, "owned_by is empty"),
         ],
     )
-    def test_a_wrong_argument_is_refused(
+    async def test_a_wrong_argument_is_refused(
         self, arguments: dict[str, Any], error: type[Exception], match: str
     ) -> None:
         """An argument that no webhook could have is refused by name."""
@@ -216,4 +216,4 @@ class TestWebhooks:
         receiver.on("rooms")(Traces().handler("any"))
 
         with pytest.raises(error, match=match):
-            receiver.webhooks(**{"name": "bot", "target_url": URL, **arguments})
+            await receiver.wanted_webhooks(**{"name": "bot", "target_url": URL, **arguments})

@@ -30,7 +30,7 @@ async def bot(
         if message.text != "nothing":
             await client.post("messages", json={"roomId": message.room_id, "text": message.text})
 
-    webhooks = receiver.webhooks(name="bot", target_url="https://bot.example.com/")
+    webhooks = await receiver.wanted_webhooks(name="bot", target_url="https://bot.example.com/")
     await client.webhooks.ensure(webhooks)
     sandbox.deliver_to(receiver)
     async with receiver:
@@ -211,7 +211,9 @@ async def test_a_server_ends_when_its_bot_has_finished(webex_sandbox: Sandbox) -
         webex_sandbox.serve() as base_url,
         Client("a-token", base_url=base_url) as client,
     ):
-        await client.webhooks.ensure(receiver.webhooks(name="bot", target_url="https://bot/"))
+        await client.webhooks.ensure(
+            await receiver.wanted_webhooks(name="bot", target_url="https://bot/")
+        )
         webex_sandbox.deliver_to(receiver)
         ann = {"toPersonEmail": "ann@example.com", "text": "Hello"}
         await client.post("messages", json=ann)

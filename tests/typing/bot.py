@@ -28,7 +28,7 @@ from webex_webhooks_async.types import CallNext
 P = ParamSpec("P")
 R = TypeVar("R")
 
-bot = Bot.from_env(name="lunch", watch=None, on_error=lambda error, notification: None)
+bot = Bot.from_env(name="lunch", watch_every=None, on_error=lambda error, notification: None)
 Bot("token", ["secret", "old secret"], target_url="https://bot.example.com")
 Bot(Client("token"), "secret", allow=lambda person: person.org_id == "ORG", in_order=True)
 

@@ -25,14 +25,14 @@ from webex_webhooks_async import (
     OwnedBy,
     Page,
     RefreshingToken,
-    Result,
     RoomData,
     TokenProvider,
     Tokens,
     Webhook,
+    WebhookPlanResult,
     WebhookUpdate,
     from_json,
-    plan,
+    plan_webhooks,
 )
 
 
@@ -135,9 +135,9 @@ def json_has_the_class_that_is_asked_for() -> None:
 async def a_watch_is_iterated(client: Client, wanted: tuple[NewWebhook, ...]) -> None:
     """`watch` yields results, and each takes any iterable of webhooks."""
     watched = client.webhooks.watch(wanted, every=60, prune="bot:")
-    assert_type(watched, AsyncGenerator[Result])
+    assert_type(watched, AsyncGenerator[WebhookPlanResult])
     await client.webhooks.ensure({*wanted})
-    plan((each for each in wanted), [])
+    plan_webhooks((each for each in wanted), [])
 
 
 async def what_cannot_be_is_an_error(client: Client, webhook: Webhook) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
@@ -22,6 +22,7 @@ from webex_webhooks_async.client.environment import (
     WEBEX_WEBHOOK_SECRET,
     token_from_env,
 )
+from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.errors import (
     APIError,
     GoneError,
@@ -66,7 +67,7 @@ from webex_webhooks_async.validation import (
 )
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.client.planning import Result
+    from webex_webhooks_async.bot.bot_webhooks import BotWebhooks
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -76,7 +77,7 @@ class BotOptions(ReceiverOptions, total=False):
 
     name: str
     target_url: str | None
-    watch: float | None
+    watch_every: float | None
     allow: Allow | None
     refusal: str | None
     in_order: bool
@@ -126,7 +127,7 @@ class Bot(BotRouter, Receiver):
             colon are deleted.
         target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, no
             webhook is created, changed or deleted.
-        watch: Seconds between two looks at the webhooks; `None` for the one at the start.
+        watch_every: Seconds between two looks at the webhooks; `None` for the one at the start.
         allow: A plain or an async function that gets the `Person` who wrote a message or submitted
             a card, and returns whether the handler of it runs. It is asked only where one matches;
             handlers of `on` run in any case. It gets a `Person` that is up to ten minutes old;
@@ -162,21 +163,22 @@ class Bot(BotRouter, Receiver):
         *,
         name: str = "bot",
         target_url: str | None = None,
-        watch: float | None = 300.0,
+        watch_every: float | None = 300.0,
         allow: Allow | None = None,
         refusal: str | None = None,
         in_order: bool = False,
         **options: Unpack[ReceiverOptions],
     ) -> None:
-        check_keywords(type(self).__name__, options, BotOptions.__annotations__)
+        known = BotOptions.__annotations__
+        check_keywords(type(self).__name__, options, known, {"watch": "watch_every"})
         check_type("client", client, Client, str, TokenProvider)
         check_text("name", name)
         if not name:
             raise ValueError("name is empty; pass what the names of the bot's webhooks begin with")
         if target_url is not None:
             check_url("target_url", target_url)
-        if watch is not None:
-            check_seconds("watch", watch)
+        if watch_every is not None:
+            check_seconds("watch_every", watch_every)
         _check_access(allow, refusal)
         super().__init__(secrets, **options)
         self._access = None if allow is None else Access(allow)
@@ -188,8 +190,9 @@ class Bot(BotRouter, Receiver):
         self.client: Client = client if isinstance(client, Client) else Client(client)
         self._name = name
         self._target_url = target_url
-        self._watch = watch
+        self._watch_every = watch_every
         self._me: Person | None = None
+        self._knows_itself: asyncio.Future[None] | None = None  # since the start
         self._state = _State.ENDED
         self._task: asyncio.Task[None] | None = None
 
@@ -273,13 +276,45 @@ class Bot(BotRouter, Receiver):
     async def dispatch(self, notification: Notification[Any]) -> None:
         """Run the handlers for a notification from anywhere, as `Receiver.dispatch` does.
 
+        While a start is under way, also during an outage of Webex, it waits until the bot knows
+        itself.
+
         Raises:
-            RuntimeError: The bot hasn't been started, or has ended, or doesn't know itself yet.
+            RuntimeError: The bot hasn't been started, or has ended.
+            Exception: What has ended the start.
         """
-        self._check_is_running()
-        if self._me is None:
-            raise RuntimeError(_WAITING)
+        knows_itself = self._knows_itself
+        if knows_itself is None:
+            raise RuntimeError(_NOT_RUNNING)
+        if not knows_itself.done():
+            await asyncio.wait([knows_itself])  # which doesn't cancel it
+        knows_itself.result()
         await super().dispatch(notification)
+
+    async def wanted_webhooks(
+        self,
+        *,
+        name: str | None = None,
+        target_url: str | None = None,
+        owned_by: str | None = None,
+    ) -> tuple[NewWebhook, ...]:
+        """Return the webhooks that the registered handlers need, for `Webhooks.ensure`.
+
+        A bot makes them itself. What isn't said here is that of `Receiver.wanted_webhooks`.
+
+        Args:
+            name: By default that of the bot.
+            target_url: By default that of the bot.
+            owned_by: Usually an `OwnedBy`; Webex's default is the creator.
+
+        Raises:
+            ValueError: There is no URL; or as for a `Receiver`.
+        """
+        name = self._name if name is None else name
+        target_url = self._target_url if target_url is None else target_url
+        if target_url is None:
+            raise ValueError("pass target_url, where Webex posts to: the bot has none itself")
+        return await super().wanted_webhooks(name=name, target_url=target_url, owned_by=owned_by)
 
     @renamed(files="file")
     async def send(  # noqa: PLR0913 - where to, and what a message may have
@@ -348,16 +383,20 @@ class Bot(BotRouter, Receiver):
         self._check_is_running()
         await delete(self.client, message)
 
-    async def __aenter__(self) -> Self:
-        if self._state is not _State.ENDED:
-            raise RuntimeError("the bot has been started: it can't be started a second time")
-        self._state = _State.STARTING
-        try:
-            await self._start()
-        except BaseException:
-            await self._stop()
-            raise
-        return self
+    async def start(self) -> Self:
+        """Start the bot, as entering ``async with`` does, and return it; `aclose` ends it.
+
+        ::
+
+            bot = await Bot.from_env().start()
+
+        Raises:
+            RuntimeError: It has been started, and not ended since.
+            ValueError: No handler needs a webhook, and there is a `target_url`.
+            APIError: Webex has refused something: the token, say. An outage isn't raised.
+            Exception: What the inbox, or a function for the secrets, raises.
+        """
+        return await super().start()
 
     async def aclose(self) -> None:
         """End the bot, as leaving ``async with`` does: finish what was accepted, close the client.
@@ -365,97 +404,114 @@ class Bot(BotRouter, Receiver):
         Raises:
             RuntimeError: A handler of this bot called it, and would wait for itself.
         """
-        self._check_is_outside()
-        await self._stop()
+        await super().aclose()
 
     async def _start(self) -> None:
+        self._knows_itself = asyncio.get_running_loop().create_future()
+        try:
+            await self._start_soon()
+        except BaseException as error:
+            if isinstance(error, Exception):
+                self._end_knowing(error)
+            await self._stop()
+            raise
+
+    async def _start_soon(self) -> None:
+        """Start, as far as that is possible soon; what remains is done in a task."""
         if self._make_client is not None and self.client.http_client.is_closed:
             self.client = self._make_client()
         self._freeze("the start of the bot")
         self._check_routes()  # of all, now that no router gets more
+        self._me = None
         if self._target_url is None:
             logger.warning(_NO_WEBHOOK)
         else:
-            self._wanted(self._target_url)  # what is wrong there is an error before any request
-        self._me = None
+            await self.wanted_webhooks()  # what is wrong there is an error before any request
         if self._access is not None:
             self._access.forget()
-        wanted: tuple[NewWebhook, ...] | None = None
-        pause = _FIRST_PAUSE
+        webhooks = self._own_webhooks()
+        pause: float | None
         try:
-            wanted = await self._connect_soon()
+            pause = await self._look_soon(webhooks)
         except _OUTAGES as error:
-            pause = max(pause, _retry_after(error))
-            logger.error(_NOT_READY, self._explain(error), pause)  # noqa: TRY400 - it says all
+            pause = self._pause_after(error, webhooks, 0.0)
             self._state = max(self._state, _State.ACCEPTING)
             if self._worker is not None:
                 self._worker.accept()
-        self._task = asyncio.create_task(self._stay_connected(wanted, pause))
+        self._task = asyncio.create_task(self._keep_looking(webhooks, pause))
 
-    async def _connect_soon(self) -> tuple[NewWebhook, ...]:
-        """Connect, unless that takes longer than an application can wait for its start."""
+    def _own_webhooks(self) -> "BotWebhooks":
+        # Imported here, as in `Client.webhooks`.
+        from webex_webhooks_async.bot.bot_webhooks import BotWebhooks  # noqa: PLC0415 - see above
+
+        return BotWebhooks(self.client, self._name, self._inbox, _clock)
+
+    async def _look_soon(self, webhooks: "BotWebhooks") -> float | None:
+        """Look, unless that takes longer than an application can wait for its start."""
         limit = asyncio.timeout(_LONGEST_START)
         try:
             async with limit:
-                return await self._connect()
+                return await self._look(webhooks)
         except TimeoutError:
             if not limit.expired():
                 raise
             why = f"no response to the start within {_LONGEST_START:g} s"
             raise RequestTimeoutError(why) from None
 
-    async def _connect(self) -> tuple[NewWebhook, ...]:
-        """Do what remains of the start; return the webhooks that the bot needs."""
-        wanted = await self._look()
+    async def _keep_looking(self, webhooks: "BotWebhooks", pause: float | None) -> None:
+        """Go on with a start that an outage has interrupted, and keep the webhooks as wanted."""
+        while pause is not None:
+            await _clock.sleep(pause)
+            pause = await self._look_again(webhooks, pause)
+
+    async def _look_again(self, webhooks: "BotWebhooks", pause: float) -> float | None:
+        was_ready = self.is_ready
+        try:
+            every = await self._look(webhooks)
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            return self._pause_after(error, webhooks, pause)
+        if not was_ready:
+            logger.info("the bot is ready")
+        return every
+
+    async def _look(self, webhooks: "BotWebhooks") -> float | None:
+        """Do what remains of the start, or look whether the webhooks are as wanted.
+
+        Returns:
+            The seconds until the next look; `None` if none follows.
+        """
+        every = None if self._target_url is None else self._watch_every
+        if self.is_ready and every is not None and not await webhooks.is_turn(every):
+            return every
+        await self._ask_who_it_is()
         if self._state < _State.HANDLING:
-            await super().__aenter__()
+            await super()._start()
             self._state = _State.HANDLING
-        if wanted:
-            result = await self.client.webhooks.ensure(wanted, prune=f"{self._name}:")
-            _log_changes(result, logging.INFO)
+        if self._target_url is not None:
+            wanted = await self.wanted_webhooks()
+            await (webhooks.look(wanted) if self.is_ready else webhooks.start(wanted))
         self._state = _State.READY
-        return wanted
+        return every
 
-    async def _stay_connected(self, wanted: tuple[NewWebhook, ...] | None, pause: float) -> None:
-        """Go on with a start that an outage interrupted; then look at the webhooks."""
-        while wanted is None:
-            await _sleep(pause)
-            try:
-                wanted = await self._connect()
-                logger.info("the bot is ready")
-            except _OUTAGES as error:
-                pause = max(min(2 * pause, _LAST_PAUSE), _retry_after(error))
-                logger.error(_NOT_READY, self._explain(error), pause)  # noqa: TRY400 - it says all
-            except Exception:
-                pause = _LAST_PAUSE
-                logger.exception("the bot isn't ready; trying again in %g s", pause)
-        if wanted and self._watch is not None:
-            await self._keep(wanted, every=self._watch)
-
-    async def _look(self) -> tuple[NewWebhook, ...]:
-        """Ask who the bot is, and return the webhooks that it needs."""
+    async def _ask_who_it_is(self) -> None:
         before = self._me
         self._me = await self.client.get("people/me", into=Person)
         if before is not None and before.id != self._me.id:
             ids = short_id(self._me.id), short_id(before.id)
             logger.warning("the bot is %s now, and was %s: the token is another bot's", *ids)
-        return () if self._target_url is None else self._wanted(self._target_url)
+        if self._knows_itself is not None and not self._knows_itself.done():
+            self._knows_itself.set_result(None)
 
-    def _wanted(self, target_url: str) -> tuple[NewWebhook, ...]:
-        return self.webhooks(name=self._name, target_url=target_url)
-
-    async def _keep(self, wanted: Iterable[NewWebhook], *, every: float) -> None:
-        """Correct the webhooks whenever something has happened to them."""
-        while True:
-            await asyncio.sleep(every)
-            watching = self.client.webhooks._keep(  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-                wanted, self._look, every=every, prune=f"{self._name}:"
-            )
-            try:
-                async for result in watching:  # pragma: no branch - it ends with an error alone
-                    _log_changes(result, logging.WARNING)
-            except Exception:
-                logger.exception("the webhooks can't be watched; trying again in %g s", every)
+    def _pause_after(self, error: Exception, webhooks: "BotWebhooks", pause: float) -> float:
+        """Log why the start, or a look, isn't complete; return the seconds until the next try."""
+        if self.is_ready:
+            return webhooks.pause_after(error, self._watch_every or pause)
+        if isinstance(error, _OUTAGES):
+            pause = max(min(2 * pause or _FIRST_PAUSE, _LAST_PAUSE), _retry_after(error))
+            logger.error(_NOT_READY, self._explain(error), pause)
+            return pause
+        logger.error("the bot isn't ready; trying again in %g s", _LAST_PAUSE, exc_info=error)
+        return _LAST_PAUSE
 
     def _explain(self, error: Exception) -> str:
         """Say what an outage is; on this machine, it is a sandbox that isn't there."""
@@ -470,11 +526,19 @@ class Bot(BotRouter, Receiver):
             if self._task is not None and not self._task.get_loop().is_closed():
                 self._task.cancel()
                 await asyncio.wait([self._task])
-            await super().aclose()
+            await super()._stop()
         finally:
             if self._make_client is not None:
                 await self.client.aclose()
             self._state = _State.ENDED
+            self._end_knowing(RuntimeError(_NOT_RUNNING))
+
+    def _end_knowing(self, error: Exception) -> None:
+        """Let those who wait until the bot knows itself know why it never will."""
+        waiting, self._knows_itself = self._knows_itself, None
+        if waiting is not None and not (waiting.done() or waiting.get_loop().is_closed()):
+            waiting.set_exception(error)
+            waiting.exception()  # nobody has to wait for it
 
     def _own_secrets(self) -> tuple[str, ...]:
         token = self.client._requester.token_in_use  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - nobody else needs it
@@ -605,10 +669,9 @@ class _State(IntEnum):
     """How far a bot has started: each does more than the one before."""
 
     ENDED = 0
-    STARTING = 1
-    ACCEPTING = 2  # during an outage: with an inbox, what comes is stored
-    HANDLING = 3  # it knows itself; not all webhooks may be there
-    READY = 4
+    ACCEPTING = 1  # during an outage: with an inbox, what comes is stored
+    HANDLING = 2  # it knows itself; not all webhooks may be there
+    READY = 3
 
 
 Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
@@ -632,7 +695,7 @@ _LONGEST_START = 10.0  # seconds; a process that serves nothing for longer may b
 _FIRST_PAUSE = 1.0
 _LAST_PAUSE = 60.0
 
-_sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # tests replace it
+_clock = Clock()  # tests replace it
 
 
 def _retry_after(error: Exception) -> float:
@@ -653,26 +716,6 @@ def _check_access(allow: object, refusal: object) -> None:
         raise ValueError(
             f"refusal must say something, in at most {MAX_TEXT_BYTES} bytes; it has {size}"
         )
-
-
-def _log_changes(result: "Result", level: int) -> None:
-    """Log what was corrected; that a webhook was switched off is always a warning."""
-    for each in result.changes:
-        switched_off = each.action == "reactivate"
-        logger.log(
-            logging.WARNING if switched_off else level,
-            "%s webhook %s: %s%s",
-            each.action,
-            short_id(each.name),
-            each.reason,
-            _SWITCHED_OFF if switched_off else "",
-        )
-
-
-_SWITCHED_OFF = (
-    "; Webex does that after 100 failed deliveries within five minutes: with inbox= or "
-    "respond_within=5.0, slow handlers cause none"
-)
 
 
 def _summary(handler: object) -> str:

@@ -23,9 +23,9 @@ from webex_webhooks_async.models.webhooks import (
 from webex_webhooks_async.validation import check_type
 
 
-def plan(
-    wanted: Iterable[NewWebhook], existing: Iterable[Webhook], prune: str | None = None
-) -> "Plan":
+def plan_webhooks(
+    wanted: Iterable[NewWebhook], existing: Iterable[Webhook], *, prune: str | None = None
+) -> "WebhookPlan":
     """Plan what makes exactly one webhook of each wanted name exist, as wanted.
 
     Webhooks are matched by name. Of several webhooks of one name, the plan keeps the one that
@@ -52,10 +52,10 @@ def plan(
     changes = desired.changes(existing)
     for each in desired.double_deliveries(existing, changes):
         warnings.warn(each, WebhookPlanWarning, stacklevel=2)
-    return Plan(changes=changes)
+    return WebhookPlan(changes=changes)
 
 
-class Action(StrEnum):
+class WebhookAction(StrEnum):
     """What a plan does about one webhook."""
 
     KEEP = "keep"
@@ -78,7 +78,7 @@ class Action(StrEnum):
 
 
 @frozen(kw_only=True)
-class Change:
+class WebhookChange:
     """What a plan does, or has done, about one webhook.
 
     Attributes:
@@ -89,7 +89,7 @@ class Change:
         reason: Why, in words that show no secret.
     """
 
-    action: Action
+    action: WebhookAction
     name: str
     wanted: NewWebhook | None = None
     existing: Webhook | None = None
@@ -97,7 +97,7 @@ class Change:
 
 
 @frozen(kw_only=True)
-class Result:
+class WebhookPlanResult:
     """The outcome of a plan.
 
     Attributes:
@@ -105,32 +105,41 @@ class Result:
         webhooks: The webhook that exists now, by each wanted name.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[WebhookChange, ...]
     webhooks: Mapping[str, Webhook]
 
 
 @frozen(kw_only=True)
-class Plan:
+class WebhookPlan:
     """What has to change; ``print(plan)`` shows it as a table, without secrets.
 
     Attributes:
         changes: One change for each wanted webhook, in your order, then the deletions. Webhooks
             that are kept are among it.
-        applier: Applies the plan; `None` for a plan of the function `plan`. It has no part in
-            comparisons.
     """
 
-    changes: tuple[Change, ...]
-    applier: "Callable[[Plan], Awaitable[Result]] | None" = field(
-        default=None, eq=False, repr=False
+    changes: tuple[WebhookChange, ...]
+    _apply: "Callable[[WebhookPlan], Awaitable[WebhookPlanResult]] | None" = field(
+        init=False, default=None, eq=False, repr=False
     )
 
-    @property
-    def pending(self) -> tuple[Change, ...]:
-        """The changes that send a request: all but those that keep a webhook."""
-        return tuple(change for change in self.changes if change.action is not Action.KEEP)
+    @classmethod
+    def _of(
+        cls,
+        changes: tuple[WebhookChange, ...],
+        apply: "Callable[[WebhookPlan], Awaitable[WebhookPlanResult]]",
+    ) -> Self:
+        """Return a plan that a client can apply."""
+        plan = cls(changes=changes)
+        object.__setattr__(plan, "_apply", apply)  # it is frozen, and this is no argument
+        return plan
 
-    async def apply(self) -> Result:
+    @property
+    def pending(self) -> tuple[WebhookChange, ...]:
+        """The changes that send a request: all but those that keep a webhook."""
+        return tuple(change for change in self.changes if change.action is not WebhookAction.KEEP)
+
+    async def apply(self) -> WebhookPlanResult:
         """Create and update what is wanted, then delete the rest.
 
         Apply a plan once and soon: it knows what existed when it was made. An error of one webhook
@@ -139,14 +148,14 @@ class Plan:
         response, nothing more is sent. After an error, make a new plan.
 
         Raises:
-            RuntimeError: The plan comes from the function `plan`, which has no client.
+            RuntimeError: The plan comes from the function `plan_webhooks`, which has no client.
             APIError: Webex responded with an error status.
             TransportError: No response arrived.
             DecodeError: A response doesn't fit.
         """
-        if self.applier is None:
+        if self._apply is None:
             raise RuntimeError("this plan has no client; make it with client.webhooks.plan()")
-        return await self.applier(self)
+        return await self._apply(self)
 
     def __str__(self) -> str:
         header = ("action", "name", "reason")
@@ -224,7 +233,7 @@ class DesiredState:
 
     def changes(
         self, existing: Iterable[Webhook | UnreadableWebhook], *, agree: bool = False
-    ) -> tuple[Change, ...]:
+    ) -> tuple[WebhookChange, ...]:
         """What turns the existing webhooks into the wanted ones.
 
         A webhook that can't be read is never changed. One whose name can't be read isn't a wanted
@@ -256,7 +265,7 @@ class DesiredState:
         return (*changes, *self._deletions(others.values()))
 
     def double_deliveries(
-        self, existing: Iterable[Webhook | UnreadableWebhook], changes: Iterable[Change]
+        self, existing: Iterable[Webhook | UnreadableWebhook], changes: Iterable[WebhookChange]
     ) -> Iterator[str]:
         """Warnings of other webhooks that bring the same events to the same URL."""
         deleted = {each.existing.id for each in changes if each.existing and each.wanted is None}
@@ -288,7 +297,7 @@ class DesiredState:
                 for key in sorted(_COMPARED.intersection(each.extra)):
                     yield f"{key}: does not fit (in the webhook with the id {short_id(each.id)!r})"
 
-    def _deletions(self, others: Iterable[Webhook]) -> Iterator[Change]:
+    def _deletions(self, others: Iterable[Webhook]) -> Iterator[WebhookChange]:
         names = self.names
         for webhook in others:
             if webhook.name in names:
@@ -305,7 +314,7 @@ _COMPARED = frozenset({"filter", "ownedBy", "status", "secret"})
 """What is compared and may be absent. What doesn't fit is in ``extra`` under these names."""
 
 
-def _least_change(wanted: NewWebhook, namesakes: list[Webhook]) -> Change:
+def _least_change(wanted: NewWebhook, namesakes: list[Webhook]) -> WebhookChange:
     """The smallest change that makes one of these the wanted webhook."""
     candidates = [_change(wanted, each) for each in sorted(namesakes, key=_age)]
     return min(
@@ -315,14 +324,16 @@ def _least_change(wanted: NewWebhook, namesakes: list[Webhook]) -> Change:
     )
 
 
-def _oldest(wanted: NewWebhook, namesakes: list[Webhook]) -> Change:
+def _oldest(wanted: NewWebhook, namesakes: list[Webhook]) -> WebhookChange:
     """The change that keeps the oldest of these, also where it should be replaced."""
     if not namesakes:
         return _creation(wanted)
     change = _change(wanted, min(namesakes, key=_age))
-    if change.action is not Action.REPLACE:
+    if change.action is not WebhookAction.REPLACE:
         return change
-    return evolve(change, action=Action.KEEP, reason=f"{change.reason}: another run wants it so")
+    return evolve(
+        change, action=WebhookAction.KEEP, reason=f"{change.reason}: another run wants it so"
+    )
 
 
 def _age(webhook: Webhook) -> tuple[datetime, str]:
@@ -330,23 +341,30 @@ def _age(webhook: Webhook) -> tuple[datetime, str]:
     return webhook.created or _NEVER, webhook.id
 
 
-_LEAST_CHANGE_FIRST = (Action.KEEP, Action.UPDATE, Action.REACTIVATE, Action.REPLACE)
+_LEAST_CHANGE_FIRST = (
+    WebhookAction.KEEP,
+    WebhookAction.UPDATE,
+    WebhookAction.REACTIVATE,
+    WebhookAction.REPLACE,
+)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def _change(wanted: NewWebhook, existing: Webhook) -> Change:
+def _change(wanted: NewWebhook, existing: Webhook) -> WebhookChange:
     fixed = _differ(_fixed_differences(wanted, existing))
     changeable = _differ(_changeable_differences(wanted, existing))
     if fixed:
-        action, reason = Action.REPLACE, f"{fixed} and can't be changed"
+        action, reason = WebhookAction.REPLACE, f"{fixed} and can't be changed"
     elif existing.status == Status.INACTIVE:
-        action = Action.REACTIVATE
+        action = WebhookAction.REACTIVATE
         reason = f"switched off, and {changeable}" if changeable else "switched off"
     elif changeable:
-        action, reason = Action.UPDATE, changeable
+        action, reason = WebhookAction.UPDATE, changeable
     else:
-        action, reason = Action.KEEP, "as wanted"
-    return Change(action=action, name=wanted.name, wanted=wanted, existing=existing, reason=reason)
+        action, reason = WebhookAction.KEEP, "as wanted"
+    return WebhookChange(
+        action=action, name=wanted.name, wanted=wanted, existing=existing, reason=reason
+    )
 
 
 def _fixed_differences(wanted: NewWebhook, existing: Webhook) -> Iterator[str]:
@@ -384,12 +402,16 @@ def _differ(fields: Iterable[str]) -> str:
     return f"{' and '.join(names)} {'differ' if len(names) > 1 else 'differs'}" if names else ""
 
 
-def _creation(wanted: NewWebhook) -> Change:
-    return Change(action=Action.CREATE, name=wanted.name, wanted=wanted, reason="missing")
+def _creation(wanted: NewWebhook) -> WebhookChange:
+    return WebhookChange(
+        action=WebhookAction.CREATE, name=wanted.name, wanted=wanted, reason="missing"
+    )
 
 
-def _deletion(webhook: Webhook, reason: str) -> Change:
-    return Change(action=Action.DELETE, name=webhook.name, existing=webhook, reason=reason)
+def _deletion(webhook: Webhook, reason: str) -> WebhookChange:
+    return WebhookChange(
+        action=WebhookAction.DELETE, name=webhook.name, existing=webhook, reason=reason
+    )
 
 
 def _hints(wanted: tuple[NewWebhook, ...]) -> Iterator[str]:

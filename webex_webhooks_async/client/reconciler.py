@@ -4,22 +4,23 @@ import logging
 import random
 import warnings
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.planning import (
-    Action,
-    Change,
     DesiredState,
-    Plan,
-    Result,
+    WebhookAction,
+    WebhookChange,
+    WebhookPlan,
+    WebhookPlanResult,
     WebhookPlanWarning,
 )
-from webex_webhooks_async.client.retries import RetryPolicy, may_have_been_processed
+from webex_webhooks_async.client.restraint import MemoryClaims, Restraint
+from webex_webhooks_async.client.retries import RetryPolicy, backoff, may_have_been_processed
 from webex_webhooks_async.errors import (
     AuthenticationError,
     ConflictError,
@@ -39,111 +40,74 @@ from webex_webhooks_async.models.webhooks import (
     WebhookUpdate,
 )
 
+if TYPE_CHECKING:
+    from webex_webhooks_async.client.webhooks import Webhooks
+
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
-
-REACTIVATION_COOLDOWN = 300.0
-"""For so many seconds after a reactivation, a single failure switches a webhook off again.
-
-https://developer.webex.com/docs/api/guides/webhooks
-"""
-
-
-class Operations(Protocol):
-    """The operations that a reconciler needs; `Webhooks` has them."""
-
-    async def create(self, webhook: NewWebhook) -> Webhook:
-        """Create a webhook."""
-        ...
-
-    async def get(self, webhook_id: str) -> Webhook:
-        """Get the webhook with this id."""
-        ...
-
-    async def update(self, webhook_id: str, update: WebhookUpdate) -> Webhook:
-        """Update a webhook."""
-        ...
-
-    async def delete(self, webhook_id: str) -> None:
-        """Delete a webhook."""
-        ...
-
-
-Scan = Callable[[str | None], AsyncIterable[Webhook | UnreadableWebhook]]
-"""Lists the webhooks of an owner, also those that can't be read."""
 
 
 class Reconciler:
-    """Plans, applies and watches one desired state.
+    """Plans and applies, and does so again and again.
 
     Args:
-        operations: The operations on webhooks.
-        scan: Lists them.
-        desired: The webhooks that should exist.
+        webhooks: The operations on webhooks.
         retry: How often a create is sent whose response is lost, and how long to wait in between.
         clock: The time.
+        restraint: Which updates are left for later; by default, that of this object alone.
     """
 
     def __init__(
         self,
-        operations: Operations,
-        scan: Scan,
-        desired: DesiredState,
+        webhooks: "Webhooks",
         *,
         retry: RetryPolicy,
         clock: Clock,
+        restraint: Restraint | None = None,
     ) -> None:
-        self.operations = operations
-        self._scan = scan
+        self.webhooks = webhooks
         self.retry = retry
         self.clock = clock
-        self._desired = desired
-        self._reactivated: dict[str, float] = {}  # when, by id
+        self.restraint = restraint or Restraint(MemoryClaims(clock))
         self._warned: set[str] = set()
 
-    async def plan(self) -> Plan:
+    async def plan(self, desired: DesiredState) -> WebhookPlan:
         """What has to change; warnings point to where the caller of this was called."""
-        existing = await self.existing(org=self._desired.wants_org)
-        changes = tuple(map(self.hold_back, self._desired.changes(existing)))
-        for each in self._desired.double_deliveries(existing, changes):
+        existing = await self.existing(org=desired.wants_org)
+        changes = desired.changes(existing)
+        for each in desired.double_deliveries(existing, changes):
             if each not in self._warned:
                 self._warned.add(each)
                 warnings.warn(each, WebhookPlanWarning, stacklevel=3)
-        return Plan(changes=changes, applier=self.apply)
+        return WebhookPlan._of(changes, self.apply)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
 
-    async def apply(self, plan: Plan) -> Result:
-        """Execute a plan."""
-        execution = PlanExecution(self, plan)
-        webhooks = await execution.run()
-        return Result(changes=tuple(execution.done), webhooks=webhooks)
-
-    async def watch(
-        self, *, every: float, look: Callable[[], Awaitable[Iterable[NewWebhook]]] | None = None
-    ) -> AsyncGenerator[Result]:
-        """Execute a new plan every so many seconds, and yield what was changed.
+    async def apply(
+        self, plan: WebhookPlan, done: list[WebhookChange] | None = None
+    ) -> WebhookPlanResult:
+        """Execute a plan.
 
         Args:
-            every: Seconds.
-            look: Returns the webhooks that should exist, before each plan.
+            plan: The plan.
+            done: Where each change is added as soon as it is executed, also before an error.
         """
-        changes: list[Change] = []  # also of a turn that an outage interrupts
+        execution = PlanExecution(self, plan, [] if done is None else done)
+        webhooks = await execution.run()
+        return WebhookPlanResult(changes=tuple(execution.done), webhooks=webhooks)
+
+    async def watch(
+        self, desired: DesiredState, *, every: float
+    ) -> AsyncGenerator[WebhookPlanResult]:
+        """Execute a new plan every so many seconds, and yield what was changed."""
+        done: list[WebhookChange] = []  # also of a turn that an outage interrupts
         while True:
             pause = every
             try:
-                if look is not None:
-                    self._desired = evolve(self._desired, wanted=tuple(await look()))
-                execution = PlanExecution(self, await self.plan())
-                try:
-                    webhooks = await execution.run()
-                finally:
-                    changes.extend(execution.done)
-            except (TransportError, ServerError, LockedError, RateLimitError, DecodeError) as error:
-                pause = _pause(error, every)
-                level = logging.ERROR if isinstance(error, DecodeError) else logging.WARNING
-                logger.log(level, "reconciliation failed: %s; retrying in %g s", error, pause)
+                result = await self.apply(await self.plan(desired), done)
+            except FAILURES_OF_A_TURN as error:
+                pause = pause_after(error, every)
             else:
-                if changes:
-                    yield Result(changes=tuple(changes), webhooks=webhooks)
-                    changes.clear()
+                if result.changes:
+                    yield result
+                    done.clear()
             await self.clock.sleep(pause)
 
     async def existing(self, *, org: bool) -> list[Webhook | UnreadableWebhook]:
@@ -153,21 +117,28 @@ class Reconciler:
         needs an administrator's token, so they are listed only where one of them is wanted.
         """
         owners = (None, OwnedBy.ORG) if org else (None,)
-        return [webhook for owner in owners async for webhook in self._scan(owner)]
+        return [webhook for owner in owners async for webhook in self.webhooks._scan(owner)]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
 
-    def note_reactivation(self, webhook: Webhook) -> None:
-        """Remember when this webhook was reactivated."""
-        self._reactivated[webhook.id] = self.clock.monotonic()
 
-    def hold_back(self, change: Change) -> Change:
-        """The change, but no reactivation within the cooldown of the previous one."""
-        if change.action is not Action.REACTIVATE or change.existing is None:
-            return change
-        since = self._reactivated.get(change.existing.id)
-        if since is None or self.clock.monotonic() - since >= REACTIVATION_COOLDOWN:
-            return change
-        reason = "switched off again soon after it was reactivated: waiting"
-        return evolve(change, action=Action.KEEP, reason=reason)
+FAILURES_OF_A_TURN = (TransportError, ServerError, LockedError, RateLimitError, DecodeError)
+"""After these, who looks again and again tries again."""
+
+
+def pause_after(error: WebexError, every: float) -> float:
+    """Log that a turn failed; return the seconds until the next one.
+
+    Only a 429 can make them more than so many, up to an hour.
+    """
+    pause = every
+    if isinstance(error, RateLimitError) and error.retry_after is not None:
+        pause = max(every, min(error.retry_after, _LONGEST_WAIT))
+    level = logging.ERROR if isinstance(error, DecodeError) else logging.WARNING
+    logger.log(level, "reconciliation failed: %s; retrying in %g s", error, pause)
+    return pause
+
+
+_LONGEST_WAIT = 3600.0
+"""Seconds; Cisco's own sample of a 429 asks for so many."""
 
 
 class PlanExecution:
@@ -186,34 +157,34 @@ class PlanExecution:
     What changes after what, for a name:
 
     * A create is counted in `_creates` and looked at again (`_to_recheck`). With its response, the
-      webhook is in `_live` and the change in `done`. If its response was lost, it is in `_lost`;
-      as long as one is there that had no response, changes of other names only wait for the next
-      look. An update that succeeds is in `_live` and `done` as well.
+      webhook is in `_live` and the change in `done`. If its response was lost, it is in
+      `_uncertain`; as long as one is there that had no response, changes of other names only wait
+      for the next look. An update that succeeds is in `_live` and `done` as well.
     * What was deleted, or not found by an update, is in `_gone`, and its name is looked at again.
-      Nothing is deleted while the create of its name is in `_lost`.
+      Nothing is deleted while the create of its name is in `_uncertain`.
     * After any other error the name is in `_failed`, and gets no further change.
     * A look empties `_to_recheck`. It leaves out what is in `_gone`, asks by id for what is in
-      `_live` and not in the list, and empties `_lost`: the create goes to `done` if its webhook is
-      there, to `_failed` if it was sent often enough, and else into the new plan.
+      `_live` and not in the list, and empties `_uncertain`: the create goes to `done` if its
+      webhook is there, to `_failed` if it was sent often enough, and else into the new plan.
 
     Args:
         reconciler: What lists the webhooks, and sends the requests.
         plan: The plan.
-
-    Attributes:
-        done: The changes that were executed so far.
+        done: Where the changes are added that are executed.
     """
 
-    def __init__(self, reconciler: Reconciler, plan: Plan) -> None:
-        self.done: list[Change] = []
+    def __init__(
+        self, reconciler: Reconciler, plan: WebhookPlan, done: list[WebhookChange]
+    ) -> None:
+        self.done = done
         self._reconciler = reconciler
-        self._operations = reconciler.operations
+        self._webhooks = reconciler.webhooks
         self._changes = plan.changes
         self._wanted = tuple(each.wanted for each in plan.changes if each.wanted is not None)
         self._live: dict[str, Webhook] = {}  # by name
         self._gone: set[str] = set()  # ids; a list that lags behind still has them
         self._creates = Counter[str]()  # how often one was sent, by name
-        self._lost: dict[str, _Failure] = {}  # creates that may have made a webhook, by name
+        self._uncertain: dict[str, _Failure] = {}  # creates that may have made one, by name
         self._to_recheck: set[str] = set()  # names
         self._failed: dict[str, _Failure] = {}  # by name
 
@@ -237,25 +208,33 @@ class PlanExecution:
 
     async def _run(self) -> dict[str, Webhook]:
         names = {each.name for each in self._wanted}
+        surplus = [each for each in self._changes if each.name not in names]
+
         await self._execute([each for each in self._changes if each.name in names])
-        looks = 1
-        while self._to_recheck and looks < _MAX_LOOKS:
-            if not self._lost:
-                looks += 1
-            await self._execute(await self._look_again(agree=looks > _LOOKS_BEFORE_AGREEING))
+        await self._look_until_one_is_left()
         if not self._failed:
-            await self._execute([each for each in self._changes if each.name not in names])
+            await self._execute(surplus)
         for failure in self._failed.values():
-            raise failure.error
+            raise failure.error  # the first one
+
         live = self._live  # lacks what a service has lost at the last look
         return {each.name: live[each.name] for each in self._wanted if each.name in live}
 
-    async def _execute(self, changes: Iterable[Change]) -> None:
+    async def _look_until_one_is_left(self) -> None:
+        """Look and change again, until a look finds nothing to change for any wanted name."""
+        looks = 1  # the plan was the first
+        while self._to_recheck and looks < _MAX_LOOKS:
+            if not self._uncertain:
+                looks += 1
+            changes = await self._look_again(agree=looks > _LOOKS_BEFORE_AGREEING)
+            await self._execute(changes)
+
+    async def _execute(self, changes: Iterable[WebhookChange]) -> None:
         for step in (self._make, self._remove):
             for change in changes:
                 if change.name in self._failed:
                     continue
-                if any(isinstance(lost.error, TransportError) for lost in self._lost.values()):
+                if any(isinstance(each.error, TransportError) for each in self._uncertain.values()):
                     self._to_recheck.add(change.name)  # nothing is sent before Webex responds
                     continue
                 try:
@@ -263,40 +242,45 @@ class PlanExecution:
                 except WebexError as error:
                     self._fail(change, error)
 
-    def _fail(self, change: Change, error: WebexError) -> None:
+    def _fail(self, change: WebhookChange, error: WebexError) -> None:
         """Keep an error for later, or raise it if it isn't one of this webhook alone."""
         error.add_note(f"while trying to {change.action} webhook {change.name!r}")
         self._failed[change.name] = _Failure(change, error)
         if isinstance(error, AuthenticationError | TransportError):
             raise error
 
-    async def _make(self, change: Change) -> None:
+    async def _make(self, change: WebhookChange) -> None:
         wanted, existing = change.wanted, change.existing
         if wanted is None:
             return
-        if existing is None or change.action is Action.REPLACE:
+        if existing is None or change.action is WebhookAction.REPLACE:
             await self._create(change, wanted)
-        elif change.action is Action.KEEP:
+        elif change.action is WebhookAction.KEEP:
             self._live[change.name] = existing
         else:
             await self._update(change, wanted, existing)
 
-    async def _create(self, change: Change, wanted: NewWebhook) -> None:
+    async def _create(self, change: WebhookChange, wanted: NewWebhook) -> None:
         self._creates[change.name] += 1
         try:
-            created = await self._operations.create(wanted)
+            created = await self._webhooks.create(wanted)
         except WebexError as error:
             if not _may_be_there(error):
                 raise
-            self._lost[change.name] = _Failure(change, error)
+            self._uncertain[change.name] = _Failure(change, error)
         else:
             self._live[change.name] = _with_secret(created, wanted.secret)
             self.done.append(change)
         self._to_recheck.add(change.name)
 
-    async def _update(self, change: Change, wanted: NewWebhook, existing: Webhook) -> None:
+    async def _update(self, change: WebhookChange, wanted: NewWebhook, existing: Webhook) -> None:
+        restraint = self._reconciler.restraint
+        if not await restraint.admits(change):
+            self._live[change.name] = existing
+            return
         secret = wanted.secret or existing.secret
-        status = Status.ACTIVE if change.action is Action.REACTIVATE else existing.status
+        is_reactivated = change.action is WebhookAction.REACTIVATE
+        status = Status.ACTIVE if is_reactivated else existing.status
         update = WebhookUpdate(
             name=wanted.name,
             target_url=wanted.target_url,
@@ -304,34 +288,38 @@ class PlanExecution:
             status=status or None,
         )
         try:
-            updated = await self._operations.update(existing.id, update)
+            updated = await self._webhooks.update(existing.id, update)
         except NotFoundError:
             self._gone.add(existing.id)
             self._to_recheck.add(change.name)
+        except WebexError:
+            await restraint.withdraw(change)
+            raise
         else:
             self._live[change.name] = _with_secret(updated, secret)
             self.done.append(change)
-            if change.action is Action.REACTIVATE:
-                self._reconciler.note_reactivation(existing)
 
-    async def _remove(self, change: Change) -> None:
-        if change.existing is None or change.action not in {Action.REPLACE, Action.DELETE}:
+    async def _remove(self, change: WebhookChange) -> None:
+        if change.existing is None or change.action not in {
+            WebhookAction.REPLACE,
+            WebhookAction.DELETE,
+        }:
             return
-        if change.name in self._lost:  # first a new one, then the old one goes
+        if change.name in self._uncertain:  # first a new one, then the old one goes
             return
         with suppress(NotFoundError):
-            await self._operations.delete(change.existing.id)
+            await self._webhooks.delete(change.existing.id)
         self._gone.add(change.existing.id)
         self._to_recheck.add(change.name)
-        if change.action is Action.DELETE:
+        if change.action is WebhookAction.DELETE:
             self.done.append(change)
 
-    async def _look_again(self, *, agree: bool) -> tuple[Change, ...]:
+    async def _look_again(self, *, agree: bool) -> tuple[WebhookChange, ...]:
         """Plan again for the names that a change may have left without exactly one webhook."""
-        if self._lost:
-            attempt = max(self._creates[name] for name in self._lost)
+        if self._uncertain:
+            attempt = max(self._creates[name] for name in self._uncertain)
             jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-            await self._reconciler.clock.sleep(self._reconciler.retry.backoff(attempt, jitter))
+            await self._reconciler.clock.sleep(backoff(self._reconciler.retry, attempt, jitter))
         desired = DesiredState(
             tuple(each for each in self._wanted if each.name in self._to_recheck)
         )
@@ -342,7 +330,7 @@ class PlanExecution:
             existing.extend(await self._unlisted(name))
         changes = desired.changes(existing, agree=agree)
         self._resolve(changes)
-        return tuple(map(self._reconciler.hold_back, changes))
+        return changes
 
     async def _unlisted(self, name: str) -> list[Webhook]:
         """The webhook that this made or kept, if it exists though a list doesn't have it."""
@@ -350,22 +338,22 @@ class PlanExecution:
         if live is None or live.id in self._gone:
             return []
         try:
-            return [await self._operations.get(live.id)]
+            return [await self._webhooks.get(live.id)]
         except NotFoundError:
             return []
 
-    def _resolve(self, changes: Iterable[Change]) -> None:
-        """See which of the lost creates have made a webhook, and which are sent again."""
+    def _resolve(self, changes: Iterable[WebhookChange]) -> None:
+        """See which of the uncertain creates have made a webhook, and which are sent again."""
         for change in changes:
-            lost = self._lost.pop(change.name, None)
-            if lost is None:
+            create = self._uncertain.pop(change.name, None)
+            if create is None:
                 continue
-            if change.action not in {Action.CREATE, Action.REPLACE}:
-                self.done.append(lost.change)
+            if change.action not in {WebhookAction.CREATE, WebhookAction.REPLACE}:
+                self.done.append(create.change)
                 continue
             is_last = self._creates[change.name] >= self._reconciler.retry.attempts
-            if is_last or not _may_be_missing(lost.error):
-                self._fail(lost.change, lost.error)
+            if is_last or not _may_be_missing(create.error):
+                self._fail(create.change, create.error)
 
 
 _MAX_LOOKS = 20
@@ -378,7 +366,7 @@ _LOOKS_BEFORE_AGREEING = 2
 class _Failure:
     """A change that was tried, and its error."""
 
-    change: Change
+    change: WebhookChange
     error: WebexError
 
 
@@ -395,14 +383,3 @@ def _may_be_missing(error: WebexError) -> bool:
 def _with_secret(webhook: Webhook, secret: str | None) -> Webhook:
     """The webhook with the secret that was sent, where the service doesn't return it."""
     return webhook if webhook.secret else evolve(webhook, secret=secret)
-
-
-def _pause(error: WebexError, every: float) -> float:
-    """Seconds until `watch` tries again: only a 429 can make them more, up to an hour."""
-    if not isinstance(error, RateLimitError) or error.retry_after is None:
-        return every
-    return max(every, min(error.retry_after, _LONGEST_WAIT))
-
-
-_LONGEST_WAIT = 3600.0
-"""Seconds; Cisco's own sample of a 429 asks for so many."""

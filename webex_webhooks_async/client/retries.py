@@ -76,10 +76,11 @@ class RetryPolicy:
         """A policy that sends every request once."""
         return cls(attempts=1)
 
-    def backoff(self, attempt: int, jitter: float) -> float:
-        """Seconds to wait after attempt number `attempt` (from 1), for a `jitter` in [0, 1)."""
-        doublings = min(attempt - 1, 64)  # enough for any delay, and no overflow
-        return jitter * min(self.max_delay, self.base_delay * 2.0**doublings)
+
+def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
+    """Seconds to wait after attempt number `attempt` (from 1), for a `jitter` in [0, 1)."""
+    doublings = min(attempt - 1, 64)  # enough for any delay, and no overflow
+    return jitter * min(policy.max_delay, policy.base_delay * 2.0**doublings)
 
 
 def delay_before_next(
@@ -106,7 +107,7 @@ def delay_before_next(
     if isinstance(error, APIError) and error.status_code in _HEEDED:
         retry_after = error.retry_after
     if retry_after is None:
-        return policy.backoff(attempt, jitter)
+        return backoff(policy, attempt, jitter)
     return retry_after if retry_after <= policy.max_delay else None
 
 

@@ -25,8 +25,9 @@ from webex_webhooks_async.strict_json import JSON
 from webex_webhooks_async.validation import check_not_empty, check_seconds, check_text, check_type
 
 if TYPE_CHECKING:
-    from webex_webhooks_async.client.planning import Plan, Result
+    from webex_webhooks_async.client.planning import DesiredState, WebhookPlan, WebhookPlanResult
     from webex_webhooks_async.client.reconciler import Reconciler
+    from webex_webhooks_async.client.restraint import Restraint
 
 _PATH = "webhooks"
 
@@ -139,7 +140,9 @@ class Webhooks(APIResource):
         params = {"max": max, "ownedBy": owned_by}
         return self._paginate(_read_webhooks, _PATH, params=params, start=start, prefetch=prefetch)
 
-    async def ensure(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> "Result":
+    async def ensure(
+        self, wanted: Iterable[NewWebhook], *, prune: str | None = None
+    ) -> "WebhookPlanResult":
         """Make exactly one webhook of each wanted name exist, as wanted.
 
         It sends only what that needs: one list where everything is as wanted; after a create, one
@@ -164,10 +167,12 @@ class Webhooks(APIResource):
             WebhookPlanWarning: A wanted webhook probably doesn't do what you want, or another
                 webhook brings the same events to the same URL.
         """
-        reconciler = self._reconciler(wanted, prune)
-        return await reconciler.apply(await reconciler.plan())
+        reconciler, desired = self._reconciler(), self._desired(wanted, prune)
+        return await reconciler.apply(await reconciler.plan(desired))
 
-    async def plan(self, wanted: Iterable[NewWebhook], prune: str | None = None) -> "Plan":
+    async def plan(
+        self, wanted: Iterable[NewWebhook], *, prune: str | None = None
+    ) -> "WebhookPlan":
         """Plan what `ensure` would do; ``await plan.apply()`` does it.
 
         Raises:
@@ -178,11 +183,12 @@ class Webhooks(APIResource):
         Warns:
             WebhookPlanWarning: As `ensure`.
         """
-        return await self._reconciler(wanted, prune).plan()
+        reconciler, desired = self._reconciler(), self._desired(wanted, prune)
+        return await reconciler.plan(desired)
 
     def watch(
         self, wanted: Iterable[NewWebhook], *, every: float = 300.0, prune: str | None = None
-    ) -> "AsyncGenerator[Result]":
+    ) -> "AsyncGenerator[WebhookPlanResult]":
         """Do what `ensure` does, at once and then every so many seconds, until it is cancelled.
 
         ::
@@ -209,31 +215,20 @@ class Webhooks(APIResource):
             WebhookPlanWarning: As `ensure`, once.
         """
         check_seconds("every", every)
-        return self._reconciler(wanted, prune).watch(every=every)
+        return self._reconciler().watch(self._desired(wanted, prune), every=every)
 
-    def _keep(
-        self,
-        wanted: Iterable[NewWebhook],
-        look: Callable[[], Awaitable[Iterable[NewWebhook]]],
-        *,
-        every: float,
-        prune: str | None,
-    ) -> "AsyncGenerator[Result]":
-        """Do what `watch` does, but ask before each turn which webhooks are wanted."""
-        return self._reconciler(wanted, prune).watch(every=every, look=look)
-
-    def _reconciler(self, wanted: Iterable[NewWebhook], prune: str | None) -> "Reconciler":
+    def _reconciler(self, restraint: "Restraint | None" = None) -> "Reconciler":
         # Imported here: most programs that import a client plan nothing, and it takes 5 ms.
-        from webex_webhooks_async.client.planning import DesiredState  # noqa: PLC0415 - see above
         from webex_webhooks_async.client.reconciler import Reconciler  # noqa: PLC0415 - see above
 
-        return Reconciler(
-            self,
-            self._scan,
-            DesiredState.of(wanted, prune, stacklevel=4),
-            retry=self._requester.retry,
-            clock=self._requester.clock,
-        )
+        requester = self._requester
+        return Reconciler(self, retry=requester.retry, clock=requester.clock, restraint=restraint)
+
+    def _desired(self, wanted: Iterable[NewWebhook], prune: str | None) -> "DesiredState":
+        """Check the arguments; warnings point to where the caller of this was called."""
+        from webex_webhooks_async.client.planning import DesiredState  # noqa: PLC0415 - as above
+
+        return DesiredState.of(wanted, prune, stacklevel=4)
 
     def _scan(self, owned_by: str | None) -> AsyncPaginator[Webhook | UnreadableWebhook]:
         """Return the webhooks, also those that can't be read."""

@@ -204,6 +204,8 @@ class Receiver(Router):
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
         self._minimum = minimum
+        self._is_started = False
+        self._inbox = inbox
         self._handlings = Handlings(self, on_error, self._own_secrets)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._direct = DirectWorker(
@@ -220,7 +222,7 @@ class Receiver(Router):
 
         return InboxWorker(inbox, self._handlings, attempts=attempts, limit=limit)
 
-    def webhooks(
+    async def wanted_webhooks(
         self, *, name: str, target_url: str, owned_by: str | None = None
     ) -> "tuple[NewWebhook, ...]":
         """Return the webhooks that the registered handlers need, for `Webhooks.ensure`.
@@ -228,7 +230,8 @@ class Receiver(Router):
         There is one for each resource and event, in the order of registration, with the receiver's
         first secret. A handler of all events of a resource covers the handlers of single events::
 
-            wanted = receiver.webhooks(name="bot", target_url="https://bot.example.com/webex")
+            url = "https://bot.example.com/webex"
+            wanted = await receiver.wanted_webhooks(name="bot", target_url=url)
             await client.webhooks.ensure(wanted, prune="bot:")
 
         A handler without a resource needs no particular webhook, so it adds none.
@@ -359,6 +362,25 @@ class Receiver(Router):
         status = await self._direct.handle(handling, self._line_of(notification))
         return status, None if handling.is_late else handling.error
 
+    async def start(self) -> Self:
+        """Start the receiver, as entering ``async with`` does, and return it; `aclose` ends it.
+
+        Raises:
+            RuntimeError: It has been started, and not closed since.
+            Exception: What the inbox raises.
+        """
+        if self._is_started:
+            raise RuntimeError(
+                f"this {type(self).__name__} has been started: it can't be started a second time"
+            )
+        self._is_started = True
+        try:
+            await self._start()
+        except BaseException:
+            self._is_started = False
+            raise
+        return self
+
     async def aclose(self) -> None:
         """Accept no more notifications, and wait until the accepted ones are handled.
 
@@ -366,6 +388,19 @@ class Receiver(Router):
             RuntimeError: A handler of this receiver called it, and would wait for itself.
         """
         self._check_is_outside()
+        try:
+            await self._stop()
+        finally:
+            self._is_started = False
+
+    async def _start(self) -> None:
+        """Begin to receive."""
+        if self._worker is not None:
+            await self._worker.open()
+        self._direct.open()
+
+    async def _stop(self) -> None:
+        """Receive no more, and wait for what was accepted."""
         if self._worker is not None:
             await self._worker.aclose()
         await self._direct.aclose()
@@ -411,10 +446,7 @@ class Receiver(Router):
         return await handling.records.once(name, call)
 
     async def __aenter__(self) -> Self:
-        if self._worker is not None:
-            await self._worker.open()
-        self._direct.open()
-        return self
+        return await self.start()
 
     async def __aexit__(
         self,

@@ -27,7 +27,12 @@ from webex_webhooks_async.cli.options import FROM_ENVIRONMENT, AsJson, Connectio
 from webex_webhooks_async.cli.rendering import print_table
 from webex_webhooks_async.cli.running import CommandError, ExitCode, run, usage_errors
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.client.planning import Action, Change, Plan, WebhookPlanWarning
+from webex_webhooks_async.client.planning import (
+    WebhookAction,
+    WebhookChange,
+    WebhookPlan,
+    WebhookPlanWarning,
+)
 from webex_webhooks_async.errors import WebexError
 from webex_webhooks_async.formatting import Redactor, on_one_line
 from webex_webhooks_async.models.webhooks import NewWebhook
@@ -83,7 +88,7 @@ async def _ensure(  # noqa: PLR0913 - each is an option
     *,
     change: bool,
     json: bool,
-) -> Plan:
+) -> WebhookPlan:
     async with client:
         plan = await _plan(client, wanted, source, prune)
         if not json:
@@ -97,20 +102,22 @@ async def _ensure(  # noqa: PLR0913 - each is an option
     return plan
 
 
-async def _plan(client: Client, wanted: "WantedFile", source: str, prune: str | None) -> Plan:
+async def _plan(
+    client: Client, wanted: "WantedFile", source: str, prune: str | None
+) -> WebhookPlan:
     with (
         usage_errors(source),
         warnings.catch_warnings(record=True) as caught,
         progress("Listing the webhooks"),
     ):
         warnings.simplefilter("always", WebhookPlanWarning)
-        plan = await client.webhooks.plan(wanted.webhooks, prune)
+        plan = await client.webhooks.plan(wanted.webhooks, prune=prune)
     for warning in caught:
         print_warning(str(warning.message))
     return plan
 
 
-def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
+def _documents(changes: Iterable[WebhookChange]) -> list[dict[str, Any]]:
     return [
         {
             "action": change.action,
@@ -123,16 +130,16 @@ def _documents(changes: Iterable[Change]) -> list[dict[str, Any]]:
 
 
 _STYLE_OF_ACTION = {
-    Action.KEEP: "dim",
-    Action.CREATE: "green",
-    Action.UPDATE: "yellow",
-    Action.REACTIVATE: "yellow",
-    Action.REPLACE: "magenta",
-    Action.DELETE: "red",
+    WebhookAction.KEEP: "dim",
+    WebhookAction.CREATE: "green",
+    WebhookAction.UPDATE: "yellow",
+    WebhookAction.REACTIVATE: "yellow",
+    WebhookAction.REPLACE: "magenta",
+    WebhookAction.DELETE: "red",
 }
 
 
-def _print_plan(console: Console, plan: Plan) -> None:
+def _print_plan(console: Console, plan: WebhookPlan) -> None:
     """Print what a plan does with each webhook."""
     rows = [
         [
@@ -145,7 +152,7 @@ def _print_plan(console: Console, plan: Plan) -> None:
     print_table(console, ["ACTION", "NAME", "REASON"], rows)
 
 
-def _print_changes(console: Console, changes: Sequence[Change]) -> None:
+def _print_changes(console: Console, changes: Sequence[WebhookChange]) -> None:
     """Print the changes that were made."""
     for change in changes:
         print_approval(console, f"{_DONE[change.action]} {change.name}")
@@ -154,11 +161,11 @@ def _print_changes(console: Console, changes: Sequence[Change]) -> None:
 
 
 _DONE = {
-    Action.CREATE: "created",
-    Action.UPDATE: "updated",
-    Action.REACTIVATE: "re-activated",
-    Action.REPLACE: "replaced",
-    Action.DELETE: "deleted",
+    WebhookAction.CREATE: "created",
+    WebhookAction.UPDATE: "updated",
+    WebhookAction.REACTIVATE: "re-activated",
+    WebhookAction.REPLACE: "replaced",
+    WebhookAction.DELETE: "deleted",
 }
 
 

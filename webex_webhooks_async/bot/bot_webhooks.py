@@ -1,0 +1,180 @@
+"""Makes the webhooks of a bot match its handlers: at its start, and at each look after that."""
+
+import logging
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+
+from webex_webhooks_async.client.client import Client
+from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.client.planning import DesiredState, WebhookAction, WebhookChange
+from webex_webhooks_async.client.reconciler import (
+    FAILURES_OF_A_TURN,
+    Reconciler,
+    pause_after,
+)
+from webex_webhooks_async.client.restraint import Claims, MemoryClaims, Restraint
+from webex_webhooks_async.formatting import on_one_line, short_id
+from webex_webhooks_async.models.webhooks import NewWebhook
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+
+class BotWebhooks:
+    """The webhooks of a bot, from one start to its end.
+
+    Args:
+        client: The client of the bot.
+        name: What the names of its webhooks begin with.
+        inbox: What it shares with its replicas.
+        clock: The time.
+    """
+
+    def __init__(self, client: Client, name: str, inbox: Claims | None, clock: Clock) -> None:
+        self._webhooks = client.webhooks
+        self._name = name
+        self._inbox = inbox
+        self._clock = clock
+        self._rivalry = _Rivalry(inbox or MemoryClaims(clock), clock)
+        self._looking = self._reconciler(self._rivalry)
+
+    async def start(self, wanted: Iterable[NewWebhook]) -> None:
+        """Make them match, and delete the others of this name; one process at a time does it."""
+        async with self._alone():
+            desired = DesiredState.of(wanted, f"{self._name}:")
+            await self._apply(self._reconciler(), desired, logging.INFO)
+
+    async def is_turn(self, every: float) -> bool:
+        """Whether this process is the one that looks, of all those that look every so often."""
+        # A little less, so that a process which looks alone never comes too early.
+        seconds = every - min(1.0, every / 10)
+        return self._inbox is None or await self._inbox.claim(f"{_CLAIM}look:{self._name}", seconds)
+
+    async def look(self, wanted: Iterable[NewWebhook]) -> None:
+        """Correct what has happened to them; delete nothing but doubles, as others may start."""
+        await self._apply(self._looking, DesiredState(tuple(wanted)), logging.WARNING)
+
+    def pause_after(self, error: Exception, every: float) -> float:
+        """Log that a look failed; return the seconds until the next one."""
+        if isinstance(error, FAILURES_OF_A_TURN):
+            return pause_after(error, every)
+        logger.error("the webhooks can't be watched; trying again in %g s", every, exc_info=error)
+        return every
+
+    def _reconciler(self, restraint: Restraint | None = None) -> Reconciler:
+        return self._webhooks._reconciler(restraint)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[None]:
+        """Wait until no other replica is at this; a process that is killed holds up others 30 s."""
+        if self._inbox is None:
+            yield
+            return
+        name = f"{_CLAIM}start:{self._name}"
+        while not await self._inbox.claim(name, _LONGEST_START):
+            await self._clock.sleep(_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            await self._inbox.unclaim(name)
+
+    async def _apply(self, reconciler: Reconciler, desired: DesiredState, level: int) -> None:
+        done: list[WebhookChange] = []
+        try:
+            await reconciler.apply(await reconciler.plan(desired), done)
+        finally:
+            for each in done:
+                self._log(each, level)
+
+    def _log(self, change: WebhookChange, level: int) -> None:
+        """Log what was corrected; that a webhook was switched off or moved is always a warning."""
+        more = ""
+        if moves(change):
+            level = logging.WARNING
+            before, after = _urls(change)
+            more = f", changed from {before} to {after}"
+            if self._rivalry.note(change):
+                level = logging.ERROR
+                more += (
+                    f": another process with this token and the name {self._name!r} wants {before}:"
+                    " give one of them another token; this one changes it once an hour at most now,"
+                    " until its next start"
+                )
+        if change.action is WebhookAction.REACTIVATE:
+            level = max(level, logging.WARNING)
+            more += _SWITCHED_OFF
+        name = short_id(change.name)
+        logger.log(level, "%s webhook %s: %s%s", change.action, name, change.reason, more)
+
+
+class _Rivalry(Restraint):
+    """Notices that another process wants another target URL, and doesn't fight with it for long."""
+
+    def __init__(self, claims: Claims, clock: Clock) -> None:
+        super().__init__(claims)
+        self._clock = clock
+        self._moves = defaultdict[str, list[float]](list)  # when, by the name of the webhook
+        self._contested: set[str] = set()
+
+    async def admits(self, change: WebhookChange) -> bool:
+        """Whether to send an update now."""
+        if not await super().admits(change):
+            return False
+        if not self._needs_claim(change) or await self._claims.claim(_move_of(change), _HOUR):
+            return True
+        await super().withdraw(change)
+        return False
+
+    async def withdraw(self, change: WebhookChange) -> None:
+        """Forget an update that failed."""
+        if self._needs_claim(change):
+            await self._claims.unclaim(_move_of(change))
+        await super().withdraw(change)
+
+    def note(self, change: WebhookChange) -> bool:
+        """Count a change of a target URL; return whether another process keeps changing it back."""
+        self._recent(change).append(self._clock.monotonic())
+        if len(self._recent(change)) > _PEACEFUL_MOVES:
+            self._contested.add(change.name)
+        return change.name in self._contested
+
+    def _needs_claim(self, change: WebhookChange) -> bool:
+        return moves(change) and (
+            change.name in self._contested or len(self._recent(change)) == _PEACEFUL_MOVES
+        )
+
+    def _recent(self, change: WebhookChange) -> list[float]:
+        recent = self._moves[change.name]
+        recent[:] = [each for each in recent if self._clock.monotonic() - each < _HOUR]
+        return recent
+
+
+def moves(change: WebhookChange) -> bool:
+    """Whether a change gives a webhook that exists another target URL."""
+    before, after = _urls(change)
+    return None not in {before, after} and before != after
+
+
+def _urls(change: WebhookChange) -> tuple[str | None, str | None]:
+    before, after = (
+        None if each is None else on_one_line(each.target_url)
+        for each in (change.existing, change.wanted)
+    )
+    return before, after
+
+
+def _move_of(change: WebhookChange) -> str:
+    return f"{_CLAIM}target-url:{change.name}"
+
+
+_CLAIM = "webex-webhooks:"  # what the names of claims begin with
+
+_LONGEST_START = 30.0
+_POLL_SECONDS = 0.5
+_HOUR = 3600.0
+_PEACEFUL_MOVES = 2  # within an hour: a deploy, and one that is taken back
+
+_SWITCHED_OFF = (
+    "; Webex does that after 100 failed deliveries within five minutes: with inbox= or "
+    "respond_within=5.0, slow handlers cause none"
+)

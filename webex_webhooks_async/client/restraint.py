@@ -1,0 +1,71 @@
+"""What those leave as it is for a while who look at the webhooks again and again."""
+
+import math
+from typing import Protocol
+
+from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.client.planning import WebhookAction, WebhookChange
+
+REACTIVATION_COOLDOWN = 300.0
+"""For so many seconds after a reactivation, a single failure switches a webhook off again.
+
+https://developer.webex.com/docs/api/guides/webhooks
+"""
+
+
+class Claims(Protocol):
+    """Says who is the first to do something; an inbox says it to all processes that share it."""
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        ...
+
+    async def unclaim(self, name: str) -> None:
+        """Let the next who asks be the first."""
+        ...
+
+
+class MemoryClaims:
+    """Claims of one process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ends: dict[str, float] = {}
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        now = self._clock.monotonic()
+        if now < self._ends.get(name, -math.inf):
+            return False
+        self._ends[name] = now + seconds
+        return True
+
+    async def unclaim(self, name: str) -> None:
+        """Let the next who asks be the first."""
+        self._ends.pop(name, None)
+
+
+class Restraint:
+    """Lets a webhook be reactivated once within the cooldown.
+
+    Args:
+        claims: Those of all who look at the same webhooks.
+    """
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+
+    async def admits(self, change: WebhookChange) -> bool:
+        """Whether to send an update now."""
+        if change.action is not WebhookAction.REACTIVATE:
+            return True
+        return await self._claims.claim(_reactivation_of(change), REACTIVATION_COOLDOWN)
+
+    async def withdraw(self, change: WebhookChange) -> None:
+        """Forget an update that failed."""
+        if change.action is WebhookAction.REACTIVATE:
+            await self._claims.unclaim(_reactivation_of(change))
+
+
+def _reactivation_of(change: WebhookChange) -> str:
+    return f"webex-webhooks:reactivation:{change.existing and change.existing.id}"
