@@ -47,7 +47,7 @@ def _pattern(span: str) -> str | None:
         owner = re.search(rf"(?ims)^class {member[1]}\b.*?(?=\n\n)", SURFACE)
         is_there = owner and re.search(rf"\b{member[2]}\b", owner[0])
         return None if is_there else rf"(?i:\b{member[1]})\.{member[2]}\b"
-    if not span.isidentifier() or span in WORDS - {"PUBLIC_URL"}:
+    if not span.isidentifier() or span in WORDS:
         return None
     if span.isupper():
         return rf"\b{span}\b"

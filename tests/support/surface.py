@@ -29,7 +29,7 @@ COMMANDS = "the command webex-webhooks"
 FIELDS = "with the fields"
 """What stands above fields that are parameters too: those of attrs classes and of `TypedDict`s."""
 
-VARIABLES = re.compile(r"(WEBEX|PUBLIC)_[A-Z_]+")
+VARIABLES = re.compile(r"WEBEX_[A-Z_]+")
 HEADERS = re.compile(
     r"x-(webex|spark)-[a-z-]+|webex-sandbox[a-z-]*|trackingid|user-agent", re.IGNORECASE
 )
