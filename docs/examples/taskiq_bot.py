@@ -98,7 +98,7 @@ async def start(_: TaskiqState) -> None:
 @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
 async def end(_: TaskiqState) -> None:
     """End it after the last task."""
-    await bot.__aexit__(None, None, None)
+    await bot.aclose()
 
 
 async def health(_: Request) -> PlainTextResponse:

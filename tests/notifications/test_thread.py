@@ -188,11 +188,11 @@ class Slow(Receiver):
         self.may_go_on = threading.Event()
         self.starts = self.ends = 0
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> Self:
         self.starts += 1
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
         await asyncio.to_thread(self.may_go_on.wait)
-        return await super().__aenter__()
+        return await super().start()
 
     async def aclose(self) -> None:
         self.ends += 1
@@ -265,7 +265,7 @@ async def test_a_start_that_fails_while_it_is_closed() -> None:
     may_fail = threading.Event()
 
     class Failing(Receiver):
-        async def __aenter__(self) -> Self:
+        async def start(self) -> Self:
             await asyncio.to_thread(may_fail.wait)
             raise LookupError("no start")
 

@@ -68,7 +68,7 @@ class ReceiverThread:
         Raises:
             RuntimeError: A handler called it, or the receiver is being closed, or it was started
                 before the process was forked.
-            Exception: What a `Receiver` or a `Bot` raises when it is started.
+            Exception: What `Receiver.start` or `Bot.start` raises.
         """
         self._check_is_outside()
         thread = self._own_thread()
@@ -79,7 +79,7 @@ class ReceiverThread:
         if self._closing is not None:
             raise RuntimeError("the receiver is being closed: call start when that is done")
         if self._starting is None:
-            self._starting = asyncio.create_task(self._receiver.__aenter__())
+            self._starting = asyncio.create_task(self._receiver.start())
         starting = self._starting
         try:
             await asyncio.shield(starting)
@@ -119,7 +119,7 @@ class ReceiverThread:
 
         Raises:
             RuntimeError: A handler called it; or as for `start`.
-            Exception: What the start of the receiver, or the coroutine, raised.
+            Exception: What `start`, or the coroutine, raised.
         """
         try:
             self._check_is_outside()
@@ -137,7 +137,7 @@ class ReceiverThread:
         Raises:
             RuntimeError: A handler called it, or a thread that it has started: the end would wait
                 for itself.
-            Exception: What a `Receiver` or a `Bot` raises when it is ended.
+            Exception: What `Receiver.aclose` or `Bot.aclose` raises.
         """
         self._check_is_outside()
         self._receiver._check_is_outside()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
