@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 from urllib.parse import quote
@@ -10,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.wire import PATIENCE
-from webex_webhooks_async import Bot, Client, MessageContext, Notification, Receiver
+from webex_webhooks_async import (
+    Bot,
+    Claim,
+    Client,
+    Deduplicator,
+    MessageContext,
+    NewWebhook,
+    Notification,
+    Receiver,
+    SQLiteInbox,
+)
 from webex_webhooks_async.notifications.handler_errors import header_of
 from webex_webhooks_async.notifications.keys import Secrets
 from webex_webhooks_async.testing import Sandbox, sample_notification, signed_request
@@ -65,6 +76,79 @@ async def test_an_error_in_the_response(
     response = await response_of(failing(KeyError("dish"), **options), headers, secret)
 
     assert response.headers.get(ERROR) == shown
+
+
+class Stub(Deduplicator):
+    """A deduplicator that says the same of every notification, or fails."""
+
+    def __init__(self, says: Claim | Exception) -> None:
+        self.says = says
+
+    async def claim(self, _key: str) -> Claim:
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+    async def confirm(self, _key: str) -> None:
+        """Do nothing."""
+
+    async def release(self, _key: str) -> None:
+        """Do nothing."""
+
+
+class FullInbox(SQLiteInbox):
+    """An inbox on a full disk."""
+
+    async def put(
+        self, key: str, body: bytes, *, line: str | None = None, after: float = 0.0
+    ) -> bool:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (
+            lambda _: {"deduplicator": Stub(Claim.IN_PROGRESS)},
+            "a copy of it is being handled, so it has to come again",
+        ),
+        (lambda _: {"deduplicator": Stub(OSError())}, "the deduplicator failed"),
+        (lambda path: {"inbox": FullInbox(path / "inbox.db")}, "the inbox failed"),
+    ],
+)
+async def test_why_a_notification_is_not_handled_now(
+    options: Callable[[Path], dict[str, Any]],
+    why: str,
+    tmp_path: Path,
+    webex_sandbox: Sandbox,
+    webex_client: Client,
+) -> None:
+    """A sandbox says which reason a 503 has; nobody learns it unasked, or unverified."""
+    receiver = failing(KeyError("dish"), **options(tmp_path))
+    answers = [
+        await response_of(receiver, headers, secret)
+        for headers, secret in ((ASKS, "another secret"), ({}, SECRET))
+    ]
+    assert [each.headers.get(ERROR) for each in answers] == [None, None]
+
+    receiver = failing(KeyError("dish"), **options(tmp_path))
+    async with webex_sandbox.serve(), receiver:
+        webex_sandbox.deliver_to(receiver)
+        await webex_client.webhooks.ensure(
+            [
+                NewWebhook(
+                    name="bot",
+                    target_url="https://bot/",
+                    resource="messages",
+                    event="created",
+                    secret=SECRET,
+                )
+            ]
+        )
+        (delivery,) = await webex_sandbox.say("Hello")
+
+    assert delivery.reason == f"503 Service Unavailable: {why}"
+    assert delivery.handler_error is None
 
 
 async def test_a_handler_that_does_not_fail(webex_sandbox: Sandbox, webex_client: Client) -> None:

@@ -124,9 +124,10 @@ async def post(
         if not isinstance(error, TimeoutError):
             reason = reason_without_response(error, url)
         raise CommandError(f"POST {shown_url(url)}: {reason}") from error
-    raised = named_in(response.headers)
-    if raised is not None:
-        problem: str | None = f"a handler raised {raised}"
+    named = named_in(response.headers)
+    if named is not None:
+        is_refused = response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        problem: str | None = named if is_refused else f"a handler raised {named}"
     else:
         location = response.headers.get("location")
         problem = next_step(response.status_code, url, location, _IF_UNAUTHORIZED)

@@ -84,14 +84,16 @@ class DirectWorker:
             if self._deduplicator is not None:
                 claim = await self._deduplicator.claim(handling.key)
         except Exception:
+            handling.refusal = "the deduplicator failed"
             which = describe(handling.notification)
-            logger.exception("%s is not handled: the deduplicator failed", which)
+            logger.exception("%s is not handled: %s", which, handling.refusal)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if claim is not Claim.GRANTED:
             return self._not_granted(claim, handling)
         if self._is_closing or self._is_full():
             await self._finish_claim(handling, done=False)
             why = "the receiver is shutting down" if self._is_closing else "too much is pending"
+            handling.refusal = why
             logger.warning("%s is not handled: %s", describe(handling.notification), why)
             return HTTPStatus.SERVICE_UNAVAILABLE
         if self._respond_within is None:
@@ -102,6 +104,7 @@ class DirectWorker:
         if claim is Claim.DONE:
             log_debug("%s is a duplicate", handling.notification)
             return HTTPStatus.NO_CONTENT
+        handling.refusal = "a copy of it is being handled, so it has to come again"
         which = describe(handling.notification)
         logger.info("%s is being handled elsewhere, and has to come again", which)
         return HTTPStatus.SERVICE_UNAVAILABLE

@@ -64,6 +64,7 @@ class Handling:
         misfit: Why the notification isn't passed to handlers of its resource, if there are any: its
             data isn't of their class.
         error: Why it has failed, if it has.
+        refusal: Why the notification can't be handled now, if that is so.
         is_late: Whether the response has come, or comes, before the end.
         is_first: Whether nothing has run for the notification before.
         attempt: The number of this attempt, with an inbox.
@@ -84,6 +85,7 @@ class Handling:
     handlers: int = 0
     misfit: PayloadError | None = None
     error: BaseException | None = None
+    refusal: str | None = None
     is_late: bool = False
     is_first: bool = True
     is_last: bool = True

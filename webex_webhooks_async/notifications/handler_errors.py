@@ -14,7 +14,7 @@ ASK_HEADER = "webex-sandbox"
 """The header of a request whose response may name the error of a handler; its value is 1."""
 
 ERROR_HEADER = "webex-sandbox-error"
-"""The header of the response that names it."""
+"""The header of the response that names it; of a 503, why the notification isn't handled now."""
 
 _MOST = 500  # characters, or bytes, of an error
 
@@ -42,6 +42,6 @@ def header_of(error: BaseException, secrets: Iterable[str] | None) -> bytes:
 
 
 def named_in(headers: Mapping[str, str]) -> str | None:
-    """The error that the headers of a response name, if they do."""
+    """The error, or the reason of a 503, that the headers of a response name, if they do."""
     error = headers.get(ERROR_HEADER)
     return error and on_one_line(error[:_MOST])

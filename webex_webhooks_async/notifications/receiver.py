@@ -346,8 +346,8 @@ class Receiver(Router):
 
     async def _respond_to(
         self, body: bytes, headers: Headers
-    ) -> "tuple[int, BaseException | None]":
-        """Return the status of the response, and what a handler raised before that."""
+    ) -> "tuple[int, BaseException | str | None]":
+        """Return the status of the response, and what a handler raised, or why none runs now."""
         if why := self._why_not():
             logger.error("refused a request: %s", why)
             return HTTPStatus.SERVICE_UNAVAILABLE, None
@@ -355,12 +355,12 @@ class Receiver(Router):
         if not isinstance(notification, Notification):
             return notification, None
         if self._worker is not None:
-            return await self._store(notification, body, self._worker), None
+            return await self._store(notification, body, self._worker)
         handling = self._handlings.begin(notification, key_of(body))
         if handling is None:
             return HTTPStatus.NO_CONTENT, None
         status = await self._direct.handle(handling, self._line_of(notification))
-        return status, None if handling.is_late else handling.error
+        return status, handling.refusal or (None if handling.is_late else handling.error)
 
     async def start(self) -> Self:
         """Start the receiver, as entering ``async with`` does, and return it; `aclose` ends it.
@@ -483,11 +483,12 @@ class Receiver(Router):
         if _ASK not in headers:
             await send_response(send, await self.handle(body, headers))
             return
-        status, error = await self._respond_to(body, headers)
+        status, why = await self._respond_to(body, headers)
         extra: list[tuple[bytes, bytes]] = []
-        if error is not None:  # so the request was verified
+        if why is not None:  # so the request was verified
             known = self._handlings.known_secrets()
-            extra = [(ERROR_HEADER.encode(), header_of(error, known))]
+            shown = why.encode() if isinstance(why, str) else header_of(why, known)
+            extra = [(ERROR_HEADER.encode(), shown)]
         await send_response(send, status, extra)
 
     def _why_not(self) -> str:
@@ -520,18 +521,19 @@ class Receiver(Router):
 
     async def _store(
         self, notification: Notification[Any], body: bytes, worker: "InboxWorker"
-    ) -> HTTPStatus:
+    ) -> tuple[HTTPStatus, str | None]:
         if self._is_own(notification):
             log_debug(OWN_ACTION, notification)
-            return HTTPStatus.NO_CONTENT
+            return HTTPStatus.NO_CONTENT, None
         try:
             line = self._line_of(notification)
             if not await worker.put(key_of(body), body, line=line):
                 log_debug("%s is a duplicate", notification)
         except Exception:
-            logger.exception("%s is not stored: the inbox failed", describe(notification))
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        return HTTPStatus.NO_CONTENT
+            why = "the inbox failed"
+            logger.exception("%s is not stored: %s", describe(notification), why)
+            return HTTPStatus.SERVICE_UNAVAILABLE, why
+        return HTTPStatus.NO_CONTENT, None
 
     def _own_secrets(self) -> tuple[str, ...]:
         return tuple(key.decode() for key in self._keys.recent())

@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -240,11 +241,14 @@ class DeliveryService:
             return attrs.evolve(attempt, error=error), body
         except Exception as error:  # noqa: BLE001 - an application in process raises anything
             return attrs.evolve(attempt, error=reason_without_response(error, attempt.url)), body
+        named = named_in(response.headers)
+        is_refused = response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
         delivery = attrs.evolve(
             attempt,
             status_code=response.status_code,
+            error=named if is_refused else None,
             location=response.headers.get("location"),
-            handler_error=named_in(response.headers),
+            handler_error=None if is_refused else named,
         )
         return delivery, body
 

@@ -20,7 +20,8 @@ class Delivery:
         headers: The headers of the request, with the signatures if the webhook has a secret. A
             repr doesn't show them.
         status_code: The status of the response; None without one.
-        error: Why there was no response, or why nothing was sent.
+        error: Why there was no response, why nothing was sent, or, with a status of 503, why the
+            bot can't take the notification now, if the sandbox learns it.
         switched_off: Whether this failure made Webex switch the webhook off.
         location: Where a redirect leads.
         handler_error: What a handler raised, such as ``KeyError: 'dish'``, if the sandbox learns
@@ -45,7 +46,7 @@ class Delivery:
             return None
         reason = self.error
         if self.status_code is not None:
-            reason = reason_of_status(self.status_code, self.url, self.location)
+            reason = reason_of_status(self.status_code, self.url, self.location, self.error)
         return f"{reason}; the webhook {SWITCHED_OFF}" if self.switched_off else reason
 
     @property

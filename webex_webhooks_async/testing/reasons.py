@@ -29,9 +29,14 @@ def reason_without_response(error: Exception, url: str) -> str:
     return describe_exception(error)
 
 
-def reason_of_status(status_code: int, url: str, location: str | None) -> str:
-    """What a status that isn't a 2xx says about the bot, and what to do, as `next_step` says it."""
-    step = next_step(status_code, url, location)
+def reason_of_status(
+    status_code: int, url: str, location: str | None, named: str | None = None
+) -> str:
+    """What a status that isn't a 2xx says about the bot, and what to do, as `next_step` says it.
+
+    What the response itself has named takes precedence.
+    """
+    step = named or next_step(status_code, url, location)
     status = describe_status(status_code)
     return status if step is None else f"{status}: {step}"
 
