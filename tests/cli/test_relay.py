@@ -193,6 +193,11 @@ def test_a_long_response(capsys: pytest.CaptureFixture[str]) -> None:
             False,
             f"a handler raised KeyError: {'x' * 490}",
         ),
+        (
+            httpx.Response(503, headers={"Webex-Sandbox-Error": "too much is pending"}),
+            False,
+            "too much is pending",
+        ),
     ],
 )
 async def test_what_is_wrong(
