@@ -83,6 +83,9 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.webhooks import NewWebhook as NewWebhook
     from webex_webhooks_async.models.webhooks import Webhook as Webhook
     from webex_webhooks_async.models.webhooks import WebhookUpdate as WebhookUpdate
+    from webex_webhooks_async.notifications.attempts import Attempt as Attempt
+    from webex_webhooks_async.notifications.attempts import attempt as attempt
+    from webex_webhooks_async.notifications.attempts import once as once
     from webex_webhooks_async.notifications.deduplication import Claim as Claim
     from webex_webhooks_async.notifications.deduplication import Deduplicator as Deduplicator
     from webex_webhooks_async.notifications.deduplication import (
@@ -142,6 +145,7 @@ else:
         "models.notifications": "Notification",
         "models.vocabulary": "Event OwnedBy Resource Status",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
+        "notifications.attempts": "Attempt attempt once",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",
         "notifications.inbox": "Inbox InboxCounts InboxEntry StoredNotification",
         "notifications.parsing": "parse_notification parse_unverified_notification",

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import frozen
 from redis.asyncio import Redis
 
-from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, from_json, to_json
+from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, from_json, once, to_json
 
 
 @frozen
@@ -81,20 +81,20 @@ def dialog(context: MessageContext) -> str:
 @bot.command("order")
 async def begin(context: MessageContext) -> None:
     """Order lunch."""
-    await bot.once("step", partial(store.put, dialog(context), Order()))
+    await once("step", partial(store.put, dialog(context), Order()))
     await context.reply("Which dish?")
 
 
 @bot.command("cancel")
 async def cancel(context: MessageContext) -> None:
     """Forget the order."""
-    await bot.once("step", partial(store.put, dialog(context), None))
+    await once("step", partial(store.put, dialog(context), None))
     await context.reply("No order, then.")
 
 
 @bot.message()
 async def continue_dialog(context: MessageContext) -> None:
-    reply = await bot.once("step", partial(take_step, context))
+    reply = await once("step", partial(take_step, context))
     if reply is None:
         await context.reply(markdown=bot.help)
     else:

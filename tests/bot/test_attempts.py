@@ -20,6 +20,7 @@ from tests.support.clocks import Time
 from tests.support.inboxes import retry_all_in, stored_in
 from tests.support.wire import until
 from webex_webhooks_async import (
+    Attempt,
     BadRequestError,
     File,
     GiveUpError,
@@ -31,6 +32,8 @@ from webex_webhooks_async import (
     Receiver,
     Resource,
     SQLiteInbox,
+    attempt,
+    once,
     parse_unverified_notification,
     sign,
 )
@@ -219,22 +222,31 @@ async def test_a_task_that_outlives_its_notification(attempts: Attempts) -> None
 async def test_a_record_that_cannot_be_written(
     attempts: Attempts, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The message was sent, so the handler goes on; a WARNING says what may come twice."""
+    """The message was sent, so the handler goes on; the record is written with the outcome.
 
-    async def say(context: MessageContext) -> None:
+    Until then a WARNING says what may come twice.
+    """
+    remember = AsyncMock(wraps=attempts.inbox.remember)
+
+    async def say(context: MessageContext) -> object:
+        remember.side_effect = OSError("the disk is full")
         await context.reply("Hello")
-        await attempts.bot.once("ticket", lambda: asyncio.sleep(0, attempts.number))
+        number = await once("ticket", lambda: asyncio.sleep(0, attempts.number))
+        remember.side_effect = None
+        return number
 
-    with patch.object(attempts.inbox, "remember", side_effect=OSError("the disk is full")):
+    with patch.object(attempts.inbox, "remember", remember):
         await attempts.run(say)
 
-    assert attempts.said == ["Hello", "Hello"]
+    assert attempts.said == ["Hello"]
+    assert attempts.done == [1, 1]
     warnings = [each.getMessage() for each in caplog.records if "recorded" in each.getMessage()]
-    assert len(warnings) == 4
+    assert len(warnings) == 2
     assert warnings[0].startswith("a message of messages created ")
     assert warnings[1].startswith("'ticket' of messages created ")
     assert warnings[0].endswith(
-        "can't be recorded, and may come twice if its handlers run again: OSError: the disk is full"
+        "can't be recorded yet, and may come twice if the process ends now: OSError: the disk is "
+        "full"
     )
 
 
@@ -306,7 +318,6 @@ async def test_what_is_done_once(attempts: Attempts, result: object, given_back:
         return result
 
     async def act(_: MessageContext) -> list[object]:
-        once = attempts.bot.once
         at_once = await asyncio.gather(once("ticket", create), once("ticket", create))
         return [*at_once, await asyncio.create_task(once("ticket", create))]
 
@@ -328,7 +339,7 @@ async def test_what_failed_is_not_done(attempts: Attempts) -> None:
 
     async def act(_: MessageContext) -> list[Any]:
         return await asyncio.gather(
-            *(attempts.bot.once("ticket", create) for _ in range(2)), return_exceptions=True
+            *(once("ticket", create) for _ in range(2)), return_exceptions=True
         )
 
     await attempts.run(act)
@@ -337,10 +348,66 @@ async def test_what_failed_is_not_done(attempts: Attempts) -> None:
     assert (repr(refused), first, again) == ("ValueError('no')", 5, [5, 5])
 
 
+async def test_what_json_cannot_hold(attempts: Attempts) -> None:
+    """The call happened, so each attempt raises the same `TypeError`, and none calls again."""
+    calls: list[int] = []
+
+    async def create() -> object:
+        calls.append(attempts.number)
+        return object()
+
+    async def act(_: MessageContext) -> list[str]:
+        errors: list[str] = []
+        for _number in range(2):
+            with pytest.raises(TypeError) as raised:
+                await once("ticket", create)
+            errors.append(str(raised.value))
+        return errors
+
+    await attempts.run(act)
+
+    assert calls == [1]
+    error = "the result of once('ticket') isn't JSON: $: JSON can't hold a value of type object"
+    assert attempts.done == [[error] * 2] * 2
+
+
+async def test_one_inside_of_another_one() -> None:
+    """`attempt` and `once` are about what is being handled: in a handler within one, the inner."""
+    outer, inner = Receiver("a-secret"), Receiver("a-secret")
+    made: list[object] = []
+
+    @inner.on()
+    async def deep(_: Notification[Any]) -> None:
+        made.append(await once("name", lambda: asyncio.sleep(0, "inner")))
+        raise GiveUpError
+
+    @inner.middleware
+    async def ask(_: Notification[Any], call_next: CallNext) -> None:
+        try:
+            await call_next()
+        finally:
+            made.append(attempt())
+
+    @outer.on()
+    async def handler(_: Notification[Any]) -> None:
+        made.append(await once("name", lambda: asyncio.sleep(0, "outer")))
+        with pytest.raises(GiveUpError):
+            await inner.dispatch(parse_unverified_notification(BODY))
+        made.append(await once("name", lambda: asyncio.sleep(0, "again")))
+
+    await outer.dispatch(parse_unverified_notification(BODY))
+    assert made == [
+        *("outer", "inner"),
+        Attempt(number=1, is_first=True, is_last=True),
+        "outer",
+    ]
+    with pytest.raises(RuntimeError, match=r"^attempt is for what is being handled: call it in a"):
+        attempt()
+
+
 async def test_once_inside_of_itself() -> None:
     """It is an error, also through another name and a task; afterwards, the name is free."""
     receiver = Receiver("a-secret")
-    once = receiver.once
     ended = asyncio.Event()
     results: list[object] = []
     left: list[asyncio.Task[object]] = []
@@ -376,8 +443,8 @@ async def test_once_everywhere() -> None:
             calls.append(where)
             return where
 
-        assert await receiver.once("name", call) == "middleware"
-        assert await receiver.once(where, call) == where
+        assert await once("name", call) == "middleware"
+        assert await once(where, call) == where
 
     async def on_error(_: Exception, __: Notification[Any]) -> None:
         await note("on_error")
@@ -401,7 +468,7 @@ async def test_once_everywhere() -> None:
     handled = ["middleware", "middleware", "handler"]
     assert calls == [*handled, "on_error", *handled]
     with pytest.raises(RuntimeError, match="call it in a handler"):
-        await receiver.once("name", handler)  # type: ignore[arg-type] # takes an argument
+        await once("name", handler)  # type: ignore[arg-type] # takes an argument
 
 
 async def test_without_an_inbox(webex: Webex) -> None:
@@ -410,7 +477,7 @@ async def test_without_an_inbox(webex: Webex) -> None:
 
     @bot.message()
     async def handler(context: MessageContext) -> None:
-        number = await bot.once("ticket", lambda: asyncio.sleep(0, 7))
+        number = await once("ticket", lambda: asyncio.sleep(0, 7))
         working = await context.reply(f"Ticket {number}")
         await context.reply(f"Ticket {number}")
         await context.delete(working)
@@ -437,7 +504,7 @@ async def test_wrong_arguments_of_once(name: Any, call: Any, error: str) -> None
 
     @receiver.on(Resource.MESSAGES)
     async def handler(_: Notification[MessageData]) -> None:
-        await receiver.once(name, call)
+        await once(name, call)
 
     with pytest.raises(TypeError, match=error):
         await receiver.dispatch(parse_unverified_notification(BODY))

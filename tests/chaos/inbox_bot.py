@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from webex_webhooks_async import Bot, MessageContext, SQLiteInbox
+from webex_webhooks_async import Bot, MessageContext, SQLiteInbox, once
 
 logging.basicConfig(level=logging.WARNING)
 
@@ -27,7 +27,7 @@ async def work(context: MessageContext) -> None:
     message_id = context.message.id
     print("begins", message_id, flush=True)  # noqa: T201 - what it is for
     await context.reply(f"{message_id} has come")
-    await bot.once("row", lambda: asyncio.to_thread(create_row, message_id))
+    await once("row", lambda: asyncio.to_thread(create_row, message_id))
     await asyncio.sleep(WORK)
     await context.reply(f"{message_id} is done")
     print("handled", message_id, flush=True)  # noqa: T201 - the same

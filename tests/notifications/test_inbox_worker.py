@@ -30,6 +30,7 @@ from webex_webhooks_async.models.notification_data import NotificationData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
 from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.notifications.attempts import attempt
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -58,7 +59,7 @@ class InboxBot(Bot):
 
     def report(self, error: Exception, _: Notification[NotificationData]) -> None:
         self.errors_reported.append(error)
-        self.last_attempts.append(self.receiver.is_last_attempt)
+        self.last_attempts.append(attempt().is_last)
 
     def states(self) -> list[str]:
         """The state of each notification that isn't completed, the oldest first."""
@@ -185,11 +186,13 @@ async def test_the_last_attempt(make: Make) -> None:
     bot.errors = [RuntimeError(), RuntimeError()]
     said: list[bool] = []
     first: list[bool] = []
+    numbers: list[int] = []
 
     @bot.receiver.middleware
     async def ask(_: Notification[NotificationData], call_next: CallNext) -> None:
-        said.append(bot.receiver.is_last_attempt)
-        first.append(bot.receiver.is_first_attempt)
+        said.append(attempt().is_last)
+        first.append(attempt().is_first)
+        numbers.append(attempt().number)
         await call_next()
 
     async with bot.receiver:
@@ -203,6 +206,7 @@ async def test_the_last_attempt(make: Make) -> None:
         await until(lambda: bot.done == ["MESSAGE-1"])
 
     assert bot.last_attempts == [False, True]
+    assert numbers == [1, 2, 1]
     assert (said, first) == ([False, True, False], [True, False, False])
 
 
@@ -236,7 +240,7 @@ async def test_what_another_attempt_can_not_help(  # noqa: PLR0913, PLR0917 - wh
         try:
             await call_next()
         finally:
-            bot.last_attempts.append(bot.receiver.is_last_attempt)
+            bot.last_attempts.append(attempt().is_last)
 
     async with bot.receiver:
         assert await deliver(bot.receiver, body) == 204

@@ -22,6 +22,8 @@ from webex_webhooks_async import (
     ReceiverThread,
     Router,
     SubmissionContext,
+    attempt,
+    once,
 )
 from webex_webhooks_async.types import CallNext
 
@@ -37,7 +39,8 @@ Bot(Client("token"), "secret", allow=lambda person: person.org_id == "ORG", in_o
 async def order(context: MessageContext) -> None:
     """A command has a message and arguments."""
     assert_type(context.match, re.Match[str])
-    assert_type(await bot.once("ticket", context.person), Any)
+    assert_type(await once("ticket", context.person), Any)
+    assert_type(attempt().is_last, bool)
     await context.reply(txt="Hello")  # type: ignore[call-arg] # it is refused
     await context.reply("Hello", card="card")  # type: ignore[arg-type] # it is refused
     await bot.send("Hello", "R")  # type: ignore[call-arg] # it is refused

@@ -48,9 +48,6 @@ class Handlings:
         self._secrets = secrets
         self._unended: set[Handling] = set()
 
-    def __contains__(self, handling: Handling) -> bool:
-        return handling in self._unended
-
     def begin(self, notification: Notification[Any], key: str) -> Handling | None:
         """Begin to handle a notification; return `None` if nothing is to be run for it."""
         find = self._router._handling_of  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own

@@ -194,12 +194,12 @@ class InboxWorker:
         which = describe(notification)
         renewing = asyncio.create_task(self._renew(work, which))
         try:
-            await self._record(work, which, await self._attempt(entry, notification))
+            await self._record(work, which, await self._attempt(work, entry, notification))
         finally:
             renewing.cancel()
 
     async def _attempt(
-        self, entry: InboxEntry, notification: Notification[Any]
+        self, work: "_Work", entry: InboxEntry, notification: Notification[Any]
     ) -> "Failure | Release | None":
         """Run the handlers of a notification, and report a failure."""
         handling = self._handlings.begin(notification, entry.key)
@@ -210,7 +210,7 @@ class InboxWorker:
             handling.attempt = entry.failures + 1
             # Somebody who lets a failed one be tried again begins a new count, but the error stays.
             handling.is_first = entry.failures == entry.expiries == 0 and entry.error is None
-            handling.records = Records(
+            handling.records = work.records = Records(
                 describe(notification), self._inbox, entry, is_first=handling.is_first
             )
             may_run = await self._may_run(entry)
@@ -297,6 +297,8 @@ class InboxWorker:
         entry = None
         try:
             async with work.lock:  # or a renewal that comes later would call the lease lost
+                if work.records is not None and outcome is not None:
+                    await work.records.write_rest()
                 while work.entry is not entry:  # it gets another lease meanwhile
                     entry = work.entry
                     if await self._is_recorded(entry, outcome):
@@ -354,10 +356,12 @@ class _Work:
     Attributes:
         entry: The entry, with its newest lease.
         lock: Held by who renews the lease, or ends it.
+        records: What has been done for it.
     """
 
     entry: InboxEntry
     lock: asyncio.Lock = field(factory=asyncio.Lock)
+    records: Records | None = None
 
 
 @frozen

@@ -1,7 +1,6 @@
 """Receives what Webex sends: verified, deduplicated, and passed to the handlers."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, NoneType, TracebackType
@@ -29,8 +28,6 @@ from webex_webhooks_async.notifications.deduplication import (
 from webex_webhooks_async.notifications.direct_worker import DirectWorker
 from webex_webhooks_async.notifications.dispatch import (
     OWN_ACTION,
-    active_handling,
-    current_handlings,
     describe,
     log_debug,
 )
@@ -38,7 +35,6 @@ from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, ERROR_
 from webex_webhooks_async.notifications.handlings import ErrorHandler, Handlings
 from webex_webhooks_async.notifications.keys import Keys, Secrets
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
-from webex_webhooks_async.notifications.records import Records
 from webex_webhooks_async.notifications.router import Router
 from webex_webhooks_async.notifications.signatures import (
     Headers,
@@ -304,26 +300,6 @@ class Receiver(Router):
             ) from error
         run(self, host=host, port=port)
 
-    @property
-    def is_first_attempt(self) -> bool:
-        """Whether the handlers that are running haven't run for this notification before.
-
-        Ask in a handler, a middleware or `on_error`. It is false after a failure, after the end of
-        a process that was handling the notification, and after ``webex-webhooks inbox retry``.
-        Without an inbox it is always true.
-        """
-        return all(each.is_first for each in current_handlings() if each in self._handlings)
-
-    @property
-    def is_last_attempt(self) -> bool:
-        """Whether the handlers that are running won't run again from the inbox if they fail.
-
-        Ask in a handler, a middleware or `on_error`, to tell people once that something failed. In
-        `on_error` it is true if the notification is kept as failed. Without an inbox it is always
-        true.
-        """
-        return all(each.is_last for each in current_handlings() if each in self._handlings)
-
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
 
@@ -404,46 +380,6 @@ class Receiver(Router):
         if self._worker is not None:
             await self._worker.aclose()
         await self._direct.aclose()
-
-    async def once(self, name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
-        """Call a function once for a notification, however often its handlers run.
-
-        ::
-
-            ticket = await receiver.once("ticket", create_ticket)
-
-        Its result is recorded in the inbox until the notification is completed. When the handlers
-        run again, after a failure or when their process was killed, the record is returned, and
-        nothing is called. Without an inbox, and in `dispatch`, the result is kept while they run.
-
-        Use it in handlers, middleware and `on_error`. The same name means the same for one
-        notification; at the same time, one call waits for the other. What is cut off between the
-        call and the record is called again.
-
-        Args:
-            name: What is done, such as ``ticket``.
-            call: A function without arguments that returns an awaitable. If it raises, that is
-                raised here, and nothing is recorded.
-
-        Returns:
-            What JSON gives back of the result: of an attrs instance, for example, a dict.
-
-        Raises:
-            RuntimeError: No notification is being handled, or `call` calls `once` with the same
-                name, also in a task, and would wait for itself.
-            TypeError: `call` isn't such a function, `name` isn't text, or JSON can't hold the
-                result.
-            Exception: What the inbox raised when it looked for a record.
-        """
-        handling = active_handling()
-        if handling is None:
-            raise RuntimeError(
-                "once is for the handling of a notification: call it in a handler, a middleware or "
-                "on_error, before they end"
-            )
-        if handling.records is None:
-            handling.records = Records(describe(handling.notification))
-        return await handling.records.once(name, call)
 
     async def __aenter__(self) -> Self:
         return await self.start()

@@ -52,6 +52,7 @@ class Records:
         self._names: dict[object, str] = {}  # of records, by the id of the message
         self._done: dict[str, bytes] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._unwritten: dict[str, bytes] = {}
 
     async def say(
         self,
@@ -120,7 +121,12 @@ class Records:
                         _held.set(held)  # without a token, which fails in another context
                     await self._remember(f"once:{name}", record, repr(name))
                 self._done[name] = record
-        return parse_json(self._done[name])
+        return _result_in(self._done[name])
+
+    async def write_rest(self) -> None:
+        """Write the records that couldn't be written when they were made."""
+        for name, record in [*self._unwritten.items()]:
+            await self._write(name, record)
 
     async def _recall(self, name: str) -> bytes | None:
         if self._stored is None or self._is_first:
@@ -129,23 +135,33 @@ class Records:
         return await inbox.recall(entry, name)
 
     async def _remember(self, name: str, record: bytes, what: str) -> None:
-        """Record something; what happened can't be undone, so a failure is only logged."""
+        """Record something; what happened can't be undone, so a failure is only logged.
+
+        What can't be written now is written with the outcome.
+        """
         if self._stored is None:
             return
-        inbox, entry = self._stored
 
         async def remember() -> None:
             try:
-                await inbox.remember(entry, name, record)
+                await self._write(name, record)
             except Exception as error:  # noqa: BLE001 - whatever the inbox raises
+                self._unwritten[name] = record
                 logger.warning(
-                    "%s of %s can't be recorded, and may come twice if its handlers run again: %s",
+                    "%s of %s can't be recorded yet, and may come twice if the process ends now: "
+                    "%s",
                     what,
                     self._which,
                     describe_exception(error),
                 )
 
         await end_of(asyncio.create_task(remember()))
+
+    async def _write(self, name: str, record: bytes) -> None:
+        if self._stored is not None:
+            inbox, entry = self._stored
+            await inbox.remember(entry, name, record)
+        self._unwritten.pop(name, None)
 
 
 _held: "ContextVar[frozenset[asyncio.Lock]]" = ContextVar("_held", default=frozenset())
@@ -159,8 +175,20 @@ def _as_json(what: object) -> bytes:
         return dump_json(unstructure(what))
 
 
+_NOT_JSON = b"!"  # what no JSON begins with
+
+
 def _recordable(name: str, result: object) -> bytes:
+    """Return the record of a result; of one that JSON can't hold, it is the error."""
     try:
         return dump_json(unstructure(result))
-    except ValueError as error:
-        raise TypeError(f"the result of once({name!r}) isn't JSON: {error}") from None
+    except (TypeError, ValueError) as error:
+        return _NOT_JSON + f"the result of once({name!r}) isn't JSON: {error}".encode(
+            errors="backslashreplace"
+        )
+
+
+def _result_in(record: bytes) -> Any:  # noqa: ANN401 - JSON
+    if record.startswith(_NOT_JSON):
+        raise TypeError(record.removeprefix(_NOT_JSON).decode())
+    return parse_json(record)

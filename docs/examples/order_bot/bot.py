@@ -15,6 +15,7 @@ from webex_webhooks_async import (
     Notification,
     SubmissionContext,
     WebexError,
+    attempt,
 )
 from webex_webhooks_async.types import CallNext
 
@@ -48,9 +49,9 @@ def be_polite(bot: Bot) -> None:
     async def apologize(notification: Notification[Any], call_next: CallNext) -> None:
         try:
             await call_next()
-        except (Exception, SystemExit):  # argparse raises the latter
+        except Exception:  # argparse raises the latter
             room_id = getattr(notification.data, "room_id", None)
-            if room_id and bot.is_last_attempt:
+            if room_id and attempt().is_last:
                 with suppress(WebexError):  # so that the first error is raised
                     await bot.send("Sorry, something went wrong.", room_id=room_id)
             raise  # so that it is logged

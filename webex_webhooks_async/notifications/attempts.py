@@ -1,0 +1,95 @@
+"""What handlers ask about their attempt, and what they do once over all attempts."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import frozen
+
+from webex_webhooks_async.notifications.dispatch import Handling, active_handling, describe
+from webex_webhooks_async.notifications.records import Records
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """An attempt to handle something.
+
+    Attributes:
+        number: Its number, from 1, since it was stored in the inbox, or since
+            ``webex-webhooks inbox retry`` took it up again. Without an inbox it is 1.
+        is_first: Whether nobody has run it before. It is false after a failure, after the end of a
+            process that was handling it, and after ``inbox retry``. Without an inbox it is true.
+        is_last: Whether it doesn't run again if this attempt fails: it is kept as failed then, also
+            after a `GiveUpError`. Without an inbox it is true.
+    """
+
+    number: int
+    is_first: bool
+    is_last: bool
+
+
+def attempt() -> Attempt:
+    """Return which attempt this is, of what is being handled.
+
+    ::
+
+        if attempt().is_last:
+            await context.reply("Sorry, that didn't work.")
+
+    Call it in a handler, a middleware or `on_error`, or in a task that one of them has started.
+    Where one handler runs inside of another one, it is the attempt of the inner one.
+
+    Raises:
+        RuntimeError: Nothing is being handled.
+    """
+    handling = _active("attempt")
+    return Attempt(
+        number=handling.attempt or 1, is_first=handling.is_first, is_last=handling.is_last
+    )
+
+
+async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
+    """Call a function once for what is being handled, however often its handlers run.
+
+    ::
+
+        ticket = await once("ticket", create_ticket)
+
+    Its result is recorded in the inbox until the notification is completed. When the handlers run
+    again, after a failure or when their process was killed, the record is returned, and nothing is
+    called. Without an inbox, and in `dispatch`, the result is kept while they run.
+
+    Use it in handlers, middleware and `on_error`, or in a task that one of them has started. Where
+    one handler runs inside of another one, it is for what the inner one handles. The same name
+    means the same for one notification; at the same time, one call waits for the other. What is cut
+    off between the call and the record is called again.
+
+    Args:
+        name: What is done, such as ``ticket``.
+        call: A function without arguments that returns an awaitable. If it raises, that is raised
+            here, and nothing is recorded.
+
+    Returns:
+        What JSON gives back of the result: of an attrs instance, for example, a dict.
+
+    Raises:
+        RuntimeError: Nothing is being handled, or `call` calls `once` with the same name, also in a
+            task, and would wait for itself.
+        TypeError: `call` isn't such a function, or `name` isn't text. Or JSON can't hold the
+            result; that it was called is recorded, so later attempts raise this as well, and call
+            nothing.
+        Exception: What the inbox raised when it looked for a record.
+    """
+    handling = _active("once")
+    if handling.records is None:
+        handling.records = Records(describe(handling.notification))
+    return await handling.records.once(name, call)
+
+
+def _active(function: str) -> Handling:
+    handling = active_handling()
+    if handling is None:
+        raise RuntimeError(
+            f"{function} is for what is being handled: call it in a handler, a middleware or "
+            "on_error, before they end"
+        )
+    return handling
