@@ -11,6 +11,7 @@ from webex_webhooks_async.lazy_names import on_first_use
 # Type checkers read the imports, and Python the names below them; a test compares the two.
 if TYPE_CHECKING:
     from webex_webhooks_async.bot.bot import Bot as Bot
+    from webex_webhooks_async.bot.contexts import JobContext as JobContext
     from webex_webhooks_async.bot.contexts import MessageContext as MessageContext
     from webex_webhooks_async.bot.contexts import SubmissionContext as SubmissionContext
     from webex_webhooks_async.bot.router import BotRouter as BotRouter
@@ -117,7 +118,7 @@ if TYPE_CHECKING:
 else:
     _NAMES = {
         "bot.bot": "Bot",
-        "bot.contexts": "MessageContext SubmissionContext",
+        "bot.contexts": "JobContext MessageContext SubmissionContext",
         "bot.router": "BotRouter",
         "client.auth": "TokenProvider",
         "client.client": "Client",

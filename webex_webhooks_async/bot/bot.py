@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
 from webex_webhooks_async.bot.access import Access, Allow, decision
-from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+from webex_webhooks_async.bot.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.bot.jobs import new_job
 from webex_webhooks_async.bot.mentions import text_without_mention
-from webex_webhooks_async.bot.router import BotRouter, Route
-from webex_webhooks_async.bot.writing import delete, edit, in_thread, write
+from webex_webhooks_async.bot.router import BotRouter, Job, Route
+from webex_webhooks_async.bot.writing import delete, edit, place_of, write
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.environment import (
@@ -345,19 +346,66 @@ class Bot(BotRouter, Receiver):
             RuntimeError: The bot hasn't been started, or has ended.
         """
         self._check_is_running()
-        ids = {"roomId": room_id, "toPersonId": to_person_id, "toPersonEmail": to_person_email}
-        place = {name: given for name, given in ids.items() if given is not None}
-        if len(place) != 1:
-            raise ValueError("pass one of room_id, to_person_id and to_person_email")
         return await write(
             self.client,
-            {**place, **in_thread(parent_id)},
+            place_of(room_id, to_person_id, to_person_email, parent_id),
             text,
             me=self._me,
             markdown=markdown,
             card=card,
             file=file,
         )
+
+    async def enqueue(
+        self,
+        name: str,
+        value: object,
+        *,
+        key: str | None = None,
+        after: float = 0.0,
+        line: str | None = None,
+    ) -> bool:
+        """Store a job in the inbox, from anywhere in the program; a handler of `job` runs it.
+
+        ::
+
+            await bot.enqueue("remind", {"room": room_id}, key=f"lunch:{today}", after=3600)
+
+        It survives the end of the process, and any process that shares the inbox may run it. It
+        runs like a notification: again after a failure, with the same pauses, until it is kept as
+        failed, and what it has said isn't said again.
+
+        Args:
+            name: The name of the job.
+            value: What the handler gets: anything that JSON can hold, or an attrs instance of it.
+            key: What it is known by: a second job of this name with the same key isn't stored while
+                the first one is known, which is as long as for a notification. By default, while
+                something is being handled, each of equal jobs in a run of its handlers is known by
+                its number: handlers that run again don't enqueue them again. Outside of that, each
+                job is another one.
+            after: After how many seconds it is due.
+            line: Puts it in line with others that aren't to run at the same time, in their order.
+                With `in_order`, ``line=room_id`` is in line with the messages of a room.
+
+        Returns:
+            False if it is known.
+
+        Raises:
+            ValueError: No job of this name is registered, `key` or `line` is empty, or `after` is
+                negative or not finite.
+            TypeError: JSON can't hold the value, or an argument has a wrong type.
+            RuntimeError: The bot has no inbox, hasn't been started, or has ended.
+            Exception: What the inbox raised.
+        """
+        if self._worker is None:
+            raise RuntimeError('jobs are in an inbox: pass one, such as SQLiteInbox("inbox.db")')
+        self._check_is_running()
+        if name not in self._jobs():
+            raise ValueError(
+                f"no job {name!r} is registered: write @bot.job({name!r}) on a handler"
+            )
+        with new_job(name, value, key) as job:
+            return await self._worker.put(job.key, job.body, line=line, after=after)
 
     async def edit(
         self, message: Message, text: str | None = None, *, markdown: str | None = None
@@ -606,12 +654,7 @@ class Bot(BotRouter, Receiver):
         else:
             said = found.inputs or {}
             context_of = partial(SubmissionContext, action=found)
-        given: dict[str, Any] = {
-            "client": self.client,
-            "notification": notification,
-            "me": me,
-            "state": State(),
-        }
+        given = {"notification": notification, **self._of_each_context()}
         for route in routes:
             details = route.details(said)
             if details is None:
@@ -621,6 +664,27 @@ class Bot(BotRouter, Receiver):
                 return (route if await self._admits(context) else None), context
         log_debug("%s has no matching handler", notification)
         return None, None
+
+    def _of_each_context(self) -> dict[str, Any]:
+        return {
+            "client": self.client,
+            "me": self.me,
+            "state": State(),
+            "enqueue": self.enqueue,
+        }
+
+    def _handling_of_job(self, notification: Notification[Any]) -> Handling | None:
+        job = self._jobs().get(notification.event)
+        if job is None:
+            return None
+        handling = Handling(notification)
+        handling.steps = [partial(self._run_job, job)]
+        handling.handlers = 1
+        return handling
+
+    async def _run_job(self, job: Job, notification: Notification[Any]) -> None:
+        value = notification.data["value"]
+        await job.handler(JobContext(value=value, **self._of_each_context()))
 
     async def _admits(self, context: MessageContext | SubmissionContext) -> bool:
         """Whether who wrote or submitted something may use the bot; reply the refusal if not."""

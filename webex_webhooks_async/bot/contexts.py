@@ -4,11 +4,11 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from attrs import field, frozen
 
-from webex_webhooks_async.bot.writing import delete, edit, in_thread, write
+from webex_webhooks_async.bot.writing import delete, edit, in_thread, place_of, write
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.errors import GoneError, NotFoundError
 from webex_webhooks_async.models.files import File
@@ -21,14 +21,58 @@ from webex_webhooks_async.validation import renamed
 D = TypeVar("D", MessageData, AttachmentActionData)
 
 
+class Enqueue(Protocol):
+    """Enqueues a job, as `Bot.enqueue` does."""
+
+    async def __call__(
+        self, name: str, value: object, *, key: str | None, after: float, line: str | None
+    ) -> bool:
+        """Return whether it is new."""
+        ...
+
+
 @frozen(kw_only=True)
-class Context(ABC, Generic[D]):
-    """A message or a submission, and what can be done about it."""
+class AnyContext:
+    """What all contexts have."""
 
     client: Client = field(repr=False)
-    notification: Notification[D]
     me: Person
     state: State = field(factory=State, repr=False, eq=False)
+    _enqueue: Enqueue | None = field(default=None, alias="enqueue", repr=False, eq=False)
+
+    async def enqueue(
+        self,
+        name: str,
+        value: object,
+        *,
+        key: str | None = None,
+        after: float = 0.0,
+        line: str | None = None,
+    ) -> bool:
+        """Enqueue a job, as `Bot.enqueue` does.
+
+        ::
+
+            await context.enqueue("remind", {"room": context.room_id}, after=3600)
+
+        When the handler runs again, it enqueues the same jobs again, which are stored once.
+
+        Raises:
+            ValueError: As for `Bot.enqueue`.
+            TypeError: As for `Bot.enqueue`.
+            RuntimeError: As for `Bot.enqueue`, or the context isn't of a bot.
+            Exception: What the inbox raised.
+        """
+        if self._enqueue is None:
+            raise RuntimeError("this context isn't of a bot, so there is no inbox to enqueue in")
+        return await self._enqueue(name, value, key=key, after=after, line=line)
+
+
+@frozen(kw_only=True)
+class Context(AnyContext, ABC, Generic[D]):
+    """A message or a submission, and what can be done about it."""
+
+    notification: Notification[D]
     # Cast, because calling list[Person] takes many times as long as calling list.
     _people: list[Person] = field(
         factory=cast("type[list[Person]]", list), init=False, repr=False, eq=False
@@ -281,3 +325,50 @@ class SubmissionContext(Context[AttachmentActionData]):
                 root = message.parent_id or root
             self._threads.append(root)
         return self._threads[0]
+
+
+@frozen(kw_only=True)
+class JobContext(AnyContext):
+    """A job, for a handler of `Bot.job`.
+
+    Attributes:
+        client: The bot's client, for the rest of the Webex API.
+        me: The bot itself.
+        state: What the bot's lifespan yields.
+        value: What JSON gives back of the value that was enqueued.
+    """
+
+    value: Any
+
+    async def send(  # noqa: PLR0913 - where to, and what a message may have
+        self,
+        text: str | None = None,
+        *,
+        room_id: str | None = None,
+        to_person_id: str | None = None,
+        to_person_email: str | None = None,
+        parent_id: str | None = None,
+        markdown: str | None = None,
+        card: Mapping[str, Any] | None = None,
+        file: File | str | None = None,
+    ) -> Message:
+        """Write into a room or to a person, as `Bot.send` does.
+
+        When the job runs again, what it has sent isn't sent again.
+
+        Raises:
+            ValueError: As for `Bot.send`.
+            TypeError: As for `MessageContext.reply`.
+            APIError: Webex responded with an error status.
+            TransportError: No response arrived. The message may have been sent.
+            DecodeError: The response doesn't fit.
+        """
+        return await write(
+            self.client,
+            place_of(room_id, to_person_id, to_person_email, parent_id),
+            text,
+            me=self.me,
+            markdown=markdown,
+            card=card,
+            file=file,
+        )

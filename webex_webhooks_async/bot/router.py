@@ -7,12 +7,13 @@ from typing import Any, Never, TypeVar
 
 from attrs import frozen
 
-from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+from webex_webhooks_async.bot.contexts import JobContext, MessageContext, SubmissionContext
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.notifications.dispatch import CallNext, Registration
 from webex_webhooks_async.notifications.router import Registry, Router, check_function
 from webex_webhooks_async.strict_json import is_same
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
 C = TypeVar("C", MessageContext, SubmissionContext)
 
@@ -31,6 +32,11 @@ Where = Callable[[C], bool | Awaitable[bool]]
 # A decorated handler keeps its own type.
 OnMessage = TypeVar("OnMessage", bound=ContextHandler[MessageContext])
 OnSubmission = TypeVar("OnSubmission", bound=ContextHandler[SubmissionContext])
+
+JobHandler = Callable[[JobContext], Coroutine[Any, Any, object]]
+"""An async function that takes a `JobContext`."""
+
+OnJob = TypeVar("OnJob", bound=JobHandler)
 
 H = TypeVar("H", bound=ContextHandler[Any])
 M = TypeVar("M", bound=ContextMiddleware)
@@ -60,6 +66,21 @@ class Route(Registration):
     def details(self, said: object) -> Mapping[str, Any] | None:
         """Return what the context has in addition; `None` if the handler isn't for it."""
         return {} if self.find is None else self.find(said)
+
+
+@frozen(eq=False)
+class Job(Registration):
+    """A handler of jobs.
+
+    Attributes:
+        name: The name of the jobs.
+    """
+
+    name: str
+
+    def is_for(self, notification: Notification[Any]) -> bool:  # noqa: ARG002 - as its base
+        """Whether it handles such notifications: none that comes by HTTP."""
+        return False
 
 
 class BotRouter(Registry):
@@ -223,6 +244,40 @@ class BotRouter(Registry):
             Resource.ATTACHMENT_ACTIONS, title, find if wanted else None, where
         )
 
+    def job(self, name: str) -> Callable[[OnJob], OnJob]:
+        """Register a handler of work that the bot gives itself: ``@bot.job("remind")``.
+
+        ::
+
+            @bot.job("remind")
+            async def remind(context: JobContext) -> None:
+                await context.send("Lunch!", room_id=context.value["room"])
+
+        `Bot.enqueue`, or ``enqueue`` of a context, stores such a job in the bot's inbox, and it
+        runs when it is due, in any process that shares the inbox. Middleware is around messages,
+        submissions and other notifications, not around jobs.
+
+        Args:
+            name: The name of the jobs. It stays in the inbox, so a release that renames it no
+                longer runs what was enqueued before.
+
+        Raises:
+            ValueError: `name` is empty, or there is a handler of it.
+            TypeError: `name` isn't text, or the handler isn't an async function that can be called
+                with one argument.
+            RuntimeError: A bot with this handler has been started.
+        """
+        if callable(name):
+            raise TypeError('job takes a name: write @bot.job("remind")')
+        check_not_empty("name", name)
+
+        def register(handler: OnJob) -> OnJob:
+            check_function("a handler", handler, "one argument, the context", 1)
+            self._add(Job(None, None, handler, name))
+            return handler
+
+        return register
+
     def context_middleware(self, function: M) -> M:
         """Register a function that runs around the handler of a message or a submission.
 
@@ -301,8 +356,17 @@ class BotRouter(Registry):
         """Return the handlers of messages and submissions, those of routers in their place."""
         return [each for each in self._registrations(set()) if isinstance(each, Route)]
 
+    def _jobs(self) -> dict[str, Job]:
+        """Return the handlers of jobs, by their names."""
+        jobs = dict[str, Job]()
+        for each in self._registrations(set()):
+            if isinstance(each, Job) and jobs.setdefault(each.name, each) is not each:
+                raise ValueError(f"two handlers are for the job {each.name!r}: it runs one")
+        return jobs
+
     def _check_routes(self) -> None:
         """Check that each handler may get something."""
+        self._jobs()
         taking_all = dict[str | None, Route]()
         commands = dict[str, Route]()
         for route in self._routes():

@@ -93,6 +93,20 @@ async def delete(client: Client, message: Message | str) -> None:
         await handling.records.unsay(message_id)
 
 
+def place_of(
+    room_id: str | None,
+    to_person_id: str | None,
+    to_person_email: str | None,
+    parent_id: str | None,
+) -> Mapping[str, str]:
+    """Return the place that is meant by one of three, and by a message there."""
+    ids = {"roomId": room_id, "toPersonId": to_person_id, "toPersonEmail": to_person_email}
+    place = {name: given for name, given in ids.items() if given is not None}
+    if len(place) != 1:
+        raise ValueError("pass one of room_id, to_person_id and to_person_email")
+    return {**place, **in_thread(parent_id)}
+
+
 def in_thread(parent_id: str | None) -> Mapping[str, str]:
     """The part of a place that is the thread of a message."""
     if parent_id is None:

@@ -71,6 +71,7 @@ class Handling:
         is_last: Whether nothing will run for the notification again, if this fails.
         task: What handles it, if that is a task of its own: it may outlast the request.
         records: What was done for it, if that is recorded.
+        enqueued: Of equal jobs that were enqueued for it, the numbers.
         line: What it has a place in: what has the same is handled one after the other.
         before: The one in its line that has to end first, if there is one.
         has_ended: Whether all of it has ended.
@@ -104,6 +105,7 @@ class Handling:
         self.outer: Handling | None = current_handling.get()
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         data_class = data_classes().get(notification.resource)
+        self.enqueued: dict[str, set[int]] = {}
         self.fits: bool = data_class is None or isinstance(notification.data, data_class)
 
     def __enter__(self) -> Self:
@@ -288,7 +290,8 @@ def describe(notification: Notification[Any]) -> str:
     """
     words = (notification.resource, notification.event, id_of_data(notification))
     what = " ".join(short_id(word) for word in words if word is not None)
-    return f"{what} of webhook {short_id(notification.id)}"
+    # A job has no webhook.
+    return f"{what} of webhook {short_id(notification.id)}" if notification.id else what
 
 
 def id_of_data(notification: Notification[Any]) -> str | None:

@@ -126,9 +126,9 @@ class InboxWorker:
         await _ends_of(self._tasks)  # with what was being taken
         await self._inbox.aclose()
 
-    async def put(self, key: str, body: bytes, *, line: str | None) -> bool:
+    async def put(self, key: str, body: bytes, *, line: str | None, after: float = 0.0) -> bool:
         """Store a notification, which is taken at once if it is new; return False if it isn't."""
-        is_new = await self._inbox.put(key, body, line=line)
+        is_new = await self._inbox.put(key, body, line=line, after=after)
         if is_new:
             self._woken.set()
         return is_new
