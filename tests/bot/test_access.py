@@ -6,15 +6,21 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from tests.bot.doubles import CARD, Handlers, Webex
-from webex_webhooks_async import Notification, Person
+from tests.support.clocks import Time
+from tests.support.inboxes import stored_in
+from tests.support.wire import until
+from webex_webhooks_async import Notification, Person, SQLiteInbox
 from webex_webhooks_async.bot import access
 from webex_webhooks_async.bot.access import Access
+from webex_webhooks_async.claims import MemoryClaims
+from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.testing import SandboxPerson
 
 pytestmark = pytest.mark.once
@@ -91,7 +97,7 @@ async def test_a_refusal_is_replied_once_a_day(
     bot = webex.bot(allow=lambda _: False, refusal="Not for you")
     Handlers().message(bot)
     seconds = 0.0
-    bot._access = Access(lambda _: False, clock=lambda: seconds)
+    bot._claims = MemoryClaims(lambda: seconds)
     webex.sandbox.raise_handler_errors = False
     webex.sandbox.fail(status=400, method="POST", path="/messages")
 
@@ -104,6 +110,31 @@ async def test_a_refusal_is_replied_once_a_day(
     refusals = [each for each in webex.sandbox.messages if each.text == "Not for you"]
     said = {each.id: each.text for each in webex.sandbox.messages}
     assert [said[str(each.parent_id)] for each in refusals] == ["At 1", "At 86401", "Hello"]
+
+
+async def test_a_refusal_is_replied_once_by_all_replicas(
+    webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person hears it from one of the bots that share an inbox, be it in a later attempt."""
+    time, path = Time(), tmp_path / "inbox.db"
+    monkeypatch.setattr(inbox_worker, "_sleep", time.sleep)
+    webex.sandbox.raise_handler_errors = False
+    webex.sandbox.fail(status=400, method="POST", path="/messages")
+    for number in range(2):
+        inbox = SQLiteInbox(path, clock=time.now_in_seconds)
+        bot = webex.bot(allow=lambda _: False, refusal="Not for you", inbox=inbox)
+        Handlers().message(bot)
+        async with webex.running(bot):
+            await webex.sandbox.say(f"At {number}", person=ANN)
+            if number == 0:
+                await until(lambda: [each.failures for each in stored_in(path)] == [1])
+            await webex.sandbox.say(f"At {number} again", person=ANN)
+            await time.pass_(2)
+            await until(lambda: stored_in(path) == [])
+
+    (refusal,) = [each for each in webex.sandbox.messages if each.text == "Not for you"]
+    said = {each.id: each.text for each in webex.sandbox.messages}
+    assert said[str(refusal.parent_id)] == "At 0"
 
 
 async def test_a_person_is_fetched_once_in_ten_minutes(webex: Webex) -> None:

@@ -857,6 +857,29 @@ def test_wrong_arguments(tmp_path: Path, options: dict[str, Any], error: str) ->
         Receiver(SECRET, **options)
 
 
+async def test_claims(make: Make) -> None:
+    """Of all receivers that share an inbox, one is the first; of one without, it is itself."""
+    bot, other = make(), make()
+    with pytest.raises(RuntimeError, match="the receiver isn't running"):
+        await bot.receiver.claim("report", 60)
+    async with bot.receiver, other.receiver:
+        await bot.inbox.put("claim:report", distinct(1), after=1e9)
+        results = [await each.receiver.claim("report", 60) for each in (bot, other, bot)]
+        bot.time.seconds += 60
+        results.append(await other.receiver.claim("report", 60))
+        with failing(bot.inbox, "claim"), pytest.raises(OSError, match="full"):
+            await bot.receiver.claim("report", 60)
+        for name, seconds in (("", 1.0), ("report", 0.0), ("report", float("inf"))):
+            with pytest.raises(ValueError, match=r"is empty|must be a positive number of seconds"):
+                await bot.receiver.claim(name, seconds)
+    with pytest.raises(RuntimeError, match="the receiver isn't running"):
+        await bot.receiver.claim("report", 60)
+    alone = Receiver(SECRET)
+
+    assert results == [True, False, False, True]
+    assert [await alone.claim("report", 60) for _ in range(2)] == [True, False]
+
+
 def test_what_is_no_inbox() -> None:
     """What doesn't inherit from the base class is refused, and what lacks a method isn't made."""
     with pytest.raises(TypeError, match=r"^inbox must inherit from Inbox, and Mock does"):

@@ -16,7 +16,6 @@ Allow = Callable[[Person], bool | Awaitable[bool]]
 """A plain or an async function that returns whether a person may use the bot."""
 
 _PERSON_SECONDS = 600.0
-_REFUSAL_SECONDS = 24 * 3600.0
 _MAX_REMEMBERED = 10_000  # persons
 
 
@@ -31,7 +30,6 @@ class Access:
     def __init__(self, allow: Allow, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._allow = allow
         self._persons = _Remembered[asyncio.Task[Person]](_PERSON_SECONDS, clock)
-        self._refused = _Remembered[str](_REFUSAL_SECONDS, clock)
 
     async def is_open_to(self, person_id: str, client: Client) -> bool:
         """Whether a person may use the bot. Each person is fetched once in ten minutes.
@@ -45,17 +43,6 @@ class Access:
     def forget(self) -> None:
         """Forget the persons: they were fetched in another event loop, with another client."""
         self._persons.clear()
-
-    def claim_refusal(self, person_id: str) -> bool:
-        """Count the person as refused for a day; return False if that is so already."""
-        if self._refused.get(person_id):
-            return False
-        self._refused.put(person_id, person_id)
-        return True
-
-    def release_refusal(self, person_id: str) -> None:
-        """Forget a refusal that the person didn't get."""
-        self._refused.pop(person_id)
 
     async def _person(self, person_id: str, client: Client) -> Person:
         fetching = self._persons.get(person_id)

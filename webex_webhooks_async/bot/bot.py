@@ -49,6 +49,7 @@ from webex_webhooks_async.notifications.dispatch import (
     Handler,
     Handling,
     Registration,
+    active_handling,
     describe,
     in_middleware,
     log_debug,
@@ -134,8 +135,9 @@ class Bot(BotRouter, Receiver):
             handlers of `on` run in any case. It gets a `Person` that is up to ten minutes old;
             `MessageContext.person` fetches the person each time. If it fails, or doesn't return a
             boolean, nobody is let in, and that is a failure like that of a handler.
-        refusal: What to reply to a person who may not use the bot, once a day at most in each
-            process. By default such a message is passed over in silence.
+        refusal: What to reply to a person who may not use the bot, once a day at most; with an
+            `inbox`, by all processes that share it. By default such a message is passed over in
+            silence.
         in_order: Whether the messages and submissions of one room are handled one after the other,
             in the order in which they came to this process; with an `inbox`, in the order in which
             they were stored, by all processes that share it. One that failed doesn't hold up its
@@ -695,13 +697,24 @@ class Bot(BotRouter, Receiver):
             return True
         which = describe(context.notification)
         logger.info("%s is passed over: its author isn't allowed to use the bot", which)
-        if self._refusal is not None and self._access.claim_refusal(person_id):
-            try:
-                await context.reply(self._refusal)
-            except BaseException:
-                self._access.release_refusal(person_id)
-                raise
+        if self._refusal is not None:
+            await self._refuse(context, self._refusal)
         return False
+
+    async def _refuse(self, context: MessageContext | SubmissionContext, refusal: str) -> None:
+        """Reply the refusal, unless the person has got it within a day."""
+        name = f"{_REFUSAL}{self._name}:{context.person_id}"
+        handling = cast("Handling", active_handling())
+        if self._worker is None or handling.records is None:
+            if await self._claims.claim(name, _DAY):
+                try:
+                    await context.reply(refusal)
+                except BaseException:
+                    await self._claims.unclaim(name)
+                    raise
+        # A later attempt for this notification may still have to say it.
+        elif await handling.records.once(name, lambda: self._claims.claim(name, _DAY)):
+            await context.reply(refusal)
 
     def _line_of(self, notification: Notification[Any]) -> str | None:
         data: object = notification.data
@@ -740,6 +753,9 @@ class _State(IntEnum):
 
 Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""
+
+_REFUSAL = "webex-webhooks:refusal:"  # what the names of claims begin with
+_DAY = 86_400.0
 
 _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
+from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.planning import DesiredState, WebhookAction, WebhookChange
@@ -13,7 +14,7 @@ from webex_webhooks_async.client.reconciler import (
     Reconciler,
     pause_after,
 )
-from webex_webhooks_async.client.restraint import Claims, MemoryClaims, Restraint
+from webex_webhooks_async.client.restraint import Restraint
 from webex_webhooks_async.formatting import on_one_line, short_id
 from webex_webhooks_async.models.webhooks import NewWebhook
 
@@ -35,7 +36,7 @@ class BotWebhooks:
         self._name = name
         self._inbox = inbox
         self._clock = clock
-        self._rivalry = _Rivalry(inbox or MemoryClaims(clock), clock)
+        self._rivalry = _Rivalry(inbox or MemoryClaims(clock.monotonic), clock)
         self._looking = self._reconciler(self._rivalry)
 
     async def start(self, wanted: Iterable[NewWebhook]) -> None:

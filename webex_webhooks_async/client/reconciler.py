@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from webex_webhooks_async.claims import MemoryClaims
 from webex_webhooks_async.client.limiter import Clock
 from webex_webhooks_async.client.planning import (
     DesiredState,
@@ -19,7 +20,7 @@ from webex_webhooks_async.client.planning import (
     WebhookPlanResult,
     WebhookPlanWarning,
 )
-from webex_webhooks_async.client.restraint import MemoryClaims, Restraint
+from webex_webhooks_async.client.restraint import Restraint
 from webex_webhooks_async.client.retries import RetryPolicy, backoff, may_have_been_processed
 from webex_webhooks_async.errors import (
     AuthenticationError,
@@ -67,7 +68,7 @@ class Reconciler:
         self.webhooks = webhooks
         self.retry = retry
         self.clock = clock
-        self.restraint = restraint or Restraint(MemoryClaims(clock))
+        self.restraint = restraint or Restraint(MemoryClaims(clock.monotonic))
         self._warned: set[str] = set()
 
     async def plan(self, desired: DesiredState) -> WebhookPlan:

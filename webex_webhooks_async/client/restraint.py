@@ -1,9 +1,6 @@
 """What those leave as it is for a while who look at the webhooks again and again."""
 
-import math
-from typing import Protocol
-
-from webex_webhooks_async.client.limiter import Clock
+from webex_webhooks_async.claims import Claims
 from webex_webhooks_async.client.planning import WebhookAction, WebhookChange
 
 REACTIVATION_COOLDOWN = 300.0
@@ -11,38 +8,6 @@ REACTIVATION_COOLDOWN = 300.0
 
 https://developer.webex.com/docs/api/guides/webhooks
 """
-
-
-class Claims(Protocol):
-    """Says who is the first to do something; an inbox says it to all processes that share it."""
-
-    async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds."""
-        ...
-
-    async def unclaim(self, name: str) -> None:
-        """Let the next who asks be the first."""
-        ...
-
-
-class MemoryClaims:
-    """Claims of one process."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._ends: dict[str, float] = {}
-
-    async def claim(self, name: str, seconds: float) -> bool:
-        """Return True for the first who asks within so many seconds."""
-        now = self._clock.monotonic()
-        if now < self._ends.get(name, -math.inf):
-            return False
-        self._ends[name] = now + seconds
-        return True
-
-    async def unclaim(self, name: str) -> None:
-        """Let the next who asks be the first."""
-        self._ends.pop(name, None)
 
 
 class Restraint:

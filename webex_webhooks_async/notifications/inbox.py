@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from webex_webhooks_async.validation import check_delay, check_not_empty, check_seconds
+from webex_webhooks_async.validation import check_delay, check_not_empty
 
 
 @frozen(kw_only=True)
@@ -242,9 +242,3 @@ def check_put(line: str | None, after: float) -> None:
         check_not_empty("line", line)
     if after:
         check_delay("after", after)
-
-
-def check_claim(name: str, seconds: float) -> None:
-    """Check the arguments of `Inbox.claim`, for any inbox."""
-    check_not_empty("name", name)
-    check_seconds("seconds", seconds)

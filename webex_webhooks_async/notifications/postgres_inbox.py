@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from webex_webhooks_async.claims import check_claim
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.notifications import postgres_sql as sql
 from webex_webhooks_async.notifications.inbox import (
@@ -16,7 +17,6 @@ from webex_webhooks_async.notifications.inbox import (
     InboxCounts,
     InboxEntry,
     StoredNotification,
-    check_claim,
     check_put,
 )
 from webex_webhooks_async.notifications.listing import row_of, shown_key, subject_of

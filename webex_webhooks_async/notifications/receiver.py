@@ -6,6 +6,7 @@ from os import PathLike
 from types import EllipsisType, NoneType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
+from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event
@@ -202,6 +203,7 @@ class Receiver(Router):
         self._minimum = minimum
         self._is_started = False
         self._inbox = inbox
+        self._claims: Claims = inbox or MemoryClaims()
         self._handlings = Handlings(self, on_error, self._own_secrets)
         self._worker = None if inbox is None else self._worker_on(inbox, attempts, max_pending)
         self._direct = DirectWorker(
@@ -357,6 +359,32 @@ class Receiver(Router):
             raise
         return self
 
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds.
+
+        ::
+
+            if await bot.claim(f"report:{today}", 86_400):
+                await bot.send(report, room_id=ROOM)
+
+        Of all processes that share an `inbox`, one gets True, so that replicas do something once.
+        Without an inbox, the claims are those of this process. A claim that is refused prolongs
+        nothing.
+
+        Args:
+            name: What is claimed: any text but the empty one.
+            seconds: For how long.
+
+        Raises:
+            ValueError: `name` is empty, or `seconds` isn't positive and finite.
+            TypeError: An argument has a wrong type.
+            RuntimeError: It hasn't been started, or has ended.
+            Exception: What the inbox raised.
+        """
+        check_claim(name, seconds)
+        self._check_is_running()
+        return await self._claims.claim(f"claim:{name}", seconds)  # ours have other names
+
     async def aclose(self) -> None:
         """Accept no more notifications, and wait until the accepted ones are handled.
 
@@ -480,6 +508,10 @@ class Receiver(Router):
     def _line_of(self, notification: Notification[Any]) -> str | None:  # noqa: ARG002 - a Bot's
         """Return what a notification has its place in, if it has to wait for others."""
         return None
+
+    def _check_is_running(self) -> None:
+        if self._worker is not None and not self._worker.is_open:
+            raise RuntimeError(_NOT_RUNNING)
 
     def _check_is_outside(self) -> None:
         self._handlings.check_is_outside()

@@ -12,12 +12,12 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from webex_webhooks_async.claims import check_claim
 from webex_webhooks_async.notifications.inbox import (
     Inbox,
     InboxCounts,
     InboxEntry,
     StoredNotification,
-    check_claim,
     check_put,
 )
 from webex_webhooks_async.notifications.inbox_file import InboxFile, check_file

@@ -1,0 +1,347 @@
+"""Work that a bot gives itself."""
+
+import logging
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from tests.bot.doubles import SECRET, Webex
+from tests.support.clocks import Time
+from tests.support.inboxes import stored_in
+from tests.support.refusals import refused
+from tests.support.wire import until
+from webex_webhooks_async import (
+    Bot,
+    BotRouter,
+    GiveUpError,
+    JobContext,
+    MessageContext,
+    Notification,
+    Person,
+    SQLiteInbox,
+    StoredNotification,
+    parse_unverified_notification,
+    sign,
+)
+from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.testing import sample_notification
+
+pytestmark = pytest.mark.once
+
+
+@frozen
+class Order:
+    dish: str
+
+
+async def ignore(_: Notification[Any]) -> None:
+    """Handle something."""
+
+
+class Jobs:
+    """A bot with an inbox, and a job that notes what it gets, and fails as often as it should."""
+
+    def __init__(self, webex: Webex, path: Path) -> None:
+        self.webex = webex
+        self.path = path
+        self.time = Time()
+        self.values: list[Any] = []
+        self.errors: list[Exception] = []
+        self.reported: list[tuple[str, str, Any]] = []
+        self.bot = self.replica()
+
+    def replica(self, **options: Any) -> Bot:  # noqa: ANN401 - any option
+        """Another process that shares the inbox."""
+        inbox = SQLiteInbox(self.path, clock=self.time.now_in_seconds)
+        bot = self.webex.bot(inbox=inbox, on_error=self.report, **options)
+        bot.job("remind")(self.remind)
+        bot.on("memberships")(ignore)  # so that there is a webhook
+        return bot
+
+    async def remind(self, context: JobContext) -> None:
+        self.values.append(context.value)
+        await context.send("Lunch!", to_person_email="ann@example.com")
+        if self.errors:
+            raise self.errors.pop(0)
+
+    def report(self, _: Exception, notification: Notification[Any]) -> None:
+        self.reported.append((notification.resource, notification.event, notification.data))
+
+    @property
+    def stored(self) -> list[StoredNotification]:
+        return stored_in(self.path, self.time.now_in_seconds)
+
+
+@pytest.fixture
+def jobs(webex: Webex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    """A bot with a job."""
+    webex.sandbox.raise_handler_errors = False
+    jobs = Jobs(webex, tmp_path / "inbox.db")
+    monkeypatch.setattr(inbox_worker, "_sleep", jobs.time.sleep)
+    return jobs
+
+
+async def test_a_job(jobs: Jobs) -> None:
+    """It is stored, and its handler gets what JSON gives back of the value; it may be due later.
+
+    It needs no webhook.
+    """
+    async with jobs.webex.running(jobs.bot):
+        assert await jobs.bot.enqueue("remind", {"order": Order("Pasta"), "at": (1, 2)}) is True
+        await until(lambda: jobs.stored == [])
+        assert await jobs.bot.enqueue("remind", None, after=60, key="later", line="a line") is True
+        (waiting,) = jobs.stored
+        await jobs.time.pass_(59)
+        assert len(jobs.values) == 1
+        await jobs.time.pass_(1)
+        await until(lambda: jobs.stored == [])
+
+    assert jobs.values == [{"order": {"dish": "Pasta"}, "at": [1, 2]}, None]
+    assert jobs.webex.texts == ["Lunch!", "Lunch!"]
+    assert {each.resource for each in jobs.webex.sandbox.webhooks} == {"memberships"}
+    assert waiting.key.startswith("job:")
+    shown = (waiting.resource, waiting.event, waiting.data_id, waiting.line)
+    assert shown == ("jobs", "remind", "later", "a line")
+
+
+async def test_a_job_that_fails(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    """It runs again like a notification: with pauses, reported, and what it said isn't said again.
+
+    `GiveUpError` ends that.
+    """
+    jobs.errors = [KeyError("x"), GiveUpError("no such room")]
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("remind", 1)
+        await until(lambda: [each.failures for each in jobs.stored] == [1])
+        await jobs.time.pass_(1)
+        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
+
+    assert jobs.values == [1, 1]
+    assert jobs.webex.texts == ["Lunch!"]
+    assert jobs.reported == 2 * [("jobs", "remind", {"value": 1})]
+    assert "a handler of jobs remind failed: attempt 1 of 5, again in 1 s" in caplog.text
+    assert jobs.stored[0].error == "GiveUpError: no such room"
+
+
+async def test_handlers_that_run_again(jobs: Jobs) -> None:
+    """They enqueue the same jobs again, which are stored once; each of equal ones is a job."""
+    results: list[list[bool]] = []
+
+    @jobs.bot.message()
+    async def handler(context: MessageContext) -> None:
+        names = ["Ann", "Bob", "Ann"]
+        results.append([await context.enqueue("remind", name, after=9e9) for name in names])
+        if len(results) < 3:
+            raise KeyError("x")
+
+    async with jobs.webex.running(jobs.bot):
+        await jobs.webex.sandbox.say("Hello")
+        for number in (1, 2):
+            await until(lambda: 1 in {each.failures for each in jobs.stored} or number == 2)  # noqa: B023 - used at once
+            await jobs.time.pass_(4)
+        await until(lambda: len(results) == 3)
+        await until(lambda: len(jobs.stored) == 3)
+        await jobs.webex.sandbox.say("Hello")
+        await until(lambda: len(jobs.stored) == 6)
+
+    assert results == [3 * [True], 3 * [False], 3 * [False], 3 * [True]]
+
+
+async def test_what_is_enqueued_elsewhere(jobs: Jobs) -> None:
+    """Outside of a handler each is another job; under a key, it is stored once for its name."""
+    jobs.bot.job("other")(jobs.remind)
+    async with jobs.webex.running(jobs.bot):
+        each_new = [await jobs.bot.enqueue("remind", 1, after=60) for _ in range(2)]
+        same = [await jobs.bot.enqueue("remind", n, key="k", after=60) for n in range(2)]
+        other = await jobs.bot.enqueue("other", 1, key="k", after=60)
+
+    assert (each_new, same, other) == ([True, True], [True, False], True)
+
+
+async def test_a_notification_from_a_task_queue(jobs: Jobs) -> None:
+    """What is dispatched a second time enqueues the same jobs."""
+
+    @jobs.bot.on("rooms")
+    async def handler(notification: Notification[Any]) -> None:
+        await jobs.bot.enqueue("remind", notification.data.id, after=60)
+
+    notification = parse_unverified_notification(sample_notification("rooms", "created"))
+    async with jobs.webex.running(jobs.bot):
+        for _ in range(2):
+            await jobs.bot.dispatch(notification)
+
+        assert len(jobs.stored) == 1
+
+
+async def test_a_call_that_fails_is_made_again(jobs: Jobs) -> None:
+    """A job whose store failed is the same one when it is enqueued again at once."""
+    results: list[bool] = []
+
+    @jobs.bot.message()
+    async def handler(context: MessageContext) -> None:
+        put = jobs.bot._inbox.put  # type: ignore[union-attr] # it has one
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jobs.bot._inbox, "put", broken)
+            with pytest.raises(OSError, match="full"):
+                await context.enqueue("remind", 1, after=60)
+        assert put == jobs.bot._inbox.put  # type: ignore[union-attr] # it has one
+        results.append(await context.enqueue("remind", 1, after=60))
+        if len(results) == 1:
+            raise KeyError("x")
+
+    async with jobs.webex.running(jobs.bot):
+        await jobs.webex.sandbox.say("Hello")
+        await until(lambda: len(results) == 1)
+        await jobs.time.pass_(2)
+        await until(lambda: len(results) == 2)
+
+    assert results == [True, False]
+
+
+async def broken(*_: object, **__: object) -> bool:
+    """Fail as an inbox on a full disk."""
+    raise OSError("the disk is full")
+
+
+async def test_it_is_no_notification(jobs: Jobs) -> None:
+    """Handlers of `on` and middleware don't see it, and what comes by HTTP is none."""
+    seen: list[str] = []
+
+    @jobs.bot.on()
+    async def note(notification: Notification[Any]) -> None:
+        seen.append(notification.id)
+
+    @jobs.bot.on("jobs")
+    async def note_jobs(notification: Notification[Any]) -> None:
+        seen.append(notification.resource)
+
+    @jobs.bot.middleware
+    async def count(notification: Notification[Any], call_next: Any) -> None:  # noqa: ANN401 - CallNext
+        seen.append("middleware")
+        await call_next()
+
+    body = sample_notification("rooms", "created").replace(b'"rooms"', b'"jobs"')
+    body = body.replace(b'"created",', b'"remind",', 1)
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("remind", 1)
+        await until(lambda: jobs.values == [1])
+        await until(lambda: jobs.stored == [])
+        assert seen == []
+        assert await jobs.bot.handle(body, sign(body, SECRET)) == 204
+        await until(lambda: jobs.stored == [] and len(seen) == 3)
+
+    assert jobs.values == [1]
+
+
+async def test_a_line(jobs: Jobs) -> None:
+    """With `in_order`, a job in the line of a room is handled after the messages before it."""
+    order: list[str] = []
+    bot = jobs.replica(in_order=True)
+
+    @bot.message()
+    async def handler(context: MessageContext) -> None:
+        order.append(context.text)
+        if context.text == "First":
+            await context.enqueue("note", "job", line=context.room_id)
+            await jobs.webex.sandbox.say("Second", room_id=context.room_id)
+            order.append("ended")
+
+    @bot.job("note")
+    async def note(context: JobContext) -> None:
+        order.append(context.value)
+
+    async with jobs.webex.running(bot):
+        await jobs.webex.sandbox.say("First")
+        await until(lambda: len(order) == 4)
+
+    assert order == ["First", "ended", "job", "Second"]
+
+
+async def test_a_job_of_another_version(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    """It waits for a process that has its handler, and is kept as failed after ten minutes."""
+    inbox = SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("remind", 1)
+        await until(lambda: jobs.values == [1])
+        await jobs.bot.enqueue("remind", 2, after=60)
+    old = jobs.webex.bot(inbox=inbox)
+    old.on("memberships")(ignore)
+    jobs.time.seconds += 60
+    async with jobs.webex.running(old):
+        for _ in range(20):
+            await until(lambda: jobs.stored[0].due is not None and jobs.stored[0].holder is None)
+            await jobs.time.pass_(30)
+        await until(lambda: [each.state for each in jobs.stored] == ["failed"])
+
+    assert jobs.values == [1]
+    assert jobs.stored[0].error == "LookupError: no such job is registered"
+    assert "jobs remind is kept as failed: it has no matching handler" in caplog.text
+    async with aclosing(inbox):
+        await inbox.retry([jobs.stored[0].key])
+    async with jobs.webex.running(jobs.replica()):
+        await until(lambda: jobs.values == [1, 2])
+
+
+async def test_a_router(jobs: Jobs) -> None:
+    """Jobs of an included router run; a name has one handler."""
+    router = BotRouter()
+    router.job("clean")(jobs.remind)
+    jobs.bot.include(router)
+    with refused("ValueError: two handlers are for the job 'clean': it runs one"):
+        jobs.bot.job("clean")(jobs.remind)
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("clean", 1)
+        await until(lambda: jobs.values == [1])
+
+
+async def test_what_is_an_error_at_once(
+    jobs: Jobs, webex: Webex, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without an inbox, before the start, with a wrong name, value, key, line or time."""
+    caplog.set_level(logging.CRITICAL)
+    without = webex.bot()
+    with pytest.raises(RuntimeError, match="jobs are in an inbox: pass one, such as SQLiteInbox"):
+        await without.enqueue("remind", 1)
+    with pytest.raises(RuntimeError, match="the bot isn't running"):
+        await jobs.bot.enqueue("remind", 1)
+    async with webex.running(jobs.bot):
+        for error, name, value, options in (
+            ("ValueError: no job 'remin' is registered: write @bot.job('remin')", "remin", 1, {}),
+            ("TypeError: the value of job 'remind' isn't JSON", "remind", float("nan"), {}),
+            (
+                "TypeError: $.a: JSON can't hold a value",
+                "remind",
+                {"a": object()},
+                {},
+            ),
+            ("ValueError: key is empty", "remind", 1, {"key": ""}),
+            ("TypeError: key must be str, got int", "remind", 1, {"key": 5}),
+            ("ValueError: line is empty", "remind", 1, {"line": ""}),
+            ("ValueError: after must be a number of seconds from 0 on", "remind", 1, {"after": -1}),
+        ):
+            arguments: Any = options
+            with refused(error):
+                await jobs.bot.enqueue(name, value, **arguments)
+
+        assert jobs.stored == []
+    me = await webex.client.get("people/me", into=Person)
+    context = JobContext(client=webex.client, me=me, value=1)
+    with pytest.raises(RuntimeError, match="this context isn't of a bot"):
+        await context.enqueue("remind", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "handler", "error"),
+    [
+        (print, None, 'TypeError: job takes a name: write @bot.job("remind")'),
+        ("", None, "ValueError: name is empty"),
+        ("remind", print, "TypeError: a handler must be an async function"),
+    ],
+)
+def test_what_can_not_be_registered(name: Any, handler: Any, error: str) -> None:  # noqa: ANN401 - mistakes
+    """The error says what to write."""
+    with refused(error):
+        BotRouter().job(name)(handler)

@@ -1,0 +1,60 @@
+"""Says who is the first to do something within so many seconds."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from webex_webhooks_async.validation import check_not_empty, check_seconds
+
+_MOST_KEPT = 1_000  # that have ended, before they are looked for
+
+
+class Claims(Protocol):
+    """Says who is the first to do something; an inbox says it to all processes that share it."""
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        ...
+
+    async def unclaim(self, name: str) -> None:
+        """Let the next who asks be the first."""
+        ...
+
+
+class MemoryClaims:
+    """Claims of one process.
+
+    Args:
+        clock: Returns seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends: dict[str, float] = {}
+        self._limit = _MOST_KEPT
+
+    async def claim(self, name: str, seconds: float) -> bool:
+        """Return True for the first who asks within so many seconds."""
+        now = self._clock()
+        if now < self._ends.get(name, now):
+            return False
+        self._ends[name] = now + seconds
+        if len(self._ends) > self._limit:
+            self._ends = {each: end for each, end in self._ends.items() if now < end}
+            self._limit = _MOST_KEPT + 2 * len(self._ends)
+        return True
+
+    async def unclaim(self, name: str) -> None:
+        """Let the next who asks be the first."""
+        self._ends.pop(name, None)
+
+
+def check_claim(name: str, seconds: float) -> None:
+    """Check the arguments of a claim that isn't our own.
+
+    Raises:
+        ValueError: The name is empty, or the seconds aren't positive and finite.
+        TypeError: One has a wrong type.
+    """
+    check_not_empty("name", name)
+    check_seconds("seconds", seconds)
