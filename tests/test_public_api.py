@@ -2,7 +2,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,17 @@ import pytest
 
 import webex_webhooks_async
 from tests.support.surface import SNAPSHOT, SOURCES, surface
-from webex_webhooks_async import Receiver, errors, types
+from webex_webhooks_async import (
+    Client,
+    NewWebhook,
+    Receiver,
+    WebexWarning,
+    WebhookPlanWarning,
+    errors,
+    parse_notification,
+    types,
+    verify,
+)
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 
 pytestmark = pytest.mark.once
@@ -139,3 +149,32 @@ def test_every_data_class_is_known_everywhere() -> None:
     assert set(DATA_CLASSES.values()) - public == set()
     assert set(DATA_CLASSES.values()) == matched
     assert set(DATA_CLASSES) - typed == set()
+
+
+@pytest.mark.parametrize(
+    ("call", "old", "new"),
+    [
+        (lambda **old: Receiver("secret", **old), "minimum", "minimum_algorithm"),
+        (lambda **old: verify(b"", {}, secrets="s", **old), "minimum", "minimum_algorithm"),
+        (
+            lambda **old: parse_notification(b"", {}, secrets="s", **old),
+            "minimum",
+            "minimum_algorithm",
+        ),
+        (lambda **old: Client("token").list("rooms", **old), "start", "start_url"),
+        (Client("token").webhooks.list, "start", "start_url"),
+    ],
+)
+def test_the_error_for_an_old_keyword_names_the_new_one(
+    call: Callable[..., object], old: str, new: str
+) -> None:
+    """Who used an earlier release learns from the error what to write."""
+    with pytest.raises(TypeError, match=f"has no argument {old!r}: write {new}$"):
+        call(**{old: None})
+
+
+def test_all_warnings_have_one_base() -> None:
+    """A program filters those of this package by their class."""
+    with pytest.warns(WebexWarning, match="did you mean 'messages'"):
+        NewWebhook(name="n", target_url="https://a.example", resource="mesages", event="created")
+    assert issubclass(WebhookPlanWarning, WebexWarning)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.errors import SignatureError as SignatureError
     from webex_webhooks_async.errors import TransportError as TransportError
     from webex_webhooks_async.errors import WebexError as WebexError
+    from webex_webhooks_async.errors import WebexWarning as WebexWarning
     from webex_webhooks_async.models.files import File as File
     from webex_webhooks_async.models.messages import AttachmentAction as AttachmentAction
     from webex_webhooks_async.models.messages import Message as Message
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.models.vocabulary import Event as Event
     from webex_webhooks_async.models.vocabulary import OwnedBy as OwnedBy
     from webex_webhooks_async.models.vocabulary import Resource as Resource
-    from webex_webhooks_async.models.vocabulary import Status as Status
+    from webex_webhooks_async.models.vocabulary import WebhookStatus as WebhookStatus
     from webex_webhooks_async.models.webhooks import NewWebhook as NewWebhook
     from webex_webhooks_async.models.webhooks import Webhook as Webhook
     from webex_webhooks_async.models.webhooks import WebhookUpdate as WebhookUpdate
@@ -134,7 +135,7 @@ else:
             "APIError AuthenticationError BadRequestError ConflictError DecodeError GiveUpError "
             "GoneError LockedError NotFoundError NotificationError PaginationError PayloadError "
             "PermissionDeniedError RateLimitError RequestTimeoutError ResponseTooLargeError "
-            "ServerError SignatureError TransportError WebexError"
+            "ServerError SignatureError TransportError WebexError WebexWarning"
         ),
         "models.files": "File",
         "models.messages": "AttachmentAction Message Person PhoneNumber",
@@ -144,7 +145,7 @@ else:
             "ServiceAppData TelephonyCallData"
         ),
         "models.notifications": "Notification",
-        "models.vocabulary": "Event OwnedBy Resource Status",
+        "models.vocabulary": "Event OwnedBy Resource WebhookStatus",
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.attempts": "Attempt attempt once",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",

@@ -22,8 +22,8 @@
         ├── SignatureError          it doesn't prove that it comes from Webex
         └── PayloadError            verified, but not a notification
 
-A handler of yours raises `GiveUpError`. Invalid arguments raise the builtin ``ValueError`` and
-``TypeError`` before anything is sent.
+Its warnings are of the class `WebexWarning`. A handler of yours raises `GiveUpError`. Invalid
+arguments raise the builtin ``ValueError`` and ``TypeError`` before anything is sent.
 
 Task queues carry exceptions between processes, as a pickle or as the class and its ``args``. So
 every ``__init__`` here takes positional arguments with plain values, and passes all of them to
@@ -34,6 +34,10 @@ from collections.abc import Iterable
 from typing import Literal
 
 from webex_webhooks_async.formatting import describe_failure, describe_status, short_id
+
+
+class WebexWarning(UserWarning):
+    """Base class of all warnings of this package: something is valid, but probably not meant."""
 
 
 class WebexError(Exception):

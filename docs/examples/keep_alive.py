@@ -14,8 +14,8 @@ from webex_webhooks_async import (
     Event,
     NewWebhook,
     Resource,
-    Status,
     WebhookPlanResult,
+    WebhookStatus,
     WebhookUpdate,
 )
 from webex_webhooks_async.testing import Sandbox
@@ -56,7 +56,7 @@ async def demonstrate(client: Client) -> None:
         messages, cards = (await changed(watching)).webhooks.values()
 
         await client.webhooks.update(
-            messages.id, WebhookUpdate.of(messages, status=Status.INACTIVE)
+            messages.id, WebhookUpdate.of(messages, status=WebhookStatus.INACTIVE)
         )
         await changed(watching)
 

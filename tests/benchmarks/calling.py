@@ -80,7 +80,7 @@ async def own_peak(base_url: str, *, pages: int) -> AsyncGenerator[Round]:
             first = PAGES - pages + 1
             tracemalloc.start()
             await through(
-                client.webhooks.list(start=f"{base_url}/webhooks?max={ITEMS}&page={first}")
+                client.webhooks.list(start_url=f"{base_url}/webhooks?max={ITEMS}&page={first}")
             )
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()

@@ -370,7 +370,7 @@ async def test_nothing_of_a_given_client_wins_over_ours() -> None:
         options: Any = {"token": token, "http_client": theirs}
         async with client_on(grant, FOUND, page(), **options) as (wire, client):
             await client.webhooks.get("W1")
-            await client.webhooks.list(start=f"{wire.base_url}/webhooks?cursor&max=50")
+            await client.webhooks.list(start_url=f"{wire.base_url}/webhooks?cursor&max=50")
 
         assert theirs.headers == untouched.headers
         assert dict(theirs.cookies) == {"theirs": "1"}

@@ -18,7 +18,7 @@ from webex_webhooks_async import (
     TransportError,
     Webhook,
 )
-from webex_webhooks_async.client.pagination import absolute_link, next_link, target_on
+from webex_webhooks_async.client.pagination import Paginator, absolute_link, next_link, target_on
 
 FIRST = "/v1/webhooks"
 NEXT = "/v1/webhooks?cursor=2"
@@ -199,7 +199,7 @@ async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
     async with Wire(page("W9")) as other, client_on(page("W1")) as (wire, client):
         start = link.format(port=wire.port, other=other.port)
         with pytest.raises(PaginationError):
-            await client.webhooks.list(start=start)
+            await client.webhooks.list(start_url=start)
 
     assert wire.connections == other.connections == 0
 
@@ -209,9 +209,9 @@ async def test_a_start_that_is_no_url_is_named(character: str) -> None:
     """The error names `start`, not a link, and nothing is sent."""
     async with client_on(page("W1")) as (wire, client):
         with pytest.raises(PaginationError, match=r"^start, which must be a kept next_url, has"):
-            await client.webhooks.list(start="foo")
+            await client.webhooks.list(start_url="foo")
         with pytest.raises(PaginationError):
-            await client.webhooks.list(start=f"{wire.base_url}/webhooks?cursor={character}")
+            await client.webhooks.list(start_url=f"{wire.base_url}/webhooks?cursor={character}")
 
     assert wire.connections == 0
 
@@ -250,7 +250,7 @@ async def test_a_list_can_be_resumed() -> None:
         async with client_of(wire) as client:
             first = await client.webhooks.list(max=1, owned_by="org")
         async with client_of(wire) as client:
-            found = await ids(client.webhooks.list(start=first.next_url))
+            found = await ids(client.webhooks.list(start_url=first.next_url))
 
     assert [each.id for each in first.items] == ["W1"]
     assert first.next_url == f"{wire.origin}{targets[1]}"
@@ -261,7 +261,7 @@ async def test_a_list_can_be_resumed() -> None:
 async def test_max_does_not_count_for_a_kept_url() -> None:
     """A kept URL has its own page size, so `max` is ignored."""
     async with client_on(page("W2")) as (wire, client):
-        await client.webhooks.list(max=7, start=f"{wire.base_url}/webhooks?max=50&cursor=2")
+        await client.webhooks.list(max=7, start_url=f"{wire.base_url}/webhooks?max=50&cursor=2")
 
     assert wire.targets == [f"{FIRST}?max=50&cursor=2"]
 
@@ -379,7 +379,7 @@ async def test_an_iteration_can_be_closed() -> None:
             await never_set.wait()
         return Page(items=(1,), next_url="two")
 
-    items = aiter(AsyncPaginator(fetch, "one", prefetch=True))
+    items = aiter(Paginator(fetch, "one", prefetch=True))
     async with aclosing(items):
         assert await anext(items) == 1
         await asking.wait()
@@ -444,11 +444,11 @@ async def test_any_fetch_of_pages_can_be_paginated(*, prefetch: bool) -> None:
             raise TransportError(url)
         return pages[url]
 
-    paginator = AsyncPaginator(fetch, "one", prefetch=prefetch)
+    paginator = Paginator(fetch, "one", prefetch=prefetch)
 
     assert [each async for each in paginator] == [1, 2, 3]
     assert await paginator == pages["one"]
-    failing = AsyncPaginator(fetch, "three", prefetch=prefetch)
+    failing = Paginator(fetch, "three", prefetch=prefetch)
     with pytest.raises(TransportError, match="three"):
         await failing
     with pytest.raises(TransportError, match="three"):

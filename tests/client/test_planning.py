@@ -13,12 +13,12 @@ from webex_webhooks_async import (
     NewWebhook,
     OwnedBy,
     Resource,
-    Status,
     Webhook,
     WebhookAction,
     WebhookChange,
     WebhookPlan,
     WebhookPlanWarning,
+    WebhookStatus,
     plan_webhooks,
 )
 
@@ -45,7 +45,7 @@ THERE = Webhook(
     event=WANTED.event,
     filter=WANTED.filter,
     secret=WANTED.secret,
-    status=Status.ACTIVE,
+    status=WebhookStatus.ACTIVE,
     created=LONG_AGO,
 )
 

@@ -62,7 +62,7 @@ def signatures(data: bytes) -> None:
 def proves(body: bytes, headers: Any) -> bool:  # noqa: ANN401 - whatever a framework may have
     """Whether a request is accepted; a refusal is a `SignatureError`, and nothing else."""
     try:
-        verify(body, headers, SECRET)
+        verify(body, headers, secrets=SECRET)
     except SignatureError:
         return False
     return True

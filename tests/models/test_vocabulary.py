@@ -2,6 +2,7 @@ import warnings
 
 import pytest
 
+from webex_webhooks_async.errors import WebexWarning
 from webex_webhooks_async.models.vocabulary import Resource, did_you_mean
 from webex_webhooks_async.models.webhooks import NewWebhook
 
@@ -32,7 +33,7 @@ def test_a_misspelled_webhook_is_a_warning_at_the_users_line() -> None:
     def make() -> NewWebhook:
         return NewWebhook(name="n", target_url=URL, resource="mesages", event="create")
 
-    with pytest.warns(UserWarning, match="did you mean") as record:
+    with pytest.warns(WebexWarning, match="did you mean") as record:
         make()
 
     line = make.__code__.co_firstlineno + 1

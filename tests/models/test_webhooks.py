@@ -5,7 +5,7 @@ import pytest
 from attrs import evolve
 
 from tests.support.wire import MODEL
-from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.models.vocabulary import WebhookStatus
 from webex_webhooks_async.models.webhooks import NewWebhook, WebhookUpdate
 
 Sent = NewWebhook | WebhookUpdate
@@ -128,7 +128,7 @@ ALL = WebhookUpdate(name="Bot", target_url=MODEL.target_url, secret="s3cret", st
     ("changes", "expected"),
     [
         ({}, ALL),
-        ({"status": Status.ACTIVE}, evolve(ALL, status="active")),
+        ({"status": WebhookStatus.ACTIVE}, evolve(ALL, status="active")),
         ({"secret": None, "status": None}, evolve(ALL, secret=None, status=None)),
         (
             {"name": "New", "target_url": "https://new.example.com", "secret": "n3w"},

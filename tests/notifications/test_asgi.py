@@ -225,7 +225,7 @@ def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uvicorn, "run", run := Mock())
     receiver = Receiver(SECRET)
     receiver.run()
-    receiver.run("127.0.0.2", 8001)
+    receiver.run("127.0.0.2", port=8001)
 
     assert run.mock_calls == [
         call(receiver, host="127.0.0.1", port=8000),

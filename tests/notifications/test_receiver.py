@@ -169,7 +169,7 @@ class TestRefusal:
 
     async def test_the_minimum_is_enforced(self) -> None:
         """A signature of a weaker algorithm than `minimum` is refused."""
-        bot = Bot(minimum=SignatureAlgorithm.SHA256)
+        bot = Bot(minimum_algorithm=SignatureAlgorithm.SHA256)
         headers = sign(BODY, SECRET)
         weak = {"X-Spark-Signature": headers["X-Spark-Signature"]}
 

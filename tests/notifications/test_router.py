@@ -7,6 +7,7 @@ import pytest
 
 from tests.notifications.doubles import SECRET, Traces, body_of, deliver
 from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.errors import WebexWarning
 from webex_webhooks_async.models.vocabulary import Event, Resource
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.receiver import Receiver
@@ -78,7 +79,7 @@ class TestWords:
         def register() -> None:
             router.on(*words)(Traces().handler("typo"))
 
-        with pytest.warns(UserWarning, match=match) as record:
+        with pytest.warns(WebexWarning, match=match) as record:
             register()
 
         line = register.__code__.co_firstlineno + 1

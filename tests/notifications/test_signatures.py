@@ -32,7 +32,7 @@ WRONG1, WRONG256, WRONG512 = "0" * 40, "0" * 64, "0" * 128
 def reason(headers: Any, body: bytes = BODY, **options: Any) -> str | None:  # noqa: ANN401 - whatever a framework may have
     """Return why the headers prove nothing; `None` if they prove the request."""
     try:
-        verify(body, headers, SECRET, **options)
+        verify(body, headers, secrets=SECRET, **options)
     except SignatureError as error:
         return error.reason
     return None
@@ -64,13 +64,13 @@ def test_sign_makes_the_headers() -> None:
 @given(st.binary(), st.binary(), st.text(min_size=1), st.text(min_size=1))
 def test_nothing_else_is_verified(body: bytes, other: bytes, secret: str, wrong: str) -> None:
     """What was signed is verified; a signature of another body or secret proves nothing."""
-    verify(body, sign(body, secret), secret)
+    verify(body, sign(body, secret), secrets=secret)
     for signed, key in ((other, secret), (body, wrong)):
         padded = [each.encode().ljust(128, b"\0") for each in (key, secret)]
         if signed == body and padded[0] == padded[1]:  # HMAC pads a short key with zeros
             continue
         with pytest.raises(SignatureError, match="another body or made with another secret"):
-            verify(body, sign(signed, key), secret)
+            verify(body, sign(signed, key), secrets=secret)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_minimum_is_held(
     minimum: SignatureAlgorithm, headers: Mapping[str, object], expected: str | None
 ) -> None:
     """A correct signature of a weaker algorithm than the minimum proves nothing."""
-    assert reason(headers, minimum=minimum) == expected
+    assert reason(headers, minimum_algorithm=minimum) == expected
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_the_algorithm_that_decided_is_returned(
     headers: Mapping[str, object], algorithm: SignatureAlgorithm
 ) -> None:
     """`verify` returns the algorithm of the signature that proved the request."""
-    assert verify(BODY, headers, SECRET) is algorithm
+    assert verify(BODY, headers, secrets=SECRET) is algorithm
 
 
 class ManyValued(dict[str, str]):
@@ -234,7 +234,7 @@ def test_a_header_may_come_twice(make: Callable[..., object], values: tuple[str,
     """Each value of a header counts, so that a stronger one is never overlooked."""
     headers = make(*(("X-Webex-Signature", value) for value in values))
 
-    assert reason(headers, minimum=SignatureAlgorithm.SHA256) is None
+    assert reason(headers, minimum_algorithm=SignatureAlgorithm.SHA256) is None
 
 
 NAMES = st.sampled_from([*SIGNATURE_HEADERS, b"X-SPARK-SIGNATURE", "", None, 7, b"\xff", "\udc80"])
@@ -257,7 +257,7 @@ HEADERS = (
 def test_whatever_the_headers_hold(headers: Any, body: bytes) -> None:  # noqa: ANN401 - anything
     """Any headers made without the secret raise a SignatureError, and nothing else."""
     with pytest.raises(SignatureError):
-        verify(body, headers, SECRET)
+        verify(body, headers, secrets=SECRET)
 
 
 LARGE = 10_000_000
@@ -331,7 +331,7 @@ def test_signature_headers_have_a_limit(headers: Any, expected: str | None) -> N
 @pytest.mark.parametrize("secrets", [["old", SECRET], (SECRET, "new"), {SECRET}, iter([SECRET])])
 def test_any_of_several_secrets_will_do(secrets: Any) -> None:  # noqa: ANN401 - any iterable
     """While a secret is being replaced, a signature with either one is valid."""
-    verify(BODY, sign(BODY, SECRET), secrets)
+    verify(BODY, sign(BODY, SECRET), secrets=secrets)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_any_of_several_secrets_will_do(secrets: Any) -> None:  # noqa: ANN401 -
 def test_a_secret_is_text(secrets: Any, error: str) -> None:  # noqa: ANN401 - what users pass by mistake
     """Without a secret, or with a wrong one, nothing is verified; the error doesn't show it."""
     with refused(error) as raised:
-        verify(BODY, sign(BODY, SECRET), secrets)
+        verify(BODY, sign(BODY, SECRET), secrets=secrets)
 
     assert "c4nary" not in str(raised.value)
 
@@ -368,20 +368,23 @@ def test_nothing_is_signed_without_a_secret(secret: str, match: str) -> None:
 def test_one_secret_is_no_sequence_of_letters() -> None:
     """A secret given as a str is one secret, so its letters prove nothing."""
     with pytest.raises(SignatureError):
-        verify(BODY, sign(BODY, SECRET[0]), SECRET)
+        verify(BODY, sign(BODY, SECRET[0]), secrets=SECRET)
 
 
 @pytest.mark.parametrize("headers", [None, 7, True])
 def test_headers_are_a_mapping_or_pairs(headers: Any) -> None:  # noqa: ANN401 - what users pass by mistake
     """Headers of a wrong type raise an error that says what to pass."""
     with pytest.raises(TypeError, match="headers must be Iterable, got"):
-        verify(BODY, headers, SECRET)
+        verify(BODY, headers, secrets=SECRET)
 
 
 @pytest.mark.parametrize("body", [BODY.decode(), bytearray(BODY), {"a": 1}, None])
 def test_a_body_is_raw_bytes(body: Any) -> None:  # noqa: ANN401 - what users pass by mistake
     """A decoded or parsed body raises an error that says what to pass."""
-    for call in (lambda: verify(body, sign(BODY, SECRET), SECRET), lambda: sign(body, SECRET)):
+    for call in (
+        lambda: verify(body, sign(BODY, SECRET), secrets=SECRET),
+        lambda: sign(body, SECRET),
+    ):
         with pytest.raises(TypeError, match="raw bytes"):
             call()
 

@@ -79,7 +79,7 @@ async def test_a_delivery() -> None:
     )
     assert delivery.ok
     assert sandbox.deliveries == (delivery,)
-    verify(request.body, request.headers, CANARY)
+    verify(request.body, request.headers, secrets=CANARY)
     assert repr(delivery) == (
         f"Delivery(webhook='Messages', url={webhook.target_url!r}, status_code=204, "
         "error=None, switched_off=False, location=None, handler_error=None)"

@@ -15,7 +15,7 @@ from tests.testing.doubles import ANN, BOT, NEW, created
 from tests.testing.test_event_stream import state, stream_of
 from webex_webhooks_async import Bot, Client, Receiver
 from webex_webhooks_async.loopback_server import serve_on_loopback
-from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.models.vocabulary import WebhookStatus
 from webex_webhooks_async.testing import Sandbox
 from webex_webhooks_async.testing.reasons import reason_of_status
 
@@ -86,7 +86,7 @@ async def test_why_nothing_notifies_the_bot(
     url = f"http://127.0.0.1:{unused_tcp_port}/"
     webhook = await created(api, "webhooks", **{**NEW, "targetUrl": url})
     fields = {"name": "Messages", "targetUrl": url}
-    for status in (Status.INACTIVE, Status.ACTIVE):
+    for status in (WebhookStatus.INACTIVE, WebhookStatus.ACTIVE):
         await api.put(f"webhooks/{webhook['id']}", json={**fields, "status": status})
     *_, last = await webex_sandbox.say("Hello")
 

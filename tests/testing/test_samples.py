@@ -108,9 +108,9 @@ def test_a_signed_request() -> None:
 
     assert (request.method, str(request.url), request.content) == ("POST", URL, body)
     assert request.headers["Content-Type"] == "application/json"
-    verify(body, request.headers, SECRET)
+    verify(body, request.headers, secrets=SECRET)
     with pytest.raises(SignatureError, match="no signature"):
-        verify(body, signed_request(URL, body, None).headers, SECRET)
+        verify(body, signed_request(URL, body, None).headers, secrets=SECRET)
     with pytest.raises(ValueError, match="secret"):
         signed_request(URL, b"{}", "")
     with pytest.raises(httpx.InvalidURL):

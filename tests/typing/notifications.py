@@ -168,10 +168,12 @@ def parsing_returns_the_union(body: bytes, headers: dict[str, str]) -> None:
 
 def headers_come_in_any_form(body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
     """As a mapping, or as pairs of bytes; secrets are one or several."""
-    verify(body, sign(body, "secret"), ["secret", "old secret"], minimum=SignatureAlgorithm.SHA512)
-    verify(body, headers, "secret")
-    verify(body, {}, b"secret")  # type: ignore[arg-type] # text
-    verify(body, {}, "secret", minimum="sha256")  # type: ignore[arg-type] # of the enum
+    strong = SignatureAlgorithm.SHA512
+    secrets = ["secret", "old secret"]
+    verify(body, sign(body, "secret"), secrets=secrets, minimum_algorithm=strong)
+    verify(body, headers, secrets="secret")
+    verify(body, {}, secrets=b"secret")  # type: ignore[arg-type] # text
+    verify(body, {}, secrets="secret", minimum_algorithm="sha256")  # type: ignore[arg-type] # enum
 
 
 async def report(error: Exception, notification: Notification[NotificationData]) -> None:
@@ -197,7 +199,7 @@ class OwnDeduplicator(Deduplicator):
 async def a_deduplicator_is_of_any_kind(client: redis.asyncio.Redis) -> None:
     """A deduplicator is one of the package's, what inherits from the class, or `None`."""
     redis_deduplicator = RedisDeduplicator(client, ttl=60, prefix="bot:")
-    several: list[Deduplicator] = [MemoryDeduplicator(60, max_entries=10), redis_deduplicator]
+    several: list[Deduplicator] = [MemoryDeduplicator(ttl=60, max_entries=10), redis_deduplicator]
     for deduplicator in (*several, OwnDeduplicator(), None):
         Receiver("secret", deduplicator=deduplicator)
     match await several[0].claim("key"):

@@ -35,7 +35,7 @@ from webex_webhooks_async.cli.running import (
     UsageError,
     exit_code_of,
 )
-from webex_webhooks_async.errors import WebexError
+from webex_webhooks_async.errors import WebexError, WebexWarning
 from webex_webhooks_async.models.vocabulary import did_you_mean
 from webex_webhooks_async.version import __version__
 
@@ -205,7 +205,7 @@ def run(arguments: Sequence[str]) -> int:
             cast("TextIOWrapper", stream).reconfigure(errors="replace")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default", UserWarning)  # each once
+            warnings.simplefilter("default", WebexWarning)  # each once
             warnings.showwarning = _show_warning
             return _run(arguments)
     except (WebexError, CommandError, UsageError) as error:

@@ -14,7 +14,7 @@ from webex_webhooks_async.cli.console import print_fields, print_json, stdout
 from webex_webhooks_async.cli.running import CommandError
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_status, on_one_line
-from webex_webhooks_async.models.vocabulary import Status
+from webex_webhooks_async.models.vocabulary import WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
 
 
@@ -75,7 +75,7 @@ def _print_row(console: Console, cells: Iterable[Text], widths: Iterable[int]) -
 
 def status_text(status: str | None) -> Text:
     """A webhook's status."""
-    styles: dict[str, str] = {Status.ACTIVE: "green", Status.INACTIVE: "red"}
+    styles: dict[str, str] = {WebhookStatus.ACTIVE: "green", WebhookStatus.INACTIVE: "red"}
     return Text(on_one_line(status or "-"), styles.get(status or "", ""))
 
 

@@ -18,7 +18,7 @@ from webex_webhooks_async.converters import check_into
 from webex_webhooks_async.models import wire_name
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
-from webex_webhooks_async.validation import check_count, check_text, check_type
+from webex_webhooks_async.validation import check_count, check_text, check_type, renamed
 
 if TYPE_CHECKING:
     import httpx
@@ -249,6 +249,7 @@ class Client(APIResource):
         """
         await self._delete(path, *segments, params=params)
 
+    @renamed(start="start_url")
     def list(  # noqa: PLR0913 - all but the path have a default
         self,
         path: str,
@@ -256,7 +257,7 @@ class Client(APIResource):
         params: Params | None = None,
         into: type[T] | Callable[[Any], T] | None = None,
         items_key: str = "items",
-        start: str | None = None,
+        start_url: str | None = None,
         prefetch: bool = False,
     ) -> "AsyncPaginator[T]":
         """Return a list that comes in pages; nothing is sent before it is iterated or awaited.
@@ -273,11 +274,11 @@ class Client(APIResource):
             into: The class of an item, or a function that takes its JSON, as for `get`; without it,
                 an item is parsed JSON.
             items_key: The member of a page that holds the items.
-            start: A kept `Page.next_url` to continue from; `params` don't apply then.
+            start_url: A kept `Page.next_url` to continue from; `params` don't apply then.
             prefetch: Request the next page while the caller works on this one.
 
         Raises:
-            ValueError: The path, a segment or a parameter can't be sent, or `start` is empty.
+            ValueError: The path, a segment or a parameter can't be sent, or `start_url` is empty.
             TypeError: An argument has a wrong type.
         """
         if into is not None:
@@ -286,7 +287,9 @@ class Client(APIResource):
         def read(response: Response) -> tuple[Any, ...]:
             return response.items(items_key, into)
 
-        return self._paginate(read, path, *segments, params=params, start=start, prefetch=prefetch)
+        return self._paginate(
+            read, path, *segments, params=params, start_url=start_url, prefetch=prefetch
+        )
 
     @overload
     async def fetch(self, notification: "Notification[MessageData]") -> "Message": ...

@@ -5,6 +5,7 @@ Facts: RFC 8288, and "Pagination" on https://developer.webex.com/docs/basics
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Generic, TypeVar
@@ -24,21 +25,41 @@ class Page(Generic[T]):
     Attributes:
         items: Its items; an empty page may still have a next one.
         next_url: The absolute URL of the next page, `None` on the last one. Keep it to continue
-            from there later, with ``list(start=next_url)``.
+            from there later, with ``list(start_url=next_url)``.
     """
 
     items: tuple[T, ...]
     next_url: str | None
 
 
-class AsyncPaginator(Generic[T]):
-    """A list that is fetched page by page, as it is consumed.
+class AsyncPaginator(ABC, Generic[T]):
+    """A list that is fetched page by page, as it is consumed. `Client.list` returns one.
 
     Iterate it for the items of all pages, await it for the first page, or iterate `pages`. Each
     begins with the first page, and nothing is held open between two pages.
 
     While iterating or awaiting, the errors of the request are raised, and `PaginationError` for a
     next link to another origin or to a page that was already fetched; nothing is sent to those.
+    """
+
+    async def __aiter__(self) -> AsyncGenerator[T]:
+        """Every item of every page."""
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
+
+    @abstractmethod
+    def __await__(self) -> Generator[Any, Any, Page[T]]:
+        """The first page."""
+
+    @abstractmethod
+    def pages(self) -> AsyncGenerator[Page[T]]:
+        """Every page, up to the one that has no next."""
+
+
+class Paginator(AsyncPaginator[T]):
+    """What makes an `AsyncPaginator` of a function that fetches a page.
 
     Args:
         fetch: Returns the page at an absolute URL.
@@ -53,19 +74,10 @@ class AsyncPaginator(Generic[T]):
         self._start = start
         self._prefetch = prefetch
 
-    async def __aiter__(self) -> AsyncGenerator[T]:
-        """Every item of every page."""
-        async with aclosing(self.pages()) as pages:
-            async for page in pages:
-                for item in page.items:
-                    yield item
-
     def __await__(self) -> Generator[Any, Any, Page[T]]:
-        """The first page."""
         return self._page(self._start, set()).__await__()
 
-    async def pages(self) -> AsyncGenerator[Page[T]]:
-        """Every page, up to the one that has no next."""
+    async def pages(self) -> AsyncGenerator[Page[T]]:  # noqa: D102 - of its base
         followed: set[str] = set()
         page = await self._page(self._start, followed)
         while (url := page.next_url) is not None:

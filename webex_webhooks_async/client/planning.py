@@ -11,9 +11,9 @@ from typing import Self
 from attrs import evolve, field, frozen
 
 from webex_webhooks_async.catalog import CATALOG, INTERESTS_PATH, Watchable
-from webex_webhooks_async.errors import DecodeError
+from webex_webhooks_async.errors import DecodeError, WebexWarning
 from webex_webhooks_async.formatting import on_one_line, short_id
-from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, Status
+from webex_webhooks_async.models.vocabulary import OwnedBy, Resource, WebhookStatus
 from webex_webhooks_async.models.webhooks import (
     NewWebhook,
     UnreadableWebhook,
@@ -170,7 +170,7 @@ class WebhookPlan:
         )
 
 
-class WebhookPlanWarning(UserWarning):
+class WebhookPlanWarning(WebexWarning):
     """The webhooks you want probably don't do what you want."""
 
 
@@ -277,7 +277,7 @@ class DesiredState:
                 name is not None
                 and other.name not in self.names
                 and other.id not in deleted
-                and other.status != Status.INACTIVE
+                and other.status != WebhookStatus.INACTIVE
             ):
                 yield (
                     f"every event of {name!r} arrives twice: the webhook "
@@ -355,7 +355,7 @@ def _change(wanted: NewWebhook, existing: Webhook) -> WebhookChange:
     changeable = _differ(_changeable_differences(wanted, existing))
     if fixed:
         action, reason = WebhookAction.REPLACE, f"{fixed} and can't be changed"
-    elif existing.status == Status.INACTIVE:
+    elif existing.status == WebhookStatus.INACTIVE:
         action = WebhookAction.REACTIVATE
         reason = f"switched off, and {changeable}" if changeable else "switched off"
     elif changeable:

@@ -33,7 +33,7 @@ from webex_webhooks_async.errors import (
     TransportError,
     WebexError,
 )
-from webex_webhooks_async.models.vocabulary import OwnedBy, Status
+from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import (
     NewWebhook,
     UnreadableWebhook,
@@ -281,7 +281,7 @@ class PlanExecution:
             return
         secret = wanted.secret or existing.secret
         is_reactivated = change.action is WebhookAction.REACTIVATE
-        status = Status.ACTIVE if is_reactivated else existing.status
+        status = WebhookStatus.ACTIVE if is_reactivated else existing.status
         update = WebhookUpdate(
             name=wanted.name,
             target_url=wanted.target_url,

@@ -84,7 +84,7 @@ class APIResource:
         path: str,
         *segments: str,
         params: Params | None = None,
-        start: str | None = None,
+        start_url: str | None = None,
         prefetch: bool = False,
     ) -> "AsyncPaginator[T]":
         """Return a list whose pages `read` reads; the other arguments are `Client.list`'s."""
@@ -94,18 +94,19 @@ class APIResource:
         base_url = self._requester.base_url
         first = self._request("GET", path, segments, params)
         first_url = f"{self._requester.origin}{first.target}"
-        if start is not None:
-            check_text("start", start)
-            if not start:
+        if start_url is not None:
+            check_text("start_url", start_url)
+            if not start_url:
                 raise ValueError(
-                    "start is empty; pass a next_url that isn't None, or leave it out to begin "
+                    "start_url is empty; pass a next_url that isn't None, or leave it out to begin "
                     "with the first page"
                 )
 
         async def fetch(url: str) -> "Page[T]":
             request = first
             if url != first_url:
-                name = "start, which must be a kept next_url," if url == start else "the next link"
+                given = "start_url, which must be a kept next_url,"
+                name = given if url == start_url else "the next link"
                 request = Request(method="GET", target=pagination.target_on(base_url, url, name))
             response = await self._requester.send(request)
             link = pagination.next_link(response.headers.get_list("link"))
@@ -113,7 +114,7 @@ class APIResource:
                 items=read(response), next_url=link and pagination.absolute_link(link, url)
             )
 
-        return pagination.AsyncPaginator(fetch, start or first_url, prefetch=prefetch)
+        return pagination.Paginator(fetch, start_url or first_url, prefetch=prefetch)
 
     def _request(  # noqa: PLR0913 - the parts of a request
         self,

@@ -50,7 +50,7 @@ _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _HEEDED = frozenset({423, 429, 503})  # where Retry-After sets the wait
 
 
-@frozen
+@frozen(kw_only=True)
 class RetryPolicy:
     """How often a request is sent, and how long to wait in between.
 

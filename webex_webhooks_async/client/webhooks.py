@@ -22,7 +22,13 @@ from webex_webhooks_async.models.webhooks import (
     WebhookUpdate,
 )
 from webex_webhooks_async.strict_json import JSON
-from webex_webhooks_async.validation import check_not_empty, check_seconds, check_text, check_type
+from webex_webhooks_async.validation import (
+    check_not_empty,
+    check_seconds,
+    check_text,
+    check_type,
+    renamed,
+)
 
 if TYPE_CHECKING:
     from webex_webhooks_async.client.planning import DesiredState, WebhookPlan, WebhookPlanResult
@@ -106,12 +112,13 @@ class Webhooks(APIResource):
         """
         await self._delete(_PATH, _checked(webhook_id))
 
+    @renamed(start="start_url")
     def list(
         self,
         *,
         max: int | None = None,  # noqa: A002 - Webex's own name for it
         owned_by: str | None = None,
-        start: str | None = None,
+        start_url: str | None = None,
         prefetch: bool = False,
     ) -> AsyncPaginator[Webhook]:
         """Return the webhooks; nothing is sent before the result is iterated or awaited.
@@ -124,21 +131,23 @@ class Webhooks(APIResource):
             max: Items a page, 1 or more; by default the service sends up to 100, which is also its
                 limit.
             owned_by: ``org`` for those of the whole organization, otherwise the token owner's own.
-            start: A kept `Page.next_url` to continue from. It has a page size and an owner of its
-                own, so `max` and `owned_by` don't apply.
+            start_url: A kept `Page.next_url` to continue from. It has a page size and an owner of
+                its own, so `max` and `owned_by` don't apply.
             prefetch: Request the next page while the caller works on this one.
 
         Raises:
-            ValueError: `max` isn't a whole number of at least 1, `start` is empty, or a text isn't
-                valid Unicode.
-            TypeError: `owned_by` or `start` isn't a string.
+            ValueError: `max` isn't a whole number of at least 1, `start_url` is empty, or a text
+                isn't valid Unicode.
+            TypeError: `owned_by` or `start_url` isn't a string.
         """
         if max is not None and (type(max) is not int or max < 1):
             raise ValueError(f"max must be a whole number of at least 1, got {max}")
         if owned_by is not None:
             check_text("owned_by", owned_by)
         params = {"max": max, "ownedBy": owned_by}
-        return self._paginate(_read_webhooks, _PATH, params=params, start=start, prefetch=prefetch)
+        return self._paginate(
+            _read_webhooks, _PATH, params=params, start_url=start_url, prefetch=prefetch
+        )
 
     async def ensure(
         self, wanted: Iterable[NewWebhook], *, prune: str | None = None

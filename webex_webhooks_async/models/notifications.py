@@ -41,7 +41,7 @@ class Notification(Generic[D_co]):
         created_by: The person or bot that created the webhook.
         app_id: The application whose token created the webhook.
         owned_by: Whose events the webhook watches, usually an `OwnedBy`.
-        status: The webhook's status, usually a `Status`.
+        status: The webhook's status, usually a `WebhookStatus`.
         created: When the webhook was created, not when the event happened; aware.
         actor_id: The person who did it. Alerts have no actor.
         extra: Unknown keys, and optional values that don't fit, by their names in JSON.

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterable
 from enum import StrEnum
 
+from webex_webhooks_async.errors import WebexWarning
+
 
 class Resource(StrEnum):
     """What can be watched. Webex adds resources without notice, so any other string works too."""
@@ -131,7 +133,7 @@ class Event(StrEnum):
     """It has changed."""
 
 
-class Status(StrEnum):
+class WebhookStatus(StrEnum):
     """Whether Webex calls a webhook. It switches one off after 100 failures in 5 minutes."""
 
     ACTIVE = "active"
@@ -163,6 +165,7 @@ def warn_if_misspelled(resource: str | None, event: str | None, *, stacklevel: i
         if word is not None and (meant := did_you_mean(word, known)) is not None:
             warnings.warn(
                 f"the {kind} {word!r} is unknown: did you mean {meant!r}?",
+                WebexWarning,
                 stacklevel=stacklevel + 1,
             )
 

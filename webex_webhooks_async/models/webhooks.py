@@ -34,7 +34,7 @@ class Webhook:
         event: The event that it watches for, usually an `Event`.
         filter: The conditions of an event, such as ``roomId=Y2lz...``, joined by ``&``.
         secret: The key that notifications are signed with. Webex returns it in clear text.
-        status: Whether Webex calls it, usually a `Status`.
+        status: Whether Webex calls it, usually a `WebhookStatus`.
         created: When it was created; aware.
         owned_by: Whose events it watches, usually an `OwnedBy`.
         org_id: The organization of its creator.
@@ -128,7 +128,7 @@ class NewWebhook:
         owned_by: Whose events to watch, usually an `OwnedBy`; by default the creator's.
 
     New resources and events appear without notice, so any word is taken. One that is close to a
-    known one, such as ``mesages``, is a `UserWarning`.
+    known one, such as ``mesages``, is a `WebexWarning`.
 
     Raises:
         ValueError: A field is empty or not valid Unicode, or `target_url` isn't an absolute

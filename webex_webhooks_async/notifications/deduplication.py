@@ -91,9 +91,9 @@ class MemoryDeduplicator(Deduplicator):
 
     def __init__(
         self,
+        *,
         ttl: float = 600.0,
         max_entries: int = 100_000,
-        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_type("ttl", ttl, float, int)

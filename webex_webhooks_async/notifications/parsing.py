@@ -8,17 +8,19 @@ from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm, verify
 from webex_webhooks_async.strict_json import parse_json
+from webex_webhooks_async.validation import renamed
 
 if TYPE_CHECKING:
     from webex_webhooks_async.models.notification_data import NotificationData
 
 
+@renamed(minimum="minimum_algorithm")
 def parse_notification(
     body: bytes,
     headers: Headers,
     *,
     secrets: str | Iterable[str],
-    minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
+    minimum_algorithm: SignatureAlgorithm = SignatureAlgorithm.SHA1,
 ) -> "Notification[NotificationData]":
     """Verify a request's signature, and return the notification in the request.
 
@@ -31,7 +33,7 @@ def parse_notification(
         headers: The headers of the request, as any framework has them.
         secrets: The webhook's secret. While a secret is being replaced, pass both the old and the
             new one: either proves a request.
-        minimum: The weakest algorithm to accept.
+        minimum_algorithm: The weakest algorithm to accept.
 
     Raises:
         SignatureError: The request wasn't signed with one of the secrets.
@@ -39,7 +41,7 @@ def parse_notification(
         ValueError: A secret is empty or not valid Unicode, or no secret is given.
         TypeError: The body isn't bytes, a secret isn't a string, or `headers` can't hold headers.
     """
-    verify(body, headers, secrets, minimum=minimum)
+    verify(body, headers, secrets=secrets, minimum_algorithm=minimum_algorithm)
     return parse_unverified_notification(body)
 
 

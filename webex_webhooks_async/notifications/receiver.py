@@ -69,7 +69,7 @@ class ReceiverOptions(TypedDict, total=False):
     max_pending: int
     deduplicator: Deduplicator | EllipsisType | None
     max_body: int
-    minimum: SignatureAlgorithm
+    minimum_algorithm: SignatureAlgorithm
     on_error: ErrorHandler | None
 
 
@@ -146,7 +146,7 @@ class Receiver(Router):
             `None`, every copy is handled.
         ignore_own_actions: Whether to ignore what the webhook's own creator did.
         max_body: The size in bytes of the largest body to read.
-        minimum: The weakest signature algorithm to accept.
+        minimum_algorithm: The weakest signature algorithm to accept.
         on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
             data that doesn't fit, and the notification, after the exception was logged. The
             `SystemExit` of a handler, which argparse raises, is the cause of a `RuntimeError`.
@@ -162,6 +162,7 @@ class Receiver(Router):
     _respond_within: float | None = None  # the default
 
     @renamed(background="respond_within")
+    @renamed(minimum="minimum_algorithm")
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: Secrets,
@@ -173,11 +174,11 @@ class Receiver(Router):
         deduplicator: Deduplicator | EllipsisType | None = ...,
         ignore_own_actions: bool = False,
         max_body: int = 1_048_576,
-        minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
+        minimum_algorithm: SignatureAlgorithm = SignatureAlgorithm.SHA1,
         on_error: ErrorHandler | None = None,
     ) -> None:
         super().__init__()
-        check_type("minimum", minimum, SignatureAlgorithm)
+        check_type("minimum_algorithm", minimum_algorithm, SignatureAlgorithm)
         if not (on_error is None or callable(on_error)):
             raise TypeError(f"on_error must be a function, got {on_error!r}")
         if deduplicator is not ... and deduplicator is not None:
@@ -200,7 +201,7 @@ class Receiver(Router):
         self._keys = Keys(secrets)
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
-        self._minimum = minimum
+        self._minimum = minimum_algorithm
         self._is_started = False
         self._inbox = inbox
         self._claims: Claims = inbox or MemoryClaims()
@@ -275,7 +276,7 @@ class Receiver(Router):
             if event == Event.ALL or (resource, Event.ALL) not in wanted
         )
 
-    def run(self, host: str = "127.0.0.1", port: int = 8000) -> None:
+    def run(self, host: str = "127.0.0.1", *, port: int = 8000) -> None:
         """Serve it with uvicorn until it is stopped, by Ctrl-C or SIGTERM.
 
         It belongs at the end of a program::

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from webex_webhooks_async.catalog import CATALOG
+from webex_webhooks_async.errors import WebexWarning
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource, warn_if_misspelled
 from webex_webhooks_async.notifications.dispatch import (
@@ -130,7 +131,7 @@ class Registry:
         as the mapping that was sent.
 
         A resource or an event that is one typo away from a known one, such as ``mesages`` or
-        ``attachment_actions``, is a `UserWarning`, and so is a known event that a known resource
+        ``attachment_actions``, is a `WebexWarning`, and so is a known event that a known resource
         doesn't have. Other new words are allowed.
 
         Args:
@@ -333,6 +334,7 @@ def _warn_if_undocumented(resource: str | None, event: str | None) -> None:
         warnings.warn(
             f"the resource {str(resource)!r} has no event {str(event)!r}, only "
             f"{', '.join(sorted(documented))}",
+            WebexWarning,
             stacklevel=3,
         )
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from webex_webhooks_async.errors import SignatureError
-from webex_webhooks_async.validation import check_text, check_type
+from webex_webhooks_async.validation import check_text, check_type, renamed
 
 Headers = Mapping[Any, Any] | Iterable[Any]
 """The headers of a request as any framework has them: a mapping or an iterable of pairs, names in
@@ -59,12 +59,13 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
     return {SPARK_SIGNATURE: sha1, WEBEX_SIGNATURE: f"SHA-256={sha256}, SHA-512={sha512}"}
 
 
+@renamed(minimum="minimum_algorithm")
 def verify(
     body: bytes,
     headers: Headers,
-    secrets: str | Iterable[str],
     *,
-    minimum: SignatureAlgorithm = SignatureAlgorithm.SHA1,
+    secrets: str | Iterable[str],
+    minimum_algorithm: SignatureAlgorithm = SignatureAlgorithm.SHA1,
 ) -> SignatureAlgorithm:
     """Verify that a request was signed with one of the secrets.
 
@@ -78,7 +79,7 @@ def verify(
         headers: The headers of the request, as any framework has them.
         secrets: The webhook's secret. While a secret is being replaced, pass both the old and the
             new one: either proves a request.
-        minimum: The weakest algorithm to accept.
+        minimum_algorithm: The weakest algorithm to accept.
 
     Returns:
         The algorithm of the signature that decided.
@@ -91,7 +92,7 @@ def verify(
     """
     check_body(body)
     keys = _keys_of_one(secrets) if isinstance(secrets, str) else secret_keys(secrets)
-    return verify_with_keys(body, headers, keys, minimum)
+    return verify_with_keys(body, headers, keys, minimum_algorithm)
 
 
 def verify_with_keys(

@@ -19,7 +19,7 @@ import httpx
 from webex_webhooks_async.client.bodies import CodingError, TooLargeError, read_body
 from webex_webhooks_async.client.pool import tls_context
 from webex_webhooks_async.formatting import summarize_exception
-from webex_webhooks_async.models.vocabulary import OwnedBy, Status
+from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.deduplication import key_of
 from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, named_in, watchers
@@ -136,7 +136,7 @@ class DeliveryService:
         notifications = [
             self._notification(event, webhook, is_forged=is_forged)
             for webhook in self._state.webhooks
-            if webhook.status == Status.ACTIVE
+            if webhook.status == WebhookStatus.ACTIVE
             and matches(webhook, event.resource, event.event, event.data)
             and _may_know(webhook, event)
         ]
@@ -257,9 +257,12 @@ class DeliveryService:
         webhook = self._state.webhooks.get(delivery.webhook.id)
         if webhook is None or delivery.ok:  # it may have been deleted in the meantime
             return False
-        if not self._state.failures.attempt_failed(webhook.id) or webhook.status != Status.ACTIVE:
+        if (
+            not self._state.failures.attempt_failed(webhook.id)
+            or webhook.status != WebhookStatus.ACTIVE
+        ):
             return False
-        self._state.webhooks.put(webhook.id, attrs.evolve(webhook, status=Status.INACTIVE))
+        self._state.webhooks.put(webhook.id, attrs.evolve(webhook, status=WebhookStatus.INACTIVE))
         return True
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from webex_webhooks_async.formatting import describe_exception, describe_status, on_one_line
-from webex_webhooks_async.models.vocabulary import Resource, Status
+from webex_webhooks_async.models.vocabulary import Resource, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.validation import is_loopback
 
@@ -70,7 +70,7 @@ def _path(url: str) -> str:
 def hint_without_webhook(webhooks: Iterable[Webhook], *, has_called: bool) -> str | None:
     """Why a bot that has these webhooks isn't notified; None if they are active."""
     known = [*webhooks]
-    active = {each.resource for each in known if each.status == Status.ACTIVE}
+    active = {each.resource for each in known if each.status == WebhookStatus.ACTIVE}
     for each in known:
         if active.isdisjoint({each.resource, Resource.ALL}):
             return f"the bot's webhook of {each.resource} {SWITCHED_OFF}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from webex_webhooks_async.models.vocabulary import OwnedBy, Status
+from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook
 from webex_webhooks_async.notifications.signatures import sign
 from webex_webhooks_async.strict_json import dump_json
@@ -59,7 +59,7 @@ def sample_notification(
         target_url="https://example.com/webhook-receiver",
         resource=resource,
         event=event,
-        status=Status.ACTIVE,
+        status=WebhookStatus.ACTIVE,
         created=to_utc_milliseconds(now),
         owned_by=OwnedBy.CREATOR,
         org_id=webex_id("ORGANIZATION"),

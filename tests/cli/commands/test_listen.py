@@ -89,7 +89,7 @@ def test_listen_and_forward(webex: ServedWebex, invoke: Invoke, port: str) -> No
     assert watched == [("all", "all"), ("attachmentActions", "created")]
     assert (again, forged) == (204, 401)
     passed_on, body = bot.requests[0], bot.bodies[0]
-    verify(body, passed_on.headers, "a-canary-secret")
+    verify(body, passed_on.headers, secrets="a-canary-secret")
     assert (len(bot.requests), body) == (2, delivery.body)
     assert {**passed_on.headers, "host": ""} == {**delivery.headers, "host": ""}
     assert (exit_code, webex.names) == (0, ["of others"])

@@ -28,7 +28,7 @@ def test_a_sample(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
         done = invoke(*to(bot.url))
 
     (request,), (body,) = bot.requests, bot.bodies
-    verify(body, request.headers, "a-canary-secret")
+    verify(body, request.headers, secrets="a-canary-secret")
     notification = parse_unverified_notification(body)
     assert (notification.resource, notification.event) == ("messages", "created")
     assert "messages created by" in done.out

@@ -35,7 +35,7 @@ def command(
     content = read_bytes(body)
     headers = [_pair(each) for each in header]
     try:
-        algorithm = verify(content, headers, key)
+        algorithm = verify(content, headers, secrets=key)
     except SignatureError as error:
         raise CommandError(str(error)) from None
     name = algorithm.name.replace("SHA", "SHA-")

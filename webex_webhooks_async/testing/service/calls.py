@@ -19,7 +19,7 @@ from starlette.responses import Response
 from webex_webhooks_async.client.requester import http_url
 from webex_webhooks_async.errors import DecodeError
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.vocabulary import OwnedBy, Status
+from webex_webhooks_async.models.vocabulary import OwnedBy, WebhookStatus
 from webex_webhooks_async.strict_json import parse_json
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.formats import moment_of
@@ -168,7 +168,7 @@ def _check_media_type(request: Request, expected: str) -> None:
 
 _WORDS = {
     "ownedBy": frozenset(OwnedBy),
-    "status": frozenset(Status),
+    "status": frozenset(WebhookStatus),
     "sortBy": frozenset({"id", "lastactivity", "created"}),
 }
 

@@ -18,7 +18,7 @@ from webex_webhooks_async.catalog import (
     Watchable,
 )
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, Status
+from webex_webhooks_async.models.vocabulary import Event, OwnedBy, Resource, WebhookStatus
 from webex_webhooks_async.models.webhooks import Webhook, conditions_of
 from webex_webhooks_async.testing.service.calls import Call, fields_of, page_response
 from webex_webhooks_async.testing.service.formats import to_utc_milliseconds, webex_id
@@ -55,7 +55,7 @@ async def create_webhook(call: Call) -> Response:
         event=fields["event"],
         filter=fields.get("filter"),
         secret=fields.get("secret"),
-        status=Status.ACTIVE,
+        status=WebhookStatus.ACTIVE,
         created=to_utc_milliseconds(call.state.clock()),
         owned_by=fields.get("ownedBy", OwnedBy.CREATOR),
         org_id=call.person.org_id,
@@ -91,7 +91,7 @@ async def update_webhook(call: Call) -> Response:
         secret=fields.get("secret", webhook.secret),
         status=fields.get("status", webhook.status),
     )
-    if (webhook.status, updated.status) == (Status.INACTIVE, Status.ACTIVE):
+    if (webhook.status, updated.status) == (WebhookStatus.INACTIVE, WebhookStatus.ACTIVE):
         call.state.failures.reactivated(webhook.id)
     return _stored(call, updated)
 
