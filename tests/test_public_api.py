@@ -13,6 +13,7 @@ import pytest
 import webex_webhooks_async
 from tests.support.surface import SNAPSHOT, SOURCES, surface
 from webex_webhooks_async import (
+    Bot,
     Client,
     NewWebhook,
     Receiver,
@@ -155,6 +156,7 @@ def test_every_data_class_is_known_everywhere() -> None:
     ("call", "old", "new"),
     [
         (lambda **old: Receiver("secret", **old), "minimum", "minimum_algorithm"),
+        (lambda **old: Bot("token", "secret", **old), "minimum", "minimum_algorithm"),
         (lambda **old: verify(b"", {}, secrets="s", **old), "minimum", "minimum_algorithm"),
         (
             lambda **old: parse_notification(b"", {}, secrets="s", **old),

@@ -195,7 +195,7 @@ async def test_a_link_that_others_misread_leads_nowhere_else(link: str) -> None:
 
 @pytest.mark.parametrize("link", [*FOREIGN, "http:///v1/webhooks", FIRST, "?cursor=2"])
 async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
-    """A changed `start` is refused like a link, also one without a host."""
+    """A changed `start_url` is refused like a link, also one without a host."""
     async with Wire(page("W9")) as other, client_on(page("W1")) as (wire, client):
         start = link.format(port=wire.port, other=other.port)
         with pytest.raises(PaginationError):
@@ -206,9 +206,9 @@ async def test_a_kept_url_of_another_origin_gets_no_request(link: str) -> None:
 
 @pytest.mark.parametrize("character", ["\x00", "\x01", "\x1f", "\x7f"], ids=ascii)
 async def test_a_start_that_is_no_url_is_named(character: str) -> None:
-    """The error names `start`, not a link, and nothing is sent."""
+    """The error names `start_url`, not a link, and nothing is sent."""
     async with client_on(page("W1")) as (wire, client):
-        with pytest.raises(PaginationError, match=r"^start, which must be a kept next_url, has"):
+        with pytest.raises(PaginationError, match=r"^start_url, which must be a kept next_url,"):
             await client.webhooks.list(start_url="foo")
         with pytest.raises(PaginationError):
             await client.webhooks.list(start_url=f"{wire.base_url}/webhooks?cursor={character}")

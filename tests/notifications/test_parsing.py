@@ -229,7 +229,7 @@ def test_problems_show_no_values(body: bytes) -> None:
     ("body", "signing", "options"),
     [
         (b"no JSON", "another", {}),
-        (body_of(), SECRET, {"minimum": SignatureAlgorithm.SHA256}),
+        (body_of(), SECRET, {"minimum_algorithm": SignatureAlgorithm.SHA256}),
         (body_of(), "old", {"secrets": ["older", "old"]}),
     ],
 )

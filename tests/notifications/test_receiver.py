@@ -168,7 +168,7 @@ class TestRefusal:
         assert bot.started == []
 
     async def test_the_minimum_is_enforced(self) -> None:
-        """A signature of a weaker algorithm than `minimum` is refused."""
+        """A signature of a weaker algorithm than `minimum_algorithm` is refused."""
         bot = Bot(minimum_algorithm=SignatureAlgorithm.SHA256)
         headers = sign(BODY, SECRET)
         weak = {"X-Spark-Signature": headers["X-Spark-Signature"]}
@@ -194,7 +194,10 @@ class TestRefusal:
             ),
             ({"max_pending": "5"}, "TypeError: max_pending must be int, got str"),
             ({"max_body": None}, "TypeError: max_body must be int, got NoneType"),
-            ({"minimum": "sha256"}, "TypeError: minimum must be SignatureAlgorithm, got str"),
+            (
+                {"minimum_algorithm": "sha256"},
+                "TypeError: minimum_algorithm must be SignatureAlgorithm, got str",
+            ),
             ({"on_error": 5}, "TypeError: on_error must be a function, got 5"),
             ({"deduplicator": Mock(spec=["claim", "release"])}, f"TypeError: {NO_DEDUPLICATOR}"),
             ({"deduplicator": MemoryDeduplicator}, f"TypeError: {IS_A_CLASS}"),

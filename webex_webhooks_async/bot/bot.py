@@ -57,7 +57,7 @@ from webex_webhooks_async.notifications.dispatch import (
 )
 from webex_webhooks_async.notifications.keys import Secrets
 from webex_webhooks_async.notifications.lifespan import State
-from webex_webhooks_async.notifications.receiver import Receiver, ReceiverOptions
+from webex_webhooks_async.notifications.receiver import RENAMED, Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
     check_keywords,
     check_seconds,
@@ -173,7 +173,7 @@ class Bot(BotRouter, Receiver):
         **options: Unpack[ReceiverOptions],
     ) -> None:
         known = BotOptions.__annotations__
-        check_keywords(type(self).__name__, options, known, {"watch": "watch_every"})
+        check_keywords(type(self).__name__, options, known, {**RENAMED, "watch": "watch_every"})
         check_type("client", client, Client, str, TokenProvider)
         check_text("name", name)
         if not name:

@@ -1,6 +1,7 @@
 """Receives what Webex sends: verified, deduplicated, and passed to the handlers."""
 
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, NoneType, TracebackType
@@ -58,6 +59,10 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.inbox_worker import InboxWorker
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
+
+
+RENAMED: Mapping[str, str] = {"background": "respond_within", "minimum": "minimum_algorithm"}
+"""What the arguments of a receiver were called, and are called now."""
 
 
 class ReceiverOptions(TypedDict, total=False):
@@ -161,8 +166,7 @@ class Receiver(Router):
     _failed_is_handled = False  # whether a notification isn't handled again after a failure
     _respond_within: float | None = None  # the default
 
-    @renamed(background="respond_within")
-    @renamed(minimum="minimum_algorithm")
+    @renamed(**RENAMED)
     def __init__(  # noqa: PLR0913 - the settings of a receiver, each with a default
         self,
         secrets: Secrets,
