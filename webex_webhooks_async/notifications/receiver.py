@@ -1,7 +1,7 @@
 """Receives what Webex sends: verified, deduplicated, and passed to the handlers."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, NoneType, TracebackType
