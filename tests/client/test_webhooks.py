@@ -158,9 +158,9 @@ async def test_an_unsound_argument_is_refused(
         *(({"max": each}, ValueError, "max must be a whole number of") for each in (0, -1)),
         *(({"max": each}, ValueError, "max must be a whole number of") for each in (2.5, True)),
         ({"owned_by": NOT_UNICODE}, ValueError, "^owned_by is not valid Unicode"),
-        ({"start": NOT_UNICODE}, ValueError, "^start is not valid Unicode"),
-        ({"start": ""}, ValueError, "start is empty; pass a next_url"),
-        ({"start": 5}, TypeError, "start must be str, got int"),
+        ({"start_url": NOT_UNICODE}, ValueError, "^start_url is not valid Unicode"),
+        ({"start_url": ""}, ValueError, "start_url is empty; pass a next_url"),
+        ({"start_url": 5}, TypeError, "start_url must be str, got int"),
     ],
     ids=ascii,
 )
