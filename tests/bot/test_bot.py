@@ -92,6 +92,21 @@ class TestStart:
         async with bot:
             assert [each.resource for each in webex.sandbox.webhooks] == ["memberships"]
 
+    async def test_it_says_which_webhooks_it_wants(self, bot: Bot, webex: Webex) -> None:
+        """Its name and its URL may be left out; without any URL it is an error."""
+        async with bot:
+            (made,) = webex.sandbox.webhooks
+        (wanted,) = await bot.wanted_webhooks()
+        (other,) = await bot.wanted_webhooks(name="other", target_url="https://example.com/")
+
+        assert (wanted.name, wanted.target_url, wanted.secret) == (made.name, URL, SECRET)
+        assert (other.name, other.target_url) == (
+            "other:messages:created",
+            "https://example.com/",
+        )
+        with pytest.raises(ValueError, match="pass target_url"):
+            await hearing(webex.bot(target_url=None)).wanted_webhooks()
+
     async def test_it_knows_itself(self, bot: Bot, webex: Webex) -> None:
         """The bot is a person of Webex; before the start it doesn't know which."""
         with pytest.raises(RuntimeError, match="the bot doesn't know itself before it is started"):
@@ -500,6 +515,12 @@ class TestDispatch:
         await bot.aclose()
         with pytest.raises(RuntimeError, match="the bot isn't running"):
             await waiting
+        with monkeypatch.context() as patch:
+            patch.setattr(webex.client, "get", AsyncMock(side_effect=asyncio.CancelledError))
+            with pytest.raises(asyncio.CancelledError):
+                await bot.start()
+        with pytest.raises(RuntimeError, match="the bot isn't running"):
+            await bot.dispatch(notification)
         async with aclosing(await bot.start()):
             await bot.dispatch(notification)
 

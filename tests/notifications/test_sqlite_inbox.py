@@ -5,7 +5,7 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import aclosing, closing, contextmanager
+from contextlib import AsyncExitStack, aclosing, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -167,6 +167,17 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_several_may_make_the_file_at_once(tmp_path: Path) -> None:
+    """Replicas that start at the same moment wait for the one that makes the tables."""
+    for number in range(10):
+        path = tmp_path / f"{number}.db"
+        async with AsyncExitStack() as stack:
+            inboxes = [
+                await stack.enter_async_context(aclosing(SQLiteInbox(path))) for _ in range(3)
+            ]
+            assert await asyncio.gather(*(each.take() for each in inboxes)) == [None] * 3
 
 
 async def test_two_processes_keep_the_order_of_a_line(path: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from webex_webhooks_async.bot.contexts import JobContext, MessageContext, Submis
 from webex_webhooks_async.bot.jobs import new_job
 from webex_webhooks_async.bot.mentions import text_without_mention
 from webex_webhooks_async.bot.router import BotRouter, Job, Route
+from webex_webhooks_async.bot.shared_claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.bot.writing import delete, edit, place_of, write
 from webex_webhooks_async.client.auth import TokenProvider
 from webex_webhooks_async.client.client import Client
@@ -494,7 +495,8 @@ class Bot(BotRouter, Receiver):
         # Imported here, as in `Client.webhooks`.
         from webex_webhooks_async.bot.bot_webhooks import BotWebhooks  # noqa: PLC0415 - see above
 
-        return BotWebhooks(self.client, self._name, self._inbox, _clock)
+        shared = None if self._inbox is None else SharedClaims(self._inbox)
+        return BotWebhooks(self.client, self._name, shared, _clock)
 
     async def _look_soon(self, webhooks: "BotWebhooks") -> float | None:
         """Look, unless that takes longer than an application can wait for its start."""
@@ -505,8 +507,10 @@ class Bot(BotRouter, Receiver):
         except TimeoutError:
             if not limit.expired():
                 raise
-            why = f"no response to the start within {_LONGEST_START:g} s"
-            raise RequestTimeoutError(why) from None
+            why = "no response to the start within"
+            if webhooks.waits:
+                why = "another replica has been making the webhooks for"
+            raise RequestTimeoutError(f"{why} {_LONGEST_START:g} s") from None
 
     async def _keep_looking(self, webhooks: "BotWebhooks", pause: float | None) -> None:
         """Go on with a start that an outage has interrupted, and keep the webhooks as wanted."""
@@ -770,7 +774,7 @@ _NO_WEBHOOK = (
     "pass target_url, to the URL at which Webex reaches it"
 )
 
-_OUTAGES = (TransportError, ServerError, RateLimitError)
+_OUTAGES = (TransportError, ServerError, RateLimitError, InboxUnavailableError)
 _LONGEST_START = 10.0  # seconds; a process that serves nothing for longer may be killed
 _FIRST_PAUSE = 1.0
 _LAST_PAUSE = 60.0

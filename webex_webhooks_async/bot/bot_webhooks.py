@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 
+from webex_webhooks_async.bot.shared_claims import InboxUnavailableError, SharedClaims
 from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.client.limiter import Clock
@@ -27,16 +28,22 @@ class BotWebhooks:
     Args:
         client: The client of the bot.
         name: What the names of its webhooks begin with.
-        inbox: What it shares with its replicas.
+        shared: What it shares with its replicas.
         clock: The time.
+
+    Attributes:
+        waits: Whether it waits for a replica that makes the webhooks.
     """
 
-    def __init__(self, client: Client, name: str, inbox: Claims | None, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, name: str, shared: SharedClaims | None, clock: Clock
+    ) -> None:
         self._webhooks = client.webhooks
         self._name = name
-        self._inbox = inbox
+        self._shared = shared
         self._clock = clock
-        self._rivalry = _Rivalry(inbox or MemoryClaims(clock.monotonic), clock)
+        self._rivalry = _Rivalry(shared or MemoryClaims(clock.monotonic), clock)
+        self.waits = False
         self._looking = self._reconciler(self._rivalry)
 
     async def start(self, wanted: Iterable[NewWebhook]) -> None:
@@ -49,7 +56,8 @@ class BotWebhooks:
         """Whether this process is the one that looks, of all those that look every so often."""
         # A little less, so that a process which looks alone never comes too early.
         seconds = every - min(1.0, every / 10)
-        return self._inbox is None or await self._inbox.claim(f"{_CLAIM}look:{self._name}", seconds)
+        name = f"look:{self._name}"
+        return self._shared is None or await self._shared.claim(name, seconds)
 
     async def look(self, wanted: Iterable[NewWebhook]) -> None:
         """Correct what has happened to them; delete nothing but doubles, as others may start."""
@@ -59,6 +67,9 @@ class BotWebhooks:
         """Log that a look failed; return the seconds until the next one."""
         if isinstance(error, FAILURES_OF_A_TURN):
             return pause_after(error, every)
+        if isinstance(error, InboxUnavailableError):
+            logger.warning("reconciliation failed: %s; retrying in %g s", error, every)
+            return every
         logger.error("the webhooks can't be watched; trying again in %g s", every, exc_info=error)
         return every
 
@@ -68,16 +79,18 @@ class BotWebhooks:
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:
         """Wait until no other replica is at this; a process that is killed holds up others 30 s."""
-        if self._inbox is None:
+        if self._shared is None:
             yield
             return
-        name = f"{_CLAIM}start:{self._name}"
-        while not await self._inbox.claim(name, _LONGEST_START):
+        name = f"start:{self._name}"
+        while not await self._shared.claim(name, _LONGEST_START):
+            self.waits = True
             await self._clock.sleep(_POLL_SECONDS)
+        self.waits = False
         try:
             yield
         finally:
-            await self._inbox.unclaim(name)
+            await self._shared.unclaim(name)
 
     async def _apply(self, reconciler: Reconciler, desired: DesiredState, level: int) -> None:
         done: list[WebhookChange] = []
@@ -165,10 +178,8 @@ def _urls(change: WebhookChange) -> tuple[str | None, str | None]:
 
 
 def _move_of(change: WebhookChange) -> str:
-    return f"{_CLAIM}target-url:{change.name}"
+    return f"target-url:{change.name}"
 
-
-_CLAIM = "webex-webhooks:"  # what the names of claims begin with
 
 _LONGEST_START = 30.0
 _POLL_SECONDS = 0.5

@@ -33,4 +33,4 @@ class Restraint:
 
 
 def _reactivation_of(change: WebhookChange) -> str:
-    return f"webex-webhooks:reactivation:{change.existing and change.existing.id}"
+    return f"reactivation:{change.existing and change.existing.id}"

@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -54,7 +55,7 @@ class InboxFile:
             OSError: It can't be opened, isn't an inbox, or belongs to another user.
         """
         with _explained(path):
-            check_file(path)
+            _again_while_it_is_made(ValueError, 0.2, lambda: check_file(path))
             # Closing it would drop the locks that another thread may have on it by then.
             with _creating, suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
@@ -152,6 +153,7 @@ class InboxFile:
 
 
 LOCKED_SECONDS = 5.0
+_PAUSE = 0.02
 _CACHE = 64  # MiB at most, of which a large file makes use
 
 
@@ -215,8 +217,26 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     prepare(connection, _pragma(connection, "user_version"))
     connection.execute("COMMIT")
-    connection.execute("PRAGMA journal_mode = WAL")
+    # Where another process does the same, SQLite doesn't wait for that one.
+    use_log = partial(connection.execute, "PRAGMA journal_mode = WAL")
+    _again_while_it_is_made(sqlite3.OperationalError, LOCKED_SECONDS, use_log)
     connection.execute("SELECT 1 FROM webex_claims").fetchone()  # from now on the log is there
+
+
+def _again_while_it_is_made(
+    error: type[Exception], seconds: float, call: Callable[[], object]
+) -> None:
+    """Call what may fail for so long while another process makes the same file."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            call()
+        except error:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def connect(path: Path, options: str, *, locked_seconds: float) -> sqlite3.Connection:
