@@ -3,25 +3,31 @@
 # pyright: reportPrivateUsage=false
 
 import asyncio
+import gc
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import AsyncMock
 
 import pytest
 
 from tests.bot.doubles import CARD, Webex
+from tests.notifications.doubles import lose
 from tests.support.clocks import Time
-from tests.support.wire import until
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async import (
     Bot,
     Claim,
     MemoryDeduplicator,
     MessageContext,
+    MessageData,
+    Notification,
     SQLiteInbox,
     SubmissionContext,
     parse_unverified_notification,
 )
 from webex_webhooks_async.notifications import inbox_worker
+from webex_webhooks_async.types import CallNext
 
 if TYPE_CHECKING:
     from webex_webhooks_async.types import BotOptions
@@ -168,6 +174,30 @@ async def test_a_slow_deduplicator(webex: Webex) -> None:
             await asyncio.sleep(0)
 
     assert slow.began == ["one", "two"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("seconds", [PATIENCE, None])
+async def test_an_event_loop_that_ended(webex: Webex, seconds: float | None) -> None:
+    """What was handled there never ends, and leaves its place in the line."""
+    bot = webex.bot(in_order=True, respond_within=seconds)
+    began: list[str] = []
+
+    @bot.middleware
+    async def hang(notification: Notification[MessageData], _: CallNext) -> None:
+        began.append(notification.data.id)
+        if len(began) == 1:
+            await asyncio.Event().wait()
+
+    bot.message()(AsyncMock())
+    async with bot:
+        deliveries = [(await webex.sandbox.say(text))[0] for text in ("one", "two", "three")]
+        requests = [bot.handle(each.body, each.headers) for each in deliveries]
+        await asyncio.to_thread(lose, requests.pop(0), lambda: bool(began))
+        assert [await each for each in requests] == [204, 204]
+
+    assert len(began) == 3
+    gc.collect()  # asyncio reports the task that was lost
 
 
 async def test_a_request_that_gives_up_leaves_the_line(webex: Webex) -> None:

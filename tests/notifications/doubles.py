@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tests.support.wire import PATIENCE
+from tests.support.wire import PATIENCE, until
 from webex_webhooks_async.models.notification_data import MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Resource
@@ -56,6 +57,15 @@ def distinct(number: int) -> bytes:
 def signed(body: bytes) -> tuple[bytes, dict[str, str]]:
     """A body and its headers."""
     return body, sign(body, SECRET)
+
+
+def lose(coroutine: Coroutine[Any, Any, object], is_time: Callable[[], bool]) -> None:
+    """Run something in an event loop of its own, and close that before it ends."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(coroutine)
+    loop.run_until_complete(until(is_time))
+    loop.close()
+    del task
 
 
 async def deliver(receiver: Receiver, body: bytes | None = None) -> int:

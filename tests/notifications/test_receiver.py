@@ -20,6 +20,7 @@ from tests.notifications.doubles import (
     body_of,
     deliver,
     distinct,
+    lose,
     signed,
 )
 from tests.support.refusals import refused
@@ -804,20 +805,29 @@ class TestRespondWithin:
         assert bot.done == ["MESSAGE"]
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-    async def test_an_event_loop_that_ended_before_its_handlers(self) -> None:
-        """Closing doesn't wait for handlers whose event loop was closed: they never end."""
-        bot = Bot(respond_within=0)
-        bot.may_end.clear()
+    @pytest.mark.parametrize("seconds", [0, PATIENCE, None])
+    async def test_an_event_loop_that_ended_before_its_handlers(
+        self, caplog: pytest.LogCaptureFixture, seconds: float | None
+    ) -> None:
+        """They never end: closing doesn't wait for them, and they don't count as pending."""
+        caplog.set_level(logging.CRITICAL)  # asyncio reports each task that was lost
+        bot = Bot(respond_within=seconds, max_pending=1)
+        began: list[str] = []
 
-        def deliver_in_another_loop() -> None:
-            loop = asyncio.new_event_loop()
-            assert loop.run_until_complete(deliver(bot.receiver)) == 204
-            loop.close()
+        @bot.receiver.middleware
+        async def hang(_: Notification[Any], call_next: CallNext) -> None:
+            began.append("began")
+            if len(began) == 1:
+                await asyncio.Event().wait()
+            await call_next()
 
-        await asyncio.to_thread(deliver_in_another_loop)
+        await asyncio.to_thread(lose, deliver(bot.receiver), lambda: bool(began))
+
+        assert await deliver(bot.receiver, distinct(1)) == 204
         async with asyncio.timeout(PATIENCE):
             await bot.receiver.aclose()
-        gc.collect()  # Python reports the task that was lost
+        assert bot.done == ["MESSAGE-1"]
+        gc.collect()
 
 
 class TestClosing:

@@ -60,6 +60,9 @@ class DirectWorker:
         """Accept nothing more, and wait until what was accepted is handled."""
         self._is_closing = True
         await self._handlings.wait()
+        # What is left is of an event loop that was closed before its tasks had ended.
+        self._pending.clear()
+        self._last_in.clear()
 
     async def handle(self, handling: Handling, line: str | None) -> HTTPStatus:
         """Handle a notification, unless it is a duplicate; return the status of the response.

@@ -15,8 +15,6 @@ from webex_webhooks_async.formatting import describe_exception, short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
     from webex_webhooks_async.notifications.records import Records
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -98,7 +96,7 @@ class Handling:
     has_ended: bool = False
     _end: asyncio.Event | None = None
     _started: float | None = None
-    _token: "Token[Handling | None]"
+    _previous: "Handling | None" = None
 
     def __init__(self, notification: Notification[Any]) -> None:
         self.notification = notification
@@ -109,11 +107,13 @@ class Handling:
         self.fits: bool = data_class is None or isinstance(notification.data, data_class)
 
     def __enter__(self) -> Self:
-        self._token = current_handling.set(self)
+        self._previous = current_handling.get()
+        current_handling.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        current_handling.reset(self._token)
+        current_handling.set(self._previous)  # without a token, which fails in another context
+        self._previous = None
 
     def select(self, entry: Registration) -> Handler[Any] | None:
         """Return the handler, if it is for the notification; note a misfit."""
