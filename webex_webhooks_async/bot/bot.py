@@ -45,15 +45,13 @@ from webex_webhooks_async.models.messages import (
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.webhooks import NewWebhook
+from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
 from webex_webhooks_async.notifications.dispatch import (
-    OWN_ACTION,
     Handler,
     Handling,
     Registration,
     active_handling,
-    describe,
     in_middleware,
-    log_debug,
     run_each,
 )
 from webex_webhooks_async.notifications.keys import Secrets

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from webex_webhooks_async.notifications.dispatch import Handling, active_handling, describe
+from webex_webhooks_async.notifications.dispatch import Handling, active_handling
 from webex_webhooks_async.notifications.records import Records
 
 
@@ -81,7 +81,7 @@ async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa
     """
     handling = _active("once")
     if handling.records is None:
-        handling.records = Records(describe(handling.notification))
+        handling.records = Records(handling.notification)
     return await handling.records.once(name, call)
 
 

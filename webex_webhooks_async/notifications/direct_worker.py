@@ -13,7 +13,8 @@ from webex_webhooks_async.notifications.deduplication import (
     MemoryDeduplicator,
     Uninterrupted,
 )
-from webex_webhooks_async.notifications.dispatch import Handling, describe, log_debug
+from webex_webhooks_async.notifications.descriptions import describe, log_debug
+from webex_webhooks_async.notifications.dispatch import Handling
 from webex_webhooks_async.notifications.handlings import Handlings
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
@@ -138,7 +139,7 @@ class DirectWorker:
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
             with handling:
                 await handling.wait_for_turn()
-                failure = await self._handlings.failure_of(handling)
+                failure = await handling.failure()
                 if failure is not None:
                     await self._handlings.report(failure, handling)
             done = failure is None or self._failed_is_handled

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -13,6 +13,7 @@ from webex_webhooks_async.converters import structure
 from webex_webhooks_async.errors import DecodeError, GiveUpError, PayloadError
 from webex_webhooks_async.formatting import describe_exception, short_id
 from webex_webhooks_async.models.notifications import Notification, data_classes
+from webex_webhooks_async.notifications.descriptions import describe, id_of_data
 
 if TYPE_CHECKING:
     from webex_webhooks_async.notifications.records import Records
@@ -158,6 +159,14 @@ class Handling:
             fields["webex_attempt"] = self.attempt
         return fields
 
+    async def failure(self) -> BaseException | None:
+        """Run the handlers; return what a handler or a middleware raised, if one did."""
+        try:
+            await self()
+        except BaseException as error:  # noqa: BLE001 - users raise their own, too
+            return as_failure(error)
+        return None
+
     async def wait_for_turn(self) -> None:
         """Wait until everything before it in its line has ended."""
         while self.before is not None:
@@ -272,34 +281,3 @@ def _misfit(notification: Notification[Any]) -> PayloadError:
     except DecodeError as error:
         problems = tuple(each.replace("$", "$.data", 1) for each in error.problems)
     return PayloadError(problems)
-
-
-OWN_ACTION = "%s is ignored: it is the bot's own action"
-
-
-def log_debug(message: str, notification: Notification[Any]) -> None:
-    """Log why a notification isn't handled."""
-    if logger.isEnabledFor(logging.DEBUG):
-        logger.debug(message, describe(notification))
-
-
-def describe(notification: Notification[Any]) -> str:
-    """Name a notification in a log record: what happened, and the ids to look for.
-
-    Records get this text, not the notification, because log services store their arguments.
-    """
-    words = (notification.resource, notification.event, id_of_data(notification))
-    what = " ".join(short_id(word) for word in words if word is not None)
-    # A job has no webhook.
-    return f"{what} of webhook {short_id(notification.id)}" if notification.id else what
-
-
-def id_of_data(notification: Notification[Any]) -> str | None:
-    """Return the id of what happened: of the message, of the call, and so on."""
-    data = notification.data
-    if isinstance(data, Mapping):
-        get = cast("Mapping[str, object]", data).get
-        found = get("id") or get("callId")
-    else:
-        found = getattr(data, "id", None) or getattr(data, "call_id", None)
-    return found if isinstance(found, str) else None

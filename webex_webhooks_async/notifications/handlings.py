@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications import handler_errors
+from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.notifications.dispatch import (
     Handling,
     as_failure,
     current_handlings,
-    describe,
 )
 from webex_webhooks_async.notifications.jobs import is_job
 from webex_webhooks_async.notifications.router import Router
@@ -62,14 +62,6 @@ class Handlings:
     def is_own(self, notification: Notification[Any]) -> bool:
         """Whether a notification is about what the bot did itself, which is ignored."""
         return self._router._is_own(notification)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
-
-    async def failure_of(self, handling: Handling) -> BaseException | None:
-        """Run the handlers; return what a handler or a middleware raised, if one did."""
-        try:
-            await handling()
-        except BaseException as error:  # noqa: BLE001 - users raise their own, too
-            return as_failure(error)
-        return None
 
     async def report(self, failure: BaseException, handling: Handling, then: str = "") -> None:
         """Log why handlers have failed, and what becomes of the notification, and say it on.

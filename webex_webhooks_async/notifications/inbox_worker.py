@@ -11,7 +11,8 @@ from attrs import define, field, frozen
 from webex_webhooks_async.errors import GiveUpError, PayloadError, RateLimitError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.models.notifications import Notification
-from webex_webhooks_async.notifications.dispatch import describe, exceptions_in
+from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.dispatch import exceptions_in
 from webex_webhooks_async.notifications.handlings import Handlings
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.jobs import is_job
@@ -189,12 +190,12 @@ class InboxWorker:
             notification = parse_unverified_notification(entry.body)
         except PayloadError as error:
             logger.error("the inbox has a body that isn't a notification: %s", error)  # noqa: TRY400 - it says all
-            await self._record(work, "it", Failure(error, None))
+            await self._record(work, Failure(error, None))
             return
-        which = describe(notification)
-        renewing = asyncio.create_task(self._renew(work, which))
+        work.notification = notification
+        renewing = asyncio.create_task(self._renew(work))
         try:
-            await self._record(work, which, await self._attempt(work, entry, notification))
+            await self._record(work, await self._attempt(work, entry, notification))
         finally:
             renewing.cancel()
 
@@ -211,7 +212,7 @@ class InboxWorker:
             # Somebody who lets a failed one be tried again begins a new count, but the error stays.
             handling.is_first = entry.failures == entry.expiries == 0 and entry.error is None
             handling.records = work.records = Records(
-                describe(notification), self._inbox, entry, is_first=handling.is_first
+                notification, self._inbox, entry, is_first=handling.is_first
             )
             may_run = await self._may_run(entry)
             if not self.is_open:
@@ -220,7 +221,7 @@ class InboxWorker:
             with handling:
                 error: BaseException | None = _expiry_of(entry)
                 if may_run:
-                    error = await self._handlings.failure_of(handling)
+                    error = await handling.failure()
                 if error is None:
                     return None
                 final = ""
@@ -277,23 +278,21 @@ class InboxWorker:
             logger.warning("a last attempt can't be recorded: %s", describe_exception(error))
         return True
 
-    async def _record(self, work: "_Work", which: str, outcome: "Failure | Release | None") -> None:
+    async def _record(self, work: "_Work", outcome: "Failure | Release | None") -> None:
         """Record an outcome, if need be again and again; at the end for a few seconds."""
         limit = asyncio.timeout_at(None if self.is_open else _record_until())
         if self.is_open:
             self._limits[limit] = asyncio.get_running_loop()
         try:
             async with limit:
-                while not await self._has_recorded(work, which, outcome):
+                while not await self._has_recorded(work, outcome):
                     await _sleep(_POLL_SECONDS)
         except TimeoutError:
-            logger.error("%s will be handled again: the receiver ends", which)  # noqa: TRY400 - no more is known
+            logger.error("%s will be handled again: the receiver ends", work.name)  # noqa: TRY400 - no more is known
         finally:
             self._limits.pop(limit, None)
 
-    async def _has_recorded(
-        self, work: "_Work", which: str, outcome: "Failure | Release | None"
-    ) -> bool:
+    async def _has_recorded(self, work: "_Work", outcome: "Failure | Release | None") -> bool:
         entry = None
         try:
             async with work.lock:  # or a renewal that comes later would call the lease lost
@@ -305,9 +304,9 @@ class InboxWorker:
                         return True
         except Exception as error:  # noqa: BLE001 - it may work again later
             why = describe_exception(error)
-            logger.error("the outcome of %s can't be recorded: %s", which, why)  # noqa: TRY400 - once a second
+            logger.error("the outcome of %s can't be recorded: %s", work.name, why)  # noqa: TRY400 - once a second
             return False
-        logger.warning(_LOST, which)
+        logger.warning(_LOST, work.name)
         return True
 
     async def _is_recorded(self, entry: InboxEntry, outcome: "Failure | Release | None") -> bool:
@@ -319,7 +318,7 @@ class InboxWorker:
         error = summarize_redacted(outcome.error, self._handlings.known_secrets())
         return await self._inbox.fail(entry, error=error, retry_in=outcome.again_in)
 
-    async def _renew(self, work: "_Work", which: str) -> None:
+    async def _renew(self, work: "_Work") -> None:
         lost: InboxEntry | None = None
         renewals = 0
         while True:
@@ -335,14 +334,14 @@ class InboxWorker:
                     is_ours = await self._inbox.renew(entry)
                 if not is_ours and work.entry is entry:
                     lost = entry
-                    logger.warning(_LOST, which)
+                    logger.warning(_LOST, work.name)
                     self._let_others_run_beside(work)
             except Exception as error:  # noqa: BLE001 - the lease lasts for two more attempts
                 why = describe_exception(error)
-                logger.warning("the lease of %s can't be renewed: %s", which, why)
+                logger.warning("the lease of %s can't be renewed: %s", work.name, why)
             if renewals == _MANY_RENEWALS:
                 seconds = renewals * work.entry.lease / _RENEWALS_PER_LEASE
-                logger.warning("%s has been running for %.0f s: does it hang?", which, seconds)
+                logger.warning("%s has been running for %.0f s: does it hang?", work.name, seconds)
 
 
 def _record_until() -> float:
@@ -356,12 +355,19 @@ class _Work:
     Attributes:
         entry: The entry, with its newest lease.
         lock: Held by who renews the lease, or ends it.
+        notification: The notification; `None` if the entry doesn't hold one.
         records: What has been done for it.
     """
 
     entry: InboxEntry
     lock: asyncio.Lock = field(factory=asyncio.Lock)
+    notification: Notification[Any] | None = None
     records: Records | None = None
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return "it" if self.notification is None else describe(self.notification)
 
 
 @frozen

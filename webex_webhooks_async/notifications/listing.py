@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from webex_webhooks_async.errors import PayloadError
-from webex_webhooks_async.notifications.dispatch import id_of_data
+from webex_webhooks_async.notifications.descriptions import id_of_data
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 
 BEGINNING = 16_384

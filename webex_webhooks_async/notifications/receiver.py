@@ -27,12 +27,8 @@ from webex_webhooks_async.notifications.deduplication import (
     MemoryDeduplicator,
     key_of,
 )
+from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
 from webex_webhooks_async.notifications.direct_worker import DirectWorker
-from webex_webhooks_async.notifications.dispatch import (
-    OWN_ACTION,
-    describe,
-    log_debug,
-)
 from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.notifications.handlings import ErrorHandler, Handlings
 from webex_webhooks_async.notifications.keys import Keys, Secrets
@@ -466,14 +462,14 @@ class Receiver(Router):
 
     def _verified(self, body: bytes, headers: Headers) -> "Notification[Any] | HTTPStatus":
         """Return the notification in a request, or the status that refuses the request."""
-        check_body(body)
-        if len(body) > self._max_body:
-            return self._refuse_large()
         try:
             keys = self._keys()
         except Exception:
             logger.exception("refused a request: the function for the secrets failed")
             return HTTPStatus.SERVICE_UNAVAILABLE
+        check_body(body)
+        if len(body) > self._max_body:
+            return self._refuse_large()
         try:
             verify_with_keys(body, headers, keys, self._minimum)
             return parse_unverified_notification(body)

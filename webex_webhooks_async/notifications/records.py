@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_exception
+from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.deduplication import end_of
+from webex_webhooks_async.notifications.descriptions import describe
 from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import check_text
 
@@ -31,7 +33,7 @@ class Records:
     """What one attempt to handle a notification has done, and what earlier ones had.
 
     Args:
-        which: Names the notification in the log.
+        notification: The notification.
         inbox: Where the records are; without one, they last as long as this does.
         entry: The notification in the inbox.
         is_first: Whether no earlier attempt can have left records, so that none is looked for.
@@ -39,13 +41,13 @@ class Records:
 
     def __init__(
         self,
-        which: str,
+        notification: Notification[Any],
         inbox: "Inbox | None" = None,
         entry: "InboxEntry | None" = None,
         *,
         is_first: bool = True,
     ) -> None:
-        self._which = which
+        self._notification = notification
         self._stored = None if inbox is None or entry is None else (inbox, entry)
         self._is_first = is_first
         self._said: dict[str, set[int]] = defaultdict(set)  # the numbers of each that are used
@@ -151,7 +153,7 @@ class Records:
                     "%s of %s can't be recorded yet, and may come twice if the process ends now: "
                     "%s",
                     what,
-                    self._which,
+                    describe(self._notification),
                     describe_exception(error),
                 )
 

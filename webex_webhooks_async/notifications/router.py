@@ -9,14 +9,13 @@ from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.errors import WebexWarning
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import Event, Resource, warn_if_misspelled
+from webex_webhooks_async.notifications.descriptions import OWN_ACTION, log_debug
 from webex_webhooks_async.notifications.dispatch import (
-    OWN_ACTION,
     Handler,
     Handling,
     Middleware,
     Registration,
     in_middleware,
-    log_debug,
 )
 from webex_webhooks_async.validation import check_type, is_async_function
 
@@ -295,10 +294,10 @@ class Router(Registry):
         """Return the handling of a notification; if there is nothing to run, log why."""
         if not self._frozen_by:
             self._freeze("the first notification")
+        handling = Handling(notification)
         if self._is_own(notification):
             log_debug(OWN_ACTION, notification)
             return None
-        handling = Handling(notification)
         handling.steps = self._steps_of(handling)
         if handling.steps or handling.misfit:
             return handling
