@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.bot.bot import BotOptions as BotOptions
     from webex_webhooks_async.bot.router import ContextHandler as ContextHandler
     from webex_webhooks_async.bot.router import ContextMiddleware as ContextMiddleware
+    from webex_webhooks_async.bot.router import Where as Where
     from webex_webhooks_async.client.client import ClientOptions as ClientOptions
     from webex_webhooks_async.client.resource import Params as Params
     from webex_webhooks_async.notifications.dispatch import CallNext as CallNext
@@ -24,18 +25,21 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.dispatch import Middleware as Middleware
     from webex_webhooks_async.notifications.handlings import ErrorHandler as ErrorHandler
     from webex_webhooks_async.notifications.keys import Secrets as Secrets
+    from webex_webhooks_async.notifications.lifespan import Lifespan as Lifespan
+    from webex_webhooks_async.notifications.lifespan import State as State
     from webex_webhooks_async.notifications.receiver import ReceiverOptions as ReceiverOptions
     from webex_webhooks_async.notifications.signatures import Headers as Headers
 else:
     _NAMES = {
         "bot.access": "Allow",
         "bot.bot": "BotOptions",
-        "bot.router": "ContextHandler ContextMiddleware",
+        "bot.router": "ContextHandler ContextMiddleware Where",
         "client.client": "ClientOptions",
         "client.resource": "Params",
         "notifications.dispatch": "CallNext Handler Middleware",
         "notifications.keys": "Secrets",
         "notifications.handlings": "ErrorHandler",
+        "notifications.lifespan": "Lifespan State",
         "notifications.receiver": "ReceiverOptions",
         "notifications.signatures": "Headers",
     }

@@ -55,7 +55,6 @@ from webex_webhooks_async.notifications.dispatch import (
     run_each,
 )
 from webex_webhooks_async.notifications.keys import Secrets
-from webex_webhooks_async.notifications.lifespan import State
 from webex_webhooks_async.notifications.receiver import RENAMED, Receiver, ReceiverOptions
 from webex_webhooks_async.validation import (
     check_keywords,
@@ -459,10 +458,8 @@ class Bot(BotRouter, Receiver):
         self._knows_itself = asyncio.get_running_loop().create_future()
         try:
             await self._start_soon()
-        except BaseException as error:
-            if isinstance(error, Exception):
-                self._end_knowing(error)
-            await self._stop()
+        except Exception as error:
+            self._end_knowing(error)
             raise
 
     async def _start_soon(self) -> None:
@@ -478,6 +475,7 @@ class Bot(BotRouter, Receiver):
             await self.wanted_webhooks()  # what is wrong there is an error before any request
         if self._access is not None:
             self._access.forget()
+        await self._life.begin(self)
         webhooks = self._own_webhooks()
         pause: float | None
         try:
@@ -537,7 +535,7 @@ class Bot(BotRouter, Receiver):
             return every
         await self._ask_who_it_is()
         if self._state < _State.HANDLING:
-            await super()._start()
+            await self._open()
             self._state = _State.HANDLING
         if self._target_url is not None:
             wanted = await self.wanted_webhooks()
@@ -673,7 +671,7 @@ class Bot(BotRouter, Receiver):
         return {
             "client": self.client,
             "me": self.me,
-            "state": State(),
+            "state": self.state.copy(),
             "enqueue": self.enqueue,
         }
 

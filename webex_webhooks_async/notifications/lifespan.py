@@ -1,7 +1,14 @@
 """What starts and ends with a receiver, and what its handlers get of that."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import NoneType
 from typing import TYPE_CHECKING, Any
+
+from webex_webhooks_async.validation import check_type
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, object] | None]]
+"""A function that takes a receiver or a bot, usually made by ``@asynccontextmanager``."""
 
 
 class State:
@@ -22,9 +29,59 @@ class State:
         names = ", ".join(vars(self)) or "nothing"
         raise AttributeError(
             f"the state has no {name!r}, only {names}: yield {{{name!r}: ...}} in the lifespan, or "
-            f"set it in a context_middleware"
+            "set it in a context_middleware"
         )
 
     if TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: object) -> None: ...
+
+
+class Life:
+    """Enters the lifespan of a receiver, if it has one, and leaves it.
+
+    Attributes:
+        state: What the lifespan has yielded.
+
+    Raises:
+        TypeError: `lifespan` isn't a function.
+    """
+
+    def __init__(self, lifespan: Lifespan | None) -> None:
+        if not (lifespan is None or callable(lifespan)):
+            raise TypeError(f"lifespan must be a function that takes the bot, got {lifespan!r}")
+        self.state: State = State()
+        self._lifespan = lifespan
+        self._entered: AsyncExitStack | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the lifespan is entered, or there is none that could be."""
+        return self._lifespan is None or self._entered is not None
+
+    async def begin(self, receiver: object) -> None:
+        """Enter the lifespan.
+
+        Raises:
+            TypeError: It isn't an async context manager, or yields neither a mapping nor `None`.
+            Exception: What it raises. Nothing of it stays open.
+        """
+        if self._lifespan is None:
+            return
+        context: object = self._lifespan(receiver)
+        if not isinstance(context, AbstractAsyncContextManager):
+            raise TypeError(
+                f"lifespan must return an async context manager, got {type(context).__name__}: "
+                "decorate the function with @asynccontextmanager"
+            )
+        async with AsyncExitStack() as stack:
+            yielded: Any = await stack.enter_async_context(context)
+            check_type("what the lifespan yields", yielded, Mapping, NoneType)
+            self.state = State(yielded)
+            self._entered = stack.pop_all()
+
+    async def end(self) -> None:
+        """Leave the lifespan, if it is entered, and raise what it raises."""
+        entered, self._entered, self.state = self._entered, None, State()
+        if entered is not None:
+            await entered.aclose()

@@ -29,9 +29,11 @@ from webex_webhooks_async.notifications.deduplication import (
 )
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
 from webex_webhooks_async.notifications.direct_worker import DirectWorker
+from webex_webhooks_async.notifications.dispatch import Handling
 from webex_webhooks_async.notifications.handler_errors import ASK_HEADER, ERROR_HEADER, header_of
 from webex_webhooks_async.notifications.handlings import ErrorHandler, Handlings
 from webex_webhooks_async.notifications.keys import Keys, Secrets
+from webex_webhooks_async.notifications.lifespan import Life, Lifespan, State
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.router import Router
 from webex_webhooks_async.notifications.signatures import (
@@ -72,6 +74,7 @@ class ReceiverOptions(TypedDict, total=False):
     max_body: int
     minimum_algorithm: SignatureAlgorithm
     on_error: ErrorHandler | None
+    lifespan: Lifespan | None
 
 
 class Receiver(Router):
@@ -151,6 +154,10 @@ class Receiver(Router):
         on_error: Called with the exception of a handler that failed, or with the `PayloadError` of
             data that doesn't fit, and the notification, after the exception was logged. The
             `SystemExit` of a handler, which argparse raises, is the cause of a `RuntimeError`.
+        lifespan: What starts and ends with the receiver: a function that takes it, and returns an
+            async context manager, usually made by ``@asynccontextmanager``. It is entered before
+            anything is handled, and left after the last handler has ended. What it yields, a
+            mapping or `None`, is in `state`. What it raises ends the start.
 
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets, or a limit
@@ -176,6 +183,7 @@ class Receiver(Router):
         max_body: int = 1_048_576,
         minimum_algorithm: SignatureAlgorithm = SignatureAlgorithm.SHA1,
         on_error: ErrorHandler | None = None,
+        lifespan: Lifespan | None = None,
     ) -> None:
         super().__init__()
         check_type("minimum_algorithm", minimum_algorithm, SignatureAlgorithm)
@@ -198,6 +206,7 @@ class Receiver(Router):
         limits = {"attempts": attempts, "max_pending": max_pending, "max_body": max_body}
         for name, limit in limits.items():
             check_count(name, limit)
+        self._life = Life(lifespan)
         self._keys = Keys(secrets)
         self._ignore_own_actions = ignore_own_actions
         self._max_body = max_body
@@ -303,6 +312,21 @@ class Receiver(Router):
             ) from error
         run(self, host=host, port=port)
 
+    @property
+    def state(self) -> State:
+        """What the `lifespan` has yielded, as attributes; without one, or before it, nothing."""
+        return self._life.state
+
+    async def dispatch(self, notification: Notification[Any]) -> None:
+        """Run the handlers for a notification from anywhere, as `Router.dispatch` does.
+
+        Raises:
+            RuntimeError: The receiver has a `lifespan`, and isn't running.
+        """
+        if not self._life.has_begun:
+            raise RuntimeError(_NOT_RUNNING)
+        await super().dispatch(notification)
+
     async def handle(self, body: bytes, headers: Headers) -> int:
         """Receive a request, on a server that isn't ASGI.
 
@@ -346,7 +370,9 @@ class Receiver(Router):
 
         Raises:
             RuntimeError: It has been started, and not closed since.
-            Exception: What the inbox raises.
+            TypeError: `lifespan` returns no async context manager, or yields neither a mapping nor
+                `None`.
+            Exception: What the lifespan or the inbox raises.
         """
         if self._is_started:
             raise RuntimeError(
@@ -356,7 +382,7 @@ class Receiver(Router):
         try:
             await self._start()
         except BaseException:
-            self._is_started = False
+            await self._end()
             raise
         return self
 
@@ -387,28 +413,39 @@ class Receiver(Router):
         return await self._claims.claim(f"claim:{name}", seconds)  # ours have other names
 
     async def aclose(self) -> None:
-        """Accept no more notifications, and wait until the accepted ones are handled.
+        """Accept no more notifications, wait until the accepted ones are handled, and end.
 
         Raises:
             RuntimeError: A handler of this receiver called it, and would wait for itself.
+            Exception: What the lifespan raises.
         """
         self._check_is_outside()
+        await self._end()
+
+    async def _end(self) -> None:
         try:
             await self._stop()
         finally:
             self._is_started = False
 
     async def _start(self) -> None:
+        await self._life.begin(self)
+        await self._open()
+
+    async def _open(self) -> None:
         """Begin to receive."""
         if self._worker is not None:
             await self._worker.open()
         self._direct.open()
 
     async def _stop(self) -> None:
-        """Receive no more, and wait for what was accepted."""
-        if self._worker is not None:
-            await self._worker.aclose()
-        await self._direct.aclose()
+        """Receive no more, wait for what was accepted, and leave the lifespan."""
+        try:
+            if self._worker is not None:
+                await self._worker.aclose()
+            await self._direct.aclose()
+        finally:
+            await self._life.end()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -456,9 +493,16 @@ class Receiver(Router):
             extra = [(ERROR_HEADER.encode(), shown)]
         await send_response(send, status, extra)
 
+    def _begun(self, notification: Notification[Any]) -> Handling | None:
+        return self._handlings.begin(notification, "")
+
+    def _ended(self, handling: Handling) -> None:
+        self._handlings.end(handling)
+
     def _why_not(self) -> str:
         """Return why nothing can be received now; it is empty if something can."""
-        return "" if self._worker is None or self._worker.is_open else _NOT_RUNNING
+        is_open = self._worker is None or self._worker.is_open
+        return "" if is_open and self._life.has_begun else _NOT_RUNNING
 
     def _verified(self, body: bytes, headers: Headers) -> "Notification[Any] | HTTPStatus":
         """Return the notification in a request, or the status that refuses the request."""
@@ -520,6 +564,6 @@ class Receiver(Router):
 
 _ASK = (ASK_HEADER.encode(), b"1")
 _NOT_RUNNING = (
-    "the receiver isn't running: it works on its inbox while the server runs its ASGI lifespan, or "
-    "inside of `async with receiver:`"
+    "the receiver isn't running: its inbox and its lifespan are open while the server runs its "
+    "ASGI lifespan, or inside of `async with receiver:`"
 )

@@ -281,14 +281,20 @@ class Router(Registry):
             Exception: What a handler or a middleware raised. Later handlers haven't run.
         """
         check_type("notification", notification, Notification)
-        handling = self._handling_of(notification)
+        handling = self._begun(notification)
         if handling is None:
             return
         try:
             with handling:
                 await handling()
         finally:
-            handling.end()
+            self._ended(handling)
+
+    def _begun(self, notification: Notification[Any]) -> Handling | None:
+        return self._handling_of(notification)
+
+    def _ended(self, handling: Handling) -> None:
+        handling.end()
 
     def _handling_of(self, notification: Notification[Any]) -> Handling | None:
         """Return the handling of a notification; if there is nothing to run, log why."""

@@ -1,0 +1,242 @@
+"""What starts and ends with a receiver."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.bot.doubles import SECRET, Webex
+from tests.support.refusals import refused
+from webex_webhooks_async import (
+    Bot,
+    Client,
+    MessageContext,
+    Notification,
+    Receiver,
+    ReceiverThread,
+    TransportError,
+    parse_unverified_notification,
+    sign,
+)
+from webex_webhooks_async.testing import Sandbox, sample_notification
+
+pytestmark = pytest.mark.once
+
+BODY = sample_notification("messages", "created")
+HEADERS = sign(BODY, SECRET)
+MESSAGE = parse_unverified_notification(BODY)
+
+
+class Lifespan:
+    """A lifespan that notes what happens in which order.
+
+    Args:
+        yields: What it yields.
+        at_start: What it raises when it is entered.
+        at_end: What it raises when it is left.
+    """
+
+    def __init__(
+        self,
+        yields: Any = None,  # noqa: ANN401 - also what is wrong
+        *,
+        at_start: Exception | None = None,
+        at_end: Exception | None = None,
+    ) -> None:
+        self.events: list[str] = []
+        self._yields = yields
+        self._at_start = at_start
+        self._at_end = at_end
+
+    @asynccontextmanager
+    async def __call__(self, receiver: Receiver) -> AsyncGenerator[Any]:
+        if isinstance(receiver, Bot):
+            with pytest.raises(RuntimeError, match="doesn't know itself"):
+                _ = receiver.me
+        self.events.append("begin")
+        if self._at_start is not None:
+            raise self._at_start
+        try:
+            yield self._yields
+        finally:
+            self.events.append("end")
+        if self._at_end is not None:
+            raise self._at_end
+
+
+@pytest.fixture
+def webex(webex_sandbox: Sandbox, webex_client: Client) -> Webex:
+    """A local Webex, and a client that calls it."""
+    return Webex(webex_sandbox, webex_client)
+
+
+@pytest.fixture(params=["receiver", "bot"])
+def make(request: pytest.FixtureRequest, webex: Webex) -> Callable[..., Receiver]:
+    """Makes a receiver, or a bot."""
+    if request.param == "bot":
+        return webex.bot
+    return lambda **options: Receiver(SECRET, **options)
+
+
+async def test_a_lifespan_is_around_all_handlers(make: Callable[..., Receiver]) -> None:
+    """It is entered first, and left after the last handler has ended; what it yields is in `state`.
+
+    The next start enters it again.
+    """
+    lifespan, release = Lifespan({"number": 7}), asyncio.Event()
+    receiver = make(lifespan=lifespan, respond_within=0)
+
+    @receiver.on("messages", "deleted")
+    async def handle(_: Notification[Any]) -> None:
+        await release.wait()
+        lifespan.events.append(f"handler {receiver.state.number}")
+
+    body = sample_notification("messages", "deleted")
+    for _ in range(2):
+        async with receiver:
+            assert await receiver.handle(body, sign(body, SECRET)) == 204
+            dispatching = asyncio.create_task(
+                receiver.dispatch(parse_unverified_notification(body))
+            )
+            await asyncio.sleep(0)
+            asyncio.get_running_loop().call_soon(release.set)
+        await dispatching
+        body += b" "
+        release.clear()
+
+    assert lifespan.events == ["begin", "handler 7", "handler 7", "end"] * 2
+    with pytest.raises(AttributeError, match="the state has no 'number', only nothing"):
+        _ = receiver.state.number
+
+
+async def test_nothing_is_handled_before_the_lifespan(
+    make: Callable[..., Receiver], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a request nor `dispatch`; without a lifespan, a receiver needs no start."""
+    receiver = make(lifespan=Lifespan())
+    receiver.on("messages")(handle)
+    assert await receiver.handle(BODY, HEADERS) == 503
+    assert "isn't running: " in caplog.text
+    with pytest.raises(RuntimeError, match="isn't running: "):
+        await receiver.dispatch(MESSAGE)
+
+
+async def handle(_: object) -> None:
+    """Fail."""
+    raise AssertionError("nothing may be handled")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "events"),
+    [
+        ({"at_start": TransportError("no database")}, TransportError("no database"), "begin"),
+        (
+            {"yields": [1]},
+            TypeError("what the lifespan yields must be Mapping, got list"),
+            "begin end",
+        ),
+    ],
+)
+async def test_a_lifespan_that_fails_ends_the_start(
+    options: dict[str, Any],
+    error: Exception,
+    events: str,
+    make: Callable[..., Receiver],
+    webex: Webex,
+) -> None:
+    """The start raises its error, also that of an outage, and leaves nothing open."""
+    lifespan = Lifespan(**options)
+    receiver = make(lifespan=lifespan)
+    receiver.on("messages")(handle)
+    for _ in range(2):  # it isn't "started" already
+        with pytest.raises(type(error), match=str(error)):
+            await receiver.start()
+    assert webex.sandbox.requests == ()
+    assert " ".join(lifespan.events) == f"{events} {events}"
+
+
+async def test_a_lifespan_is_an_async_context_manager() -> None:
+    """Something else that the function returns is an error that says what to write."""
+    receiver = Receiver(SECRET, lifespan=lambda _: {"number": 7})  # type: ignore[arg-type,return-value] # it is refused
+    with refused("TypeError: lifespan must return an async context manager, got dict: decorate "):
+        await receiver.start()
+
+
+async def test_what_a_lifespan_raises_at_its_end_is_raised(make: Callable[..., Receiver]) -> None:
+    """Everything else has ended by then, and the receiver can be started again."""
+    lifespan = Lifespan(at_end=ConnectionError("the pool is broken"))
+    receiver = make(lifespan=lifespan)
+    receiver.on("messages")(handle)
+    for _ in range(2):
+        await receiver.start()
+        with pytest.raises(ConnectionError, match="the pool is broken"):
+            await receiver.aclose()
+    assert lifespan.events == ["begin", "end"] * 2
+
+
+async def test_a_start_that_fails_leaves_the_lifespan(webex: Webex) -> None:
+    """What Webex refuses ends the start, and the lifespan with it."""
+    lifespan = Lifespan()
+    bot = webex.bot(lifespan=lifespan, target_url=None)
+    webex.sandbox.fail(status=401)
+    with pytest.raises(Exception, match="401"):
+        await bot.start()
+    assert lifespan.events == ["begin", "end"]
+
+
+@pytest.mark.parametrize("wrong", [7, "lifespan"])
+def test_a_lifespan_is_a_function(wrong: Any) -> None:  # noqa: ANN401 - what is wrong
+    """Anything else is an error at once."""
+    with refused("TypeError: lifespan must be a function that takes the bot, got "):
+        Receiver(SECRET, lifespan=wrong)
+
+
+async def test_handlers_of_messages_get_a_copy_of_the_state(webex: Webex) -> None:
+    """What one sets isn't seen by the next one, nor in `bot.state`."""
+    bot = webex.bot(lifespan=Lifespan({"sessions": "a pool"}))
+    seen: list[dict[str, object]] = []
+
+    @bot.message()
+    async def note(context: MessageContext) -> None:
+        seen.append(dict(vars(context.state)))
+        context.state.sessions = None
+
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+        await webex.sandbox.say("Hello")
+    assert seen == [{"sessions": "a pool"}] * 2
+
+
+def test_a_thread_enters_and_leaves_the_lifespan() -> None:
+    """A receiver in a thread has one, too."""
+    lifespan = Lifespan({"number": 7})
+    receiver = Receiver(SECRET, lifespan=lifespan)
+
+    @receiver.on()
+    async def note(_: object) -> None:
+        lifespan.events.append(f"handler {receiver.state.number}")
+
+    with ReceiverThread(receiver) as thread:
+        assert thread.handle(BODY, HEADERS) == 204
+    assert lifespan.events == ["begin", "handler 7", "end"]
+
+
+async def test_a_server_that_runs_the_lifespan_is_told_what_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An ASGI server learns of it as of any start that fails."""
+    caplog.set_level(logging.INFO)
+    receiver = Receiver(SECRET, lifespan=Lifespan(at_start=ConnectionError("no database")))
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - of ASGI
+        sent.append(message)
+
+    await receiver({"type": "lifespan"}, receive, send)
+    assert sent == [{"type": "lifespan.startup.failed", "message": "ConnectionError: no database"}]
