@@ -1,13 +1,19 @@
 """The programs docs/examples/{celery,dramatiq}_bot.py, with a Redis, and a worker as a process."""
 
+import asyncio
+import inspect
+from types import ModuleType
+
 import httpx
 import pytest
 
 from tests.examples.serving import EXAMPLES, import_again
 from tests.support.stage import SECRET, Stage
-from webex_webhooks_async.testing import signed_request
+from webex_webhooks_async import parse_unverified_notification, to_json
+from webex_webhooks_async.testing import sample_notification, signed_request
 
 pytest.importorskip("celery", reason="Celery's transport needs a newer redis-py")
+pytest.importorskip("taskiq_redis", reason="taskiq-redis needs a newer redis-py")
 pytestmark = pytest.mark.once
 
 PROGRAMS = {
@@ -43,6 +49,41 @@ async def test_a_notification_is_worked_on_once(
     assert len(replies(worker.lines)) == 2
     said = {each.text for each in bot.webex.messages if each.person_id == bot.webex.bot.id}
     assert said == {"You said: Hello", "You said: Bye"}
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, "taskiq_bot"])
+async def test_a_worker_that_starts_in_an_outage_loses_nothing(
+    bot: Stage, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits in the queue is worked on when Webex responds again."""
+    program = import_again(EXAMPLES / f"{name}.py", monkeypatch)
+    ids = [f"M{number}" for number in range(20)]
+    for each in ids:
+        await bot.webex.emit("messages", "created", data={"id": each, "text": each})
+    await enqueue(program, ids)
+    bot.webex.fail(status=501, path="/people/me", times=2)
+    worker = bot.services.start(PROGRAMS.get(name, "taskiq worker --workers 1 taskiq_bot:broker"))
+    await bot.services.until(lambda: len(replies(worker.lines)) >= len(ids))
+
+    assert worker.says("the bot isn't ready")
+    said = {each.text for each in bot.webex.messages if each.person_id == bot.webex.bot.id}
+    assert said == {f"You said: {each}" for each in ids}
+
+
+async def enqueue(program: ModuleType, ids: list[str]) -> None:
+    """Put notifications of messages into the queue, as the receiver of a program does."""
+    if hasattr(program, "broker"):  # of taskiq
+        await program.broker.startup()
+    work = program.work
+    put = next(getattr(work, each) for each in ("kiq", "delay", "send") if hasattr(work, each))
+    for each in ids:
+        body = sample_notification("messages", "created", data={"id": each})
+        done = await asyncio.to_thread(put, to_json(parse_unverified_notification(body)).decode())
+        if inspect.isawaitable(done):
+            await done
+    if hasattr(program, "broker"):
+        await program.broker.shutdown()
+        await program.schedules._connection_pool.disconnect()  # it ends in no other way
 
 
 def replies(lines: list[str]) -> list[str]:
