@@ -205,10 +205,54 @@ async def test_a_request_that_gives_up_leaves_the_line(webex: Webex) -> None:
     bot = webex.bot(in_order=True, respond_within=None)
     slow = Slow(bot)
     async with webex.running(bot):
-        tasks = [asyncio.create_task(webex.sandbox.say(each)) for each in ("one", "two", "three")]
+        words = ("one", "two", "three", "four")
+        tasks = [asyncio.create_task(webex.sandbox.say(each)) for each in words]
+        await until(lambda: len(bot._handlings._unended) == 4)
+        for number in (1, 3):
+            tasks[number].cancel()
+            await asyncio.wait({tasks[number]})
+        tasks.append(asyncio.create_task(webex.sandbox.say("five")))
         await until(lambda: len(bot._handlings._unended) == 3)
+        assert slow.began == ["one"]
+        slow.may_end.set()
+        await until(lambda: slow.began == ["one", "three", "five"])
+        await asyncio.wait(tasks)
+
+
+async def let_all_run() -> None:
+    """Let everything run that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class Holding(MemoryDeduplicator):
+    """Responds when a test lets it, but to the first one at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[asyncio.Event] = []
+
+    async def claim(self, key: str) -> Claim:
+        self.calls.append(may_return := asyncio.Event())
+        if len(self.calls) > 1:
+            await may_return.wait()
+        return await super().claim(key)
+
+
+async def test_a_request_that_gives_up_before_it_waits(webex: Webex) -> None:
+    """So does one that is cancelled while the deduplicator is asked."""
+    deduplicator = Holding()
+    bot = webex.bot(in_order=True, deduplicator=deduplicator)
+    slow = Slow(bot)
+    async with webex.running(bot):
+        tasks = [asyncio.create_task(webex.sandbox.say(each)) for each in ("one", "two", "three")]
+        await until(lambda: len(deduplicator.calls) == 3 and slow.began == ["one"])
+        _, second, third = deduplicator.calls
         tasks[1].cancel()
+        second.set()
         await asyncio.wait({tasks[1]})
+        third.set()
+        await let_all_run()
         assert slow.began == ["one"]
         slow.may_end.set()
         await until(lambda: slow.began == ["one", "three"])

@@ -11,6 +11,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from webex_webhooks_async.converters import unstructure
@@ -54,7 +55,7 @@ class Records:
         self._names: dict[object, str] = {}  # of records, by the id of the message
         self._done: dict[str, bytes] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._unwritten: dict[str, bytes] = {}
+        self._unwritten: dict[str, Callable[[], Awaitable[None]]] = {}
 
     async def say(
         self,
@@ -127,8 +128,9 @@ class Records:
 
     async def write_rest(self) -> None:
         """Write the records that couldn't be written when they were made."""
-        for name, record in [*self._unwritten.items()]:
-            await self._write(name, record)
+        for name, write in [*self._unwritten.items()]:
+            await write()
+            self._unwritten.pop(name, None)
 
     async def _recall(self, name: str) -> bytes | None:
         if self._stored is None or self._is_first:
@@ -143,12 +145,15 @@ class Records:
         """
         if self._stored is None:
             return
+        inbox, entry = self._stored
+        write = partial(inbox.remember, entry, name, record)
 
         async def remember() -> None:
             try:
-                await self._write(name, record)
+                await write()
+                self._unwritten.pop(name, None)
             except Exception as error:  # noqa: BLE001 - whatever the inbox raises
-                self._unwritten[name] = record
+                self._unwritten[name] = write
                 logger.warning(
                     "%s of %s can't be recorded yet, and may come twice if the process ends now: "
                     "%s",
@@ -158,12 +163,6 @@ class Records:
                 )
 
         await end_of(asyncio.create_task(remember()))
-
-    async def _write(self, name: str, record: bytes) -> None:
-        if self._stored is not None:
-            inbox, entry = self._stored
-            await inbox.remember(entry, name, record)
-        self._unwritten.pop(name, None)
 
 
 _held: "ContextVar[frozenset[asyncio.Lock]]" = ContextVar("_held", default=frozenset())
