@@ -75,6 +75,12 @@ def test_a_table_says_what_to_do_about_each_error() -> None:
 
 
 @pytest.mark.parametrize("page", REFERENCE, ids=lambda page: page.stem)
+def test_each_member_of_an_enumeration_has_a_meaning(page: Path) -> None:
+    """The reference says what it is for, beside its value."""
+    assert re.findall(r"(?m)^\* `[A-Z_]+ = .+`$", page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", REFERENCE, ids=lambda page: page.stem)
 def test_a_reference_to_another_description_is_a_link(page: Path) -> None:
     """What is "as for" another function, or is what that raises, says where that is described."""
     text = re.sub(r"(?s)```.*?```", "", page.read_text(encoding="utf-8"))

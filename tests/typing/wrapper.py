@@ -6,7 +6,8 @@ Type checkers check this file; nothing runs it.
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Generic, TypeVar, Unpack, assert_type
 
 from webex_webhooks_async import (
@@ -31,6 +32,7 @@ from webex_webhooks_async.types import (
     ErrorHandler,
     Handler,
     Headers,
+    Lifespan,
     Middleware,
     Params,
     ReceiverOptions,
@@ -56,8 +58,20 @@ def make_receiver(secrets: Secrets, **options: Unpack[ReceiverOptions]) -> Recei
 def make_bot(token: str, secrets: Secrets, domain: str, **options: Unpack[BotOptions]) -> Bot:
     """A bot that lets some people in."""
     options["allow"] = only(domain)
+    options["lifespan"] = with_pool(nullcontext())
     options["on_error"] = log_errors(logging.getLogger("bots"))
     return Bot(token, secrets, **options)
+
+
+def with_pool(pool: AbstractAsyncContextManager[object]) -> Lifespan:
+    """Open a pool with each bot or receiver."""
+
+    @asynccontextmanager
+    async def lifespan(_: Receiver) -> AsyncGenerator[Mapping[str, object]]:
+        async with pool as opened:
+            yield {"pool": opened}
+
+    return lifespan
 
 
 def only(domain: str) -> Allow:
