@@ -90,15 +90,15 @@ class Receiver(Router):
         @receiver.on(Resource.MESSAGES, Event.CREATED)
         async def reply(notification: Notification[MessageData]) -> None: ...
 
-    The handlers of a notification run one after the other, in the order of their registration. The
-    first one that fails ends the run: the response is 500, and when the notification comes again,
+    The handlers of a notification run one after the other, in the order of their registration. When
+    one fails, those after it don't run: the response is 500, and when the notification comes again,
     all handlers run again. While they run, and when they are done, a copy counts as a duplicate;
     with leases, as in a `RedisDeduplicator`, only when they are done. Notifications are handled in
     no particular order, because Webex promises no order.
 
     A handler of a resource only ever gets that resource's data class. When a required field of the
     data is missing or doesn't fit, the handlers without a resource get the mapping that was sent,
-    and then, where the resource has handlers of its own, the run fails with a `PayloadError`.
+    and then, where the resource has handlers of its own, the handling fails with a `PayloadError`.
 
     By default the response comes when the handlers are done. If Webex hangs up meanwhile, they go
     on. If the server cancels the request, they are cancelled, and the notification counts as not

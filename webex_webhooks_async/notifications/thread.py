@@ -100,7 +100,7 @@ class ReceiverThread:
         self.close()
 
     def handle(self, body: bytes, headers: Headers) -> int:
-        """Receive a request, and wait for its handlers, as `Receiver.handle` does.
+        """Receive a request, and wait for the status of the response, as `Receiver.handle` does.
 
         The arguments and the result are those of `Receiver.handle`, and the errors also those of
         `run`.
