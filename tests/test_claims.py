@@ -1,3 +1,5 @@
+# pyright: reportPrivateUsage=false
+
 import pytest
 
 from webex_webhooks_async.claims import MemoryClaims

@@ -150,6 +150,23 @@ async def test_handlers_that_run_again(jobs: Jobs) -> None:
     assert results == [3 * [True], 3 * [False], 3 * [False], 3 * [True]]
 
 
+async def test_a_test_of_a_job_that_fails(jobs: Jobs) -> None:
+    """The sandbox raises what a job raises that a handler has enqueued."""
+    jobs.webex.sandbox.raise_handler_errors = True
+    jobs.errors = [KeyError("x"), KeyError("y")]
+
+    @jobs.bot.message()
+    async def handler(context: MessageContext) -> None:
+        await context.enqueue("remind", 1, key=context.text)
+
+    async with jobs.webex.running(jobs.bot):
+        for word in "xy":
+            await jobs.webex.sandbox.say(word)
+            assert (await jobs.webex.sandbox.next_reply()).text == "Lunch!"
+            with pytest.raises(KeyError, match=word):
+                await jobs.webex.sandbox.next_reply()
+
+
 async def test_what_is_enqueued_elsewhere(jobs: Jobs) -> None:
     """Outside of a handler each is another job; under a key, it is stored once for its name."""
     jobs.bot.job("other")(jobs.remind)
@@ -182,12 +199,10 @@ async def test_a_call_that_fails_is_made_again(jobs: Jobs) -> None:
 
     @jobs.bot.message()
     async def handler(context: MessageContext) -> None:
-        put = jobs.bot._inbox.put  # type: ignore[union-attr] # it has one
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(jobs.bot._inbox, "put", broken)
+            patch.setattr(SQLiteInbox, "put", broken)
             with pytest.raises(OSError, match="full"):
                 await context.enqueue("remind", 1, after=60)
-        assert put == jobs.bot._inbox.put  # type: ignore[union-attr] # it has one
         results.append(await context.enqueue("remind", 1, after=60))
         if len(results) == 1:
             raise KeyError("x")

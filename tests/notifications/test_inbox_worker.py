@@ -489,6 +489,30 @@ async def test_who_lost_a_lease_does_not_complete(
         assert await other.complete(entry) is True
 
 
+async def test_a_lease_that_is_lost_and_comes_back(
+    bot: InboxBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What another process took over, and lost itself, is completed by the one that began it."""
+    bot.may_end.clear()
+    async with bot.another_process() as other, bot.receiver:
+        await deliver(bot.receiver, distinct(1))
+        await until(lambda: bot.started == ["MESSAGE-1"])
+        await bot.time.pass_(0)
+        bot.time.seconds += LEASE  # nothing wakes up meanwhile
+        await taken(other)
+        bot.time.advance(0)
+        await until(lambda: "may be handled twice" in caplog.text)
+        await bot.time.pass_(LEASE + 1)
+        await until(lambda: bot.states() == ["running"])
+        await bot.time.pass_(2 * LEASE)
+        assert bot.states() == ["running"]
+        bot.may_end.set()
+        await until(lambda: bot.states() == [])
+
+    assert bot.done == ["MESSAGE-1"]
+    assert caplog.text.count("may be handled twice") == 1
+
+
 async def test_a_lease_that_can_not_be_renewed(
     bot: InboxBot, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -689,6 +713,25 @@ def test_loops_one_after_another(bot: InboxBot) -> None:
     for number in (1, 3):
         asyncio.run(run(number))
     assert bot.done == [f"MESSAGE-{number}" for number in range(1, 5)]
+
+
+def test_a_loop_that_is_closed_before_the_end(bot: InboxBot) -> None:
+    """The end, in another loop, doesn't wait for what was in that one, and can be started again."""
+
+    async def start() -> None:
+        await bot.receiver.start()
+        await bot.time.pass_(0)  # until it waits for more
+
+    async def run() -> None:
+        await bot.receiver.aclose()
+        async with bot.receiver:
+            await deliver(bot.receiver, distinct(1))
+            await until(lambda: bot.done == ["MESSAGE-1"])
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(start())
+    loop.close()
+    asyncio.run(run())
 
 
 async def test_a_second_start(bot: InboxBot) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import Mock, patch
 
 import pytest
+from attrs import evolve
 
 from tests.notifications.doubles import taken
 from tests.support.clocks import Time, check_inbox_at_once
@@ -223,25 +224,20 @@ async def test_unfinished(path: Path) -> None:
         found = [each async for each in inbox.unfinished()]
 
     now = datetime.fromtimestamp(clock.now_in_seconds(), UTC)
-    whose: dict[str, Any] = {
-        "resource": "messages",
-        "event": "created",
-        "data_id": "M",
-        "stored": now,
-    }
+    waiting = StoredNotification(
+        key="0",
+        resource="messages",
+        event="created",
+        data_id="M",
+        state="waiting",
+        stored=now,
+        due=now + timedelta(seconds=100),
+    )
+    due, holder = now + timedelta(seconds=running.lease), f"process {os.getpid()}"
     assert found[:3] == [
-        StoredNotification(
-            **{**whose, "key": "running", "state": "running", "line": "room"},
-            due=now + timedelta(seconds=running.lease),
-            holder=f"process {os.getpid()}",
-        ),
-        StoredNotification(
-            **{**whose, "key": "failed", "state": "failed", "failures": 1, "due": None},
-            error="? failed?",
-        ),
-        StoredNotification(
-            **{**whose, "key": "0", "state": "waiting"}, due=now + timedelta(seconds=100)
-        ),
+        evolve(waiting, key="running", state="running", line="room", due=due, holder=holder),
+        evolve(waiting, key="failed", state="failed", failures=1, due=None, error="? failed?"),
+        waiting,
     ]
     assert [each.key for each in found[2:]] == [f"{number}" for number in range(150)]
 

@@ -1,5 +1,7 @@
 """What the checks of a storage of one's own say about a broken one."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from functools import partial

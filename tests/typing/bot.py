@@ -14,6 +14,7 @@ from webex_webhooks_async import (
     Bot,
     BotRouter,
     Client,
+    JobContext,
     Message,
     MessageContext,
     MessageData,
@@ -70,6 +71,15 @@ def timed(handler: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any,
     return wrapper
 
 
+@bot.job("remind")
+async def remind(context: JobContext) -> None:
+    """A job has any value, and may enqueue the next one."""
+    await context.send(context.value["text"], room_id="ROOM")
+    assert_type(await context.enqueue("remind", [1], key="k", after=0.5, line="ROOM"), bool)
+    assert_type(await bot.enqueue("remind", None), bool)
+    assert_type(await bot.claim("report", 60), bool)
+
+
 @bot.command("wrapped")
 @timed
 async def wrapped(context: MessageContext) -> int:
@@ -99,6 +109,7 @@ def what_cannot_be_is_an_error(
     bot.message("ticket")  # type: ignore[arg-type] # it is refused
     bot.message(re.compile(b"ticket"))  # type: ignore[arg-type] # it is refused
     bot.command(7)  # type: ignore[arg-type] # it is refused
+    bot.job("remind")(of_message)  # type: ignore[type-var] # it is refused
     bot.submission(action="order")  # type: ignore[arg-type] # it is refused
     bot.submission({"dishes": ["Pasta"]})  # type: ignore[dict-item] # it is refused
     bot.message(where=lambda context: context.text)  # type: ignore[arg-type,return-value] # it is refused

@@ -225,7 +225,8 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
 def exceptions_in(error: BaseException, kind: type[E]) -> list[E]:
     """Return the exceptions of a kind: the error itself, or those in a group, also nested."""
     if isinstance(error, BaseExceptionGroup):
-        parts = cast("tuple[BaseException, ...]", error.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        parts = group.exceptions
         return [found for each in parts for found in exceptions_in(each, kind)]
     return [error] if isinstance(error, kind) else []
 

@@ -75,8 +75,8 @@ class InboxWorker:
         self._under_way: dict[str, _Work] = {}  # by the key
         self._alone: _Work | None = None
         self._waiting: asyncio.Task[None] | None = None  # that what runs alone may begin
-        # Of what is being recorded; they are set at the end.
-        self._limits: dict[asyncio.Timeout, asyncio.AbstractEventLoop] = {}
+        self._limits: set[asyncio.Timeout] = set()  # of what is being recorded, set at the end
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which it takes entries
 
     def accept(self) -> None:
         """Let what comes be stored, before `open`."""
@@ -87,8 +87,6 @@ class InboxWorker:
 
         A database that can't be reached for a while is waited for.
         """
-        if self._taking:
-            raise RuntimeError("the receiver is running already: enter it once")
         try:
             first = await self._first()
         except BaseException:
@@ -96,11 +94,7 @@ class InboxWorker:
             raise
         self.accept()
         self._woken = asyncio.Event()
-        # What is left is of an event loop that was closed before its tasks had ended.
-        self._tasks.clear()
-        self._under_way.clear()
-        self._limits.clear()
-        self._alone = self._waiting = None
+        self._loop = asyncio.get_running_loop()
         if first is not None:
             self._start(first)
         self._taking = {asyncio.create_task(self._take_each())}
@@ -115,16 +109,18 @@ class InboxWorker:
     async def aclose(self) -> None:
         """Take no more entries, finish those that have begun, and close the inbox."""
         self.is_open = False
-        self._woken.set()
-        if self._waiting is not None and not self._waiting.get_loop().is_closed():
-            self._waiting.cancel()
-        for limit, loop in self._limits.items():
-            if not loop.is_closed():
-                limit.reschedule(_record_until())
-        self._limits.clear()
-        await _ends_of(self._taking)
-        self._taking.clear()
-        await _ends_of(self._tasks)  # with what was being taken
+        if self._loop is None or not self._loop.is_closed():
+            self._woken.set()
+            if self._waiting is not None:
+                self._waiting.cancel()
+            while self._limits:
+                self._limits.pop().reschedule(_record_until())
+            await _ends_of(self._taking)
+            await _ends_of(self._tasks)  # with what was being taken
+        # What is left is of an event loop that was closed before its tasks had ended.
+        for each in (self._taking, self._tasks, self._under_way, self._limits):
+            each.clear()
+        self._alone = self._waiting = None
         await self._inbox.aclose()
 
     async def put(self, key: str, body: bytes, *, line: str | None, after: float = 0.0) -> bool:
@@ -176,8 +172,7 @@ class InboxWorker:
         if self._is_full() or work.entry.line is not None:  # so the next one can be taken
             self._woken.set()
         self._tasks.discard(task)
-        if self._under_way.get(work.entry.key) is work:
-            del self._under_way[work.entry.key]
+        self._under_way.pop(work.entry.key, None)
         self._let_others_run_beside(work)
 
     def _let_others_run_beside(self, work: "_Work") -> None:
@@ -282,7 +277,7 @@ class InboxWorker:
         """Record an outcome, if need be again and again; at the end for a few seconds."""
         limit = asyncio.timeout_at(None if self.is_open else _record_until())
         if self.is_open:
-            self._limits[limit] = asyncio.get_running_loop()
+            self._limits.add(limit)
         try:
             async with limit:
                 while not await self._has_recorded(work, outcome):
@@ -290,7 +285,7 @@ class InboxWorker:
         except TimeoutError:
             logger.error("%s will be handled again: the receiver ends", work.name)  # noqa: TRY400 - no more is known
         finally:
-            self._limits.pop(limit, None)
+            self._limits.discard(limit)
 
     async def _has_recorded(self, work: "_Work", outcome: "Failure | Release | None") -> bool:
         entry = None
@@ -436,7 +431,6 @@ def _expiry_of(entry: InboxEntry) -> Exception:
 
 
 async def _ends_of(tasks: Iterable[asyncio.Task[None]], seconds: float | None = None) -> None:
-    """Wait for tasks, for so long at most, except for those whose event loop has ended before."""
-    running = [each for each in tasks if not (each.done() or each.get_loop().is_closed())]
-    if running:
-        await asyncio.wait(running, timeout=seconds)
+    """Wait for tasks, for so long at most."""
+    if tasks := [*tasks]:
+        await asyncio.wait(tasks, timeout=seconds)

@@ -301,7 +301,7 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
         ImportError: psycopg isn't installed.
     """
     inbox = PostgresInbox(conninfo, schema=schema)
-    inbox._makes_tables = False  # noqa: SLF001 - ours
+    inbox._makes_tables = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     return inbox
 
 

@@ -214,7 +214,8 @@ def look_into(path: Path, *, change: bool, clock: Callable[[], float] = time.tim
         ValueError: It isn't an inbox.
     """
     inbox = SQLiteInbox(path, clock=clock)
-    inbox._open = partial(InboxFile.look_into, path, change=change, clock=clock)  # noqa: SLF001 - ours
+    opened = partial(InboxFile.look_into, path, change=change, clock=clock)
+    inbox._open = opened  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - our own
     return inbox
 
 

@@ -1,6 +1,6 @@
 """The commands inbox list, inbox retry, inbox drop and inbox schema."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from json import dumps
@@ -106,7 +106,7 @@ def print_schema(*, schema: NotEmpty = SCHEMA) -> None:
 
 
 @asynccontextmanager
-async def _opened(database: str, schema: str, *, change: bool) -> AsyncIterator[Inbox]:
+async def _opened(database: str, schema: str, *, change: bool) -> AsyncGenerator[Inbox]:
     try:
         inbox = _inbox(database, schema, change=change)
         try:
