@@ -145,8 +145,9 @@ def _list(title: str, names: Iterable[str]) -> Iterator[str]:
 def _lines(thing: griffe.Object, public: Container[griffe.Object]) -> Iterator[Line]:
     """Describe a class and its members, a function with its overloads, or a value."""
     if isinstance(thing, griffe.Class | griffe.Function):
-        values = (str(decorator.value) for decorator in thing.decorators)
-        yield from ((thing.module, f"@{value}") for value in values if not value.startswith("_"))
+        for decorator in thing.decorators:
+            if not decorator.callable_path.startswith(NAME):  # ours only check what is passed
+                yield thing.module, f"@{decorator.value}"
     if isinstance(thing, griffe.Class):
         bases = f"({', '.join(map(str, thing.bases))})" * bool(thing.bases)
         yield thing.module, f"class {thing.name}{bases}"
