@@ -261,6 +261,8 @@ class Calls:
         except Outage as outage:
             if connection is not None:
                 connection.is_lost = True
+                await self._connections.give_back(connection)
+                connection = None
             await self._wait_out(outage, statement, calls, waiting)
         except psycopg.Error as refusal:
             await self._refused(refusal, calls, waiting)
