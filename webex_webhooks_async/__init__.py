@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from webex_webhooks_async.notifications.inbox import InboxCounts as InboxCounts
     from webex_webhooks_async.notifications.inbox import InboxEntry as InboxEntry
     from webex_webhooks_async.notifications.inbox import StoredNotification as StoredNotification
+    from webex_webhooks_async.notifications.inbox import TransactionalInbox as TransactionalInbox
     from webex_webhooks_async.notifications.parsing import parse_notification as parse_notification
     from webex_webhooks_async.notifications.parsing import (
         parse_unverified_notification as parse_unverified_notification,
@@ -149,7 +150,7 @@ else:
         "models.webhooks": "NewWebhook Webhook WebhookUpdate",
         "notifications.attempts": "Attempt attempt once",
         "notifications.deduplication": "Claim Deduplicator MemoryDeduplicator",
-        "notifications.inbox": "Inbox InboxCounts InboxEntry StoredNotification",
+        "notifications.inbox": "Inbox InboxCounts InboxEntry StoredNotification TransactionalInbox",
         "notifications.parsing": "parse_notification parse_unverified_notification",
         "notifications.postgres_inbox": "PostgresInbox",
         "notifications.receiver": "Receiver",

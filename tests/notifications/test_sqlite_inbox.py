@@ -682,6 +682,7 @@ def test_a_file_that_is_no_inbox(path: Path) -> None:
     """One of another program, of a newer release, or no database is refused, and stays as it is."""
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE theirs (a)")
+        other.execute("PRAGMA application_id = 5")
     expect_refused(path, "is not an inbox: it is the database of another program")
     path.write_text("not a database" * 100)
     expect_refused(path, "is not an inbox, or it is torn: file is not a database")
@@ -690,6 +691,28 @@ def test_a_file_that_is_no_inbox(path: Path) -> None:
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("PRAGMA user_version = 3")
     expect_refused(path, "was made by a newer release of webex-webhooks-async")
+
+
+def test_a_database_of_the_user(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One that the user's own program made is taken: its mode and its version stay the user's."""
+    with closing(sqlite3.connect(path)) as theirs, theirs:
+        theirs.execute("CREATE TABLE theirs (a)")
+        theirs.execute("PRAGMA user_version = 7")
+    path.chmod(0o640)
+    for number in range(2):
+        with closing(InboxFile.open(path)) as file, file.transaction() as inbox:
+            assert inbox.put(f"{number}", b"") is True
+        with closing(InboxFile.look_into(path, change=False)) as file, file.transaction() as inbox:
+            assert inbox.counts().waiting == number + 1
+    assert f"others on this machine may read {path}" in caplog.text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    with closing(sqlite3.connect(path)) as theirs:
+        assert theirs.execute("PRAGMA user_version").fetchone() == (7,)
+        assert theirs.execute("SELECT count(*) FROM theirs").fetchone() == (0,)
+    caplog.clear()
+    path.chmod(0o600)
+    InboxFile.open(path).close()
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("size", [10, 100, 4096, 10_000, -4096])

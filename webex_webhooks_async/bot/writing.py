@@ -19,6 +19,7 @@ from webex_webhooks_async.models.messages import (
     problem_of_card,
 )
 from webex_webhooks_async.notifications.dispatch import active_handling
+from webex_webhooks_async.notifications.records import check_outside
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type, check_url
 
@@ -52,6 +53,7 @@ async def _say(
     client: Client, message: Mapping[str, Any], file: File | None, what: Sequence[object]
 ) -> Message:
     """Send a message, unless an earlier attempt has sent what is the same."""
+    check_outside("say something")
     handling = active_handling()
     if handling is None or handling.records is None:
         return await client.post("messages", json=message, file=file, into=Message)
@@ -78,6 +80,7 @@ async def edit(client: Client, message: object, text: str | None, markdown: str 
             f"a message has at most {MAX_TEXT_BYTES} bytes: shorten what it says, or send the rest "
             "in another one"
         )
+    check_outside("edit a message")
     edited = {"roomId": message.room_id, **body}
     return await client.put("messages", message.id, json=edited, into=Message)
 
@@ -85,6 +88,7 @@ async def edit(client: Client, message: object, text: str | None, markdown: str 
 async def delete(client: Client, message: Message | str) -> None:
     """Delete a message, or the one with an id, as `Context.delete` says."""
     check_type("message", message, Message, str)
+    check_outside("delete a message")
     message_id = message.id if isinstance(message, Message) else message
     with suppress(NotFoundError, GoneError):
         await client.delete("messages", message_id)

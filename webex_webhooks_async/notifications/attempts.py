@@ -1,12 +1,15 @@
 """What handlers ask about their attempt, and what they do once over all attempts."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar, overload
 
 from attrs import frozen
 
 from webex_webhooks_async.notifications.dispatch import Handling, active_handling
 from webex_webhooks_async.notifications.records import Records
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -47,7 +50,25 @@ def attempt() -> Attempt:
     )
 
 
-async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
+@overload
+async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any: ...  # noqa: ANN401 - JSON
+
+
+@overload
+async def once(
+    name: str,
+    call: Callable[[T], Awaitable[object]],
+    *,
+    within: Callable[[], AbstractAsyncContextManager[T]],
+) -> Any: ...  # noqa: ANN401 - JSON
+
+
+async def once(
+    name: str,
+    call: Callable[..., Awaitable[object]],
+    *,
+    within: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
+) -> Any:
     """Call a function once for what is being handled, however often its handlers run.
 
     ::
@@ -63,26 +84,46 @@ async def once(name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa
     means the same for one notification; at the same time, one call waits for the other. What is cut
     off between the call and the record is called again.
 
+    With `within`, what `call` writes into a database of yours happens exactly once, because the
+    record is written in the same transaction::
+
+        async def create(session: AsyncSession) -> int: ...
+
+        number = await once("order", create, within=sessions.begin)
+
+    The database is that of the `PostgresInbox`, or in the file of the `SQLiteInbox`. A process that
+    is killed leaves nothing, a second one waits, and gets the result of the first. In `dispatch`,
+    `call` is called in the transaction, and nothing is recorded.
+
     Args:
         name: What is done, such as ``ticket``.
-        call: A function without arguments that returns an awaitable. If it raises, that is raised
-            here, and nothing is recorded.
+        call: A function without arguments that returns an awaitable; with `within`, it gets the
+            connection or the session. If it raises, that is raised here, and nothing is recorded.
+        within: A function without arguments that returns an async context manager, which yields a
+            connection or a session in a transaction, and commits it: of psycopg, asyncpg or
+            aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy. In `call`, nothing is
+            said, enqueued or done with `once`, because it may be rolled back.
 
     Returns:
         What JSON gives back of the result: of an attrs instance, for example, a dict.
 
     Raises:
         RuntimeError: Nothing is being handled, or `call` calls `once` with the same name, also in a
-            task, and would wait for itself.
-        TypeError: `call` isn't such a function, or `name` isn't text. Or JSON can't hold the
-            result; that it was called is recorded, so later attempts raise this as well, and call
-            nothing.
-        Exception: What the inbox raised when it looked for a record.
+            task, and would wait for itself. With `within`: no transaction has begun, it is another
+            database, rights are missing, the receiver has no inbox, the notification is completed,
+            `call` or the context has ended the transaction in another way than with a commit at the
+            end of the context, or something is said or done with `once` in it.
+        TypeError: `call` isn't such a function, `name` isn't text, `within` isn't such a function,
+            or the inbox isn't a `TransactionalInbox`. Or JSON can't hold the result: then that it
+            was called is recorded, so later attempts raise this as well, and call nothing; a
+            transaction is rolled back.
+        Exception: What the inbox raised when it looked for a record, or the driver.
     """
     handling = _active("once")
     if handling.records is None:
-        handling.records = Records(handling.notification)
-    return await handling.records.once(name, call)
+        dispatched = not handling.key
+        handling.records = Records(handling.notification, is_dispatched=dispatched)
+    return await handling.records.once(name, call, within)
 
 
 def _active(function: str) -> Handling:

@@ -236,6 +236,50 @@ class Inbox(ABC):
         """Free what the inbox holds open. What is stored stays; the next call opens it again."""
 
 
+class TransactionalInbox(Inbox):
+    """An `Inbox` that can write a record in a transaction of the user's, for `once` within it.
+
+    `PostgresInbox` and `SQLiteInbox` are such inboxes.
+    """
+
+    @abstractmethod
+    async def remember_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> bool:
+        """Record something in a transaction, unless something is recorded under the name.
+
+        If another transaction has written it and isn't committed, this waits for its end. Before
+        anything is written, it checks that the record would be committed and rolled back with the
+        transaction.
+
+        Args:
+            transaction: A connection or a session in a transaction, in the inbox's own database.
+            entry: The notification.
+            name: The name of the record.
+            value: What is recorded.
+
+        Returns:
+            Whether it was recorded: False if something is there already.
+
+        Raises:
+            TypeError: `transaction` is something else.
+            RuntimeError: No transaction has begun in it, it is another database, rights are
+                missing, or the notification is completed.
+            Exception: What the driver raises.
+        """
+
+    @abstractmethod
+    async def replace_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> None:
+        """Replace what `remember_within` has recorded in the same transaction.
+
+        Raises:
+            RuntimeError: That transaction has ended.
+            Exception: What the driver raises.
+        """
+
+
 def check_put(line: str | None, after: float) -> None:
     """Check the options of `Inbox.put`, for any inbox."""
     if line is not None:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from webex_webhooks_async.notifications.inbox_rows import (
     APPLICATION_ID,
@@ -18,6 +18,8 @@ from webex_webhooks_async.notifications.inbox_rows import (
     InboxRows,
     prepare,
 )
+
+T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
@@ -55,11 +57,11 @@ class InboxFile:
             OSError: It can't be opened, isn't an inbox, or belongs to another user.
         """
         with _explained(path):
-            _again_while_it_is_made(ValueError, 0.2, lambda: check_file(path))
+            is_shared = _again_while_it_is_made(ValueError, 0.2, lambda: check_file(path))
             # Closing it would drop the locks that another thread may have on it by then.
             with _creating, suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-            _keep_for_its_owner(path)
+            _keep_for_its_owner(path, is_shared=is_shared)
             return cls._connected(path, "mode=rw", _prepare, clock)
 
     @classmethod
@@ -157,8 +159,11 @@ _PAUSE = 0.02
 _CACHE = 64  # MiB at most, of which a large file makes use
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> bool:
     """Check that a path can be an inbox's, from the header of the file; nothing is changed.
+
+    Returns:
+        Whether it is a database that the user's own program made.
 
     Raises:
         ValueError: Its folder doesn't exist, or the file isn't an inbox that this release knows.
@@ -177,6 +182,8 @@ def check_file(path: Path) -> None:
             closing(connect(path, _to_read(path), locked_seconds=0)) as connection,
         ):
             _check_header(path, connection)
+            return _is_shared(connection)
+    return False
 
 
 def _check_header(path: Path, connection: sqlite3.Connection) -> int:
@@ -185,12 +192,15 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> int:
         is_empty = _pragma(connection, "page_count") == 0
         application_id = _pragma(connection, "application_id")
         version: int = _pragma(connection, "user_version")
+        has_tables = bool(is_empty or connection.execute(_HAS_TABLES).fetchone())
     except sqlite3.OperationalError:
         raise
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not an inbox, or it is torn: {error}") from error
     if is_empty:
         return 0
+    if application_id == 0:  # a user's own database, whose version is the user's, too
+        return VERSION if has_tables else 0
     if application_id != APPLICATION_ID:
         raise ValueError(f"{path} is not an inbox: it is the database of another program")
     if version > VERSION:
@@ -198,10 +208,19 @@ def _check_header(path: Path, connection: sqlite3.Connection) -> int:
     return version
 
 
+_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'webex_notifications'"
+
+
+def _is_shared(connection: sqlite3.Connection) -> bool:
+    """Whether a database was made by a user's own program, whose tables are in it."""
+    has_any = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    return bool(has_any and not _pragma(connection, "application_id"))
+
+
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:
     version = _check_header(path, connection)
     if not version:
-        raise ValueError(f"{path} is not an inbox: it is empty")
+        raise ValueError(f"{path} is not an inbox: it has no tables of one")
     if version < VERSION:
         raise ValueError(
             f"the inbox {path} was made by release 0.3 or older: start its bot, which migrates it"
@@ -215,7 +234,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA fullfsync = ON")  # for macOS
     connection.execute(f"PRAGMA cache_size = {-1024 * _CACHE}")
     connection.execute("BEGIN IMMEDIATE")
-    prepare(connection, _pragma(connection, "user_version"))
+    prepare(connection, _check_header(path, connection), is_shared=_is_shared(connection))
     connection.execute("COMMIT")
     # Where another process does the same, SQLite doesn't wait for that one.
     use_log = partial(connection.execute, "PRAGMA journal_mode = WAL")
@@ -223,20 +242,16 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute("SELECT 1 FROM webex_claims").fetchone()  # from now on the log is there
 
 
-def _again_while_it_is_made(
-    error: type[Exception], seconds: float, call: Callable[[], object]
-) -> None:
+def _again_while_it_is_made(error: type[Exception], seconds: float, call: Callable[[], T]) -> T:
     """Call what may fail for so long while another process makes the same file."""
     end = time.monotonic() + seconds
     while True:
         try:
-            call()
+            return call()
         except error:
             if time.monotonic() >= end:
                 raise
             time.sleep(_PAUSE)
-        else:
-            return
 
 
 def connect(path: Path, options: str, *, locked_seconds: float) -> sqlite3.Connection:
@@ -290,8 +305,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _keep_for_its_owner(path: Path) -> None:
-    """Let nobody else read a file and those beside it, as those of a restored backup."""
+def _keep_for_its_owner(path: Path, *, is_shared: bool) -> None:
+    """Let nobody else read a file and those beside it, as those of a restored backup.
+
+    A user's own database keeps its mode.
+    """
     for each in (_real(path), *_beside(path)):
         with suppress(FileNotFoundError):
             found = each.lstat()
@@ -302,11 +320,16 @@ def _keep_for_its_owner(path: Path) -> None:
                 raise PermissionError(
                     f"{each} belongs to another user: change its owner, or remove it"
                 )
-            if stat.S_IMODE(found.st_mode) != _MODE:
+            mode = stat.S_IMODE(found.st_mode)
+            if is_shared and mode & _OTHERS:
+                logger.warning(_READABLE, each, mode)
+            elif mode != _MODE and not is_shared:
                 each.chmod(_MODE)
 
 
 _MODE = 0o600
+_OTHERS = 0o077
+_READABLE = "others on this machine may read %s, which holds what Webex sent: its mode is %o"
 _creating = Lock()
 
 

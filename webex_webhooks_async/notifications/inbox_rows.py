@@ -275,6 +275,9 @@ _SCHEMA = (
     )
     """,
     "CREATE INDEX webex_until ON webex_claims (until)",
+)
+# In a user's own database, these are the user's.
+_IDENTITY = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )
@@ -295,19 +298,20 @@ _RECORDS_OF_0_3 = (
 )
 
 
-def prepare(connection: sqlite3.Connection, version: int) -> None:
+def prepare(connection: sqlite3.Connection, version: int, *, is_shared: bool = False) -> None:
     """Make the tables, inside of a transaction, if they aren't there.
 
     Args:
         connection: Opened on the file.
         version: That of the file: 0 if it is empty. What is in one of 0.2 or 0.3 is taken over;
             processes of these releases don't find their tables any more.
+        is_shared: Whether the user's own program made the file.
     """
     if version == VERSION:
         return
     tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
     old = (*_OF_0_3, *(_RECORDS_OF_0_3 if "records" in tables else ())) if version else ()
-    for statement in (*_SCHEMA, *old):
+    for statement in (*_SCHEMA, *(() if is_shared else _IDENTITY), *old):
         connection.execute(statement)
 
 
@@ -343,6 +347,12 @@ _LIST = f"""
         line, stored, due, token, holder, failures, expiries, error
     FROM webex_notifications
 """  # noqa: S608 - ours
+
+# For transactions of a user's.
+UNFINISHED = "SELECT 1 FROM webex_notifications WHERE key = $1 AND forget IS NULL"
+RECORD = "SELECT value FROM webex_records WHERE key = $1 AND name = $2"
+ADD_RECORD = "INSERT INTO webex_records (key, name, value) VALUES ($1, $2, $3)"
+REPLACE_RECORD = "UPDATE webex_records SET value = $3 WHERE key = $1 AND name = $2"
 
 _FORGOTTEN_WITH_A_PUT = 4
 _LISTED_AT_ONCE = 100

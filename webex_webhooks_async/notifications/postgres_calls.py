@@ -595,7 +595,7 @@ class Connections:
         """Return the error of a call that PostgreSQL refuses."""
         words = error.diag.message_primary or _first_line(error)
         if error.sqlstate == _FORBIDDEN:
-            return PermissionError(self._rights_needed(words))
+            return PermissionError(rights_needed(self._schema, words))
         hint = ": the next call looks for them again" if error.sqlstate in _GONE else ""
         return OSError(f"PostgreSQL can't do it: {words}{hint}")
 
@@ -660,7 +660,7 @@ class Connections:
         if len(found) < len(sql.TABLES):
             return False
         if not all(found.values()):
-            raise PermissionError(self._rights_needed("the role lacks rights"))
+            raise PermissionError(rights_needed(self._schema, "the role lacks rights"))
         rows = await connection.execute(self._version, (), deadline)
         version, additions = rows[0] if rows else (0, 0)
         if version > sql.VERSION:
@@ -688,19 +688,22 @@ class Connections:
         raise PermissionError(
             f"the tables of the inbox aren't there, and can't be made: {words}. Let a role that "
             f"may run what `webex-webhooks inbox schema --schema {self._schema}` prints, and then "
-            f"{self._grants()}"
+            f"{_grants(self._schema)}"
         )
 
-    def _rights_needed(self, words: str) -> str:
-        return f"PostgreSQL refuses to use the tables of the inbox: {words}. {self._grants()}"
 
-    def _grants(self) -> str:
-        schema = sql.quoted(self._schema)
-        return (
-            f"GRANT USAGE ON SCHEMA {schema} TO ...; "
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO ..., "
-            "with the name of the role"
-        )
+def rights_needed(schema: str, words: str) -> str:
+    """Return the words of an error for a role that lacks rights."""
+    return f"PostgreSQL refuses to use the tables of the inbox: {words}. {_grants(schema)}"
+
+
+def _grants(schema: str) -> str:
+    name = sql.quoted(schema)
+    return (
+        f"GRANT USAGE ON SCHEMA {name} TO ...; "
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO ..., "
+        "with the name of the role"
+    )
 
 
 @frozen

@@ -4,7 +4,15 @@ import asyncio
 import inspect
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Sequence,
+)
+from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,20 +21,29 @@ from webex_webhooks_async.claims import check_claim
 from webex_webhooks_async.formatting import storable
 from webex_webhooks_async.notifications import postgres_sql as sql
 from webex_webhooks_async.notifications.inbox import (
-    Inbox,
     InboxCounts,
     InboxEntry,
     StoredNotification,
+    TransactionalInbox,
     check_put,
 )
 from webex_webhooks_async.notifications.listing import row_of, shown_key, subject_of
+from webex_webhooks_async.notifications.transactions import (
+    COMMITTED,
+    COMPLETED,
+    ROLLED_BACK,
+    Transaction,
+    sqlstate_of,
+    transaction_of,
+    without_transaction,
+)
 from webex_webhooks_async.validation import check_not_empty, check_seconds, check_type
 
 if TYPE_CHECKING:
     from webex_webhooks_async.notifications.postgres_calls import Calls, Statement
 
 
-class PostgresInbox(Inbox):
+class PostgresInbox(TransactionalInbox):
     """An `Inbox` on PostgreSQL 14 to 18, for processes on as many machines as there are.
 
     ::
@@ -116,6 +133,8 @@ class PostgresInbox(Inbox):
         self._end = calling.Statement(texts.end, texts.end_again, identity=2)
         self._recall = calling.Statement(texts.recall)
         self._remember = calling.Statement(texts.remember, identity=2)
+        self._texts = texts
+        self._inbox = calling.AloneStatement(texts.inbox)
         self._claim = calling.Statement(texts.claim, identity=1)
         self._unclaim = calling.Statement(texts.unclaim)
         self._counts = calling.AloneStatement(texts.counts)
@@ -171,6 +190,64 @@ class PostgresInbox(Inbox):
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
         await self._call(self._remember, entry.key, storable(name), value, size=len(value))
+
+    async def remember_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> bool:
+        """Record something in a transaction, unless something is recorded under the name."""
+        within = await transaction_of(transaction)
+        if within.kind != "PostgreSQL":
+            raise self._elsewhere()
+        with self._explained():
+            await self._check(within, transaction, entry)
+            values = [entry.key, storable(name), value]
+            return bool(await within.execute(self._texts.remember_within, values))
+
+    async def replace_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> None:
+        """Replace what `remember_within` has recorded in the same transaction."""
+        # Outside of it, what isn't committed can't be seen.
+        if await self.recall(entry, name) is not None:
+            raise RuntimeError(COMMITTED)
+        within = await transaction_of(transaction)
+        values = [entry.key, storable(name), value]
+        if not await within.execute(self._texts.replace_within, values):
+            raise RuntimeError(ROLLED_BACK)
+
+    async def _check(self, within: Transaction, given: object, entry: InboxEntry) -> None:
+        """Check that a record that is written there would be one of the entry's."""
+        ((ours,),) = await self._call(self._inbox)
+        ((inbox, is_unfinished),) = await within.execute(self._texts.is_unfinished, [entry.key])
+        if not await within.is_open():
+            raise without_transaction(given)
+        if inbox != ours:
+            raise self._elsewhere()
+        if not is_unfinished:
+            raise RuntimeError(COMPLETED)
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """Explain an error of a user's driver that is about our tables."""
+        try:
+            yield
+        except Exception as error:
+            match sqlstate_of(error):
+                case "3F000" | "42P01" | "42703":
+                    raise self._elsewhere() from error
+                case "42501":
+                    words = self._calling.rights_needed(self._schema, str(error))
+                    raise RuntimeError(words) from error
+                case "23503":
+                    raise RuntimeError(COMPLETED) from error
+                case _:
+                    raise
+
+    def _elsewhere(self) -> RuntimeError:
+        return RuntimeError(
+            "within yields a connection to another database than that of the inbox, whose tables "
+            f"aren't in its schema {self._schema!r}: use the database of the inbox"
+        )
 
     async def claim(self, name: str, seconds: float) -> bool:
         """Return True for the first who asks within so many seconds."""

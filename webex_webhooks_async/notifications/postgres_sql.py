@@ -72,7 +72,12 @@ CREATE TABLE IF NOT EXISTS {schema}.claims (
     until timestamptz NOT NULL
 )""",
     "CREATE INDEX IF NOT EXISTS claims_until ON {schema}.claims (until)",
-    "CREATE TABLE IF NOT EXISTS {schema}.version (number int NOT NULL, additions int NOT NULL)",
+    """
+CREATE TABLE IF NOT EXISTS {schema}.version (
+    number int NOT NULL,
+    additions int NOT NULL,
+    inbox uuid NOT NULL DEFAULT gen_random_uuid()
+)""",
 )
 
 _LOCK = 0x57627849  # of those who make tables; any number that others don't use
@@ -149,6 +154,10 @@ class Statements:
         end_again: The same.
         recall: Takes keys and names; its second column is the value.
         remember: Takes keys, names and values.
+        inbox: What tells the tables from those in another database; takes nothing.
+        is_unfinished: The same, if a notification isn't completed; takes its key.
+        remember_within: Takes a key, a name and a value; returns the name if it is new.
+        replace_within: The same; returns the name.
         claim: Takes names, tokens, inboxes and seconds.
         unclaim: Takes names and inboxes.
         counts: Takes nothing but numbers of calls.
@@ -172,6 +181,10 @@ class Statements:
     end_again: str
     recall: str
     remember: str
+    inbox: str
+    is_unfinished: str
+    remember_within: str
+    replace_within: str
     claim: str
     unclaim: str
     counts: str
@@ -213,6 +226,10 @@ def statements(schema: str, *, lease: float, keep: float) -> Statements:
         end_again=made(_END + _ENDED_BEFORE),
         recall=made(_RECALL),
         remember=made(_REMEMBER),
+        inbox=f"SELECT inbox::text FROM {name}.version",
+        is_unfinished=made(f"SELECT inbox::text, {_IS_UNFINISHED} FROM {name}.version"),
+        remember_within=made(_REMEMBER_WITHIN),
+        replace_within=made(_REPLACE_WITHIN),
         claim=made(_CLAIM),
         unclaim=made(_UNCLAIM),
         counts=made(_COUNTS),
@@ -325,6 +342,17 @@ INSERT INTO <records> (key, name, value)
 SELECT key, name, value FROM unnest($1::text[], $2::text[], $3::bytea[]) AS a (key, name, value)
 JOIN <notifications> USING (key)
 ON CONFLICT (key, name) DO UPDATE SET value = excluded.value
+"""
+
+_IS_UNFINISHED = "EXISTS (SELECT FROM <notifications> WHERE key = $1)"
+
+# One call of each: they run on a connection of the user's.
+_REMEMBER_WITHIN = """
+INSERT INTO <records> (key, name, value) VALUES ($1, $2, $3)
+ON CONFLICT (key, name) DO NOTHING RETURNING name
+"""
+_REPLACE_WITHIN = """
+UPDATE <records> SET value = $3 WHERE key = $1 AND name = $2 RETURNING name
 """
 
 _CLAIM = """

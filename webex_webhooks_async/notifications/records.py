@@ -10,15 +10,20 @@ import inspect
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from attrs import define
 
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.formatting import describe_exception
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.deduplication import end_of
 from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.inbox import TransactionalInbox
+from webex_webhooks_async.notifications.transactions import COMMITTED
 from webex_webhooks_async.strict_json import dump_json, parse_json
 from webex_webhooks_async.validation import check_text
 
@@ -29,6 +34,9 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 T = TypeVar("T")
 
+Call = Callable[..., Awaitable[object]]
+Within = Callable[[], AbstractAsyncContextManager[Any]]
+
 
 class Records:
     """What one attempt to handle a notification has done, and what earlier ones had.
@@ -38,6 +46,7 @@ class Records:
         inbox: Where the records are; without one, they last as long as this does.
         entry: The notification in the inbox.
         is_first: Whether no earlier attempt can have left records, so that none is looked for.
+        is_dispatched: Whether the notification comes from `dispatch`, so that nobody records.
     """
 
     def __init__(
@@ -47,8 +56,10 @@ class Records:
         entry: "InboxEntry | None" = None,
         *,
         is_first: bool = True,
+        is_dispatched: bool = False,
     ) -> None:
         self._notification = notification
+        self._is_dispatched = is_dispatched
         self._stored = None if inbox is None or entry is None else (inbox, entry)
         self._is_first = is_first
         self._said: dict[str, set[int]] = defaultdict(set)  # the numbers of each that are used
@@ -99,11 +110,12 @@ class Records:
         if name := self._names.pop(message_id, None):
             await self._remember(name, b"", "the deletion of a message")
 
-    async def once(self, name: str, call: Callable[[], Awaitable[object]]) -> Any:  # noqa: ANN401 - JSON
+    async def once(self, name: str, call: Call, within: Within | None = None) -> Any:  # noqa: ANN401 - JSON
         """Call a function, or return what was recorded when it was called under this name."""
         check_text("name", name)
         if not callable(call):
             raise TypeError(f"once takes an async function to call, got {call!r}")
+        check_outside("call once")
         lock, held = self._locks[name], _held.get()
         if lock in held and lock.locked():
             raise RuntimeError(
@@ -116,15 +128,55 @@ class Records:
                 if record is None:
                     _held.set(held | {lock})
                     try:
-                        made = call()
-                        if not inspect.isawaitable(made):
-                            raise TypeError(f"once takes an async function to call, got {call!r}")
-                        record = _recordable(name, await made)
+                        if within is None:
+                            record = _recordable(name, await _awaited(call, call()))
+                        else:
+                            record = await self._call_within(name, call, within)
                     finally:
                         _held.set(held)  # without a token, which fails in another context
-                    await self._remember(f"once:{name}", record, repr(name))
+                    if within is None:
+                        await self._remember(f"once:{name}", record, repr(name))
                 self._done[name] = record
         return _result_in(self._done[name])
+
+    async def _call_within(self, name: str, call: Call, within: Within) -> bytes:
+        """Call a function in a transaction that its record is a part of, and return the record.
+
+        If another process has called it by then, its record is returned.
+        """
+        manager = _manager_of(within)
+        if self._is_dispatched:
+            async with manager as transaction:
+                return await _result_of(name, call, transaction)
+        inbox, entry = self._transactional()
+        record: bytes | None = None
+        is_new = False
+        async with manager as transaction:
+            is_new = await inbox.remember_within(transaction, entry, f"once:{name}", _BEGUN)
+            if is_new:
+                record = await _result_of(name, call, transaction)
+                await inbox.replace_within(transaction, entry, f"once:{name}", record)
+        found = await inbox.recall(entry, f"once:{name}")
+        if found is None or (is_new and found != record):
+            raise RuntimeError(
+                f"the context that within of once({name!r}) returned has ended without a commit, "
+                "and nothing is recorded: let it commit, as engine.begin does"
+            )
+        return found
+
+    def _transactional(self) -> "tuple[TransactionalInbox, InboxEntry]":
+        if self._stored is None:
+            raise RuntimeError(
+                "within needs the inbox in which its record is: pass inbox= to the receiver, or "
+                "leave within out"
+            )
+        inbox, entry = self._stored
+        if not isinstance(inbox, TransactionalInbox):
+            raise TypeError(
+                f"within needs an inbox that is a TransactionalInbox, and {type(inbox).__name__} "
+                "isn't: leave within out"
+            )
+        return inbox, entry
 
     async def write_rest(self) -> None:
         """Write the records that couldn't be written when they were made."""
@@ -165,6 +217,69 @@ class Records:
         await end_of(asyncio.create_task(remember()))
 
 
+_BEGUN = b""
+"""The record of what is called within a transaction, until it has a result."""
+
+
+@define(eq=False)
+class _Inside:
+    """What is called within a transaction, until it ends."""
+
+    name: str
+    is_open: bool = True
+
+
+_inside: "ContextVar[_Inside | None]" = ContextVar("_inside", default=None)
+
+
+def check_outside(what: str) -> None:
+    """Check that something isn't done within a transaction, which may be rolled back.
+
+    Raises:
+        RuntimeError: It is.
+    """
+    inside = _inside.get()
+    if inside is not None and inside.is_open:
+        raise RuntimeError(
+            f"don't {what} within the transaction of once({inside.name!r}), which may be rolled "
+            "back: return what you need, and do it after once"
+        )
+
+
+async def _result_of(name: str, call: Call, transaction: object) -> bytes:
+    """Call a function in a transaction, and return its result as a record."""
+    inside, before = _Inside(name), _inside.get()
+    _inside.set(inside)
+    try:
+        record = _recordable(name, await _awaited(call, call(transaction)))
+    finally:
+        inside.is_open = False
+        _inside.set(before)  # without a token, which fails in another context
+    _result_in(record)  # what JSON can't hold is rolled back
+    return record
+
+
+async def _awaited(call: Call, made: object) -> object:
+    if not inspect.isawaitable(made):
+        raise TypeError(f"once takes an async function to call, got {call!r}")
+    return await made
+
+
+def _manager_of(within: object) -> AbstractAsyncContextManager[Any]:
+    if not callable(within):
+        instead = "the function itself, without calling it, as in within=sessions.begin"
+        raise TypeError(f"within must be a function, got {within!r}: pass {instead}")
+    manager: Any = within()
+    if hasattr(manager, "__aenter__"):
+        return cast("AbstractAsyncContextManager[Any]", manager)
+    if inspect.iscoroutine(manager):
+        manager.close()
+    raise TypeError(
+        "within must return an async context manager that yields a connection or a session in a "
+        f"transaction, as sessions.begin of SQLAlchemy does; it returned {type(manager).__name__}"
+    )
+
+
 _held: "ContextVar[frozenset[asyncio.Lock]]" = ContextVar("_held", default=frozenset())
 """The locks of what calls this with `once`, or has begun the task that does."""
 
@@ -190,6 +305,8 @@ def _recordable(name: str, result: object) -> bytes:
 
 
 def _result_in(record: bytes) -> Any:  # noqa: ANN401 - JSON
+    if record == _BEGUN:
+        raise RuntimeError(COMMITTED)
     if record.startswith(_NOT_JSON):
         raise TypeError(record.removeprefix(_NOT_JSON).decode())
     return parse_json(record)

@@ -1,6 +1,7 @@
 """An inbox in a file, for the processes of one machine."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -14,20 +15,35 @@ from uuid import uuid4
 
 from webex_webhooks_async.claims import check_claim
 from webex_webhooks_async.notifications.inbox import (
-    Inbox,
     InboxCounts,
     InboxEntry,
     StoredNotification,
+    TransactionalInbox,
     check_put,
 )
 from webex_webhooks_async.notifications.inbox_file import InboxFile, check_file
-from webex_webhooks_async.notifications.inbox_rows import InboxRows
+from webex_webhooks_async.notifications.inbox_rows import (
+    ADD_RECORD,
+    RECORD,
+    REPLACE_RECORD,
+    UNFINISHED,
+    InboxRows,
+)
+from webex_webhooks_async.notifications.transactions import (
+    COMMITTED,
+    COMPLETED,
+    ROLLED_BACK,
+    transaction_of,
+    without_transaction,
+)
 from webex_webhooks_async.validation import check_seconds, check_type
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 T = TypeVar("T")
 
 
-class SQLiteInbox(Inbox):
+class SQLiteInbox(TransactionalInbox):
     """An `Inbox` in a file, for the processes of one machine.
 
     ::
@@ -47,7 +63,8 @@ class SQLiteInbox(Inbox):
 
     Args:
         path: The file. It is created with the first call, in a folder that exists. A relative path
-            counts from where the inbox is made.
+            counts from where the inbox is made. A database that your own program made first keeps
+            its mode; a warning says if others may read it.
         lease: For how many seconds a notification that is taken belongs to its process; longer than
             a handler ever blocks the event loop, because that keeps it from being renewed.
         keep: For how many seconds after its completion a notification is known.
@@ -78,6 +95,7 @@ class SQLiteInbox(Inbox):
         self._open: Callable[[], InboxFile] = partial(InboxFile.open, self._path, clock=clock)
         self._id = uuid4().hex  # whose claims are whose
         self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
+        self._locked_at = 0.0  # by a transaction of the user's
         self._lock = Lock()
         self._thread: _FileThread | None = None
 
@@ -115,6 +133,51 @@ class SQLiteInbox(Inbox):
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
         await self._call(lambda rows: rows.remember(entry.key, name, value))
+
+    async def remember_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> bool:
+        """Record something in a transaction, unless something is recorded under the name.
+
+        Until the transaction ends, nobody else can write to the file.
+        """
+        within = await transaction_of(transaction)
+        files = await within.execute("PRAGMA database_list") if within.kind == "SQLite" else []
+        if not any(name == "main" and _is_same(path, self._path) for _, name, path in files):
+            raise RuntimeError(
+                f"within yields a connection to another database than {self._path}: use the file "
+                "of the inbox"
+            )
+        await within.begin()
+        if not await within.is_open():
+            raise without_transaction(transaction)
+        self._locked_at = time.monotonic()
+        if not await within.execute(UNFINISHED, [entry.key]):
+            raise RuntimeError(COMPLETED)
+        if await within.execute(RECORD, [entry.key, name]):
+            return False
+        await within.execute(f"SAVEPOINT {_SAVEPOINT}")  # it ends with the transaction
+        await within.execute(ADD_RECORD, [entry.key, name, value])
+        return True
+
+    async def replace_within(
+        self, transaction: object, entry: InboxEntry, name: str, value: bytes
+    ) -> None:
+        """Replace what `remember_within` has recorded in the same transaction."""
+        within = await transaction_of(transaction)
+        try:
+            await within.execute(f"RELEASE {_SAVEPOINT}")
+        except Exception as error:
+            is_there = await within.execute(RECORD, [entry.key, name])
+            raise RuntimeError(COMMITTED if is_there else ROLLED_BACK) from error
+        await within.execute(REPLACE_RECORD, [entry.key, name, value])
+        seconds = time.monotonic() - self._locked_at
+        if seconds > _LONG_LOCK:
+            logger.warning(
+                "once(%r) has locked the inbox %s for %.1f s, in which nothing could be stored: "
+                "keep what is within its transaction short",
+                *(name.removeprefix("once:"), self._path, seconds),
+            )
 
     async def claim(self, name: str, seconds: float) -> bool:
         """Return True for the first who asks within so many seconds."""
@@ -196,6 +259,12 @@ def _decide_about(
     return sum(decide(rows, key) for key in keys)
 
 
+def _is_same(path: str, other: Path) -> bool:
+    return bool(path) and os.path.realpath(path) == os.path.realpath(other)
+
+
+_SAVEPOINT = "once_within"
+_LONG_LOCK = 1.0  # second
 _DECIDED_AT_ONCE = 20
 _sleep: Callable[[float], Awaitable[object]] = asyncio.sleep  # a test replaces it
 

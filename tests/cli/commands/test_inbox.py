@@ -315,7 +315,9 @@ def test_a_file_that_was_not_migrated(file: str, invoke: Invoke) -> None:
         done = invoke("inbox", action, file)
         assert (done.exit_code, done.out) == (1, "")
         assert done.err.endswith("by release 0.3 or older: start its bot, which migrates it\n")
-        assert invoke("inbox", action, str(empty)).err.endswith("is not an inbox: it is empty\n")
+        assert invoke("inbox", action, str(empty)).err.endswith(
+            "is not an inbox: it has no tables of one\n"
+        )
     assert empty.read_bytes() == b""
 
 
