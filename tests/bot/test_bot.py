@@ -4,7 +4,8 @@ import asyncio
 import logging
 import re
 import sys
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -483,6 +484,21 @@ class TestDispatch:
 
         assert tasks[0].cancelled()
         assert webex.texts[1:] == ["You said: Hello"] * 3
+
+    async def test_a_lifespan_does_not_wait_for_itself(
+        self,
+        webex: Webex,
+        notification: Any,  # noqa: ANN401 - as above
+    ) -> None:
+        """It is entered before the bot knows itself, so what it passes on is an error."""
+
+        @asynccontextmanager
+        async def lifespan(starting: Bot) -> AsyncGenerator[None]:
+            await starting.dispatch(notification)
+            yield
+
+        with pytest.raises(RuntimeError, match="the lifespan can't wait for the bot"):
+            await hearing(webex.bot(lifespan=lifespan)).start()
 
     async def test_what_ends_the_start_is_raised(
         self,

@@ -194,6 +194,7 @@ class Bot(BotRouter, Receiver):
         self._watch_every = watch_every
         self._me: Person | None = None
         self._knows_itself: asyncio.Future[None] | None = None  # since the start
+        self._starting: asyncio.Task[Any] | None = None
         self._state = _State.ENDED
         self._task: asyncio.Task[None] | None = None
 
@@ -281,13 +282,15 @@ class Bot(BotRouter, Receiver):
         itself.
 
         Raises:
-            RuntimeError: The bot hasn't been started, or has ended.
+            RuntimeError: The bot hasn't been started, or has ended, or its `lifespan` calls this.
             Exception: What has ended the start.
         """
         knows_itself = self._knows_itself
         if knows_itself is None:
             raise RuntimeError(_NOT_RUNNING)
         if not knows_itself.done():
+            if asyncio.current_task() is self._starting:
+                raise RuntimeError("the lifespan can't wait for the bot, which starts after it")
             await asyncio.wait([knows_itself])  # which doesn't cancel it
         knows_itself.result()
         await super().dispatch(notification)
@@ -456,11 +459,14 @@ class Bot(BotRouter, Receiver):
 
     async def _start(self) -> None:
         self._knows_itself = asyncio.get_running_loop().create_future()
+        self._starting = asyncio.current_task()
         try:
             await self._start_soon()
         except Exception as error:
             self._end_knowing(error)
             raise
+        finally:
+            self._starting = None
 
     async def _start_soon(self) -> None:
         """Start, as far as that is possible soon; what remains is done in a task."""
