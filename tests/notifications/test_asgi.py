@@ -1,3 +1,4 @@
+import asyncio
 import sys
 import time
 import tracemalloc
@@ -23,6 +24,7 @@ from tests.notifications.doubles import (
     signed,
 )
 from tests.support.programs import read_until, running
+from tests.support.wire import PATIENCE
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.receiver import Receiver
 
@@ -220,17 +222,40 @@ async def test_its_own_server() -> None:
     assert response.status_code == 401
 
 
+async def test_its_own_server_ends_beside_half_a_request() -> None:
+    """A client that never sends the rest of its request doesn't keep it running."""
+    program = """
+from webex_webhooks_async import Receiver
+
+Receiver("a-secret").run(port=0, graceful_timeout=0.1)
+"""
+    async with running(sys.executable, "-c", program, settings={}) as process:
+        started = await read_until(process, " (Press")
+        port = int(started.rpartition(":")[2].removesuffix(" (Press"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = "POST / HTTP/1.1", "Host: a", "Content-Length: 9", "Expect: 100-continue", "", ""
+        writer.write("\r\n".join(head).encode())
+        await reader.readuntil(b"100 Continue")
+        process.terminate()
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+        writer.close()
+
+
 def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` listens where it is asked to, by default on loopback; it names its extra's absence."""
     monkeypatch.setattr(uvicorn, "run", run := Mock())
     receiver = Receiver(SECRET)
     receiver.run()
-    receiver.run("127.0.0.2", port=8001)
+    receiver.run("127.0.0.2", port=8001, graceful_timeout=0.5)
 
     assert run.mock_calls == [
-        call(receiver, host="127.0.0.1", port=8000),
-        call(receiver, host="127.0.0.2", port=8001),
+        call(receiver, host="127.0.0.1", port=8000, timeout_graceful_shutdown=30.0),
+        call(receiver, host="127.0.0.2", port=8001, timeout_graceful_shutdown=0.5),
     ]
+    for wrong in (0, -1, float("inf")):
+        with pytest.raises(ValueError, match="graceful_timeout must be a positive number"):
+            receiver.run(graceful_timeout=wrong)
 
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match=r"webex-webhooks-async\[cli\]"):

@@ -34,7 +34,8 @@ class Handlings:
     Args:
         router: Has the handlers.
         on_error: Gets what they raise.
-        secrets: Returns what no response and no stored error may show. It may raise anything.
+        secrets: Returns what no response and no stored error may show. A `LookupError`
+            where that isn't known.
     """
 
     def __init__(
@@ -117,5 +118,5 @@ class Handlings:
         """Return what no response and no stored error may show; `None` if that can't be known."""
         try:
             return self._secrets()
-        except Exception:  # noqa: BLE001 - the function for the secrets may raise anything
+        except LookupError:
             return None

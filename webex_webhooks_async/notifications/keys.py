@@ -1,13 +1,16 @@
 """Holds the keys of a receiver's secrets, which a function may change while it runs."""
 
+import asyncio
+import inspect
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from webex_webhooks_async.notifications.signatures import secret_keys
-from webex_webhooks_async.validation import is_async_function
 
-Secrets = str | Iterable[str] | Callable[[], str | Iterable[str]]
-"""The secret of a webhook, or several, or a function without arguments that returns them."""
+_Some = str | Iterable[str]
+
+Secrets = _Some | Callable[[], _Some | Awaitable[_Some]]
+"""The secret of a webhook, or several, or a plain or async function that returns them."""
 
 
 class Keys:
@@ -15,20 +18,23 @@ class Keys:
 
     Its repr shows none.
 
+    Attributes:
+        fixed: The keys, unless a function has to be asked for them.
+
     Raises:
         ValueError: A secret is empty or not valid Unicode, or there are no secrets.
-        TypeError: A secret isn't a string, or the function for them is async.
+        TypeError: A secret isn't a string.
     """
 
     def __init__(self, secrets: Secrets) -> None:
         self._function = secrets if callable(secrets) else None
         self._recent: deque[tuple[bytes, ...]] = deque(maxlen=_MOST_ROTATIONS)
+        self.fixed: tuple[bytes, ...] | None = None
         if not callable(secrets):
-            self._recent.append(secret_keys(secrets))
-        elif is_async_function(secrets):
-            raise TypeError(f"a function for the secrets must not be async, got {secrets!r}")
+            self.fixed = secret_keys(secrets)
+            self._recent.append(self.fixed)
 
-    def __call__(self) -> tuple[bytes, ...]:
+    async def current(self) -> tuple[bytes, ...]:
         """Return the keys of the moment.
 
         Raises:
@@ -37,8 +43,9 @@ class Keys:
         if self._function is None:
             return self._recent[0]
         try:
-            keys = secret_keys(self._function())
-        except (Exception, KeyboardInterrupt):
+            secrets = self._function()
+            keys = secret_keys(await secrets if inspect.isawaitable(secrets) else secrets)
+        except (Exception, KeyboardInterrupt, asyncio.CancelledError):
             raise
         except BaseException as error:  # SystemExit would end the process
             raise RuntimeError(f"it raised {type(error).__name__}") from error
@@ -47,8 +54,13 @@ class Keys:
         return keys
 
     def recent(self) -> list[bytes]:
-        """Return the keys of the moment, and those before. The errors are those of a call."""
-        self()
+        """Return the keys of the moment, as they were when last asked for, and those before.
+
+        Raises:
+            LookupError: The function hasn't been asked yet.
+        """
+        if not self._recent:
+            raise LookupError("the function for the secrets hasn't returned any yet")
         return [key for keys in self._recent for key in keys]
 
 

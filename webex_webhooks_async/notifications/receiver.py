@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
 
 from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
@@ -133,9 +134,9 @@ class Receiver(Router):
     ========  ========================================================================
 
     Args:
-        secrets: The webhook's secret, or several secrets of which any may have signed. Or a
-            function that returns them, so that they can change: it is called for each request. If
-            it fails, or returns none, the response is 503, and an ERROR is logged.
+        secrets: The webhook's secret, or several secrets of which any may have signed. Or a plain
+            or async function that returns them, so that they can change: it is called for each
+            request. If it fails, or returns none, the response is 503, and an ERROR is logged.
         respond_within: After how many seconds the response comes at the latest, the time included
             that a notification waits for others of its room; ``0`` is before any handler code, and
             `None` waits for the handlers, without a limit. The default is `None`, of a `Bot` 5.0.
@@ -271,7 +272,7 @@ class Receiver(Router):
         if not wanted:
             # An empty result would let `prune` delete every webhook.
             raise ValueError("no handler names a resource: register one with on(Resource.MESSAGES)")
-        secret = self._keys()[0].decode()
+        secret = (await self._keys.current())[0].decode()
         return tuple(
             NewWebhook(
                 name=f"{name}:{resource}:{event}",
@@ -285,7 +286,9 @@ class Receiver(Router):
             if event == Event.ALL or (resource, Event.ALL) not in wanted
         )
 
-    def run(self, host: str = "127.0.0.1", *, port: int = 8000) -> None:
+    def run(
+        self, host: str = "127.0.0.1", *, port: int = 8000, graceful_timeout: float = 30.0
+    ) -> None:
         """Serve it with uvicorn until it is stopped, by Ctrl-C or SIGTERM.
 
         It belongs at the end of a program::
@@ -298,11 +301,16 @@ class Receiver(Router):
         Args:
             host: The address to listen on; ``0.0.0.0`` is every one of the machine.
             port: The port to listen on.
+            graceful_timeout: When it is stopped, requests that haven't been responded to after so
+                many seconds are given up, such as one of which a client has sent half.
 
         Raises:
+            ValueError: `graceful_timeout` isn't positive and finite.
+            TypeError: It isn't a number.
             ImportError: uvicorn is missing; the extra ``cli`` installs it.
             SystemExit: It can't be started, and the reason was logged.
         """
+        check_seconds("graceful_timeout", graceful_timeout)
         try:
             from uvicorn import run  # noqa: PLC0415 - its extra may be missing
         except ImportError as error:
@@ -310,7 +318,8 @@ class Receiver(Router):
                 'run needs uvicorn: install it with pip install "webex-webhooks-async[cli]", or '
                 "serve the application with another ASGI server"
             ) from error
-        run(self, host=host, port=port)
+        # uvicorn passes it on to asyncio, which takes fractions, too.
+        run(self, host=host, port=port, timeout_graceful_shutdown=cast("int", graceful_timeout))
 
     @property
     def state(self) -> State:
@@ -354,7 +363,9 @@ class Receiver(Router):
         if why := self._why_not():
             logger.error("refused a request: %s", why)
             return HTTPStatus.SERVICE_UNAVAILABLE, None
-        notification = self._verified(body, headers)
+        check_body(body)
+        keys = self._keys.fixed or await self._asked_keys()
+        notification = self._verified(body, headers, keys)
         if not isinstance(notification, Notification):
             return notification, None
         if self._worker is not None:
@@ -435,6 +446,8 @@ class Receiver(Router):
     async def _open(self) -> None:
         """Begin to receive."""
         if self._worker is not None:
+            with suppress(Exception):  # so that errors can be redacted before the first request
+                await self._keys.current()
             await self._worker.open()
         self._direct.open()
 
@@ -504,16 +517,21 @@ class Receiver(Router):
         is_open = self._worker is None or self._worker.is_open
         return "" if is_open and self._life.has_begun else _NOT_RUNNING
 
-    def _verified(self, body: bytes, headers: Headers) -> "Notification[Any] | HTTPStatus":
-        """Return the notification in a request, or the status that refuses the request."""
+    async def _asked_keys(self) -> tuple[bytes, ...] | None:
         try:
-            keys = self._keys()
+            return await self._keys.current()
         except Exception:
             logger.exception("refused a request: the function for the secrets failed")
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        check_body(body)
+            return None
+
+    def _verified(
+        self, body: bytes, headers: Headers, keys: tuple[bytes, ...] | None
+    ) -> "Notification[Any] | HTTPStatus":
+        """Return the notification in a request, or the status that refuses the request."""
         if len(body) > self._max_body:
             return self._refuse_large()
+        if keys is None:
+            return HTTPStatus.SERVICE_UNAVAILABLE
         try:
             verify_with_keys(body, headers, keys, self._minimum)
             return parse_unverified_notification(body)

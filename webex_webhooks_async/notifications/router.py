@@ -351,7 +351,7 @@ def check_function(what: str, function: Any, arguments: str, count: int) -> None
         TypeError: It isn't; the error says what it is for, and what it must take.
     """
     if not is_async_function(function):
-        raise TypeError(f"{what} must be an async function, got {function!r}")
+        raise TypeError(f"{what} must be an async function, got {function!r}: write async def")
     try:
         # A decorator may pass arguments of its own to the function that it wraps.
         signature = inspect.signature(function, follow_wrapped=False)
