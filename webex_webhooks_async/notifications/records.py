@@ -62,7 +62,7 @@ class Records:
         self._is_dispatched = is_dispatched
         self._stored = None if inbox is None or entry is None else (inbox, entry)
         self._is_first = is_first
-        self._said: dict[str, set[int]] = defaultdict(set)  # the numbers of each that are used
+        self._numbers: dict[str, set[int]] = defaultdict(set)  # that equal messages have used
         self._names: dict[object, str] = {}  # of records, by the id of the message
         self._done: dict[str, bytes] = {}
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -87,7 +87,7 @@ class Records:
         if self._stored is None:
             return (await send())[0]
         digest = hashlib.sha256(_as_json(what)).hexdigest()
-        used = self._said[digest]
+        used = self._numbers[digest]
         number = next(each for each in range(len(used) + 1) if each not in used)
         used.add(number)
         name = f"said:{digest}:{number}"
