@@ -5,8 +5,6 @@ $ uvicorn --factory order_bot.bot:main
 
 import hashlib
 from collections import defaultdict
-from contextlib import suppress
-from typing import Any
 
 from webex_webhooks_async import (
     Bot,
@@ -14,7 +12,6 @@ from webex_webhooks_async import (
     MessageContext,
     Notification,
     SubmissionContext,
-    WebexError,
     attempt,
 )
 from webex_webhooks_async.types import CallNext
@@ -45,15 +42,13 @@ def make_bot(bot: Bot) -> Bot:
 
 
 def be_polite(bot: Bot) -> None:
-    @bot.middleware
-    async def apologize(notification: Notification[Any], call_next: CallNext) -> None:
+    @bot.context_middleware
+    async def apologize(context: MessageContext | SubmissionContext, call_next: CallNext) -> None:
         try:
             await call_next()
-        except Exception:  # argparse raises the latter
-            room_id = getattr(notification.data, "room_id", None)
-            if room_id and attempt().is_last:
-                with suppress(WebexError):  # so that the first error is raised
-                    await bot.send("Sorry, something went wrong.", room_id=room_id)
+        except Exception:
+            if attempt().is_last:
+                await context.reply("Sorry, something went wrong.")
             raise  # so that it is logged
 
     @bot.on("memberships", "created")

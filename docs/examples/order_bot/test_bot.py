@@ -100,14 +100,15 @@ async def test_an_apology_for_an_exit(webex_sandbox: Sandbox, webex_client: Clie
 async def test_an_apology_that_fails(
     webex_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log has the error of the handler, not that of the apology."""
+    """The log has both errors: that of the apology, and that of the handler as its context."""
     webex_sandbox.raise_handler_errors = False
     webex_sandbox.fail(status=403, method="POST")
     await webex_sandbox.say("cancel")
 
     (record,) = (each for each in caplog.records if each.levelname == "ERROR")
     assert record.exc_info is not None
-    assert record.exc_info[0] is IndexError
+    assert record.exc_info[1] is not None
+    assert isinstance(record.exc_info[1].__context__, IndexError)
     assert len(webex_sandbox.messages) == 1
 
 
