@@ -17,6 +17,7 @@ from tests.support.wire import PATIENCE
 from tests.testing.doubles import ANN, created
 from webex_webhooks_async import (
     Bot,
+    JobContext,
     MessageContext,
     PayloadError,
     Receiver,
@@ -139,6 +140,27 @@ async def test_failures_after_the_response(webex: Webex, tmp_path: Path, kind: s
 
     errors = [each.handler_error for each in webex.sandbox.deliveries]
     assert [each for each in errors if each] == [f"ValueError: {n}" for n in (1, 2, 3)]
+
+
+async def test_a_job_that_fails(webex: Webex, tmp_path: Path) -> None:
+    """What a job raises is raised like a failure after the response, wherever it was enqueued."""
+    bot = webex.bot(**options_of("inbox", tmp_path))
+
+    @bot.job("remind")
+    async def remind(context: JobContext) -> None:
+        raise LookupError(context.value)
+
+    @bot.message()
+    async def enqueue(context: MessageContext) -> None:
+        await context.enqueue("remind", "Ann")
+
+    async with webex.running(bot):
+        await webex.sandbox.say("Hello")
+        with pytest.raises(LookupError, match="Ann"):
+            await webex.sandbox.next_reply(PATIENCE)
+        await bot.enqueue("remind", "Bob")
+        with pytest.raises(LookupError, match="Bob"):
+            await webex.sandbox.next_reply(PATIENCE)
 
 
 @pytest.mark.filterwarnings("ignore:every event of")

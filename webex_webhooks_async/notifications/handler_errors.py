@@ -9,6 +9,7 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from webex_webhooks_async.formatting import on_one_line, summarize_redacted
+from webex_webhooks_async.notifications import jobs
 
 ASK_HEADER = "webex-sandbox"
 """The header of a request whose response may name the error of a handler; its value is 1."""
@@ -27,12 +28,15 @@ class Watcher(Protocol):
 
 
 watchers: "WeakValueDictionary[str, Watcher]" = WeakValueDictionary()
-"""Who gets the errors of the handlers of a notification, by its key, and as long as they live."""
+"""Who gets the errors of the handlers of a notification, by its key, and as long as they live.
+
+Nobody has notified of a job, so all of them have one key, `jobs.RESOURCE`.
+"""
 
 
 def report(key: str, error: BaseException, *, is_late: bool) -> None:
-    """Report what a handler of a notification raised, if somebody watches for that."""
-    if watcher := watchers.get(key):
+    """Report what a handler of a notification or a job raised, if somebody watches for that."""
+    if watcher := watchers.get(jobs.RESOURCE if jobs.is_job(key) else key):
         watcher(error, is_late=is_late)
 
 

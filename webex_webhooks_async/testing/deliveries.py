@@ -27,7 +27,7 @@ from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
 from webex_webhooks_async.testing.reasons import reason_without_response
-from webex_webhooks_async.testing.replies import Replies
+from webex_webhooks_async.testing.replies import Replies, as_exception
 from webex_webhooks_async.testing.samples import signed_request
 from webex_webhooks_async.testing.service.events import WebexEvent
 from webex_webhooks_async.testing.service.state import State
@@ -77,12 +77,12 @@ class DeliveryAttempt:
             self.delivery = attrs.evolve(before, handler_error=summarize_exception(error))
             if self.is_over:
                 self._events.amend_delivery(before, self.delivery)
-        if self._by_api or not self._replies.raise_handler_errors:
+        if self._by_api:
             return
         if is_late or self.is_over:
-            self._replies.raise_later(_as_exception(error))
-        else:
-            self.errors.append(_as_exception(error))
+            self._replies(error)
+        elif self._replies.raise_handler_errors:
+            self.errors.append(as_exception(error))
 
 
 class DeliveryService:
@@ -264,15 +264,6 @@ class DeliveryService:
             return False
         self._state.webhooks.put(webhook.id, attrs.evolve(webhook, status=WebhookStatus.INACTIVE))
         return True
-
-
-def _as_exception(error: BaseException) -> Exception:
-    """What can be raised in a test without ending it, such as for `SystemExit`."""
-    if isinstance(error, Exception):
-        return error
-    failure = RuntimeError(f"a handler raised {summarize_exception(error)}")
-    failure.__cause__ = error
-    return failure
 
 
 def _may_know(webhook: Webhook, event: WebexEvent) -> bool:

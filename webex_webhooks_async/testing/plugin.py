@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def webex_sandbox() -> "Iterator[Sandbox]":
     """A fresh local Webex simulator. It never contacts another machine.
 
-    At the end of the test it raises what handlers raised after the response, in the background or
-    from an inbox, if no `next_reply` has raised it.
+    At the end of the test it raises what handlers raised after the response, from an inbox or in
+    a job, if no `next_reply` has raised it.
     """
     from webex_webhooks_async.testing import Sandbox  # noqa: PLC0415 - only its users pay
 

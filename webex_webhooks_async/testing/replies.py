@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 
+from webex_webhooks_async.formatting import summarize_exception
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.service.sandbox_person import SandboxPerson
 from webex_webhooks_async.testing.service.state import Json, State
@@ -46,10 +47,11 @@ class Replies:
             raise found
         return found
 
-    def raise_later(self, error: Exception) -> None:
-        """Take what a handler raised after the response."""
-        self._errors.append(error)
-        self._wake()
+    def __call__(self, error: BaseException, *, is_late: bool = True) -> None:  # noqa: ARG002 - as watchers are called
+        """Take what a handler raised after the response, or a job did."""
+        if self.raise_handler_errors:
+            self._errors.append(as_exception(error))
+            self._wake()
 
     def raise_unseen(self) -> None:
         """Raise what handlers raised after the response, and no `next` has raised."""
@@ -100,6 +102,15 @@ def describe_deliveries(bot: SandboxPerson, deliveries: Iterable[Delivery]) -> s
 def _subject(delivery: Delivery) -> str:
     notification = json.loads(delivery.body)
     return f"{notification['resource']} {notification['event']}"
+
+
+def as_exception(error: BaseException) -> Exception:
+    """What can be raised in a test without ending it."""
+    if isinstance(error, Exception):
+        return error
+    failure = RuntimeError(f"a handler raised {summarize_exception(error)}")
+    failure.__cause__ = error
+    return failure
 
 
 def raise_all(errors: Sequence[Exception]) -> None:

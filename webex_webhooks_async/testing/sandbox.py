@@ -26,6 +26,8 @@ from webex_webhooks_async.loopback_server import serve_on_loopback
 from webex_webhooks_async.models.files import File
 from webex_webhooks_async.models.messages import Message
 from webex_webhooks_async.models.webhooks import Webhook
+from webex_webhooks_async.notifications import jobs
+from webex_webhooks_async.notifications.handler_errors import watchers
 from webex_webhooks_async.testing.deliveries import MAX_RECORDED, DeliveryService
 from webex_webhooks_async.testing.delivery import Delivery
 from webex_webhooks_async.testing.event_stream import EventStream
@@ -104,8 +106,7 @@ class Sandbox:
             who wasn't given another one.
         raise_handler_errors: Whether `say`, `submit`, `emit` and `redeliver` raise what a handler
             of an application in process raised, as far as `on_error` of its receiver would get it;
-            `next_reply` raises what one raises after the response, in the background or from an
-            inbox.
+            `next_reply` raises what one raises after the response, from an inbox, or in a job.
             An application is in process with `deliver_to`. Whatever follows from a request, such as
             one of the bot, raises nothing.
 
@@ -257,6 +258,7 @@ class Sandbox:
         if app is not None and not callable(app):
             raise TypeError(f"app must be an ASGI application or None, got {type(app).__name__}")
         self._delivery_service.app = app
+        watchers[jobs.RESOURCE] = self._replies
 
     async def emit(
         self,
@@ -435,8 +437,8 @@ class Sandbox:
             TimeoutError: The bot didn't write one. It says what the bot was notified of, and how it
                 responded.
             ValueError: `timeout` is negative.
-            Exception: What a handler raised after the response, in the background or from an
-                inbox, with `raise_handler_errors`: each failure once, before a message.
+            Exception: What a handler raised after the response, from an inbox or in a job, with
+                `raise_handler_errors`: each failure once, before a message.
         """
         if not timeout >= 0:
             raise ValueError(f"timeout must not be negative, got {timeout}")
