@@ -1,0 +1,237 @@
+"""The program docs/examples/kitchen_bot, on a real PostgreSQL: in this process, and as two."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from itertools import cycle
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from attrs import define, field
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from docs.examples.kitchen_bot.web import create_app
+from tests.examples.serving import EXAMPLES, settings_of
+from tests.support.postgres_server import PostgresServer
+from tests.support.services import environment_with, running_services
+from tests.support.wire import PATIENCE, unused_port
+from webex_webhooks_async.loopback_server import serve_on_loopback
+from webex_webhooks_async.testing import Sandbox
+
+pytestmark = pytest.mark.once
+
+MANAGER = "ann@example.com"
+
+IS_LAST_ATTEMPT = b"""
+UPDATE webex_webhooks.notifications SET failures = 4, due = now()
+WHERE failures = 1 AND token IS NULL
+"""
+RUNNING = "SELECT holder FROM webex_webhooks.notifications WHERE token IS NOT NULL"
+LEASE_EXPIRES = b"UPDATE webex_webhooks.notifications SET due = now() WHERE token IS NOT NULL"
+
+
+@define
+class Kitchen:
+    """The service that knows what is left: ten of each dish, once it responds."""
+
+    status: int = 200
+    was_asked: asyncio.Event = field(factory=asyncio.Event)
+    responds: asyncio.Event = field(factory=asyncio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.responds.set()
+
+    async def left(self, _: Request) -> Response:
+        self.was_asked.set()
+        await self.responds.wait()
+        return JSONResponse(10, self.status)
+
+
+@define
+class Product:
+    """What the application reads in its environment, and what is around it."""
+
+    settings: dict[str, str]
+    kitchen: Kitchen
+    sandbox: Sandbox
+
+    async def says(self, text: str, person: str = MANAGER) -> str:
+        """Write to the bot, and return what it replies."""
+        await self.sandbox.say(text, person=person)
+        return await self.reply()
+
+    async def reply(self) -> str:
+        return str((await self.sandbox.next_reply(PATIENCE)).text)
+
+    async def changes(self, update: bytes) -> None:
+        """Change what is in the inbox, as soon as something there fits."""
+        url = self.settings["DATABASE_URL"]
+        async with (
+            asyncio.timeout(PATIENCE),
+            await psycopg.AsyncConnection.connect(url, autocommit=True) as connection,
+        ):
+            while (await connection.execute(update)).rowcount == 0:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: PostgresServer) -> str:
+    """A database with the tables that a deploy makes."""
+    name = f"kitchen_{uuid4().hex}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    url = postgres.url.removesuffix("postgres") + name
+    command = [sys.executable, "-m", "kitchen_bot.tables"]
+    environment = environment_with({"DATABASE_URL": url})
+    subprocess.run(command, cwd=EXAMPLES, env=environment, check=True, timeout=PATIENCE)
+    return url
+
+
+@pytest.fixture
+async def product(database_url: str, webex_sandbox: Sandbox) -> AsyncGenerator[Product]:
+    """What the application needs, beside its database: the kitchen, and Webex."""
+    kitchen = Kitchen()
+    service = Starlette(routes=[Route("/left", kitchen.left)])
+    async with webex_sandbox.serve() as base_url, serve_on_loopback(service, 0) as kitchen_url:
+        settings = settings_of(
+            base_url,
+            WEBEX_TARGET_URL="https://bot.example.com/webex/",
+            DATABASE_URL=database_url,
+            KITCHEN_URL=kitchen_url,
+            MANAGERS=f"{MANAGER} bea@example.com",
+            REMIND_AFTER="0",
+        )
+        yield Product(settings, kitchen, webex_sandbox)
+
+
+@pytest.fixture
+async def app(product: Product, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[FastAPI]:
+    """The application in this process, started."""
+    for name, value in product.settings.items():
+        monkeypatch.setenv(name, value)
+    app = create_app()
+    product.sandbox.deliver_to(app)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.mark.usefixtures("app")
+async def test_a_dialog_ends_with_an_order_and_a_reminder(product: Product) -> None:
+    """Two questions make an order, of which a job reminds in the thread of the last answer."""
+    replies = [await product.says(text) for text in ("Order", "Pasta", "a few", "2")]
+    ordered = product.sandbox.messages[-1]
+    reminder = await product.sandbox.next_reply(PATIENCE)
+    replies.append(await product.says("3"))
+
+    assert replies == [
+        "Which dish?",
+        "How many?",
+        "A number below 100, please.",
+        "Ordered: 2 Pasta",
+        "Write order to order lunch.",
+    ]
+    assert (reminder.text, reminder.parent_id) == ("Lunch is ready!", ordered.parent_id)
+
+
+@pytest.mark.usefixtures("app")
+async def test_only_managers_see_all_orders(product: Product) -> None:
+    """For others there is no such command."""
+    before = await product.says("all orders")
+    for text in ("Order", "Pasta", "2"):
+        await product.says(text, "Bea@example.com")
+    await product.reply()  # the reminder
+    after = await product.says("all orders")
+
+    assert int(after.split()[0]) == int(before.split()[0]) + 2
+    assert await product.says("all orders", "eve@example.com") == "Write order to order lunch."
+
+
+@pytest.mark.usefixtures("app")
+async def test_an_apology(product: Product) -> None:
+    """Who asks while the kitchen fails gets an apology after the last attempt."""
+    product.sandbox.raise_handler_errors = False
+    product.kitchen.status = 500
+    await product.sandbox.say("left Pasta")
+    await product.changes(IS_LAST_ATTEMPT)
+
+    assert await product.reply() == "Sorry, that didn't work."
+
+
+async def test_health_and_metrics(app: FastAPI, product: Product) -> None:
+    """The routes say whether the bot is ready and alive, and what is in its inbox."""
+    transport = httpx.ASGITransport(app)
+    assert await product.says("left Pasta") == "10 are left."
+    async with httpx.AsyncClient(transport=transport, base_url="http://bot") as probe:
+        health, life = await probe.get("/healthz"), await probe.get("/livez")
+        metrics = await probe.get("/metrics")
+
+    assert (health.status_code, health.json(), life.status_code) == (200, {"ready": True}, 200)
+    assert 'kitchen_inbox{state="waiting"} 0.0' in metrics.text
+
+
+@asynccontextmanager
+async def balanced(ports: list[int]) -> AsyncGenerator[Starlette]:
+    """Pass each request on to the next one that accepts it, as a load balancer does."""
+    turns = cycle(ports)
+
+    async def pass_on(request: Request) -> Response:
+        body, headers = await request.body(), {**request.headers}
+        for port in turns:
+            url = f"http://127.0.0.1:{port}{request.url.path}"
+            try:
+                response = await http_client.post(url, content=body, headers=headers)
+            except httpx.ConnectError:
+                continue
+            return Response(status_code=response.status_code)
+        raise AssertionError
+
+    async with httpx.AsyncClient(trust_env=False) as http_client:
+        yield Starlette(routes=[Route("/{path:path}", pass_on, methods=["POST"])])
+
+
+async def test_two_processes(product: Product) -> None:
+    """A dialog goes on in whichever process a message reaches, and a killed one loses nothing."""
+    ports = [unused_port(), unused_port()]
+    command = "uvicorn --factory kitchen_bot.web:create_app --port"
+    async with running_services(product.settings) as services, balanced(ports) as balancer:
+        replicas = [services.start(f"{command} {port}") for port in ports]
+        await services.until(lambda: all(each.says("Uvicorn running") for each in replicas))
+        product.sandbox.deliver_to(balancer)
+        conversation = [await product.says(text) for text in ("order", "Pasta", "2")]
+        conversation.append(await product.reply())
+        both_received = all(each.says("POST /webex/") for each in replicas)
+
+        product.kitchen.responds.clear()
+        product.kitchen.was_asked.clear()
+        await product.sandbox.say("left Pasta", person=MANAGER)
+        await asyncio.wait_for(product.kitchen.was_asked.wait(), PATIENCE)
+        holder = await holder_in(product.settings["DATABASE_URL"])
+        (killed,) = (each for each in replicas if f"process {each.pid} on" in holder)
+        killed.kill()
+        await services.until(lambda: bool(killed.statuses))
+        product.kitchen.responds.set()
+        await product.changes(LEASE_EXPIRES)
+        conversation.append(await product.reply())
+
+    assert conversation == [
+        *("Which dish?", "How many?", "Ordered: 2 Pasta", "Lunch is ready!"),
+        "10 are left.",
+    ]
+    assert both_received
+    assert len(product.sandbox.webhooks) == 1
+
+
+async def holder_in(database_url: str) -> str:
+    """The process that runs what is in the inbox."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        cursor = await connection.execute(RUNNING)
+        ((holder,),) = await cursor.fetchall()
+    return str(holder)
