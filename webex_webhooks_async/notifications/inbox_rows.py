@@ -272,9 +272,8 @@ _SCHEMA = (
         until REAL NOT NULL,
         owner TEXT NOT NULL,
         call TEXT NOT NULL
-    )
+    ) WITHOUT ROWID
     """,
-    "CREATE INDEX webex_until ON webex_claims (until)",
 )
 # In a user's own database, these are the user's.
 _IDENTITY = (
