@@ -1,10 +1,12 @@
 """Work that a bot gives itself."""
 
 import logging
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 from attrs import frozen
 
@@ -23,6 +25,7 @@ from webex_webhooks_async import (
     Person,
     SQLiteInbox,
     StoredNotification,
+    once,
     parse_unverified_notification,
     sign,
 )
@@ -165,6 +168,32 @@ async def test_a_test_of_a_job_that_fails(jobs: Jobs) -> None:
             assert (await jobs.webex.sandbox.next_reply()).text == "Lunch!"
             with pytest.raises(KeyError, match=word):
                 await jobs.webex.sandbox.next_reply()
+
+
+async def test_a_job_within_a_transaction(jobs: Jobs) -> None:
+    """It would be there also if the transaction is rolled back, so it is an error."""
+    errors: list[str] = []
+
+    @asynccontextmanager
+    async def transaction() -> AsyncGenerator[aiosqlite.Connection]:
+        async with aiosqlite.connect(jobs.path) as connection:
+            yield connection
+            await connection.commit()
+
+    @jobs.bot.message()
+    async def handler(context: MessageContext) -> None:
+        async def call(_: aiosqlite.Connection) -> None:
+            with pytest.raises(RuntimeError, match="don't enqueue a job within") as raised:
+                await context.enqueue("remind", 1)
+            errors.append(str(raised.value))
+
+        await once("order", call, within=transaction)
+
+    async with jobs.webex.running(jobs.bot):
+        await jobs.webex.sandbox.say("Hello")
+        await until(lambda: jobs.stored == [])
+
+    assert len(errors) == 1
 
 
 async def test_what_is_enqueued_elsewhere(jobs: Jobs) -> None:

@@ -56,6 +56,7 @@ from webex_webhooks_async.notifications.dispatch import (
 )
 from webex_webhooks_async.notifications.keys import Secrets
 from webex_webhooks_async.notifications.receiver import RENAMED, Receiver, ReceiverOptions
+from webex_webhooks_async.notifications.records import check_outside
 from webex_webhooks_async.validation import (
     check_keywords,
     check_seconds,
@@ -397,9 +398,11 @@ class Bot(BotRouter, Receiver):
             ValueError: No job of this name is registered, `key` or `line` is empty, or `after` is
                 negative or not finite.
             TypeError: JSON can't hold the value, or an argument has a wrong type.
-            RuntimeError: The bot has no inbox, hasn't been started, or has ended.
+            RuntimeError: The bot has no inbox, hasn't been started, or has ended; or it is called
+                inside of a call of `once` with ``within``, which may be rolled back.
             Exception: What the inbox raised.
         """
+        check_outside("enqueue a job")
         if self._worker is None:
             raise RuntimeError('jobs are in an inbox: pass one, such as SQLiteInbox("inbox.db")')
         self._check_is_running()

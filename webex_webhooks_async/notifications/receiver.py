@@ -573,8 +573,8 @@ class Receiver(Router):
         return None
 
     def _check_is_running(self) -> None:
-        if self._worker is not None and not self._worker.is_open:
-            raise RuntimeError(_NOT_RUNNING)
+        if why := self._why_not():
+            raise RuntimeError(why)
 
     def _check_is_outside(self) -> None:
         self._handlings.check_is_outside()
