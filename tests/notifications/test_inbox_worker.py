@@ -692,8 +692,8 @@ async def test_before_the_start_and_after_the_end(
     assert bot.states() == []
     messages = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
     expected = (
-        "refused a request: the receiver isn't running: it works on its inbox while the "
-        "server runs its ASGI lifespan, or inside of `async with receiver:`"
+        "refused a request: the receiver isn't running: its inbox and its lifespan are open "
+        "while the server runs its ASGI lifespan, or inside of `async with receiver:`"
     )
     assert messages == [expected, expected]
 

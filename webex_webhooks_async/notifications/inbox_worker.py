@@ -85,13 +85,11 @@ class InboxWorker:
     async def open(self) -> None:
         """Begin to take entries. The first call opens the storage, and raises its error.
 
+        `aclose` ends it, also after an error.
+
         A database that can't be reached for a while is waited for.
         """
-        try:
-            first = await self._first()
-        except BaseException:
-            await self._inbox.aclose()
-            raise
+        first = await self._first()
         self.accept()
         self._woken = asyncio.Event()
         self._loop = asyncio.get_running_loop()
