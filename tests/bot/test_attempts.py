@@ -5,13 +5,15 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
 
+import aiosqlite
 import pytest
 from attrs import frozen
 
@@ -25,6 +27,7 @@ from webex_webhooks_async import (
     File,
     GiveUpError,
     InboxEntry,
+    JobContext,
     Message,
     MessageContext,
     MessageData,
@@ -532,3 +535,42 @@ async def test_records_after_inbox_retry(
         await until(lambda: attempts.number == 2)
 
     assert attempts.done[0] == attempts.done[1]
+
+
+async def test_nothing_is_said_within_a_transaction(attempts: Attempts) -> None:
+    """Within a transaction of `once`, nothing is sent, edited, deleted, enqueued or done once."""
+    refused: list[str] = []
+
+    @asynccontextmanager
+    async def transaction() -> AsyncGenerator[aiosqlite.Connection]:
+        async with aiosqlite.connect(attempts.path) as connection:
+            yield connection
+            await connection.commit()
+
+    @attempts.bot.job("remind")
+    async def remind(context: JobContext) -> None: ...
+
+    async def act(context: MessageContext) -> object:
+        said = await context.reply("Hello")
+
+        async def create(_: aiosqlite.Connection) -> int:
+            for doing in (
+                context.reply("Hello"),
+                context.send("Hello"),
+                context.edit(said, "Bye"),
+                context.delete(said),
+                context.enqueue("remind", 5),
+                once("other", partial(asyncio.sleep, 0)),
+            ):
+                with pytest.raises(RuntimeError, match=r"within the transaction of once") as caught:
+                    await doing
+                refused.append(str(caught.value))
+            return 5
+
+        return await once("order", create, within=transaction)
+
+    await attempts.run(act)
+
+    assert attempts.done == [5, 5]
+    assert len(refused) == 6
+    assert attempts.said == ["Hello"]

@@ -78,6 +78,13 @@ class Service:
                 self.statuses.append(await process.wait())
                 self._happened.set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended for good, after `stop`."""
+        return (
+            self._is_stopping and self._process is not None and self._process.returncode is not None
+        )
+
     def stop(self) -> None:
         """Stop it for good, with SIGTERM."""
         assert self._process is not None

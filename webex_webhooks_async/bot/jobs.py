@@ -10,6 +10,7 @@ from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.notifications.dispatch import Handling, active_handling
 from webex_webhooks_async.notifications.handler_errors import watch_too
 from webex_webhooks_async.notifications.jobs import body_of_job, key_of_job
+from webex_webhooks_async.notifications.records import check_outside
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_not_empty
 
@@ -37,7 +38,9 @@ def new_job(name: str, value: object, key: str | None) -> Generator[NewJob]:
     Raises:
         ValueError: `key` is empty or isn't valid Unicode.
         TypeError: `key` isn't text, or JSON can't hold the value.
+        RuntimeError: It is enqueued within a transaction of `once`.
     """
+    check_outside("enqueue a job")
     value = _as_json(name, value)
     handling = active_handling()
     if key is not None:
