@@ -237,7 +237,7 @@ def pictures(session: nox.Session) -> None:
 
 @nox.session(default=False, requires=["wheel"], allow_parallel=False)
 def chaos(session: nox.Session) -> None:
-    """Kill a bot, its Redis, or receivers that share an inbox, and attack one, at full size."""
+    """Kill a bot, its Redis, replicas and their PostgreSQL, and attack one, at full size."""
     session.install(built("*.whl", EXTRAS), *group("tests"), *group("platforms"))
     redis = redis_server(session)
     many = {"CHAOS_NOTIFICATIONS": "2000", "ATTACK_NOTIFICATIONS": "500"}

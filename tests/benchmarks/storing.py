@@ -1,0 +1,305 @@
+"""Inboxes on PostgreSQL, against a file, and against statements written by hand.
+
+Each contender has a server of its own, which waits for the disk.
+"""
+
+import asyncio
+import os
+import statistics
+import sys
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import asyncpg
+import psycopg
+
+from tests.benchmarks.harness import Case, Contender, Round
+from tests.support.postgres_server import running_postgres
+from webex_webhooks_async import (
+    Inbox,
+    Notification,
+    NotificationData,
+    PostgresInbox,
+    Receiver,
+    SQLiteInbox,
+    once,
+    parse_unverified_notification,
+)
+from webex_webhooks_async.notifications.dispatch import Handling
+from webex_webhooks_async.notifications.records import Records
+from webex_webhooks_async.testing import sample_notification
+
+TASKS = 64
+BODY = bytes(900)
+LARGE = 1_000_000
+CONNECTIONS = 16
+
+
+async def put_each(put: Callable[[str, bytes], Awaitable[object]], count: int) -> None:
+    """Put so many from all tasks."""
+    keys = iter([os.urandom(32).hex() for _ in range(count)])
+
+    async def work() -> None:
+        for key in keys:
+            await put(key, BODY)
+
+    await asyncio.gather(*(work() for _ in range(TASKS)))
+
+
+def timed(play: Callable[[int], Awaitable[object]]) -> Round:
+    """A round whose cost is its time."""
+
+    async def round_(count: int) -> float:
+        started = time.perf_counter()
+        await play(count)
+        return time.perf_counter() - started
+
+    return round_
+
+
+@contextmanager
+def server() -> Generator[str]:
+    """Run a server that waits for the disk, and give its URL."""
+    with running_postgres(durable=True) as postgres:
+        yield postgres.url
+
+
+@asynccontextmanager
+async def putting(_: str) -> AsyncGenerator[Round]:
+    """Store in an inbox on PostgreSQL."""
+    with server() as url:
+        async with aclosing(PostgresInbox(url)) as inbox:
+            yield lambda count: put_each(inbox.put, count)
+
+
+@asynccontextmanager
+async def putting_in_time(url: str) -> AsyncGenerator[Round]:
+    """The same, and the cost is time."""
+    async with putting(url) as play:
+        yield timed(play)
+
+
+@asynccontextmanager
+async def inserting_in_time(_: str) -> AsyncGenerator[Round]:
+    """Store with asyncpg, an insert for each from a pool."""
+    with server() as url:
+        async with asyncpg.create_pool(url, min_size=CONNECTIONS, max_size=CONNECTIONS) as pool:
+            await pool.execute(
+                "CREATE TABLE stored (key text PRIMARY KEY, body bytea NOT NULL, "
+                "stored timestamptz NOT NULL DEFAULT now())"
+            )
+
+            async def insert(key: str, body: bytes) -> object:
+                statement = "INSERT INTO stored VALUES ($1, $2) ON CONFLICT DO NOTHING"
+                return await pool.execute(statement, key, body)
+
+            yield timed(lambda count: put_each(insert, count))
+
+
+@asynccontextmanager
+async def putting_into_a_file(_: str) -> AsyncGenerator[Round]:
+    """Store in a file."""
+    with TemporaryDirectory() as folder:
+        async with aclosing(SQLiteInbox(Path(folder, "inbox.db"))) as inbox:
+            yield lambda count: put_each(inbox.put, count)
+
+
+@asynccontextmanager
+async def taking_beside_known_keys(_: str) -> AsyncGenerator[Round]:
+    """Take what waits, beside a million keys of what is completed."""
+    with server() as url:
+        async with aclosing(PostgresInbox(url)) as inbox:
+            await inbox.counts()
+            with psycopg.connect(url) as connection:
+                connection.execute(
+                    "INSERT INTO webex_webhooks.known SELECT md5(n::text) || md5(n::text), "
+                    "gen_random_uuid(), now() + interval '1 day' FROM generate_series(1, %s) n",
+                    [LARGE],
+                )
+            yield lambda count: take_each(inbox, count)
+
+
+@asynccontextmanager
+async def taking_beside_an_old_transaction(_: str) -> AsyncGenerator[Round]:
+    """Take what waits, beside a transaction that is as old as 60,000 notifications."""
+    with server() as url:
+        async with aclosing(PostgresInbox(url)) as inbox:
+            await inbox.counts()
+            with psycopg.connect(url) as old:
+                old.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                old.execute("SELECT count(*) FROM webex_webhooks.known")
+                for _round in range(30):
+                    await put_each(inbox.put, 2_000)
+                    entries = await asyncio.gather(*(inbox.take() for _ in range(2_000)))
+                    await asyncio.gather(*(inbox.complete(each) for each in entries if each))
+                yield lambda count: take_each(inbox, count)
+
+
+async def take_each(inbox: Inbox, count: int) -> float:
+    """Take so many, one after the other; what is put before each and completed isn't counted."""
+    seconds = 0.0
+    for _ in range(count):
+        await inbox.put(os.urandom(32).hex(), BODY)
+        started = time.perf_counter()
+        entry = await inbox.take()
+        seconds += time.perf_counter() - started
+        assert entry is not None
+        await inbox.complete(entry)
+    return seconds
+
+
+@asynccontextmanager
+async def handing_over(_: str) -> AsyncGenerator[Round]:
+    """Pass on a room of which two processes take: from an end to the next beginning, the median."""
+    program = "from tests.benchmarks import storing; storing.work()"
+    with server() as url:
+        async with aclosing(PostgresInbox(url)) as inbox:
+            await inbox.counts()
+
+            async def play(count: int) -> float:
+                for _ in range(count + 1):
+                    body = sample_notification("messages", "created")
+                    await inbox.put(os.urandom(32).hex(), body, line="a room")
+                command = (sys.executable, "-c", program, url)
+                workers = [
+                    await asyncio.create_subprocess_exec(*command, stdout=PIPE) for _ in range(2)
+                ]
+                counts = await inbox.counts()
+                while counts.waiting + counts.running:
+                    await asyncio.sleep(0.1)
+                    counts = await inbox.counts()
+                spans: list[tuple[float, float]] = []
+                for each in workers:
+                    each.terminate()
+                    printed, _ = await each.communicate()
+                    for line in printed.splitlines():
+                        began, ended = line.split()
+                        spans.append((float(began), float(ended)))
+                spans.sort()
+                gaps = [later - ended for (_, ended), (later, _) in pairwise(spans)]
+                return count * statistics.median(gaps)
+
+            yield play
+
+
+def work() -> None:
+    """Handle what is in the inbox on PostgreSQL whose URL is the argument, and print when."""
+    receiver = Receiver("a secret", inbox=PostgresInbox(sys.argv[1]))
+
+    @receiver.on()
+    async def handle(_: Notification[NotificationData]) -> None:
+        began = time.monotonic()
+        await asyncio.sleep(0.01)
+        print(began, time.monotonic(), flush=True)  # noqa: T201 - what it is for
+
+    async def run() -> None:
+        async with receiver:
+            await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+def at_most(seconds: float) -> Contender:
+    """A contender that takes exactly so long for each."""
+
+    @asynccontextmanager
+    async def constant(_: str) -> AsyncGenerator[Round]:
+        async def play(count: int) -> float:
+            return count * seconds
+
+        yield play
+
+    return constant
+
+
+def transactions(*, with_record: bool) -> Contender:
+    """A contender that writes in transactions, with the record of `once` or without it."""
+
+    @asynccontextmanager
+    async def writing(_: str) -> AsyncGenerator[Round]:
+        with server() as url:
+            async with aclosing(PostgresInbox(url)) as inbox:
+                connection = await psycopg.AsyncConnection.connect(url)
+                await connection.execute("CREATE TABLE orders (amount int)")
+                await connection.commit()
+
+                @asynccontextmanager
+                async def begin() -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+                    async with connection.transaction():
+                        yield connection
+
+                async def create(given: psycopg.AsyncConnection[Any]) -> int:
+                    await given.execute("INSERT INTO orders VALUES (7)")
+                    return 7
+
+                await inbox.put("a key", sample_notification("rooms", "created"))
+                entry = await inbox.take()
+                assert entry is not None
+                handling = Handling(parse_unverified_notification(entry.body))
+                handling.key = entry.key
+                handling.records = Records(handling.notification, inbox, entry)
+
+                async def play(count: int) -> None:
+                    with handling:
+                        for _ in range(count):
+                            if with_record:
+                                await once(os.urandom(8).hex(), create, within=begin)
+                                continue
+                            async with begin() as given:
+                                await create(given)
+
+                yield timed(play)
+                await connection.close()
+
+    return writing
+
+
+CASES = (
+    Case(
+        "PostgreSQL: stored from 64 tasks / asyncpg by hand (time)",
+        putting_in_time,
+        inserting_in_time,
+        count=2_000,
+        at_most=0.25,
+    ),
+    Case(
+        "PostgreSQL: stored from 64 tasks / SQLiteInbox",
+        putting,
+        putting_into_a_file,
+        count=2_000,
+        at_most=1.5,
+    ),
+    Case(
+        "PostgreSQL: take beside 1,000,000 known keys / 2 ms (time)",
+        taking_beside_known_keys,
+        at_most(0.002),
+        count=100,
+        at_most=1,
+    ),
+    Case(
+        "PostgreSQL: take beside an old transaction / 30 ms (time)",
+        taking_beside_an_old_transaction,
+        at_most(0.030),
+        count=20,
+        at_most=1,
+    ),
+    Case(
+        "PostgreSQL: next in a room of two processes / 25 ms (time)",
+        handing_over,
+        at_most(0.025),
+        count=50,
+        at_most=1,
+    ),
+    Case(
+        "PostgreSQL: transaction with the record of once / without (time)",
+        transactions(with_record=True),
+        transactions(with_record=False),
+        count=100,
+    ),
+)
