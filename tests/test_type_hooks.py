@@ -448,6 +448,11 @@ def test_an_object_is_written_by_what_it_is() -> None:
     assert to_json(Items((), moment)) == b'{"items":[],"first":"2024-01-02T00:00:00.000Z"}'
 
 
+@frozen
+class Empty(Generic[T]):
+    pass
+
+
 HOLDER = make_class("Holder", {"path": field(type=Decimal, default=None)})
 LOST = make_class("Lost", {"other": field(type=cast("Any", "Nowhere"))})
 
@@ -457,9 +462,10 @@ LOST = make_class("Lost", {"other": field(type=cast("Any", "Nowhere"))})
     [
         (HOLDER, b"{}", "into Decimal, the type of Holder.path: give the attrs field .* a conv"),
         (LOST, b"{}", "the types of Lost can't be found: name 'Nowhere'"),
+        (Empty, b"{}", "the type of Empty"),
         (Items[Items[bytes]], b'{"items": [{"items": ["a"]}]}', "JSON can't be read into bytes"),
     ],
-    ids=["of a field", "not there", "inside itself"],
+    ids=["of a field", "not there", "a generic without fields", "inside itself"],
 )
 def test_a_class_that_cannot_be_read_is_a_type_error(cls: Any, data: bytes, message: str) -> None:  # noqa: ANN401 - mistakes
     """The error says why, also where the JSON doesn't have the member."""

@@ -15,12 +15,12 @@ async def test_secrets_may_change(kind: type[Mock], caplog: pytest.LogCaptureFix
     secrets = kind(
         side_effect=[
             *(["another"], SECRET, [], [SECRET, ""], LookupError("the vault is sealed")),
-            *(SystemExit(2), {"webhook": SECRET}, ["new", SECRET]),
+            *(SystemExit(2), {"webhook": SECRET}, ["new", SECRET], SECRET),
         ]
     )
     receiver = Receiver(secrets)
 
-    assert [await deliver(receiver) for _ in range(8)] == [401, 204, *[503] * 5, 204]
+    assert [await deliver(receiver) for _ in range(9)] == [401, 204, *[503] * 5, 204, 204]
     errors = [each for each in caplog.records if each.levelname == "ERROR"]
     assert [each.getMessage() for each in errors] == [
         "refused a request: the function for the secrets failed"

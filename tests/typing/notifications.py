@@ -54,6 +54,11 @@ receiver = Receiver(["secret", "old secret"], on_error=lambda error, notificatio
 router = Router()
 
 
+async def ask_a_vault() -> list[str]:
+    """Return the secrets of the moment."""
+    return ["secret"]
+
+
 def the_resource_decides_the_class_of_the_data(  # noqa: PLR0913, PLR0917 - one of each
     message: Handler[MessageData],
     card: Handler[AttachmentActionData],
@@ -185,6 +190,8 @@ async def a_receiver_is_a_context_manager() -> None:
     async with Receiver(("secret",), respond_within=0, on_error=report) as entered:
         assert_type(entered, Receiver)
     Receiver("secret", on_error=lambda error, notification: None)
+    Receiver(ask_a_vault)
+    Receiver(lambda: ("new secret", "old secret"))
 
 
 class OwnDeduplicator(Deduplicator):

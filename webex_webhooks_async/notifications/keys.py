@@ -7,9 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from webex_webhooks_async.notifications.signatures import secret_keys
 
-_Some = str | Iterable[str]
-
-Secrets = _Some | Callable[[], _Some | Awaitable[_Some]]
+Secrets = str | Iterable[str] | Callable[[], str | Iterable[str] | Awaitable[str | Iterable[str]]]
 """The secret of a webhook, or several, or a plain or async function that returns them."""
 
 

@@ -125,9 +125,10 @@ def secret_keys(secrets: str | Iterable[str] | None) -> tuple[bytes, ...]:
     if isinstance(secrets, (str, bytes)):  # it must not be taken for a sequence of letters
         secrets = (secrets,)
     elif isinstance(secrets, Mapping):  # whose keys an iteration would take
+        kind = type(cast("object", secrets)).__name__
         raise TypeError(
-            f"secrets must be str or Iterable, got {type(secrets).__name__}, a mapping, whose keys "
-            'are no secrets: pass its values, such as secrets["webhook"]'
+            f"secrets must be str or Iterable, got {kind}, a mapping, whose keys are no secrets: "
+            'pass its values, such as secrets["webhook"]'
         )
     elif secrets is not None:
         check_type("secrets", secrets, str, Iterable)
