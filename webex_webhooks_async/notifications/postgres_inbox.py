@@ -150,7 +150,7 @@ class PostgresInbox(TransactionalInbox):
         """Store a notification durably; return False if the key is known."""
         check_put(line, after)
         line = None if line is None else storable(line)
-        values = storable(key), body, line, _bounded(after), uuid4().hex
+        values = storable(key), body, line, _bounded(after), os.urandom(16).hex()
         is_new = await self._call(self._put, *values, size=len(body)) is not None
         self._stored += is_new
         self._forget_soon()
