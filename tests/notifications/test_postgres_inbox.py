@@ -815,7 +815,7 @@ class TestListing:
         """Each is listed with its state, who runs it, and what it is about."""
         body = sample_notification("messages", "created")
         async with opened(postgres.url, schema, 2) as (inbox, other):
-            for number in range(150):
+            for number in range(1_050):
                 await inbox.put(f"{number}", body, line="a room" if number < 2 else None)
             running = await taken(inbox)
             failed = await taken(other)
@@ -828,7 +828,7 @@ class TestListing:
                 *("running", "failed"),
                 "waiting",
             )
-            assert len(found) == 151
+            assert len(found) == 1_051
             first, last = found[0], found[-1]
             assert first.resource == "messages"
             assert first.line == "a room"
@@ -837,7 +837,7 @@ class TestListing:
             assert first.stored is not None
             assert first.stored.tzinfo is not None
             assert last.state == "unreadable"
-            assert last.key == "row-151"
+            assert last.key == "row-1051"
             assert await inbox.drop([last.key, "0", failed.key]) == 2
             assert await inbox.put(failed.key, body) is True
             assert await inbox.retry(["row-1", "0", "nobody's"]) == 0
