@@ -249,11 +249,21 @@ async def test_the_first_handler_whose_condition_holds_handles_a_message(
     assert handlers.names == [wanted]
 
 
+def divide(_: MessageContext) -> bool:
+    """Fail."""
+    return 1 / 0 > 1
+
+
+def text_of(context: MessageContext) -> Any:  # noqa: ANN401 - a mistake
+    """Return what isn't a boolean."""
+    return context.text
+
+
 @pytest.mark.parametrize(
     ("where", "error"),
     [
-        (lambda _: 1 / 0, ZeroDivisionError("division by zero")),
-        (lambda context: context.text, TypeError("where must return True or False, got str")),
+        (divide, ZeroDivisionError("division by zero")),
+        (text_of, TypeError("where must return True or False, got str")),
     ],
 )
 async def test_a_condition_that_fails_is_a_failure_of_the_handling(
