@@ -330,6 +330,36 @@ async def test_what_is_done_once(attempts: Attempts, result: object, given_back:
     assert calls == 1
 
 
+async def test_what_is_done_once_is_known_while_it_is_recorded(
+    attempts: Attempts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a call is cancelled while its result is recorded, the next one of the attempt gets it."""
+    recording, calls = asyncio.Event(), 0
+    remember = attempts.inbox.remember
+
+    async def remember_slowly(entry: InboxEntry, name: str, value: bytes) -> None:
+        recording.set()
+        await asyncio.sleep(0)
+        await remember(entry, name, value)
+
+    async def create() -> int:
+        nonlocal calls
+        calls += 1
+        return calls
+
+    async def act(_: MessageContext) -> int:
+        creating = asyncio.create_task(once("ticket", create))
+        await recording.wait()
+        creating.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await creating
+        return int(await once("ticket", create))
+
+    monkeypatch.setattr(attempts.inbox, "remember", remember_slowly)
+    await attempts.run(act)
+    assert attempts.done == [1, 1]
+
+
 async def test_what_failed_is_not_done(attempts: Attempts) -> None:
     """If the function raises, that is raised, and it is called again, in the same attempt too."""
     outcomes: list[BaseException | int] = [ValueError("no"), 5]

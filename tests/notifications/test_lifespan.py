@@ -10,6 +10,7 @@ import pytest
 
 from tests.bot.doubles import SECRET, Webex
 from tests.support.refusals import refused
+from tests.support.wire import until
 from webex_webhooks_async import (
     Bot,
     Client,
@@ -185,6 +186,32 @@ async def test_a_start_that_fails_leaves_the_lifespan(webex: Webex) -> None:
     with pytest.raises(Exception, match="401"):
         await bot.start()
     assert lifespan.events == ["begin", "end"]
+
+
+async def test_what_is_closed_while_it_starts_does_not_run(make: Callable[..., Receiver]) -> None:
+    """The start raises an error, and leaves nothing open; the next one works."""
+    events: list[str] = []
+    release = asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(_: Receiver) -> AsyncGenerator[None]:
+        events.append("begin")
+        await release.wait()
+        yield
+        events.append("end")
+
+    receiver = make(lifespan=lifespan)
+    receiver.on("messages")(handle)
+    starting = asyncio.create_task(receiver.start())
+    await until(lambda: bool(events))
+    await receiver.aclose()
+    release.set()
+    with pytest.raises(RuntimeError, match="was closed while it started"):
+        await starting
+    assert events == ["begin", "end"]
+    async with receiver:
+        assert await receiver.claim("report", 1.0)
+    assert events == ["begin", "end"] * 2
 
 
 @pytest.mark.parametrize("wrong", [7, "lifespan"])

@@ -445,7 +445,7 @@ class Bot(BotRouter, Receiver):
             bot = await Bot.from_env().start()
 
         Raises:
-            RuntimeError: It has been started, and not ended since.
+            RuntimeError: It has been started, and not ended since, or is ended while it starts.
             ValueError: No handler needs a webhook, and there is a `target_url`.
             APIError: Webex has refused something: the token, say. An outage isn't raised.
             Exception: What the inbox, or a function for the secrets, raises.

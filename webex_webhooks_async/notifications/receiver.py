@@ -380,7 +380,7 @@ class Receiver(Router):
         """Start the receiver, as entering ``async with`` does, and return it; `aclose` ends it.
 
         Raises:
-            RuntimeError: It has been started, and not closed since.
+            RuntimeError: It has been started, and not closed since, or is closed while it starts.
             TypeError: `lifespan` returns no async context manager, or yields neither a mapping nor
                 `None`.
             Exception: What the lifespan or the inbox raises.
@@ -395,6 +395,9 @@ class Receiver(Router):
         except BaseException:
             await self._end()
             raise
+        if not self._is_started:  # `aclose` had nothing to end yet
+            await self._end()
+            raise RuntimeError(f"this {type(self).__name__} was closed while it started")
         return self
 
     async def claim(self, name: str, seconds: float) -> bool:

@@ -125,6 +125,7 @@ class Records:
         async with lock:
             if name not in self._done:
                 record = await self._recall(f"once:{name}")
+                is_new = record is None
                 if record is None:
                     _held.set(held | {lock})
                     try:
@@ -134,9 +135,9 @@ class Records:
                             record = await self._call_within(name, call, within)
                     finally:
                         _held.set(held)  # without a token, which fails in another context
-                    if within is None:
-                        await self._remember(f"once:{name}", record, repr(name))
-                self._done[name] = record
+                self._done[name] = record  # before it is written, which may be cancelled
+                if is_new and within is None:
+                    await self._remember(f"once:{name}", record, repr(name))
         return _result_in(self._done[name])
 
     async def _call_within(self, name: str, call: Call, within: Within) -> bytes:
@@ -149,6 +150,7 @@ class Records:
             async with manager as transaction:
                 return await _result_of(name, call, transaction)
         inbox, entry = self._transactional()
+        self._is_first = False  # what it records is looked for, also if this is cancelled
         record: bytes | None = None
         is_new = False
         async with manager as transaction:
