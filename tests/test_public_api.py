@@ -20,9 +20,7 @@ from webex_webhooks_async import (
     WebexWarning,
     WebhookPlanWarning,
     errors,
-    parse_notification,
     types,
-    verify,
 )
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 
@@ -155,8 +153,6 @@ def test_every_data_class_is_known_everywhere() -> None:
 RENAMED: list[tuple[Callable[..., object], list[object], str, str]] = [
     (Receiver, ["secret"], "minimum", "minimum_algorithm"),
     (Bot, ["token", "secret"], "minimum", "minimum_algorithm"),
-    (verify, [b"", ()], "minimum", "minimum_algorithm"),
-    (parse_notification, [b"", ()], "minimum", "minimum_algorithm"),
     (Client("token").list, ["rooms"], "start", "start_url"),
     (Client("token").webhooks.list, [], "start", "start_url"),
 ]

@@ -8,13 +8,11 @@ from webex_webhooks_async.errors import DecodeError, PayloadError
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.signatures import Headers, SignatureAlgorithm, verify
 from webex_webhooks_async.strict_json import parse_json
-from webex_webhooks_async.validation import renamed
 
 if TYPE_CHECKING:
     from webex_webhooks_async.models.notification_data import NotificationData
 
 
-@renamed(minimum="minimum_algorithm")
 def parse_notification(
     body: bytes,
     headers: Headers,

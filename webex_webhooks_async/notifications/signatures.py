@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from webex_webhooks_async.errors import SignatureError
-from webex_webhooks_async.validation import check_text, check_type, renamed
+from webex_webhooks_async.validation import check_text, check_type
 
 Headers = Mapping[Any, Any] | Iterable[Any]
 """The headers of a request as any framework has them: a mapping or an iterable of pairs, names in
@@ -59,7 +59,6 @@ def sign(body: bytes, secret: str) -> dict[str, str]:
     return {SPARK_SIGNATURE: sha1, WEBEX_SIGNATURE: f"SHA-256={sha256}, SHA-512={sha512}"}
 
 
-@renamed(minimum="minimum_algorithm")
 def verify(
     body: bytes,
     headers: Headers,
