@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import aiosqlite
@@ -14,8 +15,10 @@ import psycopg
 import pytest
 from attrs import evolve, frozen
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from tests.notifications.doubles import SECRET, deliver, distinct, taken
 from tests.support.postgres_server import PostgresServer
@@ -156,7 +159,9 @@ async def opened(
         with closing(sqlite3.connect(url)) as connection:
             connection.execute("CREATE TABLE orders (number INTEGER PRIMARY KEY, amount int)")
         inbox = SQLiteInbox(url)
-        engines["aiosqlite"] = create_async_engine(f"sqlite+aiosqlite:///{url}")
+        engines["aiosqlite"] = create_async_engine(
+            f"sqlite+aiosqlite:///{url}", poolclass=AsyncAdaptedQueuePool
+        )
     else:
         url, orders = postgres.url, f"orders_{schema}"
         with psycopg.connect(url) as made:
@@ -366,7 +371,8 @@ async def test_cancellation(place: Place) -> None:
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
-    assert engine.pool.checkedout() == 0  # type: ignore[attr-defined] # of every pool but one
+    assert isinstance(engine.pool, AsyncAdaptedQueuePool)
+    assert engine.pool.checkedout() == 0
     assert place.rows() == 0
     assert await attempt(place, entry, place_writer(place), engine.begin) == 1
 
@@ -497,6 +503,21 @@ class TestRefusals:
             await attempt(place, entry, place_writer(place), first_way(place), is_first=True)
         assert place.rows() == 0
 
+    async def test_a_completion_meanwhile(
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What is completed between the check and the record can't be recorded for either."""
+        async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+            entry = await place.entry()
+            await place.inbox.complete(entry)
+            monkeypatch.setattr(place.inbox, "_check", AsyncMock())
+            with pytest.raises(RuntimeError, match="isn't in the inbox any more"):
+                await attempt(place, entry, place_writer(place), first_way(place))
+
     async def test_without_a_transactional_inbox(self, place: Place) -> None:
         """Without an inbox that can write in a transaction, the error says so."""
         entry = await place.entry()
@@ -559,3 +580,44 @@ async def test_a_long_lock(
     async with opened("SQLite", postgres, schema, tmp_path) as place:
         await attempt(place, await place.entry(), place_writer(place), first_way(place))
     assert "once('order') has locked the inbox" in caplog.text
+
+
+async def test_a_commit_that_fails(postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+    """When the commit fails, nothing is recorded, and the next attempt calls again."""
+    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+        entry, within = await place.entry(), place.engines["psycopg"].begin
+        unique = f"ALTER TABLE {place.orders} ADD UNIQUE (amount) DEFERRABLE INITIALLY DEFERRED"
+        with psycopg.connect(place.url) as connection:
+            connection.execute(unique.encode())
+            connection.execute(f"INSERT INTO {place.orders} (amount) VALUES (7)".encode())
+        with pytest.raises(DBAPIError, match="duplicate key"):
+            await attempt(place, entry, place_writer(place), within)
+        assert await place.inbox.recall(entry, "once:order") is None
+        with psycopg.connect(place.url) as connection:
+            connection.execute(f"DELETE FROM {place.orders}".encode())
+        assert await attempt(place, entry, place_writer(place), within) == 1
+        assert place.rows() == 1
+
+
+async def test_repeatable_read(postgres: PostgresServer, schema: str, tmp_path: Path) -> None:
+    """Under REPEATABLE READ, the second process gets an error, and the result in its next try."""
+    async with opened("PostgreSQL", postgres, schema, tmp_path) as place:
+        entry = await place.entry()
+        engine = place.engines["psycopg"].execution_options(isolation_level="REPEATABLE READ")
+        goes_on = asyncio.Event()
+
+        @asynccontextmanager
+        async def within() -> AsyncGenerator[Any]:
+            async with engine.begin() as connection:
+                await connection.execute(text("SELECT 1"))  # from here on, it sees nothing new
+                await goes_on.wait()
+                yield connection
+
+        late = asyncio.create_task(attempt(place, entry, place_writer(place), within))
+        await asyncio.sleep(0.1)
+        assert await attempt(place, entry, place_writer(place), first_way(place)) == 1
+        goes_on.set()
+        with pytest.raises(DBAPIError, match="could not serialize"):
+            await late
+        assert await attempt(place, entry, place_writer(place), within) == 1
+        assert place.rows() == 1

@@ -449,5 +449,4 @@ def _stored(row: Sequence[Any]) -> StoredNotification:
 
 def _ignore(future: "asyncio.Future[Any]") -> None:
     """Take the outcome of what nobody waits for: it is tried again by itself."""
-    if not future.cancelled():
-        future.exception()
+    _ = future.cancelled() or future.exception()

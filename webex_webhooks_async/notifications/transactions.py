@@ -30,7 +30,7 @@ class Transaction(ABC):
     async def is_open(self) -> bool:
         """Whether a transaction has begun, after something was executed."""
 
-    async def begin(self) -> None:  # noqa: B027 - the first statement begins it
+    async def begin(self) -> None:  # noqa: B027 - only SQLite's drivers don't
         """Begin the transaction, if its driver leaves that to the first statement that writes."""
 
 
@@ -152,7 +152,8 @@ class _SQLAlchemy(Transaction):
         self._connection = connection
         self._driver = driver
         self._text = sqlalchemy.text
-        self.kind = "SQLite" if connection.dialect.name == "sqlite" else "PostgreSQL"
+        name: str = connection.dialect.name
+        self.kind = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}.get(name, name)
 
     async def execute(self, text: str, values: Sequence[Any] = ()) -> Rows:
         named = re.sub(r"\$(\d+)", r":p\1", text.replace(":", "\\:"))
@@ -168,8 +169,7 @@ class _SQLAlchemy(Transaction):
         return _is_open_psycopg(self._driver)
 
     async def begin(self) -> None:
-        if hasattr(self._driver, "isolation_level"):
-            await _begin_aiosqlite(self._driver)
+        await _begin_aiosqlite(self._driver)
 
 
 async def _of_psycopg(given: object, psycopg: Any) -> Transaction | None:  # noqa: ANN401 - a module
@@ -210,9 +210,6 @@ async def _of_sqlalchemy(given: object, asynchronous: Any) -> Transaction | None
     if not used.in_transaction():
         raise without_transaction(given)
     connection: Any = await used.connection() if is_session else used
-    dialect: str = connection.dialect.name
-    if dialect not in ("postgresql", "sqlite"):
-        raise TypeError(f"within takes databases of PostgreSQL and SQLite, not {dialect}")
     raw: Any = await connection.get_raw_connection()
     return _SQLAlchemy(connection, raw.driver_connection, sqlalchemy)
 
