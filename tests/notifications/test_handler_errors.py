@@ -84,15 +84,15 @@ class Stub(Deduplicator):
     def __init__(self, says: Claim | Exception) -> None:
         self.says = says
 
-    async def claim(self, _key: str) -> Claim:
+    async def claim(self, key: str) -> Claim:
         if isinstance(self.says, Exception):
             raise self.says
         return self.says
 
-    async def confirm(self, _key: str) -> None:
+    async def confirm(self, key: str) -> None:
         """Do nothing."""
 
-    async def release(self, _key: str) -> None:
+    async def release(self, key: str) -> None:
         """Do nothing."""
 
 
@@ -105,17 +105,17 @@ class FullInbox(SQLiteInbox):
         raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        (
-            lambda _: {"deduplicator": Stub(Claim.IN_PROGRESS)},
-            "a copy of it is being handled, so it has to come again",
-        ),
-        (lambda _: {"deduplicator": Stub(OSError())}, "the deduplicator failed"),
-        (lambda path: {"inbox": FullInbox(path / "inbox.db")}, "the inbox failed"),
-    ],
-)
+REASONS: list[tuple[Callable[[Path], dict[str, Any]], str]] = [
+    (
+        lambda _: {"deduplicator": Stub(Claim.IN_PROGRESS)},
+        "a copy of it is being handled, so it has to come again",
+    ),
+    (lambda _: {"deduplicator": Stub(OSError())}, "the deduplicator failed"),
+    (lambda path: {"inbox": FullInbox(path / "inbox.db")}, "the inbox failed"),
+]
+
+
+@pytest.mark.parametrize(("options", "why"), REASONS)
 async def test_why_a_notification_is_not_handled_now(
     options: Callable[[Path], dict[str, Any]],
     why: str,

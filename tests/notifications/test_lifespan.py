@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,9 +78,7 @@ def webex(webex_sandbox: Sandbox, webex_client: Client) -> Webex:
 @pytest.fixture(params=["receiver", "bot"])
 def make(request: pytest.FixtureRequest, webex: Webex) -> Callable[..., Receiver]:
     """Makes a receiver, or a bot."""
-    if request.param == "bot":
-        return webex.bot
-    return lambda **options: Receiver(SECRET, **options)
+    return webex.bot if request.param == "bot" else partial(Receiver, SECRET)
 
 
 async def test_a_lifespan_is_around_all_handlers(make: Callable[..., Receiver]) -> None:

@@ -641,7 +641,11 @@ class TestRespondWithin:
     async def test_handlers_that_take_longer(self) -> None:
         """The response is 204, they go on; what fails then is reported, and a copy is handled."""
         reported: list[Exception] = []
-        bot = Bot(respond_within=0.01, on_error=lambda error, _: reported.append(error))
+
+        def report(error: Exception, _: object) -> None:
+            reported.append(error)
+
+        bot = Bot(respond_within=0.01, on_error=report)
         bot.may_end.clear()
         bot.errors = [ValueError("too late")]
 

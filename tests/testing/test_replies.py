@@ -42,9 +42,8 @@ async def test_a_bot_that_responds_first(
     webex_sandbox: Sandbox, webex_client: Client, tmp_path: Path, kind: str
 ) -> None:
     """Each reply is returned once, oldest first, whether it is there already or comes later."""
-    options: ReceiverOptions = {"respond_within": 0}
-    if kind == "inbox":
-        options = {"inbox": SQLiteInbox(tmp_path / "inbox.db")}
+    inbox = SQLiteInbox(tmp_path / "inbox.db")
+    options = ReceiverOptions(inbox=inbox) if kind == "inbox" else ReceiverOptions(respond_within=0)
     async with bot(webex_sandbox, webex_client, **options):
         for text in ("One", "Two"):
             (delivery,) = await webex_sandbox.say(text, person=f"{text}@example.com")

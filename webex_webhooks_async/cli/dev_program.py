@@ -104,7 +104,7 @@ def look_up_in_threads() -> None:
     if all(map(importlib.util.find_spec, ("aiodns", "aiohttp"))):
         from aiohttp import connector, resolver  # noqa: PLC0415 - it takes its time
 
-        vars(connector).update(DefaultResolver=resolver.ThreadedResolver)
+        setattr(connector, "DefaultResolver", resolver.ThreadedResolver)  # noqa: B010 - for mypy
 
 
 def keep_from_webex() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from webex_webhooks_async.validation import check_type
 
@@ -68,14 +68,16 @@ class Life:
         """
         if self._lifespan is None:
             return
-        context: object = self._lifespan(receiver)
+        context: Any = self._lifespan(receiver)  # it may be anything
         if not isinstance(context, AbstractAsyncContextManager):
             raise TypeError(
                 f"lifespan must return an async context manager, got {type(context).__name__}: "
                 "decorate the function with @asynccontextmanager"
             )
         async with AsyncExitStack() as stack:
-            yielded: Any = await stack.enter_async_context(context)
+            yielded: Any = await stack.enter_async_context(
+                cast("AbstractAsyncContextManager[Any]", context)
+            )
             check_type("what the lifespan yields", yielded, Mapping, NoneType)
             self.state = State(yielded)
             self._entered = stack.pop_all()
