@@ -50,16 +50,17 @@ def new_converter() -> Converter:
     def write_array(value: Iterable[object]) -> JSON:
         return [unstructure(each) for each in value]
 
+    def write_key(key: object) -> str:
+        name = unstructure(key)
+        if not isinstance(name, str):  # the json module would make text of it
+            raise TypeError(f"JSON can't hold a key of type {type(key).__qualname__}, only text")
+        return name
+
     def write_object(value: Mapping[object, object]) -> JSON:
-        members: dict[str, object] = {}
-        for key, each in value.items():
-            name = key if type(key) is str else unstructure(key)
-            if not isinstance(name, str):  # the json module would make text of it
-                raise TypeError(
-                    f"JSON can't hold a key of type {type(key).__qualname__}, only text"
-                )
-            members[name] = unstructure(each)
-        return members
+        return {
+            key if type(key) is str else write_key(key): unstructure(each)
+            for key, each in value.items()
+        }
 
     for array in (list, tuple, AbstractSet):
         converter.register_unstructure_hook(array, write_array)

@@ -165,11 +165,14 @@ def renamed(**names: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         @wraps(function)
         def call(*args: object, **keywords: object) -> object:
-            for old, new in names.items():
-                if old in keywords:
+            try:
+                return function(*args, **keywords)
+            except TypeError:  # only then looked for: most calls have no old one
+                for old in names.keys() & keywords:
                     name = function.__qualname__.removesuffix(".__init__")
-                    raise TypeError(f"{name} has no argument {old!r}: write {new}")
-            return function(*args, **keywords)
+                    error = f"{name} has no argument {old!r}: write {names[old]}"
+                    raise TypeError(error) from None
+                raise
 
         return cast("F", call)
 

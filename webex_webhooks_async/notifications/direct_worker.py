@@ -138,7 +138,8 @@ class DirectWorker:
             if handling.is_late:
                 await asyncio.sleep(0)  # an eager task starts before the response is returned
             with handling:
-                await handling.wait_for_turn()
+                if handling.before is not None:
+                    await handling.wait_for_turn()
                 failure = await handling.failure()
                 if failure is not None:
                     await self._handlings.report(failure, handling)

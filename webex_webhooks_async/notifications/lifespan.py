@@ -42,6 +42,7 @@ class Life:
 
     Attributes:
         state: What the lifespan has yielded.
+        has_begun: Whether the lifespan is entered, or there is none that could be.
 
     Raises:
         TypeError: `lifespan` isn't a function.
@@ -51,13 +52,9 @@ class Life:
         if not (lifespan is None or callable(lifespan)):
             raise TypeError(f"lifespan must be a function that takes the bot, got {lifespan!r}")
         self.state: State = State()
+        self.has_begun: bool = lifespan is None
         self._lifespan = lifespan
         self._entered: AsyncExitStack | None = None
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the lifespan is entered, or there is none that could be."""
-        return self._lifespan is None or self._entered is not None
 
     async def begin(self, receiver: object) -> None:
         """Enter the lifespan.
@@ -81,9 +78,11 @@ class Life:
             check_type("what the lifespan yields", yielded, Mapping, NoneType)
             self.state = State(yielded)
             self._entered = stack.pop_all()
+            self.has_begun = True
 
     async def end(self) -> None:
         """Leave the lifespan, if it is entered, and raise what it raises."""
         entered, self._entered, self.state = self._entered, None, State()
+        self.has_begun = self._lifespan is None
         if entered is not None:
             await entered.aclose()

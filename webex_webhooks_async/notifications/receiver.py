@@ -498,12 +498,9 @@ class Receiver(Router):
             return
         except ClientDisconnectError:
             return
-        if _ASK not in headers:
-            await send_response(send, await self.handle(body, headers))
-            return
         status, why = await self._respond_to(body, headers)
         extra: list[tuple[bytes, bytes]] = []
-        if why is not None:  # so the request was verified
+        if why is not None and _ASK in headers:  # so the request was verified
             known = self._handlings.known_secrets()
             shown = why.encode() if isinstance(why, str) else header_of(why, known)
             extra = [(ERROR_HEADER.encode(), shown)]
