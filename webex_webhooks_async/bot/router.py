@@ -15,7 +15,7 @@ from webex_webhooks_async.notifications.router import Registry, Router, check_fu
 from webex_webhooks_async.strict_json import is_same
 from webex_webhooks_async.validation import check_not_empty, check_text, check_type
 
-C = TypeVar("C", MessageContext, SubmissionContext)
+C = TypeVar("C", MessageContext, SubmissionContext, JobContext)
 
 ContextHandler = Callable[[C], Coroutine[Any, Any, object]]
 """An async function that takes a context."""
@@ -32,11 +32,7 @@ Where = Callable[[C], bool | Awaitable[bool]]
 # A decorated handler keeps its own type.
 OnMessage = TypeVar("OnMessage", bound=ContextHandler[MessageContext])
 OnSubmission = TypeVar("OnSubmission", bound=ContextHandler[SubmissionContext])
-
-JobHandler = Callable[[JobContext], Coroutine[Any, Any, object]]
-"""An async function that takes a `JobContext`."""
-
-OnJob = TypeVar("OnJob", bound=JobHandler)
+OnJob = TypeVar("OnJob", bound=ContextHandler[JobContext])
 
 H = TypeVar("H", bound=ContextHandler[Any])
 M = TypeVar("M", bound=ContextMiddleware)
