@@ -56,7 +56,6 @@ from webex_webhooks_async.notifications.dispatch import (
 )
 from webex_webhooks_async.notifications.keys import Secrets
 from webex_webhooks_async.notifications.receiver import RENAMED, Receiver, ReceiverOptions
-from webex_webhooks_async.notifications.records import check_outside
 from webex_webhooks_async.validation import (
     check_keywords,
     check_seconds,
@@ -402,7 +401,6 @@ class Bot(BotRouter, Receiver):
                 inside of a call of `once` with ``within``, which may be rolled back.
             Exception: What the inbox raised.
         """
-        check_outside("enqueue a job")
         if self._worker is None:
             raise RuntimeError('jobs are in an inbox: pass one, such as SQLiteInbox("inbox.db")')
         self._check_is_running()

@@ -7,8 +7,7 @@ from uuid import uuid4
 from attrs import frozen
 
 from webex_webhooks_async.converters import unstructure
-from webex_webhooks_async.notifications.dispatch import Handling, active_handling
-from webex_webhooks_async.notifications.handler_errors import watch_too
+from webex_webhooks_async.notifications.dispatch import active_handling
 from webex_webhooks_async.notifications.jobs import body_of_job, key_of_job
 from webex_webhooks_async.notifications.records import check_outside
 from webex_webhooks_async.strict_json import dump_json
@@ -45,10 +44,10 @@ def new_job(name: str, value: object, key: str | None) -> Generator[NewJob]:
     handling = active_handling()
     if key is not None:
         check_not_empty("key", key)
-        yield _made(key_of_job("key", name, key), body_of_job(name, value, key), handling)
+        yield NewJob(key_of_job("key", name, key), body_of_job(name, value, key))
         return
     if handling is None:
-        yield _made(key_of_job("new", uuid4().hex), body_of_job(name, value, None), None)
+        yield NewJob(key_of_job("new", uuid4().hex), body_of_job(name, value, None))
         return
     # Of what comes from a task queue, there is no key but what it says.
     of = handling.key or key_of_job(unstructure(handling.notification))
@@ -57,16 +56,10 @@ def new_job(name: str, value: object, key: str | None) -> Generator[NewJob]:
     number = next(each for each in range(len(used) + 1) if each not in used)
     used.add(number)
     try:
-        yield _made(key_of_job("nth", equal, number), body_of_job(name, value, None), handling)
+        yield NewJob(key_of_job("nth", equal, number), body_of_job(name, value, None))
     except BaseException:
         used.discard(number)  # it may not be stored: the next one is the same
         raise
-
-
-def _made(key: str, body: bytes, handling: Handling | None) -> NewJob:
-    if handling is not None:  # the sandbox of a test learns of its errors, too
-        watch_too(key, like=handling.key)
-    return NewJob(key, body)
 
 
 def _as_json(name: str, value: object) -> object:

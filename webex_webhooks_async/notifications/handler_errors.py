@@ -40,12 +40,6 @@ def report(key: str, error: BaseException, *, is_late: bool) -> None:
         watcher(error, is_late=is_late)
 
 
-def watch_too(key: str, like: str) -> None:
-    """Let who watches for one key, if somebody does, get the errors of another one, too."""
-    if watcher := watchers.get(like):
-        watchers[key] = watcher
-
-
 def header_of(error: BaseException, secrets: Iterable[str] | None) -> bytes:
     """The redacted summary of an error as a header shows it, in ASCII."""
     return summarize_redacted(error, secrets).encode("ascii", "backslashreplace")[:_MOST].strip()
