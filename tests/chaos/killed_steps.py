@@ -64,7 +64,7 @@ async def handle(moment: str) -> None:
         return 7
 
     async with aclosing(inbox()) as opened:
-        while (entry := await opened.take()) is None:
+        while (entry := await opened.take()) is None:  # noqa: ASYNC110 - the lease expires
             await asyncio.sleep(LEASE / 10)
         handling = Handling(parse_unverified_notification(entry.body))
         handling.key = entry.key
