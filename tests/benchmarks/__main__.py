@@ -2,12 +2,13 @@
 
 $ python -m tests.benchmarks [--processes N] [--rounds N] [PART_OF_A_NAME ...]
 
-Those with an inbox need a TMPDIR on a disk.
+Those with an inbox need a TMPDIR on a disk, those in instructions valgrind.
 """
 
 import argparse
 import functools
 import platform
+import shutil
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
@@ -26,7 +27,8 @@ MEASURED = (
 )
 
 HEADER = f"""\
-The lowest costs of one: microseconds of CPU time, or of time if the name says so; memory in bytes.
+The lowest costs of one: microseconds of CPU time, or of time or instructions if the name says so;
+memory in bytes.
 {"case":60} {"ours":>10} {"peer's":>10} {"ratio":>6} {"at most":>8}"""
 
 
@@ -53,6 +55,9 @@ def main() -> None:
         parser.error(f"no case has this in its name: {', '.join(parts)}")
     say(HEADER)
     for case in chosen:
+        if case.in_instructions and shutil.which("valgrind") is None:
+            say(f"{case.name:60} needs valgrind")
+            continue
         ours, peer = measure(case, processes=options.processes, rounds=options.rounds)
         costs = f"{1e6 * ours:10.1f} {1e6 * peer:10.1f} {ours / peer:6.2f}"
         bound = "" if case.at_most is None else f"{case.at_most:8.2f}"

@@ -95,5 +95,12 @@ CASES = (
         count=2000,
         at_most=1.3,
     ),
-    Case("parse / by hand", parsing, parsing_by_hand, count=2000, at_most=1.12),
+    Case(
+        "parse / by hand (instructions)",
+        parsing,
+        parsing_by_hand,
+        count=500,
+        at_most=1.1,
+        in_instructions=True,
+    ),
 )

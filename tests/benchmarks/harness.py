@@ -1,15 +1,19 @@
 """Compares the costs of two contenders: each in its own process, in turns.
 
 A figure isn't a time. It is the ratio of the lowest costs: what disturbs a round only adds to it.
+Where that is too coarse, the cost is instructions, which valgrind counts, one process at a time.
 """
 
 import os
+import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from attrs import frozen
@@ -37,6 +41,7 @@ class Case:
         peer: The contender that it is compared with.
         count: How many times a round does its thing.
         at_most: The target for the ratio; `None` where it is only for information.
+        in_instructions: Whether the cost is millions of instructions.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Case:
     peer: Contender
     count: int
     at_most: float | None = None
+    in_instructions: bool = False
 
 
 def measure(case: Case, *, processes: int, rounds: int) -> tuple[float, float]:
@@ -51,6 +57,8 @@ def measure(case: Case, *, processes: int, rounds: int) -> tuple[float, float]:
 
     Two processes of the same program differ by some percent for their whole life.
     """
+    if case.in_instructions:  # which are the same each time
+        return _instructions(case, "ours"), _instructions(case, "peer")
     costs: list[tuple[float, float]] = []
     for _ in range(processes):
         with (
@@ -73,8 +81,7 @@ def server() -> Generator[str]:
 @contextmanager
 def _rounds_of(case: Case, side: str, base_url: str) -> Generator[Callable[[], float]]:
     """Start a contender and warm it up; the function runs a round, and returns its cost."""
-    arguments = (case.ours.__module__, case.name, side, base_url)
-    with _process("tests.benchmarks.contender", *arguments) as process:
+    with _contender(case, side, base_url) as process:
 
         def play(count: int = case.count) -> float:
             assert process.stdin is not None
@@ -85,11 +92,36 @@ def _rounds_of(case: Case, side: str, base_url: str) -> Generator[Callable[[], f
         yield play
 
 
+def _instructions(case: Case, side: str) -> float:
+    """Return the millions of instructions of one: what two more rounds add to a process."""
+    few, many = (_instructions_of_process(case, side, rounds) for rounds in (1, 3))
+    return (many - few) / (2 * case.count)
+
+
+def _instructions_of_process(case: Case, side: str, rounds: int) -> float:
+    with TemporaryDirectory() as folder, server() as base_url:
+        log = Path(folder, "log")
+        valgrind = ("--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}")
+        with _contender(case, side, base_url, "valgrind", *valgrind) as process:
+            process.communicate(f"{case.count}\n" * rounds)
+        (total,) = re.findall(r"Collected : (\d+)", log.read_text())
+    return int(total) / 1e6
+
+
+def _contender(
+    case: Case, side: str, base_url: str, *run_by: str
+) -> AbstractContextManager["subprocess.Popen[str]"]:
+    arguments = (case.ours.__module__, case.name, side, base_url)
+    return _process("tests.benchmarks.contender", *arguments, run_by=run_by)
+
+
 @contextmanager
-def _process(module: str, *arguments: str) -> Generator["subprocess.Popen[str]"]:
+def _process(
+    module: str, *arguments: str, run_by: Iterable[str] = ()
+) -> Generator["subprocess.Popen[str]"]:
     """Run a module; it ends when its input does."""
     with subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [*run_by, sys.executable, "-m", module, *arguments],
         env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

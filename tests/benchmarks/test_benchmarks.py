@@ -1,7 +1,9 @@
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,15 @@ async def varying(_: str) -> AsyncGenerator[Round]:
     yield play
 
 
-CASES = (Case("same / same", varying, varying, count=5, at_most=2),)
+CASES = (
+    Case("same / same", varying, varying, count=5, at_most=2),
+    Case("same / same (instructions)", varying, varying, count=5, at_most=2, in_instructions=True),
+)
+
+VALGRIND = """#!/bin/sh
+for each; do case $each in --log-file=*) log=${each#--log-file=};; esac; done
+echo "==1== Collected : $((7 + 5 * $(wc -l)))000000" > "$log"
+"""
 
 
 def test_the_bench_prints_the_lowest_costs_of_one(
@@ -29,14 +39,41 @@ def test_the_bench_prints_the_lowest_costs_of_one(
 ) -> None:
     """Contenders compete in processes of their own; what warms them up doesn't count."""
     bench = import_module("tests.benchmarks.__main__")  # here: what it imports, no contender needs
-    monkeypatch.setattr(bench, "CASES", (*CASES, *bench.CASES))
-    monkeypatch.setattr(sys, "argv", ["bench", "same / same", "--processes", "1", "--rounds", "3"])
+    options = ["--processes", "1", "--rounds", "3"]
+    monkeypatch.setattr(bench, "CASES", CASES[:1])
+    monkeypatch.setattr(sys, "argv", ["bench", "same / same", *options])
 
     bench.main()
 
-    _, _, line, versions = capsys.readouterr().out.splitlines()
+    *_, line, versions = capsys.readouterr().out.splitlines()
     assert line.split() == ["same", "/", "same", "4000000.0", "4000000.0", "1.00", "2.00"]
     assert versions.startswith("Python ")
+
+
+@pytest.mark.parametrize("program", [VALGRIND, None])
+def test_instructions_are_what_further_rounds_add(
+    program: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """What a process takes to start isn't counted; without valgrind, the bench says so."""
+    bench = import_module("tests.benchmarks.__main__")
+    if program is None:
+        monkeypatch.setattr("shutil.which", lambda _: None)
+    else:
+        (tmp_path / "valgrind").write_text(program)
+        (tmp_path / "valgrind").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(bench, "CASES", CASES[1:])
+    monkeypatch.setattr(sys, "argv", ["bench"])
+
+    bench.main()
+
+    *_, line, _versions = capsys.readouterr().out.splitlines()
+    _, counted = line.split("(instructions)")
+    expected = "1000000.0 1000000.0 1.00 2.00" if program else "needs valgrind"
+    assert counted.split() == expected.split()
 
 
 def test_a_part_of_no_name_is_refused(
