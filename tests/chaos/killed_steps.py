@@ -95,6 +95,10 @@ def in_a_child(doing: Coroutine[object, object, None]) -> int:
 
 
 if __name__ == "__main__":
+    # What is imported and made with the first use, no child has to do again.
+    inbox()
+    create_async_engine(URL)
+    parse_unverified_notification(sample_notification("messages", "created"))
     for moment in MOMENTS:
         for number in range(int(COUNT)):
             assert in_a_child(put(f"{moment} {number}")) == 0
