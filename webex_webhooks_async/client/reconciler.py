@@ -6,7 +6,6 @@ import warnings
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -22,6 +21,7 @@ from webex_webhooks_async.client.planning import (
 )
 from webex_webhooks_async.client.restraint import Restraint
 from webex_webhooks_async.client.retries import RetryPolicy, backoff, may_have_been_processed
+from webex_webhooks_async.client.webhook_requests import WebhookRequests
 from webex_webhooks_async.errors import (
     AuthenticationError,
     ConflictError,
@@ -41,9 +41,6 @@ from webex_webhooks_async.models.webhooks import (
     WebhookUpdate,
 )
 
-if TYPE_CHECKING:
-    from webex_webhooks_async.client.webhooks import Webhooks
-
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
@@ -59,7 +56,7 @@ class Reconciler:
 
     def __init__(
         self,
-        webhooks: "Webhooks",
+        webhooks: WebhookRequests,
         *,
         retry: RetryPolicy,
         clock: Clock,
