@@ -10,6 +10,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, assert_type
 
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
 from webex_webhooks_async import (
     Bot,
     BotRouter,
@@ -27,6 +34,27 @@ from webex_webhooks_async import (
     once,
 )
 from webex_webhooks_async.types import CallNext
+
+engine = create_async_engine("postgresql+asyncpg://")
+sessions = async_sessionmaker(engine)
+
+
+async def create_order(session: AsyncSession) -> int:
+    """Write into the user's own database."""
+    return len(session.new)
+
+
+async def create_row(connection: AsyncConnection) -> None:
+    """The same, without a session."""
+
+
+async def do_exactly_once() -> None:
+    """What the function gets is what the context yields."""
+    assert_type(await once("order", create_order, within=sessions.begin), Any)
+    assert_type(await once("row", create_row, within=engine.begin), Any)
+    await once("row", create_row, within=sessions.begin)  # type: ignore[misc] # a session
+    await once("order", create_order)  # type: ignore[arg-type] # it gets nothing
+
 
 P = ParamSpec("P")
 R = TypeVar("R")

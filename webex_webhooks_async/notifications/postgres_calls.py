@@ -318,7 +318,7 @@ class Calls:
         state = refusal.sqlstate or ""
         if state in _AGAIN and calls[0].deadline > now:
             waiting.extendleft(reversed(calls))
-            await asyncio.sleep(0)
+            await asyncio.sleep(0 if state == _TAKEN else _PAUSE)
         elif len(calls) > 1:
             for each in calls:
                 each.is_alone = True
@@ -384,8 +384,9 @@ class Outage(Exception):  # noqa: N818 - what the outside world did, never raise
         return self._kind(self.words)
 
 
+_TAKEN = "23505"  # two processes took of one line at the same moment
 _AGAIN = {
-    "23505",  # two processes took of one line at the same moment
+    _TAKEN,
     "40001",  # serialization
     "40P01",  # deadlock
     "55P03",  # a lock that couldn't be had in time
