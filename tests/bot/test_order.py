@@ -179,7 +179,7 @@ async def test_a_slow_deduplicator(webex: Webex) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seconds", [PATIENCE, None])
 async def test_an_event_loop_that_ended(webex: Webex, seconds: float | None) -> None:
-    """What was handled there never ends, and leaves its place in the line."""
+    """What was handled there, or waited, never ends, and leaves its place in the line."""
     bot = webex.bot(in_order=True, respond_within=seconds)
     began: list[str] = []
 
@@ -191,9 +191,16 @@ async def test_an_event_loop_that_ended(webex: Webex, seconds: float | None) -> 
 
     bot.message()(AsyncMock())
     async with bot:
-        deliveries = [(await webex.sandbox.say(text))[0] for text in ("one", "two", "three")]
-        requests = [bot.handle(each.body, each.headers) for each in deliveries]
-        await asyncio.to_thread(lose, requests.pop(0), lambda: bool(began))
+        words = ("one", "waits for it", "two", "three")
+        deliveries = [(await webex.sandbox.say(text))[0] for text in words]
+        lost, waits, *requests = [bot.handle(each.body, each.headers) for each in deliveries]
+
+        async def both() -> None:
+            await asyncio.gather(lost, waits)
+
+        await asyncio.to_thread(
+            lose, both(), lambda: any(each._end is not None for each in bot._handlings._unended)
+        )
         assert [await each for each in requests] == [204, 204]
 
     assert len(began) == 3

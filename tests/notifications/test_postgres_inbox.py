@@ -464,6 +464,26 @@ class TestOutages:
         async with opened(postgres.url, schema) as (inbox,):
             assert (await inbox.counts()).waiting == 2
 
+    @pytest.mark.parametrize("steps", [0, 20])
+    async def test_what_cancels_all_tasks(
+        self, postgres: PostgresServer, schema: str, steps: int
+    ) -> None:
+        """After that, as at the end of a program, nothing waits, and the next call works."""
+        async with through_proxy(postgres, schema) as (inbox, proxy):
+            await inbox.aclose()
+            await inbox.counts()
+            proxy.freeze()
+            before = asyncio.all_tasks()
+            call = inbox._call(inbox._counts)
+            await idle_loop(steps)
+            for each in asyncio.all_tasks() - before:
+                each.cancel()
+            await asyncio.sleep(0)
+            proxy.thaw()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert (await inbox.counts()).waiting == 0
+
     async def test_old_transaction(
         self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

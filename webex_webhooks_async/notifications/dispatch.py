@@ -186,7 +186,7 @@ class Handling:
         self.outer = None  # or deliveries out of handlers would hold on to each other
         self.steps = ()  # which may hold on to this
         self.has_ended = True
-        if self._end is not None:
+        if self._end is not None and not self.loop.is_closed():
             self._end.set()
 
 

@@ -7,6 +7,7 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from uuid import uuid4
@@ -217,7 +218,8 @@ class Calls:
         waiting = self._waiting.get(statement)
         if waiting is None:
             self._waiting[statement] = deque([call])
-            self._tasks[statement] = self._loop.create_task(self._work(statement))
+            task = self._tasks[statement] = self._loop.create_task(self._work(statement))
+            task.add_done_callback(partial(self._forget, statement))
         else:
             waiting.append(call)
         return future
@@ -239,8 +241,17 @@ class Calls:
             while self._is_wanted(waiting):
                 await self._execute(statement, waiting)
         finally:
-            del self._waiting[statement]
+            self._forget(statement, self._tasks[statement])
+
+    def _forget(self, statement: Statement, task: asyncio.Task[None]) -> None:
+        """Forget a task that ends; who still waits for it was cancelled with it, or is so now.
+
+        One that is cancelled before it begins does nothing at all, not even that.
+        """
+        if self._tasks.get(statement) is task:
             del self._tasks[statement]
+            for each in self._waiting.pop(statement):
+                each.future.cancel()
 
     def _is_wanted(self, waiting: deque[Call]) -> bool:
         while waiting and waiting[0].future.done():
@@ -267,6 +278,9 @@ class Calls:
             await self._wait_out(outage, statement, calls, waiting)
         except psycopg.Error as refusal:
             await self._refused(refusal, calls, waiting)
+        except asyncio.CancelledError:
+            waiting.extend(calls)
+            raise
         except Exception as error:  # noqa: BLE001 - as of a function that returns the conninfo
             for each in calls or _together(statement, waiting):
                 _set_error(each, error)
