@@ -15,7 +15,12 @@ from tests.support.postgres_proxy import PostgresProxy, running_proxy
 from tests.support.postgres_server import PASSWORD, PostgresServer, running_pgbouncer
 from tests.support.wire import idle_loop, until, unused_port
 from webex_webhooks_async import Inbox, InboxCounts, InboxEntry, PostgresInbox, notifications
-from webex_webhooks_async.notifications import postgres_calls, postgres_inbox, postgres_sql
+from webex_webhooks_async.notifications import (
+    postgres_calls,
+    postgres_connections,
+    postgres_inbox,
+    postgres_sql,
+)
 from webex_webhooks_async.testing import check_inbox, sample_notification
 
 BODY = b"{}"
@@ -138,15 +143,18 @@ class TestSharing:
     def statements(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         """Those that were executed."""
         executed: list[bytes] = []
-        execute = postgres_calls.Connection.execute
+        execute = postgres_connections.Connection.execute
 
         async def watched(
-            self: postgres_calls.Connection, text: bytes, values: Sequence[Any], deadline: float
-        ) -> postgres_calls.Rows:
+            self: postgres_connections.Connection,
+            text: bytes,
+            values: Sequence[Any],
+            deadline: float,
+        ) -> postgres_connections.Rows:
             executed.append(text)
             return await execute(self, text, values, deadline)
 
-        monkeypatch.setattr(postgres_calls.Connection, "execute", watched)
+        monkeypatch.setattr(postgres_connections.Connection, "execute", watched)
         return executed
 
     async def test_calls_share_statements(

@@ -97,18 +97,22 @@ class PostgresInbox(TransactionalInbox):
             from webex_webhooks_async.notifications import (  # noqa: PLC0415 - an extra
                 postgres_calls as calling,
             )
+            from webex_webhooks_async.notifications import (  # noqa: PLC0415 - an extra
+                postgres_connections as connecting,
+            )
         except ImportError as error:
             raise ImportError(
                 'PostgresInbox needs psycopg: pip install "webex-webhooks-async[postgres]"'
             ) from error
         if not callable(conninfo):
             check_type("conninfo", conninfo, str)
-            calling.Target.read(conninfo, timeout)
+            connecting.Target.read(conninfo, timeout)
         self._conninfo = conninfo
         self._schema = schema
         self._lease = float(lease)
         self._timeout = timeout
         self._calling = calling
+        self._connecting = connecting
         self._makes_tables = True
         self._id = str(uuid4())  # whose claims are whose
         self._known_inbox = ""  # what tells its tables from those in another database
@@ -238,7 +242,7 @@ class PostgresInbox(TransactionalInbox):
                 case "3F000" | "42P01" | "42703":
                     raise self._elsewhere() from error
                 case "42501":
-                    words = self._calling.rights_needed(self._schema, str(error))
+                    words = self._connecting.rights_needed(self._schema, str(error))
                     raise RuntimeError(words) from error
                 case "23503":
                     raise RuntimeError(COMPLETED) from error
@@ -351,7 +355,7 @@ class PostgresInbox(TransactionalInbox):
         for each in [*self._calls]:
             if each.is_closed():
                 self._calls.pop(each).close_of_a_lost_loop()
-        connections = self._calling.Connections(
+        connections = self._connecting.Connections(
             self._returned_conninfo,
             schema=self._schema,
             version=self._version,
