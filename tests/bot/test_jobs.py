@@ -10,7 +10,7 @@ import aiosqlite
 import pytest
 from attrs import frozen
 
-from tests.bot.doubles import SECRET, Webex
+from tests.bot.doubles import SECRET, URL, Webex
 from tests.support.clocks import Time
 from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
@@ -21,6 +21,7 @@ from webex_webhooks_async import (
     GiveUpError,
     JobContext,
     MessageContext,
+    NewWebhook,
     Notification,
     Person,
     SQLiteInbox,
@@ -40,7 +41,7 @@ class Order:
     dish: str
 
 
-async def ignore(_: Notification[Any]) -> None:
+async def ignore(_: object) -> None:
     """Handle something."""
 
 
@@ -108,6 +109,20 @@ async def test_a_job(jobs: Jobs) -> None:
     assert waiting.key.startswith("job:")
     shown = (waiting.resource, waiting.event, waiting.data_id, waiting.line)
     assert shown == ("jobs", "remind", "later", "a line")
+
+
+async def test_nothing_but_jobs(webex: Webex, caplog: pytest.LogCaptureFixture) -> None:
+    """A bot that has only jobs starts, with a URL and without, and leaves the webhooks alone."""
+    new = NewWebhook(name="bot:rooms:all", target_url=URL, resource="rooms", event="all")
+    await webex.client.webhooks.create(new)
+    for target_url in (URL, None):
+        bot = webex.bot(target_url=target_url)
+        bot.job("remind")(ignore)
+        async with bot:
+            assert bot.is_ready
+
+    assert [each.name for each in webex.sandbox.webhooks] == ["bot:rooms:all"]
+    assert caplog.messages == []
 
 
 async def test_a_job_that_fails(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:

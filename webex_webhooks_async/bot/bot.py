@@ -125,8 +125,8 @@ class Bot(BotRouter, Receiver):
             gives these the new first one.
         name: What the names of the bot's webhooks begin with. Others that begin with it and a
             colon are deleted.
-        target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, no
-            webhook is created, changed or deleted.
+        target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, and
+            for a bot that has only jobs, no webhook is created, changed or deleted.
         watch_every: Seconds between two looks at the webhooks; `None` for the one at the start.
         allow: A plain or an async function that gets the `Person` who wrote a message or submitted
             a card, and returns whether the handler of it runs. It is asked only where one matches;
@@ -444,7 +444,7 @@ class Bot(BotRouter, Receiver):
 
         Raises:
             RuntimeError: It has been started, and not ended since, or is ended while it starts.
-            ValueError: No handler needs a webhook, and there is a `target_url`.
+            ValueError: There is a `target_url`, and no handler needs a webhook or is of a job.
             APIError: Webex has refused something: the token, say. An outage isn't raised.
             Exception: What the inbox, or a function for the secrets, raises.
         """
@@ -476,10 +476,10 @@ class Bot(BotRouter, Receiver):
         self._freeze("the start of the bot")
         self._check_routes()  # of all, now that no router gets more
         self._me = None
-        if self._target_url is None:
-            logger.warning(_NO_WEBHOOK)
-        else:
+        if self._keeps_webhooks():
             await self.wanted_webhooks()  # what is wrong there is an error before any request
+        elif not self._has_only_jobs():
+            logger.warning(_NO_WEBHOOK)
         if self._access is not None:
             self._access.forget()
         await self._life.begin(self)
@@ -493,6 +493,9 @@ class Bot(BotRouter, Receiver):
             if self._worker is not None:
                 self._worker.accept()
         self._task = asyncio.create_task(self._keep_looking(webhooks, pause))
+
+    def _keeps_webhooks(self) -> bool:
+        return self._target_url is not None and not self._has_only_jobs()
 
     def _own_webhooks(self) -> "BotWebhooks":
         # Imported here, as in `Client.webhooks`.
@@ -537,14 +540,15 @@ class Bot(BotRouter, Receiver):
         Returns:
             The seconds until the next look; `None` if none follows.
         """
-        every = None if self._target_url is None else self._watch_every
+        keeps_webhooks = self._keeps_webhooks()
+        every = self._watch_every if keeps_webhooks else None
         if self.is_ready and every is not None and not await webhooks.is_turn(every):
             return every
         await self._ask_who_it_is()
         if self._state < _State.HANDLING:
             await self._open()
             self._state = _State.HANDLING
-        if self._target_url is not None:
+        if keeps_webhooks:
             wanted = await self.wanted_webhooks()
             await (webhooks.look(wanted) if self.is_ready else webhooks.start(wanted))
         self._state = _State.READY

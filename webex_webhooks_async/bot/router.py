@@ -360,6 +360,10 @@ class BotRouter(Registry):
                 raise ValueError(f"two handlers are for the job {each.name!r}: it runs one")
         return jobs
 
+    def _has_only_jobs(self) -> bool:
+        """Whether all that is registered is handlers of jobs, for which no webhook is needed."""
+        return {isinstance(each, Job) for each in self._registrations(set())} == {True}
+
     def _check_routes(self) -> None:
         """Check that each handler may get something."""
         self._jobs()
