@@ -333,6 +333,24 @@ async def test_a_path_that_leads_nowhere(tmp_path: Path, replaced: str, by: str)
         assert await inbox.put("after", b"") is True
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no file that is open")
+async def test_a_symlink_that_leads_to_another_file(path: Path, tmp_path: Path) -> None:
+    """The call that notices is an error, the next one uses the new file; the old one is whole."""
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    for each in (old, new):
+        each.touch()
+    await asyncio.to_thread(path.symlink_to, old)
+    async with asyncio.timeout(PATIENCE), aclosing(SQLiteInbox(path)) as inbox:
+        await inbox.put("before", b"")
+        await asyncio.to_thread(path.unlink)
+        await asyncio.to_thread(path.symlink_to, new)
+        with pytest.raises(OSError, match="was removed or replaced while it was open"):
+            await inbox.put("lost", b"")
+        assert await inbox.put("before", b"") is True
+    async with aclosing(SQLiteInbox(old)) as inbox:
+        assert await inbox.put("before", b"") is False
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
 async def test_the_log_of_a_lost_file_that_can_not_be_removed(
     path: Path, monkeypatch: pytest.MonkeyPatch

@@ -111,7 +111,11 @@ class InboxFile:
     @property
     def is_lost(self) -> bool:
         """Whether the file, or SQLite's log beside it, was removed or replaced."""
-        return any(_identity(each) != found for each, found in self._identities.items())
+        return any(map(self._is_other, self._identities))
+
+    def _is_other(self, path: Path) -> bool:
+        """Whether there isn't what was there when it was opened."""
+        return _identity(path) != self._identities[path]
 
     @contextmanager
     def transaction(self) -> Generator[InboxRows]:
@@ -140,17 +144,18 @@ class InboxFile:
         """Remove SQLite's files beside a file that was removed or replaced.
 
         SQLite would take them for those of the new file. What is in them is first written to the
-        lost file, which may only have got another name.
+        lost file, which may only have got another name. Where a symlink leads to another file now,
+        those of the new file have other names.
 
         Raises:
             OSError: They can't be removed.
         """
-        if not any(_identity(each) != self._identities[each] for each in [*self._identities][:1]):
+        if self._path not in self._identities or not self._is_other(self._path):
             return
         with suppress(sqlite3.Error):  # there may be no disk any more
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for each in _beside(self._path):
-            if _identity(each) == self._identities[each]:
+            if each in self._identities and not self._is_other(each):
                 each.unlink(missing_ok=True)
 
 

@@ -346,7 +346,7 @@ class _FileThread:
                 results = [call(rows) for call, _ in calls]
         except Exception as error:  # noqa: BLE001 - it is raised where the calls are awaited
             calls = calls or self._waiting()
-            with suppress(OSError):  # it can't be closed cleanly: the next call tries again
+            with suppress(Exception):  # it can't be closed cleanly: the next call tries again
                 self._close_if_lost()
             _respond(calls, error)
         else:
