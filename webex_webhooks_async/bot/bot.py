@@ -682,7 +682,7 @@ class Bot(BotRouter, Receiver):
         return {
             "client": self.client,
             "me": self.me,
-            "state": self.state.copy(),
+            "state": self._life.state.copy(),
             "enqueue": self.enqueue,
         }
 
