@@ -638,6 +638,12 @@ class TestConninfo:
         assert "cret" not in str(refused.value)
         assert refused.value.__context__ is None
 
+    def test_a_url_of_sqlalchemy(self) -> None:
+        """The error says how the URL begins here, and doesn't show the rest."""
+        error = "^conninfo is a URL of SQLAlchemy's: begin it with postgresql://$"
+        with pytest.raises(ValueError, match=error):
+            PostgresInbox("postgresql+psycopg://bot:secret@db/bot")
+
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [
@@ -685,7 +691,8 @@ class TestConninfo:
             "environment": f"host=127.0.0.1 port={port} user=guarded dbname=postgres",
         }[form]
         inbox = PostgresInbox(conninfo)
-        with pytest.raises(PermissionError, match="check the user and the password") as refused:
+        words = "PostgreSQL refuses the connection: .* check the user and the password"
+        with pytest.raises(PermissionError, match=words) as refused:
             await inbox.counts()
         assert wrong not in str(refused.value)
         await inbox.aclose()

@@ -156,7 +156,7 @@ class Bot(BotRouter, Receiver):
     _failed_is_handled = True
     _respond_within = 5.0
 
-    @renamed(background="respond_within")
+    @renamed(background="respond_within=0")
     def __init__(  # noqa: PLR0913 - the settings of a bot, each with a default
         self,
         client: Client | str | TokenProvider,

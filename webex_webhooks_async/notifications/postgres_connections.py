@@ -386,6 +386,9 @@ class Target:
         Raises:
             ValueError: It can't be read; the error doesn't show it.
         """
+        dialect = re.match(r"(postgres(?:ql)?)\+\w+:", conninfo)
+        if dialect:
+            raise ValueError(f"conninfo is a URL of SQLAlchemy's: begin it with {dialect[1]}://")
         try:
             found = conninfo_to_dict(conninfo)
         except (psycopg.Error, UnicodeError, ValueError):

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
-RENAMED: Mapping[str, str] = {"background": "respond_within", "minimum": "minimum_algorithm"}
+RENAMED: Mapping[str, str] = {"background": "respond_within=0", "minimum": "minimum_algorithm"}
 """What the arguments of a receiver were called, and are called now."""
 
 

@@ -1,5 +1,6 @@
 """The commands inbox list, inbox retry, inbox drop and inbox schema."""
 
+import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -118,7 +119,7 @@ async def _opened(database: str, schema: str, *, change: bool) -> AsyncGenerator
 
 
 def _inbox(database: str, schema: str, *, change: bool) -> Inbox:
-    if database.startswith(("postgresql:", "postgres:")):
+    if re.match("postgres(ql)?[:+]", database):
         conninfo = database if "//" in database else ""
         try:
             with usage_errors():
