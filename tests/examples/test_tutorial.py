@@ -41,7 +41,7 @@ def test_the_bot_replies(
         assert difference(shown, capsys.readouterr().out) is None
 
     with terminal(*command.split()[1:], "--sandbox-port", webex, "--port", port) as dev:
-        dev.wait_for("a Bot")
+        dev.wait_for("Ctrl-C ends both.")
         assert difference(shown, plain(dev.seen).replace("\r\n", "\n")) is None
         type_in(greet)
         before = len(dev.seen)

@@ -42,7 +42,7 @@ def test_a_target_fails_if_what_it_tests_is_broken(
 ) -> None:
     """The corpus alone makes a target fail if what it tests is broken."""
 
-    def broken(*_: object) -> object:
+    def broken(*_: object, **__: object) -> object:
         return result
 
     monkeypatch.setattr(targets, function, broken)
