@@ -24,6 +24,7 @@ from webex_webhooks_async import (
     NewWebhook,
     Notification,
     Person,
+    Receiver,
     SQLiteInbox,
     StoredNotification,
     once,
@@ -263,6 +264,19 @@ async def test_a_call_that_fails_is_made_again(jobs: Jobs) -> None:
 async def broken(*_: object, **__: object) -> bool:
     """Fail as an inbox on a full disk."""
     raise OSError("the disk is full")
+
+
+async def test_a_receiver_beside_the_bot(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+    """A `Receiver` that shares the inbox runs no job: it gives each back, for a bot that has it."""
+    caplog.set_level(logging.INFO)
+    async with jobs.webex.running(jobs.bot):
+        await jobs.bot.enqueue("remind", 1, after=60)
+    async with Receiver(SECRET, inbox=SQLiteInbox(jobs.path, clock=jobs.time.now_in_seconds)):
+        await jobs.time.pass_(60)
+        await until(lambda: "jobs remind waits 30 s" in caplog.text)
+    async with jobs.webex.running(jobs.bot):
+        await jobs.time.pass_(30)
+        await until(lambda: jobs.values == [1])
 
 
 async def test_it_is_no_notification(jobs: Jobs) -> None:

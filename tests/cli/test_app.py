@@ -99,7 +99,8 @@ def test_what_is_missing(invoke: Invoke, arguments: list[str], missing: str, usa
 
 def test_what_is_missing_because_it_is_misspelled(invoke: Invoke) -> None:
     """Where an unknown option looks like one that is missing, the error says so."""
-    done = invoke("create", "--name", "bot", "--target-url", "https://e.com", "--resorce", "rooms")
+    given = ("create", "--name", "bot", "--target-url", "https://e.com")
+    done = invoke(*given, "--quiet", "--resorce", "rooms")
 
     assert done.err.splitlines()[0] == (
         "error: --resource and --event are required. Did you mean --resource instead of --resorce?"
