@@ -130,6 +130,8 @@ class Context(AnyContext, ABC, Generic[D]):
                 card has another ``type`` than ``AdaptiveCard``, no ``version`` or another
                 ``contentType``, or JSON can't hold it; nothing was sent.
             TypeError: An argument has a wrong type, or JSON can't hold the card; nothing was sent.
+            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
+                nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived. The message may have been sent.
             DecodeError: The response doesn't fit.
@@ -194,6 +196,8 @@ class Context(AnyContext, ABC, Generic[D]):
             ValueError: The message has files or a card, what it should say is longer than one
                 message, or there is nothing to say; nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
+            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
+                nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived.
             DecodeError: The response doesn't fit.
@@ -206,6 +210,8 @@ class Context(AnyContext, ABC, Generic[D]):
         Raises:
             ValueError: The id is empty; nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
+            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
+                nothing was sent.
             APIError: Webex responded with another error status than 404 and 410.
             TransportError: No response arrived.
         """
@@ -359,6 +365,8 @@ class JobContext(AnyContext):
         Raises:
             ValueError: As for `Bot.send`.
             TypeError: As for `MessageContext.reply`.
+            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
+                nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived. The message may have been sent.
             DecodeError: The response doesn't fit.
