@@ -125,7 +125,7 @@ CATALOG: Mapping[str, Watchable] = MappingProxyType(
             id_field="call_id",
         ),
         Resource.TELEPHONY_CONFERENCE: _watchable("created updated deleted"),
-        Resource.TELEPHONY_HOOKSTATUS: Watchable(interest="Hook WebhookStatus"),
+        Resource.TELEPHONY_HOOKSTATUS: Watchable(interest="Hook Status"),
         Resource.TELEPHONY_MWI: _watchable("updated"),
         Resource.TELEPHONY_QUEUE: Watchable(interest="Queue"),
         Resource.TELEPHONY_QUEUE_MONITORING: Watchable(interest="Queue Monitoring"),

@@ -281,6 +281,7 @@ CARDS = watching("attachmentActions")
                 r"json=\{'interests': \[\{'resource': 'Queue Monitoring'\}\]\}\)"
             ),
         ),
+        ([watching("telephony_hookstatus")], r"\[\{'resource': 'Hook Status'\}\]"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -383,9 +383,9 @@ class Bot(BotRouter, Receiver):
             value: What the handler gets: anything that JSON can hold, or an attrs instance of it.
             key: What it is known by: a second job of this name with the same key isn't stored while
                 the first one is known, which is as long as for a notification. By default, while
-                something is being handled, each of equal jobs in a run of its handlers is known by
-                its number: handlers that run again don't enqueue them again. Outside of that, each
-                job is another one.
+                something is being handled, a job is known by its name, its value and its number
+                among equal ones, so handlers that run again don't enqueue it again. Elsewhere, each
+                job is a new one.
             after: After how many seconds it is due.
             line: Puts it in line with others that aren't to run at the same time, in their order.
                 With `in_order`, ``line=room_id`` is in line with the messages of a room.

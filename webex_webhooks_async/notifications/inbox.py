@@ -134,7 +134,7 @@ class Inbox(ABC):
 
     @abstractmethod
     async def renew(self, entry: InboxEntry) -> bool:
-        """Let the lease begin again; return False, and change nothing, if it is lost.
+        """Renew the lease; return False, and change nothing, if it is lost.
 
         A lease is lost when another one was granted after it had expired.
         """
@@ -219,7 +219,7 @@ class Inbox(ABC):
 
     @abstractmethod
     async def retry(self, keys: Iterable[str]) -> int:
-        """Let what is kept as failed be due now, with all its attempts; return how many were.
+        """Make what is kept as failed due now, with all its attempts; return how many were.
 
         Its error and what was remembered stay. Keys of others change nothing.
         """

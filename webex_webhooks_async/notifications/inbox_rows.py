@@ -105,7 +105,7 @@ class InboxRows:
         )
 
     def renew(self, entry: InboxEntry, lease: float) -> bool:
-        """Let the lease begin again; return False if it is lost."""
+        """Renew the lease; return False if it is lost."""
         return self._update(entry, "due = ?", self._clock() + lease)
 
     def complete(self, entry: InboxEntry, keep: float) -> bool:

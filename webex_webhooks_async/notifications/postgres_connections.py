@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import psycopg
-from attrs import frozen
+from attrs import field, frozen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.array import ListBinaryDumper
 
@@ -376,8 +376,8 @@ class Target:
         secrets: What no error may show.
     """
 
-    conninfo: str
-    secrets: tuple[str, ...]
+    conninfo: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def read(cls, conninfo: str, timeout: float) -> "Target":

@@ -52,9 +52,8 @@ class PostgresInbox(TransactionalInbox):
 
     It needs the extra ``postgres``. The first call makes the tables, in a schema of their own; for
     a role that may not, ``webex-webhooks inbox schema`` prints the SQL. Each method is one
-    statement, committed by itself, so any pooler may stand before the database; calls that wait at
-    the same time share one. It has three connections at most in each event loop, and looks at the
-    clock of the database alone.
+    statement, committed by itself, so it works behind any pooler; calls that wait at the same time
+    share one. It has three connections at most in each event loop, and uses the database's clock.
 
     While the database restarts or fails over, a call waits for it, up to `timeout`, and then raises
     `ConnectionError`, or `TimeoutError` if it doesn't respond. What another attempt can't change,
@@ -169,7 +168,7 @@ class PostgresInbox(TransactionalInbox):
         return entry
 
     async def renew(self, entry: InboxEntry) -> bool:
-        """Let the lease begin again; return False if it is lost."""
+        """Renew the lease; return False if it is lost."""
         return await self._call(self._renew, entry.key, entry.token) is not None
 
     async def complete(self, entry: InboxEntry) -> bool:
@@ -291,7 +290,7 @@ class PostgresInbox(TransactionalInbox):
             last = rows[-1][0]
 
     async def retry(self, keys: Iterable[str]) -> int:
-        """Let what is kept as failed be due now, with all its attempts; return how many were."""
+        """Make what is kept as failed due now, with all its attempts; return how many were."""
         return len(await self._call(self._retry, *_chosen(keys)))
 
     async def drop(self, keys: Iterable[str]) -> int:

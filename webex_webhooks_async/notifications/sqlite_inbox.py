@@ -111,7 +111,7 @@ class SQLiteInbox(TransactionalInbox):
         return await self._call(lambda rows: rows.take(self._lease))
 
     async def renew(self, entry: InboxEntry) -> bool:
-        """Let the lease begin again; return False if it is lost."""
+        """Renew the lease; return False if it is lost."""
         return await self._call(lambda rows: rows.renew(entry, self._lease))
 
     async def complete(self, entry: InboxEntry) -> bool:
@@ -205,7 +205,7 @@ class SQLiteInbox(TransactionalInbox):
                 yield stored
 
     async def retry(self, keys: Iterable[str]) -> int:
-        """Let what is kept as failed be due now, with all its attempts; return how many were."""
+        """Make what is kept as failed due now, with all its attempts; return how many were."""
         return await self._decide(keys, InboxRows.retry)
 
     async def drop(self, keys: Iterable[str]) -> int:
