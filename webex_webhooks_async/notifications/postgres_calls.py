@@ -119,6 +119,7 @@ class TakeStatement(Statement):
     Attributes:
         lost: Tokens of leases that may have been granted without a response, and when each is
             forgotten, in the time of the event loop.
+        lowest: Before this time, in seconds since 1970, nothing is due.
     """
 
     def __init__(
@@ -136,15 +137,16 @@ class TakeStatement(Statement):
         self._holder = holder
         self._give_back = give_back
         self.lost: dict[str, float] = {}
+        self.lowest = 0.0
 
     def text(self, calls: Sequence[Call], *, is_calm: bool) -> bytes:  # noqa: ARG002 - as above
         """Return the SQL, without expired leases after an outage."""
         return self._text if is_calm else self._text_after_outage
 
     def parameters(self, calls: Sequence[Call]) -> Sequence[Any]:
-        """Return new tokens, and the holder of each."""
+        """Return new tokens, the holder of each, and the lowest time."""
         for each in calls:
-            each.values = (uuid4().hex, self._holder())
+            each.values = (uuid4().hex, self._holder(), self.lowest)
         return super().parameters(calls)
 
     def results(self, calls: Sequence[Call], rows: Rows) -> Sequence[Any]:

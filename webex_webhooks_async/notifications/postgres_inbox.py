@@ -117,7 +117,7 @@ class PostgresInbox(TransactionalInbox):
         self._known_inbox = ""  # what tells its tables from those in another database
         self._unanswered: dict[str, str] = {}  # by their names, claims whose outcome isn't known
         self._stored = 0  # since the last time that keys were forgotten
-        self._forgets_at = 0.0
+        self._forgets_at = self._looks_at = 0.0
         self._calls: dict[asyncio.AbstractEventLoop, Calls] = {}
         self._process = 0  # the one that has connections
 
@@ -131,6 +131,7 @@ class PostgresInbox(TransactionalInbox):
             holder=_holder,
             give_back=self._give_back_soon,
         )
+        self._lowest = calling.AloneStatement(texts.lowest)
         self._give_back = calling.AloneStatement(texts.give_back)
         self._renew = calling.Statement(texts.renew)
         self._complete = calling.Statement(texts.complete, texts.complete_again, identity=2)
@@ -164,6 +165,7 @@ class PostgresInbox(TransactionalInbox):
         """Lease the notification that is due for the longest; return `None` if none is due."""
         if self._take.lost:
             await self._give_back_lost()
+        self._look_for_lowest()
         entry: InboxEntry | None = await self._call(self._take)
         return entry
 
@@ -322,6 +324,17 @@ class PostgresInbox(TransactionalInbox):
     def _give_back_soon(self, token: str) -> None:
         self._call(self._give_back, [token]).add_done_callback(_ignore)
 
+    def _look_for_lowest(self) -> None:
+        """Ask from time to time before which time nothing is due."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._looks_at:
+            self._looks_at = now + _SECONDS_BETWEEN_LOOKS
+            self._call(self._lowest).add_done_callback(self._set_lowest)
+
+    def _set_lowest(self, future: "asyncio.Future[Any]") -> None:
+        is_known = not (future.cancelled() or future.exception())
+        self._take.lowest = future.result()[0][0] if is_known else 0.0
+
     def _forget_soon(self) -> None:
         """Remove keys and claims whose time has passed: not all at once, but more than come."""
         now = asyncio.get_running_loop().time()
@@ -390,6 +403,7 @@ def look_into(conninfo: str, *, schema: str) -> PostgresInbox:
 _LISTED_AT_ONCE = 1_000  # no index knows their order
 _FORGOTTEN = 100
 _SECONDS_BETWEEN_FORGETS = 1.0
+_SECONDS_BETWEEN_LOOKS = 5.0
 _LONGEST = 3e9  # seconds: PostgreSQL's times end, and a hundred years do for all
 
 

@@ -15,6 +15,9 @@ VERSION = 1
 # works with what it leaves.
 ADDITIONS: tuple[str, ...] = ()
 
+SLACK = 5.0
+"""Seconds for which a statement may wait, after it has looked at the clock."""
+
 TABLES = ("claims", "known", "notifications", "records", "version")
 
 # Of a notification that isn't completed, `forget` is NULL. It has a `token` while a process has it;
@@ -143,7 +146,9 @@ class Statements:
         version: The version of the tables, and how many additions they have.
         put: Stores; takes keys, bodies, lines, seconds until they are due, and tokens.
         put_again: The same, for calls that may have been executed; so for the others.
-        take: Takes tokens and holders; finds what is free, and what a lease has expired of.
+        take: Takes tokens, holders, and the `lowest` time; finds what is free, or whose lease has
+            expired.
+        lowest: Before this time, in seconds since 1970, nothing is due.
         take_free: The same without expired leases.
         give_back: Gives back what has one of the tokens, in one array.
         renew: Takes keys and tokens.
@@ -172,6 +177,7 @@ class Statements:
     put: str
     put_again: str
     take: str
+    lowest: str
     take_free: str
     give_back: str
     renew: str
@@ -217,6 +223,7 @@ def statements(schema: str, *, lease: float, keep: float) -> Statements:
         put=made(_PUT),
         put_again=made(_PUT + _PUT_BEFORE),
         take=made(_TAKE.replace("<taken>", "TRUE")),
+        lowest=made(_LOWEST),
         take_free=made(_TAKE.replace("<taken>", "FALSE")),
         give_back=made(_GIVE_BACK),
         renew=made(_RENEW),
@@ -267,7 +274,7 @@ _PUT_BEFORE = "UNION ALL SELECT number FROM asked JOIN <known> USING (key, token
 _TAKE = """
 WITH due AS MATERIALIZED (
     SELECT key FROM <notifications> n
-    WHERE due <= statement_timestamp() AND CASE
+    WHERE due BETWEEN to_timestamp(($3::float8[])[1]) AND statement_timestamp() AND CASE
         WHEN token IS NOT NULL THEN <taken>
         WHEN line IS NULL THEN TRUE
         ELSE NOT EXISTS (
@@ -284,6 +291,16 @@ UPDATE <notifications> n SET
     due = statement_timestamp() + <lease>, expiries = expiries + (token IS NOT NULL)::int
 FROM chosen c WHERE n.key = c.key
 RETURNING c.number, n.key, body, line, failures, expiries, releases, error
+"""
+
+# Beside an old transaction, the index keeps entries of what was completed since, and a take would
+# look at all of them. What is written gets a time that isn't past, so nothing comes before what is
+# there now, but for a statement that has waited for longer than these seconds: that is found when
+# this is asked again.
+_LOWEST = f"""
+SELECT extract(epoch FROM
+    least(min(due), statement_timestamp() - make_interval(secs => {SLACK}))
+)::float8 - 0.001 FROM <notifications> WHERE due IS NOT NULL
 """
 
 _GIVE_BACK = """
