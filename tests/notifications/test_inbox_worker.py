@@ -33,6 +33,7 @@ from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.notifications.attempts import attempt
 from webex_webhooks_async.notifications.deduplication import Deduplicator, MemoryDeduplicator
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
+from webex_webhooks_async.notifications.outcomes import failure_of
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
 from webex_webhooks_async.types import CallNext
@@ -281,7 +282,7 @@ async def test_webex_says_when(bot: InboxBot) -> None:
 def test_pauses_are_an_hour_at_most(failures: int, failure: Exception, seconds: float) -> None:
     """However many attempts there are, and whatever Webex says, an hour is the longest pause."""
     entry = InboxEntry(key="key", body=b"", token="token", failures=failures - 1)
-    failed = inbox_worker.failure_of(entry, 100_000, failure)
+    failed = failure_of(entry, 100_000, failure)
 
     assert failed.again_in == seconds
 

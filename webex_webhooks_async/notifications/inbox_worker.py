@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from webex_webhooks_async.errors import GiveUpError, PayloadError, RateLimitError
+from webex_webhooks_async.errors import GiveUpError, PayloadError
 from webex_webhooks_async.formatting import describe_exception, summarize_redacted
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.notifications.descriptions import describe
@@ -16,6 +16,14 @@ from webex_webhooks_async.notifications.dispatch import exceptions_in
 from webex_webhooks_async.notifications.handlings import Handlings
 from webex_webhooks_async.notifications.inbox import Inbox, InboxEntry
 from webex_webhooks_async.notifications.jobs import is_job
+from webex_webhooks_async.notifications.outcomes import (
+    Failure,
+    Outcome,
+    Release,
+    expiry_of,
+    failure_of,
+    is_last_chance,
+)
 from webex_webhooks_async.notifications.parsing import parse_unverified_notification
 from webex_webhooks_async.notifications.records import Records
 from webex_webhooks_async.validation import check_inherits
@@ -160,7 +168,7 @@ class InboxWorker:
             work.entry = entry
             return
         work = self._under_way[entry.key] = _Work(entry)
-        if _is_last_chance(entry):
+        if is_last_chance(entry):
             self._alone = work
         task = asyncio.create_task(self._work(work, entry))
         self._tasks.add(task)
@@ -194,7 +202,7 @@ class InboxWorker:
 
     async def _attempt(
         self, work: "_Work", entry: InboxEntry, notification: Notification[Any]
-    ) -> "Failure | Release | None":
+    ) -> Outcome:
         """Run the handlers of a notification, and report a failure."""
         handling = self._handlings.begin(notification, entry.key)
         if handling is None:
@@ -212,7 +220,7 @@ class InboxWorker:
                 return Release(0.0)
             handling.is_last = handling.attempt >= self._attempts
             with handling:
-                error: BaseException | None = _expiry_of(entry)
+                error: BaseException | None = expiry_of(entry)
                 if may_run:
                     error = await handling.failure()
                 if error is None:
@@ -229,9 +237,7 @@ class InboxWorker:
         finally:
             self._handlings.end(handling)
 
-    def _without_handler(
-        self, entry: InboxEntry, notification: Notification[Any]
-    ) -> "Failure | Release | None":
+    def _without_handler(self, entry: InboxEntry, notification: Notification[Any]) -> Outcome:
         """Return what becomes of a notification for which nothing is registered here.
 
         Another version of the bot stored it, in a deploy that is under way, and may handle it.
@@ -255,7 +261,7 @@ class InboxWorker:
             Whether it may: not if a lease has expired since it began alone. Those that expired
             while it waited don't count, because it killed nothing.
         """
-        if not _is_last_chance(entry):
+        if not is_last_chance(entry):
             return True
         try:
             began = await self._inbox.recall(entry, _ALONE)
@@ -271,7 +277,7 @@ class InboxWorker:
             logger.warning("a last attempt can't be recorded: %s", describe_exception(error))
         return True
 
-    async def _record(self, work: "_Work", outcome: "Failure | Release | None") -> None:
+    async def _record(self, work: "_Work", outcome: Outcome) -> None:
         """Record an outcome, if need be again and again; at the end for a few seconds."""
         limit = asyncio.timeout_at(None if self.is_open else _record_until())
         if self.is_open:
@@ -285,7 +291,7 @@ class InboxWorker:
         finally:
             self._limits.discard(limit)
 
-    async def _has_recorded(self, work: "_Work", outcome: "Failure | Release | None") -> bool:
+    async def _has_recorded(self, work: "_Work", outcome: Outcome) -> bool:
         entry = None
         try:
             async with work.lock:  # or a renewal that comes later would call the lease lost
@@ -302,7 +308,7 @@ class InboxWorker:
         logger.warning(_LOST, work.name)
         return True
 
-    async def _is_recorded(self, entry: InboxEntry, outcome: "Failure | Release | None") -> bool:
+    async def _is_recorded(self, entry: InboxEntry, outcome: Outcome) -> bool:
         """Record an outcome; return False if the lease is lost."""
         if outcome is None:
             return await self._inbox.complete(entry)
@@ -361,71 +367,6 @@ class _Work:
     def name(self) -> str:
         """What the log calls it."""
         return "it" if self.notification is None else describe(self.notification)
-
-
-@frozen
-class Release:
-    """A notification that is given back.
-
-    Attributes:
-        again_in: After how many seconds it is due again.
-    """
-
-    again_in: float
-
-
-@frozen
-class Failure:
-    """A failed attempt, and what becomes of the notification.
-
-    Attributes:
-        error: Why it failed.
-        again_in: After how many seconds its handlers run again; with `None`, it is kept as failed.
-        words: The same for the log.
-    """
-
-    error: BaseException
-    again_in: float | None
-    words: str = ""
-
-
-def failure_of(entry: InboxEntry, attempts: int, error: BaseException, final: str = "") -> Failure:
-    """Return what becomes of a notification whose handlers have failed.
-
-    Args:
-        entry: The notification.
-        attempts: How often its handlers run if they fail.
-        error: Why they failed.
-        final: Why no other attempt follows, whatever their number.
-    """
-    number = entry.failures + 1
-    what = final or f"attempt {number} of {attempts}"
-    if final or number >= attempts:
-        return Failure(error, None, f": {what}, kept as failed")
-    pause = 4.0 ** min(number - 1, 9)
-    for each in exceptions_in(error, RateLimitError):
-        pause = max(pause, each.retry_after or 0)
-    pause = min(pause, _LONGEST_PAUSE)
-    return Failure(error, pause, f": {what}, again in {pause:g} s")
-
-
-_LONGEST_PAUSE = 3600.0
-
-_MAX_EXPIRIES = 5  # a notification may kill the process that handles it
-
-
-def _is_last_chance(entry: InboxEntry) -> bool:
-    """Whether a notification runs alone, because one more expiry is its end, or was."""
-    return entry.expiries >= _MAX_EXPIRIES - 1
-
-
-def _expiry_of(entry: InboxEntry) -> Exception:
-    """Return the failure of a notification that isn't handled any more: it may kill its process."""
-    times = f"its lease has expired {entry.expiries} times"
-    return RuntimeError(
-        f"{times}: its process was killed or hung, probably because of it; if its handler blocks "
-        "the event loop, await asyncio.to_thread there"
-    )
 
 
 async def _ends_of(tasks: Iterable[asyncio.Task[None]], seconds: float | None = None) -> None:
