@@ -83,7 +83,7 @@ class BotWebhooks:
             yield
             return
         name = f"start:{self._name}"
-        while not await self._shared.claim(name, _LONGEST_START):
+        while not await self._shared.claim(name, _CLAIMED_SECONDS):
             self.waits = True
             await self._clock.sleep(_POLL_SECONDS)
         self.waits = False
@@ -181,7 +181,7 @@ def _move_of(change: WebhookChange) -> str:
     return f"target-url:{change.name}"
 
 
-_LONGEST_START = 30.0
+_CLAIMED_SECONDS = 30.0  # by one that starts; the next one may begin then
 _POLL_SECONDS = 0.5
 _HOUR = 3600.0
 _PEACEFUL_MOVES = 2  # within an hour: a deploy, and one that is taken back

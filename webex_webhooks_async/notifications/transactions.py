@@ -92,7 +92,7 @@ def _name(given: object) -> str:
 
 
 class _Psycopg(Transaction):
-    def __init__(self, connection: Any, psycopg: Any) -> None:  # noqa: ANN401 - perhaps not there
+    def __init__(self, connection: Any, psycopg: Any) -> None:  # noqa: ANN401 - it may be missing
         self._connection = connection
         self._psycopg = psycopg
 
