@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from unittest.mock import AsyncMock, Mock
 
@@ -7,6 +8,7 @@ from tests.notifications.doubles import SECRET, deliver
 from webex_webhooks_async.notifications.keys import Keys
 from webex_webhooks_async.notifications.receiver import Receiver
 from webex_webhooks_async.notifications.sqlite_inbox import SQLiteInbox
+from webex_webhooks_async.testing import sample_notification
 
 
 @pytest.mark.parametrize("kind", [Mock, AsyncMock])
@@ -48,6 +50,24 @@ async def test_what_has_not_been_asked_for_is_not_known(tmp_path: Path) -> None:
     for expected in (1, 2):
         async with Receiver(secrets, inbox=SQLiteInbox(tmp_path / "inbox.db")):
             assert secrets.await_count == expected
+
+
+async def test_an_error_is_its_type_alone_while_no_secret_is_known(tmp_path: Path) -> None:
+    """Its text may hold a secret that the function hasn't returned since the start."""
+    path, failed = tmp_path / "inbox.db", asyncio.Event()
+    inbox = SQLiteInbox(path)
+    await inbox.put("key", sample_notification("messages", "created"))
+    await inbox.aclose()
+    secrets = Mock(side_effect=ConnectionError("the vault is sealed"))
+    receiver = Receiver(
+        secrets, inbox=SQLiteInbox(path), attempts=1, on_error=lambda *_: failed.set()
+    )
+    receiver.on()(AsyncMock(side_effect=ValueError(f"{SECRET} is wrong")))
+    async with receiver:
+        await failed.wait()
+
+    assert [each.error async for each in inbox.unfinished()] == ["ValueError"]
+    await inbox.aclose()
 
 
 async def test_secrets_may_come_from_anywhere() -> None:
