@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_instructions_are_what_further_rounds_add(
     """What a process takes to start isn't counted; without valgrind, the bench says so."""
     bench = import_module("tests.benchmarks.__main__")
     if program is None:
-        monkeypatch.setattr("shutil.which", lambda _: None)
+        monkeypatch.setattr("shutil.which", Mock(return_value=None))
     else:
         (tmp_path / "valgrind").write_text(program)
         (tmp_path / "valgrind").chmod(0o755)

@@ -59,9 +59,11 @@ async def test_an_error_is_its_type_alone_while_no_secret_is_known(tmp_path: Pat
     await inbox.put("key", sample_notification("messages", "created"))
     await inbox.aclose()
     secrets = Mock(side_effect=ConnectionError("the vault is sealed"))
-    receiver = Receiver(
-        secrets, inbox=SQLiteInbox(path), attempts=1, on_error=lambda *_: failed.set()
-    )
+
+    def report(_error: Exception, _: object) -> None:
+        failed.set()
+
+    receiver = Receiver(secrets, inbox=SQLiteInbox(path), attempts=1, on_error=report)
     receiver.on()(AsyncMock(side_effect=ValueError(f"{SECRET} is wrong")))
     async with receiver:
         await failed.wait()
