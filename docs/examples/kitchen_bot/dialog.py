@@ -23,10 +23,10 @@ async def order(context: MessageContext) -> None:
 async def answer(context: MessageContext) -> None:
     step = partial(take_step, context.room_id, context.person_id, context.text)
     reply, is_ordered = await once("step", step, within=context.state.sessions.begin)
+    await context.reply(reply)
     if is_ordered:
         reminder = {"room_id": context.room_id, "parent_id": context.thread_id}
         await context.enqueue("remind", reminder, after=context.state.settings.remind_after)
-    await context.reply(reply)
 
 
 async def take_step(
