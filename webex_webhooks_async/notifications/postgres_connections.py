@@ -139,6 +139,9 @@ class Connection:
             cursor = await self._connection.execute(text, parameters, binary=True)
             return await cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
+            if isinstance(error.__context__, asyncio.CancelledError):  # it was cut off for that
+                self.is_lost = True
+                raise error.__context__ from None
             state = error.sqlstate or ""
             is_lost = self._is_cut or self._connection.closed
             if not (is_lost or state in _DOWN or state.startswith("08")):
@@ -153,12 +156,27 @@ class Connection:
     def _cut(self) -> None:
         """Let psycopg find the connection closed: by then it waits for nothing."""
         self._is_cut = True
-        with suppress(OSError, psycopg.Error):
-            connected = socket.socket(fileno=self._connection.pgconn.socket)
-            try:
-                connected.shutdown(socket.SHUT_RDWR)
-            finally:
-                connected.detach()
+        _cut_off(self._connection)
+
+
+class _Driver(psycopg.AsyncConnection[Any]):
+    """A connection of psycopg that is cut off when what waits for it is cancelled.
+
+    Psycopg would ask the server to cancel. That waits for a server that hangs: for five seconds, or
+    for ever and with the whole process where libpq is older than 17.
+    """
+
+    async def cancel_safe(self, *, timeout: float = 30.0) -> None:  # noqa: ARG002, ASYNC109 - psycopg's
+        _cut_off(self)
+
+
+def _cut_off(connection: "psycopg.AsyncConnection[Any]") -> None:
+    with suppress(OSError, psycopg.Error):
+        connected = socket.socket(fileno=connection.pgconn.socket)
+        try:
+            connected.shutdown(socket.SHUT_RDWR)
+        finally:
+            connected.detach()
 
 
 class Connections:
@@ -423,7 +441,7 @@ class Target:
             OSError: The server refuses us.
         """
         try:
-            connection = await psycopg.AsyncConnection.connect(
+            connection = await _Driver.connect(
                 self.conninfo,
                 autocommit=True,
                 prepare_threshold=None,
