@@ -54,7 +54,7 @@ END $$;
 CREATE TRIGGER note AFTER INSERT ON webex_webhooks.notifications
     FOR EACH ROW EXECUTE FUNCTION note();
 CREATE TABLE leases (number bigint, has_begun bool, due timestamptz,
-    time timestamptz DEFAULT clock_timestamp());
+    time timestamptz DEFAULT statement_timestamp());
 CREATE FUNCTION note_lease() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO leases VALUES (NEW.number, NEW.token IS NOT NULL, NEW.due);
     RETURN NEW;
@@ -150,7 +150,7 @@ async def running_replicas() -> AsyncGenerator[Replicas]:
     """Run replicas on a database, with a Webex that takes a moment to respond."""
     webex = Sandbox()
     webex.fail(delay=RESPONSE_TIME, times=None, method="POST")
-    with running_postgres() as postgres:
+    with running_postgres(settings={"track_commit_timestamp": "on"}) as postgres:
         async with aclosing(PostgresInbox(postgres.url)) as inbox:
             await inbox.counts()
         with psycopg.connect(postgres.url) as connection:
@@ -173,14 +173,14 @@ async def running_replicas() -> AsyncGenerator[Replicas]:
 
 def out_of_order(
     events: list[tuple[str, str, str, datetime]],
-    numbers: dict[str, int],
+    stored: dict[str, tuple[int, datetime]],
     leases: list[tuple[int, bool, datetime, datetime]],
 ) -> list[tuple[str, str]]:
     """Return which messages began before which one of their room that was due or running.
 
     Args:
         events: What happened, which message, which room and when, in this order.
-        numbers: In which order the messages were stored.
+        stored: The numbers of the messages, and since when others could see them.
         leases: When leases of which number began or ended, and until when that then waited aside.
     """
     found: list[tuple[str, str]] = []
@@ -195,10 +195,11 @@ def out_of_order(
     for what, message_id, room, time in events:
         if what != "begins":
             continue
+        number, seen = stored[message_id]
         for other, since in begun[room].items():
-            moment = max(each for each in taken[numbers[other]] if each <= since)
-            waits_aside = any(ended <= moment < due for ended, due in aside[numbers[message_id]])
-            if numbers[other] > numbers[message_id] and not waits_aside:
+            moment = max(each for each in taken[stored[other][0]] if each <= since)
+            waits_aside = any(ended <= moment < due for ended, due in aside[number])
+            if stored[other][0] > number and seen <= moment and not waits_aside:
                 found.append((other, message_id))
         begun[room].setdefault(message_id, time)
     return found
@@ -217,7 +218,9 @@ async def test_replicas() -> None:
         events: Any = replicas.ask(
             "SELECT what, message_id, room, time FROM events ORDER BY number"
         )
-        stored: Any = replicas.ask("SELECT message_id, number FROM stored")
+        stored: Any = replicas.ask(
+            "SELECT message_id, number, pg_xact_commit_timestamp(xmin) FROM stored"
+        )
         leases: Any = replicas.ask("SELECT * FROM leases ORDER BY time")
         rows: Any = replicas.ask("SELECT message_id FROM rows")
         bot_id = replicas.webex.bot.id
@@ -228,8 +231,7 @@ async def test_replicas() -> None:
     for what, message_id, _, _ in events:
         counted[what][message_id] += 1
     within, replies = Counter(message_id for (message_id,) in rows), Counter(texts)
-    numbers: dict[str, int] = dict(stored)
-    late = out_of_order(events, numbers, leases)
+    late = out_of_order(events, {each[0]: each[1:] for each in stored}, leases)
     print(  # noqa: T201 - the figures are for people
         f"{REPLICAS} replicas, {KILLS} SIGKILLs, {RESTARTS} restarts of the database, "
         f"{'a rolling deploy, ' if IS_LARGE else ''}{NOTIFICATIONS} notifications and "
