@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.support.clocks import let_pass
 from tests.support.postgres_proxy import PostgresProxy, running_proxy
 from tests.support.postgres_server import PASSWORD, PostgresServer, running_pgbouncer
-from tests.support.wire import idle_loop, until, unused_port
+from tests.support.wire import PATIENCE, idle_loop, until, unused_port
 from webex_webhooks_async import Inbox, InboxCounts, InboxEntry, PostgresInbox, notifications
 from webex_webhooks_async.notifications import (
     postgres_calls,
@@ -474,6 +475,27 @@ class TestOutages:
             await inbox.aclose()
         async with opened(postgres.url, schema) as (inbox,):
             assert (await inbox.counts()).waiting == 2
+
+    async def test_cancelled_statement_of_older_psycopg(self) -> None:
+        """Its error about the connection that was cut off doesn't hide the cancellation."""
+        driver = Mock()
+
+        async def execute(*_: object, **__: object) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise psycopg.OperationalError("the connection is closed") from None
+
+        driver.execute = execute
+        connection = postgres_connections.Connection(driver, 5.0)
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        executing = asyncio.create_task(connection.execute(b"SELECT 1", (), deadline))
+        await asyncio.sleep(0)
+        executing.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await executing
+        assert connection.is_lost
 
     @pytest.mark.parametrize("steps", [0, 20])
     async def test_what_cancels_all_tasks(
