@@ -43,7 +43,7 @@ class BotWebhooks:
         self._shared = shared
         self._clock = clock
         self._rivalry = _Rivalry(shared or MemoryClaims(clock.monotonic), clock)
-        self.waits = False
+        self.waits: bool = False
         self._looking = self._reconciler(self._rivalry)
 
     async def start(self, wanted: Iterable[NewWebhook]) -> None:

@@ -117,7 +117,7 @@ class Flight:
     def __init__(self, renew: Callable[[str], Awaitable[str]], *, may_wait: bool = False) -> None:
         self._renew = renew
         self._may_wait = may_wait
-        self.clients = WeakSet[FormClient]()
+        self.clients: WeakSet[FormClient] = WeakSet()
         self.latest: asyncio.Task[str] | None = None
         """The refresh that was started last; it may have ended."""
 

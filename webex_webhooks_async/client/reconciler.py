@@ -65,7 +65,7 @@ class Reconciler:
         self.webhooks = webhooks
         self.retry = retry
         self.clock = clock
-        self.restraint = restraint or Restraint(MemoryClaims(clock.monotonic))
+        self.restraint: Restraint = restraint or Restraint(MemoryClaims(clock.monotonic))
         self._warned: set[str] = set()
 
     async def plan(self, desired: DesiredState) -> WebhookPlan:

@@ -44,7 +44,7 @@ class InboxFile:
     ) -> None:
         self._path = path
         self.connection = connection
-        self.rows = InboxRows(connection, str(path), clock)
+        self.rows: InboxRows = InboxRows(connection, str(path), clock)
         self._begin = "BEGIN IMMEDIATE" if can_change else "BEGIN"
         guarded = (path, *_beside(path)) if can_change else ()
         self._identities = {each: _identity(each) for each in guarded}

@@ -44,11 +44,13 @@ class Call:
     def __init__(
         self, values: Sequence[Any], size: int, deadline: float, future: "asyncio.Future[Any]"
     ) -> None:
-        self.values = values
-        self.size = size
-        self.deadline = deadline
-        self.future = future
-        self.is_alone = self.is_repeated = self.is_doubted = False
+        self.values: Sequence[Any] = values
+        self.size: int = size
+        self.deadline: float = deadline
+        self.future: asyncio.Future[Any] = future
+        self.is_alone: bool = False
+        self.is_repeated: bool = False
+        self.is_doubted: bool = False
 
 
 class Statement:
@@ -137,7 +139,7 @@ class TakeStatement(Statement):
         self._holder = holder
         self._give_back = give_back
         self.lost: dict[str, float] = {}
-        self.lowest = 0.0
+        self.lowest: float = 0.0
 
     def text(self, calls: Sequence[Call], *, is_calm: bool) -> bytes:  # noqa: ARG002 - as above
         """Return the SQL, without expired leases after an outage."""

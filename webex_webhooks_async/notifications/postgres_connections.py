@@ -82,8 +82,8 @@ class Connection:
         self._connection = connection
         self._timeout = timeout
         self._is_cut = False
-        self.is_lost = False
-        self.needs_begin = False
+        self.is_lost: bool = False
+        self.needs_begin: bool = False
 
     async def execute(self, text: bytes, parameters: Sequence[Any], deadline: float) -> Rows:
         """Execute a statement, and commit it.
