@@ -447,6 +447,7 @@ class TestOutages:
     async def test_cancelled_take(self, postgres: PostgresServer, schema: str) -> None:
         """What is taken for a task that was cancelled meanwhile is given back."""
         async with through_proxy(postgres, schema) as (inbox, proxy):
+            assert await inbox.take() is None  # which looks for more than the next ones
             await inbox.put("a key", BODY)
             await inbox.aclose()  # nothing is under way
             await inbox.counts()

@@ -312,14 +312,13 @@ class PostgresInbox(TransactionalInbox):
 
     async def _give_back_lost(self) -> None:
         """Give back what was taken without a response, for a moment, for that may come late."""
-        lost, now = self._take.lost, asyncio.get_running_loop().time()
-        tokens = [*lost]
-        await self._call(self._give_back, tokens)
-        for each in tokens:
-            if lost.get(each, now) <= now:
-                lost.pop(each, None)
-            else:
-                lost[each] = min(lost[each], now + self._timeout)
+        now = asyncio.get_running_loop().time()
+        await self._call(self._give_back, [*self._take.lost])
+        self._take.lost = {
+            token: min(until, now + self._timeout)
+            for token, until in self._take.lost.items()
+            if until > now
+        }
 
     def _give_back_soon(self, token: str) -> None:
         self._call(self._give_back, [token]).add_done_callback(_ignore)
