@@ -23,13 +23,11 @@ from webex_webhooks_async import errors
 from webex_webhooks_async.catalog import CATALOG
 from webex_webhooks_async.cli.app import all_commands
 from webex_webhooks_async.cli.app import app as command_line
-from webex_webhooks_async.models import EXTRA
 from webex_webhooks_async.models.notification_data import DATA_CLASSES
 from webex_webhooks_async.testing.service.application import ROUTES
 
 DOCS = Path(__file__).parent
 PAGES = (DOCS.parent / "README.md", *sorted(DOCS.glob("[!_]*/**/*.md")))
-EXTRA_MEANS = "Unknown keys, and optional values that don't fit, by their names in JSON."
 WIDTH = 88  # characters, which a page shows without scrolling
 SOURCES = Path(webex_webhooks_async.__file__).parents[1]
 
@@ -154,15 +152,28 @@ def documented() -> dict[str, griffe.Object]:
 
 
 def _documented_in(page: Path) -> Iterator[tuple[str, griffe.Object]]:
-    package = _package()
-    for name in _public_names(page):
-        modules = (package, *map(package.__getitem__, ("types", "testing", "testing.plugin")))
-        if (module := next((each for each in modules if name in each.members), None)) is None:
-            raise LookupError(f"{page.name} lists {name}, which isn't public")
-        thing = resolved(module[name])
+    for name, thing in _listed(page):
         yield name, thing
         if isinstance(thing, griffe.Class):
             yield from ((f"{name}.{member.name}", member) for member in _methods(thing))
+
+
+@cache
+def _listed(page: Path | None) -> tuple[tuple[str, griffe.Object], ...]:
+    """Find the names that a page lists."""
+    package = _package()
+    modules = (package, *map(package.__getitem__, ("types", "testing", "testing.plugin")))
+    found: list[tuple[str, griffe.Object]] = []
+    for name in _public_names(page) if page else ():
+        if (module := next((each for each in modules if name in each.members), None)) is None:
+            raise LookupError(f"{page} lists {name}, which isn't public")
+        found.append((name, resolved(module[name])))
+    return tuple(found)
+
+
+def _page_of(cls: griffe.Class) -> Path | None:
+    """Find the page that lists a class."""
+    return next((page for page in PAGES if any(cls is each for _, each in _listed(page))), None)
 
 
 @cache
@@ -186,8 +197,8 @@ def described(name: str, thing: griffe.Object, *, level: int) -> Iterator[str]:
     for section in sections:
         yield from (_own_linked(text, owner) for text in _section(section, thing))
     if isinstance(thing, griffe.Class):
-        yield from _extra(thing, sections)
         yield from _constants(thing)
+        yield from _inherited(name, thing)
         for method in _methods(thing):
             yield from described(f"{name}.{method.name}", method, level=level + 1)
 
@@ -199,12 +210,51 @@ def _public_names(page: Path) -> Iterator[str]:
 
 
 def _methods(cls: griffe.Class) -> Iterator[griffe.Object]:
-    """Find the public methods and properties, those of private base classes included."""
-    for member in map(resolved, cls.all_members.values()):
-        described_here = member.docstring is not None and member.is_public
-        described_here &= member.name != "__getattr__"  # which is for what isn't there
-        if described_here and (isinstance(member, griffe.Function) or "property" in member.labels):
-            yield member
+    """Find the public methods and properties that are described with a class."""
+    yield from (member for member, owner in _members(cls) if owner == cls)
+
+
+def _inherited(name: str, cls: griffe.Class) -> Iterator[str]:
+    """Name the public methods and properties that are described with other classes."""
+    owners: dict[str, list[str]] = {}
+    for member, owner in _members(cls):
+        if owner != cls:
+            link = f"[`{member.name}`]({anchors()[f'{name}.{member.name}']})"
+            owners.setdefault(owner.name, []).append(link)
+    for owner, links in owners.items():
+        yield f"As [`{owner}`]({anchors()[owner]}), it has {', '.join(links)}.\n"
+
+
+def _members(cls: griffe.Class) -> Iterator[tuple[griffe.Object, griffe.Class]]:
+    """Find the public methods and properties, and with which class each is described.
+
+    That is the class that defines it, if another page lists that; else the first one of this page
+    that has it.
+    """
+    page = _page_of(cls)
+    for member in _public_members(cls):
+        definer = member.parent
+        if isinstance(definer, griffe.Class) and _page_of(definer) not in {None, page}:
+            yield member, definer
+        else:
+            of_page = (each for _, each in _listed(page) if isinstance(each, griffe.Class))
+            yield member, next(each for each in of_page if member in _public_members(each))
+
+
+def _public_members(cls: griffe.Class) -> list[griffe.Object]:
+    """Find the public methods and properties; a single line of an override repeats its base."""
+    found: dict[str, griffe.Object] = {}
+    for base in (cls, *cls.mro()):
+        for member in map(resolved, base.members.values()):
+            is_described = member.docstring is not None and member.is_public
+            is_described &= member.name != "__getattr__"  # which is for what isn't there
+            if is_described and (
+                isinstance(member, griffe.Function) or "property" in member.labels
+            ):
+                override = found.setdefault(member.name, member)
+                if override.docstring and len(override.docstring.lines) == 1:
+                    found[member.name] = member
+    return [*found.values()]
 
 
 def _signature(name: str, thing: griffe.Object) -> Iterator[str]:
@@ -291,15 +341,10 @@ def _section(section: griffe.DocstringSection, thing: griffe.Object) -> Iterator
     yield ""
 
 
-def _extra(cls: griffe.Class, sections: Iterable[griffe.DocstringSection]) -> Iterator[str]:
-    """Describe the field that all models have, where the docstring of a model doesn't."""
-    attributes = griffe.DocstringSectionKind.attributes
-    described = {each.name for part in sections if part.kind is attributes for each in part.value}
-    if EXTRA in cls.members and EXTRA not in described:
-        yield f"* `{EXTRA}` (`Mapping[str, Any]`): {EXTRA_MEANS}\n"
-
-
 def _type_of(thing: griffe.Object, attribute: str) -> str:
+    """Return the type of an attribute, unless the constructor that attrs makes shows it."""
+    if isinstance(thing, griffe.Class) and attribute in fields(thing):
+        return ""
     member = thing.members.get(attribute)
     annotation = getattr(member and resolved(member), "annotation", None)
     return f" (`{annotation}`)" if annotation else ""
@@ -375,6 +420,10 @@ def anchors() -> dict[str, str]:
                 f"{page.name}#{slug}-{seen[slug]}" if seen[slug] else f"{page.name}#{slug}"
             )
             seen[slug] += 1
+    for name, thing in documented().items():
+        if isinstance(thing, griffe.Class):
+            for member, owner in _members(thing):
+                found.setdefault(f"{name}.{member.name}", found[f"{owner.name}.{member.name}"])
     return found
 
 

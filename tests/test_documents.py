@@ -110,7 +110,7 @@ def names_in(entry: str) -> Iterator[str]:
 
 
 def described(title: str, entry: str, pages: dict[str, str]) -> str:
-    """The part of the reference that describes an entry."""
+    """The part of the reference that describes an entry, with the classes to which it refers."""
     if title == "the command webex-webhooks":
         return pages["command-line"]
     if not title.startswith(("from", "the fixtures")) or entry.startswith("__version__"):
@@ -119,7 +119,9 @@ def described(title: str, entry: str, pages: dict[str, str]) -> str:
     for text in pages.values():
         if found := heading.search(text):
             end = re.compile(rf"(?m)^##{{1,{len(found[1]) - 1}}} ").search(text, found.end(1))
-            return text[found.start() : end.start() if end else None]
+            own = text[found.start() : end.start() if end else None]
+            others = re.findall(r"(?m)^As \[`(\w+)`\]", own)
+            return own + "".join(described(title, f"class {each}", pages) for each in others)
     return ""
 
 
