@@ -1,11 +1,11 @@
 import asyncio
+import signal
 import sys
 import time
 import tracemalloc
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Literal
-from unittest.mock import Mock, call
 
 import httpx
 import pytest
@@ -20,6 +20,7 @@ from tests.notifications.doubles import (
     body_of,
     chunked,
     exchange,
+    posted,
     request,
     signed,
 )
@@ -242,17 +243,65 @@ Receiver("a-secret").run(port=0, graceful_timeout=0.1)
         writer.close()
 
 
+HANGS = f"""
+import asyncio
+from webex_webhooks_async import Receiver
+
+receiver = Receiver("{SECRET}", respond_within=0)
+
+
+@receiver.on()
+async def hang(_):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("it is cancelled", flush=True)
+
+
+receiver.run(port=0)
+"""
+
+
+async def test_its_own_server_ends_beside_a_handler_that_hangs() -> None:
+    """After Ctrl-C it waits for the handlers; a second one cancels them, and it ends."""
+    async with running(sys.executable, "-c", HANGS, settings={}) as process:
+        started = await read_until(process, " (Press")
+        port = int(started.rpartition(":")[2].removesuffix(" (Press"))
+        assert (await exchange(port, posted(BODY)))[9:12] == b"204"
+        process.send_signal(signal.SIGINT)
+        await read_until(process, "Waiting for application shutdown.")
+        process.send_signal(signal.SIGINT)
+        await read_until(process, "it is cancelled")
+        async with asyncio.timeout(PATIENCE):
+            exit_code = await process.wait()
+
+    assert exit_code == 0
+
+
 def test_where_its_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` listens where it is asked to, by default on loopback; it names its extra's absence."""
-    monkeypatch.setattr(uvicorn, "run", run := Mock())
+    servers: list[uvicorn.Server] = []
+
+    def start(server: uvicorn.Server) -> None:
+        servers.append(server)
+        server.started = True
+
+    def interrupt(server: uvicorn.Server) -> None:
+        for _ in range(2):
+            server.handle_exit(signal.SIGINT, None)
+
+    monkeypatch.setattr(uvicorn.Server, "run", start)
     receiver = Receiver(SECRET)
     receiver.run()
     receiver.run("127.0.0.2", port=8001, graceful_timeout=0.5)
 
-    assert run.mock_calls == [
-        call(receiver, host="127.0.0.1", port=8000, timeout_graceful_shutdown=30.0),
-        call(receiver, host="127.0.0.2", port=8001, timeout_graceful_shutdown=0.5),
-    ]
+    settings = [(each.config.host, each.config.port) for each in servers]
+    assert settings == [("127.0.0.1", 8000), ("127.0.0.2", 8001)]
+    assert [each.config.timeout_graceful_shutdown for each in servers] == [30.0, 0.5]
+    assert {each.config.app for each in servers} == {receiver}
+    monkeypatch.setattr(uvicorn.Server, "run", interrupt)
+    with pytest.raises(SystemExit, match="3"):  # while it starts
+        receiver.run()
     for wrong in (0, -1, float("inf")):
         with pytest.raises(ValueError, match="graceful_timeout must be a positive number"):
             receiver.run(graceful_timeout=wrong)

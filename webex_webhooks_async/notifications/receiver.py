@@ -6,7 +6,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from os import PathLike
 from types import EllipsisType, NoneType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from webex_webhooks_async.claims import Claims, MemoryClaims, check_claim
 from webex_webhooks_async.errors import PayloadError, SignatureError
@@ -22,6 +22,7 @@ from webex_webhooks_async.notifications.asgi import (
     receive_body,
     refuse_websocket,
     send_response,
+    serve_until_stopped,
 )
 from webex_webhooks_async.notifications.deduplication import (
     Deduplicator,
@@ -298,6 +299,8 @@ class Receiver(Router):
 
         The command of a server, such as ``uvicorn bot:bot``, has options for production.
 
+        When it is stopped, it waits for the handlers. A second Ctrl-C cancels them.
+
         Args:
             host: The address to listen on; ``0.0.0.0`` is every one of the machine.
             port: The port to listen on.
@@ -311,15 +314,7 @@ class Receiver(Router):
             SystemExit: It can't be started, and the reason was logged.
         """
         check_seconds("graceful_timeout", graceful_timeout)
-        try:
-            from uvicorn import run  # noqa: PLC0415 - its extra may be missing
-        except ImportError as error:
-            raise ImportError(
-                'run needs uvicorn: install it with pip install "webex-webhooks-async[cli]", or '
-                "serve the application with another ASGI server"
-            ) from error
-        # uvicorn passes it on to asyncio, which takes fractions, too.
-        run(self, host=host, port=port, timeout_graceful_shutdown=cast("int", graceful_timeout))
+        serve_until_stopped(self, host, port, graceful_timeout)
 
     @property
     def state(self) -> State:
