@@ -46,8 +46,15 @@ class TestMiddleware:
             *("after", "second>", "first>"),
         ]
 
-    async def test_one_around_a_handler_that_exits(self) -> None:
-        """It gets the `SystemExit` of argparse as an `Exception` that names it."""
+    @pytest.mark.parametrize(
+        "exit_",
+        [
+            SystemExit(2),
+            BaseExceptionGroup("anyio", [ValueError(), BaseExceptionGroup("", [SystemExit(2)])]),
+        ],
+    )
+    async def test_one_around_a_handler_that_exits(self, exit_: BaseException) -> None:
+        """It gets the `SystemExit` of argparse, be it in a group, as an error that names it."""
         router, caught = Router(), list[Exception]()
 
         @router.middleware
@@ -60,13 +67,13 @@ class TestMiddleware:
 
         @router.on()
         async def leave(_: Notification[Any]) -> None:
-            raise SystemExit(2)
+            raise exit_
 
         with pytest.raises(RuntimeError, match=r"^a handler raised SystemExit: 2$") as raised:
             await router.dispatch(parse_unverified_notification(body_of()))
 
         assert caught == [raised.value]
-        assert isinstance(raised.value.__cause__, SystemExit)
+        assert raised.value.__cause__ is exit_
 
     async def test_without_a_matching_handler_none_runs(self, traces: Traces) -> None:
         """Neither a receiver's middleware runs, nor that of a router whose handlers don't match.

@@ -211,15 +211,17 @@ async def run_each(steps: Iterable[Callable[[T], Coroutine[Any, Any, object]]], 
     """Run handlers, and middleware with what it is around, one after the other.
 
     Raises:
-        RuntimeError: One raised `SystemExit`, which asyncio, and who expects an `Exception`, would
-            let end the process.
+        RuntimeError: One raised `SystemExit`, alone or in a group, which asyncio, and who expects
+            an `Exception`, would let end the process.
         BaseException: What else one raised.
     """
     for step in steps:
         try:
             await step(subject)
-        except SystemExit as error:
-            raise RuntimeError(f"a handler raised {describe_exception(error)}") from error
+        except BaseException as error:
+            for each in exceptions_in(error, SystemExit):
+                raise RuntimeError(f"a handler raised {describe_exception(each)}") from error
+            raise
 
 
 def exceptions_in(error: BaseException, kind: type[E]) -> list[E]:
