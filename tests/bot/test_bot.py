@@ -15,6 +15,7 @@ import respx
 
 from tests.bot.doubles import CARD, SECRET, URL, Handlers, Webex, echo
 from tests.support.clocks import StoppedClock, let_pass
+from tests.support.inboxes import stored_in
 from tests.support.refusals import refused
 from tests.support.wire import until, unused_port
 from webex_webhooks_async import (
@@ -680,6 +681,27 @@ class TestReceiving:
         assert sum("is passed over: it is gone" in each for each in caplog.messages) == 1
         assert [each.levelname for each in caplog.records if each.levelno > logging.INFO] == []
         assert len(webex.texts) == (resource == "messages")
+
+    async def test_the_messages_of_another_bot(
+        self, webex: Webex, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Where two bots share an inbox, an ERROR says once what to do, but not of what is gone."""
+        path = tmp_path / "inbox.db"
+        bot = webex.bot(inbox=SQLiteInbox(path))
+        bot.message()(echo)
+        owners = (
+            *((webex.sandbox.bot.id, "creator"), (None, None), ("an administrator", "org")),
+            *[("another bot", "creator")] * 2,
+        )
+        async with webex.running(bot):
+            for creator, kind in owners:
+                body = sample_notification("messages", "created", createdBy=creator, ownedBy=kind)
+                assert await bot.handle(body, sign(body, SECRET)) == 204
+            await until(lambda: stored_in(path) == [])
+
+        (error,) = (each for each in caplog.messages if "inbox" in each)
+        assert "another bot" in error
+        assert "PostgresInbox(schema=...)" in error
 
     async def test_what_cannot_be_fetched_is_a_failure(
         self, bot: Bot, webex: Webex, caplog: pytest.LogCaptureFixture

@@ -44,6 +44,7 @@ from webex_webhooks_async.models.messages import (
 )
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
+from webex_webhooks_async.models.vocabulary import OwnedBy
 from webex_webhooks_async.models.webhooks import NewWebhook
 from webex_webhooks_async.notifications.descriptions import OWN_ACTION, describe, log_debug
 from webex_webhooks_async.notifications.dispatch import (
@@ -197,6 +198,7 @@ class Bot(BotRouter, Receiver):
         self._starting: asyncio.Task[Any] | None = None
         self._state = _State.ENDED
         self._task: asyncio.Task[None] | None = None
+        self._has_said_that_it_is_shared = False
 
     @classmethod
     def from_env(cls, *, secrets: Secrets | None = None, **options: Unpack[BotOptions]) -> Self:
@@ -653,6 +655,7 @@ class Bot(BotRouter, Receiver):
             fetched = await self.client.fetch(notification)
         except (NotFoundError, GoneError):
             logger.info("%s is passed over: it is gone", describe(notification))
+            self._look_for_another_bot(notification)
             return None, None
         found = cast("Message | AttachmentAction", fetched)  # its notification says which
         me = self.me
@@ -727,6 +730,16 @@ class Bot(BotRouter, Receiver):
         elif await handling.records.once(name, lambda: self._claims.claim(name, _DAY)):
             await context.reply(refusal)
 
+    def _look_for_another_bot(self, notification: Notification[Any]) -> None:
+        """Say once that another bot may use the inbox, if its webhook brought what is gone here."""
+        owner, is_of_org = notification.created_by, notification.owned_by == OwnedBy.ORG
+        if self._inbox is None or self._has_said_that_it_is_shared or is_of_org:
+            return
+        if owner is not None and owner != self.me.id:
+            self._has_said_that_it_is_shared = True
+            values = describe(notification), short_id(owner), short_id(self.me.id)
+            logger.error(_SHARED, *values)
+
     def _line_of(self, notification: Notification[Any]) -> str | None:
         data: object = notification.data
         if self._in_order and isinstance(data, MessageData | AttachmentActionData):
@@ -779,6 +792,11 @@ _NOT_READY = "the bot isn't ready: %s; trying again in %g s"
 _NO_WEBHOOK = (
     "the bot makes no webhook, so it hears nothing unless you make one: set WEBEX_TARGET_URL, or "
     "pass target_url, to the URL at which Webex reaches it"
+)
+_SHARED = (
+    "%s is of a webhook that %s made, and %s, this bot, can't read it: if another bot uses the "
+    "same inbox, each loses messages of the other; give each one its own: another file, or "
+    "another PostgresInbox(schema=...)"
 )
 
 _OUTAGES = (TransportError, ServerError, RateLimitError, InboxUnavailableError)
