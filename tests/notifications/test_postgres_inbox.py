@@ -27,8 +27,8 @@ from webex_webhooks_async.notifications import (
 from webex_webhooks_async.testing import check_inbox, sample_notification
 
 BODY = b"{}"
-TOO_LONG = os.urandom(6_000).hex()
-"""A line that an index can't hold."""
+LONG = os.urandom(6_000).hex()
+"""A text that no index can hold."""
 PUT = "known AS k"  # what only this statement has
 TAKE = "AS MATERIALIZED"
 COMPLETE = "gone AS ("
@@ -91,15 +91,20 @@ class TestPromises:
     @pytest.mark.once
     @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
     async def test_default_isolation(
-        self, postgres: PostgresServer, schema: str, isolation: str
+        self,
+        postgres: PostgresServer,
+        schema: str,
+        isolation: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """It keeps its promises where the database's transactions are isolated more strictly."""
         strict = f"{postgres.url}?options=-cdefault_transaction_isolation={isolation}"
         url = strict.replace(" ", "%5C%20").replace("isolation=", "isolation%3D")
         await check_inbox(partial(PostgresInbox, url, schema=schema))
+        monkeypatch.setattr(postgres_inbox, "_indexed", str)
         async with opened(url, schema) as (inbox,):
             with pytest.raises(OSError, match="can't do it"):
-                await inbox.put("a key", BODY, line=TOO_LONG)
+                await inbox.put("a key", BODY, line=LONG)
             assert await inbox.put("a key", BODY) is True
 
     @pytest.mark.once
@@ -109,12 +114,29 @@ class TestPromises:
             await check_inbox(partial(PostgresInbox, url, schema=schema))
 
     @pytest.mark.once
-    @pytest.mark.parametrize("schema", ["a b", 'say "it"', "it's $_$ %s {schema}", "ü" * 31])
+    @pytest.mark.parametrize(
+        "schema", ["a b", 'say "it"', "it's $_$ %s {schema}", "<lease> of <version>", "ü" * 31]
+    )
     async def test_names_of_schemas(self, postgres: PostgresServer, schema: str) -> None:
         """A schema may have any name that PostgreSQL takes."""
         async with opened(postgres.url, schema) as (inbox,):
             assert await inbox.put("a key", BODY) is True
             assert (await taken(inbox)).key == "a key"
+
+    async def test_long_names(self, postgres: PostgresServer, schema: str) -> None:
+        """A key, a line and the name of a claim or a record may be as long as a program likes."""
+        async with opened(postgres.url, schema) as (inbox,):
+            names = [f"{LONG}1", f"{LONG}2"]
+            for name in names:
+                assert await inbox.put(name, BODY, line=LONG) is True
+                assert await inbox.put(name, BODY) is False
+                assert [await inbox.claim(name, 60) for _ in range(2)] == [True, False]
+            entry = await taken(inbox)
+            assert await inbox.take() is None  # it is in the same line
+            await inbox.remember(entry, names[0], b"1")
+            assert [await inbox.recall(entry, name) for name in names] == [b"1", None]
+            await inbox.fail(entry, error="it failed", retry_in=None)
+            assert await inbox.drop(names) == len(names)
 
     async def test_text_is_cleaned(self, postgres: PostgresServer, schema: str) -> None:
         """What PostgreSQL can't store of a text is replaced: NUL, and halves of surrogates."""
@@ -186,10 +208,13 @@ class TestSharing:
             ]
             assert sum(await asyncio.gather(*puts)) == len(keys)
 
-    async def test_a_call_that_is_refused(self, postgres: PostgresServer, schema: str) -> None:
+    async def test_a_call_that_is_refused(
+        self, postgres: PostgresServer, schema: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A call that PostgreSQL refuses does no harm to those that shared its statement."""
+        monkeypatch.setattr(postgres_inbox, "_indexed", str)
         async with opened(postgres.url, schema) as (inbox,):
-            lines = [None, TOO_LONG, None]
+            lines = [None, LONG, None]
             puts = [inbox.put(f"{place}", BODY, line=line) for place, line in enumerate(lines)]
             good, refused, better = await asyncio.gather(*puts, return_exceptions=True)
             assert good is better is True
@@ -242,7 +267,7 @@ class TestSharing:
 
 class TestLines:
     async def test_order_over_several_inboxes(self, postgres: PostgresServer, schema: str) -> None:
-        """What is in a line is handled one after the other, whoever does it, and whatever fails."""
+        """What is in a line is handled one after the other, in any process, and whatever fails."""
         begun: dict[str, list[int]] = {}
         running: set[str] = set()
         failed: set[str] = set()

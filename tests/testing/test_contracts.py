@@ -172,7 +172,10 @@ class _BrokenInbox(SQLiteInbox):
     async def retry(self, keys: Iterable[str]) -> int:
         if self.broken == "retry changes nothing that hasn't failed":
             return await super().retry(keys) or 1
-        return await super().retry(keys)
+        retried = await super().retry(keys)
+        if self.broken == "retry changes nothing that can't be read":
+            await self._execute("UPDATE webex_notifications SET due = 0 WHERE error = 'unreadable'")
+        return retried
 
     async def drop(self, keys: Iterable[str]) -> int:
         if self.broken == "drop returns how many have failed":
@@ -205,7 +208,8 @@ class _BrokenInbox(SQLiteInbox):
         *("unclaim leaves the claims of another inbox", "unclaim lets the next who asks get it"),
         *("counts has all that waits", "counts has what is kept as failed"),
         *("in the order in which it was stored", "unfinished says who holds"),
-        *("retry changes nothing that hasn't failed", "drop returns how many have failed"),
+        *("retry changes nothing that hasn't failed", "retry changes nothing that can't be read"),
+        *("drop returns how many have failed",),
     ],
 )
 async def test_a_broken_inbox(

@@ -221,7 +221,8 @@ class Inbox(ABC):
     async def retry(self, keys: Iterable[str]) -> int:
         """Make what is kept as failed due now, with all its attempts; return how many were.
 
-        Its error and what was remembered stay. Keys of others change nothing.
+        Its error and what was remembered stay. What is unreadable stays as it is, because it would
+        fail again. Keys of others change nothing.
         """
 
     @abstractmethod

@@ -201,7 +201,7 @@ class InboxRows:
     def _decide(self, key: str, states: set[str], *statements: str) -> bool:
         row = row_of(key)
         where = "forget IS NULL AND " + ("key = ?" if row is None else "number = ?")
-        for number, stored in self._listed(where, key if row is None else row):
+        for number, stored in self._listed(where, storable(key) if row is None else row):
             if stored.key == key and stored.state in states:
                 for statement in statements:
                     self._changes(statement, {"number": number, "now": self._clock()})

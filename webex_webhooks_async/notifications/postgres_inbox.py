@@ -1,6 +1,7 @@
 """An inbox on PostgreSQL, for processes on as many machines as there are."""
 
 import asyncio
+import hashlib
 import inspect
 import os
 import socket
@@ -144,8 +145,8 @@ class PostgresInbox(TransactionalInbox):
         self._unclaim = calling.Statement(texts.unclaim)
         self._counts = calling.AloneStatement(texts.counts)
         self._unfinished = calling.AloneStatement(texts.unfinished)
-        self._retry = calling.AloneStatement(texts.retry, may_repeat=False)
         self._chosen = calling.AloneStatement(texts.chosen)
+        self._retry = calling.AloneStatement(texts.retry, may_repeat=False)
         self._drop = calling.AloneStatement(texts.drop, may_repeat=False)
         self._forget = calling.AloneStatement(texts.forget)
 
@@ -154,8 +155,8 @@ class PostgresInbox(TransactionalInbox):
     ) -> bool:
         """Store a notification durably; return False if the key is known."""
         check_put(line, after)
-        line = None if line is None else storable(line)
-        values = storable(key), body, line, _bounded(after), os.urandom(16).hex()
+        line = None if line is None else _indexed(line)
+        values = _indexed(key), body, line, _bounded(after), os.urandom(16).hex()
         is_new = await self._call(self._put, *values, size=len(body)) is not None
         self._stored += is_new
         self._forget_soon()
@@ -190,12 +191,12 @@ class PostgresInbox(TransactionalInbox):
 
     async def recall(self, entry: InboxEntry, name: str) -> bytes | None:
         """Return what was recorded under a name while the notification was handled, if anything."""
-        found = await self._call(self._recall, entry.key, storable(name))
+        found = await self._call(self._recall, entry.key, _indexed(name))
         return None if found is None else bytes(found[1])
 
     async def remember(self, entry: InboxEntry, name: str, value: bytes) -> None:
         """Record something durably, until the notification is completed or removed."""
-        await self._call(self._remember, entry.key, storable(name), value, size=len(value))
+        await self._call(self._remember, entry.key, _indexed(name), value, size=len(value))
 
     async def remember_within(
         self, transaction: object, entry: InboxEntry, name: str, value: bytes
@@ -206,7 +207,7 @@ class PostgresInbox(TransactionalInbox):
             raise self._elsewhere()
         with self._explained():
             await self._check(within, transaction, entry)
-            values = [entry.key, storable(name), value]
+            values = [entry.key, _indexed(name), value]
             return bool(await within.execute(self._texts.remember_within, values))
 
     async def replace_within(
@@ -217,7 +218,7 @@ class PostgresInbox(TransactionalInbox):
         if await self.recall(entry, name) is not None:
             raise RuntimeError(COMMITTED)
         within = await transaction_of(transaction)
-        values = [entry.key, storable(name), value]
+        values = [entry.key, _indexed(name), value]
         if not await within.execute(self._texts.replace_within, values):
             raise RuntimeError(ROLLED_BACK)
 
@@ -259,7 +260,7 @@ class PostgresInbox(TransactionalInbox):
     async def claim(self, name: str, seconds: float) -> bool:
         """Return True for the first who asks within so many seconds."""
         check_claim(name, seconds)
-        name = storable(name)
+        name = _indexed(name)
         token = self._unanswered.pop(name, None) or uuid4().hex
         try:
             granted = await self._call(self._claim, name, token, self._id, _bounded(seconds))
@@ -271,7 +272,7 @@ class PostgresInbox(TransactionalInbox):
 
     async def unclaim(self, name: str) -> None:
         """Give back a claim that this inbox was granted."""
-        await self._call(self._unclaim, storable(name), self._id)
+        await self._call(self._unclaim, _indexed(name), self._id)
 
     async def counts(self) -> InboxCounts:
         """Count what waits, runs and has failed, for all processes that use the tables."""
@@ -293,14 +294,25 @@ class PostgresInbox(TransactionalInbox):
 
     async def retry(self, keys: Iterable[str]) -> int:
         """Make what is kept as failed due now, with all its attempts; return how many were."""
-        return len(await self._call(self._retry, *_chosen(keys)))
+        chosen = await self._choose(keys)
+        failed = [number for number, is_failed, is_readable in chosen if is_failed and is_readable]
+        return len(await self._call(self._retry, failed))
 
     async def drop(self, keys: Iterable[str]) -> int:
         """Remove what is kept as failed, or is unreadable; return how many were."""
-        rows = await self._call(self._chosen, *_chosen(keys))
-        failed = [row[0] for row in rows if row[1]]
-        unreadable = [number for number, _, *body in rows if subject_of(*body) is None]
+        chosen = await self._choose(keys)
+        failed = [number for number, is_failed, _ in chosen if is_failed]
+        unreadable = [number for number, _, is_readable in chosen if not is_readable]
         return len(await self._call(self._drop, failed, unreadable))
+
+    async def _choose(self, keys: Iterable[str]) -> list[tuple[int, bool, bool]]:
+        """Return the numbers of what has these keys, whether it failed, and if it can be read."""
+        names = [_indexed(each) for each in dict.fromkeys(keys)]
+        numbers = [number for number in map(row_of, names) if number is not None]
+        rows = await self._call(self._chosen, names, numbers)
+        return [
+            (number, is_failed, subject_of(*body) is not None) for number, is_failed, *body in rows
+        ]
 
     async def aclose(self) -> None:
         """Close the connections, after the calls that wait. A call after that opens others."""
@@ -432,11 +444,17 @@ def _holder() -> str:
     return storable(f"process {os.getpid()} on {socket.gethostname()}")
 
 
-def _chosen(keys: Iterable[str]) -> tuple[list[str], list[int]]:
-    """Return the keys, and the numbers of the rows that those name that stand for others."""
-    names = [storable(each) for each in dict.fromkeys(keys)]
-    numbers = [number for number in map(row_of, names) if number is not None]
-    return names, numbers
+def _indexed(text: str) -> str:
+    """Return a text as an index can hold it; a long one ends with the SHA-256 of all of it."""
+    text = storable(text)
+    encoded = text.encode()
+    if len(encoded) <= _LONGEST_INDEXED:
+        return text
+    beginning = encoded[: _LONGEST_INDEXED - 64].decode(errors="ignore")
+    return beginning + hashlib.sha256(encoded).hexdigest()
+
+
+_LONGEST_INDEXED = 1_000  # bytes; those of two have to fit into 2,704
 
 
 def _stored(row: Sequence[Any]) -> StoredNotification:

@@ -4,6 +4,8 @@ A statement takes arrays, with an element of each for every call that it serves,
 by their numbers, from 1.
 """
 
+import re
+
 from attrs import frozen
 
 from webex_webhooks_async.notifications.listing import BEGINNING
@@ -167,8 +169,8 @@ class Statements:
         unclaim: Takes names and inboxes.
         counts: Takes nothing but numbers of calls.
         unfinished: Those after a number; takes it, and how many.
-        retry: Takes keys and numbers; returns the keys of what was changed.
-        chosen: Takes the same; finds what `drop` may remove.
+        chosen: Takes keys and numbers; finds what `retry` and `drop` may be about.
+        retry: Takes numbers of failed ones; returns those that were changed.
         drop: Takes numbers of failed ones, and of unreadable ones; returns what was removed.
         forget: Takes how many keys and claims whose time has passed are removed.
     """
@@ -195,8 +197,8 @@ class Statements:
     unclaim: str
     counts: str
     unfinished: str
-    retry: str
     chosen: str
+    retry: str
     drop: str
     forget: str
 
@@ -209,17 +211,18 @@ def statements(schema: str, *, lease: float, keep: float) -> Statements:
         "notifications": f"{name}.notifications",
         "records": f"{name}.records",
         "claims": f"{name}.claims",
+        "version": f"{name}.version",
         "lease": f"make_interval(secs => {lease!r})",
         "keep": f"make_interval(secs => {keep!r})",
     }
+    places = re.compile(f"<({'|'.join(given)})>")
 
     def made(sql: str) -> str:
-        for each, meaning in given.items():
-            sql = sql.replace(f"<{each}>", meaning)
-        return sql.strip()
+        # At once: what a name has in it is no place.
+        return places.sub(lambda place: given[place[1]], sql).strip()
 
     return Statements(
-        version=f"SELECT number, additions FROM {name}.version",
+        version=made("SELECT number, additions FROM <version>"),
         put=made(_PUT),
         put_again=made(_PUT + _PUT_BEFORE),
         take=made(_TAKE.replace("<taken>", "TRUE")),
@@ -233,16 +236,16 @@ def statements(schema: str, *, lease: float, keep: float) -> Statements:
         end_again=made(_END + _ENDED_BEFORE),
         recall=made(_RECALL),
         remember=made(_REMEMBER),
-        inbox=f"SELECT inbox::text FROM {name}.version",
-        is_unfinished=made(f"SELECT inbox::text, {_IS_UNFINISHED} FROM {name}.version"),
+        inbox=made("SELECT inbox::text FROM <version>"),
+        is_unfinished=made(f"SELECT inbox::text, {_IS_UNFINISHED} FROM <version>"),
         remember_within=made(_REMEMBER_WITHIN),
         replace_within=made(_REPLACE_WITHIN),
         claim=made(_CLAIM),
         unclaim=made(_UNCLAIM),
         counts=made(_COUNTS),
         unfinished=made(_UNFINISHED),
-        retry=made(_RETRY),
         chosen=made(_CHOSEN),
+        retry=made(_RETRY),
         drop=made(_DROP),
         forget=made(_FORGET),
     )
@@ -411,15 +414,15 @@ SELECT number, key, substr(body, 1, {BEGINNING}), octet_length(body), CASE
 FROM <notifications> WHERE number > $1::bigint ORDER BY number LIMIT $2::int
 """
 
-_RETRY = """
-UPDATE <notifications> SET due = statement_timestamp(), failures = 0, expiries = 0, releases = 0
-WHERE (key = ANY($1::text[]) OR number = ANY($2::bigint[])) AND due IS NULL RETURNING key
-"""
-
-# Whether what isn't failed can be read, its body says, which is no matter of SQL.
+# Whether one can be read, its body says, which is no matter of SQL.
 _CHOSEN = f"""
 SELECT number, due IS NULL, substr(body, 1, {BEGINNING}), octet_length(body)
 FROM <notifications> WHERE key = ANY($1::text[]) OR number = ANY($2::bigint[])
+"""
+
+_RETRY = """
+UPDATE <notifications> SET due = statement_timestamp(), failures = 0, expiries = 0, releases = 0
+WHERE number = ANY($1::bigint[]) AND due IS NULL RETURNING number
 """
 
 _DROP = """

@@ -341,7 +341,7 @@ class _InboxCheck:
         await inbox.release(entries[0])
         again = await self._take(inbox, "released")
         await inbox.fail(again, error="it failed", retry_in=None)
-        all_keys = (failed, running, waiting, _new_key())
+        all_keys = (failed, running, waiting, _new_key(), "\0\ud800")
         promise = "retry returns how many have failed, and lets these be due"
         _expect(await other.retry(all_keys) == 1, promise)
         entry = await self._take(inbox, "tried again")
@@ -362,6 +362,13 @@ class _InboxCheck:
         for each in (entry, entries[1]):
             await self._complete(each)
         await self._complete(await self._take(inbox, "in its line"))
+        await inbox.put(unreadable := _new_key(), b"no notification")
+        entry = await self._take(inbox, "put")
+        await inbox.fail(entry, error="unreadable", retry_in=None)
+        promise = "retry changes nothing that can't be read"
+        _expect(await other.retry([unreadable]) == 0, promise)
+        _expect(await inbox.take() is None, promise)
+        await self._drop(unreadable)
 
     async def claims(self) -> None:
         inbox, other = self._inbox, self._other
