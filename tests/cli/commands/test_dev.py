@@ -213,7 +213,7 @@ def test_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
 
     with piped(NAMED) as process:
-        next_line(process, "bot.py hasn't started within 0 seconds: a server of its own belongs")
+        next_line(process, "bot.py hasn't started within 0 seconds: it is slow, or runs a server")
         next_line(process, "runs: app, a Starlette")
         page = next_line(process, "Talk to it").split()[-1]
         say(page, "Hello")
@@ -242,7 +242,7 @@ bot = Bot.from_env()
 
 @bot.message()
 async def reply(context):
-    print("the bot was told:", context.text, flush=True)
+    print("the bot heard:", context.text, flush=True)
 """
 
 
@@ -269,7 +269,7 @@ def test_what_is_said_during_the_start(
             next_line(process, "waits at the gate")
             with gate.open("w"):
                 say(f"http://127.0.0.1:{port}/", "Hello again")
-        next_line(process, f"the bot was told: Hello{' again' * bool(then)}")
+        next_line(process, f"the bot heard: Hello{' again' * bool(then)}")
 
     assert any(outcome in line for line in before)
 

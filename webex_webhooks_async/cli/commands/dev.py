@@ -299,8 +299,8 @@ class _Development:
 
     def _say_that_it_is_slow(self) -> None:
         self._refuse(
-            f"hasn't started within {_SLOW:g} seconds: a server of its own belongs below "
-            '`if __name__ == "__main__":`'
+            f"hasn't started within {_SLOW:g} seconds: it is slow, or runs a server of its own, "
+            'which belongs below `if __name__ == "__main__":`'
         )
 
     def _refuse(self, summary: str, why: str | None = None) -> None:
