@@ -299,4 +299,4 @@ if __name__ == "__main__":
     text = surface()
     SNAPSHOT.write_text(text, encoding="utf-8")
     for what, number in inventory(text).items():
-        print(f"{what}: {number}")  # noqa: T201 - for whoever runs it
+        print(f"{what}: {number}")  # noqa: T201 - for people who run it

@@ -338,6 +338,10 @@ def bound_socket(port: int = 0) -> socket.socket:
     """A socket with a port, which refuses connections until it listens."""
     # asyncio switches Nagle's algorithm off where it sees that a socket speaks TCP.
     bound = socket.socket(proto=socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
     return bound
