@@ -15,6 +15,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import griffe
+from cyclopts.help import DefaultFormatter, PanelSpec
+from rich.box import Box
 from rich.console import Console
 
 import webex_webhooks_async
@@ -78,35 +80,34 @@ def resources() -> Iterator[str]:
         yield f"| {name} | {' '.join(sorted(watchable.events))} | {' '.join(keys)} | {link} |"
 
 
+WITHOUT_LINES = DefaultFormatter(panel_spec=PanelSpec(box=Box("    \n" * 8), padding=(0, 0, 0, 1)))
+
+
 def commands() -> Iterator[str]:
-    """Show the `--help` of each command."""
+    """Show the `--help` of each command, and options that several have with the first of them."""
+    owners: dict[str, str] = {}
     for name, _ in all_commands():
         page = io.StringIO()
-        command_line.help_print(name.split(), console=Console(file=page, width=80))
-        lines = (line.rstrip() for line in page.getvalue().strip().splitlines())
-        yield "\n".join(["", f"## {name}", "", "```text", *lines, "```"])
-
-
-LACKING = (
-    ("GET", "/telephony/calls/history"),
-    ("POST", "/people"),
-    ("PUT", "/people/{id}"),
-    ("DELETE", "/people/{id}"),
-    ("GET", "/rooms/{id}/meetingInfo"),
-)
-"""What Webex has besides for what the sandbox has."""
+        with command_line.app_stack([command_line], overrides={"help_formatter": WITHOUT_LINES}):
+            command_line.help_print(name.split(), console=Console(file=page, width=80))
+        text = re.sub(r"(?m)^ {3}(?=\w+ *$)| +$", "", page.getvalue().strip())
+        parts = text.split("\n\n")
+        for number, part in enumerate(parts):
+            title = part.partition("\n")[0]
+            if title in {"Secret", "Webex"} and owners.setdefault(part, name) != name:
+                options = ", ".join(re.findall(r"(?m)^ +(--[\w-]+ [A-Z]+)", part))
+                parts[number] = f"{title}\n  {options}  As for {owners[part]}."
+        yield "\n".join([f"\n## {name}\n", "```text", "\n\n".join(parts), "```"])
 
 
 def operations() -> Iterator[str]:
     """Show in a table which operations the sandbox has, with the parameters of their queries."""
+    yield "| operation | query parameters |"
+    yield "|---|---|"
     there = {tuple(name.split()): operation.query for name, operation in ROUTES.items()}
-    yield "| operation | in the sandbox | query parameters |"
-    yield "|---|---|---|"
-    for method, path in sorted({*there, *LACKING}, key=lambda each: (each[1], each[0])):
-        answer = "yes" if (method, path) in there else "no"
-        query = there.get((method, path), ())
+    for (method, path), query in sorted(there.items(), key=lambda each: each[0][::-1]):
         names = " ".join(f"`{each}`" for each in query or () if each != "cursor")
-        yield f"| `{method} {path}` | {answer} | {names if query is not None else 'any'} |"
+        yield f"| `{method} {path}` | {names if query is not None else 'any'} |"
 
 
 def types_in_signatures() -> Iterator[str]:
@@ -216,20 +217,22 @@ def _methods(cls: griffe.Class) -> Iterator[griffe.Object]:
 
 def _inherited(name: str, cls: griffe.Class) -> Iterator[str]:
     """Name the public methods and properties that are described with other classes."""
-    owners: dict[str, list[str]] = {}
+    owners: dict[griffe.Class, dict[str, str]] = {}
     for member, owner in _members(cls):
         if owner != cls:
             link = f"[`{member.name}`]({anchors()[f'{name}.{member.name}']})"
-            owners.setdefault(owner.name, []).append(link)
+            owners.setdefault(owner, {})[member.name] = link
     for owner, links in owners.items():
-        yield f"As [`{owner}`]({anchors()[owner]}), it has {', '.join(links)}.\n"
+        has_all = links.keys() == {each.name for each in _methods(owner)}
+        what = "all that is there" if has_all else ", ".join(links.values())
+        yield f"As [`{owner.name}`]({anchors()[owner.name]}), it has {what}.\n"
 
 
 def _members(cls: griffe.Class) -> Iterator[tuple[griffe.Object, griffe.Class]]:
     """Find the public methods and properties, and with which class each is described.
 
-    That is the class that defines it, if another page lists that; else the first one of this page
-    that has it.
+    That is the class that defines it, if another page lists that; else the first one that has it,
+    of the definer's own package if there is one, of this page if it can be.
     """
     page = _page_of(cls)
     for member in _public_members(cls):
@@ -237,10 +240,21 @@ def _members(cls: griffe.Class) -> Iterator[tuple[griffe.Object, griffe.Class]]:
         if isinstance(definer, griffe.Class) and _page_of(definer) not in {None, page}:
             yield member, definer
         else:
-            of_page = (each for _, each in _listed(page) if isinstance(each, griffe.Class))
-            yield member, next(each for each in of_page if member in _public_members(each))
+            yield member, min(_which_have(member), key=lambda each: _distance(each, member, page))
 
 
+def _which_have(member: griffe.Object) -> Iterator[griffe.Class]:
+    """Find the classes that have a member, in the order of the pages."""
+    for _, each in (found for page in PAGES for found in _listed(page)):
+        if isinstance(each, griffe.Class) and member in _public_members(each):
+            yield each
+
+
+def _distance(cls: griffe.Class, member: griffe.Object, page: Path | None) -> tuple[bool, bool]:
+    return cls.module.parent != member.module.parent, _page_of(cls) != page
+
+
+@cache
 def _public_members(cls: griffe.Class) -> list[griffe.Object]:
     """Find the public methods and properties; a single line of an override repeats its base."""
     found: dict[str, griffe.Object] = {}
@@ -298,7 +312,9 @@ def _alias(name: str, value: str) -> Iterator[str]:
 
 def _constructor(name: str, cls: griffe.Class) -> str:
     """Show the constructor that attrs makes, or the arguments that a `TypedDict` is for."""
-    parameters = griffe.Parameters(*fields(cls).values())
+    bases = (fields(base) for base in cls.mro() if _page_of(base))
+    own = fields(cls).keys() - {name for base in bases for name in base}
+    parameters = griffe.Parameters(*(each for name, each in fields(cls).items() if name in own))
     signature = griffe.Function(name, parameters=parameters).signature()
     return signature.replace("extra_field()", "{}")
 

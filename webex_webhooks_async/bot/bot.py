@@ -74,7 +74,10 @@ logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 
 class BotOptions(ReceiverOptions, total=False):
-    """The arguments of a `Bot` besides the client and the secrets."""
+    """The arguments of a `Bot` besides the client and the secrets.
+
+    As `ReceiverOptions`, it has those of a `Receiver`.
+    """
 
     name: str
     target_url: str | None
