@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tests.support.clocks import StoppedClock
+from tests.support.programs import printed_by
 from tests.support.wire import Wire, http_response, raw_http_response, reset, unused_port
 from tests.testing.doubles import BOT, NEW, created
 from webex_webhooks_async.notifications.signatures import verify
@@ -354,3 +355,30 @@ async def test_in_process() -> None:
     assert sorted(seen[:2]) == [("[::1]:8000", "/", ""), ("bot.example.com", "/a/b", "c=d")]
     assert [each.error for each in raised] == ["LookupError: mine"] * 2
     assert [each.status_code for each in afterwards] == [500, 500]
+
+
+FIRST_DELIVERY = f"""
+import asyncio, sys
+from webex_webhooks_async.testing import Sandbox
+from webex_webhooks_async.loopback_server import serve_on_loopback
+from starlette.responses import Response
+
+
+async def main():
+    sandbox = Sandbox()
+    async with serve_on_loopback(Response(), 0) as origin, sandbox.serve():
+        async with sandbox.http_client() as api:
+            await api.post("/webhooks", json={{**{NEW}, "targetUrl": origin}}, headers={BOT})
+        before = {{*sys.modules}}
+        (delivery,) = await sandbox.emit("messages", "created")
+        print(delivery.status_code, *sorted({{*sys.modules}} - before))
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.once
+async def test_the_first_delivery_of_a_served_sandbox() -> None:
+    """It imports nothing more, which would take so long that the next one may overtake it."""
+    assert await printed_by("-c", FIRST_DELIVERY) == ["200"]

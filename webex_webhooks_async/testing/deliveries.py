@@ -156,6 +156,13 @@ class DeliveryService:
                     task.add_done_callback(self._in_process.discard)
         return [task.result() for task in tasks]
 
+    async def warm_up(self) -> None:
+        """Import what the first delivery needs: it took so long that a second one overtook it."""
+        from anyio import lowlevel  # noqa: PLC0415 - as httpx does with its first connection
+
+        async with self._client():
+            await lowlevel.checkpoint()  # which imports what anyio has for asyncio
+
     async def finish(self) -> None:
         """Wait for the application in process, for as long as an attempt may take.
 

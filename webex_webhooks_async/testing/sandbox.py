@@ -235,6 +235,7 @@ class Sandbox:
             allow_remote=self._allow_remote,
         )
         self._delivery_service.is_served = True
+        await self._delivery_service.warm_up()
         async with serve_on_loopback(web_app, port) as origin:
             self._state.base_url = f"{origin}/v1"
             try:
