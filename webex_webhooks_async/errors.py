@@ -25,10 +25,12 @@
 Its warnings are of the class `WebexWarning`. A handler of yours raises `GiveUpError`. Invalid
 arguments raise the builtin ``ValueError`` and ``TypeError`` before anything is sent.
 
-Task queues carry exceptions between processes, as a pickle or as the class and its ``args``. So
-every ``__init__`` here takes positional arguments with plain values, and passes all of them to
-``args``.
+Every error survives ``pickle`` and ``copy``, and ``type(error)(*error.args)`` rebuilds it, as task
+queues do.
 """
+
+# So every __init__ here takes positional arguments with plain values, and passes all of them to
+# args.
 
 from collections.abc import Iterable
 from typing import Literal

@@ -102,7 +102,7 @@ class Bot(BotRouter, Receiver):
     match its handlers, and keeps them so. If that fails, the server doesn't start, and shows the
     reason. When the server stops it, it finishes what it has accepted. An application that mounts
     it, or calls `handle`, enters it with ``async with bot:``, which does the same. Until then, and
-    after the end, requests get 503, and an ERROR is logged that says what to enter.
+    after the end, requests get 503, and an ERROR is logged.
 
     An outage of Webex (a `TransportError`, a `ServerError`, a `RateLimitError`, or a start that
     takes longer than 10 seconds) doesn't end the start: it is an ERROR, and the start goes on in
@@ -112,21 +112,17 @@ class Bot(BotRouter, Receiver):
     What the bot itself did is ignored. A message, or a submission, is fetched once, and passed to
     the first handler that matches; one that was deleted in the meantime is skipped.
 
-    The response comes when the handlers are done, or after 5 seconds (`respond_within`), and they
-    go on then.
-
     A handler that fails is logged, and reported to `on_error`; so is data that doesn't fit. The
     response is 204 all the same: Webex documents no second delivery, and 100 failed deliveries
     within five minutes switch the webhook off, for everybody. With an `inbox`, it runs again.
 
-    The other arguments, and what isn't said here, are those of `Receiver`.
+    What isn't said here is that of `Receiver`.
 
     Args:
-        client: A `Client`, which stays open, or an access token or `TokenProvider`. Of these, the
-            bot makes a client that it closes at its end, and another one if it is started again.
-        secrets: The webhook's secret, or several of which any may have signed; the first is the
-            one that the webhooks get. Or a function that returns them: each look at the webhooks
-            gives these the new first one.
+        client: A `Client`, which stays open; or an access token or `TokenProvider`, of which the
+            bot makes a client for each start, and closes it at the end.
+        secrets: As for a `Receiver`. The webhooks get the first one; each look at them asks a
+            function again.
         name: What the names of the bot's webhooks begin with. Others that begin with it and a
             colon are deleted.
         target_url: Where Webex posts notifications to; an absolute http(s) URL. Without one, and
@@ -134,17 +130,16 @@ class Bot(BotRouter, Receiver):
         watch_every: Seconds between two looks at the webhooks; `None` for the one at the start.
         allow: A plain or an async function that gets the `Person` who wrote a message or submitted
             a card, and returns whether the handler of it runs. It is asked only where one matches;
-            handlers of `on` run in any case. It gets a `Person` that is up to ten minutes old;
-            `MessageContext.person` fetches the person each time. If it fails, or doesn't return a
-            boolean, nobody is let in, and that is a failure like that of a handler.
+            handlers of `on` run in any case. The `Person` may be ten minutes old. If it fails, or
+            doesn't return a boolean, nobody is let in, and that is a failure like that of a
+            handler.
         refusal: What to reply to a person who may not use the bot, once a day at most; with an
-            `inbox`, by all processes that share it. By default such a message is passed over in
-            silence.
+            `inbox`, by all processes that share it. By default nothing.
         in_order: Whether the messages and submissions of one room are handled one after the other,
             in the order in which they came to this process; with an `inbox`, in the order in which
             they were stored, by all processes that share it. One that failed doesn't hold up its
             room, and `dispatch` doesn't wait.
-        options: The arguments that `Receiver` has, too.
+        options: The other arguments of `Receiver`.
 
     Attributes:
         client: The client.
@@ -207,14 +202,12 @@ class Bot(BotRouter, Receiver):
     def from_env(cls, *, secrets: Secrets | None = None, **options: Unpack[BotOptions]) -> Self:
         """Return a bot with what the environment variables hold.
 
-        ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several secrets, separated by
-        whitespace; the first is the one that the webhooks get. ``WEBEX_TARGET_URL`` is the
-        `target_url`, the whole URL that Webex posts to. An argument takes the place of its
-        variable; without either URL, no webhook is managed. The client is made as `Client.from_env`
-        makes it, with ``WEBEX_BASE_URL`` as well.
+        ``WEBEX_WEBHOOK_SECRET`` is the webhook's secret, or several, separated by whitespace.
+        ``WEBEX_TARGET_URL`` is the `target_url`. An argument takes the place of its variable. The
+        client is that of `Client.from_env`.
 
         Args:
-            secrets: As for a `Bot`, also a function; by default what the variable holds.
+            secrets: As for a `Bot`; by default what the variable holds.
             options: The other arguments of a `Bot`.
 
         Raises:
@@ -258,10 +251,7 @@ class Bot(BotRouter, Receiver):
 
     @property
     def is_ready(self) -> bool:
-        """Whether all of the start is done, for health checks: the bot runs, and has its webhooks.
-
-        During an outage of Webex, a start goes on in the background.
-        """
+        """Whether the start is complete, for health checks: the bot runs, and has its webhooks."""
         return self._state is _State.READY
 
     @property
@@ -309,12 +299,8 @@ class Bot(BotRouter, Receiver):
     ) -> tuple[NewWebhook, ...]:
         """Return the webhooks that the registered handlers need, for `Webhooks.ensure`.
 
-        A bot makes them itself. What isn't said here is that of `Receiver.wanted_webhooks`.
-
-        Args:
-            name: By default that of the bot.
-            target_url: By default that of the bot.
-            owned_by: Usually an `OwnedBy`; Webex's default is the creator.
+        A bot makes them itself. `name` and `target_url` are those of the bot by default; what else
+        isn't said here is that of `Receiver.wanted_webhooks`.
 
         Raises:
             ValueError: There is no URL; or as for a `Receiver`.
@@ -387,10 +373,9 @@ class Bot(BotRouter, Receiver):
             name: The name of the job.
             value: What the handler gets: anything that JSON can hold, or an attrs instance of it.
             key: What it is known by: a second job of this name with the same key isn't stored while
-                the first one is known, which is as long as for a notification. By default, while
-                something is being handled, a job is known by its name, its value and its number
-                among equal ones, so handlers that run again don't enqueue it again. Elsewhere, each
-                job is a new one.
+                the first one is known, which is as long as for a notification. By default, each job
+                is a new one, but where handlers run again: what they enqueue again, with the same
+                value, is known.
             after: After how many seconds it is due.
             line: Puts it in line with others that aren't to run at the same time, in their order.
                 With `in_order`, ``line=room_id`` is in line with the messages of a room.

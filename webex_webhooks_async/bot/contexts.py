@@ -55,13 +55,10 @@ class AnyContext:
 
             await context.enqueue("remind", {"room": context.room_id}, after=3600)
 
-        When the handler runs again, it enqueues the same jobs again, which are stored once.
+        The arguments, the result and the errors are those of `Bot.enqueue`.
 
         Raises:
-            ValueError: As for `Bot.enqueue`.
-            TypeError: As for `Bot.enqueue`.
-            RuntimeError: As for `Bot.enqueue`, or the context isn't of a bot.
-            Exception: What the inbox raised.
+            RuntimeError: As there, or the context isn't of a bot.
         """
         if self._enqueue is None:
             raise RuntimeError("this context isn't of a bot, so there is no inbox to enqueue in")
@@ -109,9 +106,9 @@ class Context(AnyContext, ABC, Generic[D]):
             await context.reply("Here you are", card=MENU)
 
         A text or markdown of more than 7,439 bytes, which is as much as Webex takes, is sent as
-        several messages. It is cut behind a paragraph, a line or a word, and never inside a
-        character. A code block of markdown that is cut is closed, and opened again in the next
-        message. Everything is checked before the first one is sent.
+        several messages, cut behind a paragraph, a line or a word if possible. A code block that is
+        cut is closed, and opened again in the next message. Everything is checked before the first
+        one is sent.
 
         Args:
             text: Plain text. Beside `markdown` and `card` it is for clients that can't show these.
@@ -130,8 +127,7 @@ class Context(AnyContext, ABC, Generic[D]):
                 card has another ``type`` than ``AdaptiveCard``, no ``version`` or another
                 ``contentType``, or JSON can't hold it; nothing was sent.
             TypeError: An argument has a wrong type, or JSON can't hold the card; nothing was sent.
-            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
-                nothing was sent.
+            RuntimeError: It is called within the transaction of `once`; nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived. The message may have been sent.
             DecodeError: The response doesn't fit.
@@ -175,29 +171,20 @@ class Context(AnyContext, ABC, Generic[D]):
     async def edit(
         self, message: Message, text: str | None = None, *, markdown: str | None = None
     ) -> Message:
-        """Change what a message of the bot says.
+        """Change what a message of the bot says, and return it.
 
         ::
 
             progress = await context.reply("Working on it ...")
             await context.edit(progress, "Done")
 
-        Webex takes ten edits of a message.
-
-        Args:
-            message: The message, as `reply` or `send` returned it.
-            text: What it says from now on.
-            markdown: The same in Markdown.
-
-        Returns:
-            The message as it is now.
+        Pass the message as `reply` or `send` returned it. Webex takes ten edits of a message.
 
         Raises:
             ValueError: The message has files or a card, what it should say is longer than one
                 message, or there is nothing to say; nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
-            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
-                nothing was sent.
+            RuntimeError: It is called within the transaction of `once`; nothing was sent.
             APIError: Webex responded with an error status.
             TransportError: No response arrived.
             DecodeError: The response doesn't fit.
@@ -210,8 +197,7 @@ class Context(AnyContext, ABC, Generic[D]):
         Raises:
             ValueError: The id is empty; nothing was sent.
             TypeError: An argument has a wrong type; nothing was sent.
-            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
-                nothing was sent.
+            RuntimeError: It is called within the transaction of `once`; nothing was sent.
             APIError: Webex responded with another error status than 404 and 410.
             TransportError: No response arrived.
         """
@@ -238,14 +224,13 @@ class MessageContext(Context[MessageData]):
 
     Attributes:
         client: The bot's client, for the rest of the Webex API.
-        notification: The notification of the message.
         me: The bot itself.
         state: What the bot's lifespan yields, and what middleware sets for this message.
         message: The message, as Webex has it.
         text: What the message says, without the mention of the bot and without whitespace around
-            it; empty when the message has no text. The mention is recognized by the bot's id,
-            wherever it is; a comma or a colon behind a leading one is removed, too. Mentions of
-            others stay, as the names that they show, and so do the bot's own after the first 20.
+            it; empty when the message has no text. A comma or a colon behind a leading mention is
+            removed, too. Mentions of others stay, as the names that they show, and so do the bot's
+            own after the first 20.
         arguments: What follows the command; empty for other handlers.
     """
 
@@ -290,11 +275,9 @@ class MessageContext(Context[MessageData]):
 class SubmissionContext(Context[AttachmentActionData]):
     """A submitted card, for a handler of `Bot.submission`.
 
+    What isn't said here is as in a `MessageContext`.
+
     Attributes:
-        client: The bot's client, for the rest of the Webex API.
-        notification: The notification of the submission.
-        me: The bot itself.
-        state: What the bot's lifespan yields, and what middleware sets for this submission.
         action: The submission, as Webex has it.
     """
 
@@ -337,10 +320,9 @@ class SubmissionContext(Context[AttachmentActionData]):
 class JobContext(AnyContext):
     """A job, for a handler of `Bot.job`.
 
+    What isn't said here is as in a `MessageContext`.
+
     Attributes:
-        client: The bot's client, for the rest of the Webex API.
-        me: The bot itself.
-        state: What the bot's lifespan yields.
         value: What JSON gives back of the value that was enqueued.
     """
 
@@ -360,16 +342,11 @@ class JobContext(AnyContext):
     ) -> Message:
         """Write into a room or to a person, as `Bot.send` does.
 
-        When the job runs again, what it has sent isn't sent again.
+        The arguments are those of `Bot.send`, and the errors those of `MessageContext.reply`. When
+        the job runs again, what it has sent isn't sent again.
 
         Raises:
             ValueError: As for `Bot.send`.
-            TypeError: As for `MessageContext.reply`.
-            RuntimeError: It is called within the transaction of `once`, which may be rolled back;
-                nothing was sent.
-            APIError: Webex responded with an error status.
-            TransportError: No response arrived. The message may have been sent.
-            DecodeError: The response doesn't fit.
         """
         return await write(
             self.client,

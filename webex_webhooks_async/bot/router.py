@@ -102,8 +102,7 @@ class BotRouter(Registry):
 
     The middleware of a router runs once around all of its handlers that a notification is for: the
     one that was found for a message or a submission, and those of `on`. That of a bot is also
-    around the request that fetches these. `context_middleware` runs around the handler of a message
-    or a submission alone.
+    around the request that fetches these.
     """
 
     _context_middlewares: tuple[ContextMiddleware, ...] = ()
@@ -249,9 +248,8 @@ class BotRouter(Registry):
             async def remind(context: JobContext) -> None:
                 await context.send("Lunch!", room_id=context.value["room"])
 
-        `Bot.enqueue`, or ``enqueue`` of a context, stores such a job in the bot's inbox, and it
-        runs when it is due, in any process that shares the inbox. Middleware is around messages,
-        submissions and other notifications, not around jobs.
+        `Bot.enqueue`, or ``enqueue`` of a context, stores such a job in the bot's inbox. No
+        middleware runs around it.
 
         Args:
             name: The name of the jobs. It stays in the inbox, so a release that renames it no
@@ -291,9 +289,9 @@ class BotRouter(Registry):
         any case, outside of it. The first one registered is the outermost; those of an included
         router are inside of these.
 
-        ``await call_next()`` runs the next one; in the last one, it runs the handler. If it isn't
-        called, the handler doesn't run. Calling it twice runs the handler twice. If it catches the
-        handler's error, the notification counts as handled.
+        ``await call_next()`` runs the next one; in the last one, it runs the handler. Without it,
+        the handler doesn't run; with two, it runs twice. If it catches the handler's error, the
+        notification counts as handled.
 
         Raises:
             TypeError: It isn't an async function that can be called with two arguments.

@@ -56,13 +56,12 @@ class Client(APIResource):
             each request, and to the origin of `base_url` only.
         base_url: The URL of the API; https, or http on loopback. The government cloud's is
             ``https://api-usgov.webex.com/v1``.
-        http_client: An `httpx.AsyncClient`, or a transport of httpx such as `AiohttpTransport`.
-            It sends the requests, and is left open. Of a client, the default headers, event hooks
-            and mounts take part; its ``auth``, ``Authorization``, ``base_url``, ``cookies``,
-            ``params``, ``timeout`` and ``follow_redirects`` don't. It stores the cookies of
-            responses as it always does. An `httpx.HTTPError` or `OSError` that a hook raises counts
-            as no response; any other error is raised at once, unchanged. A hook that reads a
-            response reads all of it, whatever `max_body` is.
+        http_client: An `httpx.AsyncClient`, or a transport of httpx such as `AiohttpTransport`. It
+            sends the requests, and is left open. Of a client, the default headers, event hooks and
+            mounts take part; its ``auth``, ``Authorization``, ``base_url``, ``cookies``,
+            ``params``, ``timeout`` and ``follow_redirects`` don't. An `httpx.HTTPError` or
+            `OSError` that a hook raises counts as no response; any other error is raised at once,
+            unchanged.
         timeout: Seconds for one attempt, from its start to the last byte of the response.
         retry: Which transient failures are retried, and how often.
         max_concurrency: The number of requests in flight; further ones wait. Without an
@@ -353,7 +352,7 @@ class Client(APIResource):
         While Webex scans the file for malware (423), and after a 429, it is asked for again, as the
         retry policy says. One that is infected is a `GoneError`. `timeout` counts until the
         response begins, and then from piece to piece, not for the whole. The file is in memory as a
-        whole. Its name comes from the service, but has no folder.
+        whole.
 
         ::
 

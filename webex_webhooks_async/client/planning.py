@@ -28,15 +28,14 @@ def plan_webhooks(
 ) -> "WebhookPlan":
     """Plan what makes exactly one webhook of each wanted name exist, as wanted.
 
-    Webhooks are matched by name. Of several webhooks of one name, the plan keeps the one that
-    needs the least change, the oldest among equals, and then the one with the lowest id. So every
-    run that sees the same webhooks makes the same plan.
+    Of several webhooks of one name, the plan keeps the one that needs the least change, the oldest
+    among equals, and then the one with the lowest id. So every run that sees the same webhooks
+    makes the same plan.
 
     Args:
         wanted: The webhooks you want.
         existing: The webhooks that exist.
-        prune: A prefix: webhooks whose name starts with it and that aren't wanted are deleted.
-            Without it, webhooks that aren't wanted aren't touched.
+        prune: As for `Webhooks.ensure`.
 
     Raises:
         ValueError: A name is wanted twice, or `prune` is empty.
@@ -45,8 +44,7 @@ def plan_webhooks(
             fit, so that it can't be compared.
 
     Warns:
-        WebhookPlanWarning: A wanted webhook probably doesn't do what you want, or another webhook
-            brings the same events to the same URL.
+        WebhookPlanWarning: As for `Webhooks.ensure`.
     """
     desired, existing = DesiredState.of(wanted, prune), tuple(existing)
     changes = desired.changes(existing)
@@ -82,8 +80,6 @@ class WebhookChange:
     """What a plan does, or has done, about one webhook.
 
     Attributes:
-        action: What it does.
-        name: The name of the webhook.
         wanted: The webhook you want; `None` where one is deleted.
         existing: The webhook that exists; `None` where one is created.
         reason: Why, in words that show no secret.
@@ -142,16 +138,12 @@ class WebhookPlan:
     async def apply(self) -> WebhookPlanResult:
         """Create and update what is wanted, then delete the rest.
 
-        Apply a plan once and soon: it knows what existed when it was made. An error of one webhook
-        doesn't keep the others from being made, but nothing is pruned then; the first error is
-        raised, and its notes name the others and what was done. After a 401, and without a
-        response, nothing more is sent. After an error, make a new plan.
+        Apply a plan once and soon: it knows what existed when it was made. After an error, make a
+        new plan.
 
         Raises:
             RuntimeError: The plan comes from the function `plan_webhooks`, which has no client.
-            APIError: Webex responded with an error status.
-            TransportError: No response arrived.
-            DecodeError: A response doesn't fit.
+            WebexError: As for `Webhooks.ensure`.
         """
         if self._apply is None:
             raise RuntimeError("this plan has no client; make it with client.webhooks.plan()")

@@ -1,4 +1,4 @@
-"""What a bot fetches: messages, what was submitted in cards, and people."""
+"""What a bot fetches: messages, what was submitted in cards, and people. Times are aware."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -39,11 +39,8 @@ class Message:
     Facts: https://developer.webex.com/docs/api/v1/messages
 
     Attributes:
-        id: The message's id.
-        room_id: The room that it is in.
         room_type: ``direct`` or ``group``.
         person_id: Who wrote it.
-        person_email: Who wrote it.
         text: What it says, as plain text. A mention is part of it, with the name that it shows.
         markdown: What it says in Markdown, if it was written so.
         html: What it says in HTML, if it is formatted or mentions someone.
@@ -52,9 +49,8 @@ class Message:
         mentioned_people: The ids of the people that it mentions.
         mentioned_groups: Such as ``all``.
         attachments: Its cards, as they were sent.
-        created: When it was written; aware.
-        updated: When it was last edited; aware.
-        is_voice_clip: Whether it is a voice clip.
+        created: When it was written.
+        updated: When it was last edited.
     """
 
     id: str
@@ -83,13 +79,11 @@ class AttachmentAction:
     Facts: https://developer.webex.com/docs/api/v1/attachment-actions
 
     Attributes:
-        id: The action's id.
         type: Such as ``submit``.
         message_id: The message that the card is in.
         person_id: Who submitted it.
-        room_id: The room that the message is in.
         inputs: The value of each input of the card, by the input's id.
-        created: When it was submitted; aware.
+        created: When it was submitted.
     """
 
     id: str
@@ -123,17 +117,10 @@ class Person:
     Facts: https://developer.webex.com/docs/api/v1/people
 
     Attributes:
-        id: The person's id.
-        emails: The person's addresses.
-        display_name: The person's full name.
-        first_name: The first name.
-        last_name: The last name.
         nick_name: What others call the person.
         avatar: The URL of a picture.
-        phone_numbers: The person's telephone numbers.
-        org_id: The person's organization.
         type: ``person``, ``bot`` or ``appuser``.
-        created: When the account was created; aware.
+        created: When the account was created.
     """
 
     id: str

@@ -1,6 +1,7 @@
 """The data of each resource in a notification.
 
-An optional field is `None` when Webex didn't send it, or sent a value that doesn't fit.
+An optional field is `None` when Webex didn't send it, or sent a value that doesn't fit. Times are
+aware.
 
 Facts: https://developer.webex.com/docs/receive-and-verify-webhooks and
 https://developer.webex.com/docs/api/guides/webhooks
@@ -23,13 +24,10 @@ class MessageData:
     Facts: https://developer.webex.com/docs/api/v1/messages
 
     Attributes:
-        id: The message's id.
-        room_id: The room that it is in.
         person_id: The author.
-        person_email: The author's address.
         room_type: ``direct`` or ``group``.
-        created: When it was written; aware.
-        updated: When it was last edited; aware.
+        created: When it was written.
+        updated: When it was last edited.
         parent_id: The message that it replies to.
         files: The URLs of its files; requests for them need the access token.
         mentioned_people: The ids of the people it mentions.
@@ -57,12 +55,10 @@ class AttachmentActionData:
     Facts: https://developer.webex.com/docs/api/v1/attachment-actions
 
     Attributes:
-        id: The action's id.
         message_id: The message that the card is in.
         person_id: The person who submitted it.
-        room_id: The room that the message is in.
         type: The kind of action, such as ``submit``.
-        created: When it was submitted; aware.
+        created: When it was submitted.
     """
 
     id: str
@@ -81,17 +77,11 @@ class MembershipData:
     Facts: https://developer.webex.com/docs/api/v1/memberships
 
     Attributes:
-        id: The membership's id.
-        room_id: The room.
         person_id: The member.
-        person_email: The member's address.
-        person_display_name: The member's name.
-        person_org_id: The member's organization.
-        is_moderator: Whether the member moderates the room.
         is_monitor: The former name of `is_moderator`.
         is_room_hidden: Whether the member's own clients hide the room.
         room_type: ``direct`` or ``group``.
-        created: When the member joined; aware.
+        created: When the member joined.
     """
 
     id: str
@@ -117,12 +107,8 @@ class RoomData:
     Attributes:
         id: The room's id. A migrated room has a new id.
         type: ``direct`` or ``group``.
-        title: Its title.
         is_locked: Whether it is moderated.
-        team_id: Its team.
-        creator_id: Its creator.
-        last_activity: When something last happened in it; aware.
-        created: When it was created; aware.
+        last_activity: When something last happened in it.
     """
 
     id: str
@@ -143,7 +129,6 @@ class RemoteParty:
     Facts: https://developer.webex.com/docs/api/v1/call-controls
 
     Attributes:
-        name: Its name.
         number: Its number or address.
         person_id: The person, when it is one of the organization.
         place_id: The workspace, when it is one.
@@ -167,21 +152,14 @@ class TelephonyCallData:
     Facts: https://developer.webex.com/docs/api/v1/call-controls
 
     Attributes:
-        call_id: The call's id.
         call_session_id: The id that the legs of one call share.
         personality: The person's side of the call, such as ``originator`` or ``terminator``.
         state: Such as ``alerting``, ``connected``, ``held``, ``disconnected``.
         event_type: Such as ``received``, ``answered``, ``held``, ``disconnected``.
-        event_timestamp: When it happened; aware. Two events of one call can share it.
-        remote_party: The other end.
+        event_timestamp: When it happened. Two events of one call can share it.
         appearance: The line appearance that the call is on.
         endpoint_id: The device that the person uses.
-        endpoint_type: Its kind.
-        created: When the call was created; aware.
-        answered: When it was answered; aware.
-        disconnected: When it ended; aware.
-        mute_capable: Whether it can be muted.
-        muted: Whether it is muted.
+        disconnected: When it ended.
         completed_elsewhere: Whether it was answered or ended on another device.
         redirections: How it was redirected, as Webex sent it.
         recall: Why it came back, as Webex sent it.
@@ -217,9 +195,8 @@ class ServiceAppData:
     Facts: https://developer.webex.com/docs/service-apps
 
     Attributes:
-        id: The service app's id.
         authorizer_org_id: The customer. The notification's own `org_id` is the app's owner.
-        authorization_date: When the customer decided; aware.
+        authorization_date: When the customer decided.
     """
 
     id: str
@@ -235,25 +212,15 @@ class MeetingData:
     Facts: https://developer.webex.com/docs/api/v1/meetings
 
     Attributes:
-        id: The meeting's id.
         meeting_number: The number to dial.
-        meeting_series_id: Its series.
         scheduled_meeting_id: The scheduled meeting that it is an instance of.
         meeting_type: ``meetingSeries``, ``scheduledMeeting`` or ``meeting``.
         scheduled_type: ``meeting``, ``webinar`` or ``personalRoomMeeting``.
         state: Such as ``active``, ``scheduled``, ``inProgress``, ``ended``.
-        title: Its title.
-        agenda: Its agenda.
-        start: When it starts; aware.
-        end: When it ends; aware.
         timezone: The time zone that it was scheduled in.
         recurrence: The rule of a series, as RFC 2445 writes it.
-        host_user_id: The host.
-        host_email: The host's address.
-        host_display_name: The host's name.
         site_url: The Webex site, without a scheme.
         web_link: Where people join.
-        room_id: Its room.
     """
 
     id: str | None = None
@@ -286,19 +253,7 @@ class MeetingParticipantData:
 
     Attributes:
         id: The participant's id, within the meeting.
-        meeting_id: The meeting.
-        meeting_start_time: When the meeting started; aware.
-        org_id: The participant's organization.
-        email: The participant's address.
-        display_name: The participant's name.
         state: Such as ``lobby``, ``joined``, ``end``.
-        host: Whether the participant is the host.
-        co_host: Whether the participant is a co-host.
-        invitee: Whether the participant was invited.
-        joined_time: When the participant joined; aware.
-        left_time: When the participant left; aware.
-        host_email: The host's address.
-        host_person_id: The host.
         site_url: The Webex site, without a scheme.
     """
 
@@ -327,22 +282,15 @@ class RecordingData:
     Facts: https://developer.webex.com/docs/api/v1/recordings
 
     Attributes:
-        id: The recording's id.
-        meeting_id: The meeting that was recorded.
         scheduled_meeting_id: The scheduled meeting that it was an instance of.
         meeting_series_id: The series that it was one of.
         topic: Its title.
-        create_time: When the recording was created; aware.
-        time_recorded: When the recording started; aware.
-        host_user_id: The host.
-        host_email: The host's address.
+        create_time: When the recording was created.
+        time_recorded: When the recording started.
         site_url: The Webex site, without a scheme.
-        download_url: Where it can be downloaded.
         playback_url: Where it can be watched.
         format: Such as ``MP4`` or ``ARF``.
         service_type: Such as ``MeetingCenter``.
-        duration_seconds: Its length in seconds.
-        size_bytes: Its size in bytes.
         status: Such as ``available``, ``deleted``, ``purged``.
     """
 
@@ -373,14 +321,10 @@ class MeetingTranscriptData:
     Facts: https://developer.webex.com/docs/api/v1/meeting-transcripts
 
     Attributes:
-        id: The transcript's id.
-        meeting_id: The meeting.
         scheduled_meeting_id: The scheduled meeting that it was an instance of.
         meeting_series_id: The series that it was one of.
         meeting_topic: The meeting's title.
-        start_time: When the meeting started; aware.
-        host_user_id: The host.
-        host_email: The host's address.
+        start_time: When the meeting started.
         site_url: The Webex site, without a scheme.
         vtt_download_link: Where it can be downloaded as WebVTT.
         txt_download_link: Where it can be downloaded as text.

@@ -27,24 +27,17 @@ D_co = TypeVar("D_co", covariant=True)
 class Notification(Generic[D_co]):
     """A notification: something happened to a resource that a webhook watches.
 
+    What isn't said here is that of the `Webhook`.
+
     Attributes:
         id: The webhook's id. Neither the delivery nor the event has an id.
-        name: The webhook's name.
         resource: The kind of resource, usually a `Resource`, never ``all``.
         event: What happened, usually an `Event`, never ``all``.
         data: What it happened to: an instance of the resource's data class. It is the mapping that
             Webex sent when the resource has no data class, or when a required field of the data is
             missing or doesn't fit.
-        target_url: The URL that the webhook calls.
-        filter: The webhook's filter.
-        org_id: The organization of the webhook's creator.
-        created_by: The person or bot that created the webhook.
-        app_id: The application whose token created the webhook.
-        owned_by: Whose events the webhook watches, usually an `OwnedBy`.
-        status: The webhook's status, usually a `WebhookStatus`.
-        created: When the webhook was created, not when the event happened; aware.
+        created: When the webhook was created, not when the event happened.
         actor_id: The person who did it. Alerts have no actor.
-        extra: Unknown keys, and optional values that don't fit, by their names in JSON.
     """
 
     id: str

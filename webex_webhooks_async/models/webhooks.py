@@ -28,7 +28,6 @@ class Webhook:
 
     Attributes:
         id: An opaque id: compare it, never parse it.
-        name: The name that its creator chose.
         target_url: The URL that Webex posts notifications to.
         resource: The resource that it watches, usually a `Resource`.
         event: The event that it watches for, usually an `Event`.
@@ -119,7 +118,6 @@ class NewWebhook:
     """A webhook to create.
 
     Attributes:
-        name: Its name.
         target_url: The absolute http(s) URL that Webex posts notifications to.
         resource: The resource to watch, usually a `Resource`.
         event: The event to watch for, usually an `Event`.
@@ -163,7 +161,6 @@ class WebhookUpdate:
     """An update of a webhook. It is a PUT, so `name` and `target_url` are always sent.
 
     Attributes:
-        name: Its name.
         target_url: The absolute http(s) URL that Webex posts notifications to.
         secret: The key to sign notifications with. It isn't documented whether leaving it out
             keeps the old one, so send it whenever you know it.

@@ -38,8 +38,7 @@ def attempt() -> Attempt:
         if attempt().is_last:
             await context.reply("Sorry, that didn't work.")
 
-    Call it in a handler, a middleware or `on_error`, or in a task that one of them has started.
-    Where one handler runs inside of another one, it is the attempt of the inner one.
+    Call it where `once` can be called.
 
     Raises:
         RuntimeError: Nothing is being handled.
@@ -76,8 +75,8 @@ async def once(
         ticket = await once("ticket", create_ticket)
 
     Its result is recorded in the inbox until the notification is completed. When the handlers run
-    again, after a failure or when their process was killed, the record is returned, and nothing is
-    called. Without an inbox, and in `dispatch`, the result is kept while they run.
+    again, the record is returned, and nothing is called. Without an inbox, and in `dispatch`, the
+    result is kept while they run.
 
     Use it in handlers, middleware and `on_error`, or in a task that one of them has started. Where
     one handler runs inside of another one, it is for what the inner one handles. The same name
@@ -98,7 +97,7 @@ async def once(
     Args:
         name: What is done, such as ``ticket``.
         call: A function without arguments that returns an awaitable; with `within`, it gets the
-            connection or the session. If it raises, that is raised here, and nothing is recorded.
+            connection or the session. What it raises is raised, and nothing is recorded.
         within: A function without arguments that returns an async context manager, which yields a
             connection or a session in a transaction, and commits it: of psycopg, asyncpg or
             aiosqlite, or an AsyncConnection or AsyncSession of SQLAlchemy. In `call`, nothing is

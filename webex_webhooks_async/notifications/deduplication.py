@@ -41,15 +41,14 @@ class Claim(Enum):
 class Deduplicator(ABC):
     """Remembers for a while which notifications were handled.
 
-    Receivers that share its memory, such as replicas of a service, handle a notification once
-    between them. A receiver claims each notification, and then either confirms or releases what it
-    was granted. If `claim` raises or returns anything but a `Claim`, the response is 503, so that
-    the notification comes again.
+    Receivers that share its memory handle a notification once between them. A receiver claims each
+    notification, and then either confirms or releases what it was granted. If `claim` raises or
+    returns anything but a `Claim`, the response is 503, so that the notification comes again.
 
     The best claims are leases: when a receiver is killed, its lease expires, and the next receiver
-    that gets the notification is granted it. Until then the claim is `Claim.IN_PROGRESS`. A
-    deduplicator without leases says `Claim.DONE` of what it has granted, as `MemoryDeduplicator`
-    does; what a killed receiver was handling is lost then.
+    is granted it. Until then the claim is `Claim.IN_PROGRESS`. A deduplicator without leases says
+    `Claim.DONE` of what it has granted, as `MemoryDeduplicator` does; what a killed receiver was
+    handling is lost then.
 
     A deduplicator of your own inherits from this class; check it with
     `webex_webhooks_async.testing.check_deduplicator` in its tests.

@@ -41,22 +41,20 @@ class InboxEntry:
 class StoredNotification:
     """What an inbox says of a notification that isn't completed, without its body.
 
+    What isn't said here is as in an `InboxEntry`.
+
     Attributes:
         key: Its key, for `Inbox.retry` and `Inbox.drop`. What has a key that can't be shown gets
             another one, which they understand.
-        resource: Its resource, such as ``messages``; ``jobs`` of a job.
-        event: Its event, such as ``created``; of a job its name.
+        resource: Such as ``messages``; ``jobs`` of a job.
+        event: Such as ``created``; of a job its name.
         data_id: The id of its data, if it has one.
         state: ``waiting`` for an attempt, ``running``, kept as ``failed``, or ``unreadable``: what
             is stored there isn't a notification.
         stored: When it was stored; `None` if that can't be read.
         due: When it is taken at the earliest, or when its lease ends if it runs; `None` if it isn't
             taken any more.
-        failures: How often its handlers have failed.
-        expiries: How often a lease of it has expired.
-        error: Why it failed last.
         holder: The process that runs it, in words such as ``process 4711``; `None` if none does.
-        line: Its line.
     """
 
     key: str
@@ -160,12 +158,7 @@ class Inbox(ABC):
     async def release(self, entry: InboxEntry, *, retry_in: float = 0.0) -> bool:
         """Give a notification back: no failure and no expiry; what was remembered stays.
 
-        Args:
-            entry: What isn't handled here and now.
-            retry_in: After how many seconds it is due again.
-
-        Returns:
-            False if the lease is lost; then nothing is changed.
+        It is due again after `retry_in` seconds. The result is that of `fail`.
         """
 
     @abstractmethod
@@ -190,10 +183,6 @@ class Inbox(ABC):
         A claim that is refused changes nothing. If the response of a claim was lost, the next one
         of the same inbox for that name is the same claim, so it is granted if the lost one was.
         The names of claims and the keys of notifications have nothing to do with each other.
-
-        Args:
-            name: What is claimed: any text but the empty one.
-            seconds: How long the claim lasts if it is granted.
 
         Raises:
             ValueError: `name` is empty, or `seconds` isn't positive and finite.
@@ -251,13 +240,7 @@ class TransactionalInbox(Inbox):
 
         If another transaction has written it and isn't committed, this waits for its end. Before
         anything is written, it checks that the record would be committed and rolled back with the
-        transaction.
-
-        Args:
-            transaction: A connection or a session in a transaction, in the inbox's own database.
-            entry: The notification.
-            name: The name of the record.
-            value: What is recorded.
+        transaction. That is a connection or a session in the inbox's own database.
 
         Returns:
             Whether it was recorded: False if something is there already.

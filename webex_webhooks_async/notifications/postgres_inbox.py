@@ -53,8 +53,8 @@ class PostgresInbox(TransactionalInbox):
 
     It needs the extra ``postgres``. The first call makes the tables, in a schema of their own; for
     a role that may not, ``webex-webhooks inbox schema`` prints the SQL. Each method is one
-    statement, committed by itself, so it works behind any pooler; calls that wait at the same time
-    share one. It has three connections at most in each event loop, and uses the database's clock.
+    statement, committed by itself, so it works behind any pooler. It has three connections at most
+    in each event loop, and uses the database's clock.
 
     While the database restarts or fails over, a call waits for it, up to `timeout`, and then raises
     `ConnectionError`, or `TimeoutError` if it doesn't respond. What another attempt can't change,
@@ -69,9 +69,8 @@ class PostgresInbox(TransactionalInbox):
             returns it for each new connection, for passwords that expire. Of several hosts, the one
             that takes writes is used.
         schema: The schema of the tables.
-        lease: For how many seconds a notification that is taken belongs to its process; longer than
-            a handler ever blocks the event loop, because that keeps it from being renewed.
-        keep: For how many seconds after its completion a notification is known.
+        lease: As for a `SQLiteInbox`.
+        keep: As for a `SQLiteInbox`.
         timeout: For how many seconds a call waits for the database.
 
     Raises:

@@ -106,12 +106,11 @@ class Receiver(Router):
     on. If the server cancels the request, they are cancelled, and the notification counts as not
     handled.
 
-    With `respond_within`, the response comes after so many seconds at the latest, as 204. The
-    handlers go on then, and also if the server cancels the request. What fails after the response
-    is logged, and reported to `on_error`; a copy is handled again. A shutdown waits for what was
-    accepted, if the receiver learns of it: an ASGI server tells the application that it serves. If
-    the receiver is mounted in another application, or called through `handle`, that application has
-    to call `aclose` or enter the receiver with ``async with``.
+    After `respond_within` seconds, the response is 204, and the handlers go on, also if the server
+    cancels the request. What fails then is logged, and reported to `on_error`; a copy is handled
+    again. A shutdown waits for what was accepted, if the receiver is what an ASGI server serves. An
+    application that mounts it, or calls `handle`, has to call `aclose` or enter the receiver with
+    ``async with``.
 
     With an `inbox`, the response comes when the notification is stored, and a killed process loses
     nothing that it has accepted. The handlers run from the inbox, again after 1, 4, 16 and 64
@@ -135,13 +134,12 @@ class Receiver(Router):
     ========  ========================================================================
 
     Args:
-        secrets: The webhook's secret, or several secrets of which any may have signed. Or a plain
-            or async function that returns them, so that they can change: it is called for each
-            request. If it fails, or returns none, the response is 503, and an ERROR is logged.
-        respond_within: After how many seconds the response comes at the latest, the time included
-            that a notification waits for others of its room; ``0`` is before any handler code, and
-            `None` waits for the handlers, without a limit. The default is `None`, of a `Bot` 5.0.
-            Beside an `inbox` it can't be passed.
+        secrets: The webhook's secret, or several of which any may have signed. Or a plain or async
+            function that returns them, so that they can change: it is called for each request. If
+            it fails, or returns none, the response is 503, and an ERROR is logged.
+        respond_within: Seconds after which the response comes at the latest, a wait for others of
+            its room included; ``0`` is before any handler code, `None` is no limit. The default is
+            `None`, of a `Bot` 5.0. It can't be passed with an `inbox`.
         inbox: Stores what is accepted, until it is handled. It recognizes duplicates itself, and
             the receiver closes it.
         attempts: With an `inbox`, how often the handlers of a notification run if they fail.
@@ -244,12 +242,11 @@ class Receiver(Router):
             wanted = await receiver.wanted_webhooks(name="bot", target_url=url)
             await client.webhooks.ensure(wanted, prune="bot:")
 
-        A handler without a resource needs no particular webhook, so it adds none.
+        A handler without a resource adds none.
 
         Args:
-            name: What the names of the webhooks begin with; the names are
-                ``{name}:{resource}:{event}``, such as ``bot:messages:created`` and, for all events,
-                ``bot:messages:all``.
+            name: What the names of the webhooks begin with: ``bot`` makes ``bot:messages:created``
+                and, for all events, ``bot:messages:all``.
             target_url: Where Webex posts notifications to; an absolute http(s) URL.
             owned_by: Usually an `OwnedBy`; Webex's default is the creator.
 
@@ -335,8 +332,8 @@ class Receiver(Router):
         """Receive a request, on a server that isn't ASGI.
 
         Where each call has an event loop of its own, or the process is frozen after the response,
-        as in AWS Lambda, nothing can go on after the response: pass ``respond_within=None``. A
-        `ReceiverThread` keeps one event loop for all calls.
+        as in AWS Lambda, pass ``respond_within=None``. A `ReceiverThread` keeps one event loop for
+        all calls.
 
         Args:
             body: The raw bytes of the request, as they came.
@@ -406,10 +403,6 @@ class Receiver(Router):
         Of all processes that share an `inbox`, one gets True, so that replicas do something once.
         Without an inbox, the claims are those of this process. A claim that is refused prolongs
         nothing.
-
-        Args:
-            name: What is claimed: any text but the empty one.
-            seconds: For how long.
 
         Raises:
             ValueError: `name` is empty, or `seconds` isn't positive and finite.

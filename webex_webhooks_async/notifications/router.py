@@ -125,9 +125,8 @@ class Registry:
     def on(self, resource: str | None = None, event: str | None = None) -> Callable[[Any], Any]:
         """Register a handler: ``@router.on(Resource.MESSAGES, Event.CREATED)``.
 
-        Type checkers know the class of the data from the resource, and a handler of a resource
-        never gets anything else. A handler without a resource gets data that doesn't fit the class
-        as the mapping that was sent.
+        Type checkers know the class of the data from the resource. A handler without a resource
+        gets data that doesn't fit the class as the mapping that was sent.
 
         A resource or an event that is one typo away from a known one, such as ``mesages`` or
         ``attachment_actions``, is a `WebexWarning`, and so is a known event that a known resource

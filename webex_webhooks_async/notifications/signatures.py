@@ -41,10 +41,6 @@ class SignatureAlgorithm(IntEnum):
 def sign(body: bytes, secret: str) -> dict[str, str]:
     """Return the headers with which Webex would sign a body.
 
-    Args:
-        body: The raw bytes of the request.
-        secret: The webhook's secret.
-
     Raises:
         ValueError: The secret is empty or not valid Unicode.
         TypeError: The body isn't bytes, or the secret isn't a string.
@@ -71,23 +67,16 @@ def verify(
     The strongest signature present decides: when it is wrong, a weaker one doesn't count. Digests
     are compared in constant time. Signature headers of more than 4,096 bytes or 16 parts in all,
     empty ones included, are refused without being parsed. A signature proves who sent a request,
-    not when: the same request sent again has the same proof.
+    not when.
 
-    Args:
-        body: The raw bytes of the request, as they came.
-        headers: The headers of the request, as any framework has them.
-        secrets: The webhook's secret. While a secret is being replaced, pass both the old and the
-            new one: either proves a request.
-        minimum_algorithm: The weakest algorithm to accept.
+    The arguments and the other errors are those of `parse_notification`.
 
     Returns:
         The algorithm of the signature that decided.
 
     Raises:
-        SignatureError: The request wasn't signed with one of the secrets, or nothing proves that it
-            was. Headers that make no sense raise nothing else.
-        ValueError: A secret is empty or not valid Unicode, or no secret is given.
-        TypeError: The body isn't bytes, a secret isn't a string, or `headers` can't hold headers.
+        SignatureError: Nothing proves that the request was signed with one of the secrets. Headers
+            that make no sense raise nothing else.
     """
     check_body(body)
     keys = _keys_of_one(secrets) if isinstance(secrets, str) else secret_keys(secrets)

@@ -58,8 +58,7 @@ class SQLiteInbox(TransactionalInbox):
     seconds, if the file belongs to another user or isn't an inbox any more, or if its folder is
     missing. They work again as soon as that is over. If the file was removed or replaced while it
     was open, the call that notices raises, and the next one opens or creates it again. A process
-    that is forked needs an inbox of its own, opened by none of its parents: SQLite can't be carried
-    across a fork.
+    that is forked needs an inbox that none of its parents has used.
 
     Args:
         path: The file. It is created with the first call, in a folder that exists. A relative path

@@ -43,8 +43,7 @@ class ReceiverThread:
     handler has started, with `asyncio.to_thread` say.
 
     The thread has one event loop until the process ends, also when the receiver is closed and
-    started again, so that a connection to Redis lasts. A callback that raises `SystemExit` is
-    logged; it doesn't end the loop.
+    started again, so that a connection to Redis lasts.
     """
 
     def __init__(self, receiver: Receiver) -> None:
@@ -114,8 +113,7 @@ class ReceiverThread:
 
             bot_thread.run(bot.send("Lunch is ready!", room_id=room_id))
 
-        A thread that a handler has started may call it, also while the receiver is being closed:
-        that waits for the handler.
+        A thread that a handler has started may call it, also while the receiver is being closed.
 
         Raises:
             RuntimeError: A handler called it; or as for `start`.

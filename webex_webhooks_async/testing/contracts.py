@@ -20,7 +20,7 @@ async def check_deduplicator(factory: Callable[[], Deduplicator]) -> None:
 
     ::
 
-        @pytest.mark.asyncio  # of pytest-asyncio, which needs no mark in its auto mode
+        @pytest.mark.asyncio
         async def test_my_deduplicator(tmp_path: Path) -> None:
             await check_deduplicator(lambda: MyDeduplicator(tmp_path / "claims.db"))
 

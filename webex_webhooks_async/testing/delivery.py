@@ -15,7 +15,6 @@ class Delivery:
 
     Attributes:
         webhook: The webhook as it was then. A repr shows its name alone.
-        url: Where the notification was sent.
         body: What was sent. A repr doesn't show it.
         headers: The headers of the request, with the signatures if the webhook has a secret. A
             repr doesn't show them.

@@ -23,7 +23,6 @@ class RecordedRequest:
     """A request, and the status of its response.
 
     Attributes:
-        method: The HTTP method.
         path: The path as it was sent, percent-encoded.
         query: The query as it was sent, without the question mark.
         headers: The headers, with names in lower case; of repeated ones, the last. They contain

@@ -32,10 +32,9 @@ def sample_notification(
     >>> body = sample_notification("messages", "created", data={"roomId": "Y2lz..."})
 
     Args:
-        resource: What the event happened to: a concrete resource, not ``all``.
-        event: What happened: a concrete event, not ``all``.
-        data: Its data, by the keys on the wire, laid over a sample; a value of None leaves a key
-            out. For a resource without a documented shape it is all the data.
+        resource: As for `Sandbox.emit`.
+        event: As for `Sandbox.emit`.
+        data: As for `Sandbox.emit`, laid over a sample.
         envelope: The same for what is around the data, such as ``orgId`` or ``actorId``.
 
     Raises:
@@ -76,10 +75,7 @@ def signed_request(url: str, body: bytes, secret: str | None) -> httpx.Request:
     >>> request.headers["X-Spark-Signature"]
     '5d61605c3feea9799210ddcb71307d4ba264225f'
 
-    Args:
-        url: Where to.
-        body: The raw bytes.
-        secret: The webhook's secret; None for a webhook without one, whose requests aren't signed.
+    With None as the secret, as of a webhook without one, it isn't signed.
 
     Raises:
         ValueError: The secret is empty.

@@ -281,8 +281,8 @@ class Sandbox:
         []
 
         Args:
-            resource: What it happens to: a concrete resource, not ``all``. Any word is accepted.
-            event: What happens: a concrete event, not ``all``. Any word is accepted.
+            resource: A concrete resource, not ``all``. Any word is accepted.
+            event: A concrete event, not ``all``. Any word is accepted.
             data: The notification's data, by the keys on the wire, laid over what is stored with
                 this id, or over a sample that is distinct each time; a value of None leaves a key
                 out. For a resource without a documented shape it is all the data. What Webex
@@ -349,8 +349,7 @@ class Sandbox:
             ValueError: The text is empty; a person or the room is unknown; the person isn't a
                 member of a direct room; the bot would write to itself.
             TypeError: An argument has a wrong type.
-            Exception: What a handler raised, with `raise_handler_errors`; of several an
-                `ExceptionGroup`. All deliveries are made before.
+            Exception: As for `emit`.
         """
         check_text("text", text)
         check_type("room_id", room_id, str, NoneType)
@@ -402,8 +401,7 @@ class Sandbox:
                 choice of it; a date isn't one; the button's data has another value; the person is
                 unknown, or isn't a member of the message's direct room.
             TypeError: An argument has a wrong type, such as a message in place of its id.
-            Exception: What a handler raised, with `raise_handler_errors`; of several an
-                `ExceptionGroup`. All deliveries are made before.
+            Exception: As for `emit`.
         """
         check_type("message_id", message_id, str)
         check_type("inputs", inputs, Mapping, NoneType)
@@ -420,7 +418,7 @@ class Sandbox:
         return await self._deliver(events)
 
     async def next_reply(self, timeout: float = 5.0) -> Message:  # noqa: ASYNC109 - of a test
-        """Wait for the next message of the bot, in any room.
+        """Wait so many seconds at most for the next message of the bot, in any room.
 
         Each message is returned once, oldest first, also one that the bot wrote before the call.
 
@@ -431,9 +429,6 @@ class Sandbox:
         ...     )
         >>> (await sandbox.next_reply()).text
         'Hello, Ann!'
-
-        Args:
-            timeout: Seconds to wait.
 
         Raises:
             TimeoutError: The bot didn't write one. It says what the bot was notified of, and how it
@@ -455,12 +450,9 @@ class Sandbox:
 
         It has the same body and headers. It is recorded, and counts like any delivery.
 
-        Args:
-            delivery: What was delivered, such as one of `deliveries`.
-
         Raises:
             TypeError: It isn't a `Delivery`.
-            Exception: What a handler raised, as `say` does.
+            Exception: As for `emit`.
         """
         check_type("delivery", delivery, Delivery)
         attempt = await self._delivery_service.redeliver(delivery, by_api=False)
@@ -501,11 +493,9 @@ class Sandbox:
         Faults are applied in the order of the calls, one to each request.
 
         >>> sandbox.fail(status=429, retry_after=1, times=2)
-        >>> sandbox.fail(status=503, body="<html>Service unavailable</html>", method="POST")
         >>> sandbox.fail(drop=True, execute=True)  # executed, but the response is lost
         >>> sandbox.fail(delay=60)  # executed at once, with a late response
         >>> sandbox.fail(status=423, retry_after=1, path="/contents")
-        >>> sandbox.fail(body="not JSON", times=None)
 
         Args:
             status: Respond with this status: 200 to 599.

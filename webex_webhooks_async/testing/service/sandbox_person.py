@@ -28,12 +28,9 @@ class SandboxPerson:
     >>> ann = SandboxPerson(email="ann@example.com", display_name="Ann")
 
     Attributes:
-        id: The person's id; by default a new one.
-        email: The person's address.
-        display_name: The name that people see.
+        id: By default a new one.
         org_id: The person's organization; by default the same for all, the bot's.
-        first_name: The first name; by default the first word of the display name.
-        last_name: The last name, if it is known.
+        first_name: By default the first word of the display name.
         avatar: The URL of a picture, if there is one.
         phone_numbers: Telephone numbers at work, such as ``+1 408 526 7209``.
     """
