@@ -5,12 +5,10 @@ import inspect
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from webex_webhooks_async.client.client import Client
 from webex_webhooks_async.models.messages import Person
-
-T = TypeVar("T")
 
 Allow = Callable[[Person], bool | Awaitable[bool]]
 """A plain or an async function that returns whether a person may use the bot."""
@@ -29,7 +27,9 @@ class Access:
 
     def __init__(self, allow: Allow, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._allow = allow
-        self._persons = _Remembered[asyncio.Task[Person]](_PERSON_SECONDS, clock)
+        self._clock = clock
+        # By their ids, when each was asked for, and the request; the oldest first.
+        self._persons: OrderedDict[str, tuple[float, asyncio.Task[Person]]] = OrderedDict()
 
     async def is_open_to(self, person_id: str, client: Client) -> bool:
         """Whether a person may use the bot. Each person is fetched once in ten minutes.
@@ -45,16 +45,20 @@ class Access:
         self._persons.clear()
 
     async def _person(self, person_id: str, client: Client) -> Person:
-        fetching = self._persons.get(person_id)
-        if fetching is None:
+        since, fetching = self._persons.get(person_id, (0.0, None))
+        now = self._clock()
+        if fetching is None or now - since >= _PERSON_SECONDS:
             fetching = asyncio.create_task(client.get("people", person_id, into=Person))
             fetching.add_done_callback(lambda _: self._forget_failure(person_id, fetching))
-            self._persons.put(person_id, fetching)
+            self._persons[person_id] = (now, fetching)
+            self._persons.move_to_end(person_id)
+            if len(self._persons) > _MAX_REMEMBERED:
+                self._persons.popitem(last=False)
         return await asyncio.shield(fetching)  # others may wait for it
 
     def _forget_failure(self, person_id: str, fetching: asyncio.Task[Person]) -> None:
         if fetching.cancelled() or fetching.exception() is not None:
-            self._persons.pop(person_id)
+            self._persons.pop(person_id, None)
 
 
 async def decision(name: str, function: Callable[[Any], object], subject: object) -> bool:
@@ -70,28 +74,3 @@ async def decision(name: str, function: Callable[[Any], object], subject: object
     if not isinstance(decided, bool):
         raise TypeError(f"{name} must return True or False, got {type(decided).__name__}")
     return decided
-
-
-class _Remembered(Generic[T]):
-    """A cache by person, whose items expire, and whose oldest item gives way to a new one."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._items: OrderedDict[str, tuple[float, T]] = OrderedDict()
-
-    def get(self, key: str) -> T | None:
-        since, item = self._items.get(key, (float("-inf"), None))
-        return item if self._clock() - since < self._seconds else None
-
-    def put(self, key: str, item: T) -> None:
-        self._items.pop(key, None)
-        self._items[key] = (self._clock(), item)
-        if len(self._items) > _MAX_REMEMBERED:
-            self._items.popitem(last=False)
-
-    def pop(self, key: str) -> None:
-        self._items.pop(key, None)
-
-    def clear(self) -> None:
-        self._items.clear()
