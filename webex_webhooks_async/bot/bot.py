@@ -398,8 +398,8 @@ class Bot(BotRouter, Receiver):
             raise ValueError(
                 f"no job {name!r} is registered: write @bot.job({name!r}) on a handler"
             )
-        with new_job(name, value, key) as job:
-            return await self._worker.put(job.key, job.body, line=line, after=after)
+        with new_job(name, value, key) as (job_key, body):
+            return await self._worker.put(job_key, body, line=line, after=after)
 
     async def edit(
         self, message: Message, text: str | None = None, *, markdown: str | None = None

@@ -4,8 +4,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from attrs import frozen
-
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.notifications.dispatch import active_handling
 from webex_webhooks_async.notifications.jobs import body_of_job, key_of_job
@@ -14,22 +12,9 @@ from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_not_empty
 
 
-@frozen
-class NewJob:
-    """A job that isn't stored yet.
-
-    Attributes:
-        key: What a copy of it is recognized by.
-        body: Its notification.
-    """
-
-    key: str
-    body: bytes
-
-
 @contextmanager
-def new_job(name: str, value: object, key: str | None) -> Generator[NewJob]:
-    """Make a job, which the block stores.
+def new_job(name: str, value: object, key: str | None) -> Generator[tuple[str, bytes]]:
+    """Make the key and the body of a job, which the block stores.
 
     Without a key, it is known by what is being handled, and by how many equal ones were stored for
     that before it: a handler that runs again makes the same ones again.
@@ -44,10 +29,10 @@ def new_job(name: str, value: object, key: str | None) -> Generator[NewJob]:
     handling = active_handling()
     if key is not None:
         check_not_empty("key", key)
-        yield NewJob(key_of_job("key", name, key), body_of_job(name, value, key))
+        yield key_of_job("key", name, key), body_of_job(name, value, key)
         return
     if handling is None:
-        yield NewJob(key_of_job("new", uuid4().hex), body_of_job(name, value, None))
+        yield key_of_job("new", uuid4().hex), body_of_job(name, value, None)
         return
     # Of what comes from a task queue, there is no key but what it says.
     of = handling.key or key_of_job(unstructure(handling.notification))
@@ -56,7 +41,7 @@ def new_job(name: str, value: object, key: str | None) -> Generator[NewJob]:
     number = next(each for each in range(len(used) + 1) if each not in used)
     used.add(number)
     try:
-        yield NewJob(key_of_job("nth", equal, number), body_of_job(name, value, None))
+        yield key_of_job("nth", equal, number), body_of_job(name, value, None)
     except BaseException:
         used.discard(number)  # it may not be stored: the next one is the same
         raise
