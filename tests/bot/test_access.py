@@ -19,7 +19,6 @@ from tests.support.wire import until
 from webex_webhooks_async import Notification, Person, SQLiteInbox
 from webex_webhooks_async.bot import access
 from webex_webhooks_async.bot.access import Access
-from webex_webhooks_async.claims import MemoryClaims
 from webex_webhooks_async.notifications import inbox_worker
 from webex_webhooks_async.testing import SandboxPerson
 
@@ -94,10 +93,10 @@ async def test_a_refusal_is_replied_once_a_day(
     webex: Webex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person hears once a day that the bot isn't for them, and again if it couldn't be sent."""
-    bot = webex.bot(allow=lambda _: False, refusal="Not for you")
+    bot = webex.bot(allow=lambda _: False)
     Handlers().message(bot)
     seconds = 0.0
-    bot._claims = MemoryClaims(lambda: seconds)
+    bot._access = Access(lambda _: False, "Not for you", clock=lambda: seconds)
     webex.sandbox.raise_handler_errors = False
     webex.sandbox.fail(status=400, method="POST", path="/messages")
 

@@ -1,20 +1,31 @@
-"""Decides who may use a bot: asks the user's function, and remembers who asked."""
+"""Decides who may use a bot: asks the user's function, remembers who asked, and refuses others."""
 
 import asyncio
 import inspect
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
+from webex_webhooks_async.bot.contexts import MessageContext, SubmissionContext
+from webex_webhooks_async.claims import Claims, MemoryClaims
 from webex_webhooks_async.client.client import Client
-from webex_webhooks_async.models.messages import Person
+from webex_webhooks_async.models.messages import MAX_TEXT_BYTES, Person
+from webex_webhooks_async.notifications.descriptions import describe
+from webex_webhooks_async.notifications.dispatch import Handling, active_handling
+from webex_webhooks_async.notifications.inbox import Inbox
+from webex_webhooks_async.validation import check_text
+
+logger: logging.Logger = logging.getLogger("webex_webhooks_async")
 
 Allow = Callable[[Person], bool | Awaitable[bool]]
 """A plain or an async function that returns whether a person may use the bot."""
 
 _PERSON_SECONDS = 600.0
 _MAX_REMEMBERED = 10_000  # persons
+_REFUSAL = "webex-webhooks:refusal:"  # what the names of claims begin with
+_DAY = 86_400.0
 
 
 class Access:
@@ -22,14 +33,39 @@ class Access:
 
     Args:
         allow: Decides about a person.
+        refusal: What to reply to a person who may not use it, once a day at most.
+        bot: The name of the bot.
+        inbox: Has the claims of who was refused; without one, they are those of this process.
         clock: Returns seconds that only grow.
     """
 
-    def __init__(self, allow: Allow, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        allow: Allow,
+        refusal: str | None = None,
+        *,
+        bot: str = "bot",
+        inbox: Inbox | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._allow = allow
+        self._refusal = refusal
+        self._bot = bot
+        self._inbox = inbox
+        self._claims: Claims = inbox or MemoryClaims(clock)
         self._clock = clock
         # By their ids, when each was asked for, and the request; the oldest first.
         self._persons: OrderedDict[str, tuple[float, asyncio.Task[Person]]] = OrderedDict()
+
+    async def admits(self, context: MessageContext | SubmissionContext) -> bool:
+        """Whether who wrote or submitted something may use the bot; reply the refusal if not."""
+        if await self.is_open_to(context.person_id, context.client):
+            return True
+        which = describe(context.notification)
+        logger.info("%s is passed over: its author isn't allowed to use the bot", which)
+        if self._refusal is not None:
+            await self._refuse(context, self._refusal)
+        return False
 
     async def is_open_to(self, person_id: str, client: Client) -> bool:
         """Whether a person may use the bot. Each person is fetched once in ten minutes.
@@ -43,6 +79,21 @@ class Access:
     def forget(self) -> None:
         """Forget the persons: they were fetched in another event loop, with another client."""
         self._persons.clear()
+
+    async def _refuse(self, context: MessageContext | SubmissionContext, refusal: str) -> None:
+        """Reply the refusal, unless the person has got it within a day."""
+        name = f"{_REFUSAL}{self._bot}:{context.person_id}"
+        handling = cast("Handling", active_handling())
+        if self._inbox is None or handling.records is None:
+            if await self._claims.claim(name, _DAY):
+                try:
+                    await context.reply(refusal)
+                except BaseException:
+                    await self._claims.unclaim(name)
+                    raise
+        # A later attempt for this notification may still have to say it.
+        elif await handling.records.once(name, lambda: self._claims.claim(name, _DAY)):
+            await context.reply(refusal)
 
     async def _person(self, person_id: str, client: Client) -> Person:
         since, fetching = self._persons.get(person_id, (0.0, None))
@@ -59,6 +110,26 @@ class Access:
     def _forget_failure(self, person_id: str, fetching: asyncio.Task[Person]) -> None:
         if fetching.cancelled() or fetching.exception() is not None:
             self._persons.pop(person_id, None)
+
+
+def check_access(allow: object, refusal: object) -> None:
+    """Check the arguments of a bot that say who may use it.
+
+    Raises:
+        ValueError: The refusal is empty or too long, or there is no `allow`.
+        TypeError: One has a wrong type.
+    """
+    if not (allow is None or callable(allow)):
+        raise TypeError(f"allow must be a function that takes a Person, got {allow!r}")
+    if refusal is None:
+        return
+    if allow is None:
+        raise ValueError("refusal is for those whom allow doesn't let in: pass allow, too")
+    size = len(check_text("refusal", refusal))
+    if size > MAX_TEXT_BYTES or not str(refusal).strip():
+        raise ValueError(
+            f"refusal must say something, in at most {MAX_TEXT_BYTES} bytes; it has {size}"
+        )
 
 
 async def decision(name: str, function: Callable[[Any], object], subject: object) -> bool:

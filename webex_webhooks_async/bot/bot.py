@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from urllib.parse import urlsplit
 
-from webex_webhooks_async.bot.access import Access, Allow, decision
+from webex_webhooks_async.bot.access import Access, Allow, check_access, decision
 from webex_webhooks_async.bot.contexts import JobContext, MessageContext, SubmissionContext
 from webex_webhooks_async.bot.jobs import new_job
 from webex_webhooks_async.bot.mentions import text_without_mention
@@ -36,12 +36,7 @@ from webex_webhooks_async.errors import (
 )
 from webex_webhooks_async.formatting import short_id
 from webex_webhooks_async.models.files import File
-from webex_webhooks_async.models.messages import (
-    MAX_TEXT_BYTES,
-    AttachmentAction,
-    Message,
-    Person,
-)
+from webex_webhooks_async.models.messages import AttachmentAction, Message, Person
 from webex_webhooks_async.models.notification_data import AttachmentActionData, MessageData
 from webex_webhooks_async.models.notifications import Notification
 from webex_webhooks_async.models.vocabulary import OwnedBy
@@ -51,7 +46,6 @@ from webex_webhooks_async.notifications.dispatch import (
     Handler,
     Handling,
     Registration,
-    active_handling,
     in_middleware,
     run_each,
 )
@@ -179,10 +173,11 @@ class Bot(BotRouter, Receiver):
             check_url("target_url", target_url)
         if watch_every is not None:
             check_seconds("watch_every", watch_every)
-        _check_access(allow, refusal)
+        check_access(allow, refusal)
         super().__init__(secrets, **options)
-        self._access = None if allow is None else Access(allow)
-        self._refusal = refusal
+        self._access: Access | None = None
+        if allow is not None:
+            self._access = Access(allow, refusal, bot=name, inbox=self._inbox)
         self._in_order = in_order
         self._make_client: Callable[[], Client] | None = None
         if not isinstance(client, Client):
@@ -665,7 +660,8 @@ class Bot(BotRouter, Receiver):
                 continue
             context = context_of(**given, **details)
             if route.where is None or await decision("where", route.where, context):
-                return (route if await self._admits(context) else None), context
+                admitted = self._access is None or await self._access.admits(context)
+                return (route if admitted else None), context
         log_debug("%s has no matching handler", notification)
         return None, None
 
@@ -689,34 +685,6 @@ class Bot(BotRouter, Receiver):
     async def _run_job(self, job: Job, notification: Notification[Any]) -> None:
         value = notification.data["value"]
         await job.handler(JobContext(value=value, **self._of_each_context()))
-
-    async def _admits(self, context: MessageContext | SubmissionContext) -> bool:
-        """Whether who wrote or submitted something may use the bot; reply the refusal if not."""
-        if self._access is None:
-            return True
-        person_id = context.person_id
-        if await self._access.is_open_to(person_id, self.client):
-            return True
-        which = describe(context.notification)
-        logger.info("%s is passed over: its author isn't allowed to use the bot", which)
-        if self._refusal is not None:
-            await self._refuse(context, self._refusal)
-        return False
-
-    async def _refuse(self, context: MessageContext | SubmissionContext, refusal: str) -> None:
-        """Reply the refusal, unless the person has got it within a day."""
-        name = f"{_REFUSAL}{self._name}:{context.person_id}"
-        handling = cast("Handling", active_handling())
-        if self._worker is None or handling.records is None:
-            if await self._claims.claim(name, _DAY):
-                try:
-                    await context.reply(refusal)
-                except BaseException:
-                    await self._claims.unclaim(name)
-                    raise
-        # A later attempt for this notification may still have to say it.
-        elif await handling.records.once(name, lambda: self._claims.claim(name, _DAY)):
-            await context.reply(refusal)
 
     def _look_for_another_bot(self, notification: Notification[Any]) -> None:
         """Say once that another bot may use the inbox, if its webhook brought what is gone here."""
@@ -766,9 +734,6 @@ class _State(IntEnum):
 Choice = tuple[Route | None, MessageContext | SubmissionContext | None]
 """The handler that was found, and the context that it gets."""
 
-_REFUSAL = "webex-webhooks:refusal:"  # what the names of claims begin with
-_DAY = 86_400.0
-
 _NOT_RUNNING = (
     "the bot isn't running: serve it as the application, or enter it with `async with bot:` in the "
     "lifespan of the application that it is a part of"
@@ -799,20 +764,6 @@ def _retry_after(error: Exception) -> float:
     """How long Webex wants to be left alone, up to an hour."""
     seconds = error.retry_after if isinstance(error, APIError) else None
     return min(seconds or 0.0, 3600.0)
-
-
-def _check_access(allow: object, refusal: object) -> None:
-    if not (allow is None or callable(allow)):
-        raise TypeError(f"allow must be a function that takes a Person, got {allow!r}")
-    if refusal is None:
-        return
-    if allow is None:
-        raise ValueError("refusal is for those whom allow doesn't let in: pass allow, too")
-    size = len(check_text("refusal", refusal))
-    if size > MAX_TEXT_BYTES or not str(refusal).strip():
-        raise ValueError(
-            f"refusal must say something, in at most {MAX_TEXT_BYTES} bytes; it has {size}"
-        )
 
 
 def _summary(handler: object) -> str:
