@@ -60,7 +60,14 @@ class Statement:
         text: The SQL. Its parameters are arrays.
         again: The SQL for calls that may have been executed already.
         identity: Calls whose first so many values are equal don't share a statement.
+
+    Attributes:
+        most: How many calls share it at the most.
+        may_repeat: Whether it can be executed again when its response was lost.
     """
+
+    most: int = _MAX_CALLS
+    may_repeat: bool = True
 
     def __init__(self, text: str, again: str | None = None, *, identity: int = 0) -> None:
         self._text = text.encode()
@@ -94,6 +101,8 @@ class AloneStatement(Statement):
         text: The SQL.
         may_repeat: Whether it can be executed again when its response was lost.
     """
+
+    most = 1
 
     def __init__(self, text: str, *, may_repeat: bool = True) -> None:
         super().__init__(text)
@@ -308,10 +317,9 @@ class Calls:
         self, outage: Outage, statement: Statement, calls: Sequence[Call], waiting: deque[Call]
     ) -> None:
         """Let those whose time isn't over try again, after a moment."""
-        may_repeat = getattr(statement, "may_repeat", True)
         for each in reversed(calls):
             each.is_repeated = each.is_doubted = True
-            if may_repeat:
+            if statement.may_repeat:
                 waiting.appendleft(each)
             else:
                 _set_error(each, OSError(f"{outage.words}: whether it was done isn't known"))
@@ -348,13 +356,11 @@ def _together(statement: Statement, waiting: deque[Call]) -> list[Call]:
     later: list[Call] = []
     identities: set[tuple[Any, ...]] = set()
     size = 0
-    is_alone = isinstance(statement, AloneStatement)
-    while waiting and len(calls) < _MAX_CALLS:
+    while waiting and len(calls) < statement.most:
         call = waiting[0]
         size += call.size
         if calls and (
             size > _MAX_BYTES
-            or is_alone
             or call.is_alone
             or calls[0].is_alone
             or call.is_repeated != calls[0].is_repeated

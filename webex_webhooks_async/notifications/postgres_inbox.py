@@ -122,7 +122,6 @@ class PostgresInbox(TransactionalInbox):
         self._process = 0  # the one that has connections
 
         texts = sql.statements(schema, lease=_bounded(lease), keep=_bounded(keep))
-        self._version = texts.version
         self._put = calling.Statement(texts.put, texts.put_again, identity=1)
         self._take = calling.TakeStatement(
             texts.take,
@@ -380,7 +379,7 @@ class PostgresInbox(TransactionalInbox):
         connections = self._connecting.Connections(
             self._returned_conninfo,
             schema=self._schema,
-            version=self._version,
+            version=self._texts.version,
             timeout=self._timeout,
             calm=self._lease / 3 + 1,
             makes_tables=self._makes_tables,
