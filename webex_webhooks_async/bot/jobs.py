@@ -7,7 +7,7 @@ from uuid import uuid4
 from webex_webhooks_async.converters import unstructure
 from webex_webhooks_async.notifications.dispatch import active_handling
 from webex_webhooks_async.notifications.jobs import body_of_job, key_of_job
-from webex_webhooks_async.notifications.records import check_outside
+from webex_webhooks_async.notifications.records import check_outside, numbered
 from webex_webhooks_async.strict_json import dump_json
 from webex_webhooks_async.validation import check_not_empty
 
@@ -37,14 +37,8 @@ def new_job(name: str, value: object, key: str | None) -> Generator[tuple[str, b
     # Of what comes from a task queue, there is no key but what it says.
     of = handling.key or key_of_job(unstructure(handling.notification))
     equal = key_of_job("of", of, name, value)
-    used = handling.enqueued.setdefault(equal, set())
-    number = next(each for each in range(len(used) + 1) if each not in used)
-    used.add(number)
-    try:
+    with numbered(handling.enqueued.setdefault(equal, set())) as number:
         yield key_of_job("nth", equal, number), body_of_job(name, value, None)
-    except BaseException:
-        used.discard(number)  # it may not be stored: the next one is the same
-        raise
 
 
 def _as_json(name: str, value: object) -> object:

@@ -9,8 +9,8 @@ import hashlib
 import inspect
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -87,19 +87,13 @@ class Records:
         if self._stored is None:
             return (await send())[0]
         digest = hashlib.sha256(_as_json(what)).hexdigest()
-        used = self._numbers[digest]
-        number = next(each for each in range(len(used) + 1) if each not in used)
-        used.add(number)
-        name = f"said:{digest}:{number}"
         new: bytes | None = None
-        try:
+        with numbered(self._numbers[digest]) as number:
+            name = f"said:{digest}:{number}"
             if record := await self._recall(name):
                 sent = read(record)
             else:
                 sent, new = await send()
-        except BaseException:
-            used.discard(number)
-            raise
         self._names[getattr(sent, "id", None)] = name
         if new is not None:
             await self._remember(name, new, "a message")
@@ -217,6 +211,21 @@ class Records:
                 )
 
         await end_of(asyncio.create_task(remember()))
+
+
+@contextmanager
+def numbered(used: set[int]) -> Generator[int]:
+    """Number what the block does among equal ones, from 0; if it fails, the number is free again.
+
+    So the n-th that succeeds in one attempt has the number of the n-th in an earlier one.
+    """
+    number = next(each for each in range(len(used) + 1) if each not in used)
+    used.add(number)
+    try:
+        yield number
+    except BaseException:
+        used.discard(number)
+        raise
 
 
 _BEGUN = b""
