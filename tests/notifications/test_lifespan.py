@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.bot.doubles import SECRET, Webex
+from tests.notifications.doubles import Conversation
 from tests.support.refusals import refused
 from tests.support.wire import until
 from webex_webhooks_async import (
@@ -175,6 +176,20 @@ async def test_what_a_lifespan_raises_at_its_end_is_raised(make: Callable[..., R
         with pytest.raises(ConnectionError, match="the pool is broken"):
             await receiver.aclose()
     assert lifespan.events == ["begin", "end"] * 2
+
+
+async def test_the_server_learns_what_a_lifespan_raises_at_its_end(
+    make: Callable[..., Receiver],
+) -> None:
+    """It logs that; after an exception alone it would log that there is no lifespan."""
+    server = Conversation({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    receiver = make(lifespan=Lifespan(at_end=ConnectionError("the pool is broken")))
+    receiver.on("messages")(handle)
+    with pytest.raises(ConnectionError):
+        await receiver({"type": "lifespan"}, server.receive, server.send)
+
+    message = "ConnectionError: the pool is broken"
+    assert server.sent[-1] == {"type": "lifespan.shutdown.failed", "message": message}
 
 
 async def test_a_start_that_fails_leaves_the_lifespan(webex: Webex) -> None:

@@ -3,6 +3,7 @@
 Facts: https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from http import HTTPStatus
@@ -87,8 +88,8 @@ async def follow_lifespan(
 ) -> None:
     """Stay in a context from the server's startup to its shutdown.
 
-    If it can't be entered, the server learns why, and doesn't serve. An exception would only say
-    to it that the application has no lifespan.
+    If it can't be entered, the server learns why, and doesn't serve; so it does if it can't be
+    left. An exception would only say to it that the application has no lifespan.
     """
     await receive()
     async with AsyncExitStack() as stack:
@@ -99,7 +100,14 @@ async def follow_lifespan(
             await send({"type": "lifespan.startup.failed", "message": message})
             return
         await send({"type": "lifespan.startup.complete"})
-        await receive()
+        try:
+            await receive()
+            await stack.aclose()
+        except BaseException as error:
+            is_cancelled = isinstance(error, asyncio.CancelledError)
+            message = "what still ran was cancelled" if is_cancelled else describe_exception(error)
+            await send({"type": "lifespan.shutdown.failed", "message": message})
+            raise
     await send({"type": "lifespan.shutdown.complete"})
 
 
