@@ -274,6 +274,7 @@ async def test_its_own_server_ends_beside_a_handler_that_hangs() -> None:
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             end = (await process.stdout.read()).decode()
+            await process.wait()
 
     assert process.returncode == 0
     assert "it is cancelled" in end
