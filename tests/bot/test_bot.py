@@ -700,7 +700,7 @@ class TestReceiving:
             await until(lambda: stored_in(path) == [])
 
         (error,) = (each for each in caplog.messages if "inbox" in each)
-        assert "another bot" in error
+        assert "if another bot uses the same inbox" in error
         assert "PostgresInbox(schema=...)" in error
 
     async def test_what_cannot_be_fetched_is_a_failure(

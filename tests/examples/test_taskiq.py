@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -46,9 +46,9 @@ async def running(endless: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        while not task.done():  # on Python 3.11, asyncio.wait_for may swallow a cancellation
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
 
 
 @asynccontextmanager
